@@ -1,0 +1,63 @@
+"""What can go wrong, by whose turn it is to act.
+
+    PromptsheetError
+    ├── ConfigError       the configuration or the command line: exit 2; all problems at once
+    ├── SheetError        the sheet is out of reach or cannot be written: exit 3
+    │   └── ColumnsError  its header cannot be used as it is: exit 2
+    ├── StoreError        the store is out of reach, full or newer than this program: exit 3
+    │   └── StoreFull     no room: what was to be recorded goes to the rescue file
+    └── Held              nothing new may be sent until a person has acted: exit 1
+
+A refused prompt, a lost answer or a failed task is none of these: it is an event with a sentence,
+and the sentence goes into the row.
+"""
+
+from __future__ import annotations
+
+
+class PromptsheetError(Exception):
+    """Something to tell a person in one line; `exit_code` is what the command ends with."""
+
+    exit_code = 3
+
+
+class ConfigError(PromptsheetError):
+    """The configuration cannot be used; `problems` holds one sentence each."""
+
+    exit_code = 2
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__(_listed(problems))
+
+
+class SheetError(PromptsheetError):
+    """The sheet is out of reach, or cannot be written now."""
+
+
+class ColumnsError(SheetError):
+    """The header cannot be used as it is; nothing was written."""
+
+    exit_code = 2
+
+
+class StoreError(PromptsheetError):
+    """The store is out of reach, or not to be used by this program."""
+
+
+class StoreFull(StoreError):
+    """There is no room left where the store lies."""
+
+
+class Held(PromptsheetError):
+    """A hold: no ids are made and nothing is sent until a person has acted."""
+
+    exit_code = 1
+
+
+def _listed(problems: tuple[str, ...]) -> str:
+    if len(problems) == 1:
+        return problems[0]
+    return f"{len(problems)} problems in the configuration:" + "".join(
+        f"\n  - {problem}" for problem in problems
+    )

@@ -1,0 +1,149 @@
+"""The nouns: frozen values that the rest of the program passes around.
+
+A sheet is a *grid* of text while it is being read and patched; what a column means is worked out in
+`columns`, which row is which in `identity`. A *job* (ours) is one take of one row; a *task* (theirs)
+is what the API accepted for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+#: A sheet as read in one moment: the header first, then the rows, cells as the text a person sees.
+#: Rows may be ragged: a cell that is not there is an empty cell.
+Grid = tuple[tuple[str, ...], ...]
+
+#: Cells to write: (row, column) -> text, both counted from 0 within the grid (row 0 is the header).
+Patch = Mapping[tuple[int, int], str]
+
+
+class State(StrEnum):
+    """Where one attempt is; `states.TABLE` says what moves it."""
+
+    SUBMITTING = "submitting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    RETURNED = "returned"
+    #: Only of a job: it may begin an attempt.
+    PENDING = "pending"
+
+
+class Standing(StrEnum):
+    """What kind of row a row is, apart from its inputs."""
+
+    ROW = "row"
+    #: Came into being by copying a row whole: waits for a change or for `take`.
+    COPY = "copy"
+    #: Bears another tool's or a lost store's marks: never pays until `take` is raised.
+    STRANGER = "stranger"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRow:
+    """What the store remembers of a row from its last accepted reading."""
+
+    row_id: str
+    #: Canonical text of what the person wrote (`columns.Columns.inputs`).
+    inputs: str
+    #: The take cell of the first reading, or of the reading that made it a copy or a stranger.
+    first_take: int
+    standing: Standing = Standing.ROW
+    #: When these inputs were first seen; they are sent once they have looked the same for `settle`.
+    since: datetime | None = None
+    #: What the `approved` cell held when it last counted, and the inputs and take that it covers.
+    approved: str = ""
+    approved_for: str = ""
+    #: Our cells aside: what stood in the row's other cells, to tell equal rows apart.
+    others: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who owns a sheet: written beside it, read back before anything is paid."""
+
+    sheet: str
+    store: str
+    #: Raised by each pass, in the store first: a claim ahead of its own store betrays a backup.
+    counter: int
+    #: Chance of the pass that wrote it: tells two copies of one store apart.
+    word: str
+
+
+class JobKey(NamedTuple):
+    """One take of one row of one sheet: what is paid once."""
+
+    sheet: str
+    row_id: str
+    take: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the API delivered: addresses in the API's order, and text where the endpoint gives some."""
+
+    urls: tuple[str, ...] = ()
+    grid_url: str = ""
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One sending of a job, with everything frozen that it was sent with (no secrets)."""
+
+    number: int
+    state: State
+    #: Canonical text of the inputs, and the input columns that the sheet then had.
+    inputs: str
+    columns: tuple[str, ...]
+    endpoint: str
+    #: Listed credits, held from the moment of sending.
+    price: int
+    sent_at: datetime
+    #: After this moment others may record the answer as lost.
+    deadline: datetime
+    task_id: str = ""
+    #: Per cent, when the API told.
+    progress: int | None = None
+    result: Result = Result()
+    #: Why it failed, is unknown or came back: the API's words, or ours.
+    reason: str = ""
+    ended_at: datetime | None = None
+    #: Credits that the API reported, where it reports any.
+    reported: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One take of one row, and all that is known of it."""
+
+    key: JobKey
+    #: How many attempts were asked for: one at birth, more by `retry` or a change after a failure.
+    asked: int = 1
+    attempts: tuple[Attempt, ...] = ()
+    made_at: datetime | None = None
+    #: Saved files of its pictures, relative to the media folder, in the order of the URLs.
+    files: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What to ask of the API: no host, no key, nothing secret."""
+
+    method: str
+    path: str
+    body: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back: header names in lower case, the body as bytes."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes

@@ -1,0 +1,46 @@
+"""The kinds of sheet, and what the runner asks of each.
+
+A kind of sheet knows cells and nothing of what they mean. It reads itself as a grid, and writes a
+patch that is worked out *from the grid it has just read*: so a row that moved between two readings
+is found where it is now, and a write that lost a race is worked out again, never repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from pipeline.core.model import Claim, Grid, Patch
+
+
+class Sheet(Protocol):
+    """One sheet, wherever it lies. Every method may raise `SheetError` with a sentence for people."""
+
+    @property
+    def key(self) -> str:
+        """The sheet's identity in the store: stable across renames of its tab, unique to its place."""
+
+    @property
+    def title(self) -> str:
+        """What people call it, for messages."""
+
+    def read(self) -> Grid:
+        """The sheet as it is now. Raises SheetError if it cannot be reached."""
+
+    def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
+        """Read anew, ask `patch_for` which cells to change, change exactly those: the grid as it now is.
+
+        `patch_for` may be called again with a newer grid when somebody saved in between, and must
+        then answer for that one. An empty patch writes nothing. Cells beyond the width of a row or
+        of the header are added. Raises SheetError if the sheet cannot be written; nothing has then
+        changed.
+        """
+
+    def read_claim(self) -> Claim | None:
+        """The claim that lies with the sheet, or None if nobody has claimed it."""
+
+    def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
+        """Put `claim` beside the sheet if `instead_of` is what lies there: whether that was so.
+
+        Between two that write a first claim (`instead_of=None`) exactly one gets True.
+        """
