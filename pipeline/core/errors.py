@@ -6,7 +6,10 @@
     │   └── ColumnsError  its header cannot be used as it is: exit 2
     ├── StoreError        the store is out of reach, full or newer than this program: exit 3
     │   └── StoreFull     no room: what was to be recorded goes to the rescue file
-    └── Held              nothing new may be sent until a person has acted: exit 1
+    ├── Held              nothing new may be sent until a person has acted: exit 1
+    └── WireError         one request came to nothing; the difference is money
+        ├── NotSent       proof that it never left: nothing was taken
+        └── NoAnswer      it may have been taken, and no answer says so
 
 A refused prompt, a lost answer or a failed task is none of these: it is an event with a sentence,
 and the sentence goes into the row.
@@ -53,6 +56,18 @@ class Held(PromptsheetError):
     """A hold: no ids are made and nothing is sent until a person has acted."""
 
     exit_code = 1
+
+
+class WireError(PromptsheetError):
+    """A request came to nothing; says why in a few words, without address or key."""
+
+
+class NotSent(WireError):
+    """The request provably never left, so that nothing can have been taken."""
+
+
+class NoAnswer(WireError):
+    """The request may have arrived, and no whole answer came back."""
 
 
 def _listed(problems: tuple[str, ...]) -> str:

@@ -1,8 +1,8 @@
 """The nouns: frozen values that the rest of the program passes around.
 
-A sheet is a *grid* of text while it is being read and patched; what a column means is worked out in
-`columns`, which row is which in `identity`. A *job* (ours) is one take of one row; a *task* (theirs)
-is what the API accepted for it.
+A sheet is a *grid* of text while it is being read and patched; what a column means is worked out
+in `columns`, which row is which in `identity`. A *job* (ours) is one take of one row; a *task*
+(theirs) is what the API accepted for it.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class KnownRow:
     #: What the `approved` cell held when it last counted, and the inputs and take that it covers.
     approved: str = ""
     approved_for: str = ""
-    #: Our cells aside: what stood in the row's other cells, to tell equal rows apart.
+    #: What stood in the people's other cells (`columns.Marked.others`).
     others: str = ""
 
 
@@ -85,7 +85,7 @@ class JobKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the API delivered: addresses in the API's order, and text where the endpoint gives some."""
+    """What the API delivered: addresses in the API's order, and text where there is some."""
 
     urls: tuple[str, ...] = ()
     grid_url: str = ""

@@ -1,0 +1,186 @@
+"""The header is the configuration: which column is what, and what the person wrote in a row.
+
+Names match without regard to case, spaces, hyphens and underscores. Three kinds of column matter:
+*inputs* (named like a field of an endpoint), *controls* (people steer with them) and *ours* (we
+write them). All others are none of our business.
+"""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+import zlib
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.core.model import Grid
+
+CONTROLS = ("endpoint", "name", "parent", "take", "approved", "skip")
+#: Ours in every sheet; added right of the widest row where they are missing.
+ALWAYS = ("row_id", "status", "task_id", "image_urls", "note")
+#: Ours where the person has made the column.
+IF_THERE = (
+    *("image_1", "image_2", "image_3", "image_4"),
+    *("grid_url", "text", "files", "credits", "progress", "submitted_at", "finished_at"),
+)
+OURS = ALWAYS + IF_THERE
+#: Controls that are part of what the person wrote: another endpoint asks for another picture.
+WRITTEN = ("endpoint", "parent")
+#: Columns whose loss would change what is asked for, so a reading without them is not believed.
+LOAD_BEARING = ("approved", "take", "parent", "endpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class Marked:
+    """One row of a reading as it stands there, before it is known which row it is."""
+
+    #: Its row in the grid (the header is 0).
+    place: int
+    #: What its row_id cell says.
+    mark: str
+    #: Canonical text of what the person wrote.
+    inputs: str
+    #: What its take cell says.
+    take: str
+    #: A number for all else that people wrote there (take included), to tell equal rows apart.
+    others: str
+    #: Whether it shows results (task_id or URLs) / whether any of our cells but the id is filled.
+    has_results: bool
+    has_marks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Where each name stands in one header. Made by `read_header`."""
+
+    header: tuple[str, ...]
+    #: Name -> column, counted from 0; the first of its name where there are two.
+    index: Mapping[str, int]
+    #: The input columns of this sheet, sorted: fields, then `endpoint` and `parent` if there.
+    inputs: tuple[str, ...]
+    #: Names of ours or of people's that stand twice.
+    doubled: tuple[str, ...]
+    titles: Mapping[str, str]
+
+    def cell(self, row: Sequence[str], name: str) -> str:
+        """The text of a named cell; empty if the sheet has no such column or the row is short."""
+        at = self.index.get(name, -1)
+        return row[at] if 0 <= at < len(row) else ""
+
+    def title(self, name: str) -> str:
+        """What the column is called in this sheet, or will be called when we add it."""
+        at = self.index.get(name)
+        return self.titles.get(name, name) if at is None else self.header[at]
+
+    def filled(self, grid: Grid, name: str) -> bool:
+        """Whether any cell below the header of that column holds something."""
+        at = self.index[name]
+        return any(at < len(row) and row[at].strip() for row in grid[1:])
+
+    def rows(self, grid: Grid) -> Iterator[Marked]:
+        """The rows of ours: those in which the person filled at least one input cell."""
+        places = [(name, self.index[name]) for name in self.inputs]
+        known = {at for name, at in self.index.items() if name in OURS or name in self.inputs}
+        results = [self.index[n] for n in ("task_id", "image_urls") if n in self.index]
+        marks = [self.index[n] for n in OURS if n in self.index and n != "row_id"]
+        others = [at for at in range(len(self.header)) if at not in known]
+        for place in range(1, len(grid)):
+            row = grid[place]
+            wide = len(row)
+            wrote = {n: v for n, at in places if at < wide and (v := normalise(row[at]))}
+            if wrote.keys() <= _NOT_ENOUGH:
+                continue
+            yield Marked(
+                place=place,
+                mark=self.cell(row, "row_id").strip(),
+                inputs=canonical(wrote),
+                take=self.cell(row, "take").strip(),
+                others=_number_of([row[at] for at in others if at < wide]),
+                has_results=any(at < wide and row[at].strip() for at in results),
+                has_marks=any(at < wide and row[at].strip() for at in marks),
+            )
+
+
+#: A row with nothing but these is not a row of ours: nobody has asked for anything yet.
+_NOT_ENOUGH = frozenset(WRITTEN)
+
+
+def read_header(
+    header: Sequence[str],
+    fields: Collection[str],
+    titles: Mapping[str, str] | None = None,
+    ignore: Collection[str] = (),
+) -> Columns:
+    """Which column is what, for a sheet whose endpoints have these fields.
+
+    `titles` is `[columns]` (our name -> the sheet's title), `ignore` the titles of columns that
+    bear a name of ours and are a team's own.
+    """
+    titles = titles or {}
+    wanted = {folded(titles.get(name, name)): name for name in (*OURS, *CONTROLS, *fields)}
+    free = {folded(title) for title in ignore}
+    found: dict[str, list[int]] = defaultdict(list)
+    for at, title in enumerate(header):
+        name = wanted.get(folded(title))
+        if name and folded(title) not in free:
+            found[name].append(at)
+    inputs = tuple(sorted(name for name in found if name in fields or name in WRITTEN))
+    return Columns(
+        header=tuple(header),
+        index={name: places[0] for name, places in found.items()},
+        inputs=inputs,
+        doubled=tuple(name for name, places in found.items() if len(places) > 1),
+        titles=titles,
+    )
+
+
+def folded(title: str) -> str:
+    """A column title without what does not count in it: case, spaces, hyphens, underscores."""
+    return "".join(c for c in title.casefold().strip() if c not in " -_\u00a0\t\r\n\ufeff")
+
+
+def letters(at: int) -> str:
+    """The letters that spreadsheets give to a column counted from 0: A, B, … Z, AA."""
+    name = ""
+    at += 1
+    while at:
+        at, rest = divmod(at - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+def normalise(text: str) -> str:
+    """Text as it is compared and sent: NFC, trimmed, line ends as line feeds."""
+    if not text:
+        return text
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.strip()
+
+
+def canonical(inputs: Mapping[str, str]) -> str:
+    """Inputs as one text: equal inputs, equal text."""
+    return json.dumps(inputs, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
+
+def parsed(inputs: str) -> dict[str, str]:
+    """The inputs behind their canonical text."""
+    cells: dict[str, str] = json.loads(inputs)
+    return cells
+
+
+def over(columns: Collection[str], inputs: str) -> str:
+    """The inputs as they are when only these columns are looked at."""
+    wrote = parsed(inputs)
+    if wrote.keys() <= set(columns):
+        return inputs
+    return canonical({name: text for name, text in wrote.items() if name in columns})
+
+
+def _number_of(cells: list[str]) -> str:
+    # Not a secret and not proof of anything: it only breaks ties between rows with equal inputs.
+    text = "\x1f".join(cells)
+    return f"{zlib.crc32(text.encode('utf-8', 'surrogatepass')):08x}" if text.strip("\x1f") else ""

@@ -1,0 +1,400 @@
+"""How to ask an API for a picture, and what its answers mean.
+
+A provider is a table of values (`configs/providers/*.toml`), so that an API is added by writing
+text. Here are the plain functions over it: the request for a row, the event behind an answer to a
+submission, the events behind an answer to a poll. Nothing here knows HTTP beyond its numbers.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+from pipeline.core.model import Request, Response, Result
+from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
+
+#: What a status code to a submission means. `taken` is told by the body.
+Meaning = Literal["taken", "refused", "busy", "stop", "lost"]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of an endpoint, and what may stand in its cell."""
+
+    type: Literal["text", "integer", "number", "boolean"] = "text"
+    required: bool = False
+    one_of: tuple[str, ...] = ()
+    #: The whole text must match it; `says` tells people what is wanted.
+    pattern: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """How to ask one thing of one API."""
+
+    path: str
+    fields: Mapping[str, Field]
+    #: Where the results are in a finished task.
+    urls: tuple[str, ...]
+    grid_url: str = ""
+    #: Listed credits for one submission; without a price nothing is sent.
+    credits: int | None = None
+    #: Seconds that a submission may take in all, before its answer counts as lost.
+    deadline: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """How the API key is shown to the API, and which keys belong elsewhere."""
+
+    header: str = "Authorization"
+    value: str = "{key}"
+    #: Beginning of a key -> a sentence that says what to do with it.
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """How a task is described in any answer. Of several names the first one found counts."""
+
+    id: tuple[str, ...]
+    status: str
+    finished: tuple[str, ...]
+    failed: tuple[str, ...]
+    percent: str = ""
+    reason: tuple[str, ...] = ("message", "error")
+    #: Credits that it really cost, where the API says so.
+    credits: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How to ask after tasks: one by one, and many at once."""
+
+    one: str
+    one_field: str
+    many: str = ""
+    many_field: str = ""
+    many_tasks: str = ""
+    least: int = 2
+    most: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One API."""
+
+    title: str
+    base_url: str
+    key: Key
+    task: Task
+    poll: Poll
+    endpoints: Mapping[str, Endpoint]
+    #: The credits that are left: a path, and the name of the number in its answer.
+    account: str = ""
+    account_credits: str = "credits"
+    user_agent: str = "promptsheet"
+    #: Status code -> meaning, where this API differs from MEANINGS.
+    meanings: Mapping[str, Meaning] = field(default_factory=dict)
+
+
+#: What the answers to a submission mean by default. Codes that are not listed: lost.
+MEANINGS: Mapping[str, Meaning] = {
+    "2xx": "taken",
+    "3xx": "stop",
+    "400": "refused",
+    "401": "stop",
+    "402": "stop",
+    "403": "stop",
+    "404": "refused",
+    "413": "refused",
+    "422": "refused",
+    "429": "busy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What an answer to a submission means for its attempt, and for all that follow."""
+
+    event: Event
+    #: If not empty: why nothing more may be sent in this start.
+    stop: str = ""
+    #: Seconds for which nothing may be sent under this API key.
+    pause: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What an answer to a poll says."""
+
+    events: Mapping[str, Event]
+    #: Tasks that were asked after and are not mentioned: to be asked after one by one.
+    missing: tuple[str, ...] = ()
+    #: Named tasks that nobody asked after.
+    strange: tuple[str, ...] = ()
+    stop: str = ""
+    pause: float = 0.0
+
+
+def problems_with(endpoint: Endpoint, inputs: Mapping[str, str]) -> list[str]:
+    """What is wrong with a row's inputs, a sentence each; empty if they can be sent."""
+    return [
+        problem
+        for name, asked in endpoint.fields.items()
+        if (problem := _problem_with(name, asked, inputs.get(name, "")))
+    ]
+
+
+def submission(
+    endpoint: Endpoint, inputs: Mapping[str, str], defaults: Mapping[str, object]
+) -> Request:
+    """The request that asks for what the inputs say. The inputs must be without problems."""
+    body: dict[str, object] = {n: v for n, v in defaults.items() if n in endpoint.fields}
+    for name, asked in endpoint.fields.items():
+        if text := inputs.get(name):
+            body[name] = _typed(asked, text)
+    return Request("POST", endpoint.path, body)
+
+
+def polls(
+    poll: Poll, task_ids: Sequence[str], alone: frozenset[str]
+) -> Iterator[tuple[Request, tuple[str, ...]]]:
+    """The fewest requests that ask after all these tasks, each with the tasks that it asks after.
+
+    Tasks in `alone` are asked after one by one (an answer for many did not mention them).
+    """
+    together = [task for task in task_ids if task not in alone] if poll.many else []
+    for start in range(0, len(together), poll.most):
+        batch = tuple(together[start : start + poll.most])
+        if len(batch) >= poll.least:
+            yield Request("POST", poll.many, {poll.many_field: list(batch)}), batch
+    grouped = len(together) - len(together) % poll.most if poll.many else 0
+    rest = together[grouped:]
+    singles = rest if len(rest) < poll.least else []
+    for task in (*singles, *(t for t in task_ids if t in alone or not poll.many)):
+        yield Request("POST", poll.one, {poll.one_field: task}), (task,)
+
+
+def verdict(provider: Provider, endpoint: Endpoint, response: Response, now: datetime) -> Verdict:
+    """What an answer to a submission means (the table in the design, section 3)."""
+    words = reason_of(provider, response)
+    wait = retry_after(response, now)
+    match meaning_of(provider, response):
+        case "taken":
+            return Verdict(_taken(provider, endpoint, response))
+        case "refused":
+            return Verdict(Failed(words, refused=True))
+        case "busy":
+            return Verdict(Postponed(words or "busy"), pause=wait or 10.0)
+        case "stop":
+            return Verdict(Postponed(words), stop=_stop_sentence(provider, response, words))
+        case "lost":
+            return Verdict(Lost(f"HTTP {response.status}{': ' + words if words else ''}"))
+
+
+def poll_answer(
+    provider: Provider,
+    endpoint_of: Mapping[str, Endpoint],
+    response: Response,
+    now: datetime,
+) -> Answers:
+    """What an answer to a poll says of the tasks in `endpoint_of` (those that were asked after).
+
+    An answer that says nothing (an error page, a task unknown) moves nothing: it is asked again.
+    """
+    meaning = meaning_of(provider, response)
+    if meaning != "taken":
+        stop = meaning == "stop"
+        words = reason_of(provider, response)
+        return Answers(
+            {},
+            stop=_stop_sentence(provider, response, words) if stop else "",
+            pause=(retry_after(response, now) or 10.0) if meaning == "busy" else 0.0,
+        )
+    asked = set(endpoint_of)
+    events: dict[str, Event] = {}
+    strange = []
+    for body in _tasks(provider, _json(response)):
+        named = _first(body, provider.task.id)
+        # A single answer without an id can only be about the one that was asked after.
+        task_id = named or (next(iter(asked)) if len(asked) == 1 else "")
+        if task_id in asked:
+            events[task_id] = task_event(provider, endpoint_of[task_id], body, task_id)
+        elif task_id:
+            strange.append(task_id)
+    return Answers(events, tuple(sorted(asked - events.keys())), tuple(strange))
+
+
+def task_event(
+    provider: Provider, endpoint: Endpoint, body: Mapping[str, Any], task_id: str = ""
+) -> Event:
+    """The event behind a description of a task, from a poll, a webhook or a submission.
+
+    Failed if the status says so; succeeded if it says finished, or says nothing, and results are
+    there; running otherwise, whatever the status is called.
+    """
+    task = provider.task
+    status = str(body.get(task.status) or "").strip().casefold()
+    result = _result(endpoint, body)
+    reported = _whole(body.get(task.credits)) if task.credits else None
+    if status in task.failed:
+        reason = _words(_first(body, task.reason)) or f"{provider.title} gave no reason"
+        return Failed(reason, task_id, reported=reported)
+    if (not status or status in task.finished) and result.urls:
+        return Succeeded(result, task_id, reported)
+    return Progressed(_whole(body.get(task.percent)) if task.percent else None, task_id)
+
+
+def meaning_of(provider: Provider, response: Response) -> Meaning:
+    """What the status code means, by the provider's table, then by the default one."""
+    code = str(response.status)
+    if code == "503" and "retry-after" in response.headers and code not in provider.meanings:
+        return "busy"
+    for table in (provider.meanings, MEANINGS):
+        for name in (code, f"{code[0]}xx"):
+            if name in table:
+                return table[name]
+    return "lost"
+
+
+def reason_of(provider: Provider, response: Response) -> str:
+    """The API's own words for what went wrong, as one short line; empty if it gave none."""
+    body = _json(response)
+    if isinstance(body, dict):
+        errors = body.get("errors")
+        if isinstance(errors, list):
+            said = [str(e.get("msg", "")) if isinstance(e, dict) else str(e) for e in errors]
+            if words := _words("; ".join(filter(None, said))):
+                return words
+        return _words(_first(body, provider.task.reason))
+    text = response.body[:4000].decode("utf-8", "replace")
+    if "<" in text and (
+        title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+    ):
+        text = title[1]
+    return _words(html.unescape(re.sub(r"<[^>]*>", " ", text)))
+
+
+def retry_after(response: Response, now: datetime) -> float | None:
+    """Seconds that the answer asks to wait, given as a number or as a date; at most an hour."""
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    try:
+        wait = float(value)
+    except ValueError:
+        try:
+            when = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        wait = (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds()
+    return min(max(wait, 1.0), 3600.0) if wait == wait else None
+
+
+def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
+    body = _json(response)
+    if not isinstance(body, dict):
+        return Lost(f"HTTP {response.status} without a readable answer")
+    task_id = _first(body, provider.task.id)
+    event = task_event(provider, endpoint, body, task_id)
+    if isinstance(event, Progressed):
+        return Accepted(task_id) if task_id else Lost(f"HTTP {response.status} without a task id")
+    return event
+
+
+def _stop_sentence(provider: Provider, response: Response, words: str) -> str:
+    api, code = provider.title, response.status
+    said = f' It says: "{words}".' if words else ""
+    if code == 402:
+        return f"{api} is out of credits (402).{said} Top up the account, then run again."
+    if 300 <= code < 400:
+        place = _words(response.headers.get("location", "")) or "another address"
+        return f"{api} has moved: it points to {place} ({code}). Set [provider] base_url."
+    return f"{api} refused the API key ({code}).{said} Check [provider] api_key."
+
+
+def _tasks(provider: Provider, body: Any) -> list[Mapping[str, Any]]:
+    many = body.get(provider.poll.many_tasks) if isinstance(body, dict) else None
+    found = many if isinstance(many, list) else [body]
+    return [task for task in found if isinstance(task, dict)]
+
+
+def _result(endpoint: Endpoint, body: Mapping[str, Any]) -> Result:
+    urls: list[str] = []
+    for name in endpoint.urls:
+        value = body.get(name)
+        urls += filter(None, map(_address, value if isinstance(value, list) else [value]))
+    return Result(tuple(urls), _address(body.get(endpoint.grid_url)))
+
+
+def _address(value: object) -> str:
+    # Anything else could be a formula, a path or a script once it stands in a cell or on a page.
+    if isinstance(value, str) and re.fullmatch(r"https?://[^\s\x00-\x1f]+", value):
+        return value
+    return ""
+
+
+def _json(response: Response) -> Any:
+    try:
+        return json.loads(response.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _first(body: Mapping[str, Any], names: Sequence[str]) -> str:
+    for name in names:
+        value = body.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+            return str(value).strip()
+    return ""
+
+
+def _whole(value: object) -> int | None:
+    """A number that comes as a number or as text, with or without a per cent sign."""
+    try:
+        return int(float(str(value).strip().rstrip("%")))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _words(text: str, most: int = 300) -> str:
+    """Text from outside as one line without control characters, cut with an ellipsis."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def _problem_with(name: str, asked: Field, text: str) -> str:
+    if not text:
+        return f"{name} is empty: write one" if asked.required else ""
+    if asked.one_of and text not in asked.one_of:
+        return f'{name} is "{_words(text, 40)}"; it can be {", ".join(asked.one_of)}'
+    if asked.pattern and not re.fullmatch(asked.pattern, text):
+        return f'{name} is "{_words(text, 40)}"; it takes {asked.says or asked.pattern}'
+    try:
+        _typed(asked, text)
+    except ValueError:
+        wanted = {"integer": "a whole number", "number": "a number", "boolean": "yes or no"}
+        return f'{name} is "{_words(text, 40)}"; it takes {wanted[asked.type]}'
+    return ""
+
+
+def _typed(asked: Field, text: str) -> object:
+    match asked.type:
+        case "text":
+            return text
+        case "integer":
+            return int(text)
+        case "number":
+            return float(text)
+        case "boolean":
+            if (word := text.casefold()) in ("yes", "true", "1", "no", "false", "0"):
+                return word in ("yes", "true", "1")
+            raise ValueError(text)

@@ -1,0 +1,263 @@
+"""Who is who: which row of a reading is which row that the store remembers.
+
+People sort, insert, delete, copy and edit between any two readings, and sometimes a part of the
+sheet only. A row is known by its id *and* by what the person wrote in it, because either alone can
+wander: ids are copied along and sorted apart, words are typed twice. The rules, in their order:
+
+1. Id and inputs agree: that row. Of several, the one at its old place, else the first.
+2. An id that is missing, or stands beside other inputs, goes to a row without a confirmed id that
+   has its inputs, now or (if the id is nowhere in the sheet) before. Of several, the one whose take
+   and other cells agree, then in old order. A row that is a copy counts as one without an id, so
+   that a copy becomes the original when that is deleted.
+3. An id known and still standing somewhere: the same row, edited.
+4. Any further row with that id, or with one of another sheet: a new id; a copy, if the inputs came
+   along unchanged and another of our cells is filled, else a new row.
+5. An id that nobody knows, or none but a task_id or URLs: a stranger.
+6. Neither: new.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from random import Random
+
+from pipeline.core.columns import Marked, over
+from pipeline.core.model import KnownRow, Standing
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+_SHAPE = re.compile(r"r_[a-z0-9]{9}")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row of a reading that is known by name."""
+
+    marked: Marked
+    row_id: str
+    standing: Standing
+    #: What the store remembers of it, from before this reading; None for one just met.
+    known: KnownRow | None = None
+
+    @property
+    def place(self) -> int:
+        """Its row in the grid of this reading."""
+        return self.marked.place
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the store knows of the rows of one sheet, and of ids that stand in it by mistake."""
+
+    known: Mapping[str, KnownRow]
+    #: Ids by their place at the last accepted reading.
+    order: Mapping[str, int]
+    #: Inputs that an id had earlier.
+    past: Mapping[str, Sequence[str]]
+    #: Ids of other sheets of this store, with their inputs.
+    foreign: Mapping[str, str]
+    #: Input columns of the last accepted reading: a column that was added since does not count.
+    columns: frozenset[str] | None = None
+
+
+def new_id(chance: Random) -> str:
+    """An id that no spreadsheet takes for a number or a date: `r_` and nine letters and digits."""
+    return "r_" + "".join(chance.choices(_LETTERS, k=9))
+
+
+def is_id(text: str) -> bool:
+    """Whether the text has the shape of an id of ours."""
+    return _SHAPE.fullmatch(text) is not None
+
+
+def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:
+    """Every row of the reading with its id; ids are minted in the order of the reading."""
+    sorting = _Sorting(rows, memory)
+    sorting.confirm()
+    sorting.give_back()
+    sorting.keep_edited()
+    return [sorting.named(row, mint) for row in rows]
+
+
+def match_by_id_alone(rows: Sequence[Marked], memory: Memory) -> list[Seen]:
+    """The rows of a reading that is not believed: known ids that stand exactly once, and no others.
+
+    Their inputs are taken to be what they were, so that nothing counts as edited.
+    """
+    bearers = _by_mark(rows)
+    return [
+        Seen(replace(row, inputs=known.inputs), known.row_id, known.standing, known)
+        for row in rows
+        if (known := memory.known.get(row.mark)) and len(bearers[row.mark]) == 1
+    ]
+
+
+def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
+    """What the store should remember of the row from now on (approval is the plan's to add).
+
+    A copy stays one until its inputs change or its take is raised by one, a stranger until its take
+    is; `take` is the number in its take cell, None if there is no usable one.
+    """
+    row, known = seen.marked, seen.known
+    if known is None:
+        return KnownRow(
+            row_id=seen.row_id,
+            inputs=row.inputs,
+            first_take=take or 1,
+            standing=seen.standing,
+            since=since,
+            others=row.others,
+        )
+    same = known.inputs == row.inputs
+    raised = take == known.first_take + 1
+    released = raised or (seen.standing is Standing.COPY and not same)
+    return replace(
+        known,
+        inputs=row.inputs,
+        standing=Standing.ROW if released else seen.standing,
+        since=known.since if same else since,
+        others=row.others,
+    )
+
+
+class _Sorting:
+    """One matching under way: which place got which id, by which rule."""
+
+    def __init__(self, rows: Sequence[Marked], memory: Memory) -> None:
+        self.rows = rows
+        self.memory = memory
+        self.bearers = _by_mark(rows)
+        self.ids: dict[int, str] = {}  # place -> id
+        self.places: dict[str, int] = {}  # id -> place
+        self.inputs = {row.place: self._comparable(row.inputs) for row in rows}
+
+    def confirm(self) -> None:
+        """Rule 1."""
+        for mark, bearers in self.bearers.items():
+            if known := self.memory.known.get(mark):
+                wanted = self._comparable(known.inputs)
+                agreeing = [row for row in bearers if self.inputs[row.place] == wanted]
+                if agreeing:
+                    self._assign(mark, self._at_old_place(mark, agreeing))
+
+    def give_back(self) -> None:
+        """Rule 2, under rule 3: an id that stands once leaves its row only if it finds another.
+
+        Whether it does depends on all the others (think of a column sorted alone), so the ids are
+        given as if every unconfirmed row were free; a row whose own id found no other place is
+        then locked, and the giving starts again.
+        """
+        confirmed = dict(self.ids), dict(self.places)
+        missing = sorted(
+            (one for one in self.memory.known if one not in self.places), key=self._turn
+        )
+        at_home = {one: rows[0] for one in missing if len(rows := self.bearers.get(one, [])) == 1}
+        locked: set[int] = set()
+        while missing:
+            self._give(missing, locked, lambda one: (self.memory.known[one].inputs,))
+            gone = [m for m in missing if m not in self.places and m not in self.bearers]
+            self._give(gone, locked, lambda one: self.memory.past.get(one, ()))
+            homeless = {
+                row.place for one, row in at_home.items() if one not in self.places
+            } - locked
+            if not homeless:
+                return
+            locked |= homeless
+            self.ids, self.places = dict(confirmed[0]), dict(confirmed[1])
+
+    def keep_edited(self) -> None:
+        """Rule 3."""
+        for mark, bearers in self.bearers.items():
+            free = [row for row in bearers if row.place not in self.ids]
+            if mark in self.memory.known and mark not in self.places and free:
+                self._assign(mark, self._at_old_place(mark, free))
+
+    def named(self, row: Marked, mint: Callable[[], str]) -> Seen:
+        """Rules 1 to 3 as found, else 4 to 6."""
+        if found := self.ids.get(row.place):
+            known = self.memory.known[found]
+            return Seen(row, found, known.standing, known)
+        if row.mark in self.memory.known or row.mark in self.memory.foreign:
+            copy = row.has_marks and self.inputs[row.place] in self._inputs_beside(row.mark)
+            return Seen(row, mint(), Standing.COPY if copy else Standing.ROW)
+        if is_id(row.mark) and row.mark not in self.places:
+            self._assign(row.mark, row)
+            return Seen(row, row.mark, Standing.STRANGER)
+        stranger = is_id(row.mark) or row.has_results
+        return Seen(row, mint(), Standing.STRANGER if stranger else Standing.ROW)
+
+    def _give(
+        self, ids: Iterable[str], locked: set[int], wanted: Callable[[str], Iterable[str]]
+    ) -> None:
+        free = defaultdict(list)
+        for row in self.rows:
+            if self._is_free(row) and row.place not in locked:
+                free[self.inputs[row.place]].append(row)
+        claims: dict[str, list[str]] = defaultdict(list)
+        for one in ids:
+            asked = (self._comparable(text) for text in wanted(one))
+            if text := next((text for text in asked if text in free), None):
+                claims[text].append(one)
+        for text, claimants in claims.items():
+            self._pair(claimants, free[text])
+
+    def _pair(self, claimants: list[str], rows: list[Marked]) -> None:
+        """Give each claimant one of the rows: those that agree in all else first, then in order."""
+        twins: dict[str, list[Marked]] = defaultdict(list)
+        for row in rows:
+            twins[row.others].append(row)
+        late = []
+        taken = set()
+        for one in claimants:
+            if same := twins.get(self.memory.known[one].others):
+                taken.add(same[0].place)
+                self._assign(one, same.pop(0))
+            else:
+                late.append(one)
+        left = [row for row in rows if row.place not in taken]
+        for one, row in zip(late, left, strict=False):
+            self._assign(one, row)
+
+    def _turn(self, one: str) -> tuple[bool, bool, int]:
+        """Whose turn it is when ids vie for a row: originals first, then ids that are nowhere."""
+        order = self.memory.order
+        copy = self.memory.known[one].standing is Standing.COPY
+        return copy, one in self.bearers, order.get(one, len(order))
+
+    def _is_free(self, row: Marked) -> bool:
+        found = self.ids.get(row.place)
+        return found is None or self.memory.known[found].standing is Standing.COPY
+
+    def _assign(self, one: str, row: Marked) -> None:
+        if (was := self.ids.get(row.place)) and was != one:
+            del self.places[was]
+        self.ids[row.place] = one
+        self.places[one] = row.place
+
+    def _at_old_place(self, one: str, rows: list[Marked]) -> Marked:
+        old = self.memory.order.get(one)
+        return next((row for row in rows if row.place == old), rows[0])
+
+    def _inputs_beside(self, mark: str) -> set[str]:
+        """The inputs that an id came with: as remembered, and as they stand beside it now."""
+        beside = {self.inputs[self.places[mark]]} if mark in self.places else set()
+        if mark in self.memory.foreign:
+            beside.add(self._comparable(self.memory.foreign[mark]))
+        if mark in self.memory.known:
+            beside.add(self._comparable(self.memory.known[mark].inputs))
+        return beside
+
+    def _comparable(self, inputs: str) -> str:
+        columns = self.memory.columns
+        return inputs if columns is None else over(columns, inputs)
+
+
+def _by_mark(rows: Sequence[Marked]) -> dict[str, list[Marked]]:
+    bearers: dict[str, list[Marked]] = defaultdict(list)
+    for row in rows:
+        if row.mark:
+            bearers[row.mark].append(row)
+    return bearers

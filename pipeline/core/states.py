@@ -1,0 +1,160 @@
+"""What can happen to an attempt, and what follows: one table, and nothing else moves a state.
+
+The rule of this file: whatever changes an attempt's state stands in TABLE. An event that the table
+does not list leaves the attempt as it is, whoever reports it and however often. One event has one
+meaning: `Postponed` says that nothing was taken, `Progressed` that they have it, `Lost` that we do
+not know. Mixing the first two once bought a picture twice.
+
+A job's state is never stored. It is worked out here from its attempts, so that what people see and
+what may be sent can never disagree.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from pipeline.core.model import Attempt, Job, Result, State
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The API took it and named it."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Progressed:
+    """The API has it and is not done."""
+
+    percent: int | None = None
+    task_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """The API delivered."""
+
+    result: Result
+    task_id: str = ""
+    #: Credits, where the API reports them.
+    reported: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The API says that nothing will come of it."""
+
+    reason: str
+    task_id: str = ""
+    #: True if it was refused at the door: no task was made, the price is given back.
+    refused: bool = False
+    reported: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """It may have been taken, and no answer says so."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """Nothing was taken: it never left, or the API said so."""
+
+    reason: str
+
+
+Event = Accepted | Progressed | Succeeded | Failed | Lost | Postponed
+
+_S, _R, _OK, _F, _U, _B = (
+    State.SUBMITTING,
+    State.RUNNING,
+    State.SUCCEEDED,
+    State.FAILED,
+    State.UNKNOWN,
+    State.RETURNED,
+)
+
+#: state -> event -> state. `Sent` begins an attempt in SUBMITTING; SUCCEEDED is final.
+TABLE: Final[dict[State, dict[type[Event], State]]] = {
+    _S: {Accepted: _R, Progressed: _R, Succeeded: _OK, Failed: _F, Lost: _U, Postponed: _B},
+    _U: {Accepted: _R, Progressed: _R, Succeeded: _OK, Failed: _F},
+    _R: {Progressed: _R, Succeeded: _OK, Failed: _F},
+    _B: {Accepted: _R, Progressed: _R, Succeeded: _OK},
+    _F: {Succeeded: _OK},
+    _OK: {},
+}
+
+
+def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
+    """The attempt as it is after the event; the very same one if the event does not move it.
+
+    A task id is filled in whenever one is learnt and none was known, also by an event that moves
+    nothing else: polling can then ask after it.
+    """
+    learnt = _learn_task(attempt, event)
+    state = TABLE[attempt.state].get(type(event))
+    if state is None:
+        return learnt
+    moved = replace(learnt, state=state)
+    match event:
+        case Accepted():
+            return replace(moved, reason="")
+        case Progressed(percent):
+            # A late report must not turn the number back; "unknown" is no news either.
+            seen = [p for p in (attempt.progress, percent) if p is not None]
+            return replace(moved, progress=max(seen, default=None), reason="")
+        case Succeeded(result, reported=reported):
+            return replace(moved, result=result, reported=reported, reason="", ended_at=at)
+        case Failed(reason, reported=reported):
+            return replace(moved, reason=reason, reported=reported, ended_at=at)
+        case Lost(reason):
+            return replace(moved, reason=reason)
+        case Postponed(reason):
+            return replace(moved, reason=reason, ended_at=at)
+
+
+def _learn_task(attempt: Attempt, event: Event) -> Attempt:
+    named = "" if isinstance(event, Lost | Postponed) else event.task_id
+    return replace(attempt, task_id=named) if named and not attempt.task_id else attempt
+
+
+def gives_back(event: Event) -> bool:
+    """Whether the event gives the attempt's price back to the budget."""
+    return isinstance(event, Postponed) or (isinstance(event, Failed) and event.refused)
+
+
+def state_of(job: Job) -> State:
+    """Where a job is: as good as its best attempt, or PENDING while more are asked for."""
+    states = {attempt.state for attempt in job.attempts}
+    for best in (_OK, _R, _S):
+        if best in states:
+            return best
+    if counted(job) < job.asked:
+        return State.PENDING
+    return _U if _U in states else _F
+
+
+def counted(job: Job) -> int:
+    """How many of its attempts count against what was asked for: all but the returned ones."""
+    return sum(attempt.state is not _B for attempt in job.attempts)
+
+
+def shown(job: Job) -> Attempt | None:
+    """The attempt that people see: the first success heard, else the latest of the best state."""
+    done = [a for a in job.attempts if a.state is _OK]
+    if done:
+        return min(done, key=lambda a: (a.ended_at or a.sent_at, a.number))
+    for state in (_R, _S, _U, _F, _B):
+        if same := [a for a in job.attempts if a.state is state]:
+            return same[-1]
+    return None
+
+
+def is_open(attempt: Attempt) -> bool:
+    """Whether the API can still be asked after it: it has a task id and no final word."""
+    return bool(attempt.task_id) and attempt.state in (_R, _U, _S, _B)
