@@ -11,9 +11,10 @@ import json
 import unicodedata
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.core.errors import ColumnsError
 from pipeline.core.model import Grid
 
 CONTROLS = ("endpoint", "name", "parent", "take", "approved", "skip")
@@ -133,6 +134,54 @@ def read_header(
         doubled=tuple(name for name, places in found.items() if len(places) > 1),
         titles=titles,
     )
+
+
+def check_header(columns: Columns, grid: Grid, ours: frozenset[str], inputs: Iterable[str]) -> None:
+    """Raise ColumnsError unless the header can be used; `ours` are the columns that are ours.
+
+    A column of one of our names that already holds text is a person's, and we write nowhere.
+    """
+    if not grid:
+        raise ColumnsError("The sheet is empty. Write a header with a column named prompt.")
+    if not set(columns.inputs) & set(inputs):
+        raise ColumnsError(
+            f"No column is named like something to send ({', '.join(sorted(inputs))}). "
+            "The header must be the first line; name a column prompt, or set [columns] prompt."
+        )
+    for name in OURS:
+        if name in columns.index and name not in ours and columns.filled(grid, name):
+            at, title = columns.index[name], columns.title(name)
+            raise ColumnsError(
+                f"Column {letters(at)}, {title}, already holds text. Rename it, or set "
+                f'[columns] {name} = "Image {name.replace("_", " ")}". '
+                "If another tool filled it for us, run init --adopt."
+            )
+
+
+def loss(columns: Columns, accepted: Sequence[str] | None, rows: int, known: int) -> str:
+    """Why this reading is not to be believed, as a sentence; empty if it is.
+
+    `accepted` are the columns of the last reading that was believed; `rows` and `known` count the
+    rows of this reading and those that were there then.
+    """
+    doubled = [name for name in columns.doubled if name not in OURS or accepted is not None]
+    if doubled:
+        names = ", ".join(columns.title(name) for name in doubled)
+        return f"Two columns are named {names}. Rename one of them."
+    gone = [name for name in accepted or () if name not in columns.index]
+    if gone:
+        return (
+            f"The column {', '.join(gone)} is gone. Put it back, name it under [columns], "
+            "or run once with --accept-columns."
+        )
+    if known and not rows:
+        return "All rows are gone. Put them back, or run once with --accept-columns."
+    return ""
+
+
+def believed(columns: Columns) -> tuple[str, ...]:
+    """The columns whose loss would change what is asked for."""
+    return tuple(sorted({*columns.inputs, *(n for n in LOAD_BEARING if n in columns.index)}))
 
 
 def folded(title: str) -> str:

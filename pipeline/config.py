@@ -1,0 +1,378 @@
+"""The configuration: TOML and environment, read once, into frozen Settings that the inside trusts.
+
+All problems come in one error. An unknown key is an error that names the nearest right one: a
+misspelled budget must not silently be no budget.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+)
+
+from pipeline.core.columns import CONTROLS, OURS
+from pipeline.core.endpoint import Provider, problems_with
+from pipeline.core.errors import ConfigError
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _span(value: object) -> object:
+    """A span of time written as 30s, 5m, 2h, 1d, 500ms or as a number of seconds."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", value)
+        if not found:
+            raise ValueError('write a span of time such as "30s", "5m" or "2h"')
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    return value
+
+
+def _positive(span: timedelta) -> timedelta:
+    if span <= timedelta(0):
+        raise ValueError("must be more than 0")
+    return span
+
+
+def _reference(value: str) -> str:
+    if not value.startswith(("env:", "file:")) or not value.split(":", 1)[1].strip():
+        raise ValueError('name where it is kept, "env:NAME" or "file:PATH"; never write it here')
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('write a time zone such as "Europe/Paris" or "UTC"') from None
+    return value
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Wait = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_positive)]
+Reference = Annotated[str, AfterValidator(_reference)]
+Credits = Annotated[int, Field(ge=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class SheetTable(_Table):
+    """Where the rows are."""
+
+    source: str
+    id: str = ""
+    settle: Span = timedelta(0)
+
+
+class ProviderTable(_Table):
+    """Who makes the pictures."""
+
+    name: str = "apiframe"
+    endpoint: str = "imagine"
+    api_key: Reference = "env:APIFRAME_API_KEY"
+    base_url: str = ""
+
+
+class PaceTable(_Table):
+    """How fast, at most."""
+
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
+    in_flight: Annotated[int, Field(ge=1)] = 50
+    per_minute: Annotated[int, Field(ge=0)] = 300
+    poll_every: Wait = timedelta(seconds=5)
+    write_every: Wait = timedelta(seconds=5)
+    give_up_after: Wait = timedelta(minutes=60)
+
+
+class BudgetTable(_Table):
+    """How much, at most, in listed credits."""
+
+    per_run: Credits | None = 2000
+    per_day: Credits | None = 10000
+
+
+class RulesTable(_Table):
+    """When to stop, and whom to ask."""
+
+    stop_after: Annotated[int, Field(ge=1)] = 5
+    approval: bool = False
+
+
+class StoreTable(_Table):
+    """Where it is remembered."""
+
+    url: str = "sqlite:///promptsheet.db"
+
+
+class MediaTable(_Table):
+    """Where pictures are saved."""
+
+    save_to: str = "media/"
+
+
+class ScheduleTable(_Table):
+    """What a day is."""
+
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+
+
+class Document(_Table):
+    """The file as it is written."""
+
+    sheet: SheetTable
+    columns: dict[str, str | list[str]] = {}
+    provider: ProviderTable = ProviderTable()
+    defaults: dict[str, str | int | float | bool] = {}
+    pace: PaceTable = PaceTable()
+    budget: BudgetTable = BudgetTable()
+    rules: RulesTable = RulesTable()
+    store: StoreTable = StoreTable()
+    media: MediaTable = MediaTable()
+    schedule: ScheduleTable = ScheduleTable()
+
+
+class Secret:
+    """A value that shows itself to nobody but who asks for it by name."""
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The secret itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+class Settings(BaseModel):
+    """One configuration, checked: every path resolved, the provider file read, the key at hand."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    path: Path
+    source: Path
+    sheet_id: str
+    settle: timedelta
+    titles: dict[str, str]
+    ignore: tuple[str, ...]
+    provider: Provider
+    endpoint: str
+    base_url: str
+    #: None if the key was not asked for and is not there.
+    api_key: Secret | None
+    defaults: dict[str, str | int | float | bool]
+    pace: PaceTable
+    budget: BudgetTable
+    rules: RulesTable
+    store_url: str
+    media: Path | None
+    timezone: str
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Every field that a column can be named after."""
+        return frozenset(name for e in self.provider.endpoints.values() for name in e.fields)
+
+
+def load(
+    path: Path,
+    providers: Path,
+    environ: Mapping[str, str] = os.environ,
+    need_key: bool = True,
+) -> Settings:
+    """The settings of a configuration file. Raises ConfigError with every problem there is.
+
+    `providers` is the folder of the provider files that come with the program; one of the same name
+    in a folder `providers` beside the configuration goes before it. Without `need_key` a key that
+    is missing is no problem.
+    """
+    document = _document(path)
+    problems: list[str] = []
+    provider = _provider(document.provider.name, path, providers, problems)
+    if provider is None:
+        raise ConfigError(*problems)
+    key = _secret(document.provider.api_key, path, environ, problems, need_key)
+    problems += _key_problems(provider, key)
+    titles, ignore = _columns(document.columns, provider, problems)
+    problems += _provider_problems(document, provider)
+    if not document.store.url.startswith("sqlite:///"):
+        problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
+    source = _resolved(path, document.sheet.source)
+    if source.suffix.casefold() not in (".csv", ".tsv"):
+        problems.append(
+            f'sheet.source: "{document.sheet.source}" is not a .csv or .tsv file. '
+            "Save the sheet as CSV and name that file."
+        )
+    if problems:
+        raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
+    return Settings(
+        path=path.resolve(),
+        source=source,
+        sheet_id=document.sheet.id,
+        settle=document.sheet.settle,
+        titles=titles,
+        ignore=ignore,
+        provider=provider,
+        endpoint=document.provider.endpoint,
+        base_url=(document.provider.base_url or provider.base_url).rstrip("/"),
+        api_key=key,
+        defaults=document.defaults,
+        pace=document.pace,
+        budget=document.budget,
+        rules=document.rules,
+        store_url=f"sqlite:///{_resolved(path, document.store.url[len('sqlite:///') :])}",
+        media=_resolved(path, document.media.save_to) if document.media.save_to else None,
+        timezone=document.schedule.timezone,
+    )
+
+
+def _document(path: Path) -> Document:
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no file {path}. Run init to make a configuration.") from None
+    except (OSError, UnicodeDecodeError) as e:
+        raise ConfigError(f"{path} cannot be read: {getattr(e, 'strerror', None) or e}.") from None
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigError(f"{path.name}: this is not TOML: {e}.") from None
+    try:
+        return Document.model_validate(raw)
+    except ValidationError as e:
+        raise ConfigError(*(f"{path.name}: {p}" for p in _sentences(e, Document))) from None
+
+
+def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provider | None:
+    if not re.fullmatch(r"[\w-]+", name):
+        problems.append(f'{path.name}: provider.name: "{name}" is not a name of a provider file')
+        return None
+    own = path.parent / "providers" / f"{name}.toml"
+    file = own if own.is_file() else folder / f"{name}.toml"
+    if not file.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
+        problems.append(f'{path.name}: provider.name: there is no "{name}"; there is {known}')
+        return None
+    try:
+        raw = tomllib.loads(file.read_text("utf-8"))
+        return TypeAdapter(Provider).validate_python(raw, extra="forbid")
+    except tomllib.TOMLDecodeError as e:
+        problems.append(f"{file.name}: this is not TOML: {e}")
+    except ValidationError as e:
+        problems += [f"{file.name}: {problem}" for problem in _sentences(e, None)]
+    return None
+
+
+def _secret(
+    reference: str, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> Secret | None:
+    kind, place = reference.split(":", 1)
+    if kind == "env":
+        value = environ.get(place.strip(), "").strip()
+        missing = f"provider.api_key: the environment variable {place} is not set"
+    else:
+        try:
+            value = _resolved(path, place).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError):
+            value = ""
+        missing = f"provider.api_key: the file {place} is missing, empty or cannot be read"
+    if not value and needed:
+        problems.append(f"{missing}. Put your API key there.")
+    return Secret(value) if value else None
+
+
+def _key_problems(provider: Provider, key: Secret | None) -> Iterator[str]:
+    if key is None:
+        return
+    if re.search(r"\s", key.reveal()) or not key.reveal().isascii():
+        yield "provider.api_key: the key holds a space or a sign that no key has. Copy it again."
+    for start, sentence in provider.key.refused.items():
+        if key.reveal().startswith(start):
+            yield f"provider.api_key: {sentence}"
+
+
+def _columns(
+    table: Mapping[str, str | list[str]], provider: Provider, problems: list[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    fields = {name for e in provider.endpoints.values() for name in e.fields}
+    names = [*OURS, *CONTROLS, *sorted(fields)]
+    titles: dict[str, str] = {}
+    ignore: tuple[str, ...] = ()
+    for name, value in table.items():
+        if name == "ignore":
+            ignore = tuple(value) if isinstance(value, list) else (value,)
+        elif name not in names:
+            problems.append(f"columns.{name}: there is no such column{_nearest(name, names)}")
+        elif not isinstance(value, str) or not value.strip():
+            problems.append(f"columns.{name}: write the title of one column")
+        else:
+            titles[name] = value
+    return titles, ignore
+
+
+def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
+    table = document.provider
+    endpoint = provider.endpoints.get(table.endpoint)
+    if endpoint is None:
+        near = _nearest(table.endpoint, list(provider.endpoints))
+        yield f'provider.endpoint: there is no "{table.endpoint}"{near}'
+        return
+    if table.base_url and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", table.base_url):
+        yield 'provider.base_url: write an address such as "https://api.apiframe.pro"'
+    fields = {name: f for e in provider.endpoints.values() for name, f in e.fields.items()}
+    for name in document.defaults:
+        if name not in fields:
+            yield f"defaults.{name}: no endpoint has such a field{_nearest(name, list(fields))}"
+    given = {name: str(value) for name, value in document.defaults.items() if name in fields}
+    for problem in problems_with(endpoint, given):
+        if not problem.endswith("is empty: write one"):
+            yield f"defaults: {problem}"
+
+
+def _sentences(error: ValidationError, document: type[Document] | None) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part) for part in problem["loc"])
+        kind = problem["type"]
+        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = list(_keys(document, problem["loc"][:-1])) if document else []
+            yield f"{place}: there is no such key{_nearest(str(problem['loc'][-1]), known)}"
+        elif kind == "missing":
+            yield f"{place}: is missing"
+        else:
+            yield f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _keys(model: type[BaseModel], place: tuple[Any, ...]) -> Iterator[str]:
+    for part in place:
+        inner = model.model_fields[str(part)].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return
+        model = inner
+    yield from model.model_fields
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}" * bool(known)
+
+
+def _resolved(path: Path, place: str) -> Path:
+    return (path.resolve().parent / Path(place.strip()).expanduser()).resolve()

@@ -1,0 +1,95 @@
+"""What our cells should say, and which of them do not say it yet.
+
+The sheet is a view: whatever stands in our columns is compared with what the store knows, and only
+what differs is written. So a scribble, a sort of one column or an old save is put right by the next
+pass, and a sheet that already says the truth is not written at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pipeline.core import notes
+from pipeline.core.columns import ALWAYS, OURS, Columns
+from pipeline.core.model import Grid, Patch, State
+from pipeline.core.plan import Line
+from pipeline.core.states import shown
+
+
+def patch(
+    lines: Sequence[Line],
+    grid: Grid,
+    columns: Columns,
+) -> Patch:
+    """Every cell that does not say the truth, with what it should say.
+
+    Missing columns of ours are added right of the widest row. Rows of strangers stay as they are;
+    a result that stands in a line that is no row (an emptied or a total line) is taken away.
+    """
+    places = dict(columns.index)
+    width = max((len(row) for row in grid), default=0)
+    cells: dict[tuple[int, int], str] = {}
+    for name in ALWAYS:
+        if name not in places:
+            places[name] = width
+            cells[0, width] = columns.title(name)
+            width += 1
+    ours = [(name, places[name]) for name in OURS if name in places]
+    truths: set[str] = set()
+    for line in lines:
+        if line.foreign:
+            continue
+        row = grid[line.seen.place]
+        truth = cells_of(line)
+        truths.update(t for n in ("row_id", "task_id", "image_urls") if (t := truth.get(n)))
+        for name, at in ours:
+            said = row[at] if at < len(row) else ""
+            if said != (says := truth.get(name, "")):
+                cells[line.seen.place, at] = says
+    cells.update(_stray_results(lines, grid, ours, truths))
+    return cells
+
+
+def _stray_results(
+    lines: Sequence[Line], grid: Grid, ours: list[tuple[str, int]], truths: set[str]
+) -> dict[tuple[int, int], str]:
+    rows = {line.seen.place for line in lines}
+    return {
+        (place, at): ""
+        for place in range(1, len(grid))
+        if place not in rows
+        for name, at in ours
+        if name in ("row_id", "task_id", "image_urls")
+        and at < len(grid[place])
+        and grid[place][at] in truths
+    }
+
+
+def cells_of(line: Line) -> dict[str, str]:
+    """What our cells of the row should say, by column name."""
+    cells = {"row_id": line.seen.row_id, "status": line.status, "note": notes.as_text(line.note)}
+    attempt = shown(line.job) if line.job else None
+    if line.job is None or attempt is None or attempt.state is State.RETURNED:
+        return cells
+    result = attempt.result
+    cells |= {
+        "task_id": notes.as_text(attempt.task_id),
+        "image_urls": "\n".join(result.urls),
+        "grid_url": result.grid_url,
+        "text": notes.as_text(result.text),
+        "files": "\n".join(line.job.files[url] for url in result.urls if url in line.job.files),
+        "credits": str(attempt.price if attempt.reported is None else attempt.reported),
+        "progress": f"{attempt.progress}%" if attempt.progress is not None else "",
+        "submitted_at": _moment(attempt.sent_at),
+        "finished_at": _moment(attempt.ended_at),
+    }
+    if attempt.state is State.FAILED and not attempt.task_id:
+        cells["credits"] = "0"
+    for number, url in enumerate(result.urls[:4], start=1):
+        cells[f"image_{number}"] = url
+    return cells
+
+
+def _moment(at: datetime | None) -> str:
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""

@@ -1,0 +1,343 @@
+"""What a pass would do: rows + jobs -> Plan, and jobs + rows -> the cells to write.
+
+A `Line` is what the program makes of one row in one reading: where it stands, in the words that
+people see, and whether it may be sent. A `Plan` is all the lines of a reading; it can be printed
+and priced, and doing it is somebody else's work.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from pipeline.core import notes
+from pipeline.core.columns import Columns, over, parsed
+from pipeline.core.endpoint import Endpoint, Provider, problems_with
+from pipeline.core.identity import Seen, remembered
+from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Standing, State
+from pipeline.core.states import is_open, shown, state_of
+
+#: Statuses that need a person before anything more comes of the row.
+NEEDS_A_PERSON = ("invalid", "failed", "check needed")
+
+_UNTICKED = frozenset(
+    ("", "false", "no", "n", "0", "off", "falsch", "nein", "faux", "non", "falso")
+)
+_BROKEN = frozenset(
+    [
+        "#REF!",
+        "#N/A",
+        "#VALUE!",
+        "#NAME?",
+        "#DIV/0!",
+        "#NUM!",
+        "#NULL!",
+        "#ERROR!",
+        "#SPILL!",
+        "#CALC!",
+        "#GETTING_DATA",
+        "Loading...",
+        "Loading…",
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says that matters for deciding."""
+
+    sheet: str
+    provider: Provider
+    endpoint: str
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    settle: timedelta = timedelta(0)
+    approval: bool = False
+    give_up_after: timedelta = timedelta(minutes=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the program makes of one row in one reading."""
+
+    seen: Seen
+    #: What the store should remember of the row.
+    memory: KnownRow
+    status: str
+    note: str = ""
+    #: The take that the row asks for, and the job that answers for it, if there is one.
+    take: int | None = None
+    job: Job | None = None
+    #: Which endpoint it is for, if it may be sent once its turn comes.
+    endpoint: str = ""
+    #: How many attempts the job must be asked for before it may be sent.
+    asked: int = 0
+    name: str = ""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the row's id stands in the sheet, as read."""
+        return self.seen.marked.mark == self.seen.row_id
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the row is a stranger's, whose cells stay as they are."""
+        return self.seen.standing is Standing.STRANGER and self.job is None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All lines of a reading, in its order."""
+
+    lines: tuple[Line, ...] = ()
+
+    @property
+    def to_send(self) -> tuple[Line, ...]:
+        """The lines that may be sent, in the order of the sheet."""
+        return tuple(line for line in self.lines if line.endpoint)
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many rows there are of each status, without what follows `in progress`."""
+        return Counter(family(line.status) for line in self.lines)
+
+
+def family(status: str) -> str:
+    """A status without its percentage."""
+    return "in progress" if status.startswith("in progress") else status
+
+
+def plan(
+    seen: Sequence[Seen],
+    grid: Grid,
+    columns: Columns,
+    jobs: Mapping[JobKey, Job],
+    rules: Rules,
+    now: datetime,
+) -> Plan:
+    """What the program makes of every row of a reading that is believed."""
+    takes: dict[str, list[int]] = defaultdict(list)
+    for key in jobs:
+        takes[key.row_id].append(key.take)
+    return Plan(
+        tuple(
+            _judge(one, grid[one.place], columns, jobs, takes.get(one.row_id, ()), rules, now)
+            for one in seen
+        )
+    )
+
+
+def plan_held(
+    seen: Sequence[Seen],
+    grid: Grid,
+    columns: Columns,
+    jobs: Mapping[JobKey, Job],
+    rules: Rules,
+    now: datetime,
+) -> Plan:
+    """The lines of a reading that is not believed: only what jobs say, nothing to send."""
+    latest: dict[str, Job] = {}
+    for key in sorted(jobs, key=lambda key: key.take):
+        latest[key.row_id] = jobs[key]
+    lines = []
+    for one in seen:
+        cell = columns.cell(grid[one.place], "take").strip()
+        asked = JobKey(rules.sheet, one.row_id, _number(cell) or 1)
+        job = jobs.get(asked) or latest.get(one.row_id)
+        if one.known and job and state_of(job) is not State.PENDING:
+            status, note = _standing_of(job, one.known.inputs, rules, now, job.key.take)
+            lines.append(Line(one, one.known, status, note, job.key.take, job))
+    return Plan(tuple(lines))
+
+
+def over_budget(lines: Iterable[Line], caps: Mapping[str, int | None], rules: Rules) -> set[str]:
+    """Row ids of the lines that the credits left do not cover, taken in the order of the sheet."""
+    left = min((cap for cap in caps.values() if cap is not None), default=None)
+    beyond: set[str] = set()
+    for line in lines:
+        price = rules.provider.endpoints[line.endpoint].credits or 0
+        if left is not None and price > left:
+            beyond.add(line.seen.row_id)
+        elif left is not None:
+            left -= price
+    return beyond
+
+
+def short_of_budget(line: Line, cap: str) -> Line:
+    """The line as it is when the budget does not cover it."""
+    return replace(line, status="over budget", note=notes.over_budget(cap), endpoint="")
+
+
+def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> bool:
+    """Whether the API has had it for longer than one waits."""
+    return is_open(attempt) and now - attempt.sent_at > give_up_after
+
+
+def _judge(
+    seen: Seen,
+    row: Sequence[str],
+    columns: Columns,
+    jobs: Mapping[JobKey, Job],
+    takes: Sequence[int],
+    rules: Rules,
+    now: datetime,
+) -> Line:
+    take = _number(seen.marked.take)
+    memory = remembered(seen, take, now)
+    memory = _approved(memory, columns.cell(row, "approved"), take)
+    seen = replace(seen, standing=memory.standing)
+    job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
+    line = Line(seen, memory, "queued", take=take, job=job, name=columns.cell(row, "name").strip())
+    next_take = max(takes, default=0) + 1
+    state = state_of(job) if job else State.PENDING
+    changed = job is not None and state is State.FAILED and _differs(job, memory.inputs)
+    if job is not None and state is not State.PENDING and not changed:
+        status, note = _standing_of(job, memory.inputs, rules, now, next_take)
+        return replace(line, status=status, note=note)
+    held = _held_back(line, row, columns, takes, rules, now)
+    if held is not None:
+        return replace(line, status=held[0], note=held[1])
+    asked = job.asked + changed if job else 1
+    return replace(line, endpoint=_endpoint_name(memory.inputs, rules), asked=asked)
+
+
+def _held_back(
+    line: Line,
+    row: Sequence[str],
+    columns: Columns,
+    takes: Sequence[int],
+    rules: Rules,
+    now: datetime,
+) -> tuple[str, str] | None:
+    """Why a row is not sent, as status and note; None if it may be."""
+    memory, take = line.memory, line.take
+    if columns.cell(row, "skip").strip():
+        return "skipped", notes.skipped()
+    if take is None:
+        return "invalid", notes.bad_take(line.seen.marked.take)
+    if line.seen.standing is not Standing.ROW:
+        if take > memory.first_take + 1:
+            return "invalid", notes.jumped_take(memory.first_take, take)
+        if line.seen.standing is Standing.STRANGER:
+            return "stranger", notes.stranger(memory.first_take)
+        return "copy", notes.copy(memory.first_take)
+    if takes and take > max(takes) + 1:
+        return "invalid", notes.jumped_take(max(takes), take)
+    if takes and take < min(takes):
+        return "invalid", notes.no_such_take(take, min(takes))
+    wrote = parsed(memory.inputs)
+    for name, text in wrote.items():
+        if text in _BROKEN:
+            return "waiting", notes.broken_cell(columns.title(name), text)
+    endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
+    if problems := _problems(endpoint, wrote, rules):
+        return "invalid", notes.incomplete(problems)
+    if endpoint is None or endpoint.credits is None:
+        return "invalid", notes.no_price(_endpoint_name(memory.inputs, rules))
+    if note := _approval_missing(line, columns, rules):
+        return "needs approval", note
+    if rules.settle and now - (memory.since or now) < rules.settle:
+        return "waiting", notes.settling(rules.settle)
+    return None
+
+
+def _problems(endpoint: Endpoint | None, wrote: dict[str, str], rules: Rules) -> list[str]:
+    known = rules.provider.endpoints
+    if endpoint is None:
+        return [
+            f"there is no endpoint {notes.quoted(wrote['endpoint'], 40)}; write {', '.join(known)}"
+        ]
+    name = next(n for n, e in known.items() if e is endpoint)
+    problems = problems_with(endpoint, wrote | _given(rules.defaults, wrote))
+    if "parent" in wrote:
+        problems.append(f"{name} takes no parent: empty that cell")
+    return problems
+
+
+def _given(defaults: Mapping[str, object], wrote: Mapping[str, str]) -> dict[str, str]:
+    # Values from [defaults] were checked with the configuration; here they only count as given.
+    return {name: str(value) for name, value in defaults.items() if name not in wrote}
+
+
+def _endpoint_name(inputs: str, rules: Rules) -> str:
+    return parsed(inputs).get("endpoint") or rules.endpoint
+
+
+def _approved(memory: KnownRow, cell: str, take: int | None) -> KnownRow:
+    """Approval covers the words and the take of the first reading that shows it."""
+    content = cell.strip()
+    if content.casefold() in _UNTICKED:
+        return replace(memory, approved="", approved_for="") if memory.approved else memory
+    if content == memory.approved:
+        return memory
+    return replace(memory, approved=content, approved_for=_asked_for(memory, take))
+
+
+def _asked_for(memory: KnownRow, take: int | None) -> str:
+    return f"{take} {memory.inputs}"
+
+
+def _approval_missing(line: Line, columns: Columns, rules: Rules) -> str:
+    if "approved" not in columns.index:
+        return notes.needs_approval_column() if rules.approval else ""
+    if not line.memory.approved:
+        return notes.needs_approval()
+    covered = line.memory.approved_for == _asked_for(line.memory, line.take)
+    return "" if covered else notes.needs_approval_again()
+
+
+def _standing_of(
+    job: Job, inputs: str, rules: Rules, now: datetime, next_take: int
+) -> tuple[str, str]:
+    """Status and note of a job that has been sent."""
+    attempt = shown(job)
+    assert attempt is not None, "only a pending job has no attempt"
+    api = rules.provider.title
+    other = over(attempt.columns, inputs) != attempt.inputs
+    sent = parsed(attempt.inputs)
+    match attempt.state:
+        case State.SUCCEEDED:
+            note = _second_success(job, attempt)
+            if other:
+                return "edited", _joined(notes.edited(sent, True, next_take), note)
+            return "done", note
+        case State.RUNNING:
+            change = notes.edited(sent, False, next_take) if other else ""
+            if is_overdue(attempt, rules.give_up_after, now):
+                late = notes.overdue(api, attempt.task_id, rules.give_up_after)
+                return "check needed", _joined(late, change)
+            percent = f" {attempt.progress}%" if attempt.progress else ""
+            return ("edited", change) if other else (f"in progress{percent}", "")
+        case State.SUBMITTING:
+            return "sending", ""
+        case State.UNKNOWN:
+            change = notes.edited(sent, False, next_take) if other else ""
+            return "check needed", _joined(notes.lost(api, attempt.reason, attempt.price), change)
+        case _:
+            if attempt.task_id:
+                return "failed", notes.failed(api, attempt.reason, attempt.price)
+            return "failed", notes.refused(api, attempt.reason)
+
+
+def _second_success(job: Job, first: Attempt) -> str:
+    others = [a for a in job.attempts if a.state is State.SUCCEEDED and a.number != first.number]
+    return " ".join(notes.second_success(a.task_id, a.price) for a in others)
+
+
+def _differs(job: Job, inputs: str) -> bool:
+    last = job.attempts[-1]
+    return over(last.columns, inputs) != last.inputs
+
+
+def _number(take: str) -> int | None:
+    """The number in a take cell: 1 for an empty one, None if it is no whole number from 1."""
+    text = take.strip()
+    if not text:
+        return 1
+    text = text.removesuffix(".0")  # how a spreadsheet may save the number as text
+    return int(text) if text.isascii() and text.isdecimal() and 0 < int(text) < 10**6 else None
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))
