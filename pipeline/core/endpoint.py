@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -293,7 +294,7 @@ def retry_after(response: Response, now: datetime) -> float | None:
     except ValueError:
         try:
             when = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         wait = (when.replace(tzinfo=when.tzinfo or UTC) - now).total_seconds()
     return min(max(wait, 1.0), 3600.0) if wait == wait else None
@@ -393,7 +394,9 @@ def _typed(asked: Field, text: str) -> object:
         case "integer":
             return int(text)
         case "number":
-            return float(text)
+            if not math.isfinite(number := float(text)):
+                raise ValueError(text)  # JSON has no word for it
+            return number
         case "boolean":
             if (word := text.casefold()) in ("yes", "true", "1", "no", "false", "0"):
                 return word in ("yes", "true", "1")

@@ -144,10 +144,10 @@ def second_success(task_id: str, price: int) -> str:
     return f"A second attempt also succeeded (task {task_id}, {cost}); its files are saved."
 
 
-def files_missing(count: int, reason: str) -> str:
+def files_missing(count: int) -> str:
     """Pictures are there, but not yet with us."""
     files = "1 picture is" if count == 1 else f"{count} pictures are"
-    return f"{files} not saved yet: {' '.join(reason.split())}. The next run tries again."
+    return f"{files} not saved yet, the link may be dead. The next run tries again."
 
 
 def in_credits(number: int) -> str:

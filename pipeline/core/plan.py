@@ -55,6 +55,7 @@ class Rules:
     settle: timedelta = timedelta(0)
     approval: bool = False
     give_up_after: timedelta = timedelta(minutes=60)
+    saves_files: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def plan_held(
         asked = JobKey(rules.sheet, one.row_id, _number(cell) or 1)
         job = jobs.get(asked) or latest.get(one.row_id)
         if one.known and job and state_of(job) is not State.PENDING:
-            status, note = _standing_of(job, one.known.inputs, rules, now, job.key.take)
+            status, note = standing_of(job, one.known.inputs, rules, now, job.key.take)
             lines.append(Line(one, one.known, status, note, job.key.take, job))
     return Plan(tuple(lines))
 
@@ -193,7 +194,7 @@ def _judge(
     state = state_of(job) if job else State.PENDING
     changed = job is not None and state is State.FAILED and _differs(job, memory.inputs)
     if job is not None and state is not State.PENDING and not changed:
-        status, note = _standing_of(job, memory.inputs, rules, now, next_take)
+        status, note = standing_of(job, memory.inputs, rules, now, next_take)
         return replace(line, status=status, note=note)
     held = _held_back(line, row, columns, takes, rules, now)
     if held is not None:
@@ -287,7 +288,7 @@ def _approval_missing(line: Line, columns: Columns, rules: Rules) -> str:
     return "" if covered else notes.needs_approval_again()
 
 
-def _standing_of(
+def standing_of(
     job: Job, inputs: str, rules: Rules, now: datetime, next_take: int
 ) -> tuple[str, str]:
     """Status and note of a job that has been sent."""
@@ -298,7 +299,7 @@ def _standing_of(
     sent = parsed(attempt.inputs)
     match attempt.state:
         case State.SUCCEEDED:
-            note = _second_success(job, attempt)
+            note = _joined(_second_success(job, attempt), _unsaved(job, attempt, rules, now))
             if other:
                 return "edited", _joined(notes.edited(sent, True, next_take), note)
             return "done", note
@@ -323,6 +324,13 @@ def _standing_of(
 def _second_success(job: Job, first: Attempt) -> str:
     others = [a for a in job.attempts if a.state is State.SUCCEEDED and a.number != first.number]
     return " ".join(notes.second_success(a.task_id, a.price) for a in others)
+
+
+def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
+    # Not in the first minutes: they are being saved then.
+    missing = sum(url not in job.files for url in attempt.result.urls)
+    late = now - (attempt.ended_at or now) > timedelta(minutes=5)
+    return notes.files_missing(missing) if missing and late and rules.saves_files else ""
 
 
 def _differs(job: Job, inputs: str) -> bool:

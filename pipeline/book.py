@@ -1,0 +1,467 @@
+"""A sheet and its store, kept in step: what a pass looks at, and what it writes down.
+
+Everything here is one step that either happened or did not: a crash between any two of them leaves
+a difference that the next look sees. Ids are noted in the store before they are written into the
+sheet, and read back from it before anything is sent; a job is begun before its request leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Literal
+
+from pipeline.core import cells
+from pipeline.core.columns import (
+    ALWAYS,
+    OURS,
+    Columns,
+    Marked,
+    believed,
+    check_header,
+    loss,
+    parsed,
+    read_header,
+)
+from pipeline.core.endpoint import submission
+from pipeline.core.identity import Memory, match, match_by_id_alone, new_id
+from pipeline.core.model import (
+    Attempt,
+    Claim,
+    Grid,
+    Job,
+    JobKey,
+    KnownRow,
+    Patch,
+    Request,
+    State,
+)
+from pipeline.core.plan import (
+    NEEDS_A_PERSON,
+    Line,
+    Plan,
+    Rules,
+    over_budget,
+    plan,
+    plan_held,
+    short_of_budget,
+)
+from pipeline.core.states import Lost, advance, is_open, shown, state_of
+from pipeline.sheets import Sheet
+from pipeline.store import Fact, Intent, Limits, Refusal, Store
+
+#: Only what a reading of the last minute still asks for is sent.
+FRESH = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Why no ids are made and nothing is sent: one sentence with its one cure."""
+
+    kind: Literal["owner", "config", "columns", "paused"]
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """An attempt that is on disk, and the request that may now leave."""
+
+    line: Line
+    attempt: Attempt
+    request: Request
+
+    @property
+    def key(self) -> JobKey:
+        """The job that it is an attempt of."""
+        assert self.line.job is not None, "only a line with a job is begun"
+        return self.line.job.key
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the configuration says about columns."""
+
+    titles: Mapping[str, str]
+    ignore: Sequence[str]
+    fields: frozenset[str]
+
+
+class Book:
+    """One sheet and all that is known of it, for the length of a pass.
+
+    Not for two threads at once. `key` is the sheet's name in the store (see `wiring`), `config` the
+    resolved path of the configuration, `accept_columns` believes a reading that lost a column.
+    """
+
+    def __init__(
+        self,
+        sheet: Sheet,
+        store: Store,
+        rules: Rules,
+        header: Header,
+        limits: Limits,
+        *,
+        config: str,
+        now: Callable[[], datetime],
+        chance: Random,
+        accept_columns: bool = False,
+    ) -> None:
+        self.sheet = sheet
+        self.store = store
+        self.rules = rules
+        self.limits = limits
+        self.key = rules.sheet
+        self.plan = Plan()
+        self.hold: Hold | None = None
+        #: Rows that began to need a person: what their status cell said was something else.
+        self.newly: set[str] = set()
+        self._header = header
+        self._config = config
+        self._now = now
+        self._chance = chance
+        self._accept_columns = accept_columns
+        self._record = store.sheet(self.key)
+        self._memory = store.memory(self.key)
+        self._cursor, _ = store.changed(self.key, 0)
+        self.jobs: dict[JobKey, Job] = store.jobs(self.key)
+        self._claim: Claim | None = None
+        self._inputs: tuple[str, ...] = ()
+        self._names: dict[str, str] = {}
+        self._grid: Grid = ()
+        self.looked_at: datetime | None = None
+
+    def look(self) -> Plan:
+        """Read the sheet, write into it whatever does not say the truth, and read back.
+
+        Afterwards `plan` says where each row stands, and jobs are written down for the rows whose
+        ids stand in the sheet. Raises SheetError if the sheet cannot be read or written; results
+        that were to be written stay in the store, and nothing may then be sent.
+        """
+        self.plan = Plan()
+        self._expire()
+        self.refresh()
+        began = self._now()
+        grid = self.sheet.write(self._patch_for)
+        if grid is not self._grid:
+            self._read(grid)
+        self.looked_at = began
+        self._names = {line.seen.row_id: line.name for line in self.plan.lines if line.name}
+        if self.plan.to_send and not self.hold:
+            self._own()
+        self._write_down_jobs()
+        self.store.update_sheet(self.key, hold=self.hold.sentence if self.hold else "")
+        return self.plan
+
+    def preview(self) -> Plan:
+        """The plan for the sheet as it is now; nothing is written, neither there nor in the store.
+
+        Only for a book over a scratch copy of the store.
+        """
+        self.refresh()
+        self._read(self.sheet.read())
+        return self.plan
+
+    def refresh(self) -> None:
+        """Take over what others have recorded since (a webhook, a command, another process)."""
+        self._cursor, moved = self.store.changed(self.key, self._cursor)
+        for key in moved:
+            if job := self.store.job(key):
+                self.jobs[key] = job
+
+    def begin(
+        self, lines: Sequence[Line]
+    ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]]]:
+        """Begin an attempt for each of the lines, all in one commit: those on disk, and the others.
+
+        Lines of a look that is older than a minute, or held, are refused without a reason: the next
+        look says what is to become of them.
+        """
+        fresh = self.looked_at is not None and self._now() - self.looked_at <= FRESH
+        if not fresh or self.hold:
+            return [], [(line, None) for line in lines]
+        asked = [(line, self._intent(line, len(self._job_of(line).attempts) + 1)) for line in lines]
+        answers = self.store.begin([intent for _, (intent, _) in asked], self.limits)
+        begun: list[Sending] = []
+        refused: list[tuple[Line, Refusal | None]] = []
+        for (line, (intent, request)), answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Attempt):
+                begun.append(Sending(line, answer, request))
+                job = self._job_of(line)
+                self.jobs[intent.key] = replace(job, attempts=(*job.attempts, answer))
+            else:
+                refused.append((line, answer))
+        return begun, refused
+
+    def record(self, facts: Sequence[Fact]) -> None:
+        """Record what happened, all in one commit."""
+        self.store.record(facts)
+        for fact in facts:
+            if job := self.jobs.get(fact.key):
+                self.jobs[fact.key] = _after(job, fact, self._now())
+
+    def open_attempts(self) -> list[tuple[JobKey, Attempt]]:
+        """Every attempt whose task the API can still be asked after."""
+        return [(k, a) for k, job in self.jobs.items() for a in job.attempts if is_open(a)]
+
+    def at_work(self) -> dict[tuple[JobKey, int], datetime]:
+        """When the attempts were sent that the API may still be working on."""
+        return {
+            (key, attempt.number): attempt.sent_at
+            for key, job in self.jobs.items()
+            for attempt in job.attempts
+            if attempt.state in (State.SUBMITTING, State.RUNNING, State.UNKNOWN)
+        }
+
+    def unsaved(self) -> list[tuple[JobKey, Attempt, tuple[str, ...]]]:
+        """Every success with pictures that are not saved, and their addresses."""
+        return [
+            (key, attempt, urls)
+            for key, job in self.jobs.items()
+            for attempt in job.attempts
+            if (urls := tuple(url for url in attempt.result.urls if url not in job.files))
+        ]
+
+    def name_of(self, key: JobKey) -> str:
+        """What the person calls the row, if it has a name in this reading."""
+        return self._names.get(key.row_id, "")
+
+    def is_ripening(self) -> bool:
+        """Whether something changes by itself if one only waits: rows that settle, answers due."""
+        now, settle = self._now(), self.rules.settle
+        settling = settle and any(
+            line.status == "waiting" and now - (line.memory.since or now) < settle * 2
+            for line in self.plan.lines
+        )
+        return bool(settling) or any(
+            attempt.state is State.SUBMITTING
+            for job in self.jobs.values()
+            for attempt in job.attempts
+        )
+
+    # -- reading ---------------------------------------------------------------------------------
+
+    def _patch_for(self, grid: Grid) -> Patch:
+        columns = self._read(grid)
+        lines = self.plan.lines
+        if self.hold and self.hold.kind == "owner":
+            lines = tuple(line for line in lines if self._is_plainly_ours(line, grid, columns))
+        if not lines:
+            return {}  # a sheet without rows keeps its header as it is
+        self._make_ours(columns)
+        self.newly |= {
+            line.seen.row_id
+            for line in lines
+            if line.status in NEEDS_A_PERSON
+            and columns.cell(grid[line.seen.place], "status") != line.status
+        }
+        return cells.patch(lines, grid, columns)
+
+    def _read(self, grid: Grid) -> Columns:
+        header = self._header
+        columns = read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
+        check_header(columns, grid, self._record.ours, header.fields)
+        rows = list(columns.rows(grid))
+        self._grid, self._inputs = grid, columns.inputs
+        self.hold = self._hold(columns, rows)
+        if self.hold and self.hold.kind == "columns":
+            seen = match_by_id_alone(rows, self._memory)
+            self.plan = plan_held(seen, grid, columns, self.jobs, self.rules, self._now())
+            return columns
+        memory = self._memory_for(columns, rows)
+        seen = match(rows, memory, lambda: new_id(self._chance))
+        if any(one.known is None for one in seen) and not self.hold:
+            self._own()
+        if self.hold:
+            seen = [one for one in seen if one.known is not None]
+        self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
+        self._mark_over_budget()
+        if not self.hold or self.hold.kind != "owner":
+            self._note(columns, len(grid))
+        return columns
+
+    def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:
+        memory = self._memory
+        unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
+        foreign = self.store.foreign(self.key, unknown) if unknown else {}
+        before = memory.columns
+        same = before is None or set(columns.inputs) <= before
+        return replace(memory, foreign=foreign, columns=None if same else before)
+
+    def _note(self, columns: Columns, height: int) -> None:
+        """Remember the reading, where it differs from the last."""
+        changed = [one.memory for one in self.plan.lines if one.memory != one.seen.known]
+        order = {one.seen.row_id: one.seen.place for one in self.plan.lines}
+        kept = believed(columns)
+        if not changed and order == self._memory.order and kept == self._record.columns:
+            return
+        places = [""] * height
+        for row_id, place in order.items():
+            places[place] = row_id
+        self.store.note(self.key, changed, places, kept)
+        self._remember(changed, order, kept)
+
+    def _remember(
+        self, changed: Iterable[KnownRow], order: Mapping[str, int], kept: tuple[str, ...]
+    ) -> None:
+        known, past = dict(self._memory.known), dict(self._memory.past)
+        for row in changed:
+            before = known.get(row.row_id)
+            if before and before.inputs != row.inputs:
+                earlier = past.get(row.row_id, ())
+                past[row.row_id] = (*(t for t in earlier if t != before.inputs), before.inputs)
+            known[row.row_id] = row
+        self._memory = Memory(known, order, past, {}, frozenset(kept))
+        self._record = replace(self._record, columns=kept)
+
+    def _make_ours(self, columns: Columns) -> None:
+        """Remember which columns are ours, before the first word is written into one."""
+        ours = self._record.ours | {n for n in OURS if n in columns.index} | set(ALWAYS)
+        if ours != self._record.ours:
+            self.store.update_sheet(self.key, ours=ours)
+            self._record = replace(self._record, ours=ours)
+
+    def _is_plainly_ours(self, line: Line, grid: Grid, columns: Columns) -> bool:
+        """Whether a row may be written although another store owns the sheet: a success of ours."""
+        if line.job is None or state_of(line.job) is not State.SUCCEEDED:
+            return False
+        attempt = shown(line.job)
+        said = columns.cell(grid[line.seen.place], "task_id").strip()
+        return attempt is not None and said in ("", attempt.task_id)
+
+    # -- holds -----------------------------------------------------------------------------------
+
+    def _hold(self, columns: Columns, rows: Sequence[Marked]) -> Hold | None:
+        if sentence := self._not_the_owner():
+            return Hold("owner", sentence)
+        other = self._record.config
+        if other and other != self._config and Path(other).exists():
+            return Hold(
+                "config",
+                f"{self.sheet.title} is run by another configuration, {other}. Use that one; its "
+                "rows can name an endpoint in a column of that name.",
+            )
+        accepted = None if self._accept_columns else self._record.columns
+        if sentence := loss(columns, accepted, len(rows), len(self._memory.order)):
+            return Hold("columns", sentence)
+        if self.store.sheet(self.key).paused:
+            return Hold("paused", f"{self.sheet.title} is paused. Run resume to go on.")
+        return None
+
+    def _not_the_owner(self) -> str:
+        """Why this store does not own the sheet, as a sentence; empty if nothing is against it."""
+        lying = self.sheet.read_claim()
+        if lying is None or (self._claim is not None and lying == self._claim):
+            return ""
+        cure = "If this is the right place to run it from, run doctor --adopt here."
+        if lying.store != self.store.id:
+            return f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
+        if lying.sheet != self.key:
+            return ""  # copied along with the file: this sheet has not been claimed yet
+        record = self.store.sheet(self.key)
+        ahead = lying.counter > record.counter
+        twin = lying.counter == record.counter and lying.word != record.word
+        if ahead or twin or self._claim is not None:
+            return (
+                f"{self.sheet.title} has been run from another copy of this store: this one is an "
+                f"old or a second copy. {cure}"
+            )
+        return ""
+
+    def _own(self) -> None:
+        """Raise the claim, in the store first, then beside the sheet; hold if somebody else did."""
+        if self._claim is not None:
+            return
+        lying = self.sheet.read_claim()
+        word = f"{self._chance.getrandbits(64):016x}"
+        self.store.update_sheet(self.key, config=self._config)
+        mine = self.store.raise_claim(self.key, word)
+        if self.sheet.write_claim(mine, lying) and self.sheet.read_claim() == mine:
+            self._claim = mine
+            self._record = replace(self.store.sheet(self.key), columns=self._record.columns)
+        else:
+            self.hold = Hold("owner", f"Another Promptsheet took {self.sheet.title} just now.")
+
+    # -- jobs ------------------------------------------------------------------------------------
+
+    def _write_down_jobs(self) -> None:
+        """A job for each row that may be sent and whose id stands in the sheet."""
+        if self.hold:
+            return
+        ready = [line for line in self.plan.to_send if line.confirmed and line.take]
+        new = [self._key_of(line) for line in ready if line.job is None]
+        if new:
+            self.store.add(new)
+            self.jobs.update({key: Job(key, made_at=self._now()) for key in new})
+        for line in ready:
+            if line.job is not None and line.asked > line.job.asked:
+                self.store.ask(line.job.key, line.asked)
+                if job := self.store.job(line.job.key):
+                    self.jobs[job.key] = job
+        self.plan = Plan(tuple(self._with_job(line) for line in self.plan.lines))
+
+    def _with_job(self, line: Line) -> Line:
+        if not line.endpoint or not line.confirmed:
+            return line
+        return replace(line, job=self.jobs.get(self._key_of(line)))
+
+    def _job_of(self, line: Line) -> Job:
+        return self.jobs[self._key_of(line)]
+
+    def _key_of(self, line: Line) -> JobKey:
+        assert line.take is not None, "a row without a usable take is never sent"
+        return JobKey(self.key, line.seen.row_id, line.take)
+
+    def _intent(self, line: Line, number: int) -> tuple[Intent, Request]:
+        endpoint = self.rules.provider.endpoints[line.endpoint]
+        inputs = line.memory.inputs
+        request = submission(endpoint, parsed(inputs), self.rules.defaults)
+        intent = Intent(
+            key=self._key_of(line),
+            number=number,
+            inputs=inputs,
+            columns=self._inputs,
+            endpoint=line.endpoint,
+            price=endpoint.credits or 0,
+            deadline=endpoint.deadline,
+            body=dict(request.body or {}),
+        )
+        return intent, request
+
+    def _mark_over_budget(self) -> None:
+        left = self.budget_left()
+        beyond = over_budget(self.plan.to_send, left, self.rules)
+        if beyond:
+            cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
+            self.plan = Plan(
+                tuple(
+                    short_of_budget(line, cap)
+                    if line.endpoint and line.seen.row_id in beyond
+                    else line
+                    for line in self.plan.lines
+                )
+            )
+
+    def budget_left(self) -> dict[str, int | None]:
+        """Credits that may still be spent, by the name of the cap; None where there is no cap."""
+        limits = self.limits
+        spent = self.store.spent(limits.api_key, limits.run, limits.day)
+        return {
+            "per_run": None if limits.per_run is None else max(limits.per_run - spent.run, 0),
+            "per_day": None if limits.per_day is None else max(limits.per_day - spent.day, 0),
+        }
+
+    def _expire(self) -> None:
+        """Attempts whose answer can no longer come are lost: whoever sent them is gone."""
+        late = self.store.expired(self.key)
+        if late:
+            self.store.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
+
+
+def _after(job: Job, fact: Fact, at: datetime) -> Job:
+    attempts = (
+        advance(one, fact.event, at) if one.number == fact.number else one for one in job.attempts
+    )
+    return replace(job, attempts=tuple(attempts))

@@ -1,0 +1,202 @@
+"""What happens after a submission: asking after open tasks, and saving the pictures that come."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from pipeline.book import Book
+from pipeline.clerk import Clerk
+from pipeline.core.endpoint import Answers, poll_answer, polls
+from pipeline.core.errors import PromptsheetError, WireError
+from pipeline.core.model import Attempt, JobKey, Request
+from pipeline.core.states import Event, Failed, Succeeded
+from pipeline.sending import Pace, Sender, Stop, Wire
+from pipeline.store import Fact
+
+log = logging.getLogger("promptsheet")
+
+#: Seconds for one question after tasks, repeats included.
+WITHIN = 30.0
+#: Questions in the air at once, and files.
+QUESTIONS, DOWNLOADS = 4, 8
+#: How long an API that answers no question is asked again by a pass that waits.
+SILENT_TRIES = 8
+
+
+@dataclass(slots=True)
+class Open:
+    """A task that the API has, and when it is asked after next."""
+
+    key: JobKey
+    attempt: Attempt
+    next_at: datetime
+
+
+class Poller:
+    """Asks after open tasks, many at a time, until each has its final word."""
+
+    def __init__(
+        self,
+        book: Book,
+        clerk: Clerk,
+        wire: Wire,
+        sender: Sender,
+        pace: Pace,
+        now: Callable[[], datetime],
+        on_event: Callable[[JobKey, int, Event], None],
+    ) -> None:
+        #: Why the last round got no answer, as a sentence; empty if it did.
+        self.trouble = ""
+        self.rounds = 0
+        self._book, self._clerk, self._wire, self._sender = book, clerk, wire, sender
+        self._pace, self._now, self._on_event = pace, now, on_event
+        self._open: dict[str, Open] = {}
+        self._alone: frozenset[str] = frozenset()
+        self._silent = 0
+        self._stopped = False
+
+    def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
+        """Ask after the attempt's task from now on; `soon`: in the next round already."""
+        if attempt.task_id and attempt.task_id not in self._open:
+            wait = timedelta(0) if soon else self._interval(attempt)
+            self._open[attempt.task_id] = Open(key, attempt, self._now() + wait)
+
+    def expecting(self) -> int:
+        """How many open tasks are not overdue: those that are worth waiting for."""
+        if self._stopped:
+            return 0
+        return sum(not self._is_late(one.attempt) for one in self._open.values())
+
+    async def round(self) -> None:
+        """Ask once after every task whose time has come, as far as the pace allows."""
+        now = self._now()
+        due = [task for task, one in self._open.items() if one.next_at <= now]
+        if due and not self._stopped:
+            heard = await self._ask_after(due)
+            self._silent = 0 if any(heard) or not heard else self._silent + 1
+            self._stopped |= self._silent >= SILENT_TRIES
+            if any(heard):
+                self.trouble = ""
+        self.rounds += 1
+
+    async def _ask_after(self, tasks: list[str]) -> list[bool]:
+        questions = list(polls(self._book.rules.provider.poll, tasks, self._alone))
+        limits = self._book.limits
+        left = await self._clerk.do(
+            self._book.store.permits, limits.api_key, len(questions), limits.per_minute
+        )
+        gate = asyncio.Semaphore(QUESTIONS)
+        return await asyncio.gather(*(self._ask(gate, *one) for one in questions[:left]))
+
+    async def _ask(self, gate: asyncio.Semaphore, request: Request, tasks: tuple[str, ...]) -> bool:
+        """Ask one question: whether the API answered."""
+        provider = self._book.rules.provider
+        async with gate:
+            try:
+                response = await self._wire.ask(request, WITHIN)
+            except WireError as e:
+                self.trouble = f"{provider.title} cannot be reached: {e}. What it has is not lost."
+                return False
+        asked = {task: self._open[task] for task in tasks if task in self._open}
+        usual = provider.endpoints[self._book.rules.endpoint]
+        endpoints = {
+            task: provider.endpoints.get(one.attempt.endpoint, usual) for task, one in asked.items()
+        }
+        answers = poll_answer(provider, endpoints, response, self._now())
+        for task in answers.strange:
+            log.info("%s spoke of task %s, which nobody asked after", provider.title, task)
+        if response.status >= 500:
+            self.trouble = f"{provider.title} has trouble (HTTP {response.status})."
+        await self._take_in(answers, asked)
+        return response.status < 500
+
+    async def _take_in(self, answers: Answers, asked: dict[str, Open]) -> None:
+        self._alone |= frozenset(answers.missing)
+        if answers.stop:
+            self._stopped = True
+            self._sender.end(Stop(answers.stop, True))
+        wait = timedelta(seconds=answers.pause)
+        facts = []
+        for task, one in asked.items():
+            one.next_at = self._now() + max(self._interval(one.attempt), wait)
+            if event := answers.events.get(task):
+                facts.append(Fact(one.key, one.attempt.number, event))
+        if not facts:
+            return
+        await self._clerk.do(self._book.record, facts)
+        for fact in facts:
+            if isinstance(fact.event, Succeeded | Failed):
+                self._open.pop(fact.event.task_id, None)
+                self._sender.at_work.pop((fact.key, fact.number), None)
+                self._sender.heard(succeeded=isinstance(fact.event, Succeeded))
+            self._on_event(fact.key, fact.number, fact.event)
+
+    def _is_late(self, attempt: Attempt) -> bool:
+        return self._now() - attempt.sent_at > self._pace.give_up_after
+
+    def _interval(self, attempt: Attempt) -> timedelta:
+        """The wait between two questions: an overdue task is asked after ever less often."""
+        late = self._now() - attempt.sent_at - self._pace.give_up_after
+        if late <= timedelta(0):
+            return self._pace.poll_every
+        return timedelta(hours=1) if late < timedelta(days=1) else timedelta(days=1)
+
+
+class Saver(Protocol):
+    """What a pass needs of the folder of saved files (`media.Media`)."""
+
+    async def save(self, url: str, stem: str) -> str:
+        """Where it was saved, relative to the folder. Raises PromptsheetError if it was not."""
+
+
+class Keeper:
+    """Saves each picture once, one try a pass."""
+
+    def __init__(
+        self, book: Book, clerk: Clerk, media: Saver, on_saved: Callable[[], None]
+    ) -> None:
+        self.saved = 0
+        self.trouble: list[str] = []
+        self._book, self._clerk, self._media, self._on_saved = book, clerk, media, on_saved
+        self._gate = asyncio.Semaphore(DOWNLOADS)
+        self._tried: set[tuple[JobKey, str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def pending(self) -> int:
+        """Pictures that are being saved."""
+        return len(self._tasks)
+
+    def keep(self, key: JobKey, number: int, urls: Iterable[str], name: str) -> None:
+        """Save these pictures of an attempt, unless that was tried in this pass."""
+        for at, url in enumerate(urls, start=1):
+            if (key, url) in self._tried:
+                continue
+            self._tried.add((key, url))
+            attempt = "" if number == 1 else f"-attempt{number}"
+            stem = "-".join(filter(None, (name, key.row_id, f"{key.take}{attempt}", str(at))))
+            task = asyncio.create_task(self._save(key, number, url, stem))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Wait for those that are under way."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _save(self, key: JobKey, number: int, url: str, stem: str) -> None:
+        async with self._gate:
+            try:
+                path = await self._media.save(url, stem)
+                await self._clerk.do(self._book.store.save_file, key, number, url, path)
+            except PromptsheetError as e:
+                self.trouble.append(str(e))
+                log.info("%s: %s", key.row_id, e)
+                return
+        self.saved += 1
+        self._on_saved()

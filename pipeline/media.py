@@ -1,0 +1,318 @@
+"""Saved files: what the API delivered, kept in a folder before its links die.
+
+The links come from outside, so nothing that one says is believed. It leads to the public network or
+it is not followed; what it shows is a picture, a video or a sound, or it is not kept. A file is
+there whole or not at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import re
+import secrets
+import socket
+import time
+import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.resolver import ThreadedResolver
+from httpx import create_ssl_context
+from yarl import URL
+
+from pipeline.core.errors import PromptsheetError
+
+#: What is kept, and the ending of its name. No SVG: that is a page with scripts.
+ENDINGS: Final = {
+    "image/png": "png",
+    "image/jpeg": "jpg",
+    "image/jpg": "jpg",
+    "image/webp": "webp",
+    "image/gif": "gif",
+    "image/avif": "avif",
+    "video/mp4": "mp4",
+    "video/webm": "webm",
+    "video/quicktime": "mov",
+    "audio/mpeg": "mp3",
+    "audio/mp3": "mp3",
+    "audio/mp4": "m4a",
+    "audio/x-m4a": "m4a",
+    "audio/aac": "aac",
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/vnd.wave": "wav",
+    "audio/ogg": "ogg",
+    "audio/flac": "flac",
+    "audio/x-flac": "flac",
+    "audio/webm": "webm",
+}
+#: Types that say nothing. Storage services use them; then the first bytes must tell.
+UNTOLD: Final = ("application/octet-stream", "binary/octet-stream")
+#: (place, bytes there, ending); the first that fits.
+SIGNS: Final = (
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"\xff\xd8\xff", "jpg"),
+    (0, b"GIF8", "gif"),
+    (8, b"WEBP", "webp"),
+    (8, b"WAVE", "wav"),
+    (4, b"ftypavif", "avif"),
+    (4, b"ftyp", "mp4"),
+    (0, b"\x1aE\xdf\xa3", "webm"),
+    (0, b"ID3", "mp3"),
+    (0, b"OggS", "ogg"),
+    (0, b"fLaC", "flac"),
+)
+#: How often a link may send us on.
+REDIRECTS: Final = 3
+#: Downloads at one time; further ones wait for their turn, which does not count as their time.
+AT_ONCE: Final = 8
+#: Seconds after which an unfinished file was left behind by a process that is gone.
+ABANDONED: Final = 3600.0
+
+
+class NotSaved(PromptsheetError):
+    """A file was not saved; says why in a sentence for people. Nothing of it is left behind."""
+
+
+class Media:
+    """The folder of saved files: an async context manager.
+
+    `allowed` is the base URL of the configured API; what lies at exactly its host and port may be
+    in a private network, as a stand-in on this machine is. Nothing is opened before the first file.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        allowed: str = "",
+        most_bytes: int = 200_000_000,
+        within: float = 120.0,
+    ) -> None:
+        self._folder = folder
+        self._allowed = _host_and_port(URL(allowed)) if allowed else None
+        self._most_bytes = most_bytes
+        self._within = within
+        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._session:
+            await self._session.close()
+
+    async def save(self, url: str, stem: str) -> str:
+        """Keep what the link shows: its path within the folder, the stem and the kind's ending.
+
+        One try. A file of that name is replaced in one step. Raises NotSaved, and nothing else.
+        """
+        async with self._turns:
+            try:
+                async with asyncio.timeout(self._within):
+                    return await self._saved(_address(url), file_stem(stem))
+            except TimeoutError as error:
+                raise NotSaved(f"The file took longer than {self._within:.3g} s.") from error
+            except aiohttp.InvalidURL as error:
+                raise NotSaved("The link is not a web address.") from error
+            except aiohttp.ClientConnectorError as error:
+                raise NotSaved("The server behind the link cannot be reached.") from error
+            except aiohttp.ClientError as error:
+                raise NotSaved("The connection broke before the whole file was there.") from error
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                raise NotSaved(f"The file cannot be written to {self._folder}: {why}.") from error
+            except NotSaved:
+                raise
+            except Exception as error:
+                # No link may end a pass, whatever it makes a library stumble over.
+                raise NotSaved("The link cannot be read.") from error
+
+    async def _saved(self, address: URL, stem: str) -> str:
+        self._session = self._session or self._opened()
+        for _ in range(REDIRECTS + 1):
+            self._check(address)
+            async with self._session.get(address, allow_redirects=False) as answer:
+                if answer.status not in (301, 302, 303, 307, 308):
+                    return await self._kept(answer, stem)
+                address = _address(str(address.join(_as_given(answer.headers.get("Location", "")))))
+        raise NotSaved(f"The link sends us on more than {REDIRECTS} times.")
+
+    def _opened(self) -> aiohttp.ClientSession:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        _sweep(self._folder)
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=create_ssl_context(), resolver=_PublicOnly(self._allowed)
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={
+                "User-Agent": "promptsheet",
+                "Accept": "image/*, video/*, audio/*",
+                "Accept-Encoding": "identity",
+            },
+            # The one limit is that of `save`; aiohttp's own would end a large file early.
+            timeout=aiohttp.ClientTimeout(total=None),
+            trust_env=False,
+        )
+
+    def _check(self, address: URL) -> None:
+        """Names are checked where they are resolved; an address in figures never gets there."""
+        host, port = _host_and_port(address)
+        try:
+            figures = ipaddress.ip_address(host)
+        except ValueError:
+            if ":" in host or re.fullmatch(r"[\d.]+", host):
+                # Figures that only some systems can read, and those as an address of their own.
+                raise NotSaved("The link is not a web address.") from None
+            return
+        if (host, port) != self._allowed and not is_public(figures):
+            raise NotSaved(_private(host))
+
+    async def _kept(self, answer: aiohttp.ClientResponse, stem: str) -> str:
+        if answer.status != HTTPStatus.OK:
+            raise NotSaved(f"The link is dead: it answers {answer.status}.")
+        self._check_size(answer.content_length or 0)
+        start = await _start_of(answer.content)
+        name = f"{stem}.{_ending(answer.content_type, start)}"
+        with _passing_file(self._folder) as file:
+            size = file.write(start)
+            async for chunk in answer.content.iter_chunked(1 << 16):
+                size += file.write(chunk)
+                self._check_size(size)
+            await asyncio.to_thread(_into_place, file, self._folder / name)
+        return name
+
+    def _check_size(self, size: int) -> None:
+        if size > self._most_bytes:
+            raise NotSaved(f"The file is larger than {self._most_bytes / 1e6:.3g} MB.")
+
+
+class _PublicOnly(AbstractResolver):
+    """Names are resolved here for the very connection that is about to be made.
+
+    Checking a name first and connecting later would leave a moment in which it can be made to
+    point elsewhere.
+    """
+
+    def __init__(self, allowed: tuple[str, int] | None) -> None:
+        self._allowed = allowed
+        self._inner = ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)
+        if (host, port) != self._allowed:
+            for place in found:
+                if not is_public(ipaddress.ip_address(place["host"])):
+                    raise NotSaved(_private(host))
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address belongs to the public network, and to no machine in disguise.
+
+    IPv6 addresses with an IPv4 address inside lead to that one, so none of them is public here.
+    """
+    if not address.is_global or address.is_multicast or address.is_reserved:
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return True
+    disguised = address.ipv4_mapped or address.sixtofour or address.teredo
+    return not (disguised or address.is_site_local)
+
+
+def file_stem(text: str) -> str:
+    """The text as the beginning of a file name: letters, digits, `-` and `_`, never a path."""
+    kept = re.sub(r"[^\w-]+", "-", unicodedata.normalize("NFC", text)).strip("-")
+    # A name may take 255 bytes, and some letters take four.
+    return kept[:80].encode()[:240].decode(errors="ignore") or "picture"
+
+
+def _address(url: str) -> URL:
+    address = _as_given(url)
+    if address.scheme not in ("http", "https") or not address.raw_host:
+        raise NotSaved("The link is not a web address.")
+    return address
+
+
+def _as_given(url: str) -> URL:
+    # Signed links are valid only letter by letter; tidying their escapes would break them.
+    return URL(url, encoded=re.fullmatch(r"[!-~]*", url) is not None)
+
+
+def _host_and_port(address: URL) -> tuple[str, int]:
+    return (address.raw_host or "").lower(), address.port or 0
+
+
+def _private(host: str) -> str:
+    return f"The link points into a private network ({host})."
+
+
+async def _start_of(content: aiohttp.StreamReader) -> bytes:
+    try:
+        return await content.readexactly(64)
+    except asyncio.IncompleteReadError as whole:
+        return whole.partial
+
+
+def _ending(kind: str, start: bytes) -> str:
+    """The ending for a file by what the server calls it, unless its first bytes say otherwise."""
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not text:
+        raise NotSaved("The file behind the link is empty.")
+    # An error page or message, whatever the server calls it.
+    if text[:1] in b"<{":
+        raise NotSaved("The link shows a page or a message instead of a picture.")
+    if kind in UNTOLD:
+        signs = (ending for at, sign, ending in SIGNS if start[at:].startswith(sign))
+        ending = next(signs, "")
+    else:
+        ending = ENDINGS.get(kind, "")
+    if not ending:
+        raise NotSaved(f"What the link shows is no picture, video or sound ({kind[:60]}).")
+    return ending
+
+
+@contextmanager
+def _passing_file(folder: Path) -> Iterator[BinaryIO]:
+    """A new file under a passing name, gone at the end unless it was put into its place."""
+    path = folder / f".{secrets.token_hex(8)}.part"
+    try:
+        with path.open("xb") as file:
+            yield file
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _into_place(file: BinaryIO, path: Path) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()
+    Path(file.name).replace(path)
+
+
+def _sweep(folder: Path) -> None:
+    for path in folder.glob(".*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > ABANDONED:
+                path.unlink()

@@ -1,0 +1,319 @@
+"""One pass over one sheet: look, send, ask after, save, look again.
+
+A pass ends when nothing is left to do now; a pass that waits, when every task has its final word
+or is overdue, and nothing more can go without a person. In between the sheet is looked at again
+and again: to write what has come, and because nothing is sent on a reading older than a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from pipeline.book import Book, Sending
+from pipeline.clerk import Clerk
+from pipeline.core.endpoint import Verdict
+from pipeline.core.errors import PromptsheetError, SheetError
+from pipeline.core.model import JobKey
+from pipeline.core.plan import NEEDS_A_PERSON, Line
+from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, advance, gives_back
+from pipeline.following import Keeper, Poller, Saver
+from pipeline.sending import Pace, Sender, Wire
+
+log = logging.getLogger("promptsheet")
+
+#: A look may take a twentieth of the time: a big sheet is written less often.
+SHARE = 20
+#: While sending, the sheet is read anew well before a reading is too old to send on.
+READ_EVERY = 40.0
+#: The lease on a sheet is renewed so often.
+LEASE_EVERY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the person asked of this start."""
+
+    wait: bool = False
+    limit: int | None = None
+    #: Picks the lines that may be sent; None for all.
+    only: Callable[[Line], bool] | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a pass, for the closing line and the exit code."""
+
+    title: str = ""
+    new: int = 0
+    done: int = 0
+    refused: int = 0
+    failed: int = 0
+    lost: int = 0
+    saved: int = 0
+    credits: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    #: How many rows began to need a person in this pass, and how many do need one.
+    newly: int = 0
+    needing: int = 0
+    #: A sentence each: a hold, a stop, a sheet or a store out of reach.
+    sentences: list[str] = field(default_factory=list)
+    code: int = 0
+
+    def worsen(self, code: int, sentence: str = "") -> None:
+        """Note a trouble; the gravest exit code counts."""
+        self.code = max(self.code, code)
+        if sentence and sentence not in self.sentences:
+            self.sentences.append(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass is, for a bar."""
+
+    rows: int = 0
+    finished: int = 0
+    sent: int = 0
+    to_send: int = 0
+    at_work: int = 0
+    saved: int = 0
+    saving: int = 0
+    done: int = 0
+    credits: int = 0
+
+
+class Runner:
+    """One pass over one sheet: `run` once, then throw away."""
+
+    def __init__(
+        self,
+        book: Book,
+        wire: Wire,
+        media: Saver | None,
+        pace: Pace,
+        asked: Asked,
+        *,
+        now: Callable[[], datetime],
+        tell: Callable[[Progress], None] = lambda progress: None,
+        keep_lease: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.outcome = Outcome(title=book.sheet.title)
+        self._book, self._pace, self._asked, self._now, self._tell = book, pace, asked, now, tell
+        self._keep_lease = keep_lease
+        self._clerk = Clerk()
+        self._sender = Sender(
+            book,
+            self._clerk,
+            wire,
+            pace,
+            now=now,
+            limit=asked.limit,
+            patient=asked.wait,
+            on_answer=self._answered,
+            on_stale=self._stale,
+        )
+        self._poller = Poller(book, self._clerk, wire, self._sender, pace, now, self._happened)
+        self._keeper = Keeper(book, self._clerk, media, self._saved) if media else None
+        self._interrupted = False
+        self._news = asyncio.Event()
+        self._changed = False
+        self._next_look = 0.0
+        self._looked = 0.0
+
+    def interrupt(self) -> None:
+        """Let nothing more leave; `run` ends once what is in the air has been recorded."""
+        self._interrupted = True
+        self._news.set()
+        self._sender.end()
+
+    async def run(self) -> Outcome:
+        """The pass, from the first look to the last, and what came of it.
+
+        What a pass can meet (a sheet that cannot be written, an API out of reach, a hold) is no
+        exception: it stands in the outcome, with its exit code.
+        """
+        background: list[asyncio.Task[None]] = []
+        try:
+            await self._look()
+            for key, attempt in self._book.open_attempts():
+                self._poller.follow(key, attempt, soon=True)
+            background = [
+                asyncio.create_task(self._sender.run()),
+                asyncio.create_task(self._poll()),
+                asyncio.create_task(self._renew()),
+            ]
+            await self._stay(background)
+            if self._keeper and not self._interrupted:
+                await self._keeper.finish()
+            if self._changed:
+                await self._look()
+        except PromptsheetError as e:
+            self.outcome.worsen(e.exit_code, str(e))
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            self._clerk.close()
+        self._close()
+        return self.outcome
+
+    async def _stay(self, background: list[asyncio.Task[None]]) -> None:
+        """Until nothing is left to do now, looking again whenever it is time."""
+        while True:
+            self._news.clear()
+            for task in background:
+                if task.done():
+                    task.result()  # a trouble of the store ends the pass, with its sentence
+            if self._interrupted:
+                if self._sender.idle:
+                    return
+            elif self._is_finished():
+                if not (self._asked.wait and self._changed):
+                    return
+                await self._look()
+            elif self._is_time_to_look():
+                await self._look()
+            self._report()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.25):
+                    await self._news.wait()
+
+    def _is_finished(self) -> bool:
+        if not self._sender.idle:
+            return False
+        if not self._asked.wait:
+            return self._poller.rounds > 0
+        keeping = self._keeper.pending if self._keeper else 0
+        return not (self._poller.expecting() or keeping or self._book.is_ripening())
+
+    def _is_time_to_look(self) -> bool:
+        now = time.monotonic()
+        old = now - self._looked >= READ_EVERY
+        if not self._asked.wait:
+            return old and self._sender.waiting > 0
+        return old or (self._changed and now >= self._next_look)
+
+    async def _look(self) -> None:
+        began = time.monotonic()
+        self._changed = False
+        try:
+            plan = await self._clerk.do(self._book.look)
+        except SheetError as e:
+            if e.exit_code != SheetError.exit_code:
+                raise
+            # Out of reach now: what is at the API is still followed, and written by a later look.
+            self.outcome.worsen(e.exit_code, str(e))
+            self._sender.offer(())
+        else:
+            only = self._asked.only or (lambda line: True)
+            wanted = () if self._book.hold else plan.to_send
+            self._sender.offer(line for line in wanted if line.job and only(line))
+        self._sender.at_work = self._book.at_work()
+        self._follow_up()
+        self._looked = time.monotonic()
+        spent = self._looked - began
+        every = self._pace.write_every.total_seconds()
+        self._next_look = self._looked + max(every - spent, SHARE * spent)
+
+    def _follow_up(self) -> None:
+        """Ask after what others sent, and save what is not saved yet."""
+        for key, attempt in self._book.open_attempts():
+            self._poller.follow(key, attempt)
+        if self._keeper:
+            for key, attempt, urls in self._book.unsaved():
+                self._keeper.keep(key, attempt.number, urls, self._book.name_of(key))
+
+    async def _poll(self) -> None:
+        while True:
+            await self._poller.round()
+            self._news.set()
+            await asyncio.sleep(min(self._pace.poll_every.total_seconds() / 4, 1.0))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(LEASE_EVERY)
+            if not await self._clerk.do(self._keep_lease):
+                break
+        self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")
+        self._sender.end()
+        await asyncio.Event().wait()
+
+    def _answered(self, sending: Sending, told: Verdict) -> None:
+        """A submission was answered, and the answer is recorded."""
+        if not gives_back(told.event):
+            self.outcome.credits += sending.attempt.price
+        attempt = advance(sending.attempt, told.event, self._now())
+        if isinstance(told.event, Accepted):
+            self.outcome.new += 1
+            self._poller.follow(sending.key, attempt)
+        self._happened(sending.key, sending.attempt.number, told.event)
+
+    def _happened(self, key: JobKey, number: int, event: Event) -> None:
+        """Count what was recorded, and see to what follows from it."""
+        self._changed = True
+        match event:
+            case Succeeded(result):
+                self.outcome.done += 1
+                if self._keeper:
+                    self._keeper.keep(key, number, result.urls, self._book.name_of(key))
+            case Failed(refused=refused):
+                self.outcome.refused += refused
+                self.outcome.failed += not refused
+            case Lost():
+                self.outcome.lost += 1
+            case _:
+                pass
+        self._news.set()
+
+    def _stale(self) -> None:
+        """Lines were refused that a look must say more about."""
+        self._changed = True
+        self._news.set()
+
+    def _saved(self) -> None:
+        self._changed = True
+        self.outcome.saved += 1
+
+    def _report(self) -> None:
+        statuses = self._book.plan.statuses
+        self._tell(
+            Progress(
+                rows=sum(statuses.values()),
+                finished=statuses["done"] + statuses["failed"] + statuses["edited"],
+                sent=self._sender.sent,
+                to_send=self._sender.sent + self._sender.waiting,
+                at_work=self._poller.expecting(),
+                done=self.outcome.done + self.outcome.failed,
+                saved=self.outcome.saved,
+                saving=self._keeper.pending if self._keeper else 0,
+                credits=self.outcome.credits,
+            )
+        )
+
+    def _close(self) -> None:
+        """What there is to say at the end."""
+        outcome, book = self.outcome, self._book
+        outcome.statuses = book.plan.statuses
+        outcome.needing = sum(outcome.statuses[status] for status in NEEDS_A_PERSON)
+        outcome.newly = len(book.newly)
+        if book.hold:
+            outcome.worsen(1, book.hold.sentence)
+        if stop := self._sender.stop:
+            outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
+        if self._poller.trouble:
+            outcome.worsen(3, self._poller.trouble)
+        if outcome.newly:
+            outcome.worsen(1)
+        if self._keeper and (reasons := Counter(self._keeper.trouble)):
+            first = next(iter(reasons))
+            outcome.worsen(
+                0, f"{reasons.total()} pictures were not saved ({first}). The next run tries again."
+            )
+        if self._interrupted:
+            outcome.code = 130

@@ -1,0 +1,58 @@
+"""`python -m pipeline.sandbox`: the sandbox by itself, its switches as flags."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pipeline.sandbox.server import LOOPBACK, run
+from pipeline.sandbox.settings import RULES, Fault, Settings, SettingsError, shown
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until stopped; 2 if a flag is wrong or the port is taken."""
+    given = vars(_parser().parse_args(arguments))
+    switches = {name: given[name] for name in RULES if given[name] is not None}
+
+    def ready(url: str) -> None:
+        words = url if given["print_url"] else f"Apiframe sandbox at {url} (Ctrl+C stops it)"
+        sys.stdout.write(words + "\n")
+        sys.stdout.flush()
+
+    try:
+        run(given["host"], given["port"], given["key"], switches, given["seed"], ready)
+    except (SettingsError, OSError) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.sandbox",
+        allow_abbrev=False,
+        description="A stand-in for Apiframe's v1 API. A fault is a rate (0.2), 'next 3' or 'off', "
+        "then a kind and a path if wanted: 'next 1 rst /imagine'.",
+    )
+    parser.add_argument("--host", default=LOOPBACK, help="address to listen at (%(default)s)")
+    parser.add_argument("--port", type=int, default=8900, help="0: a free one (%(default)s)")
+    parser.add_argument("--key", default="sandbox", help="the API key it accepts (%(default)s)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="what chance is drawn from (%(default)s)"
+    )
+    parser.add_argument("--print-url", action="store_true", help="print the address and no more")
+    defaults = shown(Settings())
+    for name, rule in RULES.items():
+        flag = "--" + name.replace("_", "-")
+        if rule.type is bool:
+            parser.add_argument(flag, nargs="?", const=True, help=rule.says)
+            continue
+        kinds = f"; kinds: {', '.join(rule.kinds)}" if rule.type is Fault and rule.kinds else ""
+        note = f"{rule.says}{kinds} ({defaults[name]})".replace("%", "%%")
+        parser.add_argument(flag, metavar=rule.type.__name__.upper(), help=note)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Does it go wrong this time? Drawn from a seed, or counted down.
+
+A draw depends on the seed and on *what* it is drawn for (a prompt, and which sending of it), not on
+the order in which requests happen to arrive. So two runs with one seed go wrong in the same places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from hashlib import blake2b
+
+from pipeline.sandbox.settings import ANY, RULES, Fault, Settings
+
+
+class Chance:
+    """The seed, and how many of each `next N` are left."""
+
+    def __init__(self, seed: int, settings: Settings) -> None:
+        self._seed = seed
+        self.settings = settings
+        self.left: dict[str, int] = {}
+        self.arm(settings, RULES)
+
+    def arm(self, settings: Settings, changed: Iterable[str]) -> None:
+        """Go on with these settings; each `next N` among the changed switches starts afresh."""
+        self.settings = settings
+        for name in changed:
+            fault = getattr(settings, name)
+            if isinstance(fault, Fault):
+                self.left[name] = fault.next
+
+    def strikes(self, name: str, path: str, key: str) -> Fault | None:
+        """The fault, of one definite kind, if it happens now; a `next N` is then one less."""
+        fault: Fault = getattr(self.settings, name)
+        left = self.left[name]
+        if not (left or fault.rate) or not fnmatchcase(path, fault.path):
+            return None
+        if left:
+            self.left[name] = left - 1
+        elif self.draw(name, key) >= fault.rate:
+            return None
+        if fault.kind != ANY:
+            return fault
+        kinds = RULES[name].kinds
+        return replace(fault, kind=kinds[int(self.draw(f"{name} kind", key) * len(kinds))])
+
+    def draw(self, name: str, key: str) -> float:
+        """A number from 0 up to, not including, 1: always the same for the same name and key."""
+        mark = f"{self._seed}\0{name}\0{key}".encode(errors="surrogatepass")
+        return int.from_bytes(blake2b(mark, digest_size=6).digest()) / 2**48

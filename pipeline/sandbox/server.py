@@ -1,0 +1,134 @@
+"""The sandbox as a server: until it is stopped, or in a thread beside the caller."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from typing import Any
+from urllib.parse import urlsplit
+
+import uvicorn
+
+from pipeline.sandbox.app import create_app
+from pipeline.sandbox.settings import Settings, SettingsError, merged
+from pipeline.sandbox.wire import Protocol
+
+BACKLOG = 2048
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A sandbox that runs somewhere: its address, its switches, its books."""
+
+    url: str
+    key: str
+
+    def state(self, *, times: bool = False, ids: bool = False) -> dict[str, Any]:
+        """Settings and counts; `times` adds arrival times, `ids` the prompt of each task id."""
+        wanted = [f"{name}=1" for name, on in (("times", times), ("ids", ids)) if on]
+        return self._ask("GET", "/_sandbox" + ("?" + "&".join(wanted) if wanted else ""))
+
+    def set(self, **switches: object) -> dict[str, Any]:
+        """Set some switches; the state as it is then. `SettingsError` if one of them is wrong."""
+        return self._ask("POST", "/_sandbox", switches)
+
+    def reset(self) -> dict[str, Any]:
+        """Begin anew: first settings, full account, no tasks, counts at zero."""
+        return self._ask("POST", "/_sandbox/reset", {})
+
+    def _ask(
+        self, method: str, path: str, sent: Mapping[str, object] | None = None
+    ) -> dict[str, Any]:
+        # Not urllib: it would go through the proxy of the environment.
+        connection = HTTPConnection(urlsplit(self.url).netloc, timeout=30)
+        with contextlib.closing(connection):
+            connection.request(method, path, None if sent is None else json.dumps(sent))
+            response = connection.getresponse()
+            says: dict[str, Any] = json.loads(response.read())
+        if response.status != 200:
+            raise SettingsError(says["errors"][0]["msg"])
+        return says
+
+
+def run(
+    host: str = LOOPBACK,
+    port: int = 0,
+    key: str = "sandbox",
+    settings: Mapping[str, object] | None = None,
+    seed: int = 0,
+    ready: Callable[[str], None] | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM. Port 0 is a free one; `ready` is told the address.
+
+    A wrong switch is a `SettingsError`, a port in use an `OSError`, before anything is served.
+    """
+    server = _server(merged(Settings(), settings or {}), key, seed)
+    with _listen(host, port) as listener:
+        # Connections are accepted by the kernel from here on, so nobody who is told is refused.
+        if ready is not None:
+            ready(_url(listener))
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+
+
+@contextlib.contextmanager
+def running(key: str = "sandbox", *, seed: int = 0, **settings: object) -> Iterator[Sandbox]:
+    """A sandbox on a free loopback port, in a thread of this process, stopped at the end."""
+    server = _server(merged(Settings(), settings), key, seed)
+    with _listen(LOOPBACK, 0) as listener:
+        thread = threading.Thread(
+            target=server.run, args=([listener],), name="apiframe-sandbox", daemon=True
+        )
+        thread.start()
+        try:
+            yield Sandbox(_url(listener), key)
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which at the end does not wait for answers that trickle or are held back."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        # One turn of the loop, so that every connection knows that it is lost: nothing is logged.
+        await asyncio.sleep(0)
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await super().shutdown(sockets)
+
+
+def _server(settings: Settings, key: str, seed: int) -> _Server:
+    config = uvicorn.Config(
+        create_app(settings, key=key, seed=seed),
+        loop="asyncio",
+        http=Protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

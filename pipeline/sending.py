@@ -1,0 +1,297 @@
+"""What leaves, and when it must not: slots in the air, the pace, and the rules for stopping.
+
+Whatever has come back and whatever may go next meet in one *turn* of the worker thread, so that
+many rows share a commit, and each intent is on disk before its request leaves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from pipeline.book import Book, Sending
+from pipeline.clerk import Clerk
+from pipeline.core.endpoint import Verdict, verdict
+from pipeline.core.errors import NotSent, StoreFull, WireError
+from pipeline.core.model import JobKey, Request, Response
+from pipeline.core.plan import Line
+from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
+from pipeline.store import Fact, Refusal
+
+log = logging.getLogger("promptsheet")
+
+#: How often an API that cannot be reached is tried again, ever later, before a pass gives up.
+REACH_TRIES = 8
+#: Over this share of at least so many outcomes failed: something is wrong with all of them.
+FAILED_SHARE, FAILED_LEAST = 0.3, 20
+
+
+class Wire(Protocol):
+    """What a pass needs of the way to the API (`api.Api`)."""
+
+    async def submit(self, request: Request, within: float) -> Response:
+        """One answer to one sending. Raises NotSent or NoAnswer."""
+
+    async def ask(self, request: Request, within: float) -> Response:
+        """An answer to what is safe to repeat. Raises WireError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast, at most (`[pace]` and `[rules] stop_after`)."""
+
+    concurrency: int = 20
+    in_flight: int = 50
+    per_minute: int | None = 300
+    poll_every: timedelta = timedelta(seconds=5)
+    write_every: timedelta = timedelta(seconds=5)
+    give_up_after: timedelta = timedelta(minutes=60)
+    stop_after: int = 5
+
+
+@dataclass(slots=True)
+class Stop:
+    """Why nothing more is sent in this start."""
+
+    sentence: str
+    #: The API or the store is out of reach or refuses (exit 3), not a rule of ours (exit 1).
+    out_of_reach: bool
+
+
+class Sender:
+    """Sends the lines that it is offered, as fast as the pace allows and no faster."""
+
+    def __init__(
+        self,
+        book: Book,
+        clerk: Clerk,
+        wire: Wire,
+        pace: Pace,
+        *,
+        now: Callable[[], datetime],
+        limit: int | None,
+        patient: bool,
+        on_answer: Callable[[Sending, Verdict], None],
+        on_stale: Callable[[], None],
+    ) -> None:
+        self.stop: Stop | None = None
+        self.sent = 0
+        #: When the attempts that the API may still be working on were sent.
+        self.at_work: dict[tuple[JobKey, int], datetime] = {}
+        self._book, self._clerk, self._wire, self._pace = book, clerk, wire, pace
+        self._now, self._limit, self._patient = now, limit, patient
+        self._on_answer, self._on_stale = on_answer, on_stale
+        self._queue: deque[Line] = deque()
+        self._postponed: set[JobKey] = set()
+        self._answers: list[tuple[Sending, Verdict]] = []
+        self._air: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+        self._ending = False
+        self._turning = False
+        self._open_at = 0.0  # loop time before which nothing leaves
+        self._unreached = 0
+        self._accepted = False
+        self._refusals: list[str] = []
+        self._outcomes = [0, 0]  # succeeded, failed
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in the air or unrecorded, and nothing more may leave for now."""
+        if self._air or self._answers or self._turning:
+            return False
+        full = not self._patient and self._room_in_flight() <= 0
+        return full or not self._sendable()
+
+    @property
+    def in_air(self) -> int:
+        """Requests that have left and are not answered."""
+        return len(self._air)
+
+    @property
+    def waiting(self) -> int:
+        """Lines whose turn has not come."""
+        return len(self._queue)
+
+    def offer(self, lines: Iterable[Line]) -> None:
+        """These, in this order, are what a look just now asks for; older offers are forgotten."""
+        self._queue = deque(
+            line
+            for line in lines
+            if line.job is not None and (self._patient or line.job.key not in self._postponed)
+        )
+        self._news.set()
+
+    def end(self, stop: Stop | None = None) -> None:
+        """Let nothing more leave; what is in the air is still awaited and recorded."""
+        self._ending = True
+        if stop and self.stop is None:
+            self.stop = stop
+            log.warning("%s: %s", self._book.sheet.title, stop.sentence)
+        self._news.set()
+
+    def heard(self, succeeded: bool) -> None:
+        """Take note of how a task ended, for the rule that stops when too many fail."""
+        self._outcomes[0 if succeeded else 1] += 1
+        total = sum(self._outcomes)
+        if total >= FAILED_LEAST and self._outcomes[1] > FAILED_SHARE * total:
+            said = f"{self._outcomes[1]} of {total} rows failed"
+            self.end(Stop(f"{said}, so nothing more was sent. Look at their notes first.", False))
+
+    async def run(self) -> None:
+        """Send until cancelled. What is in the air when `end` was called is still recorded."""
+        while True:
+            self._news.clear()
+            answers, self._answers = self._answers, []
+            lines = self._next_lines()
+            if answers or lines:
+                self._turning = True
+                await self._turn(answers, lines)
+                self._turning = False
+                continue
+            delay = self._open_at - asyncio.get_running_loop().time()
+            try:
+                async with asyncio.timeout(delay if self._queue and delay > 0 else None):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _turn(self, answers: list[tuple[Sending, Verdict]], lines: list[Line]) -> None:
+        facts = [Fact(s.key, s.attempt.number, v.event) for s, v in answers]
+        try:
+            begun, refused = await self._clerk.do(self._both, facts, lines)
+        except StoreFull as e:
+            self.end(Stop(str(e), True))
+            return
+        for sending in begun:
+            self.sent += 1
+            self.at_work[sending.key, sending.attempt.number] = sending.attempt.sent_at
+            task = asyncio.create_task(self._submit(sending), name=str(sending.key))
+            self._air.add(task)
+            task.add_done_callback(self._landed)
+        for line, why in refused:
+            await self._refused(line, why)
+        for sending, told in answers:
+            self._on_answer(sending, told)
+
+    def _both(
+        self, facts: list[Fact], lines: list[Line]
+    ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]]]:
+        if facts:
+            self._book.record(facts)
+        return self._book.begin(lines) if lines else ([], [])
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._air.discard(task)
+        self._news.set()
+
+    async def _submit(self, sending: Sending) -> None:
+        """Send once; whatever comes of it is one verdict."""
+        provider = self._book.rules.provider
+        endpoint = provider.endpoints[sending.line.endpoint]
+        try:
+            left = (sending.attempt.deadline - self._now()).total_seconds()
+            if left <= 0:
+                raise NotSent("its time was over before it could leave")
+            response = await self._wire.submit(sending.request, left)
+            told = verdict(provider, endpoint, response, self._now())
+            self._unreached = 0
+        except NotSent as e:
+            told = Verdict(Postponed(str(e)))
+            self._back_off(str(e))
+        except WireError as e:
+            told = Verdict(Lost(str(e)))
+        except asyncio.CancelledError:
+            self._answers.append((sending, Verdict(Lost("the program was stopped"))))
+            raise
+        except Exception as e:  # whatever it was, it may have been taken
+            log.exception("a submission ended in an unforeseen way")
+            told = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
+        self._answers.append((sending, told))
+        self._learn(sending, told)
+
+    def _learn(self, sending: Sending, told: Verdict) -> None:
+        """What one answer means for all that follow."""
+        place = sending.key, sending.attempt.number
+        match told.event:
+            case Accepted():
+                self._accepted = True
+            case Succeeded():
+                self._accepted = True
+                self.at_work.pop(place, None)
+                self.heard(succeeded=True)
+            case Failed(reason):
+                self.at_work.pop(place, None)
+                self._refusals.append(reason)
+                self.heard(succeeded=False)
+            case Postponed():
+                self.at_work.pop(place, None)
+                self._postponed.add(sending.key)
+        first = self._refusals[: self._pace.stop_after]
+        alike = len(first) == self._pace.stop_after and len(set(first)) == 1
+        if alike and not self._accepted:
+            said = f'The first {len(first)} were all refused alike ("{first[0]}")'
+            self.end(Stop(f"{said}, so nothing more was sent. Repair that first.", False))
+        if told.stop:
+            self.end(Stop(told.stop, True))
+        if told.pause:
+            self._pause(told.pause)
+
+    def _back_off(self, why: str) -> None:
+        self._unreached += 1
+        tries = self._unreached // max(1, min(self._pace.stop_after, self._pace.concurrency))
+        if tries >= (REACH_TRIES if self._patient else 1):
+            api = self._book.rules.provider.title
+            self.end(Stop(f"{api} cannot be reached: {why}. Nothing was sent or paid.", True))
+        else:
+            self._pause(min(2.0**tries, 30.0), everyone=False)
+
+    def _pause(self, seconds: float, everyone: bool = True) -> None:
+        loop = asyncio.get_running_loop()
+        self._open_at = max(self._open_at, loop.time() + seconds)
+        if everyone:
+            until = self._now() + timedelta(seconds=seconds)
+            self._clerk.later(self._book.store.slow_down, self._book.limits.api_key, until)
+        if not self._patient and seconds > 60:
+            api = self._book.rules.provider.title
+            self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
+
+    async def _refused(self, line: Line, why: Refusal | None) -> None:
+        if why in (Refusal.PACE, Refusal.SLOW):
+            self._queue.appendleft(line)
+            limits = self._book.limits
+            wait = await self._clerk.do(
+                self._book.store.ready_in, limits.api_key, limits.per_minute
+            )
+            self._open_at = asyncio.get_running_loop().time() + max(wait, 0.05)
+        elif why in (Refusal.PAUSED, None):
+            self._queue.clear()
+            self._on_stale()
+
+    def _sendable(self) -> bool:
+        return bool(self._queue) and not self._ending and self._room_by_limit() > 0
+
+    def _room_by_limit(self) -> int:
+        return self._limit - self.sent if self._limit is not None else len(self._queue)
+
+    def _next_lines(self) -> list[Line]:
+        """The lines that may be begun now; none while anything stands against it."""
+        if not self._sendable() or asyncio.get_running_loop().time() < self._open_at:
+            return []
+        room = min(
+            self._pace.concurrency - len(self._air),
+            self._room_in_flight(),
+            self._room_by_limit(),
+        )
+        if not self._accepted:
+            room = min(room, self._pace.stop_after - len(self._air))
+        return [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
+
+    def _room_in_flight(self) -> int:
+        young = self._now() - self._pace.give_up_after
+        at_work = sum(sent_at > young for sent_at in self.at_work.values())
+        return self._pace.in_flight - at_work

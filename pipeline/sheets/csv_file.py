@@ -1,0 +1,75 @@
+"""A CSV file as a sheet: only our cells change in it, every other byte stays as people wrote it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from pipeline.core.errors import SheetError
+from pipeline.core.model import Claim, Grid, Patch
+from pipeline.sheets.claim_file import read_claim, write_claim
+from pipeline.sheets.csv_text import CsvText, NotText
+from pipeline.sheets.exchange import Exchange, exchange
+from pipeline.sheets.replace import Pause, after_a_kill, read_file, rewrite
+
+
+class CsvSheet:
+    """The sheet in one .csv or .tsv file; a link is followed once, when the sheet is made.
+
+    UTF-8 with or without a byte order mark; comma, semicolon or tab, as the header has it. `write`
+    changes nobody's save: see `replace`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key: str | None = None,
+        exchange: Exchange = exchange,
+        pause: Pause = time.sleep,
+    ) -> None:
+        self._path = path.resolve()
+        self._delimiter = "\t" if path.suffix.lower() == ".tsv" else None
+        self._exchange = exchange
+        self._pause = pause
+        self.key = key or str(self._path)
+        self.title = path.name
+
+    def read(self) -> Grid:
+        """The file as it is now; an empty file is an empty grid."""
+        after_a_kill(self._path, self._exchange)
+        return self._text(read_file(self._path, pause=self._pause)).grid
+
+    def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
+        """Change the cells that `patch_for` names in the grid just read: the grid read back.
+
+        Cells that already say so are no change, and without a change the file is not touched.
+        """
+
+        text_of = lru_cache(maxsize=1)(self._text)
+
+        def change(content: bytes) -> bytes:
+            text = text_of(content)
+            return text.patched(patch_for(text.grid))
+
+        content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
+        return text_of(content).grid
+
+    def read_claim(self) -> Claim | None:
+        """The claim in `NAME.promptsheet` beside the file, or None."""
+        return read_claim(self._path)
+
+    def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
+        """Put `claim` beside the file if `instead_of` is what lies there: whether that was so."""
+        return write_claim(self._path, claim, instead_of)
+
+    def _text(self, content: bytes) -> CsvText:
+        try:
+            return CsvText.of(content, self._delimiter)
+        except NotText as error:
+            raise SheetError(
+                f"{self._path} is not UTF-8 text (byte 0x{error.byte:02X} in line {error.line})."
+                ' Save it again as "CSV UTF-8".'
+            ) from error

@@ -1,0 +1,156 @@
+"""The text of a CSV file as a grid, and the same text with some cells changed and no other byte.
+
+Values come from Python's `csv`, which is fast and reads odd quoting as people's programs do. Only a
+record with a cell to change is cut into pieces, one for each field as it is written; the pieces and
+the delimiters between them are the record, so what is not replaced stays as it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from pipeline.core.model import Grid, Patch
+
+_BOM = b"\xef\xbb\xbf"
+_DELIMITERS = ",;\t"
+
+# A cell of 50,000 characters with every quote doubled is near csv's own limit (131,072).
+csv.field_size_limit(2**31 - 1)
+
+
+class NotText(ValueError):
+    """These bytes are no UTF-8; `line` is where they stop being so, counted from 1."""
+
+    def __init__(self, byte: int, line: int) -> None:
+        self.byte = byte
+        self.line = line
+        super().__init__(f"byte 0x{byte:02X} in line {line} is not UTF-8")
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """One CSV file: its byte order mark, if any, and its text, untouched."""
+
+    mark: bytes
+    text: str
+    delimiter: str
+
+    @classmethod
+    def of(cls, content: bytes, delimiter: str | None = None) -> CsvText:
+        """The text in `content`; its header tells the delimiter where none is given."""
+        mark, text = _decoded(content)
+        return cls(mark, text, delimiter or delimiter_of(text))
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Every record in order; a blank line is an empty one, so that rows keep their numbers."""
+        lines = io.StringIO(self.text, newline="")
+        return tuple(map(tuple, csv.reader(lines, delimiter=self.delimiter)))
+
+    def patched(self, patch: Patch) -> bytes:
+        """The file with those cells changed: the very same bytes where they already say so.
+
+        Cells beyond the end of a record are added. Raises IndexError for a row that is not there.
+        """
+        changes = _changes(self.grid, patch)
+        text = _with_changes(self.text, self.delimiter, changes) if changes else self.text
+        # Only our own text can hold what UTF-8 does not know (half a surrogate pair).
+        return self.mark + text.encode(errors="replace")
+
+
+def delimiter_of(text: str) -> str:
+    """What separates the header's names: comma, semicolon or tab, whichever it has most of."""
+    header = next(filter(None, re.split(r"[\r\n]", _QUOTED_NAME.sub("name", text[:100_000]))), "")
+    return max(_DELIMITERS, key=header.count)
+
+
+# A quote opens only where a name begins: in `12" prints;price` it is a letter like any other.
+_QUOTED_NAME = re.compile(r'(?:(?<=[,;\t\r\n])|^)"[^"]*+(?:""[^"]*+)*+(?:"|\Z)')
+
+
+def _decoded(content: bytes) -> tuple[bytes, str]:
+    mark = _BOM if content.startswith(_BOM) else b""
+    try:
+        return mark, content[len(mark) :].decode()
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start]
+        raise NotText(error.object[error.start], 1 + before.count(b"\n")) from None
+
+
+def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
+    """The cells that would show something else than now, by row."""
+    changes: dict[int, dict[int, str]] = defaultdict(dict)
+    for (row, column), text in patch.items():
+        record = grid[row]
+        if text != (record[column] if column < len(record) else ""):
+            changes[row][column] = text
+    return changes
+
+
+def _with_changes(text: str, delimiter: str, changes: Mapping[int, Mapping[int, str]]) -> str:
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, delimiter=delimiter)
+    ends = [0, *(reader.line_num for _ in reader)]
+    for row, cells in changes.items():
+        start, end = ends[row], ends[row + 1]
+        record = "".join(lines[start:end])
+        # A header with a strange delimiter in a bare name could be taken for another kind of file.
+        special = _DELIMITERS if row == 0 else delimiter
+        lines[start:end] = [_edited(record, delimiter, special, cells), *[""] * (end - start - 1)]
+    return "".join(lines)
+
+
+def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str]) -> str:
+    pieces, line_end = pieces_of(record, delimiter)
+    missing = max(cells) + 1 - len(pieces)
+    if missing > 0:
+        pieces = [*_closed(pieces), *[""] * missing]
+    for column, text in cells.items():
+        pieces[column] = _written(text, special, quoted=pieces[column].startswith('"'))
+    # One bare empty field would read as a blank line.
+    return (delimiter.join(pieces) or '""') + line_end
+
+
+def pieces_of(record: str, delimiter: str) -> tuple[list[str], str]:
+    """The fields of one record as they are written, quotes and all, and the line end after them."""
+    bare = record.rstrip("\r\n")
+    if '"' not in record:
+        return (bare.split(delimiter) if bare else []), record[len(bare) :]
+    field = _FIELD[delimiter]
+    pieces, place = [], -1
+    while place < 0 or record[place : place + 1] == delimiter:
+        match = field.match(record, place + 1)
+        assert match is not None, "a field may be empty, so it always matches"
+        pieces.append(match.group())
+        place = match.end()
+    return pieces, record[place:]
+
+
+# After a closing quote, csv takes what follows as it is, up to the delimiter. A quote that is never
+# closed takes the rest of the file.
+_FIELD = {
+    delimiter: re.compile(
+        rf'"[^"]*+(?:""[^"]*+)*+(?:"[^{delimiter}\r\n]*+|\Z)|[^{delimiter}\r\n]*+'
+    )
+    for delimiter in _DELIMITERS
+}
+_UNCLOSED = re.compile(r'"[^"]*+(?:""[^"]*+)*+')
+
+
+def _closed(pieces: list[str]) -> list[str]:
+    """The same fields, so that another one may follow: a quote left open at the end is closed."""
+    if pieces and _UNCLOSED.fullmatch(pieces[-1]):
+        return [*pieces[:-1], pieces[-1] + '"']
+    return pieces
+
+
+def _written(text: str, special: str, *, quoted: bool) -> str:
+    if quoted or any(mark in text for mark in special + '"\r\n') or text.strip(" \t\ufeff") != text:
+        return '"' + text.replace('"', '""') + '"'
+    return text

@@ -1,0 +1,128 @@
+"""The hidden files beside a sheet while it is being changed, and what becomes of them after a kill.
+
+    .NAME.promptsheet-RANDOM.part            ours, perhaps half written: cleared away
+    .NAME.promptsheet-BASE-FRESH-RANDOM      traded places with the sheet, or was about to
+
+The second name tells, by their digests, what had been read (BASE) and what we made of it (FRESH). A
+left-over that is neither was saved by a person in the instant of the exchange: it is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
+
+from pipeline.sheets.exchange import Exchange, appear
+from pipeline.sheets.file_locks import being_written
+
+_log = logging.getLogger(__name__)
+
+_SAVES = 100
+
+
+def part_name(target: Path) -> Path:
+    """A new name for a file that is being written."""
+    return target.with_name(f"{_prefix(target)}{token_hex(4)}.part")
+
+
+def incoming_name(target: Path, base: bytes, fresh: bytes) -> Path:
+    """A new name for `fresh`, made from `base`, before it takes the sheet's place."""
+    return target.with_name(f"{_prefix(target)}{_digest(base)}-{_digest(fresh)}-{token_hex(4)}")
+
+
+def has_left_overs(target: Path) -> bool:
+    """Whether there is anything to settle, or another start is at work just now."""
+    return any(path.name.startswith(_prefix(target)) for path in target.parent.iterdir())
+
+
+def settle(target: Path, exchange: Exchange) -> None:
+    """Clear away what killed starts left, and put back a save that one of them had in its hands.
+
+    Only for one who holds the folder's lock: what lies there then belongs to nobody alive.
+    """
+    for path in sorted(target.parent.iterdir()):
+        if path.name.startswith(_prefix(target)) and (kind := _kind(path, target)):
+            _settle_one(path, target, kind, exchange)
+
+
+def put_back(late: Path, target: Path, ours: bytes, exchange: Exchange) -> None:
+    """Make the newest save the file again: `late`, or what was saved while we put that back.
+
+    What comes out is either what lay there before (`ours` at first), and then nobody has saved
+    since; or it is newer, and goes in next. One thing cannot be told: a save that we ourselves had
+    put in and that comes out changed may have been finished before the other one or begun after it.
+    Then the later of the two is the file, and the other one lies beside it.
+    """
+    there, put_in = ours, late.stat()
+    for turn in range(_SAVES):
+        newer, going_in = late.read_bytes(), late.stat()
+        try:
+            came_out = exchange(late, target)
+        except FileNotFoundError:
+            if appear(late, target):  # moved away or deleted: a save is not lost with it
+                return
+            continue
+        if holds(came_out, there):
+            came_out.unlink()
+            return
+        if turn and os.path.samestat(came_out.stat(), put_in):
+            _keep_aside(_older(came_out, target, exchange), target)
+            return
+        late, there, put_in = came_out, newer, going_in
+    _keep_aside(late, target)
+
+
+def _older(came_out: Path, target: Path, exchange: Exchange) -> Path:
+    """The older of two saves, outside; the later one is the file."""
+    later = being_written(came_out) or came_out.stat().st_mtime_ns > target.stat().st_mtime_ns
+    return exchange(came_out, target) if later else came_out
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Whether those are its bytes, and nobody is about to change them (asked in this order)."""
+    return not being_written(path) and path.read_bytes() == content
+
+
+def _settle_one(left: Path, target: Path, kind: re.Match[str], exchange: Exchange) -> None:
+    if kind["part"] or left.samefile(target):
+        left.unlink()
+    elif being_written(left):
+        return
+    elif _digest(left.read_bytes()) in kind.group("base", "fresh"):
+        left.unlink()
+    elif _digest(ours := target.read_bytes()) == kind["fresh"]:
+        _log.warning("%s was saved while a pass was killed: that save is the file again.", target)
+        put_back(left, target, ours, exchange)
+    else:
+        _keep_aside(left, target)
+
+
+def _keep_aside(save: Path, target: Path) -> None:
+    """A save that another one has overtaken lies beside the file under a name that people see."""
+    for number in count(1):
+        name = target.with_name(f"{target.name}.conflict" + (f"-{number}" if number > 1 else ""))
+        if appear(save, name):
+            break
+    _log.warning("A save of %s met a newer one. It is kept as %s: look at both.", target, name.name)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}.promptsheet-"
+
+
+_KIND = re.compile(
+    r"(?P<part>[0-9a-f]{8}\.part)|(?P<base>[0-9a-f]{16})-(?P<fresh>[0-9a-f]{16})-[0-9a-f]{8}"
+)
+
+
+def _kind(path: Path, target: Path) -> re.Match[str] | None:
+    return _KIND.fullmatch(path.name.removeprefix(_prefix(target)))
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:16]

@@ -1,0 +1,288 @@
+"""The jobs of each sheet, with their attempts, their files and what happened to them."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, select, update
+
+from pipeline.core.model import Attempt, Job, JobKey, Result, State
+from pipeline.store.base import Base, chunks, digest, made, number_of, stirred, upsert
+from pipeline.store.facts import to_result, told_to_people
+from pipeline.store.tables import attempts, events, files, jobs, sheets
+
+_STATES = {str(state): state for state in State}
+_NOTHING = Result()
+_decoded = json.JSONDecoder().decode
+#: The columns of an attempt, in the order of its fields.
+ATTEMPT = [attempts.c[name] for name in Attempt.__dataclass_fields__]
+_STATE, _COLUMNS, _RESULT = (
+    [column.name for column in ATTEMPT].index(name) for name in ("state", "columns", "result")
+)
+
+
+_RAISED = update(jobs).where(jobs.c.id == bindparam("its_id")).values(moved=bindparam("its"))
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One thing that happened to a job: `kind` as in `states`, or `sent` or `adopted`."""
+
+    at: datetime
+    number: int
+    kind: str
+    text: str
+
+
+class Jobs(Base):
+    """What is known of each take of each row."""
+
+    def jobs(self, sheet: str, only: Collection[JobKey] | None = None) -> dict[JobKey, Job]:
+        """All jobs of a sheet, or those of `only` that there are."""
+        with self._reading() as connection:
+            if only is not None:
+                return {job.key: job for job in found(connection, only).values()}
+            here = jobs.c.sheet == number_of(connection, sheet)
+            return {job.key: job for job in _load(connection, here).values()}
+
+    def job(self, key: JobKey) -> Job | None:
+        """The job, if there is one for this take."""
+        return self.jobs(key.sheet, [key]).get(key)
+
+    def add(self, keys: Iterable[JobKey]) -> None:
+        """Write down these jobs; those that are there stay as they are."""
+        by_sheet = defaultdict(list)
+        for key in keys:
+            by_sheet[key.sheet].append(key)
+        with self._writing() as connection:
+            for sheet in sorted(by_sheet):
+                _add(connection, sheet, by_sheet[sheet], self._now())
+
+    def ask(self, key: JobKey, asked: int) -> bool:
+        """Let the job have `asked` attempts: whether it had one less until now."""
+        with self._writing() as connection:
+            moved = _moved(connection, key)
+            before = and_(_is(connection, key), jobs.c.asked == asked - 1)
+            asking = update(jobs).where(before).values(asked=asked, moved=moved)
+            return connection.execute(asking).rowcount == 1
+
+    def adopt(self, key: JobKey, attempt: Attempt) -> bool:
+        """Note an attempt that this store did not begin: whether it had none of that number.
+
+        The job is written down where it is new. What was adopted is never charged here.
+        """
+        adopted = replace(attempt, price=0)
+        with self._writing() as connection:
+            _add(connection, key.sheet, [key], self._now())
+            moved = _moved(connection, key)
+            job = connection.execute(select(jobs.c.id).where(_is(connection, key))).scalar_one()
+            line = {"job": job, **to_columns(adopted)}
+            new = upsert(connection, attempts).values(line).on_conflict_do_nothing()
+            if connection.execute(new).rowcount != 1:
+                return False
+            connection.execute(update(jobs).where(jobs.c.id == job).values(moved=moved))
+            history = history_line(job, adopted, self._now(), "adopted")
+            connection.execute(insert(events), [history])
+            return True
+
+    def by_task(self, task_ids: Iterable[str]) -> dict[str, tuple[JobKey, int]]:
+        """Task id -> the job that it answers, and which of its attempts; without unknown ones."""
+        named = [attempts.c.task_id, sheets.c.key, jobs.c.row_id, jobs.c.take, attempts.c.number]
+        wanted = select(*named).select_from(attempts.join(jobs).join(sheets))
+        with self._reading() as connection:
+            return {
+                task_id: (JobKey(*key), number)
+                for chunk in chunks(sorted({one for one in task_ids if one}))
+                for task_id, *key, number in connection.execute(
+                    wanted.where(attempts.c.task_id.in_(chunk))
+                )
+            }
+
+    def body_of(self, key: JobKey, number: int) -> Mapping[str, object] | None:
+        """What the attempt asked of the API, word for word; None if nothing, or no such attempt."""
+        wanted = select(attempts.c.body).select_from(attempts.join(jobs))
+        with self._reading() as connection:
+            body = connection.execute(
+                wanted.where(_is(connection, key), attempts.c.number == number)
+            ).scalar()
+        asked: Mapping[str, object] | None = json.loads(body or "null")
+        return asked
+
+    def save_file(self, key: JobKey, number: int, url: str, path: str) -> bool:
+        """Note where a picture was saved, instead of an earlier note: whether the job is there."""
+        kept = {"number": number, "url": url, "path": path}
+        with self._writing() as connection:
+            moving = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
+            job = connection.execute(moving.values(moved=_moved(connection, key))).scalar()
+            if job is None:
+                return False
+            new = upsert(connection, files).values(job=job, digest=digest(url), **kept)
+            connection.execute(
+                new.on_conflict_do_update(index_elements=["job", "digest"], set_=kept)
+            )
+            return True
+
+    def history(self, key: JobKey) -> list[HistoryLine]:
+        """What happened to the job, the oldest first."""
+        wanted = select(events.c.at, events.c.number, events.c.kind, events.c.body)
+        with self._reading() as connection:
+            lines = connection.execute(
+                wanted.select_from(events.join(jobs))
+                .where(_is(connection, key))
+                .order_by(events.c.id)
+            ).all()
+        return [
+            HistoryLine(at, number, kind, told_to_people(kind, json.loads(body)))
+            for at, number, kind, body in lines
+        ]
+
+    def cursor(self, sheet: str) -> int:
+        """Where the changes of a sheet's jobs stand: ask it before `jobs`, then `changed` since."""
+        with self._reading() as connection:
+            moved = select(sheets.c.moved).where(sheets.c.key == sheet)
+            return connection.execute(moved).scalar() or 0
+
+    def changed(self, sheet: str, since: int) -> tuple[int, set[JobKey]]:
+        """The cursor now, and the jobs that anyone wrote down or changed since then."""
+        with self._reading() as connection:
+            here = select(sheets.c.id, sheets.c.moved).where(sheets.c.key == sheet)
+            number, now = connection.execute(here).first() or (0, 0)
+            after = and_(jobs.c.sheet == number, jobs.c.moved > since, jobs.c.moved <= now)
+            rows = connection.execute(select(jobs.c.row_id, jobs.c.take).where(after))
+            return now, {JobKey(sheet, row_id, take) for row_id, take in rows}
+
+
+def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:
+    """Number inside the store -> job, for those of the keys that there are."""
+    wanted = set(keys)
+    return {
+        number: job
+        for where in among(connection, wanted)
+        for number, job in _load(connection, where).items()
+        if job.key in wanted
+    }
+
+
+def among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that the jobs of these keys meet (and other takes of their rows)."""
+    by_sheet = defaultdict(set)
+    for key in keys:
+        by_sheet[key.sheet].add(key.row_id)
+    for sheet, ids in by_sheet.items():
+        here = jobs.c.sheet == number_of(connection, sheet)
+        for chunk in chunks(sorted(ids)):
+            yield and_(here, jobs.c.row_id.in_(chunk))
+
+
+def raise_jobs(connection: Connection, moved: Mapping[int, int]) -> None:
+    """Note that these jobs changed: number inside the store -> the sheet's `moved`."""
+    lines = [{"its_id": number, "its": now} for number, now in moved.items()]
+    connection.execute(_RAISED, lines)
+
+
+def to_columns(attempt: Attempt) -> dict[str, object]:
+    """An attempt as its columns in the store."""
+    line = {column.name: getattr(attempt, column.name) for column in ATTEMPT}
+    line["columns"] = json.dumps(attempt.columns)
+    line["result"] = "" if attempt.result == _NOTHING else json.dumps(asdict(attempt.result))
+    return line
+
+
+def from_columns(row: Sequence[Any]) -> Attempt:
+    """An attempt from its columns, in the order of ATTEMPT."""
+    fields = list(row)
+    fields[_STATE] = _STATES[fields[_STATE]]
+    fields[_COLUMNS] = _columns(fields[_COLUMNS])
+    fields[_RESULT] = to_result(_decoded(fields[_RESULT])) if fields[_RESULT] else _NOTHING
+    return Attempt(*fields)
+
+
+def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> dict[str, object]:
+    """The line that begins an attempt's history."""
+    begun = {
+        "endpoint": attempt.endpoint,
+        "price": attempt.price,
+        "task_id": attempt.task_id,
+    }
+    return {
+        "job": job,
+        "number": attempt.number,
+        "at": at,
+        "kind": kind,
+        "body": json.dumps(begun),
+    }
+
+
+def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime) -> None:
+    number = made(connection, sheet)
+    moved = stirred(connection, [number])[number]
+    same = {"sheet": number, "asked": 1, "made_at": at, "moved": moved}
+    lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
+    connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
+
+
+def _moved(connection: Connection, key: JobKey) -> int:
+    number = number_of(connection, key.sheet)
+    return stirred(connection, [number])[number] if number else 0
+
+
+def _is(connection: Connection, key: JobKey) -> ColumnElement[bool]:
+    return and_(
+        jobs.c.sheet == number_of(connection, key.sheet),
+        jobs.c.row_id == key.row_id,
+        jobs.c.take == key.take,
+    )
+
+
+def _load(connection: Connection, where: ColumnElement[bool]) -> dict[int, Job]:
+    """Number inside the store -> job, in three questions however many there are."""
+    tried = _attempts(connection, where)
+    saved = _files(connection, where)
+    named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take, jobs.c.asked, jobs.c.made_at]
+    rows = connection.execute(select(*named).select_from(jobs.join(sheets)).where(where))
+    return {
+        number: Job(
+            JobKey(sheet, row_id, take),
+            asked,
+            mine := tuple(tried.get(number, ())),
+            made_at,
+            _in_order(saved.get(number, {}), mine),
+        )
+        for number, sheet, row_id, take, asked, made_at in rows
+    }
+
+
+def _attempts(connection: Connection, where: ColumnElement[bool]) -> dict[int, list[Attempt]]:
+    wanted = select(attempts.c.job, *ATTEMPT).select_from(attempts.join(jobs)).where(where)
+    tried = defaultdict(list)
+    for job, *row in connection.execute(wanted.order_by(attempts.c.job, attempts.c.number)):
+        tried[job].append(from_columns(row))
+    return tried
+
+
+def _files(connection: Connection, where: ColumnElement[bool]) -> dict[int, dict[str, str]]:
+    wanted = select(files.c.job, files.c.url, files.c.path).select_from(files.join(jobs))
+    saved: dict[int, dict[str, str]] = defaultdict(dict)
+    for job, url, path in connection.execute(wanted.where(where)):
+        saved[job][url] = path
+    return saved
+
+
+def _in_order(saved: dict[str, str], tried: Sequence[Attempt]) -> dict[str, str]:
+    """Saved files in the order of the URLs, then those of no URL that is known."""
+    if not saved:
+        return saved
+    urls = [url for one in tried for url in (*one.result.urls, one.result.grid_url)]
+    return {url: saved[url] for url in (*urls, *sorted(saved)) if url in saved}
+
+
+@lru_cache(maxsize=256)
+def _columns(text: str) -> tuple[str, ...]:
+    # The same few headers, a hundred thousand times.
+    return tuple(json.loads(text))

@@ -1,0 +1,149 @@
+"""How many requests may leave: counted by API key, for all processes on this store together.
+
+Requests are counted by the second in which they left. Sixty seconds touch at most sixty-one of
+these, so a sum over sixty-one that stays within the limit keeps every window of sixty within it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from pipeline.store.base import Base, upsert
+from pipeline.store.tables import paces
+
+_WINDOW: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What left lately under one API key, as seen at `at`."""
+
+    at: datetime
+    #: Second -> requests that left in it.
+    counts: Mapping[int, int]
+    #: The API asked that nothing leaves until then.
+    not_before: datetime | None = None
+
+    @property
+    def second(self) -> int:
+        """The second that it is now."""
+        return math.floor(self.at.timestamp())
+
+    def settled(self) -> Pace:
+        """Without what left too long ago.
+
+        What seems to lie in the future (the clock was put back) counts as of now: it did leave, and
+        must neither be forgotten nor bar the way for as long as the clock was put back.
+        """
+        kept: Counter[int] = Counter()
+        for second, count in self.counts.items():
+            if second >= self.second - _WINDOW:
+                kept[min(second, self.second)] += count
+        return replace(self, counts=dict(kept))
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether the API asked to wait, and the time is not over."""
+        return self.not_before is not None and self.at < self.not_before
+
+    def room(self, wanted: int, per_minute: int | None) -> int:
+        """How many of the wanted requests may leave now."""
+        if self.is_slowed:
+            return 0
+        if per_minute is None:
+            return wanted
+        return max(0, min(wanted, per_minute - sum(self.counts.values())))
+
+    def after(self, left: int) -> Pace:
+        """When so many more have left."""
+        if not left:
+            return self
+        return replace(
+            self, counts={**self.counts, self.second: self.counts.get(self.second, 0) + left}
+        )
+
+    def ready_in(self, per_minute: int | None) -> float:
+        """Seconds until one more may leave; infinite where none ever may."""
+        waits = [0.0]
+        if self.not_before is not None:
+            waits.append((self.not_before - self.at).total_seconds())
+        if per_minute is not None:
+            waits.append(self._freed(per_minute) - self.at.timestamp())
+        return max(waits)
+
+    def _freed(self, per_minute: int) -> float:
+        """The second from which one more is within the limit."""
+        if per_minute < 1:
+            return math.inf
+        left = sum(self.counts.values())
+        freed = -math.inf
+        for second in sorted(self.counts):
+            if left < per_minute:
+                break
+            left -= self.counts[second]
+            freed = second + _WINDOW + 1
+        return freed
+
+
+_FOUND = select(paces.c.counts, paces.c.not_before).where(paces.c.api_key == bindparam("key"))
+_LOCKED = _FOUND.with_for_update()
+_KEPT = (
+    update(paces)
+    .where(paces.c.api_key == bindparam("key"))
+    .values(counts=bindparam("its_counts"), not_before=bindparam("until"))
+)
+
+
+class Paces(Base):
+    """Asking whether a request may leave."""
+
+    def permits(self, api_key: str, wanted: int, per_minute: int | None) -> int:
+        """How many of the wanted requests may leave now; these count as having left."""
+        with self._writing() as connection:
+            pace = pace_of(connection, api_key, self._now())
+            left = pace.room(wanted, per_minute)
+            keep_pace(connection, api_key, pace.after(left))
+        return left
+
+    def ready_in(self, api_key: str, per_minute: int | None) -> float:
+        """Seconds until one more request may leave (0 if now); infinite where none ever may."""
+        with self._reading() as connection:
+            found = connection.execute(_FOUND, {"key": api_key}).first()
+        counts, not_before = found or ("{}", None)
+        return _read(counts, not_before, self._now()).ready_in(per_minute)
+
+    def slow_down(self, api_key: str, until: datetime) -> None:
+        """Let nothing leave under this API key until then; an earlier, longer wait stands."""
+        with self._writing() as connection:
+            pace = pace_of(connection, api_key, self._now())
+            latest = max(until, pace.not_before or until)
+            keep_pace(connection, api_key, replace(pace, not_before=latest))
+
+
+def pace_of(connection: Connection, api_key: str, at: datetime) -> Pace:
+    """The pace of an API key, held against all others until the transaction ends."""
+    found = connection.execute(_LOCKED, {"key": api_key}).first()
+    if found is None:
+        new = upsert(connection, paces).values(api_key=api_key, counts="{}")
+        connection.execute(new.on_conflict_do_nothing())
+        return pace_of(connection, api_key, at)
+    return _read(found.counts, found.not_before, at)
+
+
+def keep_pace(connection: Connection, api_key: str, pace: Pace) -> None:
+    """Write the pace back."""
+    kept = {"its_counts": json.dumps(pace.counts), "until": pace.not_before}
+    connection.execute(_KEPT, {"key": api_key, **kept})
+
+
+def _read(counts: str, not_before: datetime | None, at: datetime) -> Pace:
+    seconds = {int(second): count for second, count in json.loads(counts).items()}
+    return Pace(at, seconds, not_before).settled()

@@ -1,0 +1,144 @@
+"""What was written in each row when it was last read: what a new reading is matched with."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from pipeline.core.identity import Memory
+from pipeline.core.model import KnownRow, Standing
+from pipeline.store.base import Base, chunks, digest, made, number_of, upsert
+from pipeline.store.tables import known_rows, orders, past, sheets
+
+_FIELDS = tuple(KnownRow.__dataclass_fields__)
+_STANDINGS = {str(standing): standing for standing in Standing}
+
+
+class Rows(Base):
+    """The rows of each sheet, as the last accepted reading left them."""
+
+    def memory(self, sheet: str) -> Memory:
+        """All that is known of the rows of a sheet; `foreign` is left empty."""
+        with self._reading() as connection:
+            number = number_of(connection, sheet)
+            columns = connection.execute(
+                select(sheets.c.columns).where(sheets.c.id == number)
+            ).scalar()
+            return Memory(
+                known=_known(connection, number),
+                order=_order(connection, number),
+                past=_past(connection, number),
+                foreign={},
+                columns=None if columns is None else frozenset(columns),
+            )
+
+    def foreign(self, sheet: str, ids: Iterable[str]) -> dict[str, str]:
+        """Id -> inputs, for those of the ids that belong to other sheets of this store."""
+        row_id, inputs = known_rows.c.row_id, known_rows.c.inputs
+        with self._reading() as connection:
+            elsewhere = known_rows.c.sheet != number_of(connection, sheet)
+            return {
+                one: text
+                for chunk in chunks(sorted(set(ids)))
+                for one, text in connection.execute(
+                    select(row_id, inputs).where(elsewhere, row_id.in_(chunk))
+                )
+            }
+
+    def note(
+        self,
+        sheet: str,
+        rows: Iterable[KnownRow],
+        order: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        """Remember these rows as they now are, in one transaction; others stay as they were.
+
+        Where a row's inputs changed, the old ones go to its past. `order[place]` is the id of the
+        row at that place of the grid, empty where none of ours stood (as at 0, the header). None
+        leaves order or columns as they are.
+        """
+        noted = {row.row_id: row for row in rows}
+        with self._writing() as connection:
+            number = made(connection, sheet)
+            _keep_past(connection, number, noted)
+            _keep_rows(connection, number, noted.values())
+            if order is not None:
+                ids = upsert(connection, orders).values(sheet=number, ids=order)
+                connection.execute(
+                    ids.on_conflict_do_update(
+                        index_elements=["sheet"], set_={"ids": ids.excluded.ids}
+                    )
+                )
+            if columns is not None:
+                connection.execute(
+                    update(sheets).where(sheets.c.id == number).values(columns=columns)
+                )
+
+
+def _known(connection: Connection, number: int) -> dict[str, KnownRow]:
+    wanted = select(*(known_rows.c[name] for name in _FIELDS)).where(known_rows.c.sheet == number)
+    return {
+        row_id: KnownRow(row_id, inputs, take, _STANDINGS[standing], *rest)
+        for row_id, inputs, take, standing, *rest in connection.execute(
+            wanted.order_by(known_rows.c.row_id)
+        )
+    }
+
+
+def _order(connection: Connection, number: int) -> dict[str, int]:
+    ids = connection.execute(select(orders.c.ids).where(orders.c.sheet == number)).scalar()
+    return {row_id: place for place, row_id in enumerate(ids or ()) if row_id}
+
+
+def _past(connection: Connection, number: int) -> dict[str, list[str]]:
+    """Id -> what it had before, the latest first."""
+    found = defaultdict(list)
+    wanted = select(past.c.row_id, past.c.inputs).where(past.c.sheet == number)
+    for row_id, inputs in connection.execute(wanted.order_by(past.c.id.desc())):
+        found[row_id].append(inputs)
+    return dict(found)
+
+
+def _keep_past(connection: Connection, number: int, noted: dict[str, KnownRow]) -> None:
+    row_id, inputs = known_rows.c.row_id, known_rows.c.inputs
+    here = known_rows.c.sheet == number
+    gone = [
+        {"sheet": number, "row_id": one, "digest": digest(was), "inputs": was}
+        for chunk in chunks(list(noted))
+        for one, was in connection.execute(select(row_id, inputs).where(here, row_id.in_(chunk)))
+        if was != noted[one].inputs
+    ]
+    if gone:
+        # Deleted and written again, so that what was there last stands first.
+        same = past.c.row_id == bindparam("row"), past.c.digest == bindparam("what")
+        connection.execute(
+            delete(past).where(past.c.sheet == number, *same),
+            [{"row": line["row_id"], "what": line["digest"]} for line in gone],
+        )
+        connection.execute(insert(past), gone)
+
+
+def _keep_rows(connection: Connection, number: int, rows: Iterable[KnownRow]) -> None:
+    lines = [
+        {
+            "sheet": number,
+            "row_id": row.row_id,
+            "inputs": row.inputs,
+            "first_take": row.first_take,
+            "standing": row.standing,
+            "since": row.since,
+            "approved": row.approved,
+            "approved_for": row.approved_for,
+            "others": row.others,
+        }
+        for row in rows
+    ]
+    if lines:
+        new = upsert(connection, known_rows)
+        kept = {name: new.excluded[name] for name in _FIELDS if name != "row_id"}
+        connection.execute(
+            new.on_conflict_do_update(index_elements=["sheet", "row_id"], set_=kept), lines
+        )

@@ -1,0 +1,274 @@
+"""What the store is made of: its tables, one SQL for SQLite and PostgreSQL.
+
+    promptsheet   the mark of a store: its version and its id
+    sheets        one line a sheet: who runs it, whether it may send, its claim
+    leases        which process works on a sheet now
+    known_rows    what was written in each row at the last reading; `past` what was there before
+    orders        the ids of a sheet by their places, as one text: sorting costs one write
+    jobs          one line for each take of a row; `attempts`, `events` and `files` belong to it
+    counters      credits held or spent, by run and by day
+    paces         requests that left in the last minute, by API key
+
+Every change of a job raises the sheet's `moved` first and notes it in the job: that locks the sheet
+for the length of the transaction, and makes "what changed since" one question.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+#: Raised when the tables change; a store of a higher version is not touched.
+VERSION: Final = 1
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware moment, kept as whole microseconds since 1970: exact in every dialect."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
+        # Not process_bind_param: that is one more call for each of some hundred thousand values.
+        return _to_number
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[int | None], datetime | None]:
+        return _from_number
+
+
+def _to_number(moment: datetime | None) -> int | None:
+    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
+
+
+def _from_number(number: int | None) -> datetime | None:
+    return None if number is None else _EPOCH + timedelta(0, 0, number)
+
+
+class Words(TypeDecorator[str]):
+    """Any text at all. Sheets hold signs that no database takes; these are written as numbers."""
+
+    impl = Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
+        return escaped
+
+    def result_processor(
+        self, dialect: Dialect, coltype: object
+    ) -> Callable[[str | None], str | None]:
+        return unescaped
+
+
+class Listed(TypeDecorator[tuple[str, ...]]):
+    """A list of texts, as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json.dumps(list(value))
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
+        return None if value is None else tuple(json.loads(value))
+
+
+# NUL (PostgreSQL takes none), lone surrogates (no UTF-8 for them), and the sign that marks them.
+_UNKEEPABLE = re.compile("[\x00\x1a\ud800-\udfff]")
+_KEPT = re.compile("\x1a([0-9a-f]{4})")
+
+
+def escaped(text: str | None) -> str | None:
+    """The text as a database can keep it."""
+    if text is None or not _UNKEEPABLE.search(text):
+        return text
+    return _UNKEEPABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", text)
+
+
+def unescaped(text: str | None) -> str | None:
+    """The text as it was."""
+    if text is None or "\x1a" not in text:
+        return text
+    return _KEPT.sub(lambda found: chr(int(found[1], 16)), text)
+
+
+metadata = MetaData()
+
+# SQLite counts by itself only in a column that is called INTEGER.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+meta = Table(
+    "promptsheet",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+sheets = Table(
+    "sheets",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("key", Words, nullable=False, unique=True),
+    Column("config", Words, nullable=False, default=""),
+    Column("title", Words, nullable=False, default=""),
+    Column("place", Words, nullable=False, default=""),
+    Column("paused", Boolean, nullable=False, default=False),
+    Column("hold", Words, nullable=False, default=""),
+    Column("ours", Listed, nullable=False, default=()),
+    Column("columns", Listed),
+    Column("counter", BigInteger, nullable=False, default=0),
+    Column("word", Words, nullable=False, default=""),
+    Column("moved", BigInteger, nullable=False, default=0),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("sheet", Words, primary_key=True),
+    Column("word", Words, nullable=False),
+    Column("holder", Words, nullable=False),
+    Column("since", Moment, nullable=False),
+    Column("until", Moment, nullable=False),
+)
+
+known_rows = Table(
+    "known_rows",
+    metadata,
+    Column("sheet", ForeignKey(sheets.c.id), primary_key=True),
+    Column("row_id", Words, primary_key=True),
+    Column("inputs", Words, nullable=False),
+    Column("first_take", BigInteger, nullable=False),
+    Column("standing", String(20), nullable=False),
+    Column("since", Moment),
+    Column("approved", Words, nullable=False),
+    Column("approved_for", Words, nullable=False),
+    Column("others", Words, nullable=False),
+    Index("known_rows_by_id", "row_id"),
+    sqlite_with_rowid=False,
+)
+
+past = Table(
+    "past",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("sheet", ForeignKey(sheets.c.id), nullable=False),
+    Column("row_id", Words, nullable=False),
+    # Inputs may be longer than an index takes.
+    Column("digest", String(64), nullable=False),
+    Column("inputs", Words, nullable=False),
+    UniqueConstraint("sheet", "row_id", "digest"),
+)
+
+orders = Table(
+    "orders",
+    metadata,
+    Column("sheet", ForeignKey(sheets.c.id), primary_key=True),
+    Column("ids", Listed, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("sheet", ForeignKey(sheets.c.id), nullable=False),
+    Column("row_id", Words, nullable=False),
+    Column("take", BigInteger, nullable=False),
+    Column("asked", Integer, nullable=False, default=1),
+    Column("made_at", Moment),
+    Column("moved", BigInteger, nullable=False),
+    UniqueConstraint("sheet", "row_id", "take"),
+    Index("jobs_by_moved", "sheet", "moved"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job", ForeignKey(jobs.c.id), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("state", String(20), nullable=False),
+    Column("inputs", Words, nullable=False),
+    Column("columns", Text, nullable=False),
+    Column("endpoint", Words, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("sent_at", Moment, nullable=False),
+    Column("deadline", Moment, nullable=False),
+    Column("task_id", Words, nullable=False, default=""),
+    Column("progress", Integer),
+    # JSON; empty while there is none.
+    Column("result", Text, nullable=False, default=""),
+    Column("reason", Words, nullable=False, default=""),
+    Column("ended_at", Moment),
+    Column("reported", BigInteger),
+    # What was asked, as JSON, and the counters that hold `charged` credits for it.
+    Column("body", Text, nullable=False, default="null"),
+    Column("api_key", Words, nullable=False, default=""),
+    Column("run", Words, nullable=False, default=""),
+    Column("day", Words, nullable=False, default=""),
+    Column("charged", BigInteger, nullable=False, default=0),
+    Index("attempts_by_task", "task_id"),
+    Index("attempts_by_deadline", "state", "deadline"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("job", ForeignKey(jobs.c.id), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("body", Text, nullable=False),
+    Index("events_by_job", "job"),
+)
+
+files = Table(
+    "files",
+    metadata,
+    Column("job", ForeignKey(jobs.c.id), primary_key=True),
+    # URLs may be longer than an index takes.
+    Column("digest", String(64), primary_key=True),
+    Column("number", Integer, nullable=False),
+    Column("url", Words, nullable=False),
+    Column("path", Words, nullable=False),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("api_key", Words, primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("name", Words, primary_key=True),
+    Column("credits", BigInteger, nullable=False),
+)
+
+paces = Table(
+    "paces",
+    metadata,
+    Column("api_key", Words, primary_key=True),
+    # JSON: second -> requests that left in it.
+    Column("counts", Text, nullable=False),
+    Column("not_before", Moment),
+)

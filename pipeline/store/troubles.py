@@ -1,0 +1,54 @@
+"""What a database complains of, as one sentence for people."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError, StatementError
+
+from pipeline.core.errors import StoreError, StoreFull
+
+_SENTENCES: Final = {
+    sqlite3.SQLITE_BUSY: "has been locked by another program for too long. Try again later",
+    sqlite3.SQLITE_LOCKED: "has been locked by another program for too long. Try again later",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened. Is its folder there, and may we write in it?",
+    sqlite3.SQLITE_READONLY: "cannot be written. Give this user the right to write it, "
+    "and the folder it lies in",
+    sqlite3.SQLITE_PERM: "may not be read by this user",
+    sqlite3.SQLITE_NOTADB: "is not a store of Promptsheet. Set [store] url to another file",
+    sqlite3.SQLITE_CORRUPT: "is damaged. Put a backup in its place, then run `doctor`",
+}
+_FULL: Final = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+#: PostgreSQL's own number for "disk full".
+_PG_FULL: Final = "53100"
+
+
+@contextmanager
+def told(place: str) -> Iterator[None]:
+    """Whatever the database raises in here leaves as a StoreError about the store at `place`."""
+    try:
+        yield
+    except (SQLAlchemyError, sqlite3.Error) as error:
+        raise trouble(place, error) from error
+
+
+def trouble(place: str, error: Exception) -> StoreError:
+    """The error as a person should read it."""
+    cause = error.orig if isinstance(error, StatementError) and error.orig else error
+    # The low byte is the kind; the rest says where inside SQLite it came up.
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in _FULL or getattr(cause, "sqlstate", "") == _PG_FULL:
+        return StoreFull(f"No room left for the store {place} ({_first_line(cause)}).")
+    if code in _SENTENCES:
+        sentence = _SENTENCES[code]
+        return StoreError(f"The store {place} {sentence}{'' if sentence.endswith('?') else '.'}")
+    where = "answered" if isinstance(error, DBAPIError | sqlite3.Error) else "could not be used"
+    return StoreError(f"The store {place} {where}: {_first_line(cause)}.")
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

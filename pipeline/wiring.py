@@ -1,0 +1,288 @@
+"""From Settings to running parts: the only place that names the concrete classes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import SystemRandom
+from zoneinfo import ZoneInfo
+
+from pipeline import config
+from pipeline.book import Book, Header
+from pipeline.config import Settings
+from pipeline.core.columns import read_header
+from pipeline.core.errors import SheetError
+from pipeline.core.model import Grid
+from pipeline.core.plan import Plan, Rules
+from pipeline.runner import Asked, Outcome, Progress, Runner
+from pipeline.sending import Pace
+from pipeline.sheets import Sheet
+from pipeline.sheets.csv_file import CsvSheet
+from pipeline.store import Lease, Limits, Store
+
+#: A lease that is not renewed for so long is another's to take.
+LEASE_SECONDS = 45.0
+#: One start of the program: what `[budget] per_run` counts.
+START = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def configs() -> Path:
+    """The folder of configurations that comes with the program."""
+    inside = Path(__file__).parent / "configs"  # where a wheel puts it
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
+def load(path: Path, need_key: bool = False) -> Settings:
+    """The settings of a configuration file. Raises ConfigError with every problem there is."""
+    return config.load(path, configs() / "providers", os.environ, need_key)
+
+
+@contextmanager
+def open_store(settings: Settings) -> Iterator[Store]:
+    """The store of a configuration; what a full disk kept from it is recorded first."""
+    with Store(settings.store_url, now=now) as store:
+        store.rescued()
+        yield store
+
+
+@contextmanager
+def scratch_store(settings: Settings) -> Iterator[Store]:
+    """A copy of the store in a passing place: whatever is done to it changes nothing."""
+    import shutil
+    import sqlite3
+    import tempfile
+    from contextlib import closing
+
+    file = Path(settings.store_url.removeprefix("sqlite:///"))
+    folder = Path(tempfile.mkdtemp(prefix="promptsheet-"))
+    try:
+        if file.is_file():
+            with (
+                closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source,
+                closing(sqlite3.connect(folder / "copy.db")) as copy,
+            ):
+                source.backup(copy)
+        with Store(f"sqlite:///{folder / 'copy.db'}", now=now) as store:
+            yield store
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def open_sheet(settings: Settings, store: Store) -> Sheet:
+    """The configuration's sheet, under the name by which the store knows it.
+
+    A file keeps its name when it is moved: it is known by the claim that came along, or, without
+    one, by the ids in it, provided that the file of that name is gone.
+    """
+    place = str(settings.source.resolve())
+    if settings.sheet_id:
+        return _placed(CsvSheet(settings.source, key=settings.sheet_id), store, place)
+    for record in store.sheets():
+        if record.place == place:
+            return CsvSheet(settings.source, key=record.key)
+    sheet = CsvSheet(settings.source)
+    if moved := _moved_here(sheet, settings, store):
+        return _placed(CsvSheet(settings.source, key=moved), store, place)
+    taken = {record.key for record in store.sheets()}
+    key, number = place, 1
+    while key in taken:  # the sheet of that name has moved away, and this is another
+        number += 1
+        key = f"{place}#{number}"
+    return _placed(CsvSheet(settings.source, key=key), store, place)
+
+
+def rules(settings: Settings, key: str) -> Rules:
+    """What the configuration says that matters for deciding."""
+    return Rules(
+        sheet=key,
+        provider=settings.provider,
+        endpoint=settings.endpoint,
+        defaults=settings.defaults,
+        settle=settings.settle,
+        approval=settings.rules.approval,
+        give_up_after=settings.pace.give_up_after,
+        saves_files=settings.media is not None,
+    )
+
+
+def header(settings: Settings) -> Header:
+    """What the configuration says about columns."""
+    return Header(settings.titles, settings.ignore, settings.fields)
+
+
+def limits(settings: Settings) -> Limits:
+    """What may be spent and sent, by the day that it is in the configuration's time zone."""
+    key = settings.api_key.reveal() if settings.api_key else ""
+    return Limits(
+        # A digest: the store must be able to tell keys apart, and never to give one away.
+        api_key=hashlib.sha256(f"{settings.base_url} {key}".encode()).hexdigest()[:16],
+        run=START,
+        day=now().astimezone(ZoneInfo(settings.timezone)).date().isoformat(),
+        per_run=settings.budget.per_run,
+        per_day=settings.budget.per_day,
+        per_minute=settings.pace.per_minute or None,
+    )
+
+
+def pace(settings: Settings) -> Pace:
+    """How fast, at most."""
+    return Pace(
+        concurrency=settings.pace.concurrency,
+        in_flight=settings.pace.in_flight,
+        per_minute=settings.pace.per_minute or None,
+        poll_every=settings.pace.poll_every,
+        write_every=settings.pace.write_every,
+        give_up_after=settings.pace.give_up_after,
+        stop_after=settings.rules.stop_after,
+    )
+
+
+def open_book(settings: Settings, store: Store, sheet: Sheet, accept_columns: bool = False) -> Book:
+    """The sheet and its store, kept in step."""
+    return Book(
+        sheet,
+        store,
+        rules(settings, sheet.key),
+        header(settings),
+        limits(settings),
+        config=str(settings.path),
+        now=now,
+        chance=SystemRandom(),
+        accept_columns=accept_columns,
+    )
+
+
+def preview(settings: Settings) -> tuple[Plan, Book]:
+    """What a run would do; nothing is changed, neither in the sheet nor in the store."""
+    with scratch_store(settings) as store:
+        book = open_book(settings, store, open_sheet(settings, store))
+        return book.preview(), book
+
+
+@dataclass(frozen=True, slots=True)
+class Busy:
+    """Another pass is at work on the sheet."""
+
+    title: str
+    holder: str
+    since: datetime
+
+
+async def run(
+    settings: Settings,
+    asked: Asked,
+    *,
+    accept_columns: bool = False,
+    tell: Callable[[Progress], None] = lambda progress: None,
+    started: Callable[[Runner], None] = lambda runner: None,
+) -> Outcome | Busy:
+    """One pass over the sheet of one configuration, or who is at work on it already."""
+    # aiohttp and what it brings are only needed by what talks to the API.
+    from pipeline.api import Api
+    from pipeline.media import Media
+
+    assert settings.api_key is not None, "a pass needs the key: load with need_key"
+    with open_store(settings) as store:
+        sheet = open_sheet(settings, store)
+        lease = take_lease(store, sheet)
+        if isinstance(lease, Busy):
+            return lease
+        try:
+            book = open_book(settings, store, sheet, accept_columns)
+            async with (
+                Api(
+                    settings.provider,
+                    settings.api_key.reveal(),
+                    base_url=settings.base_url,
+                    concurrency=settings.pace.concurrency,
+                ) as api,
+                Media(settings.media or Path(), allowed=settings.base_url) as media,
+            ):
+                runner = Runner(
+                    book,
+                    api,
+                    media if settings.media else None,
+                    pace(settings),
+                    asked,
+                    now=now,
+                    tell=tell,
+                    keep_lease=lambda: store.renew(lease, LEASE_SECONDS),
+                )
+                started(runner)
+                return await runner.run()
+        finally:
+            store.release(lease)
+
+
+def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
+    """The right to work on the sheet, or who has it. One whose process is dead has it no longer."""
+    me = f"{socket.gethostname()}:{os.getpid()}"
+    for _ in range(2):
+        if lease := store.take_lease(sheet.key, me, LEASE_SECONDS):
+            return lease
+        holding = store.lease_of(sheet.key)
+        if holding is not None:
+            if not is_dead(holding.holder):
+                return Busy(sheet.title, holding.holder, holding.since)
+            store.break_lease(sheet.key, holding.word)
+    return Busy(sheet.title, "another pass", now())
+
+
+def is_dead(holder: str) -> bool:
+    """Whether a holder `host:pid` is provably gone: a process of this machine that is no more."""
+    host, _, pid = holder.rpartition(":")
+    if host != socket.gethostname() or not pid.isdecimal() or sys.platform == "win32":
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _placed(sheet: Sheet, store: Store, place: str) -> Sheet:
+    record = store.sheet(sheet.key)
+    if record.place != place:
+        store.update_sheet(sheet.key, place=place, title=sheet.title)
+    return sheet
+
+
+def _moved_here(sheet: Sheet, settings: Settings, store: Store) -> str:
+    """The name of the sheet that this file is, if it was moved here; else nothing."""
+    gone = {r.key for r in store.sheets() if r.place and not Path(r.place).exists()}
+    if not gone:
+        return ""
+    try:
+        claim, grid = sheet.read_claim(), sheet.read()
+    except SheetError:
+        return ""
+    if claim is not None and claim.store == store.id and claim.sheet in gone:
+        return claim.sheet
+    ids = _ids(grid, settings)
+    for key in gone:
+        theirs = ids & store.memory(key).known.keys()
+        if theirs and len(theirs) * 2 > len(ids):
+            return key
+    return ""
+
+
+def _ids(grid: Grid, settings: Settings) -> set[str]:
+    columns = read_header(
+        grid[0] if grid else (), settings.fields, settings.titles, settings.ignore
+    )
+    return {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}

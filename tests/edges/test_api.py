@@ -1,0 +1,336 @@
+"""The wire to the API: what goes out, what comes back, and what is asked again."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import ssl
+import tomllib
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from pipeline.api import Api
+from pipeline.core.endpoint import Provider
+from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
+from pipeline.core.model import Request, Response
+from tests.fakes.raw_server import (
+    RawServer,
+    Script,
+    answer,
+    answers,
+    closes_after_reading,
+    head,
+    keeps_silent,
+    resets_after_reading,
+)
+
+ROOT = Path(__file__).parents[2]
+APIFRAME = TypeAdapter(Provider).validate_python(
+    tomllib.loads((ROOT / "configs/providers/apiframe.toml").read_text())
+)
+KEY = "3f1c-secret-key"
+IMAGINE = Request("POST", "/imagine", {"prompt": "a fox, \u98db\u884c \U0001f98a"})
+FETCH = Request("POST", "/fetch", {"task_id": "29e983ca"})
+ACCOUNT = Request("GET", "/account")
+FINE = answer(200, {"ok": 1})
+
+#: Certificate and key of a test server that no authority vouches for. They open nothing.
+SELF_SIGNED = """\
+-----BEGIN CERTIFICATE-----
+MIIBoDCCAUagAwIBAgIUF3HT6o7y6HY2HMJLqBvIMSt7Mj0wCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJMTI3LjAuMC4xMCAXDTI2MTEyMjEzMzkxOFoYDzIxMjYxMDI5
+MTMzOTE4WjAUMRIwEAYDVQQDDAkxMjcuMC4wLjEwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASae1HWBtwRl7zCucswtnphW+16pFHVVFdjyI0BbwW6hHiw6UxNydBK
+VS7XTqVCi8uGvgfLJjW+crLBCXMB5Y99o3QwcjAdBgNVHQ4EFgQURCnYtFUWYMyj
+SJvqaJwtQRQlxKEwHwYDVR0jBBgwFoAURCnYtFUWYMyjSJvqaJwtQRQlxKEwDwYD
+VR0RBAgwBocEfwAAATAOBgNVHQ8BAf8EBAMCAoQwDwYDVR0TAQH/BAUwAwEB/zAK
+BggqhkjOPQQDAgNIADBFAiEA0oz9cg4CSFokYa1TUQ+ch47VH2FjLgLPsZP6Q9Fp
+/bMCIBrmYHdzgIf/t8Wlu5w+Ss5tfDkfVEiQznW8+KPW6+yk
+-----END CERTIFICATE-----
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgu9B35uGE3nhCaCE4
+T+isEzAJ5ZI5peM+fH2YeIx8MR6hRANCAASae1HWBtwRl7zCucswtnphW+16pFHV
+VFdjyI0BbwW6hHiw6UxNydBKVS7XTqVCi8uGvgfLJjW+crLBCXMB5Y99
+-----END PRIVATE KEY-----
+"""
+
+
+def test_a_request_says_who_it_is_shows_the_key_and_carries_json() -> None:
+    sent = asyncio.run(what_arrives(IMAGINE))
+
+    first, *lines = sent.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+    named = dict(line.lower().split(": ", 1) for line in lines)
+    assert first == "POST /imagine HTTP/1.1"
+    assert json.loads(sent.partition(b"\r\n\r\n")[2]) == IMAGINE.body
+    assert {name: named[name] for name in ("authorization", "user-agent", "content-type")} == {
+        "authorization": KEY,
+        "user-agent": "promptsheet/0.1 (+python)",
+        "content-type": "application/json",
+    }
+
+
+def test_a_request_without_a_body_sends_none() -> None:
+    assert asyncio.run(what_arrives(ACCOUNT)).endswith(b"\r\n\r\n")
+
+
+def test_a_provider_may_want_a_scheme_word_before_the_key() -> None:
+    bearer = TypeAdapter(Provider).validate_python(
+        {
+            **TypeAdapter(Provider).dump_python(APIFRAME),
+            "key": {"header": "X-Auth", "value": "Bearer {key}"},
+        }
+    )
+
+    assert f"x-auth: Bearer {KEY}\r\n".encode() in asyncio.run(what_arrives(IMAGINE, bearer))
+
+
+def test_the_key_is_in_no_repr_and_no_error() -> None:
+    async def run() -> list[str]:
+        api = Api(APIFRAME, KEY, base_url="http://127.0.0.1:1", concurrency=1)
+        async with api:
+            try:
+                await api.submit(IMAGINE, 1.0)
+            except WireError as error:
+                return [repr(api), repr(error), str(error), repr(error.__cause__)]
+        return []
+
+    shown = asyncio.run(run())
+
+    assert shown[0] == "Api('Apiframe', 'http://127.0.0.1:1')"
+    assert not [text for text in shown if KEY in text]
+
+
+@pytest.mark.parametrize("key", ["", "  ", "two\nlines", "clé"])
+def test_a_key_that_cannot_stand_in_a_header_is_a_problem_of_the_configuration(key: str) -> None:
+    with pytest.raises(ConfigError):
+        Api(APIFRAME, key, base_url="http://127.0.0.1:1", concurrency=1)
+
+
+def test_a_line_break_at_the_end_of_a_key_file_is_no_part_of_the_key() -> None:
+    assert f"authorization: {KEY}\r\n".encode() in asyncio.run(
+        what_arrives(IMAGINE, key=KEY + "\n")
+    )
+
+
+def test_an_answer_has_its_header_names_in_lower_case_and_its_body_unpacked() -> None:
+    packed = gzip.compress(b'{"credits": 12}')
+    text = answer(200, packed, Content_Encoding="gzip", X_Request_ID="Ab1")
+
+    response = asyncio.run(asked(RawServer(answers(text)), ACCOUNT))
+
+    assert response == Response(
+        200,
+        {
+            "content-length": str(len(packed)),
+            "content-encoding": "gzip",
+            "x-request-id": "Ab1",
+        },
+        b'{"credits": 12}',
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        answer(200, b"x" * 8_000_001),
+        answer(200, gzip.compress(b"x" * 8_000_001), Content_Encoding="gzip"),
+        head(200, {"Connection": "close"}) + b"x" * 8_000_001,
+    ],
+    ids=["announced", "packed", "without an end"],
+)
+def test_an_answer_beyond_all_measure_counts_as_none(text: bytes) -> None:
+    with pytest.raises(NoAnswer, match="larger than 8 MB"):
+        asyncio.run(submitted(RawServer(answers(text))))
+
+
+def test_an_answer_that_cannot_be_unpacked_counts_as_none() -> None:
+    text = answer(200, b"not gzip at all", Content_Encoding="gzip")
+
+    with pytest.raises(NoAnswer, match="cannot be unpacked"):
+        asyncio.run(submitted(RawServer(answers(text))))
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_a_submission_is_never_a_request_that_a_library_repeats(method: str) -> None:
+    server = RawServer(answers(FINE))
+
+    with pytest.raises(NotSent, match="must be a POST"):
+        asyncio.run(submitted(server, Request(method, "/imagine")))
+
+    assert server.read == 0
+
+
+def test_what_cannot_be_written_as_json_was_not_sent() -> None:
+    server = RawServer(answers(FINE))
+
+    with pytest.raises(NotSent, match="cannot be written"):
+        asyncio.run(submitted(server, Request("POST", "/imagine", {"prompt": "\ud800"})))
+
+    assert server.read == 0
+
+
+def test_after_the_pass_nothing_is_sent() -> None:
+    async def run() -> None:
+        async with api_at("http://127.0.0.1:1") as api:
+            pass
+        await api.submit(IMAGINE, 1.0)
+
+    with pytest.raises(NotSent, match="closed already"):
+        asyncio.run(run())
+
+
+def test_a_submission_that_is_broken_off_from_outside_stays_broken_off() -> None:
+    server = RawServer(keeps_silent)
+
+    async def run() -> None:
+        async with server, api_at(server.url) as api:
+            task = asyncio.create_task(api.submit(IMAGINE, 5.0))
+            await server.has(lambda it: it.read == 1)
+            task.cancel()
+            await task
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(run())
+
+
+def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leaves(
+    tmp_path: Path,
+) -> None:
+    server = RawServer(answers(FINE), tls=self_signed(tmp_path))
+
+    with pytest.raises(NotSent, match="certificate is not trusted"):
+        asyncio.run(submitted(server))
+
+    assert server.read == 0
+
+
+def test_a_certificate_named_in_ssl_cert_file_is_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = RawServer(answers(FINE), tls=self_signed(tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
+
+    assert asyncio.run(submitted(server)).status == 200
+
+
+def test_a_proxy_from_the_environment_gets_neither_request_nor_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
+
+    assert asyncio.run(submitted(RawServer(answers(FINE)))).status == 200
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [resets_after_reading, closes_after_reading, answers(answer(500, {}, Connection="close"))],
+)
+def test_a_question_is_asked_again_after_an_accident(trouble: Script) -> None:
+    server = RawServer(trouble, trouble, answers(FINE))
+    pauses: list[float] = []
+
+    response = asyncio.run(asked(server, FETCH, pauses))
+
+    assert (response.status, server.read, len(pauses)) == (200, 3, 2)
+    assert max(pauses) <= 2.5
+
+
+def test_a_question_is_asked_three_times_at_most_and_the_last_error_told() -> None:
+    server = RawServer(resets_after_reading)
+
+    with pytest.raises(NoAnswer, match=r"broke|closed"):
+        asyncio.run(asked(server, FETCH))
+
+    assert server.read == 3
+
+
+def test_the_last_answer_is_told_when_an_api_stays_in_trouble() -> None:
+    server = RawServer(answers(answer(502, b"Bad gateway")))
+
+    response = asyncio.run(asked(server, FETCH))
+
+    assert (response.status, response.body, server.read) == (502, b"Bad gateway", 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        answer(400, {}),
+        answer(401, {}),
+        answer(404, {}),
+        answer(429, {}),
+        answer(503, {}, Retry_After="5"),
+        answer(301, b"", Location="/elsewhere"),
+    ],
+    ids=["400", "401", "404", "429", "503 with Retry-After", "301"],
+)
+def test_an_answer_that_asking_again_would_not_change_is_told_at_once(text: bytes) -> None:
+    server = RawServer(answers(text))
+
+    asyncio.run(asked(server, FETCH))
+
+    assert server.read == 1
+
+
+def test_a_silent_answer_leaves_time_to_ask_again() -> None:
+    server = RawServer(keeps_silent, answers(FINE))
+
+    assert asyncio.run(asked(server, FETCH, within=0.4)).status == 200
+    assert server.read == 2
+
+
+def test_asking_ends_in_time_however_silent_the_api_is() -> None:
+    async def run() -> float:
+        server = RawServer(keeps_silent)
+        clock = asyncio.get_running_loop().time
+        async with server, api_at(server.url) as api:
+            began = clock()
+            with pytest.raises(NoAnswer, match="no whole answer"):
+                await api.ask(FETCH, 0.4)
+            return clock() - began
+
+    assert asyncio.run(run()) < 0.8
+
+
+async def what_arrives(request: Request, provider: Provider = APIFRAME, key: str = KEY) -> bytes:
+    async with (
+        RawServer(answers(FINE)) as server,
+        Api(provider, key, base_url=server.url + "/", concurrency=1) as api,
+    ):
+        await api.ask(request, 5.0)
+        return server.requests[0]
+
+
+async def submitted(server: RawServer, request: Request = IMAGINE) -> Response:
+    async with server, api_at(server.url) as api:
+        return await api.submit(request, 5.0)
+
+
+async def asked(
+    server: RawServer, request: Request, pauses: list[float] | None = None, within: float = 10.0
+) -> Response:
+    async def note(seconds: float) -> None:
+        if pauses is not None:
+            pauses.append(seconds)
+
+    async with (
+        server,
+        Api(APIFRAME, KEY, base_url=server.url, concurrency=1, sleep=note) as api,
+    ):
+        return await api.ask(request, within)
+
+
+def api_at(base_url: str) -> Api:
+    return Api(APIFRAME, KEY, base_url=base_url, concurrency=2)
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    both = folder / "server.pem"
+    both.write_text(SELF_SIGNED)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(both)
+    return tls

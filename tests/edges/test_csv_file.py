@@ -1,0 +1,564 @@
+"""A CSV file among other files: what is kept, what is refused, what lies beside it afterwards."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TextIO
+
+import pytest
+
+from pipeline.core.errors import SheetError
+from pipeline.core.model import Claim, Grid, Patch
+from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.exchange import Exchange, exchange, exchange_by_link, swap_names
+
+TEXT = "prompt,status\na fox,\nan owl,\n"
+DONE = "prompt,status\na fox,done\nan owl,\n"
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="changes accounts")
+
+
+def unable_to_swap(incoming: Path, target: Path) -> None:
+    raise OSError(errno.EINVAL, "this file system cannot")
+
+
+def exchange_without_swap(incoming: Path, target: Path) -> Path:
+    return exchange(incoming, target, swap=unable_to_swap)
+
+
+WAYS: dict[str, Exchange] = {"swap": exchange, "link": exchange_without_swap}
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest) -> Exchange:
+    return WAYS[request.param]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "prompts.csv"
+    path.write_text(TEXT)
+    return path
+
+
+def sheet_of(path: Path, way: Exchange = exchange) -> CsvSheet:
+    return CsvSheet(path, exchange=way, pause=lambda _: None)
+
+
+def done(grid: Grid) -> Patch:
+    return {(1, 1): "done"}
+
+
+def names(path: Path) -> list[str]:
+    return sorted(beside.name for beside in path.parent.iterdir())
+
+
+def save_by_rename(path: Path, text: str) -> None:
+    fresh = path.with_name("a person's editor")
+    fresh.write_text(text)
+    fresh.replace(path)
+
+
+def save_in_place(path: Path, text: str) -> None:
+    path.write_text(text)
+
+
+@pytest.fixture(params=[save_by_rename, save_in_place])
+def save(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    return request.param  # type: ignore[no-any-return]
+
+
+# What is kept
+
+
+def test_a_write_leaves_the_file_its_original_and_nothing_else(path: Path, way: Exchange) -> None:
+    sheet_of(path, way).write(done)
+
+    assert path.read_text() == DONE
+    assert path.with_name("prompts.csv.before-promptsheet").read_text() == TEXT
+    assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
+
+
+def test_the_original_is_kept_once(path: Path, way: Exchange) -> None:
+    sheet_of(path, way).write(done)
+    sheet_of(path, way).write(lambda grid: {(2, 1): "done"})
+
+    assert path.with_name("prompts.csv.before-promptsheet").read_text() == TEXT
+
+
+def test_reading_and_empty_patches_leave_nothing_behind(path: Path) -> None:
+    sheet_of(path).read()
+    sheet_of(path).write(lambda grid: {})
+
+    assert names(path) == ["prompts.csv"]
+
+
+def test_mark_line_ends_and_odd_quoting_stay(path: Path, way: Exchange) -> None:
+    path.write_bytes(b'\xef\xbb\xbfprompt;status\r\n"a "b ; \r\n\r\n"x"";y"')
+
+    grid = sheet_of(path, way).write(lambda grid: {(3, 1): "done", (1, 2): "a;b"})
+
+    assert path.read_bytes() == (b'\xef\xbb\xbfprompt;status\r\n"a "b ; ;"a;b"\r\n\r\n"x"";y";done')
+    assert grid == (("prompt", "status"), ("a b ", " ", "a;b"), (), ('x";y', "done"))
+
+
+def test_a_tsv_file_has_tabs_whatever_its_header(path: Path) -> None:
+    tsv = path.rename(path.with_suffix(".tsv"))
+    tsv.write_text("prompt, in English\na fox\n")
+
+    sheet_of(tsv).write(lambda grid: {(1, 1): "done"})
+
+    assert tsv.read_text() == "prompt, in English\na fox\tdone\n"
+
+
+def test_the_mode_stays(path: Path, way: Exchange) -> None:
+    path.chmod(0o640)
+
+    sheet_of(path, way).write(done)
+
+    kept = path.with_name("prompts.csv.before-promptsheet")
+    assert [file.stat().st_mode & 0o7777 for file in (path, kept)] == [0o640, 0o640]
+
+
+@needs_root
+def test_the_owner_stays(path: Path, way: Exchange) -> None:
+    os.chown(path, 1234, 2345)
+
+    sheet_of(path, way).write(done)
+
+    assert (path.stat().st_uid, path.stat().st_gid) == (1234, 2345)
+
+
+@contextmanager
+def account(user: int, group: int) -> Iterator[None]:
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setresgid(group, group, 0)
+    os.setresuid(user, user, 0)
+    try:
+        yield
+    finally:
+        os.setresuid(0, 0, 0)
+        os.setresgid(0, 0, 0)
+        os.setgroups(groups)
+
+
+@pytest.fixture
+def shared() -> Iterator[Path]:
+    """The file of one account in a folder that any account may write, and reach."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        path = Path(folder, "prompts.csv")
+        path.write_text(TEXT)
+        os.chown(path, 1234, 2345)
+        path.chmod(0o664)
+        yield path
+
+
+@needs_root
+def test_who_cannot_keep_the_owner_keeps_the_group(shared: Path) -> None:
+    with account(999, 2345):
+        sheet_of(shared).write(done)
+
+    stat = shared.stat()
+    assert (stat.st_uid, stat.st_gid, stat.st_mode & 0o777) == (999, 2345, 0o664)
+
+
+@needs_root
+def test_who_cannot_even_keep_the_group_writes_nothing(shared: Path) -> None:
+    shared.chmod(0o666)
+
+    with account(999, 999), pytest.raises(SheetError, match="belongs to another account"):
+        sheet_of(shared).write(done)
+
+    assert shared.read_text() == TEXT
+    assert names(shared) == ["prompts.csv"]
+
+
+@needs_root
+def test_a_file_of_others_is_refused_in_a_sentence(shared: Path) -> None:
+    shared.chmod(0o600)
+
+    with account(999, 999), pytest.raises(SheetError, match="closed to the account"):
+        sheet_of(shared).read()
+
+
+def test_a_link_stays_a_link(path: Path, way: Exchange, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.csv"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    sheet = sheet_of(link, way)
+
+    sheet.write(done)
+    sheet.write_claim(CLAIM, None)
+
+    assert link.is_symlink()
+    assert path.read_text() == DONE
+    assert sheet.key == str(path.resolve())
+    assert names(link) == ["link.csv"]
+
+
+def test_the_configured_id_is_the_key(path: Path) -> None:
+    assert CsvSheet(path, key="spring campaign").key == "spring campaign"
+    assert CsvSheet(path).title == "prompts.csv"
+
+
+# Somebody saves
+
+
+def saving(way: Exchange, *saves: Callable[[], object]) -> Exchange:
+    """An exchange just before which, time after time, somebody does one of `saves`."""
+    left = iter(saves)
+
+    def exchange_late(incoming: Path, target: Path) -> Path:
+        next(left, lambda: None)()
+        return way(incoming, target)
+
+    return exchange_late
+
+
+def test_a_save_in_the_instant_before_the_exchange_is_merged(
+    path: Path, way: Exchange, save: Callable[[Path, str], None]
+) -> None:
+    late = saving(way, lambda: save(path, "prompt,status\na wolf,\n"))
+
+    grid = sheet_of(path, late).write(done)
+
+    assert grid == (("prompt", "status"), ("a wolf", "done"))
+    assert path.read_text() == "prompt,status\na wolf,done\n"
+    assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
+
+
+def test_of_saves_while_the_first_one_is_put_back_the_last_one_stays(path: Path) -> None:
+    drafts = [f"prompt,status\na wolf of draft {draft},\n" for draft in range(5)]
+    late = saving(exchange, *[lambda text=text: save_by_rename(path, text) for text in drafts])
+
+    sheet_of(path, late).write(done)
+
+    assert path.read_text() == "prompt,status\na wolf of draft 4,done\n"
+    assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
+
+
+def test_a_slow_save_that_ends_while_it_is_put_back_does_not_hide_the_next_one(
+    path: Path, way: Exchange
+) -> None:
+    opened: list[TextIO] = []
+
+    def begin() -> None:
+        opened.append(path.open("w"))
+        opened[0].write("prompt,status\na slow")
+        opened[0].flush()
+
+    def end_and_save_again() -> None:
+        with opened.pop() as slow:
+            slow.write(" worm,\n")
+        save_by_rename(path, "prompt,status\na swift,\n")
+
+    sheet_of(path, saving(way, begin, end_and_save_again)).write(done)
+
+    assert path.read_text() == "prompt,status\na swift,done\n"
+    aside = path.with_name("prompts.csv.conflict")
+    assert aside.read_text() == "prompt,status\na slow worm,\n"
+
+
+def test_of_two_saves_that_cross_the_later_one_is_the_file(path: Path, way: Exchange) -> None:
+    texts = [f"prompt,status\n{animal},\n" for animal in ("an ant", "a bee", "a cat")]
+    late = saving(
+        way,
+        lambda: save_by_rename(path, texts[0]),
+        lambda: save_by_rename(path, texts[1]),
+        lambda: save_in_place(path, texts[2]),
+    )
+
+    sheet_of(path, late).write(done)
+
+    assert path.read_text() == "prompt,status\na cat,done\n"
+    assert path.with_name("prompts.csv.conflict").read_text() == texts[1]
+
+
+def test_a_late_save_that_makes_no_sense_stays_the_file(path: Path, way: Exchange) -> None:
+    late = saving(way, lambda: path.write_bytes(b"caf\xe9,\n"))
+
+    with pytest.raises(SheetError, match="not UTF-8 text"):
+        sheet_of(path, late).write(done)
+
+    assert path.read_bytes() == b"caf\xe9,\n"
+
+
+def test_a_save_is_not_lost_with_a_file_that_is_then_deleted(path: Path) -> None:
+    late = saving(exchange, lambda: save_by_rename(path, "prompt,status\nan elk,\n"), path.unlink)
+
+    sheet_of(path, late).write(done)
+
+    assert path.read_text() == "prompt,status\nan elk,done\n"
+
+
+def test_a_file_that_is_deleted_before_the_exchange_stays_deleted(path: Path) -> None:
+    with pytest.raises(SheetError, match="is not there"):
+        sheet_of(path, saving(exchange, path.unlink)).write(done)
+
+    assert names(path) == ["prompts.csv.before-promptsheet"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_a_file_that_a_program_holds_open_for_writing_is_left_alone(path: Path) -> None:
+    with path.open("r+"), pytest.raises(SheetError, match="open for writing in another program"):
+        sheet_of(path).write(done)
+    assert path.read_text() == TEXT
+
+    with path.open():  # a reader is nobody's trouble
+        sheet_of(path).write(done)
+    assert path.read_text() == DONE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
+def test_a_program_that_opened_the_old_file_still_saves_into_the_sheet(path: Path) -> None:
+    opened: list[TextIO] = []
+    late = saving(exchange, lambda: opened.append(path.open("r+")))
+
+    def save_while_we_wait(_: float) -> None:
+        if opened:
+            with opened.pop() as file:
+                file.write("prompt,status\nan elk,\nan owl,\n")
+
+    CsvSheet(path, exchange=late, pause=save_while_we_wait).write(done)
+
+    assert path.read_text() == "prompt,status\nan elk,done\nan owl,\n"
+
+
+# A kill
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.exchange import exchange, exchange_by_link
+path, moment, way = Path(sys.argv[1]), sys.argv[2], {"swap": exchange, "link": exchange_by_link}
+def killed(incoming, target):
+    if moment == "before": os._exit(9)
+    if moment == "late save":
+        path.with_name("saved").write_text("prompt,status\\nan elk,\\n")
+        path.with_name("saved").replace(path)
+    way[sys.argv[3]](incoming, target)
+    os._exit(9)
+CsvSheet(path, exchange=killed).write(lambda grid: {(1, 1): "done"})
+"""
+
+
+def kill_a_write(path: Path, moment: str, way: str) -> None:
+    child = subprocess.run([sys.executable, "-c", KILLED, path, moment, way], check=False)
+    assert child.returncode == 9
+
+
+@pytest.mark.parametrize("way", ["swap", "link"])
+@pytest.mark.parametrize(
+    ("moment", "content"),
+    [("before", TEXT), ("after", DONE), ("late save", "prompt,status\nan elk,\n")],
+)
+def test_after_a_kill_the_next_start_finds_a_whole_file_and_clears_away(
+    path: Path, moment: str, content: str, way: str
+) -> None:
+    kill_a_write(path, moment, way)
+    assert len(names(path)) == 3
+
+    sheet_of(path).read()
+
+    assert path.read_text() == content
+    assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
+
+
+def test_a_late_save_that_a_newer_one_has_overtaken_lies_beside_the_file(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for animal in ("a hare", "a newt"):
+        path.write_text(TEXT)
+        kill_a_write(path, "late save", "swap")
+        save_by_rename(path, f"prompt,status\n{animal},\n")
+        sheet_of(path).write(done)
+
+    assert path.read_text() == "prompt,status\na newt,done\n"
+    for name in ("prompts.csv.conflict", "prompts.csv.conflict-2"):
+        assert path.with_name(name).read_text() == "prompt,status\nan elk,\n"
+        assert f"kept as {name}: look at both" in caplog.text
+
+
+def test_half_written_files_of_a_killed_start_go_and_those_of_others_stay(path: Path) -> None:
+    for name in (".prompts.csv.promptsheet-0123abcd.part", ".prompts.csv.promptsheet-mine"):
+        path.with_name(name).write_text("x")
+
+    sheet_of(path).read()
+
+    assert names(path) == [".prompts.csv.promptsheet-mine", "prompts.csv"]
+
+
+# What is refused, in a sentence
+
+
+def refused(path: Path) -> str:
+    sheet = sheet_of(path)
+    with pytest.raises(SheetError) as told:
+        sheet.write(done)
+    assert ".part" not in "".join(names(path))
+    return str(told.value).replace(str(path.parent), "…")
+
+
+def test_no_file(path: Path) -> None:
+    path.unlink()
+
+    assert refused(path) == "…/prompts.csv is not there. Put it back, or correct [sheet] source."
+
+
+def test_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+    assert refused(path) == "…/prompts.csv is a folder. Let [sheet] source name the file in it."
+
+
+def test_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+    assert refused(path) == "…/prompts.csv is no plain file. Let [sheet] source name one."
+
+
+def test_another_encoding(path: Path) -> None:
+    path.write_bytes(TEXT.encode("utf-16"))
+
+    assert refused(path) == (
+        '…/prompts.csv is not UTF-8 text (byte 0xFF in line 1). Save it again as "CSV UTF-8".'
+    )
+
+
+def test_a_read_only_file_even_for_root(path: Path) -> None:
+    path.chmod(0o444)
+
+    assert refused(path).startswith("…/prompts.csv is read-only. Make it writable.")
+    assert sheet_of(path).read()[1] == ("a fox", "")
+    assert names(path) == ["prompts.csv"]
+
+
+def test_a_read_only_folder_even_for_root(path: Path) -> None:
+    path.parent.chmod(0o555)
+
+    assert refused(path).startswith("The folder of …/prompts.csv is read-only.")
+    with pytest.raises(SheetError, match="is read-only"):
+        sheet_of(path).write_claim(CLAIM, None)
+    assert names(path) == ["prompts.csv"]
+
+
+def test_an_empty_file_is_an_empty_grid(path: Path) -> None:
+    path.write_bytes(b"")
+
+    assert sheet_of(path).read() == ()
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from pipeline.core.errors import SheetError
+from pipeline.sheets.csv_file import CsvSheet
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+try:
+    CsvSheet(Path(sys.argv[1])).write(lambda grid: {(1, 1): "x" * 30_000})
+except SheetError as error:
+    print(error)
+"""
+
+
+def test_no_room_for_the_new_file(path: Path) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", FULL, path], check=True, capture_output=True, text=True
+    )
+
+    assert child.stdout.startswith(f"{path} would be larger than this system allows.")
+    assert path.read_text() == TEXT
+    assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
+
+
+@pytest.mark.parametrize(
+    ("number", "sentence"),
+    [
+        (errno.ENOSPC, "No room is left on the disk of …/prompts.csv. Make some."),
+        (errno.EBUSY, "…/prompts.csv is mounted by itself, so it cannot be replaced."),
+        (errno.EIO, "…/prompts.csv cannot be used: Input/output error."),
+    ],
+)
+def test_what_the_system_says_becomes_a_sentence(path: Path, number: int, sentence: str) -> None:
+    def failing(incoming: Path, target: Path) -> Path:
+        raise OSError(number, os.strerror(number))
+
+    with pytest.raises(SheetError) as told:
+        sheet_of(path, failing).write(done)
+
+    assert str(told.value).replace(str(path.parent), "…").startswith(sentence)
+    assert path.read_text() == TEXT
+    assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
+
+
+# The ways to exchange
+
+
+def test_the_kernel_swaps_where_it_can(path: Path) -> None:
+    incoming = path.with_name("incoming")
+    incoming.write_text(DONE)
+    inodes = path.stat().st_ino, incoming.stat().st_ino
+
+    assert exchange(incoming, path) == incoming
+
+    assert (incoming.stat().st_ino, path.stat().st_ino) == inodes
+
+
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EINVAL, errno.ENOTSUP])
+def test_a_second_name_does_where_it_cannot(path: Path, number: int) -> None:
+    def unable(incoming: Path, target: Path) -> None:
+        raise OSError(number, "no")
+
+    incoming = path.with_name("incoming-1")
+    incoming.write_text(DONE)
+    inode = path.stat().st_ino
+
+    came_out = exchange(incoming, path, swap=unable)
+
+    assert came_out.stat().st_ino == inode
+    assert names(path) == sorted([came_out.name, "prompts.csv"])
+    assert path.read_text() == DONE
+
+
+@pytest.mark.parametrize("way", [swap_names, exchange_by_link])
+def test_no_way_makes_a_file_that_was_not_there(
+    path: Path, way: Callable[[Path, Path], object]
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        way(path, path.with_name("missing.csv"))
+
+    assert names(path) == ["prompts.csv"]
+
+
+# The claim
+
+CLAIM = Claim(sheet="/x/prompts.csv", store="store-1", counter=3, word="amber")
+
+
+def test_the_claim_is_a_small_file_that_explains_itself(path: Path) -> None:
+    sheet_of(path).write_claim(CLAIM, None)
+
+    fields = json.loads(path.with_name("prompts.csv.promptsheet").read_text())
+    assert "Do not delete" in fields.pop("about")
+    assert fields == {"sheet": CLAIM.sheet, "store": "store-1", "counter": 3, "word": "amber"}
+    assert names(path) == ["prompts.csv", "prompts.csv.promptsheet"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"sheet": "s"}', "\xff", '{"counter": "1"}'])
+def test_a_damaged_claim_says_what_to_do(path: Path, content: str) -> None:
+    path.with_name("prompts.csv.promptsheet").write_text(content, "latin-1")
+
+    with pytest.raises(SheetError, match=r"is damaged.*doctor --adopt"):
+        sheet_of(path).read_claim()

@@ -1,0 +1,201 @@
+"""A CSV file's text: read as Python's csv reads it, and patched without touching any other byte."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.model import Grid, Patch
+from pipeline.sheets.csv_text import CsvText, NotText, delimiter_of
+
+BOM = b"\xef\xbb\xbf"
+delimiters = st.sampled_from(",;\t")
+cells = st.text(st.sampled_from('ab",;\t\r\n \0é\u2028\ufeff'), max_size=6)
+#: Anything at all, and files that a program may have written.
+texts = st.text(st.sampled_from('ab"",,;\t\r\n\n \0é\u2028\ufeff'), max_size=60) | st.lists(
+    st.lists(st.sampled_from(["", "a", '"a"', '"a,b"', '"x""y"', '"a"b', 'a"b"', '"\n"', " "])).map(
+        ",".join
+    )
+).flatmap(lambda lines: st.sampled_from(["\n", "\r\n", "\r"]).map(lambda end: end.join(lines)))
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as the slow reader finds it: fields as written, their values, the line end."""
+
+    raw: tuple[str, ...]
+    values: tuple[str, ...]
+    end: str
+
+
+def slowly(text: str, delimiter: str) -> list[Record]:
+    """Letter by letter, after csv's documentation; shares nothing with the product."""
+    records: list[Record] = []
+    place = 0
+    while place < len(text):
+        raw: list[str] = []
+        values: list[str] = []
+        more = text[place] not in "\r\n"
+        while more:
+            start, value, quoted = place, "", text[place : place + 1] == '"'
+            place += quoted
+            while place < len(text) and (quoted or text[place] not in delimiter + "\r\n"):
+                letter = text[place]
+                if quoted and letter == '"' and text[place : place + 2] != '""':
+                    quoted = False
+                else:
+                    value += letter
+                    place += quoted and letter == '"'
+                place += 1
+            raw.append(text[start:place])
+            values.append(value)
+            more = text[place : place + 1] == delimiter
+            place += more
+        end = text[place : place + (2 if text[place : place + 2] == "\r\n" else 1)]
+        place += len(end)
+        records.append(Record(tuple(raw), tuple(values), end))
+    return records
+
+
+def by_csv(text: str, delimiter: str) -> Grid:
+    lines = io.StringIO(text, newline="")
+    return tuple(tuple(record) for record in csv.reader(lines, delimiter=delimiter))
+
+
+def with_patch(grid: Grid, patch: Patch) -> Grid:
+    rows = [list(record) for record in grid]
+    for (row, column), text in patch.items():
+        if column >= len(rows[row]) and text:
+            rows[row] += [""] * (column + 1 - len(rows[row]))
+        if column < len(rows[row]):
+            rows[row][column] = text
+    return tuple(map(tuple, rows))
+
+
+@given(texts, delimiters)
+def test_values_are_those_of_the_csv_module(text: str, delimiter: str) -> None:
+    assert CsvText.of(BOM + text.encode(), delimiter).grid == by_csv(text, delimiter)
+
+
+@given(texts, delimiters)
+def test_the_slow_reader_of_these_tests_agrees_with_the_csv_module(
+    text: str, delimiter: str
+) -> None:
+    assert tuple(record.values for record in slowly(text, delimiter)) == by_csv(text, delimiter)
+
+
+@given(st.data(), texts, delimiters, st.sampled_from([b"", BOM]))
+def test_a_patch_changes_its_cells_and_no_other_byte(
+    data: st.DataObject, text: str, delimiter: str, mark: bytes
+) -> None:
+    # Without a mark, a first letter that looks like one is one.
+    mark = BOM if text.startswith("\ufeff") else mark
+    before = slowly(text, delimiter)
+    places = st.tuples(st.integers(0, max(len(before) - 1, 0)), st.integers(0, 5))
+    patch = data.draw(st.dictionaries(places, cells, max_size=4 if before else 0))
+
+    patched = CsvText.of(mark + text.encode(), delimiter).patched(patch)
+
+    assert patched.startswith(mark)
+    new_text = patched[len(mark) :].decode()
+    assert by_csv(new_text, delimiter) == with_patch(by_csv(text, delimiter), patch)
+    after = slowly(new_text, delimiter)
+    assert len(after) == len(before)
+    for row, (old, new) in enumerate(zip(before, after, strict=True)):
+        assert new.end == old.end
+        assert new.raw == expected_fields(row, old, new, patch)
+
+
+def expected_fields(row: int, old: Record, new: Record, patch: Patch) -> tuple[str, ...]:
+    """The old fields as they were written; only of changed cells is the new writing taken."""
+    fields = list(old.raw) + [""] * (len(new.raw) - len(old.raw))
+    if len(new.raw) > len(old.raw) > 0 and is_open(old.raw[-1]):
+        fields[len(old.raw) - 1] += '"'
+    for column, value in enumerate(old.values + ("",) * (len(fields) - len(old.values))):
+        if patch.get((row, column), value) != value:
+            fields[column] = new.raw[column]
+    return tuple(fields)
+
+
+def is_open(raw: str) -> bool:
+    """Whether a quote opens this field and none closes it: then a delimiter belongs to it."""
+    return len(slowly(raw + ",", ",")[0].raw) == 1 and raw.startswith('"')
+
+
+@pytest.mark.parametrize(
+    ("before", "patch", "after"),
+    [
+        ("a,b\n1,2\n", {(1, 1): "x"}, "a,b\n1,x\n"),
+        ("a,b\r\n1,2\r\n", {(1, 0): "x,y"}, 'a,b\r\n"x,y",2\r\n'),
+        ("a,b\n1", {(1, 2): "x"}, "a,b\n1,,x"),
+        ("a,b\n\n1,2\n", {(1, 1): "x"}, "a,b\n,x\n1,2\n"),
+        ('a,b\n"1",2\n', {(1, 0): "x"}, 'a,b\n"x",2\n'),
+        ('a\n"open', {(1, 1): "x"}, 'a\n"open",x'),
+        ('a\n"open\n', {(1, 0): "x"}, 'a\n"x"'),
+        ('a\n"od"d ,  2 \n', {(1, 2): "x"}, 'a\n"od"d ,  2 ,x\n'),
+        ('a\n"two\nlines",b\nc\n', {(2, 0): "x"}, 'a\n"two\nlines",b\nx\n'),
+        ("a\nb\n", {(1, 0): ""}, 'a\n""\n'),
+        ("a;b\nc;d\n", {(1, 1): "1,5", (0, 1): "p,q"}, 'a;"p,q"\nc;1,5\n'),
+        ("a\rb\r", {(1, 1): "x\ny"}, 'a\rb,"x\ny"\r'),
+        ("a\nb\n", {(1, 0): " x"}, 'a\n" x"\n'),
+        ("a\nb\n", {(1, 0): "half \ud800"}, "a\nhalf ?\n"),
+    ],
+)
+def test_a_patched_file_looks_like_this(before: str, patch: Patch, after: str) -> None:
+    assert CsvText.of(before.encode()).patched(patch).decode() == after
+
+
+@pytest.mark.parametrize(
+    ("header", "delimiter"),
+    [
+        ("prompt,status", ","),
+        ("prompt;status", ";"),
+        ("prompt\tstatus", "\t"),
+        ("prompt", ","),
+        ("", ","),
+        ('"a,b";"c,d"', ";"),
+        ('"Prompt;\n(in, English)"\tstatus', "\t"),
+        ("size, in cm;prompt;status", ";"),
+        ('12" prints;price, with tax;"a,b,c"', ";"),
+        ('"prompt"\na;b', ","),
+        ("\n\nprompt;status", ";"),
+    ],
+)
+def test_the_header_tells_the_delimiter(header: str, delimiter: str) -> None:
+    assert delimiter_of(header + "\n1,2;3\t4\n") == delimiter
+
+
+@given(st.lists(cells, min_size=1, max_size=4), st.integers(0, 6), cells, delimiters)
+def test_what_we_write_into_a_header_does_not_change_its_delimiter(
+    names: list[str], column: int, name: str, delimiter: str
+) -> None:
+    quoted = (f'"{text.replace(chr(34), chr(34) * 2)}"' for text in ["id", *names])
+    before = CsvText.of(delimiter.join(quoted).encode())
+
+    after = CsvText.of(before.patched({(0, column): name}))
+
+    assert after.delimiter == before.delimiter == delimiter
+    assert after.grid == with_patch(before.grid, {(0, column): name})
+
+
+def test_bytes_that_are_no_utf8_are_told_with_their_line() -> None:
+    with pytest.raises(NotText, match="byte 0xE9 in line 2"):
+        CsvText.of("prompt\nun caf\xe9\n".encode("latin-1"))
+
+
+def test_a_row_that_is_not_there_is_not_written() -> None:
+    with pytest.raises(IndexError):
+        CsvText.of(b"a\n").patched({(1, 0): "x"})
+
+
+def test_very_long_cells_are_read() -> None:
+    cell = '"' * 200_000
+
+    text = CsvText.of(CsvText.of(b"a,b\nc,d\n").patched({(1, 1): cell}))
+
+    assert text.grid == (("a", "b"), ("c", cell))

@@ -1,0 +1,406 @@
+"""Saved files: whole under their names or not there at all, and never fetched from inside."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.media import Media, NotSaved, file_stem, is_public
+from tests.fakes.raw_server import (
+    RawServer,
+    Script,
+    answer,
+    answers,
+    closes_after_reading,
+    half,
+    head,
+    keeps_silent,
+    trickles,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+PICTURE = answer(200, PNG, Content_Type="image/png")
+
+
+def test_a_picture_is_kept_byte_for_byte_under_its_stem(tmp_path: Path) -> None:
+    name = asyncio.run(saved(tmp_path, PICTURE, stem="r_k3f9-1"))
+
+    assert (name, (tmp_path / name).read_bytes()) == ("r_k3f9-1.png", PNG)
+    assert names_in(tmp_path) == ["r_k3f9-1.png"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "start", "ending"),
+    [
+        ("image/jpeg", b"\xff\xd8\xff\xe0", "jpg"),
+        ("image/webp", b"RIFF\x00\x00\x00\x00WEBP", "webp"),
+        ("IMAGE/GIF; charset=binary", b"GIF89a", "gif"),
+        ("image/avif", b"\x00\x00\x00\x20ftypavif", "avif"),
+        ("video/mp4", b"\x00\x00\x00\x20ftypisom", "mp4"),
+        ("video/webm", b"\x1aE\xdf\xa3", "webm"),
+        ("audio/mpeg", b"ID3\x04", "mp3"),
+        ("audio/mp4", b"\x00\x00\x00\x20ftypM4A ", "m4a"),
+        ("audio/wav", b"RIFF\x00\x00\x00\x00WAVE", "wav"),
+        ("audio/ogg", b"OggS", "ogg"),
+        ("application/octet-stream", b"\x89PNG\r\n\x1a\n", "png"),
+        ("binary/octet-stream", b"\x00\x00\x00\x20ftypisom", "mp4"),
+    ],
+)
+def test_the_ending_tells_the_kind(tmp_path: Path, kind: str, start: bytes, ending: str) -> None:
+    text = answer(200, start + b"\x00" * 100, Content_Type=kind)
+
+    assert asyncio.run(saved(tmp_path, text)) == f"fox.{ending}"
+
+
+def test_a_file_without_any_type_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+    assert asyncio.run(saved(tmp_path, answer(200, PNG))) == "fox.png"
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (answer(404, b"gone"), "The link is dead: it answers 404."),
+        (answer(403, b"<Error>Expired</Error>"), "The link is dead: it answers 403."),
+        (
+            answer(200, b"\n <!DOCTYPE html><title>Sign in</title>", Content_Type="image/png"),
+            "The link shows a page or a message instead of a picture.",
+        ),
+        (
+            answer(200, b'{"error": "expired"}', Content_Type="image/png"),
+            "The link shows a page or a message instead of a picture.",
+        ),
+        (
+            answer(200, b"<svg onload=alert(1)>", Content_Type="image/svg+xml"),
+            "The link shows a page or a message instead of a picture.",
+        ),
+        (
+            answer(200, b"MZ" * 50, Content_Type="application/x-msdownload"),
+            "What the link shows is no picture, video or sound (application/x-msdownload).",
+        ),
+        (
+            answer(200, b"MZ" * 50),
+            "What the link shows is no picture, video or sound (application/octet-stream).",
+        ),
+        (answer(200, b"", Content_Type="image/png"), "The file behind the link is empty."),
+        (
+            answer(200, PNG * 30, Content_Type="image/png"),
+            "The file is larger than 0.05 MB.",
+        ),
+        (
+            head(200, {"Content-Type": "image/png", "Connection": "close"}) + PNG * 30,
+            "The file is larger than 0.05 MB.",
+        ),
+        (b"220 ESMTP\r\n\r\n", "The connection broke before the whole file was there."),
+    ],
+)
+def test_what_is_not_kept_leaves_a_sentence_and_nothing_else(
+    tmp_path: Path, text: bytes, why: str
+) -> None:
+    assert asyncio.run(refused(tmp_path, answers(text))) == why
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        (closes_after_reading, "The connection broke before the whole file was there."),
+        (half(PICTURE, reset=False), "The connection broke before the whole file was there."),
+        (half(PICTURE, reset=True), "The connection broke before the whole file was there."),
+        (keeps_silent, "The file took longer than 0.3 s."),
+        (trickles(PICTURE, every=0.1), "The file took longer than 0.3 s."),
+    ],
+    ids=["closed", "half, then FIN", "half, then RST", "silence", "a trickle"],
+)
+def test_half_a_file_is_no_file(tmp_path: Path, script: Script, why: str) -> None:
+    (tmp_path / "fox.png").write_bytes(b"the one from before")
+
+    assert asyncio.run(refused(tmp_path, script, within=0.3)) == why
+    assert names_in(tmp_path) == ["fox.png"]
+    assert (tmp_path / "fox.png").read_bytes() == b"the one from before"
+
+
+def test_the_same_name_again_replaces_the_file(tmp_path: Path) -> None:
+    (tmp_path / "fox.png").write_bytes(b"the one from before")
+
+    asyncio.run(saved(tmp_path, PICTURE))
+
+    assert (tmp_path / "fox.png").read_bytes() == PNG
+
+
+def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Path) -> None:
+    server = RawServer(answers(answer(200, PNG, Content_Type="image/png", Set_Cookie="a=b")))
+
+    async def run() -> None:
+        async with server, Media(tmp_path, allowed=server.url) as media:
+            for _ in range(2):
+                await media.save(f"{server.url}/a%2Fb/%7Efox.png?X=1%3D%2B&s=a+b", "fox")
+
+    asyncio.run(run())
+
+    first, *lines = server.requests[1].decode().lower().split("\r\n")
+    assert first == "get /a%2fb/%7efox.png?x=1%3d%2b&s=a+b http/1.1"
+    assert not [line for line in lines if line.startswith(("cookie", "authorization"))]
+
+
+def test_a_redirect_at_the_same_place_is_followed(tmp_path: Path) -> None:
+    moved = answer(302, b"", Location="/other")
+
+    assert asyncio.run(saved(tmp_path, moved, moved, moved, PICTURE)) == "fox.png"
+
+
+def test_a_link_that_sends_us_round_and_round_is_given_up(tmp_path: Path) -> None:
+    why = asyncio.run(refused(tmp_path, answers(answer(302, b"", Location="/round"))))
+
+    assert why == "The link sends us on more than 3 times."
+
+
+PRIVATE = [
+    "http://127.0.0.1:{port}/",
+    "http://localhost:{port}/",
+    "http://LOCALHOST:{port}/",
+    "http://[::1]:{port}/",
+    "http://[::ffff:127.0.0.1]:{port}/",
+    "http://[::ffff:7f00:1]:{port}/",
+    "http://[2002:7f00:1::]:{port}/",
+    "http://[64:ff9b::7f00:1]:{port}/",
+    "http://[fe80::1%25lo]:{port}/",
+    "http://0.0.0.0:{port}/",
+    "http://0x7f000001:{port}/",
+    "http://user@127.0.0.1:{port}/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://10.0.0.1/",
+    "http://192.168.1.1/",
+    "http://100.64.0.1/",
+    "http://224.0.0.1/",
+    "http://１２７.0.0.1:{port}/",
+]
+NO_ADDRESS = [
+    "http://2130706433:{port}/",
+    "http://0177.0.0.1:{port}/",
+    "http://127.1:{port}/",
+    "http://[::ffff:127.0.0.001]:{port}/",
+    "file:///etc/passwd",
+    "ftp://127.0.0.1/",
+    "data:image/png;base64,AAAA",
+    "javascript:alert(1)",
+    "//cdn.example.com/1.png",
+    "http://",
+    "/etc/passwd",
+    "",
+]
+
+
+@pytest.mark.parametrize("url", PRIVATE)
+def test_a_private_place_is_never_asked(tmp_path: Path, url: str) -> None:
+    assert "private network" in asyncio.run(tried(tmp_path, url))
+
+
+@pytest.mark.parametrize("url", NO_ADDRESS)
+def test_what_is_no_plain_web_address_is_never_asked(tmp_path: Path, url: str) -> None:
+    assert asyncio.run(tried(tmp_path, url)) in (
+        "The link is not a web address.",
+        "The link cannot be read.",
+    )
+
+
+@pytest.mark.parametrize("url", [*PRIVATE, *NO_ADDRESS[:-1]])
+def test_a_redirect_leads_to_no_such_place_either(tmp_path: Path, url: str) -> None:
+    secret = RawServer(answers(PICTURE))
+
+    async def run() -> str:
+        async with secret:
+            place = url.format(port=secret.port)
+            moved = answers(answer(302, b"", Location=place), answer(404))
+            return await refused(tmp_path, moved)
+
+    asyncio.run(run())
+
+    assert (secret.connections, names_in(tmp_path)) == (0, [])
+
+
+@pytest.mark.parametrize("places", [["127.0.0.1"], ["93.184.216.34", "127.0.0.1"]])
+def test_a_name_is_judged_by_the_very_answer_that_would_be_connected_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: list[str]
+) -> None:
+    asked: list[str] = []
+
+    def answered(host: str, port: int, *_: object, **__: object) -> list[object]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (place, port)) for place in places]
+
+    monkeypatch.setattr(socket, "getaddrinfo", answered)
+
+    async def run() -> None:
+        async with Media(tmp_path) as media:
+            await media.save("http://cdn.test/1.png", "fox")
+
+    with pytest.raises(NotSaved, match=r"private network \(cdn\.test\)"):
+        asyncio.run(run())
+    assert asked == ["cdn.test"]
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.216.34", True),
+        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", True),
+        ("127.0.0.1", False),
+        ("192.168.0.1", False),
+        ("100.64.0.1", False),
+        ("240.0.0.1", False),
+        ("255.255.255.255", False),
+        ("ff02::1", False),
+        ("fc00::1", False),
+        ("fec0::1", False),
+        ("::", False),
+        ("::ffff:93.184.216.34", False),
+        ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
+    ],
+)
+def test_an_address_is_public_or_not(address: str, public: bool) -> None:
+    assert is_public(ipaddress.ip_address(address)) is public
+
+
+def test_a_dead_link_is_told_as_one(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+        async def run() -> None:
+            async with Media(tmp_path, allowed=url) as media:
+                await media.save(f"{url}/1.png", "fox")
+
+        with pytest.raises(NotSaved, match="cannot be reached"):
+            asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("text", "stem"),
+    [
+        ("r_k3f9x2m1q-1", "r_k3f9x2m1q-1"),
+        ("Füchse im Schnee", "Füchse-im-Schnee"),
+        ("狐と雪", "狐と雪"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("C:\\Windows\\x", "C-Windows-x"),
+        ("a\x00b\nc", "a-b-c"),
+        (".hidden", "hidden"),
+        ("..", "picture"),
+        ("", "picture"),
+        ("x" * 200, "x" * 80),
+        ("\U0001d400" * 80, "\U0001d400" * 60),
+    ],
+)
+def test_a_cell_never_chooses_a_path(text: str, stem: str) -> None:
+    assert file_stem(text) == stem
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+    with no_file_beyond(1000):
+        why = asyncio.run(refused(tmp_path, answers(PICTURE)))
+
+    assert why == f"The file cannot be written to {tmp_path}: File too large."
+    assert names_in(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    why = asyncio.run(refused(tmp_path / "file" / "media", answers(PICTURE)))
+
+    assert why.endswith("media: Not a directory.")
+
+
+def test_a_kill_in_the_middle_leaves_no_half_file_under_the_name(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys, pathlib; from pipeline.media import Media\n"
+        "async def run():\n"
+        "    async with Media(pathlib.Path(sys.argv[1]), allowed=sys.argv[2]) as media:\n"
+        "        await media.save(sys.argv[2] + '/1.png', 'fox')\n"
+        "asyncio.run(run())"
+    )
+
+    async def run() -> list[str]:
+        # All but the last ten bytes of a large file have come; then nothing more does.
+        text = answer(200, PNG * 100, Content_Type="image/png")
+        async with RawServer(trickles(text, every=60.0)) as server:
+            child = await asyncio.create_subprocess_exec(
+                sys.executable, "-c", program, str(tmp_path), server.url
+            )
+            await asyncio.to_thread(wait_for_half_a_file, tmp_path)
+            child.send_signal(signal.SIGKILL)
+            await child.wait()
+            return names_in(tmp_path)
+
+    left = asyncio.run(run())
+
+    assert [Path(name).suffix for name in left] == [".part"]
+
+
+def test_what_a_killed_process_left_is_swept_away_after_an_hour(tmp_path: Path) -> None:
+    for name, age in ((".old.part", 3700.0), (".new.part", 10.0)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+
+    asyncio.run(saved(tmp_path, PICTURE))
+
+    assert names_in(tmp_path) == [".new.part", "fox.png"]
+
+
+async def saved(folder: Path, *texts: bytes, stem: str = "fox") -> str:
+    async with (
+        RawServer(answers(*texts)) as server,
+        Media(folder, allowed=server.url) as media,
+    ):
+        return await media.save(f"{server.url}/1.png", stem)
+
+
+async def refused(folder: Path, script: Script, within: float = 5.0) -> str:
+    async with (
+        RawServer(script) as server,
+        Media(folder, allowed=server.url, most_bytes=50_000, within=within) as media,
+    ):
+        with pytest.raises(NotSaved) as refusal:
+            await media.save(f"{server.url}/1.png", "fox")
+        return str(refusal.value)
+
+
+async def tried(folder: Path, url: str) -> str:
+    """The sentence for a link to a server that stands by, and is not to hear of it."""
+    async with RawServer(answers(PICTURE)) as secret:
+        async with Media(folder, allowed="http://127.0.0.1:1", within=5.0) as media:
+            with pytest.raises(NotSaved) as refusal:
+                await media.save(url.format(port=secret.port), "fox")
+        assert (secret.connections, names_in(folder)) == (0, [])
+        return str(refusal.value)
+
+
+def wait_for_half_a_file(folder: Path) -> None:
+    # Another process writes it: there is nothing to be told by.
+    while not [path for path in folder.glob(".*.part") if path.stat().st_size > 100_000]:
+        time.sleep(0.005)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """The nearest thing to a full disk: the system refuses to let a file grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)

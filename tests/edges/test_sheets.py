@@ -1,0 +1,293 @@
+"""What every kind of sheet promises: one suite, and a desk for each kind.
+
+A *desk* is a sheet with a person at it. A new kind of sheet joins by a desk in `DESKS`.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from pipeline.core.errors import SheetError
+from pipeline.core.model import Claim, Grid, Patch
+from pipeline.sheets import Sheet
+from pipeline.sheets.csv_file import CsvSheet
+
+
+class Desk(Protocol):
+    """One sheet, what a person does to it, and whether it was written."""
+
+    def save(self, grid: Grid) -> None:
+        """The person saves this."""
+
+    def sheet(self) -> Sheet:
+        """The program's view of the sheet, as a new start of the program has it."""
+
+    def take_away(self) -> None:
+        """The person deletes the sheet."""
+
+    def spoil_claim(self) -> None:
+        """Somebody scribbles over the claim."""
+
+    def version(self) -> object:
+        """Equal as long as nobody has written."""
+
+
+class CsvDesk:
+    """A CSV file in a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "prompts.csv"
+
+    def save(self, grid: Grid) -> None:
+        fresh = self._path.with_name("saved by a person")
+        with fresh.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(grid)
+        fresh.replace(self._path)
+
+    def sheet(self) -> Sheet:
+        return CsvSheet(self._path, pause=no_pause)
+
+    def take_away(self) -> None:
+        self._path.unlink()
+
+    def spoil_claim(self) -> None:
+        self._path.with_name("prompts.csv.promptsheet").write_text('{"sheet": ')
+
+    def version(self) -> object:
+        stat = self._path.stat()
+        return stat.st_ino, stat.st_mtime_ns, sorted(self._path.parent.iterdir())
+
+
+def no_pause(_: float) -> None:
+    """Waiting for others, without the waiting."""
+
+
+DESKS: dict[str, Callable[[Path], Desk]] = {"csv": CsvDesk}
+
+GRID: Grid = (
+    ("Prompt", "Status"),
+    ("a fox in the snow", ""),
+    ('a "quoted" owl, by night', "old"),
+    ("=1+1\nin two lines", ""),
+)
+CLAIM = Claim(sheet="a sheet", store="store-1", counter=1, word="amber")
+
+
+@pytest.fixture(params=DESKS)
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Desk:
+    desk = DESKS[request.param](tmp_path)
+    desk.save(GRID)
+    return desk
+
+
+def always(patch: Patch) -> Callable[[Grid], Patch]:
+    return lambda grid: patch
+
+
+def with_cell(grid: Grid, row: int, column: int, text: str) -> Grid:
+    record = (*grid[row], *[""] * (column + 1 - len(grid[row])))
+    return (*grid[:row], (*record[:column], text, *record[column + 1 :]), *grid[row + 1 :])
+
+
+def test_a_reading_shows_every_cell_as_text(desk: Desk) -> None:
+    assert desk.sheet().read() == GRID
+
+
+def test_a_reading_is_of_this_moment(desk: Desk) -> None:
+    sheet = desk.sheet()
+    sheet.read()
+    edited = with_cell(GRID, 1, 0, "a wolf")
+
+    desk.save(edited)
+
+    assert sheet.read() == edited
+
+
+def test_exactly_the_cells_of_the_patch_change(desk: Desk) -> None:
+    sheet = desk.sheet()
+
+    answer = sheet.write(always({(1, 1): "done", (2, 1): ""}))
+
+    expected = with_cell(with_cell(GRID, 1, 1, "done"), 2, 1, "")
+    assert answer == expected
+    assert desk.sheet().read() == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://cdn/1.png\nhttps://cdn/2.png",
+        'Apiframe refused the prompt: "banned; word", again',
+        " with spaces ",
+        "naïve café 日本 🦊",
+        "x" * 50_000,
+        "0012",
+        "TRUE",
+    ],
+)
+def test_text_comes_back_as_it_was_written(desk: Desk, text: str) -> None:
+    desk.sheet().write(always({(3, 1): text}))
+
+    assert desk.sheet().read() == with_cell(GRID, 3, 1, text)
+
+
+def test_new_columns_come_in_at_the_right(desk: Desk) -> None:
+    answer = desk.sheet().write(always({(0, 2): "row_id", (0, 3): "note", (2, 3): "hello"}))
+
+    header, _, row, _ = answer
+    assert header == (*GRID[0], "row_id", "note")
+    assert row == (*GRID[2], "", "hello")
+    assert desk.sheet().read() == answer
+
+
+def test_the_patch_is_worked_out_from_a_fresh_reading(desk: Desk) -> None:
+    sheet = desk.sheet()
+    sheet.read()
+    turned = (GRID[0], *reversed(GRID[1:]))
+    desk.save(turned)
+
+    answer = sheet.write(lambda grid: {(rows_of(grid)["a fox in the snow"], 1): "done"})
+
+    assert answer == with_cell(turned, 3, 1, "done")
+
+
+def test_a_save_between_reading_and_writing_is_kept_and_gets_our_cells(desk: Desk) -> None:
+    turned = (GRID[0], ("a new row", ""), *reversed(GRID[1:]))
+    seen: list[Grid] = []
+
+    def patch_for(grid: Grid) -> Patch:
+        seen.append(grid)
+        if len(seen) == 1:
+            desk.save(turned)
+        return {(rows_of(grid)["a fox in the snow"], 1): "done"}
+
+    answer = desk.sheet().write(patch_for)
+
+    assert seen == [GRID, turned]
+    assert answer == with_cell(turned, 4, 1, "done")
+    assert desk.sheet().read() == answer
+
+
+def test_three_saves_in_a_row_are_no_trouble(desk: Desk) -> None:
+    saves = iter([with_cell(GRID, 1, 0, f"a fox, draft {draft}") for draft in (1, 2, 3)])
+    last = with_cell(GRID, 1, 0, "a fox, draft 3")
+
+    def patch_for(grid: Grid) -> Patch:
+        if save := next(saves, None):
+            desk.save(save)
+        return {(1, 1): "done"}
+
+    assert desk.sheet().write(patch_for) == with_cell(last, 1, 1, "done")
+
+
+def test_a_person_who_never_stops_saving_keeps_the_last_save(desk: Desk) -> None:
+    drafts: list[Grid] = []
+
+    def patch_for(grid: Grid) -> Patch:
+        drafts.append(with_cell(GRID, 1, 0, f"a fox, draft {len(drafts)}"))
+        desk.save(drafts[-1])
+        return {(1, 1): "done"}
+
+    with pytest.raises(SheetError):
+        desk.sheet().write(patch_for)
+
+    assert desk.sheet().read() == drafts[-1]
+
+
+@pytest.mark.parametrize("patch", [{}, {(2, 1): "old"}, {(1, 1): ""}, {(1, 7): ""}])
+def test_a_patch_that_changes_nothing_writes_nothing(desk: Desk, patch: Patch) -> None:
+    before = desk.version()
+
+    answer = desk.sheet().write(always(patch))
+
+    assert answer == GRID
+    assert desk.version() == before
+
+
+def test_a_patch_that_cannot_be_worked_out_changes_nothing(desk: Desk) -> None:
+    before = desk.version()
+
+    with pytest.raises(ZeroDivisionError):
+        desk.sheet().write(lambda grid: {(1, 1): str(1 // 0)})
+
+    assert desk.version() == before
+
+
+def test_a_sheet_that_is_gone_is_told_in_a_sentence(desk: Desk) -> None:
+    sheet = desk.sheet()
+    desk.take_away()
+
+    with pytest.raises(SheetError, match=r"\.$"):
+        sheet.read()
+    with pytest.raises(SheetError, match=r"\.$"):
+        sheet.write(always({(0, 0): "x"}))
+
+
+def test_two_starts_mean_the_same_sheet(desk: Desk) -> None:
+    assert desk.sheet().key == desk.sheet().key
+    assert desk.sheet().title
+
+
+def test_nobody_has_claimed_a_new_sheet(desk: Desk) -> None:
+    assert desk.sheet().read_claim() is None
+
+
+def test_a_claim_is_read_back_by_another_start(desk: Desk) -> None:
+    assert desk.sheet().write_claim(CLAIM, None)
+
+    assert desk.sheet().read_claim() == CLAIM
+    assert desk.sheet().read() == GRID
+
+
+def test_a_claim_is_replaced_only_by_one_who_knows_it(desk: Desk) -> None:
+    sheet = desk.sheet()
+    second, third = replace(CLAIM, counter=2), replace(CLAIM, counter=3, word="birch")
+    sheet.write_claim(CLAIM, None)
+
+    assert not sheet.write_claim(second, None)
+    assert not sheet.write_claim(third, second)
+    assert sheet.write_claim(second, CLAIM)
+    assert not sheet.write_claim(third, CLAIM)
+    assert sheet.read_claim() == second
+
+
+def test_a_claim_that_is_gone_is_not_replaced(desk: Desk) -> None:
+    assert not desk.sheet().write_claim(replace(CLAIM, counter=2), CLAIM)
+
+    assert desk.sheet().read_claim() is None
+
+
+def test_a_damaged_claim_is_neither_read_nor_replaced(desk: Desk) -> None:
+    sheet = desk.sheet()
+    sheet.write_claim(CLAIM, None)
+    desk.spoil_claim()
+
+    with pytest.raises(SheetError, match=r"\.$"):
+        sheet.read_claim()
+    with pytest.raises(SheetError, match=r"\.$"):
+        sheet.write_claim(replace(CLAIM, counter=2), CLAIM)
+    assert not sheet.write_claim(CLAIM, None)
+
+
+@pytest.mark.parametrize("first", [None, CLAIM])
+def test_of_many_who_claim_at_once_one_succeeds(desk: Desk, first: Claim | None) -> None:
+    if first:
+        desk.sheet().write_claim(first, None)
+    rivals = [replace(CLAIM, store=f"rival-{number}", counter=2) for number in range(8)]
+
+    with ThreadPoolExecutor(len(rivals)) as threads:
+        won = list(threads.map(lambda rival: desk.sheet().write_claim(rival, first), rivals))
+
+    assert won.count(True) == 1
+    assert desk.sheet().read_claim() == rivals[won.index(True)]
+
+
+def rows_of(grid: Grid) -> dict[str, int]:
+    return {record[0]: number for number, record in enumerate(grid)}

@@ -1,0 +1,215 @@
+"""A server that does what no well-behaved one does, and counts the requests that it read.
+
+It speaks plain sockets: each connection follows a script, which reads requests and sends, closes or
+resets as it pleases. `read` counts the requests that were read to their last byte, which is what an
+API needs to take a task and its price. What we ourselves believe plays no part in that number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import socket
+import ssl
+import struct
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(
+        self, server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._server, self._reader, self._writer = server, reader, writer
+
+    async def request(self) -> bytes:
+        """The next request, head and body, once it has come whole; it is counted."""
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        body = await self._reader.readexactly(int(length[1])) if length else b""
+        self._server.requests.append(head + body)
+        await self._server.changed()
+        return head + body
+
+    async def send(self, text: bytes) -> None:
+        self._writer.write(text)
+        await self._writer.drain()
+
+    def reset(self) -> None:
+        """Close with a RST instead of a FIN."""
+        wire: socket.socket = self._writer.get_extra_info("socket")
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._writer.transport.abort()
+
+    def close(self) -> None:
+        self._writer.close()
+
+    async def closed(self) -> None:
+        """Close, and wait until the other side has been told."""
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+class RawServer:
+    """Listens on a free loopback port; connection number n follows script n, or the last one."""
+
+    def __init__(self, *scripts: Script, tls: ssl.SSLContext | None = None) -> None:
+        self.scripts = scripts
+        self.tls = tls
+        self.requests: list[bytes] = []
+        self.connections = 0
+        self.ended = 0
+        self._seen: asyncio.Condition = asyncio.Condition()
+        self._peers: set[asyncio.Task[None]] = set()
+
+    @property
+    def read(self) -> int:
+        """How many requests were read to the end."""
+        return len(self.requests)
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
+
+    async def has(self, wanted: Callable[[RawServer], bool]) -> None:
+        """Wait until `wanted` is true of this server."""
+        async with self._seen:
+            await self._seen.wait_for(lambda: wanted(self))
+
+    async def changed(self) -> None:
+        async with self._seen:
+            self._seen.notify_all()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(
+            self._met, "127.0.0.1", 0, backlog=256, ssl=self.tls
+        )
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.close()
+        for task in self._peers:
+            task.cancel()
+        await asyncio.gather(*self._peers, return_exceptions=True)
+
+    async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        script = self.scripts[min(self.connections, len(self.scripts) - 1)]
+        self.connections += 1
+        task = asyncio.ensure_future(self._follow(script, Peer(self, reader, writer)))
+        self._peers.add(task)
+
+    async def _follow(self, script: Script, peer: Peer) -> None:
+        try:
+            await script(peer)
+        except (asyncio.IncompleteReadError, OSError):
+            pass  # the other side has gone: that is its good right
+        finally:
+            await peer.closed()
+            self.ended += 1
+            await self.changed()
+
+
+def answer(status: int, body: object = b"", **headers: str) -> bytes:
+    """An answer as it stands on the wire; a body that is not bytes is written as JSON."""
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return head(status, {"Content-Length": str(len(text)), **named}) + text
+
+
+def head(status: int, headers: Mapping[str, str]) -> bytes:
+    phrase = HTTPStatus(status).phrase
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{name}: {headers[name]}" for name in headers)]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def answers(*texts: bytes) -> Script:
+    """Answer the first request with the first text and so on, the last one for ever."""
+
+    async def script(peer: Peer) -> None:
+        for number in range(10_000):
+            await peer.request()
+            await peer.send(texts[min(number, len(texts) - 1)])
+
+    return script
+
+
+def answers_then(ending: Script, *texts: bytes) -> Script:
+    """Answer a request with each text, then go on with another script on the same connection."""
+
+    async def script(peer: Peer) -> None:
+        for text in texts:
+            await peer.request()
+            await peer.send(text)
+        await ending(peer)
+
+    return script
+
+
+def speaks_first(text: bytes) -> Script:
+    """Send the text before anything is asked, as a server does that cannot read what it hears."""
+
+    async def script(peer: Peer) -> None:
+        await peer.send(text)
+        peer.close()
+
+    return script
+
+
+async def closes_at_once(peer: Peer) -> None:
+    peer.close()
+
+
+async def closes_after_reading(peer: Peer) -> None:
+    await peer.request()
+    peer.close()
+
+
+async def resets_after_reading(peer: Peer) -> None:
+    await peer.request()
+    peer.reset()
+
+
+async def keeps_silent(peer: Peer) -> None:
+    await peer.request()
+    await asyncio.Event().wait()
+
+
+def half(text: bytes, *, reset: bool) -> Script:
+    """Read the request, send all of the text but its last ten bytes, then end."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(text[:-10])
+        if reset:
+            peer.reset()
+
+    return script
+
+
+def trickles(text: bytes, every: float) -> Script:
+    """Read the request, send what precedes the text's last ten bytes, then those ever so slowly."""
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(text[:-10])
+        for place in range(len(text) - 10, len(text)):
+            await asyncio.sleep(every)
+            await peer.send(text[place : place + 1])
+
+    return script

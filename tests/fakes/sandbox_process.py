@@ -1,0 +1,34 @@
+"""The sandbox as a process of its own, for tests that count money or kill what they test."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.sandbox import Sandbox
+
+
+@contextmanager
+def sandbox_process(
+    key: str = "sandbox", *, seed: int = 0, **switches: object
+) -> Iterator[Sandbox]:
+    """A sandbox on a free loopback port; its process is ended at the end."""
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in switches.items()]
+    command = [sys.executable, "-m", "pipeline.sandbox", "--port=0", f"--key={key}"]
+    with subprocess.Popen(
+        [*command, f"--seed={seed}", "--print-url", *flags], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            if not url:
+                raise RuntimeError(f"the sandbox ended at once, with exit code {process.wait(10)}")
+            yield Sandbox(url, key)
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
