@@ -146,7 +146,7 @@ class Book:
         began = self._now()
         grid = self.sheet.write(self._patch_for)
         if grid is not self._grid:
-            self._read(grid)
+            self._take_in(grid)
         self.looked_at = began
         self._names = {line.seen.row_id: line.name for line in self.plan.lines if line.name}
         if self.plan.to_send and not self.hold:
@@ -244,7 +244,7 @@ class Book:
     # -- reading ---------------------------------------------------------------------------------
 
     def _patch_for(self, grid: Grid) -> Patch:
-        columns = self._read(grid)
+        columns = self._take_in(grid)
         lines = self.plan.lines
         if self.hold and self.hold.kind == "owner":
             lines = tuple(line for line in lines if self._is_plainly_ours(line, grid, columns))
@@ -259,7 +259,20 @@ class Book:
         }
         return cells.patch(lines, grid, columns)
 
+    def _take_in(self, grid: Grid) -> Columns:
+        """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
+        columns = self._read(grid)
+        if any(line.seen.known is None for line in self.plan.lines) and not self.hold:
+            self._own()
+        if self.hold:
+            met = tuple(line for line in self.plan.lines if line.seen.known is not None)
+            self.plan = Plan(met)
+        if not self.hold or self.hold.kind not in ("owner", "columns"):
+            self._note(columns, len(grid))
+        return columns
+
     def _read(self, grid: Grid) -> Columns:
+        """Work out where each row stands; nothing is written down."""
         header = self._header
         columns = read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
         check_header(columns, grid, self._record.ours, header.fields)
@@ -272,14 +285,8 @@ class Book:
             return columns
         memory = self._memory_for(columns, rows)
         seen = match(rows, memory, lambda: new_id(self._chance))
-        if any(one.known is None for one in seen) and not self.hold:
-            self._own()
-        if self.hold:
-            seen = [one for one in seen if one.known is not None]
         self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
         self._mark_over_budget()
-        if not self.hold or self.hold.kind != "owner":
-            self._note(columns, len(grid))
         return columns
 
     def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:

@@ -21,7 +21,7 @@ from pipeline.config import Settings
 from pipeline.core.columns import read_header
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
-from pipeline.core.plan import Plan, Rules
+from pipeline.core.plan import Rules
 from pipeline.runner import Asked, Outcome, Progress, Runner
 from pipeline.sending import Pace
 from pipeline.sheets import Sheet
@@ -165,11 +165,13 @@ def open_book(settings: Settings, store: Store, sheet: Sheet, accept_columns: bo
     )
 
 
-def preview(settings: Settings) -> tuple[Plan, Book]:
-    """What a run would do; nothing is changed, neither in the sheet nor in the store."""
+@contextmanager
+def previewing(settings: Settings) -> Iterator[Book]:
+    """A book that has looked at what a run would do; nothing is changed, in sheet or store."""
     with scratch_store(settings) as store:
         book = open_book(settings, store, open_sheet(settings, store))
-        return book.preview(), book
+        book.preview()
+        yield book
 
 
 @dataclass(frozen=True, slots=True)

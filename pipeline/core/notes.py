@@ -123,11 +123,11 @@ def lost(api: str, reason: str, price: int) -> str:
     )
 
 
-def overdue(api: str, task_id: str, after: timedelta) -> str:
+def overdue(api: str, task_id: str, after: timedelta, next_take: int) -> str:
     """Taken, and not heard of for longer than one waits."""
     return (
         f"{api} has had task {task_id} for over {spoken(after)}. It is still asked after. "
-        "To pay for another attempt, run retry --unknown."
+        f"To pay for another one, write {next_take} into take."
     )
 
 

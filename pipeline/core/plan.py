@@ -306,7 +306,7 @@ def standing_of(
         case State.RUNNING:
             change = notes.edited(sent, False, next_take) if other else ""
             if is_overdue(attempt, rules.give_up_after, now):
-                late = notes.overdue(api, attempt.task_id, rules.give_up_after)
+                late = notes.overdue(api, attempt.task_id, rules.give_up_after, next_take)
                 return "check needed", _joined(late, change)
             percent = f" {attempt.progress}%" if attempt.progress else ""
             return ("edited", change) if other else (f"in progress{percent}", "")

@@ -12,7 +12,8 @@ from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.claim_file import read_claim, write_claim
 from pipeline.sheets.csv_text import CsvText, NotText
 from pipeline.sheets.exchange import Exchange, exchange
-from pipeline.sheets.replace import Pause, after_a_kill, read_file, rewrite
+from pipeline.sheets.left_overs import Pause
+from pipeline.sheets.replace import after_a_kill, read_file, rewrite
 
 
 class CsvSheet:

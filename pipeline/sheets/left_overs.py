@@ -12,6 +12,8 @@ from __future__ import annotations
 import logging
 import os
 import re
+import time
+from collections.abc import Callable
 from hashlib import sha256
 from itertools import count
 from pathlib import Path
@@ -22,7 +24,10 @@ from pipeline.sheets.file_locks import being_written
 
 _log = logging.getLogger(__name__)
 
+Pause = Callable[[float], None]
+
 _SAVES = 100
+_FOR_A_SAVE_TO_END = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
 
 
 def part_name(target: Path) -> Path:
@@ -50,42 +55,58 @@ def settle(target: Path, exchange: Exchange) -> None:
             _settle_one(path, target, kind, exchange)
 
 
-def put_back(late: Path, target: Path, ours: bytes, exchange: Exchange) -> None:
+def put_back(
+    late: Path, target: Path, ours: bytes, exchange: Exchange, pause: Pause = time.sleep
+) -> None:
     """Make the newest save the file again: `late`, or what was saved while we put that back.
 
     What comes out is either what lay there before (`ours` at first), and then nobody has saved
-    since; or it is newer, and goes in next. One thing cannot be told: a save that we ourselves had
-    put in and that comes out changed may have been finished before the other one or begun after it.
-    Then the later of the two is the file, and the other one lies beside it.
+    since; or it is newer, and goes in next. Only of a save that somebody took too long over, and
+    that comes out changed, it cannot be told whether it ended before the other one or began after
+    it: then the later of the two is the file, and the other one lies beside it.
     """
-    there, put_in = ours, late.stat()
-    for turn in range(_SAVES):
-        newer, going_in = late.read_bytes(), late.stat()
+    there, unsure = ours, None
+    for _ in range(_SAVES):
+        at_rest = _is_at_rest(late, pause)
+        going_in, before = late.read_bytes(), late.stat()
         try:
             came_out = exchange(late, target)
         except FileNotFoundError:
             if appear(late, target):  # moved away or deleted: a save is not lost with it
                 return
             continue
-        if holds(came_out, there):
+        if holds(came_out, there) and holds(came_out, there):
             came_out.unlink()
             return
-        if turn and os.path.samestat(came_out.stat(), put_in):
-            _keep_aside(_older(came_out, target, exchange), target)
-            return
-        late, there, put_in = came_out, newer, going_in
+        if unsure and os.path.samestat(came_out.stat(), unsure):
+            late = _older(came_out, target, exchange)
+            break
+        late, there, unsure = came_out, going_in, None if at_rest else before
     _keep_aside(late, target)
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Whether those are its bytes, and nobody has it open to change them.
+
+    Ask twice before you delete it: who found it under its old name, and was about to open it when
+    it was taken away, is seen the second time.
+    """
+    return not being_written(path) and path.read_bytes() == content
+
+
+def _is_at_rest(path: Path, pause: Pause) -> bool:
+    """Wait a little for who is still writing: whether the save is whole now."""
+    for wait in _FOR_A_SAVE_TO_END:
+        if not being_written(path):
+            return True
+        pause(wait)
+    return not being_written(path)
 
 
 def _older(came_out: Path, target: Path, exchange: Exchange) -> Path:
     """The older of two saves, outside; the later one is the file."""
     later = being_written(came_out) or came_out.stat().st_mtime_ns > target.stat().st_mtime_ns
     return exchange(came_out, target) if later else came_out
-
-
-def holds(path: Path, content: bytes) -> bool:
-    """Whether those are its bytes, and nobody is about to change them (asked in this order)."""
-    return not being_written(path) and path.read_bytes() == content
 
 
 def _settle_one(left: Path, target: Path, kind: re.Match[str], exchange: Exchange) -> None:

@@ -29,6 +29,7 @@ from pipeline.core.errors import SheetError
 from pipeline.sheets.exchange import Exchange, appear, exchange
 from pipeline.sheets.file_locks import being_written, locked
 from pipeline.sheets.left_overs import (
+    Pause,
     has_left_overs,
     holds,
     incoming_name,
@@ -42,8 +43,6 @@ from pipeline.sheets.refusals import (
     refuse_what_is_no_file,
     told,
 )
-
-Pause = Callable[[float], None]
 
 #: How long to wait for people's saves, in seconds: before a reading is taken as it is, and between
 #: two tries to write.
@@ -82,7 +81,7 @@ def rewrite(
         fresh = change(base)
         if fresh == base:
             return base
-        if _replaced(target, base, fresh, exchange):
+        if _replaced(target, base, fresh, exchange, pause):
             return read_file(target, pause=pause)
         pause(wait)
     with told(target):
@@ -150,7 +149,7 @@ def _looks(stat: os.stat_result) -> tuple[int, int, int]:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange) -> bool:
+def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange, pause: Pause) -> bool:
     """Whether `fresh` is the file now, in place of `base`; if not, it is as people left it."""
     refuse_read_only(target)
     with told(target), locked(target.parent):
@@ -164,21 +163,22 @@ def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange) -> bo
         except OSError:
             incoming.unlink()
             raise
-        return _is_settled(came_out, target, base, fresh, exchange)
-
-
-def _is_settled(
-    came_out: Path, target: Path, base: bytes, fresh: bytes, exchange: Exchange
-) -> bool:
-    """Whether `base` came out, and no newer save. If not, the newest save is the file again."""
-    if holds(came_out, base):
-        fsync_folder(target.parent)
-        # A second look after the slow step, so that a save that had just begun shows itself.
-        if holds(came_out, base):
-            came_out.unlink()
+        if _is_settled(came_out, target, base):
             return True
-    put_back(came_out, target, fresh, exchange)
-    return False
+        put_back(came_out, target, fresh, exchange, pause)
+        return False
+
+
+def _is_settled(came_out: Path, target: Path, base: bytes) -> bool:
+    """Whether `base` came out, and is gone for good: no newer save was in it."""
+    if not holds(came_out, base):
+        return False
+    fsync_folder(target.parent)
+    # After the slow step, so that a save that had just begun shows itself.
+    if not holds(came_out, base):
+        return False
+    came_out.unlink()
+    return True
 
 
 def _keep_original(target: Path, content: bytes) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, insert, select, update
 
 from pipeline.core.model import Attempt, Job, JobKey, Result, State
-from pipeline.store.base import Base, chunks, digest, made, number_of, stirred, upsert
+from pipeline.store.base import Base, chunks, digest, made, number_of, stirred, uncollected, upsert
 from pipeline.store.facts import to_result, told_to_people
 from pipeline.store.tables import attempts, events, files, jobs, sheets
 
@@ -40,6 +40,32 @@ class HistoryLine:
     text: str
 
 
+class _Questions(NamedTuple):
+    """What loads some jobs. Built once: building a statement takes longer than running it."""
+
+    jobs: Select[Any]
+    attempts: Select[Any]
+    files: Select[Any]
+
+
+def _questions(*where: ColumnElement[bool]) -> _Questions:
+    named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take, jobs.c.asked, jobs.c.made_at]
+    tried = select(attempts.c.job, *ATTEMPT).select_from(attempts.join(jobs)).where(*where)
+    saved = select(files.c.job, files.c.url, files.c.path).select_from(files.join(jobs))
+    return _Questions(
+        select(*named).select_from(jobs.join(sheets)).where(*where),
+        tried.order_by(attempts.c.job, attempts.c.number),
+        saved.where(*where),
+    )
+
+
+_HERE = jobs.c.sheet == bindparam("sheet")
+#: The jobs of some rows of a sheet; `among` says what to ask with.
+SOME = and_(_HERE, jobs.c.row_id.in_(bindparam("ids", expanding=True)))
+_ALL_JOBS = _questions(_HERE)
+_SOME_JOBS = _questions(SOME)
+
+
 class Jobs(Base):
     """What is known of each take of each row."""
 
@@ -48,8 +74,9 @@ class Jobs(Base):
         with self._reading() as connection:
             if only is not None:
                 return {job.key: job for job in found(connection, only).values()}
-            here = jobs.c.sheet == number_of(connection, sheet)
-            return {job.key: job for job in _load(connection, here).values()}
+            about = {"sheet": number_of(connection, sheet)}
+            with uncollected():
+                return {job.key: job for job in _load(connection, _ALL_JOBS, about).values()}
 
     def job(self, key: JobKey) -> Job | None:
         """The job, if there is one for this take."""
@@ -163,21 +190,21 @@ def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:
     wanted = set(keys)
     return {
         number: job
-        for where in among(connection, wanted)
-        for number, job in _load(connection, where).items()
+        for about in among(connection, wanted)
+        for number, job in _load(connection, _SOME_JOBS, about).items()
         if job.key in wanted
     }
 
 
-def among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[ColumnElement[bool]]:
-    """Conditions that the jobs of these keys meet (and other takes of their rows)."""
+def among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str, object]]:
+    """What to ask SOME with, for the jobs of these keys (and other takes of their rows)."""
     by_sheet = defaultdict(set)
     for key in keys:
         by_sheet[key.sheet].add(key.row_id)
     for sheet, ids in by_sheet.items():
-        here = jobs.c.sheet == number_of(connection, sheet)
+        number = number_of(connection, sheet)
         for chunk in chunks(sorted(ids)):
-            yield and_(here, jobs.c.row_id.in_(chunk))
+            yield {"sheet": number, "ids": chunk}
 
 
 def raise_jobs(connection: Connection, moved: Mapping[int, int]) -> None:
@@ -194,9 +221,8 @@ def to_columns(attempt: Attempt) -> dict[str, object]:
     return line
 
 
-def from_columns(row: Sequence[Any]) -> Attempt:
-    """An attempt from its columns, in the order of ATTEMPT."""
-    fields = list(row)
+def from_columns(fields: list[Any]) -> Attempt:
+    """An attempt from its columns, in the order of ATTEMPT; the list is used up."""
     fields[_STATE] = _STATES[fields[_STATE]]
     fields[_COLUMNS] = _columns(fields[_COLUMNS])
     fields[_RESULT] = to_result(_decoded(fields[_RESULT])) if fields[_RESULT] else _NOTHING
@@ -240,12 +266,14 @@ def _is(connection: Connection, key: JobKey) -> ColumnElement[bool]:
     )
 
 
-def _load(connection: Connection, where: ColumnElement[bool]) -> dict[int, Job]:
+def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) -> dict[int, Job]:
     """Number inside the store -> job, in three questions however many there are."""
-    tried = _attempts(connection, where)
-    saved = _files(connection, where)
-    named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take, jobs.c.asked, jobs.c.made_at]
-    rows = connection.execute(select(*named).select_from(jobs.join(sheets)).where(where))
+    tried: dict[int, list[Attempt]] = defaultdict(list)
+    for number, *fields in connection.execute(ask.attempts, about):
+        tried[number].append(from_columns(fields))
+    saved: dict[int, dict[str, str]] = defaultdict(dict)
+    for number, url, path in connection.execute(ask.files, about):
+        saved[number][url] = path
     return {
         number: Job(
             JobKey(sheet, row_id, take),
@@ -254,24 +282,8 @@ def _load(connection: Connection, where: ColumnElement[bool]) -> dict[int, Job]:
             made_at,
             _in_order(saved.get(number, {}), mine),
         )
-        for number, sheet, row_id, take, asked, made_at in rows
+        for number, sheet, row_id, take, asked, made_at in connection.execute(ask.jobs, about)
     }
-
-
-def _attempts(connection: Connection, where: ColumnElement[bool]) -> dict[int, list[Attempt]]:
-    wanted = select(attempts.c.job, *ATTEMPT).select_from(attempts.join(jobs)).where(where)
-    tried = defaultdict(list)
-    for job, *row in connection.execute(wanted.order_by(attempts.c.job, attempts.c.number)):
-        tried[job].append(from_columns(row))
-    return tried
-
-
-def _files(connection: Connection, where: ColumnElement[bool]) -> dict[int, dict[str, str]]:
-    wanted = select(files.c.job, files.c.url, files.c.path).select_from(files.join(jobs))
-    saved: dict[int, dict[str, str]] = defaultdict(dict)
-    for job, url, path in connection.execute(wanted.where(where)):
-        saved[job][url] = path
-    return saved
 
 
 def _in_order(saved: dict[str, str], tried: Sequence[Attempt]) -> dict[str, str]:

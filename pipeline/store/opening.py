@@ -36,7 +36,7 @@ def parsed_url(url: str) -> URL:
     """The address of a store. Raises StoreError for one that is none, without repeating it."""
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         # The text may hold a password, also where it cannot be taken apart.
         raise StoreError("[store] url is not an address; write sqlite:///FILE.") from None
     kind = parsed.get_backend_name()

@@ -45,9 +45,10 @@ class RescueFile:
         """Add the facts, on disk when this returns. Raises StoreFull, and none was added."""
         new = "".join(f"\n{to_line(fact, at)}" for fact, at in heard).encode() + b"\n"
         with self._opened() as file:
-            size = file.seek(0, os.SEEK_END)
+            if file.seek(0, os.SEEK_END) < SIZE:
+                _take_blocks(file)
             end = len(_content(file))
-            if end + len(new) > size:
+            if end + len(new) > SIZE:
                 raise StoreFull(f"The rescue file {self.path} is full too; free some room.")
             _write_over(file, end, new)
 

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from pipeline.core.identity import Memory
 from pipeline.core.model import KnownRow, Standing
-from pipeline.store.base import Base, chunks, digest, made, number_of, upsert
+from pipeline.store.base import Base, chunks, digest, made, number_of, uncollected, upsert
 from pipeline.store.tables import known_rows, orders, past, sheets
 
 _FIELDS = tuple(KnownRow.__dataclass_fields__)
@@ -80,12 +80,11 @@ class Rows(Base):
 
 def _known(connection: Connection, number: int) -> dict[str, KnownRow]:
     wanted = select(*(known_rows.c[name] for name in _FIELDS)).where(known_rows.c.sheet == number)
-    return {
-        row_id: KnownRow(row_id, inputs, take, _STANDINGS[standing], *rest)
-        for row_id, inputs, take, standing, *rest in connection.execute(
-            wanted.order_by(known_rows.c.row_id)
-        )
-    }
+    with uncollected():
+        return {
+            row[0]: KnownRow(row[0], row[1], row[2], _STANDINGS[row[3]], *row[4:])
+            for row in connection.execute(wanted.order_by(known_rows.c.row_id))
+        }
 
 
 def _order(connection: Connection, number: int) -> dict[str, int]:

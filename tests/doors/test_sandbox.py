@@ -15,9 +15,6 @@ import httpx
 import pytest
 
 from pipeline.sandbox import Sandbox, SettingsError, running
-from pipeline.sandbox.chance import Chance
-from pipeline.sandbox.counts import Window
-from pipeline.sandbox.settings import Settings, merged
 
 KEY = "k-123"
 
@@ -55,11 +52,10 @@ def fetch(api: httpx.Client, task_id: str) -> dict[str, Any]:
     return task
 
 
-def until[T](look: Callable[[], T], seconds: float = 10) -> T:
+def until(look: Callable[[], bool], seconds: float = 10) -> None:
     deadline = time.monotonic() + seconds
-    while not (seen := look()):
+    while not look():
         assert time.monotonic() < deadline, "it did not happen in time"
-    return seen
 
 
 # As documented
@@ -122,8 +118,16 @@ def test_a_v2_key_is_told_the_v2_address(api: httpx.Client) -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"no json", b"[]", b"{}", b'{"prompt": " "}', b'{"prompt": 7}', b'{"prompt": "a", "aspect_ratio": "wide"}'],
-)  # fmt: skip
+    [
+        b"",
+        b"no json",
+        b"[]",
+        b"{}",
+        b'{"prompt": " "}',
+        b'{"prompt": 7}',
+        b'{"prompt": "a", "aspect_ratio": "wide"}',
+    ],
+)
 def test_a_bad_submission_is_400_and_costs_nothing(
     sandbox: Sandbox, api: httpx.Client, body: bytes
 ) -> None:
@@ -175,7 +179,7 @@ def test_a_prompt_can_ask_to_fail_to_be_refused_and_to_be_slow(
 
     assert (failed["status"], failed["message"]) == ("failed", "banned word")
     assert (refused.status_code, "banned word" in refused.text) == (400, True)
-    assert until(lambda: fetch(api, capped)["status"] == "finished")
+    until(lambda: bool(fetch(api, capped)["status"] == "finished"))
     assert sandbox.state()["tasks"] == {
         "a [fail] fox": 1,
         "a [slow] fox": 1,
@@ -211,6 +215,7 @@ def test_out_of_credits_is_402_and_takes_nothing(sandbox: Sandbox, api: httpx.Cl
 
 def test_the_books_agree_with_each_other_under_a_crowd(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(error=0.1, error_after=0.1, busy=0.1, html_after=0.1, garbled="0.1 any")
+    sandbox.set(answer_seconds=0.005)
     with ThreadPoolExecutor(12) as crowd:
         statuses = list(crowd.map(lambda n: imagine(api, f"p{n % 50}").status_code, range(300)))
     state = sandbox.state(times=True, ids=True)
@@ -224,28 +229,6 @@ def test_the_books_agree_with_each_other_under_a_crowd(sandbox: Sandbox, api: ht
     assert 1 < state["most_in_flight"] <= 12
     assert len(state["times"]["submissions"]) == 300 == state["most_submissions_per_minute"]
     assert statuses.count(429) == outcomes["busy"]
-
-
-def test_the_same_seed_goes_wrong_in_the_same_places() -> None:
-    settings = merged(Settings(), {"lost": "0.3 any"})
-    prompts = [f"p{n}" for n in range(200)]
-
-    def struck(seed: int, order: list[str]) -> dict[str, str]:
-        chance = Chance(seed, settings)
-        faults = {key: chance.strikes("lost", "/imagine", key) for key in order}
-        return {key: fault.kind for key, fault in faults.items() if fault}
-
-    assert struck(1, prompts) == struck(1, prompts[::-1]) != struck(2, prompts)
-    assert 30 < len(struck(1, prompts)) < 90
-    assert set(struck(1, prompts).values()) == {"fin", "rst", "half", "trickle"}
-
-
-def test_the_most_within_any_minute_is_what_slid_past() -> None:
-    window = Window()
-    for at in (0.0, 1.0, 59.0, 60.0, 60.5, 200.0):
-        window.add(at)
-
-    assert (window.most, window.size(200.0)) == (4, 1)
 
 
 def test_a_reset_forgets_tasks_counts_and_switches(sandbox: Sandbox, api: httpx.Client) -> None:
@@ -264,22 +247,6 @@ def test_a_wrong_switch_is_named_with_the_right_ones_and_sets_nothing(sandbox: S
 
     assert "'nowhere' is not one of its kinds (fin, rst, half, trickle, any)" in str(no.value)
     assert sandbox.state()["settings"]["cost"] == 4
-
-
-@pytest.mark.parametrize(
-    "value", [3, -0.1, "next", "next x", "", None, True, "0.1 rst fin", {"nxt": 1}, "nan", [1]]
-)
-def test_a_fault_that_cannot_be_read_is_refused(value: object) -> None:
-    with pytest.raises(SettingsError, match="lost"):
-        merged(Settings(), {"lost": value})
-
-
-def test_a_fault_reads_the_same_in_words_and_in_json() -> None:
-    words = merged(Settings(), {"lost": "next 3 rst /fetch*", "busy": "0.25"})
-    json = merged(Settings(), {"lost": {"next": 3, "kind": "rst", "path": "/fetch*"}, "busy": 0.25})
-
-    assert words == json
-    assert merged(words, {"lost": str(words.lost)}) == words
 
 
 # Switches
@@ -305,7 +272,7 @@ def test_no_more_tasks_run_at_once_than_allowed(sandbox: Sandbox, api: httpx.Cli
     statuses = [imagine(api, f"p{n}").status_code for n in range(3)]
 
     assert statuses == [200, 200, 429]
-    assert until(lambda: imagine(api).status_code == 200)
+    until(lambda: imagine(api).status_code == 200)
     assert sandbox.state()["most_running"] == 2
 
 
@@ -417,7 +384,12 @@ def test_a_task_can_dream_for_a_while(sandbox: Sandbox, api: httpx.Client) -> No
     task_id = take(api)
     seen: set[str] = set()
 
-    assert until(lambda: seen.add(fetch(api, task_id)["status"]) or "finished" in seen)
+    def finished() -> bool:
+        seen.add(fetch(api, task_id)["status"])
+        return "finished" in seen
+
+    until(finished)
+
     assert {"dreaming", "processing", "finished"} <= seen
 
 
@@ -443,7 +415,7 @@ def test_links_can_die_after_a_time(sandbox: Sandbox, api: httpx.Client) -> None
 
     assert api.get(link).status_code == 200
     sandbox.set(link_seconds=0.001)
-    assert until(lambda: api.get(link).status_code == 404)
+    until(lambda: api.get(link).status_code == 404)
 
 
 def test_a_slow_answer_is_late_but_its_task_was_taken_at_once(

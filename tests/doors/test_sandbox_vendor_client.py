@@ -1,11 +1,12 @@
 """The vendor's own published Python client works when it is pointed at the sandbox.
 
-`apiframe` 1.0.0 on PyPI is imported as `apiframe_python`. Where it is not installed, its requests are
-sent as they were observed on the wire: the same method, headers and JSON, by another client.
+`apiframe` 1.0.0 on PyPI is imported as `apiframe_python`. Where it is not installed, its requests
+are sent as they were observed on the wire: the same method, headers and JSON, by another client.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,7 +28,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 class Observed:
-    """What `ApiframeClient` of apiframe 1.0.0 sends: the key raw, JSON, and `process_mode` unasked."""
+    """What the client sends: the key raw, JSON, and `process_mode` unasked."""
 
     def __init__(self, key: str, base_url: str) -> None:
         self.api_key = key
@@ -55,9 +56,10 @@ class Observed:
             "Accept": "*/*",
             "Connection": "keep-alive",
         }
-        address = self.base_url + path
+        sent = None if fields is None else json.dumps(fields)
         with httpx.Client(trust_env=False) as client:
-            return client.request(method, address, json=fields, headers=headers).json()
+            address = self.base_url + path
+            return client.request(method, address, content=sent, headers=headers).json()
 
 
 def published(key: str, base_url: str) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -97,7 +95,9 @@ def test_others_are_served_while_an_answer_trickles(sandbox: Sandbox) -> None:
     with submission(sandbox) as slow:
         assert slow.recv(65536).startswith(b"HTTP/1.1 200 OK")
         with submission(sandbox, "an owl") as quick:
-            assert b"task_id" in quick.recv(65536)
+            answered = b""
+            while b"task_id" not in answered:
+                answered += quick.recv(65536)
         assert sandbox.state()["in_flight"] == 1
 
 
@@ -179,19 +179,3 @@ def test_a_wrong_flag_ends_it_with_a_sentence(capfd: pytest.CaptureFixture[str])
         pass
 
     assert "'zip' is not one of its kinds" in capfd.readouterr().err
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no signals of this kind")
-def test_a_killed_client_leaves_the_task_taken(sandbox: Sandbox) -> None:
-    sandbox.set(answer_seconds=30)
-    child = os.fork()
-    if not child:
-        with submission(sandbox) as wire:
-            wire.recv(1)
-        os._exit(0)
-    while not sandbox.state()["tasks_taken"]:
-        pass
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-
-    assert sandbox.state()["tasks"] == {"a fox": 1}

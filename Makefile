@@ -1,0 +1,42 @@
+# demo, test, bench, soak, lint: each makes the virtual environment from the lock by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test bench soak lint format lock clean
+
+demo: .venv/ready
+	$(BIN)/promptsheet demo
+
+test: lint
+	$(BIN)/pytest -n 2 --dist worksteal
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/ready
+	$(BIN)/python -m tests.benchmarks
+
+soak: .venv/ready
+	$(BIN)/pytest -m soak -n 2 --timeout 3600 -s
+
+format: .venv/ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+# Needs uv: resolves for every Python from 3.11 on, with hashes and without an index address.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+
+.venv/ready: requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Promptsheet needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache .hypothesis demo

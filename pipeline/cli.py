@@ -1,0 +1,230 @@
+"""The command line: thin, quiet where nobody looks, and in words that a colleague understands.
+
+Whatever costs time to import is imported where it is used, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pipeline.config import Settings
+
+app = typer.Typer(
+    name="promptsheet",
+    help="Fill a sheet, get the pictures back in the same rows.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Configs = Annotated[list[Path], typer.Argument(help="Configuration files.", show_default=False)]
+Config = Annotated[Path, typer.Argument(help="A configuration file.", show_default=False)]
+
+
+def main() -> NoReturn:
+    """The command `promptsheet`: runs it, and ends the process with its exit code."""
+    from pipeline.core.errors import PromptsheetError
+
+    logging.basicConfig(level=logging.ERROR, format="%(name)s: %(message)s")
+    logging.getLogger("promptsheet").setLevel(logging.ERROR)
+    code = 0
+    try:
+        # Not standalone, so that our own errors end with their own codes.
+        code = app(standalone_mode=False) or 0
+    except PromptsheetError as e:
+        _complain(str(e))
+        sys.exit(e.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except Exception as e:
+        # click's own usage errors know how to show themselves and are ours to end with 2.
+        if not hasattr(e, "show"):
+            raise
+        e.show()
+        sys.exit(2)
+    sys.exit(code)
+
+
+@app.command()
+def run(
+    configs: Configs,
+    wait: Annotated[bool, typer.Option("--wait", help="Stay until all is there.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only say what would happen and cost.")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=0, help="Send at most so many rows in this start.")
+    ] = None,
+    row: Annotated[
+        str, typer.Option(metavar="R", help="Send this row only: row_id, name or line number.")
+    ] = "",
+    accept_columns: Annotated[
+        bool, typer.Option("--accept-columns", help="Believe a sheet that lost columns or rows.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="End with 1 as long as any row needs a person.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Say what came of it as JSON, a line a sheet.")
+    ] = False,
+) -> None:
+    """One pass over each sheet: send the new rows, gather what is done, write it back."""
+    from pipeline import wiring
+
+    settings = [wiring.load(path, need_key=not plan) for path in configs]
+    if plan:
+        raise typer.Exit(_show_plans(settings, as_json, strict))
+    from pipeline.running import run_all
+
+    raise typer.Exit(
+        run_all(
+            settings,
+            _console(),
+            wait=wait,
+            limit=limit,
+            row=row,
+            accept_columns=accept_columns,
+            strict=strict,
+            as_json=as_json,
+        )
+    )
+
+
+@app.command()
+def status(
+    configs: Configs,
+    row: Annotated[
+        str, typer.Option(metavar="R", help="One row, with its history: row_id, name, line.")
+    ] = "",
+) -> None:
+    """Where things stand. Ends with 1 as long as any row needs a person."""
+    from pipeline import standing, wiring
+
+    codes = [standing.tell(wiring.load(path), _console(), row) for path in configs]
+    raise typer.Exit(max(codes))
+
+
+@app.command()
+def retry(
+    config: Config,
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="Rows: row_id, name or line number; else all.")
+    ] = None,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Also rows that may have been paid already.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Let failed rows be sent once more, with the words that they have now."""
+    from pipeline import standing, wiring
+
+    raise typer.Exit(standing.retry(wiring.load(config), _console(), rows or [], unknown, yes))
+
+
+@app.command()
+def pause(configs: Configs) -> None:
+    """Let nothing more leave; results still come and are written."""
+    _set_paused(configs, paused=True)
+
+
+@app.command()
+def resume(configs: Configs) -> None:
+    """Go on after a pause."""
+    _set_paused(configs, paused=False)
+
+
+@app.command()
+def doctor(
+    config: Config,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Put right what can be put right without paying.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Make this store the sheet's owner; pays nothing.")
+    ] = False,
+) -> None:
+    """Compare sheet, store and API. Never pays."""
+    from pipeline import checkup, wiring
+
+    raise typer.Exit(checkup.run(wiring.load(config), _console(), repair=repair, adopt=adopt))
+
+
+@app.command()
+def init(
+    sheet: Annotated[Path, typer.Argument(help="A CSV file, new or yours.")] = Path("prompts.csv"),
+    config: Annotated[
+        Path | None, typer.Option(help="Where to write the configuration.", show_default=False)
+    ] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
+    ] = False,
+) -> None:
+    """Make a configuration, and a sheet to fill if there is none."""
+    from pipeline import starting
+
+    raise typer.Exit(starting.init(_console(), sheet, config, adopt))
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path("demo"),
+) -> None:
+    """A sample sheet, filled before your eyes by a stand-in API: no key, no network, no cost."""
+    from pipeline import starting
+
+    raise typer.Exit(starting.demo(_console(), folder))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def sandbox(context: typer.Context) -> None:
+    """The stand-in API by itself: --port 8900 --key KEY, and many switches (--help)."""
+    from pipeline.sandbox.__main__ import main as serve
+
+    raise typer.Exit(serve(context.args))
+
+
+def _set_paused(configs: list[Path], *, paused: bool) -> None:
+    from pipeline import wiring
+
+    for path in configs:
+        settings = wiring.load(path)
+        with wiring.open_store(settings) as store:
+            sheet = wiring.open_sheet(settings, store)
+            store.update_sheet(sheet.key, paused=paused)
+            words = "is paused; nothing more is sent" if paused else "goes on with the next run"
+            _console().print(f"{sheet.title} {words}.", highlight=False, markup=False)
+
+
+def _show_plans(settings: list[Settings], as_json: bool, strict: bool) -> int:
+    from pipeline import show, wiring
+    from pipeline.core.plan import NEEDS_A_PERSON
+
+    code = 0
+    for one in settings:
+        with wiring.previewing(one) as book:
+            tell = show.plan_as_json if as_json else show.show_plan
+            tell(_console(), book)
+            needing = sum(book.plan.statuses[status] for status in NEEDS_A_PERSON)
+        code = max(code, 1 if book.hold or (strict and needing) else 0)
+    return code
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(text.rstrip() + "\n")

@@ -1,0 +1,215 @@
+"""A wall of pictures to pass on: one HTML file with everything in it, for any browser.
+
+The page asks nobody for anything. Pictures lie inside it, scaled down; there is no script; and what
+came from a sheet or from the API is text in it, whatever it looks like.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from statistics import median
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from pipeline import wiring
+from pipeline.config import Settings
+from pipeline.core.errors import ConfigError
+from pipeline.core.plan import family
+from pipeline.results import Shown, everything
+
+TEMPLATES: Final = Path(__file__).parent / "templates"
+#: Up to so many pictures on the page, their longer side in pixels: a wall of a thousand stays small
+#: enough for a mail.
+SIDES: Final = ((80, 640), (300, 420), (1000, 280))
+SMALLEST: Final = 200
+#: No SVG, PDF or PostScript: Pillow must not be talked into reading anything but pictures.
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
+#: How the statuses stand in the head of the page: what is there, what needs a person, what waits.
+STATUSES: Final = (
+    *("done", "edited", "in progress", "sending"),
+    *("check needed", "failed", "invalid", "over budget", "needs approval", "stranger"),
+    *("queued", "waiting", "copy", "skipped"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a job; without `source` only its address is known, or it is no picture."""
+
+    number: int
+    #: The picture itself, as a `data:` address.
+    source: str = ""
+    width: int = 0
+    height: int = 0
+    #: Where the API put it, if that is an address of the web.
+    url: str = ""
+    #: The saved file's name.
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the wall."""
+
+    shown: Shown
+    pictures: tuple[Picture, ...]
+
+    @property
+    def family(self) -> str:
+        """Its status without a percentage."""
+        return family(self.shown.status)
+
+    @property
+    def shape(self) -> str:
+        """How its pictures lie: a word for the style sheet."""
+        first = next((p for p in self.pictures if p.source), None)
+        ratio = first.width / first.height if first else 1.0
+        return "wide" if ratio > 1.2 else "tall" if ratio < 0.85 else "square"
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What was asked for besides the prompt."""
+        beside = ("prompt", "endpoint", "parent")
+        return {n.replace("_", " "): v for n, v in self.shown.inputs.items() if n not in beside}
+
+
+def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wiring.now) -> Path:
+    """Write the wall of all that the sheet has asked for: the path of the page.
+
+    A page of that name is replaced in one step, or stays as it was. Raises StoreError if nothing
+    has been run yet, ConfigError if the page cannot be written there.
+    """
+    page = _page(settings, everything(settings), now())
+    target = to.expanduser().resolve()
+    try:
+        _replace(target, page.encode("utf-8", "replace"))
+    except OSError as error:
+        raise ConfigError(f"{to} cannot be written: {error.strerror or error}.") from error
+    return target
+
+
+def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["spoken"] = spoken
+    entries = _entries(shown)
+    style = (TEMPLATES / "gallery.css").read_text("utf-8")
+    return environment.get_template("gallery.html.j2").render(
+        title=settings.source.name,
+        api=settings.provider.title,
+        entries=entries,
+        counts=_counts(entries),
+        pictures=sum(bool(p.source) for entry in entries for p in entry.pictures),
+        credits=sum(one.credits for one in shown),
+        typical=_typical(shown),
+        now=now.astimezone(ZoneInfo(settings.timezone)),
+        # Ours, word for word: the browser is told its digest and takes no other style.
+        style=Markup(style),  # noqa: S704
+        digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    )
+
+
+def _entries(shown: Sequence[Shown]) -> list[Entry]:
+    side = _side(sum(len(one.files) for one in shown))
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
+        # Pillow lets go of the interpreter while it scales, so threads are enough.
+        walls = threads.map(lambda one: _pictures(one, side), shown)
+        return [Entry(one, wall) for one, wall in zip(shown, walls, strict=True)]
+
+
+def _side(pictures: int) -> int:
+    return next((side for most, side in SIDES if pictures <= most), SMALLEST)
+
+
+def _pictures(shown: Shown, side: int) -> tuple[Picture, ...]:
+    return tuple(
+        _picture(number, url, shown.files.get(url), side)
+        for number, url in enumerate(shown.urls, start=1)
+    )
+
+
+def _picture(number: int, url: str, file: Path | None, side: int) -> Picture:
+    # An address is made a link only if it leads to the web: `javascript:` would run in the page.
+    link = url if url.lower().startswith(("https://", "http://")) else ""
+    scaled = _scaled(file, side) if file else None
+    if scaled is None:
+        return Picture(number, url=link, file=file.name if file else "")
+    content, width, height = scaled
+    source = f"data:image/webp;base64,{base64.b64encode(content).decode()}"
+    return Picture(number, source, width, height, link, file.name if file else "")
+
+
+def _scaled(file: Path, side: int) -> tuple[bytes, int, int] | None:
+    """The picture in a file as WebP, with its width and height; None if there is none in it."""
+    import warnings
+
+    from PIL import Image, ImageOps
+
+    try:
+        with warnings.catch_warnings():
+            # A picture too large to be one is refused, not only warned of.
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(file, formats=FORMATS) as opened:
+                opened.draft("RGB", (side, side))
+                picture = ImageOps.exif_transpose(opened)
+                clear = picture.has_transparency_data
+                picture = picture.convert("RGBA" if clear else "RGB")
+        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+        out = BytesIO()
+        picture.save(out, "WEBP", quality=80, method=4)
+    except Exception:
+        # A damaged file, a video, a bomb: the row is shown all the same, with its link.
+        return None
+    return out.getvalue(), picture.width, picture.height
+
+
+def _counts(entries: Iterable[Entry]) -> list[tuple[str, int]]:
+    found = Counter(entry.family for entry in entries)
+    return [(status, found[status]) for status in STATUSES if found[status]]
+
+
+def _typical(shown: Iterable[Shown]) -> float | None:
+    waits = [one.seconds for one in shown if one.seconds is not None and one.urls]
+    return median(waits) if waits else None
+
+
+def spoken(seconds: float) -> str:
+    """A wait as people say it: 3.4 s, 2 min 5 s, 1 h 10 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _replace(target: Path, content: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    passing = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with passing.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        passing.replace(target)
+    finally:
+        passing.unlink(missing_ok=True)

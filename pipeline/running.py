@@ -1,0 +1,158 @@
+"""The command `run`: passes over some sheets at once, their bars, and what is said at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+
+from pipeline import show, wiring
+from pipeline.config import Settings
+from pipeline.core.errors import ConfigError, PromptsheetError
+from pipeline.core.plan import Line
+from pipeline.runner import Asked, Outcome, Runner
+from pipeline.wiring import Busy
+
+
+def run_all(
+    settings: list[Settings],
+    console: Console,
+    *,
+    wait: bool = False,
+    limit: int | None = None,
+    row: str = "",
+    accept_columns: bool = False,
+    strict: bool = False,
+    as_json: bool = False,
+) -> int:
+    """One pass over each sheet, all at once: the gravest exit code."""
+    only = _only(settings, row, console, quiet=as_json) if row else None
+    asked = Asked(wait=wait, limit=limit, only=only)
+    outcomes = asyncio.run(passes(settings, asked, accept_columns, console))
+    return max(say(one, console, strict, as_json) for one in outcomes)
+
+
+async def passes(
+    settings: list[Settings], asked: Asked, accept_columns: bool, console: Console
+) -> list[Outcome | Busy]:
+    """A pass over each sheet, all at once, with bars on a terminal; interrupted as one."""
+    runners: list[Runner] = []
+    with _interrupting(runners), show.bars(console, console.is_terminal) as progress:
+        return await asyncio.gather(
+            *(_pass(one, asked, accept_columns, progress, runners.append) for one in settings)
+        )
+
+
+async def _pass(
+    settings: Settings,
+    asked: Asked,
+    accept_columns: bool,
+    progress: show.Place,
+    started: Callable[[Runner], None],
+) -> Outcome | Busy:
+    """One sheet's trouble is not the others'."""
+    bars = show.Bars(progress, settings.source.name)
+    try:
+        return await wiring.run(
+            settings, asked, accept_columns=accept_columns, tell=bars, started=started
+        )
+    except PromptsheetError as e:
+        outcome = Outcome(title=settings.source.name)
+        outcome.worsen(e.exit_code, str(e))
+        return outcome
+
+
+@contextmanager
+def _interrupting(runners: list[Runner]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM: nothing more leaves, what is in the air is awaited, then 130."""
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        for runner in runners:
+            runner.interrupt()
+        # Whoever asks twice does not want to wait; what was in the air is then `check needed`.
+        for one in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(one)
+
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(one, interrupt)
+    yield
+    for one in (signal.SIGINT, signal.SIGTERM):
+        loop.remove_signal_handler(one)
+
+
+def say(
+    outcome: Outcome | Busy, console: Console, strict: bool = False, as_json: bool = False
+) -> int:
+    """What came of one sheet, and its exit code. Silent where nobody looks and nobody is needed."""
+    if isinstance(outcome, Busy):
+        since = outcome.since.astimezone().strftime("%H:%M:%S")
+        words = f"{outcome.title}: {outcome.holder} is at work on it since {since}; nothing done."
+        console.print(words, markup=False)
+        return 0
+    code = outcome.code or (1 if strict and outcome.needing else 0)
+    if as_json:
+        sys.stdout.write(show.as_json(outcome, code) + "\n")
+    elif code or console.is_terminal:
+        for sentence in outcome.sentences:
+            console.print(show.about(outcome.title, sentence), markup=False, style="yellow")
+        console.print(show.about(outcome.title, show.closing(outcome)), markup=False)
+        if outcome.needing == 1:
+            console.print("1 row needs a person; its note says why.", markup=False)
+        elif outcome.needing:
+            words = f"{outcome.needing} rows need a person; their notes say why."
+            console.print(words, markup=False)
+    return code
+
+
+def _only(
+    settings: list[Settings], row: str, console: Console, quiet: bool
+) -> Callable[[Line], bool]:
+    """Picks the one row that the person means, wherever it moves. Raises ConfigError if none."""
+    picked = 0
+    for one in settings:
+        with wiring.previewing(one) as book:
+            for line in find_rows(book.plan.lines, row):
+                picked += 1
+                words = f"Row {line.seen.place + 1}: {show.plain(show.prompt_of(line))}"
+                if not quiet:
+                    console.print(words, markup=False)
+    if not picked:
+        raise ConfigError(f'There is no row "{row}": give its row_id, name or line number.')
+    return _Only(row)
+
+
+class _Only:
+    """Whether a line is the row that was meant; a line number counts in the first look only."""
+
+    def __init__(self, row: str) -> None:
+        self._row = row
+        self._pinned = ""
+
+    def __call__(self, line: Line) -> bool:
+        if self._pinned:
+            return line.seen.row_id == self._pinned
+        if is_named(line, self._row):
+            self._pinned = line.seen.row_id
+            return True
+        return False
+
+
+def find_rows(lines: tuple[Line, ...], row: str) -> list[Line]:
+    """The line that a person names. Raises ConfigError if that could be several."""
+    found = [line for line in lines if is_named(line, row)]
+    if len(found) > 1:
+        numbers = ", ".join(str(line.seen.place + 1) for line in found)
+        raise ConfigError(
+            f'"{row}" names several rows: lines {numbers}. Give one of these numbers.'
+        )
+    return found
+
+
+def is_named(line: Line, row: str) -> bool:
+    """Whether a person may mean this line by a row_id, a name or a line number."""
+    return row in (line.seen.row_id, line.name) or row == str(line.seen.place + 1)

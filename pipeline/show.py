@@ -1,0 +1,237 @@
+"""What the terminal says: plans, rows, bars and closing lines, for people who know their sheet."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.book import Book
+from pipeline.core import notes
+from pipeline.core.columns import parsed
+from pipeline.core.plan import NEEDS_A_PERSON, Line, family
+from pipeline.runner import Outcome
+from pipeline.runner import Progress as Step
+
+COLOURS = {
+    "done": "green",
+    "in progress": "cyan",
+    "sending": "cyan",
+    "queued": "blue",
+    "waiting": "blue",
+    "failed": "red",
+    "invalid": "red",
+    "check needed": "bold yellow",
+    "over budget": "yellow",
+    "edited": "yellow",
+}
+#: The order in which statuses are told: what needs a person first.
+ORDER = (
+    *(*NEEDS_A_PERSON, "stranger", "over budget", "needs approval", "edited", "copy", "waiting"),
+    *("skipped", "queued", "sending", "in progress", "done"),
+)
+
+
+def plain(text: str) -> str:
+    """Text from outside as it may stand in a terminal: one line, no control signs."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def about(title: str, sentence: str) -> str:
+    """A sentence with the sheet that it is about, named once."""
+    words = plain(sentence)
+    return words if words.startswith(title) else f"{title}: {words}"
+
+
+def prompt_of(line: Line) -> str:
+    """What the row asks for, in its own words."""
+    wrote = parsed(line.memory.inputs)
+    return wrote.get("prompt") or "; ".join(f"{name}: {text}" for name, text in wrote.items())
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=COLOURS.get(family(status), ""))
+
+
+def closing(outcome: Outcome) -> str:
+    """The closing line: 12 new, 11 done, 1 refused, 44 credits."""
+    parts = [f"{outcome.new} new", f"{outcome.done} done"]
+    for number, word in ((outcome.refused, "refused"), (outcome.failed, "failed")):
+        if number:
+            parts.append(f"{number} {word}")
+    if outcome.lost:
+        parts.append(f"{outcome.lost} without an answer")
+    waiting = outcome.statuses["in progress"] + outcome.statuses["sending"]
+    if waiting:
+        parts.append(f"{waiting} in progress")
+    left = sum(outcome.statuses[word] for word in ("queued", "over budget"))
+    if left:
+        parts.append(f"{left} still to send")
+    return ", ".join([*parts, notes.in_credits(outcome.credits)])
+
+
+def as_json(outcome: Outcome, code: int) -> str:
+    """The outcome for programs, as one line of JSON."""
+    return json.dumps(
+        {
+            "sheet": outcome.title,
+            "new": outcome.new,
+            "done": outcome.done,
+            "refused": outcome.refused,
+            "failed": outcome.failed,
+            "without_answer": outcome.lost,
+            "saved": outcome.saved,
+            "credits": outcome.credits,
+            "rows": dict(sorted(outcome.statuses.items())),
+            "newly_need_a_person": outcome.newly,
+            "need_a_person": outcome.needing,
+            "messages": outcome.sentences,
+            "exit_code": code,
+        },
+        ensure_ascii=False,
+    )
+
+
+def rows_table(lines: Sequence[Line], width: int) -> Table:
+    """The rows as a table: line of the sheet, prompt, status, note."""
+    table = Table(box=None, pad_edge=False, expand=False, header_style="bold")
+    table.add_column("row", justify="right", style="dim")
+    table.add_column("prompt", ratio=3, min_width=16, overflow="ellipsis", no_wrap=True)
+    table.add_column("status", min_width=6, no_wrap=True)
+    if width >= 60:
+        table.add_column("note", ratio=4, overflow="fold")
+    for line in lines:
+        cells: list[str | Text] = [
+            str(line.seen.place + 1),
+            Text(plain(prompt_of(line)) or "–"),
+            status_text(line.status),
+        ]
+        if width >= 60:
+            cells.append(Text(plain(line.note), style="dim"))
+        table.add_row(*cells)
+    return table
+
+
+def show_plan(console: Console, book: Book) -> None:
+    """What a run would do: rows by what would happen to them, requests, credits, examples."""
+    title = Text(book.sheet.title, style="bold")
+    console.print(
+        title + Text(": what a run would do now. Nothing was changed.\n", style="not bold")
+    )
+    if book.hold:
+        console.print(Text(plain(book.hold.sentence) + "\n", style="yellow"))
+    for name, lines in _groups(book):
+        colour = COLOURS.get(name, "bold")
+        console.print(Text(f"{len(lines):>6}  ", style="bold") + Text(name, style=colour))
+        for line in lines[:3]:
+            note = f"  {plain(line.note)}" if line.note else ""
+            words = f"        row {line.seen.place + 1}: {plain(prompt_of(line))[:70]}{note}"
+            console.print(Text(words, style="dim"))
+        if len(lines) > 3:
+            console.print(f"        and {len(lines) - 3} more", style="dim")
+    requests, price = _cost(book)
+    many = "1 request" if requests == 1 else f"{requests} requests"
+    console.print(Text(f"\n{many}, {notes.in_credits(price)}", style="bold"))
+
+
+def plan_as_json(console: Console, book: Book) -> None:
+    """What a run would do, for programs, as one line of JSON."""
+    requests, price = _cost(book)
+    told = {
+        "sheet": book.sheet.title,
+        "rows": {name: len(lines) for name, lines in _groups(book)},
+        "requests": requests,
+        "credits": price,
+        "hold": book.hold.sentence if book.hold else "",
+    }
+    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+
+
+def _groups(book: Book) -> Iterator[tuple[str, list[Line]]]:
+    groups: dict[str, list[Line]] = defaultdict(list)
+    for line in book.plan.lines:
+        sends = line.endpoint and not book.hold
+        groups["to send" if sends else family(line.status)].append(line)
+    yield from ((name, groups[name]) for name in ("to send", *ORDER) if groups[name])
+
+
+def _cost(book: Book) -> tuple[int, int]:
+    send = [] if book.hold else book.plan.to_send
+    prices = (book.rules.provider.endpoints[line.endpoint].credits or 0 for line in send)
+    return len(send), sum(prices)
+
+
+#: Where bars are drawn, or None where nobody looks.
+Place = Progress | None
+
+
+class Bars:
+    """A bar for each stage of a pass: sent, finished, saved. Silent where nobody looks."""
+
+    def __init__(self, progress: Progress | None, title: str) -> None:
+        self._progress = progress
+        self._title = title
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, step: Step) -> None:
+        """Show how far the pass is."""
+        if self._progress is None:
+            return
+        cost = notes.in_credits(step.credits)
+        at_api = step.done + step.at_work
+        self._bar("sent", step.sent, step.to_send, cost)
+        self._bar("made", step.done, at_api, f"{step.at_work} at work" if step.at_work else "")
+        self._bar("saved", step.saved, step.saved + step.saving, "")
+
+    def _bar(self, stage: str, done: int, total: int, extra: str) -> None:
+        assert self._progress is not None
+        if stage not in self._tasks:
+            if not total:
+                return
+            name = f"{self._title} {stage}"
+            self._tasks[stage] = self._progress.add_task(escape(name), total=total, extra="")
+        self._progress.update(self._tasks[stage], completed=done, total=total, extra=extra)
+
+
+@contextmanager
+def bars(console: Console, shown: bool) -> Iterator[Progress | None]:
+    """A place for bars while a pass runs; None where they are not wanted."""
+    if not shown:
+        yield None
+        return
+    columns: list[Any] = [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None if console.width < 60 else 30),
+        MofNCompleteColumn(),
+    ]
+    if console.width >= 60:
+        columns += [_Rate(), TimeRemainingColumn(compact=True), TextColumn("{task.fields[extra]}")]
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield progress
+
+
+class _Rate(TextColumn):
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Any) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="dim")

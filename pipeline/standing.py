@@ -1,0 +1,129 @@
+"""The commands `status` and `retry`: where things stand, and who may be sent once more."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import show, wiring
+from pipeline.book import Book
+from pipeline.config import Settings
+from pipeline.core import notes
+from pipeline.core.errors import ConfigError
+from pipeline.core.model import State
+from pipeline.core.plan import NEEDS_A_PERSON, Line
+from pipeline.core.states import state_of
+from pipeline.running import find_rows
+
+#: Rows that are listed one by one before it becomes a wall.
+MOST_ROWS = 20
+
+
+def tell(settings: Settings, console: Console, row: str = "") -> int:
+    """Print where the rows of one sheet stand: 1 as long as any of them needs a person."""
+    with wiring.previewing(settings) as book:
+        if row:
+            return _tell_row(book, console, row)
+        statuses = book.plan.statuses
+        console.print(Text(f"{book.sheet.title}: {len(book.plan.lines)} rows", style="bold"))
+        for name in show.ORDER:
+            if statuses[name]:
+                console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
+        for sentence in _sentences(book, settings):
+            console.print(Text(show.plain(sentence), style="yellow"))
+        needing = [line for line in book.plan.lines if line.status in NEEDS_A_PERSON]
+        if needing:
+            console.print()
+            console.print(show.rows_table(needing[:MOST_ROWS], console.width))
+        if len(needing) > MOST_ROWS:
+            console.print(f"and {len(needing) - MOST_ROWS} more")
+        return 1 if needing or book.hold else 0
+
+
+def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, yes: bool) -> int:
+    """Ask for one more attempt of failed jobs that a row still asks for; 1 if there was none."""
+    with wiring.previewing(settings) as book:
+        picked = list(_picked(book, rows, unknown))
+        if not picked:
+            more = "" if unknown else " Rows that say check needed take --unknown."
+            console.print(f"No failed row to send once more.{more}", markup=False)
+            return 1
+        console.print(show.rows_table(picked, console.width))
+        price = sum(_price(book, line) for line in picked)
+        many = "1 row" if len(picked) == 1 else f"{len(picked)} rows"
+        console.print(f"{many} to send once more, {notes.in_credits(price)}.", markup=False)
+    if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                "Some of these may have been paid already. Add --yes if they shall be paid again."
+            )
+        if not typer.confirm("Some may have been paid already. Pay for them again?"):
+            return 1
+    with wiring.open_store(settings) as store:
+        for line in picked:
+            assert line.job is not None, "only jobs are picked"
+            store.ask(line.job.key, line.job.asked + 1)
+    console.print("The next run sends them.", markup=False)
+    return 0
+
+
+def _picked(book: Book, rows: list[str], unknown: bool) -> Iterator[Line]:
+    """The lines that may be retried; a row that was named and may not is a ConfigError."""
+    wanted = (State.FAILED, State.UNKNOWN) if unknown else (State.FAILED,)
+    if not rows:
+        yield from (line for line in book.plan.lines if _state(line) in wanted)
+        return
+    for row in rows:
+        found = find_rows(book.plan.lines, row)
+        if not found:
+            raise ConfigError(f'There is no row "{row}": give its row_id, name or line number.')
+        if _state(found[0]) not in wanted:
+            why = f'row {row} is "{found[0].status}"'
+            raise ConfigError(f"Only failed rows can be retried (--unknown for lost ones); {why}.")
+        yield found[0]
+
+
+def _state(line: Line) -> State | None:
+    return state_of(line.job) if line.job else None
+
+
+def _price(book: Book, line: Line) -> int:
+    assert line.job is not None, "only jobs are picked"
+    endpoint = book.rules.provider.endpoints.get(line.job.attempts[-1].endpoint)
+    return (endpoint.credits or 0) if endpoint else 0
+
+
+def _sentences(book: Book, settings: Settings) -> Iterator[str]:
+    """What there is to say of the sheet as a whole."""
+    if book.hold:
+        yield book.hold.sentence
+    spent = book.store.spent(book.limits.api_key, book.limits.run, book.limits.day)
+    cap = settings.budget.per_day
+    yield (
+        f"{spent.day} of {cap} credits spent today"
+        if cap is not None
+        else (f"{notes.in_credits(spent.day)} spent today")
+    )
+    lease = book.store.lease_of(book.key)
+    if lease and not wiring.is_dead(lease.holder):
+        since = lease.since.astimezone().strftime("%H:%M:%S")
+        yield f"{lease.holder} is at work on it since {since}"
+
+
+def _tell_row(book: Book, console: Console, row: str) -> int:
+    found = find_rows(book.plan.lines, row)
+    if not found:
+        raise ConfigError(f'There is no row "{row}": give its row_id, name or line number.')
+    line = found[0]
+    console.print(show.rows_table([line], console.width))
+    console.print(f"\nrow_id {line.seen.row_id}, take {line.take or '?'}", markup=False)
+    if line.job is not None:
+        for one in book.store.history(line.job.key):
+            at = one.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+            words = f"{at}  attempt {one.number}  {one.kind}  {show.plain(one.text)}"
+            console.print(words, markup=False)
+    return 1 if line.status in NEEDS_A_PERSON else 0

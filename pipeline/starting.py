@@ -1,0 +1,157 @@
+"""The commands `init` and `demo`: from nothing to a sheet that fills itself."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import os
+import shutil
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import adopting, gallery, running, show, wiring
+from pipeline.config import Secret, Settings
+from pipeline.core.errors import ConfigError, SheetError
+from pipeline.runner import Asked
+from pipeline.wiring import Busy
+
+#: What a new sheet begins with: what people write, then what the program writes.
+HEADER = ("name", "prompt", "aspect_ratio", "take", "skip")
+OURS = ("row_id", "status", "task_id", "image_urls", "note")
+SAMPLE = ("first", "a lighthouse on a cliff at dawn, soft light, wide shot", "16:9", "", "")
+
+CONFIG = """\
+# Promptsheet: fill the sheet, run this, get the pictures back in the same rows.
+# Every key there is, with its meaning, stands in configs/example.toml.
+
+[sheet]
+source = {source}
+
+[provider]
+name = "apiframe"
+endpoint = "imagine"
+api_key = "env:APIFRAME_API_KEY"    # the name of an environment variable, never the key itself
+
+[budget]                            # credits; a picture costs 4
+per_run = 200
+per_day = 1000
+
+[media]
+save_to = "media/"                  # every picture is saved here as it comes
+"""
+
+
+def init(console: Console, sheet: Path, config: Path | None, adopt: bool) -> int:
+    """Write a configuration beside the sheet, and the sheet if there is none; overwrite nothing.
+
+    With `adopt` the columns that another tool filled become ours, though they hold text.
+    """
+    if sheet.suffix.casefold() not in (".csv", ".tsv"):
+        raise ConfigError(f"{sheet.name} is not a .csv or .tsv file. Save the sheet as CSV first.")
+    config = config or sheet.parent / "promptsheet.toml"
+    _write_sheet(console, sheet)
+    _write_config(console, config, sheet)
+    settings = wiring.load(config)
+    if settings.source != sheet.resolve():
+        raise ConfigError(f"{config} is for {settings.source}. Name another one with --config.")
+    if adopt:
+        _take_over(console, settings)
+    with wiring.previewing(settings) as book:
+        rows = len(book.plan.to_send)
+        many = "1 row is" if rows == 1 else f"{rows} rows are"
+        console.print(f"{many} ready to be sent. See what a run would do:\n", markup=False)
+    console.print(f"    promptsheet run {config} --plan", markup=False)
+    console.print("\nThen set your key, and run it:\n", markup=False)
+    console.print("    export APIFRAME_API_KEY=…", markup=False)
+    console.print(f"    promptsheet run {config} --wait", markup=False)
+    return 0
+
+
+def demo(console: Console, folder: Path) -> int:
+    """Run the sample sheet against the sandbox: rows in the terminal, pictures on a page."""
+    from pipeline.sandbox import running as sandbox_running
+
+    config = _copy_sample(folder)
+    os.environ.setdefault("PROMPTSHEET_DEMO_KEY", "demo")
+    words = f"The sheet is {folder / 'prompts.csv'}; a stand-in for Apiframe makes the pictures.\n"
+    console.print(Text(words, style="dim"))
+    with sandbox_running("demo", task_seconds=4, max_seconds=8) as sandbox:
+        settings = wiring.load(config).model_copy(
+            update={"base_url": sandbox.url, "api_key": Secret("demo")}
+        )
+        outcome = asyncio.run(running.passes([settings], Asked(wait=True), False, console))[0]
+        taken = sandbox.state()["tasks_taken"]
+        if isinstance(outcome, Busy):
+            return running.say(outcome, console)
+    with wiring.previewing(settings) as book:
+        console.print(show.rows_table(book.plan.lines, console.width))
+    page = gallery.write_gallery(settings, folder / "gallery.html")
+    console.print(Text(f"\n{show.closing(outcome)}", style="bold"))
+    console.print(f"The stand-in API took {taken} tasks in this run.", markup=False)
+    for sentence in outcome.sentences:
+        console.print(Text(show.plain(sentence), style="yellow"))
+    console.print(f"\nSheet     {folder / 'prompts.csv'}", markup=False)
+    console.print(f"Pictures  {page}", markup=False)
+    console.print("Change a prompt, sort the rows, and run it again: nothing is paid twice.")
+    # Rows that need a person are part of the sample; only a pass that went wrong is an error.
+    return outcome.code if outcome.code > 1 else 0
+
+
+def _write_sheet(console: Console, sheet: Path) -> None:
+    if sheet.exists():
+        console.print(f"{sheet} is there and stays as it is.", markup=False)
+        return
+    text = io.StringIO()
+    delimiter = "\t" if sheet.suffix.casefold() == ".tsv" else ","
+    csv.writer(text, delimiter=delimiter).writerows([HEADER + OURS, SAMPLE + ("",) * len(OURS)])
+    _create(sheet, text.getvalue())
+    console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
+
+
+def _write_config(console: Console, config: Path, sheet: Path) -> None:
+    if config.exists():
+        console.print(f"{config} is there and stays as it is.", markup=False)
+        return
+    source = os.path.relpath(sheet.resolve(), config.resolve().parent)
+    _create(config, CONFIG.format(source=_toml(source)))
+    console.print(f"{config} is made.", markup=False)
+
+
+def _create(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8", newline="") as out:
+            out.write(text)
+    except OSError as e:
+        raise SheetError(f"{file} cannot be made: {e.strerror}.") from e
+
+
+def _toml(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _take_over(console: Console, settings: Settings) -> None:
+    with wiring.open_store(settings) as store:
+        sheet = wiring.open_sheet(settings, store)
+        titles = adopting.take_over_columns(sheet, store, wiring.header(settings))
+    columns = ", ".join(titles) or "no column"
+    console.print(
+        f"Taken over: {columns}. Rows with results stay as they are and are not paid for; "
+        "doctor --adopt makes jobs of them.",
+        markup=False,
+    )
+
+
+def _copy_sample(folder: Path) -> Path:
+    """The sample in a folder; what is there already stays."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in (wiring.configs() / "demo.toml", wiring.configs() / "demo" / "prompts.csv"):
+            if not (folder / file.name).exists():
+                shutil.copyfile(file, folder / file.name)
+    except OSError as e:
+        raise ConfigError(f"{folder} cannot be used: {e.strerror}.") from e
+    return folder / "demo.toml"

@@ -1,0 +1,448 @@
+"""How an API is asked, and what its answers mean: by the answers kept in tests/replies/apiframe.
+
+Each of those files says where it comes from, then the status, the headers and the body.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from pipeline.core.endpoint import (
+    Answers,
+    Endpoint,
+    Field,
+    Meaning,
+    Poll,
+    Provider,
+    Verdict,
+    meaning_of,
+    poll_answer,
+    polls,
+    problems_with,
+    reason_of,
+    retry_after,
+    submission,
+    task_event,
+    verdict,
+)
+from pipeline.core.model import Request, Response, Result
+from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
+
+NOW = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)
+ROOT = Path(__file__).parents[2]
+APIFRAME = TypeAdapter(Provider).validate_python(
+    tomllib.loads((ROOT / "configs/providers/apiframe.toml").read_text())
+)
+IMAGINE = APIFRAME.endpoints["imagine"]
+TASK = "29e983ca-7e86-4017-a9e3-ef6fe9cd5f2a"
+OTHER = "8f7d1a52-3c0e-4f0b-9d27-51a2a6c0b9e4"
+STRANGE = "11111111-2222-3333-4444-555555555555"
+FOUR = Result(
+    urls=tuple(f"https://cdn.apiframe.pro/images/40312345-{n}.png" for n in range(1, 5)),
+    grid_url="https://cdn.apiframe.pro/images/40312345-0.png",
+)
+NUMBERS = Endpoint(
+    path="/numbers",
+    fields={
+        "seed": Field("integer"),
+        "weight": Field("number"),
+        "turbo": Field("boolean"),
+        "mode": Field(one_of=("fast", "relax")),
+    },
+    urls=("image_url",),
+)
+
+
+def reply(name: str) -> Response:
+    text = (ROOT / f"tests/replies/apiframe/{name}.txt").read_text("utf-8")
+    head, _, body = text.partition("\n\n")
+    status, *headers = [line for line in head.splitlines() if not line.startswith("#")]
+    named = dict(line.lower().split(": ", 1) for line in headers)
+    return Response(int(status), named, body.encode())
+
+
+def said(status: int, body: object, **headers: str) -> Response:
+    text = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return Response(status, {n.replace("_", "-"): v for n, v in headers.items()}, text)
+
+
+# -- asking
+
+
+def test_a_row_is_asked_for_with_what_it_says_and_nothing_else() -> None:
+    request = submission(IMAGINE, {"prompt": "a fox", "aspect_ratio": "", "team": "red"}, {})
+
+    assert request == Request("POST", "/imagine", {"prompt": "a fox"})
+
+
+def test_a_default_fills_in_where_the_row_says_nothing() -> None:
+    defaults = {"aspect_ratio": "1:1", "unknown": 1}
+
+    assert [
+        submission(IMAGINE, {"prompt": "a fox", **row}, defaults).body
+        for row in ({}, {"aspect_ratio": "16:9"})
+    ] == [
+        {"aspect_ratio": "1:1", "prompt": "a fox"},
+        {"aspect_ratio": "16:9", "prompt": "a fox"},
+    ]
+
+
+def test_cells_become_the_kinds_of_value_that_the_field_wants() -> None:
+    cells = {"seed": "-7", "weight": "0.5", "turbo": "Yes", "mode": "fast"}
+
+    assert submission(NUMBERS, cells, {}).body == {
+        "seed": -7,
+        "weight": 0.5,
+        "turbo": True,
+        "mode": "fast",
+    }
+
+
+@pytest.mark.parametrize(
+    ("word", "value"),
+    [("yes", True), ("TRUE", True), ("1", True), ("no", False), ("False", False), ("0", False)],
+)
+def test_yes_and_no_may_be_written_as_people_write_them(word: str, value: bool) -> None:
+    assert submission(NUMBERS, {"turbo": word}, {}).body == {"turbo": value}
+
+
+def test_a_complete_row_has_no_problems() -> None:
+    assert problems_with(IMAGINE, {"prompt": "a fox", "aspect_ratio": "16:9"}) == []
+    assert problems_with(NUMBERS, {}) == []
+
+
+def test_every_problem_of_a_row_is_told_at_once_and_says_what_is_wanted() -> None:
+    assert problems_with(IMAGINE, {"aspect_ratio": "wide"}) == [
+        "prompt is empty: write one",
+        'aspect_ratio is "wide"; it takes two numbers with a colon, such as 16:9',
+    ]
+    assert problems_with(
+        NUMBERS, {"seed": "1.5", "weight": "much", "turbo": "maybe", "mode": "slow"}
+    ) == [
+        'seed is "1.5"; it takes a whole number',
+        'weight is "much"; it takes a number',
+        'turbo is "maybe"; it takes yes or no',
+        'mode is "slow"; it can be fast, relax',
+    ]
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e999"])
+def test_a_number_that_json_cannot_say_is_a_problem_of_the_row(text: str) -> None:
+    assert problems_with(NUMBERS, {"weight": text}) == [
+        f'weight is "{text}"; it takes a number',
+    ]
+
+
+def test_tasks_are_asked_after_by_twenty_and_the_one_left_over_alone() -> None:
+    tasks = [f"t{n}" for n in range(41)]
+
+    assert list(polls(APIFRAME.poll, tasks, frozenset())) == [
+        (Request("POST", "/fetch-many", {"task_ids": tasks[:20]}), tuple(tasks[:20])),
+        (Request("POST", "/fetch-many", {"task_ids": tasks[20:40]}), tuple(tasks[20:40])),
+        (Request("POST", "/fetch", {"task_id": "t40"}), ("t40",)),
+    ]
+
+
+@pytest.mark.parametrize("count", range(65))
+def test_every_task_is_asked_after_exactly_once(count: int) -> None:
+    tasks = [f"t{n}" for n in range(count)]
+    alone = frozenset(tasks[::7])
+
+    batches = [batch for _, batch in polls(APIFRAME.poll, tasks, alone)]
+
+    assert sorted(task for batch in batches for task in batch) == sorted(tasks)
+    assert not [batch for batch in batches if len(batch) > 1 and alone & set(batch)]
+
+
+def test_a_task_that_answers_for_many_leave_out_is_asked_after_alone() -> None:
+    assert list(polls(APIFRAME.poll, ["a", "b", "c"], frozenset({"b"}))) == [
+        (Request("POST", "/fetch-many", {"task_ids": ["a", "c"]}), ("a", "c")),
+        (Request("POST", "/fetch", {"task_id": "b"}), ("b",)),
+    ]
+
+
+def test_an_api_without_a_way_to_ask_after_many_is_asked_one_by_one() -> None:
+    assert list(polls(Poll(one="/job", one_field="id"), ["a", "b"], frozenset())) == [
+        (Request("POST", "/job", {"id": "a"}), ("a",)),
+        (Request("POST", "/job", {"id": "b"}), ("b",)),
+    ]
+
+
+# -- what an answer to a submission means
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("accepted", Verdict(Accepted(TASK))),
+        ("accepted_taskId", Verdict(Accepted(TASK))),
+        ("processing_text_percent", Verdict(Accepted(TASK))),
+        ("finished", Verdict(Succeeded(FOUR, TASK))),
+        ("finished_with_status", Verdict(Succeeded(FOUR, TASK))),
+        ("failed_message", Verdict(Failed("Banned prompt: blood", TASK))),
+        ("bad_request", Verdict(Failed("Invalid request", refused=True))),
+        (
+            "bad_request_two",
+            Verdict(Failed("prompt is required; aspect_ratio is not valid", refused=True)),
+        ),
+        (
+            "unauthorized",
+            Verdict(
+                Postponed(""),
+                stop="Apiframe refused the API key (401). Check [provider] api_key.",
+            ),
+        ),
+        (
+            "no_credits",
+            Verdict(
+                Postponed("Insufficient credits"),
+                stop='Apiframe is out of credits (402). It says: "Insufficient credits".'
+                " Top up the account, then run again.",
+            ),
+        ),
+        (
+            "who_are_you",
+            Verdict(
+                Postponed("error code: 1010"),
+                stop='Apiframe refused the API key (403). It says: "error code: 1010".'
+                " Check [provider] api_key.",
+            ),
+        ),
+        ("too_many_seconds", Verdict(Postponed("Too many requests"), pause=7.0)),
+        ("too_many_date", Verdict(Postponed("Too many requests"), pause=30.0)),
+        ("unavailable", Verdict(Postponed("Queue unavailable"), pause=20.0)),
+        ("server_error", Verdict(Lost("HTTP 500"))),
+        ("bad_gateway", Verdict(Lost("HTTP 502: api.apiframe.pro | 502: Bad gateway"))),
+    ],
+)
+def test_an_answer_to_a_submission_means(name: str, meant: Verdict) -> None:
+    assert verdict(APIFRAME, IMAGINE, reply(name), NOW) == meant
+
+
+@pytest.mark.parametrize("body", [b"", b"OK", b"[]", b"null", b'"id"', b"[" * 100_000, b"\xff\xfe"])
+def test_a_success_that_cannot_be_read_is_lost(body: bytes) -> None:
+    meant = verdict(APIFRAME, IMAGINE, said(200, body), NOW)
+
+    assert meant == Verdict(Lost("HTTP 200 without a readable answer"))
+
+
+@pytest.mark.parametrize("body", [{}, {"task_id": None}, {"task_id": ""}, {"task_id": ["a"]}])
+def test_a_success_without_an_id_is_lost(body: object) -> None:
+    meant = verdict(APIFRAME, IMAGINE, said(200, body), NOW)
+
+    assert meant == Verdict(Lost("HTTP 200 without a task id"))
+
+
+def test_a_task_id_may_be_a_number() -> None:
+    meant = verdict(APIFRAME, IMAGINE, said(200, {"task_id": 1717171717171}), NOW)
+
+    assert meant == Verdict(Accepted("1717171717171"))
+
+
+def test_where_an_address_has_moved_is_quoted_as_one_harmless_line() -> None:
+    place = "https://evil.example/\x1b[2J\x07\r\n=HYPERLINK(1)" + "x" * 1000
+
+    stop = verdict(APIFRAME, IMAGINE, said(301, b"", location=place), NOW).stop
+
+    assert stop.startswith("Apiframe has moved: it points to https://evil.example/ [2J =HYPERLINK")
+    assert stop.endswith("x… (301). Set [provider] base_url.")
+    assert (stop.isprintable(), len(stop) < 400) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "meaning"),
+    [
+        (200, {}, "taken"),
+        (204, {}, "taken"),
+        (302, {}, "stop"),
+        (400, {}, "refused"),
+        (401, {}, "stop"),
+        (402, {}, "stop"),
+        (403, {}, "stop"),
+        (404, {}, "refused"),
+        (408, {}, "lost"),
+        (409, {}, "lost"),
+        (413, {}, "refused"),
+        (418, {}, "lost"),
+        (422, {}, "refused"),
+        (429, {}, "busy"),
+        (500, {}, "lost"),
+        (500, {"retry-after": "5"}, "lost"),
+        (503, {}, "lost"),
+        (503, {"retry-after": "5"}, "busy"),
+        (999, {}, "lost"),
+    ],
+)
+def test_a_status_code_means(status: int, headers: dict[str, str], meaning: Meaning) -> None:
+    assert meaning_of(APIFRAME, Response(status, headers, b"")) == meaning
+
+
+def test_a_provider_may_give_a_status_code_another_meaning() -> None:
+    other = replace(APIFRAME, meanings={"409": "refused", "5xx": "busy", "503": "lost"})
+
+    meanings = [
+        meaning_of(other, Response(status, {"retry-after": "5"}, b"")) for status in (409, 500, 503)
+    ]
+
+    assert meanings == ["refused", "busy", "lost"]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, ""),
+        ({"errors": [{"msg": "Invalid request"}]}, "Invalid request"),
+        ({"errors": ["plain"], "message": "not read"}, "plain"),
+        ({"errors": [], "message": "read"}, "read"),
+        ({"error": "e", "message": "m"}, "m"),
+        ({"message": "two\r\nlines\x1b[31m"}, "two lines [31m"),
+        ({"message": "x" * 400}, "x" * 299 + "…"),
+        ({"message": "\ud800 half"}, "half"),
+        (b"error code: 1010", "error code: 1010"),
+        (b"<p>Bad&nbsp;<b>gateway</b> &lt;1&gt;</p>", "Bad gateway <1>"),
+        (b"", ""),
+    ],
+)
+def test_the_apis_own_words_are_one_short_line(body: object, words: str) -> None:
+    assert reason_of(APIFRAME, said(400, body)) == words
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("7", 7.0),
+        (" 2.5 ", 2.5),
+        ("Sun, 15 Mar 2026 10:00:30 GMT", 30.0),
+        ("Sun, 15 Mar 2026 11:00:20 +0100", 20.0),
+        ("Sun, 15 Mar 2026 09:00:00 GMT", 1.0),
+        ("0", 1.0),
+        ("-5", 1.0),
+        ("86400", 3600.0),
+        ("inf", 3600.0),
+        ("nan", None),
+        ("soon", None),
+        ("Sun, 15 Mar 99999999999999999999 10:00:30 GMT", None),
+        ("Sun, 15 Mar 2026 10:00:30 +99999999999999999999", None),
+        ("", None),
+    ],
+)
+def test_a_time_to_wait_is_read_as_seconds_or_as_a_date(value: str, seconds: float | None) -> None:
+    assert retry_after(Response(429, {"retry-after": value}, b""), NOW) == seconds
+
+
+# -- what a description of a task means, in a poll or a webhook
+
+
+@pytest.mark.parametrize(
+    ("name", "event"),
+    [
+        ("finished", Succeeded(FOUR, TASK)),
+        ("finished_with_status", Succeeded(FOUR, TASK)),
+        ("finished_taskId", Succeeded(FOUR, TASK)),
+        ("finished_without_id", Succeeded(FOUR, TASK)),
+        ("processing_text_percent", Progressed(40, TASK)),
+        ("processing_number_percent", Progressed(40, TASK)),
+        ("processing_half_filled", Progressed(93, TASK)),
+        ("retrying", Progressed(None, TASK)),
+        ("unknown_status", Progressed(None, TASK)),
+        ("failed_message", Failed("Banned prompt: blood", TASK)),
+        ("failed_error", Failed("Job was blocked by the moderator", TASK)),
+        ("failed_silent", Failed("Apiframe gave no reason", TASK)),
+    ],
+)
+def test_an_answer_about_one_task_means(name: str, event: Event) -> None:
+    assert poll_answer(APIFRAME, {TASK: IMAGINE}, reply(name), NOW) == Answers({TASK: event})
+
+
+def test_answers_for_many_find_their_tasks_by_id_and_not_by_order() -> None:
+    asked = {TASK: IMAGINE, OTHER: IMAGINE}
+
+    assert poll_answer(APIFRAME, asked, reply("many"), NOW) == Answers(
+        {TASK: Succeeded(FOUR, TASK), OTHER: Progressed(7, OTHER)}
+    )
+
+
+def test_an_answer_without_an_id_among_many_is_given_to_nobody() -> None:
+    asked = {TASK: IMAGINE, OTHER: IMAGINE}
+
+    assert poll_answer(APIFRAME, asked, reply("many_one_without_id"), NOW) == Answers(
+        {OTHER: Progressed(None, OTHER)}, missing=(TASK,)
+    )
+
+
+def test_a_task_that_nobody_asked_after_is_named_and_moves_nothing() -> None:
+    asked = {TASK: IMAGINE, OTHER: IMAGINE}
+
+    assert poll_answer(APIFRAME, asked, reply("many_strange"), NOW) == Answers(
+        {TASK: Succeeded(FOUR, TASK)}, missing=(OTHER,), strange=(STRANGE,)
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "answers"),
+    [
+        ("server_error", Answers({})),
+        ("bad_gateway", Answers({})),
+        ("bad_request", Answers({})),
+        ("too_many_seconds", Answers({}, pause=7.0)),
+        (
+            "unauthorized",
+            Answers({}, stop="Apiframe refused the API key (401). Check [provider] api_key."),
+        ),
+    ],
+)
+def test_a_poll_that_went_wrong_moves_no_task(name: str, answers: Answers) -> None:
+    assert poll_answer(APIFRAME, {TASK: IMAGINE}, reply(name), NOW) == answers
+
+
+def test_a_page_instead_of_an_answer_mentions_no_task() -> None:
+    page = said(200, b"<html>Maintenance</html>")
+
+    assert poll_answer(APIFRAME, {TASK: IMAGINE}, page, NOW) == Answers({}, missing=(TASK,))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["=HYPERLINK(1)", "javascript:alert(1)", "/etc/passwd", "https://a b", "https://a\nb", 7, None],
+)
+def test_what_is_no_web_address_is_no_result(address: object) -> None:
+    body = {"task_id": TASK, "status": "finished", "image_urls": [address]}
+
+    assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(None, TASK)
+
+
+@pytest.mark.parametrize(
+    ("percent", "known"),
+    [("40", 40), (40, 40), ("40%", 40), (39.9, 39), ("", None), ("soon", None), (None, None)],
+)
+def test_a_percentage_may_be_text_or_a_number(percent: object, known: int | None) -> None:
+    body = {"status": "processing", "percentage": percent}
+
+    assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(known, TASK)
+
+
+def test_the_case_and_the_blanks_of_a_status_do_not_matter() -> None:
+    body = {"status": " FAILED ", "message": "no"}
+
+    assert task_event(APIFRAME, IMAGINE, body, TASK) == Failed("no", TASK)
+
+
+def test_a_cost_that_the_api_reports_is_kept_with_the_event() -> None:
+    frank = replace(APIFRAME, task=replace(APIFRAME.task, credits="cost"))
+    body = {"status": "failed", "message": "no", "cost": "3"}
+
+    assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=3)
+
+
+def test_every_kept_reply_says_where_it_comes_from() -> None:
+    for path in (ROOT / "tests/replies/apiframe").iterdir():
+        assert path.read_text("utf-8").startswith(
+            ("# Written", "# Observed", "# Not", "# Inv", "# The")
+        )

@@ -1,0 +1,360 @@
+"""The store keeps what it is told: sheets, leases, rows, jobs and their history."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.model import Attempt, Claim, Job, JobKey, KnownRow, Result, Standing, State
+from pipeline.core.states import Accepted, Event, Failed, Progressed, Succeeded, state_of
+from pipeline.store import Fact, HistoryLine, Intent, Lease, Limits, SheetRecord, Store
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+KEY = JobKey("sheet", "r_000000001", 1)
+LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def forward(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store(f"sqlite:///{tmp_path}/store.db", now=clock) as opened:
+        yield opened
+
+
+def intent(key: JobKey = KEY, number: int = 1, price: int = 8) -> Intent:
+    return Intent(key, number, '{"prompt":"a cat"}', ("prompt",), "imagine", price, 120)
+
+
+def row(number: int, inputs: str = '{"prompt":"a cat"}') -> KnownRow:
+    return KnownRow(f"r_{number:09d}", inputs, 1, since=NOON)
+
+
+def test_a_sheet_is_known_from_its_first_mention_on(store: Store) -> None:
+    assert store.sheet("sheet") == SheetRecord("sheet")
+    assert store.sheets() == [SheetRecord("sheet")]
+
+
+def test_a_sheet_changes_only_in_what_is_named(store: Store) -> None:
+    store.update_sheet("sheet", config="/a.toml", title="Prompts", ours={"Status", "Note"})
+    store.update_sheet("sheet", paused=True, hold="Column C is gone.", columns=("prompt", "take"))
+
+    assert store.sheet("sheet") == SheetRecord(
+        key="sheet",
+        config="/a.toml",
+        title="Prompts",
+        paused=True,
+        hold="Column C is gone.",
+        ours=frozenset({"Status", "Note"}),
+        columns=("prompt", "take"),
+    )
+
+
+def test_a_sheet_that_was_moved_keeps_its_rows_and_jobs(store: Store) -> None:
+    store.note("old", [row(1)])
+    store.add([JobKey("old", row(1).row_id, 1)])
+
+    assert store.move_sheet("old", "new")
+    assert store.memory("new").known == {row(1).row_id: row(1)}
+    assert set(store.jobs("new")) == {JobKey("new", row(1).row_id, 1)}
+    assert not store.jobs("old")
+
+
+def test_a_sheet_is_not_moved_over_another(store: Store) -> None:
+    store.sheet("old")
+    store.sheet("new")
+
+    assert not store.move_sheet("old", "new")
+    assert not store.move_sheet("unheard of", "newer")
+
+
+def test_each_claim_is_ahead_of_the_last_and_of_what_was_found(store: Store) -> None:
+    first = store.raise_claim("sheet", "tulip")
+    second = store.raise_claim("sheet", "rose", at_least=41)
+
+    assert first == Claim("sheet", store.id, 1, "tulip")
+    assert second == Claim("sheet", store.id, 42, "rose")
+    assert (store.sheet("sheet").counter, store.sheet("sheet").word) == (42, "rose")
+
+
+def test_a_lease_keeps_others_out_until_it_runs_out(store: Store, clock: Clock) -> None:
+    taken = store.take_lease("sheet", "here:1", 60)
+    assert taken
+    assert store.take_lease("sheet", "here:2", 60) is None
+    assert store.lease_of("sheet") == taken
+
+    clock.forward(61)
+
+    late = store.take_lease("sheet", "here:2", 60)
+    assert late
+    assert not store.renew(taken, 60)
+    assert not store.release(taken)
+    assert store.lease_of("sheet") == late
+
+
+def test_a_lease_that_is_renewed_lasts(store: Store, clock: Clock) -> None:
+    taken = store.take_lease("sheet", "here:1", 60)
+    assert taken
+    clock.forward(59)
+    assert store.renew(taken, 60)
+    clock.forward(59)
+
+    assert store.take_lease("sheet", "here:2", 60) is None
+    assert store.lease_of("sheet") == Lease(
+        "sheet", taken.word, "here:1", NOON, NOON + timedelta(seconds=119)
+    )
+
+
+def test_its_holder_takes_a_lease_again_and_the_earlier_taking_ends(store: Store) -> None:
+    first = store.take_lease("sheet", "here:1", 60)
+    second = store.take_lease("sheet", "here:1", 60)
+
+    assert first
+    assert second
+    assert not store.renew(first, 60)
+    assert store.renew(second, 60)
+    assert store.release(second)
+    assert store.lease_of("sheet") is None
+
+
+def test_only_the_very_lease_that_was_looked_at_is_broken(store: Store) -> None:
+    dead = store.take_lease("sheet", "here:1", 60)
+    assert dead
+    assert store.break_lease("sheet", dead.word)
+    assert store.take_lease("sheet", "here:2", 60)
+
+    assert not store.break_lease("sheet", dead.word)
+
+
+def test_a_row_that_changes_leaves_what_it_had_before_in_its_past(store: Store) -> None:
+    for text in ("a cat", "a dog", "a cat", "a cow"):
+        store.note("sheet", [row(1, text), row(2)])
+
+    memory = store.memory("sheet")
+    assert memory.known == {row(1).row_id: row(1, "a cow"), row(2).row_id: row(2)}
+    assert memory.past == {row(1).row_id: ["a cat", "a dog"]}
+
+
+def test_order_and_columns_stay_until_others_are_noted(store: Store) -> None:
+    store.note("sheet", [row(1), row(2)], ["", row(2).row_id, "", row(1).row_id], ("prompt",))
+    store.note("sheet", [row(2, "a dog")])
+
+    memory = store.memory("sheet")
+    assert memory.order == {row(2).row_id: 1, row(1).row_id: 3}
+    assert memory.columns == frozenset({"prompt"})
+    assert store.memory("another").columns is None
+
+
+def test_ids_of_other_sheets_are_foreign_and_own_ones_are_not(store: Store) -> None:
+    store.note("sheet", [row(1)])
+    store.note("another", [row(2, "a dog")])
+
+    asked = [row(number).row_id for number in (1, 2, 3)]
+    assert store.foreign("sheet", asked) == {row(2).row_id: "a dog"}
+    assert store.foreign("unheard of", asked[:1]) == {row(1).row_id: row(1).inputs}
+
+
+texts = st.text(st.characters(), max_size=12)
+moments = st.datetimes(timezones=st.just(UTC))
+known = st.builds(
+    KnownRow,
+    row_id=texts,
+    inputs=texts,
+    first_take=st.integers(1, 2**40),
+    standing=st.sampled_from(Standing),
+    since=st.none() | moments,
+    approved=texts,
+    approved_for=texts,
+    others=texts,
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(known, max_size=6), st.lists(known, max_size=6), texts)
+def test_whatever_is_noted_comes_back_as_it_was(
+    first: list[KnownRow], second: list[KnownRow], sheet: str
+) -> None:
+    expected = {one.row_id: one for one in (*first, *second)}
+    order = list(expected)
+    with tempfile.TemporaryDirectory() as folder, Store(f"sqlite:///{folder}/store.db") as store:
+        store.note(sheet, first)
+        store.note(sheet, second, order, order)
+        memory = store.memory(sheet)
+
+    assert memory.known == expected
+    assert memory.order == {one: place for place, one in enumerate(order) if one}
+    assert memory.columns == frozenset(order)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.builds(
+        Attempt,
+        number=st.integers(1, 99),
+        state=st.sampled_from([state for state in State if state is not State.PENDING]),
+        inputs=texts,
+        columns=st.lists(texts, max_size=3).map(tuple),
+        endpoint=texts,
+        price=st.just(0),
+        sent_at=moments,
+        deadline=moments,
+        task_id=texts,
+        progress=st.none() | st.integers(0, 100),
+        result=st.builds(Result, st.lists(texts, max_size=4).map(tuple), texts, texts),
+        reason=texts,
+        ended_at=st.none() | moments,
+        reported=st.none() | st.integers(0, 2**40),
+    ),
+    st.builds(JobKey, texts, texts, st.integers(1, 2**40)),
+)
+def test_whatever_is_added_comes_back_as_it_was(attempt: Attempt, key: JobKey) -> None:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Store(f"sqlite:///{folder}/store.db", now=lambda: NOON) as store,
+    ):
+        store.adopt(key, attempt)
+
+        assert store.jobs(key.sheet) == {key: Job(key, 1, (attempt,), NOON)}
+        assert store.job(key) == Job(key, 1, (attempt,), NOON)
+
+
+def test_a_job_that_is_there_stays_as_it_is_when_it_is_added_again(store: Store) -> None:
+    store.add([KEY])
+    store.ask(KEY, 2)
+    store.add([KEY, KEY._replace(take=2)])
+
+    assert {key: job.asked for key, job in store.jobs("sheet").items()} == {
+        KEY: 2,
+        KEY._replace(take=2): 1,
+    }
+
+
+def test_of_two_that_ask_for_the_same_attempt_one_is_heard(store: Store) -> None:
+    store.add([KEY])
+
+    assert [store.ask(KEY, 2), store.ask(KEY, 2), store.ask(KEY, 4)] == [True, False, False]
+    assert not store.ask(KEY._replace(take=9), 2)
+
+
+def test_what_is_adopted_counts_and_costs_nothing(store: Store) -> None:
+    found = Attempt(1, State.UNKNOWN, "{}", (), "imagine", 8, NOON, NOON, task_id="t1")
+
+    assert store.adopt(KEY, found)
+    assert not store.adopt(KEY, found)
+
+    job = store.job(KEY)
+    assert job
+    assert (state_of(job), job.attempts[0].price) == (State.UNKNOWN, 0)
+    assert store.record([Fact(KEY, 1, Succeeded(Result(("u",)), reported=9))]) == [True]
+    assert [line.kind for line in store.history(KEY)] == ["adopted", "succeeded"]
+
+
+def test_a_job_is_found_by_the_task_that_answers_it(store: Store) -> None:
+    store.add([KEY])
+    store.begin([intent()], LIMITS)
+    store.record([Fact(KEY, 1, Accepted("t1"))])
+
+    assert store.by_task(["t1", "t2", ""]) == {"t1": (KEY, 1)}
+
+
+def test_saved_files_come_back_in_the_order_of_their_urls(store: Store) -> None:
+    store.add([KEY])
+    store.begin([intent()], LIMITS)
+    store.record([Fact(KEY, 1, Succeeded(Result(("b", "a", "c"), "grid")))])
+    for url in ("grid", "a", "b", "b"):
+        store.save_file(KEY, 1, url, f"{url}.png")
+
+    job = store.job(KEY)
+    assert job
+    assert list(job.files.items()) == [("b", "b.png"), ("a", "a.png"), ("grid", "grid.png")]
+    assert not store.save_file(KEY._replace(take=2), 1, "a", "a.png")
+
+
+def test_the_request_is_kept_as_it_was_sent(store: Store) -> None:
+    store.add([KEY])
+    asked = Intent(KEY, 1, "{}", (), "imagine", 8, 120, {"prompt": "a \ud800 cat", "n": [1, None]})
+    store.begin([asked], LIMITS)
+
+    assert store.body_of(KEY, 1) == asked.body
+    assert store.body_of(KEY, 2) is None
+
+
+def test_the_history_tells_what_happened_and_no_repeats(store: Store, clock: Clock) -> None:
+    store.add([KEY])
+    store.begin([intent()], LIMITS)
+    clock.forward(5)
+    told: list[Event] = [
+        Accepted("t1"),
+        Progressed(40),
+        Progressed(40),
+        Progressed(None),
+        Failed("banned word"),
+    ]
+    moved = store.record([Fact(KEY, 1, event) for event in told])
+
+    later = NOON + timedelta(seconds=5)
+    assert moved == [True, True, False, False, True]
+    assert store.history(KEY) == [
+        HistoryLine(NOON, 1, "sent", "imagine, 8 credits"),
+        HistoryLine(later, 1, "accepted", "task t1"),
+        HistoryLine(later, 1, "progressed", "40 %"),
+        HistoryLine(later, 1, "failed", "banned word"),
+    ]
+
+
+def test_whatever_changes_a_job_shows_once_to_who_looks_from_a_cursor(
+    store: Store, tmp_path: Path
+) -> None:
+    keys = [KEY._replace(take=take) for take in range(1, 7)]
+    store.add(keys)
+    cursor = store.cursor("sheet")
+
+    with Store(f"sqlite:///{tmp_path}/store.db") as other:
+        other.ask(keys[0], 2)
+        other.begin([intent(keys[1]), intent(keys[2])], LIMITS)
+        other.record([Fact(keys[2], 1, Accepted("t"))])
+        other.save_file(keys[3], 1, "u", "p")
+        other.add([keys[4], KEY._replace(take=9)])
+
+    then, changed = store.changed("sheet", cursor)
+    assert changed == {*keys[:4], KEY._replace(take=9)}
+    assert store.changed("sheet", then) == (then, set())
+    assert set(store.jobs("sheet", changed)) == changed
+    assert store.changed("unheard of", 0) == (0, set())
+
+
+def test_an_attempt_expires_when_its_deadline_has_passed_without_an_answer(
+    store: Store, clock: Clock
+) -> None:
+    other = KEY._replace(take=2)
+    store.add([KEY, other])
+    store.begin([intent(), intent(other)], LIMITS)
+    store.record([Fact(other, 1, Accepted("t"))])
+
+    clock.forward(120)
+    assert store.expired("sheet") == []
+    clock.forward(1)
+    assert store.expired("sheet") == [(KEY, 1)]
+    assert store.expired("another") == []

@@ -1,0 +1,271 @@
+"""The disk is full: nothing is half-written, nothing that was heard is lost, nothing is sent."""
+
+from __future__ import annotations
+
+import errno
+import multiprocessing
+import resource
+import stat
+import subprocess
+import traceback
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.core.errors import StoreFull
+from pipeline.core.model import Attempt, JobKey, KnownRow, Result, State
+from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
+from pipeline.store import Fact, Intent, Limits, Store
+
+KEYS = [JobKey("sheet", f"r_{number:09d}", 1) for number in range(220)]
+LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def intent(key: JobKey, inputs: str = "{}") -> Intent:
+    return Intent(key, 1, inputs, (), "imagine", 8, 120)
+
+
+def success(key: JobKey, many: int = 4) -> Fact:
+    urls = tuple(f"https://cdn.apiframe.example/{key.row_id}/{n}/{'x' * 150}" for n in range(many))
+    return Fact(key, 1, Succeeded(Result(urls), f"task-{key.row_id}", 8))
+
+
+def begin_until_full(store: Store) -> None:
+    for key in KEYS[100:]:
+        store.begin([intent(key, "x" * 50_000)], LIMITS)
+
+
+def record_until_full(store: Store, told: list[JobKey]) -> None:
+    for at in range(0, 100, 10):
+        told += KEYS[at : at + 10]
+        assert all(store.record([success(key) for key in told[-10:]]))
+
+
+class SmallDisk:
+    """A place with little room, which can be taken and given back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self) -> None:
+        """Take all the room that is left."""
+        with (self.folder / "ballast").open("ab", buffering=0) as ballast:
+            for size in (65536, 4096, 512, 1):
+                try:
+                    while True:
+                        ballast.write(bytes(size))
+                except OSError as full:
+                    if full.errno != errno.ENOSPC:
+                        raise
+
+    def free(self) -> None:
+        """Give it back."""
+        (self.folder / "ballast").unlink()
+
+
+class ShortFiles(SmallDisk):
+    """The same for a process that may not mount: no file of its may grow beyond a length."""
+
+    def fill(self) -> None:
+        longest = max(path.stat().st_size for path in self.folder.iterdir())
+        resource.setrlimit(resource.RLIMIT_FSIZE, (longest, resource.RLIM_INFINITY))
+
+    def free(self) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[SmallDisk]:
+    """A file system of 2 MB; where it cannot be mounted, short files, which need no rights."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
+    try:
+        refused = subprocess.run(mount, check=False, capture_output=True).returncode
+    except OSError:
+        refused = 1
+    try:
+        yield ShortFiles(folder) if refused else SmallDisk(folder)
+    finally:
+        if not refused:
+            subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def shortened(folder: Path) -> Iterator[SmallDisk]:
+    """A file system on which files cannot grow."""
+    yield ShortFiles(folder)
+
+
+def apart(work: Callable[[], None]) -> None:
+    """Do it in a process of its own, whose limits die with it."""
+    fork = multiprocessing.get_context("fork")
+    told: Any = fork.SimpleQueue()
+
+    def child() -> None:
+        try:
+            work()
+            told.put("")
+        except BaseException:
+            told.put(traceback.format_exc())
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process = fork.Process(target=child)
+        process.start()
+    trouble = told.get()
+    process.join()
+    assert not trouble, trouble
+
+
+disks = pytest.mark.parametrize("disk", [mounted, shortened])
+
+
+@disks
+def test_a_full_disk_begins_nothing_and_loses_nothing(
+    disk: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    def work() -> None:
+        with disk(tmp_path) as room, Store(f"sqlite:///{tmp_path}/store.db") as store:
+            store.reserve()
+            # Some history, so that the log of the database is no shorter than the rescue file.
+            store.note("sheet", [KnownRow(f"r_{n:09d}", "x" * 100, 1) for n in range(2000)])
+            store.add(KEYS)
+            store.begin([intent(key) for key in KEYS[:100]], LIMITS)
+
+            room.fill()
+            with pytest.raises(StoreFull, match="No room left"):
+                begin_until_full(store)
+            begun = [job for job in store.jobs("sheet").values() if job.attempts]
+            assert all(len(job.attempts) == 1 for job in begun)
+            assert store.spent("key", "run", "2026-03-01").day == 8 * len(begun)
+
+            told: list[JobKey] = []
+            with pytest.raises(StoreFull, match="lies safe in"):
+                record_until_full(store, told)
+            still = store.jobs("sheet", told[-10:]).values()
+            assert {job.attempts[0].state for job in still} == {State.SUBMITTING}
+            with pytest.raises(StoreFull):
+                store.rescued()
+
+            room.free()
+            assert store.rescued() == 10
+            assert store.rescued() == 0
+            after = store.jobs("sheet", told).values()
+            assert {job.attempts[0].state for job in after} == {State.SUCCEEDED}
+            assert isinstance(store.begin([intent(KEYS[-1])], LIMITS)[0], Attempt)
+            assert set(store.jobs("sheet")) == set(KEYS)
+
+    apart(work)
+
+
+@disks
+def test_no_pass_begins_where_a_rescue_file_finds_no_room(
+    disk: Callable[[Path], Any], tmp_path: Path
+) -> None:
+    def work() -> None:
+        with disk(tmp_path) as room, Store(f"sqlite:///{tmp_path}/store.db") as store:
+            room.fill()
+            with pytest.raises(StoreFull, match=r"No room in the rescue file .*store\.db\.rescue"):
+                store.reserve()
+            room.free()
+            store.reserve()
+
+    apart(work)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(f"sqlite:///{tmp_path}/store.db", now=lambda: NOON) as opened:
+        opened.add(KEYS)
+        opened.begin([intent(key) for key in KEYS], LIMITS)
+        opened.reserve()
+        yield opened
+
+
+def test_the_rescue_file_has_its_blocks_and_is_private(store: Store, tmp_path: Path) -> None:
+    kept = (tmp_path / "store.db.rescue").stat()
+
+    assert kept.st_size == 256 * 1024
+    assert kept.st_blocks * 512 >= kept.st_size
+    assert stat.S_IMODE(kept.st_mode) == 0o600
+
+
+def test_two_hundred_facts_with_four_addresses_each_find_room(store: Store, tmp_path: Path) -> None:
+    for key in KEYS[:200]:
+        store.rescue([success(key)])
+
+    assert (tmp_path / "store.db.rescue").stat().st_size == 256 * 1024
+    assert store.rescued() == 200
+    done = [j for j in store.jobs("sheet").values() if j.attempts[0].state is State.SUCCEEDED]
+    assert {job.key for job in done} == set(KEYS[:200])
+    assert store.spent("key", "run", "2026-03-01").day == 8 * 220
+
+
+def test_what_does_not_fit_the_rescue_file_is_said_and_leaves_the_rest(store: Store) -> None:
+    store.rescue([success(KEYS[0])])
+    with pytest.raises(StoreFull, match="is full too"):
+        store.rescue([success(key, 9) for key in KEYS])
+
+    assert store.rescued() == 1
+
+
+def test_every_kind_of_event_is_rescued_with_the_moment_it_was_heard(tmp_path: Path) -> None:
+    events: list[Event] = [
+        *(Accepted("t"), Progressed(3, "t"), Progressed(), Failed("no \ud800\n\0", "t", True, 1)),
+        *(Lost("time-out"), Postponed("429"), Succeeded(Result(("u\n",), "g", "\x1a"), "t", 2)),
+    ]
+    url, later = f"sqlite:///{tmp_path}/store.db", NOON + timedelta(hours=5)
+    with Store(url, now=lambda: NOON) as store:
+        store.add(KEYS)
+        store.begin([intent(key) for key in KEYS[: len(events)]], LIMITS)
+        store.rescue([Fact(key, 1, one) for key, one in zip(KEYS, events, strict=False)])
+
+    with Store(url, now=lambda: later) as store:
+        assert store.rescued() == len(events)
+        jobs = store.jobs("sheet")
+        assert [jobs[key].attempts[0].state for key in KEYS[: len(events)]] == [
+            *(State.RUNNING, State.RUNNING, State.RUNNING, State.FAILED),
+            *(State.UNKNOWN, State.RETURNED, State.SUCCEEDED),
+        ]
+        assert jobs[KEYS[3]].attempts[0].reason == "no \ud800\n\0"
+        assert jobs[KEYS[6]].attempts[0].ended_at == NOON
+        assert jobs[KEYS[6]].attempts[0].result == Result(("u\n",), "g", "\x1a")
+
+
+def test_torn_lines_are_passed_over_and_said(
+    store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "store.db.rescue"
+    store.rescue([success(KEYS[0])])
+    content = path.read_bytes().rstrip(b"\0")
+    torn = content + b'\n{"key":["sheet","r_00000\xff\n[]\n7\n{"key":1}\nnull\n"key"'
+    path.write_bytes(torn.ljust(256 * 1024, b"\0"))
+    store.rescue([success(KEYS[1])])
+
+    assert store.rescued() == 2
+    assert len(caplog.records) == 6
+    assert path.read_bytes() == bytes(256 * 1024)
+
+
+def test_what_is_recorded_twice_from_the_rescue_file_counts_once(
+    store: Store, tmp_path: Path
+) -> None:
+    path = tmp_path / "store.db.rescue"
+    store.rescue([success(KEYS[0])])
+    before_the_crash = path.read_bytes()
+    store.rescued()
+    path.write_bytes(before_the_crash)
+
+    assert store.rescued() == 1
+    assert [line.kind for line in store.history(KEYS[0])] == ["sent", "succeeded"]
+
+
+def test_a_store_without_a_rescue_file_has_nothing_to_rescue(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path}/store.db") as store:
+        assert store.rescued() == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["store.db"]

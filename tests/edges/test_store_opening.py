@@ -1,0 +1,165 @@
+"""Opening a store: where it may lie, who may read it, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from pipeline.core.errors import StoreError, StoreFull
+from pipeline.core.model import JobKey
+from pipeline.store import Store, network_file_system
+from pipeline.store.tables import VERSION, metadata
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[Path]:
+    # Not what the store should depend on.
+    before = os.umask(0)
+    yield tmp_path / "store.db"
+    os.umask(before)
+
+
+def test_all_files_of_a_store_are_private(file: Path) -> None:
+    with Store(f"sqlite:///{file}") as store:
+        store.add([JobKey("sheet", "r_000000000", 1)])
+        store.reserve()
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()}
+
+    names = ("store.db", "store.db-shm", "store.db-wal", "store.db.rescue")
+    assert modes == dict.fromkeys(names, 0o600)
+
+
+def test_every_commit_reaches_the_disk_before_it_is_believed(file: Path) -> None:
+    with Store(f"sqlite:///{file}") as store, store._reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_a_store_keeps_its_id(file: Path) -> None:
+    with Store(f"sqlite:///{file}") as first, Store(f"sqlite:///{file}") as second:
+        assert first.id == second.id
+    with Store(f"sqlite:///{file}") as third, Store(f"sqlite:///{file}.other") as other:
+        assert first.id == third.id != other.id
+
+
+def test_a_store_of_a_newer_program_is_not_touched(file: Path) -> None:
+    Store(f"sqlite:///{file}").close()
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(
+            "update promptsheet set value = ? where name = 'version'", [str(VERSION + 1)]
+        )
+        connection.commit()
+    before = file.read_bytes()
+
+    with pytest.raises(StoreError, match=r"made by a newer Promptsheet .* upgrade Promptsheet"):
+        Store(f"sqlite:///{file}")
+    assert file.read_bytes() == before
+
+
+def test_a_file_that_is_no_store_is_left_alone(file: Path) -> None:
+    file.write_text("prompt,status\na cat,\n" * 100)
+
+    with pytest.raises(StoreError, match=r"store\.db is not a store of Promptsheet"):
+        Store(f"sqlite:///{file}")
+    assert file.read_text() == "prompt,status\na cat,\n" * 100
+
+
+def test_a_missing_folder_is_said_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be opened: No such file or directory"):
+        Store(f"sqlite:///{tmp_path}/missing/store.db")
+    assert not (tmp_path / "missing").exists()
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("mysql://ann:secret@host/db", "begins with mysql"),
+        ("not an address with secret", "is not an address"),
+        ("postgresql://ann:secret@host:port/db", "is not an address"),
+        ("", "is not an address"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_said_and_never_repeated(url: str, sentence: str) -> None:
+    with pytest.raises(StoreError, match=sentence) as caught:
+        Store(url)
+    shown = caught.value.__cause__, str(caught.value)
+    assert "secret" not in repr(shown)
+
+
+def test_a_damaged_store_is_said_in_a_sentence(file: Path) -> None:
+    with Store(f"sqlite:///{file}") as store:
+        store.add([JobKey("sheet", f"r_{number:09d}", 1) for number in range(2000)])
+    kept = file.read_bytes()
+    file.write_bytes(kept[:4096] + os.urandom(len(kept) - 4096))
+
+    with (
+        pytest.raises(StoreError, match=r"is damaged|is not a store") as caught,
+        Store(f"sqlite:///{file}") as store,
+    ):
+        store.jobs("sheet")
+    assert not isinstance(caught.value, StoreFull)
+    assert "\n" not in str(caught.value)
+
+
+MOUNTS = r"""
+22 27 0:21 / /proc rw,relatime - proc proc rw
+27 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda rw
+30 27 0:40 / /srv/team rw,relatime shared:9 - nfs4 server:/team rw,vers=4.2
+31 27 0:41 / /srv/team/local rw - ext4 /dev/vdb rw
+32 27 0:42 / /media/Ann's\040share rw - cifs //server/share rw
+33 27 0:43 / /home/ann/remote rw - fuse.sshfs ann@host: rw
+34 27 0:44 / /mnt/c rw - 9p drvfs rw
+35 27 0:45 / /twice rw - nfs server:/x rw
+36 35 0:46 / /twice rw - tmpfs none rw
+a line that nobody understands
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/work/store.db", ""),
+        ("/srv/team/a/store.db", "nfs4"),
+        ("/srv/team/local/store.db", ""),
+        ("/srv/teammate/store.db", ""),
+        ("/media/Ann's share/store.db", "cifs"),
+        ("/home/ann/remote/store.db", "fuse.sshfs"),
+        ("/mnt/c/store.db", "9p"),
+        ("/twice/store.db", ""),
+    ],
+)
+def test_a_network_file_system_is_known_by_its_longest_mount_point(path: str, kind: str) -> None:
+    assert network_file_system(Path(path), MOUNTS) == kind
+    assert network_file_system(Path(path), "") == ""
+
+
+def test_a_store_on_a_network_file_system_is_refused(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.store.opening.network_file_system", lambda *_: "nfs4")
+
+    with pytest.raises(StoreError, match=r"lies on a network file system \(nfs4\)"):
+        Store(f"sqlite:///{file}")
+    assert not file.exists()
+
+
+def test_the_same_tables_can_be_made_in_postgresql() -> None:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    made = [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
+    made += [
+        str(CreateIndex(index).compile(dialect=dialect))
+        for table in metadata.sorted_tables
+        for index in table.indexes
+    ]
+
+    assert not [text for text in made if "ROWID" in text or "DATETIME" in text]

@@ -1,0 +1,320 @@
+"""What may leave, and what is paid for it: paces, budgets, and the events that correct them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from pipeline.core.model import Attempt, JobKey, Result, State
+from pipeline.core.states import (
+    TABLE,
+    Accepted,
+    Event,
+    Failed,
+    Lost,
+    Postponed,
+    Progressed,
+    Succeeded,
+    advance,
+)
+from pipeline.store import Fact, Intent, Limits, Refusal, Spent, Store
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
+KEYS = [JobKey("sheet", f"r_{number:09d}", 1) for number in range(60)]
+KEY = KEYS[0]
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+    def forward(self, seconds: float) -> None:
+        self.moment += timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store(f"sqlite:///{tmp_path}/store.db", now=clock) as opened:
+        opened.add(KEYS)
+        yield opened
+
+
+def intent(key: JobKey = KEY, number: int = 1, price: int = 8) -> Intent:
+    return Intent(key, number, '{"prompt":"a cat"}', ("prompt",), "imagine", price, 120)
+
+
+def spent(store: Store) -> Spent:
+    return store.spent(LIMITS.api_key, LIMITS.run, LIMITS.day)
+
+
+def attempt(store: Store, key: JobKey = KEY) -> Attempt:
+    job = store.job(key)
+    assert job
+    return job.attempts[-1]
+
+
+def test_an_attempt_begins_as_it_was_meant_and_is_charged(store: Store) -> None:
+    begun = store.begin([intent()], LIMITS)
+
+    expected = Attempt(
+        number=1,
+        state=State.SUBMITTING,
+        inputs='{"prompt":"a cat"}',
+        columns=("prompt",),
+        endpoint="imagine",
+        price=8,
+        sent_at=NOON,
+        deadline=NOON + timedelta(seconds=120),
+    )
+    assert begun == [expected]
+    assert attempt(store) == expected
+    assert spent(store) == Spent(run=8, day=8)
+
+
+def test_only_a_pending_job_begins_and_only_under_its_next_number(store: Store) -> None:
+    unknown = JobKey("sheet", "r_unheard0f", 1)
+    store.begin([intent()], LIMITS)
+    asked = [intent(), intent(KEY, 2), intent(KEYS[1], 2), intent(unknown), intent(KEYS[2])]
+
+    answers = store.begin([*asked, intent(KEYS[2])], LIMITS)
+
+    assert [isinstance(one, Attempt) for one in answers] == [False] * 4 + [True, False]
+    assert {one for one in answers if not isinstance(one, Attempt)} == {Refusal.NOT_PENDING}
+    assert spent(store) == Spent(run=16, day=16)
+
+
+def test_a_job_of_a_sheet_that_nobody_knows_is_not_pending(store: Store) -> None:
+    stranger = JobKey("unheard of", "r_000000001", 1)
+
+    assert store.begin([intent(stranger)], LIMITS) == [Refusal.NOT_PENDING]
+    assert store.begin([], LIMITS) == []
+
+
+def test_nothing_begins_on_a_paused_sheet(store: Store) -> None:
+    store.update_sheet("sheet", paused=True)
+    assert store.begin([intent()], LIMITS) == [Refusal.PAUSED]
+    store.update_sheet("sheet", paused=False)
+    assert store.begin([intent()], LIMITS) == [attempt(store)]
+
+
+def test_a_cheaper_one_still_fits_where_a_dear_one_does_not(store: Store) -> None:
+    limits = replace(LIMITS, per_run=20, per_day=14)
+    asked = zip(KEYS, (8, 13, 8, 6, 1), strict=False)
+
+    answers = store.begin([intent(key, price=price) for key, price in asked], limits)
+
+    assert [one if isinstance(one, Refusal) else one.price for one in answers] == [
+        *(8, Refusal.RUN_BUDGET, Refusal.DAY_BUDGET),
+        *(6, Refusal.DAY_BUDGET),
+    ]
+    assert spent(store) == Spent(run=14, day=14)
+
+
+def test_a_cap_of_nothing_lets_only_what_is_free_begin(store: Store) -> None:
+    limits = replace(LIMITS, per_run=0)
+
+    answers = store.begin([intent(price=1), intent(KEYS[1], price=0)], limits)
+
+    assert [str(one) for one in answers][:1] == ["run budget"]
+    assert isinstance(answers[1], Attempt)
+
+
+def test_each_run_and_each_day_and_each_key_has_its_own_counter(store: Store) -> None:
+    others = [
+        LIMITS,
+        replace(LIMITS, run="later"),
+        replace(LIMITS, day="2026-03-02"),
+        replace(LIMITS, api_key="another"),
+    ]
+    for key, limits in zip(KEYS, others, strict=False):
+        store.begin([intent(key)], limits)
+
+    assert spent(store) == Spent(run=16, day=16)
+    assert store.spent("key", "later", "2026-03-02") == Spent(run=8, day=8)
+    assert store.spent("another", "run", "2026-03-01") == Spent(run=8, day=8)
+
+
+@pytest.mark.parametrize(
+    ("events", "charged"),
+    [
+        ([Accepted("t")], 8),
+        ([Accepted("t"), Failed("no")], 8),
+        ([Failed("no", refused=True)], 0),
+        ([Postponed("429")], 0),
+        ([Lost("time-out")], 8),
+        ([Succeeded(Result(("u",)), reported=5)], 5),
+        ([Succeeded(Result(("u",)), reported=50)], 50),
+        ([Failed("no", refused=True, reported=2)], 2),
+        # Taken after all: what was given back is held again.
+        ([Postponed("429"), Accepted("t")], 8),
+        ([Failed("no", refused=True), Succeeded(Result(("u",)))], 8),
+        # Not in the table, so nothing is given back.
+        ([Accepted("t"), Postponed("429")], 8),
+        ([Postponed("429"), Postponed("429")], 0),
+    ],
+)
+def test_the_counters_hold_what_an_attempt_costs(
+    store: Store, events: list[Event], charged: int
+) -> None:
+    store.begin([intent()], LIMITS)
+    for one in events:
+        store.record([Fact(KEY, 1, one)])
+
+    assert spent(store) == Spent(run=charged, day=charged)
+
+
+def test_a_figure_above_the_cap_stops_what_follows(store: Store) -> None:
+    limits = replace(LIMITS, per_day=20)
+    store.begin([intent()], limits)
+    store.record([Fact(KEY, 1, Succeeded(Result(("u",)), reported=25))])
+
+    assert store.begin([intent(KEYS[1], price=0)], limits) == [Refusal.DAY_BUDGET]
+
+
+def test_what_was_returned_goes_again_as_the_next_attempt(store: Store) -> None:
+    store.begin([intent()], LIMITS)
+    store.record([Fact(KEY, 1, Postponed("429"))])
+
+    assert isinstance(store.begin([intent(number=2)], LIMITS)[0], Attempt)
+    assert spent(store) == Spent(run=8, day=8)
+
+
+def test_no_more_leave_in_a_minute_than_may_and_polls_count_with_them(
+    store: Store, clock: Clock
+) -> None:
+    limits = replace(LIMITS, per_minute=10)
+    assert store.permits("key", 4, 10) == 4
+    begun = store.begin([intent(key) for key in KEYS[:8]], limits)
+    assert [one for one in begun if not isinstance(one, Attempt)] == [Refusal.PACE] * 2
+    assert store.permits("key", 3, 10) == 0
+    assert store.permits("another", 3, 10) == 3
+
+    assert store.ready_in("key", 10) == 61
+    clock.forward(61)
+    assert store.ready_in("key", 10) == 0
+    assert store.permits("key", 30, 10) == 10
+
+
+def test_an_api_that_asks_to_wait_is_waited_for(store: Store, clock: Clock) -> None:
+    store.slow_down("key", NOON + timedelta(seconds=20))
+    store.slow_down("key", NOON + timedelta(seconds=10))
+
+    assert store.begin([intent()], LIMITS) == [Refusal.SLOW]
+    assert store.permits("key", 3, None) == 0
+    assert store.ready_in("key", None) == 20
+    clock.forward(20)
+    assert store.permits("key", 3, None) == 3
+
+
+def test_a_clock_that_was_put_back_neither_bars_nor_frees_the_way(
+    store: Store, clock: Clock
+) -> None:
+    store.permits("key", 10, 10)
+    clock.forward(-3600)
+    assert store.permits("key", 10, 10) == 0
+    clock.forward(61)
+    assert store.permits("key", 10, 10) == 10
+
+
+def test_no_window_of_sixty_seconds_has_more_than_its_share(store: Store, clock: Clock) -> None:
+    minute = timedelta(seconds=60)
+    api_keys = (f"key {number}" for number in itertools.count())
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.integers(1, 7),
+        st.lists(st.tuples(st.floats(0, 70), st.integers(0, 9)), min_size=1, max_size=25),
+    )
+    def keeps_to_it(per_minute: int, asked: list[tuple[float, int]]) -> None:
+        key = next(api_keys)
+        left: list[datetime] = []
+        for pause, wanted in asked:
+            clock.forward(pause)
+            left += [clock()] * store.permits(key, wanted, per_minute)
+        assert all(sum(a <= b < a + minute for b in left) <= per_minute for a in left)
+        clock.forward(store.ready_in(key, per_minute))
+        assert store.permits(key, 1, per_minute) == 1
+
+    keeps_to_it()
+
+
+EVENTS: list[Event] = [
+    *(Accepted("t1"), Progressed(40, "t2"), Succeeded(Result(("u",)), "t3")),
+    *(Failed("no", "t4"), Lost("time-out"), Postponed("429")),
+]
+
+
+def test_an_attempt_moves_as_the_table_says_and_in_no_other_way(store: Store) -> None:
+    takes = itertools.count(2)
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.lists(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=4), max_size=4))
+    def moves_so(batches: list[list[Event]]) -> None:
+        key = KEY._replace(take=next(takes))
+        store.add([key])
+        store.begin([intent(key)], LIMITS)
+        expected = attempt(store, key)
+        for events in batches:
+            may_move = []
+            for one in events:
+                after = advance(expected, one, NOON)
+                may_move.append(after != expected and type(one) in TABLE[expected.state])
+                expected = after
+            assert store.record([Fact(key, 1, one) for one in events]) == may_move
+        assert attempt(store, key) == expected
+
+    moves_so()
+
+
+def test_a_task_id_that_a_late_event_teaches_is_kept_and_told(store: Store) -> None:
+    store.begin([intent()], LIMITS)
+    store.record([Fact(KEY, 1, Failed("no"))])
+
+    assert store.record([Fact(KEY, 1, Accepted("t1"))]) == [False]
+    assert (attempt(store).state, attempt(store).task_id) == (State.FAILED, "t1")
+    assert [line.kind for line in store.history(KEY)] == ["sent", "failed", "accepted"]
+
+
+def test_facts_about_what_nobody_began_move_nothing(store: Store) -> None:
+    strangers = [JobKey("sheet", "r_unheard0f", 1), JobKey("unheard of", "r_000000001", 1)]
+    facts = [Fact(KEY, 1, Accepted("t")), *(Fact(key, 1, Accepted("t")) for key in strangers)]
+
+    assert store.record(facts) == [False] * 3
+    assert store.record([]) == []
+    assert [sheet.key for sheet in store.sheets()] == ["sheet"]
+
+
+def test_a_batch_is_one_commit_and_a_repeat_writes_nothing(store: Store, tmp_path: Path) -> None:
+    commits: list[object] = []
+    event.listen(store._engine, "commit", commits.append)
+    log = tmp_path / "store.db-wal"
+
+    store.begin([intent(key) for key in KEYS[:50]], LIMITS)
+    assert len(commits) == 1
+
+    store.record([Fact(key, 1, Progressed(40, "t")) for key in KEYS[:50]])
+    assert len(commits) == 2
+
+    before = log.stat()
+    store.record([Fact(key, 1, Progressed(40, "t")) for key in KEYS[:50]])
+    store.begin([intent(key) for key in KEYS[:50]], LIMITS)
+    assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
