@@ -1,1 +1,41 @@
-"""Promptsheet."""
+"""Promptsheet: fill a sheet, get the pictures back in the same rows.
+
+Three things can differ: what the *sheet* asks, what the *store* knows, what the *API* has done. The
+program only removes differences, so that a crash, a restart or a sorted sheet is no special case:
+
+    rows - jobs    a take that no job answers for      -> write down a job
+    jobs - API     a job whose time has come           -> send it, or ask after it
+    jobs - cells   a cell that does not say the truth  -> write the cell
+
+The house, from the ground up. Imports go down only; import-linter says so in CI.
+
+    core/         decides, and does nothing: pure functions over frozen values
+      model         the nouns
+      states        what can happen to an attempt, as one table
+      columns       which column is what, and what the person wrote in a row
+      identity      who is who: rows of a reading -> rows that the store knows
+      plan          where each row stands, and what may be sent
+      cells         what our cells should say
+      endpoint      requests for an API, and what its answers mean
+      notes         every sentence that people read in their sheet
+      errors        what can go wrong, by whose turn it is
+
+    store/        what is known of every job, and the only place where it is kept
+    sheets/       the kinds of sheet: a grid to read, a patch to write
+    api, media    one request out, one response back; saved files
+    config        TOML and environment -> Settings
+
+    book, clerk   a sheet and its store kept in step, in one worker thread
+    sending       what leaves, and when it must not
+    following     asking after tasks, saving pictures
+    runner        one pass, from the first look to the last
+    adopting      taking over a sheet without paying
+    wiring        Settings -> running parts; the only place that names concrete classes
+
+    results, gallery, notebook      what came of it, for people to look at
+    show, running, standing, checkup, starting, cli      the command line
+
+    sandbox/      a stand-in for the API, which shares no code with the rest
+"""
+
+__version__ = "0.1.0"

@@ -19,6 +19,7 @@ from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Final
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pipeline import wiring
@@ -74,7 +75,7 @@ class Entry:
         """How its pictures lie: a word for the style sheet."""
         first = next((p for p in self.pictures if p.source), None)
         ratio = first.width / first.height if first else 1.0
-        return "wide" if ratio > 1.2 else "tall" if ratio < 0.85 else "square"
+        return "wide" if ratio > 1.4 else "tall" if ratio < 0.85 else "square"
 
     @property
     def asked(self) -> dict[str, str]:
@@ -115,6 +116,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
     return environment.get_template("gallery.html.j2").render(
         title=settings.source.name,
         api=settings.provider.title,
+        at=_elsewhere(settings),
         entries=entries,
         counts=_counts(entries),
         pictures=sum(bool(p.source) for entry in entries for p in entry.pictures),
@@ -125,6 +127,12 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
         style=Markup(style),  # noqa: S704
         digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
     )
+
+
+def _elsewhere(settings: Settings) -> str:
+    """Where the API was asked, if not at its own address: a sandbox must not pass for it."""
+    usual = settings.base_url == settings.provider.base_url.rstrip("/")
+    return "" if usual else urlsplit(settings.base_url).netloc
 
 
 def _entries(shown: Sequence[Shown]) -> list[Entry]:

@@ -49,6 +49,10 @@ ORDER = (
 )
 
 
+#: Below this width there is room for what matters only.
+NARROW = 60
+
+
 def plain(text: str) -> str:
     """Text from outside as it may stand in a terminal: one line, no control signs."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -112,19 +116,20 @@ def as_json(outcome: Outcome, code: int) -> str:
 
 def rows_table(lines: Sequence[Line], width: int) -> Table:
     """The rows as a table: line of the sheet, prompt, status, note."""
-    table = Table(box=None, pad_edge=False, expand=False, header_style="bold")
-    table.add_column("row", justify="right", style="dim")
-    table.add_column("prompt", ratio=3, min_width=16, overflow="ellipsis", no_wrap=True)
-    table.add_column("status", min_width=6, no_wrap=True)
-    if width >= 60:
-        table.add_column("note", ratio=4, overflow="fold")
+    table = Table(box=None, pad_edge=False, header_style="bold", width=min(width, 160))
+    longest = max((len(line.status) for line in lines), default=6)
+    table.add_column("row", justify="right", style="dim", width=max(3, len(str(len(lines)))))
+    table.add_column("prompt", ratio=1, overflow="ellipsis", no_wrap=True)
+    table.add_column("status", width=max(6, longest), no_wrap=True)
+    if width >= NARROW and any(line.note for line in lines):
+        table.add_column("note", ratio=1, overflow="fold")
     for line in lines:
         cells: list[str | Text] = [
             str(line.seen.place + 1),
             Text(plain(prompt_of(line)) or "–"),
             status_text(line.status),
         ]
-        if width >= 60:
+        if len(table.columns) > 3:
             cells.append(Text(plain(line.note), style="dim"))
         table.add_row(*cells)
     return table
@@ -220,10 +225,10 @@ def bars(console: Console, shown: bool) -> Iterator[Progress | None]:
     columns: list[Any] = [
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None if console.width < 60 else 30),
+        BarColumn(bar_width=None if console.width < NARROW else 30),
         MofNCompleteColumn(),
     ]
-    if console.width >= 60:
+    if console.width >= NARROW:
         columns += [_Rate(), TimeRemainingColumn(compact=True), TextColumn("{task.fields[extra]}")]
     with Progress(*columns, console=console, transient=True) as progress:
         yield progress

@@ -17,12 +17,33 @@ from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, 
 from pipeline.store.base import Base, locked, number_of, stirred
 from pipeline.store.budget import CounterName, correct, counters_of
 from pipeline.store.facts import Fact, kind_of, to_body
-from pipeline.store.jobs import ATTEMPT, among, from_columns, raise_jobs, to_columns
+from pipeline.store.jobs import ATTEMPT, SOME, among, from_columns, raise_jobs, to_columns
 from pipeline.store.rescue import RescueFile
 from pipeline.store.tables import attempts, events, jobs, sheets
 
 #: What an event may change of an attempt.
 _CHANGING = ("state", "task_id", "progress", "result", "reason", "ended_at", "reported")
+
+# Built once: building a statement takes longer than running it.
+_FOUND = (
+    select(
+        *(attempts.c.job, jobs.c.sheet, sheets.c.key, jobs.c.row_id, jobs.c.take),
+        *(attempts.c.api_key, attempts.c.run, attempts.c.day, attempts.c.charged),
+        *ATTEMPT,
+    )
+    .select_from(attempts.join(jobs).join(sheets))
+    .where(SOME)
+)
+_FIELDS: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in (*_CHANGING, "charged")}
+_MOVED = (
+    update(attempts)
+    .where(
+        attempts.c.job == bindparam("its_job"),
+        attempts.c.number == bindparam("its_number"),
+        attempts.c.state == bindparam("its_state"),
+    )
+    .values(_FIELDS)
+)
 
 
 class Recording(Base):
@@ -135,12 +156,9 @@ def _charge(charged: int, price: int, event: Event) -> int:
 def _looked_up(connection: Connection, keys: set[JobKey]) -> Mapping[tuple[JobKey, int], _Kept]:
     """The attempts of these jobs, held against all others until the transaction ends."""
     locked(connection, {key.sheet for key in keys})
-    own = (attempts.c.job, jobs.c.sheet, sheets.c.key, jobs.c.row_id, jobs.c.take)
-    held = (attempts.c.api_key, attempts.c.run, attempts.c.day, attempts.c.charged)
-    wanted = select(*own, *held, *ATTEMPT).select_from(attempts.join(jobs).join(sheets))
     kept = {}
-    for where in among(connection, keys):
-        for job, sheet, *rest in connection.execute(wanted.where(where)):
+    for about in among(connection, keys):
+        for job, sheet, *rest in connection.execute(_FOUND, about):
             key, (api_key, run, day, charged) = JobKey(*rest[:3]), rest[3:7]
             attempt = from_columns(rest[7:])
             # What was adopted is on no counter.
@@ -176,21 +194,12 @@ def _written(connection: Connection, changed: Sequence[_Kept]) -> None:
 
 def _move(connection: Connection, changed: Sequence[_Kept]) -> None:
     """Compare and set: each only from the state that it was found in."""
-    that = (
-        attempts.c.job == bindparam("its_job"),
-        attempts.c.number == bindparam("its_number"),
-        attempts.c.state == bindparam("its_state"),
-    )
     lines = []
     for one in changed:
         columns = to_columns(one.attempt)
         its = {"its_job": one.job, "its_number": one.before.number, "its_state": one.before.state}
         lines.append({name: columns[name] for name in _CHANGING} | its | {"charged": one.charged})
-    moving = update(attempts).where(*that)
-    fields: dict[str, ColumnElement[Any]] = {
-        name: bindparam(name) for name in (*_CHANGING, "charged")
-    }
-    if connection.execute(moving.values(fields), lines).rowcount != len(lines):
+    if connection.execute(_MOVED, lines).rowcount != len(lines):
         raise StoreError(
             "Another program moved the same attempts; nothing was recorded, try again."
         )

@@ -204,6 +204,7 @@ class Team:
         """A deleted row is there again, with all its cells."""
         header, rows = self.read()
         line, cells = self.trash.pop(chance.randrange(len(self.trash)))
+        self._mark_twin(line)
         at = chance.randrange(len(rows) + 1)
         self.lines.insert(at, line)
         rows.insert(at, self._as_row(header, line, cells))
@@ -394,6 +395,8 @@ class Team:
     def put_all_back(self, chance: Random) -> None:
         """The rows that were all deleted are there again."""
         header, rows = self.read()
+        for line, _ in self.cleared:
+            self._mark_twin(line)
         self.lines = [line for line, _ in self.cleared] + self.lines
         rows = [self._as_row(header, line, cells) for line, cells in self.cleared] + rows
         self.cleared = []
@@ -428,6 +431,11 @@ class Team:
         new.copied, new.odd = True, True
         line.odd = True
         return new
+
+    def _mark_twin(self, line: Line) -> None:
+        """A line that comes back beside itself (an old version brought it already) is a copy."""
+        if any(one.token == line.token for one in self.lines):
+            line.copied = line.odd = True
 
     def _reword(self, line: Line, prompt: str) -> None:
         if line.cells[PROMPT] != prompt:

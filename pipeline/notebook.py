@@ -1,0 +1,243 @@
+"""The analysts' door: what came of a sheet, as tables and charts.
+
+    from pipeline import notebook
+
+    results = notebook.open("demo/demo.toml")
+    results.jobs()                  # a pandas DataFrame, one row a job
+    results.pictures()              # a grid of the saved pictures
+
+Opening reads the store once, so that all tables and charts of a notebook speak of the same moment.
+Nothing is changed, and no API key is needed. pandas and matplotlib are imported when they are
+asked for.
+"""
+
+from __future__ import annotations
+
+import importlib
+import textwrap
+from itertools import accumulate
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, Final
+
+from pipeline import wiring
+from pipeline.core.errors import ConfigError
+from pipeline.core.plan import family
+from pipeline.results import Shown, results
+
+if TYPE_CHECKING:
+    import pandas
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Status -> its colour in charts, in the order in which charts and categories show them.
+STATUSES: Final = {
+    "done": "#1f8f5f",
+    "edited": "#7a5cc4",
+    "in progress": "#2f76bd",
+    "sending": "#6fa8dc",
+    "queued": "#9aa59f",
+    "over budget": "#c99a2e",
+    "needs approval": "#d9b65c",
+    "waiting": "#b4bdb8",
+    "check needed": "#c9761f",
+    "failed": "#c23b3b",
+    "invalid": "#e08a86",
+    "copy": "#cfd6d2",
+    "stranger": "#8a6d3b",
+    "skipped": "#dfe4e1",
+}
+#: Column -> its type in the table of jobs, in their order.
+COLUMNS: Final = {
+    "row_id": "string",
+    "line": "Int64",
+    "name": "string",
+    "take": "Int64",
+    "prompt": "string",
+    "inputs": "object",
+    "endpoint": "string",
+    "status": "category",
+    "note": "string",
+    "state": "string",
+    "task_id": "string",
+    "urls": "object",
+    "grid_url": "string",
+    "files": "object",
+    "credits": "Int64",
+    "attempts": "Int64",
+    "submitted_at": "datetime64[ns, UTC]",
+    "finished_at": "datetime64[ns, UTC]",
+    "seconds": "Float64",
+    "in_sheet": "boolean",
+}
+
+
+def open(config: str | Path) -> Results:  # noqa: A001 (read as notebook.open, like gzip.open)
+    """What came of the sheet of a configuration, as it is now.
+
+    Raises ConfigError for a configuration that cannot be used, StoreError if nothing has been run
+    yet.
+    """
+    settings = wiring.load(Path(config).expanduser())
+    return Results(settings.source.name, results(settings))
+
+
+class Results:
+    """All jobs of a sheet at one moment, for looking at."""
+
+    def __init__(self, title: str, shown: list[Shown]) -> None:
+        self.title = title
+        self._shown = shown
+
+    def __repr__(self) -> str:
+        return f"<{len(self._shown)} jobs of {self.title}>"
+
+    def jobs(self) -> pandas.DataFrame:
+        """One row a job, earlier takes included, in the order of the sheet.
+
+        `inputs` holds dicts, `urls` and `files` lists; `status` is without a percentage; `credits`
+        is what all attempts cost; `seconds` is from submission to result.
+        """
+        pd = _needed("pandas")
+        table = pd.DataFrame(
+            [[_cell(one, name) for name in COLUMNS] for one in self._shown],
+            columns=list(COLUMNS),
+            dtype="object",
+        )
+        status = pd.CategoricalDtype(list(STATUSES), ordered=False)
+        typed: pandas.DataFrame = table.astype({**COLUMNS, "status": status})
+        return typed
+
+    def outcomes(self) -> Figure:
+        """A bar for each status: how many jobs there are of it."""
+        counts = self.jobs()["status"].value_counts(sort=False)
+        counts = counts[counts > 0]
+        figure, axes = _chart(f"What became of {_many(len(self._shown), 'job')}", "jobs", "")
+        bars = axes.barh(list(counts.index), counts, color=[STATUSES[s] for s in counts.index])
+        axes.bar_label(bars, padding=4)
+        axes.invert_yaxis()
+        axes.margins(x=0.1)
+        axes.xaxis.set_major_locator(_whole_numbers())
+        return figure
+
+    def timings(self) -> Figure:
+        """A histogram of the seconds from submission to result, of the jobs that are done."""
+        waits = [one.seconds for one in self._shown if one.seconds is not None and one.urls]
+        half = f": half within {median(waits):.3g} s" if waits else ""
+        figure, axes = _chart(f"From submission to result{half}", "seconds", "jobs")
+        if waits:
+            axes.hist(waits, bins=min(30, max(5, len(waits))), color=STATUSES["done"])
+            axes.axvline(median(waits), color="#14201a", linewidth=1.2, linestyle="--")
+        axes.yaxis.set_major_locator(_whole_numbers())
+        return figure
+
+    def spending(self) -> Figure:
+        """Credits, summed up over time."""
+        sent = sorted(
+            (one.submitted_at, one.credits) for one in self._shown if one.submitted_at is not None
+        )
+        sums = list(accumulate(cost for _, cost in sent))
+        figure, axes = _chart(f"{_many(sums[-1] if sums else 0, 'credit')} so far", "", "credits")
+        if sent:
+            dates = _needed("matplotlib.dates")
+            moments = dates.date2num([at for at, _ in sent])
+            axes.step(moments, sums, where="post", color=STATUSES["in progress"])
+            axes.plot(moments, sums, ".", color=STATUSES["in progress"])
+            locator = dates.AutoDateLocator(minticks=2, maxticks=7)
+            axes.xaxis.set_major_locator(locator)
+            axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
+        axes.set_ylim(bottom=0)
+        return figure
+
+    def pictures(self, n: int = 12) -> Figure:
+        """A grid of `n` saved pictures: the first of each job, then the second, and so on."""
+        chosen = self._chosen(n)
+        across = min(4, len(chosen)) or 1
+        down = -(-len(chosen) // across) or 1
+        plt = _needed("matplotlib.pyplot")
+        figure: Figure
+        figure, grid = plt.subplots(
+            down, across, figsize=(3 * across, 3.3 * down), squeeze=False, layout="constrained"
+        )
+        for axes in grid.flat:
+            axes.axis("off")
+        for axes, (one, file) in zip(grid.flat, chosen, strict=False):
+            axes.imshow(_opened(file))
+            axes.set_title(_label(one), fontsize=9)
+        if not chosen:
+            grid[0][0].text(0.5, 0.5, "No saved pictures yet", ha="center")
+        plt.close(figure)
+        return figure
+
+    def _chosen(self, n: int) -> list[tuple[Shown, Path]]:
+        # One of each first: twelve pictures of three rows would say less.
+        files = [(at, one, file) for one in self._shown for at, file in enumerate(_drawable(one))]
+        files.sort(key=lambda entry: entry[0])
+        return [(one, file) for _, one, file in files[:n]]
+
+
+def _cell(one: Shown, name: str) -> object:
+    match name:
+        case "status":
+            return family(one.status)
+        case "state":
+            return str(one.state)
+        case "inputs":
+            return dict(one.inputs)
+        case "urls":
+            return list(one.urls)
+        case "files":
+            return [str(path) for path in one.files.values()]
+        case _:
+            return getattr(one, name)
+
+
+def _drawable(one: Shown) -> list[Path]:
+    kinds = (".png", ".jpg", ".webp", ".gif", ".avif")
+    return [file for file in one.files.values() if file.suffix in kinds]
+
+
+def _opened(file: Path) -> Any:
+    from PIL import Image
+
+    with Image.open(file, formats=("PNG", "JPEG", "WEBP", "GIF", "AVIF")) as opened:
+        picture = opened.convert("RGB")
+    picture.thumbnail((640, 640))
+    return picture
+
+
+def _label(one: Shown) -> str:
+    # A dollar sign would make matplotlib read the words as a formula.
+    words = textwrap.shorten(one.name or one.prompt, 40, placeholder=" …").replace("$", r"\$")
+    return words if one.take == 1 else f"{words} (take {one.take})"
+
+
+def _chart(title: str, across: str, up: str) -> tuple[Figure, Axes]:
+    """An empty chart; closed for pyplot, so that a notebook shows what is returned just once."""
+    plt = _needed("matplotlib.pyplot")
+    figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
+    axes.set_title(title, loc="left", fontweight="bold")
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.spines[["top", "right"]].set_visible(False)
+    plt.close(figure)
+    return figure, axes
+
+
+def _whole_numbers() -> Any:
+    return _needed("matplotlib.ticker").MaxNLocator(nbins="auto", integer=True)
+
+
+def _many(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def _needed(module: str) -> Any:
+    """A module of the notebook extra."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        raise ConfigError(
+            f"Tables and charts need {missing.name}, which is not installed. "
+            'Run pip install "promptsheet[notebook]".'
+        ) from None

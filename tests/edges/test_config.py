@@ -1,0 +1,200 @@
+"""The configuration: what is read, what is refused, and that everything is said at once."""
+
+from __future__ import annotations
+
+import tomllib
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from pipeline import config
+from pipeline.core.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+PROVIDERS = ROOT / "configs" / "providers"
+KEY = {"APIFRAME_API_KEY": "k-123"}
+
+
+def load(
+    tmp_path: Path, text: str, environ: dict[str, str] | None = None, need_key: bool = True
+) -> config.Settings:
+    path = tmp_path / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return config.load(path, PROVIDERS, KEY if environ is None else environ, need_key)
+
+
+def problems(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text, environ)
+    return list(caught.value.problems)
+
+
+def test_a_source_is_all_that_a_configuration_needs(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[sheet]\nsource = "rows.csv"\n')
+
+    assert settings.source == tmp_path / "rows.csv"
+    assert settings.base_url == "https://api.apiframe.pro"
+    assert settings.store_url == f"sqlite:///{tmp_path / 'promptsheet.db'}"
+    assert settings.media == tmp_path / "media"
+
+
+def test_all_problems_come_in_one_error(tmp_path: Path) -> None:
+    text = """
+        [sheet]
+        source = "rows.csv"
+        setle = "3s"
+        [pace]
+        poll_every = "soon"
+        [budget]
+        per_runn = 3
+    """
+
+    assert problems(tmp_path, text) == [
+        "mine.toml: sheet.setle: there is no such key; did you mean settle?",
+        'mine.toml: pace.poll_every: write a span of time such as "30s", "5m" or "2h"',
+        "mine.toml: budget.per_runn: there is no such key; did you mean per_run?",
+    ]
+
+
+def test_a_second_look_finds_problems_of_every_table_at_once(tmp_path: Path) -> None:
+    text = """
+        [sheet]
+        source = "rows.ods"
+        [columns]
+        stats = "Image status"
+        [defaults]
+        aspect_ratio = "wide"
+        colour = "red"
+        [store]
+        url = "mysql://x"
+    """
+
+    found = problems(tmp_path, text, {})
+
+    assert [p.split(": ")[1] for p in found] == [
+        "provider.api_key",
+        "columns.stats",
+        "defaults.colour",
+        "defaults",
+        "store.url",
+        "sheet.source",
+    ]
+
+
+def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    text = '[sheet]\nsource = "rows.csv"\n[provider]\napi_key = "sk-very-secret"\n'
+
+    (problem,) = problems(tmp_path, text)
+
+    assert "never write it here" in problem
+    assert "sk-very-secret" not in problem
+
+
+def test_a_missing_key_is_a_problem_only_where_one_is_needed(tmp_path: Path) -> None:
+    text = '[sheet]\nsource = "rows.csv"\n'
+
+    assert load(tmp_path, text, {}, need_key=False).api_key is None
+    assert problems(tmp_path, text, {}) == [
+        "mine.toml: provider.api_key: the environment variable APIFRAME_API_KEY is not set. "
+        "Put your API key there."
+    ]
+
+
+def test_a_key_of_version_2_is_told_apart_before_the_first_row(tmp_path: Path) -> None:
+    (problem,) = problems(
+        tmp_path, '[sheet]\nsource = "rows.csv"\n', {"APIFRAME_API_KEY": "afk_1234567"}
+    )
+
+    assert "version 2" in problem
+    assert "1234567" not in problem
+
+
+def test_a_key_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text("k-from-file\n")
+
+    settings = load(
+        tmp_path, '[sheet]\nsource = "rows.csv"\n[provider]\napi_key = "file:key.txt"\n', {}
+    )
+
+    assert settings.api_key is not None
+    assert settings.api_key.reveal() == "k-from-file"
+
+
+def test_no_repr_shows_the_key(tmp_path: Path) -> None:
+    settings = load(tmp_path, '[sheet]\nsource = "rows.csv"\n')
+
+    assert "k-123" not in repr(settings) + str(settings) + repr(settings.api_key)
+
+
+def test_a_provider_file_beside_the_configuration_goes_before_ours(tmp_path: Path) -> None:
+    own = tmp_path / "providers"
+    own.mkdir()
+    text = (PROVIDERS / "apiframe.toml").read_text().replace("credits = 4", "credits = 7")
+    (own / "apiframe.toml").write_text(text)
+
+    settings = load(tmp_path, '[sheet]\nsource = "rows.csv"\n')
+
+    assert settings.provider.endpoints["imagine"].credits == 7
+
+
+def test_a_misspelled_key_in_a_provider_file_is_found(tmp_path: Path) -> None:
+    own = tmp_path / "providers"
+    own.mkdir()
+    text = (PROVIDERS / "apiframe.toml").read_text().replace("deadline = 60", "dedline = 60")
+    (own / "apiframe.toml").write_text(text)
+
+    (problem,) = problems(tmp_path, '[sheet]\nsource = "rows.csv"\n')
+
+    assert problem.startswith("apiframe.toml: endpoints.imagine.dedline: there is no such key")
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ('"30s"', timedelta(seconds=30)),
+        ('"500ms"', timedelta(milliseconds=500)),
+        ('"1.5h"', timedelta(minutes=90)),
+        ("45", timedelta(seconds=45)),
+    ],
+)
+def test_a_span_of_time_is_written_as_people_write_it(
+    tmp_path: Path, written: str, meant: timedelta
+) -> None:
+    text = f'[sheet]\nsource = "rows.csv"\n[pace]\ngive_up_after = {written}\n'
+
+    assert load(tmp_path, text).pace.give_up_after == meant
+
+
+def test_no_configuration_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"There is no file .*nope.toml. Run init"):
+        config.load(tmp_path / "nope.toml", PROVIDERS, KEY)
+
+
+def test_what_is_no_toml_is_a_sentence(tmp_path: Path) -> None:
+    (problem,) = problems(tmp_path, "[sheet\n")
+
+    assert "this is not TOML" in problem
+
+
+def test_the_example_shows_every_key_with_a_comment_and_its_default(tmp_path: Path) -> None:
+    text = (ROOT / "configs" / "example.toml").read_text()
+    shown = tomllib.loads(text)
+
+    for table, field in config.Document.model_fields.items():
+        inner = field.annotation
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            assert table in shown
+            continue
+        for key, asked in inner.model_fields.items():
+            (line,) = [row for row in _table(text, table) if row.startswith(f"{key} =")]
+            assert "#" in line, f"{table}.{key} has no comment"
+            if not asked.is_required():
+                given = inner.model_validate(shown[table])
+                assert getattr(given, key) == asked.default, f"{table}.{key}"
+    assert load(tmp_path, text).source.name == "prompts.csv"
+
+
+def _table(text: str, table: str) -> list[str]:
+    return text.split(f"\n[{table}]", 1)[1].split("\n[", 1)[0].splitlines()
