@@ -152,7 +152,7 @@ class Book:
         if self.plan.to_send and not self.hold:
             self._own()
         self._write_down_jobs()
-        self.store.update_sheet(self.key, hold=self.hold.sentence if self.hold else "")
+        self._note_hold(self.hold.sentence if self.hold else "")
         return self.plan
 
     def preview(self) -> Plan:
@@ -242,6 +242,11 @@ class Book:
         )
 
     # -- reading ---------------------------------------------------------------------------------
+
+    def _note_hold(self, sentence: str) -> None:
+        if sentence != self._record.hold:
+            self.store.update_sheet(self.key, hold=sentence)
+            self._record = replace(self._record, hold=sentence)
 
     def _patch_for(self, grid: Grid) -> Patch:
         columns = self._take_in(grid)

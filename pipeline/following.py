@@ -23,7 +23,7 @@ log = logging.getLogger("promptsheet")
 #: Seconds for one question after tasks, repeats included.
 WITHIN = 30.0
 #: Questions in the air at once, and files.
-QUESTIONS, DOWNLOADS = 4, 8
+QUESTIONS, DOWNLOADS = 10, 8
 #: How long an API that answers no question is asked again by a pass that waits.
 SILENT_TRIES = 8
 
@@ -62,9 +62,14 @@ class Poller:
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
         """Ask after the attempt's task from now on; `soon`: in the next round already."""
-        if attempt.task_id and attempt.task_id not in self._open:
-            wait = timedelta(0) if soon else self._interval(attempt)
-            self._open[attempt.task_id] = Open(key, attempt, self._now() + wait)
+        if not attempt.task_id or attempt.task_id in self._open:
+            return
+        now = self._now()
+        if self._is_late(attempt):
+            next_at = (attempt.asked_at or now - self._interval(attempt)) + self._interval(attempt)
+        else:
+            next_at = now if soon else now + self._interval(attempt)
+        self._open[attempt.task_id] = Open(key, attempt, next_at)
 
     def expecting(self) -> int:
         """How many open tasks are not overdue: those that are worth waiting for."""
@@ -121,6 +126,9 @@ class Poller:
             self._stopped = True
             self._sender.end(Stop(answers.stop, True))
         wait = timedelta(seconds=answers.pause)
+        late = [(o.key, o.attempt.number) for o in asked.values() if self._is_late(o.attempt)]
+        if late:
+            await self._clerk.do(self._book.store.asked, late)
         facts = []
         for task, one in asked.items():
             one.next_at = self._now() + max(self._interval(one.attempt), wait)
@@ -188,6 +196,12 @@ class Keeper:
         """Wait for those that are under way."""
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """Let go of those that are under way; a later pass tries them again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _save(self, key: JobKey, number: int, url: str, stem: str) -> None:
         async with self._gate:

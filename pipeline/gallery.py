@@ -201,7 +201,7 @@ def _typical(shown: Iterable[Shown]) -> float | None:
 
 def spoken(seconds: float) -> str:
     """A wait as people say it: 3.4 s, 2 min 5 s, 1 h 10 min."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

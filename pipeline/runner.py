@@ -20,7 +20,7 @@ from pipeline.book import Book, Sending
 from pipeline.clerk import Clerk
 from pipeline.core.endpoint import Verdict
 from pipeline.core.errors import PromptsheetError, SheetError
-from pipeline.core.model import JobKey
+from pipeline.core.model import JobKey, State
 from pipeline.core.plan import NEEDS_A_PERSON, Line
 from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, advance, gives_back
 from pipeline.following import Keeper, Poller, Saver
@@ -77,8 +77,6 @@ class Outcome:
 class Progress:
     """How far a pass is, for a bar."""
 
-    rows: int = 0
-    finished: int = 0
     sent: int = 0
     to_send: int = 0
     at_work: int = 0
@@ -123,8 +121,12 @@ class Runner:
         self._interrupted = False
         self._news = asyncio.Event()
         self._changed = False
+        #: Why the last look came to nothing, as a sentence.
+        self._sheet_trouble = ""
         self._next_look = 0.0
         self._looked = 0.0
+        #: When the first answer is late that somebody else was waiting for, and who is gone.
+        self._ripe_at: datetime | None = None
 
     def interrupt(self) -> None:
         """Let nothing more leave; `run` ends once what is in the air has been recorded."""
@@ -153,12 +155,21 @@ class Runner:
                 await self._keeper.finish()
             if self._changed:
                 await self._look()
-        except PromptsheetError as e:
+        except Exception as e:
+            # Whatever ends the pass: what is in the air may be paid for, so it is recorded first.
+            self._sender.end()
+            while background and not (self._sender.idle or background[0].done()):
+                await asyncio.wait(background[:1], timeout=0.1)
+            if not isinstance(e, PromptsheetError):
+                raise
             self.outcome.worsen(e.exit_code, str(e))
         finally:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            if self._keeper:
+                await self._keeper.close()
+            await self._sender.drain()
             self._clerk.close()
         self._close()
         return self.outcome
@@ -170,11 +181,11 @@ class Runner:
             for task in background:
                 if task.done():
                     task.result()  # a trouble of the store ends the pass, with its sentence
-            if self._interrupted:
+            if self._interrupted or self._sender.broken:
                 if self._sender.idle:
                     return
             elif self._is_finished():
-                if not (self._asked.wait and self._changed):
+                if not (self._asked.wait and self._changed) or self._sheet_trouble:
                     return
                 await self._look()
             elif self._is_time_to_look():
@@ -197,24 +208,35 @@ class Runner:
         old = now - self._looked >= READ_EVERY
         if not self._asked.wait:
             return old and self._sender.waiting > 0
-        return old or (self._changed and now >= self._next_look)
+        ripe = self._ripe_at is not None and self._now() > self._ripe_at
+        return old or ((self._changed or ripe) and now >= self._next_look)
 
     async def _look(self) -> None:
         began = time.monotonic()
-        self._changed = False
+        changed, self._changed = self._changed, False
         try:
             plan = await self._clerk.do(self._book.look)
         except SheetError as e:
             if e.exit_code != SheetError.exit_code:
                 raise
             # Out of reach now: what is at the API is still followed, and written by a later look.
-            self.outcome.worsen(e.exit_code, str(e))
+            self._sheet_trouble, self._changed = str(e), changed
             self._sender.offer(())
         else:
+            self._sheet_trouble = ""
             only = self._asked.only or (lambda line: True)
             wanted = () if self._book.hold else plan.to_send
             self._sender.offer(line for line in wanted if line.job and only(line))
         self._sender.at_work = self._book.at_work()
+        self._ripe_at = min(
+            (
+                attempt.deadline
+                for job in self._book.jobs.values()
+                for attempt in job.attempts
+                if attempt.state is State.SUBMITTING
+            ),
+            default=None,
+        )
         self._follow_up()
         self._looked = time.monotonic()
         spent = self._looked - began
@@ -281,11 +303,8 @@ class Runner:
         self.outcome.saved += 1
 
     def _report(self) -> None:
-        statuses = self._book.plan.statuses
         self._tell(
             Progress(
-                rows=sum(statuses.values()),
-                finished=statuses["done"] + statuses["failed"] + statuses["edited"],
                 sent=self._sender.sent,
                 to_send=self._sender.sent + self._sender.waiting,
                 at_work=self._poller.expecting(),
@@ -306,8 +325,8 @@ class Runner:
             outcome.worsen(1, book.hold.sentence)
         if stop := self._sender.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
-        if self._poller.trouble:
-            outcome.worsen(3, self._poller.trouble)
+        for trouble in filter(None, (self._sheet_trouble, self._poller.trouble)):
+            outcome.worsen(3, trouble)
         if outcome.newly:
             outcome.worsen(1)
         if self._keeper and (reasons := Counter(self._keeper.trouble)):

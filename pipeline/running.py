@@ -40,10 +40,9 @@ async def passes(
     settings: list[Settings], asked: Asked, accept_columns: bool, console: Console
 ) -> list[Outcome | Busy]:
     """A pass over each sheet, all at once, with bars on a terminal; interrupted as one."""
-    runners: list[Runner] = []
-    with _interrupting(runners), show.bars(console, console.is_terminal) as progress:
+    with _interrupting() as started, show.bars(console, console.is_terminal) as progress:
         return await asyncio.gather(
-            *(_pass(one, asked, accept_columns, progress, runners.append) for one in settings)
+            *(_pass(one, asked, accept_columns, progress, started) for one in settings)
         )
 
 
@@ -67,11 +66,23 @@ async def _pass(
 
 
 @contextmanager
-def _interrupting(runners: list[Runner]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM: nothing more leaves, what is in the air is awaited, then 130."""
+def _interrupting() -> Iterator[Callable[[Runner], None]]:
+    """Ctrl-C and SIGTERM: nothing more leaves, what is in the air is awaited, then 130.
+
+    What it gives wants to be told of each pass that starts; one that starts too late ends at once.
+    """
     loop = asyncio.get_running_loop()
+    runners: list[Runner] = []
+    asked = False
+
+    def started(runner: Runner) -> None:
+        runners.append(runner)
+        if asked:
+            runner.interrupt()
 
     def interrupt() -> None:
+        nonlocal asked
+        asked = True
         for runner in runners:
             runner.interrupt()
         # Whoever asks twice does not want to wait; what was in the air is then `check needed`.
@@ -80,7 +91,7 @@ def _interrupting(runners: list[Runner]) -> Iterator[None]:
 
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, interrupt)
-    yield
+    yield started
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.remove_signal_handler(one)
 

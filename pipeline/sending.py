@@ -17,11 +17,11 @@ from typing import Protocol
 from pipeline.book import Book, Sending
 from pipeline.clerk import Clerk
 from pipeline.core.endpoint import Verdict, verdict
-from pipeline.core.errors import NotSent, StoreFull, WireError
+from pipeline.core.errors import NotSent, StoreError, StoreFull, WireError
 from pipeline.core.model import JobKey, Request, Response
 from pipeline.core.plan import Line
 from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
-from pipeline.store import Fact, Refusal
+from pipeline.store import Fact, Refusal, Store
 
 log = logging.getLogger("promptsheet")
 
@@ -80,6 +80,8 @@ class Sender:
         on_stale: Callable[[], None],
     ) -> None:
         self.stop: Stop | None = None
+        #: The store is full or out of reach: nothing that is heard from now on reaches the sheet.
+        self.broken = False
         self.sent = 0
         #: When the attempts that the API may still be working on were sent.
         self.at_work: dict[tuple[JobKey, int], datetime] = {}
@@ -160,13 +162,24 @@ class Sender:
             except TimeoutError:
                 continue
 
+    async def drain(self) -> None:
+        """Record what is in the air although the pass has ended badly: an answer is not lost.
+
+        Where the store takes nothing, the answers go to its rescue file.
+        """
+        self.end()
+        if self._air:
+            await asyncio.wait(self._air)
+        if facts := [Fact(s.key, s.attempt.number, v.event) for s, v in self._answers]:
+            self._answers = []
+            await self._clerk.do(_kept, self._book.store, facts)
+
     async def _turn(self, answers: list[tuple[Sending, Verdict]], lines: list[Line]) -> None:
         facts = [Fact(s.key, s.attempt.number, v.event) for s, v in answers]
-        try:
-            begun, refused = await self._clerk.do(self._both, facts, lines)
-        except StoreFull as e:
-            self.end(Stop(str(e), True))
-            return
+        begun, refused, trouble = await self._clerk.do(self._both, facts, lines)
+        if trouble:
+            self.broken = True
+            self.end(Stop(str(trouble), True))
         for sending in begun:
             self.sent += 1
             self.at_work[sending.key, sending.attempt.number] = sending.attempt.sent_at
@@ -180,10 +193,20 @@ class Sender:
 
     def _both(
         self, facts: list[Fact], lines: list[Line]
-    ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]]]:
-        if facts:
-            self._book.record(facts)
-        return self._book.begin(lines) if lines else ([], [])
+    ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]], StoreError | None]:
+        """Record, then begin. Where the store can do neither, what was heard is kept beside it."""
+        try:
+            if facts:
+                self._book.record(facts)
+        except StoreFull as full:  # it has kept them itself
+            return [], [], full
+        except StoreError as trouble:
+            self._book.store.rescue(facts)
+            return [], [], trouble
+        try:
+            return (*(self._book.begin(lines) if lines else ([], [])), None)
+        except StoreError as trouble:
+            return [], [], trouble
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._air.discard(task)
@@ -295,3 +318,12 @@ class Sender:
         young = self._now() - self._pace.give_up_after
         at_work = sum(sent_at > young for sent_at in self.at_work.values())
         return self._pace.in_flight - at_work
+
+
+def _kept(store: Store, facts: list[Fact]) -> None:
+    try:
+        store.record(facts)
+    except StoreFull:
+        return  # rescued already
+    except StoreError:
+        store.rescue(facts)

@@ -203,6 +203,7 @@ async def run(
         if isinstance(lease, Busy):
             return lease
         try:
+            store.reserve()
             book = open_book(settings, store, sheet, accept_columns)
             async with (
                 Api(

@@ -116,6 +116,8 @@ class Attempt:
     ended_at: datetime | None = None
     #: Credits that the API reported, where it reports any.
     reported: int | None = None
+    #: When an overdue task was last asked after: ever less often.
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

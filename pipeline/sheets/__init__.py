@@ -14,11 +14,11 @@ from pipeline.core.model import Claim, Grid, Patch
 
 
 class Sheet(Protocol):
-    """One sheet, wherever it lies. Every method may raise `SheetError` with a sentence for people."""
+    """One sheet, wherever it lies. Every method may raise SheetError with a sentence."""
 
     @property
     def key(self) -> str:
-        """The sheet's identity in the store: stable across renames of its tab, unique to its place."""
+        """The sheet's identity in the store, the same for as long as it is the same sheet."""
 
     @property
     def title(self) -> str:
@@ -28,7 +28,7 @@ class Sheet(Protocol):
         """The sheet as it is now. Raises SheetError if it cannot be reached."""
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """Read anew, ask `patch_for` which cells to change, change exactly those: the grid as it now is.
+        """Read anew, ask `patch_for` which cells to change, change those: the grid as it now is.
 
         `patch_for` may be called again with a newer grid when somebody saved in between, and must
         then answer for that one. An empty patch writes nothing. Cells beyond the width of a row or

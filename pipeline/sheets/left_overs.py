@@ -79,8 +79,10 @@ def put_back(
             came_out.unlink()
             return
         if unsure and os.path.samestat(came_out.stat(), unsure):
-            late = _older(came_out, target, exchange)
-            break
+            if not _is_later(came_out, target):
+                late = came_out
+                break
+            _keep_aside(_copied(going_in, target), target)
         late, there, unsure = came_out, going_in, None if at_rest else before
     _keep_aside(late, target)
 
@@ -103,10 +105,17 @@ def _is_at_rest(path: Path, pause: Pause) -> bool:
     return not being_written(path)
 
 
-def _older(came_out: Path, target: Path, exchange: Exchange) -> Path:
-    """The older of two saves, outside; the later one is the file."""
-    later = being_written(came_out) or came_out.stat().st_mtime_ns > target.stat().st_mtime_ns
-    return exchange(came_out, target) if later else came_out
+def _is_later(save: Path, other: Path) -> bool:
+    """Whether `save` was written after `other`, as far as their times tell."""
+    if being_written(other):
+        return False
+    return being_written(save) or save.stat().st_mtime_ns > other.stat().st_mtime_ns
+
+
+def _copied(content: bytes, target: Path) -> Path:
+    part = part_name(target)
+    part.write_bytes(content)
+    return part
 
 
 def _settle_one(left: Path, target: Path, kind: re.Match[str], exchange: Exchange) -> None:

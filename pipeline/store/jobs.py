@@ -10,7 +10,17 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from pipeline.core.model import Attempt, Job, JobKey, Result, State
 from pipeline.store.base import Base, chunks, digest, made, number_of, stirred, uncollected, upsert
@@ -154,6 +164,22 @@ class Jobs(Base):
                 new.on_conflict_do_update(index_elements=["job", "digest"], set_=kept)
             )
             return True
+
+    def forget_file(self, key: JobKey, url: str) -> bool:
+        """Take back the note of a saved file, so that it is saved anew: whether there was one."""
+        with self._writing() as connection:
+            raising = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
+            job = connection.execute(raising.values(moved=_moved(connection, key))).scalar()
+            noted = (files.c.job == job) & (files.c.digest == digest(url))
+            return connection.execute(delete(files).where(noted)).rowcount == 1
+
+    def asked(self, places: Collection[tuple[JobKey, int]]) -> None:
+        """Note that these attempts' tasks were asked after now; no news, so nothing else moves."""
+        with self._writing() as connection:
+            for key, number in places:
+                job = select(jobs.c.id).where(_is(connection, key)).scalar_subquery()
+                one = and_(attempts.c.job == job, attempts.c.number == number)
+                connection.execute(update(attempts).where(one).values(asked_at=self._now()))
 
     def history(self, key: JobKey) -> list[HistoryLine]:
         """What happened to the job, the oldest first."""

@@ -222,6 +222,7 @@ attempts = Table(
     Column("reason", Words, nullable=False, default=""),
     Column("ended_at", Moment),
     Column("reported", BigInteger),
+    Column("asked_at", Moment),
     # What was asked, as JSON, and the counters that hold `charged` credits for it.
     Column("body", Text, nullable=False, default="null"),
     Column("api_key", Words, nullable=False, default=""),

@@ -51,4 +51,4 @@ def trouble(place: str, error: Exception) -> StoreError:
 
 def _first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
+    return lines[0][:200].rstrip(".") if lines else type(error).__name__

@@ -28,6 +28,7 @@ from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succe
 from tests.fakes.raw_server import (
     RawServer,
     Script,
+    a_few_turns,
     answer,
     answers,
     answers_then,
@@ -341,8 +342,7 @@ def test_a_kept_connection_that_the_server_has_closed_is_replaced(clock: Clock) 
         async with server, api_at(server.url) as api:
             first = await meaning(api)
             await server.has(lambda it: it.ended == 1)
-            for _ in range(5):
-                await asyncio.sleep(0)  # the client's end hears of it in the same loop
+            await a_few_turns()  # until the client's end has heard of it
             return [first, await meaning(api)]
 
     assert asyncio.run(run()) == [Verdict(Accepted(TASK))] * 2

@@ -292,6 +292,21 @@ def test_saved_files_come_back_in_the_order_of_their_urls(store: Store) -> None:
     assert not store.save_file(KEY._replace(take=2), 1, "a", "a.png")
 
 
+def test_a_file_that_is_forgotten_is_to_be_saved_anew(store: Store) -> None:
+    store.add([KEY])
+    store.save_file(KEY, 1, "a", "a.png")
+    store.save_file(KEY, 1, "b", "b.png")
+    cursor = store.cursor("sheet")
+
+    assert store.forget_file(KEY, "a")
+    assert not store.forget_file(KEY, "a")
+    assert not store.forget_file(KEY._replace(take=9), "a")
+    job = store.job(KEY)
+    assert job
+    assert job.files == {"b": "b.png"}
+    assert store.changed("sheet", cursor)[1] == {KEY}
+
+
 def test_the_request_is_kept_as_it_was_sent(store: Store) -> None:
     store.add([KEY])
     asked = Intent(KEY, 1, "{}", (), "imagine", 8, 120, {"prompt": "a \ud800 cat", "n": [1, None]})

@@ -50,6 +50,10 @@ class Peer:
     def close(self) -> None:
         self._writer.close()
 
+    def drop(self) -> None:
+        """Close, whatever has not been sent."""
+        self._writer.transport.abort()
+
     async def closed(self) -> None:
         """Close, and wait until the other side has been told."""
         self._writer.close()
@@ -70,7 +74,8 @@ class RawServer:
         self.connections = 0
         self.ended = 0
         self._seen: asyncio.Condition = asyncio.Condition()
-        self._peers: set[asyncio.Task[None]] = set()
+        self._peers: list[Peer] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def read(self) -> int:
@@ -104,15 +109,20 @@ class RawServer:
         trace: TracebackType | None,
     ) -> None:
         self._server.close()
-        for task in self._peers:
+        await a_few_turns()  # for connections that are just being accepted
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._peers, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for peer in self._peers:
+            peer.drop()
+        await a_few_turns()
 
-    async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         script = self.scripts[min(self.connections, len(self.scripts) - 1)]
         self.connections += 1
-        task = asyncio.ensure_future(self._follow(script, Peer(self, reader, writer)))
-        self._peers.add(task)
+        peer = Peer(self, reader, writer)
+        self._peers.append(peer)
+        self._tasks.append(asyncio.ensure_future(self._follow(script, peer)))
 
     async def _follow(self, script: Script, peer: Peer) -> None:
         try:
@@ -123,6 +133,12 @@ class RawServer:
             await peer.closed()
             self.ended += 1
             await self.changed()
+
+
+async def a_few_turns() -> None:
+    """Let the loop do what is due already: both ends of a loopback connection live in it."""
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def answer(status: int, body: object = b"", **headers: str) -> bytes:

@@ -37,6 +37,8 @@ class Line:
     copied: bool = False
     #: Somebody's hand was in our cells of this line, so that it may pass for a stranger or a copy.
     odd: bool = False
+    #: Our cells of this line may not say the truth, or nothing yet: since the last quiet look.
+    raw: bool = True
     earlier: list[str] = field(default_factory=list)
 
     @property
@@ -258,7 +260,7 @@ class Team:
         ours = self._ours(header)
         places = [chance.choice(ours)] if chance.random() < 0.6 else ours
         for to in range(at + 1, min(at + 3, len(rows))):
-            self.lines[to].odd = True
+            self._meddle(self.lines[to])
             for place in places:
                 rows[to][place] = rows[at][place]
         self._save(header, rows)
@@ -268,7 +270,7 @@ class Team:
         header, rows = self.read()
         at = chance.randrange(len(rows))
         ours = self._ours(header)
-        self.lines[at].odd = True
+        self._meddle(self.lines[at])
         for place in [chance.choice(ours)] if chance.random() < 0.7 else ours:
             rows[at][place] = ""
         self._save(header, rows)
@@ -278,7 +280,7 @@ class Team:
         header, rows = self.read()
         at = chance.randrange(len(rows))
         place = chance.choice(self._ours(header))
-        self.lines[at].odd = True
+        self._meddle(self.lines[at])
         rows[at][place] = chance.choice([*SCRIBBLES, chance.choice(rows)[place]])
         self._save(header, rows)
 
@@ -289,7 +291,7 @@ class Team:
         cells = [row[place] for row in rows]
         chance.shuffle(cells)
         for line, row, cell in zip(self.lines, rows, cells, strict=True):
-            line.odd = True
+            self._meddle(line)
             row[place] = cell
         self._save(header, rows)
 
@@ -305,7 +307,8 @@ class Team:
             row[place] = was.cells[PROMPT]
             line.cells[PROMPT] = was.cells[PROMPT]
             line.token, line.copied, line.earlier = was.token, was.copied, was.earlier
-            line.odd = True
+        for line in self.lines:
+            self._meddle(line)
         self._save(header, rows)
 
     def raise_take(self, chance: Random) -> None:
@@ -352,7 +355,7 @@ class Team:
         self.titles = list(saved.titles)
         self.lines = [line.twin() for line in saved.lines]
         for line in self.lines:
-            line.odd = True
+            self._meddle(line)
 
     def remove_a_column(self, chance: Random) -> None:
         """A column of the people's that matters is gone."""
@@ -379,7 +382,7 @@ class Team:
         header, rows = self.read()
         ours = self._ours(header)
         for line in self.lines:
-            line.odd = True
+            self._meddle(line)
         self._without(header, rows, [chance.choice(ours)] if chance.random() < 0.5 else ours)
 
     def delete_all(self, chance: Random) -> None:
@@ -428,9 +431,17 @@ class Team:
 
     def _copied(self, line: Line) -> Line:
         new = line.twin()
-        new.copied, new.odd = True, True
-        line.odd = True
+        new.copied = new.odd = line.odd = True
+        if line.raw:  # without our marks a copy is the same words typed once more
+            self._own(new)
         return new
+
+    def _meddle(self, line: Line) -> None:
+        """A hand in our cells of a line: a copy of it may now look like words typed once more."""
+        line.odd = line.raw = True
+        if any(one.token == line.token for one in self.lines if one is not line):
+            line.copied = True
+            self._own(line)
 
     def _mark_twin(self, line: Line) -> None:
         """A line that comes back beside itself (an old version brought it already) is a copy."""

@@ -1,0 +1,1 @@
+"""What things cost: an import, a row, a request, a pass."""

@@ -1,0 +1,266 @@
+"""Killed in any moment: no row is paid twice, no recorded result is lost, the file stays whole.
+
+The real program is ended by SIGKILL in moments that are found from outside: a proxy holds up what
+is on its way, and the sheet's folder is watched. *After* each kill it is worked out, from the file,
+the store on the disk and the API's own count, in which class of moment it fell; what fell into
+another class counts there. A few rows are added before each start, as a team does.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import select
+import struct
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import count
+from pathlib import Path
+from random import Random
+from urllib.request import ProxyHandler, build_opener
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from pipeline.sandbox.pictures import code_of, read_code
+from tests.fakes.pausing_proxy import Moment, PausingProxy, pausing_proxy
+from tests.fakes.program import KEY, Program, Studio, call, until
+from tests.fakes.sandbox_process import sandbox_process
+
+#: Rows that are added before each start, and requests in the air at once.
+ROWS, CONCURRENCY = 3, 3
+#: Seconds that a submission gets; afterwards whoever comes next may call its answer lost.
+DEADLINE = 1
+
+
+class Class(Enum):
+    """Where in its work the program was killed."""
+
+    MINTED = "ids are in the file, nothing is sent"
+    INTENT = "the intent is in the store, the API has not read the request"
+    TAKEN = "taken, not answered"
+    ANSWERED = "answered, not recorded"
+    REPLACING = "in the replacement of the file"
+
+
+@dataclass
+class Ordeal:
+    """One sheet, killed again and again, and what has become of it."""
+
+    studio: Studio
+    sandbox: Sandbox
+    proxy: PausingProxy
+    chance: Random
+    prompts: list[str] = field(default_factory=list)
+    kills: Counter[Class] = field(default_factory=Counter)
+    elsewhere: int = 0
+    #: Prompts that were in the air at a kill, and those whose task was recorded by then.
+    in_air: set[str] = field(default_factory=set)
+    recorded: set[str] = field(default_factory=set)
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def kill_in(self, wanted: Class) -> None:
+        """Add rows, start the program, kill it there, and see where it was."""
+        new = [f"a fox, number {next(self.numbers)}" for _ in range(ROWS)]
+        self.prompts += new
+        self.studio.add(new)
+        config = self.studio.folder / "pipeline.toml"
+        with watching(self.studio.folder) as watch, Program("run", config, "--wait") as program:
+            self._strike(wanted, program, watch)
+            program.end()
+        self.proxy.cut()
+        self._take_stock(wanted, new)
+
+    def finish(self) -> None:
+        """Further runs, without kills, until there is nothing left to do."""
+        for _ in range(3):
+            ended = call("run", self.studio.folder / "pipeline.toml", "--wait")
+            assert ended.is_plain, ended.said
+            assert ended.code in (0, 1), ended.said
+            if set(self.studio.statuses()) <= {"done", "check needed"}:
+                return
+        raise AssertionError(f"not at an end: {self.studio.statuses()}")
+
+    def tell(self) -> None:
+        """The histogram, and both numbers beside each other."""
+        taken = Counter(self.sandbox.state()["tasks"])
+        statuses = self.studio.statuses()
+        print()
+        for one in Class:
+            print(f"{self.kills[one]:4}  {one.value}")
+        print(f"{self.elsewhere:4}  elsewhere")
+        print(
+            f"safety: paid twice {sum(n - 1 for n in taken.values())}, "
+            f"results lost {len(self.lost_results())}; liveness: {statuses['done']} of "
+            f"{len(self.prompts)} rows done, {statuses['check needed']} to be checked "
+            f"of {len(self.in_air)} requests in the air at {self.kills.total()} kills"
+        )
+
+    def assert_kept(self) -> None:
+        """Everything that is promised."""
+        tasks = self.sandbox.state()["tasks"]
+        statuses = self.studio.statuses()
+        self.studio.assert_whole(self.prompts)
+        assert max(tasks.values()) == 1  # by the API's own count
+        assert set(tasks) <= set(self.prompts)
+        assert statuses["check needed"] <= len(self.in_air)
+        assert statuses["done"] + statuses["check needed"] == len(self.prompts)
+        assert self.lost_results() == []
+        done = [row for row in self.studio.rows() if row["status"] == "done"]
+        assert all(_is_own(row) for row in done)
+        assert len({row["row_id"] for row in self.studio.rows()}) == len(self.prompts)
+
+    def lost_results(self) -> list[str]:
+        """Prompts whose task was recorded at some kill, and whose row is not done."""
+        done = {row["Prompt"] for row in self.studio.rows() if row["status"] == "done"}
+        return sorted(self.recorded - done)
+
+    def _strike(self, wanted: Class, program: Program, watch: Watch) -> None:
+        if wanted in MOMENTS:
+            number = self.chance.randint(1, ROWS)
+            self.proxy.pause_at(MOMENTS[wanted], number, program.kill)
+            until(lambda: program.is_over, f"killed: {wanted.value}")
+            return
+        event, name = self.chance.choice(STEPS[wanted])
+        watch.until(event, name)
+        program.kill()
+
+    def _take_stock(self, wanted: Class, new: list[str]) -> None:
+        """After a kill: the file is whole, and it shows where the program was."""
+        self.studio.assert_whole(self.prompts)
+        attempts = self.studio.attempts()
+        self.recorded |= {one["prompt"] for one in attempts if one["task_id"]}
+        left = {one["prompt"] for one in attempts if one["state"] == "submitting"} - self.in_air
+        assert len(left) <= CONCURRENCY
+        self.in_air |= left
+        begun = {one["prompt"] for one in attempts}
+        found = list(self._signs(new, left, begun))
+        if found:
+            self.kills[wanted if wanted in found else found[0]] += 1
+        else:
+            self.elsewhere += 1
+
+    def _signs(self, new: list[str], left: set[str], begun: set[str]) -> Iterator[Class]:
+        """The classes that the moment of the kill belongs to."""
+        taken = left & self.sandbox.state()["tasks"].keys()
+        answered = {json.loads(body)["prompt"] for body in self.proxy.answered}
+        if left & answered:
+            yield Class.ANSWERED
+        if taken - answered:
+            yield Class.TAKEN
+        if left - taken:
+            yield Class.INTENT
+        if self.studio.left_overs():
+            yield Class.REPLACING
+            return
+        ids = {row["Prompt"] for row in self.studio.rows() if row.get("row_id")}
+        if ids.issuperset(new) and not begun & {*new}:
+            yield Class.MINTED
+
+
+class Watch:
+    """What happens in a folder, as the system tells it (inotify)."""
+
+    def __init__(self, told: int) -> None:
+        self._told = told
+
+    def until(self, event: int, name: re.Pattern[str]) -> None:
+        """Return in the moment in which that happens to a file of such a name."""
+        while select.select([self._told], [], [], 40)[0]:
+            heard, at = os.read(self._told, 65536), 0
+            while at < len(heard):
+                _, mask, _, length = struct.unpack_from("iIII", heard, at)
+                file = heard[at + 16 : at + 16 + length].rstrip(b"\0").decode()
+                at += 16 + length
+                if mask & event and name.fullmatch(file):
+                    return
+        raise AssertionError(f"waited in vain for {name.pattern}")
+
+
+@contextmanager
+def watching(folder: Path) -> Iterator[Watch]:
+    """Every event in the folder from now on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    told = libc.inotify_init1(os.O_CLOEXEC)
+    try:
+        assert libc.inotify_add_watch(told, os.fsencode(folder), APPEARS | MOVES | GOES) > 0
+        yield Watch(told)
+    finally:
+        os.close(told)
+
+
+#: Events, as Linux numbers them.
+MOVES, APPEARS, GOES = 0x80, 0x100, 0x200
+SHEET = re.compile(r"prompts\.csv")
+PART = re.compile(r"\.prompts\.csv\.promptsheet-[0-9a-f]{8}\.part")
+#: The new file before the exchange, the old one after it.
+OTHER = re.compile(r"\.prompts\.csv\.promptsheet-[0-9a-f]{16}-[0-9a-f]{16}-[0-9a-f]{8}")
+
+MOMENTS = {
+    Class.INTENT: Moment.BEFORE,
+    Class.TAKEN: Moment.TAKEN,
+    Class.ANSWERED: Moment.ANSWERED,
+}
+STEPS = {
+    # Once the old file is gone, the one that bears the ids is there for good.
+    Class.MINTED: [(GOES, OTHER)],
+    # A file beside it is begun, complete, and has traded places with the sheet.
+    Class.REPLACING: [(APPEARS, PART), (MOVES, OTHER), (MOVES, SHEET)],
+}
+
+
+@contextmanager
+def ordeal(folder: Path, seed: int) -> Iterator[Ordeal]:
+    """A sheet without rows, and everything that is needed to run it."""
+    with (
+        sandbox_process(KEY, task_seconds=0.2, plain_pictures=True) as sandbox,
+        pausing_proxy(sandbox.url) as proxy,
+    ):
+        studio = Studio(folder, proxy.url)
+        studio.write([])
+        studio.answers_within(DEADLINE)
+        studio.config(concurrency=CONCURRENCY)
+        yield Ordeal(studio, sandbox, proxy, Random(seed))
+
+
+@pytest.mark.parametrize("wanted", Class)
+def test_killed_in_one_moment_again_and_again(wanted: Class, tmp_path: Path) -> None:
+    with ordeal(tmp_path, seed=1) as one:
+        for _ in range(12):
+            one.kill_in(wanted)
+            if one.kills[wanted] == 4:
+                break
+        one.finish()
+
+        one.tell()
+        assert one.kills[wanted] == 4
+        one.assert_kept()
+
+
+@pytest.mark.soak
+def test_killed_in_all_moments_of_one_sheets_life(tmp_path: Path) -> None:
+    with ordeal(tmp_path, seed=2) as one:
+        for _ in range(15 * len(Class) * 3):
+            rare = [wanted for wanted in Class if one.kills[wanted] < 15]
+            if not rare:
+                break
+            one.kill_in(one.chance.choice(rare))
+        one.finish()
+
+        one.tell()
+        assert min(one.kills[wanted] for wanted in Class) >= 15
+        one.assert_kept()
+
+
+def _is_own(row: dict[str, str]) -> bool:
+    """Whether the row's first picture was made from the words beside it."""
+    url = row["image_urls"].splitlines()[0]
+    # Without the proxy that the environment may name.
+    with build_opener(ProxyHandler({})).open(url, timeout=20) as answer:
+        code, _ = read_code(answer.read())
+    return code == code_of(row["Prompt"])

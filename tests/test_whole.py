@@ -1,0 +1,281 @@
+"""The whole of it, driven at random: whatever people, the API and crashes do, in any order.
+
+The machine needs no wire: a pass is taken step by step (`tests/whole/world.py`), and what the API
+took is counted there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+
+from hypothesis import HealthCheck, Phase, note, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.whole.api import Answer, Turn
+from tests.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
+from tests.whole.world import COPY, MAIN, OTHER, Killed, Pass, Shape, World
+
+PICK = st.integers(0, 2**24 - 1)
+SHAPES = st.builds(
+    Shape,
+    titles=st.sampled_from(
+        [
+            (PROMPT, REMARK, TAKE),
+            (REMARK, PROMPT, TAKE),
+            (PROMPT, TAKE, REMARK, SKIP),
+            (PROMPT, REMARK),
+            (PROMPT, TAKE, APPROVED, REMARK),
+        ]
+    ),
+    ours=st.sampled_from([(), (), ("status", "image_1"), ("image_urls", "credits", "row_id")]),
+    settle=st.sampled_from([timedelta(0), timedelta(0), timedelta(seconds=30)]),
+    per_run=st.sampled_from([None, None, None, 8]),
+    per_day=st.sampled_from([None, None, None, 12]),
+)
+#: Mostly an API that works; lost answers are what costs money.
+ANSWERS = st.sampled_from([*Answer, Answer.ACCEPTED, Answer.ACCEPTED, Answer.LOST_TAKEN])
+TURNS = st.sampled_from([*Turn, Turn.FINISH, Turn.FINISH])
+SECONDS = st.sampled_from([1, 20, 31, 46, 59, 61, 61, 200, 7300])
+
+
+class Machine(RuleBasedStateMachine):
+    """Random steps; `counts` says what happened over all runs of a test."""
+
+    counts: Counter[str] = Counter()
+    examples = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).examples += 1
+        self.world: World
+
+    @initialize(shape=SHAPES, number=st.integers(0, 10**6), rows=st.integers(1, 4))
+    def a_sheet(self, shape: Shape, number: int, rows: int) -> None:
+        self.world = World(number, shape)
+        for row in range(rows):
+            self.world.team.do("add", number + row, self.world.clock())
+        if APPROVED in shape.titles:
+            self.world.team.do("approve all", 0, self.world.clock())
+
+    # -- people ----------------------------------------------------------------------------------
+
+    @rule(picks=st.lists(PICK, min_size=1, max_size=3))
+    def gestures(self, picks: list[int]) -> None:
+        for pick in picks:
+            self.world.gesture(pick)
+
+    @precondition(lambda self: self.world.api.tasks)
+    @rule(pick=PICK)
+    def retry(self, pick: int) -> None:
+        self.world.retry(pick)
+
+    @precondition(lambda self: self.world.api.tasks)
+    @rule()
+    def pause_or_resume(self) -> None:
+        self.world.pause()
+
+    # -- a pass, all at once, with things that come in between -----------------------------------
+
+    @rule(
+        between=st.lists(PICK, min_size=8, max_size=8),
+        answers=st.lists(ANSWERS, min_size=1, max_size=4),
+        turns=st.lists(TURNS, min_size=1, max_size=3),
+        leased=st.booleans(),
+    )
+    def a_pass(
+        self, between: list[int], answers: list[Answer], turns: list[Turn], leased: bool
+    ) -> None:
+        world = self.world
+        if len(world.passes) > 1:
+            world.end(world.passes[0])
+        one = world.start(MAIN, leased)
+        if one is None:
+            return
+        steps: list[Callable[[], None]] = [
+            partial(world.look, one, self._what(one, between[0]), self._what(one, between[1])),
+            partial(world.begin, one),
+            *(partial(world.leave, one, answers[n % len(answers)]) for n in range(4)),
+            partial(world.record, one),
+            partial(world.ask_after, one, between[7], turns),
+            partial(world.record, one),
+            partial(world.look, one, self._what(one, between[5])),
+        ]
+        gaps = {1: between[2], 2: between[3], 6: between[4], 9: between[6]}
+        for number, step in enumerate(steps):
+            if number in gaps and (what := self._what(one, gaps[number])):
+                try:
+                    what()
+                except Killed:
+                    world.crash(one)
+            if one not in world.passes:
+                return
+            step()
+        if one in world.passes and not one.ready:
+            world.end(one)
+
+    def _what(self, one: Pass, pick: int) -> Callable[[], None] | None:
+        """What happens in a gap: mostly nothing, sometimes the worst."""
+        world, kind, rest = self.world, pick % 16, pick // 16
+        if kind < 7:
+            return None
+        if kind < 11:
+            return partial(world.gesture, rest)
+        if kind < 13:
+            return self._die
+        if kind < 14:
+            return partial(world.clock.on, (1, 46, 61)[rest % 3])
+        return partial(self._another, rest)
+
+    def _die(self) -> None:
+        raise Killed
+
+    def _another(self, pick: int) -> None:
+        """Another pass does all it can, while the first one waits."""
+        world = self.world
+        names = [MAIN, OTHER]
+        another = world.start(names[pick % 5 == 0], leased=pick % 7 == 0)
+        if another:
+            world.look(another)
+            world.begin(another)
+            while another.ready:
+                world.leave(another, list(Answer)[pick % len(Answer)])
+            if pick % 3:
+                world.end(another)
+            else:
+                world.crash(another)
+
+    # -- a pass, step by step --------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.world.passes) < 2)
+    @rule(leased=st.booleans())
+    def start(self, leased: bool) -> None:
+        self.world.start(MAIN, leased)
+
+    @precondition(lambda self: len(self.world.passes) < 3)
+    @rule(pick=PICK)
+    def start_elsewhere(self, pick: int) -> None:
+        """Somebody else's store, or an old copy of ours, is set to work on the sheet."""
+        world = self.world
+        name = COPY if pick % 2 and world.may_restore() else OTHER
+        if another := world.start(name):
+            world.look(another)
+            world.begin(another)
+            while another.ready:
+                world.leave(another, Answer.ACCEPTED)
+            world.end(another)
+
+    @precondition(lambda self: self.world.passes)
+    @rule(pick=PICK, between=PICK, kind=st.integers(0, 2))
+    def look(self, pick: int, between: int, kind: int) -> None:
+        one = self._one(pick)
+        what = self._what(one, between)
+        self.world.look(one, what if kind == 1 else None, what if kind == 2 else None)
+
+    @precondition(lambda self: any(one.queue for one in self.world.passes))
+    @rule(pick=PICK, most=st.integers(1, 4))
+    def begin(self, pick: int, most: int) -> None:
+        self.world.begin(self._one(pick), most)
+
+    @precondition(lambda self: any(one.ready for one in self.world.passes))
+    @rule(pick=PICK, answers=st.lists(ANSWERS, min_size=1, max_size=4))
+    def leave(self, pick: int, answers: list[Answer]) -> None:
+        for how in answers:
+            self.world.leave(self._one(pick), how)
+
+    @precondition(lambda self: any(one.answers for one in self.world.passes))
+    @rule(pick=PICK)
+    def record(self, pick: int) -> None:
+        self.world.record(self._one(pick))
+
+    @precondition(lambda self: self.world.passes and self.world.api.tasks)
+    @rule(pick=PICK, turns=st.lists(TURNS, min_size=1, max_size=4))
+    def ask_after(self, pick: int, turns: list[Turn]) -> None:
+        self.world.ask_after(self._one(pick), pick, turns)
+
+    @precondition(lambda self: self.world.passes)
+    @rule(pick=PICK)
+    def crash(self, pick: int) -> None:
+        self.world.crash(self._one(pick))
+
+    # -- elsewhere -------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.world.api.tasks)
+    @rule(pick=PICK, what=TURNS)
+    def task_moves(self, pick: int, what: Turn) -> None:
+        self.world.task_moves(pick, what)
+
+    @precondition(lambda self: self.world.mail)
+    @rule(picks=st.lists(PICK, min_size=1, max_size=3))
+    def callbacks(self, picks: list[int]) -> None:
+        for pick in picks:
+            self.world.callback(pick)
+
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds: int) -> None:
+        self.world.clock.on(seconds)
+
+    @rule()
+    def back_up(self) -> None:
+        self.world.back_up()
+
+    @rule()
+    def left_in_peace(self) -> None:
+        self.world.peace()
+
+    # -- always ----------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_is_paid_twice(self) -> None:
+        self.world.assert_nothing_paid_twice()
+
+    def teardown(self) -> None:
+        try:
+            self.world.peace()
+        finally:
+            note("\n".join(self.world.story))
+            for counts in (self.world.counts, self.world.team.counts, self.world.api.counts):
+                type(self).counts += counts
+            self.world.close()
+
+    def _one(self, pick: int) -> Pass:
+        return self.world.passes[pick % len(self.world.passes)]
+
+
+def run(number: int, examples: int, steps: int = 30, shrink: bool = False) -> type[Machine]:
+    """The machine with its own count, run with a seed; raises what it finds."""
+
+    class Fresh(Machine):
+        counts = Counter()
+        examples = 0
+
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        phases=phases,
+        report_multiple_bugs=False,
+        print_blob=False,
+        # Files, even in memory, make a run slow; a run that cannot go on is none.
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    run_state_machine_as_test(seed(number)(Fresh), settings=chosen)
+    return Fresh
+
+
+def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_rest() -> None:
+    ran = run(1, 100)
+
+    print(sorted(ran.counts.items()))
