@@ -21,7 +21,6 @@ from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
 from pipeline.core.plan import Rules, standing_of
 from pipeline.core.states import shown, state_of
 from pipeline.sheets import Sheet
-from pipeline.store.troubles import told
 
 #: What a row that is not sent may say of itself; anything else in its cell is a scribble.
 UNSENT = (
@@ -89,7 +88,7 @@ def everything(settings: Settings) -> list[Shown]:
             f"Nothing has been run yet: there is no store {place}. "
             f"Run promptsheet run {settings.path.name} first."
         )
-    with told(str(place)), wiring.scratch_store(settings) as store:
+    with wiring.scratch_store(settings) as store:
         sheet = wiring.open_sheet(settings, store)
         view = _View(
             memory=store.memory(sheet.key),

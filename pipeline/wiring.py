@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,14 +20,14 @@ from pipeline import config
 from pipeline.book import Book, Header
 from pipeline.config import Settings
 from pipeline.core.columns import read_header
-from pipeline.core.errors import SheetError
+from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.model import Grid
 from pipeline.core.plan import Rules
 from pipeline.runner import Asked, Outcome, Progress, Runner
 from pipeline.sending import Pace
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv_file import CsvSheet
-from pipeline.store import Lease, Limits, Store
+from pipeline.store import Lease, Limits, Store, copied
 
 #: A lease that is not renewed for so long is another's to take.
 LEASE_SECONDS = 45.0
@@ -61,24 +62,16 @@ def open_store(settings: Settings) -> Iterator[Store]:
 @contextmanager
 def scratch_store(settings: Settings) -> Iterator[Store]:
     """A copy of the store in a passing place: whatever is done to it changes nothing."""
-    import shutil
-    import sqlite3
-    import tempfile
-    from contextlib import closing
-
     file = Path(settings.store_url.removeprefix("sqlite:///"))
-    folder = Path(tempfile.mkdtemp(prefix="promptsheet-"))
-    try:
-        if file.is_file():
-            with (
-                closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as source,
-                closing(sqlite3.connect(folder / "copy.db")) as copy,
-            ):
-                source.backup(copy)
-        with Store(f"sqlite:///{folder / 'copy.db'}", now=now) as store:
-            yield store
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
+        copy = Path(folder) / "copy.db"
+        try:
+            if file.exists():
+                copied(file, copy)
+            with Store(f"sqlite:///{copy}", now=now) as store:
+                yield store
+        except StoreError as e:
+            raise type(e)(str(e).replace(str(copy), str(file))) from e
 
 
 def open_sheet(settings: Settings, store: Store) -> Sheet:

@@ -43,10 +43,16 @@ def patch(
         row = grid[line.seen.place]
         truth = cells_of(line)
         truths.update(t for n in ("row_id", "task_id", "image_urls") if (t := truth.get(n)))
-        for name, at in ours:
-            said = row[at] if at < len(row) else ""
-            if said != (says := truth.get(name, "")):
-                cells[line.seen.place, at] = says
+        differing = {
+            (line.seen.place, at): says
+            for name, at in ours
+            if (says := truth.get(name, "")) != (row[at] if at < len(row) else "")
+        }
+        if any(at >= len(row) for _, at in differing):
+            # A row that grows grows whole, so that it is no shorter than its neighbours.
+            beyond = {(line.seen.place, at): "" for _, at in ours if at >= len(row)}
+            differing = beyond | differing
+        cells.update(differing)
     cells.update(_stray_results(lines, grid, ours, truths))
     return cells
 

@@ -25,7 +25,7 @@ from typing import Self
 from pipeline.store.budget import Budget, Spent
 from pipeline.store.facts import Fact
 from pipeline.store.jobs import HistoryLine, Jobs
-from pipeline.store.opening import network_file_system, opened, parsed_url, prepare
+from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
 from pipeline.store.pace import Paces
 from pipeline.store.recording import Recording
 from pipeline.store.rows import Rows
@@ -44,6 +44,7 @@ __all__ = [
     "SheetRecord",
     "Spent",
     "Store",
+    "copied",
     "network_file_system",
     "utc_now",
 ]

@@ -10,14 +10,17 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine, Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from pipeline.store.opening import WRITES
 from pipeline.store.tables import sheets
 from pipeline.store.troubles import told
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 T = TypeVar("T")
 #: How many values go into one question: every database has a limit.
@@ -77,6 +80,9 @@ class Base:
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     """An INSERT that can say what happens on a conflict: both dialects spell it alike."""
     if connection.dialect.name == "postgresql":
+        # Costs a tenth of a second to import, so only those pay who have one.
+        from sqlalchemy.dialects import postgresql
+
         return postgresql.insert(table)
     return sqlite.insert(table)
 

@@ -172,3 +172,19 @@ def network_file_system(path: Path, mountinfo: str) -> str:
         if path.is_relative_to(point) and len(point.parts) >= len(best.parts):
             best, kind = point, right.split(" ")[0]
     return kind if kind in NETWORK else ""
+
+
+def copied(file: Path, to: Path) -> None:
+    """Copy a SQLite store as it is in this moment, and leave nothing beside it that was not there.
+
+    Raises StoreError where it cannot be read.
+    """
+    # Without a log of changes beside it nobody is writing, and SQLite need not make its side files.
+    at_rest = not Path(f"{file}-wal").exists()
+    address = f"{file.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
+    with (
+        told(str(file)),
+        closing(sqlite3.connect(address, uri=True)) as source,
+        closing(sqlite3.connect(to)) as copy,
+    ):
+        source.backup(copy)

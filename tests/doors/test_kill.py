@@ -33,7 +33,7 @@ from tests.fakes.program import KEY, Program, Studio, call, until
 from tests.fakes.sandbox_process import sandbox_process
 
 #: Rows that are added before each start, and requests in the air at once.
-ROWS, CONCURRENCY = 3, 3
+ROWS, CONCURRENCY = 5, 3
 #: Seconds that a submission gets; afterwards whoever comes next may call its answer lost.
 DEADLINE = 1
 
@@ -72,7 +72,8 @@ class Ordeal:
         config = self.studio.folder / "pipeline.toml"
         with watching(self.studio.folder) as watch, Program("run", config, "--wait") as program:
             self._strike(wanted, program, watch)
-            program.end()
+            ended = program.end()
+            assert ended.code == -9, (wanted, ended)
         self.proxy.cut()
         self._take_stock(wanted, new)
 

@@ -268,6 +268,27 @@ def test_a_slow_save_that_ends_while_it_is_put_back_does_not_hide_the_next_one(
     assert aside.read_text() == "prompt,status\na slow worm,\n"
 
 
+def test_of_two_saves_that_cross_the_later_one_is_the_file(path: Path, way: Exchange) -> None:
+    opened: list[TextIO] = []
+    swift = "prompt,status\na swift,\n"
+
+    def end() -> None:
+        with opened.pop() as slow:
+            slow.write("prompt,status\na slow worm,\n")
+        os.utime(path, (2**31, 2**31))  # clearly later, however coarse this disk's clock is
+
+    late = saving(
+        way,
+        lambda: opened.append(path.open("w")),
+        lambda: save_by_rename(path, swift),
+        end,
+    )
+    sheet_of(path, late).write(done)
+
+    assert path.read_text() == "prompt,status\na slow worm,done\n"
+    assert path.with_name("prompts.csv.conflict").read_text() == swift
+
+
 def test_a_save_into_the_file_that_was_put_back_is_the_newest(path: Path, way: Exchange) -> None:
     texts = [f"prompt,status\n{animal},\n" for animal in ("an ant", "a bee", "a cat")]
     late = saving(

@@ -1,0 +1,137 @@
+"""Many starts at one instant: every row is sent once, and no budget is overspent.
+
+Each start is a process of its own. The numbers come from the API's count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.pausing_proxy import Moment, pausing_proxy
+from tests.fakes.program import KEY, Ended, Program, Studio, at_one_instant, call, until
+from tests.fakes.sandbox_process import sandbox_process
+
+PROMPTS = [f"a lighthouse, number {number}" for number in range(500)]
+#: Fast, so that the test is: what is together on the way at once is not the question here.
+WIDE = {"concurrency": 100, "in_flight": 500}
+HELD = re.compile(r"prompts\.csv: \S+:\d+ is at work on it since \d\d:\d\d:\d\d; nothing done\.")
+
+
+def test_ten_at_one_instant_send_every_row_once(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS)
+        config = studio.config(**WIDE)
+
+        ended = at_one_instant(*[["run", config, "--wait"]] * 10)
+
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+        assert studio.statuses() == {"done": 500}
+        studio.assert_whole(PROMPTS)
+        assert [one.code for one in ended] == [0] * 10
+        assert all(one.said == "" or HELD.fullmatch(one.said.strip()) for one in ended)
+        # Whoever comes while one is at work says so; whoever comes later finds nothing to do.
+        assert any(one.said for one in ended)
+
+
+def test_ten_with_two_configurations_send_every_row_once(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS)
+        configs = [studio.config(name, **WIDE) for name in ("one", "other")]
+
+        ended = at_one_instant(*[["run", config, "--wait"] for config in configs * 5])
+
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+        assert studio.statuses() == {"done": 500}
+        studio.assert_whole(PROMPTS)
+        for one in ended:
+            reason = "is run by another configuration" if one.code else "is at work on it since"
+            assert one.code in (0, 1)
+            assert one.said == "" or reason in one.said
+
+
+def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS)
+        configs = [studio.config(name, store=f"{name}.db", **WIDE) for name in ("one", "other")]
+
+        ended = at_one_instant(*[["run", config, "--wait"] for config in configs * 5])
+
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+        assert studio.statuses() == {"done": 500}
+        studio.assert_whole(PROMPTS)
+        assert {one.code for one in ended} == {0, 1}
+        for one in ended:
+            reason = "(belongs to|took)" if one.code else "is at work on it since"
+            assert one.said == "" or re.search(reason, one.said)
+
+
+def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: Path) -> None:
+    with (
+        sandbox_process(KEY, task_seconds=0.2) as sandbox,
+        pausing_proxy(sandbox.url) as proxy,
+    ):
+        studio = Studio(tmp_path, proxy.url)
+        studio.write(PROMPTS[:8])
+        studio.answers_within(1)
+        config = studio.config(concurrency=2)
+        proxy.pause_at(Moment.TAKEN)
+
+        with Program("run", config, "--wait") as first:
+            until(lambda: proxy.is_paused, "a submission is on its way")
+            second = call("run", config)
+            first.kill()
+            first.end()
+        proxy.cut()
+        third = call("run", config, "--wait")
+
+        assert HELD.fullmatch(second.said.strip())
+        assert f":{first.process.pid} is" in second.said
+        assert second.code == 0
+        assert "at work on it" not in third.said
+        assert max(sandbox.state()["tasks"].values()) == 1
+        statuses = studio.statuses()
+        assert statuses["check needed"] <= 2
+        assert statuses["done"] + statuses["check needed"] == 8
+
+
+@pytest.mark.parametrize("count", [64])
+def test_many_sheets_spend_one_small_budget_and_not_a_credit_more(
+    count: int, tmp_path: Path
+) -> None:
+    cap, cost, rows = 400, 4, 3
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        starts = []
+        for number in range(count):
+            sheet = f"sheet-{number}.csv"
+            studio.write([f"a boat, {number}-{row}" for row in range(rows)], sheet)
+            config = studio.config(f"config-{number}", sheet, tables={"budget": {"per_day": cap}})
+            starts.append(["run", config])
+
+        ended = at_one_instant(*starts)
+
+        state = sandbox.state()
+        charged = state["credits_charged"]
+        statuses: Counter[str] = Counter()
+        for number in range(count):
+            statuses += studio.statuses(f"sheet-{number}.csv")
+        print(
+            f"\nsafety: overspent {max(0, charged - cap)} of {cap}, paid twice "
+            f"{state['tasks_taken'] - len(state['tasks'])}; liveness: used {charged / cap:.1%}, "
+            f"{dict(statuses)}"
+        )
+        assert cap * 0.95 <= charged <= cap
+        assert set(state["tasks"].values()) == {1}
+        assert statuses["over budget"] == count * rows - charged // cost
+        assert all(one.code == 0 and one.is_plain for one in ended), _worst(ended)
+
+
+def _worst(ended: list[Ended]) -> list[Ended]:
+    return [one for one in ended if one.code][:3]
