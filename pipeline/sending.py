@@ -291,8 +291,9 @@ class Sender:
                 self._book.store.ready_in, limits.api_key, limits.per_minute
             )
             self._open_at = asyncio.get_running_loop().time() + max(wait, 0.05)
-        elif why in (Refusal.PAUSED, None):
-            self._queue.clear()
+        else:
+            if why in (Refusal.PAUSED, None):
+                self._queue.clear()
             self._on_stale()
 
     def _sendable(self) -> bool:

@@ -89,10 +89,10 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
     sheet = CsvSheet(settings.source)
     if moved := _moved_here(sheet, settings, store):
         return _placed(CsvSheet(settings.source, key=moved), store, place)
-    taken = {record.key for record in store.sheets()}
     key, number = place, 1
-    while key in taken:  # the sheet of that name has moved away, and this is another
-        number += 1
+    # Where another start has made the record in this very moment, both must mean the same sheet.
+    while store.sheet(key).place not in ("", place):
+        number += 1  # the sheet of that name has moved away, and this is another
         key = f"{place}#{number}"
     return _placed(CsvSheet(settings.source, key=key), store, place)
 

@@ -223,8 +223,11 @@ def poll_answer(
     asked = set(endpoint_of)
     events: dict[str, Event] = {}
     strange = []
-    for body in _tasks(provider, _json(response)):
-        named = _first(body, provider.task.id)
+    told = _tasks(provider, _json(response))
+    if not told:  # not an answer of this API: nothing is said of any task, so none is missing
+        return Answers({})
+    for body in told:
+        named = _task_id(provider, body)
         # A single answer without an id can only be about the one that was asked after.
         task_id = named or (next(iter(asked)) if len(asked) == 1 else "")
         if task_id in asked:
@@ -304,7 +307,7 @@ def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
     body = _json(response)
     if not isinstance(body, dict):
         return Lost(f"HTTP {response.status} without a readable answer")
-    task_id = _first(body, provider.task.id)
+    task_id = _task_id(provider, body)
     event = task_event(provider, endpoint, body, task_id)
     if isinstance(event, Progressed):
         return Accepted(task_id) if task_id else Lost(f"HTTP {response.status} without a task id")
@@ -338,7 +341,7 @@ def _result(endpoint: Endpoint, body: Mapping[str, Any]) -> Result:
 
 def _address(value: object) -> str:
     # Anything else could be a formula, a path or a script once it stands in a cell or on a page.
-    if isinstance(value, str) and re.fullmatch(r"https?://[^\s\x00-\x1f]+", value):
+    if isinstance(value, str) and re.fullmatch(r"https?://\S+", value) and value.isprintable():
         return value
     return ""
 
@@ -356,6 +359,12 @@ def _first(body: Mapping[str, Any], names: Sequence[str]) -> str:
         if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
             return str(value).strip()
     return ""
+
+
+def _task_id(provider: Provider, body: Mapping[str, Any]) -> str:
+    # An id that cannot be written down could never be asked after.
+    named = _first(body, provider.task.id)
+    return named if named.isprintable() else ""
 
 
 def _whole(value: object) -> int | None:

@@ -90,6 +90,11 @@ def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
         record = grid[row]
         if text != (record[column] if column < len(record) else ""):
             changes[row][column] = text
+    # A record that grows takes its empty cells along, so that it is as long as it was asked to be.
+    growing = {row for row, cells in changes.items() if max(cells) >= len(grid[row])}
+    for (row, column), text in patch.items():
+        if row in growing and column >= len(grid[row]):
+            changes[row].setdefault(column, text)
     return changes
 
 

@@ -17,7 +17,7 @@ from tests.fakes.sandbox_process import sandbox_process
 
 PROMPTS = [f"a lighthouse, number {number}" for number in range(500)]
 #: Fast, so that the test is: what is together on the way at once is not the question here.
-WIDE = {"concurrency": 100, "in_flight": 500}
+WIDE: dict[str, dict[str, object]] = {"pace": {"concurrency": 100, "in_flight": 500}}
 HELD = re.compile(r"prompts\.csv: \S+:\d+ is at work on it since \d\d:\d\d:\d\d; nothing done\.")
 
 
@@ -25,9 +25,9 @@ def test_ten_at_one_instant_send_every_row_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         studio = Studio(tmp_path, sandbox.url)
         studio.write(PROMPTS)
-        config = studio.config(**WIDE)
+        config = studio.config(tables=WIDE)
 
-        ended = at_one_instant(*[["run", config, "--wait"]] * 10)
+        ended = at_one_instant([["run", config, "--wait"]] * 10)
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
         assert studio.statuses() == {"done": 500}
@@ -42,9 +42,9 @@ def test_ten_with_two_configurations_send_every_row_once(tmp_path: Path) -> None
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         studio = Studio(tmp_path, sandbox.url)
         studio.write(PROMPTS)
-        configs = [studio.config(name, **WIDE) for name in ("one", "other")]
+        configs = [studio.config(name, tables=WIDE) for name in ("one", "other")]
 
-        ended = at_one_instant(*[["run", config, "--wait"] for config in configs * 5])
+        ended = at_one_instant([["run", config, "--wait"] for config in configs * 5])
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
         assert studio.statuses() == {"done": 500}
@@ -59,9 +59,11 @@ def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         studio = Studio(tmp_path, sandbox.url)
         studio.write(PROMPTS)
-        configs = [studio.config(name, store=f"{name}.db", **WIDE) for name in ("one", "other")]
+        configs = [
+            studio.config(name, store=f"{name}.db", tables=WIDE) for name in ("one", "other")
+        ]
 
-        ended = at_one_instant(*[["run", config, "--wait"] for config in configs * 5])
+        ended = at_one_instant([["run", config, "--wait"] for config in configs * 5])
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
         assert studio.statuses() == {"done": 500}
@@ -70,6 +72,22 @@ def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
         for one in ended:
             reason = "(belongs to|took)" if one.code else "is at work on it since"
             assert one.said == "" or re.search(reason, one.said)
+
+
+def test_a_sheet_that_is_named_twice_in_one_command_is_sent_once(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS[:40])
+        configs = [studio.config(name) for name in ("one", "other")]
+
+        ended = call("run", configs[0], configs[1], configs[0], "--wait")
+
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS[:40], 1)
+        assert studio.statuses() == {"done": 40}
+        assert ended.is_plain
+        assert ended.code == 0
+        assert "took over" not in ended.said
+        print(ended)
 
 
 def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: Path) -> None:
@@ -108,14 +126,14 @@ def test_many_sheets_spend_one_small_budget_and_not_a_credit_more(
     cap, cost, rows = 400, 4, 3
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         studio = Studio(tmp_path, sandbox.url)
-        starts = []
+        starts: list[list[str | Path]] = []
         for number in range(count):
             sheet = f"sheet-{number}.csv"
             studio.write([f"a boat, {number}-{row}" for row in range(rows)], sheet)
             config = studio.config(f"config-{number}", sheet, tables={"budget": {"per_day": cap}})
             starts.append(["run", config])
 
-        ended = at_one_instant(*starts)
+        ended = at_one_instant(starts)
 
         state = sandbox.state()
         charged = state["credits_charged"]

@@ -69,9 +69,13 @@ def by_csv(text: str, delimiter: str) -> Grid:
 
 def with_patch(grid: Grid, patch: Patch) -> Grid:
     rows = [list(record) for record in grid]
+    # A row that grows, grows to the last cell that was asked for, be it empty.
+    for growing in {
+        row for (row, column), text in patch.items() if text and column >= len(rows[row])
+    }:
+        last = max(column for row, column in patch if row == growing)
+        rows[growing] += [""] * (last + 1 - len(rows[growing]))
     for (row, column), text in patch.items():
-        if column >= len(rows[row]) and text:
-            rows[row] += [""] * (column + 1 - len(rows[row]))
         if column < len(rows[row]):
             rows[row][column] = text
     return tuple(map(tuple, rows))

@@ -102,7 +102,7 @@ def call(*words: str | Path, within: float = 90.0) -> Ended:
         return program.end(within)
 
 
-def at_one_instant(*starts: Sequence[str | Path], within: float = 100.0) -> list[Ended]:
+def at_one_instant(starts: Sequence[Sequence[str | Path]], within: float = 100.0) -> list[Ended]:
     """So many starts of the program, all let go in the same moment, each to its end."""
     wanted = json.dumps([[str(word) for word in words] for words in starts])
     driver = subprocess.Popen(

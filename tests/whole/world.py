@@ -242,7 +242,7 @@ class World:
             + ", ".join(f"{n.seen.row_id}={n.status}" for n in one.book.plan.lines)
         )
         for n, cells in enumerate(self.team.written(), start=1):
-            self._tell(f"      {n}: {({k: v for k, v in cells.items() if v and k != 'note'})}")
+            self._tell(f"      {n}: { ({k: v for k, v in cells.items() if v and k != 'note'}) }")
         if hold:
             self.counts[f"held: {hold.kind}"] += 1
         else:
@@ -539,7 +539,9 @@ class World:
     def _good(self, place: int, cells: dict[str, str]) -> bool:
         """Whether a row at rest says something that people can see to be so."""
         line = self.team.lines[place - 1]
-        words = {task.words for u in cells["image_urls"].split() if (task := self.api.by_url.get(u))}
+        words = {
+            task.words for u in cells["image_urls"].split() if (task := self.api.by_url.get(u))
+        }
         take = int(line.take) if line.take.isdecimal() else 0
         key = JobKey(SHEET, cells["row_id"], take)
         match cells["status"]:
