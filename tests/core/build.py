@@ -1,0 +1,130 @@
+"""Short ways to say a sheet, its rows and its jobs, for the tests of the core."""
+
+from __future__ import annotations
+
+import itertools
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pipeline.core.columns import Columns, canonical, read_header
+from pipeline.core.endpoint import Provider
+from pipeline.core.identity import Memory, Seen, match, remembered
+from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, Standing, State
+from pipeline.core.plan import Line, Rules, plan
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+SHEET = "prompts.csv"
+FIELDS = frozenset({"prompt", "aspect_ratio"})
+PROVIDER = TypeAdapter(Provider).validate_python(
+    tomllib.loads(
+        (Path(__file__).parents[2] / "configs" / "providers" / "apiframe.toml").read_text()
+    )
+)
+RULES = Rules(sheet=SHEET, provider=PROVIDER, endpoint="imagine")
+
+
+def sheet(text: str) -> Grid:
+    """A grid from lines with `|` between cells; spaces around them do not count."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return tuple(tuple(cell.strip() for cell in line.split("|")) for line in lines)
+
+
+def columns_of(grid: Grid) -> Columns:
+    """What the columns of a grid mean."""
+    return read_header(grid[0], FIELDS)
+
+
+def wrote(prompt: str, **more: str) -> str:
+    """Canonical inputs."""
+    return canonical({"prompt": prompt, **more})
+
+
+def known(row_id: str, prompt: str, **more: object) -> KnownRow:
+    """A row that the store remembers."""
+    row = KnownRow(row_id=row_id, inputs=wrote(prompt), first_take=1, since=NOW)
+    return replace(row, **more)  # type: ignore[arg-type]
+
+
+def memory(
+    *rows: KnownRow,
+    past: Mapping[str, Sequence[str]] | None = None,
+    foreign: Mapping[str, str] | None = None,
+) -> Memory:
+    """Rows that stood below each other in this order when the sheet was last read."""
+    return Memory(
+        known={row.row_id: row for row in rows},
+        order={row.row_id: place for place, row in enumerate(rows, start=1)},
+        past={one: [wrote(words) for words in had] for one, had in (past or {}).items()},
+        foreign=foreign or {},
+    )
+
+
+def minting() -> Callable[[], str]:
+    """New ids: r_new000001, r_new000002, …"""
+    numbers = itertools.count(1)
+    return lambda: f"r_new{next(numbers):06d}"
+
+
+def who(grid: Grid, remembers: Memory) -> list[Seen]:
+    """Who is who in a reading."""
+    return match(list(columns_of(grid).rows(grid)), remembers, minting())
+
+
+def attempt(state: State = State.SUCCEEDED, prompt: str = "a fox", **more: object) -> Attempt:
+    """An attempt made from a prompt, a minute ago."""
+    named = state in (State.SUCCEEDED, State.RUNNING)
+    one = Attempt(
+        number=1,
+        state=state,
+        inputs=wrote(prompt),
+        columns=("aspect_ratio", "prompt"),
+        endpoint="imagine",
+        price=4,
+        sent_at=NOW - timedelta(minutes=1),
+        deadline=NOW,
+        task_id="t-1" if named else "",
+        result=Result(("https://x/1.png",)) if state is State.SUCCEEDED else Result(),
+    )
+    return replace(one, **more)  # type: ignore[arg-type]
+
+
+def job(*attempts: Attempt, row_id: str = "r_aaaaaaaaa", take: int = 1, asked: int = 1) -> Job:
+    """A job with these attempts."""
+    numbered = (replace(one, number=n) for n, one in enumerate(attempts, start=1))
+    return Job(JobKey(SHEET, row_id, take), asked, tuple(numbered))
+
+
+def judged(
+    text: str,
+    *jobs: Job,
+    remembers: Memory | None = None,
+    rules: Rules = RULES,
+    now: datetime = NOW,
+) -> list[Line]:
+    """The lines of a sheet; rows that bear an id are known by it unless told otherwise."""
+    grid = sheet(text)
+    columns = columns_of(grid)
+    rows = list(columns.rows(grid))
+    if remembers is None:
+        remembers = memory(
+            *(
+                KnownRow(row.mark, row.inputs, first_take=1, since=NOW - timedelta(hours=1))
+                for row in rows
+                if row.mark
+            )
+        )
+    seen = match(rows, remembers, minting())
+    return list(plan(seen, grid, columns, {one.key: one for one in jobs}, rules, now).lines)
+
+
+def after(seen: Seen, take: int | None = 1) -> KnownRow:
+    """What the store remembers of a row once it was read."""
+    return remembered(seen, take, NOW)
+
+
+__all__ = ["Standing"]

@@ -1,0 +1,148 @@
+"""What our cells say: only what differs is written, in our columns alone, and never a formula."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core import notes
+from pipeline.core.cells import cells_of, patch
+from pipeline.core.model import Grid, Job, Patch, Result, State
+from tests.core.build import attempt, columns_of, job, judged, known, memory, sheet
+
+A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
+HEADER = "prompt | row_id | status | task_id | image_urls | note"
+
+
+def patched(text: str, *jobs: Job, **more: object) -> Patch:
+    grid = sheet(text)
+    return patch(judged(text, *jobs, **more), grid, columns_of(grid))  # type: ignore[arg-type]
+
+
+def with_patch(grid: Grid, changes: Patch) -> Grid:
+    width = max([*(len(row) for row in grid), *(at + 1 for _, at in changes)])
+    return tuple(
+        tuple(changes.get((place, at), row[at] if at < len(row) else "") for at in range(width))
+        for place, row in enumerate(grid)
+    )
+
+
+def test_columns_of_ours_that_are_missing_are_added_right_of_the_widest_row() -> None:
+    text = "prompt | mine \n a fox | x | beyond the header"
+
+    changes = patched(text)
+
+    assert {at: says for (row, at), says in changes.items() if row == 0} == {
+        3: "row_id",
+        4: "status",
+        5: "task_id",
+        6: "image_urls",
+        7: "note",
+    }
+
+
+def test_a_sheet_that_says_the_truth_is_not_written() -> None:
+    text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png |"
+
+    assert patched(text, job(attempt())) == {}
+
+
+def test_only_the_cells_that_differ_are_written() -> None:
+    text = f"{HEADER} \n a fox | {A} | in progress | t-1 | | thanks!"
+
+    assert patched(text, job(attempt())) == {(1, 2): "done", (1, 4): "https://x/1.png", (1, 5): ""}
+
+
+def test_what_was_written_is_not_written_again() -> None:
+    text = f"prompt | row_id \n a fox | {A}"
+    grid = with_patch(sheet(text), patched(text, job(attempt())))
+    again = "\n".join(" | ".join(row) for row in grid)
+
+    assert patched(again, job(attempt())) == {}
+
+
+def test_columns_that_are_there_if_the_person_made_them_are_filled() -> None:
+    done = attempt(result=Result(("https://x/1.png", "https://x/2.png"), "https://x/grid.png"))
+    (line,) = judged(f"prompt | row_id \n a fox | {A}", job(done))
+
+    said = cells_of(line)
+
+    assert (said["image_1"], said["image_2"]) == ("https://x/1.png", "https://x/2.png")
+    assert said["grid_url"] == "https://x/grid.png"
+    assert said["credits"] == "4"
+    assert said["image_urls"] == "https://x/1.png\nhttps://x/2.png"
+
+
+def test_a_refused_row_cost_nothing() -> None:
+    (line,) = judged(f"prompt | row_id \n a fox | {A}", job(attempt(State.FAILED)))
+
+    assert cells_of(line)["credits"] == "0"
+
+
+def test_results_of_a_copy_are_taken_out_of_it() -> None:
+    text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n" * 1
+    text += f"a fox | {A} | done | t-1 | https://x/1.png |"
+
+    changes = patched(text, job(attempt()), remembers=memory(known(A, "a fox")))
+
+    assert changes[2, 1] == "r_new000001"
+    assert (changes[2, 2], changes[2, 3], changes[2, 4]) == ("copy", "", "")
+
+
+def test_the_row_of_a_stranger_stays_as_it_is() -> None:
+    text = f"{HEADER} \n a fox | | finished | t-77 | https://other/1.png | their note"
+
+    assert patched(text) == {}
+
+
+def test_a_result_in_a_line_without_words_is_taken_away() -> None:
+    text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n | {A} | | t-1 | |"
+
+    changes = patched(text, job(attempt()), remembers=memory(known(A, "a fox")))
+
+    assert changes == {(2, 1): "", (2, 3): ""}
+
+
+def test_a_totals_line_of_theirs_stays_in_our_columns() -> None:
+    text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n | | 1 of 1 | | | sum"
+
+    assert patched(text, job(attempt())) == {}
+
+
+def test_a_job_that_came_back_shows_no_task() -> None:
+    (line,) = judged(f"prompt | row_id \n a fox | {A}", job(attempt(State.RETURNED, task_id="t-9")))
+
+    assert cells_of(line).get("task_id", "") == ""
+
+
+LIVE = [
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "＝1",
+    "＋1",
+    "=cmd|'/c calc'!A0",
+    "|x",
+    "\n=1",
+]
+
+
+@pytest.mark.parametrize("hostile", LIVE)
+def test_no_words_of_the_api_become_a_formula(hostile: str) -> None:
+    failed = attempt(State.FAILED, reason=hostile, task_id=hostile)
+    (line,) = judged(f"prompt | row_id \n a fox | {A}", job(failed))
+
+    for said in cells_of(line).values():
+        assert not said.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
+
+
+@given(st.text())
+def test_no_text_at_all_becomes_a_formula(text: str) -> None:
+    said = notes.as_text(text)
+
+    assert not said.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
+    assert notes.as_text(said) == said

@@ -1,0 +1,143 @@
+"""The header is the configuration: which column is what, and what the person wrote."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.columns import (
+    believed,
+    canonical,
+    check_header,
+    letters,
+    loss,
+    normalise,
+    over,
+    parsed,
+    read_header,
+)
+from pipeline.core.errors import ColumnsError
+from tests.core.build import FIELDS, columns_of, sheet, wrote
+
+NOBODY: frozenset[str] = frozenset()
+
+
+@pytest.mark.parametrize(
+    "title", ["aspect_ratio", "Aspect Ratio", "ASPECT-RATIO", " aspectratio ", "Aspect_ ratio"]
+)
+def test_names_match_without_case_spaces_hyphens_and_underscores(title: str) -> None:
+    assert read_header(["x", title], FIELDS).index == {"aspect_ratio": 1}
+
+
+def test_a_title_of_theirs_can_stand_for_a_name_of_ours() -> None:
+    columns = read_header(
+        ["Text", "Status", "Image status"], FIELDS, {"prompt": "text", "status": "Image status"}
+    )
+
+    assert columns.index == {"prompt": 0, "status": 2}
+    assert columns.title("status") == "Image status"
+    assert columns.title("note") == "note"
+
+
+def test_an_ignored_column_is_a_teams_own() -> None:
+    assert read_header(["prompt", "Take"], FIELDS, ignore=["take"]).index == {"prompt": 0}
+
+
+def test_names_of_ours_are_never_inputs() -> None:
+    columns = read_header(["prompt", "status", "endpoint", "take", "owner"], FIELDS)
+
+    assert columns.inputs == ("endpoint", "prompt")
+
+
+def test_a_filled_column_of_our_name_stops_the_pass_with_both_cures() -> None:
+    grid = sheet("prompt | owner | Status \n a fox | Kim | open")
+
+    with pytest.raises(ColumnsError) as caught:
+        check_header(columns_of(grid), grid, NOBODY, FIELDS)
+
+    assert str(caught.value).startswith("Column C, Status, already holds text. Rename it")
+    assert 'status = "Image status"' in str(caught.value)
+    assert "init --adopt" in str(caught.value)
+
+
+def test_an_empty_column_of_our_name_is_ours() -> None:
+    grid = sheet("prompt | Status \n a fox |")
+
+    check_header(columns_of(grid), grid, NOBODY, FIELDS)
+
+
+def test_a_column_that_is_ours_may_be_full() -> None:
+    grid = sheet("prompt | Status \n a fox | done")
+
+    check_header(columns_of(grid), grid, frozenset({"status"}), FIELDS)
+
+
+def test_a_sheet_without_anything_to_send_says_what_a_header_needs() -> None:
+    grid = sheet("name | idea \n x | y")
+
+    with pytest.raises(ColumnsError, match=r"aspect_ratio, prompt"):
+        check_header(columns_of(grid), grid, NOBODY, FIELDS)
+
+
+def test_a_header_further_down_is_found_for_the_person() -> None:
+    grid = sheet("Spring campaign | \n 2026 | \n prompt | owner \n a fox | Kim")
+
+    with pytest.raises(ColumnsError, match=r"The header is in line 3\. Move it"):
+        check_header(columns_of(grid), grid, NOBODY, FIELDS)
+
+
+def test_an_empty_sheet_is_a_sentence() -> None:
+    with pytest.raises(ColumnsError, match="The sheet is empty"):
+        check_header(read_header((), FIELDS), (), NOBODY, FIELDS)
+
+
+def test_a_reading_that_lost_a_load_bearing_column_is_not_believed() -> None:
+    before = believed(columns_of(sheet("prompt | aspect_ratio | take | owner")))
+
+    assert before == ("aspect_ratio", "prompt", "take")
+    assert loss(columns_of(sheet("prompt | aspect_ratio | take")), before, 3, 3) == ""
+    assert "take is gone" in loss(columns_of(sheet("prompt | aspect_ratio")), before, 3, 3)
+    assert "--accept-columns" in loss(columns_of(sheet("prompt | take")), before, 3, 3)
+
+
+def test_a_reading_that_lost_all_rows_is_not_believed() -> None:
+    columns = columns_of(sheet("prompt"))
+
+    assert "All rows are gone" in loss(columns, ("prompt",), 0, 3)
+    assert loss(columns, None, 0, 0) == ""
+
+
+def test_two_columns_of_one_name_are_told_with_their_letters() -> None:
+    said = loss(columns_of(sheet("prompt | owner | Prompt")), None, 1, 1)
+
+    assert "A and C" in said
+
+
+def test_lines_between_the_rows_are_no_rows() -> None:
+    grid = sheet("prompt | endpoint | take \n a fox | | \n | imagine | \n | | 2")
+
+    assert [row.place for row in columns_of(grid).rows(grid)] == [1]
+
+
+def test_what_the_person_wrote_is_compared_after_trimming_and_composing() -> None:
+    decomposed = "cafe\u0301 \r\n bar"
+
+    assert normalise(f"  {decomposed} ") == "caf\u00e9 \n bar"
+
+
+@given(st.dictionaries(st.sampled_from(["prompt", "aspect_ratio"]), st.text(min_size=1)))
+def test_inputs_come_back_from_their_canonical_text(inputs: dict[str, str]) -> None:
+    assert parsed(canonical(inputs)) == inputs
+
+
+def test_inputs_are_compared_over_the_columns_that_there_were() -> None:
+    assert over(("prompt",), wrote("a fox", aspect_ratio="1:1")) == wrote("a fox")
+    assert over(("prompt",), wrote("a fox")) == wrote("a fox")
+
+
+@pytest.mark.parametrize(
+    ("at", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")]
+)
+def test_columns_are_named_as_spreadsheets_name_them(at: int, name: str) -> None:
+    assert letters(at) == name

@@ -1,0 +1,317 @@
+"""Who is who: each rule, and each thing that people do to a sheet between two readings."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from pipeline.core.identity import Memory, Seen, is_id, match_by_id_alone, new_id
+from pipeline.core.model import Standing
+from tests.core.build import after, columns_of, known, memory, sheet, who, wrote
+
+A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
+FOX, OWL, CAT = known(A, "a fox"), known(B, "an owl"), known(C, "a cat")
+
+
+def ids(text: str, remembers: Memory) -> list[str]:
+    return [seen.row_id for seen in who(sheet(text), remembers)]
+
+
+def kinds(text: str, remembers: Memory) -> list[str]:
+    return [str(seen.standing) for seen in who(sheet(text), remembers)]
+
+
+def test_id_and_inputs_agree_so_it_is_that_row_wherever_it_stands() -> None:
+    text = """
+        prompt | row_id
+        a cat  | r_ccccccccc
+        a fox  | r_aaaaaaaaa
+        an owl | r_bbbbbbbbb
+    """
+    assert ids(text, memory(FOX, OWL, CAT)) == [C, A, B]
+
+
+def test_of_several_that_agree_the_one_at_its_old_place_is_the_row() -> None:
+    text = """
+        prompt | row_id
+        an owl | r_bbbbbbbbb
+        an owl | r_bbbbbbbbb
+    """
+    assert ids(text, memory(FOX, OWL)) == ["r_new000001", B]
+
+
+def test_an_id_that_was_cleared_goes_back_to_its_words() -> None:
+    text = """
+        prompt | row_id
+        a fox  |
+        an owl | r_bbbbbbbbb
+    """
+    assert ids(text, memory(FOX, OWL)) == [A, B]
+
+
+def test_ids_that_were_sorted_apart_go_back_to_their_words() -> None:
+    text = """
+        prompt | row_id
+        a fox  | r_bbbbbbbbb
+        an owl | r_ccccccccc
+        a cat  | r_aaaaaaaaa
+    """
+    assert ids(text, memory(FOX, OWL, CAT)) == [A, B, C]
+
+
+def test_an_id_that_stands_once_leaves_its_row_only_for_its_own_words() -> None:
+    # The fox was deleted and the owl's words became the fox's: the owl is an edited row.
+    text = """
+        prompt | row_id
+        a fox  | r_bbbbbbbbb
+    """
+    assert ids(text, memory(FOX, OWL)) == [B]
+
+
+def test_a_chain_of_edits_stays_where_it_is() -> None:
+    # Each row got the words of the next, the last one new words: nothing was sorted.
+    text = """
+        prompt | row_id
+        an owl | r_aaaaaaaaa
+        a cat  | r_bbbbbbbbb
+        a dog  | r_ccccccccc
+    """
+    assert ids(text, memory(FOX, OWL, CAT)) == [A, B, C]
+
+
+def test_an_edited_row_is_the_same_row() -> None:
+    text = """
+        prompt    | row_id
+        a red fox | r_aaaaaaaaa
+    """
+    (seen,) = who(sheet(text), memory(FOX))
+
+    assert (seen.row_id, seen.standing) == (A, Standing.ROW)
+    assert after(seen).inputs == wrote("a red fox")
+
+
+def test_a_row_that_was_deleted_and_typed_again_is_the_old_one() -> None:
+    text = """
+        prompt | row_id
+        an owl | r_bbbbbbbbb
+        a fox  |
+    """
+    assert ids(text, memory(FOX, OWL)) == [B, A]
+
+
+def test_a_deleted_row_is_known_by_words_that_it_had_before() -> None:
+    text = """
+        prompt    | row_id
+        a fox     |
+    """
+    assert ids(text, memory(known(A, "a red fox"), past={A: ["a fox"]})) == [A]
+
+
+def test_an_id_that_still_stands_somewhere_does_not_go_after_its_former_words() -> None:
+    text = """
+        prompt     | row_id
+        a blue fox | r_aaaaaaaaa
+        a fox      |
+    """
+    assert ids(text, memory(known(A, "a red fox"), past={A: ["a fox"]})) == [A, "r_new000001"]
+
+
+def test_equal_rows_without_ids_are_told_apart_by_their_other_cells() -> None:
+    before = """
+        prompt | owner | row_id
+        a fox  | Kim   | r_aaaaaaaaa
+        a fox  | Lou   | r_bbbbbbbbb
+    """
+    seen = who(sheet(before), memory(known(A, "a fox"), known(B, "a fox")))
+    remembers = memory(*(after(one) for one in seen))
+    text = """
+        prompt | owner | row_id
+        a fox  | Lou   |
+        a fox  | Kim   |
+    """
+    assert ids(text, remembers) == [B, A]
+
+
+def test_equal_rows_in_all_cells_keep_their_order() -> None:
+    text = """
+        prompt | row_id
+        a fox  |
+        a fox  |
+    """
+    assert ids(text, memory(known(A, "a fox"), known(B, "a fox"))) == [A, B]
+
+
+def test_a_row_copied_whole_is_a_copy() -> None:
+    text = """
+        prompt | row_id      | status
+        a fox  | r_aaaaaaaaa | done
+        a fox  | r_aaaaaaaaa | done
+    """
+    assert ids(text, memory(FOX)) == [A, "r_new000001"]
+    assert kinds(text, memory(FOX)) == ["row", "copy"]
+
+
+def test_a_row_copied_and_changed_is_a_new_row() -> None:
+    text = """
+        prompt    | row_id      | status
+        a fox     | r_aaaaaaaaa | done
+        a red fox | r_aaaaaaaaa | done
+    """
+    assert ids(text, memory(FOX)) == [A, "r_new000001"]
+    assert kinds(text, memory(FOX)) == ["row", "row"]
+
+
+def test_a_row_that_was_edited_and_then_copied_stays_and_its_copy_waits() -> None:
+    text = """
+        prompt    | row_id      | status
+        a red fox | r_aaaaaaaaa | done
+        a red fox | r_aaaaaaaaa | done
+    """
+    assert ids(text, memory(FOX)) == [A, "r_new000001"]
+    assert kinds(text, memory(FOX)) == ["row", "copy"]
+
+
+def test_the_copy_becomes_the_original_when_that_is_deleted() -> None:
+    text = """
+        prompt | row_id      | status
+        a fox  | r_bbbbbbbbb | copy
+    """
+    assert ids(text, memory(FOX, known(B, "a fox", standing=Standing.COPY))) == [A]
+
+
+def test_the_row_of_another_sheet_is_a_copy_here() -> None:
+    text = """
+        prompt | row_id      | status
+        a fox  | r_aaaaaaaaa | done
+    """
+    assert kinds(text, memory(foreign={A: wrote("a fox")})) == ["copy"]
+
+
+def test_a_changed_row_of_another_sheet_is_a_new_row() -> None:
+    text = """
+        prompt    | row_id      | status
+        a red fox | r_aaaaaaaaa | done
+    """
+    assert kinds(text, memory(foreign={A: wrote("a fox")})) == ["row"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "prompt | row_id \n a fox | r_zzzzzzzzz",
+        "prompt | row_id | task_id \n a fox | | t-1",
+        "prompt | row_id | image_urls \n a fox | | https://x/1.png",
+    ],
+)
+def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None:
+    assert kinds(text, memory()) == ["stranger"]
+
+
+def test_a_stranger_keeps_the_id_that_it_bears() -> None:
+    assert ids("prompt | row_id \n a fox | r_zzzzzzzzz", memory()) == ["r_zzzzzzzzz"]
+
+
+def test_a_scribble_in_the_id_cell_is_no_id() -> None:
+    text = """
+        prompt | row_id
+        a fox  | ask Kim
+        a dog  | see above
+    """
+    assert ids(text, memory(FOX)) == [A, "r_new000001"]
+    assert kinds(text, memory(FOX)) == ["row", "row"]
+
+
+def test_new_rows_get_ids_in_the_order_of_the_sheet() -> None:
+    text = """
+        prompt | row_id
+        a dog  |
+        a fox  | r_aaaaaaaaa
+        a hen  |
+    """
+    assert ids(text, memory(FOX)) == ["r_new000001", A, "r_new000002"]
+
+
+def test_a_column_that_was_added_since_makes_no_row_another() -> None:
+    text = """
+        prompt | aspect_ratio | row_id
+        an owl | 16:9         | r_aaaaaaaaa
+        a fox  | 1:1          | r_bbbbbbbbb
+    """
+    grid = sheet(text)
+    remembers = memory(FOX, OWL)
+    narrow = Memory(
+        remembers.known, remembers.order, remembers.past, {}, columns=frozenset({"prompt"})
+    )
+    assert [seen.row_id for seen in who(grid, narrow)] == [B, A]
+
+
+def test_a_line_without_words_is_no_row() -> None:
+    text = """
+        prompt | aspect_ratio | take | row_id
+        a fox  |              |      | r_aaaaaaaaa
+               |              | 2    |
+        Total  |              |      |
+    """
+    assert len(ids(text, memory(FOX))) == 2
+
+
+def test_a_copy_is_released_by_a_change_or_by_its_take() -> None:
+    waiting = known(B, "a fox", standing=Standing.COPY)
+
+    def standing(text: str, take: int) -> Standing:
+        (seen,) = who(sheet(text), memory(waiting))
+        return after(seen, take).standing
+
+    assert standing("prompt | row_id \n a fox | r_bbbbbbbbb", 1) is Standing.COPY
+    assert standing("prompt | row_id \n a fox | r_bbbbbbbbb", 2) is Standing.ROW
+    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is Standing.ROW
+
+
+def test_a_stranger_is_released_by_its_take_alone() -> None:
+    foreign = known(B, "a fox", standing=Standing.STRANGER)
+
+    def standing(text: str, take: int) -> Standing:
+        (seen,) = who(sheet(text), memory(foreign))
+        return after(seen, take).standing
+
+    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is Standing.STRANGER
+    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 2) is Standing.ROW
+
+
+def test_a_reading_that_is_not_believed_knows_rows_by_id_alone() -> None:
+    grid = sheet("""
+        aspect_ratio | row_id
+        16:9         | r_bbbbbbbbb
+        1:1          | r_aaaaaaaaa
+        1:1          | r_ccccccccc
+        1:1          | r_ccccccccc
+        1:1          |
+    """)
+    rows = list(columns_of(grid).rows(grid))
+
+    seen = match_by_id_alone(rows, memory(FOX, OWL, CAT))
+
+    assert [(one.row_id, one.marked.inputs) for one in seen] == [
+        (B, wrote("an owl")),
+        (A, wrote("a fox")),
+    ]
+
+
+def test_an_id_looks_like_nothing_that_a_spreadsheet_understands() -> None:
+    chance = Random(1)
+    made = [new_id(chance) for _ in range(1000)]
+
+    assert all(map(is_id, made))
+    assert len(set(made)) == 1000
+
+
+def test_a_thousand_rows_sorted_at_random_are_all_found() -> None:
+    rows = [known(f"r_{n:09d}", f"animal {n}") for n in range(1000)]
+    shuffled = Random(2).sample(rows, k=1000)
+    lines = [f"{row.inputs[11:-2]} |" for row in shuffled]
+    text = "prompt | row_id\n" + "\n".join(lines)
+
+    found: list[Seen] = who(sheet(text), memory(*rows))
+
+    assert [seen.row_id for seen in found] == [row.row_id for row in shuffled]

@@ -1,0 +1,378 @@
+"""Where each row stands, in the words that people see, and what may be sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pipeline.core.model import Job, Standing, State
+from pipeline.core.plan import Line, over_budget, plan_held
+from tests.core.build import (
+    NOW,
+    PROVIDER,
+    RULES,
+    after,
+    attempt,
+    columns_of,
+    job,
+    judged,
+    known,
+    memory,
+    sheet,
+    who,
+)
+
+A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
+ONE = "prompt | row_id \n a fox | r_aaaaaaaaa"
+
+
+def one(text: str, *jobs: Job, **more: object) -> Line:
+    (line,) = judged(text, *jobs, **more)  # type: ignore[arg-type]
+    return line
+
+
+def test_a_new_row_is_queued_and_may_be_sent() -> None:
+    line = one("prompt | row_id \n a fox |")
+
+    assert (line.status, line.endpoint, line.asked, line.take) == ("queued", "imagine", 1, 1)
+    assert not line.confirmed
+
+
+def test_a_row_whose_id_stands_in_the_sheet_is_confirmed() -> None:
+    assert one(ONE).confirmed
+
+
+@pytest.mark.parametrize(
+    ("state", "status"),
+    [
+        (State.SUBMITTING, "sending"),
+        (State.RUNNING, "in progress"),
+        (State.SUCCEEDED, "done"),
+        (State.FAILED, "failed"),
+        (State.UNKNOWN, "check needed"),
+        (State.RETURNED, "queued"),
+    ],
+)
+def test_each_state_of_a_job_has_its_word(state: State, status: str) -> None:
+    line = one(ONE, job(attempt(state)))
+
+    assert line.status == status
+    assert bool(line.endpoint) is (state is State.RETURNED)
+
+
+def test_progress_stands_in_the_status_once_it_is_known() -> None:
+    assert one(ONE, job(attempt(State.RUNNING, progress=40))).status == "in progress 40%"
+
+
+def test_an_overdue_task_needs_a_look_and_is_not_sent_again() -> None:
+    old = attempt(State.RUNNING, sent_at=NOW - timedelta(hours=2))
+
+    line = one(ONE, job(old))
+
+    assert (line.status, line.endpoint) == ("check needed", "")
+    assert "t-1" in line.note
+    assert "write 2 into take" in line.note
+
+
+def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
+    line = one(ONE, job(attempt(State.UNKNOWN, reason="timed out")))
+
+    assert line.endpoint == ""
+    assert "timed out" in line.note
+    assert "retry --unknown" in line.note
+
+
+# -- what holds a row back ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "note"),
+    [
+        ("prompt | aspect_ratio \n | 1:1", "invalid", "prompt is empty"),
+        ("prompt | aspect_ratio \n a fox | wide", "invalid", "such as 16:9"),
+        ("prompt | endpoint \n a fox | fax", "invalid", 'no endpoint "fax"; write imagine'),
+        ("prompt | parent \n a fox | hero", "invalid", "imagine takes no parent"),
+        ("prompt | take \n a fox | twice", "invalid", 'take is "twice"'),
+        ("prompt | take \n a fox | 0", "invalid", 'take is "0"'),
+        ("prompt | skip \n a fox | x", "skipped", "skip is filled"),
+        ("prompt | approved \n a fox | ", "needs approval", "Tick approved"),
+        ("prompt | approved \n a fox | FALSE", "needs approval", "Tick approved"),
+        ("prompt \n #REF!", "waiting", "prompt shows #REF!"),
+        ("prompt \n Loading...", "waiting", "Repair that cell"),
+    ],
+)
+def test_a_row_that_cannot_be_sent_says_why_and_costs_nothing(
+    text: str, status: str, note: str
+) -> None:
+    line = one(text)
+
+    assert (line.status, line.endpoint) == (status, "")
+    assert note in line.note
+
+
+def test_no_two_kinds_of_trouble_share_a_sentence() -> None:
+    texts = [
+        "prompt | aspect_ratio \n | 1:1",
+        "prompt | take \n a fox | twice",
+        "prompt | skip \n a fox | x",
+        "prompt | approved \n a fox | ",
+        "prompt \n #REF!",
+        "prompt | row_id | task_id \n a fox | | t-1",
+    ]
+    said = [one(text).note for text in texts]
+
+    assert len(set(said)) == len(said)
+
+
+def test_an_endpoint_without_a_price_blocks() -> None:
+    free = replace(PROVIDER.endpoints["imagine"], credits=None)
+    rules = replace(RULES, provider=replace(PROVIDER, endpoints={"imagine": free}))
+
+    line = one(ONE, rules=rules)
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert "no credits for imagine" in line.note
+
+
+def test_a_default_counts_as_given() -> None:
+    rules = replace(RULES, defaults={"prompt": "a house style"})
+
+    assert one("prompt | aspect_ratio \n | 1:1", rules=rules).status == "queued"
+
+
+def test_a_row_waits_until_it_has_looked_the_same_for_long_enough() -> None:
+    rules = replace(RULES, settle=timedelta(seconds=30))
+    young = memory(known(A, "a fox", since=NOW - timedelta(seconds=10)))
+    old = memory(known(A, "a fox", since=NOW - timedelta(seconds=31)))
+
+    assert one(ONE, rules=rules, remembers=young).status == "waiting"
+    assert one(ONE, rules=rules, remembers=old).status == "queued"
+
+
+# -- take --------------------------------------------------------------------------------------
+
+
+def test_raising_take_by_one_makes_the_row_again() -> None:
+    line = one(f"prompt | take | row_id \n a fox | 2 | {A}", job(attempt()))
+
+    assert (line.status, line.take, line.job) == ("queued", 2, None)
+
+
+def test_a_jump_of_take_is_refused_because_dragging_counts_up() -> None:
+    line = one(f"prompt | take | row_id \n a fox | 7 | {A}", job(attempt()))
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert "take went from 1 to 7. Write 2" in line.note
+
+
+def test_a_lower_take_shows_the_earlier_pictures_and_pays_nothing() -> None:
+    first, second = job(attempt(task_id="t-1")), job(attempt(task_id="t-2"), take=2)
+
+    line = one(f"prompt | take | row_id \n a fox | 1 | {A}", first, second)
+
+    assert (line.status, line.job) == ("done", first)
+
+
+def test_the_number_at_first_sight_is_the_first_take() -> None:
+    line = one("prompt | take | row_id \n a fox | 5 |")
+
+    assert (line.status, line.take) == ("queued", 5)
+
+
+def test_below_the_first_take_there_is_nothing() -> None:
+    line = one(f"prompt | take | row_id \n a fox | 3 | {A}", job(attempt(), take=5))
+
+    assert line.status == "invalid"
+    assert "began with take 5" in line.note
+
+
+def test_a_number_as_a_spreadsheet_saves_it_is_a_number() -> None:
+    assert one("prompt | take \n a fox | 2.0").take == 2
+
+
+# -- copies and strangers ----------------------------------------------------------------------
+
+
+def test_a_copy_waits_for_a_change_or_for_its_take() -> None:
+    text = f"prompt | row_id | status \n a fox | {A} | done \n a fox | {A} | done"
+
+    original, copy = judged(text, job(attempt()), remembers=memory(known(A, "a fox")))
+
+    assert (original.status, copy.status, copy.endpoint) == ("done", "copy", "")
+    assert "write 2 into take" in copy.note
+
+
+def test_a_copy_that_was_changed_runs() -> None:
+    waiting = memory(known(A, "a fox", standing=Standing.COPY))
+
+    assert one(f"prompt | row_id \n a red fox | {A}", remembers=waiting).status == "queued"
+
+
+def test_a_stranger_never_pays_and_its_cells_are_left_alone() -> None:
+    line = one("prompt | row_id | task_id \n a fox | | t-77")
+
+    assert (line.endpoint, line.foreign) == ("", True)
+    assert "doctor --adopt" in line.note
+
+
+def test_a_stranger_whose_take_is_raised_runs() -> None:
+    foreign = memory(known(A, "a fox", standing=Standing.STRANGER))
+
+    line = one(f"prompt | take | row_id \n a fox | 2 | {A}", remembers=foreign)
+
+    assert (line.status, line.take) == ("queued", 2)
+
+
+# -- edits -------------------------------------------------------------------------------------
+
+
+def test_a_done_row_that_is_edited_keeps_its_pictures_and_says_what_they_are_of() -> None:
+    line = one(f"prompt | row_id \n a red fox | {A}", job(attempt(prompt="a fox")))
+
+    assert (line.status, line.endpoint) == ("edited", "")
+    assert '"a fox"' in line.note
+    assert "write 2 into take" in line.note
+
+
+def test_a_row_under_way_that_is_edited_says_so_too() -> None:
+    running = job(attempt(State.RUNNING, prompt="a fox"))
+
+    assert one(f"prompt | row_id \n a red fox | {A}", running).status == "edited"
+
+
+def test_edited_back_it_is_as_before() -> None:
+    assert one(ONE, job(attempt(prompt="a fox"))).status == "done"
+
+
+def test_a_failed_row_that_is_edited_runs_again_with_the_new_words() -> None:
+    line = one(f"prompt | row_id \n a red fox | {A}", job(attempt(State.FAILED, prompt="a fox")))
+
+    assert (line.status, line.endpoint, line.asked) == ("queued", "imagine", 2)
+    assert "a red fox" in line.memory.inputs
+
+
+def test_a_failed_row_that_was_seen_changed_runs_again_when_it_is_edited_back() -> None:
+    line = one(ONE, job(attempt(State.FAILED, prompt="a fox"), asked=2))
+
+    assert (line.status, line.endpoint) == ("queued", "imagine")
+
+
+def test_a_failed_row_as_it_was_stays_failed() -> None:
+    line = one(ONE, job(attempt(State.FAILED, prompt="a fox", reason="banned word")))
+
+    assert (line.status, line.endpoint) == ("failed", "")
+    assert 'Apiframe refused the prompt: "banned word"' in line.note
+
+
+def test_a_task_that_failed_may_have_cost_credits_and_says_so() -> None:
+    line = one(ONE, job(attempt(State.FAILED, task_id="t-1", reason="banned word")))
+
+    assert "may have cost 4 credits" in line.note
+
+
+def test_a_column_that_came_later_makes_no_row_edited() -> None:
+    sent = attempt(prompt="a fox", columns=("prompt",))
+
+    line = one(f"prompt | aspect_ratio | row_id \n a fox | 1:1 | {A}", job(sent))
+
+    assert line.status == "done"
+
+
+def test_a_second_success_is_named_in_the_note() -> None:
+    first = attempt(ended_at=NOW - timedelta(minutes=3))
+    second = attempt(task_id="t-2", ended_at=NOW)
+
+    line = one(ONE, job(first, second, asked=2))
+
+    assert line.status == "done"
+    assert "t-2" in line.note
+
+
+# -- approval ----------------------------------------------------------------------------------
+
+
+def approving(*steps: str) -> list[str]:
+    """The statuses of one row over several readings of `approved` and `prompt`."""
+    remembers = memory(known(A, "a fox"))
+    said = []
+    for step in steps:
+        approved, prompt = step.split("/")
+        text = f"prompt | approved | row_id \n {prompt} | {approved} | {A}"
+        line = one(text, remembers=remembers)
+        said.append(line.status)
+        remembers = memory(line.memory)
+    return said
+
+
+def test_an_approval_covers_the_words_of_the_first_reading_that_shows_it() -> None:
+    assert approving("/a fox", "TRUE/a fox", "TRUE/a red fox") == [
+        "needs approval",
+        "queued",
+        "needs approval",
+    ]
+
+
+def test_a_box_seen_unticked_once_can_be_ticked_again() -> None:
+    assert approving("TRUE/a fox", "TRUE/an owl", "FALSE/an owl", "TRUE/an owl")[-1] == "queued"
+
+
+def test_new_content_approves_what_stands_there_now() -> None:
+    assert approving("Kim/a fox", "Kim/an owl", "Lou/an owl")[-1] == "queued"
+
+
+def test_an_approval_of_one_take_is_none_of_the_next() -> None:
+    first = one(f"prompt | approved | row_id \n a fox | x | {A}")
+    text = f"prompt | approved | take | row_id \n a fox | x | 2 | {A}"
+
+    line = one(text, job(attempt()), remembers=memory(first.memory))
+
+    assert line.status == "needs approval"
+
+
+def test_the_configuration_may_ask_for_approval_where_there_is_no_column() -> None:
+    line = one(ONE, rules=replace(RULES, approval=True))
+
+    assert line.status == "needs approval"
+    assert "Add a column named approved" in line.note
+
+
+# -- budget, and readings that are not believed ------------------------------------------------
+
+
+def test_the_budget_covers_the_first_rows_of_the_sheet() -> None:
+    lines = judged("prompt \n a fox \n an owl \n a cat")
+
+    beyond = over_budget(lines, {"per_run": 9, "per_day": None}, RULES)
+
+    assert beyond == {lines[2].seen.row_id}
+
+
+def test_without_a_cap_nothing_is_over_budget() -> None:
+    assert over_budget(judged(ONE), {"per_run": None, "per_day": None}, RULES) == set()
+
+
+def test_a_reading_that_is_not_believed_sends_nothing_and_calls_nothing_edited() -> None:
+    grid = sheet(f"prompt | row_id \n other words | {A} \n more | {B}")
+    remembers = memory(known(A, "a fox"), known(B, "an owl"))
+    done = job(attempt(prompt="a fox"))
+    seen = [
+        replace(s, marked=replace(s.marked, inputs=s.known.inputs)) for s in _known(grid, remembers)
+    ]  # type: ignore[union-attr]
+
+    plan = plan_held(seen, grid, columns_of(grid), {done.key: done}, RULES, NOW)
+
+    assert [(line.seen.row_id, line.status) for line in plan.lines] == [(A, "done")]
+    assert plan.to_send == ()
+
+
+def _known(grid: object, remembers: object) -> list:  # type: ignore[type-arg]
+    return [seen for seen in who(grid, remembers) if seen.known]  # type: ignore[arg-type]
+
+
+def test_what_was_read_is_what_is_remembered() -> None:
+    (seen,) = who(sheet(ONE), memory(known(A, "an owl")))
+
+    assert after(seen).since == NOW
+    assert after(who(sheet(ONE), memory(known(A, "a fox")))[0]).since == known(A, "a fox").since
