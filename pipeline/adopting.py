@@ -16,12 +16,10 @@ from pipeline.book import Header
 from pipeline.core.columns import OURS, Columns, read_header
 from pipeline.core.identity import match, new_id
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, Standing, State
-from pipeline.core.plan import Line, Rules, plan
+from pipeline.core.plan import TAKEN_OVER, Line, Rules, plan
 from pipeline.core.states import state_of
 from pipeline.sheets import Sheet
 from pipeline.store import Store
-
-_REASON = "it stood in a sheet that was taken over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ def _attempt(
         deadline=now,
         task_id=task_id,
         result=Result(urls),
-        reason=_REASON,
+        reason=TAKEN_OVER,
         ended_at=now if urls else None,
     )
 
@@ -144,6 +142,6 @@ def _close(job: Job, store: Store, now: datetime) -> int:
         price=0,
         sent_at=now,
         deadline=now,
-        reason=_REASON,
+        reason=TAKEN_OVER,
     )
     return int(store.adopt(job.key, attempt))

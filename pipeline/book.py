@@ -27,7 +27,7 @@ from pipeline.core.columns import (
     read_header,
 )
 from pipeline.core.endpoint import submission
-from pipeline.core.identity import Memory, match, match_by_id_alone, new_id
+from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id
 from pipeline.core.model import (
     Attempt,
     Claim,
@@ -127,7 +127,10 @@ class Book:
         self._memory = store.memory(self.key)
         self._cursor, _ = store.changed(self.key, 0)
         self.jobs: dict[JobKey, Job] = store.jobs(self.key)
+        #: What we wrote, and what lay with the sheet when it was last judged.
         self._claim: Claim | None = None
+        self._lying: Claim | None = None
+        self._sent_since_claim = False
         self._inputs: tuple[str, ...] = ()
         self._names: dict[str, str] = {}
         self._grid: Grid = ()
@@ -149,7 +152,7 @@ class Book:
             self._take_in(grid)
         self.looked_at = began
         self._names = {line.seen.row_id: line.name for line in self.plan.lines if line.name}
-        if self.plan.to_send and not self.hold:
+        if (self.plan.to_send or self._sent_since_claim) and not self.hold:
             self._own()
         self._write_down_jobs()
         self._note_hold(self.hold.sentence if self.hold else "")
@@ -167,9 +170,8 @@ class Book:
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
         self._cursor, moved = self.store.changed(self.key, self._cursor)
-        for key in moved:
-            if job := self.store.job(key):
-                self.jobs[key] = job
+        if moved:
+            self.jobs |= self.store.jobs(self.key, only=moved)
 
     def begin(
         self, lines: Sequence[Line]
@@ -189,6 +191,7 @@ class Book:
         for (line, (intent, request)), answer in zip(asked, answers, strict=True):
             if isinstance(answer, Attempt):
                 begun.append(Sending(line, answer, request))
+                self._sent_since_claim = True
                 job = self._job_of(line)
                 self.jobs[intent.key] = replace(job, attempts=(*job.attempts, answer))
             else:
@@ -267,8 +270,13 @@ class Book:
     def _take_in(self, grid: Grid) -> Columns:
         """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
         columns = self._read(grid)
-        if any(line.seen.known is None for line in self.plan.lines) and not self.hold:
+        met_new = any(line.seen.known is None for line in self.plan.lines)
+        if met_new and self._claim is None and not self.hold:
             self._own()
+            # Another pass over this store may have noted these very rows since we began.
+            self._memory = self.store.memory(self.key)
+            if not self.hold:
+                columns = self._read(grid)
         if self.hold:
             met = tuple(line for line in self.plan.lines if line.seen.known is not None)
             self.plan = Plan(met)
@@ -280,7 +288,8 @@ class Book:
         """Work out where each row stands; nothing is written down."""
         header = self._header
         columns = read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
-        check_header(columns, grid, self._record.ours, header.fields)
+        ours = self._record.ours or made_by_us(columns, grid)
+        check_header(columns, grid, ours, header.fields)
         rows = list(columns.rows(grid))
         self._grid, self._inputs = grid, columns.inputs
         self.hold = self._hold(columns, rows)
@@ -323,7 +332,7 @@ class Book:
             before = known.get(row.row_id)
             if before and before.inputs != row.inputs:
                 earlier = past.get(row.row_id, ())
-                past[row.row_id] = (*(t for t in earlier if t != before.inputs), before.inputs)
+                past[row.row_id] = (before.inputs, *(t for t in earlier if t != before.inputs))
             known[row.row_id] = row
         self._memory = Memory(known, order, past, {}, frozenset(kept))
         self._record = replace(self._record, columns=kept)
@@ -364,7 +373,7 @@ class Book:
 
     def _not_the_owner(self) -> str:
         """Why this store does not own the sheet, as a sentence; empty if nothing is against it."""
-        lying = self.sheet.read_claim()
+        lying = self._lying = self.sheet.read_claim()
         if lying is None or (self._claim is not None and lying == self._claim):
             return ""
         cure = "If this is the right place to run it from, run doctor --adopt here."
@@ -375,7 +384,9 @@ class Book:
         record = self.store.sheet(self.key)
         ahead = lying.counter > record.counter
         twin = lying.counter == record.counter and lying.word != record.word
-        if ahead or twin or self._claim is not None:
+        if self._claim is not None and not (ahead or twin):
+            return f"Another pass over this store has taken {self.sheet.title} over."
+        if ahead or twin:
             return (
                 f"{self.sheet.title} has been run from another copy of this store: this one is an "
                 f"old or a second copy. {cure}"
@@ -383,15 +394,20 @@ class Book:
         return ""
 
     def _own(self) -> None:
-        """Raise the claim, in the store first, then beside the sheet; hold if somebody else did."""
-        if self._claim is not None:
+        """Raise the claim, in the store first, then beside the sheet; hold if somebody else did.
+
+        Raised by each pass before its first request, and at each look after it has sent: so a
+        backup of the store made in between is behind the sheet, and is known for what it is.
+        """
+        if self._claim is not None and not self._sent_since_claim:
             return
-        lying = self.sheet.read_claim()
         word = f"{self._chance.getrandbits(64):016x}"
         self.store.update_sheet(self.key, config=self._config)
         mine = self.store.raise_claim(self.key, word)
-        if self.sheet.write_claim(mine, lying) and self.sheet.read_claim() == mine:
-            self._claim = mine
+        # Instead of what was judged, not of what lies there by now: that may be another store's.
+        if self.sheet.write_claim(mine, self._lying) and self.sheet.read_claim() == mine:
+            self._claim = self._lying = mine
+            self._sent_since_claim = False
             self._record = replace(self.store.sheet(self.key), columns=self._record.columns)
         else:
             self.hold = Hold("owner", f"Another Promptsheet took {self.sheet.title} just now.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from random import SystemRandom
@@ -16,22 +15,36 @@ from rich.text import Text
 from pipeline import adopting, show, wiring
 from pipeline.book import Book
 from pipeline.config import Settings
-from pipeline.core.endpoint import meaning_of, reason_of
-from pipeline.core.errors import ConfigError, PromptsheetError, WireError
+from pipeline.core.columns import OURS, read_header
+from pipeline.core.endpoint import meaning_of, reason_of, verdict
+from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
 from pipeline.core.model import Request
 from pipeline.runner import Asked
+from pipeline.sheets.refusals import refuse_read_only
 
-Sign = Literal["ok", "person", "reach"]
+Sign = Literal["ok", "person", "unusable", "reach"]
 _SIGNS: dict[Sign, tuple[str, str]] = {
     "ok": ("✓", "green"),
     "person": ("!", "yellow"),
+    "unusable": ("✗", "red"),
     "reach": ("✗", "red"),
 }
-_CODES: dict[Sign, int] = {"ok": 0, "person": 1, "reach": 3}
+#: What a person can do about the rows of a status.
+_CURES = {
+    "invalid": "their notes say what to repair",
+    "failed": "change their prompts, or retry",
+    "check needed": "read their notes, then retry --unknown what shall be sent again",
+}
+_CODES: dict[Sign, int] = {"ok": 0, "person": 1, "unusable": 2, "reach": 3}
 
 
 def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> int:
-    """Check, after putting right what was asked for: 0 all well, 1 a person, 3 out of reach."""
+    """Check, after putting right what was asked for.
+
+    0 all well, 1 a person is needed, 2 the header cannot be used, 3 something is out of reach.
+    """
+    if repair and settings.api_key is None:
+        raise ConfigError("--repair asks the API after open tasks: set the API key first.")
     if adopt:
         _adopt(settings, console)
     if repair:
@@ -72,8 +85,6 @@ def _adopt(settings: Settings, console: Console) -> None:
 
 def _repair(settings: Settings, console: Console) -> None:
     """A pass that sends nothing: asks after tasks, saves pictures, writes the sheet."""
-    if settings.api_key is None:
-        raise ConfigError("--repair asks the API after open tasks: set the API key first.")
     with wiring.open_store(settings) as store:
         sheet = wiring.open_sheet(settings, store)
         for job in store.jobs(sheet.key).values():
@@ -85,7 +96,8 @@ def _repair(settings: Settings, console: Console) -> None:
         raise ConfigError(f"{outcome.holder} is at work on {outcome.title}. Try again later.")
     for sentence in outcome.sentences:
         console.print(Text(show.plain(sentence), style="yellow"))
-    console.print(f"Repaired: {outcome.done} found done, {outcome.saved} pictures saved.")
+    saved = f"{_counted(outcome.saved, 'picture')} saved"
+    console.print(f"Repaired: {outcome.done} found done, {saved}.")
 
 
 def _findings(settings: Settings) -> Iterator[tuple[Sign, str]]:
@@ -95,38 +107,56 @@ def _findings(settings: Settings) -> Iterator[tuple[Sign, str]]:
         with wiring.previewing(settings) as book:
             yield from _of_the_book(book, settings)
     except PromptsheetError as e:
-        yield ("reach" if e.exit_code == 3 else "person"), str(e)
+        signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
+        yield signs.get(e.exit_code, "person"), str(e)
     yield from _of_the_api(settings)
 
 
 def _of_the_files(settings: Settings) -> Iterator[tuple[Sign, str]]:
-    source = settings.source
-    if source.is_file() and not (os.access(source, os.W_OK) and os.access(source.parent, os.W_OK)):
-        yield (
-            "person",
-            f"{source.name} or its folder is write-protected; results stay in the store.",
-        )
+    if settings.source.is_file():
+        try:
+            refuse_read_only(settings.source)
+        except SheetError as e:
+            yield "reach", str(e)
 
 
 def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
     statuses = book.plan.statuses
-    yield "ok", f"{book.sheet.title} has {len(book.plan.lines)} rows."
+    yield (
+        "ok",
+        f"{book.sheet.title} has {show.rows(len(book.plan.lines))}. {_columns(book, settings)}",
+    )
     if book.hold:
         yield "person", book.hold.sentence
     if count := statuses["stranger"]:
-        rows = "1 row bears" if count == 1 else f"{count} rows bear"
-        yield "person", f"{rows} results that this store does not know. Run doctor --adopt."
-    if count := statuses["check needed"]:
-        yield "person", f"{count} sent without an answer: look at their notes, or retry --unknown."
-    if count := statuses["failed"]:
-        yield "person", f"{count} failed: change their prompts, or retry."
+        yield "person", show.strangers(count)
+    for status, cure in _CURES.items():
+        if count := statuses[status]:
+            yield (
+                "person",
+                f"{show.rows(count)} {'says' if count == 1 else 'say'} {status}: {cure}.",
+            )
     missing = sum(
         not _is_there(settings, path) for job in book.jobs.values() for path in job.files.values()
     )
     if missing:
-        yield "person", f"{missing} saved pictures are gone from disk. Run doctor --repair."
-    if unsaved := sum(len(urls) for _, _, urls in book.unsaved()):
-        yield "person", f"{unsaved} pictures are not saved yet. Run doctor --repair."
+        gone = f"{_counted(missing, 'saved picture')} {_are(missing)} gone from disk"
+        yield "person", f"{gone}. Run doctor --repair."
+    unsaved = sum(len(urls) for _, _, urls in book.unsaved())
+    if unsaved and settings.media is not None:
+        late = f"{_counted(unsaved, 'picture')} {_are(unsaved)} not saved yet"
+        yield "person", f"{late}. Run doctor --repair."
+
+
+def _columns(book: Book, settings: Settings) -> str:
+    """What is read from the sheet, and what is left alone, by the titles in it."""
+    grid, asked = book.sheet.read(), wiring.header(settings)
+    columns = read_header(grid[0] if grid else (), asked.fields, asked.titles, asked.ignore)
+    named = [columns.header[at] for name, at in columns.index.items() if name not in OURS]
+    known = set(columns.index.values())
+    others = [title for at, title in enumerate(columns.header) if at not in known and title]
+    rest = f" Left alone: {', '.join(others)}." if others else ""
+    return f"Read: {', '.join(named)}.{rest}"
 
 
 def _of_the_api(settings: Settings) -> Iterator[tuple[Sign, str]]:
@@ -149,14 +179,25 @@ async def _account(settings: Settings) -> tuple[Sign, str]:
         except WireError as e:
             return "reach", f"{provider.title} cannot be reached: {e}."
     if meaning_of(provider, response) != "taken":
+        usual = provider.endpoints[settings.endpoint]
+        stop = verdict(provider, usual, response, wiring.now()).stop
         said = reason_of(provider, response)
-        return "reach", f"{provider.title} answers {response.status}{': ' + said if said else ''}."
+        answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."
+        return "reach", stop or answer
     try:
         left = json.loads(response.body)[provider.account_credits]
     except (ValueError, KeyError, TypeError):
         return "ok", f"{provider.title} knows the key."
-    return "ok", f"{provider.title} knows the key; {left} credits are left."
+    return ("ok" if left else "person"), f"{provider.title} knows the key; {left} credits are left."
 
 
 def _is_there(settings: Settings, path: str) -> bool:
     return settings.media is None or (settings.media / Path(path)).is_file()
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"1 {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

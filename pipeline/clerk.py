@@ -36,6 +36,8 @@ class Clerk:
         try:
             loop = asyncio.get_running_loop()
             doing = loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
+            # Where nobody waits any more, a trouble is nobody's: asyncio would print its traceback.
+            doing.add_done_callback(lambda done: done.cancelled() or done.exception())
             return await asyncio.shield(doing)
         finally:
             self._under_way -= 1

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -25,8 +26,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Configs = Annotated[list[Path], typer.Argument(help="Configuration files.", show_default=False)]
-Config = Annotated[Path, typer.Argument(help="A configuration file.", show_default=False)]
+Configs = Annotated[
+    list[Path],
+    typer.Argument(metavar="CONFIG", help="Configuration files.", show_default=False),
+]
+Config = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A configuration file.", show_default=False)
+]
 
 
 def main() -> NoReturn:
@@ -77,13 +83,12 @@ def run(
     ] = False,
 ) -> None:
     """One pass over each sheet: send the new rows, gather what is done, write it back."""
-    from pipeline import wiring
-
-    settings = [wiring.load(path, need_key=not plan) for path in configs]
     if plan:
-        raise typer.Exit(_show_plans(settings, as_json, strict))
+        raise typer.Exit(_gravest(configs, lambda one: _show_plan(one, as_json, strict)))
+    from pipeline import wiring
     from pipeline.running import run_all
 
+    settings = [wiring.load(path, need_key=True) for path in configs]
     raise typer.Exit(
         run_all(
             settings,
@@ -106,17 +111,17 @@ def status(
     ] = "",
 ) -> None:
     """Where things stand. Ends with 1 as long as any row needs a person."""
-    from pipeline import standing, wiring
+    from pipeline import standing
 
-    codes = [standing.tell(wiring.load(path), _console(), row) for path in configs]
-    raise typer.Exit(max(codes))
+    raise typer.Exit(_gravest(configs, lambda one: standing.tell(one, _console(), row)))
 
 
 @app.command()
 def retry(
     config: Config,
     rows: Annotated[
-        list[str] | None, typer.Argument(help="Rows: row_id, name or line number; else all.")
+        list[str] | None,
+        typer.Argument(metavar="ROW", help="Rows: row_id, name or line number; else all."),
     ] = None,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Also rows that may have been paid already.")
@@ -124,9 +129,12 @@ def retry(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Let failed rows be sent once more, with the words that they have now."""
-    from pipeline import standing, wiring
+    from pipeline import standing
 
-    raise typer.Exit(standing.retry(wiring.load(config), _console(), rows or [], unknown, yes))
+    def once_more(settings: Settings) -> int:
+        return standing.retry(settings, _console(), rows or [], unknown, yes)
+
+    raise typer.Exit(_gravest([config], once_more))
 
 
 @app.command()
@@ -197,26 +205,41 @@ def sandbox(context: typer.Context) -> None:
 def _set_paused(configs: list[Path], *, paused: bool) -> None:
     from pipeline import wiring
 
-    for path in configs:
-        settings = wiring.load(path)
+    def set_one(settings: Settings) -> int:
         with wiring.open_store(settings) as store:
             sheet = wiring.open_sheet(settings, store)
             store.update_sheet(sheet.key, paused=paused)
             words = "is paused; nothing more is sent" if paused else "goes on with the next run"
             _console().print(f"{sheet.title} {words}.", highlight=False, markup=False)
+        return 0
+
+    raise typer.Exit(_gravest(configs, set_one))
 
 
-def _show_plans(settings: list[Settings], as_json: bool, strict: bool) -> int:
+def _show_plan(settings: Settings, as_json: bool, strict: bool) -> int:
     from pipeline import show, wiring
     from pipeline.core.plan import NEEDS_A_PERSON
 
+    with wiring.previewing(settings) as book:
+        tell = show.plan_as_json if as_json else show.show_plan
+        tell(_console(), book)
+        needing = sum(book.plan.statuses[status] for status in NEEDS_A_PERSON)
+        return 1 if book.hold or (strict and needing) else 0
+
+
+def _gravest(configs: list[Path], do: Callable[[Settings], int]) -> int:
+    """Do it for each sheet, and the gravest exit code: one sheet's trouble is not the others'."""
+    from pipeline import show, wiring
+    from pipeline.core.errors import ConfigError, PromptsheetError
+
     code = 0
-    for one in settings:
-        with wiring.previewing(one) as book:
-            tell = show.plan_as_json if as_json else show.show_plan
-            tell(_console(), book)
-            needing = sum(book.plan.statuses[status] for status in NEEDS_A_PERSON)
-        code = max(code, 1 if book.hold or (strict and needing) else 0)
+    for settings in [wiring.load(path) for path in configs]:
+        try:
+            code = max(code, do(settings))
+        except PromptsheetError as e:
+            is_usage = isinstance(e, ConfigError)
+            _complain(str(e) if is_usage else show.about(settings.source.name, str(e)))
+            code = max(code, e.exit_code)
     return code
 
 

@@ -26,7 +26,7 @@ from pydantic import (
     ValidationError,
 )
 
-from pipeline.core.columns import CONTROLS, OURS
+from pipeline.core.columns import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.endpoint import Provider, problems_with
 from pipeline.core.errors import ConfigError
 
@@ -214,6 +214,7 @@ def load(
     key = _secret(document.provider.api_key, path, environ, problems, need_key)
     problems += _key_problems(provider, key)
     titles, ignore = _columns(document.columns, provider, problems)
+    problems += _ignored_problems(titles, ignore)
     problems += _provider_problems(document, provider)
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
@@ -251,8 +252,10 @@ def _document(path: Path) -> Document:
         raw = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"There is no file {path}. Run init to make a configuration.") from None
-    except (OSError, UnicodeDecodeError) as e:
-        raise ConfigError(f"{path} cannot be read: {getattr(e, 'strerror', None) or e}.") from None
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be read: {e.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} cannot be read: it is not UTF-8 text.") from None
     except tomllib.TOMLDecodeError as e:
         raise ConfigError(f"{path.name}: this is not TOML: {e}.") from None
     try:
@@ -328,19 +331,31 @@ def _columns(
     return titles, ignore
 
 
+def _ignored_problems(titles: Mapping[str, str], ignore: tuple[str, ...]) -> Iterator[str]:
+    """A column that we always write needs another title where its own is ignored."""
+    for title in ignore:
+        for name in ALWAYS:
+            if folded(title) == folded(titles.get(name, name)):
+                yield (
+                    f'columns.ignore: "{title}" is the title of a column that we write. '
+                    f'Set {name} = "Image {name.replace("_", " ")}" instead.'
+                )
+
+
 def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
     table = document.provider
     endpoint = provider.endpoints.get(table.endpoint)
     if endpoint is None:
         near = _nearest(table.endpoint, list(provider.endpoints))
         yield f'provider.endpoint: there is no "{table.endpoint}"{near}'
-        return
     if table.base_url and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", table.base_url):
         yield 'provider.base_url: write an address such as "https://api.apiframe.pro"'
     fields = {name: f for e in provider.endpoints.values() for name, f in e.fields.items()}
     for name in document.defaults:
         if name not in fields:
             yield f"defaults.{name}: no endpoint has such a field{_nearest(name, list(fields))}"
+    if endpoint is None:
+        return
     given = {name: str(value) for name, value in document.defaults.items() if name in fields}
     for problem in problems_with(endpoint, given):
         if not problem.endswith("is empty: write one"):

@@ -325,7 +325,8 @@ class Runner:
             outcome.worsen(1, book.hold.sentence)
         if stop := self._sender.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
-        for trouble in filter(None, (self._sheet_trouble, self._poller.trouble)):
+        troubles = self._sheet_trouble, self._sender.trouble, self._poller.trouble
+        for trouble in filter(None, troubles):
             outcome.worsen(3, trouble)
         if outcome.newly:
             outcome.worsen(1)

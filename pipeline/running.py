@@ -17,6 +17,9 @@ from pipeline.core.plan import Line
 from pipeline.runner import Asked, Outcome, Runner
 from pipeline.wiring import Busy
 
+#: Whatever asks a program to end, and can be heard.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 def run_all(
     settings: list[Settings],
@@ -40,9 +43,10 @@ async def passes(
     settings: list[Settings], asked: Asked, accept_columns: bool, console: Console
 ) -> list[Outcome | Busy]:
     """A pass over each sheet, all at once, with bars on a terminal; interrupted as one."""
-    with _interrupting() as started, show.bars(console, console.is_terminal) as progress:
+    runners: list[Runner] = []
+    with _interrupting(runners), show.bars(console, console.is_terminal) as progress:
         return await asyncio.gather(
-            *(_pass(one, asked, accept_columns, progress, started) for one in settings)
+            *(_pass(one, asked, accept_columns, progress, runners.append) for one in settings)
         )
 
 
@@ -66,33 +70,21 @@ async def _pass(
 
 
 @contextmanager
-def _interrupting() -> Iterator[Callable[[Runner], None]]:
-    """Ctrl-C and SIGTERM: nothing more leaves, what is in the air is awaited, then 130.
-
-    What it gives wants to be told of each pass that starts; one that starts too late ends at once.
-    """
+def _interrupting(runners: list[Runner]) -> Iterator[None]:
+    """Whatever asks us to end: nothing more leaves, what is in the air is awaited, then 130."""
     loop = asyncio.get_running_loop()
-    runners: list[Runner] = []
-    asked = False
-
-    def started(runner: Runner) -> None:
-        runners.append(runner)
-        if asked:
-            runner.interrupt()
 
     def interrupt() -> None:
-        nonlocal asked
-        asked = True
         for runner in runners:
             runner.interrupt()
         # Whoever asks twice does not want to wait; what was in the air is then `check needed`.
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for one in STOPPING:
             loop.remove_signal_handler(one)
 
-    for one in (signal.SIGINT, signal.SIGTERM):
+    for one in STOPPING:
         loop.add_signal_handler(one, interrupt)
-    yield started
-    for one in (signal.SIGINT, signal.SIGTERM):
+    yield
+    for one in STOPPING:
         loop.remove_signal_handler(one)
 
 
@@ -109,9 +101,13 @@ def say(
     if as_json:
         sys.stdout.write(show.as_json(outcome, code) + "\n")
     elif code or console.is_terminal:
-        for sentence in outcome.sentences:
+        sentences = [*outcome.sentences]
+        if strangers := outcome.statuses["stranger"]:
+            sentences.append(show.strangers(strangers))
+        for sentence in sentences:
             console.print(show.about(outcome.title, sentence), markup=False, style="yellow")
-        console.print(show.about(outcome.title, show.closing(outcome)), markup=False)
+        if code < 2 or outcome.statuses or outcome.new or outcome.done or outcome.lost:
+            console.print(show.about(outcome.title, show.closing(outcome)), markup=False)
         if outcome.needing == 1:
             console.print("1 row needs a person; its note says why.", markup=False)
         elif outcome.needing:

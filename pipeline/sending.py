@@ -27,6 +27,8 @@ log = logging.getLogger("promptsheet")
 
 #: How often an API that cannot be reached is tried again, ever later, before a pass gives up.
 REACH_TRIES = 8
+#: The same for a pass that does not wait: the next one is a few minutes away.
+HASTY_TRIES = 3
 #: Over this share of at least so many outcomes failed: something is wrong with all of them.
 FAILED_SHARE, FAILED_LEAST = 0.3, 20
 
@@ -80,6 +82,8 @@ class Sender:
         on_stale: Callable[[], None],
     ) -> None:
         self.stop: Stop | None = None
+        #: Why the last submission could not leave, as a sentence; empty once one was answered.
+        self.trouble = ""
         #: The store is full or out of reach: nothing that is heard from now on reaches the sheet.
         self.broken = False
         self.sent = 0
@@ -222,7 +226,7 @@ class Sender:
                 raise NotSent("its time was over before it could leave")
             response = await self._wire.submit(sending.request, left)
             told = verdict(provider, endpoint, response, self._now())
-            self._unreached = 0
+            self._unreached, self.trouble = 0, ""
         except NotSent as e:
             told = Verdict(Postponed(str(e)))
             self._back_off(str(e))
@@ -265,13 +269,14 @@ class Sender:
             self._pause(told.pause)
 
     def _back_off(self, why: str) -> None:
-        self._unreached += 1
-        tries = self._unreached // max(1, min(self._pace.stop_after, self._pace.concurrency))
-        if tries >= (REACH_TRIES if self._patient else 1):
-            api = self._book.rules.provider.title
-            self.end(Stop(f"{api} cannot be reached: {why}. Nothing was sent or paid.", True))
-        else:
-            self._pause(min(2.0**tries, 30.0), everyone=False)
+        """Try again ever later; a whole burst that could not leave counts as one try."""
+        if asyncio.get_running_loop().time() >= self._open_at:
+            self._unreached += 1
+            self._pause(min(2.0 ** (self._unreached - 1), 30.0), everyone=False)
+        api = self._book.rules.provider.title
+        self.trouble = f"{api} cannot be reached: {why}. Nothing was sent or paid."
+        if self._unreached >= (REACH_TRIES if self._patient else HASTY_TRIES):
+            self.end(Stop(self.trouble, True))
 
     def _pause(self, seconds: float, everyone: bool = True) -> None:
         loop = asyncio.get_running_loop()
@@ -312,7 +317,10 @@ class Sender:
             self._room_by_limit(),
         )
         if not self._accepted:
-            room = min(room, self._pace.stop_after - len(self._air))
+            # While the first refusals are all there is, no sixth is sent before the five are known.
+            refused = len(self._refusals)
+            doubtful = refused if refused < self._pace.stop_after else 0
+            room = min(room, self._pace.stop_after - len(self._air) - doubtful)
         return [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
 
     def _room_in_flight(self) -> int:

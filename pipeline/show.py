@@ -7,10 +7,12 @@ import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -48,9 +50,12 @@ ORDER = (
     *("skipped", "queued", "sending", "in progress", "done"),
 )
 
-
 #: Below this width there is room for what matters only.
 NARROW = 60
+#: Rows that a plan shows of each status.
+EXAMPLES = 3
+#: How far a plan's rows stand under their status.
+_INDENT = 8
 
 
 def plain(text: str) -> str:
@@ -61,7 +66,18 @@ def plain(text: str) -> str:
 def about(title: str, sentence: str) -> str:
     """A sentence with the sheet that it is about, named once."""
     words = plain(sentence)
-    return words if words.startswith(title) else f"{title}: {words}"
+    return words if title in words else f"{title}: {words}"
+
+
+def rows(number: int) -> str:
+    """A number of rows, in words."""
+    return "1 row" if number == 1 else f"{number} rows"
+
+
+def strangers(number: int) -> str:
+    """What to do about rows that bear results which this store does not know."""
+    bear = "bears" if number == 1 else "bear"
+    return f"{rows(number)} {bear} results that this store does not know. Run doctor --adopt."
 
 
 def prompt_of(line: Line) -> str:
@@ -86,9 +102,9 @@ def closing(outcome: Outcome) -> str:
     waiting = outcome.statuses["in progress"] + outcome.statuses["sending"]
     if waiting:
         parts.append(f"{waiting} in progress")
-    left = sum(outcome.statuses[word] for word in ("queued", "over budget"))
-    if left:
-        parts.append(f"{left} still to send")
+    for status, words in (("queued", "still to send"), ("over budget", "over budget")):
+        if number := outcome.statuses[status]:
+            parts.append(f"{number} {words}")
     return ", ".join([*parts, notes.in_credits(outcome.credits)])
 
 
@@ -114,22 +130,31 @@ def as_json(outcome: Outcome, code: int) -> str:
     )
 
 
-def rows_table(lines: Sequence[Line], width: int) -> Table:
-    """The rows as a table: line of the sheet, prompt, status, note."""
+def rows_table(lines: Sequence[Line], width: int, prices: Sequence[int] = ()) -> Table:
+    """The rows as a table: line of the sheet, prompt, status, credits if `prices` are given, note.
+
+    It is never wider than `width`, and has no notes where there is no room for them.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold", width=min(width, 160))
+    numbers = [str(line.seen.place + 1) for line in lines]
     longest = max((len(line.status) for line in lines), default=6)
-    table.add_column("row", justify="right", style="dim", width=max(3, len(str(len(lines)))))
-    table.add_column("prompt", ratio=1, overflow="ellipsis", no_wrap=True)
+    table.add_column("row", justify="right", style="dim", width=max(3, *map(len, numbers), 0))
+    table.add_column("prompt", ratio=2, overflow="ellipsis", no_wrap=True)
     table.add_column("status", width=max(6, longest), no_wrap=True)
-    if width >= NARROW and any(line.note for line in lines):
-        table.add_column("note", ratio=1, overflow="fold")
-    for line in lines:
+    if prices:
+        table.add_column("credits", justify="right", width=7)
+    noted = width >= NARROW and any(line.note for line in lines)
+    if noted:
+        table.add_column("note", ratio=3, overflow="fold")
+    for at, line in enumerate(lines):
         cells: list[str | Text] = [
-            str(line.seen.place + 1),
+            numbers[at],
             Text(plain(prompt_of(line)) or "–"),
             status_text(line.status),
         ]
-        if len(table.columns) > 3:
+        if prices:
+            cells.append(str(prices[at]))
+        if noted:
             cells.append(Text(plain(line.note), style="dim"))
         table.add_row(*cells)
     return table
@@ -146,15 +171,22 @@ def show_plan(console: Console, book: Book) -> None:
     for name, lines in _groups(book):
         colour = COLOURS.get(name, "bold")
         console.print(Text(f"{len(lines):>6}  ", style="bold") + Text(name, style=colour))
-        for line in lines[:3]:
-            note = f"  {plain(line.note)}" if line.note else ""
-            words = f"        row {line.seen.place + 1}: {plain(prompt_of(line))[:70]}{note}"
-            console.print(Text(words, style="dim"))
-        if len(lines) > 3:
-            console.print(f"        and {len(lines) - 3} more", style="dim")
+        for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
+            for line in alike:
+                words = f"row {line.seen.place + 1}: {plain(prompt_of(line))}"
+                row = Text(" " * _INDENT + words, overflow="ellipsis", no_wrap=True, style="dim")
+                console.print(row, overflow="ellipsis", no_wrap=True)
+            if note:
+                said = Padding(Text(plain(note), style="dim"), (0, 0, 0, _INDENT + 2), expand=False)
+                console.print(said, soft_wrap=False)
+        if len(lines) > EXAMPLES:
+            console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
     requests, price = _cost(book)
     many = "1 request" if requests == 1 else f"{requests} requests"
     console.print(Text(f"\n{many}, {notes.in_credits(price)}", style="bold"))
+    if requests:
+        sent = {name for line in book.plan.to_send for name in parsed(line.memory.inputs)}
+        console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
 
 
 def plan_as_json(console: Console, book: Book) -> None:

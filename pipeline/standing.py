@@ -29,12 +29,17 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         if row:
             return _tell_row(book, console, row)
         statuses = book.plan.statuses
-        console.print(Text(f"{book.sheet.title}: {len(book.plan.lines)} rows", style="bold"))
+        title = f"{book.sheet.title}: {show.rows(len(book.plan.lines))}"
+        console.print(Text(title, style="bold"))
         for name in show.ORDER:
             if statuses[name]:
                 console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
+        if book.hold:
+            console.print(Text(show.plain(book.hold.sentence), style="yellow"))
+        if strangers := statuses["stranger"]:
+            console.print(Text(show.strangers(strangers), style="yellow"))
         for sentence in _sentences(book, settings):
-            console.print(Text(show.plain(sentence), style="yellow"))
+            console.print(Text(show.plain(sentence), style="dim"))
         needing = [line for line in book.plan.lines if line.status in NEEDS_A_PERSON]
         if needing:
             console.print()
@@ -45,17 +50,17 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
 
 
 def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, yes: bool) -> int:
-    """Ask for one more attempt of failed jobs that a row still asks for; 1 if there was none."""
+    """Ask for one more attempt of failed jobs that a row still asks for; 1 if a person says no."""
     with wiring.previewing(settings) as book:
         picked = list(_picked(book, rows, unknown))
         if not picked:
-            more = "" if unknown else " Rows that say check needed take --unknown."
-            console.print(f"No failed row to send once more.{more}", markup=False)
-            return 1
-        console.print(show.rows_table(picked, console.width))
-        price = sum(_price(book, line) for line in picked)
-        many = "1 row" if len(picked) == 1 else f"{len(picked)} rows"
-        console.print(f"{many} to send once more, {notes.in_credits(price)}.", markup=False)
+            console.print(_none_picked(book, unknown), markup=False)
+            return 0
+        prices = [_price(book, line) for line in picked]
+        console.print(show.rows_table(picked, console.width, prices))
+        words = f"{show.rows(len(picked))} to send once more, {notes.in_credits(sum(prices))}."
+        console.print(words, markup=False)
+        hold = show.plain(book.hold.sentence) if book.hold else ""
     if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
         if not sys.stdin.isatty():
             raise ConfigError(
@@ -67,8 +72,19 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
         for line in picked:
             assert line.job is not None, "only jobs are picked"
             store.ask(line.job.key, line.job.asked + 1)
-    console.print("The next run sends them.", markup=False)
+    them = "it" if len(picked) == 1 else "them"
+    console.print(hold or f"The next run sends {them}.", markup=False)
     return 0
+
+
+def _none_picked(book: Book, unknown: bool) -> str:
+    lost = sum(_state(line) is State.UNKNOWN for line in book.plan.lines)
+    if unknown or not lost:
+        return "There is no row to send once more."
+    return (
+        f"No row has failed. {show.rows(lost)} may have been paid already (check needed): "
+        "retry --unknown sends what you pick."
+    )
 
 
 def _picked(book: Book, rows: list[str], unknown: bool) -> Iterator[Line]:
@@ -82,9 +98,15 @@ def _picked(book: Book, rows: list[str], unknown: bool) -> Iterator[Line]:
         if not found:
             raise ConfigError(f'There is no row "{row}": give its row_id, name or line number.')
         if _state(found[0]) not in wanted:
-            why = f'row {row} is "{found[0].status}"'
-            raise ConfigError(f"Only failed rows can be retried (--unknown for lost ones); {why}.")
+            raise ConfigError(_cannot_be_retried(row, found[0]))
         yield found[0]
+
+
+def _cannot_be_retried(row: str, line: Line) -> str:
+    if _state(line) is State.UNKNOWN:
+        return f"Row {row} may have been paid already. Add --unknown to have it sent once more."
+    why = f'Row {row} is "{line.status}", and only failed rows can be sent once more.'
+    return f"{why} {show.plain(line.note)}".strip()
 
 
 def _state(line: Line) -> State | None:
@@ -99,19 +121,18 @@ def _price(book: Book, line: Line) -> int:
 
 def _sentences(book: Book, settings: Settings) -> Iterator[str]:
     """What there is to say of the sheet as a whole."""
-    if book.hold:
-        yield book.hold.sentence
-    spent = book.store.spent(book.limits.api_key, book.limits.run, book.limits.day)
-    cap = settings.budget.per_day
-    yield (
-        f"{spent.day} of {cap} credits spent today"
-        if cap is not None
-        else (f"{notes.in_credits(spent.day)} spent today")
-    )
+    # Credits are counted for each API key: without it nobody can say.
+    if settings.api_key is not None:
+        spent = book.store.spent(book.limits.api_key, book.limits.run, book.limits.day)
+        cap = settings.budget.per_day
+        words = f"{spent.day} of {cap} credits" if cap is not None else notes.in_credits(spent.day)
+        yield f"{words} spent today"
     lease = book.store.lease_of(book.key)
     if lease and not wiring.is_dead(lease.holder):
         since = lease.since.astimezone().strftime("%H:%M:%S")
         yield f"{lease.holder} is at work on it since {since}"
+    if settings.api_key is None:
+        yield "The API key is not set; nothing can be sent."
 
 
 def _tell_row(book: Book, console: Console, row: str) -> int:

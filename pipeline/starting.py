@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import os
+import shlex
 import shutil
 from pathlib import Path
 
@@ -52,21 +53,27 @@ def init(console: Console, sheet: Path, config: Path | None, adopt: bool) -> int
     if sheet.suffix.casefold() not in (".csv", ".tsv"):
         raise ConfigError(f"{sheet.name} is not a .csv or .tsv file. Save the sheet as CSV first.")
     config = config or sheet.parent / "promptsheet.toml"
+    if config.exists() and (other := wiring.load(config).source) != sheet.resolve():
+        raise ConfigError(f"{config} is for {other}. Name another one with --config.")
     _write_sheet(console, sheet)
-    _write_config(console, config, sheet)
+    is_new = _write_config(console, config, sheet)
     settings = wiring.load(config)
-    if settings.source != sheet.resolve():
-        raise ConfigError(f"{config} is for {settings.source}. Name another one with --config.")
     if adopt:
         _take_over(console, settings)
     with wiring.previewing(settings) as book:
         rows = len(book.plan.to_send)
         many = "1 row is" if rows == 1 else f"{rows} rows are"
         console.print(f"{many} ready to be sent. See what a run would do:\n", markup=False)
-    console.print(f"    promptsheet run {config} --plan", markup=False)
-    console.print("\nThen set your key, and run it:\n", markup=False)
-    console.print("    export APIFRAME_API_KEY=…", markup=False)
-    console.print(f"    promptsheet run {config} --wait", markup=False)
+    path = shlex.quote(str(config))
+    console.print(f"    promptsheet run {path} --plan", markup=False)
+    if settings.api_key is not None:
+        console.print("\nThen run it:\n", markup=False)
+    elif is_new:
+        console.print("\nThen set your key, and run it:\n", markup=False)
+        console.print("    export APIFRAME_API_KEY=…", markup=False)
+    else:
+        console.print("\nThen set your key as its api_key says, and run it:\n", markup=False)
+    console.print(f"    promptsheet run {path} --wait", markup=False)
     return 0
 
 
@@ -111,13 +118,15 @@ def _write_sheet(console: Console, sheet: Path) -> None:
     console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
 
 
-def _write_config(console: Console, config: Path, sheet: Path) -> None:
+def _write_config(console: Console, config: Path, sheet: Path) -> bool:
+    """Whether it had to be written."""
     if config.exists():
         console.print(f"{config} is there and stays as it is.", markup=False)
-        return
+        return False
     source = os.path.relpath(sheet.resolve(), config.resolve().parent)
     _create(config, CONFIG.format(source=_toml(source)))
     console.print(f"{config} is made.", markup=False)
+    return True
 
 
 def _create(file: Path, text: str) -> None:
@@ -139,8 +148,9 @@ def _take_over(console: Console, settings: Settings) -> None:
         titles = adopting.take_over_columns(sheet, store, wiring.header(settings))
     columns = ", ".join(titles) or "no column"
     console.print(
-        f"Taken over: {columns}. Rows with results stay as they are and are not paid for; "
-        "doctor --adopt makes jobs of them.",
+        f"Taken over: {columns}. The next run writes over what stands there, save in rows with a "
+        "task or pictures: they stay as they are and are not paid for; doctor --adopt makes jobs "
+        "of them.",
         markup=False,
     )
 

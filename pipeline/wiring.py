@@ -9,19 +9,20 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pipeline import config
 from pipeline.book import Book, Header
 from pipeline.config import Settings
 from pipeline.core.columns import read_header
-from pipeline.core.errors import SheetError, StoreError
-from pipeline.core.model import Grid
+from pipeline.core.errors import NotSent, SheetError, StoreError
+from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
 from pipeline.runner import Asked, Outcome, Progress, Runner
 from pipeline.sending import Pace
@@ -29,10 +30,15 @@ from pipeline.sheets import Sheet
 from pipeline.sheets.csv_file import CsvSheet
 from pipeline.store import Lease, Limits, Store, copied
 
+if TYPE_CHECKING:
+    from pipeline.api import Api
+    from pipeline.media import Media
+
 #: A lease that is not renewed for so long is another's to take.
 LEASE_SECONDS = 45.0
+BEGAN = datetime.now(UTC)
 #: One start of the program: what `[budget] per_run` counts.
-START = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+START = f"{BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
 def now() -> datetime:
@@ -185,11 +191,6 @@ async def run(
     started: Callable[[Runner], None] = lambda runner: None,
 ) -> Outcome | Busy:
     """One pass over the sheet of one configuration, or who is at work on it already."""
-    # aiohttp and what it brings are only needed by what talks to the API.
-    from pipeline.api import Api
-    from pipeline.media import Media
-
-    assert settings.api_key is not None, "a pass needs the key: load with need_key"
     with open_store(settings) as store:
         sheet = open_sheet(settings, store)
         lease = take_lease(store, sheet)
@@ -198,19 +199,11 @@ async def run(
         try:
             store.reserve()
             book = open_book(settings, store, sheet, accept_columns)
-            async with (
-                Api(
-                    settings.provider,
-                    settings.api_key.reveal(),
-                    base_url=settings.base_url,
-                    concurrency=settings.pace.concurrency,
-                ) as api,
-                Media(settings.media or Path(), allowed=settings.base_url) as media,
-            ):
+            async with AsyncExitStack() as stack:
                 runner = Runner(
                     book,
-                    api,
-                    media if settings.media else None,
+                    _Wire(settings, stack),
+                    _Saver(settings.media, settings.base_url, stack) if settings.media else None,
                     pace(settings),
                     asked,
                     now=now,
@@ -220,13 +213,76 @@ async def run(
                 started(runner)
                 return await runner.run()
         finally:
-            store.release(lease)
+            # Where the disk is full, what came of the pass is told all the same; the lease of a
+            # dead process is in nobody's way.
+            with suppress(StoreError):
+                store.release(lease)
+
+
+class _Wire:
+    """The way to the API, made by the first request.
+
+    What it is made of takes longer to import than a pass takes that has nothing to ask.
+    """
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._api: Api | None = None
+
+    async def submit(self, request: Request, within: float) -> Response:
+        """See `api.Api.submit`."""
+        return await self._opened().submit(request, within)
+
+    async def ask(self, request: Request, within: float) -> Response:
+        """See `api.Api.ask`."""
+        return await self._opened().ask(request, within)
+
+    def _opened(self) -> Api:
+        if self._api is None:
+            settings = self._settings
+            try:
+                from pipeline.api import Api
+
+                assert settings.api_key is not None, "a pass needs the key: load with need_key"
+                self._api = Api(
+                    settings.provider,
+                    settings.api_key.reveal(),
+                    base_url=settings.base_url,
+                    concurrency=settings.pace.concurrency,
+                )
+            except Exception as e:
+                raise NotSent(f"the way to the API cannot be made: {e}") from e
+            self._stack.push_async_exit(self._api)
+        return self._api
+
+
+class _Saver:
+    """The folder of saved files, made by the first picture."""
+
+    def __init__(self, folder: Path, allowed: str, stack: AsyncExitStack) -> None:
+        self._folder, self._allowed, self._stack = folder, allowed, stack
+        self._media: Media | None = None
+
+    async def save(self, url: str, stem: str) -> str:
+        """See `media.Media.save`."""
+        if self._media is None:
+            from pipeline.media import Media
+
+            self._media = Media(self._folder, allowed=self._allowed)
+            self._stack.push_async_exit(self._media)
+        return await self._media.save(url, stem)
 
 
 def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
     """The right to work on the sheet, or who has it. One whose process is dead has it no longer."""
     me = f"{socket.gethostname()}:{os.getpid()}"
     for _ in range(2):
+        holding = store.lease_of(sheet.key)
+        # The store lets a holder take it again, for a process that bears a dead one's number; but
+        # this very process may have been given the same sheet twice.
+        if holding is not None and holding.holder == me and holding.since >= BEGAN:
+            return Busy(sheet.title, holding.holder, holding.since)
         if lease := store.take_lease(sheet.key, me, LEASE_SECONDS):
             return lease
         holding = store.lease_of(sheet.key)

@@ -53,18 +53,19 @@ def patch(
             beyond = {(line.seen.place, at): "" for _, at in ours if at >= len(row)}
             differing = beyond | differing
         cells.update(differing)
-    cells.update(_stray_results(lines, grid, ours, truths))
+    cells.update(_stray_results(grid, columns, ours, truths))
     return cells
 
 
 def _stray_results(
-    lines: Sequence[Line], grid: Grid, ours: list[tuple[str, int]], truths: set[str]
+    grid: Grid, columns: Columns, ours: list[tuple[str, int]], truths: set[str]
 ) -> dict[tuple[int, int], str]:
-    rows = {line.seen.place for line in lines}
+    # A row with words in it is left alone, also one that has no line in this plan (a hold): without
+    # its marks a whole copy would look like words typed once more, and be paid for.
     return {
         (place, at): ""
         for place in range(1, len(grid))
-        if place not in rows
+        if not columns.is_row(grid[place])
         for name, at in ours
         if name in ("row_id", "task_id", "image_urls")
         and at < len(grid[place])
@@ -79,6 +80,8 @@ def cells_of(line: Line) -> dict[str, str]:
     if line.job is None or attempt is None or attempt.state is State.RETURNED:
         return cells
     result = attempt.result
+    # The last progress heard is seldom the last there was.
+    progress = 100 if attempt.state is State.SUCCEEDED else attempt.progress
     cells |= {
         "task_id": notes.as_text(attempt.task_id),
         "image_urls": "\n".join(result.urls),
@@ -86,7 +89,7 @@ def cells_of(line: Line) -> dict[str, str]:
         "text": notes.as_text(result.text),
         "files": "\n".join(line.job.files[url] for url in result.urls if url in line.job.files),
         "credits": str(attempt.price if attempt.reported is None else attempt.reported),
-        "progress": f"{attempt.progress}%" if attempt.progress is not None else "",
+        "progress": f"{progress}%" if progress is not None else "",
         "submitted_at": _moment(attempt.sent_at),
         "finished_at": _moment(attempt.ended_at),
     }

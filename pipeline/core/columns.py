@@ -11,7 +11,7 @@ import json
 import unicodedata
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.core.errors import ColumnsError
@@ -26,6 +26,11 @@ IF_THERE = (
     *("grid_url", "text", "files", "credits", "progress", "submitted_at", "finished_at"),
 )
 OURS = ALWAYS + IF_THERE
+#: Every word that our status column can say; a percentage may follow `in progress`.
+STATUSES = (
+    *("invalid", "failed", "check needed", "over budget", "needs approval", "edited", "copy"),
+    *("waiting", "skipped", "queued", "sending", "in progress", "done"),
+)
 #: Controls that are part of what the person wrote: another endpoint asks for another picture.
 WRITTEN = ("endpoint", "parent")
 #: Columns whose loss would change what is asked for, so a reading without them is not believed.
@@ -60,8 +65,8 @@ class Columns:
     index: Mapping[str, int]
     #: The input columns of this sheet, sorted: fields, then `endpoint` and `parent` if there.
     inputs: tuple[str, ...]
-    #: Names of ours or of people's that stand twice.
-    doubled: tuple[str, ...]
+    #: Names of ours or of people's that stand more than once, and where.
+    doubled: Mapping[str, tuple[int, ...]]
     titles: Mapping[str, str]
 
     def cell(self, row: Sequence[str], name: str) -> str:
@@ -78,6 +83,10 @@ class Columns:
         """Whether any cell below the header of that column holds something."""
         at = self.index[name]
         return any(at < len(row) and row[at].strip() for row in grid[1:])
+
+    def is_row(self, row: Sequence[str]) -> bool:
+        """Whether a line is a row of ours: the person filled at least one input cell."""
+        return any(normalise(self.cell(row, n)) for n in self.inputs if n not in _NOT_ENOUGH)
 
     def rows(self, grid: Grid) -> Iterator[Marked]:
         """The rows of ours: those in which the person filled at least one input cell."""
@@ -131,12 +140,14 @@ def read_header(
         header=tuple(header),
         index={name: places[0] for name, places in found.items()},
         inputs=inputs,
-        doubled=tuple(name for name, places in found.items() if len(places) > 1),
+        doubled={name: tuple(places) for name, places in found.items() if len(places) > 1},
         titles=titles,
     )
 
 
-def check_header(columns: Columns, grid: Grid, ours: frozenset[str], inputs: Iterable[str]) -> None:
+def check_header(
+    columns: Columns, grid: Grid, ours: frozenset[str], inputs: Collection[str]
+) -> None:
     """Raise ColumnsError unless the header can be used; `ours` are the columns that are ours.
 
     A column of one of our names that already holds text is a person's, and we write nowhere.
@@ -144,10 +155,7 @@ def check_header(columns: Columns, grid: Grid, ours: frozenset[str], inputs: Ite
     if not grid:
         raise ColumnsError("The sheet is empty. Write a header with a column named prompt.")
     if not set(columns.inputs) & set(inputs):
-        raise ColumnsError(
-            f"No column is named like something to send ({', '.join(sorted(inputs))}). "
-            "The header must be the first line; name a column prompt, or set [columns] prompt."
-        )
+        raise ColumnsError(_no_header(columns, grid, inputs))
     for name in OURS:
         if name in columns.index and name not in ours and columns.filled(grid, name):
             at, title = columns.index[name], columns.title(name)
@@ -158,16 +166,32 @@ def check_header(columns: Columns, grid: Grid, ours: frozenset[str], inputs: Ite
             )
 
 
+def _no_header(columns: Columns, grid: Grid, fields: Collection[str]) -> str:
+    """Why the first line is no header, and what to do about it."""
+    for place, row in enumerate(grid[1:_TITLE_LINES], start=2):
+        if set(read_header(row, fields, columns.titles).inputs) & set(fields):
+            return (
+                f"The header is in line {place}. Move it to the first line: delete the lines above "
+                "it, or write them further down."
+            )
+    return (
+        f"No column is named like something to send ({', '.join(sorted(fields))}). "
+        "The header must be the first line; name a column prompt, or set [columns] prompt."
+    )
+
+
+#: How far down a header is looked for, to tell people where it is.
+_TITLE_LINES = 50
+
+
 def loss(columns: Columns, accepted: Sequence[str] | None, rows: int, known: int) -> str:
     """Why this reading is not to be believed, as a sentence; empty if it is.
 
     `accepted` are the columns of the last reading that was believed; `rows` and `known` count the
     rows of this reading and those that were there then.
     """
-    doubled = [name for name in columns.doubled if name not in OURS or accepted is not None]
-    if doubled:
-        names = ", ".join(columns.title(name) for name in doubled)
-        return f"Two columns are named {names}. Rename one of them."
+    if columns.doubled:
+        return " ".join(_twice(columns, places) for places in columns.doubled.values())
     gone = [name for name in accepted or () if name not in columns.index]
     if gone:
         return (
@@ -177,6 +201,15 @@ def loss(columns: Columns, accepted: Sequence[str] | None, rows: int, known: int
     if known and not rows:
         return "All rows are gone. Put them back, or run once with --accept-columns."
     return ""
+
+
+def _twice(columns: Columns, places: Sequence[int]) -> str:
+    *some, last = map(letters, places)
+    names = dict.fromkeys(columns.header[at].strip() for at in places)
+    return (
+        f"Columns {', '.join(some)} and {last} have one name, {' or '.join(names)}. "
+        "Rename all but one of them."
+    )
 
 
 def believed(columns: Columns) -> tuple[str, ...]:

@@ -25,8 +25,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 
-from pipeline.core.columns import Marked, over
-from pipeline.core.model import KnownRow, Standing
+from pipeline.core.columns import OURS, STATUSES, Columns, Marked, over
+from pipeline.core.model import Grid, KnownRow, Standing
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SHAPE = re.compile(r"r_[a-z0-9]{9}")
@@ -71,6 +71,24 @@ def new_id(chance: Random) -> str:
 def is_id(text: str) -> bool:
     """Whether the text has the shape of an id of ours."""
     return _SHAPE.fullmatch(text) is not None
+
+
+def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
+    """Our columns in a sheet that is not known by name: a copy, or one whose store was lost.
+
+    Nobody else makes ids of our shape. A status in other words than ours, or a note that stands
+    left of the ids, is a person's nevertheless.
+    """
+    marks = {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
+    if not marks or not all(map(is_id, marks)):
+        return frozenset()
+    ours = {name for name in OURS if name in columns.index}
+    said = {columns.cell(row, "status").strip() for row in grid[1:]}
+    if not all(word in ("", *STATUSES) or word.startswith("in progress") for word in said):
+        ours.discard("status")
+    if columns.index.get("note", 0) < columns.index["row_id"]:
+        ours.discard("note")
+    return frozenset(ours)
 
 
 def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:
@@ -154,10 +172,17 @@ class _Sorting:
         missing = sorted(
             (one for one in self.memory.known if one not in self.places), key=self._turn
         )
-        at_home = {one: rows[0] for one in missing if len(rows := self.bearers.get(one, [])) == 1}
+        # A row that was empty or away at the last reading cannot hold what others need.
+        at_home = {
+            one: rows[0]
+            for one in missing
+            if one in self.memory.order and len(rows := self.bearers.get(one, [])) == 1
+        }
         locked: set[int] = set()
         while missing:
-            self._give(missing, locked, lambda one: (self.memory.known[one].inputs,))
+            self._give(missing, locked, self._inputs_now)
+            displaced = [one for one in confirmed[1] if one not in self.places]
+            self._give(displaced, locked, self._inputs_now)
             gone = [m for m in missing if m not in self.places and m not in self.bearers]
             self._give(gone, locked, lambda one: self.memory.past.get(one, ()))
             homeless = {
@@ -192,9 +217,22 @@ class _Sorting:
     def _give(
         self, ids: Iterable[str], locked: set[int], wanted: Callable[[str], Iterable[str]]
     ) -> None:
+        ids = list(ids)
+        copies = [one for one in ids if self._is_copy(one)]
+        self._give_rows([one for one in ids if one not in copies], self._is_free, locked, wanted)
+        # A copy never takes another one's place: the two would take turns for ever.
+        self._give_rows(copies, lambda row: row.place not in self.ids, locked, wanted)
+
+    def _give_rows(
+        self,
+        ids: Iterable[str],
+        is_free: Callable[[Marked], bool],
+        locked: set[int],
+        wanted: Callable[[str], Iterable[str]],
+    ) -> None:
         free = defaultdict(list)
         for row in self.rows:
-            if self._is_free(row) and row.place not in locked:
+            if is_free(row) and row.place not in locked:
                 free[self.inputs[row.place]].append(row)
         claims: dict[str, list[str]] = defaultdict(list)
         for one in ids:
@@ -224,12 +262,17 @@ class _Sorting:
     def _turn(self, one: str) -> tuple[bool, bool, int]:
         """Whose turn it is when ids vie for a row: originals first, then ids that are nowhere."""
         order = self.memory.order
-        copy = self.memory.known[one].standing is Standing.COPY
-        return copy, one in self.bearers, order.get(one, len(order))
+        return self._is_copy(one), one in self.bearers, order.get(one, len(order))
+
+    def _is_copy(self, one: str) -> bool:
+        return self.memory.known[one].standing is Standing.COPY
+
+    def _inputs_now(self, one: str) -> tuple[str, ...]:
+        return (self.memory.known[one].inputs,)
 
     def _is_free(self, row: Marked) -> bool:
         found = self.ids.get(row.place)
-        return found is None or self.memory.known[found].standing is Standing.COPY
+        return found is None or self._is_copy(found)
 
     def _assign(self, one: str, row: Marked) -> None:
         if (was := self.ids.get(row.place)) and was != one:

@@ -96,7 +96,7 @@ def stranger(take: int) -> str:
 
 def over_budget(cap: str) -> str:
     """`cap` is `per_run` or `per_day`."""
-    when = "the next run" if cap == "per_run" else "tomorrow"
+    when = "with the next run" if cap == "per_run" else "tomorrow"
     return f"The budget is used up ([budget] {cap}). This row goes {when}, or raise the budget."
 
 
@@ -108,10 +108,10 @@ def refused(api: str, reason: str) -> str:
 
 def failed(api: str, reason: str, price: int) -> str:
     """A task was made and came to nothing."""
-    return (
-        f"{api} could not make it: {quoted(reason)}. Change the prompt, or ask for a retry. "
-        f"The failed task may have cost {in_credits(price)}."
-    )
+    # A task that was taken over from another store has no price here.
+    cost = f"The failed task may have cost {in_credits(price)}." if price else ""
+    why = f"{api} could not make it: {quoted(reason)}. Change the prompt, or ask for a retry."
+    return f"{why} {cost}".strip()
 
 
 def lost(api: str, reason: str, price: int) -> str:
@@ -120,6 +120,14 @@ def lost(api: str, reason: str, price: int) -> str:
         f"Sent, but no answer came ({' '.join(reason.split())}); "
         f"it may have cost {in_credits(price)}. Look into your {api} account. "
         "Nothing is sent again unless you run retry --unknown."
+    )
+
+
+def taken_over(api: str) -> str:
+    """The sheet was another store's, which may have sent the row."""
+    return (
+        "The sheet was taken over from another store, which may have sent this row. "
+        f"Look into your {api} account. It is not sent unless you run retry --unknown."
     )
 
 

@@ -19,6 +19,8 @@ from pipeline.core.identity import Seen, remembered
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Standing, State
 from pipeline.core.states import is_open, shown, state_of
 
+#: The reason of an attempt that another store may have made.
+TAKEN_OVER = "another store may have sent it"
 #: Statuses that need a person before anything more comes of the row.
 NEEDS_A_PERSON = ("invalid", "failed", "check needed")
 
@@ -314,6 +316,8 @@ def standing_of(
             return "sending", ""
         case State.UNKNOWN:
             change = notes.edited(sent, False, next_take) if other else ""
+            if attempt.reason == TAKEN_OVER:
+                return "check needed", _joined(notes.taken_over(api), change)
             return "check needed", _joined(notes.lost(api, attempt.reason, attempt.price), change)
         case _:
             if attempt.task_id:

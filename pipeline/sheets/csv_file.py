@@ -10,17 +10,20 @@ from pathlib import Path
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.claim_file import read_claim, write_claim
-from pipeline.sheets.csv_text import CsvText, NotText
+from pipeline.sheets.csv_text import CannotHold, CsvText
+from pipeline.sheets.encodings import NotText
 from pipeline.sheets.exchange import Exchange, exchange
 from pipeline.sheets.left_overs import Pause
 from pipeline.sheets.replace import after_a_kill, read_file, rewrite
+
+_SAVE_AGAIN = 'Save it again as "CSV UTF-8".'
 
 
 class CsvSheet:
     """The sheet in one .csv or .tsv file; a link is followed once, when the sheet is made.
 
-    UTF-8 with or without a byte order mark; comma, semicolon or tab, as the header has it. `write`
-    changes nobody's save: see `replace`.
+    Encodings: see `encodings`; what separates the cells: see `delimiters`. `write` changes nobody's
+    save: see `replace`; nor a file that is open in a spreadsheet program: see `open_elsewhere`.
     """
 
     def __init__(
@@ -53,7 +56,13 @@ class CsvSheet:
 
         def change(content: bytes) -> bytes:
             text = text_of(content)
-            return text.patched(patch_for(text.grid))
+            try:
+                return text.patched(patch_for(text.grid))
+            except CannotHold as lost:
+                raise SheetError(
+                    f"{self._path} is {lost.encoding} text, which has no letters for the column"
+                    f" {lost.name}. {_SAVE_AGAIN}"
+                ) from lost
 
         content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
         return text_of(content).grid
@@ -69,8 +78,5 @@ class CsvSheet:
     def _text(self, content: bytes) -> CsvText:
         try:
             return CsvText.of(content, self._delimiter)
-        except NotText as error:
-            raise SheetError(
-                f"{self._path} is not UTF-8 text (byte 0x{error.byte:02X} in line {error.line})."
-                ' Save it again as "CSV UTF-8".'
-            ) from error
+        except NotText as what:
+            raise SheetError(f"{self._path} {what}. {_SAVE_AGAIN}") from what

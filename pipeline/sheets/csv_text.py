@@ -16,36 +16,39 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pipeline.core.model import Grid, Patch
-
-_BOM = b"\xef\xbb\xbf"
-_DELIMITERS = ",;\t"
+from pipeline.sheets.delimiters import DELIMITERS, delimiter_of, said
+from pipeline.sheets.encodings import Encoding, decoded
 
 # A cell of 50,000 characters with every quote doubled is near csv's own limit (131,072).
 csv.field_size_limit(2**31 - 1)
 
 
-class NotText(ValueError):
-    """These bytes are no UTF-8; `line` is where they stop being so, counted from 1."""
+class CannotHold(ValueError):
+    """The encoding has no letters for a column's name, which would never be found again."""
 
-    def __init__(self, byte: int, line: int) -> None:
-        self.byte = byte
-        self.line = line
-        super().__init__(f"byte 0x{byte:02X} in line {line} is not UTF-8")
+    def __init__(self, encoding: str, name: str) -> None:
+        self.encoding = encoding
+        self.name = name
+        super().__init__(f"{encoding} has no letters for {name}")
 
 
 @dataclass(frozen=True)
 class CsvText:
-    """One CSV file: its byte order mark, if any, and its text, untouched."""
+    """One CSV file: its encoding, the line `sep=;` if it begins with one, and all that follows."""
 
-    mark: bytes
+    content: bytes
+    encoding: Encoding
+    lead: str
     text: str
     delimiter: str
 
     @classmethod
     def of(cls, content: bytes, delimiter: str | None = None) -> CsvText:
-        """The text in `content`; its header tells the delimiter where none is given."""
-        mark, text = _decoded(content)
-        return cls(mark, text, delimiter or delimiter_of(text))
+        """The text in `content`; it tells its delimiter itself where none is given."""
+        encoding, text = decoded(content)
+        lead, told = said(text)
+        text = text[len(lead) :]
+        return cls(content, encoding, lead, text, told or delimiter or delimiter_of(text))
 
     @cached_property
     def grid(self) -> Grid:
@@ -56,31 +59,19 @@ class CsvText:
     def patched(self, patch: Patch) -> bytes:
         """The file with those cells changed: the very same bytes where they already say so.
 
-        Cells beyond the end of a record are added. Raises IndexError for a row that is not there.
+        Letters that the encoding lacks become question marks, and a cell that shows these says so.
+        Cells beyond the end of a record are added. Raises IndexError for a row that is not there,
+        CannotHold for a column's name that would lose letters.
         """
-        changes = _changes(self.grid, patch)
-        text = _with_changes(self.text, self.delimiter, changes) if changes else self.text
-        # Only our own text can hold what UTF-8 does not know (half a surrogate pair).
-        return self.mark + text.encode(errors="replace")
-
-
-def delimiter_of(text: str) -> str:
-    """What separates the header's names: comma, semicolon or tab, whichever it has most of."""
-    header = next(filter(None, re.split(r"[\r\n]", _QUOTED_NAME.sub("name", text[:100_000]))), "")
-    return max(_DELIMITERS, key=header.count)
-
-
-# A quote opens only where a name begins: in `12" prints;price` it is a letter like any other.
-_QUOTED_NAME = re.compile(r'(?:(?<=[,;\t\r\n])|^)"[^"]*+(?:""[^"]*+)*+(?:"|\Z)')
-
-
-def _decoded(content: bytes) -> tuple[bytes, str]:
-    mark = _BOM if content.startswith(_BOM) else b""
-    try:
-        return mark, content[len(mark) :].decode()
-    except UnicodeDecodeError as error:
-        before = error.object[: error.start]
-        raise NotText(error.object[error.start], 1 + before.count(b"\n")) from None
+        readable = {place: self.encoding.readable(text) for place, text in patch.items()}
+        for place, text in patch.items():
+            if place[0] == 0 and readable[place] != text:
+                raise CannotHold(self.encoding.title, text)
+        changes = _changes(self.grid, readable)
+        if not changes:
+            return self.content
+        text = _with_changes(self.text, self.delimiter, changes)
+        return self.encoding.encoded(self.lead + text)
 
 
 def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
@@ -106,7 +97,7 @@ def _with_changes(text: str, delimiter: str, changes: Mapping[int, Mapping[int, 
         start, end = ends[row], ends[row + 1]
         record = "".join(lines[start:end])
         # A header with a strange delimiter in a bare name could be taken for another kind of file.
-        special = _DELIMITERS if row == 0 else delimiter
+        special = DELIMITERS if row == 0 else delimiter
         lines[start:end] = [_edited(record, delimiter, special, cells), *[""] * (end - start - 1)]
     return "".join(lines)
 
@@ -143,7 +134,7 @@ _FIELD = {
     delimiter: re.compile(
         rf'"[^"]*+(?:""[^"]*+)*+(?:"[^{delimiter}\r\n]*+|\Z)|[^{delimiter}\r\n]*+'
     )
-    for delimiter in _DELIMITERS
+    for delimiter in DELIMITERS
 }
 _UNCLOSED = re.compile(r'"[^"]*+(?:""[^"]*+)*+')
 

@@ -37,6 +37,7 @@ from pipeline.sheets.left_overs import (
     put_back,
     settle,
 )
+from pipeline.sheets.open_elsewhere import refuse_while_open
 from pipeline.sheets.refusals import (
     never_at_rest,
     refuse_read_only,
@@ -152,6 +153,7 @@ def _looks(stat: os.stat_result) -> tuple[int, int, int]:
 def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange, pause: Pause) -> bool:
     """Whether `fresh` is the file now, in place of `base`; if not, it is as people left it."""
     refuse_read_only(target)
+    refuse_while_open(target)
     with told(target), locked(target.parent):
         _keep_original(target, base)
         incoming = _incoming(target, base, fresh)

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.core.identity import match_by_id_alone
 from pipeline.core.model import Job, Standing, State
 from pipeline.core.plan import Line, over_budget, plan_held
 from tests.core.build import (
@@ -357,18 +358,12 @@ def test_a_reading_that_is_not_believed_sends_nothing_and_calls_nothing_edited()
     grid = sheet(f"prompt | row_id \n other words | {A} \n more | {B}")
     remembers = memory(known(A, "a fox"), known(B, "an owl"))
     done = job(attempt(prompt="a fox"))
-    seen = [
-        replace(s, marked=replace(s.marked, inputs=s.known.inputs)) for s in _known(grid, remembers)
-    ]  # type: ignore[union-attr]
+    seen = match_by_id_alone(list(columns_of(grid).rows(grid)), remembers)
 
     plan = plan_held(seen, grid, columns_of(grid), {done.key: done}, RULES, NOW)
 
     assert [(line.seen.row_id, line.status) for line in plan.lines] == [(A, "done")]
     assert plan.to_send == ()
-
-
-def _known(grid: object, remembers: object) -> list:  # type: ignore[type-arg]
-    return [seen for seen in who(grid, remembers) if seen.known]  # type: ignore[arg-type]
 
 
 def test_what_was_read_is_what_is_remembered() -> None:

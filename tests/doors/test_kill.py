@@ -35,7 +35,7 @@ from tests.fakes.sandbox_process import sandbox_process
 #: Rows that are added before each start, and requests in the air at once.
 ROWS, CONCURRENCY = 5, 3
 #: Seconds that a submission gets; afterwards whoever comes next may call its answer lost.
-DEADLINE = 1
+DEADLINE = 2
 
 
 class Class(Enum):
@@ -79,6 +79,7 @@ class Ordeal:
 
     def finish(self) -> None:
         """Further runs, without kills, until there is nothing left to do."""
+        self.studio.answers_within(30)
         for _ in range(3):
             ended = call("run", self.studio.folder / "pipeline.toml", "--wait")
             assert ended.is_plain, ended.said
@@ -225,7 +226,8 @@ def ordeal(folder: Path, seed: int) -> Iterator[Ordeal]:
         studio = Studio(folder, proxy.url)
         studio.write([])
         studio.answers_within(DEADLINE)
-        studio.config(concurrency=CONCURRENCY)
+        # Lost ones count as being made for an hour: there is room for all of them.
+        studio.config(concurrency=CONCURRENCY, in_flight=1000)
         yield Ordeal(studio, sandbox, proxy, Random(seed))
 
 

@@ -9,10 +9,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from tests.fakes.pausing_proxy import Moment, pausing_proxy
-from tests.fakes.program import KEY, Ended, Program, Studio, at_one_instant, call, until
+from tests.fakes.program import KEY, Ended, Program, Studio, at_one_instant, call
 from tests.fakes.sandbox_process import sandbox_process
 
 PROMPTS = [f"a lighthouse, number {number}" for number in range(500)]
@@ -84,10 +82,9 @@ def test_a_sheet_that_is_named_twice_in_one_command_is_sent_once(tmp_path: Path)
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS[:40], 1)
         assert studio.statuses() == {"done": 40}
-        assert ended.is_plain
+        assert ended.is_plain, ended.said
         assert ended.code == 0
-        assert "took over" not in ended.said
-        print(ended)
+        assert len([line for line in ended.said.splitlines() if HELD.fullmatch(line)]) == 2
 
 
 def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: Path) -> None:
@@ -97,16 +94,17 @@ def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: 
     ):
         studio = Studio(tmp_path, proxy.url)
         studio.write(PROMPTS[:8])
-        studio.answers_within(1)
+        studio.answers_within(2)
         config = studio.config(concurrency=2)
         proxy.pause_at(Moment.TAKEN)
 
         with Program("run", config, "--wait") as first:
-            until(lambda: proxy.is_paused, "a submission is on its way")
+            first.until(lambda: proxy.is_paused, "a submission is on its way")
             second = call("run", config)
             first.kill()
             first.end()
         proxy.cut()
+        studio.answers_within(30)
         third = call("run", config, "--wait")
 
         assert HELD.fullmatch(second.said.strip())
@@ -119,11 +117,8 @@ def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: 
         assert statuses["done"] + statuses["check needed"] == 8
 
 
-@pytest.mark.parametrize("count", [64])
-def test_many_sheets_spend_one_small_budget_and_not_a_credit_more(
-    count: int, tmp_path: Path
-) -> None:
-    cap, cost, rows = 400, 4, 3
+def test_64_sheets_spend_one_small_budget_and_not_a_credit_more(tmp_path: Path) -> None:
+    count, rows, cap, cost = 64, 3, 400, 4
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         studio = Studio(tmp_path, sandbox.url)
         starts: list[list[str | Path]] = []
@@ -147,7 +142,8 @@ def test_many_sheets_spend_one_small_budget_and_not_a_credit_more(
         )
         assert cap * 0.95 <= charged <= cap
         assert set(state["tasks"].values()) == {1}
-        assert statuses["over budget"] == count * rows - charged // cost
+        # A row says `queued` until the next run if others spent the rest while it was written.
+        assert statuses["over budget"] + statuses["queued"] == count * rows - charged // cost
         assert all(one.code == 0 and one.is_plain for one in ended), _worst(ended)
 
 

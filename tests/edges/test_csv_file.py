@@ -305,12 +305,12 @@ def test_a_save_into_the_file_that_was_put_back_is_the_newest(path: Path, way: E
 
 
 def test_a_late_save_that_makes_no_sense_stays_the_file(path: Path, way: Exchange) -> None:
-    late = saving(way, lambda: path.write_bytes(b"caf\xe9,\n"))
+    late = saving(way, lambda: path.write_bytes(b"caf\xc3,\x81\n"))
 
-    with pytest.raises(SheetError, match="not UTF-8 text"):
+    with pytest.raises(SheetError, match="is not text that we know"):
         sheet_of(path, late).write(done)
 
-    assert path.read_bytes() == b"caf\xe9,\n"
+    assert path.read_bytes() == b"caf\xc3,\x81\n"
 
 
 def test_a_save_is_not_lost_with_a_file_that_is_then_deleted(path: Path) -> None:
@@ -450,12 +450,30 @@ def test_a_pipe(path: Path) -> None:
     assert refused(path) == "…/prompts.csv is no plain file. Let [sheet] source name one."
 
 
-def test_another_encoding(path: Path) -> None:
-    path.write_bytes(TEXT.encode("utf-16"))
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"prompt\nun\x81\n", "is not text that we know (byte 0x81 in line 2)"),
+        (b"PK\x03\x04\x14", "is an Excel workbook, whatever its name says"),
+    ],
+)
+def test_a_file_that_is_no_text(path: Path, content: bytes, sentence: str) -> None:
+    path.write_bytes(content)
 
-    assert refused(path) == (
-        '…/prompts.csv is not UTF-8 text (byte 0xFF in line 1). Save it again as "CSV UTF-8".'
+    assert refused(path) == f'…/prompts.csv {sentence}. Save it again as "CSV UTF-8".'
+
+
+def test_a_column_name_that_the_encoding_lacks(path: Path) -> None:
+    path.write_bytes("prompt\ncafé\n".encode("cp1252"))
+
+    with pytest.raises(SheetError) as told:
+        sheet_of(path).write(lambda grid: {(0, 1): "状態"})
+
+    assert str(told.value) == (
+        f"{path} is Windows-1252 text, which has no letters for the column 状態."
+        ' Save it again as "CSV UTF-8".'
     )
+    assert names(path) == ["prompts.csv"]
 
 
 def test_a_read_only_file_even_for_root(path: Path) -> None:

@@ -4,62 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.csv_text import CsvText, NotText, delimiter_of
+from pipeline.sheets.csv_text import CsvText
+from pipeline.sheets.delimiters import delimiter_of
+from tests.wild.slow_reader import Record, slowly
 
 BOM = b"\xef\xbb\xbf"
-delimiters = st.sampled_from(",;\t")
-cells = st.text(st.sampled_from('ab",;\t\r\n \0é\u2028\ufeff'), max_size=6)
+delimiters = st.sampled_from(",;\t|")
+cells = st.text(st.sampled_from('ab",;\t|\r\n \0é\u2028\ufeff'), max_size=6)
 #: Anything at all, and files that a program may have written.
 texts = st.text(st.sampled_from('ab"",,;\t\r\n\n \0é\u2028\ufeff'), max_size=60) | st.lists(
     st.lists(st.sampled_from(["", "a", '"a"', '"a,b"', '"x""y"', '"a"b', 'a"b"', '"\n"', " "])).map(
         ",".join
     )
 ).flatmap(lambda lines: st.sampled_from(["\n", "\r\n", "\r"]).map(lambda end: end.join(lines)))
-
-
-@dataclass(frozen=True)
-class Record:
-    """One record as the slow reader finds it: fields as written, their values, the line end."""
-
-    raw: tuple[str, ...]
-    values: tuple[str, ...]
-    end: str
-
-
-def slowly(text: str, delimiter: str) -> list[Record]:
-    """Letter by letter, after csv's documentation; shares nothing with the product."""
-    records: list[Record] = []
-    place = 0
-    while place < len(text):
-        raw: list[str] = []
-        values: list[str] = []
-        more = text[place] not in "\r\n"
-        while more:
-            start, value, quoted = place, "", text[place : place + 1] == '"'
-            place += quoted
-            while place < len(text) and (quoted or text[place] not in delimiter + "\r\n"):
-                letter = text[place]
-                if quoted and letter == '"' and text[place : place + 2] != '""':
-                    quoted = False
-                else:
-                    value += letter
-                    place += quoted and letter == '"'
-                place += 1
-            raw.append(text[start:place])
-            values.append(value)
-            more = text[place : place + 1] == delimiter
-            place += more
-        end = text[place : place + (2 if text[place : place + 2] == "\r\n" else 1)]
-        place += len(end)
-        records.append(Record(tuple(raw), tuple(values), end))
-    return records
 
 
 def by_csv(text: str, delimiter: str) -> Grid:
@@ -141,7 +104,7 @@ def is_open(raw: str) -> bool:
         ('a,b\n"1",2\n', {(1, 0): "x"}, 'a,b\n"x",2\n'),
         ('a\n"open', {(1, 1): "x"}, 'a\n"open",x'),
         ('a\n"open\n', {(1, 0): "x"}, 'a\n"x"'),
-        ('a\n"od"d ,  2 \n', {(1, 2): "x"}, 'a\n"od"d ,  2 ,x\n'),
+        ('a,b\n"od"d ,  2 \n', {(1, 2): "x"}, 'a,b\n"od"d ,  2 ,x\n'),
         ('a\n"two\nlines",b\nc\n', {(2, 0): "x"}, 'a\n"two\nlines",b\nx\n'),
         ("a\nb\n", {(1, 0): ""}, 'a\n""\n'),
         ("a;b\nc;d\n", {(1, 1): "1,5", (0, 1): "p,q"}, 'a;"p,q"\nc;1,5\n'),
@@ -171,7 +134,55 @@ def test_a_patched_file_looks_like_this(before: str, patch: Patch, after: str) -
     ],
 )
 def test_the_header_tells_the_delimiter(header: str, delimiter: str) -> None:
-    assert delimiter_of(header + "\n1,2;3\t4\n") == delimiter
+    assert delimiter_of(header + "\n1,2;3\t4|5\n") == delimiter
+
+
+@pytest.mark.parametrize(
+    ("text", "delimiter"),
+    [
+        ("prompt;size, in cm\na fox;10\n", ";"),
+        ("prompt;size, in cm\na fox, red;10\n", ";"),
+        ("prompt;size,cm\na fox, red, or not;10\n\nan owl;10\n", ";"),
+        ("prompt;size, in cm, or so, at least\na fox, red;10\n", ";"),
+        ("prompt, in English\tnote; if any\na fox, red\tnone\n", "\t"),
+        ("prompt|status\na fox, red; and an owl|\n", "|"),
+    ],
+)
+def test_of_two_in_the_header_the_names_and_then_the_rows_tell_which(
+    text: str, delimiter: str
+) -> None:
+    assert delimiter_of(text) == delimiter
+
+
+@pytest.mark.parametrize(
+    ("rows", "delimiter"),
+    [
+        ("a fox\nan owl\n", ","),
+        ('"a fox, red"\nan owl\n', ","),
+        ("a fox, red\nan owl\n", ";"),
+        ("a fox, red\nan owl; a wolf\n", "\t"),
+        ("\n\na fox, red", ";"),
+    ],
+)
+def test_under_a_header_of_one_name_no_prompt_is_cut(rows: str, delimiter: str) -> None:
+    text = CsvText.of(f"prompt\n{rows}".encode())
+
+    assert text.delimiter == delimiter
+    assert max(map(len, text.grid)) == 1
+    assert CsvText.of(text.patched({(0, 1): "row_id"})).delimiter == delimiter
+
+
+@pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "SEP=;;;;\r", '"sep=";"";\n'])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_line_that_names_the_delimiter_stays_and_is_no_row(line: str, codec: str) -> None:
+    rows = "prompt, in English;status\na fox;\n"
+
+    text = CsvText.of((line + rows).encode(codec))
+
+    assert text.grid == (("prompt, in English", "status"), ("a fox", ""))
+    after = text.patched({(1, 1): "done"})
+    assert after == (line + rows.replace("fox;", "fox;done")).encode(codec)
+    assert CsvText.of(text.content, "\t").delimiter == ";"
 
 
 @given(st.lists(cells, min_size=1, max_size=4), st.integers(0, 6), cells, delimiters)
@@ -185,11 +196,6 @@ def test_what_we_write_into_a_header_does_not_change_its_delimiter(
 
     assert after.delimiter == before.delimiter == delimiter
     assert after.grid == with_patch(before.grid, {(0, column): name})
-
-
-def test_bytes_that_are_no_utf8_are_told_with_their_line() -> None:
-    with pytest.raises(NotText, match="byte 0xE9 in line 2"):
-        CsvText.of("prompt\nun caf\xe9\n".encode("latin-1"))
 
 
 def test_a_row_that_is_not_there_is_not_written() -> None:

@@ -117,7 +117,7 @@ MOUNTS = r"""
 30 27 0:40 / /srv/team rw,relatime shared:9 - nfs4 server:/team rw,vers=4.2
 31 27 0:41 / /srv/team/local rw - ext4 /dev/vdb rw
 32 27 0:42 / /media/Ann's\040share rw - cifs //server/share rw
-33 27 0:43 / /home/ann/remote rw - fuse.sshfs ann@host: rw
+33 27 0:43 / /net/ann/remote rw - fuse.sshfs ann@host: rw
 34 27 0:44 / /mnt/c rw - 9p drvfs rw
 35 27 0:45 / /twice rw - nfs server:/x rw
 36 35 0:46 / /twice rw - tmpfs none rw
@@ -128,12 +128,12 @@ a line that nobody understands
 @pytest.mark.parametrize(
     ("path", "kind"),
     [
-        ("/work/store.db", ""),
+        ("/plain/store.db", ""),
         ("/srv/team/a/store.db", "nfs4"),
         ("/srv/team/local/store.db", ""),
         ("/srv/teammate/store.db", ""),
         ("/media/Ann's share/store.db", "cifs"),
-        ("/home/ann/remote/store.db", "fuse.sshfs"),
+        ("/net/ann/remote/store.db", "fuse.sshfs"),
         ("/mnt/c/store.db", "9p"),
         ("/twice/store.db", ""),
     ],

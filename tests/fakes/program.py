@@ -22,12 +22,12 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from threading import Event
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "sandbox"
@@ -80,6 +80,12 @@ class Program:
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
+
+    def until(self, is_so: Callable[[], object], what: str) -> None:
+        """Wait for it while the program runs. AssertionError if the program ends before."""
+        until(lambda: is_so() or self.is_over, what)
+        if self.is_over and not is_so():
+            raise AssertionError(f"ended before {what}: {self.end()}")
 
     def end(self, within: float = 60.0) -> Ended:
         """Wait for its end."""
@@ -164,7 +170,7 @@ class Studio:
         text = (ROOT / "configs/providers/apiframe.toml").read_text()
         changed = text.replace("deadline = 60 ", f"deadline = {seconds} ")
         assert changed != text
-        (self.folder / "providers").mkdir()
+        (self.folder / "providers").mkdir(exist_ok=True)
         (self.folder / "providers" / "apiframe.toml").write_text(changed)
 
     def write(self, prompts: Sequence[str], sheet: str = "prompts.csv") -> None:
@@ -249,20 +255,13 @@ def _drive() -> None:
     starts: list[list[str]] = json.loads(sys.stdin.read())
     _import_all()
     wait, go = os.pipe()
-    with _folder() as folder:
-        children = [
-            _child(words, folder / str(number), wait, go) for number, words in enumerate(starts)
-        ]
+    with tempfile.TemporaryDirectory() as place:
+        said = [Path(place) / str(number) for number in range(len(starts))]
+        children = [_child(*one, wait, go) for one in zip(starts, said, strict=True)]
         os.close(go)  # whoever reads at the other end sees the end, all at once
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-        said = [(folder / str(number)).read_text() for number in range(len(starts))]
-    sys.stdout.write(json.dumps(list(zip(codes, said, strict=True))))
-
-
-@contextmanager
-def _folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as place:
-        yield Path(place)
+        told = [path.read_text() for path in said]
+    sys.stdout.write(json.dumps(list(zip(codes, told, strict=True))))
 
 
 def _child(words: list[str], said: Path, wait: int, go: int) -> int:
@@ -296,14 +295,9 @@ def _run(words: list[str]) -> int:
 
 def _import_all() -> None:
     """All that a run needs: loaded once, and nothing opened."""
-    import importlib
-
-    modules: list[Any] = [
-        importlib.import_module(f"pipeline.{name}")
-        for name in ("cli", "running", "wiring", "api", "media")
-    ]
-    modules.append(importlib.import_module("sqlalchemy.dialects.sqlite"))
-    modules.append(importlib.import_module("httpx_aiohttp"))
+    for name in ("cli", "running", "wiring", "api", "media"):
+        import_module(f"pipeline.{name}")
+    import_module("sqlalchemy.dialects.sqlite")
 
 
 if __name__ == "__main__":

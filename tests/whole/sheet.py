@@ -86,6 +86,11 @@ class Team:
         #: Words -> when they last stood in a line that may be sent.
         self.asked_at: dict[str, datetime] = {}
         self.counts: Counter[str] = Counter()
+        #: Whether the program has written here: before that, a text in a column is a person's.
+        self.is_served = False
+        self.retakes = 0
+        #: Words of lines that were copied whole: typed anew they may count as that copy.
+        self.copied_words: set[str] = set()
         self._number = 0
         self._save([*titles, *ours], [])
 
@@ -156,8 +161,9 @@ class Team:
         self.look_round(now)
 
     def possible(self) -> list[str]:
-        """The gestures that would do something now."""
-        return [name for name, (_, may) in GESTURES.items() if may(self)]
+        """The gestures that would do something now; the everyday ones more than once."""
+        names = [name for name, (_, may) in GESTURES.items() if may(self)]
+        return names + [name for name in EVERYDAY if name in names]
 
     def _keep(self) -> None:
         lines = [line.twin() for line in self.lines]
@@ -244,6 +250,7 @@ class Team:
         self.lines.append(self._copied(self.lines[at]))
         self._save(header, rows)
         self._reword(self.lines[-1], self._fresh(chance))
+        self.lines[-1].raw = True
 
     def copy_over(self, chance: Random) -> None:
         """A row pasted over another one."""
@@ -303,7 +310,12 @@ class Team:
         place = header.index(PROMPT)
         moved = [self.lines[at].twin() for at in order]
         for row, line, was in zip(rows, self.lines, moved, strict=True):
-            # A wish goes with its words: the ids follow them too.
+            # The ids follow their words, where all of them are still there. Where some are not,
+            # this is an edit of every row: so it may count as one.
+            self._number += 1
+            if was.words:
+                self.wishes[was.words].add((self._number, line.take))
+                self.granted[was.words] += self.failed[was.words] > 0
             row[place] = was.cells[PROMPT]
             line.cells[PROMPT] = was.cells[PROMPT]
             line.token, line.copied, line.earlier = was.token, was.copied, was.earlier
@@ -432,6 +444,7 @@ class Team:
     def _copied(self, line: Line) -> Line:
         new = line.twin()
         new.copied = new.odd = line.odd = True
+        self.copied_words.add(line.words)
         if line.raw:  # without our marks a copy is the same words typed once more
             self._own(new)
         return new
@@ -445,22 +458,27 @@ class Team:
 
     def _mark_twin(self, line: Line) -> None:
         """A line that comes back beside itself (an old version brought it already) is a copy."""
-        if any(one.token == line.token for one in self.lines):
-            line.copied = line.odd = True
+        for one in self.lines:
+            if one.token == line.token:
+                line.copied = line.odd = one.odd = True
+                if one.raw or line.raw:
+                    self._own(line)
 
     def _reword(self, line: Line, prompt: str) -> None:
         if line.cells[PROMPT] != prompt:
             line.earlier = [*line.earlier[-3:], line.cells[PROMPT]]
-            self._own(line)
+            # Without its marks and with other words nobody can tell which row it was.
+            self._own(line, also=line.odd and line.raw)
         self._put(line, PROMPT, prompt)
 
     def _retake(self, line: Line, take: str) -> None:
+        self.retakes += 1
         self._own(line)
         self._put(line, TAKE, take)
 
-    def _own(self, line: Line) -> None:
-        """A copy that is changed asks for itself from now on."""
-        if line.copied:
+    def _own(self, line: Line, also: bool = False) -> None:
+        """A copy that is changed asks for itself from now on; `also`: one that is no copy, too."""
+        if line.copied or also:
             self._number += 1
             line.token, line.copied = self._number, False
 
@@ -490,7 +508,7 @@ def _has_words(team: Team) -> bool:
 
 def _has_ours(team: Team, least: int = 1) -> bool:
     header, rows = team.read()
-    return len(rows) >= least and any(title in OURS for title in header)
+    return team.is_served and len(rows) >= least and any(title in OURS for title in header)
 
 
 #: Every gesture, and when it is possible. No sheet grows without end.
@@ -531,5 +549,9 @@ GESTURES: dict[str, tuple[Callable[[Team, Random], None], Callable[[Team], bool]
     ),
     "remove ours": (Team.remove_ours, _has_ours),
     "delete all": (Team.delete_all, lambda t: _has_rows(t) and not t.cleared),
-    "put all back": (Team.put_all_back, lambda t: bool(t.cleared)),
+    "put all back": (
+        Team.put_all_back,
+        lambda t: bool(t.cleared) and len(t.lines) + len(t.cleared) < 10,
+    ),
 }
+EVERYDAY = ("add", "add", "add", "edit", "raise take", "sort", "copy whole", "add the same")

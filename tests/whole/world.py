@@ -8,6 +8,7 @@ did well.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import sqlite3
@@ -21,7 +22,11 @@ from pathlib import Path
 from random import Random
 from tempfile import gettempdir, mkdtemp
 from typing import Any
+from unittest.mock import patch
 
+from sqlalchemy import URL, Engine
+
+import pipeline.store as store_package
 from pipeline.book import Book, Header, Sending
 from pipeline.core.endpoint import poll_answer, task_event, verdict
 from pipeline.core.errors import ColumnsError
@@ -31,7 +36,7 @@ from pipeline.core.plan import Rules, family
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
 from pipeline.sheets.csv_file import CsvSheet
 from pipeline.sheets.exchange import exchange
-from pipeline.store import Fact, Lease, Limits, Store
+from pipeline.store import Fact, Lease, Limits, Store, opening
 from tests.whole.api import IMAGINE, PRICE, PROVIDER, Answer, Api, Task, Turn, described, response
 from tests.whole.sheet import APPROVED, PROMPT, SKIP, TAKE, Team
 
@@ -95,7 +100,8 @@ class Watched(CsvSheet):
     def _exchanged(self, incoming: Path, target: Path) -> Path:
         came_out = exchange(incoming, target)
         happens, self.after = self.after, None
-        self._let(happens)
+        if not self.disturbed:  # a program that saves twice has its own first save in memory
+            self._let(happens)
         return came_out
 
     def _let(self, happens: Callable[[], None] | None) -> None:
@@ -125,7 +131,7 @@ class World:
     """Everything, and what must always be true of it."""
 
     def __init__(self, seed: int, shape: Shape) -> None:
-        self.folder = Path(mkdtemp(prefix="promptsheet-whole-", dir=_memory()))
+        self.folder = _empty_folder()
         self.shape = shape
         self.chance = Random(seed)
         self.clock = Clock()
@@ -145,7 +151,9 @@ class World:
         #: What happened, a line each, for whoever has to find out why.
         self.story: list[str] = []
         self._starts = 0
-        self._backup_counter = -1
+        #: The claim when the store was copied, and whether anything was begun under it since.
+        self._copied_at = 0
+        self._begun_since_copy = False
         shutil.copy(_blank(MAIN), self._file(MAIN))
         shutil.copy(_blank(OTHER), self._file(OTHER))
 
@@ -153,7 +161,7 @@ class World:
         """Everything is gone."""
         for one in list(self.passes):
             self._drop(one)
-        shutil.rmtree(self.folder)
+        _empty_folder()
 
     # -- starts of the program -------------------------------------------------------------------
 
@@ -161,7 +169,7 @@ class World:
         """Begin a pass on a store: None if another one holds the lease."""
         self._starts += 1
         run = f"start {self._starts}"
-        store = Store(f"sqlite:///{self._file(name)}", now=self.clock)
+        store = self._open(name)
         lease = store.take_lease(SHEET, run, 45.0) if leased else None
         if leased and lease is None:
             store.close()
@@ -192,6 +200,9 @@ class World:
 
     def end(self, one: Pass) -> None:
         """A pass comes to its end: what it heard is recorded."""
+        if one.ready:
+            self.crash(one)
+            return
         self.record(one)
         if one.lease:
             one.store.release(one.lease)
@@ -199,6 +210,8 @@ class World:
 
     def crash(self, one: Pass) -> None:
         """A pass dies: what it had begun and heard and not recorded is gone with it."""
+        if one not in self.passes:
+            return  # it died in the arms of another
         self._tell(f"{one.run} dies")
         self.counts["crash"] += 1
         self.counts["crash with something in hand"] += bool(one.ready or one.answers)
@@ -225,8 +238,8 @@ class World:
         one.queue = []
         try:
             one.book.look()
-        except ColumnsError:
-            self._tell(f"{one.run} refused the sheet")
+        except ColumnsError as refusal:
+            self._tell(f"{one.run} refused the sheet: {refusal}")
             self._assert_may_refuse(one)
             return
         except Killed:
@@ -237,16 +250,12 @@ class World:
             one.busy = False
         self.team.assert_untouched()
         hold = one.book.hold
-        self._tell(
-            f"{one.run} looked: {hold.kind if hold else ''} "
-            + ", ".join(f"{n.seen.row_id}={n.status}" for n in one.book.plan.lines)
-        )
-        for n, cells in enumerate(self.team.written(), start=1):
-            self._tell(f"      {n}: { ({k: v for k, v in cells.items() if v and k != 'note'}) }")
+        self._tell(f"{one.run} looked: {hold.kind if hold else ''}{self._as_told()}")
         if hold:
             self.counts[f"held: {hold.kind}"] += 1
         else:
             one.queue = [line for line in one.book.plan.to_send if line.job]
+        self.team.is_served |= hold is None and bool(one.book.plan.lines)
         if not one.sheet.disturbed and (hold is None or hold.kind not in _HELD_ROWS):
             self.assert_rows_are_true(one)
             for line in self.team.lines if hold is None else ():
@@ -269,6 +278,8 @@ class World:
                 f"{words!r} was begun, and nobody asks for it any more"
             )
         one.ready += begun
+        if begun and one.store_name == MAIN and self._claim_counter() == self._copied_at:
+            self._begun_since_copy = True
 
     def leave(self, one: Pass, how: Answer) -> None:
         """The next request leaves, and this is what becomes of it."""
@@ -278,6 +289,7 @@ class World:
         key, number = sending.key, sending.attempt.number
         if sending.attempt.deadline <= self.clock():
             self.counts["too late to leave"] += 1
+            self.uncertain.add(key)  # others may have called it lost by now
             one.answers.append(Fact(key, number, Postponed("its time was over")))
             return
         words = self._words(sending)
@@ -380,10 +392,13 @@ class World:
 
     def back_up(self) -> None:
         """The store is copied, in the middle of whatever it does."""
+        if self.has_backup and self.owner() == COPY:
+            return  # that would destroy the store in use
         for one in [one for one in self.passes if one.store_name == COPY]:
             self.end(one)
         self.counts["backup"] += 1
         self._tell("the store is backed up")
+        self._copied_at, self._begun_since_copy = self._claim_counter(), False
         for left in self.folder.glob(f"{COPY}.db*"):
             left.unlink()
         with (
@@ -398,8 +413,18 @@ class World:
         return self._file(COPY).exists()
 
     def may_restore(self) -> bool:
-        """Whether a backup may be put to use: no pass of the original is under way."""
-        return self.has_backup and not any(one.store_name == MAIN for one in self.passes)
+        """Whether a backup may be put to use: no pass of the original is under way.
+
+        A backup made in the minute between a look and what was sent after it is told from the
+        original only once a later look has raised the claim: until then nobody may use it.
+        """
+        told_apart = not self._begun_since_copy or self._claim_counter() != self._copied_at
+        alone = not any(one.store_name == MAIN for one in self.passes)
+        return self.has_backup and alone and told_apart
+
+    def _claim_counter(self) -> int:
+        claim = CsvSheet(self.team.path).read_claim()
+        return claim.counter if claim else 0
 
     def owner(self) -> str:
         """The store that the sheet belongs to: by what lies beside the file."""
@@ -477,7 +502,7 @@ class World:
         self._tell("left in peace")
         self.counts["left in peace"] += 1
         for one in list(self.passes):
-            self.end(one) if not one.ready else self.crash(one)
+            self.end(one)
         for name in ("put all back", "put the columns back"):
             if name in self.team.possible():
                 self.team.do(name, 0, self.clock())
@@ -501,7 +526,9 @@ class World:
         one = self.start(name)
         assert one
         self.look(one)
-        assert not one.book.hold, f"held: {one.book.hold}"
+        if hold := one.book.hold:
+            emptied = hold.kind == "columns" and not any(line.words for line in self.team.lines)
+            assert emptied, f"held: {hold}"
         self.begin(one)
         busy = bool(one.ready)
         while one.ready:
@@ -554,9 +581,9 @@ class World:
             case "check needed":
                 return key in self.uncertain
             case "copy":
-                return line.odd
+                return line.odd or line.words in self.team.copied_words
             case "invalid":
-                return line.take != "1"
+                return self.team.retakes > 0
             case "needs approval":
                 return APPROVED in self.team.titles
             case "skipped":
@@ -569,6 +596,14 @@ class World:
 
     def _tell(self, what: str) -> None:
         self.story.append(f"{self.clock():%H:%M:%S} {what}")
+
+    def _as_told(self) -> str:
+        lines = []
+        for line, cells in zip(self.team.lines, self.team.written(), strict=True):
+            tasks = {t.id for u in cells.get("image_urls", "").split() if (t := self.api.by_url.get(u))}
+            said = " ".join((cells.get("row_id", ""), cells.get("status", ""), *sorted(tasks)))
+            lines.append(f"\n        #{line.token} {line.words!r} take {line.take}: {said}")
+        return "".join(lines)
 
     def _turn(self, task: Task, what: Turn) -> dict[str, Any]:
         body = self.api.turn(task, what)
@@ -607,14 +642,48 @@ class World:
             if one.store_name == name:
                 yield one.store
                 return
-        with Store(f"sqlite:///{self._file(name)}", now=self.clock) as store:
+        with self._open(name) as store:
             yield store
 
+    def _open(self, name: str) -> Store:
+        return Store(f"sqlite:///{self._file(name)}", now=self.clock)
 
-def _memory() -> str:
-    """A place for files in memory, where there is one."""
+
+@cache
+def _folder() -> Path:
+    """The folder of this process, in memory where there is such a place."""
     shared = Path("/dev/shm")
-    return str(shared) if os.access(shared, os.W_OK) else gettempdir()
+    place = str(shared) if os.access(shared, os.W_OK) else gettempdir()
+    folder = Path(mkdtemp(prefix="promptsheet-whole-", dir=place))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _empty_folder() -> Path:
+    for engine in _engines.values():
+        engine.dispose()
+    folder = _folder()
+    for file in folder.iterdir():
+        file.unlink()
+    return folder
+
+
+#: One engine for each file: compiling the statements anew takes most of a step's time.
+_engines: dict[str, Engine] = {}
+
+
+def _kept_engine(url: URL, patience: float) -> Engine:
+    where = str(url)
+    if where not in _engines:
+        _engines[where] = opening.opened(url, patience)
+    return _engines[where]
+
+
+@contextmanager
+def kept_engines() -> Iterator[None]:
+    """Stores that are opened in here share the engine of their file; all else is theirs alone."""
+    with patch.object(store_package, "opened", _kept_engine):
+        yield
 
 
 @cache

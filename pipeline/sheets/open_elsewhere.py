@@ -1,0 +1,105 @@
+"""Whether a spreadsheet program has the file open, as it says itself by a file beside it.
+
+    .~lock.NAME#    LibreOffice: who, on which machine, since when
+    ~$NAME          Excel: who
+
+Then the file is left alone: what we wrote would be lost with the next save there, or meet it with a
+question that nobody understands. A program that died leaves such a file behind. It is believed all
+the same, unless it can be proved stale: a day old, of this machine, and no LibreOffice runs here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.core.errors import SheetError
+
+_DAY = 24 * 60 * 60
+_PROCESSES = {"soffice.bin", "soffice", "oosplash"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Open:
+    """Where the file is open, and by whom."""
+
+    program: str
+    who: str
+    mark: Path
+
+
+def refuse_while_open(path: Path) -> None:
+    """Raises SheetError while a spreadsheet program has the file open."""
+    if there := _in_libreoffice(path) or _in_excel(path):
+        by = f" (by {there.who})" if there.who else ""
+        raise SheetError(
+            f"{path.name} is open in {there.program}{by}. Results wait; the first run after it is"
+            f" closed there writes them. If it is open nowhere, delete {there.mark.name} beside it."
+        )
+
+
+def _in_libreoffice(path: Path) -> _Open | None:
+    mark = path.with_name(f".~lock.{path.name}#")
+    if not os.path.lexists(mark):
+        return None
+    name, account, host = _fields(_content(mark).decode("utf-8", "replace"))
+    if host.casefold() == socket.gethostname().casefold() and _is_old(mark) and _none_runs_here():
+        return None
+    person = name or account.rpartition("/")[2]
+    return _Open("LibreOffice", " on ".join(filter(None, (person, host))), mark)
+
+
+def _in_excel(path: Path) -> _Open | None:
+    mark = path.with_name(f"~${path.name}")
+    if not os.path.lexists(mark):
+        return None
+    content = _content(mark)  # the length of a name, and the name
+    name = content[1 : 1 + content[0]] if content else b""
+    return _Open("Excel", _plain(name.decode("cp1252", "replace")), mark)
+
+
+def _fields(text: str) -> tuple[str, str, str]:
+    """Name, account and machine of `Ann\\, A.,desk/ann,desk,22.11.2026 14:23,file:///…;`."""
+    fields = [_plain(re.sub(r"\\(.)", r"\1", field)) for field in _FIELD.findall(text)]
+    name, account, host, *_ = [*fields, "", "", ""]
+    return name, account, host
+
+
+_FIELD = re.compile(r"((?:\\.|[^,;\\])*)[,;]")
+
+
+def _content(mark: Path) -> bytes:
+    try:
+        with mark.open("rb") as file:
+            return file.read(2_000)
+    except OSError:
+        return b""  # Windows may keep it closed, which says enough
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name if letter.isprintable()).strip()
+
+
+def _is_old(mark: Path) -> bool:
+    try:
+        return time.time() - mark.lstat().st_mtime > _DAY
+    except OSError:
+        return False
+
+
+def _none_runs_here() -> bool:
+    """Whether no LibreOffice runs on this machine; False where the system does not tell."""
+    if not Path("/proc/1").exists():  # no Linux, or processes of others are hidden
+        return False
+    return not _PROCESSES & {_name_of(process) for process in Path("/proc").glob("[0-9]*")}
+
+
+def _name_of(process: Path) -> str:
+    try:
+        return (process / "comm").read_text("utf-8", "replace").strip()
+    except OSError:
+        return ""  # it ended meanwhile

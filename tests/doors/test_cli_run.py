@@ -1,0 +1,249 @@
+"""The commands `run`, `status`, `retry`, `pause` and `resume`, as people and cron start them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
+
+KEYS_OF_JSON = {
+    *("sheet", "new", "done", "refused", "failed", "without_answer", "saved", "credits", "rows"),
+    *("newly_need_a_person", "need_a_person", "messages", "exit_code"),
+}
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    team = Team(tmp_path, api.url)
+    team.configure('[media]\nsave_to = ""\n')
+    return team
+
+
+def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt,aspect_ratio,skip", "a fox,16:9,", "an owl,wide,", "a cat,,x")
+    before = team.traces()
+    untouched = team.run("--plan", key=None)
+    assert (untouched.code, team.traces()) == (0, before)
+    assert untouched.said == (
+        "prompts.csv: what a run would do now. Nothing was changed. "
+        "1 to send row 2: a fox "
+        '1 invalid row 3: an owl Not sent, nothing paid: aspect_ratio is "wide"; it takes two '
+        "numbers with a colon, such as 16:9. "
+        "1 skipped row 4: a cat Left out, because skip is filled. Empty that cell to have the row "
+        "made. 1 request, 4 credits Sent from the sheet: aspect_ratio, prompt."
+    )
+
+    assert team.finish().code == 1
+    with team.editing() as rows:
+        rows.append({"prompt": "a dog"})
+    before = team.traces()
+    planned = team.start("run", team.config, "--plan", "--json", "--strict", fresh=True)
+
+    assert (planned.code, team.traces()) == (1, before)
+    assert json.loads(planned.out) == {
+        "sheet": "prompts.csv",
+        "rows": {"to send": 1, "invalid": 1, "skipped": 1, "done": 1},
+        "requests": 1,
+        "credits": 4,
+        "hold": "",
+    }
+    assert api.state()["tasks"] == {"a fox": 1}
+
+
+def test_a_run_is_silent_until_a_person_is_needed_and_says_it_once(team: Team) -> None:
+    team.write("prompt", "a fox")
+    quiet = team.start("run", team.config, "--wait", fresh=True)
+    with team.editing() as rows:
+        rows += [{"prompt": "a bad fox [fail]"}, {"prompt": "no fox [refuse]"}]
+    loud = team.start("run", team.config, "--wait", fresh=True)
+    again = team.finish()
+    strict = team.run("--strict")
+
+    assert (quiet.code, quiet.said) == (0, "")
+    assert (loud.code, loud.said) == (
+        1,
+        "prompts.csv: 1 new, 0 done, 1 refused, 1 failed, 4 credits "
+        "2 rows need a person; their notes say why.",
+    )
+    assert (again.code, again.said) == (0, "")
+    assert (strict.code, strict.said) == (
+        1,
+        "prompts.csv: 0 new, 0 done, 0 credits 2 rows need a person; their notes say why.",
+    )
+    assert [row["note"] for row in team.rows()] == [
+        "",
+        'Apiframe could not make it: "banned word". Change the prompt, or ask for a retry. '
+        "The failed task may have cost 4 credits.",
+        'Apiframe refused the prompt: "banned word in the prompt: refuse". '
+        "Change the prompt; the row then runs again.",
+    ]
+
+
+def test_several_sheets_run_at_once_and_ones_trouble_is_not_the_others(team: Team) -> None:
+    team.write("prompt", "a fox")
+    other = team.configure('[media]\nsave_to = ""\n', name="other", sheet="other.csv")
+    gone = team.configure(name="gone", sheet="gone.csv")
+    team.write("prompt", "an owl [fail]", sheet="other.csv")
+
+    ended = team.finish("--json", other, gone)
+
+    told = [json.loads(line) for line in ended.out.splitlines()]
+    assert ended.code == 3
+    assert all(set(one) == KEYS_OF_JSON for one in told)
+    assert [(one["sheet"], one["exit_code"], one["rows"]) for one in told] == [
+        ("prompts.csv", 0, {"done": 1}),
+        ("other.csv", 1, {"failed": 1}),
+        ("gone.csv", 3, {}),
+    ]
+    assert told[0]["messages"] == told[1]["messages"] == []
+    assert "gone.csv is not there. Put it back" in told[2]["messages"][0]
+
+
+def test_a_limit_and_a_row_are_all_that_is_sent(team: Team, api: Sandbox) -> None:
+    team.write("prompt,name", "a fox,f", "an owl,o", "a cat,", "a dog,o")
+    assert (team.run("--limit", "0").code, api.state()["tasks"]) == (0, {})
+
+    named = team.run("--row", "f")
+    assert (named.code, named.said) == (0, "Row 2: a fox")
+    assert set(api.state()["tasks"]) == {"a fox"}
+
+    mark = team.row("a dog")["row_id"]
+    assert team.run("--row", mark).said == "Row 5: a dog"
+    assert set(api.state()["tasks"]) == {"a fox", "a dog"}
+
+    assert team.finish("--limit", "1").code == 0
+    assert team.said_of("a fox", "an owl", "a cat", "a dog") == ["done", "done", "queued", "done"]
+
+    for row, sentence in (
+        ("99", 'There is no row "99": give its row_id, name or line number.'),
+        ("o", '"o" names several rows: lines 3, 5. Give one of these numbers.'),
+    ):
+        ended = team.run("--row", row)
+        assert (ended.code, ended.err.strip()) == (2, sentence)
+
+
+def test_a_budget_lets_so_much_leave_and_the_rest_says_so(team: Team, api: Sandbox) -> None:
+    team.configure("[budget]\nper_run = 8\nper_day = 12\n")
+    team.write("prompt", *(f"fox {number}" for number in range(10)))
+
+    assert team.finish().code == 0
+    assert [row["status"] for row in team.rows()] == ["done"] * 2 + ["over budget"] * 8
+    assert team.rows()[9]["note"] == (
+        "The budget is used up ([budget] per_run). This row goes with the next run, "
+        "or raise the budget."
+    )
+    assert team.finish().code == 0
+    assert [row["status"] for row in team.rows()] == ["done"] * 3 + ["over budget"] * 7
+    assert team.rows()[9]["note"] == (
+        "The budget is used up ([budget] per_day). This row goes tomorrow, or raise the budget."
+    )
+
+    assert api.state()["tasks_taken"] == 3
+    stood = team.start("status", team.config)
+    assert (stood.code, stood.said) == (
+        0,
+        "prompts.csv: 10 rows 7 over budget 3 done 12 of 12 credits spent today",
+    )
+
+
+def test_a_pause_lets_nothing_leave_until_resume(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox")
+    paused = team.start("pause", team.config)
+    held = team.run()
+    plan = team.run("--plan")
+    stood = team.start("status", team.config)
+    before = api.state()["tasks_taken"]
+    resumed = team.start("resume", team.config)
+    assert team.finish().code == 0
+
+    assert (paused.code, paused.said) == (0, "prompts.csv is paused; nothing more is sent.")
+    assert (held.code, held.said) == (
+        1,
+        "prompts.csv is paused. Run resume to go on. prompts.csv: 0 new, 0 done, 0 credits",
+    )
+    assert plan.code == 1
+    assert "prompts.csv is paused. Run resume to go on. 1 queued row 2: a fox" in plan.said
+    assert "0 requests, 0 credits" in plan.said
+    assert stood.code == 1
+    assert (resumed.code, resumed.said) == (0, "prompts.csv goes on with the next run.")
+    assert (before, api.state()["tasks_taken"]) == (0, 1)
+
+
+def test_a_lost_answer_is_sent_again_only_when_a_person_says_so(team: Team, api: Sandbox) -> None:
+    api.set(lost="next 1 fin")
+    team.write("prompt,name", "a lost fox,lost")
+    first = team.finish()
+    with team.editing() as rows:
+        rows += [{"prompt": "a bad fox [fail]", "name": "bad"}, {"prompt": "an owl", "name": "o"}]
+    assert team.finish().code == 1
+
+    assert (first.code, first.said) == (
+        1,
+        "prompts.csv: 0 new, 0 done, 1 without an answer, 4 credits "
+        "1 row needs a person; its note says why.",
+    )
+    assert team.rows()[0]["status"] == "check needed"
+    assert team.rows()[0]["note"] == (
+        "Sent, but no answer came (the connection was closed without an answer); it may have cost "
+        "4 credits. Look into your Apiframe account. Nothing is sent again unless you run "
+        "retry --unknown."
+    )
+    for words, sentence in (
+        (("lost",), "Row lost may have been paid already. Add --unknown to have it sent once"),
+        (("o",), 'Row o is "done", and only failed rows can be sent once more.'),
+        (("x",), 'There is no row "x": give its row_id, name or line number.'),
+        (("--unknown",), "Some of these may have been paid already. Add --yes if they shall be"),
+    ):
+        ended = team.start("retry", team.config, *words)
+        assert ended.code == 2
+        assert ended.err.startswith(sentence)
+
+    asked = team.start("retry", team.config, "--unknown", "--yes")
+    assert asked.code == 0
+    assert "2 rows to send once more, 8 credits. The next run sends them." in asked.said
+    assert team.finish().code == 1  # the bad fox fails once more
+
+    assert api.state()["tasks"] == {"a lost fox": 2, "a bad fox [fail]": 2, "an owl": 1}
+    assert team.said_of("a lost fox", "an owl") == ["done", "done"]
+
+
+def test_retry_sends_failed_rows_once_more_with_the_words_they_have(
+    team: Team, api: Sandbox
+) -> None:
+    api.set(fail="next 1")
+    team.write("prompt", "a fox", "an owl [refuse]")
+    assert team.finish().code == 1
+    (failed,) = (row for row in team.rows() if row["task_id"])
+
+    history = team.start("status", team.config, "--row", "2")
+    asked = team.start("retry", team.config, failed["row_id"])
+    ended = team.finish()
+    nothing = team.start("retry", team.configure(name="other", sheet="other.csv"))
+    stood = team.start("status", team.config)
+
+    assert history.code == 1
+    assert f"row_id {failed['row_id']}, take 1" in history.said
+    assert "attempt 1 sent imagine, 4 credits" in history.said
+    assert f"attempt 1 failed generation failed, task {failed['task_id']}" in history.said
+    assert "1 row to send once more, 4 credits. The next run sends it." in asked.said
+    assert (ended.code, ended.said) == (0, "")
+    assert (nothing.code, "other.csv is not there" in nothing.said) == (3, True)
+    assert api.state()["tasks"] == {"a fox": 2}
+    assert stood.code == 1
+    assert stood.out.startswith("prompts.csv: 2 rows\n     1  failed\n     1  done\n")
+    assert "3  an owl [refuse]" in stood.out

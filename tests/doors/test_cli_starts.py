@@ -1,0 +1,199 @@
+"""The commands `init`, `demo`, `doctor` and `sandbox`: a first sheet, and one that went wrong."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team, assert_no_formula
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    return Team(tmp_path, api.url)
+
+
+def test_init_makes_a_sheet_and_a_configuration_and_overwrites_nothing(team: Team) -> None:
+    made = team.start("init", key=None, fresh=True)
+    assert made.code == 0
+    assert made.said == (
+        "prompts.csv is made, with a sample row. Write your prompts into it. "
+        "promptsheet.toml is made. 1 row is ready to be sent. See what a run would do: "
+        "promptsheet run promptsheet.toml --plan Then set your key, and run it: "
+        "export APIFRAME_API_KEY=… promptsheet run promptsheet.toml --wait"
+    )
+    assert set(team.traces()) == {"prompts.csv", "promptsheet.toml"}
+
+    before = team.traces()
+    again = team.start("init")
+    other = team.start("init", "other.csv")
+    excel = team.start("init", "plan.xlsx")
+
+    assert again.code == 0
+    assert "prompts.csv is there and stays as it is. promptsheet.toml is there" in again.said
+    assert "Then run it: promptsheet run promptsheet.toml --wait" in again.said
+    assert (other.code, other.err) == (
+        2,
+        f"promptsheet.toml is for {team.sheet}. Name another one with --config.\n",
+    )
+    assert (excel.code, excel.err) == (
+        2,
+        "plan.xlsx is not a .csv or .tsv file. Save the sheet as CSV first.\n",
+    )
+    assert team.traces() == before
+    assert team.start("init", "other.csv", "--config", "other.toml").code == 0
+
+
+def test_init_adopt_takes_over_what_another_tool_filled(team: Team, api: Sandbox) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    team.write(
+        "prompt,Status,task_id,image_urls",
+        "a fox,finished,old-1,https://example.com/fox.png",
+        "an owl,todo,,",
+    )
+    refused = team.start("init")
+    adopted = team.start("init", "--adopt")
+    assert team.finish().code == 0
+
+    assert refused.code == 2
+    assert "Column B, Status, already holds text." in refused.err
+    assert adopted.code == 0
+    assert "Taken over: Status, task_id, image_urls. The next run writes over" in adopted.said
+    assert api.state()["tasks"] == {"an owl": 1}
+    fox, owl = team.rows()
+    assert (fox["Status"], fox["task_id"], owl["Status"]) == ("finished", "old-1", "done")
+
+
+def test_the_demo_shows_every_row_and_the_second_pays_nothing(tmp_path: Path) -> None:
+    team = Team(tmp_path, "")
+    first = team.start("demo", "--folder", "show", key=None, fresh=True)
+    second = team.start("demo", "--folder", "show", key=None, fresh=True)
+
+    with (tmp_path / "show" / "prompts.csv").open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (first.code, second.code) == (0, 0)
+    asked = [row for row in rows if row["status"]]
+    taken = sum(bool(row["task_id"]) for row in asked)
+    assert f"The stand-in API took {taken} tasks in this run." in first.out
+    assert "The stand-in API took 0 tasks in this run." in second.out
+    for number, row in enumerate(rows, start=2):
+        assert bool(row["status"]) == bool(re.search(rf"(?m)^ +{number}  ", first.out))
+    assert {"done", "failed", "invalid", "skipped"} == {row["status"] for row in asked}
+    assert (tmp_path / "show" / "gallery.html").is_file()
+    assert_no_formula(rows)
+
+
+def test_doctor_finds_what_is_wrong_and_repairs_what_is_safe(team: Team, api: Sandbox) -> None:
+    team.configure()
+    team.write("prompt,owner", "a fox,Ann", "an owl [fail],Bob")
+    team.finish()
+    next((team.folder / "media").glob("*-1.png")).unlink()
+
+    before = team.traces()
+    found = team.start("doctor", team.config)
+    assert team.traces() == before
+    no_key = team.start("doctor", team.config, "--repair", key=None)
+    repaired = team.start("doctor", team.config, "--repair")
+
+    assert found.code == 1
+    assert found.said == (
+        "✓ promptsheet.toml can be used. "
+        "✓ prompts.csv has 2 rows. Read: prompt. Left alone: owner. "
+        "! 1 row says failed: change their prompts, or retry. "
+        "! 1 saved picture is gone from disk. Run doctor --repair. "
+        "✓ Apiframe knows the key; 999992 credits are left."
+    )
+    assert (no_key.code, no_key.err) == (
+        2,
+        "--repair asks the API after open tasks: set the API key first.\n",
+    )
+    assert repaired.code == 1
+    assert repaired.said.startswith("Repaired: 0 found done, 1 picture saved. ✓")
+    assert "gone from disk" not in repaired.said
+    assert len(list((team.folder / "media").glob("*.png"))) == 4
+    assert api.state()["tasks"] == {"a fox": 1, "an owl [fail]": 1}
+
+
+def test_a_sheet_whose_store_is_lost_pays_nothing_until_it_is_adopted(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    team.write("prompt", "a fox", "an owl")
+    team.finish()
+    with team.editing() as rows:
+        rows.append({"prompt": "a cat"})
+    shutil.copy(team.folder / "promptsheet.db", team.folder / "backup.db")
+    for file in team.folder.glob("promptsheet.db*"):
+        file.unlink()
+
+    held = team.run()
+    assert held.code == 1
+    assert held.said.startswith(
+        "prompts.csv belongs to another store of Promptsheet. "
+        "If this is the right place to run it from, run doctor --adopt here."
+    )
+    adopted = team.start("doctor", team.config, "--adopt")
+    assert adopted.said.startswith(
+        "prompts.csv is this store's now. Taken over without paying: 2 with pictures,"
+    )
+    assert team.finish().code in (0, 1)
+    assert api.state()["tasks"].keys() - {"a cat"} == {"a fox", "an owl"}
+    assert set(api.state()["tasks"].values()) == {1}
+    assert team.said_of("a fox", "an owl") == ["done", "done"]
+
+    for file in team.folder.glob("promptsheet.db*"):
+        file.unlink()
+    shutil.move(team.folder / "backup.db", team.folder / "promptsheet.db")
+    restored = team.run()
+    assert restored.code == 1
+    assert "prompts.csv belongs to another store of Promptsheet." in restored.said
+    assert set(api.state()["tasks"].values()) == {1}
+
+
+def test_a_claim_that_is_deleted_is_no_trouble(team: Team, api: Sandbox) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    team.write("prompt", "a fox")
+    team.finish()
+    (team.folder / "prompts.csv.promptsheet").unlink()
+    with team.editing() as rows:
+        rows.append({"prompt": "an owl"})
+
+    ended = team.finish()
+
+    assert (ended.code, ended.said) == (0, "")
+    assert (team.folder / "prompts.csv.promptsheet").is_file()
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
+
+
+def test_help_names_every_command(tmp_path: Path) -> None:
+    team = Team(tmp_path, "")
+
+    ended = team.start("--help", fresh=True)
+
+    assert ended.code == 0
+    for command in (
+        "run",
+        "status",
+        "retry",
+        "pause",
+        "resume",
+        "doctor",
+        "init",
+        "demo",
+        "sandbox",
+    ):
+        assert f" {command} " in ended.out

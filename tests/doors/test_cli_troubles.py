@@ -1,0 +1,263 @@
+"""What can go wrong on a first day, each with its own sentence and exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.cli import app
+from pipeline.sandbox import Sandbox
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    team = Team(tmp_path, api.url)
+    team.configure('[media]\nsave_to = ""\n')
+    return team
+
+
+def test_every_problem_of_a_configuration_is_told_at_once(team: Team) -> None:
+    team.config.write_text(
+        '[sheet]\nsorce = "prompts.csv"\n[provider]\napi_key = "abc"\n'
+        '[pace]\npoll_every = "5 parsecs"\n[budget]\nper_runn = 3\n'
+    )
+    ended = team.run("--plan")
+
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "5 problems in the configuration:\n"
+        "  - promptsheet.toml: sheet.source: is missing\n"
+        "  - promptsheet.toml: sheet.sorce: there is no such key; did you mean source?\n"
+        '  - promptsheet.toml: provider.api_key: name where it is kept, "env:NAME" or '
+        '"file:PATH"; never write it here\n'
+        '  - promptsheet.toml: pace.poll_every: write a span of time such as "30s", "5m" or "2h"\n'
+        "  - promptsheet.toml: budget.per_runn: there is no such key; did you mean per_run?\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tables", "sentence"),
+    [
+        (
+            '[columns]\nstattus = "x"\n',
+            "columns.stattus: there is no such column; did you mean status?",
+        ),
+        (
+            '[columns]\nignore = ["Note"]\n',
+            'columns.ignore: "Note" is the title of a column that we write. '
+            'Set note = "Image note" instead.',
+        ),
+        (
+            '[defaults]\ncolour = "red"\n',
+            "defaults.colour: no endpoint has such a field; there is prompt, aspect_ratio",
+        ),
+        (
+            '[store]\nurl = "postgresql://x"\n',
+            'store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"',
+        ),
+    ],
+)
+def test_a_configuration_that_cannot_be_used_says_why(
+    team: Team, tables: str, sentence: str
+) -> None:
+    team.configure(tables)
+
+    ended = CliRunner().invoke(app, ["run", str(team.config), "--plan"])
+
+    assert str(ended.exception) == f"promptsheet.toml: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "There is no file {path}. Run init to make a configuration."),
+        (b"[sheet\n", "promptsheet.toml: this is not TOML: Expected ']'"),
+        (b"\xff", "{path} cannot be read: it is not UTF-8 text."),
+        (b'[sheet]\nsource = "a.xlsx"\n', 'promptsheet.toml: sheet.source: "a.xlsx" is not a .csv'),
+    ],
+)
+def test_a_configuration_that_cannot_be_read_says_why(
+    team: Team, content: bytes | None, sentence: str
+) -> None:
+    team.config.unlink()
+    if content is not None:
+        team.config.write_bytes(content)
+
+    ended = CliRunner().invoke(app, ["status", str(team.config)])
+
+    assert str(ended.exception).startswith(sentence.format(path=team.config))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run"],
+        ["run", "--bogus", "x.toml"],
+        ["run", "x.toml", "--limit", "-1"],
+        ["run", "x.toml", "--limit", "many"],
+        ["doctor", "x.toml", "y.toml"],
+        ["runn", "x.toml"],
+        ["retry"],
+        [],
+    ],
+)
+def test_a_misspelled_command_line_ends_with_two(words: list[str]) -> None:
+    assert CliRunner().invoke(app, words).exit_code == 2
+
+
+def test_a_usage_error_is_shown_by_the_program_itself(team: Team) -> None:
+    ended = team.start("runn", fresh=True)
+
+    assert ended.code == 2
+    assert "No such command 'runn'. Did you mean 'run'?" in ended.err
+
+
+def test_a_key_that_is_missing_wrong_or_of_another_version_says_so(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt", "a fox")
+    missing = team.run(key=None)
+    newer = team.run(key="afk_123")
+    torn = team.run(key="two words")
+    before = team.sheet.read_text()
+    wrong = team.run(key="wrong")
+    doctor = team.start("doctor", team.config, key="wrong")
+
+    start = "promptsheet.toml: provider.api_key: "
+    assert [one.code for one in (missing, newer, torn, wrong, doctor)] == [2, 2, 2, 3, 3]
+    assert missing.said == (
+        f"{start}the environment variable APIFRAME_API_KEY is not set. Put your API key there."
+    )
+    assert newer.said == (
+        f"{start}This is a key for version 2 of Apiframe's API (afk_…); "
+        "this provider file speaks version 1. Use a version 1 key."
+    )
+    assert torn.said == (f"{start}the key holds a space or a sign that no key has. Copy it again.")
+    assert before == "prompt\na fox\n"
+    assert wrong.said == (
+        "prompts.csv: Apiframe refused the API key (401). Check [provider] api_key. "
+        "prompts.csv: 0 new, 0 done, 1 still to send, 0 credits"
+    )
+    assert "✗ Apiframe refused the API key (401). Check [provider] api_key." in doctor.said
+    assert [row["status"] for row in team.rows()] == ["queued"]
+    assert api.state()["tasks_taken"] == 0
+
+
+def test_an_account_without_credits_stops_the_sending_until_it_is_filled(
+    team: Team, api: Sandbox
+) -> None:
+    api.set(credits=4)
+    team.write("prompt", "a fox", "an owl")
+    out = team.run()
+    doctor = team.start("doctor", team.config)
+    api.set(credits=1000)
+
+    assert out.code == 3
+    assert 'Apiframe is out of credits (402). It says: "Insufficient credits". ' in out.said
+    assert "1 new, 0 done, 1 in progress, 1 still to send, 4 credits" in out.said
+    assert doctor.code == 1
+    assert "! Apiframe knows the key; 0 credits are left." in doctor.said
+    assert team.finish().code == 0
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
+
+
+def test_an_api_out_of_reach_pays_nothing_and_ends_with_three(team: Team) -> None:
+    team.write("prompt", "a fox")
+    nobody = "http://127.0.0.1:9"
+    team.config.write_text(team.config.read_text().replace(team.url, nobody))
+
+    ended = team.run()
+    doctor = team.start("doctor", team.config)
+
+    assert (ended.code, doctor.code) == (3, 3)
+    assert ended.said == (
+        "prompts.csv: Apiframe cannot be reached: no connection (connection refused). Nothing was "
+        "sent or paid. prompts.csv: 0 new, 0 done, 1 still to send, 0 credits"
+    )
+    assert "✗ Apiframe cannot be reached: no connection (connection refused)." in doctor.said
+    assert [row["status"] for row in team.rows()] == ["queued"]
+
+
+def test_a_sheet_that_cannot_be_used_is_named_with_its_cure(team: Team) -> None:
+    gone = team.run()
+    assert (gone.code, gone.said) == (
+        3,
+        f"{team.sheet} is not there. Put it back, or correct [sheet] source.",
+    )
+    assert team.start("status", team.config).said == gone.said
+
+    team.sheet.mkdir()
+    assert team.run("--plan").said == (
+        f"{team.sheet} is a folder. Let [sheet] source name the file in it."
+    )
+    team.sheet.rmdir()
+
+    team.sheet.write_text("")
+    empty = team.run()
+    assert (empty.code, empty.said) == (
+        2,
+        "prompts.csv: The sheet is empty. Write a header with a column named prompt.",
+    )
+
+    team.write("words,owner", "a fox,Ann")
+    nameless = team.start("doctor", team.config)
+    assert nameless.code == 2
+    assert (
+        "✗ No column is named like something to send (aspect_ratio, prompt). The header must be "
+        "the first line; name a column prompt, or set [columns] prompt." in nameless.said
+    )
+
+    team.write("prompt,prompt", "a fox,an owl")
+    doubled = team.run()
+    assert (doubled.code, doubled.out.splitlines()[0]) == (
+        1,
+        "prompts.csv: Columns A and B have one name, prompt. Rename all but one of them.",
+    )
+
+
+def test_a_read_only_sheet_keeps_its_results_in_the_store(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox")
+    assert team.run().code == 0
+    with team.editing() as rows:
+        rows.append({"prompt": "an owl"})
+    team.sheet.chmod(0o444)
+
+    ended = team.finish()
+    doctor = team.start("doctor", team.config)
+    team.sheet.chmod(0o644)
+
+    words = f"{team.sheet} is read-only. Make it writable. Nothing was changed; results are kept"
+    assert ended.code == doctor.code == 3
+    assert ended.said.startswith(words)
+    assert f"✗ {words}" in doctor.said
+    assert team.finish().code == 0
+    assert [row["status"] for row in team.rows()] == ["done", "done"]
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
+
+
+def test_a_sheet_of_another_configuration_is_left_to_it(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox")
+    team.finish()
+    with team.editing() as rows:
+        rows.append({"prompt": "an owl"})
+    second = team.configure(name="second")
+
+    ended = team.start("run", second)
+
+    assert ended.code == 1
+    assert ended.said.startswith(
+        f"prompts.csv is run by another configuration, {team.config}. Use that one;"
+    )
+    assert api.state()["tasks"] == {"a fox": 1}

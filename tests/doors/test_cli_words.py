@@ -1,0 +1,101 @@
+"""How the terminal and our cells say things: in one line, within the width, never as a formula."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from pipeline import show
+from pipeline.core.cells import cells_of
+from pipeline.core.columns import Marked, canonical
+from pipeline.core.endpoint import Key, Poll, Provider, Task
+from pipeline.core.identity import Seen
+from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, Standing, State
+from pipeline.core.plan import Line, Rules, standing_of
+from pipeline.runner import Outcome
+from tests.fakes.team import LIVE
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+#: What a spreadsheet would compute, or what hides it from a careless look.
+CORPUS = (
+    *("=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1"),
+    *("＝1", "＋1", "－1", "＠1", "|calc", "%0A=1", "\x00=1", "\u200b=1", "\ufeff=1", "\x1b[31m=1"),
+    *("'=1", '"=1', ";=1", "", "-", "=", "a\r=1", "a\tb"),
+)
+PROVIDER = Provider("Apiframe", "", Key(), Task(("id",), "", (), ()), Poll("", ""), {})
+RULES = Rules("sheet", PROVIDER, "imagine")
+
+
+@pytest.mark.parametrize("text", CORPUS)
+@pytest.mark.parametrize("state", [s for s in State if s is not State.PENDING])
+def test_none_of_our_cells_becomes_a_formula_whatever_the_api_or_a_person_wrote(
+    text: str, state: State
+) -> None:
+    prompt = canonical({"prompt": text})
+    attempt = Attempt(
+        *(1, state, prompt, ("prompt",), "imagine", 4, NOW, NOW),
+        task_id=text,
+        result=Result(("https://example.com/1.png",), "", text),
+        reason=text,
+    )
+    for shown in (attempt, replace(attempt, task_id="")):
+        job = Job(JobKey("sheet", "r_abcdefghi", 1), attempts=(shown,))
+        status, note = standing_of(job, canonical({"prompt": "new words"}), RULES, NOW, 2)
+        line = _line(prompt, status, note, job)
+
+        live = {name: said for name, said in cells_of(line).items() if said.startswith(LIVE)}
+        assert live == {}
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 140, 300])
+def test_a_table_of_rows_fits_its_terminal_and_shows_each_number_and_status(width: int) -> None:
+    note = "Apiframe refused the prompt: \x1b[31mbanned\x1b[0m\nword. Change it. " * 3
+    long = canonical({"prompt": "ein Leuchtturm 灯台 🏮 " * 20})
+    lines = [_line(long, "check needed", note, None, place) for place in (8, 12344)]
+
+    text = _printed(show.rows_table(lines, width, [4, 4]), width)
+
+    assert max(len(line) for line in text.splitlines()) <= width
+    assert all(number in text for number in ("    9  ", "12345  "))
+    assert text.count("check needed") == 2
+    assert ("Change it." in text) == (width >= show.NARROW)
+    assert "\x1b" not in text
+
+
+def test_outside_text_is_one_line_without_control_signs() -> None:
+    assert show.plain("a\r\nb\x1b[2J\tc \u202e d") == "a b [2J c d"
+
+
+def test_a_sentence_names_its_sheet_once() -> None:
+    assert show.about("a.csv", "It is full.") == "a.csv: It is full."
+    assert show.about("a.csv", "a.csv is full.") == "a.csv is full."
+    assert show.about("a.csv", "/somewhere/a.csv is full.") == "/somewhere/a.csv is full."
+
+
+def test_a_closing_line_says_what_came_and_what_is_left() -> None:
+    outcome = Outcome(title="a.csv", new=12, done=11, refused=1, credits=44)
+    assert show.closing(outcome) == "12 new, 11 done, 1 refused, 44 credits"
+
+    outcome.failed, outcome.lost = 2, 3
+    outcome.statuses.update({"queued": 4, "over budget": 5, "in progress": 6, "sending": 1})
+    assert show.closing(outcome) == (
+        "12 new, 11 done, 1 refused, 2 failed, 3 without an answer, 7 in progress, "
+        "4 still to send, 5 over budget, 44 credits"
+    )
+
+
+def _line(inputs: str, status: str, note: str, job: Job | None, place: int = 1) -> Line:
+    known = KnownRow("r_abcdefghi", inputs, 1)
+    marked = Marked(place, "r_abcdefghi", inputs, "", "", has_results=False, has_marks=False)
+    seen = Seen(marked, "r_abcdefghi", Standing.ROW, known)
+    return Line(seen, known, status, note, take=1, job=job)
+
+
+def _printed(table: object, width: int) -> str:
+    out = StringIO()
+    Console(file=out, width=width, highlight=False).print(table)
+    return out.getvalue()

@@ -1,0 +1,139 @@
+"""The disk fills up while pictures are being made: nothing is paid twice, and nothing is lost.
+
+Store and sheet lie on a file system of 2 MB. Where it may not be mounted, and once in any case, no
+file of the program may grow any more instead.
+"""
+
+from __future__ import annotations
+
+import errno
+import resource
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import KEY, Ended, Program, Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+
+PROMPTS = [f"a bridge, number {number}" for number in range(12)]
+IN_AIR = 4
+
+
+class SmallDisk:
+    """A folder with little room, which can be taken and given back."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def fill(self, process: int) -> None:
+        """Take all the room that is left, for everybody."""
+        with (self.folder / "ballast").open("ab", buffering=0) as ballast:
+            for size in (65536, 4096, 512, 1):
+                try:
+                    while True:
+                        ballast.write(bytes(size))
+                except OSError as full:
+                    if full.errno != errno.ENOSPC:
+                        raise
+
+    def free(self) -> None:
+        """Give it back."""
+        (self.folder / "ballast").unlink(missing_ok=True)
+
+
+class ShortFiles(SmallDisk):
+    """The same without rights: no file of the process may become longer than the store's log."""
+
+    def fill(self, process: int) -> None:
+        length = (self.folder / "promptsheet.db-wal").stat().st_size
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (length, length))
+
+
+@contextmanager
+def mounted(folder: Path) -> Iterator[SmallDisk]:
+    """A file system of 2 MB; short files where it cannot be mounted."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
+    try:
+        refused = subprocess.run(mount, check=False, capture_output=True).returncode
+    except OSError:
+        refused = 1
+    try:
+        yield ShortFiles(folder) if refused else SmallDisk(folder)
+    finally:
+        if not refused:
+            subprocess.run(["umount", str(folder)], check=True)
+
+
+@contextmanager
+def shortened(folder: Path) -> Iterator[SmallDisk]:
+    """A folder in which files cannot grow."""
+    yield ShortFiles(folder)
+
+
+@pytest.mark.parametrize(("place", "wait"), [(mounted, ["--wait"]), (shortened, [])])
+def test_answers_that_find_no_room_are_recorded_by_the_next_run(
+    place: Callable[[Path], AbstractContextManager[SmallDisk]], wait: list[str], tmp_path: Path
+) -> None:
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox, place(tmp_path) as disk:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS[:3])
+        config = studio.config(concurrency=IN_AIR)
+        # A first run, so that there is some history; then more rows, and answers take their time.
+        call("run", config, "--wait")
+        studio.add(PROMPTS[3:])
+        sandbox.set(answer_seconds=1)
+        with Program("run", config, *wait) as program:
+            program.until(
+                lambda: sandbox.state()["tasks_taken"] == 3 + IN_AIR, "four are on their way"
+            )
+            disk.fill(program.process.pid)
+            ended = program.end()
+        at_the_end = sandbox.state()["tasks_taken"]
+        studio.assert_whole(PROMPTS)
+        sandbox.set(answer_seconds=0)
+        disk.free()
+        after = call("run", config, "--wait")
+
+        assert ended.code == 3
+        assert ended.is_plain, ended.said
+        assert "No room left for the store" in ended.said
+        assert "lies safe in" in ended.said
+        assert at_the_end == 3 + IN_AIR
+        assert_all_done(studio, sandbox, after)
+
+
+def test_results_that_find_no_room_are_written_by_the_next_run(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=3) as sandbox, mounted(tmp_path) as disk:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS)
+        config = studio.config(in_flight=IN_AIR, poll_every="1s")
+        with Program("run", config, "--wait") as program:
+            program.until(lambda: studio.statuses()["in progress"] == IN_AIR, "four are being made")
+            disk.fill(program.process.pid)
+            before = sandbox.state()["tasks_taken"]
+            ended = program.end()
+        at_the_end = sandbox.state()["tasks_taken"]
+        studio.assert_whole(PROMPTS)
+        sandbox.set(task_seconds=0.2)
+        disk.free()
+        after = call("run", config, "--wait")
+
+        assert ended.code == 3
+        assert ended.is_plain, ended.said
+        assert "No room left for the store" in ended.said
+        assert at_the_end - before <= IN_AIR  # what was on its way just then
+        assert_all_done(studio, sandbox, after)
+
+
+def assert_all_done(studio: Studio, sandbox: Sandbox, after: Ended) -> None:
+    """Once there was room again, everything came to its end, and nothing was paid twice."""
+    tasks, statuses = sandbox.state()["tasks"], studio.statuses()
+    print(f"\nsafety: paid twice {sum(tasks.values()) - len(tasks)}; liveness: {dict(statuses)}")
+    assert after.code == 0
+    assert tasks == dict.fromkeys(PROMPTS, 1)
+    assert statuses == {"done": len(PROMPTS)}
+    studio.assert_whole(PROMPTS)

@@ -1,0 +1,104 @@
+"""Ctrl-C in the middle of sending: nothing more leaves, and what is on its way is waited for."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import KEY, Program, Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+
+PROMPTS = [f"a kite, number {number}" for number in range(20)]
+IN_AIR = 4
+
+
+@contextmanager
+def slow_answers(folder: Path, seconds: float) -> Iterator[tuple[Sandbox, Studio, Path]]:
+    """An API that takes its time to answer, and twenty rows for it."""
+    with sandbox_process(KEY, task_seconds=0.2, answer_seconds=seconds) as sandbox:
+        studio = Studio(folder, sandbox.url)
+        studio.write(PROMPTS)
+        yield sandbox, studio, studio.config(concurrency=IN_AIR)
+
+
+def taken(sandbox: Sandbox) -> int:
+    """How many tasks the API has taken."""
+    return int(sandbox.state()["tasks_taken"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_is_in_the_air_is_recorded_and_nothing_more_leaves(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    with slow_answers(tmp_path, 1) as (sandbox, studio, config):
+        with Program("run", config, "--wait") as program:
+            program.until(lambda: taken(sandbox) == IN_AIR, "four are on their way")
+            program.signal(number)
+            ended = program.end()
+        at_the_end = taken(sandbox)
+        statuses = studio.statuses()
+        sandbox.set(answer_seconds=0)
+        call("run", config, "--wait")
+
+        assert ended.code == 130
+        assert ended.is_plain, ended.said
+        assert at_the_end == IN_AIR
+        assert statuses == {"in progress": IN_AIR, "queued": 20 - IN_AIR}
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+        assert studio.statuses() == {"done": 20}
+        studio.assert_whole(PROMPTS)
+
+
+def test_who_asks_twice_does_not_wait_and_a_later_run_puts_it_right(tmp_path: Path) -> None:
+    with slow_answers(tmp_path, 60) as (sandbox, studio, config):
+        with Program("run", config, "--wait") as program:
+            program.until(lambda: taken(sandbox) == IN_AIR, "four are on their way")
+            program.signal(signal.SIGINT)
+            program.until(lambda: _is_deaf(program), "the first Ctrl-C is heard")
+            program.signal(signal.SIGINT)
+            asked = monotonic()
+            ended = program.end()
+            took = monotonic() - asked
+        sandbox.set(answer_seconds=0)
+        call("run", config, "--wait")
+
+        assert ended.code == 130
+        assert ended.is_plain, ended.said
+        assert took < 10
+        assert max(sandbox.state()["tasks"].values()) == 1
+        assert studio.statuses() == {"check needed": IN_AIR, "done": 20 - IN_AIR}
+        studio.assert_whole(PROMPTS)
+
+
+def test_a_run_that_is_interrupted_before_it_has_begun_sends_nothing(tmp_path: Path) -> None:
+    with slow_answers(tmp_path, 0) as (sandbox, studio, config):
+        with Program("run", config, "--wait") as program:
+            program.until(lambda: _hears(program), "the program listens for Ctrl-C")
+            program.signal(signal.SIGTERM)
+            ended = program.end()
+        sent = taken(sandbox)
+        call("run", config, "--wait")
+
+        assert ended.code == 130
+        assert ended.is_plain, ended.said
+        assert sent < len(PROMPTS)
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+        assert studio.statuses() == {"done": 20}
+
+
+def _hears(program: Program) -> bool:
+    """Whether the program has a way of its own to hear SIGTERM, as the system knows it."""
+    status = Path(f"/proc/{program.process.pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)
+
+
+def _is_deaf(program: Program) -> bool:
+    """Whether it has gone back to being ended by the next signal."""
+    return not _hears(program)

@@ -1,0 +1,216 @@
+"""The pace: how fast requests leave, how many are on their way, and what makes them stop.
+
+The numbers are the API's own: what arrived there, and when.
+"""
+
+from __future__ import annotations
+
+import signal
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from http.client import HTTPConnection
+from itertools import pairwise
+from pathlib import Path
+from threading import Event
+from time import monotonic
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import KEY, Program, Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+
+PROMPTS = [f"a river, number {number}" for number in range(30)]
+
+
+@contextmanager
+def studio_of(
+    folder: Path, prompts: list[str], **switches: object
+) -> Iterator[tuple[Sandbox, Studio]]:
+    """An API with these switches, and a sheet for it."""
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        sandbox.set(**switches)
+        studio = Studio(folder, sandbox.url)
+        studio.write(prompts)
+        yield sandbox, studio
+
+
+def two_sheets(studio: Studio, rows: int, pace: Mapping[str, object]) -> list[Path]:
+    """Two sheets of one store and one key."""
+    configs = []
+    for name in ("one", "other"):
+        studio.write([f"{name} river, number {number}" for number in range(rows)], f"{name}.csv")
+        configs.append(studio.config(name, f"{name}.csv", tables={"pace": pace}))
+    return configs
+
+
+def test_two_processes_together_keep_to_so_many_requests_a_minute(tmp_path: Path) -> None:
+    with studio_of(tmp_path, []) as (sandbox, studio):
+        one, other = two_sheets(studio, 20, {"per_minute": 12})
+        with Program("run", one, "--wait") as first, Program("run", other, "--wait") as second:
+            first.until(
+                lambda: sandbox.state()["most_per_minute"] == 12, "twelve requests have come"
+            )
+            # Some time for whoever would send a thirteenth: many rounds of polling and writing.
+            _stays(lambda: sandbox.state()["most_per_minute"] == 12, seconds=4)
+            for program in (first, second):
+                program.signal(signal.SIGINT)
+            codes = [first.end().code, second.end().code]
+
+        assert sandbox.state()["most_per_minute"] == 12
+        assert codes == [130, 130]
+
+
+@pytest.mark.soak
+def test_two_processes_keep_to_the_pace_over_minutes(tmp_path: Path) -> None:
+    with studio_of(tmp_path, []) as (sandbox, studio):
+        one, other = two_sheets(studio, 40, {"per_minute": 30, "poll_every": "20s"})
+        with Program("run", one, "--wait") as first, Program("run", other, "--wait") as second:
+            codes = [first.end(900).code, second.end(900).code]
+
+        state = sandbox.state()
+        print(f"\nsafety: {state['most_per_minute']} of 30; liveness: {len(state['tasks'])} of 80")
+        assert state["most_per_minute"] == 30
+        assert codes == [0, 0]
+        assert set(state["tasks"].values()) == {1}
+        assert len(state["tasks"]) == 80
+
+
+def test_no_more_requests_are_in_the_air_than_the_configuration_says(tmp_path: Path) -> None:
+    with studio_of(tmp_path, PROMPTS, answer_seconds=0.3) as (sandbox, studio):
+        ended = call("run", studio.config(concurrency=7, poll_every="1m"))
+
+        state = sandbox.state()
+        assert ended.code == 0
+        assert state["most_in_flight"] == 7
+        assert state["tasks"] == dict.fromkeys(PROMPTS, 1)
+
+
+def test_no_more_tasks_are_being_made_than_the_configuration_says(tmp_path: Path) -> None:
+    with studio_of(tmp_path, PROMPTS[:12], task_seconds=0.5) as (sandbox, studio):
+        ended = call("run", studio.config(in_flight=4), "--wait")
+
+        state = sandbox.state()
+        assert ended.code == 0
+        assert state["most_running"] == 4
+        assert studio.statuses() == {"done": 12}
+
+
+def test_the_first_five_are_refused_alike_and_no_sixth_is_sent(tmp_path: Path) -> None:
+    refused = [f"a river [refuse], number {number}" for number in range(20)]
+    with studio_of(tmp_path, refused, answer_seconds=0.2) as (sandbox, studio):
+        ended = call("run", studio.config(), "--wait")
+
+        state = sandbox.state()
+        assert ended.code == 1
+        assert "The first 5 were all refused alike" in ended.said
+        assert state["submissions"] == {"refused": 5}
+        assert state["most_in_flight"] == 5
+        assert studio.statuses() == {"failed": 5, "queued": 15}
+
+
+def test_until_one_is_accepted_five_are_in_the_air_and_then_as_many_as_may_be(
+    tmp_path: Path,
+) -> None:
+    with studio_of(tmp_path, PROMPTS, answer_seconds=0.5, task_seconds=60) as (sandbox, studio):
+        with Program("run", studio.config(concurrency=20, poll_every="1m")) as program:
+            program.until(lambda: sandbox.state()["tasks_taken"], "the first have come")
+            before = 0
+            while not sandbox.state()["submissions"]:  # none is answered
+                before = max(before, sandbox.state()["most_in_flight"])
+            ended = program.end()
+
+        assert before <= 5
+        assert sandbox.state()["most_in_flight"] == 20
+        assert ended.code == 0
+
+
+@pytest.mark.parametrize(
+    ("switches", "outcome", "sentence"),
+    [
+        ({"credits": 0}, "no_credits", "out of credits"),
+        ({"code": "1.0 401"}, "code_401", "key"),
+        ({"redirect": "1.0 301"}, "redirect", "moved"),
+        ({"redirect": "1.0 308"}, "redirect", "moved"),
+    ],
+)
+def test_an_api_that_refuses_stops_the_pass_and_the_rows_stay_queued(
+    switches: dict[str, object], outcome: str, sentence: str, tmp_path: Path
+) -> None:
+    with studio_of(tmp_path, PROMPTS, **switches) as (sandbox, studio):
+        ended = call("run", studio.config(concurrency=3), "--wait")
+
+        state = sandbox.state()
+        assert ended.code == 3
+        assert ended.is_plain, ended.said
+        assert sentence in ended.said
+        assert studio.statuses() == {"queued": 30}
+        assert state["tasks"] == {}
+        # What was in the air together with the first, and not one more.
+        assert 1 <= state["submissions"][outcome] <= 3
+
+
+def test_a_429_that_asks_to_wait_slows_every_process(tmp_path: Path) -> None:
+    with studio_of(tmp_path, [], answer_seconds=0.1, retry_after=2) as (sandbox, studio):
+        configs = two_sheets(studio, 20, {"concurrency": 1, "poll_every": "1m"})
+        with Program("run", configs[0]) as first, Program("run", configs[1]) as second:
+            first.until(lambda: _sheets_begun(sandbox) == 2, "both are sending")
+            sandbox.set(busy="next 1")
+            ended = [first.end(), second.end()]
+
+        state = sandbox.state(times=True)
+        sent = state["times"]["submissions"]
+        pauses = [later - sooner for sooner, later in pairwise(sent)]
+        assert max(pauses) >= 1.5
+        assert state["submissions"]["busy"] == 1
+        assert [one.code for one in ended] == [0, 0]
+        assert set(state["tasks"].values()) == {1}
+        # The one that was told to wait is left to the next run; everything else was sent.
+        assert len(state["tasks"]) >= 39
+
+
+def test_a_pause_from_another_process_lets_nothing_leave_from_a_second_on(tmp_path: Path) -> None:
+    with studio_of(tmp_path, PROMPTS, answer_seconds=0.5) as (sandbox, studio):
+        # It is heard of before each request, and not only when the sheet is looked at anew.
+        config = studio.config(concurrency=1, write_every="1m")
+        with Program("run", config, "--wait") as program:
+            program.until(lambda: sandbox.state()["tasks_taken"], "the first is sent")
+            paused = call("pause", config)
+            at = _clock(sandbox)
+            ended = program.end()
+        sent = sandbox.state(times=True)["times"]["submissions"]
+        sandbox.set(answer_seconds=0)
+        resumed = call("resume", config)
+        after = call("run", config, "--wait")
+
+        assert paused.code == resumed.code == 0
+        assert len(sent) < 30
+        assert len(sent) - bisect_right(sent, at + 1) == 0
+        assert ended.code == 1
+        assert "is paused. Run resume to go on." in ended.said
+        assert after.code == 0
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+        assert studio.statuses() == {"done": 30}
+
+
+def _stays(is_so: Callable[[], object], seconds: float) -> None:
+    """Watch for so long that nothing changes it."""
+    end, pause = monotonic() + seconds, Event()
+    while monotonic() < end:
+        assert is_so()
+        pause.wait(0.02)
+
+
+def _sheets_begun(sandbox: Sandbox) -> int:
+    return len({prompt.split()[0] for prompt in sandbox.state()["tasks"]})
+
+
+def _clock(sandbox: Sandbox) -> float:
+    """What time it is for the API: it notes when a question came that is no submission."""
+    with closing(HTTPConnection(urlsplit(sandbox.url).netloc, timeout=20)) as connection:
+        connection.request("GET", "/account")
+        connection.getresponse().read()
+    noted: list[float] = sandbox.state(times=True)["times"]["requests"]
+    return noted[-1]

@@ -1,0 +1,138 @@
+"""In which letters people's files come: read right or refused, and never changed unasked."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.model import Grid
+from pipeline.sheets.csv_text import CannotHold, CsvText
+from pipeline.sheets.encodings import NotText, decoded
+
+CODECS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
+WESTERN = (
+    "prompt,status\nune fée à l'été, «\xa0École\xa0»,\nein Löwe in Öl – 20°C, 5€,\n“CAFÉ”,\n"
+    "pingüino… ¿dónde?,\nl´été, n°5, 3½ m², 5ª,\næble på ø,\n"
+)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_the_same_words_are_read_from_every_encoding(codec: str) -> None:
+    _, text = decoded(WESTERN.encode(codec))
+
+    assert text == WESTERN
+
+
+def test_both_orders_of_utf_16_have_their_mark() -> None:
+    for mark, codec in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+        encoding, text = decoded(mark + "日本".encode(codec))
+
+        assert (encoding.mark, encoding.codec, text) == (mark, codec, "日本")
+
+
+@given(st.binary(max_size=60))
+def test_what_is_read_is_written_back_as_the_very_same_bytes(content: bytes) -> None:
+    try:
+        encoding, text = decoded(content)
+    except NotText:
+        return
+
+    assert encoding.encoded(text) == content
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_our_cells_are_written_in_the_files_own_letters(codec: str) -> None:
+    before = "prompt,note\nun café,\n"
+
+    after = CsvText.of(before.encode(codec)).patched({(1, 1): "déjà vu"})
+
+    assert after == before.replace("café,", "café,déjà vu").encode(codec)
+
+
+def test_letters_that_the_encoding_lacks_become_question_marks_and_stay_so() -> None:
+    patch = {(1, 1): "“naïve” 日本 🦊 Ł"}
+
+    after = CsvText.of("prompt,note\nun café,\n".encode("cp1252")).patched(patch)
+
+    assert after.decode("cp1252") == "prompt,note\nun café,“naïve” ?? ? ?\n"
+    assert CsvText.of(after).patched(patch) == after
+
+
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16"])
+def test_a_half_letter_becomes_a_question_mark_and_stays_so(codec: str) -> None:
+    patch = {(1, 1): "half \ud800"}
+
+    after = CsvText.of("prompt,note\na fox,\n".encode(codec)).patched(patch)
+
+    assert CsvText.of(after).grid[1] == ("a fox", "half ?")
+    assert CsvText.of(after).patched(patch) == after
+
+
+def test_a_column_is_not_added_under_a_name_that_could_not_be_found_again() -> None:
+    text = CsvText.of("prompt\nun café\n".encode("cp1252"))
+
+    with pytest.raises(CannotHold, match="Windows-1252 has no letters for Статус"):
+        text.patched({(0, 1): "Статус"})
+
+
+def test_a_file_changes_its_encoding_with_its_last_accent_and_no_words_change() -> None:
+    patch = {(1, 1): "Änderung – “so”"}
+    western = CsvText.of("prompt,note\nun café,\n".encode("cp1252")).patched(patch)
+
+    plain = western.replace(b"\xe9", b"e")
+    grid: Grid = (("prompt", "note"), ("un cafe", "Änderung – “so”"))
+
+    assert CsvText.of(plain).grid == grid
+    assert CsvText.of(plain).patched(patch) == plain
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        # Cut off, or one byte lost: the rest is UTF-8.
+        ("prompt\nun café".encode()[:-1], "is damaged UTF-8 text (byte 0xC3 in line 2)"),
+        (
+            "prompt\nété à la fée\n".encode() + b"\xe9,",
+            "is damaged UTF-8 text (byte 0xE9 in line 3)",
+        ),
+        (b"\xef\xbb\xbfprompt\ncaf\xe9\n", "is damaged UTF-8 text (byte 0xE9 in line 2)"),
+        ("prompt\nfox".encode("utf-16") + b"x", "is damaged UTF-16 text (byte 0x78 in line 2)"),
+        (b"\xff\xfea\0\0\xd8b\0", "is damaged UTF-16 text (byte 0x00 in line 1)"),
+        # Windows-1252 has no such letters.
+        (b"prompt\nfox \x81\n", "is not text that we know (byte 0x81 in line 2)"),
+        (b"prompt\nfox \xe9 \x90\n", "is not text that we know (byte 0xE9 in line 2)"),
+        (b"prompt\n\xe9\x02\n", "is not text that we know (byte 0xE9 in line 2)"),
+        # Other workbooks, other worlds.
+        (b"PK\x03\x04....", "is an Excel workbook, whatever its name says"),
+        (b"\xd0\xcf\x11\xe0....", "is an old Excel workbook, whatever its name says"),
+        ("prompt".encode("utf-32"), "is UTF-32 text, which nobody else reads"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_place(content: bytes, sentence: str) -> None:
+    with pytest.raises(NotText) as told:
+        decoded(content)
+
+    assert str(told.value) == sentence
+
+
+@pytest.mark.parametrize(
+    ("words", "codec"),
+    [
+        ("лиса в снегу, на рассвете", "cp1251"),
+        ("лиса в снегу, на рассвете", "koi8-r"),
+        ("μια αλεπού στο χιόνι", "cp1253"),
+        ("שועל בשלג", "cp1255"),
+        ("ثعلب في الثلج", "cp1256"),
+        ("雪の中のキツネ、夜明け", "shift-jis"),
+        ("雪中的狐狸，黎明", "gbk"),
+        ("눈 속의 여우", "euc-kr"),
+        ("mały lis, żółty księżyc", "cp1250"),
+        ("un café près de la forêt", "mac-roman"),
+        ("ein großer Bär im Schnee über Österreich", "mac-roman"),
+        ("ein Bär im Schnee", "cp850"),
+    ],
+)
+def test_words_of_other_code_pages_are_refused_not_sent_and_paid(words: str, codec: str) -> None:
+    with pytest.raises(NotText, match="is not text that we know"):
+        decoded(f"prompt,status\n{words},\na fox in the snow,\n".encode(codec))

@@ -1,0 +1,208 @@
+"""Files that other programs made: every row gets its picture, and no other byte changes.
+
+What is in `tests/wild/files`, who made it and what must come of it stands in its manifest. What the
+product did is read by a second, slow reader that shares no code with it.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+import pytest
+
+from pipeline import wiring
+from pipeline.book import Book
+from pipeline.config import Settings
+from pipeline.core.columns import OURS, parsed
+from pipeline.core.errors import SheetError
+from pipeline.core.model import Result
+from pipeline.core.states import Accepted, Succeeded
+from pipeline.sheets.csv_file import CsvSheet
+from pipeline.store import Fact
+from tests.wild.manifest import FILES, Wild, corpus
+from tests.wild.slow_reader import Record, slowly
+
+CORPUS = corpus()
+READABLE = [wild for wild in CORPUS if not wild.refused]
+REFUSED = [wild for wild in CORPUS if wild.refused]
+OUR_NAMES = {name.replace("_", "") for name in OURS}
+CONFIG = """
+[sheet]
+source = "{name}"
+[columns]
+ignore = ["aspect_ratio"]  # some programs make times of them, which the endpoint refuses
+[provider]
+name = "apiframe"
+endpoint = "imagine"
+api_key = "env:NO_KEY"
+[store]
+url = "sqlite:///store.db"
+[media]
+save_to = ""
+"""
+
+
+def copied(wild: Wild, folder: Path) -> Settings:
+    """The file in a folder of its own, with a configuration."""
+    shutil.copy(wild.path, folder)
+    config = folder / "config.toml"
+    config.write_text(CONFIG.format(name=wild.name), "utf-8")
+    return wiring.load(config)
+
+
+def picture_of(prompt: str) -> str:
+    """The address that stands for the picture of these very words."""
+    return f"https://pictures.example/{crc32(prompt.encode()):08x}.png"
+
+
+def a_pass(settings: Settings) -> Book:
+    """Look, send all there is, have every picture made, and look again."""
+    with wiring.open_store(settings) as store:
+        book = wiring.open_book(settings, store, wiring.open_sheet(settings, store))
+        book.look()
+        begun, _ = book.begin(book.plan.to_send)
+        for sending in begun:
+            name = f"task-{sending.line.seen.row_id}"
+            result = Result((picture_of(parsed(sending.attempt.inputs)["prompt"]),))
+            events = (Accepted(name), Succeeded(result))
+            book.record([Fact(sending.key, sending.attempt.number, event) for event in events])
+        if begun:
+            book.look()
+        return book
+
+
+def records(wild: Wild, content: bytes) -> list[Record]:
+    """The file by the slow reader."""
+    text = content.decode(wild.codec)
+    assert text.startswith(wild.lead)
+    return slowly(text.removeprefix(wild.lead), wild.delimiter)
+
+
+def places(header: Record) -> dict[str, int]:
+    """Where each name stands, folded in a way of its own."""
+    folded = [re.sub(r"[^a-z0-9]", "", title.lower()) for title in header.values]
+    return {title: at for at, title in reversed(list(enumerate(folded)))}
+
+
+def cells(record: Record, at: dict[str, int]) -> dict[str, str]:
+    """The cells by their folded names."""
+    wide = len(record.values)
+    return {name: record.values[place] if place < wide else "" for name, place in at.items()}
+
+
+def words(cell: str) -> str:
+    """A prompt as it is sent."""
+    return cell.replace("\r\n", "\n").replace("\r", "\n").strip()
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A file after its pass, and how that went."""
+
+    wild: Wild
+    settings: Settings
+    book: Book
+
+    @property
+    def content(self) -> bytes:
+        return self.settings.source.read_bytes()
+
+
+@pytest.fixture(scope="module", params=READABLE, ids=lambda wild: wild.name)
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    settings = copied(request.param, tmp_path_factory.mktemp("filled"))
+    return Filled(request.param, settings, a_pass(settings))
+
+
+def test_every_row_gets_its_picture(filled: Filled) -> None:
+    wild, made = filled.wild, 0
+    header, *after = records(wild, filled.content)
+    at = places(header)
+
+    assert filled.book.hold is None
+    for old, new in zip(records(wild, wild.path.read_bytes())[1:], after, strict=True):
+        prompt = words(cells(old, at)["prompt"])
+        if prompt and not prompt.startswith("Err:"):
+            shown = cells(new, at)
+            assert shown["imageurls"] == picture_of(prompt)
+            assert shown["taskid"] == f"task-{shown['rowid']}"
+            assert shown["status"] == "done"
+            made += 1
+    assert made == wild.asked
+
+
+def test_no_other_byte_changes(filled: Filled) -> None:
+    wild, content = filled.wild, filled.wild.path.read_bytes()
+    after = records(wild, filled.content)
+    ours = {at for name, at in places(after[0]).items() if name in OUR_NAMES}
+
+    assert filled.content[:3] == content[:3]
+    for old, new in zip(records(wild, content), after, strict=True):
+        assert new.end == old.end
+        assert theirs(new, ours) == theirs(old, ours)
+
+
+def test_a_second_pass_writes_nothing(filled: Filled) -> None:
+    content, before = filled.content, filled.settings.source.stat()
+
+    book = a_pass(filled.settings)
+
+    after = filled.settings.source.stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    assert filled.content == content
+    assert not book.plan.to_send
+
+
+def theirs(record: Record, ours: set[int]) -> list[str]:
+    """People's cells as they are written; a quote that was left open may have been closed."""
+    raw = [field for at, field in enumerate(record.raw) if at not in ours]
+    while raw and not raw[-1]:
+        raw.pop()  # a row that grows has empty cells before ours
+    return [field + '"' if is_open(field) else field for field in raw]
+
+
+def is_open(field: str) -> bool:
+    return field.startswith('"') and len(slowly(field + ",", ",")[0].raw) == 1
+
+
+@pytest.mark.parametrize("wild", READABLE, ids=lambda wild: wild.name)
+def test_the_product_reads_what_the_slow_reader_reads(wild: Wild) -> None:
+    found = [record.values for record in records(wild, wild.path.read_bytes())]
+    if wild.name == "marks.csv":  # of two marks the first is none of the text
+        found[0] = (found[0][0][1:], *found[0][1:])
+
+    assert list(CsvSheet(wild.path).read()) == found
+
+
+@pytest.mark.parametrize("wild", REFUSED, ids=lambda wild: wild.name)
+def test_what_cannot_be_used_is_refused_in_a_sentence_and_left_as_it_is(
+    wild: Wild, tmp_path: Path
+) -> None:
+    settings = copied(wild, tmp_path)
+
+    try:
+        hold = a_pass(settings).hold
+    except SheetError as error:
+        sentence = str(error)
+    else:
+        assert hold, "neither refused nor held"
+        sentence = hold.sentence
+
+    sentence = sentence.removeprefix(f"{settings.source} ")
+    assert sentence.startswith(wild.refused)
+    assert sentence.endswith(".")
+    assert settings.source.read_bytes()[: wild.path.stat().st_size] == wild.path.read_bytes()
+
+
+def test_the_corpus_is_small_and_of_many_programs() -> None:
+    programs = {wild.program.split()[0] for wild in CORPUS} - {"bytes"}
+    made = [wild for wild in CORPUS if not wild.program.startswith("bytes")]
+
+    assert {wild.name for wild in CORPUS} == {path.name for path in FILES.iterdir()}
+    assert len(made) >= 60
+    assert len(programs) >= 5
+    assert sum(path.stat().st_size for path in FILES.iterdir()) < 300_000
