@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test bench soak lint format lock clean
+.PHONY: demo test office bench soak lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -15,6 +15,10 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# What a real LibreOffice does to a sheet; needs libreoffice-calc and python3-uno.
+office: .venv/ready
+	$(BIN)/pytest -m office
 
 bench: .venv/ready
 	$(BIN)/python -m tests.benchmarks

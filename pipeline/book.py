@@ -379,9 +379,9 @@ class Book:
         cure = "If this is the right place to run it from, run doctor --adopt here."
         if lying.store != self.store.id:
             return f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
-        if lying.sheet != self.key:
-            return ""  # copied along with the file: this sheet has not been claimed yet
         record = self.store.sheet(self.key)
+        if lying.sheet != self.key:
+            return self._under_another_name(lying.sheet, record.place)
         ahead = lying.counter > record.counter
         twin = lying.counter == record.counter and lying.word != record.word
         if self._claim is not None and not (ahead or twin):
@@ -390,6 +390,18 @@ class Book:
             return (
                 f"{self.sheet.title} has been run from another copy of this store: this one is an "
                 f"old or a second copy. {cure}"
+            )
+        return ""
+
+    def _under_another_name(self, key: str, place: str) -> str:
+        """Why a claim of our own store is for another sheet, where that is a trouble.
+
+        Copied along with a file it is none: this sheet has not been claimed yet.
+        """
+        if place and any(one.key == key and one.place == place for one in self.store.sheets()):
+            return (
+                f"{self.sheet.title} is known to this store by another name. Set [sheet] id to "
+                f'"{key}" again, or take it out if there was none.'
             )
         return ""
 

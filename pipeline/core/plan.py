@@ -7,6 +7,7 @@ and priced, and doing it is somebody else's work.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -44,6 +45,8 @@ _BROKEN = frozenset(
         "Loading…",
     ]
 )
+#: How LibreOffice shows a formula that it cannot read.
+_ERROR_NUMBER = re.compile(r"Err:\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +234,7 @@ def _held_back(
         return "invalid", notes.no_such_take(take, min(takes))
     wrote = parsed(memory.inputs)
     for name, text in wrote.items():
-        if text in _BROKEN:
+        if text in _BROKEN or _ERROR_NUMBER.fullmatch(text):
             return "waiting", notes.broken_cell(columns.title(name), text)
     endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
     if problems := _problems(endpoint, wrote, rules):

@@ -1,7 +1,8 @@
 """How many requests may leave: counted by API key, for all processes on this store together.
 
-Requests are counted by the second in which they left. Sixty seconds touch at most sixty-one of
-these, so a sum over sixty-one that stays within the limit keeps every window of sixty within it.
+Requests are counted by the second in which they were let go; they may arrive up to two seconds
+later. Sixty seconds of arrivals touch at most sixty-three of these, so a sum over sixty-three that
+stays within the limit keeps every window of sixty within it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, bindparam, select, update
 from pipeline.store.base import Base, upsert
 from pipeline.store.tables import paces
 
-_WINDOW: Final = 60
+_WINDOW: Final = 62
 
 
 @dataclass(frozen=True, slots=True)

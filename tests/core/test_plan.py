@@ -102,6 +102,7 @@ def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
         ("prompt | approved \n a fox | FALSE", "needs approval", "Tick approved"),
         ("prompt \n #REF!", "waiting", "prompt shows #REF!"),
         ("prompt \n Loading...", "waiting", "Repair that cell"),
+        ("prompt \n Err:509", "waiting", "prompt shows Err:509"),
     ],
 )
 def test_a_row_that_cannot_be_sent_says_why_and_costs_nothing(
