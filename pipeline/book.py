@@ -144,6 +144,7 @@ class Book:
         that were to be written stay in the store, and nothing may then be sent.
         """
         self.plan = Plan()
+        self._record = self.store.sheet(self.key)
         self._expire()
         self.refresh()
         began = self._now()

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from typing import ClassVar
 
 from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
@@ -53,15 +54,18 @@ SECONDS = st.sampled_from([1, 20, 31, 46, 59, 61, 61, 61, 200, 200, 7300])
 class Machine(RuleBasedStateMachine):
     """Random steps; `counts` says what happened over all runs of a test."""
 
-    counts: Counter[str] = Counter()
+    counts: ClassVar[Counter[str]] = Counter()
     examples = 0
+    #: Over all runs of this process.
+    started = 0
 
     def __init__(self) -> None:
         super().__init__()
         type(self).examples += 1
+        Machine.started += 1
         self.world: World
 
-    @initialize(shape=SHAPES, number=st.integers(0, 10**6), rows=st.integers(1, 4))
+    @initialize(shape=SHAPES, number=st.integers(0, 10**6), rows=st.integers(2, 4))
     def a_sheet(self, shape: Shape, number: int, rows: int) -> None:
         self.world = World(number, shape)
         for row in range(rows):
@@ -104,8 +108,11 @@ class Machine(RuleBasedStateMachine):
         new: int,
     ) -> None:
         world = self.world
-        if new % 2 and "add" in world.team.possible():
-            world.team.do("add", new, world.clock())
+        for name in ("add", "add", "edit", "")[new % 4 : new % 4 + 1]:
+            if name in world.team.possible():
+                world.team.do(name, new, world.clock())
+        # As with --limit: what is left over was seen, and not sent.
+        most = (20, 20, 1, 0)[new // 4 % 4]
         if len(world.passes) > 1:
             world.end(world.passes[0])
         one = world.start(MAIN, leased)
@@ -118,7 +125,7 @@ class Machine(RuleBasedStateMachine):
                 self._what(one, between[0]),
                 self._what(one, between[1], alone=True),
             ),
-            partial(world.begin, one),
+            partial(world.begin, one, most),
             *(partial(world.leave, one, answers[n % len(answers)]) for n in range(5)),
             partial(world.record, one),
             partial(world.ask_after, one, between[7], turns),
@@ -127,7 +134,8 @@ class Machine(RuleBasedStateMachine):
         ]
         gaps = {1: between[2], 2: between[3], 7: between[4], 10: between[6]}
         for number, step in enumerate(steps):
-            if one in world.passes and number in gaps and (what := self._what(one, gaps[number])):
+            what = self._what(one, gaps.get(number, 0), rival=number == 1)
+            if one in world.passes and what:
                 try:
                     what()
                 except Killed:
@@ -138,12 +146,17 @@ class Machine(RuleBasedStateMachine):
         if one in world.passes and not one.ready:
             world.end(one)
 
-    def _what(self, one: Pass, pick: int, alone: bool = False) -> Callable[[], None] | None:
+    def _what(
+        self, one: Pass, pick: int, alone: bool = False, rival: bool = False
+    ) -> Callable[[], None] | None:
         """What happens in a gap: mostly nothing, sometimes the worst.
 
-        `alone`: while the pass replaces the file, and so keeps other passes out of the folder.
+        `alone`: while the pass replaces the file, and so keeps other passes out of the folder;
+        `rival`: where another pass hurts most, between a look and what is sent after it.
         """
         world, kind, rest = self.world, pick % 16, pick // 16
+        if rival and 0 < kind < 5:
+            return partial(self._another, rest)
         if kind < 9:
             return None
         if kind < 12:
@@ -238,6 +251,11 @@ class Machine(RuleBasedStateMachine):
         for pick in picks:
             self.world.callback(pick)
 
+    @precondition(lambda self: self.world.heard)
+    @rule(pick=PICK)
+    def the_api_changes_its_mind(self, pick: int) -> None:
+        self.world.change_of_mind(pick)
+
     @rule(seconds=SECONDS)
     def time_passes(self, seconds: int) -> None:
         self.world.clock.on(seconds)
@@ -276,7 +294,7 @@ def run(number: int, examples: int, steps: int = 30, shrink: bool = False) -> ty
     """The machine with its own count, run with a seed; raises what it finds."""
 
     class Fresh(Machine):
-        counts = Counter()
+        counts: ClassVar[Counter[str]] = Counter()
         examples = 0
 
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
@@ -297,6 +315,6 @@ def run(number: int, examples: int, steps: int = 30, shrink: bool = False) -> ty
 
 
 def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_rest() -> None:
-    ran = run(1, 100)
+    ran = run(7, 100)
 
     print(sorted(ran.counts.items()))

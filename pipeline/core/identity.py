@@ -219,7 +219,8 @@ class _Sorting:
     ) -> None:
         ids = list(ids)
         copies = [one for one in ids if self._is_copy(one)]
-        self._give_rows([one for one in ids if one not in copies], self._is_free, locked, wanted)
+        originals = [one for one in ids if not self._is_copy(one)]
+        self._give_rows(originals, self._is_free, locked, wanted)
         # A copy never takes another one's place: the two would take turns for ever.
         self._give_rows(copies, lambda row: row.place not in self.ids, locked, wanted)
 

@@ -39,6 +39,8 @@ class Line:
     odd: bool = False
     #: Our cells of this line may not say the truth, or nothing yet: since the last quiet look.
     raw: bool = True
+    #: Somebody wrote other words here after the first ones.
+    reworded: bool = False
     earlier: list[str] = field(default_factory=list)
 
     @property
@@ -469,6 +471,7 @@ class Team:
             line.earlier = [*line.earlier[-3:], line.cells[PROMPT]]
             # Without its marks and with other words nobody can tell which row it was.
             self._own(line, also=line.odd and line.raw)
+            line.reworded = True
         self._put(line, PROMPT, prompt)
 
     def _retake(self, line: Line, take: str) -> None:
@@ -554,4 +557,7 @@ GESTURES: dict[str, tuple[Callable[[Team, Random], None], Callable[[Team], bool]
         lambda t: bool(t.cleared) and len(t.lines) + len(t.cleared) < 10,
     ),
 }
-EVERYDAY = ("add", "add", "add", "edit", "raise take", "sort", "copy whole", "add the same")
+EVERYDAY = (
+    *("add", "add", "add", "edit", "edit", "raise take", "sort", "copy whole", "add the same"),
+    *("save an old version", "sort ours alone", "sort prompts alone"),
+)

@@ -30,7 +30,7 @@ import pipeline.store as store_package
 from pipeline.book import Book, Header, Sending
 from pipeline.core.endpoint import poll_answer, task_event, verdict
 from pipeline.core.errors import ColumnsError
-from pipeline.core.model import Attempt, Grid, JobKey, Patch, State
+from pipeline.core.model import Grid, JobKey, Patch, State
 from pipeline.core.plan import Line as Planned
 from pipeline.core.plan import Rules, family
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
@@ -274,9 +274,8 @@ class World:
         for sending in begun:
             words = self._words(sending)
             asked = self.team.asked_at.get(words)
-            assert asked and self.clock() - asked <= timedelta(seconds=60), (
-                f"{words!r} was begun, and nobody asks for it any more"
-            )
+            recent = asked is not None and self.clock() - asked <= timedelta(seconds=60)
+            assert recent, f"{words!r} was begun, and nobody asks for it any more"
         one.ready += begun
         if begun and one.store_name == MAIN and self._claim_counter() == self._copied_at:
             self._begun_since_copy = True
@@ -348,6 +347,15 @@ class World:
         event = task_event(PROVIDER, IMAGINE, self._turn(task, what), task.id)
         self.mail = [*self.mail[-30:], (task.store, Fact(task.key, task.attempt, event))]
 
+    def change_of_mind(self, pick: int) -> None:
+        """The API calls back to say that a finished task failed."""
+        done = [task for task in self.api.tasks.values() if task.status == "finished"]
+        if done:
+            task = done[pick % len(done)]
+            event = task_event(PROVIDER, IMAGINE, self._turn(task, Turn.CONTRADICT), task.id)
+            self.mail.append((task.store, Fact(task.key, task.attempt, event)))
+            self.callback(len(self.mail) - 1)
+
     def callback(self, pick: int) -> None:
         """A call of the API arrives: late, out of order, perhaps not for the first time."""
         name, fact = self.mail[pick % len(self.mail)]
@@ -374,12 +382,17 @@ class World:
             store.update_sheet(SHEET, paused=self.paused)
 
     def retry(self, pick: int) -> None:
-        """A person asks for another attempt at something that failed, or may have been lost."""
+        """A person asks for another attempt at what failed or may be lost, and a row asks for."""
+        asking = {
+            cells.get("row_id", "")
+            for line, cells in zip(self.team.lines, self.team.written(), strict=True)
+            if line.words
+        }
         with self._opened(self.owner()) as store:
             jobs = [
                 job
                 for job in store.jobs(SHEET).values()
-                if state_of(job) in (State.FAILED, State.UNKNOWN)
+                if state_of(job) in (State.FAILED, State.UNKNOWN) and job.key.row_id in asking
             ]
             if jobs:
                 job = jobs[pick % len(jobs)]
@@ -452,9 +465,9 @@ class World:
         for key, count in api.received_for.items():
             asked = 1 + self.retried[key] + api.failed_for[key]
             assert count <= asked, f"{key} was sent {count} times, and asked for {asked} times"
-        for name, credits in api.charged.items():
+        for name, spent in api.charged.items():
             cap = self.shape.per_run if name.startswith("run") else self.shape.per_day
-            assert cap is None or credits <= cap, f"{credits} credits in {name}, allowed: {cap}"
+            assert cap is None or spent <= cap, f"{spent} credits in {name}, allowed: {cap}"
 
     def assert_what_was_heard_is_kept(self) -> None:
         """A success that was recorded is in its store for ever."""
@@ -575,7 +588,7 @@ class World:
             case "done":
                 return words == {line.words}
             case "edited":
-                return bool(words) and line.words not in words
+                return bool(words) and line.words not in words and (line.reworded or line.odd)
             case "failed":
                 return self.api.failed_for[key] > 0
             case "check needed":
@@ -600,7 +613,9 @@ class World:
     def _as_told(self) -> str:
         lines = []
         for line, cells in zip(self.team.lines, self.team.written(), strict=True):
-            tasks = {t.id for u in cells.get("image_urls", "").split() if (t := self.api.by_url.get(u))}
+            tasks = {
+                t.id for u in cells.get("image_urls", "").split() if (t := self.api.by_url.get(u))
+            }
             said = " ".join((cells.get("row_id", ""), cells.get("status", ""), *sorted(tasks)))
             lines.append(f"\n        #{line.token} {line.words!r} take {line.take}: {said}")
         return "".join(lines)

@@ -1,0 +1,165 @@
+"""Faults to plant: each breaks one rule of the product, by a patch of one of its functions.
+
+A machine that does not find these would not find a real one either. `FAULTS` names them as the
+design names its rules; each value puts the fault in for the length of a `with`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from pipeline.book import Book
+from pipeline.core import cells, identity, states
+from pipeline.core.columns import Columns
+from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
+from pipeline.core.plan import Line
+from pipeline.core.states import Failed
+from pipeline.store import Intent, Refusal
+from pipeline.store import sending as store_sending
+
+Fault = Callable[[], AbstractContextManager[Any]]
+
+
+def row_numbers_kept() -> AbstractContextManager[Any]:
+    """Cells are written where the rows stood when the sheet was looked at before."""
+    right = cells.patch
+    places: dict[str, int] = {}
+
+    def where_they_were(lines: Sequence[Line], grid: Grid, columns: Columns) -> Patch:
+        moved = []
+        if all(line.seen.known is None for line in lines):
+            places.clear()  # another sheet
+        for line in lines:
+            place = places.get(line.seen.row_id, line.seen.place)
+            places[line.seen.row_id] = line.seen.place
+            marked = replace(line.seen.marked, place=min(place, len(grid) - 1))
+            moved.append(replace(line, seen=replace(line.seen, marked=marked)))
+        return right(moved, grid, columns)
+
+    return patch.object(cells, "patch", where_they_were)
+
+
+def sent_is_not_recorded_first() -> AbstractContextManager[Any]:
+    """The request leaves, and nobody has written down that it would."""
+    return patch.object(store_sending, "_written", lambda connection, batch, limits: None)
+
+
+def a_lost_answer_is_sent_again() -> AbstractContextManager[Any]:
+    """What may have been taken counts as not sent."""
+
+    def counted(job: Job) -> int:
+        return sum(a.state not in (State.RETURNED, State.UNKNOWN) for a in job.attempts)
+
+    return patch.object(states, "counted", counted)
+
+
+def equal_rows_are_merged() -> AbstractContextManager[Any]:
+    """Two rows with the same words share one job."""
+
+    def key_of(self: Book, line: Line) -> JobKey:
+        first = next(one for one in self.plan.lines if one.memory.inputs == line.memory.inputs)
+        assert line.take is not None
+        return JobKey(self.key, first.seen.row_id, line.take)
+
+    return patch.object(Book, "_key_of", key_of)
+
+
+def a_failure_undoes_a_success() -> AbstractContextManager[Any]:
+    """A later answer that says "failed" is believed."""
+    return patch.dict(states.TABLE[State.SUCCEEDED], {Failed: State.FAILED})
+
+
+def the_number_of_an_attempt_is_ignored() -> AbstractContextManager[Any]:
+    """A job that another pass has begun meanwhile is begun once more."""
+    answer = store_sending._Batch.answer
+
+    def anyway(self: store_sending._Batch, intent: Intent) -> Attempt | Refusal:
+        told = answer(self, intent)
+        if told is not Refusal.NOT_PENDING or intent.key not in self.jobs:
+            return told
+        number, job = self.jobs[intent.key]
+        next_one = max((one.number for one in job.attempts), default=0) + 1
+        free = replace(job, attempts=())
+        self.jobs = {**self.jobs, intent.key: (number, free)}
+        attempt = answer(self, replace(intent, number=1))
+        if isinstance(attempt, Attempt):
+            attempt = replace(attempt, number=next_one)
+            self.begun[intent.key] = replace(intent, number=next_one), attempt
+        return attempt
+
+    return patch.object(store_sending._Batch, "answer", anyway)
+
+
+def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
+    """An id that is missing goes to the first row without one, whatever its words."""
+
+    def give(
+        self: identity._Sorting,
+        ids: Iterable[str],
+        locked: set[int],
+        wanted: Callable[[str], Iterable[str]],
+    ) -> None:
+        free = [row for row in self.rows if self._is_free(row) and row.place not in locked]
+        for one, row in zip(ids, free, strict=False):
+            self._assign(one, row)
+
+    return patch.object(identity._Sorting, "_give", give)
+
+
+def old_words_are_sent() -> AbstractContextManager[Any]:
+    """A row that was edited before its turn is sent with the words that it had at first."""
+    intent_of = Book._intent
+
+    def as_it_was(self: Book, line: Line, number: int) -> tuple[Intent, Request]:
+        past = self._memory.past.get(line.seen.row_id)
+        if past:
+            line = replace(line, memory=replace(line.memory, inputs=past[-1]))
+        return intent_of(self, line, number)
+
+    return patch.object(Book, "_intent", as_it_was)
+
+
+def an_older_save_makes_new_rows() -> AbstractContextManager[Any]:
+    """Rows that lost their ids are taken for new ones."""
+    return patch.object(identity._Sorting, "give_back", lambda self: None)
+
+
+def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
+    """Two stores work on one sheet, each as if it were alone."""
+
+    def whoever_it_is(self: Book) -> str:
+        self._lying = self.sheet.read_claim()
+        return ""
+
+    return patch.object(Book, "_not_the_owner", whoever_it_is)
+
+
+def stuck_jobs_stay_stuck() -> AbstractContextManager[Any]:
+    """Nobody takes note of an answer that can no longer come."""
+    return patch.object(Book, "_expire", lambda self: None)
+
+
+FAULTS: Mapping[str, Fault] = {
+    "row numbers kept from an earlier reading": row_numbers_kept,
+    "Sent not recorded first": sent_is_not_recorded_first,
+    "a lost answer sent again": a_lost_answer_is_sent_again,
+    "equal rows merged": equal_rows_are_merged,
+    "a failure undoing a success": a_failure_undoes_a_success,
+    "attempt number ignored": the_number_of_an_attempt_is_ignored,
+    "an id given back to the wrong row": an_id_goes_to_the_wrong_row,
+    "pending of an edited row sent with old words": old_words_are_sent,
+    "an older save accepted as new rows": an_older_save_makes_new_rows,
+    "no claim between two passes": nobody_claims_the_sheet,
+    "stuck jobs not recovered": stuck_jobs_stay_stuck,
+}
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """The product with one fault in it."""
+    with FAULTS[name]():
+        yield
