@@ -13,6 +13,7 @@ from datetime import timedelta
 from functools import partial
 from typing import ClassVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, note, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -24,7 +25,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.whole.api import Answer, Turn
+from tests.whole.api import TAKEN, Answer, Turn
 from tests.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
 from tests.whole.world import COPY, MAIN, OTHER, Killed, Pass, Shape, World, kept_engines
 
@@ -185,6 +186,30 @@ class Machine(RuleBasedStateMachine):
             else:
                 world.crash(another)
 
+    @rule(
+        answers=st.lists(ANSWERS, min_size=2, max_size=4),
+        leased=st.integers(0, 3).map(lambda n: n == 3),
+        pick=PICK,
+    )
+    def two_passes_at_once(self, answers: list[Answer], leased: bool, pick: int) -> None:
+        """Both have seen the same rows, and each would send them."""
+        world = self.world
+        for one in world.passes[1:]:
+            world.end(one)
+        if "add" in world.team.possible():
+            world.team.do("add", pick, world.clock())
+        both = [started for _ in range(2) if (started := world.start(MAIN, leased))]
+        for one in (*both, *both):
+            world.look(one)
+            world.clock.on(world.shape.settle.total_seconds() / 2)
+        for one in both if pick % 2 else both[::-1]:
+            world.begin(one)
+        for how in answers:
+            for one in both:
+                world.leave(one, how)
+        for one in both:
+            world.end(one)
+
     # -- a pass, step by step --------------------------------------------------------------------
 
     @precondition(lambda self: len(self.world.passes) < 2)
@@ -314,7 +339,59 @@ def run(number: int, examples: int, steps: int = 30, shrink: bool = False) -> ty
     return Fresh
 
 
+def told(ran: type[Machine]) -> str:
+    """Safety and liveness of one run, in a line, and how often everything happened."""
+    counts = ran.counts
+    rest = {n.removeprefix("at rest: "): c for n, c in counts.items() if n.startswith("at rest: ")}
+    others = {n: c for n, c in counts.items() if not n.startswith("at rest: ")}
+    return (
+        f"paid twice 0, paid {sum(counts[how] for how in TAKEN)}, left in peace "
+        f"{counts['left in peace']} times, rows then: {dict(sorted(rest.items()))}\n"
+        f"{dict(sorted(others.items()))}"
+    )
+
+
+#: What has to happen in any run, by kind: a machine that idles finds nothing.
+KINDS: dict[str, tuple[str, ...]] = {
+    "rows are added": ("add", "add the same", "insert above"),
+    "rows are edited": ("edit", "edit back", "empty"),
+    "rows are deleted": ("delete", "undo the delete", "delete all", "put all back"),
+    "rows are moved": ("sort", "move"),
+    "rows are copied": ("copy whole", "copy and change", "copy over"),
+    "our cells are meddled with": ("fill down", "clear", "scribble", "remove ours"),
+    "a column is sorted alone": ("sort ours alone", "sort prompts alone"),
+    "takes change": ("raise take", "lower take", "jump take"),
+    "rows are held back": ("skip", "approve", "approve all", "unapprove"),
+    "an old version is saved": ("save an old version",),
+    "columns go and come": ("remove a column", "put the columns back"),
+    "somebody asks for more": ("retry",),
+    "the sheet is held": ("held: owner", "held: columns", "held: paused"),
+    "answers are lost": (Answer.LOST, Answer.LOST_TAKEN, Answer.NO_ID),
+    "answers are no": (Answer.REFUSED, Answer.STOP),
+    "answers are later": (Answer.BUSY, Answer.NEVER_LEFT),
+    "answers make no sense": (Answer.ERROR, Answer.ERROR_TAKEN),
+    "answers are good": (Answer.ACCEPTED, Answer.AT_ONCE),
+    "tasks go on": (Turn.PROGRESS, Turn.FINISH, Turn.FAIL),
+    "tasks are strange": (Turn.STRANGE, Turn.CONTRADICT),
+    "answers come twice or late": ("callback",),
+    "passes die": ("crash with something in hand", "crash inside a look"),
+    "passes meet": ("kept out by a lease", "refused to begin"),
+    "other stores come": ("start on other", "start on copy"),
+}
+
+
 def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_rest() -> None:
     ran = run(7, 100)
 
-    print(sorted(ran.counts.items()))
+    print(told(ran))
+    assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_everything_that_people_the_api_and_crashes_can_do_happens_in_a_long_run() -> None:
+    ran = run(7, 1000)
+
+    print(told(ran))
+    never = [name for names in KINDS.values() for name in names if not ran.counts[name]]
+    assert never == []

@@ -58,7 +58,8 @@ class Answer(StrEnum):
 
 #: Answers after which nobody can say that nothing was taken.
 _RECEIVED = frozenset(Answer) - {Answer.REFUSED, Answer.BUSY, Answer.STOP, Answer.NEVER_LEFT}
-_TAKEN = (
+#: Answers that stand for a task, which is charged.
+TAKEN = (
     Answer.ACCEPTED,
     Answer.AT_ONCE,
     Answer.LOST_TAKEN,
@@ -129,7 +130,7 @@ class Api:
             self.received_for[key] += 1
         if how is Answer.REFUSED:
             self.failed_for[key] += 1
-        if how not in _TAKEN:
+        if how not in TAKEN:
             return None
         task = Task(f"task-{len(self.tasks) + 1}", words, key, attempt, store)
         self.tasks[task.id] = task
