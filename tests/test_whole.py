@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import ClassVar
+from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, Phase, note, seed, settings
@@ -25,9 +26,20 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from pipeline.core.model import Claim
 from tests.whole.api import TAKEN, Answer, Turn
 from tests.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
-from tests.whole.world import COPY, MAIN, OTHER, Killed, Pass, Shape, World, kept_engines
+from tests.whole.world import (
+    COPY,
+    MAIN,
+    OTHER,
+    SHEET,
+    Killed,
+    Pass,
+    Shape,
+    World,
+    kept_engines,
+)
 
 PICK = st.integers(0, 2**24 - 1)
 SHAPES = st.builds(
@@ -381,7 +393,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 
 def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_rest() -> None:
-    ran = run(7, 100)
+    ran = run(7, 80)
 
     print(told(ran))
     assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
@@ -395,3 +407,95 @@ def test_everything_that_people_the_api_and_crashes_can_do_happens_in_a_long_run
     print(told(ran))
     never = [name for names in KINDS.values() for name in names if not ran.counts[name]]
     assert never == []
+
+
+# -- what the machine found, each pinned ----------------------------------------------------------
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with kept_engines():
+        made = World(1, Shape())
+        made.team.do("add", 1, made.clock())
+        yield made
+        made.close()
+
+
+def started(world: World, name: str = MAIN) -> Pass:
+    one = world.start(name)
+    assert one
+    return one
+
+
+def whole_pass(world: World) -> None:
+    one = started(world)
+    world.look(one)
+    world.begin(one)
+    world.leave(one, Answer.AT_ONCE)
+    world.record(one)
+    world.look(one)
+    world.end(one)
+
+
+def statuses(one: Pass) -> list[str]:
+    return [line.status for line in one.book.plan.lines]
+
+
+def test_a_backup_made_before_the_last_requests_left_is_held(world: World) -> None:
+    one = started(world)
+    world.look(one)
+    world.back_up()
+    world.begin(one)
+    world.leave(one, Answer.ACCEPTED)
+    world.record(one)
+    world.look(one)
+    world.end(one)
+
+    restored = started(world, COPY)
+    world.look(restored)
+
+    assert restored.book.hold
+    assert restored.book.hold.kind == "owner"
+    assert restored.queue == []
+
+
+def test_rows_that_another_pass_met_meanwhile_are_no_strangers(world: World) -> None:
+    one, another = started(world), started(world)
+    world.look(one, before=lambda: world.look(another))
+    world.end(another)
+
+    world.look(one)
+
+    assert "stranger" not in statuses(one)
+    assert len(one.store.memory(SHEET).known) == 1
+
+
+def test_a_claim_that_another_store_wrote_an_instant_ago_is_not_replaced(world: World) -> None:
+    one, other = started(world), started(world, OTHER)
+    raise_claim = one.store.raise_claim
+
+    def too_late(sheet: str, word: str) -> Claim:
+        world.look(other)
+        return raise_claim(sheet, word)
+
+    with patch.object(one.store, "raise_claim", too_late):
+        world.look(one)
+
+    assert one.book.hold
+    assert one.book.hold.kind == "owner"
+    assert other.book.hold is None
+
+
+def test_a_row_copied_whole_while_the_sheet_is_paused_is_a_copy_afterwards(world: World) -> None:
+    whole_pass(world)
+    world.pause()
+    world.team.do("copy whole", 1, world.clock())
+    paused = started(world)
+    world.look(paused)
+    world.end(paused)
+    world.pause()
+
+    one = started(world)
+    world.look(one)
+
+    assert sorted(statuses(one)) == ["copy", "done"]

@@ -172,12 +172,7 @@ class _Sorting:
         missing = sorted(
             (one for one in self.memory.known if one not in self.places), key=self._turn
         )
-        # A row that was empty or away at the last reading cannot hold what others need.
-        at_home = {
-            one: rows[0]
-            for one in missing
-            if one in self.memory.order and len(rows := self.bearers.get(one, [])) == 1
-        }
+        at_home = self._at_home(missing)
         locked: set[int] = set()
         while missing:
             self._give(missing, locked, self._inputs_now)
@@ -192,6 +187,22 @@ class _Sorting:
                 return
             locked |= homeless
             self.ids, self.places = dict(confirmed[0]), dict(confirmed[1])
+
+    def _at_home(self, missing: Sequence[str]) -> dict[str, Marked]:
+        """The rows that ids still stand in, once, and may keep although the words are others.
+
+        Not one that was empty or away at the last reading; nor one that agrees with another id in
+        words and in all that people wrote beside them: there the id column was sorted alone.
+        """
+        known = self.memory.known
+        whole = {(self._comparable(known[one].inputs), known[one].others) for one in missing}
+        return {
+            one: row
+            for one in missing
+            if one in self.memory.order and len(rows := self.bearers.get(one, [])) == 1
+            for row in rows
+            if row.others == known[one].others or (self.inputs[row.place], row.others) not in whole
+        }
 
     def keep_edited(self) -> None:
         """Rule 3."""

@@ -104,6 +104,17 @@ def test_a_result_in_a_line_without_words_is_taken_away() -> None:
     assert changes == {(2, 1): "", (2, 3): ""}
 
 
+def test_a_row_that_has_no_line_yet_keeps_its_marks() -> None:
+    # A whole copy, seen while the sheet is held: without marks it would be a new row, and be paid.
+    text = f"{HEADER} \n a fox | {A} | done | t-1 | | \n a fox | {A} | done | t-1 | |"
+    grid = sheet(text)
+    lines = judged(text, job(attempt(), row_id=A), remembers=memory(known(A, "a fox")))
+
+    changes = patch(lines[:1], grid, columns_of(grid))
+
+    assert not [at for row, at in changes if row == 2]
+
+
 def test_a_totals_line_of_theirs_stays_in_our_columns() -> None:
     text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n | | 1 of 1 | | | sum"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -58,6 +59,26 @@ def test_ids_that_were_sorted_apart_go_back_to_their_words() -> None:
         a cat  | r_aaaaaaaaa
     """
     assert ids(text, memory(FOX, OWL, CAT)) == [A, B, C]
+
+
+def test_ids_that_were_sorted_apart_go_back_although_there_was_an_edit_meanwhile() -> None:
+    # What people wrote beside the words tells that it was the ids that moved.
+    before = """
+        prompt | remark | row_id
+        a fox  | for Ann | r_aaaaaaaaa
+        an owl | for Bob | r_bbbbbbbbb
+        a cat  | for Eve | r_ccccccccc
+    """
+    now = """
+        prompt | remark | row_id
+        a fox  | for Ann | r_bbbbbbbbb
+        an owl | for Bob | r_ccccccccc
+        a dog  | for Eve | r_aaaaaaaaa
+    """
+    rows = columns_of(sheet(before)).rows(sheet(before))
+    met = [replace(one, others=row.others) for one, row in zip((FOX, OWL, CAT), rows, strict=True)]
+
+    assert ids(now, memory(*met)) == [A, B, "r_new000001"]
 
 
 def test_an_id_that_stands_once_leaves_its_row_only_for_its_own_words() -> None:
@@ -178,6 +199,40 @@ def test_the_copy_becomes_the_original_when_that_is_deleted() -> None:
         a fox  | r_bbbbbbbbb | copy
     """
     assert ids(text, memory(FOX, known(B, "a fox", standing=Standing.COPY))) == [A]
+
+
+def test_two_copies_never_take_turns_in_one_row() -> None:
+    first, second = (known(one, "a fox", standing=Standing.COPY) for one in (B, C))
+    text = """
+        prompt | row_id
+        a fox  | r_aaaaaaaaa
+        a fox  | r_bbbbbbbbb
+    """
+    assert ids(text, memory(FOX, first, second)) == [A, B]
+
+
+def test_a_copy_that_makes_room_for_the_original_gets_another_row_of_its_words() -> None:
+    # The id column was sorted alone: without its id the second row would be new, and paid for.
+    text = """
+        prompt | row_id      | status
+        a fox  | r_bbbbbbbbb | done
+        a fox  |             | copy
+    """
+    copy = known(B, "a fox", standing=Standing.COPY)
+
+    assert ids(text, memory(FOX, copy)) == [A, B]
+
+
+def test_a_row_that_was_empty_at_the_last_reading_keeps_no_words_from_their_id() -> None:
+    # The prompts were sorted alone, and one of the rows had been emptied before.
+    text = """
+        prompt | row_id
+               | r_aaaaaaaaa
+        a fox  | r_bbbbbbbbb
+    """
+    emptied = replace(memory(FOX, OWL), order={A: 1})
+
+    assert ids(text, emptied) == [A]
 
 
 def test_the_row_of_another_sheet_is_a_copy_here() -> None:
