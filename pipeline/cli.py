@@ -24,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 Configs = Annotated[
@@ -82,7 +83,7 @@ def run(
         bool, typer.Option("--json", help="Say what came of it as JSON, a line a sheet.")
     ] = False,
 ) -> None:
-    """One pass over each sheet: send the new rows, gather what is done, write it back."""
+    """Send the new rows, gather what is done, write it back."""
     if plan:
         raise typer.Exit(_gravest(configs, lambda one: _show_plan(one, as_json, strict)))
     from pipeline import wiring
@@ -128,7 +129,7 @@ def retry(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Let failed rows be sent once more, with the words that they have now."""
+    """Let failed rows be sent once more, as they are now."""
     from pipeline import standing
 
     def once_more(settings: Settings) -> int:
@@ -175,7 +176,7 @@ def init(
         bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
     ] = False,
 ) -> None:
-    """Make a configuration, and a sheet to fill if there is none."""
+    """Make a configuration, and a sheet if there is none."""
     from pipeline import starting
 
     raise typer.Exit(starting.init(_console(), sheet, config, adopt))
@@ -185,7 +186,7 @@ def init(
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path("demo"),
 ) -> None:
-    """A sample sheet, filled before your eyes by a stand-in API: no key, no network, no cost."""
+    """A sample sheet, filled before your eyes: no key, no cost."""
     from pipeline import starting
 
     raise typer.Exit(starting.demo(_console(), folder))
@@ -196,7 +197,7 @@ def demo(
     add_help_option=False,
 )
 def sandbox(context: typer.Context) -> None:
-    """The stand-in API by itself: --port 8900 --key KEY, and many switches (--help)."""
+    """The stand-in API by itself, with many switches."""
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
