@@ -194,11 +194,17 @@ class Settings(BaseModel):
         return frozenset(name for e in self.provider.endpoints.values() for name in e.fields)
 
 
+def configs() -> Path:
+    """The folder of configurations that comes with the program."""
+    inside = Path(__file__).parent / "configs"  # where a wheel puts it
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
 def load(
     path: Path,
-    providers: Path,
+    need_key: bool = False,
+    providers: Path | None = None,
     environ: Mapping[str, str] = os.environ,
-    need_key: bool = True,
 ) -> Settings:
     """The settings of a configuration file. Raises ConfigError with every problem there is.
 
@@ -207,6 +213,7 @@ def load(
     is missing is no problem.
     """
     document = _document(path)
+    providers = providers or configs() / "providers"
     problems: list[str] = []
     provider = _provider(document.provider.name, path, providers, problems)
     if provider is None:

@@ -17,9 +17,11 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pipeline import config
+from pipeline import glance
 from pipeline.book import Book, Header
 from pipeline.config import Settings
+from pipeline.config import configs as configs
+from pipeline.config import load as load
 from pipeline.core.columns import read_header
 from pipeline.core.errors import NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
@@ -44,17 +46,6 @@ START = f"{BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 def now() -> datetime:
     """The time, in UTC."""
     return datetime.now(UTC)
-
-
-def configs() -> Path:
-    """The folder of configurations that comes with the program."""
-    inside = Path(__file__).parent / "configs"  # where a wheel puts it
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
-
-
-def load(path: Path, need_key: bool = False) -> Settings:
-    """The settings of a configuration file. Raises ConfigError with every problem there is."""
-    return config.load(path, configs() / "providers", os.environ, need_key)
 
 
 @contextmanager
@@ -211,12 +202,25 @@ async def run(
                     keep_lease=lambda: store.renew(lease, LEASE_SECONDS),
                 )
                 started(runner)
-                return await runner.run()
+                outcome = await runner.run()
+            if book.is_at_rest(settings.media is not None) and not outcome.sentences:
+                _note_rest(settings, store, sheet, book)
+            return outcome
         finally:
             # Where the disk is full, what came of the pass is told all the same; the lease of a
             # dead process is in nobody's way.
             with suppress(StoreError):
                 store.release(lease)
+
+
+def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> None:
+    """So that the next pass can see at a glance that nothing has changed."""
+    with suppress(OSError, StoreError):
+        claim = glance.claim_of(settings.source)
+        seen = glance.Rest(
+            sheet.fingerprint, claim, glance.settings_of(settings), book.cursor, book.counter
+        )
+        store.note_rest(sheet.key, seen.to_text())
 
 
 class _Wire:

@@ -24,6 +24,11 @@ from pipeline.core.states import is_open, shown, state_of
 TAKEN_OVER = "another store may have sent it"
 #: Statuses that need a person before anything more comes of the row.
 NEEDS_A_PERSON = ("invalid", "failed", "check needed")
+#: Statuses that stay as they are until a person, or the API, does something.
+AT_REST = (
+    *("done", "failed", "invalid", "check needed", "skipped", "needs approval", "copy", "stranger"),
+    "edited",
+)
 
 _UNTICKED = frozenset(
     ("", "false", "no", "n", "0", "off", "falsch", "nein", "faux", "non", "falso")

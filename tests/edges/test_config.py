@@ -22,7 +22,7 @@ def load(
 ) -> config.Settings:
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
-    return config.load(path, PROVIDERS, KEY if environ is None else environ, need_key)
+    return config.load(path, need_key, PROVIDERS, KEY if environ is None else environ)
 
 
 def problems(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
@@ -169,7 +169,7 @@ def test_a_span_of_time_is_written_as_people_write_it(
 
 def test_no_configuration_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no file .*nope.toml. Run init"):
-        config.load(tmp_path / "nope.toml", PROVIDERS, KEY)
+        config.load(tmp_path / "nope.toml", True, PROVIDERS, KEY)
 
 
 def test_what_is_no_toml_is_a_sentence(tmp_path: Path) -> None:
