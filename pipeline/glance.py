@@ -76,7 +76,7 @@ def claim_of(source: Path) -> str:
 
 
 def settings_of(settings: Settings) -> str:
-    """A digest of everything in a configuration but its secrets: these show themselves to nobody."""
+    """A digest of a configuration, all but its secrets: these show themselves to nobody."""
     return digest(repr(settings).encode())
 
 
