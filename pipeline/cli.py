@@ -168,9 +168,26 @@ def doctor(
 
 @app.command()
 def init(
-    sheet: Annotated[Path, typer.Argument(help="A CSV file, new or yours.")] = Path("prompts.csv"),
+    sheet: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[SHEET]", help="A CSV file, new or yours: prompts.csv.", show_default=False
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Where to write the configuration.", show_default=False)
+    ] = None,
+    aspect_ratio: Annotated[
+        str | None, typer.Option(help="For rows that have none, such as 16:9.", show_default=False)
+    ] = None,
+    per_day: Annotated[
+        int | None, typer.Option(min=0, help="Credits a day, at most.", show_default=False)
+    ] = None,
+    approval: Annotated[
+        bool | None, typer.Option("--approval", help="Send only rows that somebody approved.")
+    ] = None,
+    save: Annotated[
+        bool | None, typer.Option(help="Save the pictures in media/.", show_default=False)
     ] = None,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
@@ -179,7 +196,8 @@ def init(
     """Make a configuration, and a sheet if there is none."""
     from pipeline import starting
 
-    raise typer.Exit(starting.init(_console(), sheet, config, adopt))
+    wanted = starting.Wanted(aspect_ratio, per_day, approval, save)
+    raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted))
 
 
 @app.command()
