@@ -45,7 +45,7 @@ def main() -> NoReturn:
     code = 0
     try:
         # Not standalone, so that our own errors end with their own codes.
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="promptsheet", standalone_mode=False) or 0
     except PromptsheetError as e:
         _complain(str(e))
         sys.exit(e.exit_code)
@@ -184,11 +184,11 @@ def init(
         int | None, typer.Option(min=0, help="Credits a day, at most.", show_default=False)
     ] = None,
     approval: Annotated[
-        bool | None, typer.Option("--approval", help="Send only rows that somebody approved.")
-    ] = None,
-    save: Annotated[
-        bool | None, typer.Option(help="Save the pictures in media/.", show_default=False)
-    ] = None,
+        bool, typer.Option("--approval", help="Send only rows that somebody approved.")
+    ] = False,
+    no_save: Annotated[
+        bool, typer.Option("--no-save", help="Do not save the pictures in media/.")
+    ] = False,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
     ] = False,
@@ -196,7 +196,9 @@ def init(
     """Make a configuration, and a sheet if there is none."""
     from pipeline import starting
 
-    wanted = starting.Wanted(aspect_ratio, per_day, approval, save)
+    wanted = starting.Wanted(
+        aspect_ratio, per_day, approval=approval or None, save=False if no_save else None
+    )
     raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted))
 
 
@@ -269,4 +271,10 @@ def _console() -> Console:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(text.rstrip() + "\n")
+    if not sys.stderr.isatty():
+        sys.stderr.write(text.rstrip() + "\n")
+        return
+    from rich.console import Console
+
+    # A terminal would break a line in the middle of a word.
+    Console(stderr=True, highlight=False).print(text.rstrip(), markup=False)

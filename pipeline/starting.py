@@ -243,6 +243,8 @@ def _config(source: str, wanted: Wanted) -> str:
 def _ready(ready: int, unapproved: int) -> str:
     if unapproved:
         return f"{show.rows(unapproved)} to approve: write yes into the column approved."
+    if not ready:
+        return "No row is ready to be sent. Write a prompt into the column prompt."
     return f"{show.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent."
 
 
@@ -285,7 +287,9 @@ def _create(file: Path, text: str) -> None:
         with file.open("x", encoding="utf-8", newline="") as out:
             out.write(text)
     except OSError as e:
-        raise SheetError(f"{file} cannot be made: {e.strerror}.") from e
+        raise SheetError(
+            f"{file} cannot be made: {e.strerror}. Name a folder that you may write into."
+        ) from e
 
 
 def _toml(text: str) -> str:
