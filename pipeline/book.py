@@ -497,9 +497,10 @@ class Book:
         beyond = over_budget(self.plan.to_send, left, self.rules)
         if beyond:
             cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
+            allowed = {"per_run": self.limits.per_run, "per_day": self.limits.per_day}
             self.plan = Plan(
                 tuple(
-                    short_of_budget(line, cap)
+                    short_of_budget(line, cap, allowed, self.rules)
                     if line.endpoint and line.seen.row_id in beyond
                     else line
                     for line in self.plan.lines

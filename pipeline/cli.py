@@ -45,7 +45,7 @@ def main() -> NoReturn:
     code = 0
     try:
         # Not standalone, so that our own errors end with their own codes.
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="promptsheet", standalone_mode=False) or 0
     except PromptsheetError as e:
         _complain(str(e))
         sys.exit(e.exit_code)
@@ -175,10 +175,27 @@ def doctor(
 
 @app.command()
 def init(
-    sheet: Annotated[Path, typer.Argument(help="A CSV file, new or yours.")] = Path("prompts.csv"),
+    sheet: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SHEET", help="A CSV file, new or yours: prompts.csv.", show_default=False
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Where to write the configuration.", show_default=False)
     ] = None,
+    aspect_ratio: Annotated[
+        str | None, typer.Option(help="For rows that have none, such as 16:9.", show_default=False)
+    ] = None,
+    per_day: Annotated[
+        int | None, typer.Option(min=0, help="Credits a day, at most.", show_default=False)
+    ] = None,
+    approval: Annotated[
+        bool, typer.Option("--approval", help="Send only rows that somebody approved.")
+    ] = False,
+    no_save: Annotated[
+        bool, typer.Option("--no-save", help="Do not save the pictures in media/.")
+    ] = False,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
     ] = False,
@@ -186,7 +203,10 @@ def init(
     """Make a configuration, and a sheet if there is none."""
     from pipeline import starting
 
-    raise typer.Exit(starting.init(_console(), sheet, config, adopt))
+    wanted = starting.Wanted(
+        aspect_ratio, per_day, approval=approval or None, save=False if no_save else None
+    )
+    raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted))
 
 
 @app.command()
@@ -258,4 +278,10 @@ def _console() -> Console:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(text.rstrip() + "\n")
+    if not sys.stderr.isatty():
+        sys.stderr.write(text.rstrip() + "\n")
+        return
+    from rich.console import Console
+
+    # A terminal would break a line in the middle of a word.
+    Console(stderr=True, highlight=False).print(text.rstrip(), markup=False)

@@ -255,6 +255,11 @@ def load(
 
 
 def _document(path: Path) -> Document:
+    if path.suffix.casefold() in (".csv", ".tsv"):
+        raise ConfigError(
+            f"{path} is a sheet. Give its configuration instead, such as promptsheet.toml: "
+            f"init {path} makes one."
+        )
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:

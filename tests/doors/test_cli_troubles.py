@@ -216,7 +216,8 @@ def test_a_sheet_that_cannot_be_used_is_named_with_its_cure(team: Team) -> None:
     assert nameless.code == 2
     assert (
         "✗ No column is named like something to send (aspect_ratio, prompt). The header must be "
-        "the first line; name a column prompt, or set [columns] prompt." in nameless.said
+        'the first line; name a column prompt, or set [columns] prompt = "Your title".'
+        in nameless.said
     )
 
     team.write("prompt,prompt", "a fox,an owl")
