@@ -167,7 +167,9 @@ def doctor(
 
 @app.command()
 def init(
-    sheet: Annotated[Path, typer.Argument(help="A CSV file, new or yours.")] = Path("prompts.csv"),
+    sheet: Annotated[Path, typer.Argument(help="A CSV or Excel file, new or yours.")] = Path(
+        "prompts.csv"
+    ),
     config: Annotated[
         Path | None, typer.Option(help="Where to write the configuration.", show_default=False)
     ] = None,

@@ -50,8 +50,10 @@ def init(console: Console, sheet: Path, config: Path | None, adopt: bool) -> int
 
     With `adopt` the columns that another tool filled become ours, though they hold text.
     """
-    if sheet.suffix.casefold() not in (".csv", ".tsv"):
-        raise ConfigError(f"{sheet.name} is not a .csv or .tsv file. Save the sheet as CSV first.")
+    if sheet.suffix.casefold() not in (".csv", ".tsv", ".xlsx", ".xlsm"):
+        raise ConfigError(
+            f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first."
+        )
     config = config or sheet.parent / "promptsheet.toml"
     if config.exists() and (other := wiring.load(config).source) != sheet.resolve():
         raise ConfigError(f"{config} is for {other}. Name another one with --config.")
@@ -111,10 +113,20 @@ def _write_sheet(console: Console, sheet: Path) -> None:
     if sheet.exists():
         console.print(f"{sheet} is there and stays as it is.", markup=False)
         return
-    text = io.StringIO()
-    delimiter = "\t" if sheet.suffix.casefold() == ".tsv" else ","
-    csv.writer(text, delimiter=delimiter).writerows([HEADER + OURS, SAMPLE + ("",) * len(OURS)])
-    _create(sheet, text.getvalue())
+    rows = (HEADER + OURS, SAMPLE + ("",) * len(OURS))
+    match sheet.suffix.casefold():
+        case ".xlsx":
+            from pipeline.sheets.excel import new_workbook
+
+            _create(sheet, new_workbook(rows))
+        case ".xlsm":
+            raise ConfigError(
+                f"{sheet} is not there, and macros are Excel's to make: name a .xlsx."
+            )
+        case kind:
+            text = io.StringIO()
+            csv.writer(text, delimiter="\t" if kind == ".tsv" else ",").writerows(rows)
+            _create(sheet, text.getvalue().encode())
     console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
 
 
@@ -124,16 +136,16 @@ def _write_config(console: Console, config: Path, sheet: Path) -> bool:
         console.print(f"{config} is there and stays as it is.", markup=False)
         return False
     source = os.path.relpath(sheet.resolve(), config.resolve().parent)
-    _create(config, CONFIG.format(source=_toml(source)))
+    _create(config, CONFIG.format(source=_toml(source)).encode())
     console.print(f"{config} is made.", markup=False)
     return True
 
 
-def _create(file: Path, text: str) -> None:
+def _create(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8", newline="") as out:
-            out.write(text)
+        with file.open("xb") as out:
+            out.write(content)
     except OSError as e:
         raise SheetError(f"{file} cannot be made: {e.strerror}.") from e
 
