@@ -89,7 +89,7 @@ def init(
     asks = silent and sys.stdin.isatty() and console.is_terminal
     if asks:
         console.print("Press Enter where what stands in [brackets] is right.\n", markup=False)
-        sheet = _ask("Which CSV file? A new one is made", SHEET_NAME, _sheet_named)
+        sheet = _ask("Which CSV or Excel file? A new one is made", SHEET_NAME, _sheet_named)
     sheet = _usable(sheet or Path(SHEET_NAME))
     config = config or sheet.parent / CONFIG_NAME
     if config.exists():
@@ -198,8 +198,10 @@ def _credits(text: str) -> int:
 
 def _usable(sheet: Path) -> Path:
     """The path, if a sheet can lie there."""
-    if sheet.suffix.casefold() not in (".csv", ".tsv"):
-        raise ConfigError(f"{sheet.name} is not a .csv or .tsv file. Save the sheet as CSV first.")
+    if sheet.suffix.casefold() not in (".csv", ".tsv", ".xlsx", ".xlsm"):
+        raise ConfigError(
+            f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first."
+        )
     if sheet.is_dir():
         raise ConfigError(f"{sheet} is a folder. Name a file in it.")
     return sheet
@@ -257,16 +259,24 @@ def _write_sheet(console: Console, sheet: Path, wanted: Wanted) -> None:
     if sheet.exists():
         console.print(f"{sheet} is there and stays as it is.", markup=False)
         return
-    text = io.StringIO()
-    delimiter = "\t" if sheet.suffix.casefold() == ".tsv" else ","
     header = [*HEADER, *ALWAYS]
     if wanted.approval:
         header.insert(header.index("skip"), "approved")
     sample = SAMPLE | {"aspect_ratio": wanted.aspect_ratio or "16:9"}
-    writer = csv.DictWriter(text, header, delimiter=delimiter)
-    writer.writeheader()
-    writer.writerow(sample)
-    _create(sheet, text.getvalue())
+    rows = (tuple(header), tuple(sample.get(name, "") for name in header))
+    match sheet.suffix.casefold():
+        case ".xlsx":
+            from pipeline.sheets.excel import new_workbook
+
+            _create(sheet, new_workbook(rows))
+        case ".xlsm":
+            raise ConfigError(
+                f"{sheet} is not there, and macros are Excel's to make: name a .xlsx."
+            )
+        case kind:
+            text = io.StringIO()
+            csv.writer(text, delimiter="\t" if kind == ".tsv" else ",").writerows(rows)
+            _create(sheet, text.getvalue().encode())
     console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
 
 
@@ -276,16 +286,16 @@ def _write_config(console: Console, config: Path, sheet: Path, wanted: Wanted) -
         console.print(f"{config} is there and stays as it is.", markup=False)
         return False
     source = os.path.relpath(sheet.resolve(), config.resolve().parent)
-    _create(config, _config(source, wanted))
+    _create(config, _config(source, wanted).encode())
     console.print(f"{config} is made.", markup=False)
     return True
 
 
-def _create(file: Path, text: str) -> None:
+def _create(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8", newline="") as out:
-            out.write(text)
+        with file.open("xb") as out:
+            out.write(content)
     except OSError as e:
         raise SheetError(
             f"{file} cannot be made: {e.strerror}. Name a folder that you may write into."

@@ -45,7 +45,7 @@ def header(sheet: Path) -> list[str]:
 
 def test_who_presses_enter_five_times_has_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
     with terminal(team.folder, "init", width=120) as screen:
-        screen.answer("Which CSV file? A new one is made [prompts.csv]: ", "\n")
+        screen.answer("Which CSV or Excel file? A new one is made [prompts.csv]: ", "\n")
         screen.answer("Aspect ratio where a row has none, as 16:9 (Enter: none): ", "\n")
         screen.answer("Credits a day, at most (a picture costs 4) [1000]: ", "\n")
         screen.answer("Must somebody approve each row before it is sent? [y/N]: ", "\n")
@@ -65,7 +65,7 @@ def test_who_presses_enter_five_times_has_a_sheet_that_runs(team: Team, api: San
 
 def test_answers_are_checked_as_they_come_and_the_configuration_says_them(team: Team) -> None:
     with terminal(team.folder, "init", width=120) as screen:
-        screen.answer("Which CSV file?", "plan.xlsx\n")
+        screen.answer("Which CSV or Excel file?", "plan.xlsx\n")
         screen.answer("Save the sheet as CSV first.", "'autumn plan.tsv'\n")
         screen.answer("Aspect ratio", "wide\n")
         screen.answer('Error: aspect_ratio is "wide"; it takes two numbers with a colon', "3:4\n")
@@ -94,7 +94,7 @@ def test_answers_are_checked_as_they_come_and_the_configuration_says_them(team: 
 @pytest.mark.parametrize("typed", ["\x03", "\x04"])
 def test_who_leaves_the_questions_leaves_nothing_behind(team: Team, typed: str) -> None:
     with terminal(team.folder, "init") as screen:
-        screen.answer("Which CSV file?", "\n")
+        screen.answer("Which CSV or Excel file?", "\n")
         screen.answer("Aspect ratio", "")
         assert screen.leave(typed) == 130
 
@@ -106,7 +106,7 @@ def test_a_configuration_that_is_there_is_not_asked_about(team: Team) -> None:
     team.configure()
 
     with terminal(team.folder, "init") as screen:
-        screen.answer("Which CSV file?", "\n")
+        screen.answer("Which CSV or Excel file?", "\n")
         assert screen.end() == 0
 
     assert "promptsheet.toml is there and stays as it is." in screen.shown
