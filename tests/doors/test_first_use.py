@@ -65,8 +65,8 @@ def test_who_presses_enter_five_times_has_a_sheet_that_runs(team: Team, api: San
 
 def test_answers_are_checked_as_they_come_and_the_configuration_says_them(team: Team) -> None:
     with terminal(team.folder, "init", width=120) as screen:
-        screen.answer("Which CSV or Excel file?", "plan.xlsx\n")
-        screen.answer("Save the sheet as CSV first.", "'autumn plan.tsv'\n")
+        screen.answer("Which CSV or Excel file?", "plan.ods\n")
+        screen.answer("Save it as one of these first.", "'autumn plan.tsv'\n")
         screen.answer("Aspect ratio", "wide\n")
         screen.answer('Error: aspect_ratio is "wide"; it takes two numbers with a colon', "3:4\n")
         screen.answer("Credits a day", "plenty\n")

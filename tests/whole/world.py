@@ -92,6 +92,11 @@ class Watched:
         self.after: Callable[[], None] | None = None
         self.disturbed = False
 
+    @property
+    def fingerprint(self) -> str:
+        """As the file has it."""
+        return self._sheet.fingerprint
+
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
         """As ever; what is to happen in between happens once."""
 
