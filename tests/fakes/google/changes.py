@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tests.fakes.google import a1, entering, places, showing
+from tests.fakes.google import entering, places, showing
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.grid import (
     COLUMNS,
@@ -167,7 +167,7 @@ def _update_sheet(book: Book, email: str, said: Json) -> None:
         value = wanted.get(name)
         if name == "title":
             _check_title(book, value or "", sheet)
-            _rename(book, sheet, value or "")
+            book.rename(sheet, value or "")
         elif name == "hidden":
             if value and not [one for one in book.sheets if one is not sheet and not one.hidden]:
                 raise bad("You can't hide all the sheets in a document.")
@@ -195,27 +195,17 @@ def _update_sheet(book: Book, email: str, said: Json) -> None:
 def _colours(more: Json) -> Json:
     """A colour is said in two ways, and each follows from the other."""
     found = dict(more)
-    if found.get("tabColorStyle", {}).get("rgbColor") is not None:
-        found["tabColor"] = found["tabColorStyle"]["rgbColor"]
-    elif found.get("tabColor") is not None:
-        found["tabColorStyle"] = {"rgbColor": found["tabColor"]}
-    return {name: one for name, one in found.items() if one not in (None, {})}
+    colour = (found.pop("tabColorStyle", None) or {}).get("rgbColor") or found.pop("tabColor", None)
+    if colour:
+        found["tabColor"] = colour = _colour(colour)
+        found["tabColorStyle"] = {"rgbColor": colour}
+    return found
 
 
-def _rename(book: Book, sheet: Sheet, title: str) -> None:
-    old, sheet.title = sheet.title, title
-    plain, quotes = re.escape(old), re.escape(old.replace("'", "''"))
-    before = re.compile(f"(?:'{quotes}'|(?<![\\w']){plain})!")
-    new = a1.quoted(title) + "!"
-    for other in book.sheets:
-        if other.has_formulas:
-            for row in other.rows:
-                row.cells = [
-                    cell._replace(formula=before.sub(lambda _: new, cell.formula))
-                    if cell.formula
-                    else cell
-                    for cell in row.cells
-                ]
+def _colour(said: Json) -> Json:
+    """A colour as it comes back: in 255ths, as a short number, and without what is 0."""
+    parts = {name: int(part * 255 + 1e-6) for name, part in said.items() if part}
+    return {name: round(part / 255, 8) if part < 255 else 1 for name, part in parts.items() if part}
 
 
 def _update_grid(book: Book, email: str, sheet: Sheet, wanted: Json, meant: Mask) -> None:
@@ -328,6 +318,10 @@ def _add_group(book: Book, email: str, said: Json) -> Json:
         for one in sheet.groups
     )
     sheet.groups.append(Group(dimension, area, depth))
+    if not start:  # there is no room for the fold's button before the first
+        name = "rowGroupControlAfter" if dimension == ROWS else "columnGroupControlAfter"
+        grid = sheet.more.get("gridProperties", {}) | {name: True}
+        sheet.more = sheet.more | {"gridProperties": grid}
     return {"dimensionGroups": showing.groups(sheet, dimension)}
 
 
@@ -413,15 +407,14 @@ def _celled(sheet: Sheet, row: int, column: int, said: Json, meant: Mask) -> Cel
     if everything or "userEnteredFormat" in meant:
         below = meant.get("userEnteredFormat", {})
         form = merge(cell.format or {}, said.get("userEnteredFormat") or {}, below)
-        for name, style in (("backgroundColor", "backgroundColorStyle"),):
-            if name in form:
-                form[style] = {"rgbColor": form[name]}
+        if "backgroundColor" in form:
+            form["backgroundColor"] = colour = _colour(form["backgroundColor"])
+            form["backgroundColorStyle"] = {"rgbColor": colour}
         text = form.get("textFormat")
         if text and "foregroundColor" in text:
-            form["textFormat"] = {
-                **text,
-                "foregroundColorStyle": {"rgbColor": text["foregroundColor"]},
-            }
+            colour = _colour(text["foregroundColor"])
+            more = {"foregroundColor": colour, "foregroundColorStyle": {"rgbColor": colour}}
+            form["textFormat"] = {**text, **more}
         pattern = (form.get("numberFormat") or {}).get("pattern", "")
         cell = cell._replace(format=form or None, pattern=pattern or cell.pattern)
     if everything or "note" in meant:
@@ -583,7 +576,9 @@ def _add_protected(book: Book, email: str, said: Json) -> Json:
         sheet, area = places.by_grid(book, wanted.get("range") or {})
     number = wanted.get("protectedRangeId") or book.new_id()
     sheet.protected[number] = Protected(area, _protection(wanted, email))
-    return {"protectedRange": showing.protected(sheet, number)}
+    # the answer repeats the editors that were asked; who has asked is one of them all the same
+    asked = {name: one for name, one in (wanted.get("editors") or {}).items() if one}
+    return {"protectedRange": showing.protected(sheet, number) | {"editors": asked}}
 
 
 def _protection(wanted: Json, email: str) -> Json:
@@ -592,14 +587,10 @@ def _protection(wanted: Json, email: str) -> Json:
         said["description"] = wanted["description"]
     if wanted.get("warningOnly"):
         said["warningOnly"] = True
-    said["requestingUserCanEdit"] = True
     editors = {name: one for name, one in (wanted.get("editors") or {}).items() if one}
-    if editors.get("users") and email not in editors["users"]:
-        editors["users"] = [*editors["users"], email]
-    said["editors"] = editors or ({} if wanted.get("warningOnly") else {"users": [email]})
-    if not wanted.get("warningOnly") and not editors:
-        said["editors"] = {}
-    return said
+    users = editors.get("users") or []
+    editors["users"] = users if email in users else [*users, email]
+    return said | {"requestingUserCanEdit": True, "editors": editors}
 
 
 def _protected_by_id(book: Book, number: int) -> tuple[Sheet, Protected]:

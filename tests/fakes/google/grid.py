@@ -12,12 +12,13 @@ Cells are never changed, only replaced; so a list of cells is copied cheaply.
 from __future__ import annotations
 
 import copy
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from tests.fakes.google import entering, formulas
+from tests.fakes.google import a1, entering, formulas
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.entering import Value
 from tests.fakes.google.facts import Facts
@@ -386,6 +387,19 @@ class Book:
     def all_areas(self, sheet: Sheet) -> list[Area]:
         named = [one.area for one in self.named.values() if one.sheet == sheet.id]
         return [*sheet.areas(), *named]
+
+    def rename(self, sheet: Sheet, title: str) -> None:
+        """Another title; formulas that name it follow."""
+        old, sheet.title = sheet.title, title
+        in_quotes = re.escape("'" + old.replace("'", "''") + "'")
+        before = re.compile(rf"(?:{in_quotes}|(?<![\w']){re.escape(old)})!")
+        new = a1.quoted(title) + "!"
+        for other in self.sheets:
+            for row in other.rows if other.has_formulas else ():
+                for n, cell in enumerate(row.cells):
+                    if cell.formula:
+                        formula = before.sub(lambda _: new, cell.formula)
+                        row.cells[n] = cell._replace(formula=formula)
 
     def insert(
         self, sheet: Sheet, dimension: str, at: int, count: int = 1, like_before: bool = False

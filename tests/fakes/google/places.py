@@ -26,6 +26,9 @@ def by_text(book: Book, text: str) -> tuple[Sheet, Area]:
     else:
         sheet = _titled(book, title)
         area = a1.cells(cells) if cells else Area()
+        for one in book.named.values():
+            if area is None and one.name == cells:
+                return book.sheet(one.sheet), one.area.copy()
     if sheet is None or area is None:
         raise bad(f"Unable to parse range: {text}")
     return sheet, area

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -269,6 +270,7 @@ def option_of(said: Json) -> str:
 def update(book: Book, email: str, text: str, options: Json, said: Json) -> Json:
     """PUT values/{range}."""
     option = option_of(options)
+    _table(said, "data.values")
     write = planned(book, email, places.by_text(book, text), said)
     answer = apply(book, write, option)
     if _is_true(options.get("includeValuesInResponse")):
@@ -418,9 +420,7 @@ def _table_at(book: Book, sheet: Sheet, area: Area) -> Area | None:
         return not cell.is_empty or is_box
 
     inside = sheet.within(area)
-    used = sheet.used
-    bottom = len(sheet.rows) if book.facts.append_sees_checkboxes else used.bottom or 0
-    for row in range(min(bottom, inside.bottom or 0) - 1, inside.top - 1, -1):
+    for row in range((inside.bottom or 0) - 1, inside.top - 1, -1):
         cells = sheet.rows[row].cells
         for column in range(min(len(cells), inside.right or 0) - 1, inside.left - 1, -1):
             if is_filled(row, column):
@@ -428,18 +428,25 @@ def _table_at(book: Book, sheet: Sheet, area: Area) -> Area | None:
     return None
 
 
-def _grown(is_filled: Any, row: int, column: int) -> Area:
+def _grown(is_filled: Callable[[int, int], bool], row: int, column: int) -> Area:
     """The rectangle that hangs together with this cell."""
     top, bottom, left, right = row, row + 1, column, column + 1
+
+    def in_row(r: int) -> bool:
+        return r >= 0 and any(is_filled(r, c) for c in range(max(0, left - 1), right + 1))
+
+    def in_column(c: int) -> bool:
+        return c >= 0 and any(is_filled(r, c) for r in range(max(0, top - 1), bottom + 1))
+
     while True:
         before = top, bottom, left, right
-        if top and any(is_filled(top - 1, c) for c in range(max(0, left - 1), right + 1)):
+        while in_row(top - 1):
             top -= 1
-        if any(is_filled(bottom, c) for c in range(max(0, left - 1), right + 1)):
+        while in_row(bottom):
             bottom += 1
-        if left and any(is_filled(r, left - 1) for r in range(max(0, top - 1), bottom + 1)):
+        while in_column(left - 1):
             left -= 1
-        if any(is_filled(r, right) for r in range(max(0, top - 1), bottom + 1)):
+        while in_column(right):
             right += 1
         if before == (top, bottom, left, right):
             return Area(top, bottom, left, right)
