@@ -55,6 +55,7 @@ from tests.fakes.google.account import EMAIL, SCOPE, Tokens, key_file
 from tests.fakes.google.entering import Value
 from tests.fakes.google.facts import Facts
 from tests.fakes.google.faults import Fault, Faults
+from tests.fakes.google.fields import check_body
 from tests.fakes.google.grid import Book, Sheet
 from tests.fakes.google.places import by_filter, by_text
 from tests.fakes.google.quota import Quota
@@ -325,6 +326,7 @@ class GoogleSheets:
         said: Json = asked.body or {}
         if not isinstance(said, dict):
             raise refusals.bad('Invalid JSON payload received. Unknown name "": Root element.')
+        check_body(asked.call, said)
         many = asked.query.get("ranges", [])
         match asked.method, verb, rest.partition("/")[0]:
             case "GET", "", "":
@@ -468,7 +470,7 @@ def google_sheets(
     google = GoogleSheets(clock, facts, Quota(clock, facts, reads, writes), Tokens(clock))
     server = _Server(google)
     google.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
     thread.start()
     try:
         yield google
