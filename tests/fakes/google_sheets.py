@@ -16,7 +16,7 @@
   `route(session)` mounts the way here into any `requests.Session`, and `way()` is that adapter
   (Google's addresses stay as they are; the token endpoint and google-auth's background call are
   caught too);
-- `log`: an `Asked` for each request of the API (not for tokens: `token_log`), `reads`, `writes`;
+- `log`: an `Asked` for each request of the API, `reads`, `writes`; `token_log`, `other_log`;
 - `between(act)`: `act(asked)` is called before each request is applied; it may change the state,
   here a scripted person acts (`tests.fakes.google.person`). `between(None)` ends it;
 - `faults`: what goes wrong at which request (`tests.fakes.google.faults`);
@@ -41,7 +41,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, RLock, Thread
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 import google.auth.transport.requests
@@ -113,7 +113,12 @@ class Asked:
 
 
 class Way(requests.adapters.HTTPAdapter):
-    """Brings requests to any address to the server."""
+    """Brings requests to any address to the server.
+
+    google-auth copies the session for its call in the background: what is not named here is lost.
+    """
+
+    __attrs__: ClassVar[list[str]] = [*requests.adapters.HTTPAdapter.__attrs__, "base"]
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -145,6 +150,8 @@ class GoogleSheets:
     faults: Faults = field(default_factory=Faults)
     log: list[Asked] = field(default_factory=list)
     token_log: list[Asked] = field(default_factory=list)
+    #: Calls of other APIs, which all get a 404; google-auth makes one in the background.
+    other_log: list[str] = field(default_factory=list)
     troubles: list[BaseException] = field(default_factory=list)
     _between: Callable[[Asked], object] | None = None
     _lock: RLock = field(default_factory=RLock)
@@ -252,6 +259,7 @@ class GoogleSheets:
         if parts.path == "/token":
             return self._token(method, parts.path, parse_qs(raw.decode()))
         if not parts.path.startswith("/v4/spreadsheets"):
+            self.other_log.append(f"{method} {unquote(parts.path)}")
             return _as_json(404, refusals.unknown().body)
         try:
             body = json.loads(raw) if raw else None
