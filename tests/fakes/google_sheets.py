@@ -41,7 +41,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, RLock, Thread
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 import google.auth.transport.requests
@@ -118,7 +118,7 @@ class Way(requests.adapters.HTTPAdapter):
     google-auth copies the session for its call in the background: what is not named here is lost.
     """
 
-    __attrs__: ClassVar[list[str]] = [*requests.adapters.HTTPAdapter.__attrs__, "base"]
+    __attrs__ = [*requests.adapters.HTTPAdapter.__attrs__, "base"]  # noqa: RUF012
 
     def __init__(self, base: str) -> None:
         self.base = base
