@@ -9,19 +9,22 @@ from __future__ import annotations
 import csv
 import io
 import os
-import resource
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from pipeline.sandbox import Sandbox
 from pipeline.sheets.csv_file import CsvSheet
 from tests.fakes.sandbox_process import sandbox_process
 
@@ -43,7 +46,7 @@ class Line:
 
 def main() -> None:
     """Measure everything and print the table."""
-    lines = [*starts(), *reading(), *passes()]
+    lines = [*starts(), *reading(), *idle(), *submissions(), *passes()]
     table = Table(title="What things cost (medians)")
     for column in ("what", "ours", "baseline", "ratio", "beside"):
         table.add_column(column, justify="left" if column in ("what", "beside") else "right")
@@ -93,25 +96,112 @@ def reading() -> Iterator[Line]:
         yield Line("read 100,000 rows", median(ours, 5), median(bare, 5), "csv.reader")
 
 
+def idle() -> Iterator[Line]:
+    """A big sheet again: as it was, sorted, and with one cell changed in its last row.
+
+    Beside a loop of `csv.reader` over the same file, with a start of the program added.
+    """
+    with tempfile.TemporaryDirectory() as place, sandbox_process(KEY, task_seconds=0) as sandbox:
+        folder = Path(place)
+        start = median(lambda: run([*PROGRAM, "--help"]), 5)
+        config = make(folder, 20_000, sandbox.url, "write_every = '1h'")
+        run([*PROGRAM, "run", str(config), "--wait"])
+        sheet = folder / "rows.csv"
+        base = start + median(lambda: _bare_reading(sheet), 5)
+        again = [*PROGRAM, "run", str(config)]
+        yield Line("20,000 rows, as they were", median(lambda: run(again), 3), base, _BESIDE)
+        header, *rows = sheet.read_bytes().splitlines(keepends=True)
+        sheet.write_bytes(b"".join([header, *reversed(rows)]))
+        yield Line("20,000 rows, sorted", run(again), base, _BESIDE)
+        sheet.write_bytes(sheet.read_bytes().replace(b"a fox, number 0", b"a hen, number 0"))
+        yield Line("20,000 rows, one cell changed", run(again), base, _BESIDE)
+
+
+_BESIDE = "a start and a csv.reader loop"
+
+
+def _bare_reading(path: Path) -> float:
+    began = time.perf_counter()
+    with path.open(newline="") as file:
+        for _ in csv.reader(file):
+            pass
+    return time.perf_counter() - began
+
+
 def passes() -> Iterator[Line]:
     """1,000 rows to the end: tasks of 2 s, an answer after 50 ms, 50 in the air."""
     least = 1000 / 50 * 0.05 + 2 + 0.05
-    totals, cpus = [], []
-    for _ in range(3):
-        with (
-            tempfile.TemporaryDirectory() as folder,
-            sandbox_process(KEY, task_seconds=2, answer_seconds=0.05) as sandbox,
-        ):
-            config = make(Path(folder), 1000, sandbox.url, "poll_every = '500ms'")
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            totals.append(run([*PROGRAM, "run", str(config), "--wait"]))
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            cpus.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-            taken = sandbox.state()["tasks_taken"]
-            if taken != 1000:
-                raise SystemExit(f"the API took {taken} tasks for 1,000 rows")
-    yield Line("1,000 rows, from start to end", statistics.median(totals), least, "least possible")
-    yield Line("CPU of one row", statistics.median(cpus), 0.0, "", "ms")
+    few = [_thousand(10, task_seconds=2, answer_seconds=0.05) for _ in range(3)]
+    many = [_thousand(1000, task_seconds=2, answer_seconds=0.05) for _ in range(3)]
+    total = statistics.median(one.seconds for one in many)
+    yield Line("1,000 rows of 2 s, start to end", total, least, "least possible")
+    per_row = statistics.median(b.cpu - a.cpu for a, b in zip(few, many, strict=True)) / 990
+    peak = max(one.peak for one in many)
+    with tempfile.TemporaryDirectory() as place, sandbox_process(KEY, task_seconds=0) as sandbox:
+        sheet = Path(place) / "rows.csv"
+        make(Path(place), 1000, sandbox.url)
+        script = [sys.executable, "-m", "tests.benchmarks.script", str(sheet), sandbox.url, KEY]
+        theirs = _measured(script, sandbox)
+    ours = _thousand(1000, task_seconds=0)
+    yield Line("1,000 rows, answered at once", ours.seconds, theirs.seconds, "the 40-line script")
+    yield Line("requests a row", ours.requests / 1000, theirs.requests / 1000, "the script", "")
+    yield Line("CPU of one row", per_row * 1000, theirs.cpu, "the script, its start included", "ms")
+    yield Line("memory at its peak", peak, theirs.peak, "the script", "MB")
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a process cost."""
+
+    seconds: float
+    cpu: float
+    peak: float
+    requests: int
+
+
+def _thousand(rows: int, **switches: Any) -> Cost:
+    with tempfile.TemporaryDirectory() as place, sandbox_process(KEY, **switches) as sandbox:
+        config = make(Path(place), rows, sandbox.url, "poll_every = '500ms'")
+        cost = _measured([*PROGRAM, "run", str(config), "--wait"], sandbox)
+        taken = sandbox.state()["tasks_taken"]
+        if taken != rows:
+            raise SystemExit(f"the API took {taken} tasks for {rows} rows")
+        return cost
+
+
+def _measured(command: list[str], sandbox: Sandbox) -> Cost:
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**os.environ, "BENCH_KEY": KEY},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    began = time.perf_counter()
+    _, status, used = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in (0, 1):
+        raise SystemExit(f"{command} ended with {process.returncode}")
+    requests = sum(sandbox.state()["requests"].values())
+    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, requests)
+
+
+def submissions() -> Iterator[Line]:
+    """Submissions a second, 50 in the air, 50 ms an answer."""
+    with sandbox_process(KEY, task_seconds=60, answer_seconds=0.05) as sandbox:
+        bare = [sys.executable, "-m", "tests.benchmarks.bare", "1000", sandbox.url, KEY]
+        done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=True)
+    with (
+        tempfile.TemporaryDirectory() as place,
+        sandbox_process(KEY, task_seconds=0, answer_seconds=0.05) as sandbox,
+    ):
+        config = make(Path(place), 1000, sandbox.url, "poll_every = '10s'")
+        run([*PROGRAM, "run", str(config)])
+        with closing(sqlite3.connect(Path(place) / "promptsheet.db")) as store:
+            asked = "select (max(sent_at) - min(sent_at)) / 1e6, count(*) from attempts"
+            span, count = store.execute(asked).fetchone()
+    yield Line("submissions a second", count / span, float(done.stdout), "a bare aiohttp loop", "")
 
 
 def make(folder: Path, rows: int, url: str, pace: str = "") -> Path:
