@@ -79,6 +79,7 @@ class SheetTable(_Table):
     """Where the rows are."""
 
     source: str
+    tab: str = ""
     id: str = ""
     settle: Span = timedelta(0)
 
@@ -171,6 +172,8 @@ class Settings(BaseModel):
 
     path: Path
     source: Path
+    #: Which tab of a workbook; the first where it is empty.
+    tab: str
     sheet_id: str
     settle: timedelta
     titles: dict[str, str]
@@ -226,16 +229,20 @@ def load(
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
     source = _resolved(path, document.sheet.source)
-    if source.suffix.casefold() not in (".csv", ".tsv"):
+    kind = source.suffix.casefold()
+    if kind not in (".csv", ".tsv", ".xlsx", ".xlsm"):
         problems.append(
-            f'sheet.source: "{document.sheet.source}" is not a .csv or .tsv file. '
-            "Save the sheet as CSV and name that file."
+            f'sheet.source: "{document.sheet.source}" is not a .csv, .tsv, .xlsx or .xlsm file. '
+            "Save the sheet as one of these and name that file."
         )
+    elif document.sheet.tab and kind in (".csv", ".tsv"):
+        problems.append(f"sheet.tab: a {kind} file has no tabs. Leave it out.")
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     return Settings(
         path=path.resolve(),
         source=source,
+        tab=document.sheet.tab,
         sheet_id=document.sheet.id,
         settle=document.sheet.settle,
         titles=titles,

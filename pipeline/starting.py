@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -198,8 +198,10 @@ def _credits(text: str) -> int:
 
 def _usable(sheet: Path) -> Path:
     """The path, if a sheet can lie there."""
-    if sheet.suffix.casefold() not in (".csv", ".tsv"):
-        raise ConfigError(f"{sheet.name} is not a .csv or .tsv file. Save the sheet as CSV first.")
+    if sheet.suffix.casefold() not in (".csv", ".tsv", ".xlsx", ".xlsm"):
+        raise ConfigError(
+            f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first."
+        )
     if sheet.is_dir():
         raise ConfigError(f"{sheet} is a folder. Name a file in it.")
     return sheet
@@ -257,17 +259,28 @@ def _write_sheet(console: Console, sheet: Path, wanted: Wanted) -> None:
     if sheet.exists():
         console.print(f"{sheet} is there and stays as it is.", markup=False)
         return
-    text = io.StringIO()
-    delimiter = "\t" if sheet.suffix.casefold() == ".tsv" else ","
     header = [*HEADER, *ALWAYS]
     if wanted.approval:
         header.insert(header.index("skip"), "approved")
     sample = SAMPLE | {"aspect_ratio": wanted.aspect_ratio or "16:9"}
-    writer = csv.DictWriter(text, header, delimiter=delimiter)
-    writer.writeheader()
-    writer.writerow(sample)
-    _create(sheet, text.getvalue())
+    _create(sheet, _new_sheet(sheet, [header, [sample.get(title, "") for title in header]]))
     console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
+
+
+def _new_sheet(sheet: Path, rows: Sequence[Sequence[str]]) -> bytes:
+    match sheet.suffix.casefold():
+        case ".xlsx":
+            from pipeline.sheets.excel import new_workbook
+
+            return new_workbook(rows)
+        case ".xlsm":
+            raise ConfigError(
+                f"{sheet} is not there, and macros are Excel's to make: name a .xlsx."
+            )
+        case kind:
+            text = io.StringIO(newline="")
+            csv.writer(text, delimiter="\t" if kind == ".tsv" else ",").writerows(rows)
+            return text.getvalue().encode()
 
 
 def _write_config(console: Console, config: Path, sheet: Path, wanted: Wanted) -> bool:
@@ -276,16 +289,16 @@ def _write_config(console: Console, config: Path, sheet: Path, wanted: Wanted) -
         console.print(f"{config} is there and stays as it is.", markup=False)
         return False
     source = os.path.relpath(sheet.resolve(), config.resolve().parent)
-    _create(config, _config(source, wanted))
+    _create(config, _config(source, wanted).encode())
     console.print(f"{config} is made.", markup=False)
     return True
 
 
-def _create(file: Path, text: str) -> None:
+def _create(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8", newline="") as out:
-            out.write(text)
+        with file.open("xb") as out:
+            out.write(content)
     except OSError as e:
         raise SheetError(
             f"{file} cannot be made: {e.strerror}. Name a folder that you may write into."

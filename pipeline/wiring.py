@@ -79,19 +79,27 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
     """
     place = str(settings.source.resolve())
     if settings.sheet_id:
-        return _placed(CsvSheet(settings.source, key=settings.sheet_id), store, place)
+        return _placed(_sheet_of(settings, settings.sheet_id), store, place)
     for record in store.sheets():
         if record.place == place:
-            return CsvSheet(settings.source, key=record.key)
-    sheet = CsvSheet(settings.source)
-    if moved := _moved_here(sheet, settings, store):
-        return _placed(CsvSheet(settings.source, key=moved), store, place)
+            return _sheet_of(settings, record.key)
+    if moved := _moved_here(_sheet_of(settings), settings, store):
+        return _placed(_sheet_of(settings, moved), store, place)
     key, number = place, 1
     # Where another start has made the record in this very moment, both must mean the same sheet.
     while store.sheet(key).place not in ("", place):
         number += 1  # the sheet of that name has moved away, and this is another
         key = f"{place}#{number}"
-    return _placed(CsvSheet(settings.source, key=key), store, place)
+    return _placed(_sheet_of(settings, key), store, place)
+
+
+def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
+    """The sheet of that kind which the source's name tells."""
+    if settings.source.suffix.casefold() in (".xlsx", ".xlsm"):
+        from pipeline.sheets.excel import ExcelSheet
+
+        return ExcelSheet(settings.source, tab=settings.tab, key=key)
+    return CsvSheet(settings.source, key=key)
 
 
 def rules(settings: Settings, key: str) -> Rules:

@@ -85,7 +85,7 @@ def test_a_configuration_that_cannot_be_used_says_why(
         (None, "There is no file {path}. Run init to make a configuration."),
         (b"[sheet\n", "promptsheet.toml: this is not TOML: Expected ']'"),
         (b"\xff", "{path} cannot be read: it is not UTF-8 text."),
-        (b'[sheet]\nsource = "a.xlsx"\n', 'promptsheet.toml: sheet.source: "a.xlsx" is not a .csv'),
+        (b'[sheet]\nsource = "a.xls"\n', 'promptsheet.toml: sheet.source: "a.xls" is not a .csv'),
     ],
 )
 def test_a_configuration_that_cannot_be_read_says_why(
