@@ -27,11 +27,11 @@ _REF = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 _TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 
 
-class Unreadable(ValueError):
+class Unreadable(Exception):
     """The part is not what a spreadsheet program writes; says why in a few words."""
 
 
-class SharedFormula(ValueError):
+class SharedFormula(Exception):
     """A cell holds, or lies in, a formula that other cells live on."""
 
     def __init__(self, ref: str) -> None:
@@ -259,15 +259,14 @@ class _Scan:
             if not self._quiet:
                 self._cell.value = (self._cell.value or "") + "".join(self._text)
         elif kind == "c" and self._cell is not None:
-            at = self._parser.CurrentByteIndex
-            is_empty_tag = at == self._cell.start
-            self._cell.end = (
-                self._after_tag() if is_empty_tag else self._sheet.content.index(b">", at) + 1
-            )
+            if not self._cell.end:
+                at = self._parser.CurrentByteIndex
+                self._cell.end = self._sheet.content.index(b">", at) + 1
             self._cell = None
         elif kind == "row" and self._row is not None:
-            at = self._parser.CurrentByteIndex
-            self._row.close = at if at != self._row.start else None
+            # Of an empty tag the end has no place of its own.
+            if not self._sheet.content.endswith(b"/>", self._row.start, self._row.inside):
+                self._row.close = self._parser.CurrentByteIndex
             self._row = None
         elif kind == "rPh":
             self._quiet -= 1
@@ -281,7 +280,7 @@ class _Scan:
             raise Unreadable("its rows are not in their order")
         self._number, self._column = number, -1
         at = self._parser.CurrentByteIndex
-        self._row = Row(at, self._after_tag(), None)
+        self._row = Row(at, at + len(self._tag()), None)
         self._sheet.rows[number] = self._row
 
     def _start_cell(self, attributes: Mapping[str, str]) -> None:
@@ -291,7 +290,8 @@ class _Scan:
         if place is None or place[0] != self._number or place[1] <= self._column:
             raise Unreadable("its cells are not in their order")
         self._column = place[1]
-        self._cell = Cell(self._parser.CurrentByteIndex)
+        at, tag = self._parser.CurrentByteIndex, self._tag()
+        self._cell = Cell(at, at + len(tag) if tag.endswith(b"/>") else 0)
         self._cell.kind = attributes.get("t", "n")
         style = attributes.get("s", "")
         self._cell.style = style if style.isdecimal() else ""
@@ -301,9 +301,6 @@ class _Scan:
         match = _TAG.match(self._sheet.content, self._parser.CurrentByteIndex)
         assert match is not None, "expat has just read that tag"
         return match.group()
-
-    def _after_tag(self) -> int:
-        return self._parser.CurrentByteIndex + len(self._tag())
 
     def _refuse_doctype(self, *_: Any) -> None:
         raise Unreadable("its worksheet declares entities, which no spreadsheet program does")
