@@ -178,11 +178,12 @@ class _Page:
         """The cells that would show something else than now. Raises IndexError beyond the rows."""
         cells: dict[tuple[int, int], str] = {}
         for (number, column), text in patch.items():
-            row = self.grid[number]
+            if number >= len(self.grid):
+                raise IndexError(f"there is no row {number}")
             if column >= MAX_COLUMNS:
                 raise Unreadable("it has no room at its right: delete what stands in column XFD")
             text = _fitting(text)
-            if text != (row[column] if column < len(row) else ""):
+            if text != self._at(number, column):
                 cells[number, column] = text
         return cells
 
@@ -191,7 +192,12 @@ class _Page:
         return self.book.with_part(self.tab.part, fresh, recount=self.sheet.holds_formula(cells))
 
     def says(self, cells: Patch) -> bool:
-        return not self.changes(cells)
+        return all(self._at(*place) == text for place, text in cells.items())
+
+    def _at(self, number: int, column: int) -> str:
+        # A sheet whose last row was emptied is shorter by that row.
+        row = self.grid[number] if number < len(self.grid) else ()
+        return row[column] if column < len(row) else ""
 
     def _texts(self, cells: dict[int, Cell]) -> tuple[str, ...]:
         texts = [""] * (max(cells, default=-1) + 1)

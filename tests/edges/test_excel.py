@@ -1,6 +1,6 @@
 """Excel workbooks: read as they show, written without a byte changed that is not ours.
 
-What was written is looked at by a second reader that knows only zips and XML trees.
+What was written is looked at by a second reader: see `tests.wild.slow_workbook`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -37,69 +36,14 @@ from pipeline.core.model import Grid, Patch
 from pipeline.sheets import workbook
 from pipeline.sheets.excel import NOT_YET, ExcelSheet, new_workbook
 from pipeline.sheets.number_formats import shown_number
+from tests.wild import slow_workbook
+from tests.wild.slow_workbook import SHEET, assert_in_order, parts
 
 WHEN = datetime(2026, 1, 31, 8, 5)  # noqa: DTZ001 - what a cell holds has no time zone
 CROWDED = Rule("cellIs", operator="greaterThan", formula=["5"])
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 STRICT = "http://purl.oclc.org/ooxml/spreadsheetml/main"
 RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-SHEET = "xl/worksheets/sheet1.xml"
-Cells = dict[str, bytes]
-
-
-def parts(content: bytes) -> dict[str, bytes]:
-    """Every part of a workbook, in the order of the file."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        assert archive.testzip() is None
-        return {info.filename: archive.read(info) for info in archive.infolist()}
-
-
-def cells_of(part: bytes) -> Cells:
-    """The XML of every cell of a worksheet part, by its reference."""
-    tree = ElementTree.fromstring(part)
-    cells: Cells = {}
-    row = 0
-    for line in tree.iter():
-        if line.tag.rpartition("}")[2] == "row":
-            row = int(line.get("r", row + 1))
-            for column, cell in enumerate(line, start=1):
-                cells[cell.get("r") or f"{chr(64 + column)}{row}"] = ElementTree.tostring(cell)
-    return cells
-
-
-def around_cells(part: bytes) -> list[bytes]:
-    """All of a worksheet part that is no cell; what follows from where the cells are left out."""
-    tree = ElementTree.fromstring(part)
-    kept = []
-    for one in tree:
-        name = one.tag.rpartition("}")[2]
-        if name == "sheetData":
-            for row in one:
-                looks = {k: v for k, v in row.attrib.items() if k != "spans"}
-                if len(looks) > 1:
-                    kept.append(repr(sorted(looks.items())).encode())
-        elif name != "dimension":
-            kept.append(ElementTree.tostring(one))
-    return kept
-
-
-def text_of(cell: bytes) -> str:
-    """The text of a cell of ours; AssertionError if it is anything but plain text."""
-    tree = ElementTree.fromstring(cell)
-    if not len(tree):
-        assert "t" not in tree.attrib
-        return ""
-    assert tree.get("t") == "inlineStr"
-    assert [one.tag.rpartition("}")[2] for one in tree.iter()] == ["c", "is", "t"]
-    written = tree[0][0].text or ""
-    return re.sub(r"_x([0-9A-F]{4})_", lambda m: chr(int(m[1], 16)), written)
-
-
-def ref_of(row: int, column: int) -> str:
-    letters = ""
-    while column >= 0:
-        letters, column = chr(65 + column % 26) + letters, column // 26 - 1
-    return f"{letters}{row + 1}"
 
 
 def always(patch: Patch) -> Callable[[Grid], Patch]:
@@ -262,54 +206,12 @@ def test_exactly_our_cells_change_and_no_other_byte_of_the_workbook(
     path = tmp_path / "team.xlsm"
     path.write_bytes(TEAM)
     with_part(path, **{SHEET: writer(parts(TEAM)[SHEET])})
-    before = parts(path.read_bytes())
-    grid = sheet_in(path).read()
-    patch = {place: text for place, text in patch.items() if place[0] < len(grid)}
-    old = cells_of(before[SHEET])
-    over_formula = any(b":f" in old.get(ref_of(*place), b"") for place in patch)
+    sheet = sheet_in(path)
+    last = len(sheet.read())
 
-    answer = sheet_in(path).write(always(patch))
-
-    after = parts(path.read_bytes())
-    new = cells_of(after[SHEET])
-    changed = {ref_of(*place) for place in patch}
-    assert {ref: new.get(ref) for ref in old.keys() - changed} == {
-        ref: old[ref] for ref in old.keys() - changed
-    }
-    assert new.keys() - changed <= old.keys()
-    assert around_cells(after[SHEET]) == around_cells(before[SHEET])
-    for (row, column), text in patch.items():
-        ref = ref_of(row, column)
-        at = answer[row][column] if column < len(answer[row]) else ""
-        assert at == text
-        if new.get(ref) != old.get(ref):
-            assert text_of(new[ref]) == text
-            was = ElementTree.fromstring(old.get(ref, b"<c/>"))
-            assert ElementTree.fromstring(new[ref]).get("s") == was.get("s")
-    others = [name for name in before if name != SHEET]
-    if over_formula and before != after:
-        others = [name for name in others if name in after]
-        others.remove("[Content_Types].xml")
-        others.remove("xl/_rels/workbook.xml.rels")
-        assert b"calcChain" not in b"".join(after.values())
-        assert "xl/calcChain.xml" not in after
-    else:
-        assert list(after) == list(before)
-    assert [after[name] for name in others] == [before[name] for name in others]
-    assert_in_order(after[SHEET])
-
-
-def assert_in_order(part: bytes) -> None:
-    """Rows and cells in the order that Excel asks for, within the dimension."""
-    tree = ElementTree.fromstring(part)
-    rows = [one for one in tree.iter() if one.tag.rpartition("}")[2] == "row"]
-    numbers = [int(row.get("r", 0)) for row in rows]
-    assert numbers == sorted(set(numbers)) or not any(numbers)
-    for row in rows:
-        refs = [cell.get("r", "") for cell in row]
-        if all(refs):
-            columns = [(len(ref.rstrip("0123456789")), ref) for ref in refs]
-            assert columns == sorted(set(columns))
+    slow_workbook.assert_only_ours(
+        path, sheet, {place: text for place, text in patch.items() if place[0] < last}
+    )
 
 
 def test_what_openpyxl_reads_is_what_is_read_here(tmp_path: Path) -> None:
@@ -535,6 +437,16 @@ def test_what_a_cell_cannot_hold_is_cut_off_once_and_then_left_alone(tmp_path: P
     before = path.read_bytes()
     sheet_in(path).write(always(patch))
     assert path.read_bytes() == before
+
+
+def test_emptying_the_last_row_leaves_a_shorter_sheet(tmp_path: Path) -> None:
+    path = raw(
+        tmp_path, '<row r="1"><c r="A1"><v>1</v></c></row><row r="3"><c r="A3"><v>2</v></c></row>'
+    )
+
+    assert sheet_in(path).write(always({(2, 0): ""})) == (("1",),)
+    with pytest.raises(IndexError):
+        sheet_in(path).write(always({(2, 0): "x"}))
 
 
 def test_the_tab_is_found_by_its_name_else_the_first_that_is_seen(tmp_path: Path) -> None:
