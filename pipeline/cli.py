@@ -178,7 +178,9 @@ def init(
     sheet: Annotated[
         Path | None,
         typer.Argument(
-            metavar="SHEET", help="A CSV or Excel file, new or yours: prompts.csv.", show_default=False
+            metavar="SHEET",
+            help="A CSV or Excel file, new or yours: prompts.csv.",
+            show_default=False,
         ),
     ] = None,
     config: Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import io
 import time
@@ -12,25 +13,18 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from pipeline.core.columns import letters
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.claim_file import read_claim, write_claim
 from pipeline.sheets.exchange import Exchange, exchange
 from pipeline.sheets.left_overs import Pause
 from pipeline.sheets.number_formats import shown_moment, shown_number
+from pipeline.sheets.places import MAX_COLUMNS, width_at
 from pipeline.sheets.replace import after_a_kill, read_file, rewrite
 from pipeline.sheets.workbook import Tab, Workbook
-from pipeline.sheets.worksheet import (
-    MAX_COLUMNS,
-    Cell,
-    SharedFormula,
-    Unreadable,
-    Worksheet,
-    box_of_row,
-    letters,
-    unescaped,
-    whole,
-)
+from pipeline.sheets.worksheet import Cell, SharedFormula, Unreadable, Worksheet
+from pipeline.sheets.xml_text import unescaped, whole
 
 #: What a formula shows that no program has worked out yet.
 NOT_YET = "Loading…"
@@ -61,13 +55,20 @@ class ExcelSheet:
         self._pause = pause
         self.key = key or str(self._path)
         self.title = f"{path.name}, {tab}" if tab else path.name
+        self._content = b""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the file's bytes as they were last read."""
+        return hashlib.sha256(self._content).hexdigest()
 
     def read(self) -> Grid:
         """The tab as it is now."""
         need_openpyxl()
         after_a_kill(self._path, self._exchange)
         with self._told():
-            return _Page.of(read_file(self._path, pause=self._pause), self._tab).grid
+            self._content = read_file(self._path, pause=self._pause)
+            return _Page.of(self._content, self._tab).grid
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
         """Change the cells that `patch_for` names in the grid just read: the grid read back.
@@ -89,8 +90,8 @@ class ExcelSheet:
             return fresh
 
         with self._told():
-            content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
-            return page_of(content).grid
+            self._content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
+            return page_of(self._content).grid
 
     def read_claim(self) -> Claim | None:
         """The claim in `NAME.promptsheet` beside the file, or None."""
@@ -165,7 +166,7 @@ class _Page:
         """
         filled = {number: self._texts(row.cells) for number, row in self.sheet.rows.items()}
         last = max((number for number, texts in filled.items() if any(texts)), default=-1)
-        width = max(len(filled.get(0, ())), box_of_row(self.sheet.merged, 0))
+        width = max(len(filled.get(0, ())), width_at(self.sheet.merged, 0))
         if last >= 0 and width * len(filled) > _MOST_CELLS:
             raise Unreadable("it has too many cells: delete the columns that are not needed")
         blank = ("",) * width

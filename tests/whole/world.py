@@ -103,6 +103,11 @@ class Watched:
 
         return self._sheet.write(asked)
 
+    @property
+    def fingerprint(self) -> str:
+        """See `Sheet`."""
+        return self._sheet.fingerprint
+
     def _exchanged(self, incoming: Path, target: Path) -> Path:
         came_out = exchange(incoming, target)
         happens, self.after = self.after, None
