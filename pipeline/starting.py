@@ -10,7 +10,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -263,21 +263,24 @@ def _write_sheet(console: Console, sheet: Path, wanted: Wanted) -> None:
     if wanted.approval:
         header.insert(header.index("skip"), "approved")
     sample = SAMPLE | {"aspect_ratio": wanted.aspect_ratio or "16:9"}
-    rows = (tuple(header), tuple(sample.get(name, "") for name in header))
+    _create(sheet, _new_sheet(sheet, [header, [sample.get(title, "") for title in header]]))
+    console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
+
+
+def _new_sheet(sheet: Path, rows: Sequence[Sequence[str]]) -> bytes:
     match sheet.suffix.casefold():
         case ".xlsx":
             from pipeline.sheets.excel import new_workbook
 
-            _create(sheet, new_workbook(rows))
+            return new_workbook(rows)
         case ".xlsm":
             raise ConfigError(
                 f"{sheet} is not there, and macros are Excel's to make: name a .xlsx."
             )
         case kind:
-            text = io.StringIO()
+            text = io.StringIO(newline="")
             csv.writer(text, delimiter="\t" if kind == ".tsv" else ",").writerows(rows)
-            _create(sheet, text.getvalue().encode())
-    console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
+            return text.getvalue().encode()
 
 
 def _write_config(console: Console, config: Path, sheet: Path, wanted: Wanted) -> bool:

@@ -6,32 +6,25 @@ import hashlib
 import importlib.util
 import io
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from pipeline.core.columns import letters
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.claim_file import read_claim, write_claim
 from pipeline.sheets.exchange import Exchange, exchange
 from pipeline.sheets.left_overs import Pause
 from pipeline.sheets.number_formats import shown_moment, shown_number
+from pipeline.sheets.places import MAX_COLUMNS, width_at
 from pipeline.sheets.replace import after_a_kill, read_file, rewrite
 from pipeline.sheets.workbook import Tab, Workbook
-from pipeline.sheets.worksheet import (
-    MAX_COLUMNS,
-    Cell,
-    SharedFormula,
-    Unreadable,
-    Worksheet,
-    box_of_row,
-    letters,
-    unescaped,
-    whole,
-)
+from pipeline.sheets.worksheet import Cell, SharedFormula, Unreadable, Worksheet
+from pipeline.sheets.xml_text import unescaped, whole
 
 #: What a formula shows that no program has worked out yet.
 NOT_YET = "Loading…"
@@ -128,7 +121,7 @@ def need_openpyxl() -> None:
         raise SheetError('An Excel sheet needs openpyxl; install "promptsheet[excel]".')
 
 
-def new_workbook(rows: Grid) -> bytes:
+def new_workbook(rows: Sequence[Sequence[str]]) -> bytes:
     """A workbook with one tab, Prompts, whose cells are text and whose header stays in sight."""
     need_openpyxl()
     from openpyxl import Workbook as NewWorkbook
@@ -173,7 +166,7 @@ class _Page:
         """
         filled = {number: self._texts(row.cells) for number, row in self.sheet.rows.items()}
         last = max((number for number, texts in filled.items() if any(texts)), default=-1)
-        width = max(len(filled.get(0, ())), box_of_row(self.sheet.merged, 0))
+        width = max(len(filled.get(0, ())), width_at(self.sheet.merged, 0))
         if last >= 0 and width * len(filled) > _MOST_CELLS:
             raise Unreadable("it has too many cells: delete the columns that are not needed")
         blank = ("",) * width

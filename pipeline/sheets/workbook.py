@@ -17,7 +17,8 @@ from functools import cached_property
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from pipeline.sheets.worksheet import Unreadable, unescaped
+from pipeline.sheets.worksheet import Unreadable
+from pipeline.sheets.xml_text import unescaped
 
 #: What all parts of a workbook may come to; a small file that claims more is no sheet of prompts.
 MOST_BYTES = 512 * 1024 * 1024

@@ -12,18 +12,17 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 from xml.parsers import expat
+
+from pipeline.sheets.places import MAX_ROWS, box_of, holds_any, name_of, place_of
+from pipeline.sheets.xml_text import escaped
 
 #: The two names of one vocabulary: as all programs write it, and the strict variant.
 NAMESPACES = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
     "http://purl.oclc.org/ooxml/spreadsheetml/main",
 )
-MAX_COLUMNS, MAX_ROWS = 16_384, 1_048_576
-
-_REF = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 _TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 
 
@@ -116,13 +115,13 @@ class Worksheet:
     def _refuse_shared(self, cells: Mapping[tuple[int, int], str]) -> None:
         for number, row in self.rows.items():
             for column, cell in row.cells.items():
-                box = _box(cell.answers_for) if cell.answers_for else None
+                box = box_of(cell.answers_for) if cell.answers_for else None
                 if box is None or box[:2] == box[2:]:
                     continue
                 # Of a formula that was filled down, only the first cell holds the words.
-                hit = (number, column) in cells if cell.is_shared else _any_in(box, cells)
+                hit = (number, column) in cells if cell.is_shared else holds_any(box, cells)
                 if hit:
-                    raise SharedFormula(f"{letters(column)}{number + 1}")
+                    raise SharedFormula(name_of(number, column))
 
     def _in_row(
         self, row: Row, number: int, changes: Mapping[int, str]
@@ -161,7 +160,7 @@ class Worksheet:
 
     def _cell(self, number: int, column: int, text: str, style: str) -> bytes:
         p = self.prefix
-        head = f'{p}c r="{letters(column)}{number + 1}"' + (f' s="{style}"' if style else "")
+        head = f'{p}c r="{name_of(number, column)}"' + (f' s="{style}"' if style else "")
         if not text:
             return f"<{head}/>".encode()
         shown = escaped(text)
@@ -173,7 +172,7 @@ class Worksheet:
         if self.dimension is None:
             return
         start, end = self.dimension
-        box = _box(self.content[start:end].decode("utf-8", "replace"))
+        box = box_of(self.content[start:end].decode("utf-8", "replace"))
         filled = [place for place, text in cells.items() if text]
         if box is None or not filled:
             return
@@ -185,8 +184,7 @@ class Worksheet:
         )
         if wide != box:
             top, left, bottom, right = wide
-            ref = f"{letters(left)}{top + 1}:{letters(right)}{bottom + 1}"
-            yield start, end, ref.encode()
+            yield start, end, f"{name_of(top, left)}:{name_of(bottom, right)}".encode()
 
 
 class _Scan:
@@ -310,79 +308,11 @@ class _Scan:
             raise Unreadable("its worksheet is not UTF-8 text")
 
 
-def letters(column: int) -> str:
-    """The letters of a column counted from 0."""
-    name = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
-def place_of(ref: str) -> tuple[int, int] | None:
-    """Row and column of `B7`, counted from 0; None if it names no cell."""
-    match = _REF.fullmatch(ref)
-    if match is None:
-        return None
-    row, column = int(match[2]) - 1, _column(match[1])
-    return (row, column) if 0 <= row < MAX_ROWS and column < MAX_COLUMNS else None
-
-
-@lru_cache(maxsize=1024)
-def _column(name: str) -> int:
-    column = 0
-    for letter in name.upper():
-        column = column * 26 + ord(letter) - 64
-    return column - 1
-
-
-def box_of_row(refs: list[str], row: int) -> int:
-    """How many columns from the left these ranges take up in a row."""
-    boxes = [box for ref in refs if (box := _box(ref))]
-    return max((right + 1 for top, _, bottom, right in boxes if top <= row <= bottom), default=0)
-
-
-_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
-_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
-_MARKS = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
-
-
-def escaped(text: str) -> str:
-    """Text as it stands in XML: what XML cannot hold, or is taken for such, as `_x000D_`."""
-    text = _UNWRITABLE.sub(lambda match: f"_x{ord(match.group()):04X}_", text)
-    return re.sub("[&<>]", lambda match: _MARKS[match.group()], text)
-
-
-def unescaped(text: str) -> str:
-    """The text that `_x000D_` and its like stand for."""
-    if "_x" not in text:
-        return text
-    return whole(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))
-
-
-def whole(text: str) -> str:
-    """Text without halves of letters: pairs are one letter, what is alone a question mark."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
 def _prefix(tag: bytes) -> str:
     name = re.match(rb"<([^\s/>]+)", tag)
     assert name is not None, "a tag has a name"
     before, colon, _ = name[1].decode().rpartition(":")
     return before + colon
-
-
-def _box(ref: str) -> tuple[int, int, int, int] | None:
-    """Top, left, bottom, right of `A1:B7` or `A1`."""
-    first, _, last = ref.partition(":")
-    start, end = place_of(first), place_of(last or first)
-    return (*start, *end) if start and end else None
-
-
-def _any_in(box: tuple[int, int, int, int], cells: Mapping[tuple[int, int], str]) -> bool:
-    top, left, bottom, right = box
-    return any(top <= row <= bottom and left <= column <= right for row, column in cells)
 
 
 def _spliced(content: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
