@@ -1,0 +1,328 @@
+"""Which cells of a sheet to write while people move its rows, and how it is known what was hit.
+
+A service that others edit at the same time has no compare-and-swap: between our reading and our
+write any row may have gone elsewhere. So each row is written together with its *proof*, cells that
+we leave alone and whose content the answer shows: the id, or, where that is only being written, the
+words that it was minted for. A row whose proof fails was *misplaced*: what stood there before is
+put back, and the row is written again from a new reading.
+
+`Raw` values are what was entered (a formula as its text); a *snapshot* is a grid of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from pipeline.core.columns import OURS, Columns
+from pipeline.core.model import Grid, Patch
+
+Raw = str | int | float | bool
+Snapshot = tuple[tuple[Raw, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be written into one row, and the cells beside it that prove it was that row."""
+
+    row: int
+    cells: Mapping[int, Raw]
+    proof: Mapping[int, Raw]
+
+    @property
+    def left(self) -> int:
+        """The first column of the range that spans cells and proof."""
+        return min((*self.cells, *self.proof))
+
+    @property
+    def right(self) -> int:
+        """One after the last column of the range."""
+        return max((*self.cells, *self.proof)) + 1
+
+    def values(self) -> list[Raw | None]:
+        """The range as it is sent: what we do not write is left alone."""
+        return [self.cells.get(at) for at in range(self.left, self.right)]
+
+    def is_proved_by(self, row: Sequence[Raw], left: int = 0) -> bool:
+        """Whether a row (from the column `left` on) shows what must stand beside our cells."""
+        return all(at_column(row, at - left) == says for at, says in self.proof.items())
+
+    def stands_in(self, row: Sequence[Raw]) -> bool:
+        """Whether a row holds all that was written."""
+        return all(at_column(row, at) == says for at, says in self.cells.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """Rows that were written and not proved, and the sheet as it was just before."""
+
+    before: Snapshot
+    strays: tuple[Target, ...]
+    #: The header at the moment of the write, where the answer showed it.
+    header: tuple[Raw, ...] | None = None
+
+
+def at_column(row: Sequence[Raw], at: int) -> Raw:
+    """The cell of a row that may be short."""
+    return row[at] if 0 <= at < len(row) else ""
+
+
+def agree(grid: Grid, snapshot: Snapshot) -> bool:
+    """Whether a reading and a snapshot taken after it show the same, as far as can be told."""
+    height = max(len(grid), len(snapshot))
+    return all(
+        _row_agrees(
+            grid[place] if place < len(grid) else (),
+            snapshot[place] if place < len(snapshot) else (),
+        )
+        for place in range(height)
+    )
+
+
+def targets(
+    grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns
+) -> tuple[list[Target], int]:
+    """The rows of a patch where they stand in the snapshot, and how many cannot be found there.
+
+    The patch was worked out from `grid`; a row is found again by its id beside its words, or by its
+    words alone. Columns are not looked for: where the header differs nothing is found.
+    """
+    by_row: dict[int, dict[int, str]] = defaultdict(dict)
+    for (row, at), text in patch.items():
+        by_row[row][at] = text
+    if not _row_agrees(grid[0] if grid else (), snapshot[0] if snapshot else ()):
+        return [], len(by_row)
+    places = _Places(grid, snapshot, columns)
+    found: list[Target] = []
+    for row, cells in sorted(by_row.items()):
+        place = places.find(row)
+        if place is not None:
+            found.append(_target(place, cells, snapshot, columns, places.marks))
+    return found, len(by_row) - len(found)
+
+
+def header_target(snapshot: Snapshot) -> Target | None:
+    """Writes nothing, and shows in the answer where the columns stood."""
+    if not snapshot or not snapshot[0]:
+        return None
+    return Target(0, {}, dict(enumerate(snapshot[0])))
+
+
+def put_back(debt: Debt, now: Snapshot, before: Columns, columns: Columns) -> list[Target]:
+    """What stood before in cells that still hold what was meant for another row.
+
+    `before` are the columns of the debt's snapshot, `columns` those of the present one.
+    """
+    wrong: dict[int, set[Raw]] = defaultdict(set)
+    moved = _moved(debt.header, now[0] if now else ()) if debt.header is not None else None
+    for stray in debt.strays:
+        for at, says in stray.cells.items():
+            if (landed := at if moved is None else moved.get(at)) is not None:
+                wrong[landed].add(says)
+    came_from = _moved(now[0] if now else (), debt.before[0] if debt.before else ())
+    rows = _Counterparts(debt, before, columns, now)
+    back: list[Target] = []
+    for place in range(len(now)):
+        row = now[place]
+        hit = [at for at, words in wrong.items() if at_column(row, at) in words]
+        if not hit:
+            continue
+        was = rows.of(place)
+        restored: dict[int, Raw] = {}
+        for at in hit:
+            old = came_from.get(at)
+            stood: Raw = "" if was is None or old is None else at_column(debt.before[was], old)
+            meant = was is not None and rows.is_meant(place, was, old, at_column(row, at))
+            if stood != at_column(row, at) and not meant:
+                restored[at] = stood
+        if restored:
+            back.append(Target(place, restored, _proof(place, restored, now, columns, {})))
+    return back
+
+
+def is_formula(value: Raw, shown: str | None) -> bool:
+    """Whether what was entered is a formula: text that only looks like one is shown as it is."""
+    return isinstance(value, str) and value.startswith("=") and value != shown
+
+
+def _row_agrees(shown: Sequence[str], entered: Sequence[Raw]) -> bool:
+    if tuple(shown) == tuple(entered):
+        return True
+    wide = max(len(shown), len(entered))
+    return all(
+        _agrees(shown[at] if at < len(shown) else "", at_column(entered, at)) for at in range(wide)
+    )
+
+
+def _agrees(shown: str, entered: Raw) -> bool:
+    # How a number, a date or the value of a formula is shown cannot be told from what was entered;
+    # a formula, and a number in a format made for it, may show nothing at all.
+    if not isinstance(entered, str):
+        return True
+    return shown == entered or entered.startswith(("=", "'="))
+
+
+class _Places:
+    """Where the rows of a reading stand in a snapshot that was taken after it."""
+
+    def __init__(self, grid: Grid, snapshot: Snapshot, columns: Columns) -> None:
+        self._grid, self._snapshot, self._columns = grid, snapshot, columns
+        self._id = columns.index.get("row_id", -1)
+        ours = {columns.index[name] for name in OURS if name in columns.index}
+        self._theirs = [at for at in range(len(columns.header)) if at not in ours]
+        self._taken: set[int] = set()
+        self._whole = agree(grid, snapshot)
+        #: Id -> how many rows of the snapshot bear it.
+        self.marks: dict[Raw, int] = defaultdict(int)
+        self._bearers: dict[Raw, list[int]] = defaultdict(list)
+        for place in range(1, len(snapshot)):
+            mark = at_column(snapshot[place], self._id)
+            self.marks[mark] += 1
+            self._bearers[mark].append(place)
+        self._plain: dict[tuple[Raw, ...], list[int]] = defaultdict(list)
+        if not self._whole:
+            for place in self._bearers.get("", ()):
+                self._plain[self._words(snapshot[place])].append(place)
+
+    def find(self, row: int) -> int | None:
+        """The place in the snapshot, or None; no place is given twice."""
+        if row == 0 or self._whole:
+            return row
+        shown = self._grid[row] if row < len(self._grid) else ()
+        mark = at_column(shown, self._id)
+        near = (row,) if row < len(self._snapshot) else ()
+        # Equal rows without an id are told apart by nothing: the first that is free will do.
+        others = self._bearers.get(mark, ()) if mark else self._plain.get(self._words(shown), ())
+        for place in (*near, *others):
+            if place not in self._taken and self._is_same(shown, self._snapshot[place]):
+                self._taken.add(place)
+                return place
+        return None
+
+    def _is_same(self, shown: Sequence[str], entered: Sequence[Raw]) -> bool:
+        return at_column(shown, self._id) == at_column(entered, self._id) and all(
+            _agrees(str(at_column(shown, at)), at_column(entered, at)) for at in self._theirs
+        )
+
+    def _words(self, row: Sequence[Raw]) -> tuple[Raw, ...]:
+        return tuple(at_column(row, at) for at in self._theirs)
+
+
+def _target(
+    place: int,
+    cells: Mapping[int, str],
+    snapshot: Snapshot,
+    columns: Columns,
+    marks: Mapping[Raw, int],
+) -> Target:
+    return Target(place, cells, _proof(place, cells, snapshot, columns, marks))
+
+
+def _proof(
+    place: int,
+    cells: Mapping[int, Raw],
+    snapshot: Snapshot,
+    columns: Columns,
+    marks: Mapping[Raw, int],
+) -> dict[int, Raw]:
+    """The id alone, where it stands once and stays; else all that people wrote in the row too."""
+    row = snapshot[place] if place < len(snapshot) else ()
+    if place == 0:
+        return {at: at_column(row, at) for at in range(len(row)) if at not in cells}
+    at_id = columns.index.get("row_id", -1)
+    mark = at_column(row, at_id)
+    proof: dict[int, Raw] = {}
+    if at_id >= 0 and at_id not in cells:
+        proof[at_id] = mark
+        if mark != "" and marks.get(mark) == 1:
+            return proof
+    inputs = (columns.index[name] for name in columns.inputs)
+    return proof | {at: at_column(row, at) for at in inputs if at not in cells}
+
+
+def _moved(old: Sequence[Raw], new: Sequence[Raw]) -> dict[int, int]:
+    """Where each column of one header is in another; a column that is gone is left out."""
+    places = {title: at for at, title in enumerate(new) if title != "" and new.count(title) == 1}
+    moved = {
+        at: places[title]
+        for at, title in enumerate(old)
+        if title in places and old.count(title) == 1
+    }
+    same = SequenceMatcher(None, [*map(str, old)], [*map(str, new)], autojunk=False)
+    for block in same.get_matching_blocks():
+        for step in range(block.size):
+            if block.b + step not in moved.values():
+                moved.setdefault(block.a + step, block.b + step)
+    # Beyond the headers cells keep their distance to the last title.
+    for beyond in range(64):
+        moved.setdefault(len(old) + beyond, len(new) + beyond)
+    return moved
+
+
+class _Counterparts:
+    """Which row of the present snapshot was which before: by id, else by what people wrote."""
+
+    def __init__(self, debt: Debt, before: Columns, columns: Columns, now: Snapshot) -> None:
+        self._now, self._columns, self._before_columns = now, columns, before
+        names = [name for name in before.index if name in columns.index and name not in OURS]
+        self._names = sorted(names)
+        at_id = before.index.get("row_id", -1)
+        #: Ids that we wrote: they say nothing of the row they stand in.
+        self._written = {s.cells[at_id] for s in debt.strays if at_id in s.cells}
+        ids: dict[Raw, list[int]] = defaultdict(list)
+        self._words: dict[tuple[Raw, ...], list[int]] = defaultdict(list)
+        for place in range(1, len(debt.before)):
+            ids[at_column(debt.before[place], at_id)].append(place)
+            self._words[self._key(debt.before[place], before)].append(place)
+        self._ids = {mark: rows[0] for mark, rows in ids.items() if mark != "" and len(rows) == 1}
+        here = columns.index.get("row_id", -1)
+        self._present = {
+            self._ids[mark]
+            for row in now[1:]
+            if (mark := at_column(row, here)) in self._ids and mark not in self._written
+        }
+        self._meant = {stray.row: stray for stray in debt.strays}
+        self._at_id = here
+
+    def of(self, place: int) -> int | None:
+        """The place that this row had before, or None if it is a new one."""
+        if place == 0:
+            return 0
+        row = self._now[place]
+        mark = at_column(row, self._at_id)
+        if mark != "" and mark not in self._written:
+            return self._ids.get(mark)
+        same = self._words.get(self._key(row, self._columns), ())
+        free = [was for was in same if was not in self._present] or list(same)
+        return min(free, key=lambda was: abs(was - place)) if free else None
+
+    def is_meant(self, place: int, was: int, at: int | None, says: Raw) -> bool:
+        """Whether what stands there was written for this very row."""
+        stray = self._meant.get(was)
+        if stray is None or at is None or stray.cells.get(at) != says:
+            return False
+        row = self._now[place]
+        names = {at: name for name, at in self._before_columns.index.items()}
+        return all(
+            at_column(row, self._columns.index.get(names.get(column, ""), -1)) == wanted
+            for column, wanted in stray.proof.items()
+            if column in names
+        )
+
+    def _key(self, row: Sequence[Raw], columns: Columns) -> tuple[Raw, ...]:
+        return tuple(at_column(row, columns.index[name]) for name in self._names)
+
+
+def runs(found: Sequence[Target]) -> Iterator[list[Target]]:
+    """Rows below one another whose ranges begin and end alike, to be written as one range."""
+    run: list[Target] = []
+    for one in sorted(found, key=lambda target: target.row):
+        follows = run and one.row == run[-1].row + 1
+        if run and not (follows and (one.left, one.right) == (run[-1].left, run[-1].right)):
+            yield run
+            run = []
+        run.append(one)
+    if run:
+        yield run
