@@ -1,0 +1,91 @@
+"""Service accounts: a key file that was made here, and the endpoint that gives tokens for it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from google.auth import jwt
+
+EMAIL = "bot@local.iam.gserviceaccount.com"
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+LASTS = 3600
+SCOPE = "https://www.googleapis.com/auth/spreadsheets"
+
+
+@cache
+def _key_pair() -> tuple[str, str]:
+    """A private key and its public one, as PEM; made once for a process."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return private.decode(), public.decode()
+
+
+def key_file(token_uri: str, email: str = EMAIL) -> dict[str, str]:
+    """What is in the JSON file of a service account."""
+    return {
+        "type": "service_account",
+        "project_id": "local",
+        "private_key_id": "k1",
+        "private_key": _key_pair()[0],
+        "client_email": email,
+        "client_id": "1",
+        "token_uri": token_uri,
+    }
+
+
+@dataclass
+class Tokens:
+    """Which tokens are good, until when, and whose they are."""
+
+    clock: Callable[[], float]
+    given: dict[str, tuple[str, float]] = field(default_factory=dict)
+    #: Accounts that were deleted or switched off: they get no token any more.
+    disabled: set[str] = field(default_factory=set)
+
+    def give(self, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
+        """Status and body of the token endpoint's answer."""
+        if form.get("grant_type") != [GRANT]:
+            return 400, _flat("unsupported_grant_type", "Invalid grant_type")
+        assertion = form.get("assertion", [""])[0]
+        try:
+            claims = jwt.decode(assertion, verify=False)  # type: ignore[no-untyped-call]
+        except ValueError:
+            return 400, _flat("invalid_grant", "Invalid JWT: bad format.")
+        try:
+            jwt.decode(assertion, certs=_key_pair()[1])  # type: ignore[no-untyped-call]
+        except ValueError:
+            return 400, _flat("invalid_grant", "Invalid JWT Signature.")
+        email = str(claims["iss"])
+        if email in self.disabled:
+            return 400, _flat("invalid_grant", "Invalid grant: account not found")
+        if SCOPE not in str(claims.get("scope", "")):
+            return 400, _flat("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+        token = f"ya29.{secrets.token_urlsafe(24)}"
+        self.given[token] = email, self.clock() + LASTS
+        return 200, {"access_token": token, "expires_in": LASTS, "token_type": "Bearer"}
+
+    def whose(self, header: str) -> str | None:
+        """The account that the token of an `Authorization` header belongs to, if it is good."""
+        email, until = self.given.get(header.removeprefix("Bearer "), ("", 0.0))
+        return email if email and self.clock() < until else None
+
+    def revoke(self) -> None:
+        """No token that was given is good any more."""
+        self.given.clear()
+
+
+def _flat(error: str, description: str) -> dict[str, Any]:
+    return {"error": error, "error_description": description}

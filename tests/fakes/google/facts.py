@@ -1,0 +1,54 @@
+"""What nobody has told us for certain about Google Sheets: each is a switch, both ways work.
+
+A test that rests on one of them runs with both settings. `ALTERNATIVES` lists one `Facts` for
+each switch turned the other way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """One boolean for each open question; the defaults are what we think most likely."""
+
+    #: A sort of whole rows takes the rows' developer metadata along.
+    sort_moves_row_metadata: bool = False
+    #: `includeValuesInResponse` shows the cells that were `null` in the request as they are now;
+    #: else only what was written, and the others as empty.
+    answer_shows_untouched_cells: bool = True
+    #: The answer's `updatedData` covers the range that was asked; else only the block of values.
+    answer_covers_asked_range: bool = True
+    #: A write by DataFilter that finds nothing answers 400; else it is done, with no responses.
+    update_without_match_fails: bool = False
+    #: The displayed text of an `IMAGE` formula is empty; else it is the formula's address.
+    image_reads_empty: bool = True
+    #: A block that starts at a single cell and runs past the grid makes the grid larger; else 400.
+    anchor_grows_grid: bool = False
+    #: A check box that nobody has touched reads as FALSE; else as empty.
+    untouched_checkbox_is_false: bool = True
+    #: Untouched check boxes count as filled where `append` looks for the end of the table.
+    append_sees_checkboxes: bool = True
+    #: The words about writing outside of the range put every title in quotes.
+    write_error_quotes_title: bool = False
+    #: `findReplace` reads its replacement as if a person had typed it; else it stays text.
+    replacement_is_typed: bool = True
+    #: A `null` over a cell that may not be edited is an attempt to edit it.
+    null_counts_as_edit: bool = False
+    #: Text that begins like a formula is shown with `'` before it where formulas are asked for.
+    formula_reading_quotes_text: bool = False
+    #: A copied row takes a copy of its developer metadata along (with another id).
+    copy_doubles_row_metadata: bool = False
+    #: A sheet that is copied takes the developer metadata of its rows along.
+    duplicate_doubles_metadata: bool = True
+    #: Cells that are allocated but empty count to the ten million.
+    empty_cells_count: bool = True
+    #: Refused requests use up the quota as well.
+    refused_requests_count: bool = False
+
+
+#: Each switch turned the other way, by its name.
+ALTERNATIVES = {
+    field.name: replace(Facts(), **{field.name: not field.default}) for field in fields(Facts)
+}
