@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import socket
 import sys
@@ -19,9 +20,9 @@ from zoneinfo import ZoneInfo
 
 from pipeline import config
 from pipeline.book import Book, Header
-from pipeline.config import Settings
+from pipeline.config import GoogleSource, Settings
 from pipeline.core.columns import read_header
-from pipeline.core.errors import NotSent, SheetError, StoreError
+from pipeline.core.errors import ConfigError, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
 from pipeline.runner import Asked, Outcome, Progress, Runner
@@ -86,21 +87,54 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
     A file keeps its name when it is moved: it is known by the claim that came along, or, without
     one, by the ids in it, provided that the file of that name is gone.
     """
-    place = str(settings.source.resolve())
+    source = settings.source
+    if isinstance(source, GoogleSource):
+        return _google_sheet(source, settings, store)
+    place = str(source.resolve())
     if settings.sheet_id:
-        return _placed(CsvSheet(settings.source, key=settings.sheet_id), store, place)
+        return _placed(CsvSheet(source, key=settings.sheet_id), store, place)
     for record in store.sheets():
         if record.place == place:
-            return CsvSheet(settings.source, key=record.key)
-    sheet = CsvSheet(settings.source)
+            return CsvSheet(source, key=record.key)
+    sheet = CsvSheet(source)
     if moved := _moved_here(sheet, settings, store):
-        return _placed(CsvSheet(settings.source, key=moved), store, place)
+        return _placed(CsvSheet(source, key=moved), store, place)
     key, number = place, 1
     # Where another start has made the record in this very moment, both must mean the same sheet.
     while store.sheet(key).place not in ("", place):
         number += 1  # the sheet of that name has moved away, and this is another
         key = f"{place}#{number}"
-    return _placed(CsvSheet(settings.source, key=key), store, place)
+    return _placed(CsvSheet(source, key=key), store, place)
+
+
+def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
+    """A tab of a Google Sheet: known by its number, under whatever title."""
+    try:
+        from pipeline.sheets.google import GoogleSheet
+        from pipeline.sheets.google_access import PER_MINUTE, Spreadsheet, account
+    except ModuleNotFoundError as e:
+        raise ConfigError(
+            'A Google Sheet needs more than is installed. Run pip install "promptsheet[google]".'
+        ) from e
+    known = {record.place: record.key for record in store.sheets()}
+    key = settings.sheet_id or known.get(source.place, "")
+    found = re.fullmatch(rf"google:{re.escape(source.spreadsheet)}:(\d+)", key)
+    who = account(source.credentials.reveal() if source.credentials else None)
+
+    def budget() -> float:
+        if store.permits(who.digest, 1, PER_MINUTE):
+            return 0.0
+        return max(store.ready_in(who.digest, PER_MINUTE), 0.1)
+
+    sheet = GoogleSheet(
+        Spreadsheet(source.spreadsheet, who, budget=budget, base=source.base_url),
+        lambda row: read_header(row, settings.fields, settings.titles, settings.ignore),
+        tab=source.tab,
+        gid=int(found[1]) if found else source.gid,
+        key=key,
+        now=now,
+    )
+    return _placed(sheet, store, source.place)
 
 
 def rules(settings: Settings, key: str) -> Rules:
@@ -316,7 +350,8 @@ def _placed(sheet: Sheet, store: Store, place: str) -> Sheet:
 
 def _moved_here(sheet: Sheet, settings: Settings, store: Store) -> str:
     """The name of the sheet that this file is, if it was moved here; else nothing."""
-    gone = {r.key for r in store.sheets() if r.place and not Path(r.place).exists()}
+    files = [r for r in store.sheets() if r.place and not r.place.startswith("https:")]
+    gone = {r.key for r in files if not Path(r.place).exists()}
     if not gone:
         return ""
     try:

@@ -192,9 +192,11 @@ class _Places:
             return row
         shown = self._grid[row] if row < len(self._grid) else ()
         mark = at_column(shown, self._id)
-        near = (row,) if row < len(self._snapshot) else ()
+        near = [row] if row < len(self._snapshot) else []
         # Equal rows without an id are told apart by nothing: the first that is free will do.
-        others = self._bearers.get(mark, ()) if mark else self._plain.get(self._words(shown), ())
+        others: Sequence[int] = self._bearers.get(mark, [])
+        if not mark:
+            others = self._plain.get(self._words(shown), [])
         for place in (*near, *others):
             if place not in self._taken and self._is_same(shown, self._snapshot[place]):
                 self._taken.add(place)
@@ -296,7 +298,8 @@ class _Counterparts:
             return self._ids.get(mark)
         same = self._words.get(self._key(row, self._columns), ())
         free = [was for was in same if was not in self._present] or list(same)
-        return min(free, key=lambda was: abs(was - place)) if free else None
+        nearest = sorted(free, key=lambda was: abs(was - place))
+        return nearest[0] if nearest else None
 
     def is_meant(self, place: int, was: int, at: int | None, says: Raw) -> bool:
         """Whether what stands there was written for this very row."""

@@ -239,17 +239,6 @@ class Spreadsheet:
         return Refused(f'Google refused: "{words}".', code, reason)
 
 
-def seconds_until(permits: Callable[[], int], ready_in: Callable[[], float]) -> float:
-    """A budget from a store's counters: 0 where one more request was let go."""
-    return 0.0 if permits() else max(ready_in(), 0.1)
-
-
-def spreadsheet_id(url: str) -> str:
-    """The id in the address of a Google Sheet, or nothing."""
-    found = re.search(r"/spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)", url)
-    return found[1] if found else ""
-
-
 class _Elsewhere(requests.adapters.HTTPAdapter):
     """Sends what is meant for Google to another address: for a stand-in on this machine."""
 
