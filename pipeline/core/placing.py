@@ -115,17 +115,18 @@ def put_back(debt: Debt, now: Snapshot, before: Columns, columns: Columns) -> li
 
     `before` are the columns of the debt's snapshot, `columns` those of the present one.
     """
+    header = now[0] if now else ()
+    # Where the cells went, by the columns of now; and which column of now was which before.
+    landed = _moved(debt.header, header) if debt.header is not None else None
+    came_from = _moved(header, debt.before[0] if debt.before else ())
     wrong: dict[int, set[Raw]] = defaultdict(set)
-    moved = _moved(debt.header, now[0] if now else ()) if debt.header is not None else None
     for stray in debt.strays:
         for at, says in stray.cells.items():
-            if (landed := at if moved is None else moved.get(at)) is not None:
-                wrong[landed].add(says)
-    came_from = _moved(now[0] if now else (), debt.before[0] if debt.before else ())
-    rows = _Counterparts(debt, before, columns, now)
+            if (here := at if landed is None else landed.get(at)) is not None:
+                wrong[here].add(says)
+    rows = _Counterparts(debt, now, columns, came_from, landed, wrong)
     back: list[Target] = []
-    for place in range(len(now)):
-        row = now[place]
+    for place, row in enumerate(now):
         hit = [at for at, words in wrong.items() if at_column(row, at) in words]
         if not hit:
             continue
@@ -134,8 +135,7 @@ def put_back(debt: Debt, now: Snapshot, before: Columns, columns: Columns) -> li
         for at in hit:
             old = came_from.get(at)
             stood: Raw = "" if was is None or old is None else at_column(debt.before[was], old)
-            meant = was is not None and rows.is_meant(place, was, old, at_column(row, at))
-            if stood != at_column(row, at) and not meant:
+            if stood != at_column(row, at) and not rows.is_meant(row, was, old, before):
                 restored[at] = stood
         if restored:
             back.append(Target(place, restored, _proof(place, restored, now, columns, {})))
@@ -266,56 +266,96 @@ def _moved(old: Sequence[Raw], new: Sequence[Raw]) -> dict[int, int]:
 class _Counterparts:
     """Which row of the present snapshot was which before: by id, else by what people wrote."""
 
-    def __init__(self, debt: Debt, before: Columns, columns: Columns, now: Snapshot) -> None:
-        self._now, self._columns, self._before_columns = now, columns, before
-        names = [name for name in before.index if name in columns.index and name not in OURS]
-        self._names = sorted(names)
-        at_id = before.index.get("row_id", -1)
-        #: Ids that we wrote: they say nothing of the row they stand in.
-        self._written = {s.cells[at_id] for s in debt.strays if at_id in s.cells}
-        ids: dict[Raw, list[int]] = defaultdict(list)
+    def __init__(
+        self,
+        debt: Debt,
+        now: Snapshot,
+        columns: Columns,
+        came_from: Mapping[int, int],
+        landed: Mapping[int, int] | None,
+        wrong: Mapping[int, set[Raw]],
+    ) -> None:
+        self._debt, self._now, self._columns = debt, now, columns
+        self._id = columns.index.get("row_id", -1)
+        #: What we wrote into the ids: it says nothing of the rows it stands in.
+        self._written = wrong.get(self._id, set())
+        ours = {columns.index[name] for name in OURS if name in columns.index}
+        #: People's columns that were not hit, now and before.
+        self._theirs = [
+            (at, came_from[at])
+            for at, title in enumerate(now[0] if now else ())
+            if title != "" and at not in ours and at not in wrong and at in came_from
+        ]
         self._words: dict[tuple[Raw, ...], list[int]] = defaultdict(list)
+        ids: dict[Raw, list[int]] = defaultdict(list)
         for place in range(1, len(debt.before)):
-            ids[at_column(debt.before[place], at_id)].append(place)
-            self._words[self._key(debt.before[place], before)].append(place)
+            row = debt.before[place]
+            ids[at_column(row, came_from.get(self._id, -1))].append(place)
+            self._words[tuple(_plain(at_column(row, old)) for _, old in self._theirs)].append(place)
         self._ids = {mark: rows[0] for mark, rows in ids.items() if mark != "" and len(rows) == 1}
-        here = columns.index.get("row_id", -1)
         self._present = {
             self._ids[mark]
             for row in now[1:]
-            if (mark := at_column(row, here)) in self._ids and mark not in self._written
+            if (mark := at_column(row, self._id)) in self._ids and mark not in self._written
         }
         self._meant = {stray.row: stray for stray in debt.strays}
-        self._at_id = here
+        self._hits = self._by_content(landed) if landed is not None else {}
 
     def of(self, place: int) -> int | None:
         """The place that this row had before, or None if it is a new one."""
         if place == 0:
             return 0
         row = self._now[place]
-        mark = at_column(row, self._at_id)
+        mark = at_column(row, self._id)
         if mark != "" and mark not in self._written:
             return self._ids.get(mark)
-        same = self._words.get(self._key(row, self._columns), ())
-        free = [was for was in same if was not in self._present] or list(same)
-        nearest = sorted(free, key=lambda was: abs(was - place))
-        return nearest[0] if nearest else None
+        words = tuple(_plain(at_column(row, at)) for at, _ in self._theirs)
+        if any(word != "" for word in words):
+            same = self._words.get(words, [])
+            free = [was for was in same if was not in self._present] or same
+            nearest = sorted(free, key=lambda was: abs(was - place))
+            if nearest:
+                return nearest[0]
+        for at, rows in self._hits.items():
+            if found := rows.get(tuple(at_column(row, one) for one in at)):
+                return min(found, key=lambda was: abs(was - place))
+        return None
 
-    def is_meant(self, place: int, was: int, at: int | None, says: Raw) -> bool:
-        """Whether what stands there was written for this very row."""
-        stray = self._meant.get(was)
-        if stray is None or at is None or stray.cells.get(at) != says:
+    def is_meant(
+        self, row: Sequence[Raw], was: int | None, at: int | None, before: Columns
+    ) -> bool:
+        """Whether what was written into that column was written for this very row."""
+        stray = None if was is None else self._meant.get(was)
+        if stray is None or at is None or at not in stray.cells:
             return False
-        row = self._now[place]
-        names = {at: name for name, at in self._before_columns.index.items()}
-        return all(
-            at_column(row, self._columns.index.get(names.get(column, ""), -1)) == wanted
+        names = {column: name for name, column in before.index.items()}
+        here = {column: self._columns.index.get(names.get(column, ""), -1) for column in names}
+        says = at_column(row, here.get(at, -1))
+        return says == stray.cells[at] and all(
+            at_column(row, here[column]) == wanted
             for column, wanted in stray.proof.items()
-            if column in names
+            if column in here
         )
 
-    def _key(self, row: Sequence[Raw], columns: Columns) -> tuple[Raw, ...]:
-        return tuple(at_column(row, columns.index[name]) for name in self._names)
+    def _by_content(
+        self, landed: Mapping[int, int]
+    ) -> dict[tuple[int, ...], dict[object, list[int]]]:
+        """Where a whole row was hit because the columns had moved: by all that was written."""
+        header = self._debt.before[0] if self._debt.before else ()
+        if self._debt.header == header[: len(self._debt.header or ())]:
+            return {}
+        hits: dict[tuple[int, ...], dict[object, list[int]]] = {}
+        for stray in self._debt.strays:
+            cells = {landed[at]: says for at, says in stray.cells.items() if at in landed}
+            at = tuple(sorted(cells))
+            content = tuple(cells[one] for one in at)
+            hits.setdefault(at, defaultdict(list))[content].append(stray.row)
+        return hits
+
+
+def _plain(value: Raw) -> Raw:
+    # The text of a formula changes when its row moves.
+    return "=" if isinstance(value, str) and value.startswith("=") else value
 
 
 def runs(found: Sequence[Target]) -> Iterator[list[Target]]:

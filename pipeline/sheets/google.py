@@ -356,7 +356,7 @@ class GoogleSheet:
             if (row := shown.get(one.row)) is not None and one.is_proved_by(row[1], row[0])
         }
         strays = tuple(one for one in part if shifted or one.row not in proved)
-        told = bool(proved) and (said_header is not None or header is None)
+        told = said_header is not None or (header is None and bool(proved))
         if strays and not told:
             strays, said_header = self._strays_by_reading(part), None
         if strays:
