@@ -303,23 +303,37 @@ class _Counterparts:
 
     def of(self, place: int) -> int | None:
         """The place that this row had before, or None if it is a new one."""
+        if (known := self._known(place)) is not None or place >= len(self._now):
+            return known
+        if not any(word != "" for word in self._words_of(place)):
+            for at, rows in self._hits.items():
+                if found := rows.get(tuple(at_column(self._now[place], one) for one in at)):
+                    return min(found, key=lambda was: abs(was - place))
+        # Other words and no id: the row that stood between its neighbours, if there was one.
+        above, below = self._known(place - 1), self._known(place + 1)
+        between = above is not None and below is not None and below == above + 2
+        return above + 1 if above is not None and between else None
+
+    def _known(self, place: int) -> int | None:
+        """By the id where it is not ours to doubt, else by the words."""
         if place == 0:
             return 0
-        row = self._now[place]
-        mark = at_column(row, self._id)
+        if place >= len(self._now):
+            return None
+        mark = at_column(self._now[place], self._id)
         if mark != "" and mark not in self._written:
             return self._ids.get(mark)
-        words = tuple(_plain(at_column(row, at)) for at, _ in self._theirs)
-        if any(word != "" for word in words):
-            same = self._words.get(words, [])
-            free = [was for was in same if was not in self._present] or same
-            nearest = sorted(free, key=lambda was: abs(was - place))
-            if nearest:
-                return nearest[0]
-        for at, rows in self._hits.items():
-            if found := rows.get(tuple(at_column(row, one) for one in at)):
-                return min(found, key=lambda was: abs(was - place))
-        return None
+        words = self._words_of(place)
+        if not any(word != "" for word in words):
+            return None
+        same = self._words.get(words, [])
+        free = [was for was in same if was not in self._present] or same
+        nearest = sorted(free, key=lambda was: abs(was - place))
+        return nearest[0] if nearest else None
+
+    def _words_of(self, place: int) -> tuple[Raw, ...]:
+        row = self._now[place]
+        return tuple(_plain(at_column(row, at)) for at, _ in self._theirs)
 
     def is_meant(
         self, row: Sequence[Raw], was: int | None, at: int | None, before: Columns
