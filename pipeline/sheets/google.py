@@ -356,26 +356,32 @@ class GoogleSheet:
             if (row := shown.get(one.row)) is not None and one.is_proved_by(row[1], row[0])
         }
         strays = tuple(one for one in part if shifted or one.row not in proved)
+        at_write = _trimmed(said_header[1]) if said_header else None
         told = said_header is not None or (header is None and bool(proved))
         if strays and not told:
-            strays, said_header = self._strays_by_reading(part), None
+            strays, at_write = self._strays_by_reading(part, snapshot)
         if strays:
             self.misplaced += len(strays)
             log.info("%s: %d rows moved while they were written", self.title, len(strays))
-            at_write = _trimmed(said_header[1]) if said_header else None
             self._debts.append(Debt(snapshot, strays, at_write))
 
-    def _strays_by_reading(self, part: Sequence[Target]) -> tuple[Target, ...]:
+    def _strays_by_reading(
+        self, part: Sequence[Target], snapshot: Snapshot
+    ) -> tuple[tuple[Target, ...], tuple[Raw, ...] | None]:
+        """The rows that a reading does not prove, and its header."""
         try:
             now = self._snapshot()
         except SheetError:
-            return tuple(part)
+            return tuple(part), None
+        header = now[0] if now else ()
+        if not any(one.row == 0 for one in part) and header != snapshot[0]:
+            return tuple(part), header
         whole = {
             one.row
             for one in part
             if one.row < len(now) and one.is_proved_by(now[one.row]) and one.stands_in(now[one.row])
         }
-        return tuple(one for one in part if one.row not in whole)
+        return tuple(one for one in part if one.row not in whole), header
 
     def _settle_debts(self) -> None:
         """Put back what stood where rows of ours went astray, until nothing is left to put back."""
@@ -438,7 +444,7 @@ class GoogleSheet:
             return SheetError(
                 f"{self.title} is view-only for {who}. Share the sheet with {who} as Editor."
             )
-        if e.code == 400 and e.reason.startswith("Unable to parse range"):
+        if e.code == 400 and "Unable to parse range" in e.reason:
             self._found = False
             return Busy(f"The tab {self._tab} is there no longer. Correct [sheet] tab.")
         if e.code == 400 and "exceeds grid limits" in e.reason:

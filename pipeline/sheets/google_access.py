@@ -90,13 +90,13 @@ def account(text: str | None) -> Account:
             info = json.loads(text)
             make: Any = service_account.Credentials.from_service_account_info
             found = make(info, scopes=[SCOPE])
-    except DefaultCredentialsError:
-        raise SheetError(
-            "There are no credentials for Google. Set [sheet] credentials to a service account's "
-            'key, such as "file:service-account.json", or run '
-            "gcloud auth application-default login."
-        ) from None
-    except (ValueError, TypeError, AttributeError, KeyError):
+    except (DefaultCredentialsError, ValueError, TypeError, AttributeError, KeyError):
+        if text is None:
+            raise SheetError(
+                "There are no credentials for Google. Set [sheet] credentials to a service "
+                'account\'s key, such as "file:service-account.json", or run '
+                "gcloud auth application-default login."
+            ) from None
         raise SheetError(
             "[sheet] credentials is not the key of a service account. Make one in the Google "
             "Cloud console (IAM, Service accounts, Keys, JSON), and name that file."

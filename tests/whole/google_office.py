@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
 from pipeline.book import Book, Header
-from pipeline.core.columns import parsed, read_header
+from pipeline.core.columns import parsed
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Result
 from pipeline.core.plan import Rules
@@ -33,7 +33,7 @@ OURS = ("row_id", "status", "task_id", "image_urls", "note", "preview")
 #: Gestures that may happen between any two requests.
 GESTURES = (
     *("sort_rows", "shuffle_rows", "insert_row", "append_row", "delete_row", "move_rows"),
-    *("copy_row", "edit_prompt", "sort_one_column", "insert_column", "hide_row"),
+    *("copy_row", "edit_prompt", "sort_one_column", "hide_row", "set_filter"),
 )
 
 
@@ -53,6 +53,7 @@ class Office:
     most: int
     chance: Random
     now: datetime = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+    pause: Callable[[float], None] = lambda _: None
     written: int = 0
     refused: int = 0
     gestures_in_between: int = 0
@@ -60,10 +61,12 @@ class Office:
     lost: Counter[object] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        access = open_spreadsheet(self.google, self.spreadsheet)
-        self.sheet = GoogleSheet(
-            access, columns_of, key="sheet", now=self.clock, pause=lambda _: None
-        )
+        self.start()
+
+    def start(self) -> None:
+        """A new start of the program, which remembers nothing but the store."""
+        access = open_spreadsheet(self.google, self.spreadsheet, pause=self.pause)
+        self.sheet = GoogleSheet(access, columns_of, key="sheet", now=self.clock, pause=self.pause)
         self.book = Book(
             self.sheet,
             self.store,
@@ -178,8 +181,3 @@ def office(
     store = Store(f"sqlite:///{folder / f'{seed}.db'}", now=lambda: made.now)
     made = Office(google, book, store, person, most, chance)
     return made
-
-
-def header_of(row: Sequence[str]) -> object:
-    """What the columns of a header mean."""
-    return read_header(row, {"prompt"})
