@@ -74,7 +74,7 @@ class GoogleSheet:
         self._sheets = spreadsheet
         self._columns_of = columns_of
         self._tab, self._gid, self._key = tab, gid, key
-        self._found = bool(tab) or gid is None
+        self._found = bool(tab) or not gid
         self._now, self._pause = now, pause
         self._name = ""
         #: What lay with the sheet at the last reading, until somebody has asked.

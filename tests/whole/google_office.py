@@ -8,19 +8,22 @@ is written in the common way: the row numbers are kept from the reading.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from pipeline.book import Book, Header
 from pipeline.core.columns import parsed
 from pipeline.core.errors import SheetError
-from pipeline.core.model import Result
+from pipeline.core.model import Grid, Patch, Result
+from pipeline.core.placing import Raw, Target
 from pipeline.core.plan import Rules
 from pipeline.core.states import Accepted, Succeeded
+from pipeline.sheets import google_dress as dress
 from pipeline.sheets.google import GoogleSheet
 from pipeline.store import Fact, Limits, Store
 from tests.core.build import PROVIDER
@@ -42,6 +45,31 @@ def picture_of(prompt: str) -> str:
     return f"https://cdn.example/{hashlib.sha256(prompt.encode()).hexdigest()[:16]}.png"
 
 
+class RowNumbers(GoogleSheet):
+    """The common way, to compare with: a row is where it was when the sheet was read."""
+
+    def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
+        grid = self.read()
+        patch = patch_for(grid)
+        titles = [text for (row, _), text in patch.items() if row == 0]
+        if titles:
+            self.google_change(dress.new_columns(0, len(grid[0]), titles, 26))
+        by_row: dict[int, dict[int, Raw]] = defaultdict(dict)
+        for (row, at), text in patch.items():
+            if row:
+                by_row[row][at] = text
+        found = [Target(row, cells, {}) for row, cells in by_row.items()]
+        if found:
+            self.google_write([self._range([one]) for one in found])
+        return self.read()
+
+    def google_change(self, wanted: list[dict[str, Any]]) -> None:
+        self._sheets.change(wanted)
+
+    def google_write(self, ranges: list[dict[str, Any]]) -> None:
+        self._sheets.write(ranges)
+
+
 @dataclass
 class Office:
     """One sheet, one store, one person."""
@@ -54,6 +82,7 @@ class Office:
     chance: Random
     now: datetime = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
     pause: Callable[[float], None] = lambda _: None
+    kind: type[GoogleSheet] = GoogleSheet
     written: int = 0
     refused: int = 0
     gestures_in_between: int = 0
@@ -66,7 +95,7 @@ class Office:
     def start(self) -> None:
         """A new start of the program, which remembers nothing but the store."""
         access = open_spreadsheet(self.google, self.spreadsheet, pause=self.pause)
-        self.sheet = GoogleSheet(access, columns_of, key="sheet", now=self.clock, pause=self.pause)
+        self.sheet = self.kind(access, columns_of, key="sheet", now=self.clock, pause=self.pause)
         self.book = Book(
             self.sheet,
             self.store,
@@ -162,10 +191,15 @@ class Office:
 
 
 def office(
-    google: GoogleSheets, folder: Path, rows: int, seed: int, most: int, extra: Sequence[str] = ()
+    google: GoogleSheets,
+    folder: Path,
+    rows: int,
+    seed: int,
+    most: int,
+    kind: type[GoogleSheet] = GoogleSheet,
 ) -> Office:
     """A sheet with so many prompts, formulas beside them, and somebody at work."""
-    table = [["prompt", "remark", *extra]]
+    table = [["prompt", "remark"]]
     table += [[f"a tree, number {n}", f'=UPPER("r{n}")'] for n in range(rows)]
     book = google.new_book("Prompts", table)
     chance = Random(seed)
@@ -179,5 +213,5 @@ def office(
         greatest=rows * 2,
     )
     store = Store(f"sqlite:///{folder / f'{seed}.db'}", now=lambda: made.now)
-    made = Office(google, book, store, person, most, chance)
+    made = Office(google, book, store, person, most, chance, kind=kind)
     return made
