@@ -24,7 +24,9 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     sheets/       the kinds of sheet: a grid to read, a patch to write
     api, media    one request out, one response back; saved files
     config        TOML and environment -> Settings
+    trust         whose certificates count
 
+    glance        whether a pass could find anything new, before anything heavy is loaded
     book, clerk   a sheet and its store kept in step, in one worker thread
     sending       what leaves, and when it must not
     following     asking after tasks, saving pictures

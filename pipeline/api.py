@@ -11,15 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import ssl
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
 import aiohttp
-import httpx
-from httpx_aiohttp import AiohttpTransport
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -33,6 +29,7 @@ from tenacity import (
 from pipeline.core.endpoint import Provider
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
+from pipeline.trust import authorities
 
 #: Seconds after which an idle connection is not used again. A server may close such a connection
 #: in the very moment in which a submission enters it, and nobody can say then what became of it.
@@ -47,14 +44,13 @@ SPARE: Final = 4
 #: How often a request that is safe to repeat is sent at most.
 TRIES: Final = 3
 
+_JSON: Final = {"Content-Type": "application/json"}
+
 #: The proof that a request never left: each of these is raised only before there is a connection.
 #: Every other exception, known or not, proves nothing.
 NEVER_LEFT: Final = (
     aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS, certificate
     aiohttp.ConnectionTimeoutError,  # no place in the pool or no connection in time
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
 )
 
 #: What went wrong, in a few words without address or key; the first that fits.
@@ -65,8 +61,8 @@ WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ConnectionTimeoutError, "no connection in time"),
     (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
     (aiohttp.ClientConnectionError, "the connection broke"),
-    (aiohttp.ClientPayloadError, "the answer broke off"),
-    (zlib.error, "the answer cannot be unpacked"),
+    (aiohttp.ClientPayloadError, "the answer broke off, or cannot be unpacked"),
+    (aiohttp.ClientResponseError, "the answer is not HTTP"),
 )
 
 
@@ -95,7 +91,7 @@ class Api:
         }
         self._connections = concurrency + SPARE
         self._sleep = sleep
-        self._client: httpx.AsyncClient | None = None
+        self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -111,8 +107,8 @@ class Api:
         trace: TracebackType | None,
     ) -> None:
         self._closed = True
-        if self._client:
-            await self._client.aclose()
+        if self._session:
+            await self._session.close()
 
     async def submit(self, request: Request, within: float) -> Response:
         """The answer to a request that is sent once and never again, in `within` seconds in all.
@@ -150,66 +146,59 @@ class Api:
         return answer
 
     async def _once(self, request: Request, within: float) -> Response:
-        outgoing = self._written(request, within)
+        body = self._written(request)
         try:
-            # httpx and aiohttp limit each read; an answer that trickles would outlive them.
+            # aiohttp limits each read; an answer that trickles would outlive that.
             async with asyncio.timeout(within):
-                return await self._exchange(outgoing)
+                return await self._exchange(request, body, within)
         except WireError:
             raise
         except TimeoutError as error:
+            if isinstance(error, NEVER_LEFT):
+                raise NotSent(_why(error)) from error
             raise NoAnswer(f"no whole answer within {within:.3g} s") from error
         except Exception as error:
-            cause = _cause(error)
-            kind = NotSent if isinstance(cause, NEVER_LEFT) else NoAnswer
-            raise kind(_why(cause)) from error
+            kind = NotSent if isinstance(error, NEVER_LEFT) else NoAnswer
+            raise kind(_why(error)) from error
 
-    def _written(self, request: Request, within: float) -> httpx.Request:
+    def _written(self, request: Request) -> bytes | None:
         if self._closed:
             raise NotSent("the way to the API is closed already")
-        self._client = self._client or self._opened()
         try:
-            return self._client.build_request(
-                request.method,
-                self._base_url + request.path,
-                content=_as_json(request.body),
-                headers={"Content-Type": "application/json"} if request.body is not None else None,
-                timeout=httpx.Timeout(None, pool=min(CONNECT, within / 2)),
-            )
-        except (TypeError, ValueError, httpx.InvalidURL) as error:
+            return _as_json(request.body)
+        except (TypeError, ValueError) as error:
             raise NotSent(f"the request cannot be written ({type(error).__name__})") from error
 
-    def _opened(self) -> httpx.AsyncClient:
-        # httpx's own pool looks through all of its connections at every step: with 50 requests in
-        # the air it takes twenty times the CPU of aiohttp's, below the same httpx.
-        trusted = _trusted(self._base_url)
-        session = aiohttp.ClientSession(
+    def _opened(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=trusted, limit=self._connections, keepalive_timeout=IDLE
+                ssl=authorities() if self._base_url.lower().startswith("https:") else True,
+                limit=self._connections,
+                keepalive_timeout=IDLE,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-        )
-        return httpx.AsyncClient(
-            transport=AiohttpTransport(verify=trusted, client=session),
             headers=self._headers,
             trust_env=False,
-            follow_redirects=False,
         )
 
-    async def _exchange(self, outgoing: httpx.Request) -> Response:
-        assert self._client
-        answer = await self._client.send(outgoing, stream=True)
-        try:
-            body = bytearray()
-            async for chunk in answer.aiter_bytes():
-                body += chunk
-                if len(body) > MOST_BYTES:
+    async def _exchange(self, request: Request, body: bytes | None, within: float) -> Response:
+        self._session = self._session or self._opened()
+        asking = self._session.request(
+            request.method,
+            self._base_url + request.path,
+            data=body,
+            headers=_JSON if body is not None else None,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, connect=min(CONNECT, within / 2)),
+        )
+        async with asking as answer:
+            text = bytearray()
+            async for chunk in answer.content.iter_any():
+                text += chunk
+                if len(text) > MOST_BYTES:
                     raise NoAnswer(f"the answer is larger than {MOST_BYTES // 1_000_000} MB")
-        finally:
-            await answer.aclose()
-        headers = {name.lower(): value for name, value in answer.headers.items()}
-        return Response(answer.status_code, headers, bytes(body))
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(answer.status, headers, bytes(text))
 
 
 def _usable(api_key: str) -> str:
@@ -220,24 +209,10 @@ def _usable(api_key: str) -> str:
     return key
 
 
-def _trusted(base_url: str) -> ssl.SSLContext:
-    """The authorities whose certificates count: SSL_CERT_FILE if it is set, else the usual ones."""
-    if base_url.lower().startswith("https:"):
-        return httpx.create_ssl_context()
-    # Loading them takes 40 ms and nothing here is encrypted: an empty list trusts nobody.
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 def _as_json(body: Mapping[str, object] | None) -> bytes | None:
     if body is None:
         return None
     return json.dumps(dict(body), ensure_ascii=False, allow_nan=False).encode()
-
-
-def _cause(error: Exception) -> BaseException:
-    # httpx-aiohttp gives some errors a wrong name: a server that read the request and closed
-    # becomes a connect time-out. What it was translated from is the truth, where there is one.
-    return error.__cause__ or error
 
 
 def _why(cause: BaseException) -> str:

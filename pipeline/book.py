@@ -40,6 +40,7 @@ from pipeline.core.model import (
     State,
 )
 from pipeline.core.plan import (
+    AT_REST,
     NEEDS_A_PERSON,
     Line,
     Plan,
@@ -227,6 +228,26 @@ class Book:
             for attempt in job.attempts
             if (urls := tuple(url for url in attempt.result.urls if url not in job.files))
         ]
+
+    def is_at_rest(self, saves_files: bool) -> bool:
+        """Whether nothing is left to do, and nothing comes of waiting, until somebody acts."""
+        still = all(line.status in AT_REST for line in self.plan.lines)
+        return still and not (
+            self.hold
+            or self.open_attempts()
+            or self.is_ripening()
+            or (saves_files and self.unsaved())
+        )
+
+    @property
+    def cursor(self) -> int:
+        """Where the store's changes stood when they were last taken over."""
+        return self._cursor
+
+    @property
+    def counter(self) -> int:
+        """The claim that the store raised last."""
+        return self._record.counter
 
     def name_of(self, key: JobKey) -> str:
         """What the person calls the row, if it has a name in this reading."""
@@ -476,9 +497,10 @@ class Book:
         beyond = over_budget(self.plan.to_send, left, self.rules)
         if beyond:
             cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
+            allowed = {"per_run": self.limits.per_run, "per_day": self.limits.per_day}
             self.plan = Plan(
                 tuple(
-                    short_of_budget(line, cap)
+                    short_of_budget(line, cap, allowed, self.rules)
                     if line.endpoint and line.seen.row_id in beyond
                     else line
                     for line in self.plan.lines

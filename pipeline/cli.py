@@ -24,6 +24,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
 Configs = Annotated[
@@ -44,7 +45,7 @@ def main() -> NoReturn:
     code = 0
     try:
         # Not standalone, so that our own errors end with their own codes.
-        code = app(standalone_mode=False) or 0
+        code = app(prog_name="promptsheet", standalone_mode=False) or 0
     except PromptsheetError as e:
         _complain(str(e))
         sys.exit(e.exit_code)
@@ -82,13 +83,20 @@ def run(
         bool, typer.Option("--json", help="Say what came of it as JSON, a line a sheet.")
     ] = False,
 ) -> None:
-    """One pass over each sheet: send the new rows, gather what is done, write it back."""
+    """Send the new rows, gather what is done, write it back."""
     if plan:
         raise typer.Exit(_gravest(configs, lambda one: _show_plan(one, as_json, strict)))
-    from pipeline import wiring
+    from pipeline import glance
+    from pipeline.config import load
+
+    settings = [load(path, need_key=True) for path in configs]
+    if not (sys.stdout.isatty() or as_json or row or strict or accept_columns):
+        # Nobody is looking: a sheet that is as the last pass left it costs no more than a glance.
+        settings = [one for one in settings if not glance.is_at_rest(one)]
+        if not settings:
+            return
     from pipeline.running import run_all
 
-    settings = [wiring.load(path, need_key=True) for path in configs]
     raise typer.Exit(
         run_all(
             settings,
@@ -128,7 +136,7 @@ def retry(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Let failed rows be sent once more, with the words that they have now."""
+    """Let failed rows be sent once more, as they are now."""
     from pipeline import standing
 
     def once_more(settings: Settings) -> int:
@@ -167,25 +175,47 @@ def doctor(
 
 @app.command()
 def init(
-    sheet: Annotated[Path, typer.Argument(help="A CSV file, new or yours.")] = Path("prompts.csv"),
+    sheet: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="SHEET",
+            help="A CSV or Excel file, new or yours: prompts.csv.",
+            show_default=False,
+        ),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(help="Where to write the configuration.", show_default=False)
     ] = None,
+    aspect_ratio: Annotated[
+        str | None, typer.Option(help="For rows that have none, such as 16:9.", show_default=False)
+    ] = None,
+    per_day: Annotated[
+        int | None, typer.Option(min=0, help="Credits a day, at most.", show_default=False)
+    ] = None,
+    approval: Annotated[
+        bool, typer.Option("--approval", help="Send only rows that somebody approved.")
+    ] = False,
+    no_save: Annotated[
+        bool, typer.Option("--no-save", help="Do not save the pictures in media/.")
+    ] = False,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
     ] = False,
 ) -> None:
-    """Make a configuration, and a sheet to fill if there is none."""
+    """Make a configuration, and a sheet if there is none."""
     from pipeline import starting
 
-    raise typer.Exit(starting.init(_console(), sheet, config, adopt))
+    wanted = starting.Wanted(
+        aspect_ratio, per_day, approval=approval or None, save=False if no_save else None
+    )
+    raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted))
 
 
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path("demo"),
 ) -> None:
-    """A sample sheet, filled before your eyes by a stand-in API: no key, no network, no cost."""
+    """A sample sheet, filled before your eyes: no key, no cost."""
     from pipeline import starting
 
     raise typer.Exit(starting.demo(_console(), folder))
@@ -196,7 +226,7 @@ def demo(
     add_help_option=False,
 )
 def sandbox(context: typer.Context) -> None:
-    """The stand-in API by itself: --port 8900 --key KEY, and many switches (--help)."""
+    """The stand-in API by itself, with many switches."""
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
@@ -250,4 +280,10 @@ def _console() -> Console:
 
 
 def _complain(text: str) -> None:
-    sys.stderr.write(text.rstrip() + "\n")
+    if not sys.stderr.isatty():
+        sys.stderr.write(text.rstrip() + "\n")
+        return
+    from rich.console import Console
+
+    # A terminal would break a line in the middle of a word.
+    Console(stderr=True, highlight=False).print(text.rstrip(), markup=False)

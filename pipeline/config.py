@@ -84,9 +84,9 @@ class SheetTable(_Table):
     """Where the rows are."""
 
     source: str
+    tab: str = ""
     id: str = ""
     settle: Span = timedelta(0)
-    tab: str = ""
     credentials: OptionalReference = ""
     base_url: str = ""
 
@@ -204,6 +204,8 @@ class Settings(BaseModel):
 
     path: Path
     source: Path | GoogleSource
+    #: Which tab of a workbook; the first where it is empty.
+    tab: str
     sheet_id: str
     settle: timedelta
     titles: dict[str, str]
@@ -233,11 +235,17 @@ class Settings(BaseModel):
         return frozenset(name for e in self.provider.endpoints.values() for name in e.fields)
 
 
+def configs() -> Path:
+    """The folder of configurations that comes with the program."""
+    inside = Path(__file__).parent / "configs"  # where a wheel puts it
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+
+
 def load(
     path: Path,
-    providers: Path,
+    need_key: bool = False,
+    providers: Path | None = None,
     environ: Mapping[str, str] = os.environ,
-    need_key: bool = True,
 ) -> Settings:
     """The settings of a configuration file. Raises ConfigError with every problem there is.
 
@@ -246,6 +254,7 @@ def load(
     is missing is no problem.
     """
     document = _document(path)
+    providers = providers or configs() / "providers"
     problems: list[str] = []
     provider = _provider(document.provider.name, path, providers, problems)
     if provider is None:
@@ -270,6 +279,7 @@ def load(
     return Settings(
         path=path.resolve(),
         source=source,
+        tab=document.sheet.tab,
         sheet_id=document.sheet.id,
         settle=settle,
         titles=titles,
@@ -295,12 +305,16 @@ def _source(
     if re.match(r"https?://", table.source.strip(), re.IGNORECASE):
         return _google(table, path, environ, problems)
     file = _resolved(path, table.source)
-    if file.suffix.casefold() not in (".csv", ".tsv"):
+    kind = file.suffix.casefold()
+    if kind not in (".csv", ".tsv", ".xlsx", ".xlsm"):
         problems.append(
-            f'sheet.source: "{table.source}" is not a .csv or .tsv file. Save the sheet as CSV '
-            "and name that file, or write the address of a Google Sheet."
+            f'sheet.source: "{table.source}" is not a .csv, .tsv, .xlsx or .xlsm file. '
+            "Save the sheet as one of these and name that file, or write the address of a Google "
+            "Sheet."
         )
-    beside = [name for name in ("tab", "credentials", "base_url") if getattr(table, name)]
+    elif table.tab and kind in (".csv", ".tsv"):
+        problems.append(f"sheet.tab: a {kind} file has no tabs. Leave it out.")
+    beside = [name for name in ("credentials", "base_url") if getattr(table, name)]
     problems += [f"sheet.{name}: is only for a Google Sheet" for name in beside]
     return file
 
@@ -335,6 +349,11 @@ def _google(
 
 
 def _document(path: Path) -> Document:
+    if path.suffix.casefold() in (".csv", ".tsv"):
+        raise ConfigError(
+            f"{path} is a sheet. Give its configuration instead, such as promptsheet.toml: "
+            f"init {path} makes one."
+        )
     try:
         raw = tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:

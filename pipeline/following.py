@@ -75,7 +75,8 @@ class Poller:
         """How many open tasks are not overdue: those that are worth waiting for."""
         if self._stopped:
             return 0
-        return sum(not self._is_late(one.attempt) for one in self._open.values())
+        young = self._now() - self._pace.give_up_after
+        return sum(one.attempt.sent_at >= young for one in self._open.values())
 
     async def round(self) -> None:
         """Ask once after every task whose time has come, as far as the pace allows."""

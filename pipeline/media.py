@@ -25,10 +25,10 @@ from typing import BinaryIO, Final, Self
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
-from httpx import create_ssl_context
 from yarl import URL
 
 from pipeline.core.errors import PromptsheetError
+from pipeline.trust import authorities
 
 #: What is kept, and the ending of its name. No SVG: that is a page with scripts.
 ENDINGS: Final = {
@@ -157,9 +157,7 @@ class Media:
         self._folder.mkdir(parents=True, exist_ok=True)
         _sweep(self._folder)
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                ssl=create_ssl_context(), resolver=_PublicOnly(self._allowed)
-            ),
+            connector=aiohttp.TCPConnector(ssl=authorities(), resolver=_PublicOnly(self._allowed)),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers={
                 "User-Agent": "promptsheet",

@@ -104,6 +104,8 @@ def say(
         sentences = [*outcome.sentences]
         if strangers := outcome.statuses["stranger"]:
             sentences.append(show.strangers(strangers))
+        if not code and not outcome.statuses:
+            sentences.append(show.no_rows(outcome.title))
         for sentence in sentences:
             console.print(show.about(outcome.title, sentence), markup=False, style="yellow")
         if code < 2 or outcome.statuses or outcome.new or outcome.done or outcome.lost:

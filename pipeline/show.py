@@ -74,6 +74,11 @@ def rows(number: int) -> str:
     return "1 row" if number == 1 else f"{number} rows"
 
 
+def no_rows(title: str) -> str:
+    """What to do about a sheet with a header alone."""
+    return f"{title} has no rows yet. Write a prompt into the column prompt."
+
+
 def strangers(number: int) -> str:
     """What to do about rows that bear results which this store does not know."""
     bear = "bears" if number == 1 else "bear"
@@ -181,6 +186,8 @@ def show_plan(console: Console, book: Book) -> None:
                 console.print(said, soft_wrap=False)
         if len(lines) > EXAMPLES:
             console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
+    if not book.plan.lines:
+        console.print(Text(no_rows(book.sheet.title), style="yellow"))
     requests, price = _cost(book)
     many = "1 request" if requests == 1 else f"{requests} requests"
     console.print(Text(f"\n{many}, {notes.in_credits(price)}", style="bold"))
@@ -257,7 +264,12 @@ def bars(console: Console, shown: bool) -> Iterator[Progress | None]:
     columns: list[Any] = [
         SpinnerColumn(),
         TextColumn("{task.description}"),
-        BarColumn(bar_width=None if console.width < NARROW else 30),
+        BarColumn(
+            bar_width=None if console.width < NARROW else 30,
+            # Red, as bars are by default, would say that something is wrong.
+            complete_style="cyan",
+            finished_style="green",
+        ),
         MofNCompleteColumn(),
     ]
     if console.width >= NARROW:

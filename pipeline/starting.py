@@ -8,21 +8,30 @@ import io
 import os
 import shlex
 import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from pipeline import adopting, gallery, running, show, wiring
 from pipeline.config import Secret, Settings
+from pipeline.core.columns import ALWAYS
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.runner import Asked
 from pipeline.wiring import Busy
 
 #: What a new sheet begins with: what people write, then what the program writes.
 HEADER = ("name", "prompt", "aspect_ratio", "take", "skip")
-OURS = ("row_id", "status", "task_id", "image_urls", "note")
-SAMPLE = ("first", "a lighthouse on a cliff at dawn, soft light, wide shot", "16:9", "", "")
+SAMPLE = {"name": "first", "prompt": "a lighthouse on a cliff at dawn, soft light, wide shot"}
+CONFIG_NAME = "promptsheet.toml"
+SHEET_NAME = "prompts.csv"
+PER_RUN, PER_DAY = 200, 1000
 
 CONFIG = """\
 # Promptsheet: fill the sheet, run this, get the pictures back in the same rows.
@@ -35,45 +44,85 @@ source = {source}
 name = "apiframe"
 endpoint = "imagine"
 api_key = "env:APIFRAME_API_KEY"    # the name of an environment variable, never the key itself
-
+{defaults}
 [budget]                            # credits; a picture costs 4
-per_run = 200
-per_day = 1000
-
+per_run = {per_run}
+per_day = {per_day}
+{rules}
 [media]
-save_to = "media/"                  # every picture is saved here as it comes
+save_to = {save_to}
 """
+DEFAULTS = """
+[defaults]                          # where a row leaves its cell empty
+aspect_ratio = {aspect_ratio}
+"""
+RULES = """
+[rules]
+approval = true                     # a row is sent once its cell `approved` is filled
+"""
+SAVED = '"media/"                  # every picture is saved here as it comes'
+NOT_SAVED = '""                        # pictures are not saved, only their addresses are written'
 
 
-def init(console: Console, sheet: Path, config: Path | None, adopt: bool) -> int:
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a new configuration shall say; None is what nobody has said, so the usual."""
+
+    aspect_ratio: str | None = None
+    per_day: int | None = None
+    approval: bool | None = None
+    save: bool | None = None
+
+
+def init(
+    console: Console, sheet: Path | None, config: Path | None, adopt: bool, wanted: Wanted
+) -> int:
     """Write a configuration beside the sheet, and the sheet if there is none; overwrite nothing.
 
-    With `adopt` the columns that another tool filled become ours, though they hold text.
+    Who says nothing at all is asked, on a terminal. With `adopt` the columns that another tool
+    filled become ours, though they hold text.
     """
-    if sheet.suffix.casefold() not in (".csv", ".tsv"):
-        raise ConfigError(f"{sheet.name} is not a .csv or .tsv file. Save the sheet as CSV first.")
-    config = config or sheet.parent / "promptsheet.toml"
-    if config.exists() and (other := wiring.load(config).source) != sheet.resolve():
-        raise ConfigError(f"{config} is for {other}. Name another one with --config.")
-    _write_sheet(console, sheet)
-    is_new = _write_config(console, config, sheet)
+    silent = sheet is None and config is None and not adopt and wanted == Wanted()
+    asks = silent and sys.stdin.isatty() and console.is_terminal
+    if asks:
+        console.print("Press Enter where what stands in [brackets] is right.\n", markup=False)
+        sheet = _ask("Which CSV or Excel file? A new one is made", SHEET_NAME, _sheet_named)
+    sheet = _usable(sheet or Path(SHEET_NAME))
+    config = config or sheet.parent / CONFIG_NAME
+    if config.exists():
+        if (other := wiring.load(config).source) != sheet.resolve():
+            raise ConfigError(f"{config} is for {other}. Name another one with --config.")
+        if wanted != Wanted():
+            raise ConfigError(
+                f"{config} is there already, and stays as it is. Change it with an editor, or name "
+                "another one with --config."
+            )
+    elif asks:
+        wanted = _asked()
+        console.print()
+    _check(wanted)
+    _write_sheet(console, sheet, wanted)
+    is_new = _write_config(console, config, sheet, wanted)
     settings = wiring.load(config)
     if adopt:
         _take_over(console, settings)
     with wiring.previewing(settings) as book:
-        rows = len(book.plan.to_send)
-        many = "1 row is" if rows == 1 else f"{rows} rows are"
-        console.print(f"{many} ready to be sent. See what a run would do:\n", markup=False)
+        statuses = book.plan.statuses
+        console.print(_ready(len(book.plan.to_send), statuses["needs approval"]), markup=False)
+    console.print("See what a run would do:\n")
     path = shlex.quote(str(config))
-    console.print(f"    promptsheet run {path} --plan", markup=False)
+    _command(console, f"promptsheet run {path} --plan")
     if settings.api_key is not None:
         console.print("\nThen run it:\n", markup=False)
     elif is_new:
         console.print("\nThen set your key, and run it:\n", markup=False)
-        console.print("    export APIFRAME_API_KEY=…", markup=False)
+        _command(console, "export APIFRAME_API_KEY=…")
     else:
         console.print("\nThen set your key as its api_key says, and run it:\n", markup=False)
-    console.print(f"    promptsheet run {path} --wait", markup=False)
+    _command(console, f"promptsheet run {path} --wait")
     return 0
 
 
@@ -107,35 +156,150 @@ def demo(console: Console, folder: Path) -> int:
     return outcome.code if outcome.code > 1 else 0
 
 
-def _write_sheet(console: Console, sheet: Path) -> None:
+def _asked() -> Wanted:
+    """What a person at the terminal answers; each answer is checked as it comes."""
+    return Wanted(
+        aspect_ratio=_ask("Aspect ratio where a row has none, as 16:9 (Enter: none)", "", _ratio),
+        per_day=_ask("Credits a day, at most (a picture costs 4)", str(PER_DAY), _credits),
+        approval=typer.confirm("Must somebody approve each row before it is sent?", default=False),
+        save=typer.confirm("Save the pictures in the folder media beside it?", default=True),
+    )
+
+
+def _ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
+    """An answer; one that cannot be used is told why, and asked for again."""
+
+    def value(text: str) -> _T:
+        try:
+            return read(text)
+        except ConfigError as e:
+            raise typer.BadParameter(str(e)) from e
+
+    answer: _T = typer.prompt(question, default=usual, value_proc=value, show_default=bool(usual))
+    return answer
+
+
+def _sheet_named(text: str) -> Path:
+    # A file that is dragged into a terminal comes in quotation marks.
+    return _usable(Path(text.strip().strip("'\"")).expanduser())
+
+
+def _ratio(text: str) -> str:
+    _check(Wanted(aspect_ratio=text.strip()))
+    return text.strip()
+
+
+def _credits(text: str) -> int:
+    if not text.strip().isdecimal():
+        raise ConfigError("Write a whole number of credits, such as 1000.")
+    _check(Wanted(per_day=int(text)))
+    return int(text)
+
+
+def _usable(sheet: Path) -> Path:
+    """The path, if a sheet can lie there."""
+    if sheet.suffix.casefold() not in (".csv", ".tsv", ".xlsx", ".xlsm"):
+        raise ConfigError(
+            f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first."
+        )
+    if sheet.is_dir():
+        raise ConfigError(f"{sheet} is a folder. Name a file in it.")
+    return sheet
+
+
+def _check(wanted: Wanted) -> None:
+    """Raises ConfigError, before anything is made, if the configuration could not be used."""
+    with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
+        trial = Path(folder) / CONFIG_NAME
+        trial.write_text(_config(SHEET_NAME, wanted), "utf-8")
+        try:
+            settings = wiring.load(trial)
+        except ConfigError as e:
+            starts = f"{CONFIG_NAME}: ", "defaults: "
+            raise ConfigError(*(_without(starts, problem) for problem in e.problems)) from e
+    price = settings.provider.endpoints[settings.endpoint].credits or 0
+    if (settings.budget.per_day or 0) < price:
+        raise ConfigError(f"A picture costs {price} credits. Allow at least so many a day.")
+
+
+def _without(starts: tuple[str, ...], text: str) -> str:
+    for start in starts:
+        text = text.removeprefix(start)
+    return text
+
+
+def _config(source: str, wanted: Wanted) -> str:
+    per_day = PER_DAY if wanted.per_day is None else wanted.per_day
+    return CONFIG.format(
+        source=_toml(source),
+        defaults=DEFAULTS.format(aspect_ratio=_toml(wanted.aspect_ratio))
+        if wanted.aspect_ratio
+        else "",
+        per_run=min(PER_RUN, per_day),
+        per_day=per_day,
+        rules=RULES if wanted.approval else "",
+        save_to=NOT_SAVED if wanted.save is False else SAVED,
+    )
+
+
+def _ready(ready: int, unapproved: int) -> str:
+    if unapproved:
+        return f"{show.rows(unapproved)} to approve: write yes into the column approved."
+    if not ready:
+        return "No row is ready to be sent. Write a prompt into the column prompt."
+    return f"{show.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent."
+
+
+def _command(console: Console, words: str) -> None:
+    """A command to be copied: never broken into lines."""
+    console.print(Text(f"    {words}", style="bold"), soft_wrap=True)
+
+
+def _write_sheet(console: Console, sheet: Path, wanted: Wanted) -> None:
     if sheet.exists():
         console.print(f"{sheet} is there and stays as it is.", markup=False)
         return
-    text = io.StringIO()
-    delimiter = "\t" if sheet.suffix.casefold() == ".tsv" else ","
-    csv.writer(text, delimiter=delimiter).writerows([HEADER + OURS, SAMPLE + ("",) * len(OURS)])
-    _create(sheet, text.getvalue())
+    header = [*HEADER, *ALWAYS]
+    if wanted.approval:
+        header.insert(header.index("skip"), "approved")
+    sample = SAMPLE | {"aspect_ratio": wanted.aspect_ratio or "16:9"}
+    rows = (tuple(header), tuple(sample.get(name, "") for name in header))
+    match sheet.suffix.casefold():
+        case ".xlsx":
+            from pipeline.sheets.excel import new_workbook
+
+            _create(sheet, new_workbook(rows))
+        case ".xlsm":
+            raise ConfigError(
+                f"{sheet} is not there, and macros are Excel's to make: name a .xlsx."
+            )
+        case kind:
+            text = io.StringIO()
+            csv.writer(text, delimiter="\t" if kind == ".tsv" else ",").writerows(rows)
+            _create(sheet, text.getvalue().encode())
     console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
 
 
-def _write_config(console: Console, config: Path, sheet: Path) -> bool:
+def _write_config(console: Console, config: Path, sheet: Path, wanted: Wanted) -> bool:
     """Whether it had to be written."""
     if config.exists():
         console.print(f"{config} is there and stays as it is.", markup=False)
         return False
     source = os.path.relpath(sheet.resolve(), config.resolve().parent)
-    _create(config, CONFIG.format(source=_toml(source)))
+    _create(config, _config(source, wanted).encode())
     console.print(f"{config} is made.", markup=False)
     return True
 
 
-def _create(file: Path, text: str) -> None:
+def _create(file: Path, content: bytes) -> None:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("x", encoding="utf-8", newline="") as out:
-            out.write(text)
+        with file.open("xb") as out:
+            out.write(content)
     except OSError as e:
-        raise SheetError(f"{file} cannot be made: {e.strerror}.") from e
+        raise SheetError(
+            f"{file} cannot be made: {e.strerror}. Name a folder that you may write into."
+        ) from e
 
 
 def _toml(text: str) -> str:

@@ -18,9 +18,11 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pipeline import config
+from pipeline import glance
 from pipeline.book import Book, Header
 from pipeline.config import GoogleSource, Settings
+from pipeline.config import configs as configs
+from pipeline.config import load as load
 from pipeline.core.columns import read_header
 from pipeline.core.errors import ConfigError, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
@@ -45,17 +47,6 @@ START = f"{BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 def now() -> datetime:
     """The time, in UTC."""
     return datetime.now(UTC)
-
-
-def configs() -> Path:
-    """The folder of configurations that comes with the program."""
-    inside = Path(__file__).parent / "configs"  # where a wheel puts it
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
-
-
-def load(path: Path, need_key: bool = False) -> Settings:
-    """The settings of a configuration file. Raises ConfigError with every problem there is."""
-    return config.load(path, configs() / "providers", os.environ, need_key)
 
 
 @contextmanager
@@ -92,19 +83,27 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
         return _google_sheet(source, settings, store)
     place = str(source.resolve())
     if settings.sheet_id:
-        return _placed(CsvSheet(source, key=settings.sheet_id), store, place)
+        return _placed(_sheet_of(settings, settings.sheet_id), store, place)
     for record in store.sheets():
         if record.place == place:
-            return CsvSheet(source, key=record.key)
-    sheet = CsvSheet(source)
-    if moved := _moved_here(sheet, settings, store):
-        return _placed(CsvSheet(source, key=moved), store, place)
+            return _sheet_of(settings, record.key)
+    if moved := _moved_here(_sheet_of(settings), settings, store):
+        return _placed(_sheet_of(settings, moved), store, place)
     key, number = place, 1
     # Where another start has made the record in this very moment, both must mean the same sheet.
     while store.sheet(key).place not in ("", place):
         number += 1  # the sheet of that name has moved away, and this is another
         key = f"{place}#{number}"
-    return _placed(CsvSheet(source, key=key), store, place)
+    return _placed(_sheet_of(settings, key), store, place)
+
+
+def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
+    """The sheet of that kind which the file's name tells."""
+    if settings.file.suffix.casefold() in (".xlsx", ".xlsm"):
+        from pipeline.sheets.excel import ExcelSheet
+
+        return ExcelSheet(settings.file, tab=settings.tab, key=key)
+    return CsvSheet(settings.file, key=key)
 
 
 def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
@@ -245,12 +244,27 @@ async def run(
                     keep_lease=lambda: store.renew(lease, LEASE_SECONDS),
                 )
                 started(runner)
-                return await runner.run()
+                outcome = await runner.run()
+            if book.is_at_rest(settings.media is not None) and not outcome.sentences:
+                _note_rest(settings, store, sheet, book)
+            return outcome
         finally:
             # Where the disk is full, what came of the pass is told all the same; the lease of a
             # dead process is in nobody's way.
             with suppress(StoreError):
                 store.release(lease)
+
+
+def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> None:
+    """So that the next pass can see at a glance that nothing has changed."""
+    if not isinstance(settings.source, Path):
+        return
+    with suppress(OSError, StoreError):
+        claim = glance.claim_of(settings.source)
+        seen = glance.Rest(
+            sheet.fingerprint, claim, glance.settings_of(settings), book.cursor, book.counter
+        )
+        store.note_rest(sheet.key, seen.to_text())
 
 
 class _Wire:

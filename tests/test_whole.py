@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import ClassVar
@@ -69,6 +70,7 @@ class Machine(RuleBasedStateMachine):
 
     counts: ClassVar[Counter[str]] = Counter()
     examples = 0
+    file = "prompts.csv"
     #: Over all runs of this process.
     started = 0
 
@@ -80,7 +82,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(shape=SHAPES, number=st.integers(0, 10**6), rows=st.integers(2, 4))
     def a_sheet(self, shape: Shape, number: int, rows: int) -> None:
-        self.world = World(number, shape)
+        self.world = World(number, replace(shape, file=self.file))
         for row in range(rows):
             self.world.team.do("add", number + row, self.world.clock())
         if APPROVED in shape.titles:
@@ -327,12 +329,15 @@ class Machine(RuleBasedStateMachine):
         return self.world.passes[pick % len(self.world.passes)]
 
 
-def run(number: int, examples: int, steps: int = 30, shrink: bool = False) -> type[Machine]:
+def run(
+    number: int, examples: int, steps: int = 30, shrink: bool = False, sheet: str = "prompts.csv"
+) -> type[Machine]:
     """The machine with its own count, run with a seed; raises what it finds."""
 
     class Fresh(Machine):
         counts: ClassVar[Counter[str]] = Counter()
         examples = 0
+        file = sheet
 
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
     chosen = settings(
@@ -394,6 +399,23 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_rest() -> None:
     ran = run(7, 80)
+
+    print(told(ran))
+    assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
+
+
+def test_the_same_holds_for_an_excel_workbook() -> None:
+    ran = run(11, 4, sheet="prompts.xlsx")
+
+    print(told(ran))
+    assert ran.counts["left in peace"] >= 4
+    assert sum(ran.counts[how] for how in TAKEN) >= 4
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_an_excel_workbook_sees_in_a_long_run_what_a_csv_file_sees() -> None:
+    ran = run(11, 100, sheet="prompts.xlsx")
 
     print(told(ran))
     assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []

@@ -179,7 +179,8 @@ def _no_header(columns: Columns, grid: Grid, fields: Collection[str]) -> str:
             )
     return (
         f"No column is named like something to send ({', '.join(sorted(fields))}). "
-        "The header must be the first line; name a column prompt, or set [columns] prompt."
+        "The header must be the first line; name a column prompt, "
+        'or set [columns] prompt = "Your title".'
     )
 
 

@@ -100,6 +100,14 @@ def over_budget(cap: str) -> str:
     return f"The budget is used up ([budget] {cap}). This row goes {when}, or raise the budget."
 
 
+def beyond_budget(cap: str, allowed: int, price: int) -> str:
+    """One row costs more than `cap` allows in all, so that waiting would be in vain."""
+    return (
+        f"This row costs {in_credits(price)}, and [budget] {cap} allows {allowed}. "
+        f"Raise {cap} to have it made."
+    )
+
+
 def refused(api: str, reason: str) -> str:
     """The API took nothing and said why."""
     why = f": {quoted(reason)}" if reason else ""

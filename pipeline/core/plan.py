@@ -24,6 +24,11 @@ from pipeline.core.states import is_open, shown, state_of
 TAKEN_OVER = "another store may have sent it"
 #: Statuses that need a person before anything more comes of the row.
 NEEDS_A_PERSON = ("invalid", "failed", "check needed")
+#: Statuses that stay as they are until a person, or the API, does something.
+AT_REST = (
+    *("done", "failed", "invalid", "check needed", "skipped", "needs approval", "copy", "stranger"),
+    "edited",
+)
 
 _UNTICKED = frozenset(
     ("", "false", "no", "n", "0", "off", "falsch", "nein", "faux", "non", "falso")
@@ -170,9 +175,17 @@ def over_budget(lines: Iterable[Line], caps: Mapping[str, int | None], rules: Ru
     return beyond
 
 
-def short_of_budget(line: Line, cap: str) -> Line:
-    """The line as it is when the budget does not cover it."""
-    return replace(line, status="over budget", note=notes.over_budget(cap), endpoint="")
+def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None], rules: Rules) -> Line:
+    """The line as it is when the budget does not cover it: `cap` is what is used up.
+
+    `allowed` are the caps as they are set: a row that alone costs more would wait in vain.
+    """
+    price = rules.provider.endpoints[line.endpoint].credits or 0
+    note = notes.over_budget(cap)
+    for name, most in allowed.items():
+        if most is not None and price > most:
+            note = notes.beyond_budget(name, most, price)
+    return replace(line, status="over budget", note=note, endpoint="")
 
 
 def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> bool:

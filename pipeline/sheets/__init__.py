@@ -24,6 +24,10 @@ class Sheet(Protocol):
     def title(self) -> str:
         """What people call it, for messages."""
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the bytes of the last reading; empty where the sheet is no file."""
+
     def read(self) -> Grid:
         """The sheet as it is now. Raises SheetError if it cannot be reached."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -40,11 +41,18 @@ class CsvSheet:
         self._pause = pause
         self.key = key or str(self._path)
         self.title = path.name
+        self._content = b""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the file's bytes as they were last read."""
+        return hashlib.sha256(self._content).hexdigest()
 
     def read(self) -> Grid:
         """The file as it is now; an empty file is an empty grid."""
         after_a_kill(self._path, self._exchange)
-        return self._text(read_file(self._path, pause=self._pause)).grid
+        self._content = read_file(self._path, pause=self._pause)
+        return self._text(self._content).grid
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
         """Change the cells that `patch_for` names in the grid just read: the grid read back.
@@ -64,8 +72,8 @@ class CsvSheet:
                     f" {lost.name}. {_SAVE_AGAIN}"
                 ) from lost
 
-        content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
-        return text_of(content).grid
+        self._content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
+        return text_of(self._content).grid
 
     def read_claim(self) -> Claim | None:
         """The claim in `NAME.promptsheet` beside the file, or None."""

@@ -95,6 +95,11 @@ class GoogleSheet:
         return self._key
 
     @property
+    def fingerprint(self) -> str:
+        """A Google Sheet is no file."""
+        return ""
+
+    @property
     def title(self) -> str:
         """The spreadsheet and its tab, as people call them."""
         return " / ".join(filter(None, (self._name, self._tab))) or "the Google Sheet"

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, case, delete, or_, select, update
 
 from pipeline.core.model import Claim
 from pipeline.store.base import Base, made, upsert
-from pipeline.store.tables import leases, sheets
+from pipeline.store.tables import leases, meta, sheets
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,15 @@ class Sheets(Base):
                 return False
             moved = update(sheets).where(sheets.c.key == key).values(key=new_key)
             return connection.execute(moved).rowcount == 1
+
+    def note_rest(self, key: str, note: str) -> None:
+        """Keep what a pass saw that left nothing to do (see `glance`), instead of what was kept."""
+        with self._writing() as connection:
+            kept = {"name": f"rest of {made(connection, key)}", "value": note}
+            noting = upsert(connection, meta).values(kept)
+            connection.execute(
+                noting.on_conflict_do_update(index_elements=["name"], set_={"value": note})
+            )
 
     def raise_claim(self, sheet: str, word: str, at_least: int = 0) -> Claim:
         """The next claim of this store on the sheet, noted here before it is written there."""

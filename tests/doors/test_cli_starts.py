@@ -41,7 +41,7 @@ def test_init_makes_a_sheet_and_a_configuration_and_overwrites_nothing(team: Tea
     before = team.traces()
     again = team.start("init")
     other = team.start("init", "other.csv")
-    excel = team.start("init", "plan.xlsx")
+    old = team.start("init", "plan.xls")
 
     assert again.code == 0
     assert "prompts.csv is there and stays as it is. promptsheet.toml is there" in again.said
@@ -50,9 +50,9 @@ def test_init_makes_a_sheet_and_a_configuration_and_overwrites_nothing(team: Tea
         2,
         f"promptsheet.toml is for {team.sheet}. Name another one with --config.\n",
     )
-    assert (excel.code, excel.err) == (
+    assert (old.code, old.err) == (
         2,
-        "plan.xlsx is not a .csv or .tsv file. Save the sheet as CSV first.\n",
+        "plan.xls is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first.\n",
     )
     assert team.traces() == before
     assert team.start("init", "other.csv", "--config", "other.toml").code == 0

@@ -85,7 +85,7 @@ def test_a_configuration_that_cannot_be_used_says_why(
         (None, "There is no file {path}. Run init to make a configuration."),
         (b"[sheet\n", "promptsheet.toml: this is not TOML: Expected ']'"),
         (b"\xff", "{path} cannot be read: it is not UTF-8 text."),
-        (b'[sheet]\nsource = "a.xlsx"\n', 'promptsheet.toml: sheet.source: "a.xlsx" is not a .csv'),
+        (b'[sheet]\nsource = "a.xls"\n', 'promptsheet.toml: sheet.source: "a.xls" is not a .csv'),
     ],
 )
 def test_a_configuration_that_cannot_be_read_says_why(
@@ -216,7 +216,8 @@ def test_a_sheet_that_cannot_be_used_is_named_with_its_cure(team: Team) -> None:
     assert nameless.code == 2
     assert (
         "✗ No column is named like something to send (aspect_ratio, prompt). The header must be "
-        "the first line; name a column prompt, or set [columns] prompt." in nameless.said
+        'the first line; name a column prompt, or set [columns] prompt = "Your title".'
+        in nameless.said
     )
 
     team.write("prompt,prompt", "a fox,an owl")

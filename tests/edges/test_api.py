@@ -84,7 +84,7 @@ def test_a_provider_may_want_a_scheme_word_before_the_key() -> None:
         }
     )
 
-    assert f"x-auth: Bearer {KEY}\r\n".encode() in asyncio.run(what_arrives(IMAGINE, bearer))
+    assert f"X-Auth: Bearer {KEY}\r\n".encode() in asyncio.run(what_arrives(IMAGINE, bearer))
 
 
 def test_the_key_is_in_no_repr_and_no_error() -> None:
@@ -110,7 +110,7 @@ def test_a_key_that_cannot_stand_in_a_header_is_a_problem_of_the_configuration(k
 
 
 def test_a_line_break_at_the_end_of_a_key_file_is_no_part_of_the_key() -> None:
-    assert f"authorization: {KEY}\r\n".encode() in asyncio.run(
+    assert f"Authorization: {KEY}\r\n".encode() in asyncio.run(
         what_arrives(IMAGINE, key=KEY + "\n")
     )
 

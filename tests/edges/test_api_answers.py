@@ -167,7 +167,11 @@ LINES = [
         resets_after_reading,
         BROKEN,
     ),
-    Line("half an answer, then FIN", half(ACCEPTED, reset=False), Lost("the answer broke off")),
+    Line(
+        "half an answer, then FIN",
+        half(ACCEPTED, reset=False),
+        Lost("the answer broke off, or cannot be unpacked"),
+    ),
     Line(
         "half an answer, then RST",
         half(ACCEPTED, reset=True),
@@ -193,7 +197,7 @@ LINES = [
     Line(
         "something that is not HTTP",
         answers(b"220 mail.example.com ESMTP\r\n\r\n"),
-        Lost("the answer cannot be read (HttpProcessingError)"),
+        Lost("the answer is not HTTP"),
     ),
 ]
 

@@ -24,7 +24,7 @@ def load(
 ) -> config.Settings:
     path = tmp_path / "mine.toml"
     path.write_text(text, encoding="utf-8")
-    return config.load(path, PROVIDERS, KEY if environ is None else environ, need_key)
+    return config.load(path, need_key, PROVIDERS, KEY if environ is None else environ)
 
 
 def problems(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
@@ -171,7 +171,7 @@ def test_a_span_of_time_is_written_as_people_write_it(
 
 def test_no_configuration_is_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no file .*nope.toml. Run init"):
-        config.load(tmp_path / "nope.toml", PROVIDERS, KEY)
+        config.load(tmp_path / "nope.toml", True, PROVIDERS, KEY)
 
 
 def test_what_is_no_toml_is_a_sentence(tmp_path: Path) -> None:
@@ -225,7 +225,7 @@ def test_a_google_sheet_is_known_by_its_address(tmp_path: Path) -> None:
     ("lines", "told"),
     [
         ('source = "https://example.com/sheet"', "is not the address of a Google Sheet. Copy it"),
-        ('source = "rows.csv"\ntab = "Prompts"', "sheet.tab: is only for a Google Sheet"),
+        ('source = "rows.csv"\ncredentials = "env:X"', "credentials: is only for a Google Sheet"),
         (f'source = "{ADDRESS}"\ncredentials = "env:NOPE"', '"env:NOPE" is not set, missing or'),
         (f'source = "{ADDRESS}"\ncredentials = "abc"', "never write it here"),
         (f'source = "{ADDRESS}"\nbase_url = "elsewhere"', "write an address such as"),

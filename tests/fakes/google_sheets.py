@@ -16,7 +16,7 @@
   `route(session)` mounts the way here into any `requests.Session`, and `way()` is that adapter
   (Google's addresses stay as they are; the token endpoint and google-auth's background call are
   caught too);
-- `log`: an `Asked` for each request of the API (not for tokens: `token_log`), `reads`, `writes`;
+- `log`: an `Asked` for each request of the API, `reads`, `writes`; `token_log`, `other_log`;
 - `between(act)`: `act(asked)` is called before each request is applied; it may change the state,
   here a scripted person acts (`tests.fakes.google.person`). `between(None)` ends it;
 - `faults`: what goes wrong at which request (`tests.fakes.google.faults`);
@@ -55,6 +55,7 @@ from tests.fakes.google.account import EMAIL, SCOPE, Tokens, key_file
 from tests.fakes.google.entering import Value
 from tests.fakes.google.facts import Facts
 from tests.fakes.google.faults import Fault, Faults
+from tests.fakes.google.fields import check_body
 from tests.fakes.google.grid import Book, Sheet
 from tests.fakes.google.places import by_filter, by_text
 from tests.fakes.google.quota import Quota
@@ -112,7 +113,12 @@ class Asked:
 
 
 class Way(requests.adapters.HTTPAdapter):
-    """Brings requests to any address to the server."""
+    """Brings requests to any address to the server.
+
+    google-auth copies the session for its call in the background: what is not named here is lost.
+    """
+
+    __attrs__ = [*requests.adapters.HTTPAdapter.__attrs__, "base"]  # noqa: RUF012
 
     def __init__(self, base: str) -> None:
         self.base = base
@@ -144,6 +150,8 @@ class GoogleSheets:
     faults: Faults = field(default_factory=Faults)
     log: list[Asked] = field(default_factory=list)
     token_log: list[Asked] = field(default_factory=list)
+    #: Calls of other APIs, which all get a 404; google-auth makes one in the background.
+    other_log: list[str] = field(default_factory=list)
     troubles: list[BaseException] = field(default_factory=list)
     _between: Callable[[Asked], object] | None = None
     _lock: RLock = field(default_factory=RLock)
@@ -251,6 +259,7 @@ class GoogleSheets:
         if parts.path == "/token":
             return self._token(method, parts.path, parse_qs(raw.decode()))
         if not parts.path.startswith("/v4/spreadsheets"):
+            self.other_log.append(f"{method} {unquote(parts.path)}")
             return _as_json(404, refusals.unknown().body)
         try:
             body = json.loads(raw) if raw else None
@@ -325,6 +334,7 @@ class GoogleSheets:
         said: Json = asked.body or {}
         if not isinstance(said, dict):
             raise refusals.bad('Invalid JSON payload received. Unknown name "": Root element.')
+        check_body(asked.call, said)
         many = asked.query.get("ranges", [])
         match asked.method, verb, rest.partition("/")[0]:
             case "GET", "", "":
@@ -468,7 +478,7 @@ def google_sheets(
     google = GoogleSheets(clock, facts, Quota(clock, facts, reads, writes), Tokens(clock))
     server = _Server(google)
     google.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
     thread.start()
     try:
         yield google

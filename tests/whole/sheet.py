@@ -17,6 +17,8 @@ from datetime import datetime
 from pathlib import Path
 from random import Random
 
+from openpyxl import Workbook, load_workbook
+
 from pipeline.core.columns import OURS, normalise
 
 #: Titles of the columns that people fill; the others of the file are ours.
@@ -69,6 +71,35 @@ class Saved:
     lines: list[Line]
 
 
+def _unpacked(path: Path) -> list[list[str]]:
+    """What stands in a CSV or Excel file."""
+    if path.suffix == ".csv":
+        return list(csv.reader(io.StringIO(path.read_bytes().decode(), newline="")))
+    book = load_workbook(path, read_only=True)
+    return [
+        [str(value or "").replace("_x000D_", "\r") for value in row]
+        for row in book.worksheets[0].iter_rows(values_only=True)
+    ]
+
+
+def _packed(path: Path, rows: list[list[str]]) -> bytes:
+    """A file of that kind with these rows, as a spreadsheet program saves it."""
+    if path.suffix == ".csv":
+        text = io.StringIO(newline="")
+        csv.writer(text, lineterminator="\r\n").writerows(rows)
+        return text.getvalue().encode()
+    book = Workbook()
+    for number, row in enumerate(rows, start=1):
+        for column, text_of_cell in enumerate(row, start=1):
+            if text_of_cell:
+                cell = book.worksheets[0].cell(number, column)
+                cell.value = text_of_cell.replace("\r", "_x000D_")
+                cell.data_type = "s"
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
 class Team:
     """People at a file: each gesture saves it as a spreadsheet program would."""
 
@@ -100,8 +131,7 @@ class Team:
 
     def read(self) -> tuple[list[str], list[list[str]]]:
         """The header and the rows, each as wide as the header."""
-        text = self.path.read_bytes().decode()
-        rows = list(csv.reader(io.StringIO(text, newline="")))
+        rows = _unpacked(self.path)
         header = rows[0]
         return header, [row + [""] * (len(header) - len(row)) for row in rows[1:]]
 
@@ -121,9 +151,7 @@ class Team:
         assert said == wrote, f"people wrote {wrote}, the file says {said}"
 
     def _save(self, header: list[str], rows: list[list[str]]) -> None:
-        out = io.StringIO(newline="")
-        csv.writer(out, lineterminator="\r\n").writerows([header, *rows])
-        self.path.write_bytes(out.getvalue().encode())
+        self.path.write_bytes(_packed(self.path, [header, *rows]))
 
     # -- what was asked for ----------------------------------------------------------------------
 

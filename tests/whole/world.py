@@ -35,6 +35,7 @@ from pipeline.core.plan import Line as Planned
 from pipeline.core.plan import Rules, family
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
 from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.excel import ExcelSheet
 from pipeline.sheets.exchange import exchange
 from pipeline.store import Fact, Lease, Limits, Store, opening
 from tests.whole.api import IMAGINE, PRICE, PROVIDER, Answer, Api, Task, Turn, described, response
@@ -74,17 +75,27 @@ class Shape:
     settle: timedelta = timedelta(0)
     per_run: int | None = None
     per_day: int | None = None
+    file: str = "prompts.csv"
 
 
-class Watched(CsvSheet):
+class Watched:
     """The file, with somebody who may do something in the middle of a write."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(path, key=SHEET, exchange=self._exchanged, pause=lambda seconds: None)
+        kind = ExcelSheet if path.suffix == ".xlsx" else CsvSheet
+        self._sheet = kind(path, key=SHEET, exchange=self._exchanged, pause=lambda seconds: None)
+        self.key, self.title = self._sheet.key, self._sheet.title
+        self.read, self.read_claim = self._sheet.read, self._sheet.read_claim
+        self.write_claim = self._sheet.write_claim
         #: What happens between our reading and the replacement, and right after it.
         self.before: Callable[[], None] | None = None
         self.after: Callable[[], None] | None = None
         self.disturbed = False
+
+    @property
+    def fingerprint(self) -> str:
+        """As the file has it."""
+        return self._sheet.fingerprint
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
         """As ever; what is to happen in between happens once."""
@@ -95,7 +106,7 @@ class Watched(CsvSheet):
             self._let(happens)
             return patch
 
-        return super().write(asked)
+        return self._sheet.write(asked)
 
     def _exchanged(self, incoming: Path, target: Path) -> Path:
         came_out = exchange(incoming, target)
@@ -136,7 +147,7 @@ class World:
         self.chance = Random(seed)
         self.clock = Clock()
         self.api = Api()
-        self.team = Team(self.folder / "prompts.csv", list(shape.titles), list(shape.ours))
+        self.team = Team(self.folder / shape.file, list(shape.titles), list(shape.ours))
         self.passes: list[Pass] = []
         self.mail: list[tuple[str, Fact]] = []
         #: What was recorded as a success, in the order in which it was, by store and job.

@@ -21,7 +21,8 @@ SCOPE = "https://www.googleapis.com/auth/spreadsheets"
 @cache
 def _key_pair() -> tuple[str, str]:
     """A private key and its public one, as PEM; made once for a process."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    # Google's have 2048 bits; to read such a key takes 70 ms, which each test would pay
+    key = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     private = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from tests.fakes.google import entering, places, showing
 from tests.fakes.google.a1 import Area
+from tests.fakes.google.fields import check_request
 from tests.fakes.google.grid import (
     COLUMNS,
     EMPTY,
@@ -45,6 +46,11 @@ def batch_update(book: Book, email: str, said: Json) -> Json:
                 f"Invalid requests[{n}]: exactly one known kind of request is needed: {named}"
             )
         (kind,) = kinds
+        try:
+            check_request(kind, request[kind], n)
+        except Refused:
+            back()
+            raise
         try:
             reply = CHANGES[kind](book, email, request[kind])
         except Refused as refused:
@@ -376,7 +382,7 @@ def _repeat_cell(book: Book, email: str, said: Json) -> None:
 def _append_cells(book: Book, email: str, said: Json) -> None:
     sheet = places.by_id(book, said.get("sheetId", 0))
     meant, rows = _meant(said), said.get("rows") or []
-    top = sheet.used.bottom or 0
+    top = sheet.filled
     if (more := top + len(rows) - len(sheet.rows)) > 0:
         book.insert(sheet, ROWS, len(sheet.rows), more, like_before=True)
     wide = max((len(row.get("values") or []) for row in rows), default=0)

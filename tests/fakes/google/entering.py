@@ -34,6 +34,8 @@ def typed(text: str, locale: str = "en_US") -> tuple[Value, str | None, str]:
         return text[1:], None, ""
     if text.startswith("=") and len(text) > 1:
         return None, text, ""
+    if text[:1].isalpha() and text[0] not in "tTfF":
+        return text, None, ""  # most text is text, which is seen at once
     word = text.strip()
     if word.upper() in ("TRUE", "FALSE"):
         return word.upper() == "TRUE", None, ""

@@ -151,9 +151,15 @@ class Sheet:
     @property
     def used(self) -> Area:
         """The smallest rectangle from A1 that holds everything."""
-        bottom = max((n + 1 for n, row in enumerate(self.rows) if _width(row.cells)), default=0)
-        right = max((_width(row.cells) for row in self.rows), default=0)
+        bottom = self.filled
+        right = max((_width(row.cells) for row in self.rows[:bottom]), default=0)
         return Area(0, bottom, 0, right)
+
+    @property
+    def filled(self) -> int:
+        """How many rows there are, without the empty ones at the end."""
+        rows = self.rows
+        return next((n for n in range(len(rows), 0, -1) if _width(rows[n - 1].cells)), 0)
 
     def where(self, identity: Identity) -> int | None:
         """The index of the row that this is now."""

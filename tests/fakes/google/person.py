@@ -64,6 +64,8 @@ class Person:
     #: No fewer rows than these are left by deleting, no more made by copying.
     fewest: int = 1
     greatest: int = 100_000
+    #: No column is inserted into a sheet whose header is as wide.
+    widest: int = 20
     done: Counter[str] = field(default_factory=Counter)
     gone: set[Identity] = field(default_factory=set)
     changed: list[Changed] = field(default_factory=list)
@@ -82,7 +84,7 @@ class Person:
     @property
     def last(self) -> int:
         """The index behind the last row that has something in it."""
-        return max(self.header, self.sheet.used.bottom or 0)
+        return max(self.header, self.sheet.filled)
 
     def rows(self) -> list[Identity]:
         """The rows of the data, as they stand now."""
@@ -254,9 +256,9 @@ class Person:
 
     def insert_column(self) -> bool:
         """A new column left of any other."""
-        if len(self.sheet.columns) > 60:
-            return False
         filled = len(self.titles())
+        if filled >= self.widest:
+            return False
         self.book.insert(self.sheet, COLUMNS, self.chance.randint(0, max(0, filled - 1)))
         return True
 

@@ -61,6 +61,8 @@ class Replay:
     name: str
     ids: dict[object, object] = field(default_factory=dict)
     equal: int = 0
+    #: Calls that differ in more than the numbers in them.
+    different: set[str] = field(default_factory=set)
     misses: list[Miss] = field(default_factory=list)
 
     def follow(self, interaction: dict[str, Any]) -> None:
@@ -84,6 +86,8 @@ class Replay:
             headers={"Authorization": self.token},
             timeout=20,
         )
+        named = parts.path.partition(number)[2], parts.query, str(request["body"])
+        self.different.add(str((self.name, request["method"], *named)))
         ours = _bare(reply.json())
         recorded = _bare(recorded)
         self._learn(recorded, ours)
@@ -174,9 +178,10 @@ def _first_difference(one: Any, other: Any, at: str = "") -> str:
     return f"{at} is another"
 
 
-def replay(folder: Path) -> tuple[int, list[Miss]]:
-    """All sessions of the folder: how many calls are equal, and the others."""
+def replay(folder: Path) -> tuple[int, int, list[Miss]]:
+    """All sessions of the folder: how many calls are equal, how many differ, and the others."""
     equal, misses = 0, []
+    different: set[str] = set()
     with google_sheets(reads=10**9, writes=10**9) as google, requests.Session() as http:
         google.tokens.given["replay"] = EMAIL, float("inf")
         for path in sorted(folder.glob("*.json")):
@@ -194,17 +199,19 @@ def replay(folder: Path) -> tuple[int, list[Miss]]:
                     )
                 before = session.equal, len(session.misses)
                 session.follow(one)
+                different |= session.different
                 equal += session.equal - before[0]
                 misses += session.misses[before[1] :]
             google.log.clear()
-    return equal, misses
+    return equal, len(different), misses
 
 
 def main(folder: Path, *, in_full: bool) -> None:
     """Print how many are equal, and the rest by its reasons."""
-    equal, misses = replay(folder)
+    equal, different, misses = replay(folder)
     calls = equal + len(misses)
-    print(f"{equal} of {calls} calls are answered equal ({equal / max(1, calls):.1%})")
+    share = f"{equal / max(1, calls):.1%}"
+    print(f"{equal} of {calls} calls ({different} different ones) are answered equal: {share}")
     for reason, count in Counter(miss.reason for miss in misses).most_common():
         print(f"{count:5}  {reason}")
         for miss in misses:

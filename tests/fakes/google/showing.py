@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.fakes.google import entering, formulas, places
 from tests.fakes.google.a1 import Area
+from tests.fakes.google.fields import check_mask
 from tests.fakes.google.grid import COLUMNS, ROWS, Book, Cell, Line, Sheet
 from tests.fakes.google.masks import Mask, mask, pick
 from tests.fakes.google.refusals import Json
@@ -53,6 +54,7 @@ def picked(
     with_data: bool,
 ) -> Json:
     if wanted is not None:
+        check_mask(wanted)
         sheets_part = wanted.get("sheets", wanted.get("*"))
         with_data = sheets_part is not None and (not sheets_part or "data" in sheets_part)
     answer: Json = {"spreadsheetId": book.id, "properties": properties(book), "sheets": []}

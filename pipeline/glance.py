@@ -1,0 +1,89 @@
+"""A glance before a pass: whether anything can have changed since the last one left nothing to do.
+
+Most passes of a schedule find all as they left it. A pass that ends *at rest* (every row has its
+final word, every picture is saved) notes what it saw; the next one compares that with the files as
+they are, before anything is loaded that costs time. Whatever is not exactly as it was, or cannot be
+read, is a matter for a real pass.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline.config import Settings
+
+# The store's own parts are too slow to load for this. Whoever works on the sheet has a lease.
+_QUESTION = """
+    select sheets.moved, sheets.counter, note.value
+    from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
+    where sheets.place = ? and not sheets.paused
+    and not exists (select 1 from leases where leases.sheet = sheets.key)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What a pass saw that left nothing to do."""
+
+    #: Digests: of the sheet's bytes, of the claim beside it, of the configuration.
+    sheet: str
+    claim: str
+    settings: str
+    #: Where the store stood: changes of jobs, and claims raised.
+    moved: int
+    counter: int
+
+    def to_text(self) -> str:
+        """The note, as the store keeps it."""
+        return json.dumps(asdict(self))
+
+
+def is_at_rest(settings: Settings) -> bool:
+    """Whether a pass would find nothing new, provably: then there is nothing to do."""
+    source = settings.source
+    if not isinstance(source, Path) or not settings.store_url.startswith("sqlite:///"):
+        return False
+    store = Path(settings.store_url.removeprefix("sqlite:///"))
+    try:
+        if Path(f"{store}.rescue").read_bytes().strip(b"\0"):
+            return False
+        for moved, counter, note in _asked(store, str(source)):
+            seen = Rest(
+                digest(source.read_bytes()),
+                claim_of(source),
+                settings_of(settings),
+                moved,
+                counter,
+            )
+            return bool(note == seen.to_text())
+    except (OSError, sqlite3.Error):
+        pass
+    return False
+
+
+def digest(content: bytes) -> str:
+    """A short name for bytes."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def claim_of(source: Path) -> str:
+    """A digest of the claim beside a sheet's file. Raises OSError where there is none."""
+    return digest(source.with_name(f"{source.name}.promptsheet").read_bytes())
+
+
+def settings_of(settings: Settings) -> str:
+    """A digest of a configuration, all but its secrets: these show themselves to nobody."""
+    return digest(repr(settings).encode())
+
+
+def _asked(store: Path, place: str) -> list[tuple[int, int, str]]:
+    # Without a log of changes beside it nobody is writing, and SQLite need not make its side files.
+    at_rest = not Path(f"{store}-wal").exists()
+    address = f"{store.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
+    with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
+        return connection.execute(_QUESTION, (place,)).fetchall()

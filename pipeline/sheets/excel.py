@@ -1,0 +1,270 @@
+"""An Excel workbook as a sheet: one tab of it is read, and only our cells change in it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from pipeline.core.errors import SheetError
+from pipeline.core.model import Claim, Grid, Patch
+from pipeline.sheets.claim_file import read_claim, write_claim
+from pipeline.sheets.exchange import Exchange, exchange
+from pipeline.sheets.left_overs import Pause
+from pipeline.sheets.number_formats import shown_moment, shown_number
+from pipeline.sheets.replace import after_a_kill, read_file, rewrite
+from pipeline.sheets.workbook import Tab, Workbook
+from pipeline.sheets.worksheet import (
+    MAX_COLUMNS,
+    Cell,
+    SharedFormula,
+    Unreadable,
+    Worksheet,
+    box_of_row,
+    letters,
+    unescaped,
+    whole,
+)
+
+#: What a formula shows that no program has worked out yet.
+NOT_YET = "Loading…"
+#: A cell of Excel holds so many letters; those beyond are cut off.
+MOST_LETTERS = 32_767
+_MOST_CELLS = 20_000_000
+
+
+class ExcelSheet:
+    """One tab of an .xlsx or .xlsm file; a link is followed once, when the sheet is made.
+
+    Values are as the last program that worked them out left them. `write` changes nobody's save:
+    see `replace`; nor a workbook that is open in a spreadsheet program: see `open_elsewhere`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        tab: str = "",
+        key: str | None = None,
+        exchange: Exchange = exchange,
+        pause: Pause = time.sleep,
+    ) -> None:
+        self._path = path.resolve()
+        self._tab = tab
+        self._exchange = exchange
+        self._pause = pause
+        self.key = key or str(self._path)
+        self.title = f"{path.name}, {tab}" if tab else path.name
+        self._content = b""
+
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the file's bytes as they were last read."""
+        return hashlib.sha256(self._content).hexdigest()
+
+    def read(self) -> Grid:
+        """The tab as it is now."""
+        need_openpyxl()
+        after_a_kill(self._path, self._exchange)
+        with self._told():
+            self._content = read_file(self._path, pause=self._pause)
+            return _Page.of(self._content, self._tab).grid
+
+    def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
+        """Change the cells that `patch_for` names in the grid just read: the grid read back.
+
+        Cells that already say so are no change, and without a change the file is not touched.
+        """
+        need_openpyxl()
+        page_of = lru_cache(maxsize=2)(lambda content: _Page.of(content, self._tab))
+
+        def change(content: bytes) -> bytes:
+            page = page_of(content)
+            cells = page.changes(patch_for(page.grid))
+            if not cells:
+                return content
+            fresh = page.patched(cells)
+            # Read before it takes the file's place: what is written wrong would be so for good.
+            if not page_of(fresh).says(cells):
+                raise Unreadable("its cells would not be where they belong: save it again")
+            return fresh
+
+        with self._told():
+            self._content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
+            return page_of(self._content).grid
+
+    def read_claim(self) -> Claim | None:
+        """The claim in `NAME.promptsheet` beside the file, or None."""
+        return read_claim(self._path)
+
+    def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
+        """Put `claim` beside the file if `instead_of` is what lies there: whether that was so."""
+        return write_claim(self._path, claim, instead_of)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except SharedFormula as formula:
+            raise SheetError(
+                f"{formula.ref} of {self._path} holds a formula that other cells depend on, where"
+                " results go. Move it to a column of its own. Results are kept and will be written"
+                " then."
+            ) from formula
+        except Unreadable as why:
+            raise SheetError(f"{self._path} cannot be used: {why}.") from why
+
+
+def need_openpyxl() -> None:
+    """Raises SheetError unless the library for workbooks is there."""
+    if importlib.util.find_spec("openpyxl") is None:
+        raise SheetError('An Excel sheet needs openpyxl; install "promptsheet[excel]".')
+
+
+def new_workbook(rows: Grid) -> bytes:
+    """A workbook with one tab, Prompts, whose cells are text and whose header stays in sight."""
+    need_openpyxl()
+    from openpyxl import Workbook as NewWorkbook
+    from openpyxl.worksheet.worksheet import Worksheet as NewWorksheet
+
+    book = NewWorkbook()
+    sheet = book.active
+    assert isinstance(sheet, NewWorksheet), "a new workbook has one worksheet"
+    sheet.title = "Prompts"
+    sheet.freeze_panes = "A2"
+    for row in rows:
+        sheet.append([text or None for text in row])
+    for column, cells in enumerate(sheet.iter_cols()):
+        # What people type stays as it is: 16:9 would be nine past four.
+        sheet.column_dimensions[letters(column)].number_format = "@"
+        for cell in cells:
+            cell.number_format = "@"
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+@dataclass(frozen=True)
+class _Page:
+    """One tab of one workbook, both read."""
+
+    book: Workbook
+    tab: Tab
+    sheet: Worksheet
+
+    @classmethod
+    def of(cls, content: bytes, tab: str) -> _Page:
+        book = Workbook.of(content)
+        chosen = _chosen(book, tab)
+        return cls(book, chosen, Worksheet.of(book.part(chosen.part)))
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Every row at its number; all are as wide as the header, and wider where they hold more.
+
+        The header is as wide as what is merged over it: a column of ours in there would be unseen.
+        """
+        filled = {number: self._texts(row.cells) for number, row in self.sheet.rows.items()}
+        last = max((number for number, texts in filled.items() if any(texts)), default=-1)
+        width = max(len(filled.get(0, ())), box_of_row(self.sheet.merged, 0))
+        if last >= 0 and width * len(filled) > _MOST_CELLS:
+            raise Unreadable("it has too many cells: delete the columns that are not needed")
+        blank = ("",) * width
+        return tuple(
+            (*texts, *blank[len(texts) :]) if (texts := filled.get(number)) else blank
+            for number in range(last + 1)
+        )
+
+    def changes(self, patch: Patch) -> dict[tuple[int, int], str]:
+        """The cells that would show something else than now. Raises IndexError beyond the rows."""
+        cells: dict[tuple[int, int], str] = {}
+        for (number, column), text in patch.items():
+            if number >= len(self.grid):
+                raise IndexError(f"there is no row {number}")
+            if column >= MAX_COLUMNS:
+                raise Unreadable("it has no room at its right: delete what stands in column XFD")
+            text = _fitting(text)
+            if text != self._at(number, column):
+                cells[number, column] = text
+        return cells
+
+    def patched(self, cells: Patch) -> bytes:
+        fresh = self.sheet.patched(cells)
+        return self.book.with_part(self.tab.part, fresh, recount=self.sheet.holds_formula(cells))
+
+    def says(self, cells: Patch) -> bool:
+        return all(self._at(*place) == text for place, text in cells.items())
+
+    def _at(self, number: int, column: int) -> str:
+        # A sheet whose last row was emptied is shorter by that row.
+        row = self.grid[number] if number < len(self.grid) else ()
+        return row[column] if column < len(row) else ""
+
+    def _texts(self, cells: dict[int, Cell]) -> tuple[str, ...]:
+        texts = [""] * (max(cells, default=-1) + 1)
+        for column, cell in cells.items():
+            texts[column] = self._text(cell)
+        while texts and not texts[-1]:
+            texts.pop()
+        return tuple(texts)
+
+    def _text(self, cell: Cell) -> str:
+        value = cell.value
+        if value is None or (not value and cell.kind != "str"):
+            return NOT_YET if cell.has_formula else ""
+        match cell.kind:
+            case "s":
+                return self._shared(value)
+            case "str" | "inlineStr":
+                return unescaped(value)
+            case "b":
+                return "TRUE" if value.strip() in ("1", "true") else "FALSE"
+            case "e":
+                return value.strip()
+            case "d":
+                return self._moment(value.strip(), cell)
+        return shown_number(value.strip(), self._format(cell), from_1904=self.book.from_1904)
+
+    def _shared(self, value: str) -> str:
+        try:
+            return self.book.texts[int(value)]
+        except (ValueError, IndexError):
+            raise Unreadable("it refers to a text that is not there: save it again") from None
+
+    def _moment(self, value: str, cell: Cell) -> str:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            return value
+        return shown_moment(moment, self._format(cell))
+
+    def _format(self, cell: Cell) -> str:
+        formats = self.book.formats
+        number = int(cell.style or 0)
+        return formats[number] if number < len(formats) else "General"
+
+
+def _chosen(book: Workbook, name: str) -> Tab:
+    for tab in book.tabs:
+        if name and tab.name.casefold() == name.casefold():
+            return tab
+    if name:
+        known = ", ".join(f'"{tab.name}"' for tab in book.tabs)
+        raise Unreadable(f'there is no tab "{name}" in it; set [sheet] tab to one of {known}')
+    seen = [tab for tab in book.tabs if not tab.is_hidden] or list(book.tabs)
+    if not seen:
+        raise Unreadable("there is no worksheet in it")
+    return seen[0]
+
+
+def _fitting(text: str) -> str:
+    """Text as a cell can hold it."""
+    units = whole(text).encode("utf-16-le")
+    return units[: 2 * MOST_LETTERS].decode("utf-16-le", "ignore")

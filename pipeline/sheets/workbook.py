@@ -1,0 +1,212 @@
+"""A workbook file: a zip of parts, of which one is the worksheet that we read and write.
+
+Only that part is made anew. All others go over as they are, so that charts, pictures, macros and
+whatever a later Excel invents survive us.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+import re
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+from pipeline.sheets.worksheet import Unreadable, unescaped
+
+#: What all parts of a workbook may come to; a small file that claims more is no sheet of prompts.
+MOST_BYTES = 512 * 1024 * 1024
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+
+
+@dataclass(frozen=True)
+class Tab:
+    """A worksheet by the name on its tab."""
+
+    name: str
+    part: str
+    is_hidden: bool
+
+
+@dataclass(frozen=True)
+class Workbook:
+    """The parts of one workbook, read when they are asked for. Any reading may raise Unreadable."""
+
+    archive: zipfile.ZipFile
+
+    @classmethod
+    def of(cls, content: bytes) -> Workbook:
+        """The workbook in these bytes. Raises Unreadable."""
+        if content.startswith(_OLE):
+            if "EncryptedPackage".encode("utf-16-le") in content:
+                raise Unreadable("it is protected by a password: take that away")
+            raise Unreadable("it is in the old format of Excel: save it as .xlsx")
+        try:
+            archive = zipfile.ZipFile(io.BytesIO(content))
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError):
+            raise Unreadable(
+                "it is no workbook, or is damaged: open it and save it again"
+            ) from None
+        parts = archive.infolist()
+        if sum(part.file_size for part in parts) > MOST_BYTES:
+            limit = MOST_BYTES // 1024 // 1024
+            raise Unreadable(f"unpacked it is larger than {limit} MB: put the prompts in their own")
+        if len({part.filename for part in parts}) < len(parts):
+            raise Unreadable("it has a part twice: open it and save it again")
+        return cls(archive)
+
+    @cached_property
+    def tabs(self) -> tuple[Tab, ...]:
+        """Its worksheets in the order of the tabs; charts have tabs and are none."""
+        targets = self._targets(self._main, "/worksheet")
+        found = []
+        for sheet in _all(self._xml(self._main), "sheet"):
+            ids = [value for name, value in sheet.items() if name.endswith("}id")]
+            if ids and ids[0] in targets:
+                hidden = sheet.get("state", "visible") != "visible"
+                found.append(Tab(unescaped(sheet.get("name", "")), targets[ids[0]], hidden))
+        return tuple(found)
+
+    @cached_property
+    def from_1904(self) -> bool:
+        """Whether its days are counted from 1904 on."""
+        settings = next(_all(self._xml(self._main), "workbookPr"), None)
+        return settings is not None and settings.get("date1904", "") in ("1", "true", "on")
+
+    @cached_property
+    def texts(self) -> tuple[str, ...]:
+        """The texts that cells refer to by number."""
+        return tuple(
+            _text(one)
+            for part in self._targets(self._main, "/sharedStrings").values()
+            for one in _all(self._xml(part), "si")
+        )
+
+    @cached_property
+    def formats(self) -> tuple[str, ...]:
+        """The number format of each style."""
+        from openpyxl.styles.numbers import BUILTIN_FORMATS
+
+        from pipeline.sheets.number_formats import LOCAL_DATES
+
+        formats = {**BUILTIN_FORMATS, **LOCAL_DATES}
+        for part in self._targets(self._main, "/styles").values():
+            styles = self._xml(part)
+            for one in _all(styles, "numFmt"):
+                formats[_whole_number(one.get("numFmtId"))] = one.get("formatCode", "General")
+            table = next(_all(styles, "cellXfs"), None)
+            if table is not None:
+                numbers = (_whole_number(style.get("numFmtId")) for style in _all(table, "xf"))
+                return tuple(formats.get(number, "General") for number in numbers)
+        return ()
+
+    def part(self, name: str) -> bytes:
+        """The bytes of one part."""
+        try:
+            return self.archive.read(name)
+        except KeyError:
+            raise Unreadable(f"its part {name} is missing") from None
+        except RuntimeError:
+            raise Unreadable("it is protected by a password: take that away") from None
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
+            raise Unreadable(f"its part {name} is damaged: open it and save it again") from None
+
+    def with_part(self, name: str, content: bytes, *, recount: bool) -> bytes:
+        """The file with another content in one part.
+
+        With `recount` the list that says in which order formulas are worked out is left out: a
+        program that finds a cell in it without a formula takes the file for damaged, and one that
+        finds no list makes it.
+        """
+        changed: dict[str, bytes | None] = self._without_order() if recount else {}
+        changed[name] = content
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.comment = self.archive.comment
+            for old in self.archive.infolist():
+                at = old.filename
+                fresh = changed[at] if at in changed else self.part(at)
+                if fresh is not None:  # else it is left out
+                    archive.writestr(_like(old), fresh)
+        return out.getvalue()
+
+    def _without_order(self) -> dict[str, bytes | None]:
+        orders = list(self._targets(self._main, "/calcChain").values())
+        if not orders:
+            return {}
+        rels, kinds = _rels_of(self._main), "[Content_Types].xml"
+        without: dict[str, bytes | None] = dict.fromkeys(orders)
+        without[rels] = re.sub(
+            rb"<[^<>]*Relationship\s[^<>]*/calcChain\"[^<>]*/>", b"", self.part(rels)
+        )
+        without[kinds] = re.sub(
+            rb"<[^<>]*Override\s[^<>]*calcChain\.xml\"[^<>]*/>", b"", self.part(kinds)
+        )
+        return without
+
+    @cached_property
+    def _main(self) -> str:
+        for part in self._targets("", "/officeDocument").values():
+            return part
+        raise Unreadable("it is no workbook: open it and save it as .xlsx")
+
+    def _targets(self, part: str, kind: str) -> dict[str, str]:
+        """The parts of a kind that a part refers to, by the id that it uses."""
+        return {
+            one.get("Id", ""): posixpath.normpath(
+                posixpath.join("/", posixpath.dirname(part), one.get("Target", ""))
+            ).lstrip("/")
+            for one in _all(self._xml(_rels_of(part)), "Relationship")
+            if one.get("Type", "").endswith(kind) and one.get("TargetMode") != "External"
+        }
+
+    def _xml(self, name: str) -> Element:
+        content = self.part(name)
+        if b"<!DOCTYPE" in content or content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+            raise Unreadable(f"its part {name} is not as spreadsheet programs write it")
+        try:
+            # Without a document type there are no entities to expand.
+            return ElementTree.fromstring(content)  # noqa: S314
+        except ElementTree.ParseError:
+            raise Unreadable(f"its part {name} is damaged: open it and save it again") from None
+
+
+def _rels_of(part: str) -> str:
+    folder, name = posixpath.split(part)
+    return posixpath.join(folder, "_rels", f"{name}.rels")
+
+
+def _all(tree: Element, name: str) -> Iterator[Element]:
+    """All elements of that name, in whichever of the vocabularies."""
+    return (one for one in tree.iter() if one.tag.rpartition("}")[2] == name)
+
+
+def _text(shared: Element) -> str:
+    """The letters of a text without its looks, and without how it is pronounced."""
+    parts = []
+    for child in shared:
+        kind = child.tag.rpartition("}")[2]
+        if kind == "t":
+            parts.append(child.text or "")
+        elif kind == "r":
+            parts += [run.text or "" for run in _all(child, "t")]
+    return unescaped("".join(parts))
+
+
+def _whole_number(text: str | None) -> int:
+    return int(text) if text and text.isdecimal() else 0
+
+
+def _like(old: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    fresh = zipfile.ZipInfo(old.filename, old.date_time)
+    fresh.compress_type = old.compress_type
+    fresh.comment = old.comment
+    fresh.create_system = old.create_system
+    fresh.external_attr = old.external_attr
+    fresh.internal_attr = old.internal_attr
+    return fresh

@@ -1,0 +1,393 @@
+"""One worksheet of a workbook as its XML lies there: where each cell stands, and how it is changed.
+
+openpyxl's save drops what every formula last came to, and whatever it does not know. So nothing is
+saved: the places of rows and cells are found in the part's own bytes, our cells are put in there,
+and every other byte stays as the program wrote it that people use.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+from xml.parsers import expat
+
+#: The two names of one vocabulary: as all programs write it, and the strict variant.
+NAMESPACES = (
+    "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+    "http://purl.oclc.org/ooxml/spreadsheetml/main",
+)
+MAX_COLUMNS, MAX_ROWS = 16_384, 1_048_576
+
+_REF = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
+_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
+
+
+class Unreadable(Exception):
+    """The part is not what a spreadsheet program writes; says why in a few words."""
+
+
+class SharedFormula(Exception):
+    """A cell holds, or lies in, a formula that other cells live on."""
+
+    def __init__(self, ref: str) -> None:
+        self.ref = ref
+        super().__init__(f"{ref} holds a formula that other cells share")
+
+
+@dataclass(slots=True)
+class Cell:
+    """One cell as it is written; `value` is None where there is none."""
+
+    start: int
+    end: int = 0
+    kind: str = "n"
+    style: str = ""
+    value: str | None = None
+    has_formula: bool = False
+    #: The cells that its formula answers for, and whether each of these takes it from here alone.
+    answers_for: str = ""
+    is_shared: bool = False
+
+
+@dataclass(slots=True)
+class Row:
+    """One row as it is written: where its start tag begins and ends, and where it is closed."""
+
+    start: int
+    inside: int
+    #: Where the next cell goes, and None for a row that is written as one empty tag.
+    close: int | None
+    cells: dict[int, Cell] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Worksheet:
+    """The rows of a worksheet part, by number counted from 0, in the order of the part."""
+
+    content: bytes
+    prefix: str = ""
+    rows: dict[int, Row] = field(default_factory=dict)
+    close: int = 0
+    #: Where the value of the dimension's ref stands, and what it says.
+    dimension: tuple[int, int] | None = None
+    merged: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, content: bytes) -> Worksheet:
+        """The part, read. Raises Unreadable."""
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff") or content[:1] == b"\0":
+            raise Unreadable("its worksheet is not UTF-8 text")
+        sheet = cls(content)
+        _Scan(sheet).run()
+        return sheet
+
+    def holds_formula(self, places: Mapping[tuple[int, int], str]) -> bool:
+        """Whether one of these cells holds a formula now."""
+        return any(
+            (row := self.rows.get(number)) and (cell := row.cells.get(column)) and cell.has_formula
+            for number, column in places
+        )
+
+    def patched(self, cells: Mapping[tuple[int, int], str]) -> bytes:
+        """The part with these cells as text, each in its place. Raises SharedFormula."""
+        self._refuse_shared(cells)
+        by_row: dict[int, dict[int, str]] = defaultdict(dict)
+        for (number, column), text in sorted(cells.items()):
+            by_row[number][column] = text
+        numbers = list(self.rows)
+        edits: list[tuple[int, int, bytes]] = []
+        for number, changes in by_row.items():
+            row = self.rows.get(number)
+            if row is not None:
+                edits += self._in_row(row, number, changes)
+            elif fresh := self._cells(number, changes):
+                after = bisect_left(numbers, number)
+                at = self.rows[numbers[after]].start if after < len(numbers) else self.close
+                tag = f"{self.prefix}row".encode()
+                edits.append((at, at, b'<%b r="%d">%b</%b>' % (tag, number + 1, fresh, tag)))
+        edits += self._wider(cells)
+        return _spliced(self.content, edits)
+
+    def _refuse_shared(self, cells: Mapping[tuple[int, int], str]) -> None:
+        for number, row in self.rows.items():
+            for column, cell in row.cells.items():
+                box = _box(cell.answers_for) if cell.answers_for else None
+                if box is None or box[:2] == box[2:]:
+                    continue
+                # Of a formula that was filled down, only the first cell holds the words.
+                hit = (number, column) in cells if cell.is_shared else _any_in(box, cells)
+                if hit:
+                    raise SharedFormula(f"{letters(column)}{number + 1}")
+
+    def _in_row(
+        self, row: Row, number: int, changes: Mapping[int, str]
+    ) -> Iterator[tuple[int, int, bytes]]:
+        added = {column: text for column, text in changes.items() if column not in row.cells}
+        for column, text in changes.items():
+            if cell := row.cells.get(column):
+                yield cell.start, cell.end, self._cell(number, column, text, cell.style)
+        columns = list(row.cells)
+        at_end = b""
+        for column in added:
+            fresh = self._cells(number, {column: added[column]})
+            after = bisect_left(columns, column)
+            if after < len(columns):
+                at = row.cells[columns[after]].start
+                yield at, at, fresh
+            else:
+                at_end += fresh
+        if at_end:
+            yield from self._at_end(row, at_end)
+
+    def _at_end(self, row: Row, fresh: bytes) -> Iterator[tuple[int, int, bytes]]:
+        # `spans` says between which columns the cells are; it may be left out, and not be wrong.
+        tag = re.sub(rb"""\sspans=(?:"[^"]*"|'[^']*')""", b"", self.content[row.start : row.inside])
+        if row.close is None:
+            opened = tag[:-1].rstrip(b"/ \r\n\t") + b">"
+            yield row.start, row.inside, opened + fresh + f"</{self.prefix}row>".encode()
+            return
+        yield row.start, row.inside, tag
+        yield row.close, row.close, fresh
+
+    def _cells(self, number: int, changes: Mapping[int, str]) -> bytes:
+        return b"".join(
+            self._cell(number, column, text, "") for column, text in changes.items() if text
+        )
+
+    def _cell(self, number: int, column: int, text: str, style: str) -> bytes:
+        p = self.prefix
+        head = f'{p}c r="{letters(column)}{number + 1}"' + (f' s="{style}"' if style else "")
+        if not text:
+            return f"<{head}/>".encode()
+        shown = escaped(text)
+        return (
+            f'<{head} t="inlineStr"><{p}is><{p}t xml:space="preserve">{shown}</{p}t></{p}is></{p}c>'
+        ).encode()
+
+    def _wider(self, cells: Mapping[tuple[int, int], str]) -> Iterator[tuple[int, int, bytes]]:
+        if self.dimension is None:
+            return
+        start, end = self.dimension
+        box = _box(self.content[start:end].decode("utf-8", "replace"))
+        filled = [place for place, text in cells.items() if text]
+        if box is None or not filled:
+            return
+        top, left, bottom, right = box
+        rows, columns = zip(*filled, strict=True)
+        wide = (
+            *(min(top, *rows), min(left, *columns)),
+            *(max(bottom, *rows), max(right, *columns)),
+        )
+        if wide != box:
+            top, left, bottom, right = wide
+            ref = f"{letters(left)}{top + 1}:{letters(right)}{bottom + 1}"
+            yield start, end, ref.encode()
+
+
+class _Scan:
+    """Finds rows and cells by the events of expat, which knows at which byte each begins."""
+
+    def __init__(self, sheet: Worksheet) -> None:
+        self._sheet = sheet
+        self._parser = expat.ParserCreate(namespace_separator="}")
+        self._parser.buffer_text = True
+        self._parser.StartElementHandler = self._root
+        self._parser.StartDoctypeDeclHandler = self._refuse_doctype
+        self._parser.XmlDeclHandler = self._declared
+        self._names: dict[str, str] = {}
+        self._row: Row | None = None
+        self._cell: Cell | None = None
+        self._number = self._column = -1
+        self._text: list[str] = []
+        self._quiet = 0
+
+    def run(self) -> None:
+        """Fill the worksheet."""
+        try:
+            self._parser.Parse(self._sheet.content, True)
+        except expat.ExpatError as error:
+            raise Unreadable(f"its worksheet is damaged ({error})") from None
+        if not self._sheet.close:
+            raise Unreadable("its worksheet has no cells")
+
+    def _root(self, name: str, _attributes: Mapping[str, str]) -> None:
+        space, _, local = name.rpartition("}")
+        if space not in NAMESPACES or local != "worksheet":
+            raise Unreadable("its worksheet is of a kind that is not known here")
+        kinds = ("sheetData", "row", "c", "v", "f", "t", "rPh", "dimension", "mergeCell")
+        self._names = {f"{space}}}{kind}": kind for kind in kinds}
+        self._parser.StartElementHandler = self._start
+        self._parser.EndElementHandler = self._end
+
+    def _start(self, name: str, attributes: Mapping[str, str]) -> None:
+        kind = self._names.get(name)
+        if kind == "c" and self._row is not None:
+            self._start_cell(attributes)
+        elif kind in ("v", "t") and self._cell is not None:
+            self._text.clear()
+            if not self._quiet:
+                self._parser.CharacterDataHandler = self._text.append
+        elif kind == "row":
+            self._start_row(attributes)
+        elif kind == "f" and self._cell is not None:
+            self._cell.has_formula = True
+            if "ref" in attributes:
+                self._cell.answers_for = attributes["ref"]
+                self._cell.is_shared = attributes.get("t") == "shared"
+        elif kind == "rPh":
+            self._quiet += 1
+        elif kind == "sheetData":
+            tag = self._tag()
+            self._sheet.prefix = _prefix(tag)
+            self._sheet.close = self._parser.CurrentByteIndex
+        elif kind == "dimension":
+            at = self._parser.CurrentByteIndex
+            if found := re.search(rb"""\sref=["']([^"']*)["']""", self._tag()):
+                self._sheet.dimension = (at + found.start(1), at + found.end(1))
+        elif kind == "mergeCell":
+            self._sheet.merged.append(attributes.get("ref", ""))
+
+    def _end(self, name: str) -> None:
+        kind = self._names.get(name)
+        if kind in ("v", "t") and self._cell is not None:
+            self._parser.CharacterDataHandler = None
+            if not self._quiet:
+                self._cell.value = (self._cell.value or "") + "".join(self._text)
+        elif kind == "c" and self._cell is not None:
+            if not self._cell.end:
+                at = self._parser.CurrentByteIndex
+                self._cell.end = self._sheet.content.index(b">", at) + 1
+            self._cell = None
+        elif kind == "row" and self._row is not None:
+            # Of an empty tag the end has no place of its own.
+            if not self._sheet.content.endswith(b"/>", self._row.start, self._row.inside):
+                self._row.close = self._parser.CurrentByteIndex
+            self._row = None
+        elif kind == "rPh":
+            self._quiet -= 1
+        elif kind == "sheetData":
+            self._sheet.close = self._parser.CurrentByteIndex
+
+    def _start_row(self, attributes: Mapping[str, str]) -> None:
+        said = attributes.get("r")
+        number = int(said) - 1 if said and said.isdecimal() else self._number + 1
+        if not self._number < number < MAX_ROWS:
+            raise Unreadable("its rows are not in their order")
+        self._number, self._column = number, -1
+        at = self._parser.CurrentByteIndex
+        self._row = Row(at, at + len(self._tag()), None)
+        self._sheet.rows[number] = self._row
+
+    def _start_cell(self, attributes: Mapping[str, str]) -> None:
+        assert self._row is not None, "a cell outside of a row was left out before"
+        ref = attributes.get("r")
+        place = place_of(ref) if ref else (self._number, self._column + 1)
+        if place is None or place[0] != self._number or place[1] <= self._column:
+            raise Unreadable("its cells are not in their order")
+        self._column = place[1]
+        at, tag = self._parser.CurrentByteIndex, self._tag()
+        self._cell = Cell(at, at + len(tag) if tag.endswith(b"/>") else 0)
+        self._cell.kind = attributes.get("t", "n")
+        style = attributes.get("s", "")
+        self._cell.style = style if style.isdecimal() else ""
+        self._row.cells[self._column] = self._cell
+
+    def _tag(self) -> bytes:
+        match = _TAG.match(self._sheet.content, self._parser.CurrentByteIndex)
+        assert match is not None, "expat has just read that tag"
+        return match.group()
+
+    def _refuse_doctype(self, *_: Any) -> None:
+        raise Unreadable("its worksheet declares entities, which no spreadsheet program does")
+
+    def _declared(self, _version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding and encoding.casefold().replace("-", "") != "utf8":
+            raise Unreadable("its worksheet is not UTF-8 text")
+
+
+def letters(column: int) -> str:
+    """The letters of a column counted from 0."""
+    name = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
+def place_of(ref: str) -> tuple[int, int] | None:
+    """Row and column of `B7`, counted from 0; None if it names no cell."""
+    match = _REF.fullmatch(ref)
+    if match is None:
+        return None
+    row, column = int(match[2]) - 1, _column(match[1])
+    return (row, column) if 0 <= row < MAX_ROWS and column < MAX_COLUMNS else None
+
+
+@lru_cache(maxsize=1024)
+def _column(name: str) -> int:
+    column = 0
+    for letter in name.upper():
+        column = column * 26 + ord(letter) - 64
+    return column - 1
+
+
+def box_of_row(refs: list[str], row: int) -> int:
+    """How many columns from the left these ranges take up in a row."""
+    boxes = [box for ref in refs if (box := _box(ref))]
+    return max((right + 1 for top, _, bottom, right in boxes if top <= row <= bottom), default=0)
+
+
+_ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_MARKS = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+def escaped(text: str) -> str:
+    """Text as it stands in XML: what XML cannot hold, or is taken for such, as `_x000D_`."""
+    text = _UNWRITABLE.sub(lambda match: f"_x{ord(match.group()):04X}_", text)
+    return re.sub("[&<>]", lambda match: _MARKS[match.group()], text)
+
+
+def unescaped(text: str) -> str:
+    """The text that `_x000D_` and its like stand for."""
+    if "_x" not in text:
+        return text
+    return whole(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))
+
+
+def whole(text: str) -> str:
+    """Text without halves of letters: pairs are one letter, what is alone a question mark."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _prefix(tag: bytes) -> str:
+    name = re.match(rb"<([^\s/>]+)", tag)
+    assert name is not None, "a tag has a name"
+    before, colon, _ = name[1].decode().rpartition(":")
+    return before + colon
+
+
+def _box(ref: str) -> tuple[int, int, int, int] | None:
+    """Top, left, bottom, right of `A1:B7` or `A1`."""
+    first, _, last = ref.partition(":")
+    start, end = place_of(first), place_of(last or first)
+    return (*start, *end) if start and end else None
+
+
+def _any_in(box: tuple[int, int, int, int], cells: Mapping[tuple[int, int], str]) -> bool:
+    top, left, bottom, right = box
+    return any(top <= row <= bottom and left <= column <= right for row, column in cells)
+
+
+def _spliced(content: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    parts, at = [], 0
+    for start, end, fresh in sorted(edits, key=lambda edit: edit[:2]):
+        parts += [content[at:start], fresh]
+        at = end
+    return b"".join([*parts, content[at:]])

@@ -1,0 +1,158 @@
+"""The whole program over an Excel workbook, from the command line to the cells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+
+PROMPTS = [f"an owl, number {number}" for number in range(1, 13)]
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def studio(tmp_path: Path, api: Sandbox) -> Studio:
+    api.reset()
+    return Studio(tmp_path, api.url)
+
+
+def rows_of(path: Path) -> list[dict[str, object]]:
+    """The rows as openpyxl reads them, by their titles."""
+    header, *rows = load_workbook(path, data_only=True)["Prompts"].values
+    return [dict(zip(map(str, header), row, strict=True)) for row in rows]
+
+
+def test_every_row_is_done_and_paid_once_also_when_it_is_sorted_and_run_again(
+    studio: Studio, api: Sandbox
+) -> None:
+    path = studio.folder / "team.xlsx"
+    book = Workbook()
+    book.worksheets[0].append(["not", "this tab"])
+    tab = book.create_sheet("Prompts")
+    tab.append(["Owner", "Prompt", "Seed", "Note to self", "Total"])
+    for number, prompt in enumerate(PROMPTS):
+        tab.append(["Zoë", prompt, None, "=A1", f"={number}*2"])
+    book.save(path)
+    config = studio.config(sheet="team.xlsx", tables={"sheet": {"tab": "Prompts"}})
+
+    first = call("run", config, "--wait")
+    after = path.read_bytes()
+    again = call("run", config, "--wait")
+
+    assert (first.code, again.code) == (0, 0), first.said + again.said
+    assert path.read_bytes() == after, "a pass with nothing new writes nothing"
+    state = api.state(ids=True)
+    assert state["tasks"] == dict.fromkeys(PROMPTS, 1)
+    for row in rows_of(path):
+        assert row["status"] == "done"
+        assert state["ids"][str(row["task_id"])] == row["Prompt"]
+        assert str(row["task_id"]) in str(row["image_urls"])
+    formulas = load_workbook(path)["Prompts"]
+    assert [formulas.cell(number, 4).value for number in range(2, 14)] == ["=A1"] * 12
+    assert [formulas.cell(number, 5).value for number in (2, 13)] == ["=0*2", "=11*2"]
+
+    turn_over(path)
+    sorted_and_new = call("run", config, "--wait")
+
+    assert sorted_and_new.code == 0, sorted_and_new.said
+    state = api.state(ids=True)
+    assert state["tasks"] == dict.fromkeys([*PROMPTS, "a new row"], 1)
+    rows = rows_of(path)
+    assert [row["Prompt"] for row in rows] == ["a new row", *reversed(PROMPTS)]
+    for row in rows:
+        assert row["status"] == "done"
+        assert state["ids"][str(row["task_id"])] == row["Prompt"]
+
+
+def turn_over(path: Path) -> None:
+    """A person sorts the rows the other way round, and adds one at the top."""
+    book = load_workbook(path)
+    tab = book["Prompts"]
+    header, *rows = list(tab.values)
+    tab.delete_rows(1, tab.max_row)
+    tab.append(header)
+    tab.append(["Zoë", "a new row"])
+    for row in reversed(rows):
+        tab.append(row)
+    book.save(path)
+
+
+def test_a_formula_that_was_never_worked_out_waits_and_numbers_are_sent_as_shown(
+    studio: Studio, api: Sandbox
+) -> None:
+    path = studio.folder / "team.xlsx"
+    book = Workbook()
+    tab = book.worksheets[0]
+    tab.title = "Prompts"
+    tab.append(["prompt"])
+    tab.append(['="a fox "&1'])
+    tab.append([42])
+    tab["A3"].number_format = "00000"
+    tab.append([1234567890123456])
+    book.save(path)
+
+    ended = call("run", studio.config(sheet="team.xlsx"), "--wait")
+
+    assert ended.is_plain
+    assert api.state()["tasks"] == {"00042": 1, "1234567890123456": 1}
+    waiting, *done = rows_of(path)
+    assert waiting["status"] == "waiting"
+    assert "Loading" in str(waiting["note"])
+    assert [row["status"] for row in done] == ["done", "done"]
+
+
+def test_a_workbook_that_is_open_waits_for_its_results_and_gets_them(
+    studio: Studio, api: Sandbox
+) -> None:
+    path = studio.folder / "team.xlsx"
+    book = Workbook()
+    book.worksheets[0].title = "Prompts"
+    book.worksheets[0].append(["prompt"])
+    book.worksheets[0].append(["a fox"])
+    book.save(path)
+    config = studio.config(sheet="team.xlsx")
+    mark = path.with_name("~$team.xlsx")
+    mark.write_bytes(b"\x03Zoe")
+    before = path.read_bytes()
+
+    ended = call("run", config, "--wait")
+
+    assert ended.code == 3
+    assert "team.xlsx is open in Excel (by Zoe)." in " ".join(ended.said.split())
+    assert path.read_bytes() == before
+    mark.unlink()
+    assert call("run", config, "--wait").code == 0
+    assert [row["status"] for row in rows_of(path)] == ["done"]
+    assert api.state()["tasks"] == {"a fox": 1}
+
+
+def test_init_makes_a_workbook_that_runs_and_leaves_one_that_is_there(
+    studio: Studio, api: Sandbox
+) -> None:
+    path = studio.folder / "plan.xlsx"
+
+    made = call("init", path)
+
+    assert made.code == 0, made.said
+    assert "plan.xlsx is made, with a sample row." in " ".join(made.said.split())
+    content = path.read_bytes()
+    assert "is there and stays as it is" in call("init", path).said
+    assert path.read_bytes() == content
+    assert rows_of(path)[0]["aspect_ratio"] == "16:9"
+    ended = call("run", studio.config(sheet="plan.xlsx"), "--wait")
+    assert ended.code == 0, ended.said
+    assert list(api.state()["tasks"].values()) == [1]
+    assert rows_of(path)[0]["status"] == "done"
+    macros = call("init", studio.folder / "plan.xlsm", "--config", studio.folder / "other.toml")
+    assert (macros.code, "name a .xlsx" in macros.said) == (2, True)

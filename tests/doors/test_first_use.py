@@ -1,0 +1,302 @@
+"""A first day with the program: it asks, it makes what is needed, and each slip has a sentence.
+
+The slips stand in the order in which somebody new makes them. Everything goes through the real
+command line, part of it at a real pseudo-terminal.
+"""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import KEY, Team
+from tests.fakes.terminal import terminal
+
+PEOPLES = ["name", "prompt", "aspect_ratio", "take", "skip"]
+OURS = ["row_id", "status", "task_id", "image_urls", "note"]
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    return Team(tmp_path, api.url)
+
+
+def header(sheet: Path) -> list[str]:
+    """The titles of a sheet, in their order."""
+    with sheet.open(encoding="utf-8", newline="") as file:
+        return next(csv.reader(file))
+
+
+# -- init: the questions, the flags --------------------------------------------------------------
+
+
+def test_who_presses_enter_five_times_has_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV or Excel file? A new one is made [prompts.csv]: ", "\n")
+        screen.answer("Aspect ratio where a row has none, as 16:9 (Enter: none): ", "\n")
+        screen.answer("Credits a day, at most (a picture costs 4) [1000]: ", "\n")
+        screen.answer("Must somebody approve each row before it is sent? [y/N]: ", "\n")
+        screen.answer("Save the pictures in the folder media beside it? [Y/n]: ", "\n")
+        assert screen.end() == 0
+
+    assert "\n1 row is ready to be sent.\nSee what a run would do:\n" in screen.shown
+    assert "\n    promptsheet run promptsheet.toml --plan\n" in screen.shown
+    assert header(team.sheet) == PEOPLES + OURS
+    made = team.config.read_text().replace("[provider]", f'[provider]\nbase_url = "{api.url}"')
+    team.config.write_text(made + '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n')
+    assert team.finish().code == 0
+    assert [row["status"] for row in team.rows()] == ["done"]
+    assert header(team.sheet) == PEOPLES + OURS
+    assert len(list((team.folder / "media").glob("*.png"))) == 4
+
+
+def test_answers_are_checked_as_they_come_and_the_configuration_says_them(team: Team) -> None:
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Which CSV or Excel file?", "plan.ods\n")
+        screen.answer("Save it as one of these first.", "'autumn plan.tsv'\n")
+        screen.answer("Aspect ratio", "wide\n")
+        screen.answer('Error: aspect_ratio is "wide"; it takes two numbers with a colon', "3:4\n")
+        screen.answer("Credits a day", "plenty\n")
+        screen.answer("Error: Write a whole number of credits, such as 1000.", "3\n")
+        screen.answer("Error: A picture costs 4 credits. Allow at least so many a day.", "40\n")
+        screen.answer("approve each row", "y\n")
+        screen.answer("Save the pictures", "n\n")
+        assert screen.end() == 0
+
+    says = tomllib.loads(team.config.read_text())
+    assert (says["sheet"], says["defaults"]) == (
+        {"source": "autumn plan.tsv"},
+        {"aspect_ratio": "3:4"},
+    )
+    assert (says["budget"], says["rules"], says["media"]) == (
+        {"per_run": 40, "per_day": 40},
+        {"approval": True},
+        {"save_to": ""},
+    )
+    sheet = (team.folder / "autumn plan.tsv").read_text()
+    assert sheet.splitlines()[0].split("\t") == [*PEOPLES[:-1], "approved", "skip", *OURS]
+    assert "1 row to approve: write yes into the column approved." in screen.shown
+
+
+@pytest.mark.parametrize("typed", ["\x03", "\x04"])
+def test_who_leaves_the_questions_leaves_nothing_behind(team: Team, typed: str) -> None:
+    with terminal(team.folder, "init") as screen:
+        screen.answer("Which CSV or Excel file?", "\n")
+        screen.answer("Aspect ratio", "")
+        assert screen.leave(typed) == 130
+
+    assert "Traceback" not in screen.shown
+    assert team.traces() == {}
+
+
+def test_a_configuration_that_is_there_is_not_asked_about(team: Team) -> None:
+    team.configure()
+
+    with terminal(team.folder, "init") as screen:
+        screen.answer("Which CSV or Excel file?", "\n")
+        assert screen.end() == 0
+
+    assert "promptsheet.toml is there and stays as it is." in screen.shown
+    assert "Aspect ratio" not in screen.shown
+
+
+def test_one_word_of_ones_own_and_nothing_is_asked(team: Team) -> None:
+    with terminal(team.folder, "init", "--per-day", "80") as flags:
+        assert flags.end() == 0
+    with terminal(team.folder, "init", "other.csv", "--config", "other.toml") as argument:
+        assert argument.end() == 0
+
+    assert "?" not in flags.shown + argument.shown
+    assert tomllib.loads(team.config.read_text())["budget"] == {"per_run": 80, "per_day": 80}
+
+
+def test_flags_say_all_that_the_questions_ask(team: Team) -> None:
+    flags = ("--aspect-ratio", "3:4", "--per-day", "400", "--approval", "--no-save")
+    made = team.start("init", *flags, key=None)
+    again = team.start("init", "--per-day", "500")
+
+    assert made.code == 0
+    says = tomllib.loads(team.config.read_text())
+    assert says["defaults"] | says["budget"] | says["rules"] | says["media"] == {
+        "aspect_ratio": "3:4",
+        "per_run": 200,
+        "per_day": 400,
+        "approval": True,
+        "save_to": "",
+    }
+    assert (again.code, again.err) == (
+        2,
+        "promptsheet.toml is there already, and stays as it is. Change it with an editor, or name "
+        "another one with --config.\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (
+            ("--aspect-ratio", "wide"),
+            2,
+            'aspect_ratio is "wide"; it takes two numbers with a colon, such as 16:9',
+        ),
+        (("--per-day", "2"), 2, "A picture costs 4 credits. Allow at least so many a day."),
+        (("folder.csv",), 2, "folder.csv is a folder. Name a file in it."),
+        (
+            ("folder.csv/note.txt/prompts.csv",),
+            3,
+            "folder.csv/note.txt/prompts.csv cannot be made: ",
+        ),
+    ],
+)
+def test_init_that_cannot_be_makes_nothing(
+    team: Team, words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    (team.folder / "folder.csv").mkdir()
+    (team.folder / "folder.csv" / "note.txt").write_text("a file, no folder")
+    before = team.traces()
+
+    ended = team.start("init", *words)
+
+    assert ended.code == code
+    assert ended.err.startswith(sentence)
+    assert team.traces() == before
+
+
+# -- the first runs: what somebody new gets wrong ------------------------------------------------
+
+
+def test_the_sheet_was_given_instead_of_the_configuration(team: Team) -> None:
+    team.write("prompt", "a fox")
+
+    ended = team.start("run", "prompts.csv", "--plan")
+
+    assert (ended.code, ended.err) == (
+        2,
+        "prompts.csv is a sheet. Give its configuration instead, such as promptsheet.toml: "
+        "init prompts.csv makes one.\n",
+    )
+
+
+def test_the_sheet_has_a_header_and_no_rows(team: Team, api: Sandbox) -> None:
+    team.configure()
+    team.write("prompt")
+    sentence = "prompts.csv has no rows yet. Write a prompt into the column prompt."
+
+    with terminal(team.folder, "run", "promptsheet.toml", key=KEY) as screen:
+        assert screen.end() == 0
+    plan = team.run("--plan")
+    status = team.start("status", team.config)
+    quiet = team.run()
+
+    assert sentence in screen.shown
+    assert [sentence in one.said for one in (plan, status)] == [True, True]
+    assert (quiet.code, quiet.said) == (0, "")
+    assert api.state()["tasks_taken"] == 0
+
+
+@pytest.mark.parametrize(
+    ("mark", "content", "who"),
+    [
+        (".~lock.prompts.csv#", b"Ann,ann,desk,22.11.2026 14:23,file:///x;", "LibreOffice (by Ann"),
+        ("~$prompts.csv", b"\x03Ann" + b" " * 50, "Excel (by Ann)"),
+    ],
+)
+def test_the_sheet_is_still_open_in_a_spreadsheet_program(
+    team: Team, api: Sandbox, mark: str, content: bytes, who: str
+) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    team.write("prompt", "a fox")
+    before = team.sheet.read_bytes()
+    (team.folder / mark).write_bytes(content)
+
+    open_there = team.finish()
+    assert team.sheet.read_bytes() == before
+    (team.folder / mark).unlink()
+    closed = team.finish()
+
+    assert open_there.code == 3
+    assert f"prompts.csv is open in {who}" in open_there.said
+    assert f"If it is open nowhere, delete {mark} beside it." in open_there.said
+    assert closed.code == 0
+    assert [row["status"] for row in team.rows()] == ["done"]
+    assert api.state()["tasks"] == {"a fox": 1}
+
+
+def test_the_folder_may_not_be_written_into(team: Team, api: Sandbox) -> None:
+    team.configure()
+    team.write("prompt", "a fox")
+    (team.folder / "sheets").mkdir()
+    team.sheet.rename(team.folder / "sheets" / "prompts.csv")
+    config = team.configure(sheet="sheets/prompts.csv")
+    (team.folder / "sheets").chmod(0o555)
+    try:
+        ended = team.start("run", config)
+    finally:
+        (team.folder / "sheets").chmod(0o755)
+
+    path = team.folder / "sheets" / "prompts.csv"
+    assert ended.code == 3
+    assert ended.said.startswith(f"The folder of {path} is read-only. Make it writable.")
+    assert api.state()["tasks_taken"] == 0
+
+
+@pytest.mark.parametrize("cap", ["per_run", "per_day"])
+def test_a_budget_is_smaller_than_one_row(team: Team, api: Sandbox, cap: str) -> None:
+    team.configure(f"[budget]\n{cap} = 3\n")
+    team.write("prompt", "a fox")
+
+    ended = team.finish()
+
+    assert ended.code == 0
+    (row,) = team.rows()
+    assert (row["status"], row["note"]) == (
+        "over budget",
+        f"This row costs 4 credits, and [budget] {cap} allows 3. Raise {cap} to have it made.",
+    )
+    assert api.state()["tasks_taken"] == 0
+
+
+# -- what it looks like --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [40, 60, 120])
+def test_no_line_is_broken_in_the_middle_of_a_word(team: Team, width: int) -> None:
+    team.configure()
+    team.write("prompt", "a fox")
+
+    with terminal(team.folder, "run", "promptsheet.toml", width=width) as screen:
+        assert screen.end() == 2
+
+    lines = screen.shown.splitlines()
+    assert max(map(len, lines)) <= width
+    assert " ".join(screen.shown.split()) == (
+        "promptsheet.toml: provider.api_key: the environment variable APIFRAME_API_KEY is not set. "
+        "Put your API key there."
+    )
+
+
+def test_who_wants_no_colours_gets_none(team: Team) -> None:
+    team.configure()
+    team.write("prompt", "a fox", "")
+
+    with terminal(team.folder, "run", "promptsheet.toml", "--plan") as colourful:
+        assert colourful.end() == 0
+    with terminal(team.folder, "run", "promptsheet.toml", "--plan", NO_COLOR="1") as sober:
+        assert sober.end() == 0
+
+    assert colourful.shown == sober.shown
+    coloured = [f"\x1b[{number}m" for number in range(30, 38)]
+    assert not any(sign in sober.raw for sign in coloured)

@@ -1,0 +1,144 @@
+"""A sheet that is as the last pass left it costs a glance; whatever changed is seen at a glance."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline import config, glance
+from pipeline.core.model import JobKey
+from pipeline.core.states import Failed
+from pipeline.sandbox import Sandbox
+from pipeline.store import Fact, Store
+from tests.fakes.program import KEY, KEY_NAME, ROOT, Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(KEY, task_seconds=0, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def studio(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Studio:
+    """Three rows, all done."""
+    monkeypatch.setenv(KEY_NAME, KEY)
+    api.reset()
+    studio = Studio(tmp_path, api.url)
+    studio.write(["a fox", "an owl", "a cat"])
+    assert call("run", studio.config(), "--wait").code == 0
+    assert studio.statuses() == {"done": 3}
+    return studio
+
+
+def rests(studio: Studio) -> bool:
+    return glance.is_at_rest(config.load(studio.folder / "pipeline.toml", need_key=True))
+
+
+def loaded(studio: Studio) -> str:
+    """What a silent run loads, a line a module."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", ROOT / "run.py", "run", studio.config()],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
+    return done.stderr
+
+
+def test_a_pass_over_a_sheet_at_rest_loads_no_store_and_no_wire(studio: Studio) -> None:
+    assert rests(studio)
+
+    modules = loaded(studio)
+
+    assert "tomllib" in modules
+    assert not {name for name in ("sqlalchemy", "aiohttp", "rich.console") if name in modules}
+
+
+def test_a_pass_that_has_to_look_loads_nothing_of_other_doors(studio: Studio) -> None:
+    studio.add(["a dog"])
+
+    modules = loaded(studio)
+
+    assert "sqlalchemy" in modules
+    others = ("pandas", "gspread", "uvicorn", "starlette", "openpyxl", "httpx")
+    assert not {name for name in others if name in modules}
+    assert len(studio.attempts()) == 4
+
+
+def sorted_by_people(studio: Studio) -> None:
+    header, *rows = studio.sheet.read_bytes().splitlines(keepends=True)
+    studio.sheet.write_bytes(b"".join([header, *reversed(rows)]))
+
+
+def other_budget(studio: Studio) -> None:
+    studio.config(tables={"budget": {"per_day": 5}})
+
+
+def claim_gone(studio: Studio) -> None:
+    studio.sheet.with_name("prompts.csv.promptsheet").unlink()
+
+
+def paused(studio: Studio) -> None:
+    call("pause", studio.folder / "pipeline.toml")
+
+
+def asked_once_more(studio: Studio) -> None:
+    """By another process: `retry`."""
+    with Store(f"sqlite:///{studio.folder / 'promptsheet.db'}") as store:
+        sheet = store.sheets()[0].key
+        key: JobKey = next(iter(store.jobs(sheet)))
+        assert store.ask(key, 2)
+
+
+def heard_on_a_full_disk(studio: Studio) -> None:
+    with Store(f"sqlite:///{studio.folder / 'promptsheet.db'}") as store:
+        sheet = store.sheets()[0].key
+        key = next(iter(store.jobs(sheet)))
+        store.rescue([Fact(key, 1, Failed("late"))])
+
+
+def at_work(studio: Studio) -> None:
+    with Store(f"sqlite:///{studio.folder / 'promptsheet.db'}") as store:
+        assert store.take_lease(store.sheets()[0].key, "elsewhere:1", 60)
+
+
+def store_gone(studio: Studio) -> None:
+    (studio.folder / "promptsheet.db").unlink()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        sorted_by_people,
+        other_budget,
+        claim_gone,
+        paused,
+        asked_once_more,
+        heard_on_a_full_disk,
+        at_work,
+        store_gone,
+    ],
+)
+def test_whatever_changed_is_a_matter_for_a_real_pass(
+    studio: Studio, change: Callable[[Studio], None]
+) -> None:
+    assert rests(studio)
+
+    change(studio)
+
+    assert not rests(studio)
+
+
+def test_a_row_that_waits_for_something_is_not_at_rest(studio: Studio) -> None:
+    studio.add(["a dog", "a cow"])
+    call("run", studio.config(tables={"budget": {"per_day": 16}}), "--wait")
+    assert studio.statuses() == {"done": 4, "over budget": 1}
+
+    assert not rests(studio)

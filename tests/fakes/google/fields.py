@@ -1,0 +1,116 @@
+"""The names of fields that the API knows: a misspelt one is refused, as Google does."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from tests.fakes.google.masks import Mask
+from tests.fakes.google.refusals import Json, bad, bad_field
+
+#: Of each kind of request in a batchUpdate.
+OF_REQUESTS: dict[str, str] = {
+    "updateSpreadsheetProperties": "properties fields",
+    "addSheet": "properties",
+    "deleteSheet": "sheetId",
+    "duplicateSheet": "sourceSheetId insertSheetIndex newSheetId newSheetName",
+    "updateSheetProperties": "properties fields",
+    "insertDimension": "range inheritFromBefore",
+    "appendDimension": "sheetId dimension length tableId",
+    "deleteDimension": "range",
+    "moveDimension": "source destinationIndex",
+    "updateDimensionProperties": "properties fields range dataSourceSheetRange",
+    "autoResizeDimensions": "dimensions dataSourceSheetDimensions",
+    "addDimensionGroup": "range",
+    "deleteDimensionGroup": "range",
+    "updateCells": "rows fields start range",
+    "repeatCell": "range cell fields",
+    "appendCells": "sheetId rows fields tableId",
+    "setDataValidation": "range rule filteredRowsIncluded",
+    "copyPaste": "source destination pasteType pasteOrientation",
+    "cutPaste": "source destination pasteType",
+    "sortRange": "range sortSpecs",
+    "findReplace": "find replacement matchCase matchEntireCell searchByRegex includeFormulas "
+    "range sheetId allSheets",
+    "mergeCells": "range mergeType",
+    "unmergeCells": "range",
+    "addProtectedRange": "protectedRange",
+    "updateProtectedRange": "protectedRange fields",
+    "deleteProtectedRange": "protectedRangeId",
+    "addConditionalFormatRule": "rule index",
+    "updateConditionalFormatRule": "index sheetId rule newIndex",
+    "deleteConditionalFormatRule": "index sheetId",
+    "setBasicFilter": "filter",
+    "clearBasicFilter": "sheetId",
+    "addNamedRange": "namedRange",
+    "updateNamedRange": "namedRange fields",
+    "deleteNamedRange": "namedRangeId",
+    "createDeveloperMetadata": "developerMetadata",
+    "updateDeveloperMetadata": "dataFilters developerMetadata fields",
+    "deleteDeveloperMetadata": "dataFilter",
+}
+_WRITING = "valueInputOption data includeValuesInResponse responseValueRenderOption "
+_WRITING += "responseDateTimeRenderOption"
+#: Of the bodies of the other calls.
+OF_BODIES: dict[str, str] = {
+    ":batchUpdate": "requests includeSpreadsheetInResponse responseRanges responseIncludeGridData",
+    ":getByDataFilter": "dataFilters includeGridData excludeTablesInBandedRanges",
+    "values": "range majorDimension values",
+    ":append": "range majorDimension values",
+    ":clear": "",
+    "values:batchUpdate": _WRITING,
+    "values:batchUpdateByDataFilter": _WRITING,
+    "values:batchGetByDataFilter": "dataFilters majorDimension valueRenderOption "
+    "dateTimeRenderOption",
+    "values:batchClear": "ranges",
+    "values:batchClearByDataFilter": "dataFilters",
+    "developerMetadata:search": "dataFilters",
+}
+_GRID_RANGE = "sheetId startRowIndex endRowIndex startColumnIndex endColumnIndex"
+_LINES = "sheetId dimension startIndex endIndex"
+_SPREADSHEET = (
+    "spreadsheetId properties sheets namedRanges spreadsheetUrl developerMetadata dataSources "
+    "dataSourceSchedules"
+)
+_SHEET = (
+    "properties data merges conditionalFormats filterViews protectedRanges basicFilter charts "
+    "bandedRanges developerMetadata rowGroups columnGroups slicers tables"
+)
+
+
+def check_body(call: str, said: Json) -> None:
+    """Refused if the body of a call has a field that there is not."""
+    if call in OF_BODIES:
+        _check(said, OF_BODIES[call].split(), "")
+
+
+def check_request(kind: str, said: Json, number: int) -> None:
+    """Refused if a request of a batchUpdate has one, or a range in it."""
+    at = f"requests[{number}]"
+    _check(said, OF_REQUESTS[kind].split(), at)
+    for name in ("range", "source"):
+        if isinstance(said.get(name), dict):
+            known = _LINES if "dimension" in said[name] else _GRID_RANGE
+            _check(said[name], known.split(), f"{at}.{name}")
+
+
+def check_mask(wanted: Mask) -> None:
+    """Refused if the fields of an answer are asked that there are not."""
+    _check_path(wanted, _SPREADSHEET.split(), "")
+    _check_path(wanted.get("sheets", {}), _SHEET.split(), "sheets.")
+
+
+def _check(said: Json, known: Collection[str], at: str) -> None:
+    for name in said:
+        if name not in known:
+            where = f" at '{at}'" if at else ""
+            what = f'Unknown name "{name}"{where}: Cannot find field.'
+            raise bad_field(at, f"Invalid JSON payload received. {what}")
+
+
+def _check_path(wanted: Mask, known: Collection[str], at: str) -> None:
+    for name in wanted:
+        if name not in known and name != "*":
+            raise bad(
+                "Request contains an invalid argument. Error expanding 'fields' parameter. "
+                f"Cannot find matching fields for path '{at}{name}'."
+            )

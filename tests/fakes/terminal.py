@@ -1,0 +1,118 @@
+"""The program at a real terminal: a pseudo-terminal that a test reads from and types into."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+
+from tests.fakes.team import KEY_NAME, ROOT
+
+_LONGEST = 30.0
+#: What a terminal is told beside text: colours, and where to write next.
+_SIGNS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class Terminal:
+    """One start of the program at a terminal, and all that it has shown."""
+
+    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
+        self._process = process
+        self._screen = screen
+        self._read = b""
+        self._answered = 0
+
+    @property
+    def raw(self) -> str:
+        """What came, with its colours."""
+        return self._read.decode(errors="replace").replace("\r\n", "\n")
+
+    @property
+    def shown(self) -> str:
+        """What came, as people see it."""
+        return _SIGNS.sub("", self.raw)
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for the question, which must stand after the last answer, and type."""
+        self._until(lambda: question in self.shown[self._answered :] and self._waits(), question)
+        self._answered = len(self.shown)
+        os.write(self._screen, text.encode())
+
+    def end(self) -> int:
+        """Wait for the end: the exit code."""
+        self._until(lambda: False, "")
+        return self._process.wait(_LONGEST)
+
+    def leave(self, key: str) -> int:
+        """Press a key until the program has ended: the exit code.
+
+        A signal that comes after a question was written and before its answer is waited for is
+        noticed with the next key only, by Python as by people.
+        """
+        for _ in range(int(_LONGEST)):
+            os.write(self._screen, key.encode())
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+                break
+        return self.end()
+
+    def _waits(self) -> bool:
+        return self.shown.endswith((": ", "]: "))
+
+    def _until(self, is_so: Callable[[], bool], question: str) -> None:
+        end = monotonic() + _LONGEST
+        while not is_so():
+            ready, _, _ = select.select([self._screen], [], [], end - monotonic())
+            assert ready, f"{question!r} was not shown; it shows {self.shown!r}"
+            try:
+                came = os.read(self._screen, 10_000)
+            except OSError:  # nobody is left at the other end
+                came = b""
+            if not came:
+                assert not question, f"ended before {question!r}: {self.shown!r}"
+                return
+            self._read += came
+
+
+def _takes_its_keys() -> None:
+    """Make it the terminal whose Ctrl-C reaches the process."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@contextmanager
+def terminal(
+    folder: Path, *words: str, width: int = 80, key: str | None = None, **environment: str
+) -> Iterator[Terminal]:
+    """`promptsheet` with these words, in a folder, at a terminal so wide."""
+    ours = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", KEY_NAME)
+    inherited = {name: value for name, value in os.environ.items() if name not in ours}
+    known = inherited | {"TERM": "xterm-256color", "COLUMNS": str(width)} | environment
+    if key is not None:
+        known[KEY_NAME] = key
+    ours_end, its_end = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, ROOT / "run.py", *words],
+        cwd=folder,
+        env=known,
+        stdin=its_end,
+        stdout=its_end,
+        stderr=its_end,
+        start_new_session=True,
+        preexec_fn=_takes_its_keys,
+    ) as process:
+        os.close(its_end)
+        try:
+            yield Terminal(process, ours_end)
+        finally:
+            if process.poll() is None:
+                process.kill()
+            os.close(ours_end)
