@@ -142,9 +142,9 @@ def put_back(debt: Debt, now: Snapshot, before: Columns, columns: Columns) -> li
     return back
 
 
-def is_formula(value: Raw, shown: str | None) -> bool:
-    """Whether what was entered is a formula: text that only looks like one is shown as it is."""
-    return isinstance(value, str) and value.startswith("=") and value != shown
+def is_formula(value: Raw) -> bool:
+    """Whether what was entered is a formula; no text of ours begins like one."""
+    return isinstance(value, str) and value.startswith("=")
 
 
 def _row_agrees(shown: Sequence[str], entered: Sequence[Raw]) -> bool:

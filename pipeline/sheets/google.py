@@ -354,7 +354,9 @@ class GoogleSheet:
         said_header = shown.get(0) if header and not any(one.row == 0 for one in part) else None
         if said_header is not None and not any(cell != "" for cell in said_header[1]):
             said_header = None
-        shifted = bool(said_header and header and not header.is_proved_by(*reversed_(said_header)))
+        shifted = bool(
+            said_header and header and not header.is_proved_by(said_header[1], said_header[0])
+        )
         proved = {
             one.row
             for one in part
@@ -617,7 +619,7 @@ def _by_kind(back: Iterable[Target]) -> tuple[list[Target], list[Target]]:
     typed: list[Target] = []
     plain: list[Target] = []
     for one in back:
-        formulas = {at: v for at, v in one.cells.items() if placing.is_formula(v, None)}
+        formulas = {at: v for at, v in one.cells.items() if placing.is_formula(v)}
         rest = {at: _unquoted(v) for at, v in one.cells.items() if at not in formulas}
         if formulas:
             typed.append(replace(one, cells=formulas))
@@ -653,9 +655,3 @@ def _corner(area: str, first: Target) -> tuple[int, int]:
     for letter in found[1]:
         column = column * 26 + ord(letter) - 64
     return int(found[2]) - 1, column - 1
-
-
-def reversed_(shown: tuple[int, tuple[Raw, ...]]) -> tuple[tuple[Raw, ...], int]:
-    """Cells and first column, in the order in which a target asks for them."""
-    left, row = shown
-    return row, left
