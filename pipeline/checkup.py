@@ -113,7 +113,7 @@ def _findings(settings: Settings) -> Iterator[tuple[Sign, str]]:
 
 
 def _of_the_files(settings: Settings) -> Iterator[tuple[Sign, str]]:
-    if settings.source.is_file():
+    if isinstance(settings.source, Path) and settings.source.is_file():
         try:
             refuse_read_only(settings.source)
         except SheetError as e:

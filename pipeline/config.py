@@ -11,6 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -30,6 +31,9 @@ from pipeline.core.columns import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.endpoint import Provider, problems_with
 from pipeline.core.errors import ConfigError
 
+_SPREADSHEET = re.compile(
+    r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
+)
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -68,6 +72,7 @@ def _timezone(value: str) -> str:
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Wait = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_positive)]
 Reference = Annotated[str, AfterValidator(_reference)]
+OptionalReference = Annotated[str, AfterValidator(lambda value: value and _reference(value))]
 Credits = Annotated[int, Field(ge=0)]
 
 
@@ -82,6 +87,8 @@ class SheetTable(_Table):
     tab: str = ""
     id: str = ""
     settle: Span = timedelta(0)
+    credentials: OptionalReference = ""
+    base_url: str = ""
 
 
 class ProviderTable(_Table):
@@ -165,13 +172,38 @@ class Secret:
         return "Secret(…)"
 
 
+@dataclass(frozen=True, slots=True)
+class GoogleSource:
+    """A tab of a Google Sheet, and what gives access to it."""
+
+    spreadsheet: str
+    #: The tab's title, or its number from the address; neither: the first tab.
+    tab: str
+    gid: int | None
+    #: None: the Application Default Credentials.
+    credentials: Secret | None
+    #: Another address than Google's; empty: Google's.
+    base_url: str
+
+    @property
+    def name(self) -> str:
+        """What to call it before it has been opened."""
+        return self.tab or "Google Sheet"
+
+    @property
+    def place(self) -> str:
+        """Where it lies, as one text."""
+        tab = f"tab={self.tab}" if self.tab or self.gid is None else f"gid={self.gid}"
+        return f"https://docs.google.com/spreadsheets/d/{self.spreadsheet}#{tab}"
+
+
 class Settings(BaseModel):
     """One configuration, checked: every path resolved, the provider file read, the key at hand."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     path: Path
-    source: Path
+    source: Path | GoogleSource
     #: Which tab of a workbook; the first where it is empty.
     tab: str
     sheet_id: str
@@ -190,6 +222,12 @@ class Settings(BaseModel):
     store_url: str
     media: Path | None
     timezone: str
+
+    @property
+    def file(self) -> Path:
+        """The file that the sheet lies in. Only for a sheet in a file."""
+        assert isinstance(self.source, Path), "a Google Sheet lies in no file"
+        return self.source
 
     @property
     def fields(self) -> frozenset[str]:
@@ -228,23 +266,22 @@ def load(
     problems += _provider_problems(document, provider)
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
-    source = _resolved(path, document.sheet.source)
-    kind = source.suffix.casefold()
-    if kind not in (".csv", ".tsv", ".xlsx", ".xlsm"):
-        problems.append(
-            f'sheet.source: "{document.sheet.source}" is not a .csv, .tsv, .xlsx or .xlsm file. '
-            "Save the sheet as one of these and name that file."
-        )
-    elif document.sheet.tab and kind in (".csv", ".tsv"):
-        problems.append(f"sheet.tab: a {kind} file has no tabs. Leave it out.")
+    source = _source(document.sheet, path, environ, problems)
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
+    settle, pace = document.sheet.settle, document.pace
+    if isinstance(source, GoogleSource):
+        # People type into it while it is read, and an account may ask sixty times a minute.
+        if "settle" not in document.sheet.model_fields_set:
+            settle = timedelta(seconds=30)
+        if "write_every" not in pace.model_fields_set:
+            pace = pace.model_copy(update={"write_every": timedelta(seconds=10)})
     return Settings(
         path=path.resolve(),
         source=source,
         tab=document.sheet.tab,
         sheet_id=document.sheet.id,
-        settle=document.sheet.settle,
+        settle=settle,
         titles=titles,
         ignore=ignore,
         provider=provider,
@@ -252,12 +289,62 @@ def load(
         base_url=(document.provider.base_url or provider.base_url).rstrip("/"),
         api_key=key,
         defaults=document.defaults,
-        pace=document.pace,
+        pace=pace,
         budget=document.budget,
         rules=document.rules,
         store_url=f"sqlite:///{_resolved(path, document.store.url[len('sqlite:///') :])}",
         media=_resolved(path, document.media.save_to) if document.media.save_to else None,
         timezone=document.schedule.timezone,
+    )
+
+
+def _source(
+    table: SheetTable, path: Path, environ: Mapping[str, str], problems: list[str]
+) -> Path | GoogleSource:
+    """Where the sheet lies."""
+    if re.match(r"https?://", table.source.strip(), re.IGNORECASE):
+        return _google(table, path, environ, problems)
+    file = _resolved(path, table.source)
+    kind = file.suffix.casefold()
+    if kind not in (".csv", ".tsv", ".xlsx", ".xlsm"):
+        problems.append(
+            f'sheet.source: "{table.source}" is not a .csv, .tsv, .xlsx or .xlsm file. '
+            "Save the sheet as one of these and name that file, or write the address of a Google "
+            "Sheet."
+        )
+    elif table.tab and kind in (".csv", ".tsv"):
+        problems.append(f"sheet.tab: a {kind} file has no tabs. Leave it out.")
+    beside = [name for name in ("credentials", "base_url") if getattr(table, name)]
+    problems += [f"sheet.{name}: is only for a Google Sheet" for name in beside]
+    return file
+
+
+def _google(
+    table: SheetTable, path: Path, environ: Mapping[str, str], problems: list[str]
+) -> GoogleSource:
+    found = _SPREADSHEET.search(table.source)
+    if found is None:
+        problems.append(
+            f'sheet.source: "{table.source}" is not the address of a Google Sheet. Copy it from '
+            "the browser: https://docs.google.com/spreadsheets/d/…"
+        )
+    if table.base_url and not re.fullmatch(r"https?://[^\s/?#]+", table.base_url):
+        problems.append('sheet.base_url: write an address such as "http://127.0.0.1:8901"')
+    gid = re.search(r"[#&?]gid=(\d+)", table.source)
+    credentials = None
+    if table.credentials:
+        credentials = _kept(table.credentials, path, environ)
+        if credentials is None:
+            problems.append(
+                f'sheet.credentials: "{table.credentials}" is not set, missing or empty. Put the '
+                "JSON key of a service account there."
+            )
+    return GoogleSource(
+        spreadsheet=found[1] if found else "",
+        tab=table.tab.strip(),
+        gid=int(gid[1]) if gid and not table.tab.strip() else None,
+        credentials=credentials,
+        base_url=table.base_url.rstrip("/"),
     )
 
 
@@ -306,18 +393,28 @@ def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provi
 def _secret(
     reference: str, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
 ) -> Secret | None:
+    key = _kept(reference, path, environ)
+    if key is None and needed:
+        kind, place = reference.split(":", 1)
+        missing = (
+            f"the environment variable {place} is not set"
+            if kind == "env"
+            else f"the file {place} is missing, empty or cannot be read"
+        )
+        problems.append(f"provider.api_key: {missing}. Put your API key there.")
+    return key
+
+
+def _kept(reference: str, path: Path, environ: Mapping[str, str]) -> Secret | None:
+    """What is kept where a reference says; None if nothing is."""
     kind, place = reference.split(":", 1)
     if kind == "env":
         value = environ.get(place.strip(), "").strip()
-        missing = f"provider.api_key: the environment variable {place} is not set"
     else:
         try:
             value = _resolved(path, place).read_text("utf-8").strip()
         except (OSError, UnicodeDecodeError):
             value = ""
-        missing = f"provider.api_key: the file {place} is missing, empty or cannot be read"
-    if not value and needed:
-        problems.append(f"{missing}. Put your API key there.")
     return Secret(value) if value else None
 
 

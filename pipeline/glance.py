@@ -45,16 +45,17 @@ class Rest:
 
 def is_at_rest(settings: Settings) -> bool:
     """Whether a pass would find nothing new, provably: then there is nothing to do."""
-    if not settings.store_url.startswith("sqlite:///"):
+    source = settings.source
+    if not isinstance(source, Path) or not settings.store_url.startswith("sqlite:///"):
         return False
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     try:
         if Path(f"{store}.rescue").read_bytes().strip(b"\0"):
             return False
-        for moved, counter, note in _asked(store, str(settings.source)):
+        for moved, counter, note in _asked(store, str(source)):
             seen = Rest(
-                digest(settings.source.read_bytes()),
-                claim_of(settings.source),
+                digest(source.read_bytes()),
+                claim_of(source),
                 settings_of(settings),
                 moved,
                 counter,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import socket
 import sys
@@ -19,11 +20,11 @@ from zoneinfo import ZoneInfo
 
 from pipeline import glance
 from pipeline.book import Book, Header
-from pipeline.config import Settings
+from pipeline.config import GoogleSource, Settings
 from pipeline.config import configs as configs
 from pipeline.config import load as load
 from pipeline.core.columns import read_header
-from pipeline.core.errors import NotSent, SheetError, StoreError
+from pipeline.core.errors import ConfigError, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
 from pipeline.runner import Asked, Outcome, Progress, Runner
@@ -77,7 +78,10 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
     A file keeps its name when it is moved: it is known by the claim that came along, or, without
     one, by the ids in it, provided that the file of that name is gone.
     """
-    place = str(settings.source.resolve())
+    source = settings.source
+    if isinstance(source, GoogleSource):
+        return _google_sheet(source, settings, store)
+    place = str(source.resolve())
     if settings.sheet_id:
         return _placed(_sheet_of(settings, settings.sheet_id), store, place)
     for record in store.sheets():
@@ -94,12 +98,42 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
 
 
 def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
-    """The sheet of that kind which the source's name tells."""
-    if settings.source.suffix.casefold() in (".xlsx", ".xlsm"):
+    """The sheet of that kind which the file's name tells."""
+    if settings.file.suffix.casefold() in (".xlsx", ".xlsm"):
         from pipeline.sheets.excel import ExcelSheet
 
-        return ExcelSheet(settings.source, tab=settings.tab, key=key)
-    return CsvSheet(settings.source, key=key)
+        return ExcelSheet(settings.file, tab=settings.tab, key=key)
+    return CsvSheet(settings.file, key=key)
+
+
+def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
+    """A tab of a Google Sheet: known by its number, under whatever title."""
+    try:
+        from pipeline.sheets.google import GoogleSheet
+        from pipeline.sheets.google_access import PER_MINUTE, Spreadsheet, account
+    except ModuleNotFoundError as e:
+        raise ConfigError(
+            'A Google Sheet needs more than is installed. Run pip install "promptsheet[google]".'
+        ) from e
+    known = {record.place: record.key for record in store.sheets()}
+    key = settings.sheet_id or known.get(source.place, "")
+    found = re.fullmatch(rf"google:{re.escape(source.spreadsheet)}:(\d+)", key)
+    who = account(source.credentials.reveal() if source.credentials else None)
+
+    def budget() -> float:
+        if store.permits(who.digest, 1, PER_MINUTE):
+            return 0.0
+        return max(store.ready_in(who.digest, PER_MINUTE), 0.1)
+
+    sheet = GoogleSheet(
+        Spreadsheet(source.spreadsheet, who, budget=budget, base=source.base_url),
+        lambda row: read_header(row, settings.fields, settings.titles, settings.ignore),
+        tab=source.tab,
+        gid=int(found[1]) if found else source.gid,
+        key=key,
+        now=now,
+    )
+    return _placed(sheet, store, source.place)
 
 
 def rules(settings: Settings, key: str) -> Rules:
@@ -223,6 +257,8 @@ async def run(
 
 def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> None:
     """So that the next pass can see at a glance that nothing has changed."""
+    if not isinstance(settings.source, Path):
+        return
     with suppress(OSError, StoreError):
         claim = glance.claim_of(settings.source)
         seen = glance.Rest(
@@ -328,7 +364,8 @@ def _placed(sheet: Sheet, store: Store, place: str) -> Sheet:
 
 def _moved_here(sheet: Sheet, settings: Settings, store: Store) -> str:
     """The name of the sheet that this file is, if it was moved here; else nothing."""
-    gone = {r.key for r in store.sheets() if r.place and not Path(r.place).exists()}
+    files = [r for r in store.sheets() if r.place and not r.place.startswith("https:")]
+    gone = {r.key for r in files if not Path(r.place).exists()}
     if not gone:
         return ""
     try:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from pipeline.core import notes
-from pipeline.core.columns import ALWAYS, OURS, Columns
+from pipeline.core.columns import ALWAYS, OURS, PREVIEW, Columns
 from pipeline.core.model import Grid, Patch, State
 from pipeline.core.plan import Line
 from pipeline.core.states import shown
@@ -35,7 +35,7 @@ def patch(
             places[name] = width
             cells[0, width] = columns.title(name)
             width += 1
-    ours = [(name, places[name]) for name in OURS if name in places]
+    ours = [(name, places[name]) for name in OURS if name in places and name != PREVIEW]
     truths: set[str] = set()
     for line in lines:
         if line.foreign:

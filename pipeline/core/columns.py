@@ -24,7 +24,10 @@ ALWAYS = ("row_id", "status", "task_id", "image_urls", "note")
 IF_THERE = (
     *("image_1", "image_2", "image_3", "image_4"),
     *("grid_url", "text", "files", "credits", "progress", "submitted_at", "finished_at"),
+    "preview",
 )
+#: Filled by the kind of sheet that can show a picture in a cell; no text of ours goes there.
+PREVIEW = "preview"
 OURS = ALWAYS + IF_THERE
 #: Every word that our status column can say; a percentage may follow `in progress`.
 STATUSES = (

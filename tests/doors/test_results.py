@@ -193,7 +193,7 @@ def test_before_the_first_run_it_says_so_and_makes_nothing(tmp_path: Path) -> No
 
 
 def test_a_sheet_that_is_gone_takes_only_the_names_with_it(own: Settings) -> None:
-    own.source.unlink()
+    own.file.unlink()
 
     shown = everything(own)
 
@@ -209,7 +209,7 @@ def test_words_scribbled_over_a_status_are_not_taken_for_one(own: Settings) -> N
             row[at] = "=HYPERLINK(1)"
 
     before = [one.status for one in everything(own)]
-    edit(own.source, scribble)
+    edit(own.file, scribble)
 
     assert [one.status for one in everything(own)] == [*before[:-2], "waiting", "waiting"]
 
@@ -221,7 +221,7 @@ def test_a_name_beside_another_rows_id_is_not_believed(own: Settings) -> None:
             row[at] = mark
 
     before = {one.row_id: one.name for one in everything(own)}
-    edit(own.source, sort_ids_alone)
+    edit(own.file, sort_ids_alone)
 
     after = {one.row_id: one.name for one in everything(own)}
 

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 PROVIDERS = ROOT / "configs" / "providers"
 KEY = {"APIFRAME_API_KEY": "k-123"}
 
+ADDRESS = "https://docs.google.com/spreadsheets/d/1AbC"
+
 
 def load(
     tmp_path: Path, text: str, environ: dict[str, str] | None = None, need_key: bool = True
@@ -198,3 +200,38 @@ def test_the_example_shows_every_key_with_a_comment_and_its_default(tmp_path: Pa
 
 def _table(text: str, table: str) -> list[str]:
     return text.split(f"\n[{table}]", 1)[1].split("\n[", 1)[0].splitlines()
+
+
+def test_a_google_sheet_is_known_by_its_address(tmp_path: Path) -> None:
+    (tmp_path / "bot.json").write_text("hidden words")
+    settings = load(
+        tmp_path,
+        """
+        [sheet]
+        source = "https://docs.google.com/spreadsheets/d/1AbC-d_9/edit?usp=sharing#gid=42"
+        credentials = "file:bot.json"
+        """,
+    )
+
+    source = settings.source
+    assert isinstance(source, config.GoogleSource)
+    assert (source.spreadsheet, source.tab, source.gid) == ("1AbC-d_9", "", 42)
+    assert settings.settle.total_seconds() == 30
+    assert settings.pace.write_every.total_seconds() == 10
+    assert "hidden" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ('source = "https://example.com/sheet"', "is not the address of a Google Sheet. Copy it"),
+        ('source = "rows.csv"\ncredentials = "env:X"', "credentials: is only for a Google Sheet"),
+        (f'source = "{ADDRESS}"\ncredentials = "env:NOPE"', '"env:NOPE" is not set, missing or'),
+        (f'source = "{ADDRESS}"\ncredentials = "abc"', "never write it here"),
+        (f'source = "{ADDRESS}"\nbase_url = "elsewhere"', "write an address such as"),
+    ],
+)
+def test_what_is_wrong_about_a_google_sheet_is_told(tmp_path: Path, lines: str, told: str) -> None:
+    (problem,) = problems(tmp_path, f"[sheet]\n{lines}\n")
+
+    assert told in problem

@@ -6,8 +6,9 @@ A *desk* is a sheet with a person at it. A new kind of sheet joins by a desk in 
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,9 @@ from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv_file import CsvSheet
 from pipeline.sheets.excel import ExcelSheet
+from pipeline.sheets.google import GoogleSheet
+from tests.fakes.google_desk import NOW, columns_of, open_spreadsheet
+from tests.fakes.google_sheets import GoogleSheets, google_sheets
 
 
 class Desk(Protocol):
@@ -106,11 +110,66 @@ class ExcelDesk:
         return stat.st_ino, stat.st_mtime_ns, sorted(self._path.parent.iterdir())
 
 
+class GoogleDesk:
+    """A Google Sheet that the person edits in a browser."""
+
+    longest = 50_000
+
+    def __init__(self, google: GoogleSheets) -> None:
+        self._google = google
+        self._book = google.new_book("Prompts")
+
+    def save(self, grid: Grid) -> None:
+        with self._google.paused():
+            sheet = self._book.sheets[0]
+            sheet.delete("ROWS", 0, len(sheet.rows))
+            sheet.insert("ROWS", 0, 1000)
+            for row, cells in enumerate(grid):
+                for column, text in enumerate(cells):
+                    sheet.enter(row, column, text)
+
+    def sheet(self) -> Sheet:
+        access = open_spreadsheet(self._google, self._book)
+        return GoogleSheet(access, columns_of, now=lambda: NOW, pause=no_pause)
+
+    def take_away(self) -> None:
+        with self._google.paused():
+            del self._google.books[self._book.id]
+
+    def spoil_claim(self) -> None:
+        with self._google.paused():
+            (claim,) = self._book.metadata
+            self._book.metadata[:] = [claim._replace(value='{"sheet": ')]
+
+    def version(self) -> object:
+        return self._google.writes
+
+
 def no_pause(_: float) -> None:
     """Waiting for others, without the waiting."""
 
 
-DESKS: dict[str, Callable[[Path], Desk]] = {"csv": CsvDesk, "excel": ExcelDesk}
+@contextmanager
+def at_a_csv_file(folder: Path) -> Iterator[Desk]:
+    yield CsvDesk(folder)
+
+
+@contextmanager
+def at_a_workbook(folder: Path) -> Iterator[Desk]:
+    yield ExcelDesk(folder)
+
+
+@contextmanager
+def at_a_google_sheet(folder: Path) -> Iterator[Desk]:
+    with google_sheets() as google:
+        yield GoogleDesk(google)
+
+
+DESKS: dict[str, Callable[[Path], AbstractContextManager[Desk]]] = {
+    "csv": at_a_csv_file,
+    "excel": at_a_workbook,
+    "google": at_a_google_sheet,
+}
 
 GRID: Grid = (
     ("Prompt", "Status"),
@@ -122,10 +181,10 @@ CLAIM = Claim(sheet="a sheet", store="store-1", counter=1, word="amber")
 
 
 @pytest.fixture(params=DESKS)
-def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Desk:
-    desk = DESKS[request.param](tmp_path)
-    desk.save(GRID)
-    return desk
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    with DESKS[request.param](tmp_path) as desk:
+        desk.save(GRID)
+        yield desk
 
 
 def always(patch: Patch) -> Callable[[Grid], Patch]:

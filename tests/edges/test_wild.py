@@ -109,7 +109,7 @@ class Filled:
 
     @property
     def content(self) -> bytes:
-        return self.settings.source.read_bytes()
+        return self.settings.file.read_bytes()
 
 
 @pytest.fixture(scope="module", params=READABLE, ids=lambda wild: wild.name)
@@ -147,11 +147,11 @@ def test_no_other_byte_changes(filled: Filled) -> None:
 
 
 def test_a_second_pass_writes_nothing(filled: Filled) -> None:
-    content, before = filled.content, filled.settings.source.stat()
+    content, before = filled.content, filled.settings.file.stat()
 
     book = a_pass(filled.settings)
 
-    after = filled.settings.source.stat()
+    after = filled.settings.file.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert filled.content == content
     assert not book.plan.to_send
@@ -195,7 +195,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence_and_left_as_it_is(
     sentence = sentence.removeprefix(f"{settings.source} ")
     assert sentence.startswith(wild.refused)
     assert sentence.endswith(".")
-    assert settings.source.read_bytes()[: wild.path.stat().st_size] == wild.path.read_bytes()
+    assert settings.file.read_bytes()[: wild.path.stat().st_size] == wild.path.read_bytes()
 
 
 def test_the_corpus_is_small_and_of_many_programs() -> None:

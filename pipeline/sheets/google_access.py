@@ -1,0 +1,277 @@
+"""The way to one Google spreadsheet: who we are there, how long we wait, what a refusal means.
+
+Requests are gspread's own; the patience is ours. Only what changes nothing is asked again here, and
+only for so long; a write that came to nothing is `Unsure` or `Busy`, because its row numbers are
+old by then: whoever wrote looks anew. Every other trouble is a sentence that says what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+import google.auth
+import requests
+from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
+from google.auth.transport.requests import AuthorizedSession, Request
+from google.oauth2 import service_account
+from gspread.exceptions import APIError
+from gspread.http_client import HTTPClient
+
+from pipeline.core.errors import SheetError
+
+SCOPE: Final = "https://www.googleapis.com/auth/spreadsheets"
+#: Seconds to wait for a connection, and for an answer.
+TIMEOUT: Final = (5.0, 60.0)
+#: How long one thing is asked for before we give up, in seconds.
+PATIENCE: Final = 75.0
+#: Google allows 60 readings and 60 writes to an account in a minute; both together stay below.
+PER_MINUTE: Final = 50
+_LIBRARY = "https://console.cloud.google.com/apis/library/sheets.googleapis.com"
+
+Json = dict[str, Any]
+Params = dict[str, str | int | bool | float | list[str] | None]
+#: Seconds until one more request may leave; 0 lets it go, and counts it.
+Budget = Callable[[], float]
+Pause = Callable[[float], None]
+
+
+class Busy(SheetError):
+    """Google took nothing now, and may do so later."""
+
+
+class Unsure(Busy):
+    """No answer that can be trusted: what was asked may have been done."""
+
+
+class Refused(SheetError):
+    """Google said no to this request, and will again; `reason` is what it said."""
+
+    def __init__(self, sentence: str, code: int, reason: str) -> None:
+        super().__init__(sentence)
+        self.code, self.reason = code, reason
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who we are at Google."""
+
+    credentials: Any
+    #: The address to share sheets with; empty where it is not known.
+    email: str
+
+    @property
+    def digest(self) -> str:
+        """The account by a name that gives nothing away: what its requests are counted under."""
+        return "google-" + hashlib.sha256(self.email.encode()).hexdigest()[:16]
+
+    @property
+    def called(self) -> str:
+        """What people call it."""
+        return self.email or "the account of the Application Default Credentials"
+
+
+def account(text: str | None) -> Account:
+    """The account of a service account's JSON, or of the Application Default Credentials.
+
+    Raises SheetError where there is none.
+    """
+    try:
+        if text is None:
+            found, _ = google.auth.default(scopes=[SCOPE])
+        else:
+            info = json.loads(text)
+            make: Any = service_account.Credentials.from_service_account_info
+            found = make(info, scopes=[SCOPE])
+    except (DefaultCredentialsError, ValueError, TypeError, AttributeError, KeyError):
+        if text is None:
+            raise SheetError(
+                "There are no credentials for Google. Set [sheet] credentials to a service "
+                'account\'s key, such as "file:service-account.json", or run '
+                "gcloud auth application-default login."
+            ) from None
+        raise SheetError(
+            "[sheet] credentials is not the key of a service account. Make one in the Google "
+            "Cloud console (IAM, Service accounts, Keys, JSON), and name that file."
+        ) from None
+    return Account(found, str(getattr(found, "service_account_email", "") or ""))
+
+
+class Spreadsheet:
+    """The requests to one spreadsheet."""
+
+    def __init__(
+        self,
+        spreadsheet: str,
+        account: Account,
+        *,
+        budget: Budget = lambda: 0.0,
+        base: str = "",
+        pause: Pause = time.sleep,
+        timeout: tuple[float, float] = TIMEOUT,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.id = spreadsheet
+        self.account = account
+        self._budget, self._pause, self._patience = budget, pause, patience
+        self._client = HTTPClient(None, session=_session(account, base))  # type: ignore[arg-type]
+        self._client.set_timeout(timeout)
+
+    def about(self, fields: str) -> Json:
+        """Its properties and those of its tabs, as far as the mask asks."""
+        params: Params = {"fields": fields}
+        return self._read(lambda: self._client.fetch_sheet_metadata(self.id, params=params))
+
+    def look(self, fields: str, area: str) -> Json:
+        """The same with the cells of one area, as far as the mask asks."""
+        params: Params = {"fields": fields, "ranges": area}
+        return self._read(lambda: self._client.fetch_sheet_metadata(self.id, params=params))
+
+    def values(self, area: str, render: str) -> Json:
+        """A ValueRange."""
+        params: Params = {"valueRenderOption": render}
+        return self._read(lambda: self._client.values_get(self.id, area, params=params))
+
+    def write(self, ranges: list[Json], entered: bool = False) -> Json:
+        """Write values as they are (or, our template and people's formulas, as if typed)."""
+        body = {
+            "valueInputOption": "USER_ENTERED" if entered else "RAW",
+            "includeValuesInResponse": True,
+            "responseValueRenderOption": "FORMULA",
+            "data": ranges,
+        }
+        return self._once(lambda: self._client.values_batch_update(self.id, body=body))
+
+    def change(self, wanted: list[Json]) -> Json:
+        """Change what is not a value: columns, formats, claims."""
+        return self._once(lambda: self._client.batch_update(self.id, {"requests": wanted}))
+
+    def _read(self, ask: Callable[[], Any]) -> Json:
+        """Ask until there is an answer, for as long as there is patience."""
+        until = time.monotonic() + self._patience
+        for turn in range(20):
+            try:
+                return self._once(ask)
+            except Busy:
+                wait = min(2.0**turn, 32.0) * random.uniform(0.5, 1.0)  # noqa: S311
+                if time.monotonic() + wait > until:
+                    raise
+                self._pause(wait)
+        raise AssertionError("patience ends before the turns do")
+
+    def _once(self, ask: Callable[[], Any]) -> Json:
+        self._wait_for_turn()
+        try:
+            answer: Json = ask()
+        except APIError as e:
+            raise self._refused(e) from e
+        except RefreshError as e:
+            if e.retryable:
+                raise Busy(f"Google gives no token now: {_words(e)}. Try again later.") from e
+            raise SheetError(
+                f"Google does not accept the key of {self.account.called}: {_words(e)}. Make a new "
+                "key in the Google Cloud console and name it in [sheet] credentials."
+            ) from e
+        except GoogleAuthError as e:
+            raise Busy(f"Google cannot be reached: {_words(e)}. Try again later.") from e
+        except requests.ConnectTimeout as e:
+            raise Busy("Google cannot be reached: no connection in time. Try again later.") from e
+        except requests.Timeout as e:
+            raise Unsure("Google did not answer in time. Try again later.") from e
+        except (requests.RequestException, ValueError) as e:
+            raise Unsure(f"The connection to Google broke: {_kind(e)}. Try again later.") from e
+        if not isinstance(answer, dict):
+            raise Unsure("Google answered with something else than a sheet. Try again later.")
+        return answer
+
+    def _wait_for_turn(self) -> None:
+        until = time.monotonic() + self._patience
+        while (wait := self._budget()) > 0:
+            if time.monotonic() + wait > until:
+                raise Busy(
+                    f"Too many requests to Google as {self.account.called} within a minute. "
+                    "The next run goes on."
+                )
+            self._pause(wait)
+
+    def _refused(self, error: APIError) -> SheetError:
+        code = error.response.status_code
+        said = error.error if isinstance(error.error, Mapping) else {}
+        reason = str(said.get("message", "")) if said.get("code") != -1 else ""
+        who = self.account.called
+        if code == 429:
+            return Busy(f"Google asks {who} to slow down. The next run goes on.")
+        if code == 401:
+            return Busy(
+                f"Google does not accept the token of {who}. If this stays so, make a new key and "
+                "name it in [sheet] credentials."
+            )
+        if code >= 500 or code == 408:
+            return Unsure(f"Google has trouble of its own ({code}). Try again later.")
+        if code == 403 and "SERVICE_DISABLED" in str(said.get("details", "")):
+            return Refused(
+                f"The Google Sheets API is not enabled in the project of {who}. Enable it at "
+                f"{_LIBRARY}, wait a minute, and run again.",
+                code,
+                reason,
+            )
+        if code == 403:
+            return Refused(
+                f"The sheet is not shared with {who}. Share the sheet with {who} as Editor.",
+                code,
+                reason,
+            )
+        if code == 404:
+            return Refused(
+                f"There is no Google Sheet {self.id}, or none that {who} can see. Correct [sheet] "
+                f"source, or share the sheet with {who} as Editor.",
+                code,
+                reason,
+            )
+        words = reason.strip().rstrip(".") or f"status {code}"
+        return Refused(f'Google refused: "{words}".', code, reason)
+
+
+class _Elsewhere(requests.adapters.HTTPAdapter):
+    """Sends what is meant for Google to another address: for a stand-in on this machine."""
+
+    def __init__(self, base: str) -> None:
+        self._base = urlsplit(base)
+        super().__init__()
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **kw: Any) -> requests.Response:
+        asked = urlsplit(request.url or "")
+        request.url = urlunsplit((*self._base[:2], str(asked.path), str(asked.query), ""))
+        return super().send(request, *args, **kw)
+
+
+def _session(account: Account, base: str) -> AuthorizedSession:
+    tokens = requests.Session()
+    make: Any = AuthorizedSession
+    session: AuthorizedSession = make(account.credentials, auth_request=Request(tokens))
+    if base:
+        for one in (tokens, session):
+            one.trust_env = False
+            one.mount("https://", _Elsewhere(base))
+    return session
+
+
+def _words(error: Exception) -> str:
+    """What an error of google-auth says, without the parts that no person needs."""
+    said = error.args[0] if error.args else error
+    text = str(said).strip().rstrip(".") or type(error).__name__
+    text = re.sub(r"HTTPS?ConnectionPool\(.*", "no connection", text, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", text)[:200]
+
+
+def _kind(error: Exception) -> str:
+    return (
+        "it was closed before the answer" if "Connection" in type(error).__name__ else "no answer"
+    )

@@ -1,0 +1,415 @@
+"""A Google Sheet as a sheet: what it says, what it asks for, and what happens in between."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from pipeline.core.columns import ALWAYS
+from pipeline.core.errors import SheetError
+from pipeline.core.model import Grid, Patch
+from pipeline.core.preview import formula
+from pipeline.sheets.google import GoogleSheet
+from pipeline.sheets.google_access import Spreadsheet, account
+from tests.fakes.google.a1 import Area
+from tests.fakes.google.account import EMAIL
+from tests.fakes.google.facts import ALTERNATIVES, Facts
+from tests.fakes.google.faults import Fault
+from tests.fakes.google.grid import COLUMNS, ROWS, Book, Protected
+from tests.fakes.google_desk import NOW, columns_of, open_spreadsheet
+from tests.fakes.google_sheets import Asked, GoogleSheets, google_sheets
+from tests.whole.google_office import Office, RowNumbers, office
+
+TABLE = [
+    ["prompt", "row_id", "status", "image_urls"],
+    ["a fox", "r_aaaaaaaaa", "queued"],
+    ["an owl", "r_bbbbbbbbb", "queued"],
+    ["a wolf", "r_ccccccccc", "queued"],
+]
+
+
+@pytest.fixture
+def google() -> Iterator[GoogleSheets]:
+    with google_sheets() as google:
+        yield google
+
+
+def sheet_of(google: GoogleSheets, book: Book, tab: str = "", **way: object) -> GoogleSheet:
+    access = open_spreadsheet(google, book, **way)  # type: ignore[arg-type]
+    return GoogleSheet(access, columns_of, tab=tab, now=lambda: NOW, pause=lambda _: None)
+
+
+def done(*ids: str) -> Callable[[Grid], Patch]:
+    """The rows with these ids are done, wherever they are."""
+
+    def patch_for(grid: Grid) -> Patch:
+        columns = columns_of(grid[0])
+        return {
+            (place, columns.index["status"]): f"done {mark}"
+            for place, row in enumerate(grid)
+            if (mark := columns.cell(row, "row_id")) in ids
+        }
+
+    return patch_for
+
+
+def statuses(google: GoogleSheets, book: Book) -> dict[str, str]:
+    header, *rows = google.table(book)
+    return {row[header.index("row_id")]: row[header.index("status")] for row in rows}
+
+
+ALL = done("r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc")
+RIGHT = {f"r_{c * 9}": f"done r_{c * 9}" for c in "abc"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (Fault.FORBIDDEN, f"is not shared with {EMAIL}. Share the sheet with {EMAIL} as Editor."),
+        (Fault.NOT_ENABLED, "API is not enabled in the project of .* Enable it at https://"),
+        (Fault.UNKNOWN, "There is no Google Sheet .* Correct .sheet. source, or share"),
+        (Fault.BUSY, "Google asks .* to slow down. The next run goes on."),
+        (Fault.INTERNAL, "Google has trouble of its own .500.. Try again later."),
+        (Fault.UNAVAILABLE, "Google has trouble of its own .503.. Try again later."),
+        (Fault.BAD_GATEWAY, "Google has trouble of its own .502.. Try again later."),
+        (Fault.RESET_BEFORE, "The connection to Google broke: .* Try again later."),
+        (Fault.UNAUTHENTICATED, "does not accept the token of .* make a new key"),
+    ],
+)
+def test_each_trouble_has_its_sentence(google: GoogleSheets, fault: Fault, sentence: str) -> None:
+    google.faults.at(1, fault, times=None)
+
+    with pytest.raises(SheetError, match=sentence) as told:
+        sheet_of(google, google.new_book(), patience=0.0).read()
+
+    assert told.value.exit_code == 3
+    assert "http://" not in str(told.value)
+
+
+def test_a_key_that_is_refused_is_told(google: GoogleSheets) -> None:
+    google.faults.when(lambda asked: True, Fault.NO_TOKEN)
+
+    with pytest.raises(SheetError, match=f"does not accept the key of {EMAIL}.*Make a new key"):
+        sheet_of(google, google.new_book()).read()
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for(google: GoogleSheets) -> None:
+    google.faults.at(1, Fault.HANG, times=None)
+
+    with pytest.raises(SheetError, match="did not answer in time"):
+        sheet_of(google, google.new_book(), timeout=(1.0, 0.1), patience=0.0).read()
+
+    google.faults.clear()
+
+
+def test_what_is_no_key_is_told() -> None:
+    with pytest.raises(SheetError, match="is not the key of a service account"):
+        account("{}")
+
+
+def test_a_wrong_tab_lists_the_tabs(google: GoogleSheets) -> None:
+    book = google.new_book("Spring", TABLE, tab="Prompts")
+    book.add_sheet("Ideas", 10, 10)
+
+    with pytest.raises(SheetError, match=r'Spring has no tab "Nope"; there is Prompts, Ideas.'):
+        sheet_of(google, book, "Nope").read()
+
+
+def test_a_tab_is_the_same_under_another_title(google: GoogleSheets) -> None:
+    book = google.new_book("Spring", TABLE, tab="Prompts")
+    sheet = sheet_of(google, book, "Prompts")
+    sheet.read()
+    book.rename(book.sheets[0], "Prompts (old)")
+
+    sheet.write(ALL)
+
+    assert statuses(google, book) == RIGHT
+    assert sheet.title == "Spring / Prompts (old)"
+
+
+def test_a_sheet_that_may_only_be_viewed_is_told_at_the_write(google: GoogleSheets) -> None:
+    book = google.new_book("Spring", TABLE)
+    book.editors.clear()
+    book.viewers.add(EMAIL)
+
+    with pytest.raises(SheetError, match=f"is view-only for {EMAIL}. Share the sheet .* as Editor"):
+        sheet_of(google, book).write(ALL)
+
+
+@pytest.mark.parametrize("fault", [f for f in Fault if "token" not in f.value.split(",")[0]][:12])
+@pytest.mark.parametrize("number", range(1, 4))
+def test_one_trouble_on_the_way_is_got_over(
+    google: GoogleSheets, fault: Fault, number: int
+) -> None:
+    if fault in (Fault.FORBIDDEN, Fault.NOT_ENABLED, Fault.UNKNOWN):
+        return  # a person has to act
+    book = google.new_book("Spring", TABLE)
+    google.faults.at(number, fault)
+
+    sheet_of(google, book, timeout=(1.0, 0.2)).write(ALL)
+
+    assert statuses(google, book) == RIGHT
+    google.faults.clear()
+
+
+def test_a_token_that_is_no_longer_good_is_replaced(google: GoogleSheets) -> None:
+    book = google.new_book("Spring", TABLE)
+    sheet = sheet_of(google, book)
+    sheet.read()
+    google.tokens.revoke()
+
+    assert sheet.write(ALL)
+    assert statuses(google, book) == RIGHT
+
+
+def test_no_more_leaves_than_the_budget_allows(google: GoogleSheets) -> None:
+    waits: list[float] = []
+    left = iter([0.0, 7.0, 0.0, 0.0])
+    sheet = sheet_of(google, google.new_book("Spring", TABLE), budget=lambda: next(left))
+    sheet._sheets._pause = waits.append
+
+    sheet.read()
+    sheet.read()
+
+    assert waits == [7.0]
+
+
+@pytest.mark.parametrize("rows", [10, 1000])
+def test_the_traffic_does_not_grow_with_the_rows(google: GoogleSheets, rows: int) -> None:
+    table = [TABLE[0], *[[f"a tree {n}", f"r_{n:09d}", "queued"] for n in range(rows)]]
+    book = google.new_book("Spring", table)
+    sheet = sheet_of(google, book)
+
+    sheet.write(lambda grid: {})
+    assert (google.reads, google.writes) == (1, 0)
+    sheet.write(lambda grid: {(place, 2): "done" for place in range(1, len(grid))})
+
+    # Of the two writes one is the note that says when the sheet was checked, at most hourly.
+    assert (google.reads, google.writes) == (3, 2)
+    sheet.write(lambda grid: {(place, 2): "failed" for place in range(1, len(grid))})
+    assert (google.reads, google.writes) == (5, 3)
+
+
+def test_our_columns_are_added_side_by_side_and_dressed_once(google: GoogleSheets) -> None:
+    book = google.new_book("Spring", [["prompt", "remark"], ["a fox", "=1+1"]], columns=2)
+    sheet = sheet_of(google, book)
+
+    sheet.write(lambda grid: {} if "note" in grid[0] else new_columns(grid))
+    sheet.write(lambda grid: {(1, 3): "done"})
+
+    tab = book.sheets[0]
+    assert google.table(book)[0] == ["prompt", "remark", *ALWAYS]
+    assert [line.hidden for line in tab.columns[:4]] == [False, False, True, False]
+    assert tab.frozen_rows == 1
+    (protected,) = tab.protected.values()
+    assert protected.said.get("warningOnly") is True
+    assert protected.area.left == 2
+    assert len(tab.conditional) == 9
+    assert tab.cell(1, 1).formula == "=1+1"
+    assert tab.cell(0, 3).note.startswith("Last checked by Promptsheet: ")
+
+
+def new_columns(grid: Grid) -> Patch:
+    at = len(grid[0])
+    return {(0, at + n): name for n, name in enumerate(ALWAYS)} | {(1, at): "r_ddddddddd"}
+
+
+def test_a_note_of_a_person_stays(google: GoogleSheets) -> None:
+    book = google.new_book("Spring", TABLE)
+    tab = book.sheets[0]
+    tab.put(0, 2, tab.cell(0, 2)._replace(note="Ask Lou"))
+
+    sheet_of(google, book).write(ALL)
+
+    assert tab.cell(0, 2).note == "Ask Lou"
+
+
+def test_a_part_that_is_protected_is_left_out_and_the_rest_is_written(
+    google: GoogleSheets, caplog: pytest.LogCaptureFixture
+) -> None:
+    book = google.new_book("Spring", TABLE)
+    said = {"editors": {"users": ["boss@example.com"]}}
+    book.sheets[0].protected[7] = Protected(Area(2, 3, 0, 4), said)
+
+    with caplog.at_level(logging.WARNING, "promptsheet"):
+        sheet_of(google, book).write(ALL)
+
+    assert statuses(google, book) == RIGHT | {"r_bbbbbbbbb": "queued"}
+    assert "is protected against" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "gesture",
+    [
+        lambda book: book.insert(book.sheets[0], ROWS, 1),
+        lambda book: book.insert(book.sheets[0], ROWS, 2, 2),
+        lambda book: book.delete(book.sheets[0], ROWS, 1, 2),
+        lambda book: book.move(book.sheets[0], ROWS, 1, 2, 4),
+        lambda book: book.rearrange(book.sheets[0], Area(1, 4, 0, 5), [3, 1, 2]),
+        *(lambda book, at=at: book.insert(book.sheets[0], COLUMNS, at) for at in range(5)),
+        lambda book: book.insert(book.sheets[0], COLUMNS, 0, 2),
+        lambda book: book.rename(book.sheets[0], "Other"),
+    ],
+)
+@pytest.mark.parametrize("facts", [Facts(), *ALTERNATIVES.values()], ids=["usual", *ALTERNATIVES])
+def test_what_went_astray_is_put_back_and_written_again(
+    facts: Facts, gesture: Callable[[Book], object]
+) -> None:
+    with google_sheets(facts=facts, reads=1000, writes=1000) as google:
+        table = [["remark", *TABLE[0]], *([f'=UPPER("{r[0]}")', *r] for r in TABLE[1:])]
+        book = google.new_book("Spring", table)
+        acts = iter([gesture])
+
+        def between(asked: Asked) -> None:
+            if asked.call == "values:batchUpdate" and (act := next(acts, None)):
+                act(book)
+
+        google.between(between)
+        sheet = sheet_of(google, book)
+        sheet.write(ALL)
+        google.between(None)
+
+        header, *rows = google.table(book)
+        at = {name: header.index(name) for name in ("remark", "prompt", "row_id", "status")}
+        rows = [row for row in rows if any(row)]
+        for row in rows:
+            assert row[at["status"]] == f"done {row[at['row_id']]}"
+            assert row[at["remark"]] == row[at["prompt"]].upper()
+        filled = {cell for row in rows for n, cell in enumerate(row) if n not in at.values()}
+        assert filled <= {""}
+
+
+def test_only_our_template_becomes_a_formula(google: GoogleSheets) -> None:
+    table = [[*TABLE[0], "preview"], *TABLE[1:]]
+    book = google.new_book("Spring", table, locale="de_DE")
+    urls = {
+        1: 'https://cdn.example/a"&IMPORTXML("x").png',
+        2: "javascript:alert(1)",
+        3: '=HYPERLINK("https://evil.example")',
+    }
+
+    sheet_of(google, book).write(lambda grid: {(row, 3): url for row, url in urls.items()})
+
+    tab = book.sheets[0]
+    shown = [tab.cell(row, 4).formula for row in (1, 2, 3)]
+    assert shown == ['=IMAGE("https://cdn.example/a""&IMPORTXML(""x"").png")', None, None]
+    assert [tab.cell(row, 3).formula for row in (1, 2, 3)] == [None, None, None]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://cdn.example/a.png", "https://u:p@cdn.example/a.png", "https://c/a.mp4", "x", ""]
+)
+def test_no_preview_of_what_is_no_picture(url: str) -> None:
+    assert formula(url) == ""
+
+
+class Killed(BaseException):
+    """The process is dead."""
+
+
+def dies(_: float) -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize("fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER])
+@pytest.mark.parametrize("number", range(1, 13))
+def test_killed_at_any_request_the_next_pass_puts_all_right(
+    tmp_path: Path, fault: Fault, number: int
+) -> None:
+    with google_sheets(reads=1000, writes=1000) as google:
+        made = office(google, tmp_path, 6, seed=number, most=2)
+        made.pause = dies
+        made.start()
+        made.person.gestures = ("shuffle_rows", "insert_row", "move_rows")
+        google.faults.at(number, fault)
+        for _ in range(2):
+            try:
+                made.pass_by()
+            except Killed:
+                break
+        google.faults.clear()
+
+        made.start()
+        for _ in range(3):
+            made.pass_by(quiet=True)
+
+        assert made.wrong() == []
+        assert_all_done(made)
+        assert not +made.lost
+        made.store.close()
+
+
+def assert_all_done(made: Office) -> None:
+    rows = [row for row in made.rows() if row["prompt"]]
+    assert len(rows) >= 6
+    assert {row["status"] for row in rows} <= {"done", "edited", "copy", ""}
+    assert sum(row["status"] == "done" for row in rows) >= 6
+
+
+@pytest.mark.parametrize("seed", [Random(n).randrange(1000) for n in range(4)])
+def test_results_end_in_their_rows_while_people_work(tmp_path: Path, seed: int) -> None:
+    race(tmp_path, seed, passes=4)
+
+
+def test_the_common_way_puts_them_elsewhere(tmp_path: Path) -> None:
+    assert sum(common_way(tmp_path, seed, passes=6) for seed in range(3)) > 10
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_ten_thousand_results_end_in_their_rows(tmp_path: Path) -> None:
+    written = misplaced = gestures = seed = common = 0
+    while written < 10_000:
+        seed += 1
+        made = race(tmp_path, seed, passes=12, rows=100)
+        common += common_way(tmp_path, seed, passes=12, rows=100)
+        written += made.written
+        misplaced += made.sheet.misplaced
+        gestures += made.gestures_in_between
+        print(
+            f"{written} written, {gestures} gestures in between; {misplaced} misplaced and "
+            "repaired, wrong at the end 0, people's cells changed 0; the common way: "
+            f"{common} wrong"
+        )
+    assert misplaced > 100
+    assert common >= 1000
+
+
+def race(folder: Path, seed: int, passes: int, rows: int = 20) -> Office:
+    """People work, and are away for two passes, again and again."""
+    with google_sheets(reads=10**6, writes=10**6) as google:
+        made = office(google, folder, rows, seed, most=6)
+        for _ in range(passes):
+            made.pass_by()
+            made.pass_by(quiet=True)
+            made.pass_by(quiet=True)
+            assert made.wrong() == [], f"seed {seed}"
+        assert not +made.lost, f"seed {seed}"
+        made.store.close()
+        return made
+
+
+def common_way(folder: Path, seed: int, passes: int, rows: int = 20) -> int:
+    """How many results stood in wrong rows, where row numbers are kept from the reading."""
+    (folder / "common").mkdir(exist_ok=True)
+    with google_sheets(reads=10**6, writes=10**6) as google:
+        made = office(google, folder / "common", rows, seed, most=6, kind=RowNumbers)
+        wrong = 0
+        for _ in range(passes):
+            made.pass_by()
+            wrong += len(made.wrong())
+            made.pass_by(quiet=True)
+            made.pass_by(quiet=True)
+        made.store.close()
+    return wrong
+
+
+def test_the_key_is_in_no_sentence_and_no_repr(google: GoogleSheets) -> None:
+    who = account(json.dumps(google.key))
+
+    assert "PRIVATE" not in repr(Spreadsheet("id", who)) + str(who.digest)
