@@ -13,8 +13,8 @@ from pipeline.book import Book
 from pipeline.clerk import Clerk
 from pipeline.core.endpoint import Answers, poll_answer, polls
 from pipeline.core.errors import PromptsheetError, WireError
-from pipeline.core.model import Attempt, JobKey, Request
-from pipeline.core.states import Event, Failed, Succeeded
+from pipeline.core.model import Attempt, JobKey, Request, State
+from pipeline.core.states import Event, Failed, Progressed, Succeeded
 from pipeline.sending import Pace, Sender, Stop, Wire
 from pipeline.store import Fact
 
@@ -35,6 +35,8 @@ class Open:
     key: JobKey
     attempt: Attempt
     next_at: datetime
+    #: When how far it is may be recorded again: not more often than anybody can see it.
+    news_at: datetime
 
 
 class Poller:
@@ -69,7 +71,7 @@ class Poller:
             next_at = (attempt.asked_at or now - self._interval(attempt)) + self._interval(attempt)
         else:
             next_at = now if soon else now + self._interval(attempt)
-        self._open[attempt.task_id] = Open(key, attempt, next_at)
+        self._open[attempt.task_id] = Open(key, attempt, next_at, now)
 
     def expecting(self) -> int:
         """How many open tasks are not overdue: those that are worth waiting for."""
@@ -133,7 +135,8 @@ class Poller:
         facts = []
         for task, one in asked.items():
             one.next_at = self._now() + max(self._interval(one.attempt), wait)
-            if event := answers.events.get(task):
+            event = answers.events.get(task)
+            if event and self._is_news(one, event):
                 facts.append(Fact(one.key, one.attempt.number, event))
         if not facts:
             return
@@ -144,6 +147,16 @@ class Poller:
                 self._sender.at_work.pop((fact.key, fact.number), None)
                 self._sender.heard(succeeded=isinstance(fact.event, Succeeded))
             self._on_event(fact.key, fact.number, fact.event)
+
+    def _is_news(self, one: Open, event: Event) -> bool:
+        """Whether to record it: a percentage no more often than the sheet is written."""
+        if not isinstance(event, Progressed) or one.attempt.state is not State.RUNNING:
+            return True
+        now = self._now()
+        if now < one.news_at:
+            return False
+        one.news_at = now + self._pace.write_every
+        return True
 
     def _is_late(self, attempt: Attempt) -> bool:
         return self._now() - attempt.sent_at > self._pace.give_up_after

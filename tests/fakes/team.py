@@ -201,7 +201,7 @@ def _drive() -> None:
     """Fork a start for each line that comes in, and answer with its exit code."""
     for name in ("cli", "running", "standing", "checkup", "starting", "api", "media"):
         importlib.import_module(f"pipeline.{name}")
-    for name in ("sqlalchemy.dialects.sqlite", "httpx_aiohttp"):
+    for name in ("sqlalchemy.dialects.sqlite", "aiohttp"):
         importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()
