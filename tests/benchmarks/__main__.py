@@ -104,20 +104,26 @@ def idle() -> Iterator[Line]:
     with tempfile.TemporaryDirectory() as place, sandbox_process(KEY, task_seconds=0) as sandbox:
         folder = Path(place)
         start = median(lambda: run([*PROGRAM, "--help"]), 5)
-        config = make(folder, 20_000, sandbox.url, "write_every = '1h'")
+        config = make(folder, 5_000, sandbox.url, "write_every = '1h'")
         run([*PROGRAM, "run", str(config), "--wait"])
         sheet = folder / "rows.csv"
         base = start + median(lambda: _bare_reading(sheet), 5)
         again = [*PROGRAM, "run", str(config)]
-        yield Line("20,000 rows, as they were", median(lambda: run(again), 3), base, _BESIDE)
-        header, *rows = sheet.read_bytes().splitlines(keepends=True)
-        sheet.write_bytes(b"".join([header, *reversed(rows)]))
-        yield Line("20,000 rows, sorted", run(again), base, _BESIDE)
+        yield Line("5,000 rows, as they were", median(lambda: run(again), 3), base, _BESIDE)
+        _sort(sheet)
+        yield Line("5,000 rows, sorted", run(again), base, _BESIDE)
         sheet.write_bytes(sheet.read_bytes().replace(b"a fox, number 0", b"a hen, number 0"))
-        yield Line("20,000 rows, one cell changed", run(again), base, _BESIDE)
+        yield Line("5,000 rows, one cell changed", run(again), base, _BESIDE)
 
 
 _BESIDE = "a start and a csv.reader loop"
+
+
+def _sort(sheet: Path) -> None:
+    with sheet.open(newline="") as file:
+        header, *rows = csv.reader(file)
+    with sheet.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *reversed(rows)])
 
 
 def _bare_reading(path: Path) -> float:
