@@ -153,7 +153,7 @@ class Poller:
         if not isinstance(event, Progressed) or one.attempt.state is not State.RUNNING:
             return True
         now = self._now()
-        if now < one.news_at:
+        if event.percent is None or now < one.news_at:
             return False
         one.news_at = now + self._pace.write_every
         return True

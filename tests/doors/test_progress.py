@@ -1,0 +1,27 @@
+"""How far a task is, is told to people; it is not worth a place on the disk at every question."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+from tests.fakes.program import KEY, Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+
+
+def test_a_percentage_is_recorded_no_more_often_than_the_sheet_is_written(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=2, plain_pictures="true") as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(["a fox", "an owl", "a cat"])
+
+        ended = call("run", studio.config(poll_every="100ms", write_every="1h"), "--wait")
+
+        asked = sandbox.state()["requests"]
+    with closing(sqlite3.connect(tmp_path / "promptsheet.db")) as store:
+        kinds = Counter(kind for (kind,) in store.execute("select kind from events"))
+    assert (ended.code, studio.statuses()) == (0, {"done": 3})
+    assert asked["/fetch-many"] + asked.get("/fetch", 0) > 6
+    assert kinds["succeeded"] == 3
+    assert 1 <= kinds["progressed"] <= 3
