@@ -30,6 +30,7 @@ from pydantic import (
 from pipeline.core.columns import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.endpoint import Provider, problems_with
 from pipeline.core.errors import ConfigError
+from pipeline.scheduler import problem_with
 
 _SPREADSHEET = re.compile(
     r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
@@ -67,6 +68,12 @@ def _timezone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError('write a time zone such as "Europe/Paris" or "UTC"') from None
     return value
+
+
+def _cron(value: str) -> str:
+    if value.strip() and (problem := problem_with(value)):
+        raise ValueError(problem)
+    return value.strip()
 
 
 Span = Annotated[timedelta, BeforeValidator(_span)]
@@ -138,8 +145,10 @@ class MediaTable(_Table):
 
 
 class ScheduleTable(_Table):
-    """What a day is."""
+    """When passes are due, and what a day is."""
 
+    cron: Annotated[str, AfterValidator(_cron)] = ""
+    every: Wait = timedelta(minutes=1)
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 
@@ -170,6 +179,14 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """When passes are due: a cron line, or else a span."""
+
+    cron: str
+    every: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +238,7 @@ class Settings(BaseModel):
     rules: RulesTable
     store_url: str
     media: Path | None
+    schedule: ScheduleSettings
     timezone: str
 
     @property
@@ -266,6 +284,8 @@ def load(
     problems += _provider_problems(document, provider)
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
+    if document.schedule.cron and "every" in document.schedule.model_fields_set:
+        problems.append("schedule: cron and every are both set. Leave one of them out.")
     source = _source(document.sheet, path, environ, problems)
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
@@ -294,8 +314,13 @@ def load(
         rules=document.rules,
         store_url=f"sqlite:///{_resolved(path, document.store.url[len('sqlite:///') :])}",
         media=_resolved(path, document.media.save_to) if document.media.save_to else None,
+        schedule=_schedule(document.schedule),
         timezone=document.schedule.timezone,
     )
+
+
+def _schedule(table: ScheduleTable) -> ScheduleSettings:
+    return ScheduleSettings(table.cron, None if table.cron else table.every)
 
 
 def _source(
