@@ -27,6 +27,7 @@ from pipeline.core.columns import read_header
 from pipeline.core.errors import ConfigError, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
+from pipeline.core.webhook import Callback
 from pipeline.runner import Asked, Outcome, Progress, Runner
 from pipeline.sending import Pace
 from pipeline.sheets import Sheet
@@ -182,6 +183,14 @@ def pace(settings: Settings) -> Pace:
     )
 
 
+def callback(settings: Settings) -> Callback | None:
+    """What the API is told about calling back; None where it is only ever asked."""
+    ours, theirs = settings.webhook, settings.provider.webhook
+    if not (ours.public_url and ours.secret and theirs):
+        return None
+    return Callback(theirs, ours.public_url, ours.secret.reveal())
+
+
 def open_book(settings: Settings, store: Store, sheet: Sheet, accept_columns: bool = False) -> Book:
     """The sheet and its store, kept in step."""
     return Book(
@@ -194,6 +203,7 @@ def open_book(settings: Settings, store: Store, sheet: Sheet, accept_columns: bo
         now=now,
         chance=SystemRandom(),
         accept_columns=accept_columns,
+        callback=callback(settings),
     )
 
 
