@@ -336,6 +336,8 @@ def load(
         problems.append("schedule: cron and every are both set. Leave one of them out.")
     source = _source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
+    if webhook.public_url and provider.webhook is None:
+        problems.append(f"webhook.public_url: {provider.title} does not call back. Leave it out.")
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     settle, pace = document.sheet.settle, document.pace

@@ -98,7 +98,7 @@ async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
         server = _Server(
             uvicorn.Config(
                 app,
-                lifespan="off",
+                lifespan="on",
                 ws="none",
                 log_config=None,
                 access_log=False,

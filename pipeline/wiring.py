@@ -27,6 +27,7 @@ from pipeline.core.columns import read_header
 from pipeline.core.errors import ConfigError, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
+from pipeline.core.webhook import Callback
 from pipeline.runner import Asked, Outcome, Progress, Runner
 from pipeline.sending import Pace
 from pipeline.sheets import Sheet
@@ -188,6 +189,14 @@ def pace(settings: Settings) -> Pace:
     )
 
 
+def callback(settings: Settings) -> Callback | None:
+    """What the API is told about calling back; None where it is only ever asked."""
+    ours, theirs = settings.webhook, settings.provider.webhook
+    if not (ours.public_url and ours.secret and theirs):
+        return None
+    return Callback(theirs, ours.public_url, ours.secret.reveal())
+
+
 def open_book(
     settings: Settings, store: Store, sheet: Sheet, accept_columns: bool = False, start: str = ""
 ) -> Book:
@@ -202,6 +211,7 @@ def open_book(
         now=now,
         chance=SystemRandom(),
         accept_columns=accept_columns,
+        callback=callback(settings),
     )
 
 

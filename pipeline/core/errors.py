@@ -50,7 +50,11 @@ class StoreError(PromptsheetError):
 
 
 class StoreFull(StoreError):
-    """There is no room left where the store lies."""
+    """There is no room left where the store lies; `kept`: what was told lies in the rescue file."""
+
+    def __init__(self, sentence: str, kept: bool = False) -> None:
+        self.kept = kept
+        super().__init__(sentence)
 
 
 class ListenError(PromptsheetError):

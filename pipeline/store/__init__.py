@@ -29,7 +29,7 @@ from pipeline.store.facts import Fact
 from pipeline.store.jobs import HistoryLine, Jobs
 from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
 from pipeline.store.pace import Paces
-from pipeline.store.recording import Recording
+from pipeline.store.recording import Hooked, Recording
 from pipeline.store.rows import Rows
 from pipeline.store.sending import Intent, Limits, Refusal, Sending
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
@@ -38,6 +38,7 @@ from pipeline.store.troubles import told
 __all__ = [
     "Fact",
     "HistoryLine",
+    "Hooked",
     "Intent",
     "Lease",
     "Limits",
