@@ -109,11 +109,12 @@ class Runner:
         *,
         now: Callable[[], datetime],
         tell: Callable[[Progress], None] = lambda progress: None,
+        shown: Callable[[float], None] = lambda seconds: None,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> None:
         self.outcome = Outcome(title=book.sheet.title)
         self._book, self._pace, self._asked, self._now, self._tell = book, pace, asked, now, tell
-        self._keep_lease = keep_lease
+        self._keep_lease, self._shown = keep_lease, shown
         self._clerk = Clerk()
         self._sender = Sender(
             book,
@@ -239,6 +240,8 @@ class Runner:
             self._sender.offer(())
         else:
             self._sheet_trouble = ""
+            for seconds in self._book.lags:
+                self._shown(seconds)
             only = self._asked.only or (lambda line: True)
             wanted = () if self._book.hold else plan.to_send
             self._sender.offer(line for line in wanted if line.job and only(line))

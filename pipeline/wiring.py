@@ -241,12 +241,13 @@ async def run(
     store: Store | None = None,
     start: str = "",
     tell: Callable[[Progress], None] = lambda progress: None,
+    shown: Callable[[float], None] = lambda seconds: None,
     started: Callable[[Runner], None] = lambda runner: None,
 ) -> Outcome | Busy:
     """One pass over the sheet of one configuration, or who is at work on it already.
 
     `store` is one that is open already, `start` what `[budget] per_run` counts instead of the start
-    of this program.
+    of this program; `shown` hears how long after its result each row said so.
     """
     with _at_hand(store) if store else open_store(settings) as store:
         sheet = open_sheet(settings, store)
@@ -265,6 +266,7 @@ async def run(
                     asked,
                     now=now,
                     tell=tell,
+                    shown=shown,
                     keep_lease=lambda: store.renew(lease, LEASE_SECONDS),
                 )
                 started(runner)
