@@ -11,7 +11,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -25,6 +35,14 @@ NETWORK: Final = {
     *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "lustre"),
     *("ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "fuse.ceph", "fuse.davfs2", "fuse.gcsfuse"),
     *("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.smbnetfs", "fuse.sshfs"),
+}
+#: What leads from each version of the tables to the next.
+UPGRADES: Final = {
+    1: (
+        "ALTER TABLE known_rows ADD COLUMN again BIGINT NOT NULL DEFAULT 0",
+        "CREATE INDEX known_rows_again ON known_rows (sheet) WHERE again > 0",
+        "ALTER TABLE jobs ADD COLUMN dismissed BIGINT",
+    ),
 }
 #: RETURNING came with it.
 _OLDEST: Final = (3, 35)
@@ -61,6 +79,9 @@ def prepare(engine: Engine, place: str) -> str:
     if not found:
         with engine.execution_options(**{WRITES: True}).begin() as connection:
             found = _created(connection)
+    if int(found["version"]) < VERSION:
+        with engine.execution_options(**{WRITES: True}).begin() as connection:
+            found = _upgraded(connection)
     if int(found["version"]) > VERSION:
         raise StoreError(
             f"The store {place} was made by a newer Promptsheet (its version is "
@@ -85,6 +106,20 @@ def _created(connection: Connection) -> dict[str, str]:
     marks = {"version": str(VERSION), "id": secrets.token_hex(8)}
     connection.execute(insert(meta), [{"name": n, "value": v} for n, v in marks.items()])
     return marks
+
+
+def _upgraded(connection: Connection) -> dict[str, str]:
+    """The marks of a store whose tables are now those of this program, with all that they held."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("select pg_advisory_xact_lock(7261)"))
+    # Read again: another program may have done it in the meantime.
+    found = _marks(connection)
+    for version in range(int(found["version"]), VERSION):
+        for statement in UPGRADES[version]:
+            connection.execute(text(statement))
+        found["version"] = str(version + 1)
+    connection.execute(update(meta).where(meta.c.name == "version").values(value=found["version"]))
+    return found
 
 
 def _open_sqlite(url: URL, patience: float) -> Engine:
