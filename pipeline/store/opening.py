@@ -36,16 +36,19 @@ NETWORK: Final = {
     *("ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "fuse.ceph", "fuse.davfs2", "fuse.gcsfuse"),
     *("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.smbnetfs", "fuse.sshfs"),
 }
-#: What leads from each version of the tables to the next.
+#: RETURNING came with it.
+_OLDEST: Final = (3, 35)
+#: What leads from each version of the tables to the next, in both dialects.
 UPGRADES: Final = {
     1: (
-        "ALTER TABLE known_rows ADD COLUMN again BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE attempts ADD COLUMN hook VARCHAR(64) DEFAULT '' NOT NULL",
+        "CREATE UNIQUE INDEX attempts_by_hook ON attempts (hook) WHERE hook <> ''",
+        "ALTER TABLE sheets ADD COLUMN passed_at BIGINT",
+        "ALTER TABLE known_rows ADD COLUMN again BIGINT DEFAULT 0 NOT NULL",
         "CREATE INDEX known_rows_again ON known_rows (sheet) WHERE again > 0",
         "ALTER TABLE jobs ADD COLUMN dismissed BIGINT",
     ),
 }
-#: RETURNING came with it.
-_OLDEST: Final = (3, 35)
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"
 
@@ -76,12 +79,9 @@ def prepare(engine: Engine, place: str) -> str:
     """The store's id; its tables are there afterwards, and are ones that this program knows."""
     with engine.connect() as connection:
         found = _marks(connection)
-    if not found:
+    if not found or int(found["version"]) < VERSION:
         with engine.execution_options(**{WRITES: True}).begin() as connection:
-            found = _created(connection)
-    if int(found["version"]) < VERSION:
-        with engine.execution_options(**{WRITES: True}).begin() as connection:
-            found = _upgraded(connection)
+            found = _upgraded(connection, _created(connection))
     if int(found["version"]) > VERSION:
         raise StoreError(
             f"The store {place} was made by a newer Promptsheet (its version is "
@@ -108,17 +108,16 @@ def _created(connection: Connection) -> dict[str, str]:
     return marks
 
 
-def _upgraded(connection: Connection) -> dict[str, str]:
-    """The marks of a store whose tables are now those of this program, with all that they held."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("select pg_advisory_xact_lock(7261)"))
-    # Read again: another program may have done it in the meantime.
-    found = _marks(connection)
-    for version in range(int(found["version"]), VERSION):
+def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
+    """The marks of the store, whose tables are those of this version: all of it or nothing."""
+    before = int(found["version"])
+    for version in range(before, VERSION):
         for statement in UPGRADES[version]:
-            connection.execute(text(statement))
-        found["version"] = str(version + 1)
-    connection.execute(update(meta).where(meta.c.name == "version").values(value=found["version"]))
+            connection.exec_driver_sql(statement)
+    if before < VERSION:
+        found = {**found, "version": str(VERSION)}
+        its = update(meta).where(meta.c.name == "version")
+        connection.execute(its.values(value=found["version"]))
     return found
 
 

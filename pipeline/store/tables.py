@@ -143,6 +143,8 @@ sheets = Table(
     Column("counter", BigInteger, nullable=False, default=0),
     Column("word", Words, nullable=False, default=""),
     Column("moved", BigInteger, nullable=False, default=0),
+    # When the last pass over it ended.
+    Column("passed_at", Moment),
 )
 
 leases = Table(
@@ -234,6 +236,7 @@ attempts = Table(
     Column("ended_at", Moment),
     Column("reported", BigInteger),
     Column("asked_at", Moment),
+    Column("hook", String(64), nullable=False, default="", server_default=""),
     # What was asked, as JSON, and the counters that hold `charged` credits for it.
     Column("body", Text, nullable=False, default="null"),
     Column("api_key", Words, nullable=False, default=""),
@@ -242,6 +245,14 @@ attempts = Table(
     Column("charged", BigInteger, nullable=False, default=0),
     Index("attempts_by_task", "task_id"),
     Index("attempts_by_deadline", "state", "deadline"),
+    # Only of those that have one: polling alone pays nothing for it.
+    Index(
+        "attempts_by_hook",
+        "hook",
+        unique=True,
+        sqlite_where=text("hook <> ''"),
+        postgresql_where=text("hook <> ''"),
+    ),
 )
 
 events = Table(
