@@ -204,6 +204,13 @@ class Jobs(Base):
             for at, number, kind, body in lines
         ]
 
+    def run_of(self, key: JobKey) -> dict[int, str]:
+        """Number of each attempt -> which start of the program sent it; empty if none of ours."""
+        wanted = select(attempts.c.number, attempts.c.run).select_from(attempts.join(jobs))
+        with self._reading() as connection:
+            found = connection.execute(wanted.where(_is(connection, key)))
+            return {row.number: row.run for row in found}
+
     def cursor(self, sheet: str) -> int:
         """Where the changes of a sheet's jobs stand: ask it before `jobs`, then `changed` since."""
         with self._reading() as connection:
