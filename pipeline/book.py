@@ -51,6 +51,7 @@ from pipeline.core.plan import (
     short_of_budget,
 )
 from pipeline.core.states import Lost, advance, is_open, shown, state_of
+from pipeline.core.webhook import Callback, new_token
 from pipeline.sheets import Sheet
 from pipeline.store import Fact, Intent, Limits, Refusal, Store
 
@@ -94,7 +95,8 @@ class Book:
     """One sheet and all that is known of it, for the length of a pass.
 
     Not for two threads at once. `key` is the sheet's name in the store (see `wiring`), `config` the
-    resolved path of the configuration, `accept_columns` believes a reading that lost a column.
+    resolved path of the configuration, `accept_columns` believes a reading that lost a column,
+    `callback` is what the API is told about calling back.
     """
 
     def __init__(
@@ -109,6 +111,7 @@ class Book:
         now: Callable[[], datetime],
         chance: Random,
         accept_columns: bool = False,
+        callback: Callback | None = None,
     ) -> None:
         self.sheet = sheet
         self.store = store
@@ -124,6 +127,7 @@ class Book:
         self._now = now
         self._chance = chance
         self._accept_columns = accept_columns
+        self._callback = callback
         self._record = store.sheet(self.key)
         self._memory = store.memory(self.key)
         self._cursor, _ = store.changed(self.key, 0)
@@ -492,6 +496,10 @@ class Book:
         endpoint = self.rules.provider.endpoints[line.endpoint]
         inputs = line.memory.inputs
         request = submission(endpoint, parsed(inputs), self.rules.defaults)
+        hook = ""
+        if self._callback and endpoint.webhook:
+            hook = new_token(self._chance)
+            request = replace(request, hidden=self._callback.fields(hook))
         intent = Intent(
             key=self._key_of(line),
             number=number,
@@ -501,6 +509,7 @@ class Book:
             price=endpoint.credits or 0,
             deadline=endpoint.deadline,
             body=dict(request.body or {}),
+            hook=hook,
         )
         return intent, request
 

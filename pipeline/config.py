@@ -31,6 +31,7 @@ from pydantic import (
 from pipeline.core.columns import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.endpoint import Provider, problems_with
 from pipeline.core.errors import ConfigError
+from pipeline.scheduler import problem_with
 
 _SPREADSHEET = re.compile(
     r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
@@ -72,6 +73,12 @@ def _timezone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError('write a time zone such as "Europe/Paris" or "UTC"') from None
     return value
+
+
+def _cron(value: str) -> str:
+    if value.strip() and (problem := problem_with(value)):
+        raise ValueError(problem)
+    return value.strip()
 
 
 def _address(value: str) -> str:
@@ -185,8 +192,10 @@ class PageTable(_Table):
 
 
 class ScheduleTable(_Table):
-    """What a day is."""
+    """When passes are due, and what a day is."""
 
+    cron: Annotated[str, AfterValidator(_cron)] = ""
+    every: Wait = timedelta(minutes=1)
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 
@@ -219,6 +228,14 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """When passes are due: a cron line, or else a span."""
+
+    cron: str
+    every: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +315,7 @@ class Settings(BaseModel):
     rules: RulesTable
     store_url: str
     media: Path | None
+    schedule: ScheduleSettings
     webhook: WebhookSettings
     page: PageSettings
     timezone: str
@@ -345,9 +363,13 @@ def load(
     problems += _provider_problems(document, provider)
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
+    if document.schedule.cron and "every" in document.schedule.model_fields_set:
+        problems.append("schedule: cron and every are both set. Leave one of them out.")
     source = _source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
     page = _page(document.page, path, environ, problems, need_key)
+    if webhook.public_url and provider.webhook is None:
+        problems.append(f"webhook.public_url: {provider.title} does not call back. Leave it out.")
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     settle, pace = document.sheet.settle, document.pace
@@ -375,10 +397,15 @@ def load(
         rules=document.rules,
         store_url=f"sqlite:///{_resolved(path, document.store.url[len('sqlite:///') :])}",
         media=_resolved(path, document.media.save_to) if document.media.save_to else None,
+        schedule=_schedule(document.schedule),
         webhook=webhook,
         page=page,
         timezone=document.schedule.timezone,
     )
+
+
+def _schedule(table: ScheduleTable) -> ScheduleSettings:
+    return ScheduleSettings(table.cron, None if table.cron else table.every)
 
 
 def _source(

@@ -142,11 +142,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask of the API: no host, no key, nothing secret."""
+    """What to ask of the API: no host, no key, and what is secret is not shown."""
 
     method: str
     path: str
     body: Mapping[str, object] | None = None
+    #: Fields of the body that are for the API alone: neither kept nor shown.
+    hidden: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -217,6 +217,12 @@ class Jobs(Base):
             moved = select(sheets.c.moved).where(sheets.c.key == sheet)
             return connection.execute(moved).scalar() or 0
 
+    def moved(self, sheet: str) -> int:
+        """The cursor now: one that is higher than `changed` gave says that something changed."""
+        with self._reading() as connection:
+            here = select(sheets.c.moved).where(sheets.c.key == sheet)
+            return connection.execute(here).scalar() or 0
+
     def changed(self, sheet: str, since: int) -> tuple[int, set[JobKey]]:
         """The cursor now, and the jobs that anyone wrote down or changed since then."""
         with self._reading() as connection:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, text, update
 
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
-from pipeline.store.base import Base, locked, number_of, stirred
+from pipeline.store.base import Base, chunks, locked, number_of, stirred
 from pipeline.store.budget import CounterName, correct, counters_of
 from pipeline.store.facts import Fact, kind_of, to_body
 from pipeline.store.jobs import ATTEMPT, SOME, among, from_columns, raise_jobs, to_columns
@@ -34,6 +34,15 @@ _FOUND = (
     .select_from(attempts.join(jobs).join(sheets))
     .where(SOME)
 )
+_HOOKED = (
+    select(
+        *(attempts.c.hook, sheets.c.key, jobs.c.row_id, jobs.c.take),
+        *(attempts.c.number, attempts.c.endpoint, attempts.c.task_id),
+    )
+    .select_from(attempts.join(jobs).join(sheets))
+    # Said in the words of the index, which is only then used.
+    .where(attempts.c.hook.in_(bindparam("hooks", expanding=True)), text("hook <> ''"))
+)
 _FIELDS: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in (*_CHANGING, "charged")}
 _MOVED = (
     update(attempts)
@@ -46,8 +55,29 @@ _MOVED = (
 )
 
 
+class Hooked(NamedTuple):
+    """An attempt that the API calls back about."""
+
+    key: JobKey
+    number: int
+    endpoint: str
+    #: Empty while the answer to its submission is not there.
+    task_id: str
+
+
 class Recording(Base):
     """What answers, polls and webhooks tell."""
+
+    def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:
+        """Hook token -> the attempt that was sent with it; without unknown ones."""
+        found = {}
+        with self._reading() as connection:
+            for chunk in chunks(sorted(set(hooks))):
+                for hook, sheet, row_id, take, *rest in connection.execute(
+                    _HOOKED, {"hooks": chunk}
+                ):
+                    found[hook] = Hooked(JobKey(sheet, row_id, take), *rest)
+        return found
 
     def record(self, facts: Sequence[Fact]) -> list[bool]:
         """Whether each fact moved its attempt, all in one transaction; an unknown attempt does not.
@@ -65,7 +95,8 @@ class Recording(Base):
             self._rescue.write(heard)
             raise StoreFull(
                 f"{full} What was heard ({len(facts)}) lies safe in {self._rescue.path}; "
-                "once there is room, the next pass records it."
+                "once there is room, the next pass records it.",
+                kept=True,
             ) from full
 
     def reserve(self) -> None:
@@ -76,10 +107,14 @@ class Recording(Base):
         if self._rescue:
             self._rescue.reserve()
 
-    def rescue(self, facts: Sequence[Fact]) -> None:
-        """Keep facts in the rescue file, which needs no room. Raises StoreFull if it is full."""
+    def rescue(self, facts: Sequence[Fact]) -> bool:
+        """Keep facts in the rescue file, which needs no room: whether this store has one.
+
+        Raises StoreFull if it is full.
+        """
         if self._rescue:
             self._rescue.write([(fact, self._now()) for fact in facts])
+        return self._rescue is not None
 
     def rescued(self) -> int:
         """How many facts lay in the rescue file: they are recorded now, and the file is blank."""
