@@ -155,6 +155,7 @@ class Book:
         self._record = self.store.sheet(self.key)
         self._expire()
         self.refresh()
+        self._heed_the_page()
         began = self._now()
         self._telling = []
         grid = self.sheet.write(self._patch_for)
@@ -335,6 +336,17 @@ class Book:
         self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
         self._mark_over_budget()
         return columns
+
+    def _heed_the_page(self) -> None:
+        """Take over which rows are to be made again."""
+        known = self._memory.known
+        asked = {
+            row_id: replace(known[row_id], again=again)
+            for row_id, again in self.store.again(self.key).items()
+            if row_id in known and known[row_id].again != again
+        }
+        if asked:
+            self._memory = replace(self._memory, known={**known, **asked})
 
     def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:
         memory = self._memory
