@@ -117,7 +117,7 @@ def run(
 def watch(configs: Configs) -> None:
     """Run on schedule, with webhook receiver and page, until it is stopped."""
     settings = _loaded(configs, need_key=True)
-    _needs("cronsim", "prometheus_client")
+    _needs_serve()
     from pipeline import watching
 
     raise typer.Exit(watching.watch(settings, _console()))
@@ -127,7 +127,7 @@ def watch(configs: Configs) -> None:
 def serve(configs: Configs) -> None:
     """Webhook receiver and page alone, until it is stopped."""
     settings = _loaded(configs)
-    _needs("prometheus_client")
+    _needs_serve()
     from pipeline import serving
 
     raise typer.Exit(serving.serve(settings, _console()))
@@ -264,19 +264,19 @@ def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] |
     """What receives webhooks while a run stays, if any configuration asks for it."""
     if not any(one.webhook.listen for one in settings):
         return None
-    _needs("prometheus_client")
+    _needs_serve()
     from pipeline.serving import receiving
 
     return receiving(settings)
 
 
-def _needs(*modules: str) -> None:
-    """Say what to install if one of them is missing, before anything has begun."""
+def _needs_serve() -> None:
+    """Say what to install if a part of it is missing, before anything has begun."""
     from importlib.util import find_spec
 
     from pipeline.core.errors import ConfigError
 
-    if not all(map(find_spec, modules)):
+    if not all(map(find_spec, ("cronsim", "itsdangerous", "prometheus_client"))):
         raise ConfigError(
             'This needs more than is installed. Run pip install "promptsheet[serve]".'
         )

@@ -21,7 +21,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -33,7 +33,6 @@ from starlette.routing import Route
 
 from pipeline import wiring
 from pipeline.campaign import Campaign
-from pipeline.config import Secret
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
 from pipeline.intake import Tally
@@ -45,12 +44,9 @@ BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 class Metrics:
     """The numbers of these sheets, for whoever has the token of one of them."""
 
-    def __init__(
-        self, campaigns: Sequence[Campaign], token: Callable[[Campaign], Secret | None]
-    ) -> None:
+    def __init__(self, campaigns: Sequence[Campaign]) -> None:
         #: What counts the API's calls, at each address where they come in.
         self.tallies: list[Tally] = []
-        self._token = token
         self._titles = dict(
             zip(
                 (one.key for one in campaigns),
@@ -92,7 +88,8 @@ class Metrics:
 
     def _may_look(self, authorization: str) -> bool:
         scheme, _, given = authorization.partition(" ")
-        tokens = [token.reveal() for one in self._campaigns if (token := self._token(one))]
+        pages = [one.settings.page for one in self._campaigns]
+        tokens = [page.token.reveal() for page in pages if page.token]
         # All of them are tried, so that it takes as long whichever is the right one.
         fits = [hmac.compare_digest(given.strip().encode(), one.encode()) for one in tokens]
         return scheme.casefold() == "bearer" and any(fits)

@@ -9,19 +9,26 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import uvicorn
 from rich.console import Console
-from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import web, wiring
 from pipeline.campaign import Campaign
-from pipeline.config import Settings
+from pipeline.config import PageSettings, Settings
 from pipeline.core.errors import ConfigError, ListenError
+from pipeline.page import routes
+from pipeline.page.gate import Gate
 from pipeline.running import interrupting
 from pipeline.store import Store
+
+if TYPE_CHECKING:
+    from pipeline.metrics import Metrics
 
 #: Connections that wait to be taken, and seconds that a closing house gives to those inside.
 BACKLOG, PATIENCE = 2048, 2
@@ -36,13 +43,12 @@ def serve(settings: Sequence[Settings], console: Console) -> int:
 async def _serve(settings: Sequence[Settings], console: Console) -> None:
     ended = asyncio.Event()
     with interrupting(ended.set), campaigns(settings) as all_of_them:
-        async with house(all_of_them) as doors:
-            if not doors:
+        async with house(all_of_them, with_links=console.is_terminal) as open_now:
+            if not open_now.doors:
                 raise ConfigError(
-                    "There is nothing to serve. Set [webhook] public_url, secret and listen to "
-                    "receive webhooks, or [page] token to show the page."
+                    "There is nothing to serve: [webhook] listen and [page] listen are both empty."
                 )
-            for door in doors:
+            for door in open_now.doors:
                 console.print(door, markup=False)
             await ended.wait()
 
@@ -51,7 +57,7 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
 async def receiving(settings: Sequence[Settings]) -> AsyncIterator[None]:
     """Receive webhooks for these sheets during a run."""
     with campaigns(settings) as all_of_them:
-        async with house(all_of_them):
+        async with house(all_of_them, page=False):
             yield
 
 
@@ -70,26 +76,83 @@ def _campaign(settings: Settings, store: Store) -> Campaign:
     return Campaign(settings, store, wiring.open_sheet(settings, store).key)
 
 
-@asynccontextmanager
-async def house(of: Sequence[Campaign]) -> AsyncIterator[list[str]]:
-    """Receiver and page of these sheets, each at its address: a sentence about each of them.
+@dataclass(frozen=True, slots=True)
+class House:
+    """What is open: a sentence about each door, and the numbers that are shown there."""
 
-    What is asked for at one address by several configurations is served there together.
+    doors: list[str]
+    metrics: Metrics | None
+
+
+@asynccontextmanager
+async def house(
+    of: Sequence[Campaign], *, page: bool = True, with_links: bool = False
+) -> AsyncIterator[House]:
+    """Receiver and page of these sheets, each at its address; `page`: false for the receiver alone.
+
+    What several configurations ask for at one address is served there together. `with_links`: a
+    link that lets somebody in once is told although there is a page token.
     """
+    receiving = _by_address(of, lambda one: one.settings.webhook.listen)
+    showing = _by_address(of, lambda one: one.settings.page.listen) if page else {}
+    metrics = _metrics(of) if showing else None
     async with AsyncExitStack() as stack:
         doors = []
-        for listen in dict.fromkeys(one.settings.webhook.listen for one in of):
-            if not listen:
-                continue
-            here = [one for one in of if one.settings.webhook.listen == listen]
-            address = await stack.enter_async_context(hosting(web.app(here), listen))
-            titles = ", ".join(one.settings.source.name for one in here)
-            doors.append(f"Webhooks for {titles} are received at {address}")
-        yield doors
+        for listen in dict.fromkeys((*receiving, *showing)):
+            called, shown = receiving.get(listen, []), showing.get(listen, [])
+            gate = Gate(_page_of(shown)) if shown else None
+            app = web.app(
+                called or shown,
+                page=routes(shown, gate) if gate else (),
+                metrics=metrics.route if metrics and shown else None,
+            )
+            if metrics:
+                metrics.tallies.append(app.state.tally)
+            address = await stack.enter_async_context(hosting(app, listen))
+            if called:
+                doors.append(f"Webhooks for {_titles(called)} are received at {address}")
+            if gate:
+                is_told = with_links or not gate.takes_token
+                way = f"{gate.link(address)} (works once)" if is_told else address
+                doors.append(f"The page of {_titles(shown)} is at {way}")
+        yield House(doors, metrics)
+
+
+def _by_address(
+    of: Sequence[Campaign], listen: Callable[[Campaign], str]
+) -> dict[str, list[Campaign]]:
+    found: dict[str, list[Campaign]] = {}
+    for one in of:
+        if where := listen(one):
+            found.setdefault(where, []).append(one)
+    return found
+
+
+def _page_of(shown: Sequence[Campaign]) -> PageSettings:
+    """How people get in where several sheets share a page. Raises ConfigError if they disagree."""
+    pages = [one.settings.page for one in shown]
+    ways = {(page.token.reveal() if page.token else "", page.public_url) for page in pages}
+    if len(ways) > 1:
+        raise ConfigError(
+            f"The configurations of {_titles(shown)} share the page at {pages[0].listen}, but not "
+            "its token and public_url. Give them the same, or set [page] listen to different ports."
+        )
+    return pages[0]
+
+
+def _metrics(of: Sequence[Campaign]) -> Metrics:
+    # Not above: it is part of an extra, and `run` does without.
+    from pipeline.metrics import Metrics
+
+    return Metrics(of)
+
+
+def _titles(of: Sequence[Campaign]) -> str:
+    return ", ".join(one.settings.source.name for one in of)
 
 
 @asynccontextmanager
-async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
+async def hosting(app: ASGIApp, listen: str) -> AsyncIterator[str]:
     """The app at `HOST:PORT` (port 0: a free one) for the length of the block, and its address.
 
     Raises ListenError if nobody can listen there.
@@ -97,7 +160,7 @@ async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
     with _listening(listen) as listener:
         server = _Server(
             uvicorn.Config(
-                app,
+                _Hosted(app),
                 lifespan="on",
                 ws="none",
                 log_config=None,
@@ -106,7 +169,6 @@ async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
                 proxy_headers=False,
                 server_header=False,
                 backlog=BACKLOG,
-                timeout_graceful_shutdown=PATIENCE,
             )
         )
         serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -118,12 +180,44 @@ async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
             await serving
 
 
+class _Hosted:
+    """An app whose answers may be cut off at the end: a stream of news has no end of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._is_cut = False
+
+    def cut(self) -> None:
+        """Who is cut off from now on is no trouble of anybody's."""
+        self._is_cut = True
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._is_cut:
+                raise
+
+
 class _Server(uvicorn.Server):
-    """uvicorn, which leaves signals to others."""
+    """uvicorn, which leaves signals to others, and at the end waits for answers alone."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cutting = asyncio.get_running_loop().call_later(PATIENCE, self._cut)
+        await super().shutdown(sockets)
+        cutting.cancel()
+
+    def _cut(self) -> None:
+        assert isinstance(self.config.app, _Hosted)
+        self.config.app.cut()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
 
 
 def _listening(listen: str) -> socket.socket:

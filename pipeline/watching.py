@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import count
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -26,6 +27,9 @@ from pipeline.running import interrupting
 from pipeline.scheduler import Schedule
 from pipeline.serving import campaigns, house
 from pipeline.wiring import Busy
+
+if TYPE_CHECKING:
+    from pipeline.metrics import Metrics
 
 log = logging.getLogger("promptsheet")
 
@@ -49,8 +53,10 @@ async def _watch(settings: Sequence[Settings], console: Console) -> int:
         watchers += (Watcher(one, console) for one in all_of_them)
         # The house stays open while passes end: what comes in meanwhile is recorded as well.
         with interrupting(end):
-            async with house(all_of_them) as doors:
-                for words in (*doors, *(watcher.greeting for watcher in watchers)):
+            async with house(all_of_them, with_links=console.is_terminal) as open_now:
+                for watcher in watchers:
+                    watcher.metrics = open_now.metrics
+                for words in (*open_now.doors, *(watcher.greeting for watcher in watchers)):
                     console.print(words, markup=False)
                 console.print("A changed configuration counts from the next start.")
                 await asyncio.gather(*(watcher.run() for watcher in watchers))
@@ -63,6 +69,7 @@ class Watcher:
     def __init__(self, campaign: Campaign, console: Console) -> None:
         settings = campaign.settings
         self.interrupted = False
+        self.metrics: Metrics | None = None
         self._campaign, self._console = campaign, console
         self._schedule = Schedule(
             settings.schedule.cron, settings.schedule.every, settings.timezone
@@ -120,6 +127,7 @@ class Watcher:
                 Asked(wait=True, limit=0 if self._stopped else None),
                 store=campaign.store,
                 start=f"{wiring.START}-{next(self._numbers)}",
+                shown=self._shown,
                 started=self._started,
             )
         except PromptsheetError as e:
@@ -128,6 +136,10 @@ class Watcher:
             log.exception("a pass ended in an unforeseen way")
             outcome.worsen(3, f"unforeseen: {type(e).__name__}")
         return outcome
+
+    def _shown(self, seconds: float) -> None:
+        if self.metrics:
+            self.metrics.shown(self._campaign, seconds)
 
     def _started(self, runner: Runner) -> None:
         self._runner = runner
