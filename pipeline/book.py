@@ -7,7 +7,7 @@ sheet, and read back from it before anything is sent; a job is begun before its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -122,6 +122,9 @@ class Book:
         self.hold: Hold | None = None
         #: Rows that began to need a person: what their status cell said was something else.
         self.newly: set[str] = set()
+        #: Seconds from a last word to the cells that say it, of the last look.
+        self.lags: list[float] = []
+        self._telling: list[datetime] = []
         self._header = header
         self._config = config
         self._now = now
@@ -152,8 +155,11 @@ class Book:
         self._record = self.store.sheet(self.key)
         self._expire()
         self.refresh()
+        self._heed_the_page()
         began = self._now()
+        self._telling = []
         grid = self.sheet.write(self._patch_for)
+        self.lags = [(self._now() - ended).total_seconds() for ended in self._telling]
         if grid is not self._grid:
             self._take_in(grid)
         self.looked_at = began
@@ -291,7 +297,9 @@ class Book:
             if line.status in NEEDS_A_PERSON
             and columns.cell(grid[line.seen.place], "status") != line.status
         }
-        return cells.patch(lines, grid, columns)
+        changed = cells.patch(lines, grid, columns)
+        self._telling = list(_last_words(lines, changed, columns))
+        return changed
 
     def _take_in(self, grid: Grid) -> Columns:
         """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
@@ -328,6 +336,17 @@ class Book:
         self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
         self._mark_over_budget()
         return columns
+
+    def _heed_the_page(self) -> None:
+        """Take over which rows are to be made again."""
+        known = self._memory.known
+        asked = {
+            row_id: replace(known[row_id], again=again)
+            for row_id, again in self.store.again(self.key).items()
+            if row_id in known and known[row_id].again != again
+        }
+        if asked:
+            self._memory = replace(self._memory, known={**known, **asked})
 
     def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:
         memory = self._memory
@@ -530,6 +549,18 @@ class Book:
         late = self.store.expired(self.key)
         if late:
             self.store.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
+
+
+def _last_words(lines: Sequence[Line], changed: Patch, columns: Columns) -> Iterator[datetime]:
+    """When those jobs ended whose end is written into their cells now."""
+    at = columns.index.get("status")
+    if not changed or at is None:
+        return
+    for line in lines:
+        if line.status in ("done", "failed") and (line.seen.place, at) in changed and line.job:
+            attempt = shown(line.job)
+            if attempt and attempt.ended_at:
+                yield attempt.ended_at
 
 
 def _after(job: Job, fact: Fact, at: datetime) -> Job:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from rich.console import Console
 
     from pipeline.config import Settings
@@ -87,9 +89,8 @@ def run(
     if plan:
         raise typer.Exit(_gravest(configs, lambda one: _show_plan(one, as_json, strict)))
     from pipeline import glance
-    from pipeline.config import load
 
-    settings = [load(path, need_key=True) for path in configs]
+    settings = _loaded(configs, need_key=True)
     if not (sys.stdout.isatty() or as_json or row or strict or accept_columns):
         # Nobody is looking: a sheet that is as the last pass left it costs no more than a glance.
         settings = [one for one in settings if not glance.is_at_rest(one)]
@@ -101,6 +102,7 @@ def run(
         run_all(
             settings,
             _console(),
+            beside=_receiver(settings) if wait else None,
             wait=wait,
             limit=limit,
             row=row,
@@ -109,6 +111,26 @@ def run(
             as_json=as_json,
         )
     )
+
+
+@app.command()
+def watch(configs: Configs) -> None:
+    """Run on schedule, with webhook receiver and page, until it is stopped."""
+    settings = _loaded(configs, need_key=True)
+    _needs_serve()
+    from pipeline import watching
+
+    raise typer.Exit(watching.watch(settings, _console()))
+
+
+@app.command()
+def serve(configs: Configs) -> None:
+    """Webhook receiver and page alone, until it is stopped."""
+    settings = _loaded(configs)
+    _needs_serve()
+    from pipeline import serving
+
+    raise typer.Exit(serving.serve(settings, _console()))
 
 
 @app.command()
@@ -230,6 +252,34 @@ def sandbox(context: typer.Context) -> None:
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
+
+
+def _loaded(configs: list[Path], need_key: bool = False) -> list[Settings]:
+    from pipeline.config import load
+
+    return [load(path, need_key=need_key) for path in configs]
+
+
+def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:
+    """What receives webhooks while a run stays, if any configuration asks for it."""
+    if not any(one.webhook.listen for one in settings):
+        return None
+    _needs_serve()
+    from pipeline.serving import receiving
+
+    return receiving(settings)
+
+
+def _needs_serve() -> None:
+    """Say what to install if a part of it is missing, before anything has begun."""
+    from importlib.util import find_spec
+
+    from pipeline.core.errors import ConfigError
+
+    if not all(map(find_spec, ("cronsim", "itsdangerous", "prometheus_client"))):
+        raise ConfigError(
+            'This needs more than is installed. Run pip install "promptsheet[serve]".'
+        )
 
 
 def _set_paused(configs: list[Path], *, paused: bool) -> None:

@@ -64,7 +64,17 @@ class Outcome:
     needing: int = 0
     #: A sentence each: a hold, a stop, a sheet or a store out of reach.
     sentences: list[str] = field(default_factory=list)
+    #: A rule of ours stopped the sending.
+    stopped: bool = False
+    #: Where the store's changes stood when the pass last took them over.
+    cursor: int = 0
     code: int = 0
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything came of the pass."""
+        heard = self.new, self.done, self.refused, self.failed, self.lost
+        return any(heard) or bool(self.newly)
 
     def worsen(self, code: int, sentence: str = "") -> None:
         """Note a trouble; the gravest exit code counts."""
@@ -99,11 +109,12 @@ class Runner:
         *,
         now: Callable[[], datetime],
         tell: Callable[[Progress], None] = lambda progress: None,
+        shown: Callable[[float], None] = lambda seconds: None,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> None:
         self.outcome = Outcome(title=book.sheet.title)
         self._book, self._pace, self._asked, self._now, self._tell = book, pace, asked, now, tell
-        self._keep_lease = keep_lease
+        self._keep_lease, self._shown = keep_lease, shown
         self._clerk = Clerk()
         self._sender = Sender(
             book,
@@ -133,6 +144,11 @@ class Runner:
         self._interrupted = True
         self._news.set()
         self._sender.end()
+
+    def look_again(self) -> None:
+        """Look at the sheet soon: it is time, or somebody knows of something new."""
+        self._changed = True
+        self._news.set()
 
     async def run(self) -> Outcome:
         """The pass, from the first look to the last, and what came of it.
@@ -224,6 +240,8 @@ class Runner:
             self._sender.offer(())
         else:
             self._sheet_trouble = ""
+            for seconds in self._book.lags:
+                self._shown(seconds)
             only = self._asked.only or (lambda line: True)
             wanted = () if self._book.hold else plan.to_send
             self._sender.offer(line for line in wanted if line.job and only(line))
@@ -295,8 +313,7 @@ class Runner:
 
     def _stale(self) -> None:
         """Lines were refused that a look must say more about."""
-        self._changed = True
-        self._news.set()
+        self.look_again()
 
     def _saved(self) -> None:
         self._changed = True
@@ -321,10 +338,12 @@ class Runner:
         outcome.statuses = book.plan.statuses
         outcome.needing = sum(outcome.statuses[status] for status in NEEDS_A_PERSON)
         outcome.newly = len(book.newly)
+        outcome.cursor = book.cursor
         if book.hold:
             outcome.worsen(1, book.hold.sentence)
         if stop := self._sender.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
+            outcome.stopped = not stop.out_of_reach
         troubles = self._sheet_trouble, self._sender.trouble, self._poller.trouble
         for trouble in filter(None, troubles):
             outcome.worsen(3, trouble)

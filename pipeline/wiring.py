@@ -59,6 +59,12 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
+def _at_hand(store: Store) -> Iterator[Store]:
+    store.rescued()
+    yield store
+
+
+@contextmanager
 def scratch_store(settings: Settings) -> Iterator[Store]:
     """A copy of the store in a passing place: whatever is done to it changes nothing."""
     file = Path(settings.store_url.removeprefix("sqlite:///"))
@@ -156,13 +162,13 @@ def header(settings: Settings) -> Header:
     return Header(settings.titles, settings.ignore, settings.fields)
 
 
-def limits(settings: Settings) -> Limits:
+def limits(settings: Settings, start: str = "") -> Limits:
     """What may be spent and sent, by the day that it is in the configuration's time zone."""
     key = settings.api_key.reveal() if settings.api_key else ""
     return Limits(
         # A digest: the store must be able to tell keys apart, and never to give one away.
         api_key=hashlib.sha256(f"{settings.base_url} {key}".encode()).hexdigest()[:16],
-        run=START,
+        run=start or START,
         day=now().astimezone(ZoneInfo(settings.timezone)).date().isoformat(),
         per_run=settings.budget.per_run,
         per_day=settings.budget.per_day,
@@ -191,14 +197,16 @@ def callback(settings: Settings) -> Callback | None:
     return Callback(theirs, ours.public_url, ours.secret.reveal())
 
 
-def open_book(settings: Settings, store: Store, sheet: Sheet, accept_columns: bool = False) -> Book:
+def open_book(
+    settings: Settings, store: Store, sheet: Sheet, accept_columns: bool = False, start: str = ""
+) -> Book:
     """The sheet and its store, kept in step."""
     return Book(
         sheet,
         store,
         rules(settings, sheet.key),
         header(settings),
-        limits(settings),
+        limits(settings, start),
         config=str(settings.path),
         now=now,
         chance=SystemRandom(),
@@ -230,18 +238,25 @@ async def run(
     asked: Asked,
     *,
     accept_columns: bool = False,
+    store: Store | None = None,
+    start: str = "",
     tell: Callable[[Progress], None] = lambda progress: None,
+    shown: Callable[[float], None] = lambda seconds: None,
     started: Callable[[Runner], None] = lambda runner: None,
 ) -> Outcome | Busy:
-    """One pass over the sheet of one configuration, or who is at work on it already."""
-    with open_store(settings) as store:
+    """One pass over the sheet of one configuration, or who is at work on it already.
+
+    `store` is one that is open already, `start` what `[budget] per_run` counts instead of the start
+    of this program; `shown` hears how long after its result each row said so.
+    """
+    with _at_hand(store) if store else open_store(settings) as store:
         sheet = open_sheet(settings, store)
         lease = take_lease(store, sheet)
         if isinstance(lease, Busy):
             return lease
         try:
             store.reserve()
-            book = open_book(settings, store, sheet, accept_columns)
+            book = open_book(settings, store, sheet, accept_columns, start)
             async with AsyncExitStack() as stack:
                 runner = Runner(
                     book,
@@ -251,6 +266,7 @@ async def run(
                     asked,
                     now=now,
                     tell=tell,
+                    shown=shown,
                     keep_lease=lambda: store.renew(lease, LEASE_SECONDS),
                 )
                 started(runner)

@@ -61,6 +61,8 @@ class KnownRow:
     approved_for: str = ""
     #: What stood in the people's other cells (`columns.Marked.others`).
     others: str = ""
+    #: How often it was asked for on the page that the row be made again: counts like its take cell.
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,8 @@ class Job:
     made_at: datetime | None = None
     #: Saved files of its pictures, relative to the media folder, in the order of the URLs.
     files: Mapping[str, str] = field(default_factory=dict)
+    #: When a person put its trouble out of sight on the page.
+    dismissed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
