@@ -27,7 +27,7 @@ from pipeline.core.columns import (
     read_header,
 )
 from pipeline.core.endpoint import submission
-from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id
+from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id, own_results
 from pipeline.core.model import (
     Attempt,
     Claim,
@@ -297,7 +297,9 @@ class Book:
             if line.status in NEEDS_A_PERSON
             and columns.cell(grid[line.seen.place], "status") != line.status
         }
-        changed = cells.patch(lines, grid, columns)
+        believed_in = not self.hold or self.hold.kind not in ("owner", "columns")
+        jobs = self.jobs.values() if believed_in else None
+        changed = cells.patch(lines, grid, columns, jobs)
         self._telling = list(_last_words(lines, changed, columns))
         return changed
 
@@ -331,7 +333,7 @@ class Book:
             seen = match_by_id_alone(rows, self._memory)
             self.plan = plan_held(seen, grid, columns, self.jobs, self.rules, self._now())
             return columns
-        memory = self._memory_for(columns, rows)
+        memory = self._memory_for(grid, columns, rows)
         seen = match(rows, memory, lambda: new_id(self._chance))
         self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
         self._mark_over_budget()
@@ -348,13 +350,18 @@ class Book:
         if asked:
             self._memory = replace(self._memory, known={**known, **asked})
 
-    def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:
+    def _memory_for(self, grid: Grid, columns: Columns, rows: Sequence[Marked]) -> Memory:
         memory = self._memory
         unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
         foreign = self.store.foreign(self.key, unknown) if unknown else {}
         before = memory.columns
         same = before is None or set(columns.inputs) <= before
-        return replace(memory, foreign=foreign, columns=None if same else before)
+        return replace(
+            memory,
+            foreign=foreign,
+            columns=None if same else before,
+            results=own_results(rows, grid, columns, self.jobs.values()),
+        )
 
     def _note(self, columns: Columns, height: int) -> None:
         """Remember the reading, where it differs from the last."""
