@@ -28,6 +28,7 @@ from sqlalchemy import URL, Engine
 
 import pipeline.store as store_package
 from pipeline.book import Book, Header, Sending
+from pipeline.core.columns import parsed
 from pipeline.core.endpoint import poll_answer, task_event, verdict
 from pipeline.core.errors import ColumnsError
 from pipeline.core.model import JobKey, State
@@ -366,8 +367,9 @@ class World:
                     self.counts["retry"] += 1
                     self._tell(f"retry of {job.key}")
                     self.retried[job.key] += 1
-                    for line in self.team.lines:
-                        self.retried_words[line.words] += 1
+                    # The row may go back to words that it had when an attempt was lost.
+                    sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
+                    self.retried_words.update(sent | {line.words for line in self.team.lines})
 
     def back_up(self) -> None:
         """The store is copied, in the middle of whatever it does."""
