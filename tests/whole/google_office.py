@@ -42,13 +42,14 @@ from tests.fakes.google.person import Person
 from tests.fakes.google_desk import columns_of, open_spreadsheet
 from tests.fakes.google_sheets import Asked, GoogleSheets, google_sheets
 
+#: Titles of columns that the program makes.
 OURS = ("row_id", "status", "task_id", "image_urls", "note", "preview")
 #: What people do, between any two requests.
 ROW_GESTURES = (
     *("sort_rows", "shuffle_rows", "insert_row", "append_row", "append_row", "delete_row"),
     *("move_rows", "copy_row", "sort_one_column", "hide_row", "set_filter"),
 )
-GESTURES = ROW_GESTURES
+GESTURES = (*ROW_GESTURES, "insert_column", "move_column")
 
 
 # -- the yardstick ---------------------------------------------------------------------------------
