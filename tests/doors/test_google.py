@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,9 +10,8 @@ import pytest
 from pipeline.sandbox import Sandbox
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
-from tests.fakes.google.grid import Book
-from tests.fakes.google_sheets import GoogleSheets, google_sheets
-from tests.fakes.program import KEY_NAME, Ended, call
+from tests.fakes.google_sheets import google_sheets
+from tests.fakes.google_studio import Studio
 from tests.fakes.sandbox_process import sandbox_process
 
 
@@ -22,48 +19,6 @@ from tests.fakes.sandbox_process import sandbox_process
 def api() -> Iterator[Sandbox]:
     with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
         yield sandbox
-
-
-@dataclass
-class Studio:
-    """A sheet that is shared with us, and a configuration for it."""
-
-    google: GoogleSheets
-    book: Book
-    folder: Path
-    api: Sandbox
-
-    def configure(self, name: str = "promptsheet", tab: str = "") -> Path:
-        (self.folder / "bot.json").write_text(json.dumps(self.google.key))
-        config = self.folder / f"{name}.toml"
-        config.write_text(
-            f"""\
-[sheet]
-source = "{self.book.url}"
-tab = "{tab}"
-credentials = "file:bot.json"
-base_url = "{self.google.url}"
-settle = "0s"
-[provider]
-base_url = "{self.api.url}"
-api_key = "env:{KEY_NAME}"
-[pace]
-poll_every = "100ms"
-write_every = "200ms"
-[media]
-save_to = ""
-[store]
-url = "sqlite:///{name}.db"
-"""
-        )
-        return config
-
-    def run(self, *words: str, config: Path | None = None) -> Ended:
-        return call("run", config or self.folder / "promptsheet.toml", *words)
-
-    def rows(self) -> list[dict[str, str]]:
-        header, *rows = self.google.table(self.book)
-        return [dict(zip(header, row, strict=False)) for row in rows]
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from random import Random
 
 import pytest
 
@@ -23,7 +21,6 @@ from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import COLUMNS, ROWS, Book, Protected
 from tests.fakes.google_desk import NOW, columns_of, open_spreadsheet
 from tests.fakes.google_sheets import Asked, GoogleSheets, google_sheets
-from tests.whole.google_office import Office, RowNumbers, office
 
 TABLE = [
     ["prompt", "row_id", "status", "image_urls"],
@@ -359,13 +356,6 @@ def test_a_column_that_is_deleted_in_that_moment_is_not_written_elsewhere(
     assert {row[2] for row in rows} == {""}
 
 
-@pytest.mark.parametrize("seed", [8, 9, 10])
-def test_what_people_do_to_columns_makes_us_write_into_none_of_theirs(
-    tmp_path: Path, seed: int
-) -> None:
-    race(tmp_path, seed, passes=5, more=("insert_column", "move_column", "insert_column"))
-
-
 def test_only_our_template_becomes_a_formula(google: GoogleSheets) -> None:
     table = [[*TABLE[0], "preview"], *TABLE[1:]]
     book = google.new_book("Spring", table, locale="de_DE")
@@ -388,144 +378,6 @@ def test_only_our_template_becomes_a_formula(google: GoogleSheets) -> None:
 )
 def test_no_preview_of_what_is_no_picture(url: str) -> None:
     assert formula(url) == ""
-
-
-class Killed(BaseException):
-    """The process is dead."""
-
-
-def dies(_: float) -> None:
-    raise Killed
-
-
-@pytest.mark.parametrize("fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER])
-@pytest.mark.parametrize("number", range(1, 13))
-def test_killed_at_any_request_the_next_pass_puts_all_right(
-    tmp_path: Path, fault: Fault, number: int
-) -> None:
-    with google_sheets(reads=1000, writes=1000) as google:
-        made = office(google, tmp_path, 6, seed=number, most=2)
-        made.pause = dies
-        made.start()
-        made.person.gestures = ("shuffle_rows", "insert_row", "move_rows")
-        google.faults.at(number, fault)
-        for _ in range(2):
-            try:
-                made.pass_by()
-            except Killed:
-                break
-        google.faults.clear()
-
-        made.start()
-        for _ in range(3):
-            made.pass_by(quiet=True)
-
-        assert made.wrong() == []
-        assert_all_done(made)
-        assert not +made.lost
-        made.store.close()
-
-
-def test_killed_before_the_repair_a_new_row_is_no_stranger_and_is_made(tmp_path: Path) -> None:
-    with google_sheets(reads=1000, writes=1000) as google:
-        made = office(google, tmp_path, 4, seed=1, most=0)
-        made.pass_by()
-        tab = made.spreadsheet.sheets[0]
-        places = iter([1])
-
-        def between(asked: Asked) -> None:
-            if asked.call == WRITING and (place := next(places, None)):
-                made.spreadsheet.insert(tab, ROWS, place)
-                tab.enter(place, 0, "a bird that came in between")
-                google.faults.at(1, Fault.RESET_BEFORE)
-
-        made.disturb = between  # type: ignore[method-assign]
-        made.pause = dies
-        made.start()
-        with pytest.raises(Killed):
-            made.pass_by()
-        (bird,) = (row for row in made.rows() if row["prompt"].startswith("a bird"))
-        assert bird["image_urls"]
-        assert not bird["row_id"]
-
-        made.pause = lambda _: None
-        made.start()
-        for _ in range(3):
-            made.pass_by(quiet=True)
-
-        assert made.wrong() == []
-        assert [row["status"] for row in made.rows()] == ["done"] * 5
-        assert len(made.store.jobs("sheet")) == 5
-        made.store.close()
-
-
-def assert_all_done(made: Office) -> None:
-    rows = [row for row in made.rows() if row["prompt"]]
-    assert len(rows) >= 6
-    assert {row["status"] for row in rows} <= {"done", "edited", "copy", ""}
-    assert sum(row["status"] == "done" for row in rows) >= 6
-
-
-@pytest.mark.parametrize("seed", [Random(n).randrange(1000) for n in range(4)])
-def test_results_end_in_their_rows_while_people_work(tmp_path: Path, seed: int) -> None:
-    race(tmp_path, seed, passes=4)
-
-
-def test_the_common_way_puts_them_elsewhere(tmp_path: Path) -> None:
-    assert sum(common_way(tmp_path, seed, passes=6) for seed in range(3)) > 10
-
-
-@pytest.mark.soak
-@pytest.mark.timeout(3600)
-def test_ten_thousand_results_end_in_their_rows(tmp_path: Path) -> None:
-    written = misplaced = gestures = seed = common = 0
-    while written < 10_000:
-        seed += 1
-        made = race(tmp_path, seed, passes=12, rows=100)
-        common += common_way(tmp_path, seed, passes=12, rows=100)
-        written += made.written
-        misplaced += made.sheet.misplaced
-        gestures += made.gestures_in_between
-        print(
-            f"{written} written, {gestures} gestures in between; {misplaced} misplaced and "
-            "repaired, wrong at the end 0, people's cells changed 0; the common way: "
-            f"{common} wrong"
-        )
-    assert misplaced > 100
-    assert common >= 1000
-
-
-def race(
-    folder: Path, seed: int, passes: int, rows: int = 20, more: tuple[str, ...] = ()
-) -> Office:
-    """People work, and are away for two passes, again and again."""
-    with google_sheets(reads=10**6, writes=10**6) as google:
-        made = office(google, folder, rows, seed, most=6)
-        made.person.gestures = (*made.person.gestures, *more)
-        for _ in range(passes):
-            made.pass_by()
-            made.pass_by(quiet=True)
-            made.pass_by(quiet=True)
-            assert made.wrong() == [], f"seed {seed}"
-            assert not [line for line in made.book.plan.lines if line.foreign], f"seed {seed}"
-        assert not +made.lost, f"seed {seed}"
-        made.store.close()
-        return made
-
-
-def common_way(folder: Path, seed: int, passes: int, rows: int = 20) -> int:
-    """How many results stood in wrong rows, where row numbers are kept from the reading."""
-    (folder / "common").mkdir(exist_ok=True)
-    with google_sheets(reads=10**6, writes=10**6) as google:
-        made = office(google, folder / "common", rows, seed, most=6, kind=RowNumbers)
-        wrong = 0
-        for _ in range(passes):
-            made.pass_by()
-            wrong += len(made.wrong())
-            made.pass_by(quiet=True)
-            made.pass_by(quiet=True)
-        made.store.close()
-    return wrong
 
 
 def test_the_key_is_in_no_sentence_and_no_repr(google: GoogleSheets) -> None:

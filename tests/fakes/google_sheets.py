@@ -130,7 +130,7 @@ class Way(requests.adapters.HTTPAdapter):
         return super().send(request, *args, **more)
 
 
-class _Cut(Exception):
+class Cut(Exception):
     """The connection ends here, without an answer."""
 
     def __init__(self, *, reset: bool) -> None:
@@ -253,7 +253,7 @@ class GoogleSheets:
     def answer(
         self, method: str, target: str, authorization: str, raw: bytes
     ) -> tuple[int, str, bytes]:
-        """Status, content type and body. `_Cut` if there is to be none."""
+        """Status, content type and body. `Cut` if there is to be none."""
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
         if parts.path == "/token":
@@ -273,9 +273,9 @@ class GoogleSheets:
                 status, kind, content = self._applied(asked, fault, authorization)
         if fault in (Fault.HANG, Fault.HANG_AFTER):
             self.faults.hold()
-            raise _Cut(reset=False)
+            raise Cut(reset=False)
         if fault in (Fault.RESET_BEFORE, Fault.RESET_AFTER):
-            raise _Cut(reset=True)
+            raise Cut(reset=True)
         asked.status = status
         return status, kind, content
 
@@ -403,7 +403,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, kind, content = google.answer(
                 self.command, self.path, self.headers.get("Authorization", ""), raw
             )
-        except _Cut as cut:
+        except Cut as cut:
             self._cut(reset=cut.reset)
             return
         except BaseException as trouble:
@@ -493,4 +493,4 @@ def google_sheets(
         raise google.troubles[0]
 
 
-__all__ = ["EMAIL", "Asked", "Book", "Fault", "GoogleSheets", "Sheet", "google_sheets"]
+__all__ = ["EMAIL", "Asked", "Book", "Cut", "Fault", "GoogleSheets", "Sheet", "google_sheets"]
