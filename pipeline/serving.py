@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from rich.console import Console
+from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import web, wiring
@@ -152,7 +153,7 @@ def _titles(of: Sequence[Campaign]) -> str:
 
 
 @asynccontextmanager
-async def hosting(app: ASGIApp, listen: str) -> AsyncIterator[str]:
+async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
     """The app at `HOST:PORT` (port 0: a free one) for the length of the block, and its address.
 
     Raises ListenError if nobody can listen there.
@@ -161,7 +162,7 @@ async def hosting(app: ASGIApp, listen: str) -> AsyncIterator[str]:
         server = _Server(
             uvicorn.Config(
                 _Hosted(app),
-                lifespan="on",
+                lifespan="off",
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -171,13 +172,14 @@ async def hosting(app: ASGIApp, listen: str) -> AsyncIterator[str]:
                 backlog=BACKLOG,
             )
         )
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            # The kernel takes connections already: nobody who is told the address is refused.
-            yield _address(listener)
-        finally:
-            server.should_exit = True
-            await serving
+        async with app.router.lifespan_context(app):
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                # The kernel takes connections already: nobody who is told the address is refused.
+                yield _address(listener)
+            finally:
+                server.should_exit = True
+                await serving
 
 
 class _Hosted:
