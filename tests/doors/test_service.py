@@ -37,7 +37,7 @@ def test_watch_fills_the_sheet_sees_new_rows_and_ends_when_asked(tmp_path: Path)
         assert ended.code == 0
         assert (submissions, done, strangers) == ("9.0", "9.0", 401)
         assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
-        assert "8 new, 8 done, 32 credits" in ended.said
+        assert "prompts.csv: 8 new, 8 done" in ended.said
         assert TOKEN not in ended.said
 
 
