@@ -154,19 +154,28 @@ def test_in_a_watch_each_pass_has_the_budget_of_a_run(tmp_path: Path) -> None:
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
 
 
-@pytest.mark.parametrize("missing", ["cronsim", "itsdangerous", "prometheus_client"])
-def test_what_is_missing_is_named_before_anything_begins(missing: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "missing"),
+    [
+        (["watch"], "cronsim"),
+        (["serve"], "prometheus_client"),
+        (["run", "--wait"], "itsdangerous"),
+    ],
+)
+def test_what_is_missing_is_named_before_anything_begins(
+    words: list[str], missing: str, tmp_path: Path
+) -> None:
     studio = Studio(tmp_path, "http://127.0.0.1:9")
     studio.write(PROMPTS)
-    config = service(studio)
-    for command in ("watch", "serve"):
-        ended = _python(
-            f"import sys; sys.modules[{missing!r}] = None; sys.argv = ['promptsheet', {command!r}, "
-            f"{str(config)!r}]; from pipeline.cli import main; main()"
-        )
+    typed = ["promptsheet", *words, str(service(studio, hooks=free_port()))]
+    ended = _python(
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = {typed!r}; "
+        "from pipeline.cli import main; main()"
+    )
 
-        assert ended.returncode == 2
-        assert 'Run pip install "promptsheet[serve]"' in ended.stderr
+    assert ended.returncode == 2
+    assert 'Run pip install "promptsheet[serve]"' in ended.stderr
+    assert studio.statuses() == {"": 8}
 
 
 def test_a_run_without_a_receiver_loads_no_server(tmp_path: Path) -> None:
