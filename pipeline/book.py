@@ -96,7 +96,7 @@ class Book:
 
     Not for two threads at once. `key` is the sheet's name in the store (see `wiring`), `config` the
     resolved path of the configuration, `accept_columns` believes a reading that lost a column,
-    `callback` is what the API is told about calling back.
+    `callback` is what the API is told about calling back, `today` the day that is spent on.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class Book:
         chance: Random,
         accept_columns: bool = False,
         callback: Callback | None = None,
+        today: Callable[[], str] | None = None,
     ) -> None:
         self.sheet = sheet
         self.store = store
@@ -130,7 +131,7 @@ class Book:
         self._now = now
         self._chance = chance
         self._accept_columns = accept_columns
-        self._callback = callback
+        self._callback, self._today = callback, today
         self._overheard: list[tuple[JobKey, Attempt]] = []
         self._record = store.sheet(self.key)
         self._memory = store.memory(self.key)
@@ -153,6 +154,9 @@ class Book:
         that were to be written stay in the store, and nothing may then be sent.
         """
         self.plan = Plan()
+        if self._today:
+            # A pass that stays goes on into the next day, and spends on that one.
+            self.limits = replace(self.limits, day=self._today())
         self._record = self.store.sheet(self.key)
         self._expire()
         self.refresh()
