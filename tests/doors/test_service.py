@@ -28,6 +28,7 @@ def test_watch_fills_the_sheet_sees_new_rows_and_ends_when_asked(tmp_path: Path)
             program.until(lambda: _metric(page, "held") == "0.0", "it can be asked")
             submissions = _metric(page, "submissions_total")
             done = _metric(page, "jobs", 'state="succeeded"')
+            took = [_metric(page, f"{name}_seconds_count") for name in ("result", "cells")]
             strangers = get(f"http://127.0.0.1:{page}/metrics")[0]
             program.until(lambda: is_at_rest(studio), "the pass is over")
             program.signal(signal.SIGTERM)
@@ -36,6 +37,7 @@ def test_watch_fills_the_sheet_sees_new_rows_and_ends_when_asked(tmp_path: Path)
         assert ended.is_plain, ended.said
         assert ended.code == 0
         assert (submissions, done, strangers) == ("9.0", "9.0", 401)
+        assert took == ["9.0", "9.0"]
         assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
         assert "prompts.csv: 8 new, 8 done" in ended.said
         assert TOKEN not in ended.said
