@@ -236,11 +236,16 @@ def init(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path("demo"),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="With the page in a browser, until it is stopped.")
+    ] = False,
 ) -> None:
     """A sample sheet, filled before your eyes: no key, no cost."""
+    if serve:
+        _needs("itsdangerous")
     from pipeline import starting
 
-    raise typer.Exit(starting.demo(_console(), folder))
+    raise typer.Exit(starting.demo(_console(), folder, serve))
 
 
 @app.command(

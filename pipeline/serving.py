@@ -11,17 +11,22 @@ import errno
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
 
 import uvicorn
 from rich.console import Console
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from pipeline import web, wiring
 from pipeline.campaign import Campaign
-from pipeline.config import Settings
+from pipeline.config import PageSettings, Settings
 from pipeline.core.errors import ConfigError, ListenError
 from pipeline.running import interrupting
 from pipeline.store import Store
+
+if TYPE_CHECKING:
+    from pipeline.page.gate import Gate
 
 #: Connections that wait to be taken, and seconds that a closing house gives to those inside.
 BACKLOG, PATIENCE = 2048, 2
@@ -40,7 +45,7 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
             if not doors:
                 raise ConfigError(
                     "There is nothing to serve. Set [webhook] public_url, secret and listen to "
-                    "receive webhooks, or [page] token to show the page."
+                    "receive webhooks, or [page] listen to show the page."
                 )
             for door in doors:
                 console.print(door, markup=False)
@@ -51,7 +56,7 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
 async def receiving(settings: Sequence[Settings]) -> AsyncIterator[None]:
     """Receive webhooks for these sheets during a run."""
     with campaigns(settings) as all_of_them:
-        async with house(all_of_them):
+        async with house(all_of_them, page=False):
             yield
 
 
@@ -71,21 +76,54 @@ def _campaign(settings: Settings, store: Store) -> Campaign:
 
 
 @asynccontextmanager
-async def house(of: Sequence[Campaign]) -> AsyncIterator[list[str]]:
+async def house(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[list[str]]:
     """Receiver and page of these sheets, each at its address: a sentence about each of them.
 
-    What is asked for at one address by several configurations is served there together.
+    What is asked for at one address by several configurations is served there together. Without
+    `page` there is none, whatever the configurations ask for.
     """
+    calls = [one for one in of if one.settings.webhook.listen]
+    shown = [one for one in of if page and one.settings.page.wanted]
+    places = [one.settings.webhook.listen for one in calls]
+    places += [one.settings.page.listen for one in shown]
     async with AsyncExitStack() as stack:
         doors = []
-        for listen in dict.fromkeys(one.settings.webhook.listen for one in of):
-            if not listen:
-                continue
-            here = [one for one in of if one.settings.webhook.listen == listen]
-            address = await stack.enter_async_context(hosting(web.app(here), listen))
-            titles = ", ".join(one.settings.source.name for one in here)
-            doors.append(f"Webhooks for {titles} are received at {address}")
+        for listen in dict.fromkeys(places):
+            called = [one for one in calls if one.settings.webhook.listen == listen]
+            seen = [one for one in shown if one.settings.page.listen == listen]
+            gate, page_routes = _page_of(seen) if seen else (None, [])
+            app = web.app(called or seen, page=page_routes)
+            address = await stack.enter_async_context(hosting(app, listen))
+            if called:
+                doors.append(f"Webhooks for {_titles(called)} are received at {address}")
+            if gate:
+                doors.append(f"The page of {_titles(seen)}: {gate.invitation(address)}")
         yield doors
+
+
+def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
+    """The page of these sheets, and the one gate before it."""
+    # Not needed by a run that only receives webhooks.
+    from pipeline.page import routes
+    from pipeline.page.gate import Gate
+
+    asked = {(p.token.reveal() if p.token else "", p.public_url): p for p in _pages(of)}
+    if len(asked) > 1:
+        raise ConfigError(
+            f"{_titles(of)} are to be shown at one address, and their [page] tables differ. Write "
+            "the same token and public_url into them, or let them listen at different addresses."
+        )
+    (page,) = asked.values()
+    gate = Gate(page)
+    return gate, routes(of, gate)
+
+
+def _pages(of: Sequence[Campaign]) -> list[PageSettings]:
+    return [one.settings.page for one in of]
+
+
+def _titles(of: Sequence[Campaign]) -> str:
+    return ", ".join(one.settings.source.name for one in of)
 
 
 @asynccontextmanager

@@ -77,6 +77,11 @@ class Card:
         return family(self.shown.status)
 
     @property
+    def saved(self) -> int:
+        """How many of its results are saved files."""
+        return sum(url in self.job.files for url in self.shown.urls) if self.job else 0
+
+    @property
     def may_be_paid_twice(self) -> bool:
         """Whether nobody knows if it was paid already."""
         return self.job is not None and state_of(self.job) is State.UNKNOWN
@@ -176,7 +181,8 @@ class Wall:
             said = said_in(self._grid, self.campaign.settings, memory)
         else:
             said = dict(view.said)
-        self._view = View(memory, said, self._rules, self.campaign.settings.media, wiring.now())
+        # Whether a file is there is asked when it is shown, not of every file of the campaign.
+        self._view = View(memory, said, self._rules, None, wiring.now())
         changed = self._work_out(self._view)
         totals = self._count() if changed else self.totals
         standing = self._stands()
@@ -220,7 +226,7 @@ class Wall:
             takes = tuple(self._jobs[row_id].values()) if row_id in self._jobs else ()
             stands = view.said.get(row_id), view.line(row_id), known, takes
             was = self._cards.get(row_id)
-            if was is None or stale or was[0] != stands:
+            if was is None or was[0] != stands or (stale and any(map(_ages, was[1]))):
                 made = tuple(self._made(row_id, takes, known, view))
                 changed = changed or was is None or was[1] != made
                 cards[row_id] = stands, made
@@ -277,7 +283,7 @@ class Wall:
         return Totals(
             counts={status: counts[status] for status in STATUSES if counts[status]},
             rows=len({card.shown.row_id for card in self.cards}),
-            pictures=sum(len(card.shown.files) for card in self.cards),
+            pictures=sum(card.saved for card in self.cards),
             finished=sum(counts[status] for status in ("done", "edited", "failed")),
             on_their_way=way,
             needing=sum(card.needs for card in self.cards),
@@ -327,6 +333,11 @@ def _card(one: Shown, job: Job | None, known: KnownRow | None) -> Card:
     row = f"row {one.line}" if one.line else ""
     words = " ".join((*looked_at, *one.inputs.values(), row)).casefold()
     return Card(one, job, made or _LONG_AGO, words)
+
+
+def _ages(card: Card) -> bool:
+    """Whether time alone may change what is said of it: it is overdue, or a file is not saved."""
+    return card.saved < len(card.shown.urls) or card.family not in ("done", "failed", "invalid")
 
 
 def _is_dismissed(job: Job | None) -> bool:
