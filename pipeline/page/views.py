@@ -403,7 +403,8 @@ def _kept(file: Saved) -> dict[str, str]:
 
 async def _html(made: Any) -> Response:
     try:
-        return HTMLResponse(await asyncio.to_thread(made))
+        # A sheet may hold what no encoding has a sign for.
+        return HTMLResponse((await asyncio.to_thread(made)).encode("utf-8", "replace"))
     except StoreError as error:
         html = _environment().get_template("trouble.html.j2").render(sentence=str(error))
         return HTMLResponse(html, 503)

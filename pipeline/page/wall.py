@@ -143,14 +143,21 @@ class Wall:
         self.revision = 0
 
     def look(self, at_once: bool = False) -> None:
-        """Take over whatever has changed; not more often than is cheap, unless `at_once`."""
-        with self._lock:
+        """Take over whatever has changed; not more often than is cheap, unless `at_once`.
+
+        Whoever comes while another is looking, and may see what there was, does not wait.
+        """
+        if not self._lock.acquire(blocking=at_once or self._view is None):
+            return
+        try:
             began = time.monotonic()
             if began < self._next and not at_once:
                 return
             self._take_over()
             ended = time.monotonic()
             self._next = ended + max(EVERY, SHARE * (ended - began))
+        finally:
+            self._lock.release()
 
     def card(self, row_id: str, take: int) -> Card | None:
         """The card of that take, if there is one."""
