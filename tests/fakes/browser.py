@@ -1,7 +1,7 @@
 """A real browser, and the page in it: Debian's Chromium, driven by Playwright.
 
 What must be true wherever somebody looks is asserted at each look: nothing asked of another place,
-nothing complained of in the console, nothing wider than the window, nothing that axe objects to.
+nothing complained of in the console, nothing wider than the window.
 """
 
 from __future__ import annotations
@@ -82,6 +82,8 @@ class Look:
 
     page: Page
     at: str
+    #: Without them there is nobody to measure for us.
+    scripts: bool = True
     complaints: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
@@ -100,12 +102,17 @@ class Look:
             self.complaints.append(f"asked of another place: {url}")
 
     def assert_well(self) -> None:
-        """Nothing complained of, nothing too wide, nothing that keeps anybody out."""
+        """Nothing complained of, nothing too wide."""
         assert self.complaints == []
+        if not self.scripts:
+            return
         wide, there = self.page.evaluate(
             "[document.documentElement.scrollWidth, document.documentElement.clientWidth]"
         )
         assert wide <= there, f"{wide} px in a window of {there}"
+
+    def assert_for_everybody(self) -> None:
+        """Nothing that keeps anybody out, as far as axe can tell."""
         response: dict[str, Any] = Axe().run(self.page).response
         found = [
             (one["id"], [node["target"] for node in one["nodes"]]) for one in response["violations"]
@@ -120,7 +127,8 @@ def looking(opened: Browser, address: str, link: str = "", **how: Any) -> Iterat
     how = {"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce", **how}
     context = opened.new_context(**how)
     try:
-        look = Look(context.new_page(), urlsplit(address).netloc)
+        scripts = how.get("java_script_enabled", True)
+        look = Look(context.new_page(), urlsplit(address).netloc, scripts)
         look.watch()
         look.page.goto(link or address)
         yield look
