@@ -55,6 +55,8 @@ class Card:
     at: datetime
     #: Everything that a search looks at.
     words: str
+    #: How many takes of its row there are.
+    takes: int = 1
     #: How often the page asked for the row so far: whoever asks once more must know it.
     again: int = 0
     #: What one more making of it costs, as listed.
@@ -257,7 +259,7 @@ class Wall:
             rows = [unanswered(known, view)] if known else []
         for one in rows:
             is_last = one.take == max(by_take, default=one.take)
-            card = _card(one, by_take.get(one.take), known)
+            card = replace(_card(one, by_take.get(one.take), known), takes=len(rows))
             yield self._with_ways(card, known, view.said.get(row_id)) if is_last else card
 
     def _with_ways(self, card: Card, known: KnownRow | None, said: Said | None) -> Card:

@@ -129,7 +129,7 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
             assert "Nothing done: this has changed in the meantime." in late.text()
             made = page.locator("#wall > .card", has_text="take 2")
             expect(made.locator(".mosaic a.open")).to_have_count(4, timeout=30_000)
-            assert page.locator("#wall > .card").first.locator(".take").inner_text() == "take 2"
+            expect(page.locator("#wall > .card").first.locator(".take")).to_have_text("take 2")
             assert sandbox.state()["tasks_taken"] == before + 1
             with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
                 (record,) = store.sheets()

@@ -339,7 +339,7 @@ def test_make_again_counts_once_for_what_the_page_showed(house: House) -> None:
         assert house.press(client, "again", again="0") == "changed"
         # Asked for, and not made yet: a second one would be a jump.
         assert house.press(client, "again", again="1") == "changed"
-        assert "Take 2 is asked for. The next run makes it." in client.get("/").text
+        assert "Take 2 comes with the next run." in client.get("/").text
 
     assert house.store.again(house.campaign.key) == {DONE: 1}
 
