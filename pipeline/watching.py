@@ -53,7 +53,7 @@ async def _watch(settings: Sequence[Settings], console: Console) -> int:
         watchers += (Watcher(one, console) for one in all_of_them)
         # The house stays open while passes end: what comes in meanwhile is recorded as well.
         with interrupting(end):
-            async with house(all_of_them, with_links=console.is_terminal) as open_now:
+            async with house(all_of_them) as open_now:
                 for watcher in watchers:
                     watcher.metrics = open_now.metrics
                 for words in (*open_now.doors, *(watcher.greeting for watcher in watchers)):
