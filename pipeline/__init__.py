@@ -44,6 +44,10 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     show, running, standing, checkup, starting, cli      the command line
     web           all that is served to others
     hooks         where the API calls back, and who is refused
+    page/         the pictures in a browser, for the people of the sheet
+    metrics       numbers for Prometheus
+    serving       receiver, page and metrics over real sockets: the command `serve`
+    watching      passes on schedule beside them: the command `watch`
 
     sandbox/      a stand-in for the API, which shares no code with the rest
 """

@@ -96,7 +96,7 @@ class Book:
 
     Not for two threads at once. `key` is the sheet's name in the store (see `wiring`), `config` the
     resolved path of the configuration, `accept_columns` believes a reading that lost a column,
-    `callback` is what the API is told about calling back.
+    `callback` is what the API is told about calling back, `today` the day that is spent on.
     """
 
     def __init__(
@@ -112,6 +112,7 @@ class Book:
         chance: Random,
         accept_columns: bool = False,
         callback: Callback | None = None,
+        today: Callable[[], str] | None = None,
     ) -> None:
         self.sheet = sheet
         self.store = store
@@ -130,7 +131,8 @@ class Book:
         self._now = now
         self._chance = chance
         self._accept_columns = accept_columns
-        self._callback = callback
+        self._callback, self._today = callback, today
+        self._overheard: list[tuple[JobKey, Attempt]] = []
         self._record = store.sheet(self.key)
         self._memory = store.memory(self.key)
         self._cursor, _ = store.changed(self.key, 0)
@@ -152,6 +154,9 @@ class Book:
         that were to be written stay in the store, and nothing may then be sent.
         """
         self.plan = Plan()
+        if self._today:
+            # A pass that stays goes on into the next day, and spends on that one.
+            self.limits = replace(self.limits, day=self._today())
         self._record = self.store.sheet(self.key)
         self._expire()
         self.refresh()
@@ -182,8 +187,31 @@ class Book:
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
         self._cursor, moved = self.store.changed(self.key, self._cursor)
-        if moved:
-            self.jobs |= self.store.jobs(self.key, only=moved)
+        if not moved:
+            return
+        now = self.store.jobs(self.key, only=moved)
+        if self.is_called:
+            self._overheard += _news(self.jobs, now)
+        self.jobs |= now
+
+    def overheard(self) -> list[tuple[JobKey, Attempt]]:
+        """Refresh: the attempts that others have moved since this was last asked.
+
+        Empty unless the API calls back.
+        """
+        self.refresh()
+        overheard, self._overheard = self._overheard, []
+        return overheard
+
+    @property
+    def is_called(self) -> bool:
+        """Whether the API calls back: then there is something to be overheard."""
+        return self._callback is not None
+
+    def attempt(self, key: JobKey, number: int) -> Attempt | None:
+        """The attempt as this book knows it."""
+        job = self.jobs.get(key)
+        return next((one for one in job.attempts if one.number == number), None) if job else None
 
     def begin(
         self, lines: Sequence[Line]
@@ -568,6 +596,21 @@ def _last_words(lines: Sequence[Line], changed: Patch, columns: Columns) -> Iter
             attempt = shown(line.job)
             if attempt and attempt.ended_at:
                 yield attempt.ended_at
+
+
+def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[tuple[JobKey, Attempt]]:
+    """The attempts that are elsewhere now, by all that others may have moved."""
+    return [
+        (key, attempt)
+        for key, job in now.items()
+        for known in [{_where(one) for one in before[key].attempts} if key in before else set()]
+        for attempt in job.attempts
+        if _where(attempt) not in known
+    ]
+
+
+def _where(attempt: Attempt) -> tuple[int, State, str, int | None]:
+    return attempt.number, attempt.state, attempt.task_id, attempt.progress
 
 
 def _after(job: Job, fact: Fact, at: datetime) -> Job:

@@ -236,11 +236,16 @@ def init(
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path("demo"),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="With the page in a browser, until it is stopped.")
+    ] = False,
 ) -> None:
     """A sample sheet, filled before your eyes: no key, no cost."""
+    if serve:
+        _needs_serve()
     from pipeline import starting
 
-    raise typer.Exit(starting.demo(_console(), folder))
+    raise typer.Exit(starting.demo(_console(), folder, serve))
 
 
 @app.command(
@@ -264,7 +269,6 @@ def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] |
     """What receives webhooks while a run stays, if any configuration asks for it."""
     if not any(one.webhook.listen for one in settings):
         return None
-    _needs_serve()
     from pipeline.serving import receiving
 
     return receiving(settings)

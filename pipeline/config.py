@@ -258,6 +258,8 @@ class WebhookSettings:
 class PageSettings:
     """Who may look at the page, and where it is (`[page]`)."""
 
+    #: Whether the configuration asks for a page at all.
+    wanted: bool = False
     #: What people type to get in. None: only the one-time link that is printed at the start.
     token: Secret | None = None
     #: HOST:PORT.
@@ -367,7 +369,7 @@ def load(
         problems.append("schedule: cron and every are both set. Leave one of them out.")
     source = _source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
-    page = _page(document.page, path, environ, problems, need_key)
+    page = _page(document, path, environ, problems, need_key)
     if webhook.public_url and provider.webhook is None:
         problems.append(f"webhook.public_url: {provider.title} does not call back. Leave it out.")
     if problems:
@@ -550,8 +552,9 @@ def _webhook(
 
 
 def _page(
-    table: PageTable, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+    document: Document, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
 ) -> PageSettings:
+    table = document.page
     token = _kept(table.token, path, environ) if table.token else None
     if table.token and token is None and needed:
         problems.append(
@@ -564,7 +567,8 @@ def _page(
             f"page.token: is too short to be safe. Take one of {TOKEN_LENGTH} characters or more, "
             "such as `openssl rand -hex 16` prints."
         )
-    return PageSettings(token, table.listen, table.public_url)
+    wanted = "page" in document.model_fields_set
+    return PageSettings(wanted, token, table.listen, table.public_url)
 
 
 def _public_url_problems(url: str) -> Iterator[str]:

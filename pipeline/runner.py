@@ -20,9 +20,9 @@ from pipeline.book import Book, Sending
 from pipeline.clerk import Clerk
 from pipeline.core.endpoint import Verdict
 from pipeline.core.errors import PromptsheetError, SheetError
-from pipeline.core.model import JobKey, State
+from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.plan import NEEDS_A_PERSON, Line
-from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, advance, gives_back
+from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, gives_back, is_open
 from pipeline.following import Keeper, Poller, Saver
 from pipeline.sending import Pace, Sender, Wire
 
@@ -272,6 +272,8 @@ class Runner:
     async def _poll(self) -> None:
         while True:
             await self._poller.round()
+            if self._book.is_called:
+                self._overhear(await self._clerk.do(self._book.overheard))
             self._news.set()
             await asyncio.sleep(min(self._pace.poll_every.total_seconds() / 4, 1.0))
 
@@ -288,11 +290,27 @@ class Runner:
         """A submission was answered, and the answer is recorded."""
         if not gives_back(told.event):
             self.outcome.credits += sending.attempt.price
-        attempt = advance(sending.attempt, told.event, self._now())
         if isinstance(told.event, Accepted):
             self.outcome.new += 1
-            self._poller.follow(sending.key, attempt)
+            # The API may have called already, and have told how it ended.
+            attempt = self._book.attempt(sending.key, sending.attempt.number)
+            if attempt and is_open(attempt):
+                self._poller.follow(sending.key, attempt)
         self._happened(sending.key, sending.attempt.number, told.event)
+
+    def _overhear(self, moved: list[tuple[JobKey, Attempt]]) -> None:
+        """What others recorded: the receiver of the API's calls, here or in another process."""
+        for key, attempt in moved:
+            self._changed = True
+            if attempt.state in (State.SUCCEEDED, State.FAILED):
+                self._poller.ended(attempt)
+                self._sender.at_work.pop((key, attempt.number), None)
+                succeeded = attempt.state is State.SUCCEEDED
+                self._sender.heard(succeeded)
+                told = Succeeded(attempt.result) if succeeded else Failed(attempt.reason)
+                self._happened(key, attempt.number, told)
+            elif is_open(attempt):
+                self._poller.follow(key, attempt)
 
     def _happened(self, key: JobKey, number: int, event: Event) -> None:
         """Count what was recorded, and see to what follows from it."""

@@ -16,19 +16,20 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from rich.console import Console
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline import web, wiring
 from pipeline.campaign import Campaign
-from pipeline.config import PageSettings, Settings
+from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, ListenError
-from pipeline.page import routes
-from pipeline.page.gate import Gate
 from pipeline.running import interrupting
 from pipeline.store import Store
 
 if TYPE_CHECKING:
     from pipeline.metrics import Metrics
+    from pipeline.page.gate import Gate
 
 #: Connections that wait to be taken, and seconds that a closing house gives to those inside.
 BACKLOG, PATIENCE = 2048, 2
@@ -43,10 +44,11 @@ def serve(settings: Sequence[Settings], console: Console) -> int:
 async def _serve(settings: Sequence[Settings], console: Console) -> None:
     ended = asyncio.Event()
     with interrupting(ended.set), campaigns(settings) as all_of_them:
-        async with house(all_of_them, with_links=console.is_terminal) as open_now:
+        async with house(all_of_them) as open_now:
             if not open_now.doors:
                 raise ConfigError(
-                    "There is nothing to serve: [webhook] listen and [page] listen are both empty."
+                    "There is nothing to serve. Set [webhook] public_url, secret and listen to "
+                    "receive webhooks, or [page] listen to show the page."
                 )
             for door in open_now.doors:
                 console.print(door, markup=False)
@@ -85,36 +87,30 @@ class House:
 
 
 @asynccontextmanager
-async def house(
-    of: Sequence[Campaign], *, page: bool = True, with_links: bool = False
-) -> AsyncIterator[House]:
-    """Receiver and page of these sheets, each at its address; `page`: false for the receiver alone.
+async def house(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[House]:
+    """Receiver and page of these sheets, each at its address.
 
-    What several configurations ask for at one address is served there together. `with_links`: a
-    link that lets somebody in once is told although there is a page token.
+    What is asked for at one address by several configurations is served there together. Without
+    `page` there is none, whatever the configurations ask for.
     """
     receiving = _by_address(of, lambda one: one.settings.webhook.listen)
-    showing = _by_address(of, lambda one: one.settings.page.listen) if page else {}
+    wanted = [one for one in of if page and one.settings.page.wanted]
+    showing = _by_address(wanted, lambda one: one.settings.page.listen)
     metrics = _metrics(of) if showing else None
     async with AsyncExitStack() as stack:
         doors = []
         for listen in dict.fromkeys((*receiving, *showing)):
             called, shown = receiving.get(listen, []), showing.get(listen, [])
-            gate = Gate(_page_of(shown)) if shown else None
-            app = web.app(
-                called or shown,
-                page=routes(shown, gate) if gate else (),
-                metrics=metrics.route if metrics and shown else None,
-            )
+            gate, rooms = _page_of(shown) if shown else (None, [])
+            shows = metrics.route if metrics and shown else None
+            app = web.app(called or shown, page=rooms, metrics=shows)
             if metrics:
                 metrics.tallies.append(app.state.tally)
             address = await stack.enter_async_context(hosting(app, listen))
             if called:
                 doors.append(f"Webhooks for {_titles(called)} are received at {address}")
             if gate:
-                is_told = with_links or not gate.takes_token
-                way = f"{gate.link(address)} (works once)" if is_told else address
-                doors.append(f"The page of {_titles(shown)} is at {way}")
+                doors.append(f"The page of {_titles(shown)}: {gate.invitation(address)}")
         yield House(doors, metrics)
 
 
@@ -128,16 +124,20 @@ def _by_address(
     return found
 
 
-def _page_of(shown: Sequence[Campaign]) -> PageSettings:
-    """How people get in where several sheets share a page. Raises ConfigError if they disagree."""
-    pages = [one.settings.page for one in shown]
-    ways = {(page.token.reveal() if page.token else "", page.public_url) for page in pages}
-    if len(ways) > 1:
+def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
+    """The page of these sheets, and the one gate before it. Raises ConfigError if they disagree."""
+    # Not needed by a run that only receives webhooks.
+    from pipeline.page import routes
+    from pipeline.page.gate import Gate
+
+    pages = [one.settings.page for one in of]
+    if len({(page.token.reveal() if page.token else "", page.public_url) for page in pages}) > 1:
         raise ConfigError(
-            f"The configurations of {_titles(shown)} share the page at {pages[0].listen}, but not "
-            "its token and public_url. Give them the same, or set [page] listen to different ports."
+            f"{_titles(of)} are to be shown at one address, and their [page] tables differ. Write "
+            "the same token and public_url into them, or let them listen at different addresses."
         )
-    return pages[0]
+    gate = Gate(pages[0])
+    return gate, routes(of, gate)
 
 
 def _metrics(of: Sequence[Campaign]) -> Metrics:
@@ -152,7 +152,7 @@ def _titles(of: Sequence[Campaign]) -> str:
 
 
 @asynccontextmanager
-async def hosting(app: ASGIApp, listen: str) -> AsyncIterator[str]:
+async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
     """The app at `HOST:PORT` (port 0: a free one) for the length of the block, and its address.
 
     Raises ListenError if nobody can listen there.
@@ -161,7 +161,7 @@ async def hosting(app: ASGIApp, listen: str) -> AsyncIterator[str]:
         server = _Server(
             uvicorn.Config(
                 _Hosted(app),
-                lifespan="on",
+                lifespan="off",
                 ws="none",
                 log_config=None,
                 access_log=False,
@@ -171,13 +171,14 @@ async def hosting(app: ASGIApp, listen: str) -> AsyncIterator[str]:
                 backlog=BACKLOG,
             )
         )
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            # The kernel takes connections already: nobody who is told the address is refused.
-            yield _address(listener)
-        finally:
-            server.should_exit = True
-            await serving
+        async with app.router.lifespan_context(app):
+            serving = asyncio.create_task(server.serve(sockets=[listener]))
+            try:
+                # The kernel takes connections already: nobody who is told the address is refused.
+                yield _address(listener)
+            finally:
+                server.should_exit = True
+                await serving
 
 
 class _Hosted:

@@ -11,7 +11,8 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -126,8 +127,11 @@ def init(
     return 0
 
 
-def demo(console: Console, folder: Path) -> int:
-    """Run the sample sheet against the sandbox: rows in the terminal, pictures on a page."""
+def demo(console: Console, folder: Path, serve: bool = False) -> int:
+    """Run the sample sheet against the sandbox: rows in the terminal, pictures on a page.
+
+    With `serve` the page is there at once, and stays until somebody asks us to end.
+    """
     from pipeline.sandbox import running as sandbox_running
 
     config = _copy_sample(folder)
@@ -138,6 +142,11 @@ def demo(console: Console, folder: Path) -> int:
         settings = wiring.load(config).model_copy(
             update={"base_url": sandbox.url, "api_key": Secret("demo")}
         )
+        if serve:
+            from pipeline import watching
+
+            console.print("Make a row again there, or change the sheet; Ctrl-C ends it.\n")
+            return watching.watch([_shown(settings)], console)
         outcome = asyncio.run(running.passes([settings], Asked(wait=True), False, console))[0]
         taken = sandbox.state()["tasks_taken"]
         if isinstance(outcome, Busy):
@@ -154,6 +163,13 @@ def demo(console: Console, folder: Path) -> int:
     console.print("Change a prompt, sort the rows, and run it again: nothing is paid twice.")
     # Rows that need a person are part of the sample; only a pass that went wrong is an error.
     return outcome.code if outcome.code > 1 else 0
+
+
+def _shown(settings: Settings) -> Settings:
+    """The sample with a page, looked after every few seconds; a port that is taken is no matter."""
+    page = replace(settings.page, wanted=True, listen="127.0.0.1:0")
+    schedule = replace(settings.schedule, cron="", every=timedelta(seconds=2))
+    return settings.model_copy(update={"page": page, "schedule": schedule})
 
 
 def _asked() -> Wanted:

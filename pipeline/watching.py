@@ -53,7 +53,7 @@ async def _watch(settings: Sequence[Settings], console: Console) -> int:
         watchers += (Watcher(one, console) for one in all_of_them)
         # The house stays open while passes end: what comes in meanwhile is recorded as well.
         with interrupting(end):
-            async with house(all_of_them, with_links=console.is_terminal) as open_now:
+            async with house(all_of_them) as open_now:
                 for watcher in watchers:
                     watcher.metrics = open_now.metrics
                 for words in (*open_now.doors, *(watcher.greeting for watcher in watchers)):
@@ -89,7 +89,8 @@ class Watcher:
     def greeting(self) -> str:
         """What is said of the sheet at the start."""
         schedule = self._campaign.settings.schedule
-        when = f"at {schedule.cron}" if schedule.cron else f"every {schedule.every}"
+        every = schedule.every.total_seconds() if schedule.every else 0
+        when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
         return f"{self._campaign.settings.source.name} is watched, {when}."
 
     def end(self) -> None:
@@ -106,11 +107,17 @@ class Watcher:
             await self._rest()
 
     async def _pass(self) -> None:
+        stood = await self._stands_at()
         if await asyncio.to_thread(glance.is_at_rest, self._campaign.settings):
+            self._cursor = stood
             return
         stirring = asyncio.create_task(self._stir())
         try:
-            self._say(await self._outcome())
+            outcome = await self._outcome()
+            # Where it came to nothing, it is not tried again before more is heard, or it is due.
+            looked_at = outcome.cursor if isinstance(outcome, Outcome) else 0
+            self._cursor = looked_at or stood
+            self._say(outcome)
         finally:
             self._runner = None
             stirring.cancel()
@@ -161,15 +168,16 @@ class Watcher:
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LISTEN_EVERY)):
                     await self._ending.wait()
-            if wiring.now() - ended >= pause and await self._has_heard():
+            if wiring.now() - ended >= pause and await self._stands_at() > self._cursor:
                 return
 
-    async def _has_heard(self) -> bool:
+    async def _stands_at(self) -> int:
+        """Where the store's changes stand; 0 where it cannot be read: the next pass says why."""
         campaign = self._campaign
         try:
-            return await asyncio.to_thread(campaign.store.moved, campaign.key) > self._cursor
+            return await asyncio.to_thread(campaign.store.moved, campaign.key)
         except PromptsheetError:
-            return False  # the next pass says what is wrong with the store
+            return 0
 
     def _due(self) -> datetime:
         return self._schedule.due(wiring.now(), self._began)
@@ -182,7 +190,6 @@ class Watcher:
         if isinstance(outcome, Busy):
             self._tell(outcome.title, {f"{outcome.holder} is at work on it; it is left alone."})
             return
-        self._cursor = max(self._cursor, outcome.cursor)
         troubles = set(outcome.sentences)
         if outcome.stopped and not self._stopped:
             self._stopped = True

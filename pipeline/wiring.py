@@ -212,6 +212,7 @@ def open_book(
         chance=SystemRandom(),
         accept_columns=accept_columns,
         callback=callback(settings),
+        today=lambda: limits(settings).day,
     )
 
 

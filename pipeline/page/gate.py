@@ -105,6 +105,12 @@ class Gate:
         self._links[_digest(code)] = now + LINK_WAITS
         return f"{self._page.public_url or address.rstrip('/')}/enter/{code}"
 
+    def invitation(self, address: str) -> str:
+        """What is said at the start of where the page is, and how to get in."""
+        if self.takes_token:
+            return f"{self._page.public_url or address}"
+        return f"{self.link(address)} (works once, and for {LINK_WAITS // 60} minutes)"
+
     def opens(self, code: str) -> bool:
         """Whether the code of a link is good; from now on it is not."""
         given = _digest(code)

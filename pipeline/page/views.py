@@ -34,7 +34,7 @@ STATIC: Final = {
     "mark.svg": "image/svg+xml",
 }
 #: Rows that need a person are shown above the wall, up to so many.
-MOST_NEEDING: Final = 12
+MOST_NEEDING: Final = 5
 #: Seconds between two looks for what has changed, from one sign of life to the next, and until a
 #: browser has to ask anew.
 LOOKS, ALIVE, LIFE = 1.0, 15.0, 600.0
@@ -294,7 +294,7 @@ def texts_of(wall: Wall) -> dict[str, str]:
         "pictures": f"{totals.pictures:,}",
         "rows": f"{totals.rows:,}",
         "spent": spent,
-        "budget": f"credits today {budget}".strip() if budget else "credits today",
+        "budget": f"{budget}credits today",
         "progress": _progress(wall),
         "state": _state(wall),
         **{f"count {status}": f"{count:,}" for status, count in totals.counts.items()},
@@ -403,7 +403,8 @@ def _kept(file: Saved) -> dict[str, str]:
 
 async def _html(made: Any) -> Response:
     try:
-        return HTMLResponse(await asyncio.to_thread(made))
+        # A sheet may hold what no encoding has a sign for.
+        return HTMLResponse((await asyncio.to_thread(made)).encode("utf-8", "replace"))
     except StoreError as error:
         html = _environment().get_template("trouble.html.j2").render(sentence=str(error))
         return HTMLResponse(html, 503)

@@ -55,6 +55,8 @@ class Card:
     at: datetime
     #: Everything that a search looks at.
     words: str
+    #: How many takes of its row there are.
+    takes: int = 1
     #: How often the page asked for the row so far: whoever asks once more must know it.
     again: int = 0
     #: What one more making of it costs, as listed.
@@ -75,6 +77,11 @@ class Card:
     def family(self) -> str:
         """Its status without a percentage."""
         return family(self.shown.status)
+
+    @property
+    def saved(self) -> int:
+        """How many of its results are saved files."""
+        return sum(url in self.job.files for url in self.shown.urls) if self.job else 0
 
     @property
     def may_be_paid_twice(self) -> bool:
@@ -138,14 +145,21 @@ class Wall:
         self.revision = 0
 
     def look(self, at_once: bool = False) -> None:
-        """Take over whatever has changed; not more often than is cheap, unless `at_once`."""
-        with self._lock:
+        """Take over whatever has changed; not more often than is cheap, unless `at_once`.
+
+        Whoever comes while another is looking, and may see what there was, does not wait.
+        """
+        if not self._lock.acquire(blocking=at_once or self._view is None):
+            return
+        try:
             began = time.monotonic()
             if began < self._next and not at_once:
                 return
             self._take_over()
             ended = time.monotonic()
             self._next = ended + max(EVERY, SHARE * (ended - began))
+        finally:
+            self._lock.release()
 
     def card(self, row_id: str, take: int) -> Card | None:
         """The card of that take, if there is one."""
@@ -176,7 +190,8 @@ class Wall:
             said = said_in(self._grid, self.campaign.settings, memory)
         else:
             said = dict(view.said)
-        self._view = View(memory, said, self._rules, self.campaign.settings.media, wiring.now())
+        # Whether a file is there is asked when it is shown, not of every file of the campaign.
+        self._view = View(memory, said, self._rules, None, wiring.now())
         changed = self._work_out(self._view)
         totals = self._count() if changed else self.totals
         standing = self._stands()
@@ -220,7 +235,7 @@ class Wall:
             takes = tuple(self._jobs[row_id].values()) if row_id in self._jobs else ()
             stands = view.said.get(row_id), view.line(row_id), known, takes
             was = self._cards.get(row_id)
-            if was is None or stale or was[0] != stands:
+            if was is None or was[0] != stands or (stale and any(map(_ages, was[1]))):
                 made = tuple(self._made(row_id, takes, known, view))
                 changed = changed or was is None or was[1] != made
                 cards[row_id] = stands, made
@@ -244,7 +259,7 @@ class Wall:
             rows = [unanswered(known, view)] if known else []
         for one in rows:
             is_last = one.take == max(by_take, default=one.take)
-            card = _card(one, by_take.get(one.take), known)
+            card = replace(_card(one, by_take.get(one.take), known), takes=len(rows))
             yield self._with_ways(card, known, view.said.get(row_id)) if is_last else card
 
     def _with_ways(self, card: Card, known: KnownRow | None, said: Said | None) -> Card:
@@ -277,7 +292,7 @@ class Wall:
         return Totals(
             counts={status: counts[status] for status in STATUSES if counts[status]},
             rows=len({card.shown.row_id for card in self.cards}),
-            pictures=sum(len(card.shown.files) for card in self.cards),
+            pictures=sum(card.saved for card in self.cards),
             finished=sum(counts[status] for status in ("done", "edited", "failed")),
             on_their_way=way,
             needing=sum(card.needs for card in self.cards),
@@ -327,6 +342,11 @@ def _card(one: Shown, job: Job | None, known: KnownRow | None) -> Card:
     row = f"row {one.line}" if one.line else ""
     words = " ".join((*looked_at, *one.inputs.values(), row)).casefold()
     return Card(one, job, made or _LONG_AGO, words)
+
+
+def _ages(card: Card) -> bool:
+    """Whether time alone may change what is said of it: it is overdue, or a file is not saved."""
+    return card.saved < len(card.shown.urls) or card.family not in ("done", "failed", "invalid")
 
 
 def _is_dismissed(job: Job | None) -> bool:

@@ -133,13 +133,18 @@ class _Owner:
     async def state(self, request: Request) -> Response:
         """Settings and books; `?times=1` adds arrival times, `?ids=1` each task's prompt.
 
-        `?hooks=1` adds what became of the webhooks of each task.
+        `?hooks=1` adds what became of the webhooks of each task, `?ends=1` when each ends, by a
+        clock that shows `now`.
         """
         state = self._desk.state()
         if "times" in request.query_params:
             state["times"] = self._desk.counts.times()
         if "ids" in request.query_params:
             state["ids"] = {task.id: task.prompt for task in self._desk.tasks.values()}
+        if "ends" in request.query_params:
+            state["now"] = self._desk.clock()
+            finite = (task for task in self._desk.tasks.values() if not task.endless)
+            state["ends"] = {task.id: task.ends for task in finite}
         if "hooks" in request.query_params:
             state["hooks"] = dict(self._desk.counts.webhooks)
         return JSONResponse(state)

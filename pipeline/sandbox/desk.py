@@ -229,6 +229,8 @@ class Desk:
         )
 
     def _duration(self, call: Call, prompt: str) -> float:
+        if self.settings.together_at:
+            return max(0.0, self.counts.began + self.settings.together_at - call.now)
         vary = 0.6 + 0.8 * self.chance.draw("duration", call.draw_for)
         seconds = self.settings.task_seconds * vary * (5 if "[slow]" in prompt else 1)
         return min(seconds, self.settings.max_seconds or seconds)

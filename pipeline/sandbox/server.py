@@ -32,14 +32,14 @@ class Sandbox:
     key: str
 
     def state(
-        self, *, times: bool = False, ids: bool = False, hooks: bool = False
+        self, *, times: bool = False, ids: bool = False, hooks: bool = False, ends: bool = False
     ) -> dict[str, Any]:
         """Settings and counts; more of them, on request.
 
         `times` adds arrival times, `ids` the prompt of each task id, `hooks` what became of the
-        webhooks of each.
+        webhooks of each, `ends` when each ends and what that clock shows `now`.
         """
-        asked = (("times", times), ("ids", ids), ("hooks", hooks))
+        asked = (("times", times), ("ids", ids), ("hooks", hooks), ("ends", ends))
         wanted = [f"{name}=1" for name, on in asked if on]
         return self._ask("GET", "/_sandbox" + ("?" + "&".join(wanted) if wanted else ""))
 

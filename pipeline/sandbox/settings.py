@@ -91,6 +91,9 @@ class Settings:
     max_seconds: float = _number(
         0.0, "no task takes longer than this, a [slow] one neither; 0: no cap"
     )
+    together_at: float = _number(
+        0.0, "all tasks end in this second after the start or the last reset; 0: each in its own"
+    )
     answer_seconds: float = _number(0.0, "answers come this late, once the work is done")
     answer_spread: float = _number(0.0, "answers vary by this part of answer_seconds, 0 to 1")
     link_seconds: float = _number(0.0, "links to pictures die this long after the task; 0: never")

@@ -148,6 +148,7 @@ document.addEventListener("submit", (event) => {
       const words = fresh.getElementById("said").textContent;
       take(fresh);
       said.textContent = words;
+      setTimeout(() => said.textContent === words && (said.textContent = ""), 9000);
       return refresh();
     })
     .catch((error) => {
