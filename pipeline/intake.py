@@ -27,7 +27,7 @@ log = logging.getLogger("promptsheet")
 #: So many calls share a commit at most; those behind them wait for the next.
 SHARED = 200
 #: Seconds: a commit waits so long for another call, and for a whole burst at the longest.
-MOMENT, LONGEST = 0.002, 0.025
+MOMENT, LONGEST = 0.0005, 0.025
 
 
 class Told(StrEnum):
