@@ -26,6 +26,8 @@ log = logging.getLogger("promptsheet")
 
 #: So many calls share a commit at most; those behind them wait for the next.
 SHARED = 200
+#: Seconds: a commit waits so long for another call, and for a whole burst at the longest.
+MOMENT, LONGEST = 0.0005, 0.025
 
 
 class Told(StrEnum):
@@ -92,6 +94,7 @@ class Intake:
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
+                await self._gather()
                 turn, self._waiting = self._waiting[:SHARED], self._waiting[SHARED:]
                 told = await loop.run_in_executor(
                     self._thread, self._all_told, [call for call, _ in turn]
@@ -102,6 +105,14 @@ class Intake:
                 self._tally.calls.update(told)
         finally:
             self._turns = None
+
+    async def _gather(self) -> None:
+        """Until nobody new has come for a moment: while a thread records, all others are slow."""
+        loop = asyncio.get_running_loop()
+        until, before = loop.time() + LONGEST, 0
+        while before < len(self._waiting) < SHARED and loop.time() < until:
+            before = len(self._waiting)
+            await asyncio.sleep(MOMENT)
 
     def _all_told(self, calls: Sequence[Call]) -> list[Told]:
         try:

@@ -6,6 +6,7 @@
     rows        what was written in each row when it was last read
     jobs        the takes of each row, with their attempts, files and history
     sending     beginning attempts: noted and committed before any request leaves
+    calling     which attempt the API calls back about
     recording   what answers, polls and webhooks tell
     rescue      where that goes while the disk is full
     pace        how many requests may leave; `budget`: how many credits may be spent
@@ -24,12 +25,13 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.store.budget import Budget, Spent
+from pipeline.store.calling import Calling, Hooked
 from pipeline.store.counting import Counting
 from pipeline.store.facts import Fact
 from pipeline.store.jobs import HistoryLine, Jobs
 from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
 from pipeline.store.pace import Paces
-from pipeline.store.recording import Hooked, Recording
+from pipeline.store.recording import Recording
 from pipeline.store.rows import Rows
 from pipeline.store.sending import Intent, Limits, Refusal, Sending
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
@@ -58,7 +60,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Sheets, Rows, Jobs, Paces, Budget, Sending, Recording, Counting):
+class Store(Sheets, Rows, Jobs, Paces, Budget, Sending, Calling, Recording, Counting):
     """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
 
     `patience` is how many seconds it waits for other processes before it gives up. `now` must

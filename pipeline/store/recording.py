@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
 
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
-from pipeline.store.base import Base, chunks, locked, number_of, stirred
+from pipeline.store.base import Base, locked, number_of, stirred
 from pipeline.store.budget import CounterName, correct, counters_of
 from pipeline.store.facts import Fact, kind_of, to_body
 from pipeline.store.jobs import ATTEMPT, SOME, among, from_columns, raise_jobs, to_columns
@@ -34,15 +34,6 @@ _FOUND = (
     .select_from(attempts.join(jobs).join(sheets))
     .where(SOME)
 )
-_HOOKED = (
-    select(
-        *(attempts.c.hook, sheets.c.key, jobs.c.row_id, jobs.c.take),
-        *(attempts.c.number, attempts.c.endpoint, attempts.c.task_id),
-    )
-    .select_from(attempts.join(jobs).join(sheets))
-    # Said in the words of the index, which is only then used.
-    .where(attempts.c.hook.in_(bindparam("hooks", expanding=True)), text("hook <> ''"))
-)
 _FIELDS: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in (*_CHANGING, "charged")}
 _MOVED = (
     update(attempts)
@@ -55,29 +46,8 @@ _MOVED = (
 )
 
 
-class Hooked(NamedTuple):
-    """An attempt that the API calls back about."""
-
-    key: JobKey
-    number: int
-    endpoint: str
-    #: Empty while the answer to its submission is not there.
-    task_id: str
-
-
 class Recording(Base):
     """What answers, polls and webhooks tell."""
-
-    def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:
-        """Hook token -> the attempt that was sent with it; without unknown ones."""
-        found = {}
-        with self._reading() as connection:
-            for chunk in chunks(sorted(set(hooks))):
-                for hook, sheet, row_id, take, *rest in connection.execute(
-                    _HOOKED, {"hooks": chunk}
-                ):
-                    found[hook] = Hooked(JobKey(sheet, row_id, take), *rest)
-        return found
 
     def record(self, facts: Sequence[Fact]) -> list[bool]:
         """Whether each fact moved its attempt, all in one transaction; an unknown attempt does not.
