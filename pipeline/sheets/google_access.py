@@ -24,6 +24,7 @@ from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2 import service_account
 from gspread.exceptions import APIError
 from gspread.http_client import HTTPClient
+from gspread.urls import SPREADSHEET_URL
 
 from pipeline.core.errors import SheetError
 
@@ -35,6 +36,11 @@ PATIENCE: Final = 75.0
 #: Google allows 60 readings and 60 writes to an account in a minute; both together stay below.
 PER_MINUTE: Final = 50
 _LIBRARY = "https://console.cloud.google.com/apis/library/sheets.googleapis.com"
+
+_AFTER = (
+    "replies,updatedSpreadsheet.sheets(properties.sheetId,data("
+    "rowData.values(formattedValue,note),columnMetadata.developerMetadata(metadataId,metadataKey)))"
+)
 
 Json = dict[str, Any]
 Params = dict[str, str | int | bool | float | list[str] | None]
@@ -139,19 +145,33 @@ class Spreadsheet:
         params: Params = {"valueRenderOption": render}
         return self._read(lambda: self._client.values_get(self.id, area, params=params))
 
-    def write(self, ranges: list[Json], entered: bool = False) -> Json:
-        """Write values as they are (or, our template and people's formulas, as if typed)."""
+    def write(self, columns: list[Json], entered: bool = False) -> Json:
+        """Write whole columns as they are (or, our template and people's formulas, as if typed).
+
+        Each is named by a DataFilter; a cell that is None stays as it is, and is shown.
+        """
         body = {
             "valueInputOption": "USER_ENTERED" if entered else "RAW",
             "includeValuesInResponse": True,
             "responseValueRenderOption": "FORMULA",
-            "data": ranges,
+            "data": columns,
         }
-        return self._once(lambda: self._client.values_batch_update(self.id, body=body))
+        url = f"{SPREADSHEET_URL % self.id}/values:batchUpdateByDataFilter"
+        return self._once(lambda: self._client.request("post", url, json=body).json())
 
-    def change(self, wanted: list[Json]) -> Json:
-        """Change what is not a value: columns, formats, claims."""
-        return self._once(lambda: self._client.batch_update(self.id, {"requests": wanted}))
+    def change(self, wanted: list[Json], show: str = "") -> Json:
+        """Change what is not a value: columns, formats, claims; `show` an area as it then is."""
+        body: Json = {"requests": wanted}
+        params: Params = {}
+        if show:
+            body["includeSpreadsheetInResponse"] = True
+            body["responseIncludeGridData"] = True
+            body["responseRanges"] = [show]
+            params["fields"] = _AFTER
+        url = f"{SPREADSHEET_URL % self.id}:batchUpdate"
+        return self._once(
+            lambda: self._client.request("post", url, json=body, params=params).json()
+        )
 
     def _read(self, ask: Callable[[], Any]) -> Json:
         """Ask until there is an answer, for as long as there is patience."""

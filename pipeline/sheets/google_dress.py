@@ -7,9 +7,9 @@ if nothing is, the status in colours. All of it is asked for in one request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-Json = dict[str, Any]
+from pipeline.sheets.google_access import Json
+from pipeline.sheets.google_tab import COLUMN_KEY
 
 #: What a status cell begins with -> its background (red, green, blue).
 _GREEN, _RED, _YELLOW, _BLUE = (
@@ -62,7 +62,21 @@ def dressed(sheet: int, added: Mapping[str, int], frozen: int) -> Sequence[Json]
     return wanted
 
 
-def checked_note(sheet: int, at: int, text: str) -> Json:
+def named(sheet: int, at: int) -> Json:
+    """A name for a column, which goes wherever it goes."""
+    place = {"sheetId": sheet, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1}
+    return {
+        "createDeveloperMetadata": {
+            "developerMetadata": {
+                "metadataKey": COLUMN_KEY,
+                "location": {"dimensionRange": place},
+                "visibility": "DOCUMENT",
+            }
+        }
+    }
+
+
+def note(sheet: int, at: int, text: str) -> Json:
     """A note on a header cell."""
     return {
         "updateCells": {

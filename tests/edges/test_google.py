@@ -63,6 +63,7 @@ def statuses(google: GoogleSheets, book: Book) -> dict[str, str]:
     return {row[header.index("row_id")]: row[header.index("status")] for row in rows}
 
 
+WRITING = "values:batchUpdateByDataFilter"
 ALL = done("r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc")
 RIGHT = {f"r_{c * 9}": f"done r_{c * 9}" for c in "abc"}
 
@@ -189,10 +190,11 @@ def test_the_traffic_does_not_grow_with_the_rows(google: GoogleSheets, rows: int
     assert (google.reads, google.writes) == (1, 0)
     sheet.write(lambda grid: {(place, 2): "done" for place in range(1, len(grid))})
 
-    # Of the two writes one is the note that says when the sheet was checked, at most hourly.
-    assert (google.reads, google.writes) == (3, 2)
+    # Of the three writes one names the columns, once, and one is the note that says when the sheet
+    # was checked, at most hourly.
+    assert (google.reads, google.writes) == (3, 3)
     sheet.write(lambda grid: {(place, 2): "failed" for place in range(1, len(grid))})
-    assert (google.reads, google.writes) == (5, 3)
+    assert (google.reads, google.writes) == (5, 4)
 
 
 def test_our_columns_are_added_side_by_side_and_dressed_once(google: GoogleSheets) -> None:
@@ -252,6 +254,9 @@ def test_a_part_that_is_protected_is_left_out_and_the_rest_is_written(
         lambda book: book.move(book.sheets[0], ROWS, 1, 2, 4),
         lambda book: book.rearrange(book.sheets[0], Area(1, 4, 0, 5), [3, 1, 2]),
         *(lambda book, at=at: book.insert(book.sheets[0], COLUMNS, at) for at in range(5)),
+        lambda book: book.move(book.sheets[0], COLUMNS, 0, 1, 5),
+        lambda book: book.move(book.sheets[0], COLUMNS, 3, 4, 0),
+        lambda book: columns_and_rows(book),
         lambda book: book.insert(book.sheets[0], COLUMNS, 0, 2),
         lambda book: book.rename(book.sheets[0], "Other"),
     ],
@@ -266,7 +271,7 @@ def test_what_went_astray_is_put_back_and_written_again(
         acts = iter([gesture])
 
         def between(asked: Asked) -> None:
-            if asked.call == "values:batchUpdate" and (act := next(acts, None)):
+            if asked.call == WRITING and (act := next(acts, None)):
                 act(book)
 
         google.between(between)
@@ -282,6 +287,83 @@ def test_what_went_astray_is_put_back_and_written_again(
             assert row[at["remark"]] == row[at["prompt"]].upper()
         filled = {cell for row in rows for n, cell in enumerate(row) if n not in at.values()}
         assert filled <= {""}
+
+
+def columns_and_rows(book: Book) -> None:
+    tab = book.sheets[0]
+    book.move(tab, COLUMNS, 2, 4, 0)
+    book.insert(tab, ROWS, 1)
+    book.insert(tab, COLUMNS, 1, 2)
+    book.move(tab, ROWS, 3, 5, 1)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_a_note_that_lands_on_another_title_is_taken_away(google: GoogleSheets, at: int) -> None:
+    book = google.new_book("Spring", TABLE)
+    tab = book.sheets[0]
+    tab.put(0, 0, tab.cell(0, 0)._replace(note="Ask Lou"))
+    places = iter([at, 0])
+
+    def between(asked: Asked) -> None:
+        if "updateCells" in str(asked.body) and (place := next(places, None)) is not None:
+            book.insert(tab, COLUMNS, place)
+
+    google.between(between)
+    sheet_of(google, book).write(ALL)
+
+    notes = {c.value: c.note for c in tab.rows[0].cells if c.note}
+    assert notes.pop("prompt") == "Ask Lou"
+    assert notes.keys() <= {"status"}
+    assert statuses(google, book) == RIGHT
+
+
+def test_a_name_that_lands_on_another_column_is_not_written_by(google: GoogleSheets) -> None:
+    book = google.new_book(
+        "Spring", [["remark", *TABLE[0]], *(["mine", *row] for row in TABLE[1:])]
+    )
+    tab = book.sheets[0]
+    places = iter([4])
+
+    def between(asked: Asked) -> None:
+        if "createDeveloperMetadata" in str(asked.body) and (place := next(places, None)):
+            book.move(tab, COLUMNS, 0, 1, place)
+
+    google.between(between)
+    sheet_of(google, book).write(ALL)
+
+    assert statuses(google, book) == RIGHT
+    header, *rows = google.table(book)
+    assert {row[header.index("remark")] for row in rows} == {"mine"}
+
+
+def test_a_column_that_is_deleted_in_that_moment_is_not_written_elsewhere(
+    google: GoogleSheets,
+) -> None:
+    book = google.new_book(
+        "Spring", [[*TABLE[0], "remark"], *([*r, "", "mine"] for r in TABLE[1:])]
+    )
+    tab = book.sheets[0]
+    places = iter([2])
+
+    def between(asked: Asked) -> None:
+        if asked.call == WRITING and (place := next(places, None)):
+            book.delete(tab, COLUMNS, place, place + 1)
+
+    google.between(between)
+    with_status = done("r_aaaaaaaaa")
+    sheet_of(google, book).write(lambda grid: with_status(grid) if "status" in grid[0] else {})
+
+    header, *rows = google.table(book)
+    assert header == ["prompt", "row_id", "image_urls", "remark"]
+    assert [row[3] for row in rows] == ["mine"] * 3
+    assert {row[2] for row in rows} == {""}
+
+
+@pytest.mark.parametrize("seed", [8, 9, 10])
+def test_what_people_do_to_columns_makes_us_write_into_none_of_theirs(
+    tmp_path: Path, seed: int
+) -> None:
+    race(tmp_path, seed, passes=5, more=("insert_column", "move_column", "insert_column"))
 
 
 def test_only_our_template_becomes_a_formula(google: GoogleSheets) -> None:
@@ -380,10 +462,13 @@ def test_ten_thousand_results_end_in_their_rows(tmp_path: Path) -> None:
     assert common >= 1000
 
 
-def race(folder: Path, seed: int, passes: int, rows: int = 20) -> Office:
+def race(
+    folder: Path, seed: int, passes: int, rows: int = 20, more: tuple[str, ...] = ()
+) -> Office:
     """People work, and are away for two passes, again and again."""
     with google_sheets(reads=10**6, writes=10**6) as google:
         made = office(google, folder, rows, seed, most=6)
+        made.person.gestures = (*made.person.gestures, *more)
         for _ in range(passes):
             made.pass_by()
             made.pass_by(quiet=True)

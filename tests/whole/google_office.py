@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 
 from pipeline.book import Book, Header
-from pipeline.core.columns import parsed
+from pipeline.core.columns import letters, parsed
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid, Patch, Result
 from pipeline.core.placing import Raw, Target
@@ -60,14 +60,20 @@ class RowNumbers(GoogleSheet):
                 by_row[row][at] = text
         found = [Target(row, cells, {}) for row, cells in by_row.items()]
         if found:
-            self.google_write([self._range([one]) for one in found])
+            self.google_write(found)
         return self.read()
 
     def google_change(self, wanted: list[dict[str, Any]]) -> None:
         self._sheets.change(wanted)
 
-    def google_write(self, ranges: list[dict[str, Any]]) -> None:
-        self._sheets.write(ranges)
+    def google_write(self, found: list[Target]) -> None:
+        ranges = [
+            {"range": f"{letters(at)}{one.row + 1}", "values": [[text]]}
+            for one in found
+            for at, text in one.cells.items()
+        ]
+        body = {"valueInputOption": "RAW", "data": ranges}
+        self._sheets._client.values_batch_update(self._sheets.id, body=body)
 
 
 @dataclass
