@@ -426,6 +426,39 @@ def test_killed_at_any_request_the_next_pass_puts_all_right(
         made.store.close()
 
 
+def test_killed_before_the_repair_a_new_row_is_no_stranger_and_is_made(tmp_path: Path) -> None:
+    with google_sheets(reads=1000, writes=1000) as google:
+        made = office(google, tmp_path, 4, seed=1, most=0)
+        made.pass_by()
+        tab = made.spreadsheet.sheets[0]
+        places = iter([1])
+
+        def between(asked: Asked) -> None:
+            if asked.call == WRITING and (place := next(places, None)):
+                made.spreadsheet.insert(tab, ROWS, place)
+                tab.enter(place, 0, "a bird that came in between")
+                google.faults.at(1, Fault.RESET_BEFORE)
+
+        made.disturb = between  # type: ignore[method-assign]
+        made.pause = dies
+        made.start()
+        with pytest.raises(Killed):
+            made.pass_by()
+        (bird,) = (row for row in made.rows() if row["prompt"].startswith("a bird"))
+        assert bird["image_urls"]
+        assert not bird["row_id"]
+
+        made.pause = lambda _: None
+        made.start()
+        for _ in range(3):
+            made.pass_by(quiet=True)
+
+        assert made.wrong() == []
+        assert [row["status"] for row in made.rows()] == ["done"] * 5
+        assert len(made.store.jobs("sheet")) == 5
+        made.store.close()
+
+
 def assert_all_done(made: Office) -> None:
     rows = [row for row in made.rows() if row["prompt"]]
     assert len(rows) >= 6
@@ -474,6 +507,7 @@ def race(
             made.pass_by(quiet=True)
             made.pass_by(quiet=True)
             assert made.wrong() == [], f"seed {seed}"
+            assert not [line for line in made.book.plan.lines if line.foreign], f"seed {seed}"
         assert not +made.lost, f"seed {seed}"
         made.store.close()
         return made
