@@ -508,6 +508,8 @@ def race(
             made.pass_by(quiet=True)
             assert made.wrong() == [], f"seed {seed}"
             assert not [line for line in made.book.plan.lines if line.foreign], f"seed {seed}"
+            shown = [row for row in made.rows() if not row["prompt"] and row["image_urls"]]
+            assert shown == [], f"seed {seed}"
         assert not +made.lost, f"seed {seed}"
         made.store.close()
         return made
