@@ -41,7 +41,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     wiring        Settings -> running parts; the only place that names concrete classes
 
     results, gallery, notebook      what came of it, for people to look at
-    show, running, standing, checkup, starting, cli      the command line
+    show, running, standing, checkup, connecting, starting, cli      the command line
     web           all that is served to others
     hooks         where the API calls back, and who is refused
     page/         the pictures in a browser, for the people of the sheet
