@@ -2,13 +2,19 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test office bench soak lint format lock clean
+.PHONY: demo test browser office bench soak lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
 
-test: lint
+test: lint browser
 	$(BIN)/pytest -n 2 --dist worksteal
+
+# The page is looked at in a real browser: Debian's, where there is none yet.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+browser:
+	@command -v chromium >/dev/null || { $(AS_ROOT) apt-get -qq update && \
+		$(AS_ROOT) apt-get -qq install -y --no-install-recommends chromium >/dev/null; }
 
 lint: .venv/ready
 	$(BIN)/ruff check .

@@ -34,10 +34,12 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     following     asking after tasks, saving pictures
     runner        one pass, from the first look to the last
     adopting      taking over a sheet without paying
+    campaign      a configured sheet with its open store
     wiring        Settings -> running parts; the only place that names concrete classes
 
     results, gallery, notebook      what came of it, for people to look at
     show, running, standing, checkup, starting, cli      the command line
+    web           what others call: the API with its results, a monitor
 
     sandbox/      a stand-in for the API, which shares no code with the rest
 """

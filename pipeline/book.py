@@ -27,7 +27,7 @@ from pipeline.core.columns import (
     read_header,
 )
 from pipeline.core.endpoint import submission
-from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id
+from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id, own_results
 from pipeline.core.model import (
     Attempt,
     Claim,
@@ -287,7 +287,8 @@ class Book:
             if line.status in NEEDS_A_PERSON
             and columns.cell(grid[line.seen.place], "status") != line.status
         }
-        return cells.patch(lines, grid, columns)
+        believed_in = not self.hold or self.hold.kind not in ("owner", "columns")
+        return cells.patch(lines, grid, columns, self.jobs.values() if believed_in else None)
 
     def _take_in(self, grid: Grid) -> Columns:
         """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
@@ -319,19 +320,24 @@ class Book:
             seen = match_by_id_alone(rows, self._memory)
             self.plan = plan_held(seen, grid, columns, self.jobs, self.rules, self._now())
             return columns
-        memory = self._memory_for(columns, rows)
+        memory = self._memory_for(grid, columns, rows)
         seen = match(rows, memory, lambda: new_id(self._chance))
         self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
         self._mark_over_budget()
         return columns
 
-    def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:
+    def _memory_for(self, grid: Grid, columns: Columns, rows: Sequence[Marked]) -> Memory:
         memory = self._memory
         unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
         foreign = self.store.foreign(self.key, unknown) if unknown else {}
         before = memory.columns
         same = before is None or set(columns.inputs) <= before
-        return replace(memory, foreign=foreign, columns=None if same else before)
+        return replace(
+            memory,
+            foreign=foreign,
+            columns=None if same else before,
+            results=own_results(rows, grid, columns, self.jobs.values()),
+        )
 
     def _note(self, columns: Columns, height: int) -> None:
         """Remember the reading, where it differs from the last."""

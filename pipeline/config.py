@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -34,6 +35,8 @@ from pipeline.core.errors import ConfigError
 _SPREADSHEET = re.compile(
     r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
 )
+#: A webhook secret must not be found by trying.
+SECRET_LENGTH = 24
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -67,6 +70,23 @@ def _timezone(value: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError('write a time zone such as "Europe/Paris" or "UTC"') from None
     return value
+
+
+def _address(value: str) -> str:
+    """An address to listen on, as it is given to `[webhook] listen`; empty for none."""
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:/\[\]]+)):(\d{1,5})", value.strip())
+    if value.strip() and (found is None or int(found[3]) > 65535):
+        raise ValueError('write a host and a port, such as "127.0.0.1:8641"')
+    return value.strip()
+
+
+def _proxy(value: str) -> str:
+    try:
+        return str(ip_network(value.strip()))
+    except ValueError:
+        raise ValueError(
+            'write the addresses of your own proxies, such as "127.0.0.1" or "10.0.0.0/8"'
+        ) from None
 
 
 Span = Annotated[timedelta, BeforeValidator(_span)]
@@ -137,6 +157,16 @@ class MediaTable(_Table):
     save_to: str = "media/"
 
 
+class WebhookTable(_Table):
+    """Where the API calls back."""
+
+    public_url: str = ""
+    secret: OptionalReference = ""
+    previous_secret: OptionalReference = ""
+    listen: Annotated[str, AfterValidator(_address)] = ""
+    trusted_proxies: list[Annotated[str, AfterValidator(_proxy)]] = []
+
+
 class ScheduleTable(_Table):
     """What a day is."""
 
@@ -155,6 +185,7 @@ class Document(_Table):
     rules: RulesTable = RulesTable()
     store: StoreTable = StoreTable()
     media: MediaTable = MediaTable()
+    webhook: WebhookTable = WebhookTable()
     schedule: ScheduleTable = ScheduleTable()
 
 
@@ -170,6 +201,22 @@ class Secret:
 
     def __repr__(self) -> str:
         return "Secret(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSettings:
+    """Where the API calls back, and how it is known for the API (`[webhook]`)."""
+
+    #: Address that leads to us from outside, without a slash at its end; empty: polling only.
+    public_url: str = ""
+    #: What the secret of each attempt is derived from. None where it was not asked for.
+    secret: Secret | None = None
+    #: The one before it: what was sent with it is still believed.
+    previous_secret: Secret | None = None
+    #: HOST:PORT where `run --wait` and `watch` listen; empty: not there.
+    listen: str = ""
+    #: Addresses and networks of our own proxies: only they are believed about who calls.
+    trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +268,7 @@ class Settings(BaseModel):
     rules: RulesTable
     store_url: str
     media: Path | None
+    webhook: WebhookSettings
     timezone: str
 
     @property
@@ -267,6 +315,7 @@ def load(
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
     source = _source(document.sheet, path, environ, problems)
+    webhook = _webhook(document.webhook, path, environ, problems, need_key)
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     settle, pace = document.sheet.settle, document.pace
@@ -294,6 +343,7 @@ def load(
         rules=document.rules,
         store_url=f"sqlite:///{_resolved(path, document.store.url[len('sqlite:///') :])}",
         media=_resolved(path, document.media.save_to) if document.media.save_to else None,
+        webhook=webhook,
         timezone=document.schedule.timezone,
     )
 
@@ -403,6 +453,55 @@ def _secret(
         )
         problems.append(f"provider.api_key: {missing}. Put your API key there.")
     return key
+
+
+def _webhook(
+    table: WebhookTable, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> WebhookSettings:
+    problems += _public_url_problems(table.public_url)
+    if table.public_url and not table.secret:
+        problems.append(
+            "webhook.secret: is missing: without it anybody could send results. Write "
+            '"env:PROMPTSHEET_WEBHOOK_SECRET", and put a secret there that nobody can guess.'
+        )
+    kept: dict[str, Secret | None] = {}
+    for name in ("secret", "previous_secret"):
+        reference = getattr(table, name)
+        kept[name] = secret = _kept(reference, path, environ) if reference else None
+        if reference and secret is None and needed:
+            problems.append(
+                f'webhook.{name}: "{reference}" is not set, missing or empty. Put a secret there '
+                f"that nobody can guess, of {SECRET_LENGTH} characters or more."
+            )
+        if secret and len(secret.reveal()) < SECRET_LENGTH:
+            problems.append(
+                f"webhook.{name}: is too short to be safe. Take one of {SECRET_LENGTH} characters "
+                "or more, such as `openssl rand -hex 32` prints."
+            )
+    if table.previous_secret and not table.secret:
+        problems.append("webhook.previous_secret: is only for beside a `secret`")
+    return WebhookSettings(
+        public_url=table.public_url.strip().rstrip("/"),
+        secret=kept["secret"],
+        previous_secret=kept["previous_secret"],
+        listen=table.listen,
+        trusted_proxies=tuple(table.trusted_proxies),
+    )
+
+
+def _public_url_problems(url: str) -> Iterator[str]:
+    if not url:
+        return
+    found = re.fullmatch(
+        r"(https?)://(\[[0-9a-f:]+\]|[^\s/?#@:\[\]]+)(:\d+)?(/[^\s?#]*)?", url.strip()
+    )
+    if found is None:
+        yield 'webhook.public_url: write an address such as "https://hooks.example.com"'
+    elif found[1] == "http" and found[2] not in ("127.0.0.1", "localhost", "[::1]"):
+        yield (
+            "webhook.public_url: must begin with https://, or results and secrets could be read "
+            "on their way"
+        )
 
 
 def _kept(reference: str, path: Path, environ: Mapping[str, str]) -> Secret | None:

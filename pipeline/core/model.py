@@ -118,6 +118,9 @@ class Attempt:
     reported: int | None = None
     #: When an overdue task was last asked after: ever less often.
     asked_at: datetime | None = None
+    #: Where the API calls back about it: the last part of the address, known to nobody else. Empty
+    #: where it was not asked to. It opens nothing without the secret that is derived from it.
+    hook: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, inspect, select, text
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -28,6 +38,14 @@ NETWORK: Final = {
 }
 #: RETURNING came with it.
 _OLDEST: Final = (3, 35)
+#: What leads from each version of the tables to the next, in both dialects.
+UPGRADES: Final = {
+    1: (
+        "ALTER TABLE attempts ADD COLUMN hook VARCHAR(64) DEFAULT '' NOT NULL",
+        "CREATE UNIQUE INDEX attempts_by_hook ON attempts (hook) WHERE hook <> ''",
+        "ALTER TABLE sheets ADD COLUMN passed_at BIGINT",
+    ),
+}
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"
 
@@ -58,9 +76,9 @@ def prepare(engine: Engine, place: str) -> str:
     """The store's id; its tables are there afterwards, and are ones that this program knows."""
     with engine.connect() as connection:
         found = _marks(connection)
-    if not found:
+    if not found or int(found["version"]) < VERSION:
         with engine.execution_options(**{WRITES: True}).begin() as connection:
-            found = _created(connection)
+            found = _upgraded(connection, _created(connection))
     if int(found["version"]) > VERSION:
         raise StoreError(
             f"The store {place} was made by a newer Promptsheet (its version is "
@@ -85,6 +103,19 @@ def _created(connection: Connection) -> dict[str, str]:
     marks = {"version": str(VERSION), "id": secrets.token_hex(8)}
     connection.execute(insert(meta), [{"name": n, "value": v} for n, v in marks.items()])
     return marks
+
+
+def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
+    """The marks of the store, whose tables are those of this version: all of it or nothing."""
+    before = int(found["version"])
+    for version in range(before, VERSION):
+        for statement in UPGRADES[version]:
+            connection.exec_driver_sql(statement)
+    if before < VERSION:
+        found = {**found, "version": str(VERSION)}
+        its = update(meta).where(meta.c.name == "version")
+        connection.execute(its.values(value=found["version"]))
+    return found
 
 
 def _open_sqlite(url: URL, patience: float) -> Engine:

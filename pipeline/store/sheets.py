@@ -35,6 +35,8 @@ class SheetRecord:
     #: The claim that this store raised last.
     counter: int = 0
     word: str = ""
+    #: When the last pass ended that had more to do than a glance.
+    passed_at: datetime | None = None
 
 
 class SheetChanges(TypedDict, total=False):
@@ -151,20 +153,27 @@ class Sheets(Base):
             return renewed.rowcount == 1
 
     def release(self, lease: Lease) -> bool:
-        """Give the lease back: whether it was still ours."""
-        return self.break_lease(lease.sheet, lease.word)
+        """Give the lease back, the pass being over: whether it was still ours."""
+        ended = update(sheets).where(sheets.c.key == lease.sheet).values(passed_at=self._now())
+        with self._writing() as connection:
+            connection.execute(ended)
+            return _break(connection, lease.sheet, lease.word)
 
     def break_lease(self, sheet: str, word: str) -> bool:
         """End the lease with this word: whether it was there. The caller knows its holder dead."""
-        that = (leases.c.sheet == sheet) & (leases.c.word == word)
         with self._writing() as connection:
-            return connection.execute(delete(leases).where(that)).rowcount == 1
+            return _break(connection, sheet, word)
 
     def lease_of(self, sheet: str) -> Lease | None:
         """The lease on the sheet, also one that has run out."""
         with self._reading() as connection:
             found = connection.execute(select(leases).where(leases.c.sheet == sheet)).first()
         return Lease(*found) if found else None
+
+
+def _break(connection: Connection, sheet: str, word: str) -> bool:
+    that = (leases.c.sheet == sheet) & (leases.c.word == word)
+    return connection.execute(delete(leases).where(that)).rowcount == 1
 
 
 def _record(connection: Connection, key: str) -> SheetRecord | None:

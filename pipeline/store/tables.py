@@ -34,11 +34,12 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 1
+VERSION: Final = 2
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -142,6 +143,8 @@ sheets = Table(
     Column("counter", BigInteger, nullable=False, default=0),
     Column("word", Words, nullable=False, default=""),
     Column("moved", BigInteger, nullable=False, default=0),
+    # When the last pass over it ended.
+    Column("passed_at", Moment),
 )
 
 leases = Table(
@@ -223,6 +226,7 @@ attempts = Table(
     Column("ended_at", Moment),
     Column("reported", BigInteger),
     Column("asked_at", Moment),
+    Column("hook", String(64), nullable=False, default="", server_default=""),
     # What was asked, as JSON, and the counters that hold `charged` credits for it.
     Column("body", Text, nullable=False, default="null"),
     Column("api_key", Words, nullable=False, default=""),
@@ -231,6 +235,14 @@ attempts = Table(
     Column("charged", BigInteger, nullable=False, default=0),
     Index("attempts_by_task", "task_id"),
     Index("attempts_by_deadline", "state", "deadline"),
+    # Only of those that have one: polling alone pays nothing for it.
+    Index(
+        "attempts_by_hook",
+        "hook",
+        unique=True,
+        sqlite_where=text("hook <> ''"),
+        postgresql_where=text("hook <> ''"),
+    ),
 )
 
 events = Table(

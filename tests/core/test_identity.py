@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from pipeline.core.identity import Memory, Seen, is_id, match_by_id_alone, new_id
+from pipeline.core.identity import Memory, Seen, is_id, match_by_id_alone, new_id, own_results
 from pipeline.core.model import Standing
-from tests.core.build import after, columns_of, known, memory, sheet, who, wrote
+from tests.core.build import after, attempt, columns_of, job, known, memory, sheet, who, wrote
 
 A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
 FOX, OWL, CAT = known(A, "a fox"), known(B, "an owl"), known(C, "a cat")
@@ -261,6 +261,32 @@ def test_a_changed_row_of_another_sheet_is_a_new_row() -> None:
 )
 def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None:
     assert kinds(text, memory()) == ["stranger"]
+
+
+@pytest.mark.parametrize(
+    ("words", "task", "urls", "standing"),
+    [
+        ("a new bird", "t-1", "https://x/1.png", Standing.ROW),
+        ("a new bird", "", "https://x/1.png", Standing.ROW),
+        ("a fox", "t-1", "", Standing.COPY),
+        ("a new bird", "t-1", "https://elsewhere/1.png", Standing.STRANGER),
+        ("a new bird", "t-9", "", Standing.STRANGER),
+    ],
+)
+def test_a_result_of_our_own_beside_a_row_without_an_id_says_nothing_of_that_row(
+    words: str, task: str, urls: str, standing: Standing
+) -> None:
+    grid = sheet(f"""
+        prompt  | row_id      | task_id | image_urls
+        a fox   | r_aaaaaaaaa | t-1     |
+        {words} |             | {task}  | {urls}
+    """)
+    rows = list(columns_of(grid).rows(grid))
+    results = own_results(rows, grid, columns_of(grid), [job(attempt(), row_id=A)])
+
+    (_, seen) = who(grid, replace(memory(FOX), results=results))
+
+    assert (seen.row_id, seen.standing) == ("r_new000001", standing)
 
 
 def test_a_stranger_keeps_the_id_that_it_bears() -> None:

@@ -202,6 +202,67 @@ def _table(text: str, table: str) -> list[str]:
     return text.split(f"\n[{table}]", 1)[1].split("\n[", 1)[0].splitlines()
 
 
+HOOKS = {**KEY, "HOOKS": "h" * 24, "OLD": "o" * 24, "SHORT": "h" * 23}
+SHEET = '[sheet]\nsource = "rows.csv"\n[webhook]\n'
+
+
+def test_webhooks_need_an_address_and_a_secret_that_shows_itself_to_nobody(tmp_path: Path) -> None:
+    settings = load(
+        tmp_path,
+        SHEET
+        + """
+        public_url = "https://hooks.example.com/studio/"
+        secret = "env:HOOKS"
+        previous_secret = "env:OLD"
+        listen = "127.0.0.1:8641"
+        trusted_proxies = ["127.0.0.1", "10.0.0.0/8"]
+        """,
+        HOOKS,
+    )
+
+    webhook = settings.webhook
+    assert webhook.public_url == "https://hooks.example.com/studio"
+    assert (webhook.listen, webhook.trusted_proxies) == (
+        "127.0.0.1:8641",
+        ("127.0.0.1/32", "10.0.0.0/8"),
+    )
+    assert webhook.secret is not None
+    assert webhook.secret.reveal() == "h" * 24
+    assert webhook.previous_secret is not None
+    assert "hhhh" not in repr(settings)
+    assert "oooo" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ('public_url = "https://x.example"', "webhook.secret: is missing: without it anybody"),
+        ('public_url = "hooks.example.com"\nsecret = "env:HOOKS"', "write an address such as"),
+        ('public_url = "https://x.example/?a=b"\nsecret = "env:HOOKS"', "write an address such as"),
+        ('public_url = "https://a:b@x.example"\nsecret = "env:HOOKS"', "write an address such as"),
+        ('public_url = "http://x.example"\nsecret = "env:HOOKS"', "must begin with https://"),
+        ('secret = "env:NOPE"', 'webhook.secret: "env:NOPE" is not set, missing or empty'),
+        ('secret = "env:SHORT"', "webhook.secret: is too short to be safe"),
+        ('secret = "hunter2hunter2hunter2hun"', "never write it here"),
+        ('previous_secret = "env:OLD"', "previous_secret: is only for beside a `secret`"),
+        ('listen = "8641"', 'listen: write a host and a port, such as "127.0.0.1:8641"'),
+        ('listen = "127.0.0.1:86410"', "listen: write a host and a port"),
+        ('trusted_proxies = ["*"]', "write the addresses of your own proxies"),
+        ('public_ur = ""', "webhook.public_ur: there is no such key; did you mean public_url?"),
+    ],
+)
+def test_what_is_wrong_about_webhooks_is_told(tmp_path: Path, lines: str, told: str) -> None:
+    (problem,) = problems(tmp_path, SHEET + lines, HOOKS)
+
+    assert told in problem
+
+
+def test_a_sandbox_on_this_machine_may_be_told_an_address_without_https(tmp_path: Path) -> None:
+    lines = 'public_url = "http://127.0.0.1:8641"\nsecret = "env:HOOKS"'
+
+    assert load(tmp_path, SHEET + lines, HOOKS).webhook.public_url == "http://127.0.0.1:8641"
+
+
 def test_a_google_sheet_is_known_by_its_address(tmp_path: Path) -> None:
     (tmp_path / "bot.json").write_text("hidden words")
     settings = load(

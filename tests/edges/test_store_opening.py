@@ -14,9 +14,12 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from pipeline.core.errors import StoreError, StoreFull
-from pipeline.core.model import JobKey
-from pipeline.store import Store, network_file_system
+from pipeline.core.model import JobKey, State
+from pipeline.core.states import state_of
+from pipeline.store import Spent, Store, network_file_system
 from pipeline.store.tables import VERSION, metadata
+
+STORES = Path(__file__).parents[1] / "stores"
 
 
 @pytest.fixture
@@ -62,6 +65,58 @@ def test_a_store_of_a_newer_program_is_not_touched(file: Path) -> None:
     with pytest.raises(StoreError, match=r"made by a newer Promptsheet .* upgrade Promptsheet"):
         Store(f"sqlite:///{file}")
     assert file.read_bytes() == before
+
+
+def of_version_1(file: Path) -> Path:
+    """A store as a program of that version made it: three rows, two of them sent, one done."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((STORES / "version_1.sql").read_text())
+    return file
+
+
+def test_a_store_of_version_1_is_upgraded_in_place_and_keeps_everything(file: Path) -> None:
+    first, second, third = (JobKey("sheet", f"r_00000000{n}", 1) for n in range(3))
+
+    with Store(f"sqlite:///{of_version_1(file)}") as store:
+        jobs = store.jobs("sheet")
+        kept = store.id, store.memory("sheet").order, store.spent("key", "run", "2026-03-01")
+
+    order = {first.row_id: 1, second.row_id: 2, third.row_id: 3}
+    assert kept == ("a27c23c4d097ef4c", order, Spent(8, 8))
+    assert [state_of(jobs[key]) for key in (first, second, third)] == [
+        State.SUCCEEDED,
+        State.RUNNING,
+        State.PENDING,
+    ]
+    assert jobs[first].attempts[0].result.urls == ("https://x/1.png",)
+    assert jobs[first].files == {"https://x/1.png": "a.png"}
+    assert {one.hook for job in jobs.values() for one in job.attempts} == {""}
+    with closing(sqlite3.connect(file)) as connection:
+        asked = "select value from promptsheet where name = 'version'"
+        assert connection.execute(asked).fetchone() == ("2",)
+
+
+def test_an_upgraded_store_is_made_like_a_new_one(file: Path) -> None:
+    Store(f"sqlite:///{of_version_1(file)}").close()
+    Store(f"sqlite:///{file}.new").close()
+
+    assert shape(file) == shape(Path(f"{file}.new"))
+
+
+def shape(file: Path) -> dict[str, object]:
+    """Every table with its columns and every index with its condition, apart from their order."""
+    with closing(sqlite3.connect(file)) as connection:
+        names = connection.execute("select name, type, sql from sqlite_master").fetchall()
+        return {
+            name: sorted(
+                connection.execute(
+                    f"select name, type, \"notnull\" from pragma_table_info('{name}')"
+                )
+            )
+            if kind == "table"
+            else sql
+            for name, kind, sql in names
+        }
 
 
 def test_a_file_that_is_no_store_is_left_alone(file: Path) -> None:

@@ -1,0 +1,20 @@
+"""One configured sheet, with its store open: what a service looks after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.config import Settings
+from pipeline.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A sheet's configuration, the store that serves it, and the sheet's name in there.
+
+    Several campaigns may share a store; it is opened and closed by whoever makes them.
+    """
+
+    settings: Settings
+    store: Store
+    key: str
