@@ -49,6 +49,8 @@ ROW_GESTURES = (
     *("sort_rows", "shuffle_rows", "insert_row", "append_row", "append_row", "delete_row"),
     *("move_rows", "copy_row", "sort_one_column", "hide_row", "set_filter"),
 )
+#: Results in one batch.
+AT_A_TIME = 10
 GESTURES = (*ROW_GESTURES, "insert_column", "move_column")
 
 
@@ -394,14 +396,14 @@ def one_sheet(
     seed: int,
     score: Score,
     *,
-    rows: int = 60,
-    rounds: int = 10,
+    rows: int = 100,
+    rounds: int = 6,
     gestures: tuple[str, ...] = GESTURES,
 ) -> None:
     """One sheet of ours, and one in the common way, each for so many rounds."""
     found = score.wrong, score.changed
     with google_sheets(reads=10**9, writes=10**9) as google:
-        made = office(google, folder, rows, seed, 3, gestures, at_a_time=15)
+        made = office(google, folder, rows, seed, 3, gestures, at_a_time=AT_A_TIME)
         people = made.team
         for _ in range(rounds):
             made.pass_by()
@@ -422,11 +424,12 @@ def one_sheet(
         score.misplaced += people.misplaced
         score.changed += people.changed
         made.store.close()
-        common = CommonWay(team(google, rows, seed, 3, gestures), at_a_time=15)
-        while common.results < made.results:
-            common.pass_by()
-            common.pass_by()
-            common.pass_by(quiet=True)
+        common = CommonWay(team(google, rows, seed, 3, gestures), at_a_time=AT_A_TIME)
+        for _ in range(rounds * 3):
+            if common.results < made.results:
+                common.pass_by()
+                common.pass_by()
+                common.pass_by(quiet=True)
         score.common_results += common.results
         score.common_wrong += wrong(common.team.lines())
         score.common_changed += common.team.changed
