@@ -42,8 +42,7 @@ def test_the_traffic_of_a_look_does_not_grow_with_the_rows(tmp_path: Path, rows:
 
         # The first one of all: the claim, our columns, and the ids and states.
         assert cost(google, look(made)) == (2, 3)
-        made._send()
-        made._finish()
+        made.answer_all()
         assert made.results == rows
         # Every row has changed; and the claim is raised, because something was sent.
         reads, writes = cost(google, look(made))

@@ -200,10 +200,10 @@ class Team:
 def team(
     google: GoogleSheets, rows: int, seed: int, most: int, gestures: tuple[str, ...] = GESTURES
 ) -> Team:
-    """A sheet with so many prompts, formulas beside them, and somebody at work."""
+    """A sheet with so many prompts, and somebody at work, who has formulas beside them."""
     table = [["prompt", "remark"]]
-    table += [[f"a tree, number {n}", f'=UPPER("r{n}")'] for n in range(rows)]
-    book = google.new_book("Prompts", table, rows=rows * 3)
+    table += [[f"a tree, number {n}", f'=UPPER("r{n}")' if most else ""] for n in range(rows)]
+    book = google.new_book("Prompts", table, rows=rows * 3 if most else rows + 10)
     person = Person(
         book,
         seed=seed,
@@ -268,6 +268,11 @@ class Office:
         else:
             self._send()
         self.team.end()
+        self._finish()
+
+    def answer_all(self) -> None:
+        """All that may be sent is, and the API answers."""
+        self._send()
         self._finish()
 
     def _send(self) -> None:
