@@ -12,6 +12,7 @@ import pytest
 from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import ROWS
 from tests.fakes.google_sheets import Asked, google_sheets
+from tests.whole.faults import columns_keep_their_places
 from tests.whole.google_office import Line, Office, mark_of, office, play, wrong
 
 
@@ -100,6 +101,13 @@ def test_results_end_in_their_rows_while_people_work() -> None:
     assert score.misplaced >= 10
     assert score.in_between * 2 >= score.gestures
     assert score.common_wrong >= 10
+
+
+def test_columns_kept_from_a_reading_would_be_seen() -> None:
+    with columns_keep_their_places():
+        score = play(20, rows=30, rounds=4)
+
+    assert score.changed > 0
 
 
 @pytest.mark.soak

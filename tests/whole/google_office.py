@@ -401,9 +401,9 @@ def one_sheet(
     seed: int,
     score: Score,
     *,
-    rows: int = 100,
-    rounds: int = 6,
-    gestures: tuple[str, ...] = GESTURES,
+    rows: int,
+    rounds: int,
+    gestures: tuple[str, ...],
 ) -> None:
     """One sheet of ours, and one in the common way, each for so many rounds."""
     found = score.wrong, score.changed
@@ -447,13 +447,15 @@ def play(
     *,
     first: int = 1,
     gestures: tuple[str, ...] = GESTURES,
+    rows: int = 100,
+    rounds: int = 6,
     tell: Callable[[str], None] = lambda said: None,
 ) -> Score:
     """Sheet after sheet, until there are so many results."""
     score = Score()
     with tempfile.TemporaryDirectory(prefix="promptsheet-office-") as folder:
         for seed in count(first):
-            one_sheet(Path(folder), seed, score, gestures=gestures)
+            one_sheet(Path(folder), seed, score, rows=rows, rounds=rounds, gestures=gestures)
             tell(str(score))
             if score.results >= results:
                 return score
