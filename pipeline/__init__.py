@@ -38,7 +38,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     wiring        Settings -> running parts; the only place that names concrete classes
 
     results, gallery, notebook      what came of it, for people to look at
-    show, running, standing, checkup, starting, cli      the command line
+    show, running, standing, checkup, connecting, starting, cli      the command line
     web           what others call: the API with its results, a monitor
 
     sandbox/      a stand-in for the API, which shares no code with the rest

@@ -305,7 +305,7 @@ class Book:
         if self.hold:
             met = tuple(line for line in self.plan.lines if line.seen.known is not None)
             self.plan = Plan(met)
-        if not self.hold or self.hold.kind not in ("owner", "columns"):
+        if not self.hold or self.hold.kind not in ("owner", "config", "columns"):
             self._note(columns, len(grid))
         return columns
 
@@ -392,7 +392,7 @@ class Book:
             return Hold(
                 "config",
                 f"{self.sheet.title} is run by another configuration, {other}. Use that one; its "
-                "rows can name an endpoint in a column of that name.",
+                f"rows can name an endpoint in a column of that name.{self._one_tab()}",
             )
         accepted = None if self._accept_columns else self._record.columns
         if sentence := loss(columns, accepted, len(rows), len(self._memory.order)):
@@ -408,7 +408,8 @@ class Book:
             return ""
         cure = "If this is the right place to run it from, run doctor --adopt here."
         if lying.store != self.store.id:
-            return f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
+            told = f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
+            return told + self._one_tab()
         record = self.store.sheet(self.key)
         if lying.sheet != self.key:
             return self._under_another_name(lying.sheet, record.place)
@@ -422,6 +423,15 @@ class Book:
                 f"old or a second copy. {cure}"
             )
         return ""
+
+    def _one_tab(self) -> str:
+        """Said where it may be another tab of one file that somebody means."""
+        file, _, _ = self.sheet.title.casefold().partition(", ")
+        if not file.endswith((".xlsx", ".xlsm")):
+            return ""
+        return (
+            " Of a workbook one tab is a sheet: for a second one, save it as a workbook of its own."
+        )
 
     def _under_another_name(self, key: str, place: str) -> str:
         """Why a claim of our own store is for another sheet, where that is a trouble.

@@ -183,6 +183,21 @@ def init(
             show_default=False,
         ),
     ] = None,
+    google: Annotated[
+        str, typer.Option(metavar="URL", help="The address of a Google Sheet.", show_default=False)
+    ] = "",
+    tab: Annotated[
+        str, typer.Option(help="Its tab, if not the one of the address.", show_default=False)
+    ] = "",
+    credentials: Annotated[
+        str,
+        typer.Option(
+            help="Where the key of its account is: file:PATH or env:NAME.", show_default=False
+        ),
+    ] = "",
+    base_url: Annotated[
+        str, typer.Option(help="Something that stands in for Google.", show_default=False)
+    ] = "",
     config: Annotated[
         Path | None, typer.Option(help="Where to write the configuration.", show_default=False)
     ] = None,
@@ -208,7 +223,8 @@ def init(
     wanted = starting.Wanted(
         aspect_ratio, per_day, approval=approval or None, save=False if no_save else None
     )
-    raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted))
+    named = starting.Google(google, tab, credentials, base_url)
+    raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted, named))
 
 
 @app.command()

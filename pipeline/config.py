@@ -352,7 +352,7 @@ def _source(
     table: SheetTable, path: Path, environ: Mapping[str, str], problems: list[str]
 ) -> Path | GoogleSource:
     """Where the sheet lies."""
-    if re.match(r"https?://", table.source.strip(), re.IGNORECASE):
+    if is_google(table.source):
         return _google(table, path, environ, problems)
     file = _resolved(path, table.source)
     kind = file.suffix.casefold()
@@ -367,6 +367,26 @@ def _source(
     beside = [name for name in ("credentials", "base_url") if getattr(table, name)]
     problems += [f"sheet.{name}: is only for a Google Sheet" for name in beside]
     return file
+
+
+def is_google(source: str) -> bool:
+    """Whether a sheet is named by an address, not by a file."""
+    return re.match(r"\s*https?:/", source, re.IGNORECASE) is not None
+
+
+def google_source(
+    source: str, tab: str, credentials: str, base_url: str, path: Path
+) -> GoogleSource:
+    """What a configuration in `path` that says so would mean. Raises ConfigError."""
+    problems: list[str] = []
+    try:
+        table = SheetTable(source=source, tab=tab, credentials=credentials, base_url=base_url)
+    except ValidationError as e:
+        raise ConfigError(*_sentences(e, None)) from None
+    found = _google(table, path, os.environ, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return found
 
 
 def _google(

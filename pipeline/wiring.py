@@ -36,9 +36,12 @@ from pipeline.store import Lease, Limits, Store, copied
 if TYPE_CHECKING:
     from pipeline.api import Api
     from pipeline.media import Media
+    from pipeline.sheets.google_setup import Setup
 
 #: A lease that is not renewed for so long is another's to take.
 LEASE_SECONDS = 45.0
+#: So long a person who sets something up is kept waiting for Google, in seconds.
+SETUP_PATIENCE = 10.0
 BEGAN = datetime.now(UTC)
 #: One start of the program: what `[budget] per_run` counts.
 START = f"{BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
@@ -106,15 +109,34 @@ def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
     return CsvSheet(settings.file, key=key)
 
 
-def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
-    """A tab of a Google Sheet: known by its number, under whatever title."""
+def google_setup(source: GoogleSource) -> tuple[str, Setup]:
+    """A Google Sheet that is to be made ready, and the account that it must be shared with.
+
+    Raises SheetError where there is no usable key.
+    """
+    with _google_libraries():
+        from pipeline.sheets.google_access import Spreadsheet, account
+        from pipeline.sheets.google_setup import Setup
+    who = account(source.credentials.reveal() if source.credentials else None)
+    way = Spreadsheet(source.spreadsheet, who, base=source.base_url, patience=SETUP_PATIENCE)
+    return who.called, Setup(way, source.tab, source.gid)
+
+
+@contextmanager
+def _google_libraries() -> Iterator[None]:
     try:
-        from pipeline.sheets.google import GoogleSheet
-        from pipeline.sheets.google_access import PER_MINUTE, Spreadsheet, account
+        yield
     except ModuleNotFoundError as e:
         raise ConfigError(
             'A Google Sheet needs more than is installed. Run pip install "promptsheet[google]".'
         ) from e
+
+
+def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
+    """A tab of a Google Sheet: known by its number, under whatever title."""
+    with _google_libraries():
+        from pipeline.sheets.google import GoogleSheet
+        from pipeline.sheets.google_access import PER_MINUTE, Spreadsheet, account
     known = {record.place: record.key for record in store.sheets()}
     key = settings.sheet_id or known.get(source.place, "")
     found = re.fullmatch(rf"google:{re.escape(source.spreadsheet)}:(\d+)", key)

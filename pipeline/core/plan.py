@@ -33,6 +33,8 @@ AT_REST = (
 _UNTICKED = frozenset(
     ("", "false", "no", "n", "0", "off", "falsch", "nein", "faux", "non", "falso")
 )
+#: What a check box says that nobody has ticked.
+_EMPTY_BOX = frozenset(("", "false", "falsch", "faux", "falso"))
 _BROKEN = frozenset(
     [
         "#REF!",
@@ -231,7 +233,7 @@ def _held_back(
 ) -> tuple[str, str] | None:
     """Why a row is not sent, as status and note; None if it may be."""
     memory, take = line.memory, line.take
-    if columns.cell(row, "skip").strip():
+    if columns.cell(row, "skip").strip().casefold() not in _EMPTY_BOX:
         return "skipped", notes.skipped()
     if take is None:
         return "invalid", notes.bad_take(line.seen.marked.take)

@@ -21,7 +21,7 @@ COLUMN_KEY: Final = "promptsheet"
 _LOOK = (
     "properties.title,developerMetadata(metadataId,metadataKey,metadataValue),"
     "sheets(properties(sheetId,title,gridProperties(rowCount,columnCount,frozenRowCount)),"
-    "data(rowData.values(formattedValue,note),"
+    "data(rowData.values(formattedValue,note,effectiveValue.boolValue),"
     "columnMetadata.developerMetadata(metadataId,metadataKey)))"
 )
 _TABS = "properties.title,sheets.properties(sheetId,title,sheetType)"
@@ -106,7 +106,7 @@ class Tab:
         self.claims = said.get("developerMetadata", [])
         size = properties.get("gridProperties", {})
         shown = (
-            [str(cell.get("formattedValue", "")) for cell in line.get("values", [])]
+            [_shown(cell) for cell in line.get("values", [])]
             for line in _part(tab).get("rowData", [])
         )
         wide, frozen = size.get("columnCount", 0), size.get("frozenRowCount", 0)
@@ -164,6 +164,13 @@ def header(tab: Json) -> Header:
         {at: str(cell.get("note", "")) for at, cell in enumerate(cells)},
         names,
     )
+
+
+def _shown(cell: Json) -> str:
+    # A box is called otherwise in each language: WAHR, VRAI.
+    if (ticked := cell.get("effectiveValue", {}).get("boolValue")) is not None:
+        return "TRUE" if ticked else "FALSE"
+    return str(cell.get("formattedValue", ""))
 
 
 def _part(tab: Json) -> Json:

@@ -8,6 +8,7 @@ that a sort would respect: they are proved by the answer.
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -264,7 +265,7 @@ def _parts(found: Sequence[Target]) -> list[list[Target]]:
     parts: list[list[Target]] = []
     size = allowed
     for one in found:
-        length = sum(len(str(v)) * 2 + 4 for v in one.cells.values())
+        length = sum(len(json.dumps(v)) for v in one.cells.values())
         if size + length > allowed:
             parts.append([])
             size = 0

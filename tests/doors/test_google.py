@@ -82,3 +82,19 @@ def test_a_wrong_tab_lists_the_tabs(studio: Studio) -> None:
 
     assert said.code == 3
     assert 'has no tab "Nope"; there is Sheet1' in " ".join(said.said.split())
+
+
+def test_two_tabs_of_one_spreadsheet_are_two_sheets(studio: Studio) -> None:
+    ideas = studio.book.add_sheet("Ideas", 10, 10)
+    for place, text in enumerate(("prompt", "a heron")):
+        ideas.enter(place, 0, text)
+
+    first = studio.run("--wait")
+    second = studio.run("--wait", config=studio.configure("second", tab="Ideas"))
+
+    assert (first.code, second.code) == (0, 0), second.said
+    header, row = studio.google.table(studio.book, "Ideas")
+    assert row[header.index("status")] == "done"
+    assert studio.api.state()["tasks_taken"] == 3
+    assert studio.run().code == 0
+    assert studio.api.state()["tasks_taken"] == 3
