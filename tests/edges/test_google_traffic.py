@@ -35,7 +35,7 @@ def look(made: Office) -> Callable[[], object]:
     return later
 
 
-@pytest.mark.parametrize("rows", [10, 1_000, 10_000])
+@pytest.mark.parametrize("rows", [10, 1_000, pytest.param(10_000, marks=pytest.mark.soak)])
 def test_the_traffic_of_a_look_does_not_grow_with_the_rows(tmp_path: Path, rows: int) -> None:
     with google_sheets() as google:
         made = office(google, tmp_path, rows, seed=1, most=0, at_a_time=10**6)
