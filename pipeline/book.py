@@ -338,9 +338,11 @@ class Book:
         if met_new and self._claim is None and not self.hold:
             self._own()
             # Another pass over this store may have noted these very rows since we began.
-            self._memory = self.store.memory(self.key)
-            if not self.hold:
-                columns = self._read(grid)
+            memory = self.store.memory(self.key)
+            if memory != self._memory:
+                self._memory = memory
+                if not self.hold:
+                    columns = self._read(grid)
         if self.hold:
             met = tuple(line for line in self.plan.lines if line.seen.known is not None)
             self.plan = Plan(met)

@@ -432,7 +432,7 @@ def test_a_google_sheet_sees_in_a_long_run_what_a_csv_file_sees() -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_an_excel_workbook_sees_in_a_long_run_what_a_csv_file_sees() -> None:
-    ran = run(11, 100, sheet="prompts.xlsx")
+    ran = run(7, 200, sheet="prompts.xlsx")
 
     print(told(ran))
     assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []

@@ -262,7 +262,8 @@ def task_event(
         return Failed(reason, task_id, reported=reported)
     if (not status or status in task.finished) and result.urls:
         return Succeeded(result, task_id, reported)
-    return Progressed(_whole(body.get(task.percent)) if task.percent else None, task_id)
+    percent = _whole(body.get(task.percent)) if task.percent else None
+    return Progressed(percent if percent is None else min(percent, 100), task_id)
 
 
 def webhook_event(
@@ -387,12 +388,15 @@ def _task_id(provider: Provider, body: Mapping[str, Any]) -> str:
 
 
 def _whole(value: object) -> int | None:
-    """A number that comes as a number or as text, with or without a per cent sign."""
+    """A number that comes as a number or as text, with or without a per cent sign.
+
+    None where it is no number that can be meant: the budget must not grow by negative credits.
+    """
     try:
         number = int(float(str(value).strip().rstrip("%")))
     except (ValueError, OverflowError):
         return None
-    return number if abs(number) < MUCH else None
+    return number if 0 <= number < MUCH else None
 
 
 def _words(text: str, most: int = 300) -> str:

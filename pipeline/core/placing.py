@@ -159,7 +159,8 @@ def is_formula(value: Raw) -> bool:
 
 
 def _row_agrees(shown: Sequence[str], entered: Sequence[Raw]) -> bool:
-    if tuple(shown) == tuple(entered):
+    filled = len(entered)
+    if tuple(shown[:filled]) == tuple(entered) and not any(shown[filled:]):
         return True
     wide = max(len(shown), len(entered))
     return all(

@@ -164,6 +164,8 @@ class GoogleSheet:
             wanted += dress.new_columns(gid, edge, titles, look.wide)
             wanted += [dress.named(gid, at) for at in range(edge, edge + len(titles))]
             wanted += dress.dressed(gid, added, look.frozen)
+            if "status" in added:
+                wanted.append(dress.note(gid, added["status"], self._checked()))
         after = self._change_header(wanted)
         if after is None or after.titles != trimmed(wide):
             return None
@@ -192,11 +194,14 @@ class GoogleSheet:
             before = now - timedelta(days=1)
         if now - before < timedelta(hours=1):
             return
-        text = f"{_NOTE}{now.isoformat(sep=' ', timespec='minutes')}"
         try:
-            self._note(look.header, at, text)
+            self._note(look.header, at, self._checked())
         except SheetError as e:
             log.info("the note on %s was not written: %s", self.title, e)
+
+    def _checked(self) -> str:
+        """What the note on the status header says now."""
+        return f"{_NOTE}{self._now().astimezone().isoformat(sep=' ', timespec='minutes')}"
 
     def _note(self, before: Header, at: int, text: str) -> None:
         """Put a note on a title.
@@ -227,13 +232,12 @@ class GoogleSheet:
     # -- the claim -------------------------------------------------------------------------------
 
     def read_claim(self) -> Claim | None:
-        """The claim that was there at the last reading; asked a second time, as it is now."""
+        """The claim that was there at the last reading, or that we have put there since."""
+        gid = self._tab.gid
         if self._tab.claims is None:
-            gid = self._tab.gid
             about = self._sheets.about(google_claim.FIELDS)
             self._tab.claims = about.get("developerMetadata", [])
-        gid, claims, self._tab.claims = self._tab.gid, self._tab.claims, None
-        return google_claim.lying(claims, gid, self.title)
+        return google_claim.lying(self._tab.claims, gid, self.title)
 
     def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
         """Put the claim on the spreadsheet, if `instead_of` is what lies there."""
@@ -245,15 +249,17 @@ class GoogleSheet:
             else google_claim.instead(claim, instead_of, gid)
         )
         try:
-            replies = self._sheets.change([wanted]).get("replies", [{}])
+            said = self._sheets.change([wanted])
         except Unsure:
             return self.read_claim() == claim
         except Refused as e:
             if e.code != 400:
                 raise self._writing.unwritable(e) from e
-            replies = []
-        if replies and (instead_of is None or google_claim.has_replaced(replies[0])):
-            return True
+            said = {}
+        # The answer shows what lies there now: nobody need ask once more.
+        if told := google_claim.put(said):
+            self._tab.claims = told
+            return self.read_claim() == claim
         if instead_of is not None:
             self.read_claim()  # a damaged claim is told
         return False

@@ -54,9 +54,14 @@ def instead(claim: Claim, instead_of: Claim, gid: int) -> Json:
     }
 
 
-def has_replaced(reply: Json) -> bool:
-    """Whether the answer to `instead` says that it was done."""
-    return bool(reply.get("updateDeveloperMetadata", {}).get("developerMetadata"))
+def put(said: Json) -> list[Json]:
+    """The claims that an answer shows to be there now, because it has put them there."""
+    told = [
+        reply.get(change, {}).get("developerMetadata", [])
+        for reply in said.get("replies", [])
+        for change in ("createDeveloperMetadata", "updateDeveloperMetadata")
+    ]
+    return [one for some in told for one in (some if isinstance(some, list) else [some])]
 
 
 def _parsed(text: str, title: str) -> Claim:

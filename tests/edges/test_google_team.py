@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.fakes.google.faults import Fault
-from tests.fakes.google_sheets import google_sheets
+from tests.fakes.google.grid import ROWS
+from tests.fakes.google_sheets import Asked, google_sheets
+from tests.whole.faults import columns_keep_their_places
 from tests.whole.google_office import Line, Office, mark_of, office, play, wrong
 
 
@@ -50,6 +52,39 @@ def test_killed_at_any_request_the_next_pass_puts_all_right(
         made.store.close()
 
 
+def test_killed_before_the_repair_a_new_row_is_no_stranger_and_is_made(tmp_path: Path) -> None:
+    with google_sheets(reads=1000, writes=1000) as google:
+        made = office(google, tmp_path, 4, seed=1, most=0)
+        made.pass_by()
+        book = made.team.spreadsheet
+        places = iter([1])
+
+        def between(asked: Asked) -> None:
+            if asked.call.startswith("values:batchUpdate") and (place := next(places, None)):
+                book.insert(book.sheets[0], ROWS, place)
+                book.sheets[0].enter(place, 0, "a bird that came in between")
+                google.faults.at(1, Fault.RESET_BEFORE)
+
+        made.pause = dies
+        made.start()
+        google.between(between)
+        with pytest.raises(Killed):
+            made.book.look()
+        google.between(None)
+        (bird,) = (line for line in made.team.lines() if line.words.startswith("a bird"))
+        assert bird.is_wrong
+
+        made.pause = lambda _: None
+        made.start()
+        for _ in range(3):
+            made.pass_by(quiet=True)
+
+        assert wrong(made.team.lines()) == 0
+        assert made.statuses() == {"done": 5}
+        assert len(made.store.jobs("sheet")) == 5
+        made.store.close()
+
+
 def assert_all_done(made: Office) -> None:
     said = made.statuses()
     assert said["done"] >= 6
@@ -66,6 +101,13 @@ def test_results_end_in_their_rows_while_people_work() -> None:
     assert score.misplaced >= 10
     assert score.in_between * 2 >= score.gestures
     assert score.common_wrong >= 10
+
+
+def test_columns_kept_from_a_reading_would_be_seen() -> None:
+    with columns_keep_their_places():
+        score = play(20, rows=30, rounds=4)
+
+    assert score.changed > 0
 
 
 @pytest.mark.soak

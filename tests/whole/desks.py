@@ -27,6 +27,8 @@ from pipeline.sheets.exchange import exchange
 from pipeline.sheets.google import GoogleSheet
 from pipeline.sheets.google_access import Account, Json, Spreadsheet, account
 from tests.fakes.google.entering import Value
+from tests.fakes.google.grid import COLUMNS
+from tests.fakes.google.grid import Sheet as Tab
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
 
 SHEET = "the sheet"
@@ -55,10 +57,10 @@ class Desk(Protocol):
     def save(self, rows: list[list[str]]) -> None:
         """A person leaves it like this."""
 
-    def version(self) -> bytes:
+    def version(self) -> object:
         """All of it, to be put back later."""
 
-    def put_back(self, version: bytes) -> None:
+    def put_back(self, version: object) -> None:
         """It is as it was then."""
 
     def claim(self) -> Claim | None:
@@ -105,10 +107,11 @@ class FileDesk:
         book.save(out)
         return out.getvalue()
 
-    def version(self) -> bytes:
+    def version(self) -> object:
         return self.path.read_bytes()
 
-    def put_back(self, version: bytes) -> None:
+    def put_back(self, version: object) -> None:
+        assert isinstance(version, bytes)
         self.path.write_bytes(version)
 
     def claim(self) -> Claim | None:
@@ -190,17 +193,31 @@ class GoogleDesk:
     def save(self, rows: list[list[str]]) -> None:
         with self._google.paused():
             tab = self._book.sheets[0]
-            was = tab.filled
-            for at in range(max(was, len(rows))):
+            self._fit_columns(rows[0])
+            for at in range(max(tab.filled, len(rows))):
                 row = rows[at] if at < len(rows) else []
                 for column in range(max(len(row), len(tab.rows[at].cells))):
                     tab.enter(at, column, row[column] if column < len(row) else "")
 
-    def version(self) -> bytes:
-        return json.dumps(self.rows()).encode()
+    def _fit_columns(self, titles: list[str]) -> None:
+        """Whole columns go and come, as people delete and insert them."""
+        tab = self._book.sheets[0]
+        there = [_text(cell.value) for cell in tab.rows[0].cells]
+        for at in reversed(range(len(there))):
+            if there[at] and there[at] not in titles:
+                self._book.delete(tab, COLUMNS, at, at + 1)
+        for at, title in enumerate(titles):
+            if there and title not in there:
+                self._book.insert(tab, COLUMNS, at)
 
-    def put_back(self, version: bytes) -> None:
-        self.save(json.loads(version))
+    def version(self) -> object:
+        with self._google.paused():
+            return self._book.sheets[0].clone()
+
+    def put_back(self, version: object) -> None:
+        assert isinstance(version, Tab)
+        with self._google.paused():
+            vars(self._book.sheets[0]).update(vars(version.clone()))
 
     def claim(self) -> Claim | None:
         with self._google.paused():

@@ -28,7 +28,7 @@ from pathlib import Path
 from random import Random
 
 from pipeline.book import Book, Header
-from pipeline.core.columns import letters, parsed
+from pipeline.core.columns import parsed
 from pipeline.core.errors import SheetError
 from pipeline.core.model import JobKey, Result
 from pipeline.core.plan import Rules
@@ -49,6 +49,8 @@ ROW_GESTURES = (
     *("sort_rows", "shuffle_rows", "insert_row", "append_row", "append_row", "delete_row"),
     *("move_rows", "copy_row", "sort_one_column", "hide_row", "set_filter"),
 )
+#: Results in one batch.
+AT_A_TIME = 10
 GESTURES = (*ROW_GESTURES, "insert_column", "move_column")
 
 
@@ -59,34 +61,163 @@ GESTURES = (*ROW_GESTURES, "insert_column", "move_column")
 class Line:
     """One line of a sheet, as far as the yardstick asks."""
 
-    def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        grid = self.read()
-        patch = patch_for(grid)
-        titles = [text for (row, _), text in patch.items() if row == 0]
-        if titles:
-            self.google_change(dress.new_columns(0, len(grid[0]), titles, 26))
-        by_row: dict[int, dict[int, Raw]] = defaultdict(dict)
-        for (row, at), text in patch.items():
-            if row:
-                by_row[row][at] = text
-        found = [Target(row, cells, {}) for row, cells in by_row.items()]
-        if found:
-            self.google_write(found)
-        return self.read()
+    words: str
+    task: str = ""
+    picture: str = ""
+    note: str = ""
 
     @property
     def is_elsewhere(self) -> bool:
         """Whether it shows a task or a picture that was not made from the words in it."""
         return not self._all_bear(self.words)
 
-    def google_write(self, found: list[Target]) -> None:
-        ranges = [
-            {"range": f"{letters(at)}{one.row + 1}", "values": [[text]]}
-            for one in found
-            for at, text in one.cells.items()
-        ]
-        body = {"valueInputOption": "RAW", "data": ranges}
-        self._sheets._client.values_batch_update(self._sheets.id, body=body)
+    @property
+    def is_told(self) -> bool:
+        """Whether its note quotes the very words that all it shows was made from."""
+        return any(self._all_bear(words) for words in re.findall(r'"([^"]*)"', self.note))
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether a person would take what it shows for a picture of its words."""
+        return self.is_elsewhere and not self.is_told
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it shows its picture."""
+        return bool(self.picture) and not self.is_elsewhere
+
+    def _all_bear(self, words: str) -> bool:
+        return all(mark_of(words) in shown for shown in (self.task, self.picture) if shown)
+
+
+def mark_of(words: str) -> str:
+    """What all that is made from these words bears."""
+    return hashlib.sha256(words.strip().encode()).hexdigest()[:16]
+
+
+def lines(sheet: Sheet) -> dict[Identity, Line]:
+    """Every line below the header that has something in it."""
+    titles = [str(cell.value or "") for cell in sheet.rows[0].cells]
+    judged = ("prompt", "task_id", "image_urls", "note")
+    at = [titles.index(title) if title in titles else len(titles) for title in judged]
+    return {
+        sheet.rows[row].identity: Line(*(str(sheet.cell(row, n).value or "") for n in at))
+        for row in range(1, sheet.filled)
+    }
+
+
+def wrong(judged: Iterable[Line]) -> int:
+    """How many lines show what was not made from their words."""
+    return sum(line.is_wrong for line in judged)
+
+
+# -- the people ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Team:
+    """A person at a sheet that somebody writes into, and what becomes of people's cells."""
+
+    google: GoogleSheets
+    spreadsheet: Spreadsheet
+    person: Person
+    most: int
+    chance: Random
+    #: Gestures by when they happened: before the first request of a turn, or after it.
+    before: int = 0
+    in_between: int = 0
+    #: Lines that a write made wrong, in the moment after it.
+    misplaced: int = 0
+    #: Content of people's cells -> how often it was lost, less how often it came about.
+    lost: Counter[object] = field(default_factory=Counter)
+    _has_read: bool = False
+    _wrote_at: set[Identity] | None = None
+
+    @property
+    def sheet(self) -> Sheet:
+        """The tab."""
+        return self.spreadsheet.sheets[0]
+
+    def lines(self) -> list[Line]:
+        """The sheet as it is."""
+        return list(lines(self.sheet).values())
+
+    def turn(self, quiet: bool) -> None:
+        """A turn of the program begins, with people at work or away."""
+        self._has_read = False
+        self.google.between(self._look if quiet else self._act)
+
+    def end(self) -> None:
+        """Nobody acts any more; what was written last is judged, too."""
+        self.google.between(None)
+        self._judge()
+        self.person.look()
+        self._count_lost()
+
+    def _look(self, asked: Asked) -> None:
+        self._at_request(asked, 0)
+
+    def _act(self, asked: Asked) -> None:
+        # Mostly right before a write: nothing shows then that the rows are elsewhere.
+        often = 0.6 if asked.is_write else 0.3
+        self._at_request(asked, self.most if self.chance.random() < often else 0)
+
+    def _at_request(self, asked: Asked, most: int) -> None:
+        self._judge()
+        done = self.person.done.total()
+        self.person.most = most
+        self.person.act()
+        done = self.person.done.total() - done
+        if self._has_read:
+            self.in_between += done
+        else:
+            self.before += done
+        self._has_read = True
+        self._count_lost()
+        if asked.is_write:
+            self._wrote_at = self._wrong_lines()
+
+    def _judge(self) -> None:
+        if self._wrote_at is not None:
+            self.misplaced += len(self._wrong_lines() - self._wrote_at)
+            self._wrote_at = None
+
+    def _wrong_lines(self) -> set[Identity]:
+        return {one for one, line in lines(self.sheet).items() if line.is_wrong}
+
+    def _count_lost(self) -> None:
+        for one in self.person.changed:
+            self.lost[one.before] += 1
+            self.lost[one.now] -= 1
+        self.person.changed.clear()
+
+    @property
+    def changed(self) -> int:
+        """How many of people's cells were changed, and not put back."""
+        return sum(n for content, n in self.lost.items() if content is not None and n > 0)
+
+
+def team(
+    google: GoogleSheets, rows: int, seed: int, most: int, gestures: tuple[str, ...] = GESTURES
+) -> Team:
+    """A sheet with so many prompts, and somebody at work, who has formulas beside them."""
+    table = [["prompt", "remark"]]
+    table += [[f"a tree, number {n}", f'=UPPER("r{n}")' if most else ""] for n in range(rows)]
+    book = google.new_book("Prompts", table, rows=rows * 3 if most else rows + 10)
+    person = Person(
+        book,
+        seed=seed,
+        ours=OURS,
+        most=most,
+        gestures=gestures,
+        fewest=rows // 2,
+        greatest=rows * 2,
+        widest=12,
+    )
+    return Team(google, book, person, most, Random(seed))
+
+
+# -- the program -----------------------------------------------------------------------------------
 
 
 @dataclass
@@ -137,6 +268,11 @@ class Office:
         else:
             self._send()
         self.team.end()
+        self._finish()
+
+    def answer_all(self) -> None:
+        """All that may be sent is, and the API answers."""
+        self._send()
         self._finish()
 
     def _send(self) -> None:
@@ -265,14 +401,14 @@ def one_sheet(
     seed: int,
     score: Score,
     *,
-    rows: int = 60,
-    rounds: int = 10,
-    gestures: tuple[str, ...] = GESTURES,
+    rows: int,
+    rounds: int,
+    gestures: tuple[str, ...],
 ) -> None:
     """One sheet of ours, and one in the common way, each for so many rounds."""
     found = score.wrong, score.changed
     with google_sheets(reads=10**9, writes=10**9) as google:
-        made = office(google, folder, rows, seed, 3, gestures, at_a_time=15)
+        made = office(google, folder, rows, seed, 3, gestures, at_a_time=AT_A_TIME)
         people = made.team
         for _ in range(rounds):
             made.pass_by()
@@ -293,11 +429,12 @@ def one_sheet(
         score.misplaced += people.misplaced
         score.changed += people.changed
         made.store.close()
-        common = CommonWay(team(google, rows, seed, 3, gestures), at_a_time=15)
-        while common.results < made.results:
-            common.pass_by()
-            common.pass_by()
-            common.pass_by(quiet=True)
+        common = CommonWay(team(google, rows, seed, 3, gestures), at_a_time=AT_A_TIME)
+        for _ in range(rounds * 3):
+            if common.results < made.results:
+                common.pass_by()
+                common.pass_by()
+                common.pass_by(quiet=True)
         score.common_results += common.results
         score.common_wrong += wrong(common.team.lines())
         score.common_changed += common.team.changed
@@ -310,13 +447,15 @@ def play(
     *,
     first: int = 1,
     gestures: tuple[str, ...] = GESTURES,
+    rows: int = 100,
+    rounds: int = 6,
     tell: Callable[[str], None] = lambda said: None,
 ) -> Score:
     """Sheet after sheet, until there are so many results."""
     score = Score()
     with tempfile.TemporaryDirectory(prefix="promptsheet-office-") as folder:
         for seed in count(first):
-            one_sheet(Path(folder), seed, score, gestures=gestures)
+            one_sheet(Path(folder), seed, score, rows=rows, rounds=rounds, gestures=gestures)
             tell(str(score))
             if score.results >= results:
                 return score

@@ -62,7 +62,7 @@ class Line:
 class Saved:
     """The whole sheet at some moment, and what people had written in it."""
 
-    content: bytes
+    content: object
     titles: list[str]
     lines: list[Line]
 
