@@ -6,7 +6,7 @@ wander: ids are copied along and sorted apart, words are typed twice. The rules,
 
 1. Id and inputs agree: that row. Of several, the one at its old place, else the first.
 2. An id that is missing, or stands beside other inputs, goes to a row without a confirmed id that
-   has its inputs, now or (if the id is nowhere in the sheet) before. Of several, the one whose take
+   has its inputs, now or (if the id has no row to stay in) before. Of several, the one whose take
    and other cells agree, then in old order. A row that is a copy counts as one without an id, so
    that a copy becomes the original when that is deleted.
 3. An id known and still standing somewhere: the same row, edited.
@@ -210,7 +210,7 @@ class _Sorting:
             self._give(missing, locked, self._inputs_now)
             displaced = [one for one in confirmed[1] if one not in self.places]
             self._give(displaced, locked, self._inputs_now)
-            gone = [m for m in missing if m not in self.places and m not in self.bearers]
+            gone = [m for m in missing if m not in self.places and m not in at_home]
             self._give(gone, locked, lambda one: self.memory.past.get(one, ()))
             homeless = {
                 row.place for one, row in at_home.items() if one not in self.places
@@ -224,10 +224,11 @@ class _Sorting:
         """The rows that ids still stand in, once, and may keep although the words are others.
 
         Not one that was empty or away at the last reading; nor one that agrees with another id in
-        words and in all that people wrote beside them: there the id column was sorted alone.
+        words and in all that people wrote beside them: there the id column was sorted alone, or
+        the row is a copy whose id was.
         """
         known = self.memory.known
-        whole = {(self._comparable(known[one].inputs), known[one].others) for one in missing}
+        whole = {(self._comparable(row.inputs), row.others) for row in known.values()}
         return {
             one: row
             for one in missing

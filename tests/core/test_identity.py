@@ -138,6 +138,31 @@ def test_an_id_that_still_stands_somewhere_does_not_go_after_its_former_words() 
     assert ids(text, memory(known(A, "a red fox"), past={A: ["a fox"]})) == [A, "r_new000001"]
 
 
+def test_an_id_beside_the_copy_of_another_row_goes_back_to_its_former_words() -> None:
+    # An old version of the sheet brought the fox back, without its id, and undoing a delete brought
+    # a copy of the owl, beside which the fox's id had been sorted. The fox was made once.
+    now = """
+        prompt | remark  | row_id
+        a fox  | for Ann |
+        an owl | for Bob | r_bbbbbbbbb
+        an owl | for Bob | r_aaaaaaaaa
+    """
+    rows = list(columns_of(sheet(now)).rows(sheet(now)))
+    fox = replace(known(A, "a red fox"), others=rows[0].others)
+    owl = replace(OWL, others=rows[1].others)
+
+    assert ids(now, memory(fox, owl, past={A: ["a fox"]})) == [A, B, "r_new000001"]
+
+
+def test_a_row_that_got_the_words_of_another_is_still_the_same_row() -> None:
+    text = """
+        prompt | row_id
+        an owl | r_aaaaaaaaa
+        an owl | r_bbbbbbbbb
+    """
+    assert ids(text, memory(FOX, OWL)) == [A, B]
+
+
 def test_equal_rows_without_ids_are_told_apart_by_their_other_cells() -> None:
     before = """
         prompt | owner | row_id
