@@ -15,13 +15,14 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from pipeline.core import placing
-from pipeline.core.columns import Columns
+from pipeline.core.columns import OURS, Columns
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.core.preview import previews
 from pipeline.sheets import google_claim
 from pipeline.sheets import google_dress as dress
 from pipeline.sheets.google_access import Busy, Json, Pause, Refused, Spreadsheet, Unsure
+from pipeline.sheets.google_closed import Fenced
 from pipeline.sheets.google_tab import Header, Look, Tab, grid, header, trimmed
 from pipeline.sheets.google_writing import ROUNDS, Writing
 
@@ -90,9 +91,8 @@ class GoogleSheet:
             try:
                 self._writing.settle()
                 look = self._tab.look()
-                patch = _changes(look.grid, patch_for(look.grid))
-                closed = self._writing.is_closed
-                patch = {at: text for at, text in patch.items() if not closed(*at)}
+                self._writing.closed.listed = look.closed
+                patch = self._open_cells(look, _changes(look.grid, patch_for(look.grid)))
                 if not patch:
                     return look.grid
                 if disturbed == ROUNDS:
@@ -108,8 +108,29 @@ class GoogleSheet:
                 self._pause(min(2.0**troubles, 16.0) * random.uniform(0.5, 1.0))  # noqa: S311
                 continue
             if written is not None:
+                self._writing.tell_closed(written[0], len(written))
                 return written
             disturbed += 1
+
+    def _open_cells(self, look: Look, patch: Patch) -> Patch:
+        """The patch without what is protected, which is told; SheetError if nothing is left."""
+        closed = self._writing.closed
+        if not closed:
+            return patch
+        left, out = closed.split(patch)
+        if any(row == 0 for row, _ in out):
+            who = self._sheets.account.called
+            titles = ", ".join(patch[at] for at in sorted(out) if at[0] == 0)
+            raise SheetError(
+                f"The header of {self.title} is protected against {who}, and these columns are "
+                f"missing in it: {titles}. Write them there, or let {who} edit the first row."
+            )
+        ours = self._columns_of(look.grid[0] if look.grid else ()).index
+        if out and not left and closed.is_all(len(look.grid), (ours[n] for n in OURS if n in ours)):
+            raise self._writing.all_closed()
+        if not left:
+            self._writing.tell_closed(look.grid[0], len(look.grid))
+        return {at: patch[at] for at in left}
 
     def _written(self, look: Look, patch: Patch, stubborn: bool) -> Grid | None:
         """Write the patch: the grid as it then is, or None if people were in between.
@@ -166,7 +187,12 @@ class GoogleSheet:
             wanted += dress.dressed(gid, added, look.frozen)
             if "status" in added:
                 wanted.append(dress.note(gid, added["status"], self._checked()))
-        after = self._change_header(wanted)
+        try:
+            after = self._change_header(wanted)
+        except Fenced:
+            if titles:
+                raise
+            return look, patch  # columns that cannot be named are written where they stand
         if after is None or after.titles != trimmed(wide):
             return None
         rest = {(row, at): text for (row, at), text in patch.items() if row or at < edge}
@@ -183,7 +209,7 @@ class GoogleSheet:
     def _say_when(self, look: Look, columns: Columns) -> None:
         """A note on the status header: at most hourly, and never over a person's note."""
         at = columns.index.get("status")
-        if at is None or self._writing.is_closed(0, at):
+        if at is None or self._writing.closed.holds(0, at):
             return
         note, now = look.header.notes.get(at, ""), self._now().astimezone()
         if note and not note.startswith(_NOTE):

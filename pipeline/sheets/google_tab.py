@@ -15,12 +15,14 @@ from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
 from pipeline.core.placing import Raw, Snapshot
 from pipeline.sheets.google_access import Busy, Json, Refused, Spreadsheet
+from pipeline.sheets.google_closed import Area, listed
 
 #: Names of columns: developer metadata with this key goes wherever its column goes.
 COLUMN_KEY: Final = "promptsheet"
 _LOOK = (
     "properties.title,developerMetadata(metadataId,metadataKey,metadataValue),"
     "sheets(properties(sheetId,title,gridProperties(rowCount,columnCount,frozenRowCount)),"
+    "protectedRanges(range,unprotectedRanges,warningOnly,requestingUserCanEdit),"
     "data(rowData.values(formattedValue,note,effectiveValue.boolValue),"
     "columnMetadata.developerMetadata(metadataId,metadataKey)))"
 )
@@ -44,6 +46,8 @@ class Look:
     header: Header
     wide: int
     frozen: int
+    #: What of it is protected against us.
+    closed: tuple[Area, ...] = ()
 
 
 class Tab:
@@ -110,7 +114,7 @@ class Tab:
             for line in _part(tab).get("rowData", [])
         )
         wide, frozen = size.get("columnCount", 0), size.get("frozenRowCount", 0)
-        return Look(grid(shown), header(tab), wide, frozen)
+        return Look(grid(shown), header(tab), wide, frozen, listed(tab))
 
     def snapshot(self) -> Snapshot:
         """What was entered."""
