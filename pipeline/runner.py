@@ -359,6 +359,8 @@ class Runner:
         outcome.cursor = book.cursor
         if book.hold:
             outcome.worsen(1, book.hold.sentence)
+        if left_out := book.sheet.left_out:
+            outcome.worsen(1, left_out)
         if stop := self._sender.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
             outcome.stopped = not stop.out_of_reach

@@ -55,6 +55,7 @@ class GoogleSheet:
         self._writing = Writing(spreadsheet, self._tab, columns_of, lambda: self.title)
         self._key = key
         self._now, self._pause = now, pause
+        self.left_out = ""
 
     @property
     def key(self) -> str:
@@ -94,7 +95,7 @@ class GoogleSheet:
                 self._writing.closed.listed = look.closed
                 patch = self._open_cells(look, _changes(look.grid, patch_for(look.grid)))
                 if not patch:
-                    return look.grid
+                    return self._told(look.grid)
                 if disturbed == ROUNDS:
                     raise SheetError(
                         f"{self.title} is being rearranged all the time: not every row could be "
@@ -108,13 +109,13 @@ class GoogleSheet:
                 self._pause(min(2.0**troubles, 16.0) * random.uniform(0.5, 1.0))  # noqa: S311
                 continue
             if written is not None:
-                self._writing.tell_closed(written[0], len(written))
-                return written
+                return self._told(written)
             disturbed += 1
 
     def _open_cells(self, look: Look, patch: Patch) -> Patch:
-        """The patch without what is protected, which is told; SheetError if nothing is left."""
+        """The patch without what is protected; SheetError if nothing of ours can be written."""
         closed = self._writing.closed
+        closed.left_out.clear()
         if not closed:
             return patch
         left, out = closed.split(patch)
@@ -128,9 +129,12 @@ class GoogleSheet:
         ours = self._columns_of(look.grid[0] if look.grid else ()).index
         if out and not left and closed.is_all(len(look.grid), (ours[n] for n in OURS if n in ours)):
             raise self._writing.all_closed()
-        if not left:
-            self._writing.tell_closed(look.grid[0], len(look.grid))
         return {at: patch[at] for at in left}
+
+    def _told(self, grid: Grid) -> Grid:
+        """The grid that the write ends with; what it could not write is told."""
+        self.left_out = self._writing.left_out(grid[0] if grid else (), len(grid))
+        return grid
 
     def _written(self, look: Look, patch: Patch, stubborn: bool) -> Grid | None:
         """Write the patch: the grid as it then is, or None if people were in between.

@@ -51,7 +51,6 @@ class Writing:
         self.closed = Closed()
         #: How often in a row a write was refused because something is protected.
         self._fenced = 0
-        self._has_told = False
         self.misplaced = 0
 
     def change(self, wanted: list[Json], show: str = "") -> Json:
@@ -153,6 +152,11 @@ class Writing:
         """Note the rows that were misplaced: by the answer or, if it tells nothing, a reading."""
         judged = placing.judge(part, shown, snapshot)
         strays, header = judged if judged is not None else self._by_reading(part, snapshot)
+        self._owe(strays, header, snapshot, names)
+
+    def _owe(
+        self, strays: tuple[Target, ...], header: tuple[Raw, ...], snapshot: Snapshot, names: Names
+    ) -> None:
         if strays:
             self.misplaced += len(strays)
             log.info("%s: %d rows moved while they were written", self._title(), len(strays))
@@ -182,19 +186,15 @@ class Writing:
         """Whether a refusal is for a part that is protected."""
         return e.code == 400 and "protected" in e.reason.casefold()
 
-    def tell_closed(self, titles: Sequence[str], height: int) -> None:
-        """Say, once in a pass, what was left out because it is protected."""
-        if not self.closed.left_out or self._has_told:
-            return
-        self._has_told = True
+    def left_out(self, titles: Sequence[str], height: int) -> str:
+        """What was left out because it is protected, in a sentence."""
+        if not self.closed.left_out:
+            return ""
         who = self._sheets.account.called
-        log.warning(
-            "%s: %s may not be edited by %s; all else is written. Let %s edit that part: in the "
-            "sheet, Data, Protect sheets and ranges.",
-            self._title(),
-            told(self.closed.left_out, titles, height),
-            who,
-            who,
+        return (
+            f"{self._title()}: {told(self.closed.left_out, titles, height)} may not be edited by "
+            f"{who}; all else is written. Let {who} edit that part: in the sheet, Data, Protect "
+            "sheets and ranges."
         )
 
     def all_closed(self) -> Fenced:
@@ -235,7 +235,7 @@ class Writing:
                 self.debts.append(Debt(snapshot, tuple(written), header, names))
             raise
         if sent:
-            self._judge(sent, {}, snapshot, names)
+            self._owe(*self._by_reading(sent, snapshot), snapshot, names)
         return sent
 
     def _open_part(self, one: Target) -> Target:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.sandbox import Sandbox
+from tests.fakes.google.a1 import Area
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
+from tests.fakes.google.grid import Protected
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.google_studio import Studio
 from tests.fakes.sandbox_process import sandbox_process
@@ -66,6 +68,20 @@ def test_of_two_stores_on_one_sheet_the_second_neither_mints_nor_sends(studio: S
     assert "belongs to another store" in second.said
     assert "row_id" not in studio.rows()[2]
     assert studio.api.state()["tasks_taken"] == 2
+
+
+def test_a_row_that_is_protected_is_told_and_the_others_are_done(studio: Studio) -> None:
+    studio.book.sheets[0].protected[7] = Protected(Area(1, 2), {})
+
+    for new in ("1 new", "0 new"):
+        ended = studio.run("--wait")
+
+        said = " ".join(ended.said.split())
+        assert (ended.code, ended.is_plain) == (1, True), said
+        assert f"row 2 (row_id, status) may not be edited by {EMAIL}" in said
+        assert f"{new}, " in said
+    assert [row.get("status") for row in studio.rows()] == [None, "done"]
+    assert studio.api.state()["tasks_taken"] == 1
 
 
 def test_a_sheet_that_is_not_shared_ends_with_what_to_do(studio: Studio) -> None:
