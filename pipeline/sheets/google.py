@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -162,7 +162,7 @@ class GoogleSheet:
             return None
         self._say_when(look, columns)
         return _patched(
-            look.grid, {(one.row, at): str(t) for one in sent for at, t in one.cells.items()}
+            look.grid, ((one.row, at, str(t)) for one in sent for at, t in one.cells.items())
         )
 
     def _with_columns(self, look: Look, patch: Patch) -> tuple[Look, Patch] | None:
@@ -300,14 +300,22 @@ def _changes(shown: Grid, patch: Patch) -> Patch:
     return {
         (row, at): clipped
         for (row, at), text in patch.items()
-        if (clipped := text[:MOST_LETTERS])
-        != (shown[row][at] if row < len(shown) and at < len(shown[row]) else "")
+        if (clipped := text[:MOST_LETTERS]) != _cell(shown, row, at)
     }
 
 
-def _patched(shown: Grid, patch: Patch) -> Grid:
-    rows = [list(row) for row in shown]
-    for (row, at), text in patch.items():
-        rows[row] += [""] * (at + 1 - len(rows[row]))
-        rows[row][at] = text
-    return grid(rows)
+def _cell(shown: Grid, row: int, at: int) -> str:
+    return shown[row][at] if row < len(shown) and at < len(shown[row]) else ""
+
+
+def _patched(shown: Grid, cells: Iterable[tuple[int, int, str]]) -> Grid:
+    """The grid with these cells in it, each in a row that is there; other rows are taken over."""
+    touched: dict[int, list[str]] = {}
+    for row, at, text in cells:
+        line = touched.get(row)
+        if line is None:
+            line = touched[row] = list(shown[row])
+        if at >= len(line):
+            line += [""] * (at + 1 - len(line))
+        line[at] = text
+    return grid(touched.get(row, line) for row, line in enumerate(shown))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
@@ -26,6 +26,7 @@ _LOOK = (
     "data(rowData.values(formattedValue,note,effectiveValue.boolValue),"
     "columnMetadata.developerMetadata(metadataId,metadataKey)))"
 )
+Cell = TypeVar("Cell", bound=Raw)
 _TABS = "properties.title,sheets.properties(sheetId,title,sheetType)"
 
 
@@ -110,8 +111,11 @@ class Tab:
         self.claims = said.get("developerMetadata", [])
         size = properties.get("gridProperties", {})
         shown = (
-            [_shown(cell) for cell in line.get("values", [])]
-            for line in _part(tab).get("rowData", [])
+            [
+                _shown(cell) if cell.get("effectiveValue") else cell.get("formattedValue", "")
+                for cell in line.get("values", ())
+            ]
+            for line in _part(tab).get("rowData", ())
         )
         wide, frozen = size.get("columnCount", 0), size.get("frozenRowCount", 0)
         return Look(grid(shown), header(tab), wide, frozen, listed(tab))
@@ -164,7 +168,7 @@ def header(tab: Json) -> Header:
         if one.get("metadataKey") == COLUMN_KEY
     }
     return Header(
-        trimmed([str(cell.get("formattedValue", "")) for cell in cells]),  # type: ignore[arg-type]
+        trimmed([str(cell.get("formattedValue", "")) for cell in cells]),
         {at: str(cell.get("note", "")) for at, cell in enumerate(cells)},
         names,
     )
@@ -184,14 +188,14 @@ def _part(tab: Json) -> Json:
 
 def grid(rows: Iterable[Sequence[str]]) -> Grid:
     """Rows as every kind of sheet shows them: without empty ends, none shorter than the header."""
-    cells = [tuple(str(cell) for cell in trimmed(row)) for row in rows]
+    cells = [trimmed(row) for row in rows]
     while cells and not cells[-1]:
         cells.pop()
     wide = len(cells[0]) if cells else 0
-    return tuple((*row, *[""] * (wide - len(row))) for row in cells)
+    return tuple(row if len(row) >= wide else (*row, *[""] * (wide - len(row))) for row in cells)
 
 
-def trimmed(row: Sequence[Raw]) -> tuple[Raw, ...]:
+def trimmed(row: Sequence[Cell]) -> tuple[Cell, ...]:
     """A row without its empty end."""
     wide = len(row)
     while wide and row[wide - 1] == "":

@@ -315,12 +315,15 @@ def _shown(said: Json, names: Names) -> dict[int, Sequence[Raw]]:
 def _parts(found: Sequence[Target]) -> list[list[Target]]:
     """Targets in as many requests as they need."""
     height = max((one.row for one in found), default=0) + 1
-    empty = 5 * height * len(frozenset().union(*(one.columns for one in found)))
+    written: set[int] = set()
+    for one in found:
+        written.update(one.cells, one.proof)
+    empty = 5 * height * len(written)
     allowed = max(LARGEST - empty, LARGEST // 4)
     parts: list[list[Target]] = []
     size = allowed
     for one in found:
-        length = sum(len(json.dumps(v)) for v in one.cells.values())
+        length = len(json.dumps(list(one.cells.values())))
         if size + length > allowed:
             parts.append([])
             size = 0
