@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,19 @@ def test_a_plan_changes_nothing(studio: Studio) -> None:
     assert said.code == 0
     assert "2 requests" in said.said
     assert studio.google.writes == 0
+
+
+def test_a_plan_says_what_rows_that_settle_will_cost(studio: Studio) -> None:
+    config = studio.configure(settle="30s")
+    said = studio.run("--plan", config=config)
+
+    words = " ".join(said.said.split())
+    assert "2 waiting" in words
+    assert "0 requests, 0 credits then, once its rows have stayed as they are for 30 s" in words
+    assert ": 2 requests, 8 credits Sent from the sheet: prompt." in words
+    told = json.loads(studio.run("--plan", "--json", config=config).said)
+    assert (told["requests"], told["credits"]) == (0, 0)
+    assert (told["requests_once_settled"], told["credits_once_settled"]) == (2, 8)
 
 
 def test_of_two_stores_on_one_sheet_the_second_neither_mints_nor_sends(studio: Studio) -> None:
