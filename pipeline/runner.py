@@ -353,6 +353,7 @@ class Runner:
     def _close(self) -> None:
         """What there is to say at the end."""
         outcome, book = self.outcome, self._book
+        outcome.title = book.sheet.title  # a Google Sheet is known by its title once it was read
         outcome.statuses = book.plan.statuses
         outcome.needing = sum(outcome.statuses[status] for status in NEEDS_A_PERSON)
         outcome.newly = len(book.newly)

@@ -107,7 +107,8 @@ def closing(outcome: Outcome) -> str:
     waiting = outcome.statuses["in progress"] + outcome.statuses["sending"]
     if waiting:
         parts.append(f"{waiting} in progress")
-    for status, words in (("queued", "still to send"), ("over budget", "over budget")):
+    still = (("waiting", "waiting"), ("queued", "still to send"), ("over budget", "over budget"))
+    for status, words in still:
         if number := outcome.statuses[status]:
             parts.append(f"{number} {words}")
     return ", ".join([*parts, notes.in_credits(outcome.credits)])
