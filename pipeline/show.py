@@ -82,7 +82,11 @@ def no_rows(title: str) -> str:
 def strangers(number: int) -> str:
     """What to do about rows that bear results which this store does not know."""
     bear = "bears" if number == 1 else "bear"
-    return f"{rows(number)} {bear} results that this store does not know. Run doctor --adopt."
+    new = "If it is a new row, empty its" if number == 1 else "If they are new rows, empty their"
+    return (
+        f"{rows(number)} {bear} results that this store does not know. Run doctor --adopt. {new} "
+        "task_id and image_urls."
+    )
 
 
 def prompt_of(line: Line) -> str:

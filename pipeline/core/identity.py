@@ -12,9 +12,9 @@ wander: ids are copied along and sorted apart, words are typed twice. The rules,
 3. An id known and still standing somewhere: the same row, edited.
 4. Any further row with that id, or with one of another sheet: a new id; a copy, if the inputs came
    along unchanged and another of our cells is filled, else a new row.
-5. An id that nobody knows, or none but a task_id or URLs: a stranger. Not where all of these are
-   this sheet's own: such a result was sorted alone, or written where a row had just left. Beside
-   the words that it was made from it makes a copy, beside others it says nothing.
+5. An id that nobody knows, or none but a task_id or URLs: a stranger. Not where one of these is
+   this sheet's own: such a result was filled down, sorted alone, or written where a row had just
+   left. Beside the words that it was made from it makes a copy, beside others it says nothing.
 6. Neither: new.
 """
 
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
@@ -98,13 +98,13 @@ def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
 def own_results(
     rows: Sequence[Marked], grid: Grid, columns: Columns, jobs: Iterable[Job]
 ) -> dict[int, tuple[str, ...]]:
-    """Rows without an id that show nothing but results of these jobs, by place: their inputs."""
+    """Rows without an id whose results say nothing of them, by place: the inputs of the results.
+
+    They are these jobs' own (one is enough: filled down, a number at the end of a task's name
+    counts up), or no results at all but words that a person wrote into those cells.
+    """
     shown = {
-        row.place: {
-            columns.cell(grid[row.place], "task_id").strip().removeprefix("'"),
-            *columns.cell(grid[row.place], "image_urls").split(),
-        }
-        - {""}
+        row.place: {*_results_in(columns, grid[row.place])}
         for row in rows
         if row.has_results and not row.mark
     }
@@ -117,10 +117,20 @@ def own_results(
         for text in (attempt.task_id, *attempt.result.urls)
     }
     return {
-        place: tuple(made_from[text] for text in texts)
+        place: tuple(made_from[text] for text in texts if text in made_from)
         for place, texts in shown.items()
-        if texts <= made_from.keys()
+        if not texts or not texts.isdisjoint(made_from)
     }
+
+
+def _results_in(columns: Columns, row: Sequence[str]) -> Iterator[str]:
+    """What may have come from an API: addresses, and a task's name, which has a digit in it."""
+    task = columns.cell(row, "task_id").strip().removeprefix("'")
+    if len(task.split()) == 1 and any(c.isdigit() for c in task):
+        yield task
+    for text in columns.cell(row, "image_urls").split():
+        if text.casefold().startswith(("http://", "https://")):
+            yield text
 
 
 def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:

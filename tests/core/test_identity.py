@@ -294,7 +294,11 @@ def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None
         ("a new bird", "t-1", "https://x/1.png", Standing.ROW),
         ("a new bird", "", "https://x/1.png", Standing.ROW),
         ("a fox", "t-1", "", Standing.COPY),
-        ("a new bird", "t-1", "https://elsewhere/1.png", Standing.STRANGER),
+        ("a new bird", "t-2", "https://x/1.png", Standing.ROW),
+        ("a fox", "t-2", "https://x/1.png", Standing.COPY),
+        ("a new bird", "", "see the folder", Standing.ROW),
+        ("a new bird", "tbd", "", Standing.ROW),
+        ("a new bird", "", "see https://elsewhere/1.png", Standing.STRANGER),
         ("a new bird", "t-9", "", Standing.STRANGER),
     ],
 )
