@@ -9,7 +9,8 @@ wander: ids are copied along and sorted apart, words are typed twice. The rules,
    has its inputs, now or (if the id has no row to stay in) before. Of several, the one whose take
    and other cells agree, then in old order. A row that is a copy counts as one without an id, so
    that a copy becomes the original when that is deleted.
-3. An id known and still standing somewhere: the same row, edited.
+3. An id known and still standing somewhere: the same row, edited; but where words were sorted alone
+   and one row was deleted, each id follows its words, and the one whose words are gone is gone.
 4. Any further row with that id, or with one of another sheet: a new id; a copy, if the inputs came
    along unchanged and another of our cells is filled, else a new row.
 5. An id that nobody knows, or none but a task_id or URLs: a stranger. Not where one of these is
@@ -25,6 +26,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from random import Random
 
 from pipeline.core.columns import OURS, STATUSES, Columns, Marked, over
@@ -223,12 +225,31 @@ class _Sorting:
             gone = [m for m in missing if m not in self.places and m not in at_home]
             self._give(gone, locked, lambda one: self.memory.past.get(one, ()))
             homeless = {
-                row.place for one, row in at_home.items() if one not in self.places
+                row.place
+                for one, row in at_home.items()
+                if one not in self.places and self._keeps_its_row(row)
             } - locked
             if not homeless:
                 return
             locked |= homeless
             self.ids, self.places = dict(confirmed[0]), dict(confirmed[1])
+
+    def _keeps_its_row(self, row: Marked) -> bool:
+        """Whether an id that finds its words nowhere keeps its row from the id that found its own.
+
+        That one left a row, too, and so on down a line. Where the line ends at a row that is left
+        without an id, all in it are edits. Where it ends at an id that stands nowhere, words were
+        sorted alone and a row was deleted: then every row has got the id of its words.
+        """
+        for turn in count():
+            found = self.ids.get(row.place)
+            homes = self.bearers.get(found, []) if found else []
+            if found is not None and not homes:
+                return turn == 0  # one row for one: that is an edit
+            if len(homes) != 1:
+                return True
+            row = homes[0]
+        raise AssertionError("a line of ids has an end")
 
     def _at_home(self, missing: Sequence[str]) -> dict[str, Marked]:
         """The rows that ids still stand in, once, and may keep although the words are others.
