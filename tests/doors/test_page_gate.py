@@ -85,8 +85,8 @@ class House:
 
 
 @contextmanager
-def opened(folder: Path, page: PageSettings) -> Iterator[House]:
-    (folder / "page.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
+def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[House]:
+    (folder / "page.toml").write_text(f'[sheet]\nsource = "prompts.csv"\n{more}')
     rows = [(DONE, "a fox"), (FAILED, "an owl"), (LOST, "a crow")]
     lines = [f"{prompt},{row_id},,,," for row_id, prompt in rows]
     header = "prompt,row_id,status,task_id,image_urls,note"
@@ -220,6 +220,26 @@ def test_who_guesses_has_to_wait_and_others_do_not(with_token: House) -> None:
         assert 1 <= int(right.headers["retry-after"]) <= 60
         with_token.clock.at += 61
         assert client.post("/login", data={"token": TOKEN}).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("trusted", "statuses"),
+    [("127.0.0.1", [403] * 5 + [429, 403]), ("192.0.2.1", [403] * 5 + [429, 429])],
+)
+def test_who_guesses_behind_a_proxy_waits_alone_if_the_proxy_is_ours(
+    tmp_path: Path, trusted: str, statuses: list[int]
+) -> None:
+    ours = f'[webhook]\ntrusted_proxies = ["{trusted}"]\n'
+    page = PageSettings(wanted=True, token=Secret(TOKEN))
+    with opened(tmp_path, page, ours) as house, house.stranger() as client:
+        client.headers["Origin"] = house.address
+        senders = ["203.0.113.1"] * 6 + ["203.0.113.2"]
+        told = [
+            client.post("/login", data={"token": "a guess"}, headers={"X-Forwarded-For": one})
+            for one in senders
+        ]
+
+    assert [one.status_code for one in told] == statuses
 
 
 def test_a_crowd_of_guessers_takes_no_more_room_than_a_thousand() -> None:
