@@ -76,7 +76,7 @@ class Views:
             pages = max(-(-len(picked) // PAGE), 1)
             page = min(_whole(asked.get("page", ""), 1), pages)
             cards = picked[(page - 1) * PAGE : page * PAGE]
-            needing = [card for card in wall.cards if card.needs]
+            needing = [card for card in wall.cards if card.needs] if wall.is_whole else []
             return self._rendered(
                 "wall.html.j2",
                 wall,
@@ -103,7 +103,7 @@ class Views:
         row_id, take = place_of(request)
 
         def made() -> str:
-            wall.look()
+            wall.look(at_once=not wall.is_whole)
             card = _found(wall, row_id, take)
             if card is None:
                 raise HTTPException(404)
