@@ -128,41 +128,35 @@ class Views:
 
     async def door(self, request: Request) -> Response:
         """Where a stranger types the page token."""
-        sentence, status = "", 200
-        if request.method == "POST":
-            # Asked before the token is looked at: who has to wait learns nothing.
-            if wait := self._gate.wait_of(request):
-                sentence, status = f"Too many wrong tokens. Try again in {wait} s.", 429
-            else:
-                form = await form_of(request)
-                if self._gate.is_token(form.get("token", "")):
-                    return self._gate.let_in(request)
-                self._gate.note_wrong(request)
-                sentence, status = "That is not the page token.", 403
-        html = (
-            _environment()
-            .get_template("door.html.j2")
-            .render(sentence=sentence, takes_token=self._gate.takes_token)
-        )
-        headers = {"Retry-After": str(self._gate.wait_of(request))} if status == 429 else None
-        return HTMLResponse(html, status, headers)
+        if request.method != "POST":
+            return self._door("", 200)
+        # Asked before the token is looked at: who has to wait learns nothing.
+        if wait := self._gate.wait_of(request):
+            return self._door_is_shut(wait)
+        form = await form_of(request)
+        if self._gate.is_token(form.get("token", "")):
+            return self._gate.let_in(request)
+        self._gate.note_wrong(request)
+        return self._door("That is not the page token. Ask whoever runs Promptsheet for it.", 403)
 
     async def enter(self, request: Request) -> Response:
         """A link that works once."""
-        if self._gate.wait_of(request):
-            return HTMLResponse("Too many wrong tokens. Try again in a minute.", 429)
+        if wait := self._gate.wait_of(request):
+            return self._door_is_shut(wait)
         if self._gate.opens(request.path_params["code"]):
             return self._gate.let_in(request)
         self._gate.note_wrong(request)
-        html = (
-            _environment()
-            .get_template("door.html.j2")
-            .render(
-                sentence="This link has been used, or is too old.",
-                takes_token=self._gate.takes_token,
-            )
-        )
-        return HTMLResponse(html, 403)
+        return self._door("This link has been used, or is too old.", 403)
+
+    def _door_is_shut(self, wait: int) -> Response:
+        answer = self._door(f"Too many wrong tokens. Try again in {wait} s.", 429)
+        answer.headers["Retry-After"] = str(wait)
+        return answer
+
+    def _door(self, sentence: str, status: int) -> Response:
+        template = _environment().get_template("door.html.j2")
+        html = template.render(sentence=sentence, takes_token=self._gate.takes_token)
+        return HTMLResponse(html, status)
 
     async def logout(self, request: Request) -> Response:
         """Leave."""
