@@ -31,7 +31,7 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
 }
 #: What a person can do about the rows of a status.
 _CURES = {
-    "invalid": "their notes say what to repair",
+    "invalid": "the column note says what to repair",
     "failed": "change their prompts, or retry",
     "check needed": "read their notes, then retry --unknown what shall be sent again",
 }

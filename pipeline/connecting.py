@@ -11,7 +11,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -47,7 +47,8 @@ def key_beside(config: Path) -> str:
     Raises ConfigError if there is none, or more than one.
     """
     folder = config.parent
-    found = [file.name for file in sorted(folder.glob("*.json")) if _is_key(file)]
+    files = sorted(folder.glob("*.json"))
+    found = [file.name for file in files if _is_key(file)]
     if len(found) == 1:
         return f"file:{found[0]}"
     if found:
@@ -57,19 +58,30 @@ def key_beside(config: Path) -> str:
         )
     if named := os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
         return f"file:{named}"
-    raise ConfigError(
-        f"There is no key of a service account in {folder.resolve()}. Make one in the Google Cloud "
-        "console (IAM, Service accounts, Keys, JSON), put the file there as bot.json, and run this "
-        "again; or name it with --credentials."
+    how = (
+        "Make one in the Google Cloud console (IAM, Service accounts, Keys, JSON), put the file "
+        "there as bot.json, and run this again; or name it with --credentials."
     )
+    if wrong := [file.name for file in files if file.name == "bot.json" or _is_client(file)]:
+        raise ConfigError(f"{wrong[0]} is not the key of a service account. {how}")
+    raise ConfigError(f"There is no key of a service account in {folder.resolve()}. {how}")
 
 
 def _is_key(file: Path) -> bool:
+    return _says(file).get("type") == _KEY
+
+
+def _is_client(file: Path) -> bool:
+    """Whether it is the other kind of key that the console gives, for programs with people."""
+    return bool({"installed", "web"} & _says(file).keys())
+
+
+def _says(file: Path) -> dict[str, Any]:
     try:
         says = json.loads(file.read_text("utf-8"))
     except (OSError, ValueError):
-        return False
-    return isinstance(says, dict) and says.get("type") == _KEY
+        return {}
+    return says if isinstance(says, dict) else {}
 
 
 def connect(console: Console, source: GoogleSource, credentials: str) -> Connected:

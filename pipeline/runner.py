@@ -353,12 +353,15 @@ class Runner:
     def _close(self) -> None:
         """What there is to say at the end."""
         outcome, book = self.outcome, self._book
+        outcome.title = book.sheet.title  # a Google Sheet is known by its title once it was read
         outcome.statuses = book.plan.statuses
         outcome.needing = sum(outcome.statuses[status] for status in NEEDS_A_PERSON)
         outcome.newly = len(book.newly)
         outcome.cursor = book.cursor
         if book.hold:
             outcome.worsen(1, book.hold.sentence)
+        if left_out := book.sheet.left_out:
+            outcome.worsen(1, left_out)
         if stop := self._sender.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
             outcome.stopped = not stop.out_of_reach

@@ -82,7 +82,11 @@ def no_rows(title: str) -> str:
 def strangers(number: int) -> str:
     """What to do about rows that bear results which this store does not know."""
     bear = "bears" if number == 1 else "bear"
-    return f"{rows(number)} {bear} results that this store does not know. Run doctor --adopt."
+    new = "If it is a new row, empty its" if number == 1 else "If they are new rows, empty their"
+    return (
+        f"{rows(number)} {bear} results that this store does not know. Run doctor --adopt. {new} "
+        "task_id and image_urls."
+    )
 
 
 def prompt_of(line: Line) -> str:
@@ -107,7 +111,8 @@ def closing(outcome: Outcome) -> str:
     waiting = outcome.statuses["in progress"] + outcome.statuses["sending"]
     if waiting:
         parts.append(f"{waiting} in progress")
-    for status, words in (("queued", "still to send"), ("over budget", "over budget")):
+    still = (("waiting", "waiting"), ("queued", "still to send"), ("over budget", "over budget"))
+    for status, words in still:
         if number := outcome.statuses[status]:
             parts.append(f"{number} {words}")
     return ", ".join([*parts, notes.in_credits(outcome.credits)])
@@ -188,22 +193,26 @@ def show_plan(console: Console, book: Book) -> None:
             console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
     if not book.plan.lines:
         console.print(Text(no_rows(book.sheet.title), style="yellow"))
-    requests, price = _cost(book)
-    many = "1 request" if requests == 1 else f"{requests} requests"
-    console.print(Text(f"\n{many}, {notes.in_credits(price)}", style="bold"))
-    if requests:
-        sent = {name for line in book.plan.to_send for name in parsed(line.memory.inputs)}
+    now, later = _to_send(book), _settling(book)
+    console.print(Text(f"\n{_price(book, now)}", style="bold"))
+    if later:
+        unchanged = f"once its rows have stayed as they are for {notes.spoken(book.rules.settle)}"
+        console.print(Text(f"then, {unchanged}: {_price(book, later)}", style="bold"))
+    if now or later:
+        sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
 
 
 def plan_as_json(console: Console, book: Book) -> None:
     """What a run would do, for programs, as one line of JSON."""
-    requests, price = _cost(book)
+    now, later = _to_send(book), _settling(book)
     told = {
         "sheet": book.sheet.title,
         "rows": {name: len(lines) for name, lines in _groups(book)},
-        "requests": requests,
-        "credits": price,
+        "requests": len(now),
+        "credits": _cost(book, now),
+        "requests_once_settled": len(later),
+        "credits_once_settled": _cost(book, later),
         "hold": book.hold.sentence if book.hold else "",
     }
     sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
@@ -217,10 +226,26 @@ def _groups(book: Book) -> Iterator[tuple[str, list[Line]]]:
     yield from ((name, groups[name]) for name in ("to send", *ORDER) if groups[name])
 
 
-def _cost(book: Book) -> tuple[int, int]:
-    send = [] if book.hold else book.plan.to_send
-    prices = (book.rules.provider.endpoints[line.endpoint].credits or 0 for line in send)
-    return len(send), sum(prices)
+def _to_send(book: Book) -> Sequence[Line]:
+    return () if book.hold else book.plan.to_send
+
+
+def _settling(book: Book) -> Sequence[Line]:
+    """Rows that wait for nothing but that nobody changes them any more."""
+    note = notes.settling(book.rules.settle)
+    lines = () if book.hold else book.plan.lines
+    return [line for line in lines if (line.status, line.note) == ("waiting", note)]
+
+
+def _price(book: Book, lines: Sequence[Line]) -> str:
+    many = "1 request" if len(lines) == 1 else f"{len(lines)} requests"
+    return f"{many}, {notes.in_credits(_cost(book, lines))}"
+
+
+def _cost(book: Book, lines: Sequence[Line]) -> int:
+    rules = book.rules
+    names = (parsed(line.memory.inputs).get("endpoint") or rules.endpoint for line in lines)
+    return sum(rules.provider.endpoints[name].credits or 0 for name in names)
 
 
 #: Where bars are drawn, or None where nobody looks.

@@ -138,9 +138,9 @@ def _init_google(
     console: Console, google: Google, config: Path, adopt: bool, wanted: Wanted, asks: bool
 ) -> int:
     """The same for a Google Sheet: access is tried first, and nothing is written before it is."""
+    named = connecting.named(google.address, google.tab, "", google.base_url, config)
     if is_there := config.exists():
         source = wiring.load(config).source
-        named = connecting.named(google.address, google.tab, "", "", config)
         same = isinstance(source, GoogleSource) and source.spreadsheet == named.spreadsheet
         if not isinstance(source, GoogleSource) or not same:
             raise ConfigError(f"{config} is for another sheet. Name another one with --config.")

@@ -9,12 +9,13 @@ wander: ids are copied along and sorted apart, words are typed twice. The rules,
    has its inputs, now or (if the id has no row to stay in) before. Of several, the one whose take
    and other cells agree, then in old order. A row that is a copy counts as one without an id, so
    that a copy becomes the original when that is deleted.
-3. An id known and still standing somewhere: the same row, edited.
+3. An id known and still standing somewhere: the same row, edited; but where words were sorted alone
+   and one row was deleted, each id follows its words, and the one whose words are gone is gone.
 4. Any further row with that id, or with one of another sheet: a new id; a copy, if the inputs came
    along unchanged and another of our cells is filled, else a new row.
-5. An id that nobody knows, or none but a task_id or URLs: a stranger. Not where all of these are
-   this sheet's own: such a result was sorted alone, or written where a row had just left. Beside
-   the words that it was made from it makes a copy, beside others it says nothing.
+5. An id that nobody knows, or none but a task_id or URLs: a stranger. Not where one of these is
+   this sheet's own: such a result was filled down, sorted alone, or written where a row had just
+   left. Beside the words that it was made from it makes a copy, beside others it says nothing.
 6. Neither: new.
 """
 
@@ -22,9 +23,10 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from random import Random
 
 from pipeline.core.columns import OURS, STATUSES, Columns, Marked, over
@@ -98,13 +100,13 @@ def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
 def own_results(
     rows: Sequence[Marked], grid: Grid, columns: Columns, jobs: Iterable[Job]
 ) -> dict[int, tuple[str, ...]]:
-    """Rows without an id that show nothing but results of these jobs, by place: their inputs."""
+    """Rows without an id whose results say nothing of them, by place: the inputs of the results.
+
+    They are these jobs' own (one is enough: filled down, a number at the end of a task's name
+    counts up), or no results at all but words that a person wrote into those cells.
+    """
     shown = {
-        row.place: {
-            columns.cell(grid[row.place], "task_id").strip().removeprefix("'"),
-            *columns.cell(grid[row.place], "image_urls").split(),
-        }
-        - {""}
+        row.place: {*_results_in(columns, grid[row.place])}
         for row in rows
         if row.has_results and not row.mark
     }
@@ -117,10 +119,20 @@ def own_results(
         for text in (attempt.task_id, *attempt.result.urls)
     }
     return {
-        place: tuple(made_from[text] for text in texts)
+        place: tuple(made_from[text] for text in texts if text in made_from)
         for place, texts in shown.items()
-        if texts <= made_from.keys()
+        if not texts or not texts.isdisjoint(made_from)
     }
+
+
+def _results_in(columns: Columns, row: Sequence[str]) -> Iterator[str]:
+    """What may have come from an API: addresses, and a task's name, which has a digit in it."""
+    task = columns.cell(row, "task_id").strip().removeprefix("'")
+    if len(task.split()) == 1 and any(c.isdigit() for c in task):
+        yield task
+    for text in columns.cell(row, "image_urls").split():
+        if text.casefold().startswith(("http://", "https://")):
+            yield text
 
 
 def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:
@@ -213,12 +225,31 @@ class _Sorting:
             gone = [m for m in missing if m not in self.places and m not in at_home]
             self._give(gone, locked, lambda one: self.memory.past.get(one, ()))
             homeless = {
-                row.place for one, row in at_home.items() if one not in self.places
+                row.place
+                for one, row in at_home.items()
+                if one not in self.places and self._keeps_its_row(row)
             } - locked
             if not homeless:
                 return
             locked |= homeless
             self.ids, self.places = dict(confirmed[0]), dict(confirmed[1])
+
+    def _keeps_its_row(self, row: Marked) -> bool:
+        """Whether an id that finds its words nowhere keeps its row from the id that found its own.
+
+        That one left a row, too, and so on down a line. Where the line ends at a row that is left
+        without an id, all in it are edits. Where it ends at an id that stands nowhere, words were
+        sorted alone and a row was deleted: then every row has got the id of its words.
+        """
+        for turn in count():
+            found = self.ids.get(row.place)
+            homes = self.bearers.get(found, []) if found else []
+            if found is not None and not homes:
+                return turn == 0  # one row for one: that is an edit
+            if len(homes) != 1:
+                return True
+            row = homes[0]
+        raise AssertionError("a line of ids has an end")
 
     def _at_home(self, missing: Sequence[str]) -> dict[str, Marked]:
         """The rows that ids still stand in, once, and may keep although the words are others.

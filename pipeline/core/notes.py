@@ -16,7 +16,9 @@ _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", 
 
 def as_text(text: str) -> str:
     """Text that no spreadsheet takes for a formula, whatever it was that came from outside."""
-    clean = "".join(c if c.isprintable() or c == "\n" else " " for c in text).strip(" ")
+    if not text.isprintable():
+        text = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    clean = text.strip(" ")
     return "'" + clean if clean.startswith(_LIVE) else clean
 
 

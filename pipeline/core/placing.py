@@ -116,7 +116,7 @@ def judge(
     strays = tuple(
         one
         for one in part
-        if not shifted.isdisjoint(one.columns)
+        if (shifted and not shifted.isdisjoint(one.columns))
         or any(at_column(shown.get(at, ()), one.row) != says for at, says in one.proof.items())
     )
     return strays, tuple(header)

@@ -28,6 +28,10 @@ class Sheet(Protocol):
     def fingerprint(self) -> str:
         """A digest of the bytes of the last reading; empty where the sheet is no file."""
 
+    @property
+    def left_out(self) -> str:
+        """What the last write could not write, in a sentence; empty if all of it was written."""
+
     def read(self) -> Grid:
         """The sheet as it is now. Raises SheetError if it cannot be reached."""
 

@@ -62,6 +62,11 @@ class ExcelSheet:
         """A digest of the file's bytes as they were last read."""
         return hashlib.sha256(self._content).hexdigest()
 
+    @property
+    def left_out(self) -> str:
+        """A file is written whole, or not at all."""
+        return ""
+
     def read(self) -> Grid:
         """The tab as it is now."""
         need_openpyxl()

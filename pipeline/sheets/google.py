@@ -9,19 +9,20 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from pipeline.core import placing
-from pipeline.core.columns import Columns
+from pipeline.core.columns import OURS, Columns
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.core.preview import previews
 from pipeline.sheets import google_claim
 from pipeline.sheets import google_dress as dress
 from pipeline.sheets.google_access import Busy, Json, Pause, Refused, Spreadsheet, Unsure
+from pipeline.sheets.google_closed import Fenced
 from pipeline.sheets.google_tab import Header, Look, Tab, grid, header, trimmed
 from pipeline.sheets.google_writing import ROUNDS, Writing
 
@@ -54,6 +55,7 @@ class GoogleSheet:
         self._writing = Writing(spreadsheet, self._tab, columns_of, lambda: self.title)
         self._key = key
         self._now, self._pause = now, pause
+        self.left_out = ""
 
     @property
     def key(self) -> str:
@@ -90,11 +92,10 @@ class GoogleSheet:
             try:
                 self._writing.settle()
                 look = self._tab.look()
-                patch = _changes(look.grid, patch_for(look.grid))
-                closed = self._writing.is_closed
-                patch = {at: text for at, text in patch.items() if not closed(*at)}
+                self._writing.closed.listed = look.closed
+                patch = self._open_cells(look, _changes(look.grid, patch_for(look.grid)))
                 if not patch:
-                    return look.grid
+                    return self._told(look.grid)
                 if disturbed == ROUNDS:
                     raise SheetError(
                         f"{self.title} is being rearranged all the time: not every row could be "
@@ -108,8 +109,32 @@ class GoogleSheet:
                 self._pause(min(2.0**troubles, 16.0) * random.uniform(0.5, 1.0))  # noqa: S311
                 continue
             if written is not None:
-                return written
+                return self._told(written)
             disturbed += 1
+
+    def _open_cells(self, look: Look, patch: Patch) -> Patch:
+        """The patch without what is protected; SheetError if nothing of ours can be written."""
+        closed = self._writing.closed
+        closed.left_out.clear()
+        if not closed:
+            return patch
+        left, out = closed.split(patch)
+        if any(row == 0 for row, _ in out):
+            who = self._sheets.account.called
+            titles = ", ".join(patch[at] for at in sorted(out) if at[0] == 0)
+            raise SheetError(
+                f"The header of {self.title} is protected against {who}, and these columns are "
+                f"missing in it: {titles}. Write them there, or let {who} edit the first row."
+            )
+        ours = self._columns_of(look.grid[0] if look.grid else ()).index
+        if out and not left and closed.is_all(len(look.grid), (ours[n] for n in OURS if n in ours)):
+            raise self._writing.all_closed()
+        return {at: patch[at] for at in left}
+
+    def _told(self, grid: Grid) -> Grid:
+        """The grid that the write ends with; what it could not write is told."""
+        self.left_out = self._writing.left_out(grid[0] if grid else (), len(grid))
+        return grid
 
     def _written(self, look: Look, patch: Patch, stubborn: bool) -> Grid | None:
         """Write the patch: the grid as it then is, or None if people were in between.
@@ -137,7 +162,7 @@ class GoogleSheet:
             return None
         self._say_when(look, columns)
         return _patched(
-            look.grid, {(one.row, at): str(t) for one in sent for at, t in one.cells.items()}
+            look.grid, ((one.row, at, str(t)) for one in sent for at, t in one.cells.items())
         )
 
     def _with_columns(self, look: Look, patch: Patch) -> tuple[Look, Patch] | None:
@@ -166,7 +191,12 @@ class GoogleSheet:
             wanted += dress.dressed(gid, added, look.frozen)
             if "status" in added:
                 wanted.append(dress.note(gid, added["status"], self._checked()))
-        after = self._change_header(wanted)
+        try:
+            after = self._change_header(wanted)
+        except Fenced:
+            if titles:
+                raise
+            return look, patch  # columns that cannot be named are written where they stand
         if after is None or after.titles != trimmed(wide):
             return None
         rest = {(row, at): text for (row, at), text in patch.items() if row or at < edge}
@@ -183,7 +213,7 @@ class GoogleSheet:
     def _say_when(self, look: Look, columns: Columns) -> None:
         """A note on the status header: at most hourly, and never over a person's note."""
         at = columns.index.get("status")
-        if at is None or self._writing.is_closed(0, at):
+        if at is None or self._writing.closed.holds(0, at):
             return
         note, now = look.header.notes.get(at, ""), self._now().astimezone()
         if note and not note.startswith(_NOTE):
@@ -270,14 +300,22 @@ def _changes(shown: Grid, patch: Patch) -> Patch:
     return {
         (row, at): clipped
         for (row, at), text in patch.items()
-        if (clipped := text[:MOST_LETTERS])
-        != (shown[row][at] if row < len(shown) and at < len(shown[row]) else "")
+        if (clipped := text[:MOST_LETTERS]) != _cell(shown, row, at)
     }
 
 
-def _patched(shown: Grid, patch: Patch) -> Grid:
-    rows = [list(row) for row in shown]
-    for (row, at), text in patch.items():
-        rows[row] += [""] * (at + 1 - len(rows[row]))
-        rows[row][at] = text
-    return grid(rows)
+def _cell(shown: Grid, row: int, at: int) -> str:
+    return shown[row][at] if row < len(shown) and at < len(shown[row]) else ""
+
+
+def _patched(shown: Grid, cells: Iterable[tuple[int, int, str]]) -> Grid:
+    """The grid with these cells in it, each in a row that is there; other rows are taken over."""
+    touched: dict[int, list[str]] = {}
+    for row, at, text in cells:
+        line = touched.get(row)
+        if line is None:
+            line = touched[row] = list(shown[row])
+        if at >= len(line):
+            line += [""] * (at + 1 - len(line))
+        line[at] = text
+    return grid(touched.get(row, line) for row, line in enumerate(shown))

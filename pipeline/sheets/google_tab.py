@@ -9,21 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
 from pipeline.core.placing import Raw, Snapshot
 from pipeline.sheets.google_access import Busy, Json, Refused, Spreadsheet
+from pipeline.sheets.google_closed import Area, listed
 
 #: Names of columns: developer metadata with this key goes wherever its column goes.
 COLUMN_KEY: Final = "promptsheet"
 _LOOK = (
     "properties.title,developerMetadata(metadataId,metadataKey,metadataValue),"
     "sheets(properties(sheetId,title,gridProperties(rowCount,columnCount,frozenRowCount)),"
+    "protectedRanges(range,unprotectedRanges,warningOnly,requestingUserCanEdit),"
     "data(rowData.values(formattedValue,note,effectiveValue.boolValue),"
     "columnMetadata.developerMetadata(metadataId,metadataKey)))"
 )
+Cell = TypeVar("Cell", bound=Raw)
 _TABS = "properties.title,sheets.properties(sheetId,title,sheetType)"
 
 
@@ -44,6 +47,8 @@ class Look:
     header: Header
     wide: int
     frozen: int
+    #: What of it is protected against us.
+    closed: tuple[Area, ...] = ()
 
 
 class Tab:
@@ -106,11 +111,14 @@ class Tab:
         self.claims = said.get("developerMetadata", [])
         size = properties.get("gridProperties", {})
         shown = (
-            [_shown(cell) for cell in line.get("values", [])]
-            for line in _part(tab).get("rowData", [])
+            [
+                _shown(cell) if cell.get("effectiveValue") else cell.get("formattedValue", "")
+                for cell in line.get("values", ())
+            ]
+            for line in _part(tab).get("rowData", ())
         )
         wide, frozen = size.get("columnCount", 0), size.get("frozenRowCount", 0)
-        return Look(grid(shown), header(tab), wide, frozen)
+        return Look(grid(shown), header(tab), wide, frozen, listed(tab))
 
     def snapshot(self) -> Snapshot:
         """What was entered."""
@@ -160,7 +168,7 @@ def header(tab: Json) -> Header:
         if one.get("metadataKey") == COLUMN_KEY
     }
     return Header(
-        trimmed([str(cell.get("formattedValue", "")) for cell in cells]),  # type: ignore[arg-type]
+        trimmed([str(cell.get("formattedValue", "")) for cell in cells]),
         {at: str(cell.get("note", "")) for at, cell in enumerate(cells)},
         names,
     )
@@ -180,14 +188,14 @@ def _part(tab: Json) -> Json:
 
 def grid(rows: Iterable[Sequence[str]]) -> Grid:
     """Rows as every kind of sheet shows them: without empty ends, none shorter than the header."""
-    cells = [tuple(str(cell) for cell in trimmed(row)) for row in rows]
+    cells = [trimmed(row) for row in rows]
     while cells and not cells[-1]:
         cells.pop()
     wide = len(cells[0]) if cells else 0
-    return tuple((*row, *[""] * (wide - len(row))) for row in cells)
+    return tuple(row if len(row) >= wide else (*row, *[""] * (wide - len(row))) for row in cells)
 
 
-def trimmed(row: Sequence[Raw]) -> tuple[Raw, ...]:
+def trimmed(row: Sequence[Cell]) -> tuple[Cell, ...]:
     """A row without its empty end."""
     wide = len(row)
     while wide and row[wide - 1] == "":

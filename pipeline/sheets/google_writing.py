@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -19,6 +20,7 @@ from pipeline.core.columns import Columns
 from pipeline.core.errors import SheetError
 from pipeline.core.placing import Debt, Raw, Snapshot, Target
 from pipeline.sheets.google_access import Busy, Json, Refused, Spreadsheet, Unsure
+from pipeline.sheets.google_closed import Closed, Fenced, search, told
 from pipeline.sheets.google_tab import Tab
 
 log = logging.getLogger("promptsheet")
@@ -46,13 +48,10 @@ class Writing:
         self._title = title
         #: Rows that were written and not proved; paid before anything else is read.
         self.debts: list[Debt] = []
-        #: Areas that refuse us, once that has been told.
-        self._closed: list[tuple[range, range]] = []
+        self.closed = Closed()
+        #: How often in a row a write was refused because something is protected.
+        self._fenced = 0
         self.misplaced = 0
-
-    def is_closed(self, row: int, at: int) -> bool:
-        """Whether the cell is known to be protected against us."""
-        return any(row in rows and at in columns for rows, columns in self._closed)
 
     def change(self, wanted: list[Json], show: str = "") -> Json:
         """Change what is not a value."""
@@ -110,11 +109,8 @@ class Writing:
             )
         if e.code != 400:
             return e
-        if "protected" in e.reason.casefold():
-            return SheetError(
-                f"{title} is protected against {who}. Let {who} edit the columns that "
-                "Promptsheet writes."
-            )
+        if self.is_closed_to(e):
+            return self.all_closed()
         if "Unable to parse range" in e.reason:
             self._tab.is_lost()
             return Busy(f"The tab {self._tab.title} is there no longer. Correct [sheet] tab.")
@@ -126,15 +122,20 @@ class Writing:
     def _send_part(
         self, part: Sequence[Target], snapshot: Snapshot, names: Names, entered: bool
     ) -> list[Target]:
+        if self._fenced > 1 or (self._fenced and self.closed):
+            return self._around_closed(part, snapshot, names, entered)
         try:
             said = self._sheets.write(_request(part, names, self._tab.gid), entered)
         except Unsure:
             self.debts.append(Debt(snapshot, tuple(part), snapshot[0] if snapshot else (), names))
             raise
         except Refused as e:
-            if e.code != 400 or "protected" not in e.reason.casefold() or self._closed:
+            if not self.is_closed_to(e):
                 raise self.unwritable(e) from e
-            return self._around_closed(part, snapshot, names, entered)
+            # A new look lists what is protected by now; if it was listed already, or is not then,
+            # the next write touches no other cell than those it is for.
+            self._fenced += 1
+            raise Busy(str(e)) from e
         shown = _shown(said, names)
         self._judge(part, shown, snapshot, names)
         if any(at not in shown for one in part for at in one.cells):
@@ -151,6 +152,11 @@ class Writing:
         """Note the rows that were misplaced: by the answer or, if it tells nothing, a reading."""
         judged = placing.judge(part, shown, snapshot)
         strays, header = judged if judged is not None else self._by_reading(part, snapshot)
+        self._owe(strays, header, snapshot, names)
+
+    def _owe(
+        self, strays: tuple[Target, ...], header: tuple[Raw, ...], snapshot: Snapshot, names: Names
+    ) -> None:
         if strays:
             self.misplaced += len(strays)
             log.info("%s: %d rows moved while they were written", self._title(), len(strays))
@@ -176,40 +182,66 @@ class Writing:
 
     # -- what is protected -----------------------------------------------------------------------
 
+    def is_closed_to(self, e: Refused) -> bool:
+        """Whether a refusal is for a part that is protected."""
+        return e.code == 400 and "protected" in e.reason.casefold()
+
+    def left_out(self, titles: Sequence[str], height: int) -> str:
+        """What was left out because it is protected, in a sentence."""
+        if not self.closed.left_out:
+            return ""
+        who = self._sheets.account.called
+        return (
+            f"{self._title()}: {told(self.closed.left_out, titles, height)} may not be edited by "
+            f"{who}; all else is written. Let {who} edit that part: in the sheet, Data, Protect "
+            "sheets and ranges."
+        )
+
+    def all_closed(self) -> Fenced:
+        """Nothing of ours can be written."""
+        who = self._sheets.account.called
+        return Fenced(
+            f"{self._title()} is protected against {who}. Let {who} edit the columns that "
+            "Promptsheet writes: in the sheet, Data, Protect sheets and ranges."
+        )
+
     def _around_closed(
         self, part: Sequence[Target], snapshot: Snapshot, names: Names, entered: bool
     ) -> list[Target]:
-        """Write what is not protected."""
-        self._closed = self._protected()
-        log.warning(
-            "A part of %s is protected against %s. The rest is written; let it edit that part.",
-            self._title(),
-            self._sheets.account.called,
-        )
-        open_parts = [one for one in map(self._open_part, part) if one.cells]
-        return self._send_part(open_parts, snapshot, names, entered) if open_parts else []
+        """Write with no cell that is left alone in between, and what still is refused by halves.
 
-    def _protected(self) -> list[tuple[range, range]]:
-        """The areas of the tab that we may not edit."""
-        said = self._sheets.about(
-            "sheets(properties.sheetId,protectedRanges(range,warningOnly,requestingUserCanEdit))"
-        )
-        return [
-            (
-                range(area.get("startRowIndex", 0), area.get("endRowIndex", 10_000_000)),
-                range(area.get("startColumnIndex", 0), area.get("endColumnIndex", 20_000)),
-            )
-            for tab in said.get("sheets", [])
-            if tab.get("properties", {}).get("sheetId", 0) == self._tab.gid
-            for one in tab.get("protectedRanges", [])
-            if not one.get("warningOnly") and not one.get("requestingUserCanEdit")
-            for area in (one.get("range", {}),)
-        ]
+        No answer proves that: a reading does, after all of it.
+        """
+        written: list[Target] = []
+
+        def is_taken(piece: Sequence[Target]) -> bool:
+            try:
+                self._sheets.write(_blocks(piece, self._tab.gid, self.closed), entered)
+            except Unsure:
+                written.extend(piece)
+                raise
+            except Refused as e:
+                if self.is_closed_to(e):
+                    return False
+                raise self.unwritable(e) from e
+            written.extend(piece)
+            return True
+
+        try:
+            sent = search(part, self.closed, is_taken)
+        except SheetError:
+            if written:
+                header = snapshot[0] if snapshot else ()
+                self.debts.append(Debt(snapshot, tuple(written), header, names))
+            raise
+        if sent:
+            self._owe(*self._by_reading(sent, snapshot), snapshot, names)
+        return sent
 
     def _open_part(self, one: Target) -> Target:
-        if not self._closed:
+        if not self.closed:
             return one
-        cells = {at: v for at, v in one.cells.items() if not self.is_closed(one.row, at)}
+        cells = {at: v for at, v in one.cells.items() if not self.closed.holds(one.row, at)}
         return replace(one, cells=cells)
 
 
@@ -231,6 +263,29 @@ def _request(part: Sequence[Target], names: Names, gid: int) -> list[Json]:
                 "values": [values],
             }
         )
+    return wanted
+
+
+def _blocks(part: Sequence[Target], gid: int, closed: Closed) -> list[Json]:
+    """The cells to write, in blocks of a column without a protected one in between."""
+    by_column: dict[int, list[tuple[int, Raw]]] = defaultdict(list)
+    for one in sorted(part, key=lambda one: one.row):
+        for at, value in one.cells.items():
+            by_column[at].append((one.row, value))
+    wanted: list[Json] = []
+    for at, cells in by_column.items():
+        values: list[Raw | None] = []
+        last = -1
+        for row, value in cells:
+            if last < 0 or closed.between(at, last, row):
+                values = []
+                area = _column(gid, at) | {"startRowIndex": row, "endRowIndex": row}
+                block = {"dataFilter": {"gridRange": area}, "majorDimension": "COLUMNS"}
+                wanted.append(block | {"values": [values]})
+                last = row - 1
+            values += [*[None] * (row - last - 1), value]
+            area["endRowIndex"] = row + 1
+            last = row
     return wanted
 
 
@@ -260,12 +315,15 @@ def _shown(said: Json, names: Names) -> dict[int, Sequence[Raw]]:
 def _parts(found: Sequence[Target]) -> list[list[Target]]:
     """Targets in as many requests as they need."""
     height = max((one.row for one in found), default=0) + 1
-    empty = 5 * height * len(frozenset().union(*(one.columns for one in found)))
+    written: set[int] = set()
+    for one in found:
+        written.update(one.cells, one.proof)
+    empty = 5 * height * len(written)
     allowed = max(LARGEST - empty, LARGEST // 4)
     parts: list[list[Target]] = []
     size = allowed
     for one in found:
-        length = sum(len(json.dumps(v)) for v in one.cells.values())
+        length = len(json.dumps(list(one.cells.values())))
         if size + length > allowed:
             parts.append([])
             size = 0

@@ -101,6 +101,17 @@ def test_a_chain_of_edits_stays_where_it_is() -> None:
     assert ids(text, memory(FOX, OWL, CAT)) == [A, B, C]
 
 
+def test_words_that_were_sorted_alone_find_their_ids_although_a_row_was_deleted() -> None:
+    # The words moved up by one row; then the first row was deleted, and the dog with it.
+    text = """
+        prompt | row_id
+        a fox  | r_bbbbbbbbb
+        an owl | r_ccccccccc
+        a cat  | r_ddddddddd
+    """
+    assert ids(text, memory(FOX, OWL, CAT, known("r_ddddddddd", "a dog"))) == [A, B, C]
+
+
 def test_an_edited_row_is_the_same_row() -> None:
     text = """
         prompt    | row_id
@@ -294,7 +305,11 @@ def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None
         ("a new bird", "t-1", "https://x/1.png", Standing.ROW),
         ("a new bird", "", "https://x/1.png", Standing.ROW),
         ("a fox", "t-1", "", Standing.COPY),
-        ("a new bird", "t-1", "https://elsewhere/1.png", Standing.STRANGER),
+        ("a new bird", "t-2", "https://x/1.png", Standing.ROW),
+        ("a fox", "t-2", "https://x/1.png", Standing.COPY),
+        ("a new bird", "", "see the folder", Standing.ROW),
+        ("a new bird", "tbd", "", Standing.ROW),
+        ("a new bird", "", "see https://elsewhere/1.png", Standing.STRANGER),
         ("a new bird", "t-9", "", Standing.STRANGER),
     ],
 )

@@ -60,6 +60,8 @@ def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(
         "rows": {"to send": 1, "invalid": 1, "skipped": 1, "done": 1},
         "requests": 1,
         "credits": 4,
+        "requests_once_settled": 0,
+        "credits_once_settled": 0,
         "hold": "",
     }
     assert api.state()["tasks"] == {"a fox": 1}

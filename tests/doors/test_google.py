@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.sandbox import Sandbox
+from tests.fakes.google.a1 import Area
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
+from tests.fakes.google.grid import Protected
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.google_studio import Studio
 from tests.fakes.sandbox_process import sandbox_process
@@ -57,6 +60,19 @@ def test_a_plan_changes_nothing(studio: Studio) -> None:
     assert studio.google.writes == 0
 
 
+def test_a_plan_says_what_rows_that_settle_will_cost(studio: Studio) -> None:
+    config = studio.configure(settle="30s")
+    said = studio.run("--plan", config=config)
+
+    words = " ".join(said.said.split())
+    assert "2 waiting" in words
+    assert "0 requests, 0 credits then, once its rows have stayed as they are for 30 s" in words
+    assert ": 2 requests, 8 credits Sent from the sheet: prompt." in words
+    told = json.loads(studio.run("--plan", "--json", config=config).said)
+    assert (told["requests"], told["credits"]) == (0, 0)
+    assert (told["requests_once_settled"], told["credits_once_settled"]) == (2, 8)
+
+
 def test_of_two_stores_on_one_sheet_the_second_neither_mints_nor_sends(studio: Studio) -> None:
     studio.run("--wait")
     studio.book.sheets[0].enter(3, 0, "a wolf")
@@ -66,6 +82,20 @@ def test_of_two_stores_on_one_sheet_the_second_neither_mints_nor_sends(studio: S
     assert "belongs to another store" in second.said
     assert "row_id" not in studio.rows()[2]
     assert studio.api.state()["tasks_taken"] == 2
+
+
+def test_a_row_that_is_protected_is_told_and_the_others_are_done(studio: Studio) -> None:
+    studio.book.sheets[0].protected[7] = Protected(Area(1, 2), {})
+
+    for new in ("1 new", "0 new"):
+        ended = studio.run("--wait")
+
+        said = " ".join(ended.said.split())
+        assert (ended.code, ended.is_plain) == (1, True), said
+        assert f"row 2 (row_id, status) may not be edited by {EMAIL}" in said
+        assert f"{new}, " in said
+    assert [row.get("status") for row in studio.rows()] == [None, "done"]
+    assert studio.api.state()["tasks_taken"] == 1
 
 
 def test_a_sheet_that_is_not_shared_ends_with_what_to_do(studio: Studio) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -228,18 +227,116 @@ def test_a_note_of_a_person_stays(google: GoogleSheets) -> None:
     assert tab.cell(0, 2).note == "Ask Lou"
 
 
-def test_a_part_that_is_protected_is_left_out_and_the_rest_is_written(
-    google: GoogleSheets, caplog: pytest.LogCaptureFixture
-) -> None:
-    book = google.new_book("Spring", TABLE)
+FENCED = [
+    Facts(null_counts_as_edit=null, naming_counts_as_edit=null, lists_what_is_protected=listed)
+    for null in (False, True)
+    for listed in (False, True)
+]
+
+
+def fence(book: Book, *areas: Area) -> None:
+    """These parts only the boss may edit."""
     said = {"editors": {"users": ["boss@example.com"]}}
-    book.sheets[0].protected[7] = Protected(Area(2, 3, 0, 4), said)
+    for number, area in enumerate(areas, start=7):
+        book.sheets[0].protected[number] = Protected(area, said)
 
-    with caplog.at_level(logging.WARNING, "promptsheet"):
-        sheet_of(google, book).write(ALL)
 
-    assert statuses(google, book) == RIGHT | {"r_bbbbbbbbb": "queued"}
-    assert "is protected against" in caplog.text
+def many(rows: int) -> list[list[str]]:
+    ids = [f"r_{n:09d}" for n in range(rows)]
+    return [["prompt", "row_id", "status", "note"], *([f"fox {one}", one] for one in ids)]
+
+
+def told_all(grid: Grid) -> Patch:
+    """Status and note of every row."""
+    return {
+        (row, at): f"{title} {grid[row][1]}"
+        for row in range(1, len(grid))
+        for at, title in ((2, "done"), (3, "fine"))
+    }
+
+
+@pytest.mark.parametrize(
+    ("areas", "said"),
+    [
+        ([Area(20, 27, 0, 26)], "rows 21 to 27 (status, note) may not be edited by"),
+        ([Area(0, 1)], ""),
+        ([Area(0, 100, 2, 3)], "the column status may not be edited by"),
+        ([Area(0, None, 0, 1)], ""),
+        ([Area(5, 6, 3, 4), Area(30, 31)], "row 31 (status), rows 6 and 31 (note) may not be"),
+    ],
+    ids=["rows", "the header", "a column of ours", "people's column", "a cell and a row"],
+)
+@pytest.mark.parametrize("facts", FENCED, ids=lambda facts: str(facts.lists_what_is_protected))
+def test_what_is_protected_is_left_out_and_the_rest_is_written(
+    facts: Facts, areas: list[Area], said: str
+) -> None:
+    with google_sheets(facts=facts) as google:
+        book = google.new_book("Spring", many(40), rows=50)
+        fence(book, *areas)
+        sheet = sheet_of(google, book)
+
+        sheet.write(told_all)
+
+        tab = book.sheets[0]
+        for row in range(1, 41):
+            for at, title in ((2, "done"), (3, "fine")):
+                held = any(area.holds(row, at) for area in areas)
+                wanted = "" if held else f"{title} r_{row - 1:09d}"
+                assert (tab.cell(row, at).value or "") == wanted, (row, at)
+        assert said in sheet.left_out
+        assert bool(said) == bool(sheet.left_out)
+        assert google.writes <= 40
+        before = len(google.log)
+        sheet.write(told_all)
+        assert len(google.log) - before == 1, "it is not tried again in the same pass"
+        assert said in sheet.left_out
+
+
+def test_what_is_listed_as_protected_costs_no_request_more(google: GoogleSheets) -> None:
+    costs = []
+    for areas in ([], [Area(20, 27), Area(0, 11), Area(0, 50, 3, 4)]):
+        book = google.new_book("Spring", many(40), rows=50)
+        fence(book, *areas)
+        before = google.reads, google.writes
+        sheet_of(google, book).write(told_all)
+        costs.append((google.reads - before[0], google.writes - before[1]))
+        written = {row for row in range(1, 41) if book.sheets[0].cell(row, 2).value}
+        assert len(written) == (23 if areas else 40)
+
+    assert costs == [(2, 3), (2, 2)], "no note goes on a header that is protected"
+
+
+@pytest.mark.parametrize("null_counts", [False, True])
+def test_a_tab_that_is_all_protected_is_told(null_counts: bool) -> None:
+    with google_sheets(facts=Facts(null_counts_as_edit=null_counts)) as google:
+        book = google.new_book("Spring", many(40), rows=50)
+        fence(book, Area())
+
+        with pytest.raises(SheetError, match=f"is protected against {EMAIL}. Let {EMAIL} edit"):
+            sheet_of(google, book).write(told_all)
+
+
+def test_a_header_that_is_protected_and_lacks_our_columns_is_told(google: GoogleSheets) -> None:
+    book = google.new_book("Spring", [["prompt"], ["a fox"]])
+    fence(book, Area(0, 1))
+
+    with pytest.raises(SheetError, match=r"row_id, status, task_id, image_urls, note\. Write them"):
+        sheet_of(google, book).write(new_columns)
+
+
+def test_what_is_found_by_halves_is_all_found_in_a_few_passes() -> None:
+    facts = Facts(null_counts_as_edit=True, lists_what_is_protected=False)
+    with google_sheets(facts=facts, reads=10**6, writes=10**6) as google:
+        book = google.new_book("Spring", many(1000), rows=1100)
+        fence(book, Area(400, 440), Area(700, 702))
+        open_rows = {row for row in range(1, 1001) if not (400 <= row < 440 or 700 <= row < 702)}
+        passes = 0
+        while any(not book.sheets[0].cell(row, 3).value for row in open_rows):
+            passes += 1
+            assert passes <= 4
+            before = google.writes
+            sheet_of(google, book).write(told_all)
+            assert google.writes - before <= 35
 
 
 @pytest.mark.parametrize(

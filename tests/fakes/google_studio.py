@@ -22,7 +22,11 @@ class Studio:
     api: Sandbox
 
     def configure(
-        self, name: str = "promptsheet", tab: str = "", write_every: str = "200ms"
+        self,
+        name: str = "promptsheet",
+        tab: str = "",
+        write_every: str = "200ms",
+        settle: str = "0s",
     ) -> Path:
         (self.folder / "bot.json").write_text(json.dumps(self.google.key))
         config = self.folder / f"{name}.toml"
@@ -33,7 +37,7 @@ source = "{self.book.url}"
 tab = "{tab}"
 credentials = "file:bot.json"
 base_url = "{self.google.url}"
-settle = "0s"
+settle = "{settle}"
 [provider]
 base_url = "{self.api.url}"
 api_key = "env:{KEY_NAME}"

@@ -143,6 +143,11 @@ class _WatchedFile:
         """As the file has it."""
         return self._sheet.fingerprint
 
+    @property
+    def left_out(self) -> str:
+        """As the file has it."""
+        return self._sheet.left_out
+
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
         """As ever; what is to happen in between happens once."""
 

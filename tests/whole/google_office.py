@@ -388,7 +388,8 @@ class Score:
     def __str__(self) -> str:
         return (
             f"{self.results:,} results written back; {self.gestures:,} gestures, "
-            f"{self.in_between:,} of them between our reading and our write; "
+            f"{self.in_between:,} of them ({self.in_between / max(self.gestures, 1):.0%}) between "
+            "our reading and our write; "
             f"{self.misplaced:,} rows misplaced for a moment and repaired; in a wrong row after "
             f"the next quiet pass {self.wrong}, people's cells changed {self.changed}. "
             f"The common way, same people: {self.common_results:,} results, "

@@ -731,6 +731,10 @@ def _create_metadata(book: Book, email: str, said: Json) -> Json:
     if visibility not in ("DOCUMENT", "PROJECT"):
         raise bad("A metadata visibility must be specified")
     held = places.holder(book, wanted.get("location") or {})
+    place = (wanted.get("location") or {}).get("dimensionRange")
+    if place and book.facts.naming_counts_as_edit:
+        sheet = next(one for one in book.sheets if one.id == place.get("sheetId", 0))
+        _guard(sheet, email, _across(place["dimension"], place["startIndex"], place["endIndex"]))
     taken = {one.metadata.id for one in places.all_metadata(book)}
     number = wanted.get("metadataId")
     if number in taken:

@@ -36,6 +36,10 @@ class Facts:
     replacement_is_typed: bool = True
     #: A `null` over a cell that may not be edited is an attempt to edit it.
     null_counts_as_edit: bool = False
+    #: Metadata on a column of which a part may not be edited is an attempt to edit it.
+    naming_counts_as_edit: bool = False
+    #: A reading lists what is protected against the one who asks; else only what that one may edit.
+    lists_what_is_protected: bool = True
     #: Text that begins like a formula is shown with `'` before it where formulas are asked for.
     formula_reading_quotes_text: bool = False
     #: A copied row takes a copy of its developer metadata along (with another id).

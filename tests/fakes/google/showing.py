@@ -129,8 +129,13 @@ def sheet_said(book: Book, sheet: Sheet) -> Json:
     if sheet.filter:
         area, rest = sheet.filter
         said["basicFilter"] = {"range": places.described(sheet, sheet.within(area)), **rest}
-    if sheet.protected:
-        said["protectedRanges"] = [protected(sheet, key) for key in sheet.protected]
+    fences = [
+        protected(sheet, key)
+        for key, one in sheet.protected.items()
+        if book.facts.lists_what_is_protected or one.said.get("requestingUserCanEdit")
+    ]
+    if fences:
+        said["protectedRanges"] = fences
     own = [
         one.described()
         for one in places.all_metadata(book)
