@@ -53,19 +53,21 @@ class Moment(TypeDecorator[datetime]):
 
     def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
         # Not process_bind_param: that is one more call for each of some hundred thousand values.
-        return _to_number
+        return to_number
 
     def result_processor(
         self, dialect: Dialect, coltype: object
     ) -> Callable[[int | None], datetime | None]:
-        return _from_number
+        return from_number
 
 
-def _to_number(moment: datetime | None) -> int | None:
+def to_number(moment: datetime | None) -> int | None:
+    """A moment as it is kept."""
     return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
-def _from_number(number: int | None) -> datetime | None:
+def from_number(number: int | None) -> datetime | None:
+    """The moment again."""
     return None if number is None else _EPOCH + timedelta(0, 0, number)
 
 
