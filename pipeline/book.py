@@ -7,7 +7,7 @@ sheet, and read back from it before anything is sent; a job is begun before its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -27,7 +27,7 @@ from pipeline.core.columns import (
     read_header,
 )
 from pipeline.core.endpoint import submission
-from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id
+from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id, own_results
 from pipeline.core.model import (
     Attempt,
     Claim,
@@ -51,6 +51,7 @@ from pipeline.core.plan import (
     short_of_budget,
 )
 from pipeline.core.states import Lost, advance, is_open, shown, state_of
+from pipeline.core.webhook import Callback, new_token
 from pipeline.sheets import Sheet
 from pipeline.store import Fact, Intent, Limits, Refusal, Store
 
@@ -94,7 +95,8 @@ class Book:
     """One sheet and all that is known of it, for the length of a pass.
 
     Not for two threads at once. `key` is the sheet's name in the store (see `wiring`), `config` the
-    resolved path of the configuration, `accept_columns` believes a reading that lost a column.
+    resolved path of the configuration, `accept_columns` believes a reading that lost a column,
+    `callback` is what the API is told about calling back, `today` the day that is spent on.
     """
 
     def __init__(
@@ -109,6 +111,8 @@ class Book:
         now: Callable[[], datetime],
         chance: Random,
         accept_columns: bool = False,
+        callback: Callback | None = None,
+        today: Callable[[], str] | None = None,
     ) -> None:
         self.sheet = sheet
         self.store = store
@@ -119,11 +123,16 @@ class Book:
         self.hold: Hold | None = None
         #: Rows that began to need a person: what their status cell said was something else.
         self.newly: set[str] = set()
+        #: Seconds from a last word to the cells that say it, of the last look.
+        self.lags: list[float] = []
+        self._telling: list[datetime] = []
         self._header = header
         self._config = config
         self._now = now
         self._chance = chance
         self._accept_columns = accept_columns
+        self._callback, self._today = callback, today
+        self._overheard: list[tuple[JobKey, Attempt]] = []
         self._record = store.sheet(self.key)
         self._memory = store.memory(self.key)
         self._cursor, _ = store.changed(self.key, 0)
@@ -145,11 +154,17 @@ class Book:
         that were to be written stay in the store, and nothing may then be sent.
         """
         self.plan = Plan()
+        if self._today:
+            # A pass that stays goes on into the next day, and spends on that one.
+            self.limits = replace(self.limits, day=self._today())
         self._record = self.store.sheet(self.key)
         self._expire()
         self.refresh()
+        self._heed_the_page()
         began = self._now()
+        self._telling = []
         grid = self.sheet.write(self._patch_for)
+        self.lags = [(self._now() - ended).total_seconds() for ended in self._telling]
         if grid is not self._grid:
             self._take_in(grid)
         self.looked_at = began
@@ -172,8 +187,31 @@ class Book:
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
         self._cursor, moved = self.store.changed(self.key, self._cursor)
-        if moved:
-            self.jobs |= self.store.jobs(self.key, only=moved)
+        if not moved:
+            return
+        now = self.store.jobs(self.key, only=moved)
+        if self.is_called:
+            self._overheard += _news(self.jobs, now)
+        self.jobs |= now
+
+    def overheard(self) -> list[tuple[JobKey, Attempt]]:
+        """Refresh: the attempts that others have moved since this was last asked.
+
+        Empty unless the API calls back.
+        """
+        self.refresh()
+        overheard, self._overheard = self._overheard, []
+        return overheard
+
+    @property
+    def is_called(self) -> bool:
+        """Whether the API calls back: then there is something to be overheard."""
+        return self._callback is not None
+
+    def attempt(self, key: JobKey, number: int) -> Attempt | None:
+        """The attempt as this book knows it."""
+        job = self.jobs.get(key)
+        return next((one for one in job.attempts if one.number == number), None) if job else None
 
     def begin(
         self, lines: Sequence[Line]
@@ -287,7 +325,11 @@ class Book:
             if line.status in NEEDS_A_PERSON
             and columns.cell(grid[line.seen.place], "status") != line.status
         }
-        return cells.patch(lines, grid, columns)
+        believed_in = not self.hold or self.hold.kind not in ("owner", "columns")
+        jobs = self.jobs.values() if believed_in else None
+        changed = cells.patch(lines, grid, columns, jobs)
+        self._telling = list(_last_words(lines, changed, columns))
+        return changed
 
     def _take_in(self, grid: Grid) -> Columns:
         """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
@@ -296,13 +338,15 @@ class Book:
         if met_new and self._claim is None and not self.hold:
             self._own()
             # Another pass over this store may have noted these very rows since we began.
-            self._memory = self.store.memory(self.key)
-            if not self.hold:
-                columns = self._read(grid)
+            memory = self.store.memory(self.key)
+            if memory != self._memory:
+                self._memory = memory
+                if not self.hold:
+                    columns = self._read(grid)
         if self.hold:
             met = tuple(line for line in self.plan.lines if line.seen.known is not None)
             self.plan = Plan(met)
-        if not self.hold or self.hold.kind not in ("owner", "columns"):
+        if not self.hold or self.hold.kind not in ("owner", "config", "columns"):
             self._note(columns, len(grid))
         return columns
 
@@ -319,19 +363,35 @@ class Book:
             seen = match_by_id_alone(rows, self._memory)
             self.plan = plan_held(seen, grid, columns, self.jobs, self.rules, self._now())
             return columns
-        memory = self._memory_for(columns, rows)
+        memory = self._memory_for(grid, columns, rows)
         seen = match(rows, memory, lambda: new_id(self._chance))
         self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
         self._mark_over_budget()
         return columns
 
-    def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:
+    def _heed_the_page(self) -> None:
+        """Take over which rows are to be made again."""
+        known = self._memory.known
+        asked = {
+            row_id: replace(known[row_id], again=again)
+            for row_id, again in self.store.again(self.key).items()
+            if row_id in known and known[row_id].again != again
+        }
+        if asked:
+            self._memory = replace(self._memory, known={**known, **asked})
+
+    def _memory_for(self, grid: Grid, columns: Columns, rows: Sequence[Marked]) -> Memory:
         memory = self._memory
         unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
         foreign = self.store.foreign(self.key, unknown) if unknown else {}
         before = memory.columns
         same = before is None or set(columns.inputs) <= before
-        return replace(memory, foreign=foreign, columns=None if same else before)
+        return replace(
+            memory,
+            foreign=foreign,
+            columns=None if same else before,
+            results=own_results(rows, grid, columns, self.jobs.values()),
+        )
 
     def _note(self, columns: Columns, height: int) -> None:
         """Remember the reading, where it differs from the last."""
@@ -384,7 +444,7 @@ class Book:
             return Hold(
                 "config",
                 f"{self.sheet.title} is run by another configuration, {other}. Use that one; its "
-                "rows can name an endpoint in a column of that name.",
+                f"rows can name an endpoint in a column of that name.{self._one_tab()}",
             )
         accepted = None if self._accept_columns else self._record.columns
         if sentence := loss(columns, accepted, len(rows), len(self._memory.order)):
@@ -400,7 +460,8 @@ class Book:
             return ""
         cure = "If this is the right place to run it from, run doctor --adopt here."
         if lying.store != self.store.id:
-            return f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
+            told = f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
+            return told + self._one_tab()
         record = self.store.sheet(self.key)
         if lying.sheet != self.key:
             return self._under_another_name(lying.sheet, record.place)
@@ -414,6 +475,15 @@ class Book:
                 f"old or a second copy. {cure}"
             )
         return ""
+
+    def _one_tab(self) -> str:
+        """Said where it may be another tab of one file that somebody means."""
+        file, _, _ = self.sheet.title.casefold().partition(", ")
+        if not file.endswith((".xlsx", ".xlsm")):
+            return ""
+        return (
+            " Of a workbook one tab is a sheet: for a second one, save it as a workbook of its own."
+        )
 
     def _under_another_name(self, key: str, place: str) -> str:
         """Why a claim of our own store is for another sheet, where that is a trouble.
@@ -480,6 +550,10 @@ class Book:
         endpoint = self.rules.provider.endpoints[line.endpoint]
         inputs = line.memory.inputs
         request = submission(endpoint, parsed(inputs), self.rules.defaults)
+        hook = ""
+        if self._callback and endpoint.webhook:
+            hook = new_token(self._chance)
+            request = replace(request, hidden=self._callback.fields(hook))
         intent = Intent(
             key=self._key_of(line),
             number=number,
@@ -489,6 +563,7 @@ class Book:
             price=endpoint.credits or 0,
             deadline=endpoint.deadline,
             body=dict(request.body or {}),
+            hook=hook,
         )
         return intent, request
 
@@ -521,6 +596,33 @@ class Book:
         late = self.store.expired(self.key)
         if late:
             self.store.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
+
+
+def _last_words(lines: Sequence[Line], changed: Patch, columns: Columns) -> Iterator[datetime]:
+    """When those jobs ended whose end is written into their cells now."""
+    at = columns.index.get("status")
+    if not changed or at is None:
+        return
+    for line in lines:
+        if line.status in ("done", "failed") and (line.seen.place, at) in changed and line.job:
+            attempt = shown(line.job)
+            if attempt and attempt.ended_at:
+                yield attempt.ended_at
+
+
+def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[tuple[JobKey, Attempt]]:
+    """The attempts that are elsewhere now, by all that others may have moved."""
+    return [
+        (key, attempt)
+        for key, job in now.items()
+        for known in [{_where(one) for one in before[key].attempts} if key in before else set()]
+        for attempt in job.attempts
+        if _where(attempt) not in known
+    ]
+
+
+def _where(attempt: Attempt) -> tuple[int, State, str, int | None]:
+    return attempt.number, attempt.state, attempt.task_id, attempt.progress
 
 
 def _after(job: Job, fact: Fact, at: datetime) -> Job:
