@@ -13,7 +13,7 @@ from pipeline.store.base import number_of
 from pipeline.store.facts import Fact
 from pipeline.store.rescue import RescueFile
 from pipeline.store.tables import attempts, jobs
-from pipeline.store.turns import Heard, Turns
+from pipeline.store.turns import Turn, Turns
 
 
 class Recording(Turns):
@@ -26,9 +26,13 @@ class Recording(Turns):
         given back and corrected here. Raises StoreFull where there is no room: the facts then lie
         in the rescue file, and the next `rescued` records them.
         """
+        return [moved for moved, _ in self.recorded(facts).told]
+
+    def recorded(self, facts: Sequence[Fact]) -> Turn:
+        """The same, and what came of it: a turn in which nothing begins."""
         heard = [(fact, self._now()) for fact in facts]
         try:
-            return self._recorded(heard)
+            return self._turned(heard, (), None)
         except StoreFull as full:
             if self._rescue is None:
                 raise
@@ -58,7 +62,9 @@ class Recording(Turns):
 
     def rescued(self) -> int:
         """How many facts lay in the rescue file: they are recorded now, and the file is blank."""
-        return self._rescue.emptied(self._recorded) if self._rescue else 0
+        return (
+            self._rescue.emptied(lambda heard: self._turned(heard, (), None)) if self._rescue else 0
+        )
 
     def expired(self, sheet: str) -> list[tuple[JobKey, int]]:
         """Attempts without an answer whose deadline has passed, by the store's clock."""
@@ -75,6 +81,3 @@ class Recording(Turns):
     @property
     def _rescue(self) -> RescueFile | None:
         return RescueFile(Path(f"{self._file}.rescue")) if self._file else None
-
-    def _recorded(self, heard: Heard) -> list[bool]:
-        return [moved for moved, _ in self._turned(heard, (), None).told]
