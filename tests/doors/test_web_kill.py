@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from pipeline import loop
 from pipeline.core.model import JobKey, State
 from pipeline.store import Store
 from tests.fakes.called_back import (
@@ -77,7 +78,7 @@ def test_whatever_was_answered_before_a_kill_is_in_the_store(tmp_path: Path) -> 
             process.send_signal(signal.SIGKILL)
             return await calling
 
-    caller = asyncio.run(until_killed())
+    caller = loop.run(until_killed())
 
     with Store(settings_in(tmp_path).store_url) as store:
         jobs = store.jobs(SHEET)
