@@ -99,7 +99,7 @@ def run(
     settings = _loaded(configs, need_key=True)
     if not (sys.stdout.isatty() or as_json or row or strict or accept_columns):
         # Nobody is looking: a sheet that is as the last pass left it costs no more than a glance.
-        settings = [one for one in settings if not glance.is_at_rest(one)]
+        settings = [one for one in settings if not glance.was_a_pass(one)]
         if not settings:
             return
     from pipeline.running import run_all

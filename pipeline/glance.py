@@ -3,7 +3,8 @@
 Most passes of a schedule find all as they left it. A pass that ends *at rest* (every row has its
 final word, every picture is saved) notes what it saw; the next one compares that with the files as
 they are, before anything is loaded that costs time. Whatever is not exactly as it was, or cannot be
-read, is a matter for a real pass.
+read, is a matter for a real pass. A glance that was all there was to do leaves its time behind, so
+that a monitor sees a schedule that is kept.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from contextlib import closing
+import time
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +26,8 @@ _QUESTION = """
     where sheets.place = ? and not sheets.paused
     and not exists (select 1 from leases where leases.sheet = sheets.key)
 """
+
+_NOTE = "update sheets set passed_at = max(coalesce(passed_at, 0), :now) where place = :place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,22 @@ def is_at_rest(settings: Settings) -> bool:
     except (OSError, sqlite3.Error):
         pass
     return False
+
+
+def was_a_pass(settings: Settings) -> bool:
+    """Whether a glance was all that there was to do; then the store says that a pass has ended."""
+    if not is_at_rest(settings):
+        return False
+    store = Path(settings.store_url.removeprefix("sqlite:///"))
+    now = time.time_ns() // 1000
+    # A store that is busy is left alone: whoever is at work on it leaves a time of its own.
+    with suppress(sqlite3.Error):
+        address = f"{store.resolve().as_uri()}?mode=rw"
+        with closing(sqlite3.connect(address, uri=True, timeout=0.2)) as connection, connection:
+            # A time that is lost with the power is no loss.
+            connection.execute("pragma synchronous = normal")
+            connection.execute(_NOTE, {"now": now, "place": str(settings.source)})
+    return True
 
 
 def digest(content: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,8 @@ log = logging.getLogger("promptsheet")
 SHARED = 200
 #: Seconds: a commit waits so long for another call, and for a whole burst at the longest.
 MOMENT, LONGEST = 0.0005, 0.025
+#: Seconds from one try to bring home what lies in the rescue file to the next.
+BRING_EVERY = 5.0
 
 
 class Told(StrEnum):
@@ -75,6 +78,7 @@ class Intake:
         self._turns: asyncio.Task[None] | None = None
         #: Something lies in the rescue file that belongs into the store.
         self._rescued = False
+        self._bring_at = 0.0
 
     async def take(self, call: Call) -> Told:
         """What became of the call; where it says RECORDED or KNOWN, it is on disk."""
@@ -137,7 +141,9 @@ class Intake:
     def _kept(self, facts: Sequence[Fact]) -> list[Told]:
         """Record them; where the store has no room or is away, beside it."""
         try:
-            if self._rescued:
+            if self._rescued and time.monotonic() >= self._bring_at:
+                # All of it in one commit: while the disk is full, not tried with each call.
+                self._bring_at = time.monotonic() + BRING_EVERY
                 self._store.rescued()
                 self._rescued = False
             moved = self._store.record(facts)

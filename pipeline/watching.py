@@ -108,7 +108,7 @@ class Watcher:
 
     async def _pass(self) -> None:
         stood = await self._stands_at()
-        if await asyncio.to_thread(glance.is_at_rest, self._campaign.settings):
+        if await asyncio.to_thread(glance.was_a_pass, self._campaign.settings):
             self._cursor = stood
             return
         stirring = asyncio.create_task(self._stir())

@@ -71,7 +71,7 @@ class _Health:
         return JSONResponse({"store": "ok", "last_pass": last})
 
     def _last_pass(self) -> str | None:
-        """When the last pass ended that had more to do than a glance; None before the first."""
+        """When the last pass ended; None before the first."""
         ends = [one.store.sheet(one.key).passed_at for one in self._campaigns]
         last = max((end for end in ends if end), default=None)
         return last.isoformat() if last else None

@@ -69,7 +69,7 @@ class Deeds:
         """Put the trouble of a row out of sight, on the page only."""
 
         def do(wall: Wall, card: Card) -> bool:
-            return bool(card.job and card.needs) and _put(wall, card, away=True)
+            return card.needs and _put(wall, card, away=True)
 
         return await self._with_card(request, do, "dismissed")
 
@@ -126,8 +126,10 @@ def place_of(request: Request) -> tuple[str, int]:
 
 
 def _put(wall: Wall, card: Card, away: bool) -> bool:
-    assert card.job is not None, "only jobs are put away"
-    return wall.campaign.store.dismiss(card.job.key, away)
+    store = wall.campaign.store
+    if card.job is not None:
+        return store.dismiss(card.job.key, away)
+    return store.dismiss_row(wall.campaign.key, card.shown.row_id, card.says if away else "")
 
 
 async def _answered(request: Request, wall: Wall, do: Callable[[], bool], said: str) -> Response:

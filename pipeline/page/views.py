@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
 from pipeline.core.errors import StoreError
 from pipeline.gallery import TEMPLATES, spoken
@@ -70,11 +70,13 @@ class Views:
 
         def made() -> str:
             wall.look()
+            if not wall.is_whole and (status or search or "page" in asked):
+                wall.look(at_once=True)
             picked = wall.picked(status, search)
             pages = max(-(-len(picked) // PAGE), 1)
             page = min(_whole(asked.get("page", ""), 1), pages)
             cards = picked[(page - 1) * PAGE : page * PAGE]
-            needing = [card for card in wall.cards if card.needs]
+            needing = [card for card in wall.cards if card.needs] if wall.is_whole else []
             return self._rendered(
                 "wall.html.j2",
                 wall,
@@ -101,8 +103,8 @@ class Views:
         row_id, take = place_of(request)
 
         def made() -> str:
-            wall.look()
-            card = wall.card(row_id, take)
+            wall.look(at_once=not wall.is_whole)
+            card = _found(wall, row_id, take)
             if card is None:
                 raise HTTPException(404)
             files = self._files(wall, card)
@@ -126,41 +128,35 @@ class Views:
 
     async def door(self, request: Request) -> Response:
         """Where a stranger types the page token."""
-        sentence, status = "", 200
-        if request.method == "POST":
-            # Asked before the token is looked at: who has to wait learns nothing.
-            if wait := self._gate.wait_of(request):
-                sentence, status = f"Too many wrong tokens. Try again in {wait} s.", 429
-            else:
-                form = await form_of(request)
-                if self._gate.is_token(form.get("token", "")):
-                    return self._gate.let_in(request)
-                self._gate.note_wrong(request)
-                sentence, status = "That is not the page token.", 403
-        html = (
-            _environment()
-            .get_template("door.html.j2")
-            .render(sentence=sentence, takes_token=self._gate.takes_token)
-        )
-        headers = {"Retry-After": str(self._gate.wait_of(request))} if status == 429 else None
-        return HTMLResponse(html, status, headers)
+        if request.method != "POST":
+            return self._door("", 200)
+        # Asked before the token is looked at: who has to wait learns nothing.
+        if wait := self._gate.wait_of(request):
+            return self._door_is_shut(wait)
+        form = await form_of(request)
+        if self._gate.is_token(form.get("token", "")):
+            return self._gate.let_in(request)
+        self._gate.note_wrong(request)
+        return self._door("That is not the page token. Ask whoever runs Promptsheet for it.", 403)
 
     async def enter(self, request: Request) -> Response:
         """A link that works once."""
-        if self._gate.wait_of(request):
-            return HTMLResponse("Too many wrong tokens. Try again in a minute.", 429)
+        if wait := self._gate.wait_of(request):
+            return self._door_is_shut(wait)
         if self._gate.opens(request.path_params["code"]):
             return self._gate.let_in(request)
         self._gate.note_wrong(request)
-        html = (
-            _environment()
-            .get_template("door.html.j2")
-            .render(
-                sentence="This link has been used, or is too old.",
-                takes_token=self._gate.takes_token,
-            )
-        )
-        return HTMLResponse(html, 403)
+        return self._door("This link has been used, or is too old.", 403)
+
+    def _door_is_shut(self, wait: int) -> Response:
+        answer = self._door(f"Too many wrong tokens. Try again in {wait} s.", 429)
+        answer.headers["Retry-After"] = str(wait)
+        return answer
+
+    def _door(self, sentence: str, status: int) -> Response:
+        template = _environment().get_template("door.html.j2")
+        html = template.render(sentence=sentence, takes_token=self._gate.takes_token)
+        return HTMLResponse(html, status)
 
     async def logout(self, request: Request) -> Response:
         """Leave."""
@@ -178,10 +174,9 @@ class Views:
         return Response(content, headers=kept, media_type=STATIC[name])
 
     async def picture(self, request: Request) -> Response:
-        """A saved file as it is."""
+        """A saved file as it is, or the part of it that is asked for: films are long."""
         file = await asyncio.to_thread(self._asked, request)
-        content = await asyncio.to_thread(file.path.read_bytes)
-        return Response(content, headers=_kept(file), media_type=file.type)
+        return FileResponse(file.path, headers=_kept(file), media_type=file.type)
 
     async def small(self, request: Request) -> Response:
         """A saved picture, scaled down."""
@@ -193,10 +188,7 @@ class Views:
 
     def _asked(self, request: Request) -> Saved:
         wall = wall_of(self._walls, request)
-        card = wall.card(*place_of(request))
-        if card is None:
-            wall.look(at_once=True)
-            card = wall.card(*place_of(request))
+        card = _found(wall, *place_of(request))
         files = self._files(wall, card) if card else []
         number: int = request.path_params["number"]
         file = files[number - 1][1] if 1 <= number <= len(files) else None
@@ -285,13 +277,21 @@ class Views:
         return {"shown": shown[:4], "shape": shape, "all": len(files)}
 
 
+def _found(wall: Wall, row_id: str, take: int) -> Card | None:
+    """The card of that take; one that nobody knows of may have come into being just now."""
+    if (card := wall.card(row_id, take)) is None:
+        wall.look(at_once=True)
+        card = wall.card(row_id, take)
+    return card
+
+
 def texts_of(wall: Wall) -> dict[str, str]:
     """What the page says in words that change all the time, by their places."""
     totals, standing = wall.totals, wall.standing
     spent = "–" if standing.spent is None else f"{standing.spent:,}"
     budget = "" if standing.budget is None else f"of {standing.budget:,} "
     return {
-        "pictures": f"{totals.pictures:,}",
+        "pictures": f"{totals.pictures:,}" if wall.is_whole else "…",
         "rows": f"{totals.rows:,}",
         "spent": spent,
         "budget": f"{budget}credits today",
@@ -299,13 +299,15 @@ def texts_of(wall: Wall) -> dict[str, str]:
         "state": _state(wall),
         **{f"count {status}": f"{count:,}" for status, count in totals.counts.items()},
         "count needing": f"{totals.needing:,}",
-        "count all": f"{sum(totals.counts.values()):,}",
+        "count all": f"{sum(totals.counts.values()):,}" if wall.is_whole else "…",
     }
 
 
 def _progress(wall: Wall) -> str:
     """How far it is, how fast, and how long it may take."""
     totals = wall.totals
+    if not wall.is_whole:
+        return "Counting…"
     words = [f"{totals.finished:,} of {totals.finished + totals.on_their_way:,} finished"]
     if totals.on_their_way and totals.rate:
         words.append(f"{totals.rate:,.0f} a minute" if totals.rate >= 1 else "under 1 a minute")

@@ -20,7 +20,7 @@ from pipeline import wiring
 from pipeline.campaign import Campaign
 from pipeline.config import GoogleSource
 from pipeline.core.errors import PromptsheetError
-from pipeline.core.model import Grid, Job, KnownRow, State
+from pipeline.core.model import Grid, Job, JobKey, KnownRow, State
 from pipeline.core.plan import NEEDS_A_PERSON, family, take_of
 from pipeline.core.states import shown, state_of
 from pipeline.gallery import STATUSES
@@ -41,6 +41,8 @@ ON_THEIR_WAY: Final = ("queued", "sending", "in progress")
 #: What is picked on the page beside the statuses.
 NEEDING, DISMISSED = "needs a person", "dismissed"
 PAGE: Final = 60
+#: Of a campaign of more jobs than this, the newest are shown before the others are worked out.
+MANY: Final = 2_000
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -77,6 +79,11 @@ class Card:
     def family(self) -> str:
         """Its status without a percentage."""
         return family(self.shown.status)
+
+    @property
+    def says(self) -> str:
+        """What is dismissed where there is no job; it is back as soon as the row says otherwise."""
+        return f"{self.at.isoformat()} {self.shown.status}: {self.shown.note}"
 
     @property
     def saved(self) -> int:
@@ -138,7 +145,11 @@ class Wall:
         self._view: View | None = None
         self._next = 0.0
         self._fresh_until = 0.0
+        #: Rows that no job answers for, put out of sight: what they said of themselves then.
+        self._away: dict[str, str] = {}
         self.cards: tuple[Card, ...] = ()
+        #: Whether the cards are all that there are, and not only the newest.
+        self.is_whole = False
         self.totals = Totals({})
         self.standing = Standing()
         #: Raised whenever anything is not as it was.
@@ -155,9 +166,12 @@ class Wall:
             began = time.monotonic()
             if began < self._next and not at_once:
                 return
-            self._take_over()
+            if newest := self._newest():
+                self._begin_with(newest)
+            if not newest or at_once:
+                self._take_over()
             ended = time.monotonic()
-            self._next = ended + max(EVERY, SHARE * (ended - began))
+            self._next = ended + max(EVERY, SHARE * (ended - began)) if self.is_whole else ended
         finally:
             self._lock.release()
 
@@ -177,13 +191,37 @@ class Wall:
 
     # -- taking over -----------------------------------------------------------------------------
 
+    def _newest(self) -> list[JobKey]:
+        """What to begin with, where all at once would keep people waiting."""
+        if self._view is not None:
+            return []
+        found = self.campaign.store.newest(self.campaign.key, MANY + 1)
+        return found[:PAGE] if len(found) > MANY else []
+
+    def _begin_with(self, newest: Sequence[JobKey]) -> None:
+        """Show these jobs; the next look takes over all that there is."""
+        store, key = self.campaign.store, self.campaign.key
+        view = View(store.memory(key), {}, self._rules, None, wiring.now())
+        takes = defaultdict(list)
+        for job in store.jobs(key, only=newest).values():
+            takes[job.key.row_id].append(job)
+        for row_id, jobs in takes.items():
+            known = view.memory.known.get(row_id) if row_id in view.memory.order else None
+            self._cards[row_id] = None, tuple(self._made(row_id, jobs, known, view))
+        self._view = view
+        self._show()
+        self.totals = Totals({}, rows=len(view.memory.known))
+        self.standing = self._stands()
+        self.revision += 1
+
     def _take_over(self) -> None:
         store, key = self.campaign.store, self.campaign.key
         cursor, moved = store.changed(key, self._cursor)
-        for job in store.jobs(key, only=moved).values() if moved else ():
+        some = moved if self._cursor else None
+        for job in store.jobs(key, only=some).values() if moved else ():
             self._jobs[job.key.row_id][job.key.take] = job
         self._cursor = cursor
-        memory = store.memory(key)
+        memory, self._away = store.memory(key), store.dismissed_rows(key)
         grid = self._read_sheet()
         view = self._view
         if view is None or grid is not None or memory.known != view.memory.known:
@@ -195,8 +233,8 @@ class Wall:
         changed = self._work_out(self._view)
         totals = self._count() if changed else self.totals
         standing = self._stands()
-        if changed or (totals, standing) != (self.totals, self.standing):
-            self.totals, self.standing = totals, standing
+        if changed or (totals, standing) != (self.totals, self.standing) or not self.is_whole:
+            self.totals, self.standing, self.is_whole = totals, standing, True
             self.revision += 1
 
     def _read_sheet(self) -> Grid | None:
@@ -233,7 +271,8 @@ class Wall:
         for row_id in ids:
             known = view.memory.known.get(row_id) if row_id in view.memory.order else None
             takes = tuple(self._jobs[row_id].values()) if row_id in self._jobs else ()
-            stands = view.said.get(row_id), view.line(row_id), known, takes
+            away = self._away.get(row_id)
+            stands = view.said.get(row_id), view.line(row_id), known, takes, away
             was = self._cards.get(row_id)
             if was is None or was[0] != stands or (stale and any(map(_ages, was[1]))):
                 made = tuple(self._made(row_id, takes, known, view))
@@ -243,11 +282,12 @@ class Wall:
                 cards[row_id] = was
         self._cards = cards
         if changed:
-            every = (card for _, made in cards.values() for card in made)
-            self.cards = tuple(
-                sorted(every, key=lambda c: (-c.at.timestamp(), c.shown.line or 10**9))
-            )
+            self._show()
         return changed
+
+    def _show(self) -> None:
+        every = (card for _, made in self._cards.values() for card in made)
+        self.cards = tuple(sorted(every, key=lambda c: (-c.at.timestamp(), c.shown.line or 10**9)))
 
     def _made(
         self, row_id: str, takes: Sequence[Job], known: KnownRow | None, view: View
@@ -269,7 +309,7 @@ class Wall:
             return card
         asked = take_of(said.take, known.again) if said else None
         is_current = asked == one.take or (job is None and asked is not None)
-        dismissed = _is_dismissed(job)
+        dismissed = _is_dismissed(job) or (job is None and self._away.get(one.row_id) == card.says)
         endpoint = self._rules.provider.endpoints.get(one.endpoint)
         state = state_of(job) if job else None
         return replace(

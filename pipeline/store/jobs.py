@@ -105,6 +105,14 @@ class Jobs(Base):
             with uncollected():
                 return {job.key: job for job in _load(connection, _ALL_JOBS, about).values()}
 
+    def newest(self, sheet: str, most: int) -> list[JobKey]:
+        """The jobs that were written down last, so many at most: as one looks at a wall of them."""
+        with self._reading() as connection:
+            here = jobs.c.sheet == number_of(connection, sheet)
+            last = select(jobs.c.row_id, jobs.c.take).where(here)
+            last = last.order_by(jobs.c.made_at.desc(), jobs.c.id)
+            return [JobKey(sheet, *row) for row in connection.execute(last.limit(most))]
+
     def job(self, key: JobKey) -> Job | None:
         """The job, if there is one for this take."""
         return self.jobs(key.sheet, [key]).get(key)

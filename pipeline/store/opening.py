@@ -48,6 +48,10 @@ UPGRADES: Final = {
         "CREATE INDEX known_rows_again ON known_rows (sheet) WHERE again > 0",
         "ALTER TABLE jobs ADD COLUMN dismissed BIGINT",
     ),
+    2: (
+        "ALTER TABLE known_rows ADD COLUMN dismissed TEXT DEFAULT '' NOT NULL",
+        "CREATE INDEX known_rows_dismissed ON known_rows (sheet) WHERE dismissed <> ''",
+    ),
 }
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"

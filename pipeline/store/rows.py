@@ -80,6 +80,25 @@ class Rows(Base):
             stirred(connection, [number])
             return True
 
+    def dismissed_rows(self, sheet: str) -> dict[str, str]:
+        """Id -> what the row said of itself when it was put out of sight on the page."""
+        row_id, dismissed = known_rows.c.row_id, known_rows.c.dismissed
+        with self._reading() as connection:
+            here = known_rows.c.sheet == number_of(connection, sheet)
+            # Word for word what the index is for.
+            away = select(row_id, dismissed).where(here, text("dismissed <> ''"))
+            return {row.row_id: row.dismissed for row in connection.execute(away)}
+
+    def dismiss_row(self, sheet: str, row_id: str, said: str) -> bool:
+        """Put a row that says this of itself out of sight on the page, or back where it is empty.
+
+        Whether the row is known. A pass has nothing to do with it, so nothing else moves.
+        """
+        with self._writing() as connection:
+            here = known_rows.c.sheet == number_of(connection, sheet)
+            putting = update(known_rows).where(here, known_rows.c.row_id == row_id)
+            return connection.execute(putting.values(dismissed=said)).rowcount == 1
+
     def note(
         self,
         sheet: str,

@@ -39,7 +39,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 2
+VERSION: Final = 3
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -172,12 +172,21 @@ known_rows = Table(
     Column("approved_for", Words, nullable=False),
     Column("others", Words, nullable=False),
     Column("again", BigInteger, nullable=False, server_default="0"),
+    # What the row said of itself when somebody put it out of sight on the page.
+    Column("dismissed", Words, nullable=False, server_default=""),
     Index("known_rows_by_id", "row_id"),
     # Of the few rows that somebody made again on the page.
     Index(
         "known_rows_again",
         "sheet",
         sqlite_where=text("again > 0"),
+    ),
+    # Of the few that somebody put out of sight there, though no job answers for them.
+    Index(
+        "known_rows_dismissed",
+        "sheet",
+        sqlite_where=text("dismissed <> ''"),
+        postgresql_where=text("dismissed <> ''"),
     ),
     sqlite_with_rowid=False,
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from pipeline.sandbox import Sandbox
 from pipeline.store import Fact, Store
 from tests.fakes.program import KEY, KEY_NAME, ROOT, Studio, call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.service import passed_at
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,30 @@ def test_a_pass_over_a_sheet_at_rest_loads_no_store_and_no_wire(studio: Studio) 
 
     assert "tomllib" in modules
     assert not {name for name in ("sqlalchemy", "aiohttp", "rich.console") if name in modules}
+
+
+def test_a_pass_that_was_a_glance_leaves_its_time_behind_and_is_at_rest_still(
+    studio: Studio,
+) -> None:
+    times = [passed_at(studio)]
+    for _ in range(2):
+        ended = call("run", studio.config())
+        assert (ended.code, ended.said) == (0, "")
+        times.append(passed_at(studio))
+
+    assert times == sorted(set(times))
+    assert rests(studio)
+
+
+def test_a_store_that_is_written_meanwhile_is_left_alone(studio: Studio) -> None:
+    before = passed_at(studio)
+    with closing(sqlite3.connect(studio.folder / "promptsheet.db")) as other:
+        other.execute("begin immediate")
+        ended = call("run", studio.config())
+        other.rollback()
+
+    assert (ended.code, ended.said) == (0, "")
+    assert passed_at(studio) == before
 
 
 def test_a_pass_that_has_to_look_loads_nothing_of_other_doors(studio: Studio) -> None:

@@ -23,6 +23,7 @@ from pipeline.core.states import Failed, Lost, Succeeded, state_of
 from pipeline.page import gate as gates
 from pipeline.page import routes
 from pipeline.page.gate import Gate
+from pipeline.page.wall import MANY, PAGE
 from pipeline.store import Fact, Intent, Limits, Store
 from tests.fakes.browser import hosted
 
@@ -84,8 +85,8 @@ class House:
 
 
 @contextmanager
-def opened(folder: Path, page: PageSettings) -> Iterator[House]:
-    (folder / "page.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
+def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[House]:
+    (folder / "page.toml").write_text(f'[sheet]\nsource = "prompts.csv"\n{more}')
     rows = [(DONE, "a fox"), (FAILED, "an owl"), (LOST, "a crow")]
     lines = [f"{prompt},{row_id},,,," for row_id, prompt in rows]
     header = "prompt,row_id,status,task_id,image_urls,note"
@@ -221,6 +222,26 @@ def test_who_guesses_has_to_wait_and_others_do_not(with_token: House) -> None:
         assert client.post("/login", data={"token": TOKEN}).status_code == 303
 
 
+@pytest.mark.parametrize(
+    ("trusted", "statuses"),
+    [("127.0.0.1", [403] * 5 + [429, 403]), ("192.0.2.1", [403] * 5 + [429, 429])],
+)
+def test_who_guesses_behind_a_proxy_waits_alone_if_the_proxy_is_ours(
+    tmp_path: Path, trusted: str, statuses: list[int]
+) -> None:
+    ours = f'[webhook]\ntrusted_proxies = ["{trusted}"]\n'
+    page = PageSettings(wanted=True, token=Secret(TOKEN))
+    with opened(tmp_path, page, ours) as house, house.stranger() as client:
+        client.headers["Origin"] = house.address
+        senders = ["203.0.113.1"] * 6 + ["203.0.113.2"]
+        told = [
+            client.post("/login", data={"token": "a guess"}, headers={"X-Forwarded-For": one})
+            for one in senders
+        ]
+
+    assert [one.status_code for one in told] == statuses
+
+
 def test_a_crowd_of_guessers_takes_no_more_room_than_a_thousand() -> None:
     from starlette.requests import Request
 
@@ -333,6 +354,20 @@ def test_only_saved_pictures_are_given_and_each_as_what_it_is(house: House) -> N
     assert film.headers["content-disposition"].startswith("attachment")
 
 
+def test_a_part_of_a_film_is_a_part_and_not_the_whole_of_it(house: House) -> None:
+    with house.visitor() as client:
+        address = f"/picture/1/{DONE}/1/6"
+        whole = client.get(address)
+        part = client.get(address, headers={"Range": "bytes=4-11"})
+        beyond = client.get(address, headers={"Range": "bytes=4000-"})
+
+    assert (whole.status_code, whole.headers["accept-ranges"]) == (200, "bytes")
+    assert (part.status_code, part.content) == (206, whole.content[4:12])
+    assert part.headers["content-range"] == f"bytes 4-11/{len(whole.content)}"
+    assert part.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert beyond.status_code == 416
+
+
 def test_make_again_counts_once_for_what_the_page_showed(house: House) -> None:
     with house.visitor() as client:
         assert house.press(client, "again", again="0") == "again"
@@ -367,6 +402,61 @@ def test_what_was_dismissed_comes_back_when_something_happens_to_it(house: House
         house.store.record([Fact(house.key(FAILED), 1, Succeeded(Result(), task_id="t-2"))])
         assert house.press(client, "dismiss", DONE) == "changed"  # it looks at once
         assert "an owl" in client.get("/").text
+
+
+def test_a_row_that_no_job_answers_for_is_put_out_of_sight_until_it_says_anything_else(
+    house: House,
+) -> None:
+    store, key, row_id = house.store, house.campaign.key, "r_000000004"
+    known = KnownRow(row_id, canonical({"prompt": "a hen"}), 1, since=wiring.now())
+    store.note(key, [known], ["", DONE, FAILED, LOST, row_id])
+    sheet = house.folder / "prompts.csv"
+    rows = sheet.read_text()
+    cells = f"{rows}a hen,{row_id},invalid,,,The aspect ratio is none."
+    sheet.write_text(f"{cells}\n")
+    with house.visitor() as client:
+        assert house.press(client, "dismiss", row_id) == "dismissed"
+        assert house.press(client, "dismiss", row_id) == "changed"
+        away = client.get("/").text, client.get("/?status=dismissed").text
+        assert ["a hen" in page for page in away] == [False, True]
+        assert house.press(client, "restore", row_id) == "restored"
+        assert "a hen" in client.get("/").text
+
+        assert house.press(client, "dismiss", row_id) == "dismissed"
+        store.note(key, [known])  # the next pass reads it, as it was
+        house.press(client, "dismiss", DONE)  # looks at once
+        assert "a hen" not in client.get("/").text
+        sheet.write_text(f"{cells} Nor is the seed.\n")
+        house.press(client, "dismiss", DONE)
+        assert "a hen" in client.get("/").text
+
+    assert list(store.dismissed_rows(key)) == [row_id]
+    assert store.jobs(key).keys() == {house.key(one) for one in (DONE, FAILED, LOST)}
+
+
+def test_of_very_many_rows_the_newest_are_there_before_all_are_counted(house: House) -> None:
+    store, key = house.store, house.campaign.key
+    rows = [
+        KnownRow(
+            f"r_{number:09d}", canonical({"prompt": f"hen n{number:05d}"}), 1, since=wiring.now()
+        )
+        for number in range(100, MANY + 100)
+    ]
+    ids = ["", DONE, FAILED, LOST, *(row.row_id for row in rows)]
+    store.note(key, rows, ids, ("prompt",))
+    store.add([JobKey(key, row.row_id, 1) for row in rows])
+    with house.visitor() as client:
+        first = client.get("/").text
+        found = client.get("/?q=hen+n00100").text
+
+    assert first.count('<li class="card') == PAGE
+    assert "hen n00100<" in first
+    assert "These are the newest 60 rows." in first
+    assert f'<dd data-text="rows">{MANY + 3:,}</dd>' in first
+    # Whoever looks for something looks among all of them.
+    assert found.count('<li class="card') == 1
+    assert f'<b data-text="count all">{MANY + 3:,}</b>' in found
+    assert "These are the newest" not in found
 
 
 def test_pause_and_resume_are_those_of_the_commands(house: House) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.fakes.program import KEY, KEY_NAME, ROOT, Program, Studio, call
@@ -155,6 +157,43 @@ def test_in_a_watch_each_pass_has_the_budget_of_a_run(tmp_path: Path) -> None:
             program.end()
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+
+
+def test_a_sheet_paused_on_the_page_sends_nothing_its_results_arrive_and_the_page_lets_it_go_on(
+    tmp_path: Path,
+) -> None:
+    with sandbox_process(KEY, task_seconds=1.5) as sandbox:
+        studio, page = Studio(tmp_path, sandbox.url), free_port()
+        studio.write(PROMPTS)
+        config = service(studio, page=page, in_flight=3, schedule={"every": "200ms"})
+        address = f"http://127.0.0.1:{page}"
+        with (
+            Program("watch", config) as program,
+            httpx.Client(base_url=address, trust_env=False, headers={"Origin": address}) as client,
+        ):
+            program.until(lambda: sandbox.state()["tasks_taken"] == 3, "three are on their way")
+            client.post("/login", data={"token": TOKEN})
+            found = re.search(r'name="csrf" value="(\w+)"', client.get("/").text)
+            assert found
+            form = {"csrf": found[1]}
+            assert client.post("/pause/1", data=form).headers["location"].endswith("said=paused")
+            sandbox.set(task_seconds=0)
+            studio.add(["one more"])
+            program.until(lambda: studio.statuses()["done"] == 3, "what was under way is done")
+            since = passed_at(studio)
+            program.until(lambda: passed_at(studio) > since + 1_000_000, "more passes went by")
+            paused = sandbox.state()["tasks_taken"], studio.statuses()
+            told = client.get("/").text
+            client.post("/resume/1", data=form)
+            program.until(lambda: studio.statuses()["done"] == 9, "it has gone on")
+            program.signal(signal.SIGTERM)
+            ended = program.end()
+
+        assert paused[0] == 3
+        assert paused[1] == {"done": 3, "queued": 5, "": 1}
+        assert "This sheet is paused: nothing more is sent." in told
+        assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
+        assert ended.is_plain, ended.said
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,20 @@
-"""A receiver that is killed under load: what it said that it has, lies in the store."""
+"""A receiver that is killed under load, or has no room: what it said that it has, is kept."""
 
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
+
 from pipeline import loop
 from pipeline.core.model import JobKey, State
 from pipeline.store import Store
+from pipeline.store.rescue import SIZE
 from tests.fakes.called_back import (
     SHEET,
     desk_in,
@@ -23,6 +27,8 @@ from tests.fakes.called_back import (
 from tests.fakes.receiver_process import receiver_process
 
 CONNECTIONS, ENOUGH = 16, 500
+#: The rescue file has room for some eighty results like this one.
+LONG = tuple(f"https://cdn.example.com/{number}/{'x' * 800}.png" for number in range(4))
 
 
 class Caller:
@@ -81,11 +87,49 @@ def test_whatever_was_answered_before_a_kill_is_in_the_store(tmp_path: Path) -> 
     caller = loop.run(until_killed())
 
     with Store(settings_in(tmp_path).store_url) as store:
-        jobs = store.jobs(SHEET)
-    kept = {key for key, job in jobs.items() if job.attempts[0].state is State.SUCCEEDED}
+        kept = _kept(store)
     assert len(caller.answered) > ENOUGH - 1
     assert caller.answered - kept == set()
     # What was under way when it died may be there or not; nothing else is.
     assert kept <= caller.called
     assert len(caller.called - caller.answered) <= CONNECTIONS
     assert len(caller.called) < len(keys), "it was killed while calls came in"
+
+
+def test_on_a_full_disk_whatever_was_answered_well_is_kept_and_all_else_is_to_be_said_again(
+    tmp_path: Path,
+) -> None:
+    with desk_in(tmp_path) as desk:
+        keys = desk.begin(200)
+        desk.store.reserve()
+    with receiver_process(tmp_path) as (process, url), httpx.Client(base_url=url) as client:
+
+        def call(key: JobKey) -> int:
+            token = token_of(key)
+            said = to_bytes(final(f"t-{key.row_id}", LONG))
+            return client.post(f"/hooks/{token}", content=said, headers=proof(token)).status_code
+
+        # No file of the process may grow any more: the store's log has some room left, the rescue
+        # file all of its own, and both come to an end.
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (SIZE, resource.RLIM_INFINITY))
+        answers = {key: call(key) for key in keys}
+        with Store(settings_in(tmp_path).store_url) as store:
+            before = _kept(store)
+            rescued = store.rescued()
+            kept = _kept(store)
+        no_limit = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, no_limit)
+        again = {call(key) for key, status in answers.items() if status == 503}
+        with Store(settings_in(tmp_path).store_url) as store:
+            at_last = _kept(store)
+
+    assert set(answers.values()) == {200, 503}
+    assert {key for key, status in answers.items() if status == 200} == kept
+    assert len(kept) - len(before) == rescued > 0
+    assert again == {200}
+    assert at_last == set(keys)
+
+
+def _kept(store: Store) -> set[JobKey]:
+    jobs = store.jobs(SHEET)
+    return {key for key, job in jobs.items() if job.attempts[0].state is State.SUCCEEDED}

@@ -166,12 +166,12 @@ def test_a_run_that_waits_notices_what_a_receiver_in_another_process_took_in(
 def test_a_run_ends_well_though_every_call_is_lost_and_asks_far_less_often(
     studio: Studio, api: Api
 ) -> None:
-    api.seconds = 3
+    api.seconds = 1.5
     questions: list[int] = []
     for tables in ({}, WEBHOOK):
         studio.write([f"fox {number} of run {len(questions)}" for number in range(20)])
         before = api.questions
-        ended = call("run", studio.config(tables=tables, poll_every="200ms"), "--wait")
+        ended = call("run", studio.config(tables=tables, poll_every="100ms"), "--wait")
         questions.append(api.questions - before)
         assert (ended.code, studio.statuses()) == (0, {"done": 20})
 

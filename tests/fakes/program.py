@@ -29,7 +29,10 @@ from importlib import import_module
 from pathlib import Path
 from threading import Event
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.fakes import nursery
+from tests.fakes.nursery import Child
+
+ROOT = nursery.ROOT
 KEY = "sandbox"
 KEY_NAME = "PROMPTSHEET_TEST_KEY"
 #: How people's cells look where a careless writer would change them.
@@ -61,14 +64,7 @@ class Program:
     """One start of the command line; used in a `with`, at whose end it is no more."""
 
     def __init__(self, *words: str | Path) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, ROOT / "run.py", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
-            env=_environment(),
-        )
+        self.process = Child("pipeline.cli", list(map(str, words)), _environment())
 
     @property
     def is_over(self) -> bool:
@@ -90,16 +86,16 @@ class Program:
     def end(self, within: float = 60.0) -> Ended:
         """Wait for its end."""
         said, _ = self.process.communicate(timeout=within)
-        return Ended(self.process.returncode, said)
+        return Ended(self.process.wait(), said)
 
     def __enter__(self) -> Program:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        if not self.process.stdout or not self.process.stdout.closed:
+        self.process.kill()
+        if not self.process.stdout.closed:
             self.process.communicate(timeout=20)
+        self.process.close()
 
 
 def call(*words: str | Path, within: float = 90.0) -> Ended:

@@ -25,7 +25,7 @@ from pipeline.campaign import Campaign
 from pipeline.store import Store
 from pipeline.web import app
 from tests.fakes.called_back import ENVIRONMENT, SHEET
-from tests.fakes.program import ROOT
+from tests.fakes.nursery import ROOT
 
 
 @contextmanager

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.request import ProxyHandler, build_opener
 
 from pipeline.sandbox import Sandbox
 from pipeline.sandbox.pictures import code_of, read_code
+from tests.fakes.nursery import Child
 
 
 @contextmanager
@@ -18,22 +19,22 @@ def sandbox_process(
 ) -> Iterator[Sandbox]:
     """A sandbox on a free loopback port; its process is ended at the end."""
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in switches.items()]
-    command = [sys.executable, "-m", "pipeline.sandbox", "--port=0", f"--key={key}"]
-    with subprocess.Popen(
-        [*command, f"--seed={seed}", "--print-url", *flags], stdout=subprocess.PIPE, text=True
-    ) as process:
+    words = ["--port=0", f"--key={key}", f"--seed={seed}", "--print-url", *flags]
+    process = Child("pipeline.sandbox.__main__", words, os.environ)
+    try:
+        url = process.stdout.readline().strip()
+        if not url.startswith("http"):
+            raise RuntimeError(
+                f"the sandbox ended at once, with exit code {process.wait(10)}: {url}"
+            )
+        yield Sandbox(url, key)
+    finally:
+        process.terminate()
         try:
-            assert process.stdout is not None
-            url = process.stdout.readline().strip()
-            if not url:
-                raise RuntimeError(f"the sandbox ended at once, with exit code {process.wait(10)}")
-            yield Sandbox(url, key)
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+        process.close()
 
 
 def shows(words: str, urls: str) -> bool:

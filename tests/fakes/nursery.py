@@ -1,0 +1,191 @@
+"""Processes that need not load what they run: forked from one that has loaded it all.
+
+An interpreter that loads the program is busy for most of a second, and a test that starts one may
+start six. Each child is a process of its own all the same, with its own start of the program, its
+own signals and its own end; what the program loads, and when, is tested with real interpreters.
+
+`python -m tests.fakes.nursery SOCKET` is the process that forks: an order for each child comes in
+over the socket, with the file that the child speaks into and a socket that tells of its end.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import secrets
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any, NoReturn
+
+ROOT = Path(__file__).resolve().parents[2]
+LOADED = (
+    *("pipeline.cli", "pipeline.running", "pipeline.watching", "pipeline.page", "pipeline.metrics"),
+    *("pipeline.api", "pipeline.media", "pipeline.starting", "pipeline.standing"),
+    *("pipeline.sandbox.__main__", "sqlalchemy.dialects.sqlite", "aiohttp", "cronsim"),
+)
+#: The longest order: an environment and some words.
+LONGEST = 200_000
+
+
+class Child:
+    """One process, as `subprocess` would show it: both of its mouths are `stdout`."""
+
+    def __init__(self, run: str, words: Sequence[str], environment: Mapping[str, str]) -> None:
+        self.args = (run, *words)
+        self.returncode: int | None = None
+        order = {
+            "run": run,
+            "words": words,
+            "environment": dict(environment),
+            "in": str(Path.cwd()),
+        }
+        self._told, telling = socket.socketpair()
+        speech, mouth = os.pipe()
+        self.stdout = os.fdopen(speech, encoding="utf-8")
+        with telling:
+            try:
+                files = [mouth, telling.fileno()]
+                socket.send_fds(_nursery(), [json.dumps(order).encode()], files)
+            finally:
+                os.close(mouth)
+        self.pid = self._number()
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._ended(0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended."""
+        code = self._ended(timeout)
+        if code is None:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        return code
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, None]:
+        """All that it still says, to its end."""
+        until = None if timeout is None else time.monotonic() + timeout
+        said = bytearray()
+        while True:
+            left = None if until is None else max(until - time.monotonic(), 0)
+            if not select.select([self.stdout], [], [], left)[0]:
+                raise subprocess.TimeoutExpired(self.args, timeout or 0, bytes(said))
+            if not (more := os.read(self.stdout.fileno(), 65536)):
+                break
+            said += more
+        self.stdout.close()
+        self.wait(left)
+        return said.decode().replace("\r\n", "\n"), None
+
+    def send_signal(self, number: int) -> None:
+        """Nobody is hit where it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Ask it to end."""
+        self.send_signal(signal.SIGTERM)
+
+    def close(self) -> None:
+        """Forget it, once it has ended."""
+        self.wait(10)
+        self.stdout.close()
+        self._told.close()
+
+    def _ended(self, within: float | None) -> int | None:
+        if self.returncode is None and select.select([self._told], [], [], within)[0]:
+            self.returncode = self._number()
+        return self.returncode
+
+    def _number(self) -> int:
+        told = self._told.recv(4, socket.MSG_WAITALL)
+        assert len(told) == 4, f"nothing more is known of {self.args}"
+        return int.from_bytes(told, "big", signed=True)
+
+
+@cache
+def _nursery() -> socket.socket:
+    """The way to the process that forks. It ends when this one does."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        command = [sys.executable, "-m", "tests.fakes.nursery", str(theirs.fileno())]
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            pass_fds=[theirs.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+
+    def close() -> None:
+        ours.close()
+        process.wait(10)
+
+    atexit.register(close)
+    return ours
+
+
+def _raise_children(orders: socket.socket) -> None:
+    """Fork for each order, until nobody gives any more."""
+    for name in LOADED:
+        importlib.import_module(name)
+    gc.freeze()
+    while True:
+        order, files, *_ = socket.recv_fds(orders, LONGEST, 2)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if not order:
+            return
+        if not os.fork():
+            orders.close()
+            _keep(json.loads(order), *files)
+        for file in files:
+            os.close(file)
+
+
+def _keep(order: dict[str, Any], mouth: int, telling: int) -> NoReturn:
+    """Have a child, and tell its number and its end."""
+    if not (child := os.fork()):
+        os.close(telling)
+        _be(order, mouth)
+    os.close(mouth)
+    with suppress(BrokenPipeError):  # nobody wants to know any more
+        os.write(telling, child.to_bytes(4, "big", signed=True))
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        os.write(telling, code.to_bytes(4, "big", signed=True))
+    os._exit(0)
+
+
+def _be(order: dict[str, Any], mouth: int) -> NoReturn:
+    """Run it as an interpreter of its own would, and end as that does."""
+    os.dup2(mouth, 1)
+    os.dup2(mouth, 2)
+    os.close(mouth)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    os.chdir(order["in"])
+    sys.argv = [order["run"], *order["words"]]
+    # Each child is a start of its own.
+    wiring: Any = importlib.import_module("pipeline.wiring")
+    wiring.BEGAN = wiring.now()
+    wiring.START = f"{wiring.BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    sys.exit(importlib.import_module(order["run"]).main())
+
+
+if __name__ == "__main__":
+    _raise_children(socket.socket(fileno=int(sys.argv[1])))
