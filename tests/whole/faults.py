@@ -21,6 +21,7 @@ from pipeline.core.states import Failed
 from pipeline.sheets.google_writing import Writing
 from pipeline.store import Intent, Refusal
 from pipeline.store import sending as store_sending
+from pipeline.store import turns as store_turns
 
 Fault = Callable[[], AbstractContextManager[Any]]
 
@@ -48,7 +49,7 @@ def row_numbers_kept() -> AbstractContextManager[Any]:
 
 def sent_is_not_recorded_first() -> AbstractContextManager[Any]:
     """The request leaves, and nobody has written down that it would."""
-    return patch.object(store_sending, "_written", lambda connection, batch, limits: None)
+    return patch.object(store_turns, "_write_begun", lambda connection, jobs, batch: [])
 
 
 def a_lost_answer_is_sent_again() -> AbstractContextManager[Any]:
