@@ -29,6 +29,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     config        TOML and environment -> Settings
     trust         whose certificates count
     scheduler     when the next pass is due
+    loop          the event loop that everything async runs in
 
     glance        whether a pass could find anything new, before anything heavy is loaded
     book, clerk   a sheet and its store kept in step, in one worker thread

@@ -53,7 +53,7 @@ from pipeline.core.plan import (
 from pipeline.core.states import Lost, advance, is_open, shown, state_of
 from pipeline.core.webhook import Callback, new_token
 from pipeline.sheets import Sheet
-from pipeline.store import Fact, Intent, Limits, Refusal, Store
+from pipeline.store import Fact, Intent, Limits, Refusal, Store, Turn
 
 #: Only what a reading of the last minute still asks for is sent.
 FRESH = timedelta(seconds=60)
@@ -221,14 +221,24 @@ class Book:
         Lines of a look that is older than a minute, or held, are refused without a reason: the next
         look says what is to become of them.
         """
+        return self.turn((), lines)
+
+    def turn(
+        self, facts: Sequence[Fact], lines: Sequence[Line]
+    ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]]]:
+        """Record what happened and `begin`, all in one commit.
+
+        Where this raises nothing was done, and the facts are still to be recorded.
+        """
         fresh = self.looked_at is not None and self._now() - self.looked_at <= FRESH
-        if not fresh or self.hold:
-            return [], [(line, None) for line in lines]
-        asked = [(line, self._intent(line, len(self._job_of(line).attempts) + 1)) for line in lines]
-        answers = self.store.begin([intent for _, (intent, _) in asked], self.limits)
-        begun: list[Sending] = []
         refused: list[tuple[Line, Refusal | None]] = []
-        for (line, (intent, request)), answer in zip(asked, answers, strict=True):
+        if not fresh or self.hold:
+            refused, lines = [(line, None) for line in lines], ()
+        asked = [(line, self._intent(line, len(self._job_of(line).attempts) + 1)) for line in lines]
+        turn = self.store.turn(facts, [intent for _, (intent, _) in asked], self.limits)
+        self._take_over(facts, turn)
+        begun: list[Sending] = []
+        for (line, (intent, request)), answer in zip(asked, turn.answers, strict=True):
             if isinstance(answer, Attempt):
                 begun.append(Sending(line, answer, request))
                 self._sent_since_claim = True
@@ -240,10 +250,31 @@ class Book:
 
     def record(self, facts: Sequence[Fact]) -> None:
         """Record what happened, all in one commit."""
-        self.store.record(facts)
-        for fact in facts:
-            if job := self.jobs.get(fact.key):
-                self.jobs[fact.key] = _after(job, fact, self._now())
+        self._take_over(facts, self.store.recorded(facts))
+
+    def _take_over(self, facts: Sequence[Fact], turn: Turn) -> None:
+        """Know what a turn has made of the jobs.
+
+        Where others have moved some in between, only what was told here: the rest is for `refresh`,
+        so that it is overheard.
+        """
+        before, after = turn.moved.get(self.key, (-1, -1))
+        alone = before == self._cursor
+        if alone:
+            self._cursor = after
+        for fact, (_, now) in zip(facts, turn.told, strict=True):
+            job = self.jobs.get(fact.key)
+            if now is None or job is None:
+                continue
+            attempts = tuple(
+                one
+                if one.number != fact.number
+                else now
+                if alone
+                else advance(one, fact.event, self._now())
+                for one in job.attempts
+            )
+            self.jobs[fact.key] = replace(job, attempts=attempts)
 
     def open_attempts(self) -> list[tuple[JobKey, Attempt]]:
         """Every attempt whose task the API can still be asked after."""
@@ -623,10 +654,3 @@ def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[tuple
 
 def _where(attempt: Attempt) -> tuple[int, State, str, int | None]:
     return attempt.number, attempt.state, attempt.task_id, attempt.progress
-
-
-def _after(job: Job, fact: Fact, at: datetime) -> Job:
-    attempts = (
-        advance(one, fact.event, at) if one.number == fact.number else one for one in job.attempts
-    )
-    return replace(job, attempts=tuple(attempts))

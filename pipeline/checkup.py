@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import adopting, show, wiring
+from pipeline import adopting, loop, show, wiring
 from pipeline.book import Book
 from pipeline.config import Settings
 from pipeline.core.columns import OURS, read_header
@@ -91,7 +90,7 @@ def _repair(settings: Settings, console: Console) -> None:
             gone = [u for u, p in job.files.items() if not _is_there(settings, p)]
             for url in gone:
                 store.forget_file(job.key, url)
-    outcome = asyncio.run(wiring.run(settings, Asked(limit=0)))
+    outcome = loop.run(wiring.run(settings, Asked(limit=0)))
     if isinstance(outcome, wiring.Busy):
         raise ConfigError(f"{outcome.holder} is at work on {outcome.title}. Try again later.")
     for sentence in outcome.sentences:
@@ -164,7 +163,7 @@ def _of_the_api(settings: Settings) -> Iterator[tuple[Sign, str]]:
     if settings.api_key is None:
         yield "person", "The API key is not set; nothing can be sent."
     elif provider.account:
-        yield asyncio.run(_account(settings))
+        yield loop.run(_account(settings))
 
 
 async def _account(settings: Settings) -> tuple[Sign, str]:

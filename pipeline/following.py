@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,20 +47,26 @@ class Open:
 
 
 class Usual:
-    """How long the tasks of each endpoint take, learnt from those that ended lately."""
+    """How long the tasks of each endpoint take, learnt from those that succeeded lately."""
 
     def __init__(self) -> None:
         self._seen: dict[str, deque[timedelta]] = defaultdict(lambda: deque(maxlen=LATELY))
+        self._learnt: Counter[str] = Counter()
 
-    def learn(self, attempt: Attempt) -> None:
-        """Take note of one that succeeded."""
-        if attempt.state is State.SUCCEEDED and attempt.ended_at:
-            self._seen[attempt.endpoint].append(attempt.ended_at - attempt.sent_at)
+    def learn(self, endpoint: str, took: timedelta) -> bool:
+        """Take note of how long one took at most: whether much of what is known is new."""
+        self._seen[endpoint].append(took)
+        self._learnt[endpoint] += 1
+        return self._learnt[endpoint] % LATELY == 1
 
     def of(self, endpoint: str) -> timedelta | None:
         """The median; None before any has ended."""
         seen = self._seen.get(endpoint)
         return median_low(seen) if seen else None
+
+    def quickest(self, endpoint: str) -> timedelta | None:
+        """The least of them; None before any has ended."""
+        return min(self._seen.get(endpoint, ()), default=None)
 
 
 class Poller:
@@ -86,6 +92,8 @@ class Poller:
         self._silent = 0
         self._stopped = False
         self._usual = Usual()
+        self._heard: list[tuple[Open, Fact]] = []
+        self._recording = asyncio.Lock()
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
         """Ask after the attempt's task from now on; `soon`: in the next round already."""
@@ -101,7 +109,8 @@ class Poller:
     def ended(self, attempt: Attempt) -> None:
         """Others were told how it ended: it need not be asked after any more."""
         self._open.pop(attempt.task_id, None)
-        self._usual.learn(attempt)
+        if attempt.state is State.SUCCEEDED and attempt.ended_at:
+            self._learn(attempt.endpoint, attempt.ended_at - attempt.sent_at)
 
     def expecting(self) -> int:
         """How many open tasks are not overdue: those that are worth waiting for."""
@@ -162,24 +171,36 @@ class Poller:
         late = [(o.key, o.attempt.number) for o in asked.values() if self._is_late(o.attempt)]
         if late:
             await self._clerk.do(self._book.store.asked, late)
-        facts = []
         for task, one in asked.items():
-            one.next_at = max(self._next_at(one.attempt), self._now() + wait)
             event = answers.events.get(task)
+            if isinstance(event, Succeeded):
+                # It had ended when its time to be asked after had come.
+                self._learn(one.attempt.endpoint, one.next_at - one.attempt.sent_at)
+            one.next_at = max(self._next_at(one.attempt), self._now() + wait)
             # Others may have been told how it ended while this answer was on its way.
             if event and task in self._open and self._is_news(one, event):
-                facts.append(Fact(one.key, one.attempt.number, event))
-        if not facts:
-            return
-        await self._clerk.do(self._book.record, facts)
-        for fact in facts:
-            if isinstance(fact.event, Succeeded | Failed):
-                self._open.pop(fact.event.task_id, None)
-                if attempt := self._book.attempt(fact.key, fact.number):
-                    self._usual.learn(attempt)
-                self._sender.at_work.pop((fact.key, fact.number), None)
-                self._sender.heard(succeeded=isinstance(fact.event, Succeeded))
-            self._on_event(fact.key, fact.number, fact.event)
+                self._heard.append((one, Fact(one.key, one.attempt.number, event)))
+        await self._record()
+
+    async def _record(self) -> None:
+        """Record what was heard; the answers that come meanwhile are the next commit."""
+        async with self._recording:
+            heard, self._heard = self._heard, []
+            if not heard:
+                return
+            await self._clerk.do(self._book.record, [fact for _, fact in heard])
+            for one, fact in heard:
+                if isinstance(fact.event, Succeeded | Failed):
+                    self._open.pop(one.attempt.task_id, None)
+                    self._sender.at_work.pop((fact.key, fact.number), None)
+                    self._sender.heard(succeeded=isinstance(fact.event, Succeeded))
+                self._on_event(fact.key, fact.number, fact.event)
+
+    def _learn(self, endpoint: str, took: timedelta) -> None:
+        if self._usual.learn(endpoint, took):
+            for one in self._open.values():
+                if one.attempt.endpoint == endpoint:
+                    one.next_at = min(one.next_at, self._next_at(one.attempt))
 
     def _is_news(self, one: Open, event: Event) -> bool:
         """Whether to record it: a percentage no more often than the sheet is written."""
@@ -195,15 +216,19 @@ class Poller:
         return self._now() - attempt.sent_at > self._pace.give_up_after
 
     def _next_at(self, attempt: Attempt) -> datetime:
-        """When to ask after it next.
+        """When to ask after it next: also when the quickest of its kind have ended.
 
         Of a task that the API calls back about this is a net for calls that were lost: seldom, but
         as often as of any other once it takes longer than tasks of its kind do.
         """
         now, interval = self._now(), self._interval(attempt)
-        usual = self._usual.of(attempt.endpoint)
-        if not attempt.hook or self._is_late(attempt):
+        if self._is_late(attempt):
             return now + interval
+        if not attempt.hook:
+            quickest = self._usual.quickest(attempt.endpoint)
+            due = attempt.sent_at + quickest if quickest else now
+            return due if now < due < now + interval else now + interval
+        usual = self._usual.of(attempt.endpoint)
         if usual is None:
             return now + interval * SELDOM
         return max(now + interval, min(now + interval * SELDOM, attempt.sent_at + usual * LONGER))

@@ -28,12 +28,14 @@ from pipeline.sending import Pace, Sender, Wire
 
 log = logging.getLogger("promptsheet")
 
-#: A look may take a twentieth of the time: a big sheet is written less often.
-SHARE = 20
+#: A look may take a quarter of the time: a very big sheet is written less often.
+SHARE = 3
 #: While sending, the sheet is read anew well before a reading is too old to send on.
 READ_EVERY = 40.0
 #: The lease on a sheet is renewed so often.
 LEASE_EVERY = 10.0
+#: How often a bar is moved: counting what is open for it costs as much as a request.
+REPORT_EVERY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,7 @@ class Runner:
         self._sheet_trouble = ""
         self._next_look = 0.0
         self._looked = 0.0
+        self._told = 0.0
         #: When the first answer is late that somebody else was waiting for, and who is gone.
         self._ripe_at: datetime | None = None
 
@@ -275,7 +278,7 @@ class Runner:
             if self._book.is_called:
                 self._overhear(await self._clerk.do(self._book.overheard))
             self._news.set()
-            await asyncio.sleep(min(self._pace.poll_every.total_seconds() / 4, 1.0))
+            await asyncio.sleep(min(self._pace.poll_every.total_seconds() / 10, 0.5))
 
     async def _renew(self) -> None:
         while True:
@@ -338,6 +341,10 @@ class Runner:
         self.outcome.saved += 1
 
     def _report(self) -> None:
+        now = time.monotonic()
+        if now - self._told < REPORT_EVERY:
+            return
+        self._told = now
         self._tell(
             Progress(
                 sent=self._sender.sent,

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 
-from pipeline import show, wiring
+from pipeline import loop, show, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError
 from pipeline.core.plan import Line
@@ -44,7 +44,7 @@ def run_all(
         async with beside or nullcontext():
             return await passes(settings, asked, accept_columns, console)
 
-    outcomes = asyncio.run(both())
+    outcomes = loop.run(both())
     return max(say(one, console, strict, as_json) for one in outcomes)
 
 
@@ -86,19 +86,19 @@ async def _pass(
 @contextmanager
 def interrupting(end: Callable[[], None]) -> Iterator[None]:
     """Whatever asks us to end calls `end`, once; asked for a second time, the process ends."""
-    loop = asyncio.get_running_loop()
+    here = asyncio.get_running_loop()
 
     def interrupt() -> None:
         end()
         # Whoever asks twice does not want to wait; what was in the air is then `check needed`.
         for one in STOPPING:
-            loop.remove_signal_handler(one)
+            here.remove_signal_handler(one)
 
     for one in STOPPING:
-        loop.add_signal_handler(one, interrupt)
+        here.add_signal_handler(one, interrupt)
     yield
     for one in STOPPING:
-        loop.remove_signal_handler(one)
+        here.remove_signal_handler(one)
 
 
 def say(

@@ -198,19 +198,25 @@ class Sender:
     def _both(
         self, facts: list[Fact], lines: list[Line]
     ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]], StoreError | None]:
-        """Record, then begin. Where the store can do neither, what was heard is kept beside it."""
+        """Record and begin. Where the store cannot do both, what was heard is kept all the same."""
+        if not lines:
+            return [], [], self._recorded(facts)
+        try:
+            return (*self._book.turn(facts, lines), None)
+        except StoreError as trouble:
+            return [], [], self._recorded(facts) or trouble
+
+    def _recorded(self, facts: list[Fact]) -> StoreError | None:
+        """Record what was heard, in the store or else beside it: what the trouble is, if any."""
         try:
             if facts:
                 self._book.record(facts)
         except StoreFull as full:  # it has kept them itself
-            return [], [], full
+            return full
         except StoreError as trouble:
             self._book.store.rescue(facts)
-            return [], [], trouble
-        try:
-            return (*(self._book.begin(lines) if lines else ([], [])), None)
-        except StoreError as trouble:
-            return [], [], trouble
+            return trouble
+        return None
 
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._air.discard(task)

@@ -20,7 +20,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline import web, wiring
+from pipeline import loop, web, wiring
 from pipeline.campaign import Campaign
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, ListenError
@@ -37,7 +37,7 @@ BACKLOG, PATIENCE = 2048, 2
 
 def serve(settings: Sequence[Settings], console: Console) -> int:
     """Receive webhooks and show the page until somebody asks us to end: 0."""
-    asyncio.run(_serve(settings, console))
+    loop.run(_serve(settings, console))
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
 import os
@@ -20,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import adopting, connecting, gallery, running, show, wiring
+from pipeline import adopting, connecting, gallery, loop, running, show, wiring
 from pipeline.config import GoogleSource, Secret, Settings, is_google
 from pipeline.core.columns import ALWAYS
 from pipeline.core.errors import ConfigError, SheetError
@@ -207,7 +206,7 @@ def demo(console: Console, folder: Path, serve: bool = False) -> int:
 
             console.print("Make a row again there, or change the sheet; Ctrl-C ends it.\n")
             return watching.watch([_shown(settings)], console)
-        outcome = asyncio.run(running.passes([settings], Asked(wait=True), False, console))[0]
+        outcome = loop.run(running.passes([settings], Asked(wait=True), False, console))[0]
         taken = sandbox.state()["tasks_taken"]
         if isinstance(outcome, Busy):
             return running.say(outcome, console)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipeline import glance, show, wiring
+from pipeline import glance, loop, show, wiring
 from pipeline.campaign import Campaign
 from pipeline.config import Settings
 from pipeline.core.errors import PromptsheetError
@@ -39,7 +39,7 @@ LISTEN_EVERY = 1.0
 
 def watch(settings: Sequence[Settings], console: Console) -> int:
     """Watch these sheets until somebody asks us to end: 0, or 130 if that interrupted a pass."""
-    return asyncio.run(_watch(settings, console))
+    return loop.run(_watch(settings, console))
 
 
 async def _watch(settings: Sequence[Settings], console: Console) -> int:

@@ -194,11 +194,12 @@ def polls(
 
 def verdict(provider: Provider, endpoint: Endpoint, response: Response, now: datetime) -> Verdict:
     """What an answer to a submission means (the table in the design, section 3)."""
+    meaning = meaning_of(provider, response)
+    if meaning == "taken":
+        return Verdict(_taken(provider, endpoint, response))
     words = reason_of(provider, response)
     wait = retry_after(response, now)
-    match meaning_of(provider, response):
-        case "taken":
-            return Verdict(_taken(provider, endpoint, response))
+    match meaning:
         case "refused":
             return Verdict(Failed(words, refused=True))
         case "busy":

@@ -5,7 +5,8 @@
     sheets      how each sheet stands, its claim, who works on it
     rows        what was written in each row when it was last read
     jobs        the takes of each row, with their attempts, files and history
-    sending     beginning attempts: noted and committed before any request leaves
+    sending     what somebody means to send, and whether it may begin now
+    turns       one commit for what has come back and what may leave; `kept`: jobs in between
     calling     which attempt the API calls back about
     recording   what answers, polls and webhooks tell
     rescue      where that goes while the disk is full
@@ -33,9 +34,10 @@ from pipeline.store.opening import copied, network_file_system, opened, parsed_u
 from pipeline.store.pace import Paces
 from pipeline.store.recording import Recording
 from pipeline.store.rows import Rows
-from pipeline.store.sending import Intent, Limits, Refusal, Sending
+from pipeline.store.sending import Intent, Limits, Refusal
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
 from pipeline.store.troubles import told
+from pipeline.store.turns import Turn
 
 __all__ = [
     "Fact",
@@ -49,6 +51,7 @@ __all__ = [
     "SheetRecord",
     "Spent",
     "Store",
+    "Turn",
     "copied",
     "network_file_system",
     "utc_now",
@@ -60,7 +63,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Sheets, Rows, Jobs, Paces, Budget, Sending, Calling, Recording, Counting):
+class Store(Sheets, Rows, Jobs, Paces, Budget, Calling, Recording, Counting):
     """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
 
     `patience` is how many seconds it waits for other processes before it gives up. `now` must

@@ -10,13 +10,25 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, bindparam, select, update
+from sqlalchemy import (
+    Connection,
+    Dialect,
+    Engine,
+    Insert,
+    Table,
+    bindparam,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from pipeline.store.opening import WRITES
-from pipeline.store.tables import sheets
+from pipeline.store.tables import escaped, sheets
 from pipeline.store.troubles import told
 
 if TYPE_CHECKING:
@@ -26,19 +38,67 @@ T = TypeVar("T")
 #: How many values go into one question: every database has a limit.
 CHUNK = 500
 
+
+class Prepared:
+    """A statement that is spelled once for each dialect, and given plain values in the order of
+    `names`: numbers for moments, escaped texts, JSON.
+
+    For what each row needs again and again: SQLAlchemy looks at every value of every line, and
+    takes ten times as long for that as the database for all the rest.
+    """
+
+    def __init__(self, statement: ClauseElement, *names: str) -> None:
+        self._statement = statement
+        self._names = names
+        self._spelled: dict[str, tuple[str, tuple[int, ...] | None]] = {}
+
+    def each(self, connection: Connection, lines: Sequence[Sequence[object]]) -> int:
+        """Execute it for each line: how many rows that touched in all."""
+        if not lines:
+            return 0
+        text, order = self._for(connection.dialect)
+        if order is None:
+            named = [dict(zip(self._names, line, strict=True)) for line in lines]
+            return connection.exec_driver_sql(text, named).rowcount
+        placed = [tuple([line[at] for at in order]) for line in lines]
+        return connection.exec_driver_sql(text, placed).rowcount
+
+    def first(self, connection: Connection, *values: object) -> Sequence[Any] | None:
+        """The first row that it finds for these values, as plain values; None if there is none."""
+        text, order = self._for(connection.dialect)
+        if order is None:
+            asked = connection.exec_driver_sql(text, dict(zip(self._names, values, strict=True)))
+        else:
+            asked = connection.exec_driver_sql(text, tuple([values[at] for at in order]))
+        return asked.first()
+
+    def _for(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
+        """Its text, and which of the values stands where; None where they are named."""
+        if spelled := self._spelled.get(dialect.name):
+            return spelled
+        keys = self._names if isinstance(self._statement, Insert) else None
+        compiled = self._statement.compile(dialect=dialect, column_keys=keys)
+        assert isinstance(compiled, SQLCompiler)
+        places = compiled.positiontup
+        order = None if places is None else tuple(self._names.index(name) for name in places)
+        self._spelled[dialect.name] = compiled.string, order
+        return compiled.string, order
+
+
 # Built once: building a statement takes longer than running it.
 _NUMBER = select(sheets.c.id).where(sheets.c.key == bindparam("key"))
-_LOCKED = (
-    select(sheets.c.key, sheets.c.id, sheets.c.paused)
-    .where(sheets.c.key.in_(bindparam("keys", expanding=True)))
-    .order_by(sheets.c.id)
-    .with_for_update()
+_LOCKED = Prepared(
+    select(sheets.c.id, sheets.c.paused, sheets.c.moved)
+    .where(sheets.c.key == bindparam("its_key"))
+    .with_for_update(),
+    "its_key",
 )
-_RAISED = (
+_RAISED = Prepared(
     update(sheets)
-    .where(sheets.c.id == bindparam("number"))
-    .values(moved=sheets.c.moved + 1)
-    .returning(sheets.c.moved)
+    .where(sheets.c.id == bindparam("its_number"))
+    .values(moved=sheets.c.moved + literal_column("1"))
+    .returning(sheets.c.moved),
+    "its_number",
 )
 
 
@@ -47,6 +107,8 @@ class LockedSheet(NamedTuple):
 
     number: int
     paused: bool
+    #: Raised by everybody who changes one of its jobs.
+    moved: int
 
 
 class Base:
@@ -106,17 +168,16 @@ def locked(connection: Connection, keys: Iterable[str]) -> dict[str, LockedSheet
     They are held against all others who change jobs until the transaction ends. (In SQLite the
     whole store is: it has no FOR UPDATE, and needs none.)
     """
-    rows = connection.execute(_LOCKED, {"keys": sorted(set(keys))})
-    return {row.key: LockedSheet(row.id, row.paused) for row in rows}
+    # Always in the same order, so that no two wait for each other.
+    found = {key: _LOCKED.first(connection, escaped(key)) for key in sorted(set(keys))}
+    return {key: LockedSheet(row[0], bool(row[1]), row[2]) for key, row in found.items() if row}
 
 
 def stirred(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
     """Number -> its raised `moved`; holds these sheets as `locked` does."""
     # Always in the same order, so that no two wait for each other.
-    return {
-        number: connection.execute(_RAISED, {"number": number}).scalar_one()
-        for number in sorted(set(numbers))
-    }
+    raised = {number: _RAISED.first(connection, number) for number in sorted(set(numbers))}
+    return {number: row[0] for number, row in raised.items() if row}
 
 
 def chunks(values: Sequence[T]) -> Iterator[list[T]]:

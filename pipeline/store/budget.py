@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, select, update
 
 from pipeline.core.errors import StoreError
-from pipeline.store.base import Base, upsert
-from pipeline.store.tables import counters
+from pipeline.store.base import Base, Prepared, upsert
+from pipeline.store.tables import counters, escaped
 
 
 class CounterName(NamedTuple):
@@ -29,22 +29,25 @@ class Spent:
     day: int
 
 
-_HELD = (
-    select(counters.c.credits)
-    .where(*(counters.c[name] == bindparam(name) for name in CounterName._fields))
-    .with_for_update()
+_NAMES = ("its_key", "its_kind", "its_name")
+_IT = (
+    counters.c.api_key == bindparam("its_key"),
+    counters.c.kind == bindparam("its_kind"),
+    counters.c.name == bindparam("its_name"),
 )
-_MOVED = (
+_HELD = Prepared(select(counters.c.credits).where(*_IT).with_for_update(), *_NAMES)
+_RAISED = (
     update(counters)
-    .where(
-        counters.c.api_key == bindparam("its_key"),
-        counters.c.kind == bindparam("its_kind"),
-        counters.c.name == bindparam("its_name"),
-    )
+    .where(*_IT)
     .values(credits=counters.c.credits + bindparam("price", type_=BigInteger))
 )
-_MOVED_WITHIN = _MOVED.where(
-    counters.c.credits + bindparam("price", type_=BigInteger) <= bindparam("cap", type_=BigInteger)
+_MOVED = Prepared(_RAISED, *_NAMES, "price")
+_MOVED_WITHIN = Prepared(
+    _RAISED.where(
+        counters.c.credits + bindparam("more", type_=BigInteger)
+        <= bindparam("cap", type_=BigInteger)
+    ),
+    *(*_NAMES, "price", "more", "cap"),
 )
 
 
@@ -54,12 +57,7 @@ class Budget(Base):
     def spent(self, api_key: str, run: str, day: str) -> Spent:
         """What the two counters hold now."""
         with self._reading() as connection:
-            return Spent(
-                *(
-                    connection.execute(_HELD, name._asdict()).scalar() or 0
-                    for name in counters_of(api_key, run, day)
-                )
-            )
+            return Spent(*(_held(connection, name) or 0 for name in counters_of(api_key, run, day)))
 
 
 def counters_of(api_key: str, run: str, day: str) -> tuple[CounterName, CounterName]:
@@ -70,7 +68,7 @@ def counters_of(api_key: str, run: str, day: str) -> tuple[CounterName, CounterN
 def held(connection: Connection, names: Sequence[CounterName]) -> list[int]:
     """What these counters hold; they cannot be moved by others until the transaction ends."""
     # Always in the same order, so that no two wait for each other.
-    found = {name: connection.execute(_HELD, name._asdict()).scalar() for name in sorted(names)}
+    found = {name: _held(connection, name) for name in sorted(names)}
     missing = [{**name._asdict(), "credits": 0} for name in names if found[name] is None]
     if missing:
         connection.execute(upsert(connection, counters).on_conflict_do_nothing(), missing)
@@ -80,9 +78,12 @@ def held(connection: Connection, names: Sequence[CounterName]) -> list[int]:
 
 def hold(connection: Connection, name: CounterName, price: int, cap: int | None) -> None:
     """Move a counter up by what was found to fit. It never passes its cap, whoever miscounted."""
-    moving = _MOVED if cap is None else _MOVED_WITHIN
-    its = {"its_key": name.api_key, "its_kind": name.kind, "its_name": name.name}
-    if connection.execute(moving, {**its, "price": price, "cap": cap}).rowcount != 1:
+    its = _plain(name)
+    if cap is None:
+        moved = _MOVED.each(connection, [(*its, price)])
+    else:
+        moved = _MOVED_WITHIN.each(connection, [(*its, price, price, cap)])
+    if moved != 1:
         raise StoreError(f"The {name.kind} budget was moved by another program; nothing was begun.")
 
 
@@ -97,3 +98,12 @@ def correct(connection: Connection, changes: Mapping[CounterName, int]) -> None:
                 set_={"credits": counters.c.credits + line.excluded.credits},
             )
         )
+
+
+def _held(connection: Connection, name: CounterName) -> int | None:
+    found = _HELD.first(connection, *_plain(name))
+    return found[0] if found else None
+
+
+def _plain(name: CounterName) -> tuple[str | None, ...]:
+    return escaped(name.api_key), name.kind, escaped(name.name)

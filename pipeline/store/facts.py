@@ -41,7 +41,14 @@ def kind_of(event: Event) -> str:
 
 def to_body(event: Event) -> str:
     """The event's fields as JSON."""
-    return json.dumps(asdict(event), separators=(",", ":"))
+    return json.dumps(_fields(event), separators=(",", ":"))
+
+
+def _fields(event: Event) -> dict[str, object]:
+    fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
+    if isinstance(event, Succeeded):
+        fields["result"] = asdict(event.result)
+    return fields
 
 
 def from_body(kind: str, body: Mapping[str, Any]) -> Event:
@@ -65,7 +72,7 @@ def to_line(fact: Fact, at: datetime) -> str:
             "number": fact.number,
             "at": at.isoformat(),
             "kind": kind_of(fact.event),
-            "body": asdict(fact.event),
+            "body": _fields(fact.event),
         },
         separators=(",", ":"),
     )

@@ -23,10 +23,22 @@ from sqlalchemy import (
 )
 
 from pipeline.core.model import Attempt, Job, JobKey, Result, State
-from pipeline.store.base import Base, chunks, digest, made, number_of, stirred, uncollected, upsert
+from pipeline.store.base import (
+    Base,
+    Prepared,
+    chunks,
+    digest,
+    made,
+    number_of,
+    stirred,
+    uncollected,
+    upsert,
+)
 from pipeline.store.facts import to_result, told_to_people
-from pipeline.store.tables import attempts, events, files, jobs, sheets
+from pipeline.store.tables import attempts, escaped, events, files, jobs, sheets, to_number
 
+#: Job (its number inside the store), attempt, moment, kind and body of one line of history.
+HistoryValues = tuple[int, int, int | None, str, str]
 _STATES = {str(state): state for state in State}
 _NOTHING = Result()
 _decoded = json.JSONDecoder().decode
@@ -37,7 +49,11 @@ _STATE, _COLUMNS, _RESULT = (
 )
 
 
-_RAISED = update(jobs).where(jobs.c.id == bindparam("its_id")).values(moved=bindparam("its"))
+_RAISED = Prepared(
+    update(jobs).where(jobs.c.id == bindparam("its_id")).values(moved=bindparam("its")),
+    *("its", "its_id"),
+)
+_TOLD = Prepared(insert(events).inline(), "job", "number", "at", "kind", "body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +157,7 @@ class Jobs(Base):
             if connection.execute(new).rowcount != 1:
                 return False
             connection.execute(update(jobs).where(jobs.c.id == job).values(moved=moved))
-            history = history_line(job, adopted, self._now(), "adopted")
-            connection.execute(insert(events), [history])
+            write_history(connection, [history_line(job, adopted, self._now(), "adopted")])
             return True
 
     def by_task(self, task_ids: Iterable[str]) -> dict[str, tuple[JobKey, int]]:
@@ -265,16 +280,42 @@ def among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str, 
 
 def raise_jobs(connection: Connection, moved: Mapping[int, int]) -> None:
     """Note that these jobs changed: number inside the store -> the sheet's `moved`."""
-    lines = [{"its_id": number, "its": now} for number, now in moved.items()]
-    connection.execute(_RAISED, lines)
+    _RAISED.each(connection, [(now, number) for number, now in moved.items()])
 
 
 def to_columns(attempt: Attempt) -> dict[str, object]:
     """An attempt as its columns in the store."""
     line = {column.name: getattr(attempt, column.name) for column in ATTEMPT}
-    line["columns"] = json.dumps(attempt.columns)
-    line["result"] = "" if attempt.result == _NOTHING else json.dumps(asdict(attempt.result))
+    line["columns"] = _listed(attempt.columns)
+    line["result"] = to_text(attempt.result)
     return line
+
+
+def to_plain(attempt: Attempt) -> tuple[object, ...]:
+    """The same as plain values, in the order of ATTEMPT."""
+    return (
+        attempt.number,
+        attempt.state.value,
+        escaped(attempt.inputs),
+        _listed(attempt.columns),
+        escaped(attempt.endpoint),
+        attempt.price,
+        to_number(attempt.sent_at),
+        to_number(attempt.deadline),
+        escaped(attempt.task_id),
+        attempt.progress,
+        to_text(attempt.result),
+        escaped(attempt.reason),
+        to_number(attempt.ended_at),
+        attempt.reported,
+        to_number(attempt.asked_at),
+        attempt.hook,
+    )
+
+
+def to_text(result: Result) -> str:
+    """A result as its column in the store."""
+    return "" if result == _NOTHING else json.dumps(asdict(result))
 
 
 def from_columns(fields: list[Any]) -> Attempt:
@@ -285,20 +326,19 @@ def from_columns(fields: list[Any]) -> Attempt:
     return Attempt(*fields)
 
 
-def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> dict[str, object]:
+def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> HistoryValues:
     """The line that begins an attempt's history."""
     begun = {
         "endpoint": attempt.endpoint,
         "price": attempt.price,
         "task_id": attempt.task_id,
     }
-    return {
-        "job": job,
-        "number": attempt.number,
-        "at": at,
-        "kind": kind,
-        "body": json.dumps(begun),
-    }
+    return job, attempt.number, to_number(at), kind, json.dumps(begun)
+
+
+def write_history(connection: Connection, lines: Sequence[HistoryValues]) -> None:
+    """Add lines to the history."""
+    _TOLD.each(connection, lines)
 
 
 def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime) -> None:
@@ -351,6 +391,11 @@ def _in_order(saved: dict[str, str], tried: Sequence[Attempt]) -> dict[str, str]
         return saved
     urls = [url for one in tried for url in (*one.result.urls, one.result.grid_url)]
     return {url: saved[url] for url in (*urls, *sorted(saved)) if url in saved}
+
+
+@lru_cache(maxsize=256)
+def _listed(columns: tuple[str, ...]) -> str:
+    return json.dumps(columns)
 
 
 @lru_cache(maxsize=256)

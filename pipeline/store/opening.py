@@ -27,7 +27,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.core.errors import StoreError
-from pipeline.store.tables import VERSION, meta, metadata
+from pipeline.store.tables import VERSION, meta, metadata, spell_for_postgresql
 from pipeline.store.troubles import told
 
 #: Files there are seen by several machines, and locks by one: two passes would both be alone.
@@ -104,6 +104,7 @@ def _created(connection: Connection) -> dict[str, str]:
     if connection.dialect.name == "postgresql":
         # CREATE TABLE IF NOT EXISTS is not safe there against another one at the same time.
         connection.execute(text("select pg_advisory_xact_lock(7261)"))
+        spell_for_postgresql(metadata)
     if found := _marks(connection):
         return found
     metadata.create_all(connection)

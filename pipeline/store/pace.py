@@ -10,15 +10,15 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from pipeline.store.base import Base, upsert
-from pipeline.store.tables import paces
+from pipeline.store.base import Base, Prepared, upsert
+from pipeline.store.tables import escaped, from_number, paces, to_number
 
 _WINDOW: Final = 62
 
@@ -94,12 +94,14 @@ class Pace:
         return freed
 
 
-_FOUND = select(paces.c.counts, paces.c.not_before).where(paces.c.api_key == bindparam("key"))
-_LOCKED = _FOUND.with_for_update()
-_KEPT = (
+_FOUND = select(paces.c.counts, paces.c.not_before).where(paces.c.api_key == bindparam("its_key"))
+_ASKED = Prepared(_FOUND, "its_key")
+_LOCKED = Prepared(_FOUND.with_for_update(), "its_key")
+_KEPT = Prepared(
     update(paces)
-    .where(paces.c.api_key == bindparam("key"))
-    .values(counts=bindparam("its_counts"), not_before=bindparam("until"))
+    .where(paces.c.api_key == bindparam("its_key"))
+    .values(counts=bindparam("its_counts"), not_before=bindparam("until")),
+    *("its_key", "its_counts", "until"),
 )
 
 
@@ -117,9 +119,8 @@ class Paces(Base):
     def ready_in(self, api_key: str, per_minute: int | None) -> float:
         """Seconds until one more request may leave (0 if now); infinite where none ever may."""
         with self._reading() as connection:
-            found = connection.execute(_FOUND, {"key": api_key}).first()
-        counts, not_before = found or ("{}", None)
-        return _read(counts, not_before, self._now()).ready_in(per_minute)
+            found = _ASKED.first(connection, escaped(api_key))
+        return _read(found or ("{}", None), self._now()).ready_in(per_minute)
 
     def slow_down(self, api_key: str, until: datetime) -> None:
         """Let nothing leave under this API key until then; an earlier, longer wait stands."""
@@ -131,20 +132,21 @@ class Paces(Base):
 
 def pace_of(connection: Connection, api_key: str, at: datetime) -> Pace:
     """The pace of an API key, held against all others until the transaction ends."""
-    found = connection.execute(_LOCKED, {"key": api_key}).first()
+    found = _LOCKED.first(connection, escaped(api_key))
     if found is None:
         new = upsert(connection, paces).values(api_key=api_key, counts="{}")
         connection.execute(new.on_conflict_do_nothing())
         return pace_of(connection, api_key, at)
-    return _read(found.counts, found.not_before, at)
+    return _read(found, at)
 
 
 def keep_pace(connection: Connection, api_key: str, pace: Pace) -> None:
     """Write the pace back."""
-    kept = {"its_counts": json.dumps(pace.counts), "until": pace.not_before}
-    connection.execute(_KEPT, {"key": api_key, **kept})
+    kept = escaped(api_key), json.dumps(pace.counts), to_number(pace.not_before)
+    _KEPT.each(connection, [kept])
 
 
-def _read(counts: str, not_before: datetime | None, at: datetime) -> Pace:
+def _read(found: Sequence[Any], at: datetime) -> Pace:
+    counts, not_before = found
     seconds = {int(second): count for second, count in json.loads(counts).items()}
-    return Pace(at, seconds, not_before).settled()
+    return Pace(at, seconds, from_number(not_before)).settled()

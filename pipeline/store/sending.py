@@ -1,27 +1,17 @@
-"""Beginning attempts: what is noted here, and committed, before any request leaves.
-
-One transaction begins a whole batch. It holds the sheets, the pace and the counters against all
-other processes, so what is decided from them is still true when it is written; the counters are
-moved by conditional updates all the same, which no miscounting gets past.
-"""
+"""What somebody means to send, and whether it may begin now: a whole batch, one after the other."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sqlalchemy import Connection, insert
-
-from pipeline.core.model import Attempt, Job, JobKey, State
+from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.states import state_of
-from pipeline.store.base import Base, LockedSheet, locked, stirred
-from pipeline.store.budget import counters_of, held, hold
-from pipeline.store.jobs import found, history_line, raise_jobs, to_columns
-from pipeline.store.pace import Pace, keep_pace, pace_of
-from pipeline.store.tables import attempts, events
+from pipeline.store.base import LockedSheet
+from pipeline.store.kept import KeptJob
+from pipeline.store.pace import Pace
 
 
 class Refusal(StrEnum):
@@ -69,33 +59,14 @@ class Limits:
     per_minute: int | None = None
 
 
-class Sending(Base):
-    """Beginning attempts."""
-
-    def begin(self, intents: Sequence[Intent], limits: Limits) -> list[Attempt | Refusal]:
-        """The attempts, committed to disk, or why not: one answer for each intent, in order.
-
-        Each is charged to the budget and the pace at once. An intent that does not fit does not
-        keep a later, cheaper one from fitting. Raises StoreFull, and nothing was begun.
-        """
-        if not intents:
-            return []
-        with self._writing() as connection:
-            batch = _looked_up(connection, intents, limits, self._now())
-            answers = [batch.answer(intent) for intent in intents]
-            if batch.begun:
-                _written(connection, batch, limits)
-            return answers
-
-
 @dataclass(slots=True)
-class _Batch:
+class Batch:
     """What there is room for, less and less as the batch is gone through."""
 
     at: datetime
     limits: Limits
     sheets: Mapping[str, LockedSheet]
-    jobs: Mapping[JobKey, tuple[int, Job]]
+    jobs: Mapping[JobKey, KeptJob]
     pace: Pace
     run: int
     day: int
@@ -141,56 +112,10 @@ class _Batch:
     def _may_begin(self, intent: Intent) -> bool:
         if intent.key not in self.jobs or intent.key in self.begun:
             return False
-        _, job = self.jobs[intent.key]
-        last = max((one.number for one in job.attempts), default=0)
-        return state_of(job) is State.PENDING and intent.number == last + 1
+        job = self.jobs[intent.key]
+        last = max(job.tried, default=0)
+        return state_of(job.as_job()) is State.PENDING and intent.number == last + 1
 
 
 def _fits(held: int, price: int, cap: int | None) -> bool:
     return cap is None or held + price <= cap
-
-
-def _looked_up(
-    connection: Connection, intents: Sequence[Intent], limits: Limits, at: datetime
-) -> _Batch:
-    """Everything that the batch depends on, locked: sheets, then pace, then counters."""
-    sheets = locked(connection, {intent.key.sheet for intent in intents})
-    pace = pace_of(connection, limits.api_key, at)
-    run, day = held(connection, counters_of(limits.api_key, limits.run, limits.day))
-    return _Batch(
-        at=at,
-        limits=limits,
-        sheets=sheets,
-        jobs={j.key: (n, j) for n, j in found(connection, [i.key for i in intents]).items()},
-        pace=pace,
-        run=run,
-        day=day,
-    )
-
-
-def _written(connection: Connection, batch: _Batch, limits: Limits) -> None:
-    moved = stirred(connection, [batch.sheets[key.sheet].number for key in batch.begun])
-    lines, history, changed = [], [], {}
-    for key, (intent, attempt) in batch.begun.items():
-        number, _ = batch.jobs[key]
-        lines.append(
-            {
-                **to_columns(attempt),
-                "job": number,
-                "body": json.dumps(intent.body),
-                "api_key": limits.api_key,
-                "run": limits.run,
-                "day": limits.day,
-                "charged": attempt.price,
-            }
-        )
-        history.append(history_line(number, attempt, batch.at, "sent"))
-        changed[number] = moved[batch.sheets[key.sheet].number]
-    connection.execute(insert(attempts), lines)
-    connection.execute(insert(events), history)
-    raise_jobs(connection, changed)
-    price = sum(attempt.price for _, attempt in batch.begun.values())
-    run, day = counters_of(limits.api_key, limits.run, limits.day)
-    hold(connection, day, price, limits.per_day)
-    hold(connection, run, price, limits.per_run)
-    keep_pace(connection, limits.api_key, batch.pace)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import os
 import shutil
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import wiring
+from pipeline import loop, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
@@ -39,7 +38,7 @@ def demo(folder: Path) -> Iterator[Callable[[], Settings]]:
                 settings = wiring.load(folder / "demo.toml", need_key=True)
             finally:
                 del os.environ[KEY]
-            asyncio.run(wiring.run(settings, Asked(wait=True)))
+            loop.run(wiring.run(settings, Asked(wait=True)))
             return wiring.load(folder / "demo.toml")
 
         yield run

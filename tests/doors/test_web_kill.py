@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from pipeline import loop
 from pipeline.core.model import JobKey, State
 from pipeline.store import Store
 from pipeline.store.rescue import SIZE
@@ -83,7 +84,7 @@ def test_whatever_was_answered_before_a_kill_is_in_the_store(tmp_path: Path) -> 
             process.send_signal(signal.SIGKILL)
             return await calling
 
-    caller = asyncio.run(until_killed())
+    caller = loop.run(until_killed())
 
     with Store(settings_in(tmp_path).store_url) as store:
         kept = _kept(store)

@@ -5,7 +5,6 @@ Not in the default run: `pytest -m office`. Needs LibreOffice Calc and a Python 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shutil
 import subprocess
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import wiring
+from pipeline import loop, wiring
 from pipeline.runner import Asked, Outcome
 from pipeline.sandbox import running
 from pipeline.sandbox.server import Sandbox
@@ -140,7 +139,7 @@ class Desk:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OFFICE_TEST_KEY", self.sandbox.key)
             settings = wiring.load(config, need_key=True)
-        outcome = asyncio.run(wiring.run(settings, Asked(wait=wait)))
+        outcome = loop.run(wiring.run(settings, Asked(wait=wait)))
         assert isinstance(outcome, Outcome)
         return outcome
 

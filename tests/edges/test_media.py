@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import loop
 from pipeline.media import Media, NotSaved, file_stem, is_public
 from tests.fakes.raw_server import (
     RawServer,
@@ -34,7 +35,7 @@ PICTURE = answer(200, PNG, Content_Type="image/png")
 
 
 def test_a_picture_is_kept_byte_for_byte_under_its_stem(tmp_path: Path) -> None:
-    name = asyncio.run(saved(tmp_path, PICTURE, stem="r_k3f9-1"))
+    name = loop.run(saved(tmp_path, PICTURE, stem="r_k3f9-1"))
 
     assert (name, (tmp_path / name).read_bytes()) == ("r_k3f9-1.png", PNG)
     assert names_in(tmp_path) == ["r_k3f9-1.png"]
@@ -60,11 +61,11 @@ def test_a_picture_is_kept_byte_for_byte_under_its_stem(tmp_path: Path) -> None:
 def test_the_ending_tells_the_kind(tmp_path: Path, kind: str, start: bytes, ending: str) -> None:
     text = answer(200, start + b"\x00" * 100, Content_Type=kind)
 
-    assert asyncio.run(saved(tmp_path, text)) == f"fox.{ending}"
+    assert loop.run(saved(tmp_path, text)) == f"fox.{ending}"
 
 
 def test_a_file_without_any_type_is_known_by_its_first_bytes(tmp_path: Path) -> None:
-    assert asyncio.run(saved(tmp_path, answer(200, PNG))) == "fox.png"
+    assert loop.run(saved(tmp_path, answer(200, PNG))) == "fox.png"
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_a_file_without_any_type_is_known_by_its_first_bytes(tmp_path: Path) -> 
 def test_what_is_not_kept_leaves_a_sentence_and_nothing_else(
     tmp_path: Path, text: bytes, why: str
 ) -> None:
-    assert asyncio.run(refused(tmp_path, answers(text))) == why
+    assert loop.run(refused(tmp_path, answers(text))) == why
     assert names_in(tmp_path) == []
 
 
@@ -129,7 +130,7 @@ LATE = "The file took longer than 0.4 s."
 def test_half_a_file_is_no_file(tmp_path: Path, script: Script, within: float, why: str) -> None:
     (tmp_path / "fox.png").write_bytes(b"the one from before")
 
-    assert asyncio.run(refused(tmp_path, script, within)) == why
+    assert loop.run(refused(tmp_path, script, within)) == why
     assert names_in(tmp_path) == ["fox.png"]
     assert (tmp_path / "fox.png").read_bytes() == b"the one from before"
 
@@ -137,7 +138,7 @@ def test_half_a_file_is_no_file(tmp_path: Path, script: Script, within: float, w
 def test_the_same_name_again_replaces_the_file(tmp_path: Path) -> None:
     (tmp_path / "fox.png").write_bytes(b"the one from before")
 
-    asyncio.run(saved(tmp_path, PICTURE))
+    loop.run(saved(tmp_path, PICTURE))
 
     assert (tmp_path / "fox.png").read_bytes() == PNG
 
@@ -150,7 +151,7 @@ def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Pat
             for _ in range(2):
                 await media.save(f"{server.url}/a%2Fb/%7Efox.png?X=1%3D%2B&s=a+b", "fox")
 
-    asyncio.run(run())
+    loop.run(run())
 
     first, *lines = server.requests[1].decode().lower().split("\r\n")
     assert first == "get /a%2fb/%7efox.png?x=1%3d%2b&s=a+b http/1.1"
@@ -160,11 +161,11 @@ def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Pat
 def test_a_redirect_at_the_same_place_is_followed(tmp_path: Path) -> None:
     moved = answer(302, b"", Location="/other")
 
-    assert asyncio.run(saved(tmp_path, moved, moved, moved, PICTURE)) == "fox.png"
+    assert loop.run(saved(tmp_path, moved, moved, moved, PICTURE)) == "fox.png"
 
 
 def test_a_link_that_sends_us_round_and_round_is_given_up(tmp_path: Path) -> None:
-    why = asyncio.run(refused(tmp_path, answers(answer(302, b"", Location="/round"))))
+    why = loop.run(refused(tmp_path, answers(answer(302, b"", Location="/round"))))
 
     assert why == "The link sends us on more than 3 times."
 
@@ -207,12 +208,12 @@ NO_ADDRESS = [
 
 @pytest.mark.parametrize("url", PRIVATE)
 def test_a_private_place_is_never_asked(tmp_path: Path, url: str) -> None:
-    assert "private network" in asyncio.run(tried(tmp_path, url))
+    assert "private network" in loop.run(tried(tmp_path, url))
 
 
 @pytest.mark.parametrize("url", NO_ADDRESS)
 def test_what_is_no_plain_web_address_is_never_asked(tmp_path: Path, url: str) -> None:
-    assert asyncio.run(tried(tmp_path, url)) in (
+    assert loop.run(tried(tmp_path, url)) in (
         "The link is not a web address.",
         "The link cannot be read.",
     )
@@ -228,7 +229,7 @@ def test_a_redirect_leads_to_no_such_place_either(tmp_path: Path, url: str) -> N
             moved = answers(answer(302, b"", Location=place), answer(404))
             return await refused(tmp_path, moved)
 
-    asyncio.run(run())
+    loop.run(run())
 
     assert (secret.connections, names_in(tmp_path)) == (0, [])
 
@@ -250,7 +251,7 @@ def test_a_name_is_judged_by_the_very_answer_that_would_be_connected_to(
             await media.save("http://cdn.test/1.png", "fox")
 
     with pytest.raises(NotSaved, match=r"private network \(cdn\.test\)"):
-        asyncio.run(run())
+        asyncio.run(run())  # the standard loop asks what is put in its place here
     assert asked == ["cdn.test"]
 
 
@@ -286,7 +287,7 @@ def test_a_dead_link_is_told_as_one(tmp_path: Path) -> None:
                 await media.save(f"{url}/1.png", "fox")
 
         with pytest.raises(NotSaved, match="cannot be reached"):
-            asyncio.run(run())
+            loop.run(run())
 
 
 @pytest.mark.parametrize(
@@ -311,7 +312,7 @@ def test_a_cell_never_chooses_a_path(text: str, stem: str) -> None:
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with no_file_beyond(1000):
-        why = asyncio.run(refused(tmp_path, answers(PICTURE)))
+        why = loop.run(refused(tmp_path, answers(PICTURE)))
 
     assert why == f"The file cannot be written to {tmp_path}: File too large."
     assert names_in(tmp_path) == []
@@ -320,7 +321,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    why = asyncio.run(refused(tmp_path / "file" / "media", answers(PICTURE)))
+    why = loop.run(refused(tmp_path / "file" / "media", answers(PICTURE)))
 
     assert why.endswith("media: Not a directory.")
 
@@ -346,7 +347,7 @@ def test_a_kill_in_the_middle_leaves_no_half_file_under_the_name(tmp_path: Path)
             await child.wait()
             return names_in(tmp_path)
 
-    left = asyncio.run(run())
+    left = loop.run(run())
 
     assert [Path(name).suffix for name in left] == [".part"]
 
@@ -356,7 +357,7 @@ def test_what_a_killed_process_left_is_swept_away_after_an_hour(tmp_path: Path) 
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
 
-    asyncio.run(saved(tmp_path, PICTURE))
+    loop.run(saved(tmp_path, PICTURE))
 
     assert names_in(tmp_path) == [".new.part", "fox.png"]
 

@@ -17,7 +17,7 @@ from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import state_of
 from pipeline.store import Spent, Store, network_file_system
-from pipeline.store.tables import VERSION, metadata
+from pipeline.store.tables import VERSION, metadata, spell_for_postgresql
 
 STORES = Path(__file__).parents[1] / "stores"
 
@@ -210,6 +210,7 @@ def test_a_store_on_a_network_file_system_is_refused(
 
 def test_the_same_tables_can_be_made_in_postgresql() -> None:
     dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    spell_for_postgresql(metadata)
     made = [str(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables]
     made += [
         str(CreateIndex(index).compile(dialect=dialect))
@@ -218,3 +219,6 @@ def test_the_same_tables_can_be_made_in_postgresql() -> None:
     ]
 
     assert not [text for text in made if "ROWID" in text or "DATETIME" in text]
+    assert [text.rpartition("(hook) ")[2] for text in made if "_by_hook" in text] == [
+        "WHERE hook <> ''"
+    ]

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from pipeline import config
+from pipeline import config, loop
 from pipeline.campaign import Campaign
 from pipeline.store import Store
 from pipeline.web import app
@@ -73,4 +73,4 @@ async def _serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(Path(sys.argv[1])))
+    loop.run(_serve(Path(sys.argv[1])))

@@ -21,6 +21,7 @@ from pipeline.core.states import Failed
 from pipeline.sheets.google_writing import Writing
 from pipeline.store import Intent, Refusal
 from pipeline.store import sending as store_sending
+from pipeline.store import turns as store_turns
 
 Fault = Callable[[], AbstractContextManager[Any]]
 
@@ -48,7 +49,7 @@ def row_numbers_kept() -> AbstractContextManager[Any]:
 
 def sent_is_not_recorded_first() -> AbstractContextManager[Any]:
     """The request leaves, and nobody has written down that it would."""
-    return patch.object(store_sending, "_written", lambda connection, batch, limits: None)
+    return patch.object(store_turns, "_write_begun", lambda connection, jobs, batch: [])
 
 
 def a_lost_answer_is_sent_again() -> AbstractContextManager[Any]:
@@ -78,23 +79,23 @@ def a_failure_undoes_a_success() -> AbstractContextManager[Any]:
 
 def the_number_of_an_attempt_is_ignored() -> AbstractContextManager[Any]:
     """A job that another pass has begun meanwhile is begun once more."""
-    answer = store_sending._Batch.answer
+    answer = store_sending.Batch.answer
 
-    def anyway(self: store_sending._Batch, intent: Intent) -> Attempt | Refusal:
+    def anyway(self: store_sending.Batch, intent: Intent) -> Attempt | Refusal:
         told = answer(self, intent)
         if told is not Refusal.NOT_PENDING or intent.key not in self.jobs:
             return told
-        number, job = self.jobs[intent.key]
-        next_one = max((one.number for one in job.attempts), default=0) + 1
-        free = replace(job, attempts=())
-        self.jobs = {**self.jobs, intent.key: (number, free)}
+        job = self.jobs[intent.key]
+        next_one = max(job.tried, default=0) + 1
+        free = replace(job, tried={})
+        self.jobs = {**self.jobs, intent.key: free}
         attempt = answer(self, replace(intent, number=1))
         if isinstance(attempt, Attempt):
             attempt = replace(attempt, number=next_one)
             self.begun[intent.key] = replace(intent, number=next_one), attempt
         return attempt
 
-    return patch.object(store_sending._Batch, "answer", anyway)
+    return patch.object(store_sending.Batch, "answer", anyway)
 
 
 def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
