@@ -7,6 +7,8 @@ sheet, and read back from it before anything is sent; a job is begun before its 
 
 from __future__ import annotations
 
+import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,6 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import Literal
 
+from pipeline import __version__
 from pipeline.core import cells
 from pipeline.core.columns import (
     ALWAYS,
@@ -49,6 +52,16 @@ from pipeline.core.plan import (
     plan,
     plan_held,
     short_of_budget,
+)
+from pipeline.core.resting import (
+    Parted,
+    Resting,
+    depends,
+    is_usual,
+    left_at_rest,
+    may_stray,
+    parted,
+    stray_lines,
 )
 from pipeline.core.states import Lost, advance, is_open, shown, state_of
 from pipeline.sheets import Sheet
@@ -125,13 +138,29 @@ class Book:
         self._chance = chance
         self._accept_columns = accept_columns
         self._record = store.sheet(self.key)
-        self._memory = store.memory(self.key)
-        self._cursor, _ = store.changed(self.key, 0)
-        self.jobs: dict[JobKey, Job] = store.jobs(self.key)
+        #: What is known of all rows, or of those that had to be looked at so far (`_loaded`).
+        self._memory: Memory
+        self.jobs: dict[JobKey, Job] = {}
+        self._loaded: set[str] | None = None
+        self._cursor = 0
+        #: How often known rows were changed, what lies at rest since, whose jobs moved meanwhile.
+        self._noted, self._resting = store.resting(self.key)
+        self._stirred: set[str] = set()
+        #: Every id that the store knows anything of.
+        self._ids: set[str] = set()
+        #: The reading in rows at rest and others, None where all had to be looked at; and where a
+        #: cell of it does not say the truth.
+        self._parted: Parted | None = None
+        self._untrue: set[int] = set()
+        if self._resting.rows and not accept_columns:
+            self._load_others()
+        else:
+            self._load_all()
         #: What we wrote, and what lay with the sheet when it was last judged.
         self._claim: Claim | None = None
         self._lying: Claim | None = None
         self._sent_since_claim = False
+        self._columns = read_header((), ())
         self._inputs: tuple[str, ...] = ()
         self._names: dict[str, str] = {}
         self._grid: Grid = ()
@@ -151,11 +180,12 @@ class Book:
         began = self._now()
         grid = self.sheet.write(self._patch_for)
         if grid is not self._grid:
-            self._take_in(grid)
+            self._see_what_is_true(grid, self._take_in(grid))
         self.looked_at = began
         self._names = {line.seen.row_id: line.name for line in self.plan.lines if line.name}
         if (self.plan.to_send or self._sent_since_claim) and not self.hold:
             self._own()
+        self._keep_resting()
         self._write_down_jobs()
         self._note_hold(self.hold.sentence if self.hold else "")
         return self.plan
@@ -165,6 +195,7 @@ class Book:
 
         Only for a book over a scratch copy of the store.
         """
+        self._resting = Resting()
         self.refresh()
         self._read(self.sheet.read())
         return self.plan
@@ -173,7 +204,11 @@ class Book:
         """Take over what others have recorded since (a webhook, a command, another process)."""
         self._cursor, moved = self.store.changed(self.key, self._cursor)
         if moved:
-            self.jobs |= self.store.jobs(self.key, only=moved)
+            rows = {key.row_id for key in moved}
+            self._stirred |= rows
+            self._ids |= rows
+            self._load(rows)
+            self.jobs.update(self.store.jobs(self.key, only=moved))
 
     def begin(
         self, lines: Sequence[Line]
@@ -275,10 +310,15 @@ class Book:
 
     def _patch_for(self, grid: Grid) -> Patch:
         columns = self._take_in(grid)
+        patch = self._patch(grid, columns)
+        self._untrue = {place for place, _ in patch}
+        return patch
+
+    def _patch(self, grid: Grid, columns: Columns) -> Patch:
         lines = self.plan.lines
         if self.hold and self.hold.kind == "owner":
             lines = tuple(line for line in lines if self._is_plainly_ours(line, grid, columns))
-        if not lines:
+        if not (lines or self.plan.at_rest):
             return {}  # a sheet without rows keeps its header as it is
         self._make_ours(columns)
         self.newly |= {
@@ -287,7 +327,15 @@ class Book:
             if line.status in NEEDS_A_PERSON
             and columns.cell(grid[line.seen.place], "status") != line.status
         }
-        return cells.patch(lines, grid, columns)
+        return cells.patch(lines, grid, columns, self._looked_at())
+
+    def _see_what_is_true(self, grid: Grid, columns: Columns) -> None:
+        """Where a cell is not as it was written, in what was read back."""
+        patch = cells.patch(self.plan.lines, grid, columns, self._looked_at())
+        self._untrue = {place for place, _ in patch}
+
+    def _looked_at(self) -> Sequence[int] | None:
+        return self._parted.others if self._parted else None
 
     def _take_in(self, grid: Grid) -> Columns:
         """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
@@ -296,12 +344,15 @@ class Book:
         if met_new and self._claim is None and not self.hold:
             self._own()
             # Another pass over this store may have noted these very rows since we began.
-            self._memory = self.store.memory(self.key)
+            if self._loaded is None:
+                self._load_memory()
+            elif self.store.resting(self.key)[0] != self._noted:
+                self._load_all()
             if not self.hold:
                 columns = self._read(grid)
         if self.hold:
             met = tuple(line for line in self.plan.lines if line.seen.known is not None)
-            self.plan = Plan(met)
+            self.plan = replace(self.plan, lines=met)
         if not self.hold or self.hold.kind not in ("owner", "columns"):
             self._note(columns, len(grid))
         return columns
@@ -312,21 +363,124 @@ class Book:
         columns = read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
         ours = self._record.ours or made_by_us(columns, grid)
         check_header(columns, grid, ours, header.fields)
-        rows = list(columns.rows(grid))
-        self._grid, self._inputs = grid, columns.inputs
-        self.hold = self._hold(columns, rows)
+        self._grid, self._columns, self._inputs = grid, columns, columns.inputs
+        rows = self._part(columns, grid)
+        resting = self._parted.statuses if self._parted else Counter[str]()
+        self.hold = self._hold(columns, len(rows) + resting.total())
+        if self.hold and self._parted:
+            rows = self._all_rows(columns, grid)
+            resting = Counter()
         if self.hold and self.hold.kind == "columns":
             seen = match_by_id_alone(rows, self._memory)
             self.plan = plan_held(seen, grid, columns, self.jobs, self.rules, self._now())
             return columns
         memory = self._memory_for(columns, rows)
         seen = match(rows, memory, lambda: new_id(self._chance))
-        self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
+        met = plan(seen, grid, columns, self.jobs, self.rules, self._now())
+        self.plan = replace(met, at_rest=resting)
         self._mark_over_budget()
         return columns
 
+    def _part(self, columns: Columns, grid: Grid) -> list[Marked]:
+        """The rows that have to be looked at, with all that is known of them loaded."""
+        left = self._resting
+        usual = left.rows and is_usual(columns, self._record.ours)
+        if not usual or left.under != self._under(columns):
+            return self._all_rows(columns, grid)
+        self._parted = parts = parted(grid, columns, left, self._stirred)
+        rows = list(columns.rows(grid, parts.others))
+        if may_stray(grid, columns, parts, rows, left):
+            return self._all_rows(columns, grid)
+        self._load(self._ids - parts.resting.keys())
+        return rows
+
+    def _all_rows(self, columns: Columns, grid: Grid) -> list[Marked]:
+        if self._loaded is not None:
+            self._load_all()
+        self._parted = None
+        return list(columns.rows(grid))
+
+    def _under(self, columns: Columns) -> str:
+        """A digest of what decides about every row alike."""
+        header, record = self._header, self._record
+        return depends(
+            *(
+                __version__,
+                time.tzname,
+                self.rules,
+                columns.header,
+                record.ours and sorted(record.ours),
+            ),
+            *(
+                record.columns,
+                sorted(header.titles.items()),
+                list(header.ignore),
+                sorted(header.fields),
+            ),
+        )
+
+    def _load_others(self) -> None:
+        """Have what is known of the rows that are not at rest."""
+        left = self._resting
+        self._ids = {*left.rows, *left.others}
+        self._cursor = left.moved
+        self._memory = self.store.memory(self.key, left.others)
+        self.jobs.update(self.store.jobs_of(self.key, left.others))
+        self._loaded = set(left.others)
+
+    def _load(self, ids: Iterable[str]) -> None:
+        """Have what is known of these rows, too."""
+        missing = set() if self._loaded is None else {*ids} - self._loaded
+        if self._loaded is not None and missing:
+            found, memory = self.store.memory(self.key, missing), self._memory
+            known, past = {**memory.known, **found.known}, {**memory.past, **found.past}
+            self._memory = replace(memory, known=known, past=past)
+            self.jobs.update(self.store.jobs_of(self.key, missing))
+            self._loaded |= missing
+
+    def _load_all(self) -> None:
+        """Have what is known of all rows."""
+        self._load_memory()
+        self._cursor, _ = self.store.changed(self.key, 0)
+        self.jobs.update(self.store.jobs(self.key))
+        self._loaded = None
+        self._ids = self._memory.known.keys() | {key.row_id for key in self.jobs}
+
+    def _load_memory(self) -> None:
+        noted, _ = self.store.resting(self.key)
+        if noted != self._noted:
+            self._noted, self._resting = noted, Resting()
+        self._memory = self.store.memory(self.key)
+
+    def _keep_resting(self) -> None:
+        """Keep which rows need no look the next time, where that is not what was kept."""
+        columns, left, lines = self._columns, self._resting, self.plan.lines
+        if self.hold or not is_usual(columns, self._record.ours):
+            return
+        jobs = defaultdict(list)
+        for key, job in self.jobs.items():
+            jobs[key.row_id].append(job)
+        rows = left_at_rest(lines, self._grid, jobs, self._untrue, self.rules.saves_files)
+        there = self._parted.resting if self._parted else ()
+        rows |= {row_id: left.rows[row_id] for row_id in there}
+        self._ids |= {line.seen.row_id for line in lines}
+        now = Resting(
+            self._under(columns),
+            self._cursor,
+            rows,
+            frozenset(self._ids - rows.keys()),
+            stray_lines(self._grid, columns, lines, self._parted, self._untrue),
+        )
+        is_news = self._stirred or replace(now, moved=left.moved) != left
+        if is_news and self.store.keep_resting(self.key, now, self._noted):
+            self._resting, self._stirred = now, set()
+
     def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:
         memory = self._memory
+        if self._parted:
+            there = self._parted.resting
+            known = {one: row for one, row in memory.known.items() if one not in there}
+            memory = replace(memory, known=known)
         unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
         foreign = self.store.foreign(self.key, unknown) if unknown else {}
         before = memory.columns
@@ -337,6 +491,8 @@ class Book:
         """Remember the reading, where it differs from the last."""
         changed = [one.memory for one in self.plan.lines if one.memory != one.seen.known]
         order = {one.seen.row_id: one.seen.place for one in self.plan.lines}
+        if self._parted:
+            order.update(self._parted.resting)
         kept = believed(columns)
         if not changed and order == self._memory.order and kept == self._record.columns:
             return
@@ -344,6 +500,8 @@ class Book:
         for row_id, place in order.items():
             places[place] = row_id
         self.store.note(self.key, changed, places, kept)
+        self._noted += bool(changed)
+        self._stirred |= {row.row_id for row in changed}
         self._remember(changed, order, kept)
 
     def _remember(
@@ -376,7 +534,7 @@ class Book:
 
     # -- holds -----------------------------------------------------------------------------------
 
-    def _hold(self, columns: Columns, rows: Sequence[Marked]) -> Hold | None:
+    def _hold(self, columns: Columns, rows: int) -> Hold | None:
         if sentence := self._not_the_owner():
             return Hold("owner", sentence)
         other = self._record.config
@@ -387,7 +545,7 @@ class Book:
                 "rows can name an endpoint in a column of that name.",
             )
         accepted = None if self._accept_columns else self._record.columns
-        if sentence := loss(columns, accepted, len(rows), len(self._memory.order)):
+        if sentence := loss(columns, accepted, rows, len(self._memory.order)):
             return Hold("columns", sentence)
         if self.store.sheet(self.key).paused:
             return Hold("paused", f"{self.sheet.title} is paused. Run resume to go on.")
@@ -462,7 +620,8 @@ class Book:
                 self.store.ask(line.job.key, line.asked)
                 if job := self.store.job(line.job.key):
                     self.jobs[job.key] = job
-        self.plan = Plan(tuple(self._with_job(line) for line in self.plan.lines))
+        lines = tuple(self._with_job(line) for line in self.plan.lines)
+        self.plan = replace(self.plan, lines=lines)
 
     def _with_job(self, line: Line) -> Line:
         if not line.endpoint or not line.confirmed:
@@ -498,14 +657,13 @@ class Book:
         if beyond:
             cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
             allowed = {"per_run": self.limits.per_run, "per_day": self.limits.per_day}
-            self.plan = Plan(
-                tuple(
-                    short_of_budget(line, cap, allowed, self.rules)
-                    if line.endpoint and line.seen.row_id in beyond
-                    else line
-                    for line in self.plan.lines
-                )
+            lines = tuple(
+                short_of_budget(line, cap, allowed, self.rules)
+                if line.endpoint and line.seen.row_id in beyond
+                else line
+                for line in self.plan.lines
             )
+            self.plan = replace(self.plan, lines=lines)
 
     def budget_left(self) -> dict[str, int | None]:
         """Credits that may still be spent, by the name of the cap; None where there is no cap."""

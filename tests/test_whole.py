@@ -392,6 +392,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "tasks are strange": (Turn.STRANGE, Turn.CONTRADICT),
     "answers come twice or late": ("callback",),
     "passes die": ("crash with something in hand", "crash inside a look"),
+    "rows are at rest": ("rows not looked at",),
     "passes meet": ("kept out by a lease", "refused to begin"),
     "other stores come": ("start on other", "start on copy"),
 }
@@ -460,7 +461,7 @@ def whole_pass(world: World) -> None:
 
 
 def statuses(one: Pass) -> list[str]:
-    return [line.status for line in one.book.plan.lines]
+    return [*one.book.plan.statuses.elements()]
 
 
 def test_a_backup_made_before_the_last_requests_left_is_held(world: World) -> None:

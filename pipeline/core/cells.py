@@ -7,7 +7,7 @@ pass, and a sheet that already says the truth is not written at all.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pipeline.core import notes
@@ -21,17 +21,21 @@ def patch(
     lines: Sequence[Line],
     grid: Grid,
     columns: Columns,
+    among: Sequence[int] | None = None,
 ) -> Patch:
     """Every cell that does not say the truth, with what it should say.
+
+    `among` are the places that are looked at, where the others are known to say the truth.
 
     Missing columns of ours are added right of the widest row. Rows of strangers stay as they are;
     a result that stands in a line that is no row (an emptied or a total line) is taken away.
     """
     places = dict(columns.index)
-    width = max((len(row) for row in grid), default=0)
     cells: dict[tuple[int, int], str] = {}
-    for name in ALWAYS:
-        if name not in places:
+    missing = [name for name in ALWAYS if name not in places]
+    if missing:
+        width = max((len(row) for row in grid), default=0)
+        for name in missing:
             places[name] = width
             cells[0, width] = columns.title(name)
             width += 1
@@ -53,18 +57,23 @@ def patch(
             beyond = {(line.seen.place, at): "" for _, at in ours if at >= len(row)}
             differing = beyond | differing
         cells.update(differing)
-    cells.update(_stray_results(grid, columns, ours, truths))
+    looked_at = range(1, len(grid)) if among is None else among
+    cells.update(_stray_results(grid, columns, ours, truths, looked_at))
     return cells
 
 
 def _stray_results(
-    grid: Grid, columns: Columns, ours: list[tuple[str, int]], truths: set[str]
+    grid: Grid,
+    columns: Columns,
+    ours: list[tuple[str, int]],
+    truths: set[str],
+    among: Iterable[int],
 ) -> dict[tuple[int, int], str]:
     # A row with words in it is left alone, also one that has no line in this plan (a hold): without
     # its marks a whole copy would look like words typed once more, and be paid for.
     return {
         (place, at): ""
-        for place in range(1, len(grid))
+        for place in among
         if not columns.is_row(grid[place])
         for name, at in ours
         if name in ("row_id", "task_id", "image_urls")

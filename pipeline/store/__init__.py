@@ -4,6 +4,7 @@
     tables      what it is made of
     sheets      how each sheet stands, its claim, who works on it
     rows        what was written in each row when it was last read
+    resting     which rows the last pass left at rest
     jobs        the takes of each row, with their attempts, files and history
     sending     beginning attempts: noted and committed before any request leaves
     recording   what answers, polls and webhooks tell
@@ -28,6 +29,7 @@ from pipeline.store.jobs import HistoryLine, Jobs
 from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
 from pipeline.store.pace import Paces
 from pipeline.store.recording import Recording
+from pipeline.store.resting import Rests
 from pipeline.store.rows import Rows
 from pipeline.store.sending import Intent, Limits, Refusal, Sending
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
@@ -55,7 +57,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Sheets, Rows, Jobs, Paces, Budget, Sending, Recording):
+class Store(Sheets, Rows, Rests, Jobs, Paces, Budget, Sending, Recording):
     """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
 
     `patience` is how many seconds it waits for other processes before it gives up. `now` must

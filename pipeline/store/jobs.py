@@ -88,6 +88,16 @@ class Jobs(Base):
             with uncollected():
                 return {job.key: job for job in _load(connection, _ALL_JOBS, about).values()}
 
+    def jobs_of(self, sheet: str, row_ids: Collection[str]) -> dict[JobKey, Job]:
+        """All jobs of some rows of a sheet."""
+        with self._reading() as connection:
+            number = number_of(connection, sheet)
+            return {
+                job.key: job
+                for chunk in chunks(sorted(row_ids))
+                for job in _load(connection, _SOME_JOBS, {"sheet": number, "ids": chunk}).values()
+            }
+
     def job(self, key: JobKey) -> Job | None:
         """The job, if there is one for this take."""
         return self.jobs(key.sheet, [key]).get(key)

@@ -112,6 +112,7 @@ def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
         for statement in UPGRADES[version]:
             connection.exec_driver_sql(statement)
     if before < VERSION:
+        metadata.create_all(connection)  # tables that are new in it
         found = {**found, "version": str(VERSION)}
         its = update(meta).where(meta.c.name == "version")
         connection.execute(its.values(value=found["version"]))

@@ -138,6 +138,11 @@ class Pass:
     busy: bool = False
 
 
+def places_at_rest(book: Book) -> frozenset[int]:
+    """Where the rows stand that a look had no need to look at."""
+    return frozenset(book._parted.resting.values()) if book._parted else frozenset()
+
+
 class World:
     """Everything, and what must always be true of it."""
 
@@ -494,13 +499,15 @@ class World:
     def assert_rows_are_true(self, one: Pass) -> None:
         """After a quiet look: every result in its own row, and nowhere else."""
         lines = {line.seen.place: line for line in one.book.plan.lines}
+        resting = places_at_rest(one.book)
         shown: dict[str, int] = {}
         ids: set[str] = set()
         for place, (line, cells) in enumerate(
             zip(self.team.lines, self.team.written(), strict=True), start=1
         ):
             planned = lines.get(place)
-            if not line.words or planned is None or planned.foreign:
+            known = place in resting or (planned is not None and not planned.foreign)
+            if not line.words or not known:
                 continue
             urls = cells.get("image_urls", "").split()
             status = cells.get("status", "")
@@ -576,16 +583,17 @@ class World:
             for attempt in job.attempts:
                 settled = attempt.state not in (State.SUBMITTING, State.RUNNING)
                 assert settled, f"{job.key} is {attempt.state} for ever"
-        lines = {line.seen.place: line for line in one.book.plan.lines}
+        foreign = {line.seen.place: line.foreign for line in one.book.plan.lines}
+        foreign |= dict.fromkeys(places_at_rest(one.book), False)
+        self.counts["rows not looked at"] += one.book.plan.at_rest.total()
         for place, (line, cells) in enumerate(
             zip(self.team.lines, self.team.written(), strict=True), start=1
         ):
             if line.words:
-                planned = lines[place]
                 said = cells.get("status", "")
-                good = planned.foreign and line.odd if planned.foreign else self._good(place, cells)
+                good = line.odd if foreign[place] else self._good(place, cells)
                 assert good, f"line {place}, {line}, says {said!r}: {cells.get('note')}"
-                self.counts[f"at rest: {'stranger' if planned.foreign else family(said)}"] += 1
+                self.counts[f"at rest: {'stranger' if foreign[place] else family(said)}"] += 1
 
     def _good(self, place: int, cells: dict[str, str]) -> bool:
         """Whether a row at rest says something that people can see to be so."""
