@@ -11,9 +11,10 @@ import csv
 import io
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self, TextIO
 
 from pipeline.core.model import Grid, Patch
 from pipeline.sheets.delimiters import DELIMITERS, delimiter_of, said
@@ -53,8 +54,15 @@ class CsvText:
     @cached_property
     def grid(self) -> Grid:
         """Every record in order; a blank line is an empty one, so that rows keep their numbers."""
-        lines = io.StringIO(self.text, newline="")
-        return tuple(map(tuple, csv.reader(lines, delimiter=self.delimiter)))
+        return tuple(map(tuple, csv.reader(self._lines(), delimiter=self.delimiter)))
+
+    def _lines(self) -> TextIO:
+        # Decoded bit by bit: all at once it would take four bytes a letter.
+        content = io.BytesIO(self.content)
+        content.seek(len(self.encoding.mark))
+        lines = io.TextIOWrapper(content, self.encoding.codec, newline="")
+        lines.read(len(self.lead))
+        return lines
 
     def patched(self, patch: Patch) -> bytes:
         """The file with those cells changed: the very same bytes where they already say so.
@@ -70,7 +78,7 @@ class CsvText:
         changes = _changes(self.grid, readable)
         if not changes:
             return self.content
-        text = _with_changes(self.text, self.delimiter, changes)
+        text = _with_changes(self.text, self._lines(), self.delimiter, changes)
         return self.encoding.encoded(self.lead + text)
 
 
@@ -89,17 +97,37 @@ def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
     return changes
 
 
-def _with_changes(text: str, delimiter: str, changes: Mapping[int, Mapping[int, str]]) -> str:
-    lines = list(io.StringIO(text, newline=""))
-    reader = csv.reader(lines, delimiter=delimiter)
-    ends = [0, *(reader.line_num for _ in reader)]
-    for row, cells in changes.items():
-        start, end = ends[row], ends[row + 1]
-        record = "".join(lines[start:end])
-        # A header with a strange delimiter in a bare name could be taken for another kind of file.
-        special = DELIMITERS if row == 0 else delimiter
-        lines[start:end] = [_edited(record, delimiter, special, cells), *[""] * (end - start - 1)]
-    return "".join(lines)
+def _with_changes(
+    text: str, lines: TextIO, delimiter: str, changes: Mapping[int, Mapping[int, str]]
+) -> str:
+    measured = _Measured(lines)
+    pieces: list[str] = []
+    kept = start = 0
+    for row, _ in enumerate(csv.reader(measured, delimiter=delimiter)):
+        end = measured.letters
+        if cells := changes.get(row):
+            # A header with a strange delimiter in a bare name could be taken for another kind.
+            special = DELIMITERS if row == 0 else delimiter
+            pieces += text[kept:start], _edited(text[start:end], delimiter, special, cells)
+            kept = end
+        start = end
+    return "".join([*pieces, text[kept:]])
+
+
+class _Measured:
+    """Lines, and how many letters they have had so far."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.letters = 0
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.letters += len(line)
+        return line
 
 
 def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str]) -> str:
