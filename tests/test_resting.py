@@ -225,7 +225,6 @@ def _copies_rest() -> Any:
     "fault",
     [
         _a_copied_id_rests,
-        _moved_jobs_rest,
         _edits_rest,
         _missing_ids_are_forgotten,
         _whoever_waits_rests,
@@ -234,13 +233,20 @@ def _copies_rest() -> Any:
     ids=lambda fault: fault.__name__.strip("_"),
 )
 def test_a_planted_fault_is_seen(fault: Callable[[], Any]) -> None:
-    found = 0
-    for seed in (1, 2, 3, 4):
+    assert is_seen(fault, seeds=(1, 2), examples=25)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_job_that_moved_in_silence_is_seen_in_a_long_run() -> None:
+    assert is_seen(_moved_jobs_rest, seeds=(1, 2, 3), examples=300)
+
+
+def is_seen(fault: Callable[[], Any], seeds: tuple[int, ...], examples: int) -> bool:
+    for seed in seeds:
         with fault(), compared():
             try:
-                run(seed, 40)
+                run(seed, examples)
             except Exception:
-                found = seed
-                break
-
-    assert found
+                return True
+    return False

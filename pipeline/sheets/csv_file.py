@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 from pipeline.core.errors import SheetError
@@ -60,10 +59,12 @@ class CsvSheet:
         Cells that already say so are no change, and without a change the file is not touched.
         """
 
-        text_of = lru_cache(maxsize=1)(self._text)
+        seen: tuple[bytes, Grid] = b"", ()
 
         def change(content: bytes) -> bytes:
-            text = text_of(content)
+            nonlocal seen
+            text = self._text(content)
+            seen = content, text.grid
             try:
                 return text.patched(patch_for(text.grid))
             except CannotHold as lost:
@@ -73,7 +74,8 @@ class CsvSheet:
                 ) from lost
 
         self._content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
-        return text_of(self._content).grid
+        read, grid = seen
+        return grid if self._content == read else self._text(self._content).grid_beside(grid)
 
     def read_claim(self) -> Claim | None:
         """The claim in `NAME.promptsheet` beside the file, or None."""

@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, repeat
 from typing import Self, TextIO
 
 from pipeline.core.model import Grid, Patch
@@ -55,6 +56,14 @@ class CsvText:
     def grid(self) -> Grid:
         """Every record in order; a blank line is an empty one, so that rows keep their numbers."""
         return tuple(map(tuple, csv.reader(self._lines(), delimiter=self.delimiter)))
+
+    def grid_beside(self, earlier: Grid) -> Grid:
+        """The grid; rows that are as they were are the very same, so that both take one's room."""
+        rows = map(tuple, csv.reader(self._lines(), delimiter=self.delimiter))
+        return tuple(
+            was if row == was else row
+            for row, was in zip(rows, chain(earlier, repeat(())), strict=False)
+        )
 
     def _lines(self) -> TextIO:
         # Decoded bit by bit: all at once it would take four bytes a letter.
