@@ -19,6 +19,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
       placing       which cells of a moving sheet were hit, and what to put back
       preview       the picture in a cell
       endpoint      requests for an API, and what its answers mean
+      webhook       where an API calls back, and whether it really is the API
       notes         every sentence that people read in their sheet
       errors        what can go wrong, by whose turn it is
 
@@ -27,19 +28,26 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     api, media    one request out, one response back; saved files
     config        TOML and environment -> Settings
     trust         whose certificates count
+    scheduler     when the next pass is due
 
     glance        whether a pass could find anything new, before anything heavy is loaded
     book, clerk   a sheet and its store kept in step, in one worker thread
     sending       what leaves, and when it must not
     following     asking after tasks, saving pictures
+    intake        what the API calls us with, many calls in one commit
     runner        one pass, from the first look to the last
     adopting      taking over a sheet without paying
     campaign      a configured sheet with its open store
     wiring        Settings -> running parts; the only place that names concrete classes
 
     results, gallery, notebook      what came of it, for people to look at
-    show, running, standing, checkup, starting, cli      the command line
-    web           what others call: the API with its results, a monitor
+    show, running, standing, checkup, connecting, starting, cli      the command line
+    web           all that is served to others
+    hooks         where the API calls back, and who is refused
+    page/         the pictures in a browser, for the people of the sheet
+    metrics       numbers for Prometheus
+    serving       receiver, page and metrics over real sockets: the command `serve`
+    watching      passes on schedule beside them: the command `watch`
 
     sandbox/      a stand-in for the API, which shares no code with the rest
 """

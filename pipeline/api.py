@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -165,7 +165,7 @@ class Api:
         if self._closed:
             raise NotSent("the way to the API is closed already")
         try:
-            return _as_json(request.body)
+            return _as_json(request)
         except (TypeError, ValueError) as error:
             raise NotSent(f"the request cannot be written ({type(error).__name__})") from error
 
@@ -209,10 +209,12 @@ def _usable(api_key: str) -> str:
     return key
 
 
-def _as_json(body: Mapping[str, object] | None) -> bytes | None:
-    if body is None:
+def _as_json(request: Request) -> bytes | None:
+    if request.body is None:
         return None
-    return json.dumps(dict(body), ensure_ascii=False, allow_nan=False).encode()
+    return json.dumps(
+        {**request.body, **request.hidden}, ensure_ascii=False, allow_nan=False
+    ).encode()
 
 
 def _why(cause: BaseException) -> str:

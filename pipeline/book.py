@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +30,7 @@ from pipeline.core.columns import (
     read_header,
 )
 from pipeline.core.endpoint import submission
-from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id
+from pipeline.core.identity import Memory, made_by_us, match, match_by_id_alone, new_id, own_results
 from pipeline.core.model import (
     Attempt,
     Claim,
@@ -62,8 +62,10 @@ from pipeline.core.resting import (
     may_stray,
     parted,
     stray_lines,
+    wander,
 )
 from pipeline.core.states import Lost, advance, is_open, shown, state_of
+from pipeline.core.webhook import Callback, new_token
 from pipeline.sheets import Sheet
 from pipeline.store import Fact, Intent, Limits, Refusal, Store
 
@@ -107,7 +109,8 @@ class Book:
     """One sheet and all that is known of it, for the length of a pass.
 
     Not for two threads at once. `key` is the sheet's name in the store (see `wiring`), `config` the
-    resolved path of the configuration, `accept_columns` believes a reading that lost a column.
+    resolved path of the configuration, `accept_columns` believes a reading that lost a column,
+    `callback` is what the API is told about calling back, `today` the day that is spent on.
     """
 
     def __init__(
@@ -122,6 +125,8 @@ class Book:
         now: Callable[[], datetime],
         chance: Random,
         accept_columns: bool = False,
+        callback: Callback | None = None,
+        today: Callable[[], str] | None = None,
     ) -> None:
         self.sheet = sheet
         self.store = store
@@ -132,11 +137,16 @@ class Book:
         self.hold: Hold | None = None
         #: Rows that began to need a person: what their status cell said was something else.
         self.newly: set[str] = set()
+        #: Seconds from a last word to the cells that say it, of the last look.
+        self.lags: list[float] = []
+        self._telling: list[datetime] = []
         self._header = header
         self._config = config
         self._now = now
         self._chance = chance
         self._accept_columns = accept_columns
+        self._callback, self._today = callback, today
+        self._overheard: list[tuple[JobKey, Attempt]] = []
         self._record = store.sheet(self.key)
         #: What is known of all rows, or of those that had to be looked at so far (`_loaded`).
         self._memory: Memory
@@ -146,6 +156,9 @@ class Book:
         #: How often known rows were changed, what lies at rest since, whose jobs moved meanwhile.
         self._noted, self._resting = store.resting(self.key)
         self._stirred: set[str] = set()
+        #: When all was last taken over, and what was loaded since.
+        self._refreshed_at = now()
+        self._late: set[str] = set()
         #: Every id that the store knows anything of.
         self._ids: set[str] = set()
         #: The reading in rows at rest and others, None where all had to be looked at; and where a
@@ -174,13 +187,20 @@ class Book:
         that were to be written stay in the store, and nothing may then be sent.
         """
         self.plan = Plan()
+        if self._today:
+            # A pass that stays goes on into the next day, and spends on that one.
+            self.limits = replace(self.limits, day=self._today())
         self._record = self.store.sheet(self.key)
         self._expire()
         self.refresh()
+        self._heed_the_page()
         began = self._now()
+        self._telling = []
         grid = self.sheet.write(self._patch_for)
+        self.lags = [(self._now() - ended).total_seconds() for ended in self._telling]
         if grid is not self._grid:
-            self._see_what_is_true(grid, self._take_in(grid))
+            columns = self._take_in(grid)
+            self._untrue = {at for at, _ in self._untruths(grid, columns, self.plan.lines)}
         self.looked_at = began
         self._names = {line.seen.row_id: line.name for line in self.plan.lines if line.name}
         if (self.plan.to_send or self._sent_since_claim) and not self.hold:
@@ -202,13 +222,41 @@ class Book:
 
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
+        since, self._refreshed_at = self._refreshed_at, self._now()
         self._cursor, moved = self.store.changed(self.key, self._cursor)
-        if moved:
-            rows = {key.row_id for key in moved}
-            self._stirred |= rows
-            self._ids |= rows
-            self._load(rows)
-            self.jobs.update(self.store.jobs(self.key, only=moved))
+        if not moved:
+            return
+        self._stir({key.row_id for key in moved})
+        now = self.store.jobs(self.key, only=moved)
+        if self.is_called:
+            before = {key: self.jobs[key] for key in moved if key in self.jobs}
+            rested = {
+                key: _as_it_rested(job, since)
+                for key, job in now.items()
+                if key.row_id in self._late
+            }
+            self._overheard += _news(before | rested, now)
+        self._late.clear()
+        self.jobs.update(now)
+
+    def overheard(self) -> list[tuple[JobKey, Attempt]]:
+        """Refresh: the attempts that others have moved since this was last asked.
+
+        Empty unless the API calls back.
+        """
+        self.refresh()
+        overheard, self._overheard = self._overheard, []
+        return overheard
+
+    @property
+    def is_called(self) -> bool:
+        """Whether the API calls back: then there is something to be overheard."""
+        return self._callback is not None
+
+    def attempt(self, key: JobKey, number: int) -> Attempt | None:
+        """The attempt as this book knows it."""
+        job = self.jobs.get(key)
+        return next((one for one in job.attempts if one.number == number), None) if job else None
 
     def begin(
         self, lines: Sequence[Line]
@@ -286,6 +334,9 @@ class Book:
 
     def name_of(self, key: JobKey) -> str:
         """What the person calls the row, if it has a name in this reading."""
+        place = self._parted.resting.get(key.row_id) if self._parted else None
+        if place is not None:
+            return self._columns.cell(self._grid[place], "name").strip()
         return self._names.get(key.row_id, "")
 
     def is_ripening(self) -> bool:
@@ -311,7 +362,7 @@ class Book:
     def _patch_for(self, grid: Grid) -> Patch:
         columns = self._take_in(grid)
         patch = self._patch(grid, columns)
-        self._untrue = {place for place, _ in patch}
+        self._untrue = {at for at, _ in patch}
         return patch
 
     def _patch(self, grid: Grid, columns: Columns) -> Patch:
@@ -327,15 +378,16 @@ class Book:
             if line.status in NEEDS_A_PERSON
             and columns.cell(grid[line.seen.place], "status") != line.status
         }
-        return cells.patch(lines, grid, columns, self._looked_at())
+        changed = self._untruths(grid, columns, lines)
+        self._telling = list(_last_words(lines, changed, columns))
+        return changed
 
-    def _see_what_is_true(self, grid: Grid, columns: Columns) -> None:
-        """Where a cell is not as it was written, in what was read back."""
-        patch = cells.patch(self.plan.lines, grid, columns, self._looked_at())
-        self._untrue = {place for place, _ in patch}
-
-    def _looked_at(self) -> Sequence[int] | None:
-        return self._parted.others if self._parted else None
+    def _untruths(self, grid: Grid, columns: Columns, lines: Sequence[Line]) -> Patch:
+        """Every cell of the lines looked at that does not say the truth."""
+        believed_in = not self.hold or self.hold.kind not in ("owner", "columns")
+        jobs = self.jobs.values() if believed_in else None
+        among = self._parted.others if self._parted else None
+        return cells.patch(lines, grid, columns, jobs, among)
 
     def _take_in(self, grid: Grid) -> Columns:
         """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
@@ -344,16 +396,12 @@ class Book:
         if met_new and self._claim is None and not self.hold:
             self._own()
             # Another pass over this store may have noted these very rows since we began.
-            if self._loaded is None:
-                self._load_memory()
-            elif self.store.resting(self.key)[0] != self._noted:
-                self._load_all()
-            if not self.hold:
+            if self._others_have_noted() and not self.hold:
                 columns = self._read(grid)
         if self.hold:
             met = tuple(line for line in self.plan.lines if line.seen.known is not None)
             self.plan = replace(self.plan, lines=met)
-        if not self.hold or self.hold.kind not in ("owner", "columns"):
+        if not self.hold or self.hold.kind not in ("owner", "config", "columns"):
             self._note(columns, len(grid))
         return columns
 
@@ -374,7 +422,7 @@ class Book:
             seen = match_by_id_alone(rows, self._memory)
             self.plan = plan_held(seen, grid, columns, self.jobs, self.rules, self._now())
             return columns
-        memory = self._memory_for(columns, rows)
+        memory = self._memory_for(grid, columns, rows)
         seen = match(rows, memory, lambda: new_id(self._chance))
         met = plan(seen, grid, columns, self.jobs, self.rules, self._now())
         self.plan = replace(met, at_rest=resting)
@@ -389,9 +437,9 @@ class Book:
             return self._all_rows(columns, grid)
         self._parted = parts = parted(grid, columns, left, self._stirred)
         rows = list(columns.rows(grid, parts.others))
-        if may_stray(grid, columns, parts, rows, left):
-            return self._all_rows(columns, grid)
         self._load(self._ids - parts.resting.keys())
+        if may_stray(grid, columns, parts, rows, left) or wander(rows, self._memory.known):
+            return self._all_rows(columns, grid)
         return rows
 
     def _all_rows(self, columns: Columns, grid: Grid) -> list[Marked]:
@@ -422,11 +470,18 @@ class Book:
     def _load_others(self) -> None:
         """Have what is known of the rows that are not at rest."""
         left = self._resting
-        self._ids = {*left.rows, *left.others}
-        self._cursor = left.moved
-        self._memory = self.store.memory(self.key, left.others)
-        self.jobs.update(self.store.jobs_of(self.key, left.others))
-        self._loaded = set(left.others)
+        self._cursor, moved = self.store.changed(self.key, left.moved)
+        self._stirred = {key.row_id for key in moved}
+        self._ids = {*left.rows, *left.others, *self._stirred}
+        self._loaded = {*left.others, *self._stirred}
+        self._memory = self.store.memory(self.key, self._loaded)
+        self.jobs.update(self.store.jobs_of(self.key, self._loaded))
+
+    def _stir(self, ids: Collection[str]) -> None:
+        """These rows have to be looked at: something was done about them."""
+        self._stirred.update(ids)
+        self._ids.update(ids)
+        self._load(ids)
 
     def _load(self, ids: Iterable[str]) -> None:
         """Have what is known of these rows, too."""
@@ -437,6 +492,7 @@ class Book:
             self._memory = replace(memory, known=known, past=past)
             self.jobs.update(self.store.jobs_of(self.key, missing))
             self._loaded |= missing
+            self._late |= missing
 
     def _load_all(self) -> None:
         """Have what is known of all rows."""
@@ -447,10 +503,22 @@ class Book:
         self._ids = self._memory.known.keys() | {key.row_id for key in self.jobs}
 
     def _load_memory(self) -> None:
-        noted, _ = self.store.resting(self.key)
+        noted = self.store.noted(self.key)
         if noted != self._noted:
             self._noted, self._resting = noted, Resting()
         self._memory = self.store.memory(self.key)
+
+    def _others_have_noted(self) -> bool:
+        """Whether the rows were noted by somebody else: then what is known is loaded anew."""
+        before = self._memory
+        if self._loaded is None:
+            self._load_memory()
+            return self._memory != before
+        same = self.store.memory(self.key, ()).order == before.order
+        if same and self.store.noted(self.key) == self._noted:
+            return False
+        self._load_all()
+        return True
 
     def _keep_resting(self) -> None:
         """Keep which rows need no look the next time, where that is not what was kept."""
@@ -475,7 +543,20 @@ class Book:
         if is_news and self.store.keep_resting(self.key, now, self._noted):
             self._resting, self._stirred = now, set()
 
-    def _memory_for(self, columns: Columns, rows: Sequence[Marked]) -> Memory:
+    def _heed_the_page(self) -> None:
+        """Take over which rows are to be made again."""
+        pressed = self.store.again(self.key)
+        self._stir(pressed.keys() & self._resting.rows.keys())
+        known = self._memory.known
+        asked = {
+            row_id: replace(known[row_id], again=again)
+            for row_id, again in pressed.items()
+            if row_id in known and known[row_id].again != again
+        }
+        if asked:
+            self._memory = replace(self._memory, known={**known, **asked})
+
+    def _memory_for(self, grid: Grid, columns: Columns, rows: Sequence[Marked]) -> Memory:
         memory = self._memory
         if self._parted:
             there = self._parted.resting
@@ -485,7 +566,12 @@ class Book:
         foreign = self.store.foreign(self.key, unknown) if unknown else {}
         before = memory.columns
         same = before is None or set(columns.inputs) <= before
-        return replace(memory, foreign=foreign, columns=None if same else before)
+        return replace(
+            memory,
+            foreign=foreign,
+            columns=None if same else before,
+            results=own_results(rows, grid, columns, self.jobs.values()),
+        )
 
     def _note(self, columns: Columns, height: int) -> None:
         """Remember the reading, where it differs from the last."""
@@ -542,7 +628,7 @@ class Book:
             return Hold(
                 "config",
                 f"{self.sheet.title} is run by another configuration, {other}. Use that one; its "
-                "rows can name an endpoint in a column of that name.",
+                f"rows can name an endpoint in a column of that name.{self._one_tab()}",
             )
         accepted = None if self._accept_columns else self._record.columns
         if sentence := loss(columns, accepted, rows, len(self._memory.order)):
@@ -558,7 +644,8 @@ class Book:
             return ""
         cure = "If this is the right place to run it from, run doctor --adopt here."
         if lying.store != self.store.id:
-            return f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
+            told = f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
+            return told + self._one_tab()
         record = self.store.sheet(self.key)
         if lying.sheet != self.key:
             return self._under_another_name(lying.sheet, record.place)
@@ -572,6 +659,15 @@ class Book:
                 f"old or a second copy. {cure}"
             )
         return ""
+
+    def _one_tab(self) -> str:
+        """Said where it may be another tab of one file that somebody means."""
+        file, _, _ = self.sheet.title.casefold().partition(", ")
+        if not file.endswith((".xlsx", ".xlsm")):
+            return ""
+        return (
+            " Of a workbook one tab is a sheet: for a second one, save it as a workbook of its own."
+        )
 
     def _under_another_name(self, key: str, place: str) -> str:
         """Why a claim of our own store is for another sheet, where that is a trouble.
@@ -639,6 +735,10 @@ class Book:
         endpoint = self.rules.provider.endpoints[line.endpoint]
         inputs = line.memory.inputs
         request = submission(endpoint, parsed(inputs), self.rules.defaults)
+        hook = ""
+        if self._callback and endpoint.webhook:
+            hook = new_token(self._chance)
+            request = replace(request, hidden=self._callback.fields(hook))
         intent = Intent(
             key=self._key_of(line),
             number=number,
@@ -648,6 +748,7 @@ class Book:
             price=endpoint.credits or 0,
             deadline=endpoint.deadline,
             body=dict(request.body or {}),
+            hook=hook,
         )
         return intent, request
 
@@ -679,6 +780,39 @@ class Book:
         late = self.store.expired(self.key)
         if late:
             self.store.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
+
+
+def _last_words(lines: Sequence[Line], changed: Patch, columns: Columns) -> Iterator[datetime]:
+    """When those jobs ended whose end is written into their cells now."""
+    at = columns.index.get("status")
+    if not changed or at is None:
+        return
+    for line in lines:
+        if line.status in ("done", "failed") and (line.seen.place, at) in changed and line.job:
+            attempt = shown(line.job)
+            if attempt and attempt.ended_at:
+                yield attempt.ended_at
+
+
+def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[tuple[JobKey, Attempt]]:
+    """The attempts that are elsewhere now, by all that others may have moved."""
+    return [
+        (key, attempt)
+        for key, job in now.items()
+        for known in [{_where(one) for one in before[key].attempts} if key in before else set()]
+        for attempt in job.attempts
+        if _where(attempt) not in known
+    ]
+
+
+def _as_it_rested(job: Job, until: datetime) -> Job:
+    """The job as it was when its row lay at rest: then each of its attempts had ended."""
+    ended = (one for one in job.attempts if one.ended_at and one.ended_at <= until)
+    return replace(job, attempts=tuple(ended))
+
+
+def _where(attempt: Attempt) -> tuple[int, State, str, int | None]:
+    return attempt.number, attempt.state, attempt.task_id, attempt.progress
 
 
 def _after(job: Job, fact: Fact, at: datetime) -> Job:

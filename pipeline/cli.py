@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from rich.console import Console
 
     from pipeline.config import Settings
@@ -87,9 +89,8 @@ def run(
     if plan:
         raise typer.Exit(_gravest(configs, lambda one: _show_plan(one, as_json, strict)))
     from pipeline import glance
-    from pipeline.config import load
 
-    settings = [load(path, need_key=True) for path in configs]
+    settings = _loaded(configs, need_key=True)
     if not (sys.stdout.isatty() or as_json or row or strict or accept_columns):
         # Nobody is looking: a sheet that is as the last pass left it costs no more than a glance.
         settings = [one for one in settings if not glance.is_at_rest(one)]
@@ -101,6 +102,7 @@ def run(
         run_all(
             settings,
             _console(),
+            beside=_receiver(settings) if wait else None,
             wait=wait,
             limit=limit,
             row=row,
@@ -109,6 +111,26 @@ def run(
             as_json=as_json,
         )
     )
+
+
+@app.command()
+def watch(configs: Configs) -> None:
+    """Run on schedule, with webhook receiver and page, until it is stopped."""
+    settings = _loaded(configs, need_key=True)
+    _needs_serve()
+    from pipeline import watching
+
+    raise typer.Exit(watching.watch(settings, _console()))
+
+
+@app.command()
+def serve(configs: Configs) -> None:
+    """Webhook receiver and page alone, until it is stopped."""
+    settings = _loaded(configs)
+    _needs_serve()
+    from pipeline import serving
+
+    raise typer.Exit(serving.serve(settings, _console()))
 
 
 @app.command()
@@ -183,6 +205,21 @@ def init(
             show_default=False,
         ),
     ] = None,
+    google: Annotated[
+        str, typer.Option(metavar="URL", help="The address of a Google Sheet.", show_default=False)
+    ] = "",
+    tab: Annotated[
+        str, typer.Option(help="Its tab, if not the one of the address.", show_default=False)
+    ] = "",
+    credentials: Annotated[
+        str,
+        typer.Option(
+            help="Where the key of its account is: file:PATH or env:NAME.", show_default=False
+        ),
+    ] = "",
+    base_url: Annotated[
+        str, typer.Option(help="Something that stands in for Google.", show_default=False)
+    ] = "",
     config: Annotated[
         Path | None, typer.Option(help="Where to write the configuration.", show_default=False)
     ] = None,
@@ -208,17 +245,23 @@ def init(
     wanted = starting.Wanted(
         aspect_ratio, per_day, approval=approval or None, save=False if no_save else None
     )
-    raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted))
+    named = starting.Google(google, tab, credentials, base_url)
+    raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted, named))
 
 
 @app.command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path("demo"),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="With the page in a browser, until it is stopped.")
+    ] = False,
 ) -> None:
     """A sample sheet, filled before your eyes: no key, no cost."""
+    if serve:
+        _needs_serve()
     from pipeline import starting
 
-    raise typer.Exit(starting.demo(_console(), folder))
+    raise typer.Exit(starting.demo(_console(), folder, serve))
 
 
 @app.command(
@@ -230,6 +273,33 @@ def sandbox(context: typer.Context) -> None:
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
+
+
+def _loaded(configs: list[Path], need_key: bool = False) -> list[Settings]:
+    from pipeline.config import load
+
+    return [load(path, need_key=need_key) for path in configs]
+
+
+def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:
+    """What receives webhooks while a run stays, if any configuration asks for it."""
+    if not any(one.webhook.listen for one in settings):
+        return None
+    from pipeline.serving import receiving
+
+    return receiving(settings)
+
+
+def _needs_serve() -> None:
+    """Say what to install if a part of it is missing, before anything has begun."""
+    from importlib.util import find_spec
+
+    from pipeline.core.errors import ConfigError
+
+    if not all(map(find_spec, ("cronsim", "itsdangerous", "prometheus_client"))):
+        raise ConfigError(
+            'This needs more than is installed. Run pip install "promptsheet[serve]".'
+        )
 
 
 def _set_paused(configs: list[Path], *, paused: bool) -> None:

@@ -31,12 +31,15 @@ from pydantic import (
 from pipeline.core.columns import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.endpoint import Provider, problems_with
 from pipeline.core.errors import ConfigError
+from pipeline.scheduler import problem_with
 
 _SPREADSHEET = re.compile(
     r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
 )
 #: A webhook secret must not be found by trying.
 SECRET_LENGTH = 24
+#: Neither must a page token, though wrong ones are slowed down.
+TOKEN_LENGTH = 16
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -72,12 +75,25 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _cron(value: str) -> str:
+    if value.strip() and (problem := problem_with(value)):
+        raise ValueError(problem)
+    return value.strip()
+
+
 def _address(value: str) -> str:
     """An address to listen on, as it is given to `[webhook] listen`; empty for none."""
     found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:/\[\]]+)):(\d{1,5})", value.strip())
     if value.strip() and (found is None or int(found[3]) > 65535):
         raise ValueError('write a host and a port, such as "127.0.0.1:8641"')
     return value.strip()
+
+
+def _page_url(value: str) -> str:
+    url = value.strip().rstrip("/")
+    if url and not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[^\s/?#@:\[\]]+)(:\d+)?", url):
+        raise ValueError('write an address without a path, such as "https://pictures.example.com"')
+    return url
 
 
 def _proxy(value: str) -> str:
@@ -167,9 +183,19 @@ class WebhookTable(_Table):
     trusted_proxies: list[Annotated[str, AfterValidator(_proxy)]] = []
 
 
-class ScheduleTable(_Table):
-    """What a day is."""
+class PageTable(_Table):
+    """Who may look, and where."""
 
+    token: OptionalReference = ""
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8640"
+    public_url: Annotated[str, AfterValidator(_page_url)] = ""
+
+
+class ScheduleTable(_Table):
+    """When passes are due, and what a day is."""
+
+    cron: Annotated[str, AfterValidator(_cron)] = ""
+    every: Wait = timedelta(minutes=1)
     timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 
@@ -186,6 +212,7 @@ class Document(_Table):
     store: StoreTable = StoreTable()
     media: MediaTable = MediaTable()
     webhook: WebhookTable = WebhookTable()
+    page: PageTable = PageTable()
     schedule: ScheduleTable = ScheduleTable()
 
 
@@ -204,6 +231,14 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """When passes are due: a cron line, or else a span."""
+
+    cron: str
+    every: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookSettings:
     """Where the API calls back, and how it is known for the API (`[webhook]`)."""
 
@@ -217,6 +252,20 @@ class WebhookSettings:
     listen: str = ""
     #: Addresses and networks of our own proxies: only they are believed about who calls.
     trusted_proxies: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PageSettings:
+    """Who may look at the page, and where it is (`[page]`)."""
+
+    #: Whether the configuration asks for a page at all.
+    wanted: bool = False
+    #: What people type to get in. None: only the one-time link that is printed at the start.
+    token: Secret | None = None
+    #: HOST:PORT.
+    listen: str = "127.0.0.1:8640"
+    #: What people's browsers call it where it lies behind a proxy or a tunnel; else empty.
+    public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +317,9 @@ class Settings(BaseModel):
     rules: RulesTable
     store_url: str
     media: Path | None
+    schedule: ScheduleSettings
     webhook: WebhookSettings
+    page: PageSettings
     timezone: str
 
     @property
@@ -314,8 +365,13 @@ def load(
     problems += _provider_problems(document, provider)
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
+    if document.schedule.cron and "every" in document.schedule.model_fields_set:
+        problems.append("schedule: cron and every are both set. Leave one of them out.")
     source = _source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
+    page = _page(document, path, environ, problems, need_key)
+    if webhook.public_url and provider.webhook is None:
+        problems.append(f"webhook.public_url: {provider.title} does not call back. Leave it out.")
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     settle, pace = document.sheet.settle, document.pace
@@ -343,16 +399,22 @@ def load(
         rules=document.rules,
         store_url=f"sqlite:///{_resolved(path, document.store.url[len('sqlite:///') :])}",
         media=_resolved(path, document.media.save_to) if document.media.save_to else None,
+        schedule=_schedule(document.schedule),
         webhook=webhook,
+        page=page,
         timezone=document.schedule.timezone,
     )
+
+
+def _schedule(table: ScheduleTable) -> ScheduleSettings:
+    return ScheduleSettings(table.cron, None if table.cron else table.every)
 
 
 def _source(
     table: SheetTable, path: Path, environ: Mapping[str, str], problems: list[str]
 ) -> Path | GoogleSource:
     """Where the sheet lies."""
-    if re.match(r"https?://", table.source.strip(), re.IGNORECASE):
+    if is_google(table.source):
         return _google(table, path, environ, problems)
     file = _resolved(path, table.source)
     kind = file.suffix.casefold()
@@ -367,6 +429,26 @@ def _source(
     beside = [name for name in ("credentials", "base_url") if getattr(table, name)]
     problems += [f"sheet.{name}: is only for a Google Sheet" for name in beside]
     return file
+
+
+def is_google(source: str) -> bool:
+    """Whether a sheet is named by an address, not by a file."""
+    return re.match(r"\s*https?:/", source, re.IGNORECASE) is not None
+
+
+def google_source(
+    source: str, tab: str, credentials: str, base_url: str, path: Path
+) -> GoogleSource:
+    """What a configuration in `path` that says so would mean. Raises ConfigError."""
+    problems: list[str] = []
+    try:
+        table = SheetTable(source=source, tab=tab, credentials=credentials, base_url=base_url)
+    except ValidationError as e:
+        raise ConfigError(*_sentences(e, None)) from None
+    found = _google(table, path, os.environ, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return found
 
 
 def _google(
@@ -487,6 +569,26 @@ def _webhook(
         listen=table.listen,
         trusted_proxies=tuple(table.trusted_proxies),
     )
+
+
+def _page(
+    document: Document, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> PageSettings:
+    table = document.page
+    token = _kept(table.token, path, environ) if table.token else None
+    if table.token and token is None and needed:
+        problems.append(
+            f'page.token: "{table.token}" is not set, missing or empty. Put a token there that '
+            f"nobody can guess, of {TOKEN_LENGTH} characters or more; or leave the line out: a "
+            "link that works once is then printed at the start."
+        )
+    if token and len(token.reveal()) < TOKEN_LENGTH:
+        problems.append(
+            f"page.token: is too short to be safe. Take one of {TOKEN_LENGTH} characters or more, "
+            "such as `openssl rand -hex 16` prints."
+        )
+    wanted = "page" in document.model_fields_set
+    return PageSettings(wanted, token, table.listen, table.public_url)
 
 
 def _public_url_problems(url: str) -> Iterator[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import median_low
 from typing import Protocol
 
 from pipeline.book import Book
@@ -26,6 +28,11 @@ WITHIN = 30.0
 QUESTIONS, DOWNLOADS = 10, 8
 #: How long an API that answers no question is asked again by a pass that waits.
 SILENT_TRIES = 8
+#: What the API calls back about is asked after so many times less often, until it has taken so much
+#: longer than tasks of its kind usually do.
+SELDOM, LONGER = 12, 1.5
+#: How many tasks that ended tell what is usual.
+LATELY = 25
 
 
 @dataclass(slots=True)
@@ -37,6 +44,23 @@ class Open:
     next_at: datetime
     #: When how far it is may be recorded again: not more often than anybody can see it.
     news_at: datetime
+
+
+class Usual:
+    """How long the tasks of each endpoint take, learnt from those that ended lately."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, deque[timedelta]] = defaultdict(lambda: deque(maxlen=LATELY))
+
+    def learn(self, attempt: Attempt) -> None:
+        """Take note of one that succeeded."""
+        if attempt.state is State.SUCCEEDED and attempt.ended_at:
+            self._seen[attempt.endpoint].append(attempt.ended_at - attempt.sent_at)
+
+    def of(self, endpoint: str) -> timedelta | None:
+        """The median; None before any has ended."""
+        seen = self._seen.get(endpoint)
+        return median_low(seen) if seen else None
 
 
 class Poller:
@@ -61,6 +85,7 @@ class Poller:
         self._alone: frozenset[str] = frozenset()
         self._silent = 0
         self._stopped = False
+        self._usual = Usual()
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
         """Ask after the attempt's task from now on; `soon`: in the next round already."""
@@ -70,8 +95,13 @@ class Poller:
         if self._is_late(attempt):
             next_at = (attempt.asked_at or now - self._interval(attempt)) + self._interval(attempt)
         else:
-            next_at = now if soon else now + self._interval(attempt)
+            next_at = now if soon else self._next_at(attempt)
         self._open[attempt.task_id] = Open(key, attempt, next_at, now)
+
+    def ended(self, attempt: Attempt) -> None:
+        """Others were told how it ended: it need not be asked after any more."""
+        self._open.pop(attempt.task_id, None)
+        self._usual.learn(attempt)
 
     def expecting(self) -> int:
         """How many open tasks are not overdue: those that are worth waiting for."""
@@ -134,9 +164,10 @@ class Poller:
             await self._clerk.do(self._book.store.asked, late)
         facts = []
         for task, one in asked.items():
-            one.next_at = self._now() + max(self._interval(one.attempt), wait)
+            one.next_at = max(self._next_at(one.attempt), self._now() + wait)
             event = answers.events.get(task)
-            if event and self._is_news(one, event):
+            # Others may have been told how it ended while this answer was on its way.
+            if event and task in self._open and self._is_news(one, event):
                 facts.append(Fact(one.key, one.attempt.number, event))
         if not facts:
             return
@@ -144,6 +175,8 @@ class Poller:
         for fact in facts:
             if isinstance(fact.event, Succeeded | Failed):
                 self._open.pop(fact.event.task_id, None)
+                if attempt := self._book.attempt(fact.key, fact.number):
+                    self._usual.learn(attempt)
                 self._sender.at_work.pop((fact.key, fact.number), None)
                 self._sender.heard(succeeded=isinstance(fact.event, Succeeded))
             self._on_event(fact.key, fact.number, fact.event)
@@ -160,6 +193,20 @@ class Poller:
 
     def _is_late(self, attempt: Attempt) -> bool:
         return self._now() - attempt.sent_at > self._pace.give_up_after
+
+    def _next_at(self, attempt: Attempt) -> datetime:
+        """When to ask after it next.
+
+        Of a task that the API calls back about this is a net for calls that were lost: seldom, but
+        as often as of any other once it takes longer than tasks of its kind do.
+        """
+        now, interval = self._now(), self._interval(attempt)
+        usual = self._usual.of(attempt.endpoint)
+        if not attempt.hook or self._is_late(attempt):
+            return now + interval
+        if usual is None:
+            return now + interval * SELDOM
+        return max(now + interval, min(now + interval * SELDOM, attempt.sent_at + usual * LONGER))
 
     def _interval(self, attempt: Attempt) -> timedelta:
         """The wait between two questions: an overdue task is asked after ever less often."""

@@ -157,15 +157,15 @@ def _pictures(shown: Shown, side: int) -> tuple[Picture, ...]:
 def _picture(number: int, url: str, file: Path | None, side: int) -> Picture:
     # An address is made a link only if it leads to the web: `javascript:` would run in the page.
     link = url if url.lower().startswith(("https://", "http://")) else ""
-    scaled = _scaled(file, side) if file else None
-    if scaled is None:
+    small = scaled(file, side) if file else None
+    if small is None:
         return Picture(number, url=link, file=file.name if file else "")
-    content, width, height = scaled
+    content, width, height = small
     source = f"data:image/webp;base64,{base64.b64encode(content).decode()}"
     return Picture(number, source, width, height, link, file.name if file else "")
 
 
-def _scaled(file: Path, side: int) -> tuple[bytes, int, int] | None:
+def scaled(file: Path, side: int) -> tuple[bytes, int, int] | None:
     """The picture in a file as WebP, with its width and height; None if there is none in it."""
     import warnings
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipeline import wiring
 from pipeline.config import Settings
+from pipeline.core import notes
 from pipeline.core.columns import Columns, parsed, read_header
 from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.identity import Memory
@@ -90,7 +91,7 @@ def everything(settings: Settings) -> list[Shown]:
         )
     with wiring.scratch_store(settings) as store:
         sheet = wiring.open_sheet(settings, store)
-        view = _View(
+        view = View(
             memory=store.memory(sheet.key),
             said=_said(sheet, settings, store.memory(sheet.key)),
             rules=wiring.rules(settings, sheet.key),
@@ -101,20 +102,21 @@ def everything(settings: Settings) -> list[Shown]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class Said:
     """What a row of the sheet says of itself now."""
 
     name: str
     status: str
     note: str
+    take: str
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
+class View:
     """What is needed beside a job to say how it stands."""
 
     memory: Memory
-    said: Mapping[str, _Said]
+    said: Mapping[str, Said]
     rules: Rules
     media: Path | None
     now: datetime
@@ -125,31 +127,35 @@ class _View:
         return None if place is None else place + 1
 
 
-def _in_order(jobs: Collection[Job], view: _View) -> Iterator[Shown]:
+def _in_order(jobs: Collection[Job], view: View) -> Iterator[Shown]:
     takes: dict[str, list[Job]] = defaultdict(list)
     for job in sorted(jobs, key=lambda job: (job.made_at or view.now, job.key.take)):
         takes[job.key.row_id].append(job)
     in_sheet = sorted(view.memory.order, key=lambda row_id: view.memory.order[row_id])
     for row_id in in_sheet:
         known = view.memory.known.get(row_id)
-        if of_row := takes.pop(row_id, None):
-            yield from _of_row(of_row, known, view)
+        if its := takes.pop(row_id, None):
+            yield from of_row(its, known, view)
         elif known:
-            yield _unanswered(known, view)
-    for of_row in takes.values():
-        yield from _of_row(of_row, None, view)
+            yield unanswered(known, view)
+    for its in takes.values():
+        yield from of_row(its, None, view)
 
 
-def _of_row(jobs: Iterable[Job], known: KnownRow | None, view: _View) -> Iterator[Shown]:
+def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[Shown]:
     """The takes of one row; `known` is what the row holds, None if it is gone."""
     by_take = sorted(jobs, key=lambda job: job.key.take)
-    last = by_take[-1].key.take
+    last, again = by_take[-1].key.take, known.again if known else 0
     for job in by_take:
         # An earlier take is not "edited" by the words that the next one was made from.
-        yield _of_job(job, known if job.key.take == last else None, last + 1, view)
+        is_last = job.key.take == last
+        one = _of_job(job, known if is_last else None, max(last + 1 - again, 1), view)
+        if is_last and again and one.status not in UNSENT:
+            one = replace(one, note=f"{one.note} {notes.asked_on_the_page(last)}".strip())
+        yield one
 
 
-def _of_job(job: Job, known: KnownRow | None, next_take: int, view: _View) -> Shown:
+def _of_job(job: Job, known: KnownRow | None, next_take: int, view: View) -> Shown:
     attempt = shown(job)
     if attempt is None or attempt.state is State.RETURNED:
         return _queued(job, known, view)
@@ -184,7 +190,7 @@ def _of_job(job: Job, known: KnownRow | None, next_take: int, view: _View) -> Sh
     )
 
 
-def _queued(job: Job, known: KnownRow | None, view: _View) -> Shown:
+def _queued(job: Job, known: KnownRow | None, view: View) -> Shown:
     """A job of which nothing is at the API, and nothing ever was."""
     row_id = job.key.row_id
     inputs = known.inputs if known else job.attempts[-1].inputs if job.attempts else "{}"
@@ -192,7 +198,7 @@ def _queued(job: Job, known: KnownRow | None, view: _View) -> Shown:
     return _written(row_id, inputs, job.key.take, status, note, view, job)
 
 
-def _unanswered(known: KnownRow, view: _View) -> Shown:
+def unanswered(known: KnownRow, view: View) -> Shown:
     """A row that no job answers for: it is held back, or new."""
     status, note = _unsent(known.row_id, view, "waiting")
     return _written(known.row_id, known.inputs, known.first_take, status, note, view)
@@ -204,7 +210,7 @@ def _written(
     take: int,
     status: str,
     note: str,
-    view: _View,
+    view: View,
     job: Job | None = None,
 ) -> Shown:
     wrote = parsed(inputs)
@@ -223,40 +229,42 @@ def _written(
     )
 
 
-def _unsent(row_id: str, view: _View, otherwise: str = "queued") -> tuple[str, str]:
+def _unsent(row_id: str, view: View, otherwise: str = "queued") -> tuple[str, str]:
     # Why a row is held back depends on cells that only the sheet holds (skip, approved, a formula),
     # and the last pass wrote the answer there.
     said = view.said.get(row_id)
     return (said.status, said.note) if said and said.status in UNSENT else (otherwise, "")
 
 
-def _name(row_id: str, view: _View) -> str:
+def _name(row_id: str, view: View) -> str:
     said = view.said.get(row_id)
     return said.name if said else ""
 
 
-def _said(sheet: Sheet, settings: Settings, memory: Memory) -> dict[str, _Said]:
+def _said(sheet: Sheet, settings: Settings, memory: Memory) -> dict[str, Said]:
     """What the rows say of themselves, by id; nothing if the sheet is out of reach."""
     try:
-        grid = sheet.read()
+        return said_in(sheet.read(), settings, memory)
     except SheetError:
         return {}
+
+
+def said_in(grid: Grid, settings: Settings, memory: Memory) -> dict[str, Said]:
+    """What the rows of a reading say of themselves, by id."""
     columns = read_header(
         grid[0] if grid else (), settings.fields, settings.titles, settings.ignore
     )
     return dict(_confirmed(grid, columns, memory))
 
 
-def _confirmed(grid: Grid, columns: Columns, memory: Memory) -> Iterator[tuple[str, _Said]]:
+def _confirmed(grid: Grid, columns: Columns, memory: Memory) -> Iterator[tuple[str, Said]]:
     # Ids are sorted apart and copied along: one is believed only beside the words that it had.
     for row in columns.rows(grid):
         known = memory.known.get(row.mark)
         if known and known.inputs == row.inputs:
             cells = grid[row.place]
-            name, status, note = (
-                columns.cell(cells, n).strip() for n in ("name", "status", "note")
-            )
-            yield row.mark, _Said(name, status, note)
+            named = ("name", "status", "note", "take")
+            yield row.mark, Said(*(columns.cell(cells, name).strip() for name in named))
 
 
 def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:

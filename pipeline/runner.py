@@ -20,9 +20,9 @@ from pipeline.book import Book, Sending
 from pipeline.clerk import Clerk
 from pipeline.core.endpoint import Verdict
 from pipeline.core.errors import PromptsheetError, SheetError
-from pipeline.core.model import JobKey, State
+from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.plan import NEEDS_A_PERSON, Line
-from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, advance, gives_back
+from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, gives_back, is_open
 from pipeline.following import Keeper, Poller, Saver
 from pipeline.sending import Pace, Sender, Wire
 
@@ -64,7 +64,17 @@ class Outcome:
     needing: int = 0
     #: A sentence each: a hold, a stop, a sheet or a store out of reach.
     sentences: list[str] = field(default_factory=list)
+    #: A rule of ours stopped the sending.
+    stopped: bool = False
+    #: Where the store's changes stood when the pass last took them over.
+    cursor: int = 0
     code: int = 0
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything came of the pass."""
+        heard = self.new, self.done, self.refused, self.failed, self.lost
+        return any(heard) or bool(self.newly)
 
     def worsen(self, code: int, sentence: str = "") -> None:
         """Note a trouble; the gravest exit code counts."""
@@ -99,11 +109,12 @@ class Runner:
         *,
         now: Callable[[], datetime],
         tell: Callable[[Progress], None] = lambda progress: None,
+        shown: Callable[[float], None] = lambda seconds: None,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> None:
         self.outcome = Outcome(title=book.sheet.title)
         self._book, self._pace, self._asked, self._now, self._tell = book, pace, asked, now, tell
-        self._keep_lease = keep_lease
+        self._keep_lease, self._shown = keep_lease, shown
         self._clerk = Clerk()
         self._sender = Sender(
             book,
@@ -133,6 +144,11 @@ class Runner:
         self._interrupted = True
         self._news.set()
         self._sender.end()
+
+    def look_again(self) -> None:
+        """Look at the sheet soon: it is time, or somebody knows of something new."""
+        self._changed = True
+        self._news.set()
 
     async def run(self) -> Outcome:
         """The pass, from the first look to the last, and what came of it.
@@ -224,6 +240,8 @@ class Runner:
             self._sender.offer(())
         else:
             self._sheet_trouble = ""
+            for seconds in self._book.lags:
+                self._shown(seconds)
             only = self._asked.only or (lambda line: True)
             wanted = () if self._book.hold else plan.to_send
             self._sender.offer(line for line in wanted if line.job and only(line))
@@ -254,6 +272,8 @@ class Runner:
     async def _poll(self) -> None:
         while True:
             await self._poller.round()
+            if self._book.is_called:
+                self._overhear(await self._clerk.do(self._book.overheard))
             self._news.set()
             await asyncio.sleep(min(self._pace.poll_every.total_seconds() / 4, 1.0))
 
@@ -270,11 +290,27 @@ class Runner:
         """A submission was answered, and the answer is recorded."""
         if not gives_back(told.event):
             self.outcome.credits += sending.attempt.price
-        attempt = advance(sending.attempt, told.event, self._now())
         if isinstance(told.event, Accepted):
             self.outcome.new += 1
-            self._poller.follow(sending.key, attempt)
+            # The API may have called already, and have told how it ended.
+            attempt = self._book.attempt(sending.key, sending.attempt.number)
+            if attempt and is_open(attempt):
+                self._poller.follow(sending.key, attempt)
         self._happened(sending.key, sending.attempt.number, told.event)
+
+    def _overhear(self, moved: list[tuple[JobKey, Attempt]]) -> None:
+        """What others recorded: the receiver of the API's calls, here or in another process."""
+        for key, attempt in moved:
+            self._changed = True
+            if attempt.state in (State.SUCCEEDED, State.FAILED):
+                self._poller.ended(attempt)
+                self._sender.at_work.pop((key, attempt.number), None)
+                succeeded = attempt.state is State.SUCCEEDED
+                self._sender.heard(succeeded)
+                told = Succeeded(attempt.result) if succeeded else Failed(attempt.reason)
+                self._happened(key, attempt.number, told)
+            elif is_open(attempt):
+                self._poller.follow(key, attempt)
 
     def _happened(self, key: JobKey, number: int, event: Event) -> None:
         """Count what was recorded, and see to what follows from it."""
@@ -295,8 +331,7 @@ class Runner:
 
     def _stale(self) -> None:
         """Lines were refused that a look must say more about."""
-        self._changed = True
-        self._news.set()
+        self.look_again()
 
     def _saved(self) -> None:
         self._changed = True
@@ -321,10 +356,12 @@ class Runner:
         outcome.statuses = book.plan.statuses
         outcome.needing = sum(outcome.statuses[status] for status in NEEDS_A_PERSON)
         outcome.newly = len(book.newly)
+        outcome.cursor = book.cursor
         if book.hold:
             outcome.worsen(1, book.hold.sentence)
         if stop := self._sender.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
+            outcome.stopped = not stop.out_of_reach
         troubles = self._sheet_trouble, self._sender.trouble, self._poller.trouble
         for trouble in filter(None, troubles):
             outcome.worsen(3, trouble)

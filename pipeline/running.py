@@ -6,7 +6,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 
@@ -31,11 +31,20 @@ def run_all(
     accept_columns: bool = False,
     strict: bool = False,
     as_json: bool = False,
+    beside: AbstractAsyncContextManager[object] | None = None,
 ) -> int:
-    """One pass over each sheet, all at once: the gravest exit code."""
+    """One pass over each sheet, all at once: the gravest exit code.
+
+    `beside` is what is open meanwhile.
+    """
     only = _only(settings, row, console, quiet=as_json) if row else None
     asked = Asked(wait=wait, limit=limit, only=only)
-    outcomes = asyncio.run(passes(settings, asked, accept_columns, console))
+
+    async def both() -> list[Outcome | Busy]:
+        async with beside or nullcontext():
+            return await passes(settings, asked, accept_columns, console)
+
+    outcomes = asyncio.run(both())
     return max(say(one, console, strict, as_json) for one in outcomes)
 
 
@@ -44,7 +53,12 @@ async def passes(
 ) -> list[Outcome | Busy]:
     """A pass over each sheet, all at once, with bars on a terminal; interrupted as one."""
     runners: list[Runner] = []
-    with _interrupting(runners), show.bars(console, console.is_terminal) as progress:
+
+    def end() -> None:
+        for runner in runners:
+            runner.interrupt()
+
+    with interrupting(end), show.bars(console, console.is_terminal) as progress:
         return await asyncio.gather(
             *(_pass(one, asked, accept_columns, progress, runners.append) for one in settings)
         )
@@ -70,13 +84,12 @@ async def _pass(
 
 
 @contextmanager
-def _interrupting(runners: list[Runner]) -> Iterator[None]:
-    """Whatever asks us to end: nothing more leaves, what is in the air is awaited, then 130."""
+def interrupting(end: Callable[[], None]) -> Iterator[None]:
+    """Whatever asks us to end calls `end`, once; asked for a second time, the process ends."""
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
-        for runner in runners:
-            runner.interrupt()
+        end()
         # Whoever asks twice does not want to wait; what was in the air is then `check needed`.
         for one in STOPPING:
             loop.remove_signal_handler(one)

@@ -11,7 +11,8 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,8 +20,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import adopting, gallery, running, show, wiring
-from pipeline.config import Secret, Settings
+from pipeline import adopting, connecting, gallery, running, show, wiring
+from pipeline.config import GoogleSource, Secret, Settings, is_google
 from pipeline.core.columns import ALWAYS
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.runner import Asked
@@ -38,8 +39,7 @@ CONFIG = """\
 # Every key there is, with its meaning, stands in configs/example.toml.
 
 [sheet]
-source = {source}
-
+{sheet}
 [provider]
 name = "apiframe"
 endpoint = "imagine"
@@ -51,6 +51,10 @@ per_day = {per_day}
 {rules}
 [media]
 save_to = {save_to}
+"""
+GOOGLE = """\
+source = {source}
+credentials = {credentials}    # where the key is kept, never the key itself
 """
 DEFAULTS = """
 [defaults]                          # where a row leaves its cell empty
@@ -77,41 +81,98 @@ class Wanted:
     save: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Google:
+    """What was said of a Google Sheet; empty is what nobody has said."""
+
+    address: str = ""
+    tab: str = ""
+    credentials: str = ""
+    base_url: str = ""
+
+
 def init(
-    console: Console, sheet: Path | None, config: Path | None, adopt: bool, wanted: Wanted
+    console: Console,
+    sheet: Path | None,
+    config: Path | None,
+    adopt: bool,
+    wanted: Wanted,
+    google: Google,
 ) -> int:
     """Write a configuration beside the sheet, and the sheet if there is none; overwrite nothing.
 
     Who says nothing at all is asked, on a terminal. With `adopt` the columns that another tool
     filled become ours, though they hold text.
     """
-    silent = sheet is None and config is None and not adopt and wanted == Wanted()
+    if sheet is not None and google.address:
+        raise ConfigError("Name a file or a Google Sheet, not both.")
+    if not google.address and google != Google():
+        raise ConfigError("--tab, --credentials and --base-url are for --google.")
+    silent = not (sheet or config or adopt or google.address) and wanted == Wanted()
     asks = silent and sys.stdin.isatty() and console.is_terminal
     if asks:
         console.print("Press Enter where what stands in [brackets] is right.\n", markup=False)
-        sheet = _ask("Which CSV or Excel file? A new one is made", SHEET_NAME, _sheet_named)
+        question = "Which CSV or Excel file? A new one is made. Or the address of a Google Sheet"
+        answer = _ask(question, SHEET_NAME, _sheet_named)
+        sheet, google = (answer, google) if isinstance(answer, Path) else (None, answer)
+    if google.address:
+        return _init_google(console, google, config or Path(CONFIG_NAME), adopt, wanted, asks)
     sheet = _usable(sheet or Path(SHEET_NAME))
     config = config or sheet.parent / CONFIG_NAME
     if config.exists():
         if (other := wiring.load(config).source) != sheet.resolve():
             raise ConfigError(f"{config} is for {other}. Name another one with --config.")
         if wanted != Wanted():
-            raise ConfigError(
-                f"{config} is there already, and stays as it is. Change it with an editor, or name "
-                "another one with --config."
-            )
+            raise ConfigError(_stays(config))
     elif asks:
         wanted = _asked()
         console.print()
     _check(wanted)
     _write_sheet(console, sheet, wanted)
-    is_new = _write_config(console, config, sheet, wanted)
+    source = os.path.relpath(sheet.resolve(), config.resolve().parent)
+    is_new = _write_config(console, config, _says_file(source), wanted)
+    return _finish(console, config, is_new, adopt)
+
+
+def _init_google(
+    console: Console, google: Google, config: Path, adopt: bool, wanted: Wanted, asks: bool
+) -> int:
+    """The same for a Google Sheet: access is tried first, and nothing is written before it is."""
+    if is_there := config.exists():
+        source = wiring.load(config).source
+        named = connecting.named(google.address, google.tab, "", "", config)
+        same = isinstance(source, GoogleSource) and source.spreadsheet == named.spreadsheet
+        if not isinstance(source, GoogleSource) or not same:
+            raise ConfigError(f"{config} is for another sheet. Name another one with --config.")
+        if wanted != Wanted():
+            raise ConfigError(_stays(config))
+        credentials = ""
+    else:
+        credentials = google.credentials or connecting.key_beside(config)
+        if not credentials.startswith(("file:", "env:")):
+            here = Path(credentials).expanduser().resolve()
+            credentials = f"file:{os.path.relpath(here, config.resolve().parent)}"
+        source = connecting.named(google.address, google.tab, credentials, google.base_url, config)
+    sheet = connecting.connect(console, source, credentials)
+    if asks and not is_there:
+        wanted = _asked()
+        console.print()
+    _check(wanted)
+    is_new = _write_config(console, config, _says_google(sheet), wanted)
+    connecting.lay_out(console, sheet, _new_rows(wanted), wiring.load(config))
+    return _finish(console, config, is_new, adopt)
+
+
+def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
+    """Say where things stand, and which command comes next."""
     settings = wiring.load(config)
     if adopt:
         _take_over(console, settings)
     with wiring.previewing(settings) as book:
         statuses = book.plan.statuses
-        console.print(_ready(len(book.plan.to_send), statuses["needs approval"]), markup=False)
+        # A row that was just seen for the first time settles for a moment.
+        ready = len(book.plan.to_send) + statuses["waiting"]
+        console.print(_ready(ready, statuses["needs approval"]), markup=False)
     console.print("See what a run would do:\n")
     path = shlex.quote(str(config))
     _command(console, f"promptsheet run {path} --plan")
@@ -126,8 +187,11 @@ def init(
     return 0
 
 
-def demo(console: Console, folder: Path) -> int:
-    """Run the sample sheet against the sandbox: rows in the terminal, pictures on a page."""
+def demo(console: Console, folder: Path, serve: bool = False) -> int:
+    """Run the sample sheet against the sandbox: rows in the terminal, pictures on a page.
+
+    With `serve` the page is there at once, and stays until somebody asks us to end.
+    """
     from pipeline.sandbox import running as sandbox_running
 
     config = _copy_sample(folder)
@@ -138,6 +202,11 @@ def demo(console: Console, folder: Path) -> int:
         settings = wiring.load(config).model_copy(
             update={"base_url": sandbox.url, "api_key": Secret("demo")}
         )
+        if serve:
+            from pipeline import watching
+
+            console.print("Make a row again there, or change the sheet; Ctrl-C ends it.\n")
+            return watching.watch([_shown(settings)], console)
         outcome = asyncio.run(running.passes([settings], Asked(wait=True), False, console))[0]
         taken = sandbox.state()["tasks_taken"]
         if isinstance(outcome, Busy):
@@ -154,6 +223,13 @@ def demo(console: Console, folder: Path) -> int:
     console.print("Change a prompt, sort the rows, and run it again: nothing is paid twice.")
     # Rows that need a person are part of the sample; only a pass that went wrong is an error.
     return outcome.code if outcome.code > 1 else 0
+
+
+def _shown(settings: Settings) -> Settings:
+    """The sample with a page, looked after every few seconds; a port that is taken is no matter."""
+    page = replace(settings.page, wanted=True, listen="127.0.0.1:0")
+    schedule = replace(settings.schedule, cron="", every=timedelta(seconds=2))
+    return settings.model_copy(update={"page": page, "schedule": schedule})
 
 
 def _asked() -> Wanted:
@@ -179,7 +255,17 @@ def _ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
     return answer
 
 
-def _sheet_named(text: str) -> Path:
+def _stays(config: Path) -> str:
+    return (
+        f"{config} is there already, and stays as it is. Change it with an editor, or name "
+        "another one with --config."
+    )
+
+
+def _sheet_named(text: str) -> Path | Google:
+    if is_google(text):
+        connecting.named(text, "", "", "", Path(CONFIG_NAME))
+        return Google(text.strip())
     # A file that is dragged into a terminal comes in quotation marks.
     return _usable(Path(text.strip().strip("'\"")).expanduser())
 
@@ -211,7 +297,7 @@ def _check(wanted: Wanted) -> None:
     """Raises ConfigError, before anything is made, if the configuration could not be used."""
     with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
         trial = Path(folder) / CONFIG_NAME
-        trial.write_text(_config(SHEET_NAME, wanted), "utf-8")
+        trial.write_text(_config(_says_file(SHEET_NAME), wanted), "utf-8")
         try:
             settings = wiring.load(trial)
         except ConfigError as e:
@@ -228,10 +314,19 @@ def _without(starts: tuple[str, ...], text: str) -> str:
     return text
 
 
-def _config(source: str, wanted: Wanted) -> str:
+def _says_file(source: str) -> str:
+    return f"source = {_toml(source)}\n"
+
+
+def _says_google(sheet: connecting.Connected) -> str:
+    says = GOOGLE.format(source=_toml(sheet.address), credentials=_toml(sheet.credentials))
+    return says + (f"base_url = {_toml(sheet.base_url)}\n" if sheet.base_url else "")
+
+
+def _config(sheet: str, wanted: Wanted) -> str:
     per_day = PER_DAY if wanted.per_day is None else wanted.per_day
     return CONFIG.format(
-        source=_toml(source),
+        sheet=sheet,
         defaults=DEFAULTS.format(aspect_ratio=_toml(wanted.aspect_ratio))
         if wanted.aspect_ratio
         else "",
@@ -259,12 +354,17 @@ def _write_sheet(console: Console, sheet: Path, wanted: Wanted) -> None:
     if sheet.exists():
         console.print(f"{sheet} is there and stays as it is.", markup=False)
         return
+    _create(sheet, _new_sheet(sheet, _new_rows(wanted)))
+    console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
+
+
+def _new_rows(wanted: Wanted) -> list[list[str]]:
+    """A header and a sample row."""
     header = [*HEADER, *ALWAYS]
     if wanted.approval:
         header.insert(header.index("skip"), "approved")
     sample = SAMPLE | {"aspect_ratio": wanted.aspect_ratio or "16:9"}
-    _create(sheet, _new_sheet(sheet, [header, [sample.get(title, "") for title in header]]))
-    console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
+    return [header, [sample.get(title, "") for title in header]]
 
 
 def _new_sheet(sheet: Path, rows: Sequence[Sequence[str]]) -> bytes:
@@ -283,13 +383,12 @@ def _new_sheet(sheet: Path, rows: Sequence[Sequence[str]]) -> bytes:
             return text.getvalue().encode()
 
 
-def _write_config(console: Console, config: Path, sheet: Path, wanted: Wanted) -> bool:
+def _write_config(console: Console, config: Path, sheet: str, wanted: Wanted) -> bool:
     """Whether it had to be written."""
     if config.exists():
         console.print(f"{config} is there and stays as it is.", markup=False)
         return False
-    source = os.path.relpath(sheet.resolve(), config.resolve().parent)
-    _create(config, _config(source, wanted).encode())
+    _create(config, _config(sheet, wanted).encode())
     console.print(f"{config} is made.", markup=False)
     return True
 

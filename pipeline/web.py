@@ -7,15 +7,19 @@ through the same `record` that an answer to a question ends in.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipeline.campaign import Campaign
 from pipeline.core.errors import StoreError
+from pipeline.hooks import Hooks
 
 
 def app(
@@ -24,13 +28,32 @@ def app(
     page: Sequence[BaseRoute] = (),
     metrics: BaseRoute | None = None,
 ) -> Starlette:
-    """All that is served for these campaigns: the page and the metrics, where there are some."""
+    """All that is served for these campaigns: the page and the metrics, where there are some.
+
+    `app.state.tally` counts the API's calls. Raises ConfigError where a secret is missing.
+    """
+    hooks = Hooks(campaigns)
+
+    @asynccontextmanager
+    async def living(app: Starlette) -> AsyncIterator[None]:
+        yield
+        await hooks.close()
+
     routes = [
+        hooks.route,
         Route("/healthz", _Health(campaigns).answer, methods=["GET"]),
         *([metrics] if metrics else []),
         *page,
     ]
-    return Starlette(routes=routes)
+    served = Starlette(routes=routes, lifespan=living, middleware=_believing(campaigns))
+    served.state.tally = hooks.tally
+    return served
+
+
+def _believing(campaigns: Sequence[Campaign]) -> list[Middleware]:
+    """Who is believed about who calls: our own proxies, and nobody where there is none."""
+    ours = {proxy for one in campaigns for proxy in one.settings.webhook.trusted_proxies}
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=sorted(ours))] if ours else []
 
 
 class _Health:

@@ -27,6 +27,7 @@ from pipeline.core.columns import read_header
 from pipeline.core.errors import ConfigError, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
+from pipeline.core.webhook import Callback
 from pipeline.runner import Asked, Outcome, Progress, Runner
 from pipeline.sending import Pace
 from pipeline.sheets import Sheet
@@ -36,9 +37,12 @@ from pipeline.store import Lease, Limits, Store, copied
 if TYPE_CHECKING:
     from pipeline.api import Api
     from pipeline.media import Media
+    from pipeline.sheets.google_setup import Setup
 
 #: A lease that is not renewed for so long is another's to take.
 LEASE_SECONDS = 45.0
+#: So long a person who sets something up is kept waiting for Google, in seconds.
+SETUP_PATIENCE = 10.0
 BEGAN = datetime.now(UTC)
 #: One start of the program: what `[budget] per_run` counts.
 START = f"{BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
@@ -55,6 +59,12 @@ def open_store(settings: Settings) -> Iterator[Store]:
     with Store(settings.store_url, now=now) as store:
         store.rescued()
         yield store
+
+
+@contextmanager
+def _at_hand(store: Store) -> Iterator[Store]:
+    store.rescued()
+    yield store
 
 
 @contextmanager
@@ -106,15 +116,34 @@ def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
     return CsvSheet(settings.file, key=key)
 
 
-def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
-    """A tab of a Google Sheet: known by its number, under whatever title."""
+def google_setup(source: GoogleSource) -> tuple[str, Setup]:
+    """A Google Sheet that is to be made ready, and the account that it must be shared with.
+
+    Raises SheetError where there is no usable key.
+    """
+    with _google_libraries():
+        from pipeline.sheets.google_access import Spreadsheet, account
+        from pipeline.sheets.google_setup import Setup
+    who = account(source.credentials.reveal() if source.credentials else None)
+    way = Spreadsheet(source.spreadsheet, who, base=source.base_url, patience=SETUP_PATIENCE)
+    return who.called, Setup(way, source.tab, source.gid)
+
+
+@contextmanager
+def _google_libraries() -> Iterator[None]:
     try:
-        from pipeline.sheets.google import GoogleSheet
-        from pipeline.sheets.google_access import PER_MINUTE, Spreadsheet, account
+        yield
     except ModuleNotFoundError as e:
         raise ConfigError(
             'A Google Sheet needs more than is installed. Run pip install "promptsheet[google]".'
         ) from e
+
+
+def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
+    """A tab of a Google Sheet: known by its number, under whatever title."""
+    with _google_libraries():
+        from pipeline.sheets.google import GoogleSheet
+        from pipeline.sheets.google_access import PER_MINUTE, Spreadsheet, account
     known = {record.place: record.key for record in store.sheets()}
     key = settings.sheet_id or known.get(source.place, "")
     found = re.fullmatch(rf"google:{re.escape(source.spreadsheet)}:(\d+)", key)
@@ -155,13 +184,13 @@ def header(settings: Settings) -> Header:
     return Header(settings.titles, settings.ignore, settings.fields)
 
 
-def limits(settings: Settings) -> Limits:
+def limits(settings: Settings, start: str = "") -> Limits:
     """What may be spent and sent, by the day that it is in the configuration's time zone."""
     key = settings.api_key.reveal() if settings.api_key else ""
     return Limits(
         # A digest: the store must be able to tell keys apart, and never to give one away.
         api_key=hashlib.sha256(f"{settings.base_url} {key}".encode()).hexdigest()[:16],
-        run=START,
+        run=start or START,
         day=now().astimezone(ZoneInfo(settings.timezone)).date().isoformat(),
         per_run=settings.budget.per_run,
         per_day=settings.budget.per_day,
@@ -182,18 +211,30 @@ def pace(settings: Settings) -> Pace:
     )
 
 
-def open_book(settings: Settings, store: Store, sheet: Sheet, accept_columns: bool = False) -> Book:
+def callback(settings: Settings) -> Callback | None:
+    """What the API is told about calling back; None where it is only ever asked."""
+    ours, theirs = settings.webhook, settings.provider.webhook
+    if not (ours.public_url and ours.secret and theirs):
+        return None
+    return Callback(theirs, ours.public_url, ours.secret.reveal())
+
+
+def open_book(
+    settings: Settings, store: Store, sheet: Sheet, accept_columns: bool = False, start: str = ""
+) -> Book:
     """The sheet and its store, kept in step."""
     return Book(
         sheet,
         store,
         rules(settings, sheet.key),
         header(settings),
-        limits(settings),
+        limits(settings, start),
         config=str(settings.path),
         now=now,
         chance=SystemRandom(),
         accept_columns=accept_columns,
+        callback=callback(settings),
+        today=lambda: limits(settings).day,
     )
 
 
@@ -220,18 +261,25 @@ async def run(
     asked: Asked,
     *,
     accept_columns: bool = False,
+    store: Store | None = None,
+    start: str = "",
     tell: Callable[[Progress], None] = lambda progress: None,
+    shown: Callable[[float], None] = lambda seconds: None,
     started: Callable[[Runner], None] = lambda runner: None,
 ) -> Outcome | Busy:
-    """One pass over the sheet of one configuration, or who is at work on it already."""
-    with open_store(settings) as store:
+    """One pass over the sheet of one configuration, or who is at work on it already.
+
+    `store` is one that is open already, `start` what `[budget] per_run` counts instead of the start
+    of this program; `shown` hears how long after its result each row said so.
+    """
+    with _at_hand(store) if store else open_store(settings) as store:
         sheet = open_sheet(settings, store)
         lease = take_lease(store, sheet)
         if isinstance(lease, Busy):
             return lease
         try:
             store.reserve()
-            book = open_book(settings, store, sheet, accept_columns)
+            book = open_book(settings, store, sheet, accept_columns, start)
             async with AsyncExitStack() as stack:
                 runner = Runner(
                     book,
@@ -241,6 +289,7 @@ async def run(
                     asked,
                     now=now,
                     tell=tell,
+                    shown=shown,
                     keep_lease=lambda: store.renew(lease, LEASE_SECONDS),
                 )
                 started(runner)

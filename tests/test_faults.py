@@ -35,6 +35,16 @@ def test_a_planted_fault_is_found_with_each_of_five_seeds(name: str) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_found_at_a_google_sheet(name: str) -> None:
+    found = hunt(name, SUITE, most=100, place="google")
+
+    print(f"{name}: {found}")
+    assert found
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("seed", SOAK)
 def test_the_product_without_a_fault_passes_with_the_same_seeds(seed: int) -> None:
     assert run(seed, 500).examples >= 500

@@ -30,7 +30,8 @@ from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
 from pipeline.store import Store
 from tests.test_whole import run
-from tests.whole.world import MAIN, Pass, Watched, World, _folder
+from tests.whole.desks import SHEET, FileDesk
+from tests.whole.world import MAIN, Pass, World, _folder
 
 
 def outcome(book: Book, store: Store, file: Path) -> dict[str, Any]:
@@ -48,11 +49,17 @@ def outcome(book: Book, store: Store, file: Path) -> dict[str, Any]:
         "statuses": book.plan.statuses,
         "to send": [(line.seen.row_id, line.take, line.asked) for line in book.plan.to_send],
         "newly": book.newly,
-        "names": {line.seen.row_id: line.name for line in book.plan.to_send},
+        "names": {key.row_id: book.name_of(key) for key in store.jobs(book.key)},
         "open": sorted(map(str, book.open_attempts())),
         "at work": book.at_work(),
         "rests": book.is_at_rest(saves_files=False),
     }
+
+
+def file_of(world: World) -> Path:
+    """The file that people and program write in."""
+    assert isinstance(world.team.desk, FileDesk)
+    return world.team.desk.path
 
 
 @cache
@@ -82,10 +89,10 @@ def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
         copied.commit()
     chance = Random()
     chance.setstate(world.chance.getstate())
-    file = folder / world.team.path.name
+    file = folder / file_of(world).name
     with Store(f"sqlite:///{twin}", now=world.clock) as store:
         book = Book(
-            Watched(file),
+            FileDesk(file).watched(world.clock).sheet,
             store,
             one.book.rules,
             one.book._header,
@@ -116,11 +123,13 @@ class Twins:
         after: Callable[[], None] | None = None,
     ) -> None:
         """As the machine does it; the comparison is made where nothing comes in between."""
-        alone = before is None is after and len(world.passes) == 1 and one.book.looked_at is None
-        full = at_full_length(world, one) if alone and one.store_name == MAIN else None
+        alone = before is None is after and len(world.passes) == 1 and one.store_name == MAIN
+        # What a book knew before another pass noted rows is another matter.
+        fresh = one.book.looked_at is None and one.store.noted(SHEET) == one.book._noted
+        full = at_full_length(world, one) if alone and fresh else None
         self._look(world, one, before, after)
         if isinstance(full, dict):
-            mine = outcome(one.book, one.store, world.team.path)
+            mine = outcome(one.book, one.store, file_of(world))
             differing = [name for name in full if mine[name] != full[name]]
             told = "".join(f"\n{n}: {mine[n]}\n   full: {full[n]}" for n in differing)
             assert not differing, f"looked at in part it comes out otherwise: {told}"

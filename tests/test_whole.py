@@ -29,12 +29,12 @@ from hypothesis.stateful import (
 
 from pipeline.core.model import Claim
 from tests.whole.api import TAKEN, Answer, Turn
+from tests.whole.desks import SHEET
 from tests.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
 from tests.whole.world import (
     COPY,
     MAIN,
     OTHER,
-    SHEET,
     Killed,
     Pass,
     Shape,
@@ -70,7 +70,7 @@ class Machine(RuleBasedStateMachine):
 
     counts: ClassVar[Counter[str]] = Counter()
     examples = 0
-    file = "prompts.csv"
+    place = "prompts.csv"
     #: Over all runs of this process.
     started = 0
 
@@ -82,7 +82,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(shape=SHAPES, number=st.integers(0, 10**6), rows=st.integers(2, 4))
     def a_sheet(self, shape: Shape, number: int, rows: int) -> None:
-        self.world = World(number, replace(shape, file=self.file))
+        self.world = World(number, replace(shape, place=self.place))
         for row in range(rows):
             self.world.team.do("add", number + row, self.world.clock())
         if APPROVED in shape.titles:
@@ -337,7 +337,7 @@ def run(
     class Fresh(Machine):
         counts: ClassVar[Counter[str]] = Counter()
         examples = 0
-        file = sheet
+        place = sheet
 
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
     chosen = settings(
@@ -413,10 +413,27 @@ def test_the_same_holds_for_an_excel_workbook() -> None:
     assert sum(ran.counts[how] for how in TAKEN) >= 4
 
 
+def test_the_same_holds_for_a_google_sheet() -> None:
+    ran = run(5, 6, sheet="google")
+
+    print(told(ran))
+    assert ran.counts["left in peace"] >= 6
+    assert sum(ran.counts[how] for how in TAKEN) >= 6
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_google_sheet_sees_in_a_long_run_what_a_csv_file_sees() -> None:
+    ran = run(5, 500, sheet="google")
+
+    print(told(ran))
+    assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 def test_an_excel_workbook_sees_in_a_long_run_what_a_csv_file_sees() -> None:
-    ran = run(11, 100, sheet="prompts.xlsx")
+    ran = run(7, 200, sheet="prompts.xlsx")
 
     print(told(ran))
     assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []

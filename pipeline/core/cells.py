@@ -11,24 +11,29 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pipeline.core import notes
-from pipeline.core.columns import ALWAYS, OURS, PREVIEW, Columns
-from pipeline.core.model import Grid, Patch, State
+from pipeline.core.columns import ALWAYS, OURS, PREVIEW, STATUSES, Columns
+from pipeline.core.model import Attempt, Grid, Job, Patch, State
 from pipeline.core.plan import Line
 from pipeline.core.states import shown
+
+#: Where a word of ours may stand in a line that is no row; a number may be somebody's total.
+ASTRAY = tuple(name for name in OURS if name not in ("credits", "progress", PREVIEW))
 
 
 def patch(
     lines: Sequence[Line],
     grid: Grid,
     columns: Columns,
-    among: Sequence[int] | None = None,
+    jobs: Iterable[Job] | None = (),
+    among: Iterable[int] | None = None,
 ) -> Patch:
     """Every cell that does not say the truth, with what it should say.
 
     `among` are the places that are looked at, where the others are known to say the truth.
 
     Missing columns of ours are added right of the widest row. Rows of strangers stay as they are;
-    a result that stands in a line that is no row (an emptied or a total line) is taken away.
+    what is ours and stands in a line that is no row (an emptied or a total line) is taken away,
+    also what one of `jobs` once said; not where `jobs` is None: the reading is not believed.
     """
     places = dict(columns.index)
     cells: dict[tuple[int, int], str] = {}
@@ -40,13 +45,11 @@ def patch(
             cells[0, width] = columns.title(name)
             width += 1
     ours = [(name, places[name]) for name in OURS if name in places and name != PREVIEW]
-    truths: set[str] = set()
     for line in lines:
         if line.foreign:
             continue
         row = grid[line.seen.place]
         truth = cells_of(line)
-        truths.update(t for n in ("row_id", "task_id", "image_urls") if (t := truth.get(n)))
         differing = {
             (line.seen.place, at): says
             for name, at in ours
@@ -57,28 +60,47 @@ def patch(
             beyond = {(line.seen.place, at): "" for _, at in ours if at >= len(row)}
             differing = beyond | differing
         cells.update(differing)
-    looked_at = range(1, len(grid)) if among is None else among
-    cells.update(_stray_results(grid, columns, ours, truths, looked_at))
+    if jobs is not None:
+        looked_at = range(1, len(grid)) if among is None else among
+        cells.update(_strays(lines, grid, columns, ours, jobs, looked_at))
     return cells
 
 
-def _stray_results(
+def _strays(
+    lines: Sequence[Line],
     grid: Grid,
     columns: Columns,
     ours: list[tuple[str, int]],
-    truths: set[str],
+    jobs: Iterable[Job],
     among: Iterable[int],
 ) -> dict[tuple[int, int], str]:
-    # A row with words in it is left alone, also one that has no line in this plan (a hold): without
-    # its marks a whole copy would look like words typed once more, and be paid for.
-    return {
-        (place, at): ""
+    """What is surely ours in lines that are no rows, to be taken away.
+
+    A row with words in it is left alone, also one that has no line in this plan (a hold): without
+    its marks a whole copy would look like words typed once more, and be paid for.
+    """
+    found = [
+        (place, name, at)
         for place in among
         if not columns.is_row(grid[place])
         for name, at in ours
-        if name in ("row_id", "task_id", "image_urls")
-        and at < len(grid[place])
-        and grid[place][at] in truths
+        if name in ASTRAY and at < len(grid[place]) and grid[place][at]
+    ]
+    if not found:
+        return {}
+    truths: set[tuple[str, str]] = {("status", word) for word in STATUSES}
+    for line in lines:
+        if not line.foreign:
+            truths.update(cells_of(line).items())
+    for job in jobs:
+        truths.add(("row_id", job.key.row_id))
+        for attempt in job.attempts:
+            truths.update(_results_of(attempt).items())
+    return {
+        (place, at): ""
+        for place, name, at in found
+        if (name, grid[place][at]) in truths
+        or (name == "status" and grid[place][at].startswith("in progress "))
     }
 
 
@@ -91,11 +113,8 @@ def cells_of(line: Line) -> dict[str, str]:
     result = attempt.result
     # The last progress heard is seldom the last there was.
     progress = 100 if attempt.state is State.SUCCEEDED else attempt.progress
+    cells |= _results_of(attempt)
     cells |= {
-        "task_id": notes.as_text(attempt.task_id),
-        "image_urls": "\n".join(result.urls),
-        "grid_url": result.grid_url,
-        "text": notes.as_text(result.text),
         "files": "\n".join(line.job.files[url] for url in result.urls if url in line.job.files),
         "credits": str(attempt.price if attempt.reported is None else attempt.reported),
         "progress": f"{progress}%" if progress is not None else "",
@@ -104,9 +123,18 @@ def cells_of(line: Line) -> dict[str, str]:
     }
     if attempt.state is State.FAILED and not attempt.task_id:
         cells["credits"] = "0"
-    for number, url in enumerate(result.urls[:4], start=1):
-        cells[f"image_{number}"] = url
     return cells
+
+
+def _results_of(attempt: Attempt) -> dict[str, str]:
+    result = attempt.result
+    cells = {
+        "task_id": notes.as_text(attempt.task_id),
+        "image_urls": "\n".join(result.urls),
+        "grid_url": result.grid_url,
+        "text": notes.as_text(result.text),
+    }
+    return cells | {f"image_{n}": url for n, url in enumerate(result.urls[:4], start=1)}
 
 
 def _moment(at: datetime | None) -> str:

@@ -19,9 +19,13 @@ from typing import Any, Literal
 
 from pipeline.core.model import Request, Response, Result
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
+from pipeline.core.webhook import Webhook
 
 #: What a status code to a submission means. `taken` is told by the body.
 Meaning = Literal["taken", "refused", "busy", "stop", "lost"]
+
+#: No percentage and no price is as high, and a database has no room for any number at all.
+MUCH = 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Endpoint:
     credits: int | None = None
     #: Seconds that a submission may take in all, before its answer counts as lost.
     deadline: float = 60.0
+    #: Whether it can be asked to call back; one that answers with the finished thing need not be.
+    webhook: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,8 @@ class Provider:
     task: Task
     poll: Poll
     endpoints: Mapping[str, Endpoint]
+    #: How it calls back, if it does.
+    webhook: Webhook | None = None
     #: The credits that are left: a path, and the name of the number in its answer.
     account: str = ""
     account_credits: str = "credits"
@@ -254,7 +262,19 @@ def task_event(
         return Failed(reason, task_id, reported=reported)
     if (not status or status in task.finished) and result.urls:
         return Succeeded(result, task_id, reported)
-    return Progressed(_whole(body.get(task.percent)) if task.percent else None, task_id)
+    percent = _whole(body.get(task.percent)) if task.percent else None
+    return Progressed(percent if percent is None else min(percent, 100), task_id)
+
+
+def webhook_event(
+    provider: Provider, endpoint: Endpoint, body: Mapping[str, Any]
+) -> tuple[str, Event]:
+    """The task that a call speaks of (empty if it names none), and the event behind it.
+
+    The body is the same description of a task that an answer to a poll holds.
+    """
+    task_id = _task_id(provider, body)
+    return task_id, task_event(provider, endpoint, body, task_id)
 
 
 def meaning_of(provider: Provider, response: Response) -> Meaning:
@@ -368,11 +388,15 @@ def _task_id(provider: Provider, body: Mapping[str, Any]) -> str:
 
 
 def _whole(value: object) -> int | None:
-    """A number that comes as a number or as text, with or without a per cent sign."""
+    """A number that comes as a number or as text, with or without a per cent sign.
+
+    None where it is no number that can be meant: the budget must not grow by negative credits.
+    """
     try:
-        return int(float(str(value).strip().rstrip("%")))
+        number = int(float(str(value).strip().rstrip("%")))
     except (ValueError, OverflowError):
         return None
+    return number if 0 <= number < MUCH else None
 
 
 def _words(text: str, most: int = 300) -> str:

@@ -6,6 +6,7 @@
     │   └── ColumnsError  its header cannot be used as it is: exit 2
     ├── StoreError        the store is out of reach, full or newer than this program: exit 3
     │   └── StoreFull     no room: what was to be recorded goes to the rescue file
+    ├── ListenError       an address cannot be listened at: exit 3
     ├── Held              nothing new may be sent until a person has acted: exit 1
     └── WireError         one request came to nothing; the difference is money
         ├── NotSent       proof that it never left: nothing was taken
@@ -49,7 +50,15 @@ class StoreError(PromptsheetError):
 
 
 class StoreFull(StoreError):
-    """There is no room left where the store lies."""
+    """There is no room left where the store lies; `kept`: what was told lies in the rescue file."""
+
+    def __init__(self, sentence: str, kept: bool = False) -> None:
+        self.kept = kept
+        super().__init__(sentence)
+
+
+class ListenError(PromptsheetError):
+    """Nobody can listen at an address: it is taken, or not to be had."""
 
 
 class Held(PromptsheetError):

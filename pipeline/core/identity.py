@@ -6,13 +6,15 @@ wander: ids are copied along and sorted apart, words are typed twice. The rules,
 
 1. Id and inputs agree: that row. Of several, the one at its old place, else the first.
 2. An id that is missing, or stands beside other inputs, goes to a row without a confirmed id that
-   has its inputs, now or (if the id is nowhere in the sheet) before. Of several, the one whose take
+   has its inputs, now or (if the id has no row to stay in) before. Of several, the one whose take
    and other cells agree, then in old order. A row that is a copy counts as one without an id, so
    that a copy becomes the original when that is deleted.
 3. An id known and still standing somewhere: the same row, edited.
 4. Any further row with that id, or with one of another sheet: a new id; a copy, if the inputs came
    along unchanged and another of our cells is filled, else a new row.
-5. An id that nobody knows, or none but a task_id or URLs: a stranger.
+5. An id that nobody knows, or none but a task_id or URLs: a stranger. Not where all of these are
+   this sheet's own: such a result was sorted alone, or written where a row had just left. Beside
+   the words that it was made from it makes a copy, beside others it says nothing.
 6. Neither: new.
 """
 
@@ -21,12 +23,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 
 from pipeline.core.columns import OURS, STATUSES, Columns, Marked, over
-from pipeline.core.model import Grid, KnownRow, Standing
+from pipeline.core.model import Grid, Job, KnownRow, Standing
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _SHAPE = re.compile(r"r_[a-z0-9]{9}")
@@ -61,6 +63,8 @@ class Memory:
     foreign: Mapping[str, str]
     #: Input columns of the last accepted reading: a column that was added since does not count.
     columns: frozenset[str] | None = None
+    #: Places without an id that show results of this sheet's own, and the inputs of those.
+    results: Mapping[int, Sequence[str]] = field(default_factory=dict)
 
 
 def new_id(chance: Random) -> str:
@@ -89,6 +93,34 @@ def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
     if columns.index.get("note", 0) < columns.index["row_id"]:
         ours.discard("note")
     return frozenset(ours)
+
+
+def own_results(
+    rows: Sequence[Marked], grid: Grid, columns: Columns, jobs: Iterable[Job]
+) -> dict[int, tuple[str, ...]]:
+    """Rows without an id that show nothing but results of these jobs, by place: their inputs."""
+    shown = {
+        row.place: {
+            columns.cell(grid[row.place], "task_id").strip().removeprefix("'"),
+            *columns.cell(grid[row.place], "image_urls").split(),
+        }
+        - {""}
+        for row in rows
+        if row.has_results and not row.mark
+    }
+    if not shown:
+        return {}
+    made_from = {
+        text: attempt.inputs
+        for job in jobs
+        for attempt in job.attempts
+        for text in (attempt.task_id, *attempt.result.urls)
+    }
+    return {
+        place: tuple(made_from[text] for text in texts)
+        for place, texts in shown.items()
+        if texts <= made_from.keys()
+    }
 
 
 def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:
@@ -178,7 +210,7 @@ class _Sorting:
             self._give(missing, locked, self._inputs_now)
             displaced = [one for one in confirmed[1] if one not in self.places]
             self._give(displaced, locked, self._inputs_now)
-            gone = [m for m in missing if m not in self.places and m not in self.bearers]
+            gone = [m for m in missing if m not in self.places and m not in at_home]
             self._give(gone, locked, lambda one: self.memory.past.get(one, ()))
             homeless = {
                 row.place for one, row in at_home.items() if one not in self.places
@@ -192,10 +224,11 @@ class _Sorting:
         """The rows that ids still stand in, once, and may keep although the words are others.
 
         Not one that was empty or away at the last reading; nor one that agrees with another id in
-        words and in all that people wrote beside them: there the id column was sorted alone.
+        words and in all that people wrote beside them: there the id column was sorted alone, or
+        the row is a copy whose id was.
         """
         known = self.memory.known
-        whole = {(self._comparable(known[one].inputs), known[one].others) for one in missing}
+        whole = {(self._comparable(row.inputs), row.others) for row in known.values()}
         return {
             one: row
             for one in missing
@@ -222,8 +255,14 @@ class _Sorting:
         if is_id(row.mark) and row.mark not in self.places:
             self._assign(row.mark, row)
             return Seen(row, row.mark, Standing.STRANGER)
-        stranger = is_id(row.mark) or row.has_results
-        return Seen(row, mint(), Standing.STRANGER if stranger else Standing.ROW)
+        return Seen(row, mint(), self._standing_of_new(row))
+
+    def _standing_of_new(self, row: Marked) -> Standing:
+        made_from = self.memory.results.get(row.place)
+        if made_from is not None and not is_id(row.mark):
+            copy = self.inputs[row.place] in map(self._comparable, made_from)
+            return Standing.COPY if copy else Standing.ROW
+        return Standing.STRANGER if is_id(row.mark) or row.has_results else Standing.ROW
 
     def _give(
         self, ids: Iterable[str], locked: set[int], wanted: Callable[[str], Iterable[str]]

@@ -61,6 +61,8 @@ class KnownRow:
     approved_for: str = ""
     #: What stood in the people's other cells (`columns.Marked.others`).
     others: str = ""
+    #: How often it was asked for on the page that the row be made again: counts like its take cell.
+    again: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +136,19 @@ class Job:
     made_at: datetime | None = None
     #: Saved files of its pictures, relative to the media folder, in the order of the URLs.
     files: Mapping[str, str] = field(default_factory=dict)
+    #: When a person put its trouble out of sight on the page.
+    dismissed: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask of the API: no host, no key, nothing secret."""
+    """What to ask of the API: no host, no key, and what is secret is not shown."""
 
     method: str
     path: str
     body: Mapping[str, object] | None = None
+    #: Fields of the body that are for the API alone: neither kept nor shown.
+    hidden: Mapping[str, object] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

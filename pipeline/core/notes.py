@@ -36,14 +36,27 @@ def bad_take(text: str) -> str:
     return f"Not sent: take is {quoted(text, 20)}. Write a whole number from 1, or empty the cell."
 
 
-def jumped_take(was: int, now: int) -> str:
-    """The take cell was raised by more than one: dragging a cell down counts up."""
+def jumped_take(was: int, now: int, again: int = 0) -> str:
+    """The take was raised by more than one: dragging a cell down counts up.
+
+    `again` is how much of it was asked for on the page.
+    """
+    if again:
+        return (
+            f"Not sent: take is {now - again}, and {again} more asked for on the page makes {now} "
+            f"after {was}. Write {max(was + 1 - again, 1)} to make this row again."
+        )
     return f"Not sent: take went from {was} to {now}. Write {was + 1} to make this row again."
 
 
 def no_such_take(take: int, first: int) -> str:
     """The take cell was lowered below the first one."""
     return f"There are no pictures of take {take}: this row began with take {first}."
+
+
+def asked_on_the_page(take: int) -> str:
+    """The page asked for a take that the row's own cell does not ask for."""
+    return f"Take {take} was asked for on the page."
 
 
 def no_price(endpoint: str) -> str:

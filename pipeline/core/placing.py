@@ -1,10 +1,11 @@
 """Which cells of a sheet to write while people move its rows, and how it is known what was hit.
 
 A service that others edit at the same time has no compare-and-swap: between our reading and our
-write any row may have gone elsewhere. So each row is written together with its *proof*, cells that
-we leave alone and whose content the answer shows: the id, or, where that is only being written, the
-words that it was minted for. A row whose proof fails was *misplaced*: what stood there before is
-put back, and the row is written again from a new reading.
+write any row may have gone elsewhere. (A column cannot: each is written by a name that goes where
+it goes.) So each row is written together with its *proof*, cells that we leave alone and whose
+content the answer shows: the id, or, where that is only being written, the words that it was minted
+for. A row whose proof fails was *misplaced*: what stood there before is put back, and the row is
+written again from a new reading.
 
 `Raw` values are what was entered (a formula as its text); a *snapshot* is a grid of them.
 """
@@ -12,7 +13,7 @@ put back, and the row is written again from a new reading.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -32,22 +33,13 @@ class Target:
     proof: Mapping[int, Raw]
 
     @property
-    def left(self) -> int:
-        """The first column of the range that spans cells and proof."""
-        return min((*self.cells, *self.proof))
+    def columns(self) -> frozenset[int]:
+        """All that the row is written into or proved by."""
+        return frozenset((*self.cells, *self.proof))
 
-    @property
-    def right(self) -> int:
-        """One after the last column of the range."""
-        return max((*self.cells, *self.proof)) + 1
-
-    def values(self) -> list[Raw | None]:
-        """The range as it is sent: what we do not write is left alone."""
-        return [self.cells.get(at) for at in range(self.left, self.right)]
-
-    def is_proved_by(self, row: Sequence[Raw], left: int = 0) -> bool:
-        """Whether a row (from the column `left` on) shows what must stand beside our cells."""
-        return all(at_column(row, at - left) == says for at, says in self.proof.items())
+    def is_proved_by(self, row: Sequence[Raw]) -> bool:
+        """Whether a row shows what must stand beside our cells."""
+        return all(at_column(row, at) == says for at, says in self.proof.items())
 
     def stands_in(self, row: Sequence[Raw]) -> bool:
         """Whether a row holds all that was written."""
@@ -60,8 +52,10 @@ class Debt:
 
     before: Snapshot
     strays: tuple[Target, ...]
-    #: The header at the moment of the write, where the answer showed it.
-    header: tuple[Raw, ...] | None = None
+    #: The titles that the columns had at the moment of the write, in the order of `before`.
+    header: tuple[Raw, ...]
+    #: By which name each column was written.
+    names: Mapping[int, int]
 
 
 def at_column(row: Sequence[Raw], at: int) -> Raw:
@@ -103,28 +97,45 @@ def targets(
     return found, len(by_row) - len(found)
 
 
-def header_target(snapshot: Snapshot) -> Target | None:
-    """Writes nothing, and shows in the answer where the columns stood."""
-    if not snapshot or not snapshot[0]:
-        return None
-    return Target(0, {}, dict(enumerate(snapshot[0])))
+def judge(
+    part: Sequence[Target], shown: Mapping[int, Sequence[Raw]], before: Snapshot
+) -> tuple[tuple[Target, ...], tuple[Raw, ...]] | None:
+    """The rows that are not proved, and the titles at the moment of the write; None if untold.
+
+    `shown` are the columns of the answer, each from the header down.
+    """
+    header = list(before[0]) if before else []
+    entitled = {at for one in part if one.row == 0 for at in one.cells}
+    titled = {at: title for at in shown if at not in entitled and (title := at_column(header, at))}
+    titles = {at: at_column(shown[at], 0) for at in titled}
+    if titled and not any(titles.values()):
+        return None  # the answer shows nothing but what was written
+    shifted = {at for at, title in titled.items() if titles[at] != title}
+    for at in shifted & {at for one in part for at in one.cells}:
+        header[at] = titles[at]
+    strays = tuple(
+        one
+        for one in part
+        if not shifted.isdisjoint(one.columns)
+        or any(at_column(shown.get(at, ()), one.row) != says for at, says in one.proof.items())
+    )
+    return strays, tuple(header)
 
 
-def put_back(debt: Debt, now: Snapshot, before: Columns, columns: Columns) -> list[Target]:
+def put_back(debt: Debt, now: Snapshot, columns: Columns) -> list[Target]:
     """What stood before in cells that still hold what was meant for another row.
 
-    `before` are the columns of the debt's snapshot, `columns` those of the present one.
+    `columns` are those of the present snapshot.
     """
     header = now[0] if now else ()
-    # Where the cells went, by the columns of now; and which column of now was which before.
-    landed = _moved(debt.header, header) if debt.header is not None else None
-    came_from = _moved(header, debt.before[0] if debt.before else ())
+    landed = moved(debt.header, header)
+    came_from = moved(header, debt.before[0] if debt.before else ())
     wrong: dict[int, set[Raw]] = defaultdict(set)
     for stray in debt.strays:
         for at, says in stray.cells.items():
-            if (here := at if landed is None else landed.get(at)) is not None:
+            if (here := landed.get(at)) is not None:
                 wrong[here].add(says)
-    rows = _Counterparts(debt, now, columns, came_from, landed, wrong)
+    rows = _Counterparts(debt, now, columns, came_from, wrong)
     back: list[Target] = []
     for place, row in enumerate(now):
         hit = [at for at, words in wrong.items() if at_column(row, at) in words]
@@ -135,7 +146,7 @@ def put_back(debt: Debt, now: Snapshot, before: Columns, columns: Columns) -> li
         for at in hit:
             old = came_from.get(at)
             stood: Raw = "" if was is None or old is None else at_column(debt.before[was], old)
-            if stood != at_column(row, at) and not rows.is_meant(row, was, old, before):
+            if stood != at_column(row, at) and not rows.is_meant(row, was, old, landed):
                 restored[at] = stood
         if restored:
             back.append(Target(place, restored, _proof(place, restored, now, columns, {})))
@@ -148,7 +159,8 @@ def is_formula(value: Raw) -> bool:
 
 
 def _row_agrees(shown: Sequence[str], entered: Sequence[Raw]) -> bool:
-    if tuple(shown) == tuple(entered):
+    filled = len(entered)
+    if tuple(shown[:filled]) == tuple(entered) and not any(shown[filled:]):
         return True
     wide = max(len(shown), len(entered))
     return all(
@@ -244,7 +256,7 @@ def _proof(
     return proof | {at: at_column(row, at) for at in inputs if at not in cells}
 
 
-def _moved(old: Sequence[Raw], new: Sequence[Raw]) -> dict[int, int]:
+def moved(old: Sequence[Raw], new: Sequence[Raw]) -> dict[int, int]:
     """Where each column of one header is in another; a column that is gone is left out."""
     places = {title: at for at, title in enumerate(new) if title != "" and new.count(title) == 1}
     moved = {
@@ -272,10 +284,9 @@ class _Counterparts:
         now: Snapshot,
         columns: Columns,
         came_from: Mapping[int, int],
-        landed: Mapping[int, int] | None,
         wrong: Mapping[int, set[Raw]],
     ) -> None:
-        self._debt, self._now, self._columns = debt, now, columns
+        self._now = now
         self._id = columns.index.get("row_id", -1)
         #: What we wrote into the ids: it says nothing of the rows it stands in.
         self._written = wrong.get(self._id, set())
@@ -299,16 +310,11 @@ class _Counterparts:
             if (mark := at_column(row, self._id)) in self._ids and mark not in self._written
         }
         self._meant = {stray.row: stray for stray in debt.strays}
-        self._hits = self._by_content(landed) if landed is not None else {}
 
     def of(self, place: int) -> int | None:
         """The place that this row had before, or None if it is a new one."""
         if (known := self._known(place)) is not None or place >= len(self._now):
             return known
-        if not any(word != "" for word in self._words_of(place)):
-            for at, rows in self._hits.items():
-                if found := rows.get(tuple(at_column(self._now[place], one) for one in at)):
-                    return min(found, key=lambda was: abs(was - place))
         # Other words and no id: the row that stood between its neighbours, if there was one.
         above, below = self._known(place - 1), self._known(place + 1)
         between = above is not None and below is not None and below == above + 2
@@ -336,50 +342,19 @@ class _Counterparts:
         return tuple(_plain(at_column(row, at)) for at, _ in self._theirs)
 
     def is_meant(
-        self, row: Sequence[Raw], was: int | None, at: int | None, before: Columns
+        self, row: Sequence[Raw], was: int | None, at: int | None, landed: Mapping[int, int]
     ) -> bool:
         """Whether what was written into that column was written for this very row."""
         stray = None if was is None else self._meant.get(was)
         if stray is None or at is None or at not in stray.cells:
             return False
-        names = {column: name for name, column in before.index.items()}
-        here = {column: self._columns.index.get(names.get(column, ""), -1) for column in names}
-        says = at_column(row, here.get(at, -1))
-        return says == stray.cells[at] and all(
-            at_column(row, here[column]) == wanted
+        return at_column(row, landed.get(at, -1)) == stray.cells[at] and all(
+            at_column(row, landed[column]) == wanted
             for column, wanted in stray.proof.items()
-            if column in here
+            if column in landed
         )
-
-    def _by_content(
-        self, landed: Mapping[int, int]
-    ) -> dict[tuple[int, ...], dict[object, list[int]]]:
-        """Where a whole row was hit because the columns had moved: by all that was written."""
-        header = self._debt.before[0] if self._debt.before else ()
-        if self._debt.header == header[: len(self._debt.header or ())]:
-            return {}
-        hits: dict[tuple[int, ...], dict[object, list[int]]] = {}
-        for stray in self._debt.strays:
-            cells = {landed[at]: says for at, says in stray.cells.items() if at in landed}
-            at = tuple(sorted(cells))
-            content = tuple(cells[one] for one in at)
-            hits.setdefault(at, defaultdict(list))[content].append(stray.row)
-        return hits
 
 
 def _plain(value: Raw) -> Raw:
     # The text of a formula changes when its row moves.
     return "=" if isinstance(value, str) and value.startswith("=") else value
-
-
-def runs(found: Sequence[Target]) -> Iterator[list[Target]]:
-    """Rows below one another whose ranges begin and end alike, to be written as one range."""
-    run: list[Target] = []
-    for one in sorted(found, key=lambda target: target.row):
-        follows = run and one.row == run[-1].row + 1
-        if run and not (follows and (one.left, one.right) == (run[-1].left, run[-1].right)):
-            yield run
-            run = []
-        run.append(one)
-    if run:
-        yield run

@@ -33,6 +33,8 @@ AT_REST = (
 _UNTICKED = frozenset(
     ("", "false", "no", "n", "0", "off", "falsch", "nein", "faux", "non", "falso")
 )
+#: What a check box says that nobody has ticked.
+_EMPTY_BOX = frozenset(("", "false", "falsch", "faux", "falso"))
 _BROKEN = frozenset(
     [
         "#REF!",
@@ -155,8 +157,9 @@ def plan_held(
         latest[key.row_id] = jobs[key]
     lines = []
     for one in seen:
-        cell = columns.cell(grid[one.place], "take").strip()
-        asked = JobKey(rules.sheet, one.row_id, _number(cell) or 1)
+        cell = columns.cell(grid[one.place], "take")
+        again = one.known.again if one.known else 0
+        asked = JobKey(rules.sheet, one.row_id, take_of(cell, again) or 1 + again)
         job = jobs.get(asked) or latest.get(one.row_id)
         if one.known and job and state_of(job) is not State.PENDING:
             status, note = standing_of(job, one.known.inputs, rules, now, job.key.take)
@@ -204,23 +207,29 @@ def _judge(
     rules: Rules,
     now: datetime,
 ) -> Line:
-    take = _number(seen.marked.take)
+    again = seen.known.again if seen.known else 0
+    take = take_of(seen.marked.take, again)
     memory = remembered(seen, take, now)
     memory = _approved(memory, columns.cell(row, "approved"), take)
     seen = replace(seen, standing=memory.standing)
     job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
     line = Line(seen, memory, "queued", take=take, job=job, name=columns.cell(row, "name").strip())
-    next_take = max(takes, default=0) + 1
+    # What has to stand in the cell, so that with what the page asked for it makes the next take.
+    next_take = max(max(takes, default=0) + 1 - again, 1)
     state = state_of(job) if job else State.PENDING
     changed = job is not None and state is State.FAILED and _differs(job, memory.inputs)
     if job is not None and state is not State.PENDING and not changed:
         status, note = standing_of(job, memory.inputs, rules, now, next_take)
-        return replace(line, status=status, note=note)
+        return replace(line, status=status, note=_joined(note, _on_page(take, again)))
     held = _held_back(line, row, columns, takes, rules, now)
     if held is not None:
         return replace(line, status=held[0], note=held[1])
-    asked = job.asked + changed if job else 1
-    return replace(line, endpoint=_endpoint_name(memory.inputs, rules), asked=asked)
+    return replace(
+        line,
+        note=_on_page(take, again),
+        endpoint=_endpoint_name(memory.inputs, rules),
+        asked=job.asked + changed if job else 1,
+    )
 
 
 def _held_back(
@@ -232,19 +241,19 @@ def _held_back(
     now: datetime,
 ) -> tuple[str, str] | None:
     """Why a row is not sent, as status and note; None if it may be."""
-    memory, take = line.memory, line.take
-    if columns.cell(row, "skip").strip():
+    memory, take, again = line.memory, line.take, line.memory.again
+    if columns.cell(row, "skip").strip().casefold() not in _EMPTY_BOX:
         return "skipped", notes.skipped()
     if take is None:
         return "invalid", notes.bad_take(line.seen.marked.take)
     if line.seen.standing is not Standing.ROW:
         if take > memory.first_take + 1:
-            return "invalid", notes.jumped_take(memory.first_take, take)
+            return "invalid", notes.jumped_take(memory.first_take, take, again)
         if line.seen.standing is Standing.STRANGER:
-            return "stranger", notes.stranger(memory.first_take)
-        return "copy", notes.copy(memory.first_take)
+            return "stranger", notes.stranger(memory.first_take - again)
+        return "copy", notes.copy(memory.first_take - again)
     if takes and take > max(takes) + 1:
-        return "invalid", notes.jumped_take(max(takes), take)
+        return "invalid", notes.jumped_take(max(takes), take, again)
     if takes and take < min(takes):
         return "invalid", notes.no_such_take(take, min(takes))
     wrote = parsed(memory.inputs)
@@ -360,8 +369,20 @@ def _differs(job: Job, inputs: str) -> bool:
     return over(last.columns, inputs) != last.inputs
 
 
+def take_of(cell: str, again: int) -> int | None:
+    """Which take a row asks for: the number in its take cell, and what the page asked for.
+
+    None if the cell holds no whole number from 1; an empty one counts as 1.
+    """
+    number = _number(cell)
+    return None if number is None else number + again
+
+
+def _on_page(take: int | None, again: int) -> str:
+    return notes.asked_on_the_page(take) if take and again else ""
+
+
 def _number(take: str) -> int | None:
-    """The number in a take cell: 1 for an empty one, None if it is no whole number from 1."""
     text = take.strip()
     if not text:
         return 1

@@ -16,17 +16,16 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.core.cells import ASTRAY
 from pipeline.core.columns import ALWAYS, OURS, Columns, Marked
 from pipeline.core.identity import is_id
-from pipeline.core.model import Grid, Job, Standing, State
+from pipeline.core.model import Grid, Job, KnownRow, Standing, State
 from pipeline.core.plan import Line
 from pipeline.core.states import is_open
 
 #: What is said of such a row changes neither by itself nor with other rows.
 STILL = ("done", "edited", "failed", "invalid", "needs approval", "skipped")
 _FINAL = (State.SUCCEEDED, State.FAILED, State.RETURNED)
-#: Columns in which a result may stand astray, in a line that is no row.
-RESULTS = ("row_id", "task_id", "image_urls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,7 @@ class Resting:
     rows: Mapping[str, bytes] = field(default_factory=dict)
     #: All other ids that the store knows anything of, in the sheet or not.
     others: frozenset[str] = frozenset()
-    #: Digests of lines that are no rows, hold text where results stand, and may keep it.
+    #: Digests of lines that are no rows, hold text where words of ours stand, and may keep it.
     lines: frozenset[bytes] = frozenset()
 
 
@@ -115,7 +114,7 @@ def stray_lines(
     parts: Parted | None,
     untrue: Collection[int],
 ) -> frozenset[bytes]:
-    """Digests of the lines that are no rows and hold text where results stand, as they may."""
+    """Digests of the lines that are no rows and hold text where words of ours may stand."""
     taken = {line.seen.place for line in lines} | set(untrue)
     places = parts.others if parts else range(1, len(grid))
     rows = (grid[place] for place in places if place not in taken)
@@ -123,8 +122,21 @@ def stray_lines(
 
 
 def holds_results(row: Sequence[str], columns: Columns) -> bool:
-    """Whether a line has text where results stand."""
-    return any(columns.cell(row, name) for name in RESULTS)
+    """Whether a line has text where words of ours stand."""
+    return any(columns.cell(row, name) for name in ASTRAY)
+
+
+def wander(rows: Iterable[Marked], known: Mapping[str, KnownRow]) -> bool:
+    """Whether it takes all that is known to say which rows these are.
+
+    Results without an id may be those of any row; words that came beside an id together with all
+    else that stands in the row may be those of another one.
+    """
+    return any(
+        (row.has_results and not row.mark)
+        or ((was := known.get(row.mark)) and was.inputs != row.inputs and was.others != row.others)
+        for row in rows
+    )
 
 
 def left_at_rest(
@@ -151,6 +163,7 @@ def _rests(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
     return (
         line.status in STILL
         and line.memory.standing is Standing.ROW
+        and not line.memory.again
         and line.confirmed
         and is_id(line.seen.row_id)
         # What becomes of a row with a parent depends on another row.

@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
+from pipeline.sandbox.tasks import Task
+
 JSON = (b"content-type", b"application/json")
 HTML = (b"content-type", b"text/html; charset=utf-8")
 TEXT = (b"content-type", b"text/plain; charset=utf-8")
@@ -26,6 +28,8 @@ class Answer:
     outcome: str = ""
     #: How it is lost: a word of `settings.LOSSES`, or "" for an answer that is sent.
     loss: str = ""
+    #: What was taken, whatever the answer says of it.
+    task: Task | None = None
 
     def as_outcome(self, outcome: str) -> Answer:
         """The same answer, counted as this."""
@@ -34,8 +38,13 @@ class Answer:
 
 def say(body: object, status: int = 200, outcome: str = "", headers: Headers = ()) -> Answer:
     """An answer in JSON."""
+    return Answer(status, compact(body), (JSON, *headers), outcome)
+
+
+def compact(body: object) -> bytes:
+    """JSON as it goes over the wire."""
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return Answer(status, text.encode(errors="surrogatepass"), (JSON, *headers), outcome)
+    return text.encode(errors="surrogatepass")
 
 
 def errors(message: str, status: int = 400, outcome: str = "invalid") -> Answer:

@@ -38,7 +38,7 @@ def create_app(
     """The application. Answers can only be lost under the server of `pipeline.sandbox.server`."""
     desk = Desk(settings or Settings(), key=key, seed=seed, clock=clock)
     owner = _Owner(desk)
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/imagine", _Api(desk, "/imagine"), methods=["POST"]),
             Route("/fetch", _Api(desk, "/fetch"), methods=["POST"]),
@@ -50,6 +50,8 @@ def create_app(
             Route("/_sandbox/reset", owner.reset, methods=["POST"]),
         ]
     )
+    app.state.courier = desk.courier  # to be closed by whoever serves it
+    return app
 
 
 class _Api:
@@ -75,6 +77,8 @@ class _Api:
         authorization = headers.get(b"authorization", b"").decode("latin-1")
         call = desk.call(self._path, authorization, fields, _base_url(scope, headers))
         answer = desk.answer(call)
+        if answer.task:
+            await desk.courier.begin(answer.task, counts.webhooks[answer.task.id])
         if wait := desk.patience(call):
             await asyncio.sleep(wait)
         if is_gone(scope) and not answer.loss:
@@ -127,12 +131,22 @@ class _Owner:
         self._desk = desk
 
     async def state(self, request: Request) -> Response:
-        """Settings and books; `?times=1` adds arrival times, `?ids=1` each task's prompt."""
+        """Settings and books; `?times=1` adds arrival times, `?ids=1` each task's prompt.
+
+        `?hooks=1` adds what became of the webhooks of each task, `?ends=1` when each ends, by a
+        clock that shows `now`.
+        """
         state = self._desk.state()
         if "times" in request.query_params:
             state["times"] = self._desk.counts.times()
         if "ids" in request.query_params:
             state["ids"] = {task.id: task.prompt for task in self._desk.tasks.values()}
+        if "ends" in request.query_params:
+            state["now"] = self._desk.clock()
+            finite = (task for task in self._desk.tasks.values() if not task.endless)
+            state["ends"] = {task.id: task.ends for task in finite}
+        if "hooks" in request.query_params:
+            state["hooks"] = dict(self._desk.counts.webhooks)
         return JSONResponse(state)
 
     async def change(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ exact. Reading the books is the only proof of what a client really did.
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from heapq import heappop, heappush
 
 #: So many arrival times are kept, the latest ones.
@@ -84,6 +84,8 @@ class Counts:
         self.running = Running()
         self.minute = Window()
         self.minute_submissions = Window()
+        #: Task -> what became of its webhooks.
+        self.webhooks: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._times: deque[float] = deque(maxlen=TIMES_KEPT)
         self._submission_times: deque[float] = deque(maxlen=TIMES_KEPT)
 
@@ -118,6 +120,7 @@ class Counts:
             "most_pictures_in_flight": self.pictures.most,
             "most_per_minute": self.minute.most,
             "most_submissions_per_minute": self.minute_submissions.most,
+            "webhooks": dict(sum(self.webhooks.values(), Counter())),
         }
 
     def times(self) -> dict[str, list[float]]:

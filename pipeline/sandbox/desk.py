@@ -29,6 +29,7 @@ from pipeline.sandbox.chance import Chance
 from pipeline.sandbox.counts import MINUTE, Counts
 from pipeline.sandbox.settings import Fault, Settings, merged, shown
 from pipeline.sandbox.tasks import PICTURES, Task
+from pipeline.sandbox.webhooks import Courier
 
 V2_KEY = "afk_"
 V2_BASE_URL = "https://api.apiframe.ai/v2"
@@ -62,6 +63,7 @@ class Desk:
         self._key = key
         self._seed = seed
         self._first_settings = settings
+        self.courier = Courier(lambda: self.settings, lambda: self.chance, clock)
         self._routes: Mapping[str, Callable[[Call], Answer]] = {
             "/imagine": self._imagine,
             "/fetch": self._fetch,
@@ -79,6 +81,7 @@ class Desk:
         self.credits = self.settings.credits
         self._admitted: deque[float] = deque()
         self._seen: Counter[str] = Counter()
+        self.courier.forget()
 
     def change(self, changes: Mapping[str, object]) -> None:
         """Set some switches; `SettingsError` if one of them is wrong, and then none is set."""
@@ -112,7 +115,10 @@ class Desk:
     def answer(self, call: Call) -> Answer:
         """What the API does with it: the work is done, and counted, when this returns."""
         refused = self._gateway(call) or self._door(call) or self._pace(call)
-        return refused or self._aftermath(call, self._routes[call.path](call))
+        if refused:
+            return refused
+        answer = self._routes[call.path](call)
+        return replace(self._aftermath(call, answer), task=answer.task)
 
     def patience(self, call: Call) -> float:
         """How long the answer lets people wait, in seconds."""
@@ -181,6 +187,9 @@ class Desk:
             return errors("prompt is required")
         if not isinstance(ratio, str) or not RATIO.fullmatch(ratio):
             return errors("aspect_ratio must be W:H, such as 16:9")
+        for name in ("webhook_url", "webhook_secret"):
+            if not isinstance(call.fields.get(name, ""), str):
+                return errors(f"{name} must be a text")
         if "[refuse]" in prompt:
             return errors("banned word in the prompt: refuse", outcome="refused")
         limit = self.settings.max_running
@@ -189,7 +198,7 @@ class Desk:
         if self.credits < self.settings.cost:
             return message("Insufficient credits", 402, "no_credits")
         task = self._take(call, prompt, ratio)
-        return say({"task_id": task.id}, outcome="accepted")
+        return replace(say({"task_id": task.id}, outcome="accepted"), task=task)
 
     def _take(self, call: Call, prompt: str, ratio: str) -> Task:
         task = self._new_task(call, prompt, ratio)
@@ -199,7 +208,7 @@ class Desk:
         return task
 
     def _new_task(self, call: Call, prompt: str, ratio: str) -> Task:
-        struck = self._striker(call)
+        struck, fields = self._striker(call), call.fields or {}
         failed, odd = struck("fail"), struck("odd_status")
         failure = "banned word" if "[fail]" in prompt else "generation failed" if failed else ""
         return Task(
@@ -215,9 +224,13 @@ class Desk:
             failure_key=failed.kind if failed else "message",
             endless=struck("endless") is not None,
             odd_status=odd.kind if odd else "",
+            webhook_url=str(fields.get("webhook_url", "")),
+            webhook_secret=str(fields.get("webhook_secret", "")),
         )
 
     def _duration(self, call: Call, prompt: str) -> float:
+        if self.settings.together_at:
+            return max(0.0, self.counts.began + self.settings.together_at - call.now)
         vary = 0.6 + 0.8 * self.chance.draw("duration", call.draw_for)
         seconds = self.settings.task_seconds * vary * (5 if "[slow]" in prompt else 1)
         return min(seconds, self.settings.max_seconds or seconds)
@@ -228,7 +241,7 @@ class Desk:
             return errors("task_id is required")
         if task_id not in self.tasks:
             return errors("Task not found", 404)
-        return say(self.tasks[task_id].payload(call.now, bare=self.settings.bare_final))
+        return say(self._payload(self.tasks[task_id], call.now))
 
     def _fetch_many(self, call: Call) -> Answer:
         ids = call.fields.get("task_ids") if call.fields is not None else None
@@ -236,11 +249,16 @@ class Desk:
             return errors("task_ids is required, a list of ids")
         if len(ids) not in FETCH_MANY:
             return errors("task_ids must hold 2 to 20 ids")
-        bare = self.settings.bare_final
         known = [self.tasks[id_] for id_ in dict.fromkeys(ids) if id_ in self.tasks]
         if self.settings.shuffle:
             random.Random(f"{self._seed} {call.draw_for}").shuffle(known)  # noqa: S311 (no secret)
-        return say({"tasks": [task.payload(call.now, bare=bare) for task in known]})
+        return say({"tasks": [self._payload(task, call.now) for task in known]})
+
+    def _payload(self, task: Task, now: float) -> dict[str, object]:
+        settings = self.settings
+        return task.payload(
+            now, bare=settings.bare_final, numeric=settings.percentage_as == "number"
+        )
 
     def _account(self, call: Call) -> Answer:
         done = sum(task.has_pictures(call.now) for task in self.tasks.values())

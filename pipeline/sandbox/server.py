@@ -17,6 +17,7 @@ import uvicorn
 
 from pipeline.sandbox.app import create_app
 from pipeline.sandbox.settings import Settings, SettingsError, merged
+from pipeline.sandbox.webhooks import Courier
 from pipeline.sandbox.wire import Protocol
 
 BACKLOG = 2048
@@ -30,9 +31,16 @@ class Sandbox:
     url: str
     key: str
 
-    def state(self, *, times: bool = False, ids: bool = False) -> dict[str, Any]:
-        """Settings and counts; `times` adds arrival times, `ids` the prompt of each task id."""
-        wanted = [f"{name}=1" for name, on in (("times", times), ("ids", ids)) if on]
+    def state(
+        self, *, times: bool = False, ids: bool = False, hooks: bool = False, ends: bool = False
+    ) -> dict[str, Any]:
+        """Settings and counts; more of them, on request.
+
+        `times` adds arrival times, `ids` the prompt of each task id, `hooks` what became of the
+        webhooks of each, `ends` when each ends and what that clock shows `now`.
+        """
+        asked = (("times", times), ("ids", ids), ("hooks", hooks), ("ends", ends))
+        wanted = [f"{name}=1" for name, on in asked if on]
         return self._ask("GET", "/_sandbox" + ("?" + "&".join(wanted) if wanted else ""))
 
     def set(self, **switches: object) -> dict[str, Any]:
@@ -97,6 +105,10 @@ def running(key: str = "sandbox", *, seed: int = 0, **settings: object) -> Itera
 class _Server(uvicorn.Server):
     """uvicorn, which at the end does not wait for answers that trickle or are held back."""
 
+    def __init__(self, config: uvicorn.Config, courier: Courier) -> None:
+        super().__init__(config)
+        self.courier = courier
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
@@ -104,12 +116,14 @@ class _Server(uvicorn.Server):
         await asyncio.sleep(0)
         for task in list(self.server_state.tasks):
             task.cancel()
+        await self.courier.close()
         await super().shutdown(sockets)
 
 
 def _server(settings: Settings, key: str, seed: int) -> _Server:
+    app = create_app(settings, key=key, seed=seed)
     config = uvicorn.Config(
-        create_app(settings, key=key, seed=seed),
+        app,
         loop="asyncio",
         http=Protocol,
         ws="none",
@@ -121,7 +135,7 @@ def _server(settings: Settings, key: str, seed: int) -> _Server:
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,
     )
-    return _Server(config)
+    return _Server(config, app.state.courier)
 
 
 def _listen(host: str, port: int) -> socket.socket:

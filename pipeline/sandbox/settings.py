@@ -9,7 +9,7 @@ same on the command line, in JSON and in Python:
     {"next": 3, "kind": "rst", "path": "/fetch*"}
     "off"
 
-Settings are flat on purpose: a new family of switches (webhooks) is new fields, no new shape.
+Settings are flat on purpose: a new family of switches is new fields, no new shape.
 """
 
 # The defaults below are frozen values, made by functions that also say how each one is read.
@@ -91,6 +91,9 @@ class Settings:
     max_seconds: float = _number(
         0.0, "no task takes longer than this, a [slow] one neither; 0: no cap"
     )
+    together_at: float = _number(
+        0.0, "all tasks end in this second after the start or the last reset; 0: each in its own"
+    )
     answer_seconds: float = _number(0.0, "answers come this late, once the work is done")
     answer_spread: float = _number(0.0, "answers vary by this part of answer_seconds, 0 to 1")
     link_seconds: float = _number(0.0, "links to pictures die this long after the task; 0: never")
@@ -134,9 +137,22 @@ class Settings:
 
     # How answers look.
     bare_final: bool = _yes("finished payloads carry no status")
+    percentage_as: str = _choice("how a percentage is written", "text", "number")
     shuffle: bool = _yes("fetch-many answers in another order")
     dead_links: Fault = _fault("links to pictures answer 404", path="/pictures/*")
     plain_pictures: bool = _yes("flat pictures: quicker to draw, read alike")
+
+    # Webhooks, for submissions that give an address. Path: /progress, /final, or * for all.
+    webhook_progress: int = _count(2, "updates that are posted before a task's last word")
+    webhook_retries: int = _count(3, "times that a webhook is repeated that was not answered 2xx")
+    webhook_retry_seconds: float = _number(1.0, "pause before the first repeat; then doubled")
+    webhook_delay_seconds: float = _number(0.0, "webhooks come this late")
+    webhook_drop: Fault = _fault("a webhook is never sent", path="*")
+    webhook_double: Fault = _fault("a webhook is sent twice", path="*")
+    webhook_reorder: Fault = _fault(
+        "a task's webhooks come in reverse, its last word first", path="*"
+    )
+    webhook_early: Fault = _fault("a first webhook comes before the submission's answer", path="*")
 
 
 def merged(settings: Settings, changes: Mapping[str, object]) -> Settings:

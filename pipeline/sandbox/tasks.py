@@ -6,7 +6,7 @@ Nothing runs in the background: where a task stands is worked out from the clock
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 #: Up to which part of its life a task shows which status; after the last comes `processing`.
 STAGES = ((0.05, "staged"), (0.15, "pending"), (0.25, "starting"))
@@ -34,6 +34,9 @@ class Task:
     failure_key: str = "message"
     endless: bool = False
     odd_status: str = ""
+    #: Where its webhooks go, or "", and the secret that they bear.
+    webhook_url: str = ""
+    webhook_secret: str = field(default="", repr=False)
 
     @property
     def ends(self) -> float:
@@ -44,16 +47,23 @@ class Task:
         """Whether its pictures can be had."""
         return now >= self.ends and not self.failure
 
-    def payload(self, now: float, *, bare: bool = False) -> dict[str, object]:
-        """What `/fetch` says. `bare` leaves `status` out once the task is finished."""
+    def payload(
+        self, now: float, *, bare: bool = False, numeric: bool = False
+    ) -> dict[str, object]:
+        """What `/fetch` says, and a webhook.
+
+        `bare` leaves `status` out once the task is finished; `numeric` writes its percentage as a
+        number, as the API does for some of its models.
+        """
         says: dict[str, object] = {"task_id": self.id, "task_type": "imagine"}
         if now < self.ends:
-            return says | self._progress((now - self.began) / self.seconds if self.seconds else 1.0)
+            part = (now - self.began) / self.seconds if self.seconds else 1.0
+            return says | self._progress(part, numeric)
         if self.failure:
             return says | {"status": "failed", self.failure_key: self.failure}
         return says | self._result() | ({} if bare else {"status": "finished"})
 
-    def _progress(self, part: float) -> dict[str, object]:
+    def _progress(self, part: float, numeric: bool) -> dict[str, object]:
         if self.odd_status and ODD_FROM <= part < ODD_TO:
             return {"status": self.odd_status}
         for until, status in STAGES:
@@ -61,7 +71,7 @@ class Task:
                 return {"status": status}
         begin = STAGES[-1][0]
         percent = min(99, int((part - begin) / (1 - begin) * 100))
-        return {"status": "processing", "percentage": str(percent)}
+        return {"status": "processing", "percentage": percent if numeric else str(percent)}
 
     def _result(self) -> dict[str, object]:
         address = f"{self.base_url}/pictures/{self.id}"

@@ -41,7 +41,10 @@ class Sheet(Protocol):
         """
 
     def read_claim(self) -> Claim | None:
-        """The claim that lies with the sheet, or None if nobody has claimed it."""
+        """The claim that lies with the sheet, or None if nobody has claimed it.
+
+        As it was at the last reading or claim of ours, at the earliest.
+        """
 
     def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
         """Put `claim` beside the sheet if `instead_of` is what lies there: whether that was so.

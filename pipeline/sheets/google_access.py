@@ -24,6 +24,7 @@ from google.auth.transport.requests import AuthorizedSession, Request
 from google.oauth2 import service_account
 from gspread.exceptions import APIError
 from gspread.http_client import HTTPClient
+from gspread.urls import SPREADSHEET_URL
 
 from pipeline.core.errors import SheetError
 
@@ -35,6 +36,15 @@ PATIENCE: Final = 75.0
 #: Google allows 60 readings and 60 writes to an account in a minute; both together stay below.
 PER_MINUTE: Final = 50
 _LIBRARY = "https://console.cloud.google.com/apis/library/sheets.googleapis.com"
+
+_ENABLE = re.compile(r"https://console\.(?:developers|cloud)\.google\.com/[\w./?=&-]*\w")
+_MAKE_A_KEY = (
+    "Make one in the Google Cloud console (IAM, Service accounts, Keys, JSON), and name that file."
+)
+_AFTER = (
+    "replies,updatedSpreadsheet.sheets(properties.sheetId,data("
+    "rowData.values(formattedValue,note),columnMetadata.developerMetadata(metadataId,metadataKey)))"
+)
 
 Json = dict[str, Any]
 Params = dict[str, str | int | bool | float | list[str] | None]
@@ -88,6 +98,11 @@ def account(text: str | None) -> Account:
             found, _ = google.auth.default(scopes=[SCOPE])
         else:
             info = json.loads(text)
+            if "installed" in info or "web" in info:
+                raise SheetError(
+                    "[sheet] credentials is the key of an OAuth client, not of a service account. "
+                    f"{_MAKE_A_KEY}"
+                )
             make: Any = service_account.Credentials.from_service_account_info
             found = make(info, scopes=[SCOPE])
     except (DefaultCredentialsError, ValueError, TypeError, AttributeError, KeyError):
@@ -98,8 +113,7 @@ def account(text: str | None) -> Account:
                 "gcloud auth application-default login."
             ) from None
         raise SheetError(
-            "[sheet] credentials is not the key of a service account. Make one in the Google "
-            "Cloud console (IAM, Service accounts, Keys, JSON), and name that file."
+            f"[sheet] credentials is not the key of a service account. {_MAKE_A_KEY}"
         ) from None
     return Account(found, str(getattr(found, "service_account_email", "") or ""))
 
@@ -121,8 +135,21 @@ class Spreadsheet:
         self.id = spreadsheet
         self.account = account
         self._budget, self._pause, self._patience = budget, pause, patience
-        self._client = HTTPClient(None, session=_session(account, base))  # type: ignore[arg-type]
+        self._tokens = _tokens(base)
+        self._client = HTTPClient(
+            None,  # type: ignore[arg-type]
+            session=_session(account, self._tokens, base),
+        )
         self._client.set_timeout(timeout)
+
+    def sign_in(self) -> None:
+        """Get a token, as every other request does where it has none that is good."""
+
+        def refresh() -> Json:
+            self.account.credentials.refresh(Request(self._tokens))
+            return {}
+
+        self._read(refresh)
 
     def about(self, fields: str) -> Json:
         """Its properties and those of its tabs, as far as the mask asks."""
@@ -139,19 +166,33 @@ class Spreadsheet:
         params: Params = {"valueRenderOption": render}
         return self._read(lambda: self._client.values_get(self.id, area, params=params))
 
-    def write(self, ranges: list[Json], entered: bool = False) -> Json:
-        """Write values as they are (or, our template and people's formulas, as if typed)."""
+    def write(self, columns: list[Json], entered: bool = False) -> Json:
+        """Write whole columns as they are (or, our template and people's formulas, as if typed).
+
+        Each is named by a DataFilter; a cell that is None stays as it is, and is shown.
+        """
         body = {
             "valueInputOption": "USER_ENTERED" if entered else "RAW",
             "includeValuesInResponse": True,
             "responseValueRenderOption": "FORMULA",
-            "data": ranges,
+            "data": columns,
         }
-        return self._once(lambda: self._client.values_batch_update(self.id, body=body))
+        url = f"{SPREADSHEET_URL % self.id}/values:batchUpdateByDataFilter"
+        return self._once(lambda: self._client.request("post", url, json=body).json())
 
-    def change(self, wanted: list[Json]) -> Json:
-        """Change what is not a value: columns, formats, claims."""
-        return self._once(lambda: self._client.batch_update(self.id, {"requests": wanted}))
+    def change(self, wanted: list[Json], show: str = "") -> Json:
+        """Change what is not a value: columns, formats, claims; `show` an area as it then is."""
+        body: Json = {"requests": wanted}
+        params: Params = {}
+        if show:
+            body["includeSpreadsheetInResponse"] = True
+            body["responseIncludeGridData"] = True
+            body["responseRanges"] = [show]
+            params["fields"] = _AFTER
+        url = f"{SPREADSHEET_URL % self.id}:batchUpdate"
+        return self._once(
+            lambda: self._client.request("post", url, json=body, params=params).json()
+        )
 
     def _read(self, ask: Callable[[], Any]) -> Json:
         """Ask until there is an answer, for as long as there is patience."""
@@ -216,9 +257,10 @@ class Spreadsheet:
         if code >= 500 or code == 408:
             return Unsure(f"Google has trouble of its own ({code}). Try again later.")
         if code == 403 and "SERVICE_DISABLED" in str(said.get("details", "")):
+            link = _ENABLE.search(reason)
             return Refused(
                 f"The Google Sheets API is not enabled in the project of {who}. Enable it at "
-                f"{_LIBRARY}, wait a minute, and run again.",
+                f"{link[0] if link else _LIBRARY}, wait a minute, and run again.",
                 code,
                 reason,
             )
@@ -252,14 +294,21 @@ class _Elsewhere(requests.adapters.HTTPAdapter):
         return super().send(request, *args, **kw)
 
 
-def _session(account: Account, base: str) -> AuthorizedSession:
-    tokens = requests.Session()
+def _tokens(base: str) -> requests.Session:
+    return _rerouted(requests.Session(), base)
+
+
+def _session(account: Account, tokens: requests.Session, base: str) -> AuthorizedSession:
     make: Any = AuthorizedSession
     session: AuthorizedSession = make(account.credentials, auth_request=Request(tokens))
+    _rerouted(session, base)
+    return session
+
+
+def _rerouted(session: requests.Session, base: str) -> requests.Session:
     if base:
-        for one in (tokens, session):
-            one.trust_env = False
-            one.mount("https://", _Elsewhere(base))
+        session.trust_env = False
+        session.mount("https://", _Elsewhere(base))
     return session
 
 

@@ -7,9 +7,9 @@ if nothing is, the status in colours. All of it is asked for in one request.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-Json = dict[str, Any]
+from pipeline.sheets.google_access import Json
+from pipeline.sheets.google_tab import COLUMN_KEY
 
 #: What a status cell begins with -> its background (red, green, blue).
 _GREEN, _RED, _YELLOW, _BLUE = (
@@ -31,7 +31,9 @@ _COLOURS = {
 }
 
 
-def new_columns(sheet: int, at: int, titles: Sequence[str], wide: int) -> list[Json]:
+def new_columns(
+    sheet: int, at: int, titles: Sequence[str], wide: int, rows: Sequence[Sequence[str]] = ()
+) -> list[Json]:
     """New columns with these titles, put in at `at`: nobody's cell can be overwritten by them."""
     area = {"sheetId": sheet, "dimension": "COLUMNS"}
     count = len(titles)
@@ -43,11 +45,14 @@ def new_columns(sheet: int, at: int, titles: Sequence[str], wide: int) -> list[J
     else:
         place = {**area, "startIndex": at, "endIndex": at + count}
         wanted.append({"insertDimension": {"range": place, "inheritFromBefore": False}})
-    cells = [{"userEnteredValue": {"stringValue": title}} for title in titles]
     start = {"sheetId": sheet, "rowIndex": 0, "columnIndex": at}
-    rows = [{"values": cells}]
-    wanted.append({"updateCells": {"start": start, "rows": rows, "fields": "userEnteredValue"}})
+    cells = [{"values": [_text(text) for text in row]} for row in (titles, *rows)]
+    wanted.append({"updateCells": {"start": start, "rows": cells, "fields": "userEnteredValue"}})
     return wanted
+
+
+def _text(text: str) -> Json:
+    return {"userEnteredValue": {"stringValue": text}} if text else {}
 
 
 def dressed(sheet: int, added: Mapping[str, int], frozen: int) -> Sequence[Json]:
@@ -62,7 +67,21 @@ def dressed(sheet: int, added: Mapping[str, int], frozen: int) -> Sequence[Json]
     return wanted
 
 
-def checked_note(sheet: int, at: int, text: str) -> Json:
+def named(sheet: int, at: int) -> Json:
+    """A name for a column, which goes wherever it goes."""
+    place = {"sheetId": sheet, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1}
+    return {
+        "createDeveloperMetadata": {
+            "developerMetadata": {
+                "metadataKey": COLUMN_KEY,
+                "location": {"dimensionRange": place},
+                "visibility": "DOCUMENT",
+            }
+        }
+    }
+
+
+def note(sheet: int, at: int, text: str) -> Json:
     """A note on a header cell."""
     return {
         "updateCells": {
@@ -71,6 +90,22 @@ def checked_note(sheet: int, at: int, text: str) -> Json:
             "fields": "note",
         }
     }
+
+
+def box(sheet: int, at: int) -> Json:
+    """A check box in every row of a column."""
+    return _valid(sheet, at, {"type": "BOOLEAN"}, closed=True)
+
+
+def choice(sheet: int, at: int, words: Sequence[str], closed: bool) -> Json:
+    """A drop-down in every row of a column."""
+    values = [{"userEnteredValue": word} for word in words]
+    return _valid(sheet, at, {"type": "ONE_OF_LIST", "values": values}, closed)
+
+
+def _valid(sheet: int, at: int, condition: Json, closed: bool) -> Json:
+    rule = {"condition": condition, "strict": closed, "showCustomUi": True}
+    return {"setDataValidation": {"range": _area(sheet, at, 1), "rule": rule}}
 
 
 def _hidden(sheet: int, at: int) -> Json:

@@ -7,9 +7,11 @@
     resting     which rows the last pass left at rest
     jobs        the takes of each row, with their attempts, files and history
     sending     beginning attempts: noted and committed before any request leaves
+    calling     which attempt the API calls back about
     recording   what answers, polls and webhooks tell
     rescue      where that goes while the disk is full
     pace        how many requests may leave; `budget`: how many credits may be spent
+    counting    numbers about many jobs at once
 
 Each of them adds its questions to `Store`. Every method is one transaction (at most), may be called
 from any thread, and raises `StoreError` with a sentence for people.
@@ -24,6 +26,8 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.store.budget import Budget, Spent
+from pipeline.store.calling import Calling, Hooked
+from pipeline.store.counting import Counting
 from pipeline.store.facts import Fact
 from pipeline.store.jobs import HistoryLine, Jobs
 from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
@@ -38,6 +42,7 @@ from pipeline.store.troubles import told
 __all__ = [
     "Fact",
     "HistoryLine",
+    "Hooked",
     "Intent",
     "Lease",
     "Limits",
@@ -57,7 +62,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Sheets, Rows, Rests, Jobs, Paces, Budget, Sending, Recording):
+class Store(Sheets, Rows, Rests, Jobs, Paces, Budget, Sending, Calling, Recording, Counting):
     """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
 
     `patience` is how many seconds it waits for other processes before it gives up. `now` must

@@ -59,7 +59,8 @@ class _Questions(NamedTuple):
 
 
 def _questions(*where: ColumnElement[bool]) -> _Questions:
-    named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take, jobs.c.asked, jobs.c.made_at]
+    named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take]
+    named += [jobs.c.asked, jobs.c.made_at, jobs.c.dismissed]
     tried = select(attempts.c.job, *ATTEMPT).select_from(attempts.join(jobs)).where(*where)
     saved = select(files.c.job, files.c.url, files.c.path).select_from(files.join(jobs))
     return _Questions(
@@ -118,6 +119,14 @@ class Jobs(Base):
             before = and_(_is(connection, key), jobs.c.asked == asked - 1)
             asking = update(jobs).where(before).values(asked=asked, moved=moved)
             return connection.execute(asking).rowcount == 1
+
+    def dismiss(self, key: JobKey, away: bool) -> bool:
+        """Put the job's trouble out of sight on the page, or back: whether the job is there."""
+        at = self._now() if away else None
+        with self._writing() as connection:
+            moved = _moved(connection, key)
+            putting = update(jobs).where(_is(connection, key)).values(dismissed=at, moved=moved)
+            return connection.execute(putting).rowcount == 1
 
     def adopt(self, key: JobKey, attempt: Attempt) -> bool:
         """Note an attempt that this store did not begin: whether it had none of that number.
@@ -205,11 +214,24 @@ class Jobs(Base):
             for at, number, kind, body in lines
         ]
 
+    def run_of(self, key: JobKey) -> dict[int, str]:
+        """Number of each attempt -> which start of the program sent it; empty if none of ours."""
+        wanted = select(attempts.c.number, attempts.c.run).select_from(attempts.join(jobs))
+        with self._reading() as connection:
+            found = connection.execute(wanted.where(_is(connection, key)))
+            return {row.number: row.run for row in found}
+
     def cursor(self, sheet: str) -> int:
         """Where the changes of a sheet's jobs stand: ask it before `jobs`, then `changed` since."""
         with self._reading() as connection:
             moved = select(sheets.c.moved).where(sheets.c.key == sheet)
             return connection.execute(moved).scalar() or 0
+
+    def moved(self, sheet: str) -> int:
+        """The cursor now: one that is higher than `changed` gave says that something changed."""
+        with self._reading() as connection:
+            here = select(sheets.c.moved).where(sheets.c.key == sheet)
+            return connection.execute(here).scalar() or 0
 
     def changed(self, sheet: str, since: int) -> tuple[int, set[JobKey]]:
         """The cursor now, and the jobs that anyone wrote down or changed since then."""
@@ -317,8 +339,11 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
             mine := tuple(tried.get(number, ())),
             made_at,
             _in_order(saved.get(number, {}), mine),
+            dismissed,
         )
-        for number, sheet, row_id, take, asked, made_at in connection.execute(ask.jobs, about)
+        for number, sheet, row_id, take, asked, made_at, dismissed in connection.execute(
+            ask.jobs, about
+        )
     }
 
 

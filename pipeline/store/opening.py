@@ -44,7 +44,11 @@ UPGRADES: Final = {
         "ALTER TABLE attempts ADD COLUMN hook VARCHAR(64) DEFAULT '' NOT NULL",
         "CREATE UNIQUE INDEX attempts_by_hook ON attempts (hook) WHERE hook <> ''",
         "ALTER TABLE sheets ADD COLUMN passed_at BIGINT",
+        "ALTER TABLE known_rows ADD COLUMN again BIGINT DEFAULT 0 NOT NULL",
+        "CREATE INDEX known_rows_again ON known_rows (sheet) WHERE again > 0",
+        "ALTER TABLE jobs ADD COLUMN dismissed BIGINT",
     ),
+    2: (),
 }
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"

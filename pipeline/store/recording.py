@@ -65,7 +65,8 @@ class Recording(Base):
             self._rescue.write(heard)
             raise StoreFull(
                 f"{full} What was heard ({len(facts)}) lies safe in {self._rescue.path}; "
-                "once there is room, the next pass records it."
+                "once there is room, the next pass records it.",
+                kept=True,
             ) from full
 
     def reserve(self) -> None:
@@ -76,10 +77,14 @@ class Recording(Base):
         if self._rescue:
             self._rescue.reserve()
 
-    def rescue(self, facts: Sequence[Fact]) -> None:
-        """Keep facts in the rescue file, which needs no room. Raises StoreFull if it is full."""
+    def rescue(self, facts: Sequence[Fact]) -> bool:
+        """Keep facts in the rescue file, which needs no room: whether this store has one.
+
+        Raises StoreFull if it is full.
+        """
         if self._rescue:
             self._rescue.write([(fact, self._now()) for fact in facts])
+        return self._rescue is not None
 
     def rescued(self) -> int:
         """How many facts lay in the rescue file: they are recorded now, and the file is blank."""

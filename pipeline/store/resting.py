@@ -16,11 +16,9 @@ from pipeline.store.tables import resting, sheets
 
 Piece = TypeVar("Piece", str, bytes)
 
-_ASKED = (
-    select(resting)
-    .join(sheets, sheets.c.id == resting.c.sheet)
-    .where(sheets.c.key == bindparam("key"))
-)
+_HERE = sheets.c.key == bindparam("key")
+_ASKED = select(resting).join(sheets, sheets.c.id == resting.c.sheet).where(_HERE)
+_NOTED = select(resting.c.noted).join(sheets, sheets.c.id == resting.c.sheet).where(_HERE)
 _NOTHING: dict[str, object] = {
     "under": "",
     "moved": 0,
@@ -46,6 +44,11 @@ class Rests(Base):
         rows = dict(zip(ids, _cut(found.digests, DIGEST), strict=True))
         lines = frozenset(_cut(found.lines, DIGEST))
         return found.noted, Resting(found.under, found.moved, rows, frozenset(found.others), lines)
+
+    def noted(self, sheet: str) -> int:
+        """How often the known rows were changed."""
+        with self._reading() as connection:
+            return connection.execute(_NOTED, {"key": sheet}).scalar() or 0
 
     def keep_resting(self, sheet: str, left: Resting, noted: int) -> bool:
         """Keep what lies at rest, if the known rows were changed `noted` times: whether so."""

@@ -14,12 +14,22 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    text,
     update,
 )
 
 from pipeline.core.identity import Memory
 from pipeline.core.model import KnownRow, Standing
-from pipeline.store.base import Base, chunks, digest, made, number_of, uncollected, upsert
+from pipeline.store.base import (
+    Base,
+    chunks,
+    digest,
+    made,
+    number_of,
+    stirred,
+    uncollected,
+    upsert,
+)
 from pipeline.store.resting import disturb
 from pipeline.store.tables import known_rows, orders, past, sheets
 
@@ -54,12 +64,36 @@ class Rows(Base):
         with self._reading() as connection:
             elsewhere = known_rows.c.sheet != number_of(connection, sheet)
             return {
-                one: text
+                one: words
                 for chunk in chunks(sorted(set(ids)))
-                for one, text in connection.execute(
+                for one, words in connection.execute(
                     select(row_id, inputs).where(elsewhere, row_id.in_(chunk))
                 )
             }
+
+    def again(self, sheet: str) -> dict[str, int]:
+        """Id -> how often the page asked for the row once more, where it did."""
+        row_id, again = known_rows.c.row_id, known_rows.c.again
+        with self._reading() as connection:
+            here = known_rows.c.sheet == number_of(connection, sheet)
+            # Word for word what the index is for.
+            found = connection.execute(select(row_id, again).where(here, text("again > 0")))
+            return {row.row_id: row.again for row in found}
+
+    def make_again(self, sheet: str, row_id: str, again: int) -> bool:
+        """Ask for one more take of the row than its cell does: whether it was `again` until now.
+
+        So two people who press at once, or one who presses twice, ask once.
+        """
+        one = (known_rows.c.row_id == row_id) & (known_rows.c.again == again)
+        with self._writing() as connection:
+            number = number_of(connection, sheet)
+            raising = update(known_rows).where(known_rows.c.sheet == number, one)
+            if connection.execute(raising.values(again=again + 1)).rowcount != 1:
+                return False
+            # Something is to be done: a pass that only glances must not miss it.
+            stirred(connection, [number])
+            return True
 
     def note(
         self,
@@ -180,7 +214,8 @@ def _keep_rows(connection: Connection, number: int, rows: Iterable[KnownRow]) ->
     ]
     if lines:
         new = upsert(connection, known_rows)
-        kept = {name: new.excluded[name] for name in _FIELDS if name != "row_id"}
+        # `again` is the page's: what was read before somebody pressed must not undo it.
+        kept = {name: new.excluded[name] for name in _FIELDS if name not in ("row_id", "again")}
         connection.execute(
             new.on_conflict_do_update(index_elements=["sheet", "row_id"], set_=kept), lines
         )

@@ -51,6 +51,8 @@ class Intent:
     deadline: float
     #: What will be asked, without secrets.
     body: Mapping[str, object] | None = None
+    #: The hook token; empty if the API is not asked to call back.
+    hook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class _Batch:
             price=intent.price,
             sent_at=self.at,
             deadline=self.at + timedelta(seconds=intent.deadline),
+            hook=intent.hook,
         )
         self.begun[intent.key] = intent, attempt
         self.pace = self.pace.after(1)

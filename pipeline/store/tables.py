@@ -41,7 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 2
+VERSION: Final = 3
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -104,18 +104,18 @@ _UNKEEPABLE = re.compile("[\x00\x1a\ud800-\udfff]")
 _KEPT = re.compile("\x1a([0-9a-f]{4})")
 
 
-def escaped(text: str | None) -> str | None:
+def escaped(words: str | None) -> str | None:
     """The text as a database can keep it."""
-    if text is None or not _UNKEEPABLE.search(text):
-        return text
-    return _UNKEEPABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", text)
+    if words is None or not _UNKEEPABLE.search(words):
+        return words
+    return _UNKEEPABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", words)
 
 
-def unescaped(text: str | None) -> str | None:
+def unescaped(words: str | None) -> str | None:
     """The text as it was."""
-    if text is None or "\x1a" not in text:
-        return text
-    return _KEPT.sub(lambda found: chr(int(found[1], 16)), text)
+    if words is None or "\x1a" not in words:
+        return words
+    return _KEPT.sub(lambda found: chr(int(found[1], 16)), words)
 
 
 metadata = MetaData()
@@ -171,7 +171,15 @@ known_rows = Table(
     Column("approved", Words, nullable=False),
     Column("approved_for", Words, nullable=False),
     Column("others", Words, nullable=False),
+    Column("again", BigInteger, nullable=False, server_default="0"),
     Index("known_rows_by_id", "row_id"),
+    # Of the few rows that somebody made again on the page.
+    Index(
+        "known_rows_again",
+        "sheet",
+        sqlite_where=text("again > 0"),
+        postgresql_where=text("again > 0"),
+    ),
     sqlite_with_rowid=False,
 )
 
@@ -219,6 +227,8 @@ jobs = Table(
     Column("asked", Integer, nullable=False, default=1),
     Column("made_at", Moment),
     Column("moved", BigInteger, nullable=False),
+    # When its trouble was put out of sight on the page.
+    Column("dismissed", Moment),
     UniqueConstraint("sheet", "row_id", "take"),
     Index("jobs_by_moved", "sheet", "moved"),
 )

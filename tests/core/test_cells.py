@@ -104,6 +104,20 @@ def test_a_result_in_a_line_without_words_is_taken_away() -> None:
     assert changes == {(2, 1): "", (2, 3): ""}
 
 
+def test_what_was_sorted_into_a_line_without_words_is_taken_away() -> None:
+    text = f"""
+        {HEADER}
+        a fox | {A} | done   | t-1 | https://x/1.png |
+              | {B} | queued | t-7 | https://x/7.png |
+    """
+    grid = sheet(text)
+    gone = job(attempt(task_id="t-7", result=Result(("https://x/7.png",))), row_id=B)
+    lines = judged(text, job(attempt()), remembers=memory(known(A, "a fox")))
+
+    assert patch(lines, grid, columns_of(grid), [gone]) == {(2, at): "" for at in (1, 2, 3, 4)}
+    assert patch(lines, grid, columns_of(grid), None) == {}
+
+
 def test_a_row_that_has_no_line_yet_keeps_its_marks() -> None:
     # A whole copy, seen while the sheet is held: without marks it would be a new row, and be paid.
     text = f"{HEADER} \n a fox | {A} | done | t-1 | | \n a fox | {A} | done | t-1 | |"

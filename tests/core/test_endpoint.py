@@ -420,12 +420,23 @@ def test_what_is_no_web_address_is_no_result(address: object) -> None:
 
 @pytest.mark.parametrize(
     ("percent", "known"),
-    [("40", 40), (40, 40), ("40%", 40), (39.9, 39), ("", None), ("soon", None), (None, None)],
+    [
+        *(("40", 40), (40, 40), ("40%", 40), (39.9, 39), ("", None), ("soon", None), (None, None)),
+        *((4200, 100), (-3, None), ("12345678901234567890", None)),
+    ],
 )
 def test_a_percentage_may_be_text_or_a_number(percent: object, known: int | None) -> None:
     body = {"status": "processing", "percentage": percent}
 
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(known, TASK)
+
+
+@pytest.mark.parametrize("told", [-4, "-1e9", 1e300, "12345678901234567890", "nan", "inf"])
+def test_credits_that_cannot_be_meant_do_not_count(told: object) -> None:
+    frank = replace(APIFRAME, task=replace(APIFRAME.task, credits="cost"))
+    body = {"status": "failed", "cost": told, "message": "no"}
+
+    assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=None)
 
 
 def test_the_case_and_the_blanks_of_a_status_do_not_matter() -> None:

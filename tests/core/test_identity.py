@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from pipeline.core.identity import Memory, Seen, is_id, match_by_id_alone, new_id
+from pipeline.core.identity import Memory, Seen, is_id, match_by_id_alone, new_id, own_results
 from pipeline.core.model import Standing
-from tests.core.build import after, columns_of, known, memory, sheet, who, wrote
+from tests.core.build import after, attempt, columns_of, job, known, memory, sheet, who, wrote
 
 A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
 FOX, OWL, CAT = known(A, "a fox"), known(B, "an owl"), known(C, "a cat")
@@ -138,6 +138,31 @@ def test_an_id_that_still_stands_somewhere_does_not_go_after_its_former_words() 
     assert ids(text, memory(known(A, "a red fox"), past={A: ["a fox"]})) == [A, "r_new000001"]
 
 
+def test_an_id_beside_the_copy_of_another_row_goes_back_to_its_former_words() -> None:
+    # An old version of the sheet brought the fox back, without its id, and undoing a delete brought
+    # a copy of the owl, beside which the fox's id had been sorted. The fox was made once.
+    now = """
+        prompt | remark  | row_id
+        a fox  | for Ann |
+        an owl | for Bob | r_bbbbbbbbb
+        an owl | for Bob | r_aaaaaaaaa
+    """
+    rows = list(columns_of(sheet(now)).rows(sheet(now)))
+    fox = replace(known(A, "a red fox"), others=rows[0].others)
+    owl = replace(OWL, others=rows[1].others)
+
+    assert ids(now, memory(fox, owl, past={A: ["a fox"]})) == [A, B, "r_new000001"]
+
+
+def test_a_row_that_got_the_words_of_another_is_still_the_same_row() -> None:
+    text = """
+        prompt | row_id
+        an owl | r_aaaaaaaaa
+        an owl | r_bbbbbbbbb
+    """
+    assert ids(text, memory(FOX, OWL)) == [A, B]
+
+
 def test_equal_rows_without_ids_are_told_apart_by_their_other_cells() -> None:
     before = """
         prompt | owner | row_id
@@ -261,6 +286,32 @@ def test_a_changed_row_of_another_sheet_is_a_new_row() -> None:
 )
 def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None:
     assert kinds(text, memory()) == ["stranger"]
+
+
+@pytest.mark.parametrize(
+    ("words", "task", "urls", "standing"),
+    [
+        ("a new bird", "t-1", "https://x/1.png", Standing.ROW),
+        ("a new bird", "", "https://x/1.png", Standing.ROW),
+        ("a fox", "t-1", "", Standing.COPY),
+        ("a new bird", "t-1", "https://elsewhere/1.png", Standing.STRANGER),
+        ("a new bird", "t-9", "", Standing.STRANGER),
+    ],
+)
+def test_a_result_of_our_own_beside_a_row_without_an_id_says_nothing_of_that_row(
+    words: str, task: str, urls: str, standing: Standing
+) -> None:
+    grid = sheet(f"""
+        prompt  | row_id      | task_id | image_urls
+        a fox   | r_aaaaaaaaa | t-1     |
+        {words} |             | {task}  | {urls}
+    """)
+    rows = list(columns_of(grid).rows(grid))
+    results = own_results(rows, grid, columns_of(grid), [job(attempt(), row_id=A)])
+
+    (_, seen) = who(grid, replace(memory(FOX), results=results))
+
+    assert (seen.row_id, seen.standing) == ("r_new000001", standing)
 
 
 def test_a_stranger_keeps_the_id_that_it_bears() -> None:

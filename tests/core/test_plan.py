@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from pipeline.core.identity import match_by_id_alone
+from pipeline.core.identity import Memory, match_by_id_alone
 from pipeline.core.model import Job, Standing, State
 from pipeline.core.plan import Line, over_budget, plan_held
 from tests.core.build import (
@@ -372,3 +372,64 @@ def test_what_was_read_is_what_is_remembered() -> None:
 
     assert after(seen).since == NOW
     assert after(who(sheet(ONE), memory(known(A, "a fox")))[0]).since == known(A, "a fox").since
+
+
+# -- made again on the page ----------------------------------------------------------------------
+
+
+def again(times: int, **more: object) -> Memory:
+    return memory(known(A, "a fox", again=times, **more))
+
+
+def test_what_the_page_asked_for_counts_like_the_take_cell_and_the_note_says_so() -> None:
+    line = one(ONE, job(attempt()), remembers=again(1))
+
+    assert (line.status, line.take, line.endpoint) == ("queued", 2, "imagine")
+    assert line.note == "Take 2 was asked for on the page."
+
+
+def test_the_page_adds_to_the_number_that_stands_in_the_cell() -> None:
+    text = f"prompt | row_id | take \n a fox | {A} | 2"
+    line = one(text, job(attempt()), job(attempt(), take=2), remembers=again(1))
+
+    assert (line.status, line.take) == ("queued", 3)
+
+
+def test_a_take_that_was_made_for_the_page_is_paid_no_second_time() -> None:
+    second = job(attempt(), take=2)
+    line = one(ONE, job(attempt()), second, remembers=again(1))
+
+    assert (line.status, line.endpoint, line.job) == ("done", "", second)
+
+
+def test_a_jump_is_no_take_though_the_page_asked_for_a_part_of_it() -> None:
+    line = one(ONE, job(attempt()), remembers=again(2))
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert line.note == (
+        "Not sent: take is 1, and 2 more asked for on the page makes 3 after 1. "
+        "Write 1 to make this row again."
+    )
+
+
+def test_a_note_names_the_number_to_write_into_the_cell_not_the_take_that_comes_of_it() -> None:
+    text = f"prompt | row_id \n an owl | {A}"
+    line = one(text, job(attempt()), job(attempt(), take=2), remembers=again(1))
+
+    assert line.status == "edited"
+    assert "write 2 into take." in line.note
+
+
+def test_a_copy_is_made_once_the_page_asks_for_it() -> None:
+    line = one(ONE, remembers=again(1, standing=Standing.COPY))
+
+    assert (line.status, line.take, line.endpoint) == ("queued", 2, "imagine")
+
+
+def test_a_held_reading_shows_the_take_that_the_page_asked_for() -> None:
+    grid, second = sheet(ONE), job(attempt(), take=2)
+    columns = columns_of(grid)
+    seen = match_by_id_alone(list(columns.rows(grid)), again(1))
+    jobs = {one.key: one for one in (job(attempt()), second)}
+
+    assert [line.job for line in plan_held(seen, grid, columns, jobs, RULES, NOW).lines] == [second]

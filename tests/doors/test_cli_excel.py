@@ -156,3 +156,29 @@ def test_init_makes_a_workbook_that_runs_and_leaves_one_that_is_there(
     assert rows_of(path)[0]["status"] == "done"
     macros = call("init", studio.folder / "plan.xlsm", "--config", studio.folder / "other.toml")
     assert (macros.code, "name a .xlsx" in macros.said) == (2, True)
+
+
+def test_a_second_tab_of_a_workbook_is_told_to_be_a_workbook_of_its_own(
+    studio: Studio, api: Sandbox
+) -> None:
+    path = studio.folder / "team.xlsx"
+    book = Workbook()
+    book.worksheets[0].title = "Prompts"
+    for row in (["prompt"], ["an owl"]):
+        book.worksheets[0].append(row)
+    tab = book.create_sheet("Ideas")
+    for row in (["prompt", "aspect_ratio"], ["a fox", "1:1"]):
+        tab.append(row)
+    book.save(path)
+    first = studio.config("first", sheet="team.xlsx", tables={"sheet": {"tab": "Prompts"}})
+    second = studio.config("second", sheet="team.xlsx", tables={"sheet": {"tab": "Ideas"}})
+    call("run", first, "--wait")
+    before = path.read_bytes()
+
+    other = call("run", second, "--wait")
+    again = call("run", first, "--wait")
+
+    assert (other.code, again.code) == (1, 0), again.said
+    assert "for a second one, save it as a workbook of its own." in " ".join(other.said.split())
+    assert path.read_bytes() == before
+    assert api.state()["tasks_taken"] == 1

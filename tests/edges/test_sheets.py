@@ -367,9 +367,9 @@ def test_a_claim_that_is_gone_is_not_replaced(desk: Desk) -> None:
 
 
 def test_a_damaged_claim_is_neither_read_nor_replaced(desk: Desk) -> None:
-    sheet = desk.sheet()
-    sheet.write_claim(CLAIM, None)
+    desk.sheet().write_claim(CLAIM, None)
     desk.spoil_claim()
+    sheet = desk.sheet()
 
     with pytest.raises(SheetError, match=r"\.$"):
         sheet.read_claim()

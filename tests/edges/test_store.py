@@ -99,6 +99,34 @@ def test_each_claim_is_ahead_of_the_last_and_of_what_was_found(store: Store) -> 
     assert (store.sheet("sheet").counter, store.sheet("sheet").word) == (42, "rose")
 
 
+def test_a_row_is_made_again_once_however_many_press_and_a_later_reading_does_not_undo_it(
+    store: Store,
+) -> None:
+    store.note("sheet", [row(1), row(2)])
+    moved = store.cursor("sheet")
+
+    assert [store.make_again("sheet", row(1).row_id, again) for again in (0, 0, 2)] == [
+        True,
+        False,
+        False,
+    ]
+    assert not store.make_again("sheet", "r_unheard_of", 0)
+    assert store.cursor("sheet") == moved + 1
+    store.note("sheet", [row(1, '{"prompt":"a dog"}')])
+    assert store.again("sheet") == {row(1).row_id: 1}
+    assert store.memory("sheet").known[row(1).row_id].again == 1
+
+
+def test_what_was_dismissed_is_noted_and_can_be_brought_back(store: Store) -> None:
+    store.add([KEY])
+
+    assert store.dismiss(KEY, away=True)
+    assert store.jobs("sheet")[KEY].dismissed == NOON
+    assert store.dismiss(KEY, away=False)
+    assert store.jobs("sheet")[KEY].dismissed is None
+    assert not store.dismiss(JobKey("sheet", "r_unheard_of", 1), away=True)
+
+
 def test_a_lease_keeps_others_out_until_it_runs_out(store: Store, clock: Clock) -> None:
     taken = store.take_lease("sheet", "here:1", 60)
     assert taken

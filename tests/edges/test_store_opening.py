@@ -93,7 +93,7 @@ def test_a_store_of_version_1_is_upgraded_in_place_and_keeps_everything(file: Pa
     assert {one.hook for job in jobs.values() for one in job.attempts} == {""}
     with closing(sqlite3.connect(file)) as connection:
         asked = "select value from promptsheet where name = 'version'"
-        assert connection.execute(asked).fetchone() == ("2",)
+        assert connection.execute(asked).fetchone() == (str(VERSION),)
 
 
 def test_an_upgraded_store_is_made_like_a_new_one(file: Path) -> None:

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from urllib.request import ProxyHandler, build_opener
 
 from pipeline.sandbox import Sandbox
+from pipeline.sandbox.pictures import code_of, read_code
 
 
 @contextmanager
@@ -32,3 +34,11 @@ def sandbox_process(
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def shows(words: str, urls: str) -> bool:
+    """Whether the first picture of a cell was made from these words."""
+    # Without the proxy that the environment may name.
+    with build_opener(ProxyHandler({})).open(urls.splitlines()[0], timeout=20) as answer:
+        code, _ = read_code(answer.read())
+    return code == code_of(words)

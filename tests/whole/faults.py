@@ -18,6 +18,7 @@ from pipeline.core.columns import Columns
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
 from pipeline.core.plan import Line
 from pipeline.core.states import Failed
+from pipeline.sheets.google_writing import Writing
 from pipeline.store import Intent, Refusal
 from pipeline.store import sending as store_sending
 
@@ -29,7 +30,9 @@ def row_numbers_kept() -> AbstractContextManager[Any]:
     right = cells.patch
     places: dict[str, int] = {}
 
-    def where_they_were(lines: Sequence[Line], grid: Grid, columns: Columns) -> Patch:
+    def where_they_were(
+        lines: Sequence[Line], grid: Grid, columns: Columns, *more: Any, **named: Any
+    ) -> Patch:
         moved = []
         if all(line.seen.known is None for line in lines):
             places.clear()  # another sheet
@@ -38,7 +41,7 @@ def row_numbers_kept() -> AbstractContextManager[Any]:
             places[line.seen.row_id] = line.seen.place
             marked = replace(line.seen.marked, place=min(place, len(grid) - 1))
             moved.append(replace(line, seen=replace(line.seen, marked=marked)))
-        return right(moved, grid, columns)
+        return right(moved, grid, columns, *more, **named)
 
     return patch.object(cells, "patch", where_they_were)
 
@@ -141,6 +144,18 @@ def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
 def stuck_jobs_stay_stuck() -> AbstractContextManager[Any]:
     """Nobody takes note of an answer that can no longer come."""
     return patch.object(Book, "_expire", lambda self: None)
+
+
+def columns_keep_their_places() -> AbstractContextManager[Any]:
+    """Cells of a Google Sheet are written by where their column stood, and not by its name."""
+    send = Writing.send
+
+    def without_names(
+        self: Writing, found: Any, snapshot: Any, names: Any, entered: bool = False
+    ) -> Any:
+        return send(self, found, snapshot, {}, entered)
+
+    return patch.object(Writing, "send", without_names)
 
 
 FAULTS: Mapping[str, Fault] = {

@@ -1,25 +1,21 @@
-"""A team at work on a CSV file, and what it wrote there, kept apart from what the program says.
+"""A team at work on a sheet, and what it wrote there, kept apart from what the program says.
 
-The file holds people's columns and ours. `Team` remembers by itself what people wrote, line for
-line, so that the file can be compared with it; and it remembers what people *asked for*: every
+The sheet holds people's columns and ours. `Team` remembers by itself what people wrote, line for
+line, so that the sheet can be compared with it; and it remembers what people *asked for*: every
 pair of words and take that ever stood in a line. Nobody may be charged for more.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from random import Random
 
-from openpyxl import Workbook, load_workbook
-
 from pipeline.core.columns import OURS, normalise
+from tests.whole.desks import Desk
 
 #: Titles of the columns that people fill; the others of the file are ours.
 PROMPT, TAKE, APPROVED, SKIP, REMARK = "prompt", "take", "approved", "skip", "remark"
@@ -64,47 +60,18 @@ class Line:
 
 @dataclass
 class Saved:
-    """The whole file at some moment, and what people had written in it."""
+    """The whole sheet at some moment, and what people had written in it."""
 
-    content: bytes
+    content: object
     titles: list[str]
     lines: list[Line]
 
 
-def _unpacked(path: Path) -> list[list[str]]:
-    """What stands in a CSV or Excel file."""
-    if path.suffix == ".csv":
-        return list(csv.reader(io.StringIO(path.read_bytes().decode(), newline="")))
-    book = load_workbook(path, read_only=True)
-    return [
-        [str(value or "").replace("_x000D_", "\r") for value in row]
-        for row in book.worksheets[0].iter_rows(values_only=True)
-    ]
-
-
-def _packed(path: Path, rows: list[list[str]]) -> bytes:
-    """A file of that kind with these rows, as a spreadsheet program saves it."""
-    if path.suffix == ".csv":
-        text = io.StringIO(newline="")
-        csv.writer(text, lineterminator="\r\n").writerows(rows)
-        return text.getvalue().encode()
-    book = Workbook()
-    for number, row in enumerate(rows, start=1):
-        for column, text_of_cell in enumerate(row, start=1):
-            if text_of_cell:
-                cell = book.worksheets[0].cell(number, column)
-                cell.value = text_of_cell.replace("\r", "_x000D_")
-                cell.data_type = "s"
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
-
-
 class Team:
-    """People at a file: each gesture saves it as a spreadsheet program would."""
+    """People at a sheet: each gesture saves it as a spreadsheet program would."""
 
-    def __init__(self, path: Path, titles: list[str], ours: list[str]) -> None:
-        self.path = path
+    def __init__(self, desk: Desk, titles: list[str], ours: list[str]) -> None:
+        self.desk = desk
         self.titles = titles
         self.all_titles = list(titles)
         self.lines: list[Line] = []
@@ -131,7 +98,7 @@ class Team:
 
     def read(self) -> tuple[list[str], list[list[str]]]:
         """The header and the rows, each as wide as the header."""
-        rows = _unpacked(self.path)
+        rows = self.desk.rows()
         header = rows[0]
         return header, [row + [""] * (len(header) - len(row)) for row in rows[1:]]
 
@@ -151,7 +118,7 @@ class Team:
         assert said == wrote, f"people wrote {wrote}, the file says {said}"
 
     def _save(self, header: list[str], rows: list[list[str]]) -> None:
-        self.path.write_bytes(_packed(self.path, [header, *rows]))
+        self.desk.save([header, *rows])
 
     # -- what was asked for ----------------------------------------------------------------------
 
@@ -199,7 +166,7 @@ class Team:
         lines = [line.twin() for line in self.lines]
         self.saves = [
             *self.saves[-7:],
-            Saved(self.path.read_bytes(), list(self.titles), lines),
+            Saved(self.desk.version(), list(self.titles), lines),
         ]
 
     # -- gestures --------------------------------------------------------------------------------
@@ -393,7 +360,7 @@ class Team:
         # The last ones are nearly what the file is now.
         kept = self.saves[: max(1, len(self.saves) - 1)]
         saved = chance.choice(kept)
-        self.path.write_bytes(saved.content)
+        self.desk.put_back(saved.content)
         self.titles = list(saved.titles)
         self.lines = [line.twin() for line in saved.lines]
         for line in self.lines:

@@ -1,4 +1,4 @@
-"""The whole of it but the wire: people at a file, an API that counts, and the program in between.
+"""The whole of it but the wire: people at a sheet, an API that counts, and the program in between.
 
 Every step of a pass is a step of its own here, so that anything can happen between any two: a
 gesture, a crash, another pass, a late answer. After each step the world is compared with what
@@ -28,20 +28,18 @@ from sqlalchemy import URL, Engine
 
 import pipeline.store as store_package
 from pipeline.book import Book, Header, Sending
+from pipeline.core.columns import parsed
 from pipeline.core.endpoint import poll_answer, task_event, verdict
 from pipeline.core.errors import ColumnsError
-from pipeline.core.model import Grid, JobKey, Patch, State
+from pipeline.core.model import JobKey, State
 from pipeline.core.plan import Line as Planned
 from pipeline.core.plan import Rules, family
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
-from pipeline.sheets.csv_file import CsvSheet
-from pipeline.sheets.excel import ExcelSheet
-from pipeline.sheets.exchange import exchange
 from pipeline.store import Fact, Lease, Limits, Store, opening
 from tests.whole.api import IMAGINE, PRICE, PROVIDER, Answer, Api, Task, Turn, described, response
+from tests.whole.desks import SHEET, Desk, FileDesk, GoogleDesk, Watched
 from tests.whole.sheet import APPROVED, PROMPT, SKIP, TAKE, Team
 
-SHEET = "the sheet"
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 #: The store in use, one of somebody else, and a backup of the first.
 MAIN, OTHER, COPY = "main", "other", "copy"
@@ -75,50 +73,8 @@ class Shape:
     settle: timedelta = timedelta(0)
     per_run: int | None = None
     per_day: int | None = None
-    file: str = "prompts.csv"
-
-
-class Watched:
-    """The file, with somebody who may do something in the middle of a write."""
-
-    def __init__(self, path: Path) -> None:
-        kind = ExcelSheet if path.suffix == ".xlsx" else CsvSheet
-        self._sheet = kind(path, key=SHEET, exchange=self._exchanged, pause=lambda seconds: None)
-        self.key, self.title = self._sheet.key, self._sheet.title
-        self.read, self.read_claim = self._sheet.read, self._sheet.read_claim
-        self.write_claim = self._sheet.write_claim
-        #: What happens between our reading and the replacement, and right after it.
-        self.before: Callable[[], None] | None = None
-        self.after: Callable[[], None] | None = None
-        self.disturbed = False
-
-    @property
-    def fingerprint(self) -> str:
-        """As the file has it."""
-        return self._sheet.fingerprint
-
-    def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """As ever; what is to happen in between happens once."""
-
-        def asked(grid: Grid) -> Patch:
-            patch = patch_for(grid)
-            happens, self.before = self.before, None
-            self._let(happens)
-            return patch
-
-        return self._sheet.write(asked)
-
-    def _exchanged(self, incoming: Path, target: Path) -> Path:
-        came_out = exchange(incoming, target)
-        happens, self.after = self.after, None
-        if not self.disturbed:  # a program that saves twice has its own first save in memory
-            self._let(happens)
-        return came_out
-
-    def _let(self, happens: Callable[[], None] | None) -> None:
-        if happens:
-            self.disturbed = True
-            happens()
+    #: The file, or "google".
+    place: str = "prompts.csv"
 
 
 @dataclass
@@ -152,7 +108,7 @@ class World:
         self.chance = Random(seed)
         self.clock = Clock()
         self.api = Api()
-        self.team = Team(self.folder / shape.file, list(shape.titles), list(shape.ours))
+        self.team = Team(self._desk(), list(shape.titles), list(shape.ours))
         self.passes: list[Pass] = []
         self.mail: list[tuple[str, Fact]] = []
         #: What was recorded as a success, in the order in which it was, by store and job.
@@ -191,9 +147,9 @@ class World:
             store.close()
             self.counts["kept out by a lease"] += 1
             return None
-        sheet = Watched(self.team.path)
+        watched = self.team.desk.watched(self.clock)
         book = Book(
-            sheet,
+            watched.sheet,
             store,
             Rules(sheet=SHEET, provider=PROVIDER, endpoint="imagine", settle=self.shape.settle),
             Header({}, (), frozenset({PROMPT})),
@@ -208,7 +164,7 @@ class World:
             now=self.clock,
             chance=self.chance,
         )
-        started = Pass(name, store, sheet, book, run, lease)
+        started = Pass(name, store, watched, book, run, lease)
         self.passes.append(started)
         self.counts[f"start on {name}"] += 1
         self._tell(f"{run} begins on {name}")
@@ -271,7 +227,7 @@ class World:
             self.counts[f"held: {hold.kind}"] += 1
         else:
             one.queue = [line for line in one.book.plan.to_send if line.job]
-        self.team.is_served |= hold is None and bool(one.book.plan.lines)
+        self.team.is_served |= hold is None and bool(one.book.plan.statuses)
         if not one.sheet.disturbed and (hold is None or hold.kind not in _HELD_ROWS):
             self.assert_rows_are_true(one)
             for line in self.team.lines if hold is None else ():
@@ -416,8 +372,9 @@ class World:
                     self.counts["retry"] += 1
                     self._tell(f"retry of {job.key}")
                     self.retried[job.key] += 1
-                    for line in self.team.lines:
-                        self.retried_words[line.words] += 1
+                    # The row may go back to words that it had when an attempt was lost.
+                    sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
+                    self.retried_words.update(sent | {line.words for line in self.team.lines})
 
     def back_up(self) -> None:
         """The store is copied, in the middle of whatever it does."""
@@ -452,12 +409,12 @@ class World:
         return self.has_backup and alone and told_apart
 
     def _claim_counter(self) -> int:
-        claim = CsvSheet(self.team.path).read_claim()
+        claim = self.team.desk.claim()
         return claim.counter if claim else 0
 
     def owner(self) -> str:
         """The store that the sheet belongs to: by what lies beside the file."""
-        claim = CsvSheet(self.team.path).read_claim()
+        claim = self.team.desk.claim()
         if claim is None:
             return MAIN
         names = (MAIN, OTHER, COPY) if self.has_backup else (MAIN, OTHER)
@@ -662,6 +619,11 @@ class World:
         """A sheet is refused only without its prompts, or by a store that never wrote into it."""
         mine = one.store_name == self.owner()
         assert PROMPT not in self.team.titles or not mine, "the sheet was refused without a reason"
+
+    def _desk(self) -> Desk:
+        if self.shape.place == "google":
+            return GoogleDesk()
+        return FileDesk(self.folder / self.shape.place)
 
     def _file(self, name: str) -> Path:
         return self.folder / f"{name}.db"

@@ -1,0 +1,166 @@
+"""Where the API calls back: `POST /hooks/{hook token}`, and who is refused.
+
+Whoever calls is a stranger until the proof is there, and is told nothing: a wrong proof and an
+unknown token get the same answer by the same way. Nothing of a body is believed before.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from pipeline.campaign import Campaign
+from pipeline.core.errors import ConfigError
+from pipeline.core.webhook import PATH, Proofs
+from pipeline.intake import Call, Intake, Tally, Told
+from pipeline.store import Store
+
+log = logging.getLogger("promptsheet")
+
+#: A description of a task is a few kilobytes.
+MOST_BYTES: Final = 1_000_000
+#: Seconds in which a whole body must be there.
+BODY_WITHIN: Final = 5.0
+
+_TAKEN = PlainTextResponse("OK")
+# Word for word what any address gets that is not there.
+_UNKNOWN = PlainTextResponse("Not Found", 404)
+# What is left of an unread body is not waited for.
+_CLOSE = {"connection": "close"}
+_REFUSALS: Final = {
+    "too long": PlainTextResponse("Content Too Large", 413, _CLOSE),
+    "too slow": PlainTextResponse("Request Timeout", 408, _CLOSE),
+    "proof": _UNKNOWN,
+    "no token": _UNKNOWN,
+    "other task": _UNKNOWN,
+    "not JSON": PlainTextResponse("Bad Request: this is not a JSON object", 400),
+    "store away": PlainTextResponse("Service Unavailable", 503, {"retry-after": "5"}),
+}
+
+
+class Refused(Exception):
+    """A call that is not taken in; says why in a word of `_REFUSALS`."""
+
+
+class _Left(Exception):
+    """Whoever called has gone before all was said."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Campaigns that share a store and a proof."""
+
+    intake: Intake
+    proofs: Proofs
+    campaigns: dict[str, Campaign]
+
+
+class Hooks:
+    """Takes the API's calls for these campaigns. Raises ConfigError where a secret is missing."""
+
+    def __init__(self, campaigns: Sequence[Campaign]) -> None:
+        self.tally = Tally()
+        self._intakes: dict[Store, Intake] = {}
+        self._doors = self._made(campaigns)
+
+    @property
+    def route(self) -> Route:
+        """Where they come in; nothing of an address but its last part is looked at."""
+        return Route(f"{PATH}{{token}}", self, methods=["POST"])
+
+    async def close(self) -> None:
+        """Finish what has come in."""
+        for intake in self._intakes.values():
+            await intake.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._take(scope, receive)
+            response: Response = _TAKEN
+        except Refused as refused:
+            why = str(refused)
+            self.tally.refused[why] += 1
+            # Neither token nor secret nor body: a log is read by many.
+            log.info("a call from %s was refused: %s", (scope["client"] or "?")[0], why)
+            response = _REFUSALS[why]
+        except _Left:
+            self.tally.refused["left"] += 1
+            return
+        await response(scope, receive, send)
+
+    async def _take(self, scope: Scope, receive: Receive) -> None:
+        """Return once the call is on disk. Raises Refused or _Left."""
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        token = scope["path_params"]["token"]
+        body = await _body(headers.get("content-length", ""), receive)
+        # All of them are tried, whatever comes of the first.
+        doors = [door for door in self._doors if door.proofs.are_met(token, headers, body)]
+        if not doors:
+            raise Refused("proof")
+        said = _json_object(body)
+        told = Told.NO_TOKEN
+        for door in doors:
+            told = await door.intake.take(Call(token, said, door.campaigns))
+            if told is not Told.NO_TOKEN:
+                break
+        if told not in (Told.RECORDED, Told.KNOWN):
+            raise Refused(told.value)
+
+    def _made(self, campaigns: Sequence[Campaign]) -> list[_Door]:
+        doors: dict[tuple[Store, str, tuple[str, ...], str], _Door] = {}
+        for one in campaigns:
+            settings, ours = one.settings, one.settings.webhook
+            if ours.public_url and ours.secret is None:
+                raise ConfigError(
+                    f"{settings.path.name}: webhook.secret: is not set, missing or empty. Put it "
+                    "there: without it no call can be told from a forged one."
+                )
+            if settings.provider.webhook is None or ours.secret is None:
+                continue
+            kept = ours.secret, ours.previous_secret
+            secrets = tuple(secret.reveal() for secret in kept if secret)
+            api_key = settings.api_key.reveal() if settings.api_key else ""
+            same = one.store, repr(settings.provider.webhook), secrets, api_key
+            if same not in doors:
+                intake = self._intakes.setdefault(one.store, Intake(one.store, self.tally))
+                doors[same] = _Door(intake, Proofs(settings.provider.webhook, secrets, api_key), {})
+            doors[same].campaigns[one.key] = one
+        return list(doors.values())
+
+
+async def _body(length: str, receive: Receive) -> bytes:
+    """The whole body. Raises Refused or _Left."""
+    if length.isdecimal() and int(length) > MOST_BYTES:
+        raise Refused("too long")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Left
+                body += message.get("body", b"")
+                if len(body) > MOST_BYTES:
+                    raise Refused("too long")
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refused("too slow") from None
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+    if not isinstance(said, dict):
+        raise Refused("not JSON")
+    return said

@@ -1,0 +1,432 @@
+"""What the page shows: the wall, one card at a time, the door; and what changes, as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response, StreamingResponse
+
+from pipeline.core.errors import StoreError
+from pipeline.gallery import TEMPLATES, spoken
+from pipeline.page import pictures
+from pipeline.page.deeds import SAID, place_of, wall_of
+from pipeline.page.gate import Gate, form_of
+from pipeline.page.pictures import Saved, SmallPictures
+from pipeline.page.wall import DISMISSED, NEEDING, PAGE, Card, Wall
+from pipeline.results import Shown
+from pipeline.store import HistoryLine
+
+FOLDER: Final = TEMPLATES / "page"
+STATIC: Final = {
+    "page.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "mark.svg": "image/svg+xml",
+}
+#: Rows that need a person are shown above the wall, up to so many.
+MOST_NEEDING: Final = 5
+#: Seconds between two looks for what has changed, from one sign of life to the next, and until a
+#: browser has to ask anew.
+LOOKS, ALIVE, LIFE = 1.0, 15.0, 600.0
+#: What the history says of each kind of event.
+KINDS: Final = {
+    "sent": "Submitted",
+    "accepted": "Accepted by the API",
+    "progressed": "At work",
+    "succeeded": "Delivered",
+    "failed": "Failed",
+    "lost": "No answer came",
+    "postponed": "Not taken, sent again later",
+    "adopted": "Taken over from the sheet",
+}
+
+
+class Views:
+    """The pages of these campaigns."""
+
+    def __init__(self, walls: Sequence[Wall], gate: Gate) -> None:
+        self._walls = walls
+        self._gate = gate
+        self._small = SmallPictures()
+
+    # -- pages -----------------------------------------------------------------------------------
+
+    async def wall(self, request: Request) -> Response:
+        """The campaign: what needs a person, then all pictures, the newest first."""
+        asked = request.query_params
+        number = _whole(asked.get("sheet", ""), 1)
+        wall = self._walls[number - 1] if number <= len(self._walls) else self._walls[0]
+        status, search = asked.get("status", ""), asked.get("q", "").strip()[:200]
+
+        def made() -> str:
+            wall.look()
+            picked = wall.picked(status, search)
+            pages = max(-(-len(picked) // PAGE), 1)
+            page = min(_whole(asked.get("page", ""), 1), pages)
+            cards = picked[(page - 1) * PAGE : page * PAGE]
+            needing = [card for card in wall.cards if card.needs]
+            return self._rendered(
+                "wall.html.j2",
+                wall,
+                request,
+                cards=cards,
+                found=len(picked),
+                needing=[] if status or search or page > 1 else needing[:MOST_NEEDING],
+                more_needing=max(len(needing) - MOST_NEEDING, 0),
+                status=status,
+                search=search,
+                page=page,
+                pages=pages,
+                said=SAID.get(asked.get("said", ""), ""),
+                texts=texts_of(wall),
+                bar=_bar(wall),
+                link=_linked(self._walls.index(wall) + 1, status, search),
+            )
+
+        return await _html(made)
+
+    async def card(self, request: Request) -> Response:
+        """One take of a row, large: a picture, and all that is known of it."""
+        wall = wall_of(self._walls, request)
+        row_id, take = place_of(request)
+
+        def made() -> str:
+            wall.look()
+            card = wall.card(row_id, take)
+            if card is None:
+                raise HTTPException(404)
+            files = self._files(wall, card)
+            number = min(_whole(request.query_params.get("picture", ""), 1), max(len(files), 1))
+            history, runs = [], {}
+            if card.job:
+                history = wall.campaign.store.history(card.job.key)
+                runs = wall.campaign.store.run_of(card.job.key)
+            return self._rendered(
+                "card.html.j2",
+                wall,
+                request,
+                card=card,
+                files=files,
+                number=number,
+                history=[_told(line, runs) for line in history],
+                takes=[c for c in wall.cards if c.shown.row_id == row_id],
+            )
+
+        return await _html(made)
+
+    async def door(self, request: Request) -> Response:
+        """Where a stranger types the page token."""
+        sentence, status = "", 200
+        if request.method == "POST":
+            # Asked before the token is looked at: who has to wait learns nothing.
+            if wait := self._gate.wait_of(request):
+                sentence, status = f"Too many wrong tokens. Try again in {wait} s.", 429
+            else:
+                form = await form_of(request)
+                if self._gate.is_token(form.get("token", "")):
+                    return self._gate.let_in(request)
+                self._gate.note_wrong(request)
+                sentence, status = "That is not the page token.", 403
+        html = (
+            _environment()
+            .get_template("door.html.j2")
+            .render(sentence=sentence, takes_token=self._gate.takes_token)
+        )
+        headers = {"Retry-After": str(self._gate.wait_of(request))} if status == 429 else None
+        return HTMLResponse(html, status, headers)
+
+    async def enter(self, request: Request) -> Response:
+        """A link that works once."""
+        if self._gate.wait_of(request):
+            return HTMLResponse("Too many wrong tokens. Try again in a minute.", 429)
+        if self._gate.opens(request.path_params["code"]):
+            return self._gate.let_in(request)
+        self._gate.note_wrong(request)
+        html = (
+            _environment()
+            .get_template("door.html.j2")
+            .render(
+                sentence="This link has been used, or is too old.",
+                takes_token=self._gate.takes_token,
+            )
+        )
+        return HTMLResponse(html, 403)
+
+    async def logout(self, request: Request) -> Response:
+        """Leave."""
+        return self._gate.let_out(request)
+
+    # -- files -----------------------------------------------------------------------------------
+
+    async def static(self, request: Request) -> Response:
+        """What the page looks like, and its script."""
+        name = request.path_params["name"]
+        if name not in STATIC:
+            raise HTTPException(404)
+        content, _ = _static(name)
+        kept = {"Cache-Control": "public, max-age=31536000, immutable"}
+        return Response(content, headers=kept, media_type=STATIC[name])
+
+    async def picture(self, request: Request) -> Response:
+        """A saved file as it is."""
+        file = await asyncio.to_thread(self._asked, request)
+        content = await asyncio.to_thread(file.path.read_bytes)
+        return Response(content, headers=_kept(file), media_type=file.type)
+
+    async def small(self, request: Request) -> Response:
+        """A saved picture, scaled down."""
+        file = await asyncio.to_thread(self._asked, request)
+        content = await asyncio.to_thread(self._small.of, file) if file.is_picture else None
+        if content is None:
+            raise HTTPException(404)
+        return Response(content, headers=_kept(file), media_type="image/webp")
+
+    def _asked(self, request: Request) -> Saved:
+        wall = wall_of(self._walls, request)
+        card = wall.card(*place_of(request))
+        if card is None:
+            wall.look(at_once=True)
+            card = wall.card(*place_of(request))
+        files = self._files(wall, card) if card else []
+        number: int = request.path_params["number"]
+        file = files[number - 1][1] if 1 <= number <= len(files) else None
+        if file is None:
+            raise HTTPException(404)
+        return file
+
+    def _files(self, wall: Wall, card: Card) -> list[tuple[str, Saved | None]]:
+        """Each result's address, and its saved file if there is one."""
+        names = card.job.files if card.job else {}
+        media = wall.campaign.settings.media
+        return [
+            (url, pictures.saved(media, names[url]) if url in names else None)
+            for url in card.shown.urls
+        ]
+
+    # -- what changes ----------------------------------------------------------------------------
+
+    async def live(self, request: Request) -> Response:
+        """What changes, as it happens."""
+        wall = wall_of(self._walls, request)
+        headers = {"X-Accel-Buffering": "no"}
+        return StreamingResponse(
+            self._changes(wall), headers=headers, media_type="text/event-stream"
+        )
+
+    async def _changes(self, wall: Wall) -> AsyncIterator[str]:
+        """Each change as a line for the browser, and a sign of life when there is none."""
+        told, silent, lived = -1, 0.0, 0.0
+        yield "retry: 2000\n\n"
+        while lived < LIFE:
+            try:
+                await asyncio.to_thread(wall.look)
+            except StoreError:
+                # The page stays as it is; the next look may find the store again.
+                told = -1
+            if wall.revision != told:
+                told, silent = wall.revision, 0.0
+                news = {"revision": told, "texts": texts_of(wall), "bar": _bar(wall)}
+                yield f"data: {json.dumps(news)}\n\n"
+            elif silent >= ALIVE:
+                silent = 0.0
+                yield ": \n\n"
+            await asyncio.sleep(LOOKS)
+            silent, lived = silent + LOOKS, lived + LOOKS
+
+    # -- templates -------------------------------------------------------------------------------
+
+    def _rendered(self, name: str, wall: Wall, request: Request, **more: Any) -> str:
+        settings = wall.campaign.settings
+        here = urlsplit(settings.base_url).netloc
+        usual = settings.base_url == settings.provider.base_url.rstrip("/")
+        return (
+            _environment()
+            .get_template(name)
+            .render(
+                sheet=self._walls.index(wall) + 1,
+                title=settings.source.name,
+                place=_web(getattr(settings.source, "place", "")),
+                api=settings.provider.title,
+                at="" if usual else here,
+                wall=wall,
+                totals=wall.totals,
+                standing=wall.standing,
+                others=[one.campaign.settings.source.name for one in self._walls],
+                csrf=request.state.visitor.csrf,
+                when=lambda at: _when(at, wall),
+                thumbs=lambda card: self._thumbs(wall, card),
+                NEEDING=NEEDING,
+                DISMISSED=DISMISSED,
+                **more,
+            )
+        )
+
+    def _thumbs(self, wall: Wall, card: Card) -> dict[str, Any]:
+        """The pictures of a card for the wall, and how they lie."""
+        files = self._files(wall, card)
+        shown = [
+            (number, file)
+            for number, (_, file) in enumerate(files, start=1)
+            if file and file.is_picture
+        ]
+        wide, high = pictures.size_of(shown[0][1]) if shown else (0, 0)
+        ratio = wide / high if high else 1.0
+        shape = "wide" if ratio > 1.2 else "tall" if ratio < 0.85 else "square"
+        return {"shown": shown[:4], "shape": shape, "all": len(files)}
+
+
+def texts_of(wall: Wall) -> dict[str, str]:
+    """What the page says in words that change all the time, by their places."""
+    totals, standing = wall.totals, wall.standing
+    spent = "–" if standing.spent is None else f"{standing.spent:,}"
+    budget = "" if standing.budget is None else f"of {standing.budget:,} "
+    return {
+        "pictures": f"{totals.pictures:,}",
+        "rows": f"{totals.rows:,}",
+        "spent": spent,
+        "budget": f"{budget}credits today",
+        "progress": _progress(wall),
+        "state": _state(wall),
+        **{f"count {status}": f"{count:,}" for status, count in totals.counts.items()},
+        "count needing": f"{totals.needing:,}",
+        "count all": f"{sum(totals.counts.values()):,}",
+    }
+
+
+def _progress(wall: Wall) -> str:
+    """How far it is, how fast, and how long it may take."""
+    totals = wall.totals
+    words = [f"{totals.finished:,} of {totals.finished + totals.on_their_way:,} finished"]
+    if totals.on_their_way and totals.rate:
+        words.append(f"{totals.rate:,.0f} a minute" if totals.rate >= 1 else "under 1 a minute")
+    if totals.left is not None:
+        words.append(f"about {_roughly(totals.left)} left")
+    return " · ".join(words)
+
+
+def _state(wall: Wall) -> str:
+    standing = wall.standing
+    if standing.paused:
+        return "Paused"
+    if standing.running_since:
+        return "A run is at work"
+    return "No run at work" if wall.totals.on_their_way else "All at rest"
+
+
+def _roughly(seconds: float) -> str:
+    """A time to wait, no more exact than anybody can know it."""
+    if seconds < 60:
+        return f"{max(round(seconds / 5) * 5, 5)} s"
+    return spoken(round(seconds / 60) * 60)
+
+
+def _bar(wall: Wall) -> list[tuple[str, float, float]]:
+    """The rows by status as parts of a bar: status, where it begins and how wide it is, of 100."""
+    counts = wall.totals.counts
+    whole = sum(counts.values()) or 1
+    parts, at = [], 0.0
+    for status, count in counts.items():
+        width = 100 * count / whole
+        parts.append((status.replace(" ", "-"), round(at, 3), round(width, 3)))
+        at += width
+    return parts
+
+
+def _told(line: HistoryLine, runs: dict[int, str]) -> dict[str, object]:
+    """A line of the history: when, what, and by which start of the program it was sent."""
+    run = runs.get(line.number, "") if line.kind == "sent" else ""
+    # A start of the program is named by its moment (see `wiring.START`).
+    found = re.match(r"\d{8}T\d{6}(?=-)", run)
+    began = datetime.fromisoformat(f"{found[0]}+00:00") if found else None
+    return {
+        "at": line.at,
+        "what": KINDS.get(line.kind, line.kind),
+        "number": line.number,
+        "text": line.text,
+        "began": began,
+    }
+
+
+def _when(at: datetime | None, wall: Wall) -> str:
+    """A moment as the people of the sheet say it."""
+    if at is None:
+        return ""
+    there = at.astimezone(wall.timezone)
+    return f"{there.day} {there.strftime('%b %Y, %H:%M:%S')}"
+
+
+def _web(url: str) -> str:
+    """The address if it leads to the web; `javascript:` would run in the page."""
+    return url if url.lower().startswith(("https://", "http://")) else ""
+
+
+def _asked_for(one: Shown) -> dict[str, str]:
+    beside = ("prompt", "endpoint", "parent")
+    return {name.replace("_", " "): text for name, text in one.inputs.items() if name not in beside}
+
+
+def _linked(sheet: int, status: str, search: str) -> Any:
+    """Makes addresses of the wall: as it is picked now, but for what is named."""
+
+    def link(**other: object) -> str:
+        asked = {"sheet": sheet, "status": status, "q": search} | other
+        return "/?" + urlencode({name: value for name, value in asked.items() if value})
+
+    return link
+
+
+def _whole(text: str, otherwise: int) -> int:
+    is_number = text.isascii() and text.isdecimal() and len(text) < 7
+    return max(int(text), 1) if is_number else otherwise
+
+
+def _kept(file: Saved) -> dict[str, str]:
+    """The address holds the file's version, so a browser may keep it; it is nobody else's."""
+    how = "inline" if file.is_picture else "attachment"
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", file.path.name)
+    return {
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Content-Disposition": f'{how}; filename="{name}"',
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+
+
+async def _html(made: Any) -> Response:
+    try:
+        # A sheet may hold what no encoding has a sign for.
+        return HTMLResponse((await asyncio.to_thread(made)).encode("utf-8", "replace"))
+    except StoreError as error:
+        html = _environment().get_template("trouble.html.j2").render(sentence=str(error))
+        return HTMLResponse(html, 503)
+
+
+@cache
+def _static(name: str) -> tuple[bytes, str]:
+    content = (FOLDER / name).read_bytes()
+    return content, hashlib.sha256(content).hexdigest()[:12]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["spoken"] = spoken
+    environment.filters["web"] = _web
+    environment.filters["asked"] = _asked_for
+    environment.globals["static"] = lambda name: f"/static/{name}?v={_static(name)[1]}"
+    return environment

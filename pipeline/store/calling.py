@@ -1,0 +1,47 @@
+"""Which attempt the API calls back about, by the token that it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import bindparam, select, text
+
+from pipeline.core.model import JobKey
+from pipeline.store.base import Base, chunks
+from pipeline.store.tables import attempts, jobs, sheets
+
+# Built once: building a statement takes longer than running it.
+_HOOKED = (
+    select(
+        *(attempts.c.hook, sheets.c.key, jobs.c.row_id, jobs.c.take),
+        *(attempts.c.number, attempts.c.endpoint, attempts.c.task_id),
+    )
+    .select_from(attempts.join(jobs).join(sheets))
+    # Said in the words of the index, which is only then used.
+    .where(attempts.c.hook.in_(bindparam("hooks", expanding=True)), text("hook <> ''"))
+)
+
+
+class Hooked(NamedTuple):
+    """An attempt that the API calls back about."""
+
+    key: JobKey
+    number: int
+    endpoint: str
+    #: Empty while the answer to its submission is not there.
+    task_id: str
+
+
+class Calling(Base):
+    """Who is meant by a call."""
+
+    def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:
+        """Hook token -> the attempt that was sent with it; without unknown ones."""
+        found = {}
+        with self._reading() as connection:
+            for chunk in chunks(sorted(set(hooks))):
+                rows = connection.execute(_HOOKED, {"hooks": chunk})
+                for hook, sheet, row_id, take, *rest in rows:
+                    found[hook] = Hooked(JobKey(sheet, row_id, take), *rest)
+        return found

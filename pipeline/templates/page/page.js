@@ -1,0 +1,208 @@
+// The page without it is complete; with it, it keeps itself up to date, opens pictures in place and
+// answers to arrow keys. Whatever it shows comes from the page itself, already made safe.
+"use strict";
+
+const PARTS = ["state", "pausing", "notices", "needing", "picks", "shown", "wall-title", "pages"];
+const dialog = document.getElementById("large");
+const wall = document.getElementById("wall");
+let wanted = 0;
+
+async function fetched(address, how) {
+  const answer = await fetch(address, { credentials: "same-origin", ...how });
+  if (answer.redirected && new URL(answer.url).pathname === "/login") location.assign("/login");
+  if (!answer.ok) throw new Error(await answer.text());
+  return new DOMParser().parseFromString(await answer.text(), "text/html");
+}
+
+// -- keeping up ----------------------------------------------------------------------------------
+
+function put(old, fresh) {
+  if (!old || !fresh) return;
+  for (const one of old.querySelectorAll("details[open]")) {
+    fresh.querySelector(`#${CSS.escape(one.id)}`)?.setAttribute("open", "");
+  }
+  if (old.outerHTML === fresh.outerHTML) return;
+  const focused = old.contains(document.activeElement) && document.activeElement.id;
+  old.replaceWith(fresh);
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+}
+
+function putCards(fresh) {
+  const old = document.getElementById("wall");
+  const kept = new Map(Array.from(old.children, (one) => [one.id, one]));
+  Array.from(fresh.children).forEach((card, at) => {
+    const was = kept.get(card.id);
+    kept.delete(card.id);
+    if (!was) old.insertBefore(card, old.children[at] ?? null);
+    else {
+      if (old.children[at] !== was) old.insertBefore(was, old.children[at]);
+      put(was, card);
+    }
+  });
+  for (const gone of kept.values()) gone.remove();
+}
+
+function take(fresh) {
+  // Rows that come into being bring parts along that were not there.
+  if (!document.querySelector(".finding") !== !fresh.querySelector(".finding")) location.reload();
+  for (const id of PARTS) put(document.getElementById(id), fresh.getElementById(id));
+  putCards(fresh.getElementById("wall"));
+}
+
+async function refresh(address = location.href) {
+  const mine = ++wanted;
+  const plain = new URL(address, location.href);
+  plain.searchParams.delete("said");
+  const fresh = await fetched(plain);
+  if (mine === wanted) take(fresh);
+}
+
+function draw(parts) {
+  const bar = document.getElementById("bar");
+  if (!bar) return;
+  const rects = parts.map(([word, at, wide]) => {
+    const rect = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    rect.setAttribute("class", `s-${word}`);
+    for (const [name, value] of [["x", `${at}%`], ["width", `${wide}%`], ["height", "10"]]) {
+      rect.setAttribute(name, value);
+    }
+    return rect;
+  });
+  bar.replaceChildren(...rects);
+}
+
+function listen(address) {
+  let revision = null, last = 0, timer = 0;
+  const source = new EventSource(address);
+  source.onmessage = (message) => {
+    const news = JSON.parse(message.data);
+    for (const place of document.querySelectorAll("[data-text]")) {
+      const words = news.texts[place.dataset.text];
+      if (words !== undefined && place.textContent !== words) place.textContent = words;
+    }
+    draw(news.bar);
+    if (revision !== null && news.revision !== revision && !timer) {
+      timer = setTimeout(() => {
+        timer = 0;
+        last = Date.now();
+        refresh().catch(() => {});
+      }, Math.max(0, 1500 - (Date.now() - last)));
+    } else if (revision === null) refresh().catch(() => {});
+    revision = news.revision;
+  };
+}
+
+// -- one row, large ------------------------------------------------------------------------------
+
+async function open(address, focus) {
+  const content = (await fetched(address)).getElementById("content");
+  const title = content.querySelector("#large-title");
+  dialog.replaceChildren(content);
+  if (!dialog.open) dialog.showModal();
+  const next = focus && content.querySelector(focus);
+  (next || title).focus({ preventScroll: true });
+}
+
+function step(by) {
+  const strip = Array.from(dialog.querySelectorAll(".strip .turn"));
+  const at = strip.findIndex((one) => one.hasAttribute("aria-current"));
+  if (strip[at + by]) return open(strip[at + by].href, ".strip [aria-current]");
+  const place = dialog.querySelector("#content").dataset.place.split("/");
+  const cards = Array.from(document.querySelectorAll("#wall > .card"));
+  const here = cards.findIndex((one) => one.id === `card-${place[1]}-${place[2]}`);
+  const links = here < 0 ? [] : cards[here + by]?.querySelectorAll("a.open") ?? [];
+  const link = links[by > 0 ? 0 : links.length - 1];
+  return link && open(link.href);
+}
+
+// -- hands ---------------------------------------------------------------------------------------
+
+const isPlain = (event) =>
+  !(event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
+
+document.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close();
+  const link = event.target.closest("a");
+  if (!dialog || !link || !isPlain(event)) return;
+  if (link.matches(".open, .turn")) {
+    event.preventDefault();
+    const focus = link.matches(".strip .turn") ? ".strip [aria-current]" : "";
+    open(link.href, focus).catch(() => location.assign(link.href));
+  } else if (link.matches("dialog [data-close]")) {
+    event.preventDefault();
+    dialog.close();
+  }
+});
+
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (!dialog || form.method !== "post" || form.hasAttribute("data-leaves")) return;
+  event.preventDefault();
+  for (const button of form.querySelectorAll("button")) button.disabled = true;
+  const body = new URLSearchParams(new FormData(form));
+  const said = document.getElementById("said");
+  wanted++;
+  fetched(form.action, { method: "POST", body })
+    .then((fresh) => {
+      dialog.close();
+      const words = fresh.getElementById("said").textContent;
+      take(fresh);
+      said.textContent = words;
+      setTimeout(() => said.textContent === words && (said.textContent = ""), 9000);
+      return refresh();
+    })
+    .catch((error) => {
+      dialog.close();
+      said.textContent = error.message;
+    });
+});
+
+let typing = 0;
+document.getElementById("q")?.addEventListener("input", (event) => {
+  clearTimeout(typing);
+  typing = setTimeout(() => {
+    const address = new URL(location.href);
+    for (const name of ["page", "said"]) address.searchParams.delete(name);
+    address.searchParams.set("q", event.target.value.trim());
+    history.replaceState(null, "", address);
+    refresh().catch(() => {});
+  }, 200);
+});
+
+function nearest(from, key) {
+  const a = from.getBoundingClientRect();
+  const [x, y] = [a.left + a.width / 2, a.top + a.height / 2];
+  const upright = key === "ArrowUp" || key === "ArrowDown";
+  const sign = key === "ArrowRight" || key === "ArrowDown" ? 1 : -1;
+  let best = null, least = Infinity;
+  for (const one of wall.querySelectorAll("a.open")) {
+    const b = one.getBoundingClientRect();
+    const [dx, dy] = [b.left + b.width / 2 - x, b.top + b.height / 2 - y];
+    const [along, aside] = upright ? [dy * sign, Math.abs(dx)] : [dx * sign, Math.abs(dy)];
+    const away = along + 3 * aside;
+    if (one !== from && along > 8 && away < least) [best, least] = [one, away];
+  }
+  return best;
+}
+
+document.addEventListener("keydown", (event) => {
+  if (!event.key.startsWith("Arrow") || !dialog) return;
+  if (dialog.open) {
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (by) {
+      event.preventDefault();
+      step(by)?.catch(() => {});
+    }
+    return;
+  }
+  const from = document.activeElement;
+  if (!from?.matches("#wall a.open")) return;
+  const to = nearest(from, event.key);
+  if (to) {
+    event.preventDefault();
+    to.focus();
+    to.scrollIntoView({ block: "nearest" });
+  }
+});
+
+if (document.body.dataset.live) listen(document.body.dataset.live);

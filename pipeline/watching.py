@@ -1,0 +1,210 @@
+"""The command `watch`: passes as the schedule says, receiver and page, in one process.
+
+Passes over one sheet come one after another, each staying until what it sent is there. In between
+the sheet is left alone, until a pass is due or the store has heard something: a webhook, a click on
+the page, another process. A pass that is under way when the next one is due looks at the sheet anew
+instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import count
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pipeline import glance, show, wiring
+from pipeline.campaign import Campaign
+from pipeline.config import Settings
+from pipeline.core.errors import PromptsheetError
+from pipeline.runner import Asked, Outcome, Runner
+from pipeline.running import interrupting
+from pipeline.scheduler import Schedule
+from pipeline.serving import campaigns, house
+from pipeline.wiring import Busy
+
+if TYPE_CHECKING:
+    from pipeline.metrics import Metrics
+
+log = logging.getLogger("promptsheet")
+
+#: Seconds between two questions to the store, whether it has heard anything.
+LISTEN_EVERY = 1.0
+
+
+def watch(settings: Sequence[Settings], console: Console) -> int:
+    """Watch these sheets until somebody asks us to end: 0, or 130 if that interrupted a pass."""
+    return asyncio.run(_watch(settings, console))
+
+
+async def _watch(settings: Sequence[Settings], console: Console) -> int:
+    watchers: list[Watcher] = []
+
+    def end() -> None:
+        for watcher in watchers:
+            watcher.end()
+
+    with campaigns(settings) as all_of_them:
+        watchers += (Watcher(one, console) for one in all_of_them)
+        # The house stays open while passes end: what comes in meanwhile is recorded as well.
+        with interrupting(end):
+            async with house(all_of_them) as open_now:
+                for watcher in watchers:
+                    watcher.metrics = open_now.metrics
+                for words in (*open_now.doors, *(watcher.greeting for watcher in watchers)):
+                    console.print(words, markup=False)
+                console.print("A changed configuration counts from the next start.")
+                await asyncio.gather(*(watcher.run() for watcher in watchers))
+    return 130 if any(watcher.interrupted for watcher in watchers) else 0
+
+
+class Watcher:
+    """Passes over one sheet."""
+
+    def __init__(self, campaign: Campaign, console: Console) -> None:
+        settings = campaign.settings
+        self.interrupted = False
+        self.metrics: Metrics | None = None
+        self._campaign, self._console = campaign, console
+        self._schedule = Schedule(
+            settings.schedule.cron, settings.schedule.every, settings.timezone
+        )
+        self._ending = asyncio.Event()
+        self._runner: Runner | None = None
+        self._began = wiring.now()
+        self._numbers = count(1)
+        #: Where the store stood when the last pass had looked for the last time.
+        self._cursor = 0
+        #: A rule of ours stopped the sending: it stays so until somebody starts the program anew.
+        self._stopped = False
+        #: What was said of the last pass: it is not said of each.
+        self._said: set[str] = set()
+
+    @property
+    def greeting(self) -> str:
+        """What is said of the sheet at the start."""
+        schedule = self._campaign.settings.schedule
+        every = schedule.every.total_seconds() if schedule.every else 0
+        when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
+        return f"{self._campaign.settings.source.name} is watched, {when}."
+
+    def end(self) -> None:
+        """Let nothing more leave; `run` ends once what is in the air has been recorded."""
+        self._ending.set()
+        if self._runner:
+            self.interrupted = True
+            self._runner.interrupt()
+
+    async def run(self) -> None:
+        """Pass after pass, until `end`."""
+        while not self._ending.is_set():
+            await self._pass()
+            await self._rest()
+
+    async def _pass(self) -> None:
+        stood = await self._stands_at()
+        if await asyncio.to_thread(glance.is_at_rest, self._campaign.settings):
+            self._cursor = stood
+            return
+        stirring = asyncio.create_task(self._stir())
+        try:
+            outcome = await self._outcome()
+            # Where it came to nothing, it is not tried again before more is heard, or it is due.
+            looked_at = outcome.cursor if isinstance(outcome, Outcome) else 0
+            self._cursor = looked_at or stood
+            self._say(outcome)
+        finally:
+            self._runner = None
+            stirring.cancel()
+            with suppress(asyncio.CancelledError):
+                await stirring
+
+    async def _outcome(self) -> Outcome | Busy:
+        """What came of a pass. Whatever ended it, there will be another."""
+        campaign = self._campaign
+        outcome = Outcome(title=campaign.settings.source.name)
+        try:
+            return await wiring.run(
+                campaign.settings,
+                Asked(wait=True, limit=0 if self._stopped else None),
+                store=campaign.store,
+                start=f"{wiring.START}-{next(self._numbers)}",
+                shown=self._shown,
+                started=self._started,
+            )
+        except PromptsheetError as e:
+            outcome.worsen(e.exit_code, str(e))
+        except Exception as e:
+            log.exception("a pass ended in an unforeseen way")
+            outcome.worsen(3, f"unforeseen: {type(e).__name__}")
+        return outcome
+
+    def _shown(self, seconds: float) -> None:
+        if self.metrics:
+            self.metrics.shown(self._campaign, seconds)
+
+    def _started(self, runner: Runner) -> None:
+        self._runner = runner
+        if self._ending.is_set():
+            self.end()
+
+    async def _stir(self) -> None:
+        """While a pass is under way: have it look whenever another one is due."""
+        while True:
+            await asyncio.sleep(self._until(self._due()))
+            if self._runner:
+                self._runner.look_again()
+
+    async def _rest(self) -> None:
+        """Until a pass is due, or there is something to write."""
+        due, ended = self._due(), wiring.now()
+        pause = self._campaign.settings.pace.write_every / 2
+        while not self._ending.is_set() and (left := self._until(due)) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LISTEN_EVERY)):
+                    await self._ending.wait()
+            if wiring.now() - ended >= pause and await self._stands_at() > self._cursor:
+                return
+
+    async def _stands_at(self) -> int:
+        """Where the store's changes stand; 0 where it cannot be read: the next pass says why."""
+        campaign = self._campaign
+        try:
+            return await asyncio.to_thread(campaign.store.moved, campaign.key)
+        except PromptsheetError:
+            return 0
+
+    def _due(self) -> datetime:
+        return self._schedule.due(wiring.now(), self._began)
+
+    def _until(self, moment: datetime) -> float:
+        return (moment - wiring.now()).total_seconds()
+
+    def _say(self, outcome: Outcome | Busy) -> None:
+        """One line of a pass in which something happened, and each trouble when it begins."""
+        if isinstance(outcome, Busy):
+            self._tell(outcome.title, {f"{outcome.holder} is at work on it; it is left alone."})
+            return
+        troubles = set(outcome.sentences)
+        if outcome.stopped and not self._stopped:
+            self._stopped = True
+            troubles.add("Nothing more is sent from it until watch is started anew.")
+        self._tell(outcome.title, troubles)
+        if outcome.has_news:
+            self._print(outcome.title, show.closing(outcome))
+        if outcome.newly:
+            needing = show.rows(outcome.needing)
+            self._print(outcome.title, f"{needing} in need of a person; the notes say why.")
+
+    def _tell(self, title: str, troubles: set[str]) -> None:
+        for sentence in sorted(troubles - self._said):
+            self._print(title, sentence)
+        self._said = troubles
+
+    def _print(self, title: str, sentence: str) -> None:
+        self._console.print(show.about(title, sentence), markup=False)

@@ -1,0 +1,97 @@
+"""What an API is told about calling back, and which calls are believed.
+
+The digests here were made with `openssl dgst -sha256 -mac HMAC`, not with the code that is tested.
+"""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from pipeline.core.webhook import Callback, Proofs, Webhook, is_signed, new_token, secret_for
+
+APIFRAME = Webhook("webhook_url", "x-webhook-secret", secret_field="webhook_secret")
+SIGNED = Webhook(
+    "webhookUrl",
+    "X-Webhook-Signature",
+    proof="signature",
+    fields={"webhookEvents": ["progress", "completed", "failed"]},
+)
+SECRET, TOKEN = "s" * 32, "tokentokentokentokentokentoken12"
+DERIVED = "ae13a706a66a8f6d3f224c867ca6355e7398e085ec024dfae1d1564260e201b6"
+API_KEY, BODY = "afk_example", b'{"event":"completed","jobId":"j-1","status":"COMPLETED"}'
+#: The key of the HMAC: the digest of the API key as bytes, and as text.
+BY_BYTES = "c6714652507d1f1caa93fe380c09949bcba6b3dadd3d02ba35b051753bfab2d9"
+BY_TEXT = "0e6823322226174688fda2ca6699a40593bf9329faaa83155b87cb65ea4850bc"
+
+
+def test_the_secret_of_an_attempt_is_derived_from_its_token() -> None:
+    assert secret_for(SECRET, TOKEN) == DERIVED
+    assert secret_for(SECRET, TOKEN[:-1]) != DERIVED
+
+
+def test_a_submission_says_where_to_call_and_what_to_prove_it_with() -> None:
+    asked = Callback(APIFRAME, "https://hooks.example.com", SECRET)
+
+    assert asked.fields(TOKEN) == {
+        "webhook_url": f"https://hooks.example.com/hooks/{TOKEN}",
+        "webhook_secret": DERIVED,
+    }
+    assert SECRET not in repr(asked)
+
+
+def test_an_api_that_signs_is_given_no_secret_and_told_which_events_are_wanted() -> None:
+    asked = Callback(SIGNED, "https://hooks.example.com", SECRET)
+
+    assert asked.fields(TOKEN) == {
+        "webhookUrl": f"https://hooks.example.com/hooks/{TOKEN}",
+        "webhookEvents": ["progress", "completed", "failed"],
+    }
+
+
+@pytest.mark.parametrize("made", [BY_BYTES, BY_TEXT])
+@pytest.mark.parametrize("prefix", ["", "sha256="])
+def test_a_signature_counts_in_each_of_the_forms_that_the_vendors_pages_leave_open(
+    made: str, prefix: str
+) -> None:
+    proofs = Proofs(SIGNED, (), API_KEY)
+
+    assert is_signed(prefix + made, BODY, API_KEY)
+    assert proofs.are_met(TOKEN, {"x-webhook-signature": prefix + made}, BODY)
+    assert not proofs.are_met(TOKEN, {"x-webhook-signature": prefix + made}, BODY + b" ")
+    assert not Proofs(SIGNED, (), "afk_other").are_met(
+        TOKEN, {"x-webhook-signature": prefix + made}, BODY
+    )
+
+
+@pytest.mark.parametrize("given", ["", "sha256=", DERIVED, "schön", BY_BYTES.upper()])
+def test_anything_else_is_no_signature(given: str) -> None:
+    assert not Proofs(SIGNED, (), API_KEY).are_met(TOKEN, {"x-webhook-signature": given}, BODY)
+    assert not Proofs(SIGNED, (SECRET,), "").are_met(TOKEN, {"x-webhook-signature": given}, BODY)
+
+
+def test_a_secret_is_believed_for_its_own_token_only_now_and_after_a_change() -> None:
+    before, after, both = ("b" * 32,), (SECRET,), (SECRET, "b" * 32)
+    header = {"x-webhook-secret": DERIVED}
+
+    believed = [
+        Proofs(APIFRAME, secrets).are_met(token, header, BODY)
+        for secrets in (before, after, both, ())
+        for token in (TOKEN, "another")
+    ]
+    assert believed == [False, False, True, False, True, False, False, False]
+
+
+@pytest.mark.parametrize("headers", [{}, {"x-webhook-secret": ""}, {"x-webhook-secret": "ö"}])
+def test_without_its_proof_no_call_is_believed(headers: dict[str, str]) -> None:
+    assert not Proofs(APIFRAME, (SECRET, "")).are_met(TOKEN, headers, BODY)
+
+
+def test_a_hook_token_is_a_part_of_an_address_and_of_192_random_bits() -> None:
+    chance = Random(1)
+    tokens = {new_token(chance) for _ in range(1000)}
+
+    assert len(tokens) == 1000
+    assert {len(token) for token in tokens} == {32}
+    assert all(token.replace("-", "").replace("_", "").isalnum() for token in tokens)

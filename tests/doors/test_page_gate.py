@@ -1,0 +1,414 @@
+"""No one gets in: who may see the page, and whose clicks count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import Route
+
+from pipeline import wiring
+from pipeline.campaign import Campaign
+from pipeline.config import PageSettings, Secret, load
+from pipeline.core.columns import canonical
+from pipeline.core.errors import ConfigError
+from pipeline.core.model import JobKey, KnownRow, Result, State
+from pipeline.core.states import Failed, Lost, Succeeded, state_of
+from pipeline.page import gate as gates
+from pipeline.page import routes
+from pipeline.page.gate import Gate
+from pipeline.store import Fact, Intent, Limits, Store
+from tests.fakes.browser import hosted
+
+TOKEN = "a token that nobody can guess"
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
+DONE, FAILED, LOST = "r_000000001", "r_000000002", "r_000000003"
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    at: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@dataclass
+class House:
+    """A page with one row that is done, one that failed, and one that nobody knows of."""
+
+    folder: Path
+    campaign: Campaign
+    gate: Gate
+    address: str = ""
+    clock: Clock = field(default_factory=Clock)
+
+    @property
+    def store(self) -> Store:
+        return self.campaign.store
+
+    def key(self, row_id: str) -> JobKey:
+        return JobKey(self.campaign.key, row_id, 1)
+
+    @contextmanager
+    def stranger(self, **how: Any) -> Iterator[httpx.Client]:
+        with httpx.Client(base_url=self.address, trust_env=False, **how) as client:
+            yield client
+
+    @contextmanager
+    def visitor(self) -> Iterator[httpx.Client]:
+        with self.stranger() as client:
+            assert client.get(self.gate.link("").removeprefix("http://")).status_code == 303
+            client.headers["Origin"] = self.address
+            yield client
+
+    def csrf(self, client: httpx.Client) -> str:
+        found = re.search(r'name="csrf" value="(\w+)"', client.get("/").text)
+        assert found
+        return found[1]
+
+    def press(self, client: httpx.Client, what: str, row_id: str = DONE, **more: str) -> str:
+        """Press a button: what the page says afterwards."""
+        form = {"csrf": self.csrf(client), **more}
+        answer = client.post(f"/{what}/1/{row_id}/1", data=form)
+        assert answer.status_code == 303, answer.text
+        return answer.headers["location"].rpartition("said=")[2]
+
+
+@contextmanager
+def opened(folder: Path, page: PageSettings) -> Iterator[House]:
+    (folder / "page.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
+    rows = [(DONE, "a fox"), (FAILED, "an owl"), (LOST, "a crow")]
+    lines = [f"{prompt},{row_id},,,," for row_id, prompt in rows]
+    header = "prompt,row_id,status,task_id,image_urls,note"
+    (folder / "prompts.csv").write_text("\n".join([header, *lines]) + "\n")
+    media = folder / "media"
+    media.mkdir()
+    (media / "fox.png").write_bytes(PNG)
+    (folder / "secret.png").write_bytes(PNG)
+    settings = wiring.load(folder / "page.toml")
+    with Store(settings.store_url, now=wiring.now) as store:
+        key = wiring.open_sheet(settings, store).key
+        known = [KnownRow(one, canonical({"prompt": p}), 1, since=wiring.now()) for one, p in rows]
+        store.note(key, known, ["", *(one for one, _ in rows)], ("prompt",))
+        jobs = [JobKey(key, one, 1) for one, _ in rows]
+        store.add(jobs)
+        intents = [
+            Intent(job, 1, row.inputs, ("prompt",), "imagine", 4, 60)
+            for job, row in zip(jobs, known, strict=True)
+        ]
+        store.begin(intents, Limits("key", "run", "day"))
+        urls = tuple(f"https://x/{number}" for number in range(1, 7))
+        store.record(
+            [
+                Fact(jobs[0], 1, Succeeded(Result(urls), task_id="t-1")),
+                Fact(jobs[1], 1, Failed("no", task_id="t-2")),
+                Fact(jobs[2], 1, Lost("the connection broke")),
+            ]
+        )
+        (media / "drawing.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+        (media / "page.html").write_text("<script>alert(1)</script>")
+        (media / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(40))
+        (media / "out.png").symlink_to(folder / "secret.png")
+        names = ("fox.png", "../secret.png", "drawing.png", "page.html", "out.png", "film.mp4")
+        for url, name in zip(urls, names, strict=True):
+            store.save_file(jobs[0], 1, url, name)
+        clock = Clock()
+        house = House(folder, Campaign(settings, store, key), Gate(page, clock), clock=clock)
+        with hosted([house.campaign], house.gate) as house.address:
+            yield house
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    with opened(tmp_path, PageSettings(wanted=True)) as one:
+        yield one
+
+
+@pytest.fixture
+def with_token(tmp_path: Path) -> Iterator[House]:
+    with opened(tmp_path, PageSettings(wanted=True, token=Secret(TOKEN))) as one:
+        yield one
+
+
+PLACE = {"sheet": "1", "row_id": DONE, "take": "1", "number": "1", "code": "x", "name": "page.css"}
+
+
+def paths(house: House) -> list[tuple[str, str]]:
+    """Every route of the page, with real words in it: method and path."""
+    found = []
+    for route in routes([house.campaign], house.gate):
+        assert isinstance(route, Route)
+        path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: PLACE[m[1]], route.path)
+        found += [(method, path) for method in sorted(route.methods or ()) if method != "HEAD"]
+    return found
+
+
+def test_without_the_cookie_nothing_is_shown_and_nothing_is_done(house: House) -> None:
+    with house.stranger(headers={"Origin": house.address}) as client:
+        told = {(m, p): client.request(m, p).status_code for m, p in paths(house)}
+
+    doors = {
+        ("GET", "/login"): 200,
+        ("POST", "/login"): 403,
+        ("GET", "/enter/x"): 403,
+        ("GET", "/static/page.css"): 200,
+    }
+    shown = {("GET", "/"): 303, ("GET", f"/row/1/{DONE}/1"): 303}
+    assert told == {one: (doors | shown).get(one, 401) for one in told}
+    assert len(told) == 16
+    assert state_of(house.store.jobs(house.campaign.key)[house.key(FAILED)]) is State.FAILED
+    assert house.store.again(house.campaign.key) == {}
+
+
+def test_every_answer_says_what_a_browser_must_not_do(house: House) -> None:
+    with house.visitor() as client:
+        answers = [client.request(m, p) for m, p in paths(house) if "live" not in p]
+
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        policy = answer.headers["content-security-policy"]
+        assert policy in (gates.POLICY, "default-src 'none'; sandbox")
+        assert answer.headers["referrer-policy"] == "same-origin"
+    assert "unsafe" not in gates.POLICY
+    assert gates.POLICY.startswith("default-src 'none'; img-src 'self'; script-src 'self'; ")
+
+
+def test_a_link_works_once_and_not_for_ever(house: House) -> None:
+    first, late = house.gate.link(house.address), house.gate.link(house.address)
+    with house.stranger() as client, house.stranger() as other:
+        assert client.get(first).status_code == 303
+        assert client.get("/").status_code == 200
+        assert other.get(first).status_code == 403
+        house.clock.at += gates.LINK_WAITS + 1
+        assert other.get(late).status_code == 403
+        assert other.get("/").status_code == 303
+
+
+def test_the_token_opens_and_is_found_nowhere_afterwards(
+    with_token: House, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with with_token.stranger(headers={"Origin": with_token.address}) as client:
+        answer = client.post("/login", data={"token": f" {TOKEN} "})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
+        page = client.get("/")
+
+    assert page.status_code == 200
+    cookie = answer.headers["set-cookie"]
+    assert {"HttpOnly", "SameSite=lax", "Path=/"} <= set(cookie.split("; "))
+    for text in (cookie, page.text, str(page.url), "".join(capfd.readouterr()), repr(with_token)):
+        assert TOKEN not in text
+
+
+def test_who_guesses_has_to_wait_and_others_do_not(with_token: House) -> None:
+    form = {"token": "a guess"}
+    with with_token.stranger(headers={"Origin": with_token.address}) as client:
+        told = [client.post("/login", data=form).status_code for _ in range(7)]
+        right = client.post("/login", data={"token": TOKEN})
+
+        assert told == [403] * 5 + [429] * 2
+        assert right.status_code == 429
+        assert 1 <= int(right.headers["retry-after"]) <= 60
+        with_token.clock.at += 61
+        assert client.post("/login", data={"token": TOKEN}).status_code == 303
+
+
+def test_a_crowd_of_guessers_takes_no_more_room_than_a_thousand() -> None:
+    from starlette.requests import Request
+
+    gate = Gate(PageSettings(token=Secret(TOKEN)))
+    for number in range(5000):
+        client = f"10.0.{number // 250}.{number % 250}", 1
+        gate.note_wrong(Request({"type": "http", "client": client, "headers": []}))
+    for number in range(100):
+        client = f"2001:db8::{number:x}", 1
+        gate.note_wrong(Request({"type": "http", "client": client, "headers": []}))
+
+    assert len(gate._wrong) == gates.MOST_ADDRESSES
+    assert gate.wait_of(Request({"type": "http", "client": ("2001:db8::ffff", 1), "headers": []}))
+
+
+def test_a_cookie_that_was_touched_or_is_too_old_is_none(house: House) -> None:
+    with house.visitor() as client:
+        good = client.cookies[house.gate.cookie]
+        assert client.get("/").status_code == 200
+        for bad in (f"{good}x", good[::-1], good.replace(".", "x", 1), "", "x.y.z"):
+            answer = client.get("/", headers={"Cookie": f"{house.gate.cookie}={bad}"})
+            assert (bad, answer.status_code) == (bad, 303)
+        other = Gate(PageSettings(), house.clock)
+        assert other.visitor({other.cookie: good}) is None
+        house.clock.at += gates.STAYS + 1
+        assert client.get("/").status_code == 303
+
+
+def test_who_came_in_by_the_token_stays_in_when_the_page_is_started_anew(house: House) -> None:
+    page = PageSettings(token=Secret(TOKEN))
+    first, second = Gate(page, house.clock), Gate(page, house.clock)
+    changed = Gate(PageSettings(token=Secret(TOKEN + "2")), house.clock)
+    value = str(first._cookies.dumps(["session", int(house.clock.at)]))
+
+    assert second.visitor({second.cookie: value})
+    assert changed.visitor({changed.cookie: value}) is None
+
+
+def test_a_form_counts_only_if_the_page_sent_it(house: House) -> None:
+    with house.visitor() as client:
+        csrf = house.csrf(client)
+        good = {"csrf": csrf, "again": "0"}
+        refused: list[tuple[dict[str, str], dict[str, str]]] = [
+            ({"Origin": "https://evil.example"}, good),
+            ({"Origin": "null"}, good),
+            ({"Origin": house.address.replace("127.0.0.1", "localhost")}, good),
+            ({"Sec-Fetch-Site": "cross-site"}, good),
+            ({"Sec-Fetch-Site": "same-site"}, good),
+            ({}, {"again": "0"}),
+            ({}, {"csrf": csrf[:-1], "again": "0"}),
+            ({}, {"csrf": "é", "again": "0"}),
+            ({}, good | {"filler": "x" * 20_000}),
+        ]
+        told = [
+            client.post(f"/again/1/{DONE}/1", headers=headers, data=form).status_code
+            for headers, form in refused
+        ]
+        del client.headers["Origin"]
+        told.append(client.post(f"/again/1/{DONE}/1", data=good).status_code)
+
+    assert told == [403] * 10
+    assert house.store.again(house.campaign.key) == {}
+
+
+def test_another_name_for_this_machine_is_not_answered(house: House) -> None:
+    port = house.address.rpartition(":")[2]
+    with house.visitor() as client:
+        told = {
+            host: client.get("/", headers={"Host": host}).status_code
+            for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example")
+        }
+        for host in (f"localhost:{port}", "127.0.0.1", f"[::1]:{port}", "LOCALHOST"):
+            assert client.get("/", headers={"Host": host}).status_code == 200
+
+    assert set(told.values()) == {421}
+
+
+def test_behind_a_tunnel_its_name_is_answered_and_the_cookie_is_for_https_only(
+    tmp_path: Path,
+) -> None:
+    page = PageSettings(wanted=True, public_url="https://pictures.example.com")
+    with opened(tmp_path, page) as house, house.stranger() as client:
+        link = house.gate.link(house.address)
+        assert link.startswith("https://pictures.example.com/enter/")
+        path = link.removeprefix("https://pictures.example.com")
+        answer = client.get(path, headers={"Host": "pictures.example.com"})
+
+        assert answer.status_code == 303
+        assert "Secure" in answer.headers["set-cookie"]
+        assert client.get("/", headers={"Host": "evil.example"}).status_code == 421
+
+
+def test_only_saved_pictures_are_given_and_each_as_what_it_is(house: House) -> None:
+    with house.visitor() as client:
+        told = [client.get(f"/picture/1/{DONE}/1/{number}") for number in range(9)]
+        assert [one.status_code for one in told] == [404, 200, 404, 404, 404, 404, 200, 404, 404]
+        picture, film = told[1], told[6]
+        strange = [
+            *("/picture/1/../../page.toml/1/1", f"/picture/1/{DONE}/1/1/../../x"),
+            *("/picture/1/%2e%2e%2fsecret.png/1/1", f"/picture/2/{DONE}/1/1"),
+            *(f"/picture/1/{DONE}/7/1", f"/picture/1/{DONE}/1/-1", "/static/..%2fgallery.css"),
+        ]
+        assert {client.get(path).status_code for path in strange} == {404}
+
+    assert picture.content == PNG
+    assert picture.headers["content-type"] == "image/png"
+    assert picture.headers["content-disposition"].startswith("inline")
+    assert picture.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    assert film.headers["content-type"] == "video/mp4"
+    assert film.headers["content-disposition"].startswith("attachment")
+
+
+def test_make_again_counts_once_for_what_the_page_showed(house: House) -> None:
+    with house.visitor() as client:
+        assert house.press(client, "again", again="0") == "again"
+        assert house.press(client, "again", again="0") == "changed"
+        # Asked for, and not made yet: a second one would be a jump.
+        assert house.press(client, "again", again="1") == "changed"
+        assert "Take 2 comes with the next run." in client.get("/").text
+
+    assert house.store.again(house.campaign.key) == {DONE: 1}
+
+
+def test_retry_asks_for_one_more_attempt_and_for_what_may_be_paid_only_who_was_told(
+    house: House,
+) -> None:
+    with house.visitor() as client:
+        assert house.press(client, "retry", FAILED, asked="1") == "retry"
+        assert house.press(client, "retry", FAILED, asked="1") == "changed"
+        assert house.press(client, "retry", DONE, asked="1") == "changed"
+        assert house.press(client, "retry", LOST, asked="1") == "changed"
+        assert house.press(client, "retry", LOST, asked="1", unknown="yes") == "retry"
+
+    asked = {key.row_id: job.asked for key, job in house.store.jobs(house.campaign.key).items()}
+    assert asked == {DONE: 1, FAILED: 2, LOST: 2}
+
+
+def test_what_was_dismissed_comes_back_when_something_happens_to_it(house: House) -> None:
+    with house.visitor() as client:
+        assert house.press(client, "dismiss", FAILED) == "dismissed"
+        assert house.press(client, "dismiss", DONE) == "changed"
+        assert "an owl" not in client.get("/").text
+        assert "an owl" in client.get("/?status=dismissed").text
+        house.store.record([Fact(house.key(FAILED), 1, Succeeded(Result(), task_id="t-2"))])
+        assert house.press(client, "dismiss", DONE) == "changed"  # it looks at once
+        assert "an owl" in client.get("/").text
+
+
+def test_pause_and_resume_are_those_of_the_commands(house: House) -> None:
+    with house.visitor() as client:
+        form = {"csrf": house.csrf(client)}
+        client.post("/pause/1", data=form)
+        assert house.store.sheet(house.campaign.key).paused
+        client.post("/resume/1", data=form)
+        assert not house.store.sheet(house.campaign.key).paused
+
+
+def test_the_sheet_need_not_be_there(house: House) -> None:
+    (house.folder / "prompts.csv").unlink()
+    with house.visitor() as client:
+        page = client.get("/").text
+        assert "a fox" in page
+        assert house.press(client, "again", again="0") == "changed"
+
+
+def test_a_store_that_is_locked_is_said_and_nothing_is_done(house: House) -> None:
+    file = house.folder / "promptsheet.db"
+    with house.visitor() as client:
+        csrf = house.csrf(client)
+        house.store.close()
+        file.rename(house.folder / "away.db")
+        file.write_text("no store at all, but some text that is long enough to be read")
+        answer = client.post(f"/again/1/{DONE}/1", data={"csrf": csrf, "again": "0"})
+        assert answer.headers["location"].endswith("said=full")
+        (house.folder / "away.db").replace(file)
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('token = "env:PAGE_TOKEN"', "page.token: is too short to be safe"),
+        ('token = "short"', "page.token: name where it is kept"),
+        ('listen = "here"', 'page.listen: write a host and a port, such as "127.0.0.1:8641"'),
+        ('public_url = "pictures"', "page.public_url: write an address without a path"),
+    ],
+)
+def test_a_page_that_cannot_be_safe_is_refused(tmp_path: Path, table: str, sentence: str) -> None:
+    (tmp_path / "c.toml").write_text(f'[sheet]\nsource = "p.csv"\n[page]\n{table}\n')
+
+    with pytest.raises(ConfigError, match=re.escape(sentence)):
+        load(tmp_path / "c.toml", environ={"PAGE_TOKEN": "short"})

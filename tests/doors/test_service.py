@@ -1,0 +1,224 @@
+"""`watch` and `serve`: real processes that stay, and what ends them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.program import KEY, KEY_NAME, ROOT, Program, Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.service import TOKEN, free_port, get, is_at_rest, is_up, passed_at, service
+
+PROMPTS = [f"a kite, number {number}" for number in range(8)]
+
+
+def test_watch_fills_the_sheet_sees_new_rows_and_ends_when_asked(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.2) as sandbox:
+        studio, page = Studio(tmp_path, sandbox.url), free_port()
+        studio.write(PROMPTS)
+        with Program("watch", service(studio, page=page)) as program:
+            program.until(lambda: studio.statuses()["done"] == 8, "the first rows are done")
+            studio.add(["one more"])
+            program.until(lambda: studio.statuses()["done"] == 9, "the new row is done")
+            cells = "cells_seconds_count"
+            program.until(lambda: _metric(page, cells) == "9.0", "it says when the cells did")
+            submissions = _metric(page, "submissions_total")
+            done = _metric(page, "jobs", 'state="succeeded"')
+            took, held = _metric(page, "result_seconds_count"), _metric(page, "held")
+            strangers = get(f"http://127.0.0.1:{page}/metrics")[0]
+            program.until(lambda: is_at_rest(studio), "the pass is over")
+            program.signal(signal.SIGTERM)
+            ended = program.end()
+
+        assert ended.is_plain, ended.said
+        assert ended.code == 0
+        assert (submissions, done, strangers) == ("9.0", "9.0", 401)
+        assert (took, held) == ("9.0", "0.0")
+        assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
+        assert "prompts.csv: 8 new, 8 done" in ended.said
+        assert TOKEN not in ended.said
+
+
+def test_a_watch_that_is_ended_lets_nothing_more_leave_and_records_what_is_in_the_air(
+    tmp_path: Path,
+) -> None:
+    with sandbox_process(KEY, task_seconds=0.2, answer_seconds=1) as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS)
+        config = service(studio, concurrency=3)
+        with Program("watch", config) as program:
+            program.until(lambda: sandbox.state()["tasks_taken"] == 3, "three are on their way")
+            program.signal(signal.SIGTERM)
+            ended = program.end()
+        taken, statuses = sandbox.state()["tasks_taken"], studio.statuses()
+        sandbox.set(answer_seconds=0)
+        call("run", config, "--wait")
+
+        assert ended.is_plain, ended.said
+        assert ended.code == 130
+        assert taken == 3
+        assert statuses == {"in progress": 3, "queued": 5}
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+        assert studio.statuses() == {"done": 8}
+
+
+def test_who_asks_a_watch_twice_does_not_wait(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.2, answer_seconds=60) as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS)
+        with Program("watch", service(studio, concurrency=3)) as program:
+            program.until(lambda: sandbox.state()["tasks_taken"] == 3, "three are on their way")
+            program.signal(signal.SIGINT)
+            program.until(lambda: not _hears(program), "the first one is heard")
+            program.signal(signal.SIGINT)
+            ended = program.end(10)
+
+        assert ended.is_plain, ended.said
+        assert ended.code == 130
+
+
+def test_serve_answers_until_it_is_ended_and_a_second_one_says_that_the_address_is_taken(
+    tmp_path: Path,
+) -> None:
+    studio, page = Studio(tmp_path, "http://127.0.0.1:9"), free_port()
+    studio.write(PROMPTS)
+    config = service(studio, page=page)
+    with Program("serve", config) as program:
+        program.until(lambda: is_up(page), "it answers")
+        second = call("serve", config)
+        watching = call("watch", config)
+        program.signal(signal.SIGTERM)
+        ended = program.end()
+
+    assert (ended.code, ended.is_plain) == (0, True), ended.said
+    assert "The page of prompts.csv: http://127.0.0.1:" in ended.said
+    for refused in (second, watching):
+        assert refused.code == 3
+        assert f"Another program listens at 127.0.0.1:{page} already" in refused.said
+        assert refused.is_plain
+
+
+def test_with_nothing_to_serve_serve_says_so(tmp_path: Path) -> None:
+    studio = Studio(tmp_path, "http://127.0.0.1:9")
+    studio.write(PROMPTS)
+    ended = call("serve", studio.config())
+
+    assert ended.code == 2
+    assert "There is nothing to serve" in ended.said
+
+
+def test_two_configurations_that_share_a_page_must_agree_on_its_token(tmp_path: Path) -> None:
+    studio, page = Studio(tmp_path, "http://127.0.0.1:9"), free_port()
+    studio.write(PROMPTS)
+    studio.write(PROMPTS, "others.csv")
+    here = {"listen": f"127.0.0.1:{page}"}
+    first = service(studio, page=page)
+    second = studio.config("others", sheet="others.csv", tables={"page": here})
+    ended = call("serve", first, second)
+
+    assert ended.code == 2
+    assert "are to be shown at one address" in ended.said
+
+
+def test_a_rule_that_stopped_the_sending_holds_until_watch_is_started_anew(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.1, code="1 400") as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS)
+        with Program("watch", service(studio, schedule={"every": "200ms"})) as program:
+            program.until(lambda: studio.statuses()["failed"] == 5, "five are refused alike")
+            sandbox.set(code="off")
+            since = passed_at(studio)
+            program.until(lambda: passed_at(studio) > since + 1_000_000, "more passes went by")
+            asked = sandbox.state()["requests"]["/imagine"]
+            program.signal(signal.SIGTERM)
+            ended = program.end()
+
+        assert asked == 5
+        assert "Nothing more is sent from it until watch is started anew" in ended.said
+        assert studio.statuses() == {"failed": 5, "queued": 3}
+
+
+def test_in_a_watch_each_pass_has_the_budget_of_a_run(tmp_path: Path) -> None:
+    with sandbox_process(KEY, task_seconds=0.1) as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write(PROMPTS)
+        budget: dict[str, object] = {"per_run": 12}
+        config = service(studio, schedule={"every": "200ms"}, budget=budget)
+        with Program("watch", config) as program:
+            program.until(lambda: studio.statuses()["done"] == 8, "all are done, three a pass")
+            program.signal(signal.SIGTERM)
+            program.end()
+
+        assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "missing"), [("watch", "cronsim"), ("serve", "prometheus_client")]
+)
+def test_what_is_missing_is_named_before_anything_begins(
+    command: str, missing: str, tmp_path: Path
+) -> None:
+    studio = Studio(tmp_path, "http://127.0.0.1:9")
+    studio.write(PROMPTS)
+    typed = ["promptsheet", command, str(service(studio, hooks=free_port()))]
+    ended = _python(
+        f"import sys; sys.modules[{missing!r}] = None; sys.argv = {typed!r}; "
+        "from pipeline.cli import main; main()"
+    )
+
+    assert ended.returncode == 2
+    assert 'Run pip install "promptsheet[serve]"' in ended.stderr
+    assert studio.statuses() == {"": 8}
+
+
+def test_a_run_without_a_receiver_loads_no_server(tmp_path: Path) -> None:
+    studio = Studio(tmp_path, "http://127.0.0.1:9")
+    studio.write([])
+    config = studio.config()
+    ended = _python(
+        "import sys, atexit; sys.argv = ['promptsheet', 'run', '--wait', "
+        f"{str(config)!r}]; atexit.register(lambda: print(sorted(sys.modules))); "
+        "from pipeline.cli import main; main()"
+    )
+
+    assert ended.returncode == 0, ended.stderr
+    loaded = {name.strip(" '[]\n").partition(".")[0] for name in ended.stdout.split(",")}
+    assert not loaded & {"uvicorn", "starlette", "prometheus_client", "itsdangerous", "cronsim"}
+    assert "rich" in loaded
+
+
+def _python(text: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", text],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, KEY_NAME: KEY},
+        check=False,
+    )
+
+
+def _metric(page: int, name: str, label: str = "") -> str:
+    """A number, as the service shows it; empty while it does not."""
+    try:
+        status, text = get(f"http://127.0.0.1:{page}/metrics", TOKEN)
+    except OSError:
+        return ""
+    found = [
+        line.rpartition(" ")[2]
+        for line in text.splitlines()
+        if line.startswith(f"promptsheet_{name}{{") and label in line
+    ]
+    return found[0] if status == 200 and found else ""
+
+
+def _hears(program: Program) -> bool:
+    """Whether the program has a way of its own to hear SIGTERM, as the system knows it."""
+    status = Path(f"/proc/{program.process.pid}/status").read_text()
+    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+    return bool(caught >> (signal.SIGTERM - 1) & 1)

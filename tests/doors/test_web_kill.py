@@ -1,0 +1,90 @@
+"""A receiver that is killed under load: what it said that it has, lies in the store."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pipeline.core.model import JobKey, State
+from pipeline.store import Store
+from tests.fakes.called_back import (
+    SHEET,
+    desk_in,
+    final,
+    proof,
+    settings_in,
+    to_bytes,
+    token_of,
+)
+from tests.fakes.receiver_process import receiver_process
+
+CONNECTIONS, ENOUGH = 16, 500
+
+
+class Caller:
+    """The API's side: calls until nobody answers any more, and counts what was answered."""
+
+    def __init__(self, url: str, keys: list[JobKey]) -> None:
+        self._place, self._waiting = urlsplit(url), iter(keys)
+        self.answered: set[JobKey] = set()
+        self.called: set[JobKey] = set()
+
+    async def call_until_it_is_gone(self, enough: int, kill: asyncio.Event) -> None:
+        """Over several connections at once; `kill` is set when so many have been answered."""
+        await asyncio.gather(*(self._connection(enough, kill) for _ in range(CONNECTIONS)))
+
+    async def _connection(self, enough: int, kill: asyncio.Event) -> None:
+        reader, writer = await asyncio.open_connection(self._place.hostname, self._place.port)
+        with suppress(OSError, asyncio.IncompleteReadError):  # it was killed
+            for key in self._waiting:
+                self.called.add(key)
+                writer.write(_call(key))
+                head = await reader.readuntil(b"\r\n\r\n")
+                assert head.startswith(b"HTTP/1.1 200 "), head
+                self.answered.add(key)
+                await reader.readexactly(len(b"OK"))
+                if len(self.answered) >= enough:
+                    kill.set()
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+
+
+def _call(key: JobKey) -> bytes:
+    token, body = token_of(key), to_bytes(final(f"t-{key.row_id}"))
+    (secret,) = proof(token).values()
+    head = f"POST /hooks/{token} HTTP/1.1\r\nhost: x\r\nx-webhook-secret: {secret}\r\n"
+    return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def test_whatever_was_answered_before_a_kill_is_in_the_store(tmp_path: Path) -> None:
+    with desk_in(tmp_path) as desk:
+        keys = desk.begin(1200)
+
+    async def load(url: str, kill_it: asyncio.Event) -> Caller:
+        caller = Caller(url, keys)
+        await caller.call_until_it_is_gone(ENOUGH, kill_it)
+        return caller
+
+    async def until_killed() -> Caller:
+        with receiver_process(tmp_path) as (process, url):
+            now = asyncio.Event()
+            calling = asyncio.create_task(load(url, now))
+            await now.wait()
+            process.send_signal(signal.SIGKILL)
+            return await calling
+
+    caller = asyncio.run(until_killed())
+
+    with Store(settings_in(tmp_path).store_url) as store:
+        jobs = store.jobs(SHEET)
+    kept = {key for key, job in jobs.items() if job.attempts[0].state is State.SUCCEEDED}
+    assert len(caller.answered) > ENOUGH - 1
+    assert caller.answered - kept == set()
+    # What was under way when it died may be there or not; nothing else is.
+    assert kept <= caller.called
+    assert len(caller.called - caller.answered) <= CONNECTIONS
+    assert len(caller.called) < len(keys), "it was killed while calls came in"

@@ -1,0 +1,179 @@
+"""What the API is told about calling back: by the real program, read at the API's side."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from pipeline import wiring
+from pipeline.campaign import Campaign
+from pipeline.config import load
+from pipeline.store import Store
+from pipeline.web import app
+from tests.fakes.called_back import SECRET, final, progress, proof, served, to_bytes
+from tests.fakes.program import ROOT, Program, Studio, call
+
+WEBHOOK = {"webhook": {"public_url": "https://hooks.example.com/studio", "secret": "env:HOOKS"}}
+
+
+class Api:
+    """Takes every submission, and has its pictures some seconds later."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.questions = 0
+        #: How long a task takes.
+        self.seconds = 0.0
+        self._taken: list[float] = []
+
+    def answer(self, path: str, said: dict[str, Any]) -> dict[str, Any]:
+        """What to answer."""
+        if path == "/imagine":
+            self.asked.append(said)
+            self._taken.append(time.monotonic())
+            return {"task_id": f"t-{len(self.asked)}"}
+        self.questions += 1
+        ids = said.get("task_ids", [said.get("task_id")])
+        tasks = [self._told(one) for one in ids]
+        return {"tasks": tasks} if "task_ids" in said else tasks[0]
+
+    def _told(self, task: str) -> dict[str, Any]:
+        age = time.monotonic() - self._taken[int(task.removeprefix("t-")) - 1]
+        return final(task) if age >= self.seconds else progress(10, task)
+
+    def tokens(self) -> list[str]:
+        """The tokens that it was given, in the order of its tasks."""
+        return [one["webhook_url"].rsplit("/", 1)[1] for one in self.asked]
+
+
+class _Door(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    api: Api
+
+    def do_POST(self) -> None:
+        said = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = to_bytes(self.api.answer(self.path, said))
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()
+
+
+@pytest.fixture
+def studio(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+    """A folder whose program speaks to the API."""
+    monkeypatch.setenv("HOOKS", SECRET)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Door", (_Door,), {"api": api}))
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield Studio(tmp_path, f"http://127.0.0.1:{server.server_port}")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def receiver(studio: Studio) -> Iterator[httpx.Client]:
+    """The receiver of the studio's sheet, in this process and not in the program's."""
+    settings = load(studio.folder / "pipeline.toml", need_key=False)
+    with wiring.open_store(settings) as store:
+        campaign = Campaign(settings, store, wiring.open_sheet(settings, store).key)
+        with served(app([campaign])) as url, httpx.Client(base_url=url) as client:
+            yield client
+
+
+def test_each_submission_names_an_address_and_a_secret_of_its_own_and_the_store_keeps_neither(
+    studio: Studio, api: Api
+) -> None:
+    studio.write(["a fox", "an owl"])
+
+    ended = call("run", studio.config(tables=WEBHOOK, poll_every="100ms"), "--wait")
+
+    assert (ended.code, studio.statuses()) == (0, {"done": 2})
+    for one, token in zip(api.asked, api.tokens(), strict=True):
+        assert one["webhook_url"] == f"https://hooks.example.com/studio/hooks/{token}"
+        assert one["webhook_secret"] == proof(token)["x-webhook-secret"]
+    tokens = api.tokens()
+    with Store(f"sqlite:///{studio.folder / 'promptsheet.db'}") as store:
+        assert len(store.by_hook(tokens)) == 2
+    kept = b"".join(path.read_bytes() for path in studio.folder.glob("promptsheet.db*"))
+    made = [one["webhook_secret"] for one in api.asked]
+    secrets = [SECRET, "hooks.example.com", "webhook", *made]
+    assert not [word for word in secrets if word.encode() in kept]
+    assert not [word for word in (*secrets, *tokens) if word in ended.said]
+
+
+def test_without_a_public_url_or_for_an_endpoint_that_does_not_call_back_nothing_is_added(
+    studio: Studio, api: Api
+) -> None:
+    studio.write(["a fox"])
+    call("run", studio.config(), "--wait")
+    studio.add(["an owl"])
+    own = studio.folder / "providers" / "apiframe.toml"
+    own.parent.mkdir()
+    theirs = (ROOT / "configs/providers/apiframe.toml").read_text()
+    own.write_text(theirs.replace("credits = 4", "credits = 4\nwebhook = false"))
+
+    call("run", studio.config(tables=WEBHOOK), "--wait")
+
+    assert api.asked == [{"prompt": "a fox"}, {"prompt": "an owl"}]
+
+
+def test_a_run_that_waits_notices_what_a_receiver_in_another_process_took_in(
+    studio: Studio, api: Api
+) -> None:
+    studio.write(["a fox", "an owl", "a cat"])
+    config = studio.config(tables=WEBHOOK, poll_every="1h")
+    with Program("run", config, "--wait", "--json") as program:
+        program.until(lambda: len(api.asked) == 3, "all are submitted")
+        with receiver(studio) as client:
+            first, *others = api.tokens()
+            said = progress("40", "t-1")
+            client.post(f"/hooks/{first}", json=said, headers=proof(first))
+            program.until(lambda: studio.statuses()["in progress 40%"], "progress in its row")
+            for number, token in enumerate((first, *others), start=1):
+                answer = client.post(
+                    f"/hooks/{token}", json=final(f"t-{number}"), headers=proof(token)
+                )
+                assert answer.status_code == 200
+            ended = program.end(within=20)
+
+    assert (ended.code, studio.statuses()) == (0, {"done": 3})
+    told = json.loads(ended.said)
+    assert (told["new"], told["done"]) == (3, 3)
+    assert api.questions == 0
+
+
+def test_a_run_ends_well_though_every_call_is_lost_and_asks_far_less_often(
+    studio: Studio, api: Api
+) -> None:
+    api.seconds = 3
+    questions: list[int] = []
+    for tables in ({}, WEBHOOK):
+        studio.write([f"fox {number} of run {len(questions)}" for number in range(20)])
+        before = api.questions
+        ended = call("run", studio.config(tables=tables, poll_every="200ms"), "--wait")
+        questions.append(api.questions - before)
+        assert (ended.code, studio.statuses()) == (0, {"done": 20})
+
+    polling, called = questions
+    assert 0 < called * 3 < polling

@@ -1,0 +1,437 @@
+"""The receiver of the API's calls: what it takes in, and what it refuses without moving a job."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+
+from pipeline.campaign import Campaign
+from pipeline.config import load
+from pipeline.core.endpoint import task_event
+from pipeline.core.errors import ConfigError
+from pipeline.core.model import Attempt, State
+from pipeline.core.states import Accepted, Failed, Lost, Postponed
+from pipeline.core.webhook import PATH, Proofs, Webhook
+from pipeline.store import Fact, Intent, Store
+from pipeline.web import app
+from tests.fakes.called_back import (
+    FOUR,
+    LIMITS,
+    OLD_SECRET,
+    SHEET,
+    Desk,
+    desk_in,
+    final,
+    progress,
+    proof,
+    served,
+    settings_in,
+    to_bytes,
+    token_of,
+)
+
+
+@dataclass
+class Receiver(Desk):
+    """A desk whose receiver is up."""
+
+    app: Starlette
+    client: httpx.Client
+
+    def call(self, token: str, said: object, *, secret: str = "", body: bytes = b"") -> int:
+        """The status that a call is answered with; genuine unless a secret is given."""
+        headers = {"x-webhook-secret": secret} if secret else proof(token)
+        sent = body or to_bytes(said)
+        return self.client.post(f"{PATH}{token}", content=sent, headers=headers).status_code
+
+    @property
+    def refused(self) -> dict[str, int]:
+        return dict(self.app.state.tally.refused)
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    with desk_in(tmp_path, old=True) as desk:
+        up = app([desk.campaign])
+        with served(up) as url, httpx.Client(base_url=url) as client:
+            yield Receiver(desk.campaign, up, client)
+
+
+# -- what is taken in ------------------------------------------------------------------------------
+
+
+def test_a_result_is_in_the_store_when_its_call_is_answered(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+    receiver.store.record([Fact(key, 1, Accepted("t-1"))])
+
+    assert receiver.call(token_of(key), final("t-1")) == 200
+    attempt = receiver.attempt(key)
+    assert (attempt.state, attempt.result.urls) == (State.SUCCEEDED, FOUR)
+
+
+def test_a_call_before_the_answer_to_the_submission_tells_the_task(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+
+    assert receiver.call(token_of(key), progress(10, "t-1")) == 200
+    receiver.store.record([Fact(key, 1, Accepted("t-1"))])
+
+    attempt = receiver.attempt(key)
+    assert (attempt.state, attempt.task_id, attempt.progress) == (State.RUNNING, "t-1", 10)
+
+
+def test_the_same_call_twice_is_answered_alike_and_noted_once(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+
+    assert [receiver.call(token_of(key), final("t-1")) for _ in range(3)] == [200, 200, 200]
+    assert [line.kind for line in receiver.store.history(key)] == ["sent", "succeeded"]
+
+
+def test_progress_after_the_end_and_lower_progress_move_nothing_back(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+    percents = []
+    for percent in ("40", 70, "60%", "soon", None, 10**400, -(10**30)):
+        assert receiver.call(token_of(key), progress(percent, "t-1")) == 200
+        percents.append(receiver.attempt(key).progress)
+    receiver.call(token_of(key), final("t-1"))
+
+    assert receiver.call(token_of(key), progress(10, "t-1")) == 200
+    assert percents == [40, 70, 70, 70, 70, 70, 70]
+    assert receiver.attempt(key).state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize(
+    ("before", "state"),
+    [
+        (Lost("read time-out"), State.UNKNOWN),
+        (Postponed("it never left, as far as we knew"), State.RETURNED),
+        (Failed("their mistake"), State.FAILED),
+    ],
+)
+def test_a_result_answers_a_job_that_seemed_lost_returned_or_failed(
+    receiver: Receiver, before: Any, state: State
+) -> None:
+    (key,) = receiver.begin()
+    receiver.store.record([Fact(key, 1, before)])
+    assert receiver.attempt(key).state is state
+
+    assert receiver.call(token_of(key), final("t-1")) == 200
+    assert receiver.attempt(key).state is State.SUCCEEDED
+
+
+def test_a_call_without_a_task_or_a_status_is_about_the_attempt_of_its_token(
+    receiver: Receiver,
+) -> None:
+    first, second = receiver.begin(2)
+
+    assert receiver.call(token_of(first), final()) == 200
+    assert receiver.call(token_of(second), {"status": "failed", "message": "no, thanks"}) == 200
+    assert receiver.attempt(first).state is State.SUCCEEDED
+    assert receiver.attempt(second).reason == "no, thanks"
+
+
+def test_a_call_and_an_answer_to_a_question_end_in_the_same_record(receiver: Receiver) -> None:
+    called, asked = receiver.begin(2)
+    provider = receiver.campaign.settings.provider
+    event = task_event(provider, provider.endpoints["imagine"], final("t-1"), "t-1")
+
+    receiver.call(token_of(called), final("t-1"))
+    receiver.store.record([Fact(asked, 1, event)])
+
+    ones = [receiver.attempt(key) for key in (called, asked)]
+    assert ones[0].result == ones[1].result
+    assert [[line.text for line in receiver.store.history(key)] for key in (called, asked)] == [
+        ["imagine, 4 credits", "4 results, task t-1"]
+    ] * 2
+
+
+def test_a_call_for_an_older_attempt_moves_that_one(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+    receiver.store.record([Fact(key, 1, Failed("busy"))])
+    receiver.store.ask(key, 2)
+    again = Intent(key, 2, "{}", (), "imagine", 4, 60, hook="another-token")
+    assert isinstance(receiver.store.begin([again], LIMITS)[0], Attempt)
+
+    assert receiver.call(token_of(key), final("t-1")) == 200
+    job = receiver.store.job(key)
+    assert job is not None
+    assert [one.state for one in job.attempts] == [State.SUCCEEDED, State.SUBMITTING]
+
+
+def test_what_was_sent_with_the_previous_secret_is_still_believed(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+    token = token_of(key)
+
+    assert receiver.call(token, final(), secret=proof(token, OLD_SECRET)["x-webhook-secret"]) == 200
+    assert receiver.attempt(key).state is State.SUCCEEDED
+
+
+# -- what is refused -------------------------------------------------------------------------------
+
+
+def test_a_wrong_secret_an_unknown_token_and_a_missing_page_get_the_same_answer(
+    receiver: Receiver,
+) -> None:
+    (key,) = receiver.begin()
+    token, before = token_of(key), receiver.all_states()
+    said = to_bytes(final())
+    calls: list[tuple[str, Any]] = [
+        (PATH + token, {"x-webhook-secret": "0" * 64}),
+        (PATH + token, {}),
+        (PATH + token, [(b"x-webhook-secret", "schön".encode("latin-1"))]),
+        (PATH + token, proof(token, "another secret that we do not have")),
+        (PATH + "unknown", {"x-webhook-secret": "0" * 64}),
+        (PATH + "unknown", proof("unknown")),
+        (PATH + token, proof("unknown")),
+        ("/no/such/page", {}),
+    ]
+
+    answers = [receiver.client.post(to, content=said, headers=given) for to, given in calls]
+
+    shown = {(a.status_code, a.text, tuple(sorted(a.headers.keys()))) for a in answers}
+    assert len(shown) == 1
+    assert answers[0].status_code == 404
+    assert receiver.all_states() == before
+    assert receiver.refused == {"proof": 6, "no token": 1}
+
+
+def test_a_wrong_secret_and_an_unknown_token_ask_the_store_nothing(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+    receiver.store.close()
+    with closing(Path(receiver.store._place).open("r+b")) as file:
+        file.truncate(0)  # whoever asked it now would be told that it is away
+
+    statuses = [
+        receiver.call(token, final(), secret="0" * 64) for token in (token_of(key), "unknown")
+    ]
+
+    assert statuses == [404, 404]
+    assert receiver.call(token_of(key), final()) == 503
+
+
+def test_every_secret_is_compared_for_every_token() -> None:
+    compared: list[str] = []
+
+    class Noted(str):
+        def encode(self, *args: Any, **kwargs: Any) -> bytes:
+            compared.append(str(self))
+            return super().encode(*args, **kwargs)
+
+    proofs = Proofs(Webhook("webhook_url", "x-webhook-secret"), [Noted("a" * 32), Noted("b" * 32)])
+    for token in ("known", "unknown"):
+        assert not proofs.are_met(token, {"x-webhook-secret": "0" * 64}, b"")
+
+    assert compared == ["a" * 32, "b" * 32] * 2
+
+
+def test_a_call_that_speaks_of_another_task_is_refused_and_moves_nothing(
+    receiver: Receiver,
+) -> None:
+    known, early = receiver.begin(2)
+    receiver.store.record([Fact(known, 1, Accepted("t-1"))])
+    before = receiver.attempt(known)
+
+    assert receiver.call(token_of(known), final("t-2")) == 404
+    assert receiver.attempt(known) == before
+    assert receiver.call(token_of(early), progress(1, "t-8")) == 200
+    assert receiver.call(token_of(early), final("t-9")) == 404
+    assert receiver.attempt(early).state is State.RUNNING
+    assert receiver.refused == {"other task": 2}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe\xfd", b"[" * 100_000, b"<html></html>"],
+)
+def test_a_body_that_is_no_json_object_is_refused(receiver: Receiver, body: bytes) -> None:
+    (key,) = receiver.begin()
+
+    answer = receiver.client.post(PATH + token_of(key), content=body, headers=proof(token_of(key)))
+    assert answer.status_code == 400
+    assert receiver.attempt(key).state is State.SUBMITTING
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_only_post_is_taken_for_known_and_unknown_tokens_alike(
+    receiver: Receiver, method: str
+) -> None:
+    (key,) = receiver.begin()
+    asked = [PATH + token for token in (token_of(key), "unknown")]
+
+    answers = [
+        receiver.client.request(method, path, headers=proof(token_of(key))) for path in asked
+    ]
+    assert [(a.status_code, a.text) for a in answers] == [(405, "Method Not Allowed")] * 2
+
+
+def _exchange(receiver: Receiver, *parts: bytes) -> bytes:
+    """What comes back for bytes on a bare connection, until it is closed."""
+    url = receiver.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
+        for part in parts:
+            connection.sendall(part)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+        return answer
+
+
+def _head(token: str, *lines: str) -> bytes:
+    said = "".join(f"{line}\r\n" for line in lines)
+    header = f"x-webhook-secret: {proof(token)['x-webhook-secret']}\r\n"
+    return f"POST {PATH}{token} HTTP/1.1\r\nhost: x\r\n{header}{said}\r\n".encode()
+
+
+def test_a_body_that_says_it_is_too_long_is_not_waited_for(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+
+    answer = _exchange(receiver, _head(token_of(key), "content-length: 1000001"))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert receiver.refused == {"too long": 1}
+
+
+def test_a_body_that_turns_out_too_long_is_cut_off_at_a_megabyte(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+    chunk = b"7a120\r\n" + b" " * 500_000 + b"\r\n"
+
+    answer = _exchange(
+        receiver, _head(token_of(key), "transfer-encoding: chunked"), chunk, chunk, b"1\r\n \r\n"
+    )
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert receiver.attempt(key).state is State.SUBMITTING
+
+
+def test_a_body_of_nearly_a_megabyte_is_taken(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+
+    assert receiver.call(token_of(key), {**final(), "more": "x" * 900_000}) == 200
+
+
+def test_who_does_not_say_all_within_seconds_is_cut_off(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.hooks.BODY_WITHIN", 0.2)
+    (key,) = receiver.begin()
+
+    answer = _exchange(receiver, _head(token_of(key), "content-length: 100"), b'{"status": ')
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert receiver.refused == {"too slow": 1}
+    assert receiver.attempt(key).state is State.SUBMITTING
+
+
+def test_who_leaves_before_all_is_said_moves_nothing(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+    url = receiver.client.base_url
+    with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
+        connection.sendall(_head(token_of(key), "content-length: 100") + to_bytes(final()))
+
+    assert receiver.call(token_of(key), "no object") == 400  # it is up, and took no notice
+    assert receiver.attempt(key).state is State.SUBMITTING
+
+
+def test_logs_and_answers_show_no_token_no_secret_and_no_body(
+    receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    (key,) = receiver.begin()
+    token = token_of(key)
+    caplog.set_level("DEBUG", "promptsheet")
+    receiver.call(token, {"image_urls": ["https://hidden.example"]}, secret="wrong" * 8)
+    receiver.call(token, final("t-1"))
+    receiver.call(token, final("t-hidden"))
+
+    said = caplog.text
+    assert said.count("was refused") == 2
+    wrong = [*proof(token).values(), token, "wrong", "hidden", "sss"]
+    assert not [word for word in wrong if word in said]
+
+
+# -- whom to believe about who calls ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("trusted", "who"), [('["127.0.0.0/8"]', "203.0.113.9"), ('["192.0.2.1"]', "127.0.0.1")]
+)
+def test_only_our_own_proxies_are_believed_about_who_calls(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, trusted: str, who: str
+) -> None:
+    caplog.set_level("INFO", "promptsheet")
+    with (
+        desk_in(tmp_path, more=f"trusted_proxies = {trusted}") as desk,
+        served(app([desk.campaign])) as url,
+    ):
+        httpx.post(f"{url}{PATH}unknown", headers={"x-forwarded-for": "203.0.113.9"})
+
+    assert f"a call from {who} was refused" in caplog.text
+
+
+# -- the store's troubles --------------------------------------------------------------------------
+
+
+def test_a_store_that_is_away_is_said_and_the_retry_is_recorded(
+    receiver: Receiver, tmp_path: Path
+) -> None:
+    (key,) = receiver.begin()
+    receiver.store.close()
+    file = tmp_path / "promptsheet.db"
+    away = file.rename(tmp_path / "away.db")
+    file.mkdir()
+
+    told = receiver.client.post(PATH + token_of(key), json=final(), headers=proof(token_of(key)))
+    health = receiver.client.get("/healthz")
+    file.rmdir()
+    away.rename(file)
+
+    assert (told.status_code, told.headers["retry-after"]) == (503, "5")
+    assert (health.status_code, health.json()) == (503, {"store": "out of reach"})
+    assert receiver.call(token_of(key), final()) == 200
+    assert receiver.attempt(key).state is State.SUCCEEDED
+    assert receiver.app.state.tally.refused == {"store away": 1}
+
+
+# -- a monitor, and the start ----------------------------------------------------------------------
+
+
+def test_health_tells_the_end_of_the_last_pass_and_nothing_of_the_sheet(
+    receiver: Receiver,
+) -> None:
+    receiver.begin()
+    before = receiver.client.get("/healthz").json()
+    lease = receiver.store.take_lease(SHEET, "host:1", 10)
+    assert lease is not None
+    receiver.store.release(lease)
+
+    after = receiver.client.get("/healthz").json()
+    passed = receiver.store.sheet(SHEET).passed_at
+    assert passed is not None
+    assert before == {"store": "ok", "last_pass": None}
+    assert after == {"store": "ok", "last_pass": passed.isoformat()}
+
+
+def test_without_its_secret_nothing_is_served(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    unset = load(settings.path, environ={})
+    with (
+        Store(unset.store_url) as store,
+        pytest.raises(ConfigError, match=r"webhook\.secret: is not set, missing or empty"),
+    ):
+        app([Campaign(unset, store, SHEET)])
+
+
+def test_two_campaigns_of_one_store_are_served_by_one_receiver(tmp_path: Path) -> None:
+    with desk_in(tmp_path) as desk:
+        (key,) = desk.begin()
+        (tmp_path / "b").mkdir()
+        other = settings_in(tmp_path / "b")
+        with served(app([Campaign(other, desk.store, "other"), desk.campaign])) as url:
+            token = token_of(key)
+            answer = httpx.post(f"{url}{PATH}{token}", json=final(), headers=proof(token))
+
+        assert answer.status_code == 200
+        assert desk.attempt(key).state is State.SUCCEEDED

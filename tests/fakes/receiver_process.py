@@ -1,0 +1,76 @@
+"""A receiver as a process of its own, for tests that kill it and for measuring it.
+
+`python -m tests.fakes.receiver_process FOLDER` serves the configuration in the folder. Beside the
+product's routes it has `/bare`, which reads a body, answers 200 and keeps nothing: what the
+receiver is measured against.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from pipeline import config
+from pipeline.campaign import Campaign
+from pipeline.store import Store
+from pipeline.web import app
+from tests.fakes.called_back import ENVIRONMENT, SHEET
+from tests.fakes.program import ROOT
+
+
+@contextmanager
+def receiver_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The process, and the address where it listens; it is no more at the end."""
+    command = [sys.executable, "-m", "tests.fakes.receiver_process", str(folder)]
+    environment = {**os.environ, **ENVIRONMENT}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=ROOT, env=environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().strip()
+            assert url, "the receiver ended at once"
+            yield process, url
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+async def bare(request: Request) -> PlainTextResponse:
+    """The least that a route can do with a body."""
+    await request.body()
+    return PlainTextResponse("OK")
+
+
+async def _serve(folder: Path) -> None:
+    settings = config.load(folder / "pipeline.toml", need_key=True)
+    with Store(settings.store_url) as store:
+        campaigns = [Campaign(settings, store, SHEET)]
+        served = app(campaigns, page=[Route("/bare", bare, methods=["POST"])])
+        made = uvicorn.Config(
+            *(served, "127.0.0.1", 0),
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            ws="none",
+        )
+        server = uvicorn.Server(made)
+        serving = asyncio.create_task(server.serve())
+        while not server.started:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        print(f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}", flush=True)
+        await serving
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1])))

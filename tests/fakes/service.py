@@ -1,0 +1,113 @@
+"""A studio that is watched or served: where it is called back, its page token, its history."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sqlite3
+from collections import Counter
+from contextlib import closing
+from http.client import HTTPConnection
+from itertools import pairwise
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.fakes.program import Studio
+
+TOKEN = "a page token for tests"
+SECRET = "a secret for tests, long enough to be one"
+
+
+def free_port() -> int:
+    """A port that nobody listens at now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+    return port
+
+
+def service(
+    studio: Studio,
+    name: str = "pipeline",
+    *,
+    hooks: int = 0,
+    page: int = 0,
+    public_url: str = "",
+    schedule: dict[str, object] | None = None,
+    budget: dict[str, object] | None = None,
+    **more: object,
+) -> Path:
+    """A configuration of a service: called back at the port `hooks`, 0: not at all."""
+    (studio.folder / "token").write_text(TOKEN)
+    (studio.folder / "secret").write_text(SECRET)
+    webhook = {
+        "public_url": public_url or f"http://127.0.0.1:{hooks}",
+        "secret": "file:secret",
+        "listen": f"127.0.0.1:{hooks}",
+    }
+    tables: dict[str, dict[str, object]] = {
+        "schedule": schedule or {"every": "1s"},
+        "page": {"token": "file:token", "listen": f"127.0.0.1:{page}"},
+    }
+    if budget:
+        tables["budget"] = budget
+    if hooks:
+        tables["webhook"] = dict(webhook)
+    return studio.config(name, tables=tables, **more)  # type: ignore[arg-type]
+
+
+def get(url: str, token: str = "") -> tuple[int, str]:
+    """Status and text of what is there."""
+    parts = urlsplit(url)
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    with closing(HTTPConnection(parts.netloc, timeout=10)) as connection:
+        connection.request("GET", parts.path, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode()
+
+
+def is_up(port: int) -> bool:
+    """Whether a service answers there."""
+    try:
+        return get(f"http://127.0.0.1:{port}/healthz")[0] == 200
+    except OSError:
+        return False
+
+
+def passed_at(studio: Studio) -> int:
+    """When the last pass ended, in microseconds; 0 before the first."""
+    with closing(sqlite3.connect(studio.folder / "promptsheet.db")) as connection:
+        return int(connection.execute("select max(passed_at) from sheets").fetchone()[0] or 0)
+
+
+def is_at_rest(studio: Studio) -> bool:
+    """Whether nobody is at work on the sheet, and the last pass left nothing to do."""
+    asked = (
+        "select (select count(*) from leases) = 0 and "
+        "(select count(*) from promptsheet where name like 'rest of %') > 0"
+    )
+    with closing(sqlite3.connect(studio.folder / "promptsheet.db")) as connection:
+        return bool(connection.execute(asked).fetchone()[0])
+
+
+def history(studio: Studio, store: str = "promptsheet.db") -> dict[tuple[int, int], list[str]]:
+    """The kinds of event of each attempt, in the order in which they were recorded."""
+    told: dict[tuple[int, int], list[str]] = {}
+    with closing(sqlite3.connect(studio.folder / store)) as connection:
+        asked = "select job, number, kind, body from events order by id"
+        for job, number, kind, body in connection.execute(asked):
+            percent = (json.loads(body) or {}).get("percent")
+            word = kind if percent is None else f"{kind} {percent}"
+            told.setdefault((job, number), []).append(word)
+    return told
+
+
+def backward_moves(studio: Studio) -> int:
+    """How often a later event of an attempt says less than an earlier one."""
+    order = {"sent": 0, "lost": 1, "accepted": 1, "progressed": 2, "failed": 3, "succeeded": 4}
+    back = 0
+    for kinds in history(studio).values():
+        ranks = [order[kind.split()[0]] for kind in kinds]
+        back += sum(b < a for a, b in pairwise(ranks))
+        back += max(Counter(ranks).get(4, 0) - 1, 0)
+    return back
