@@ -164,6 +164,7 @@ class Book:
         #: The reading in rows at rest and others, None where all had to be looked at; and where a
         #: cell of it does not say the truth.
         self._parted: Parted | None = None
+        self._seen_at_rest: tuple[Grid, Parted] | None = None
         self._untrue: set[int] = set()
         if self._resting.rows and not accept_columns:
             self._load_others()
@@ -435,7 +436,8 @@ class Book:
         usual = left.rows and is_usual(columns, self._record.ours)
         if not usual or left.under != self._under(columns):
             return self._all_rows(columns, grid)
-        self._parted = parts = parted(grid, columns, left, self._stirred)
+        parts = parted(grid, columns, left, self._stirred, self._seen_at_rest)
+        self._parted, self._seen_at_rest = parts, (grid, parts)
         rows = list(columns.rows(grid, parts.others))
         self._load(self._ids - parts.resting.keys())
         if may_stray(grid, columns, parts, rows, left) or wander(rows, self._memory.known):

@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, repeat
+from operator import is_
 
 from pipeline.core.cells import ASTRAY
 from pipeline.core.columns import ALWAYS, OURS, Columns, Marked
@@ -80,22 +82,46 @@ def is_usual(columns: Columns, ours: Collection[str]) -> bool:
     return there <= set(ours) and there >= set(ALWAYS) and not columns.doubled
 
 
-def parted(grid: Grid, columns: Columns, left: Resting, stirred: Collection[str]) -> Parted:
-    """The reading in two; `stirred` are ids whose jobs have moved since."""
+def parted(
+    grid: Grid,
+    columns: Columns,
+    left: Resting,
+    stirred: Collection[str],
+    earlier: tuple[Grid, Parted] | None = None,
+) -> Parted:
+    """The reading in two; `stirred` are ids whose jobs have moved since.
+
+    Rows that an `earlier` reading under the same rules found at rest, and that are the very same,
+    are as they were then.
+    """
     at, says = columns.index["row_id"], columns.index["status"]
     marks = [row[at].strip() if at < len(row) else "" for row in grid]
     marks[0] = ""
     often = Counter(marks)
     noted, resting, others = left.rows, {}, []
     said: list[str] = []
-    for place, mark in enumerate(marks):
+    before, found = earlier or ((), None)
+    there = found.resting if found else {}
+    for place, (mark, row, is_same) in enumerate(
+        zip(marks, grid, _same(grid, before), strict=True)
+    ):
         was = noted.get(mark)
-        if was is None or often[mark] > 1 or mark in stirred or digest(grid[place]) != was:
+        if (
+            was is None
+            or often[mark] > 1
+            or mark in stirred
+            or not ((is_same and there.get(mark) == place) or digest(row) == was)
+        ):
             others.append(place)
         else:
             resting[mark] = place
-            said.append(grid[place][says])
+            said.append(row[says])
     return Parted(resting, Counter(said), others[1:])
+
+
+def _same(grid: Grid, before: Grid) -> Iterator[bool]:
+    """For each row, whether it is the very one that stood there before."""
+    return map(is_, grid, chain(before, repeat(None)))
 
 
 def may_stray(
