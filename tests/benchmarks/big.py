@@ -1,8 +1,8 @@
 """A big sheet whose last word is said, made in seconds: file and store as a run leaves them.
 
 Sending so many rows would take far longer than what is measured. So rows, jobs and attempts are
-put into the store by its own functions, many at a time; the first run of the program then looks at
-every row of it, and `checked` is told by what that run wrote whether all was as it should be.
+put into the store by its own functions, many at a time. The first run of the program then looks at
+every row, and finds nothing to do or to write, or says so.
 """
 
 from __future__ import annotations
