@@ -16,6 +16,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
       identity      who is who: rows of a reading -> rows that the store knows
       plan          where each row stands, and what may be sent
       cells         what our cells should say
+      resting       which rows lie as the last pass left them, and need no look
       placing       which cells of a moving sheet were hit, and what to put back
       preview       the picture in a cell
       endpoint      requests for an API, and what its answers mean

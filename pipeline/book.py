@@ -7,13 +7,16 @@ sheet, and read back from it before anything is sent; a job is begun before its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Literal
 
+from pipeline import __version__
 from pipeline.core import cells
 from pipeline.core.columns import (
     ALWAYS,
@@ -49,6 +52,17 @@ from pipeline.core.plan import (
     plan,
     plan_held,
     short_of_budget,
+)
+from pipeline.core.resting import (
+    Parted,
+    Resting,
+    depends,
+    is_usual,
+    left_at_rest,
+    may_stray,
+    parted,
+    stray_lines,
+    wander,
 )
 from pipeline.core.states import Lost, advance, is_open, shown, state_of
 from pipeline.core.webhook import Callback, new_token
@@ -134,13 +148,33 @@ class Book:
         self._callback, self._today = callback, today
         self._overheard: list[tuple[JobKey, Attempt]] = []
         self._record = store.sheet(self.key)
-        self._memory = store.memory(self.key)
-        self._cursor, _ = store.changed(self.key, 0)
-        self.jobs: dict[JobKey, Job] = store.jobs(self.key)
+        #: What is known of all rows, or of those that had to be looked at so far (`_loaded`).
+        self._memory: Memory
+        self.jobs: dict[JobKey, Job] = {}
+        self._loaded: set[str] | None = None
+        self._cursor = 0
+        #: How often known rows were changed, what lies at rest since, whose jobs moved meanwhile.
+        self._noted, self._resting = store.resting(self.key)
+        self._stirred: set[str] = set()
+        #: When all was last taken over, and what was loaded since.
+        self._refreshed_at = now()
+        self._late: set[str] = set()
+        #: Every id that the store knows anything of.
+        self._ids: set[str] = set()
+        #: The reading in rows at rest and others, None where all had to be looked at; and where a
+        #: cell of it does not say the truth.
+        self._parted: Parted | None = None
+        self._seen_at_rest: tuple[Grid, Parted] | None = None
+        self._untrue: set[int] = set()
+        if self._resting.rows and not accept_columns:
+            self._load_others()
+        else:
+            self._load_all()
         #: What we wrote, and what lay with the sheet when it was last judged.
         self._claim: Claim | None = None
         self._lying: Claim | None = None
         self._sent_since_claim = False
+        self._columns = read_header((), ())
         self._inputs: tuple[str, ...] = ()
         self._names: dict[str, str] = {}
         self._grid: Grid = ()
@@ -166,11 +200,13 @@ class Book:
         grid = self.sheet.write(self._patch_for)
         self.lags = [(self._now() - ended).total_seconds() for ended in self._telling]
         if grid is not self._grid:
-            self._take_in(grid)
+            columns = self._take_in(grid)
+            self._untrue = {at for at, _ in self._untruths(grid, columns, self.plan.lines)}
         self.looked_at = began
         self._names = {line.seen.row_id: line.name for line in self.plan.lines if line.name}
         if (self.plan.to_send or self._sent_since_claim) and not self.hold:
             self._own()
+        self._keep_resting()
         self._write_down_jobs()
         self._note_hold(self.hold.sentence if self.hold else "")
         return self.plan
@@ -180,19 +216,29 @@ class Book:
 
         Only for a book over a scratch copy of the store.
         """
+        self._resting = Resting()
         self.refresh()
         self._read(self.sheet.read())
         return self.plan
 
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
+        since, self._refreshed_at = self._refreshed_at, self._now()
         self._cursor, moved = self.store.changed(self.key, self._cursor)
         if not moved:
             return
+        self._stir({key.row_id for key in moved})
         now = self.store.jobs(self.key, only=moved)
         if self.is_called:
-            self._overheard += _news(self.jobs, now)
-        self.jobs |= now
+            before = {key: self.jobs[key] for key in moved if key in self.jobs}
+            rested = {
+                key: _as_it_rested(job, since)
+                for key, job in now.items()
+                if key.row_id in self._late
+            }
+            self._overheard += _news(before | rested, now)
+        self._late.clear()
+        self.jobs.update(now)
 
     def overheard(self) -> list[tuple[JobKey, Attempt]]:
         """Refresh: the attempts that others have moved since this was last asked.
@@ -320,6 +366,9 @@ class Book:
 
     def name_of(self, key: JobKey) -> str:
         """What the person calls the row, if it has a name in this reading."""
+        place = self._parted.resting.get(key.row_id) if self._parted else None
+        if place is not None:
+            return self._columns.cell(self._grid[place], "name").strip()
         return self._names.get(key.row_id, "")
 
     def is_ripening(self) -> bool:
@@ -344,10 +393,15 @@ class Book:
 
     def _patch_for(self, grid: Grid) -> Patch:
         columns = self._take_in(grid)
+        patch = self._patch(grid, columns)
+        self._untrue = {at for at, _ in patch}
+        return patch
+
+    def _patch(self, grid: Grid, columns: Columns) -> Patch:
         lines = self.plan.lines
         if self.hold and self.hold.kind == "owner":
             lines = tuple(line for line in lines if self._is_plainly_ours(line, grid, columns))
-        if not lines:
+        if not (lines or self.plan.at_rest):
             return {}  # a sheet without rows keeps its header as it is
         self._make_ours(columns)
         self.newly |= {
@@ -356,11 +410,16 @@ class Book:
             if line.status in NEEDS_A_PERSON
             and columns.cell(grid[line.seen.place], "status") != line.status
         }
-        believed_in = not self.hold or self.hold.kind not in ("owner", "columns")
-        jobs = self.jobs.values() if believed_in else None
-        changed = cells.patch(lines, grid, columns, jobs)
+        changed = self._untruths(grid, columns, lines)
         self._telling = list(_last_words(lines, changed, columns))
         return changed
+
+    def _untruths(self, grid: Grid, columns: Columns, lines: Sequence[Line]) -> Patch:
+        """Every cell of the lines looked at that does not say the truth."""
+        believed_in = not self.hold or self.hold.kind not in ("owner", "columns")
+        jobs = self.jobs.values() if believed_in else None
+        among = self._parted.others if self._parted else None
+        return cells.patch(lines, grid, columns, jobs, among)
 
     def _take_in(self, grid: Grid) -> Columns:
         """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
@@ -369,14 +428,11 @@ class Book:
         if met_new and self._claim is None and not self.hold:
             self._own()
             # Another pass over this store may have noted these very rows since we began.
-            memory = self.store.memory(self.key)
-            if memory != self._memory:
-                self._memory = memory
-                if not self.hold:
-                    columns = self._read(grid)
+            if self._others_have_noted() and not self.hold:
+                columns = self._read(grid)
         if self.hold:
             met = tuple(line for line in self.plan.lines if line.seen.known is not None)
-            self.plan = Plan(met)
+            self.plan = replace(self.plan, lines=met)
         if not self.hold or self.hold.kind not in ("owner", "config", "columns"):
             self._note(columns, len(grid))
         return columns
@@ -387,25 +443,147 @@ class Book:
         columns = read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
         ours = self._record.ours or made_by_us(columns, grid)
         check_header(columns, grid, ours, header.fields)
-        rows = list(columns.rows(grid))
-        self._grid, self._inputs = grid, columns.inputs
-        self.hold = self._hold(columns, rows)
+        self._grid, self._columns, self._inputs = grid, columns, columns.inputs
+        rows = self._part(columns, grid)
+        resting = self._parted.statuses if self._parted else Counter[str]()
+        self.hold = self._hold(columns, len(rows) + resting.total())
+        if self.hold and self._parted:
+            rows = self._all_rows(columns, grid)
+            resting = Counter()
         if self.hold and self.hold.kind == "columns":
             seen = match_by_id_alone(rows, self._memory)
             self.plan = plan_held(seen, grid, columns, self.jobs, self.rules, self._now())
             return columns
         memory = self._memory_for(grid, columns, rows)
         seen = match(rows, memory, lambda: new_id(self._chance))
-        self.plan = plan(seen, grid, columns, self.jobs, self.rules, self._now())
+        met = plan(seen, grid, columns, self.jobs, self.rules, self._now())
+        self.plan = replace(met, at_rest=resting)
         self._mark_over_budget()
         return columns
 
+    def _part(self, columns: Columns, grid: Grid) -> list[Marked]:
+        """The rows that have to be looked at, with all that is known of them loaded."""
+        left = self._resting
+        usual = left.rows and is_usual(columns, self._record.ours)
+        if not usual or left.under != self._under(columns):
+            return self._all_rows(columns, grid)
+        parts = parted(grid, columns, left, self._stirred, self._seen_at_rest)
+        self._parted, self._seen_at_rest = parts, (grid, parts)
+        rows = list(columns.rows(grid, parts.others))
+        self._load(self._ids - parts.resting.keys())
+        if may_stray(grid, columns, parts, rows, left) or wander(rows, self._memory.known):
+            return self._all_rows(columns, grid)
+        return rows
+
+    def _all_rows(self, columns: Columns, grid: Grid) -> list[Marked]:
+        if self._loaded is not None:
+            self._load_all()
+        self._parted = None
+        return list(columns.rows(grid))
+
+    def _under(self, columns: Columns) -> str:
+        """A digest of what decides about every row alike."""
+        header, record = self._header, self._record
+        return depends(
+            *(
+                __version__,
+                time.tzname,
+                self.rules,
+                columns.header,
+                record.ours and sorted(record.ours),
+            ),
+            *(
+                record.columns,
+                sorted(header.titles.items()),
+                list(header.ignore),
+                sorted(header.fields),
+            ),
+        )
+
+    def _load_others(self) -> None:
+        """Have what is known of the rows that are not at rest."""
+        left = self._resting
+        self._cursor, moved = self.store.changed(self.key, left.moved)
+        self._stirred = {key.row_id for key in moved}
+        self._ids = {*left.rows, *left.others, *self._stirred}
+        self._loaded = {*left.others, *self._stirred}
+        self._memory = self.store.memory(self.key, self._loaded)
+        self.jobs.update(self.store.jobs_of(self.key, self._loaded))
+
+    def _stir(self, ids: Collection[str]) -> None:
+        """These rows have to be looked at: something was done about them."""
+        self._stirred.update(ids)
+        self._ids.update(ids)
+        self._load(ids)
+
+    def _load(self, ids: Iterable[str]) -> None:
+        """Have what is known of these rows, too."""
+        missing = set() if self._loaded is None else {*ids} - self._loaded
+        if self._loaded is not None and missing:
+            found, memory = self.store.memory(self.key, missing), self._memory
+            known, past = {**memory.known, **found.known}, {**memory.past, **found.past}
+            self._memory = replace(memory, known=known, past=past)
+            self.jobs.update(self.store.jobs_of(self.key, missing))
+            self._loaded |= missing
+            self._late |= missing
+
+    def _load_all(self) -> None:
+        """Have what is known of all rows."""
+        self._load_memory()
+        self._cursor, _ = self.store.changed(self.key, 0)
+        self.jobs.update(self.store.jobs(self.key))
+        self._loaded = None
+        self._ids = self._memory.known.keys() | {key.row_id for key in self.jobs}
+
+    def _load_memory(self) -> None:
+        noted = self.store.noted(self.key)
+        if noted != self._noted:
+            self._noted, self._resting = noted, Resting()
+        self._memory = self.store.memory(self.key)
+
+    def _others_have_noted(self) -> bool:
+        """Whether the rows were noted by somebody else: then what is known is loaded anew."""
+        before = self._memory
+        if self._loaded is None:
+            self._load_memory()
+            return self._memory != before
+        same = self.store.memory(self.key, ()).order == before.order
+        if same and self.store.noted(self.key) == self._noted:
+            return False
+        self._load_all()
+        return True
+
+    def _keep_resting(self) -> None:
+        """Keep which rows need no look the next time, where that is not what was kept."""
+        columns, left, lines = self._columns, self._resting, self.plan.lines
+        if self.hold or not is_usual(columns, self._record.ours):
+            return
+        jobs = defaultdict(list)
+        for key, job in self.jobs.items():
+            jobs[key.row_id].append(job)
+        rows = left_at_rest(lines, self._grid, jobs, self._untrue, self.rules.saves_files)
+        there = self._parted.resting if self._parted else ()
+        rows |= {row_id: left.rows[row_id] for row_id in there}
+        self._ids |= {line.seen.row_id for line in lines}
+        now = Resting(
+            self._under(columns),
+            self._cursor,
+            rows,
+            frozenset(self._ids - rows.keys()),
+            stray_lines(self._grid, columns, lines, self._parted, self._untrue),
+        )
+        is_news = self._stirred or replace(now, moved=left.moved) != left
+        if is_news and self.store.keep_resting(self.key, now, self._noted):
+            self._resting, self._stirred = now, set()
+
     def _heed_the_page(self) -> None:
         """Take over which rows are to be made again."""
+        pressed = self.store.again(self.key)
+        self._stir(pressed.keys() & self._resting.rows.keys())
         known = self._memory.known
         asked = {
             row_id: replace(known[row_id], again=again)
-            for row_id, again in self.store.again(self.key).items()
+            for row_id, again in pressed.items()
             if row_id in known and known[row_id].again != again
         }
         if asked:
@@ -413,6 +591,10 @@ class Book:
 
     def _memory_for(self, grid: Grid, columns: Columns, rows: Sequence[Marked]) -> Memory:
         memory = self._memory
+        if self._parted:
+            there = self._parted.resting
+            known = {one: row for one, row in memory.known.items() if one not in there}
+            memory = replace(memory, known=known)
         unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
         foreign = self.store.foreign(self.key, unknown) if unknown else {}
         before = memory.columns
@@ -428,6 +610,8 @@ class Book:
         """Remember the reading, where it differs from the last."""
         changed = [one.memory for one in self.plan.lines if one.memory != one.seen.known]
         order = {one.seen.row_id: one.seen.place for one in self.plan.lines}
+        if self._parted:
+            order.update(self._parted.resting)
         kept = believed(columns)
         if not changed and order == self._memory.order and kept == self._record.columns:
             return
@@ -435,6 +619,8 @@ class Book:
         for row_id, place in order.items():
             places[place] = row_id
         self.store.note(self.key, changed, places, kept)
+        self._noted += bool(changed)
+        self._stirred |= {row.row_id for row in changed}
         self._remember(changed, order, kept)
 
     def _remember(
@@ -467,7 +653,7 @@ class Book:
 
     # -- holds -----------------------------------------------------------------------------------
 
-    def _hold(self, columns: Columns, rows: Sequence[Marked]) -> Hold | None:
+    def _hold(self, columns: Columns, rows: int) -> Hold | None:
         if sentence := self._not_the_owner():
             return Hold("owner", sentence)
         other = self._record.config
@@ -478,7 +664,7 @@ class Book:
                 f"rows can name an endpoint in a column of that name.{self._one_tab()}",
             )
         accepted = None if self._accept_columns else self._record.columns
-        if sentence := loss(columns, accepted, len(rows), len(self._memory.order)):
+        if sentence := loss(columns, accepted, rows, len(self._memory.order)):
             return Hold("columns", sentence)
         if self.store.sheet(self.key).paused:
             return Hold("paused", f"{self.sheet.title} is paused. Run resume to go on.")
@@ -563,7 +749,8 @@ class Book:
                 self.store.ask(line.job.key, line.asked)
                 if job := self.store.job(line.job.key):
                     self.jobs[job.key] = job
-        self.plan = Plan(tuple(self._with_job(line) for line in self.plan.lines))
+        lines = tuple(self._with_job(line) for line in self.plan.lines)
+        self.plan = replace(self.plan, lines=lines)
 
     def _with_job(self, line: Line) -> Line:
         if not line.endpoint or not line.confirmed:
@@ -604,14 +791,13 @@ class Book:
         if beyond:
             cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
             allowed = {"per_run": self.limits.per_run, "per_day": self.limits.per_day}
-            self.plan = Plan(
-                tuple(
-                    short_of_budget(line, cap, allowed, self.rules)
-                    if line.endpoint and line.seen.row_id in beyond
-                    else line
-                    for line in self.plan.lines
-                )
+            lines = tuple(
+                short_of_budget(line, cap, allowed, self.rules)
+                if line.endpoint and line.seen.row_id in beyond
+                else line
+                for line in self.plan.lines
             )
+            self.plan = replace(self.plan, lines=lines)
 
     def budget_left(self) -> dict[str, int | None]:
         """Credits that may still be spent, by the name of the cap; None where there is no cap."""
@@ -650,6 +836,12 @@ def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[tuple
         for attempt in job.attempts
         if _where(attempt) not in known
     ]
+
+
+def _as_it_rested(job: Job, until: datetime) -> Job:
+    """The job as it was when its row lay at rest: then each of its attempts had ended."""
+    ended = (one for one in job.attempts if one.ended_at and one.ended_at <= until)
+    return replace(job, attempts=tuple(ended))
 
 
 def _where(attempt: Attempt) -> tuple[int, State, str, int | None]:

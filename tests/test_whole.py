@@ -100,6 +100,11 @@ class Machine(RuleBasedStateMachine):
     def retry(self, pick: int) -> None:
         self.world.retry(pick)
 
+    @precondition(lambda self: self.world.heard)
+    @rule(pick=PICK)
+    def press(self, pick: int) -> None:
+        self.world.press(pick)
+
     @precondition(lambda self: self.world.api.tasks)
     @rule()
     def pause_or_resume(self) -> None:
@@ -381,7 +386,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "rows are held back": ("skip", "approve", "approve all", "unapprove"),
     "an old version is saved": ("save an old version",),
     "columns go and come": ("remove a column", "put the columns back"),
-    "somebody asks for more": ("retry",),
+    "somebody asks for more": ("retry", "made again"),
     "the sheet is held": ("held: owner", "held: columns", "held: paused"),
     "answers are lost": (Answer.LOST, Answer.LOST_TAKEN, Answer.NO_ID),
     "answers are no": (Answer.REFUSED, Answer.STOP),
@@ -392,6 +397,7 @@ KINDS: dict[str, tuple[str, ...]] = {
     "tasks are strange": (Turn.STRANGE, Turn.CONTRADICT),
     "answers come twice or late": ("callback",),
     "passes die": ("crash with something in hand", "crash inside a look"),
+    "rows are at rest": ("rows not looked at",),
     "passes meet": ("kept out by a lease", "refused to begin"),
     "other stores come": ("start on other", "start on copy"),
 }
@@ -477,7 +483,7 @@ def whole_pass(world: World) -> None:
 
 
 def statuses(one: Pass) -> list[str]:
-    return [line.status for line in one.book.plan.lines]
+    return [*one.book.plan.statuses.elements()]
 
 
 def test_a_backup_made_before_the_last_requests_left_is_held(world: World) -> None:

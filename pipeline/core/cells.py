@@ -16,24 +16,31 @@ from pipeline.core.model import Attempt, Grid, Job, Patch, State
 from pipeline.core.plan import Line
 from pipeline.core.states import shown
 
+#: Where a word of ours may stand in a line that is no row; a number may be somebody's total.
+ASTRAY = tuple(name for name in OURS if name not in ("credits", "progress", PREVIEW))
+
 
 def patch(
     lines: Sequence[Line],
     grid: Grid,
     columns: Columns,
     jobs: Iterable[Job] | None = (),
+    among: Iterable[int] | None = None,
 ) -> Patch:
     """Every cell that does not say the truth, with what it should say.
+
+    `among` are the places that are looked at, where the others are known to say the truth.
 
     Missing columns of ours are added right of the widest row. Rows of strangers stay as they are;
     what is ours and stands in a line that is no row (an emptied or a total line) is taken away,
     also what one of `jobs` once said; not where `jobs` is None: the reading is not believed.
     """
     places = dict(columns.index)
-    width = max((len(row) for row in grid), default=0)
     cells: dict[tuple[int, int], str] = {}
-    for name in ALWAYS:
-        if name not in places:
+    missing = [name for name in ALWAYS if name not in places]
+    if missing:
+        width = max((len(row) for row in grid), default=0)
+        for name in missing:
             places[name] = width
             cells[0, width] = columns.title(name)
             width += 1
@@ -54,7 +61,8 @@ def patch(
             differing = beyond | differing
         cells.update(differing)
     if jobs is not None:
-        cells.update(_strays(lines, grid, columns, ours, jobs))
+        looked_at = range(1, len(grid)) if among is None else among
+        cells.update(_strays(lines, grid, columns, ours, jobs, looked_at))
     return cells
 
 
@@ -64,19 +72,19 @@ def _strays(
     columns: Columns,
     ours: list[tuple[str, int]],
     jobs: Iterable[Job],
+    among: Iterable[int],
 ) -> dict[tuple[int, int], str]:
     """What is surely ours in lines that are no rows, to be taken away.
 
     A row with words in it is left alone, also one that has no line in this plan (a hold): without
-    its marks a whole copy would look like words typed once more, and be paid for. A number may be
-    a total of somebody's.
+    its marks a whole copy would look like words typed once more, and be paid for.
     """
     found = [
         (place, name, at)
-        for place in range(1, len(grid))
+        for place in among
         if not columns.is_row(grid[place])
         for name, at in ours
-        if name not in ("credits", "progress") and at < len(grid[place]) and grid[place][at]
+        if name in ASTRAY and at < len(grid[place]) and grid[place][at]
     ]
     if not found:
         return {}

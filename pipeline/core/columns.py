@@ -11,7 +11,7 @@ import json
 import unicodedata
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.core.errors import ColumnsError
@@ -91,14 +91,17 @@ class Columns:
         """Whether a line is a row of ours: the person filled at least one input cell."""
         return any(normalise(self.cell(row, n)) for n in self.inputs if n not in _NOT_ENOUGH)
 
-    def rows(self, grid: Grid) -> Iterator[Marked]:
-        """The rows of ours: those in which the person filled at least one input cell."""
+    def rows(self, grid: Grid, among: Iterable[int] | None = None) -> Iterator[Marked]:
+        """The rows of ours: those in which the person filled at least one input cell.
+
+        `among` says which places of the grid to look at, where not all are asked for.
+        """
         places = [(name, self.index[name]) for name in self.inputs]
         known = {at for name, at in self.index.items() if name in OURS or name in self.inputs}
         results = [self.index[n] for n in ("task_id", "image_urls") if n in self.index]
         marks = [self.index[n] for n in OURS if n in self.index and n != "row_id"]
         others = [at for at in range(len(self.header)) if at not in known]
-        for place in range(1, len(grid)):
+        for place in range(1, len(grid)) if among is None else among:
             row = grid[place]
             wide = len(row)
             wrote = {n: v for n, at in places if at < wide and (v := normalise(row[at]))}

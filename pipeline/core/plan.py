@@ -101,9 +101,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All lines of a reading, in its order."""
+    """All lines of a reading, in its order, but for rows at rest (see `resting`)."""
 
     lines: tuple[Line, ...] = ()
+    #: How many rows at rest there are besides, by their status.
+    at_rest: Counter[str] = field(default_factory=Counter)
 
     @property
     def to_send(self) -> tuple[Line, ...]:
@@ -113,7 +115,7 @@ class Plan:
     @property
     def statuses(self) -> Counter[str]:
         """How many rows there are of each status, without what follows `in progress`."""
-        return Counter(family(line.status) for line in self.lines)
+        return Counter(family(line.status) for line in self.lines) + self.at_rest
 
 
 def family(status: str) -> str:

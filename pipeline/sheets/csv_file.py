@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.core.errors import SheetError
@@ -41,12 +41,9 @@ class CsvSheet:
         self._pause = pause
         self.key = key or str(self._path)
         self.title = path.name
-        self._content = b""
-
-    @property
-    def fingerprint(self) -> str:
-        """A digest of the file's bytes as they were last read."""
-        return hashlib.sha256(self._content).hexdigest()
+        #: A digest of the file's bytes as they were last read, and their text without these bytes.
+        self.fingerprint = hashlib.sha256().hexdigest()
+        self._text: CsvText | None = None
 
     @property
     def left_out(self) -> str:
@@ -56,8 +53,7 @@ class CsvSheet:
     def read(self) -> Grid:
         """The file as it is now; an empty file is an empty grid."""
         after_a_kill(self._path, self._exchange)
-        self._content = read_file(self._path, pause=self._pause)
-        return self._text(self._content).grid
+        return self._taken_in(read_file(self._path, pause=self._pause)).grid
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
         """Change the cells that `patch_for` names in the grid just read: the grid read back.
@@ -65,10 +61,8 @@ class CsvSheet:
         Cells that already say so are no change, and without a change the file is not touched.
         """
 
-        text_of = lru_cache(maxsize=1)(self._text)
-
         def change(content: bytes) -> bytes:
-            text = text_of(content)
+            text = self._taken_in(content)
             try:
                 return text.patched(patch_for(text.grid))
             except CannotHold as lost:
@@ -77,8 +71,8 @@ class CsvSheet:
                     f" {lost.name}. {_SAVE_AGAIN}"
                 ) from lost
 
-        self._content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
-        return text_of(self._content).grid
+        written = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
+        return self._taken_in(written).grid
 
     def read_claim(self) -> Claim | None:
         """The claim in `NAME.promptsheet` beside the file, or None."""
@@ -88,8 +82,16 @@ class CsvSheet:
         """Put `claim` beside the file if `instead_of` is what lies there: whether that was so."""
         return write_claim(self._path, claim, instead_of)
 
-    def _text(self, content: bytes) -> CsvText:
+    def _taken_in(self, content: bytes) -> CsvText:
+        """What was read; where it is as it was before, the very same grid, and rows likewise."""
+        was, self.fingerprint = self.fingerprint, hashlib.sha256(content).hexdigest()
+        if self._text and self.fingerprint == was:
+            return replace(self._text, content=content)
+        earlier = self._text.grid if self._text else ()
+        self._text = None
         try:
-            return CsvText.of(content, self._delimiter)
+            text = CsvText.of(content, self._delimiter, earlier)
         except NotText as what:
             raise SheetError(f"{self._path} {what}. {_SAVE_AGAIN}") from what
+        self._text = replace(text, content=b"")  # a big file is in memory often enough
+        return text

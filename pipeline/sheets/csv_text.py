@@ -10,10 +10,13 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
+from itertools import chain, islice, repeat
+from operator import methodcaller
+from typing import TextIO
 
 from pipeline.core.model import Grid, Patch
 from pipeline.sheets.delimiters import DELIMITERS, delimiter_of, said
@@ -34,27 +37,30 @@ class CannotHold(ValueError):
 
 @dataclass(frozen=True)
 class CsvText:
-    """One CSV file: its encoding, the line `sep=;` if it begins with one, and all that follows."""
+    """One CSV file: its encoding, the line `sep=;` if it begins with one, its delimiter."""
 
     content: bytes
     encoding: Encoding
     lead: str
-    text: str
     delimiter: str
+    #: Every record in order; a blank line is an empty one, so that rows keep their numbers.
+    grid: Grid
 
     @classmethod
-    def of(cls, content: bytes, delimiter: str | None = None) -> CsvText:
-        """The text in `content`; it tells its delimiter itself where none is given."""
+    def of(cls, content: bytes, delimiter: str | None = None, earlier: Grid = ()) -> CsvText:
+        """The text in `content`; it tells its delimiter itself where none is given.
+
+        Rows that are as they were in the `earlier` grid are the very same: both take one's room.
+        """
         encoding, text = decoded(content)
         lead, told = said(text)
         text = text[len(lead) :]
-        return cls(content, encoding, lead, text, told or delimiter or delimiter_of(text))
-
-    @cached_property
-    def grid(self) -> Grid:
-        """Every record in order; a blank line is an empty one, so that rows keep their numbers."""
-        lines = io.StringIO(self.text, newline="")
-        return tuple(map(tuple, csv.reader(lines, delimiter=self.delimiter)))
+        delimiter = told or delimiter or delimiter_of(text)
+        del text  # with letters beyond the usual ones it is bigger than all the rest
+        rows = map(tuple, csv.reader(_lines(content, encoding, lead), delimiter=delimiter))
+        beside = zip(rows, chain(earlier, repeat(())), strict=False)
+        grid = tuple(was if row == was else row for row, was in beside)
+        return cls(content, encoding, lead, delimiter, grid)
 
     def patched(self, patch: Patch) -> bytes:
         """The file with those cells changed: the very same bytes where they already say so.
@@ -68,10 +74,42 @@ class CsvText:
             if place[0] == 0 and readable[place] != text:
                 raise CannotHold(self.encoding.title, text)
         changes = _changes(self.grid, readable)
-        if not changes:
-            return self.content
-        text = _with_changes(self.text, self.delimiter, changes)
-        return self.encoding.encoded(self.lead + text)
+        return b"".join(self._with_changes(changes)) if changes else self.content
+
+    def _with_changes(
+        self, changes: Mapping[int, Mapping[int, str]]
+    ) -> Iterator[bytes | memoryview]:
+        """The pieces of the file with those cells changed; what stays is a part of the old file."""
+        codec, content = self.encoding.codec, memoryview(self.content)
+        lines = partial(_lines, self.content, self.encoding, self.lead)
+        records = csv.reader(lines(), delimiter=self.delimiter)
+        sizes = map(len, map(methodcaller("encode", codec), lines()))
+        end = len(self.encoding.mark) + len(self.lead.encode(codec))
+        kept = row = line = 0
+        for changed in sorted(changes):
+            deque(islice(records, changed - row), maxlen=0)
+            start = end + sum(islice(sizes, records.line_num - line))
+            line = records.line_num
+            next(records)
+            end = start + sum(islice(sizes, records.line_num - line))
+            row, line = changed + 1, records.line_num
+            # A header with a strange delimiter in a bare name could be taken for another kind.
+            special = DELIMITERS if changed == 0 else self.delimiter
+            record = str(content[start:end], codec)
+            edited = _edited(record, self.delimiter, special, changes[changed])
+            yield content[kept:start]
+            yield edited.encode(codec, "replace")
+            kept = end
+        yield content[kept:]
+
+
+def _lines(content: bytes, encoding: Encoding, lead: str) -> TextIO:
+    """The lines of a file, decoded bit by bit."""
+    encoded = io.BytesIO(content)
+    encoded.seek(len(encoding.mark))
+    lines = io.TextIOWrapper(encoded, encoding.codec, newline="")
+    lines.read(len(lead))
+    return lines
 
 
 def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
@@ -87,19 +125,6 @@ def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
         if row in growing and column >= len(grid[row]):
             changes[row].setdefault(column, text)
     return changes
-
-
-def _with_changes(text: str, delimiter: str, changes: Mapping[int, Mapping[int, str]]) -> str:
-    lines = list(io.StringIO(text, newline=""))
-    reader = csv.reader(lines, delimiter=delimiter)
-    ends = [0, *(reader.line_num for _ in reader)]
-    for row, cells in changes.items():
-        start, end = ends[row], ends[row + 1]
-        record = "".join(lines[start:end])
-        # A header with a strange delimiter in a bare name could be taken for another kind of file.
-        special = DELIMITERS if row == 0 else delimiter
-        lines[start:end] = [_edited(record, delimiter, special, cells), *[""] * (end - start - 1)]
-    return "".join(lines)
 
 
 def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str]) -> str:

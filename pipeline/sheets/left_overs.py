@@ -87,13 +87,25 @@ def put_back(
     _keep_aside(late, target)
 
 
+#: How many bytes are compared at a time.
+_PART = 2**20
+
+
 def holds(path: Path, content: bytes) -> bool:
     """Whether those are its bytes, and nobody has it open to change them.
 
     Ask twice before you delete it: who found it under its old name, and was about to open it when
     it was taken away, is seen the second time.
     """
-    return not being_written(path) and path.read_bytes() == content
+    if being_written(path) or path.stat().st_size != len(content):
+        return False
+    rest = memoryview(content)
+    with path.open("rb") as file:
+        while part := file.read(_PART):
+            if part != rest[: len(part)]:
+                return False
+            rest = rest[len(part) :]
+    return not rest
 
 
 def _is_at_rest(path: Path, pause: Pause) -> bool:

@@ -83,6 +83,7 @@ def rewrite(
         if fresh == base:
             return base
         if _replaced(target, base, fresh, exchange, pause):
+            del base, fresh  # a big file need not be there three times
             return read_file(target, pause=pause)
         pause(wait)
     with told(target):

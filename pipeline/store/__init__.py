@@ -4,6 +4,7 @@
     tables      what it is made of
     sheets      how each sheet stands, its claim, who works on it
     rows        what was written in each row when it was last read
+    resting     which rows the last pass left at rest
     jobs        the takes of each row, with their attempts, files and history
     sending     what somebody means to send, and whether it may begin now
     turns       one commit for what has come back and what may leave; `kept`: jobs in between
@@ -33,6 +34,7 @@ from pipeline.store.jobs import HistoryLine, Jobs
 from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
 from pipeline.store.pace import Paces
 from pipeline.store.recording import Recording
+from pipeline.store.resting import Rests
 from pipeline.store.rows import Rows
 from pipeline.store.sending import Intent, Limits, Refusal
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
@@ -63,7 +65,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Sheets, Rows, Jobs, Paces, Budget, Calling, Recording, Counting):
+class Store(Sheets, Rows, Rests, Jobs, Paces, Budget, Calling, Recording, Counting):
     """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
 
     `patience` is how many seconds it waits for other processes before it gives up. `now` must

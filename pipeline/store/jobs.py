@@ -113,6 +113,16 @@ class Jobs(Base):
             last = last.order_by(jobs.c.made_at.desc(), jobs.c.id)
             return [JobKey(sheet, *row) for row in connection.execute(last.limit(most))]
 
+    def jobs_of(self, sheet: str, row_ids: Collection[str]) -> dict[JobKey, Job]:
+        """All jobs of some rows of a sheet."""
+        with self._reading() as connection:
+            number = number_of(connection, sheet)
+            return {
+                job.key: job
+                for chunk in chunks(sorted(row_ids))
+                for job in _load(connection, _SOME_JOBS, {"sheet": number, "ids": chunk}).values()
+            }
+
     def job(self, key: JobKey) -> Job | None:
         """The job, if there is one for this take."""
         return self.jobs(key.sheet, [key]).get(key)

@@ -104,7 +104,6 @@ def _created(connection: Connection) -> dict[str, str]:
     if connection.dialect.name == "postgresql":
         # CREATE TABLE IF NOT EXISTS is not safe there against another one at the same time.
         connection.execute(text("select pg_advisory_xact_lock(7261)"))
-        spell_for_postgresql(metadata)
     if found := _marks(connection):
         return found
     metadata.create_all(connection)
@@ -120,6 +119,7 @@ def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
         for statement in UPGRADES[version]:
             connection.exec_driver_sql(statement)
     if before < VERSION:
+        metadata.create_all(connection)  # tables that are new in it
         found = {**found, "version": str(VERSION)}
         its = update(meta).where(meta.c.name == "version")
         connection.execute(its.values(value=found["version"]))
@@ -157,6 +157,7 @@ def _open_sqlite(url: URL, patience: float) -> Engine:
 def _open_postgresql(url: URL) -> Engine:
     if url.drivername == "postgresql":
         url = url.set(drivername="postgresql+psycopg")
+    spell_for_postgresql(metadata)
     try:
         return create_engine(url, hide_parameters=True, pool_pre_ping=True)
     except ModuleNotFoundError as missing:

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    bindparam,
+    delete,
+    insert,
+    select,
+    text,
+    update,
+)
 
 from pipeline.core.identity import Memory
 from pipeline.core.model import KnownRow, Standing
@@ -19,6 +30,7 @@ from pipeline.store.base import (
     uncollected,
     upsert,
 )
+from pipeline.store.resting import disturb
 from pipeline.store.tables import known_rows, orders, past, sheets
 
 _FIELDS = tuple(KnownRow.__dataclass_fields__)
@@ -28,17 +40,20 @@ _STANDINGS = {str(standing): standing for standing in Standing}
 class Rows(Base):
     """The rows of each sheet, as the last accepted reading left them."""
 
-    def memory(self, sheet: str) -> Memory:
-        """All that is known of the rows of a sheet; `foreign` is left empty."""
+    def memory(self, sheet: str, only: Collection[str] | None = None) -> Memory:
+        """What is known of the rows of a sheet; `foreign` is left empty.
+
+        `only` these ids where some are given; `order` has all ids nevertheless.
+        """
         with self._reading() as connection:
             number = number_of(connection, sheet)
             columns = connection.execute(
                 select(sheets.c.columns).where(sheets.c.id == number)
             ).scalar()
             return Memory(
-                known=_known(connection, number),
+                known=_known(connection, number, only),
                 order=_order(connection, number),
-                past=_past(connection, number),
+                past=_past(connection, number, only),
                 foreign={},
                 columns=None if columns is None else frozenset(columns),
             )
@@ -108,13 +123,16 @@ class Rows(Base):
     ) -> None:
         """Remember these rows as they now are, in one transaction; others stay as they were.
 
-        Where a row's inputs changed, the old ones go to its past. `order[place]` is the id of the
+        Where a row's inputs changed, the old ones go to its past. Whatever was at rest no longer
+        is, unless only order and columns are noted. `order[place]` is the id of the
         row at that place of the grid, empty where none of ours stood (as at 0, the header). None
         leaves order or columns as they are.
         """
         noted = {row.row_id: row for row in rows}
         with self._writing() as connection:
             number = made(connection, sheet)
+            if noted:
+                disturb(connection, number)
             _keep_past(connection, number, noted)
             _keep_rows(connection, number, noted.values())
             if order is not None:
@@ -130,13 +148,37 @@ class Rows(Base):
                 )
 
 
-def _known(connection: Connection, number: int) -> dict[str, KnownRow]:
-    wanted = select(*(known_rows.c[name] for name in _FIELDS)).where(known_rows.c.sheet == number)
+def _known(
+    connection: Connection, number: int, only: Collection[str] | None
+) -> dict[str, KnownRow]:
     with uncollected():
         return {
             row[0]: KnownRow(row[0], row[1], row[2], _STANDINGS[row[3]], *row[4:])
-            for row in connection.execute(wanted.order_by(known_rows.c.row_id))
+            for wanted in _about(_KNOWN, known_rows.c.row_id, only)
+            for row in connection.execute(wanted, {"sheet": number})
         }
+
+
+def _about(
+    asked: Select[Any], row_id: ColumnElement[str], only: Collection[str] | None
+) -> Iterator[Select[Any]]:
+    """The question, for all rows or for some."""
+    if only is None:
+        yield asked
+    else:
+        yield from (asked.where(row_id.in_(chunk)) for chunk in chunks(sorted(only)))
+
+
+_KNOWN = (
+    select(*(known_rows.c[name] for name in _FIELDS))
+    .where(known_rows.c.sheet == bindparam("sheet"))
+    .order_by(known_rows.c.row_id)
+)
+_PAST = (
+    select(past.c.row_id, past.c.inputs)
+    .where(past.c.sheet == bindparam("sheet"))
+    .order_by(past.c.id.desc())
+)
 
 
 def _order(connection: Connection, number: int) -> dict[str, int]:
@@ -144,12 +186,14 @@ def _order(connection: Connection, number: int) -> dict[str, int]:
     return {row_id: place for place, row_id in enumerate(ids or ()) if row_id}
 
 
-def _past(connection: Connection, number: int) -> dict[str, list[str]]:
+def _past(
+    connection: Connection, number: int, only: Collection[str] | None
+) -> dict[str, list[str]]:
     """Id -> what it had before, the latest first."""
     found = defaultdict(list)
-    wanted = select(past.c.row_id, past.c.inputs).where(past.c.sheet == number)
-    for row_id, inputs in connection.execute(wanted.order_by(past.c.id.desc())):
-        found[row_id].append(inputs)
+    for wanted in _about(_PAST, past.c.row_id, only):
+        for row_id, inputs in connection.execute(wanted, {"sheet": number}):
+            found[row_id].append(inputs)
     return dict(found)
 
 

@@ -5,6 +5,7 @@
     leases        which process works on a sheet now
     known_rows    what was written in each row at the last reading; `past` what was there before
     orders        the ids of a sheet by their places, as one text: sorting costs one write
+    resting       the rows of a sheet that the last pass left at rest, as one value
     jobs          one line for each take of a row; `attempts`, `events` and `files` belong to it
     counters      credits held or spent, by run and by day
     paces         requests that left in the last minute, by API key
@@ -29,6 +30,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -186,7 +188,6 @@ known_rows = Table(
         "known_rows_dismissed",
         "sheet",
         sqlite_where=text("dismissed <> ''"),
-        postgresql_where=text("dismissed <> ''"),
     ),
     sqlite_with_rowid=False,
 )
@@ -208,6 +209,21 @@ orders = Table(
     metadata,
     Column("sheet", ForeignKey(sheets.c.id), primary_key=True),
     Column("ids", Listed, nullable=False),
+)
+
+resting = Table(
+    "resting",
+    metadata,
+    Column("sheet", ForeignKey(sheets.c.id), primary_key=True),
+    # How often known rows were changed; nothing else is kept here once that was done.
+    Column("noted", BigInteger, nullable=False),
+    Column("under", String(64), nullable=False, default=""),
+    Column("moved", BigInteger, nullable=False, default=0),
+    # Ids, all of one length, and digests likewise, in the same order.
+    Column("ids", Text, nullable=False, default=""),
+    Column("digests", LargeBinary, nullable=False, default=b""),
+    Column("others", Listed, nullable=False, default=()),
+    Column("lines", LargeBinary, nullable=False, default=b""),
 )
 
 jobs = Table(

@@ -13,7 +13,7 @@ import os
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -38,7 +38,7 @@ from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, stat
 from pipeline.store import Fact, Lease, Limits, Store, opening
 from tests.whole.api import IMAGINE, PRICE, PROVIDER, Answer, Api, Task, Turn, described, response
 from tests.whole.desks import SHEET, Desk, FileDesk, GoogleDesk, Watched
-from tests.whole.sheet import APPROVED, PROMPT, SKIP, TAKE, Team
+from tests.whole.sheet import APPROVED, PROMPT, SKIP, TAKE, Line, Team
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 #: The store in use, one of somebody else, and a backup of the first.
@@ -92,6 +92,11 @@ class Pass:
     answers: list[Fact] = field(default_factory=list)
     #: It is inside a look: nobody can ask anything else of it.
     busy: bool = False
+
+
+def places_at_rest(book: Book) -> frozenset[int]:
+    """Where the rows stand that a look had no need to look at."""
+    return frozenset(book._parted.resting.values()) if book._parted else frozenset()
 
 
 class World:
@@ -222,7 +227,7 @@ class World:
             self.counts[f"held: {hold.kind}"] += 1
         else:
             one.queue = [line for line in one.book.plan.to_send if line.job]
-        self.team.is_served |= hold is None and bool(one.book.plan.lines)
+        self.team.is_served |= hold is None and bool(one.book.plan.statuses)
         if not one.sheet.disturbed and (hold is None or hold.kind not in _HELD_ROWS):
             self.assert_rows_are_true(one)
             for line in self.team.lines if hold is None else ():
@@ -371,6 +376,27 @@ class World:
                     sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
                     self.retried_words.update(sent | {line.words for line in self.team.lines})
 
+    def press(self, pick: int) -> None:
+        """Somebody presses on the page that a row with a last word be made again."""
+        with self._opened(self.owner()) as store:
+            again, jobs = store.again(SHEET), store.jobs(SHEET)
+            pressable = {
+                mark: job
+                for line, cells in zip(self.team.lines, self.team.written(), strict=True)
+                if line.words and (mark := cells.get("row_id", ""))
+                if (job := jobs.get(JobKey(SHEET, mark, _take(line) + again.get(mark, 0))))
+                and state_of(job) in (State.SUCCEEDED, State.FAILED)
+            }
+            if not pressable:
+                return
+            mark, job = list(pressable.items())[pick % len(pressable)]
+            if store.make_again(SHEET, mark, again.get(mark, 0)):
+                self.counts["made again"] += 1
+                self._tell(f"somebody presses that {mark} be made again")
+                # It asks for the words that the row has once it is sent.
+                sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
+                self.retried_words.update(sent | {line.words for line in self.team.lines})
+
     def back_up(self) -> None:
         """The store is copied, in the middle of whatever it does."""
         if self.has_backup and self.owner() == COPY:
@@ -451,13 +477,15 @@ class World:
     def assert_rows_are_true(self, one: Pass) -> None:
         """After a quiet look: every result in its own row, and nowhere else."""
         lines = {line.seen.place: line for line in one.book.plan.lines}
+        resting, again = places_at_rest(one.book), one.store.again(SHEET)
         shown: dict[str, int] = {}
         ids: set[str] = set()
         for place, (line, cells) in enumerate(
             zip(self.team.lines, self.team.written(), strict=True), start=1
         ):
             planned = lines.get(place)
-            if not line.words or planned is None or planned.foreign:
+            known = place in resting or (planned is not None and not planned.foreign)
+            if not line.words or not known:
                 continue
             urls = cells.get("image_urls", "").split()
             status = cells.get("status", "")
@@ -473,7 +501,7 @@ class World:
             assert mark, f"line {place} has no id"
             assert mark not in ids, f"{mark} stands twice"
             ids.add(mark)
-            take = int(line.take) if line.take.isdecimal() else 0
+            take = _take(line) and _take(line) + again.get(mark, 0)
             if successes := self.heard.get((one.store_name, JobKey(SHEET, mark, take))):
                 first = next(iter(successes.values()))
                 assert tuple(urls) == first, f"line {place} shows {urls} and not {first}"
@@ -533,25 +561,27 @@ class World:
             for attempt in job.attempts:
                 settled = attempt.state not in (State.SUBMITTING, State.RUNNING)
                 assert settled, f"{job.key} is {attempt.state} for ever"
-        lines = {line.seen.place: line for line in one.book.plan.lines}
+        foreign = {line.seen.place: line.foreign for line in one.book.plan.lines}
+        foreign |= dict.fromkeys(places_at_rest(one.book), False)
+        again = one.store.again(SHEET)
+        self.counts["rows not looked at"] += one.book.plan.at_rest.total()
         for place, (line, cells) in enumerate(
             zip(self.team.lines, self.team.written(), strict=True), start=1
         ):
             if line.words:
-                planned = lines[place]
                 said = cells.get("status", "")
-                good = planned.foreign and line.odd if planned.foreign else self._good(place, cells)
+                good = line.odd if foreign[place] else self._good(place, cells, again)
                 assert good, f"line {place}, {line}, says {said!r}: {cells.get('note')}"
-                self.counts[f"at rest: {'stranger' if planned.foreign else family(said)}"] += 1
+                self.counts[f"at rest: {'stranger' if foreign[place] else family(said)}"] += 1
 
-    def _good(self, place: int, cells: dict[str, str]) -> bool:
+    def _good(self, place: int, cells: dict[str, str], again: Mapping[str, int]) -> bool:
         """Whether a row at rest says something that people can see to be so."""
         line = self.team.lines[place - 1]
         words = {
             task.words for u in cells["image_urls"].split() if (task := self.api.by_url.get(u))
         }
-        take = int(line.take) if line.take.isdecimal() else 0
-        key = JobKey(SHEET, cells["row_id"], take)
+        mark = cells["row_id"]
+        key = JobKey(SHEET, mark, _take(line) and _take(line) + again.get(mark, 0))
         match cells["status"]:
             case "done":
                 return words == {line.words}
@@ -635,6 +665,11 @@ class World:
 
     def _open(self, name: str) -> Store:
         return Store(f"sqlite:///{self._file(name)}", now=self.clock)
+
+
+def _take(line: Line) -> int:
+    """The number in the take cell; 0 where there is none."""
+    return int(line.take) if line.take.isdecimal() else 0
 
 
 @cache

@@ -1,0 +1,99 @@
+"""A big sheet whose last word is said, made in seconds: file and store as a run leaves them.
+
+Sending so many rows would take far longer than what is measured. So rows, jobs and attempts are
+put into the store by its own functions, many at a time. The first run of the program then looks at
+every row, and finds nothing to do or to write, or says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+
+from sqlalchemy import insert
+
+from pipeline import wiring
+from pipeline.core.columns import ALWAYS, Marked, believed, read_header
+from pipeline.core.identity import new_id
+from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
+from pipeline.store import Store
+from pipeline.store.jobs import history_line, to_columns, write_history
+from pipeline.store.tables import attempts
+
+BATCH = 50_000
+TITLES = ("prompt", "remark", *ALWAYS)
+NOW = datetime.now(UTC)
+
+
+def fill(config: Path, rows: int) -> Path:
+    """The sheet of a configuration, with so many rows that are all done."""
+    settings = wiring.load(config)
+    sheet = Path(str(settings.source))
+    chance = Random(rows)
+    ids = [new_id(chance) for _ in range(rows)]
+    with sheet.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(TITLES)
+        out.writerows(_cells(row_id, number) for number, row_id in enumerate(ids))
+    with wiring.open_store(settings) as store:
+        ours = wiring.open_sheet(settings, store)
+        columns = read_header(TITLES, settings.fields)
+        store.update_sheet(ours.key, ours=frozenset(ALWAYS), config=str(config.resolve()))
+        assert ours.write_claim(store.raise_claim(ours.key, "big"), ours.read_claim())
+        for first in range(0, rows, BATCH):
+            batch = range(first, min(first + BATCH, rows))
+            grid = (TITLES, *(tuple(_cells(ids[number], number)) for number in batch))
+            seen = list(columns.rows(grid))
+            store.note(ours.key, (_known(row) for row in seen))
+            store.add(JobKey(ours.key, row.mark, 1) for row in seen)
+            _put_attempts(store, first, seen, grid, columns.inputs)
+        store.note(ours.key, (), ["", *ids], believed(columns))
+    return sheet
+
+
+def _cells(row_id: str, number: int) -> list[str]:
+    addresses = "\n".join(f"https://cdn.example/{row_id}/{n}.png" for n in range(1, 5))
+    words = f"a fox in the snow, number {number}"
+    return [words, f"batch {number % 50}", row_id, "done", f"task-{row_id}", addresses, ""]
+
+
+def _known(row: Marked) -> KnownRow:
+    return KnownRow(row.mark, row.inputs, 1, since=NOW, others=row.others)
+
+
+def _put_attempts(
+    store: Store, first: int, seen: list[Marked], grid: Grid, columns: tuple[str, ...]
+) -> None:
+    # Jobs are numbered as they are written down, one sheet alone in its store.
+    made = list(enumerate(_attempts(seen, grid, columns), start=first + 1))
+    with store._writing() as connection:
+        connection.execute(
+            insert(attempts), [{"job": job, **to_columns(one), "body": "{}"} for job, one in made]
+        )
+        write_history(connection, [history_line(job, a, NOW, "sent") for job, a in made])
+
+
+def _attempts(seen: list[Marked], grid: Grid, columns: tuple[str, ...]) -> Iterator[Attempt]:
+    for row in seen:
+        _, _, _, _, task_id, addresses, _ = grid[row.place]
+        yield Attempt(
+            number=1,
+            state=State.SUCCEEDED,
+            inputs=row.inputs,
+            columns=columns,
+            endpoint="imagine",
+            price=4,
+            sent_at=NOW,
+            deadline=NOW + timedelta(minutes=2),
+            task_id=task_id,
+            result=Result(tuple(addresses.split())),
+            ended_at=NOW,
+        )
+
+
+if __name__ == "__main__":
+    fill(Path(sys.argv[1]), int(sys.argv[2]))
