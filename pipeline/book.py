@@ -288,6 +288,7 @@ class Book:
             if isinstance(answer, Attempt):
                 begun.append(Sending(line, answer, request))
                 self._sent_since_claim = True
+                self._stirred.add(intent.key.row_id)
                 job = self._job_of(line)
                 self.jobs[intent.key] = replace(job, attempts=(*job.attempts, answer))
             else:
@@ -304,6 +305,7 @@ class Book:
         Where others have moved some in between, only what was told here: the rest is for `refresh`,
         so that it is overheard.
         """
+        self._stirred.update(fact.key.row_id for fact in facts)
         before, after = turn.moved.get(self.key, (-1, -1))
         alone = before == self._cursor
         if alone:

@@ -7,8 +7,9 @@ wander: ids are copied along and sorted apart, words are typed twice. The rules,
 1. Id and inputs agree: that row. Of several, the one at its old place, else the first.
 2. An id that is missing, or stands beside other inputs, goes to a row without a confirmed id that
    has its inputs, now or (if the id has no row to stay in) before. Of several, the one whose take
-   and other cells agree, then in old order. A row that is a copy counts as one without an id, so
-   that a copy becomes the original when that is deleted.
+   and other cells agree, then in old order; but an id that had other words before steps aside for
+   one that would be left over, if those stand in a row without an id. A row that is a copy counts
+   as one without an id, so that a copy becomes the original when that is deleted.
 3. An id known and still standing somewhere: the same row, edited; but where words were sorted alone
    and one row was deleted, each id follows its words, and the one whose words are gone is gone.
 4. Any further row with that id, or with one of another sheet: a new id; a copy, if the inputs came
@@ -223,7 +224,8 @@ class _Sorting:
             displaced = [one for one in confirmed[1] if one not in self.places]
             self._give(displaced, locked, self._inputs_now)
             gone = [m for m in missing if m not in self.places and m not in at_home]
-            self._give(gone, locked, lambda one: self.memory.past.get(one, ()))
+            self._give(gone, locked, self._inputs_before)
+            self._make_room([m for m in gone if m not in self.places], confirmed[1], locked)
             homeless = {
                 row.place
                 for one, row in at_home.items()
@@ -233,6 +235,36 @@ class _Sorting:
                 return
             locked |= homeless
             self.ids, self.places = dict(confirmed[0]), dict(confirmed[1])
+
+    def _make_room(self, gone: Iterable[str], settled: Mapping[str, int], locked: set[int]) -> None:
+        """Let ids step aside for ids that would be left without a row, where they find another one.
+
+        Of two that have the same words now, one may have had others before that stand in a row
+        without an id. Were that row nobody's, it would count as new and be paid again.
+        """
+        free = defaultdict(list)
+        for row in self.rows:
+            if row.place not in self.ids and row.place not in locked:
+                free[self.inputs[row.place]].append(row)
+        placed = defaultdict(list)
+        for other, place in self.places.items() if free else ():
+            if other not in settled and not self._is_copy(other):
+                placed[self.inputs[place]].append(other)
+        for one in gone:
+            # A copy takes nobody's place.
+            words = "" if self._is_copy(one) else self._comparable(self.memory.known[one].inputs)
+            for other in placed.get(words, ()):
+                before = map(self._comparable, self._inputs_before(other))
+                if rows := next((free[text] for text in before if free.get(text)), None):
+                    placed[words].remove(other)
+                    self._swap(one, other, rows.pop(0))
+                    break
+
+    def _swap(self, one: str, other: str, row: Marked) -> None:
+        """Give `one` the place of `other`, which gets the row."""
+        place = self.places[other]
+        self.ids[place], self.places[one] = one, place
+        self._assign(other, row)
 
     def _keeps_its_row(self, row: Marked) -> bool:
         """Whether an id that finds its words nowhere keeps its row from the id that found its own.
@@ -351,6 +383,9 @@ class _Sorting:
 
     def _inputs_now(self, one: str) -> tuple[str, ...]:
         return (self.memory.known[one].inputs,)
+
+    def _inputs_before(self, one: str) -> tuple[str, ...]:
+        return tuple(self.memory.past.get(one, ()))
 
     def _is_free(self, row: Marked) -> bool:
         found = self.ids.get(row.place)

@@ -165,6 +165,19 @@ def test_an_id_beside_the_copy_of_another_row_goes_back_to_its_former_words() ->
     assert ids(now, memory(fox, owl, past={A: ["a fox"]})) == [A, B, "r_new000001"]
 
 
+def test_an_id_steps_aside_for_another_of_its_words_where_its_former_words_stand() -> None:
+    # The fox had been edited into a second owl. An old version of the sheet has no ids yet, and a
+    # fox and one owl: each was made once.
+    now = """
+        prompt | row_id
+        a fox  |
+        an owl |
+    """
+    fox = known(A, "an owl")
+
+    assert ids(now, memory(fox, OWL, past={A: ["a fox"]})) == [A, B]
+
+
 def test_a_row_that_got_the_words_of_another_is_still_the_same_row() -> None:
     text = """
         prompt | row_id
