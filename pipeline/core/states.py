@@ -96,31 +96,41 @@ def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
     A task id is filled in whenever one is learnt and none was known, also by an event that moves
     nothing else: polling can then ask after it.
     """
-    learnt = _learn_task(attempt, event)
-    state = TABLE[attempt.state].get(type(event))
+    state, task = TABLE[attempt.state].get(type(event)), attempt.task_id
+    if not task and not isinstance(event, Lost | Postponed):
+        task = event.task_id
     if state is None:
-        return learnt
-    moved = replace(learnt, state=state)
+        return attempt if task == attempt.task_id else replace(attempt, task_id=task)
     match event:
         case Accepted():
-            return replace(moved, reason="")
+            return replace(attempt, state=state, task_id=task, reason="")
         case Progressed(percent):
             # A late report must not turn the number back; "unknown" is no news either.
-            seen = [p for p in (attempt.progress, percent) if p is not None]
-            return replace(moved, progress=max(seen, default=None), reason="")
+            seen = max((p for p in (attempt.progress, percent) if p is not None), default=None)
+            return replace(attempt, state=state, task_id=task, progress=seen, reason="")
         case Succeeded(result, reported=reported):
-            return replace(moved, result=result, reported=reported, reason="", ended_at=at)
+            return replace(
+                attempt,
+                state=state,
+                task_id=task,
+                result=result,
+                reported=reported,
+                reason="",
+                ended_at=at,
+            )
         case Failed(reason, reported=reported):
-            return replace(moved, reason=reason, reported=reported, ended_at=at)
+            return replace(
+                attempt,
+                state=state,
+                task_id=task,
+                reported=reported,
+                reason=reason,
+                ended_at=at,
+            )
         case Lost(reason):
-            return replace(moved, reason=reason)
+            return replace(attempt, state=state, reason=reason)
         case Postponed(reason):
-            return replace(moved, reason=reason, ended_at=at)
-
-
-def _learn_task(attempt: Attempt, event: Event) -> Attempt:
-    named = "" if isinstance(event, Lost | Postponed) else event.task_id
-    return replace(attempt, task_id=named) if named and not attempt.task_id else attempt
+            return replace(attempt, state=state, reason=reason, ended_at=at)
 
 
 def gives_back(event: Event) -> bool:

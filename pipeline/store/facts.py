@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
@@ -47,7 +47,7 @@ def to_body(event: Event) -> str:
 def _fields(event: Event) -> dict[str, object]:
     fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
     if isinstance(event, Succeeded):
-        fields["result"] = asdict(event.result)
+        fields["result"] = result_fields(event.result)
     return fields
 
 
@@ -57,6 +57,11 @@ def from_body(kind: str, body: Mapping[str, Any]) -> Event:
     if "result" in fields:
         fields["result"] = to_result(fields["result"])
     return _KINDS[kind](**fields)
+
+
+def result_fields(result: Result) -> dict[str, object]:
+    """A result as its JSON fields."""
+    return {"urls": result.urls, "grid_url": result.grid_url, "text": result.text}
 
 
 def to_result(fields: Mapping[str, Any]) -> Result:

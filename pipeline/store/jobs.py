@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -34,7 +34,7 @@ from pipeline.store.base import (
     uncollected,
     upsert,
 )
-from pipeline.store.facts import to_result, told_to_people
+from pipeline.store.facts import result_fields, to_result, told_to_people
 from pipeline.store.tables import attempts, escaped, events, files, jobs, sheets, to_number
 
 #: Job (its number inside the store), attempt, moment, kind and body of one line of history.
@@ -325,7 +325,7 @@ def to_plain(attempt: Attempt) -> tuple[object, ...]:
 
 def to_text(result: Result) -> str:
     """A result as its column in the store."""
-    return "" if result == _NOTHING else json.dumps(asdict(result))
+    return "" if result == _NOTHING else json.dumps(result_fields(result))
 
 
 def from_columns(fields: list[Any]) -> Attempt:
