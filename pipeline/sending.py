@@ -36,6 +36,9 @@ FAILED_SHARE, FAILED_LEAST = 0.3, 20
 class Wire(Protocol):
     """What a pass needs of the way to the API (`api.Api`)."""
 
+    def open(self) -> None:
+        """Load what a request needs, so that none waits for that which is on disk as sent."""
+
     async def submit(self, request: Request, within: float) -> Response:
         """One answer to one sending. Raises NotSent or NoAnswer."""
 
@@ -155,6 +158,8 @@ class Sender:
             answers, self._answers = self._answers, []
             lines = self._next_lines()
             if answers or lines:
+                if lines:
+                    self._wire.open()
                 self._turning = True
                 await self._turn(answers, lines)
                 self._turning = False

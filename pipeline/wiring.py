@@ -327,6 +327,11 @@ class _Wire:
         self._stack = stack
         self._api: Api | None = None
 
+    def open(self) -> None:
+        """Make it now. What stands against that is told by the first request."""
+        with suppress(NotSent):
+            self._opened()
+
     async def submit(self, request: Request, within: float) -> Response:
         """See `api.Api.submit`."""
         return await self._opened().submit(request, within)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -44,7 +45,7 @@ class Prepared:
     `names`: numbers for moments, escaped texts, JSON.
 
     For what each row needs again and again: SQLAlchemy looks at every value of every line, and
-    takes ten times as long for that as the database for all the rest.
+    takes ten times as long for that as the database for all the rest. SQLite is asked directly.
     """
 
     def __init__(self, statement: ClauseElement, *names: str) -> None:
@@ -61,16 +62,20 @@ class Prepared:
             named = [dict(zip(self._names, line, strict=True)) for line in lines]
             return connection.exec_driver_sql(text, named).rowcount
         placed = [tuple([line[at] for at in order]) for line in lines]
-        return connection.exec_driver_sql(text, placed).rowcount
+        with closing(_sqlite(connection).cursor()) as cursor:
+            return cursor.executemany(text, placed).rowcount
 
     def first(self, connection: Connection, *values: object) -> Sequence[Any] | None:
         """The first row that it finds for these values, as plain values; None if there is none."""
         text, order = self._for(connection.dialect)
         if order is None:
-            asked = connection.exec_driver_sql(text, dict(zip(self._names, values, strict=True)))
-        else:
-            asked = connection.exec_driver_sql(text, tuple([values[at] for at in order]))
-        return asked.first()
+            named = dict(zip(self._names, values, strict=True))
+            return connection.exec_driver_sql(text, named).first()
+        with closing(_sqlite(connection).cursor()) as cursor:
+            found: tuple[Any, ...] | None = cursor.execute(
+                text, tuple([values[at] for at in order])
+            ).fetchone()
+            return found
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
         """Its text, and which of the values stands where; None where they are named."""
@@ -83,6 +88,12 @@ class Prepared:
         order = None if places is None else tuple(self._names.index(name) for name in places)
         self._spelled[dialect.name] = compiled.string, order
         return compiled.string, order
+
+
+def _sqlite(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection), "only SQLite's values stand in places"
+    return driver
 
 
 # Built once: building a statement takes longer than running it.
