@@ -27,7 +27,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     store/        what is known of every job, and the only place where it is kept
     sheets/       the kinds of sheet: a grid to read, a patch to write
     api, media    one request out, one response back; saved files
-    config        TOML and environment -> Settings
+    config/       TOML and environment -> Settings
     trust         whose certificates count
     scheduler     when the next pass is due
     loop          the event loop that everything async runs in
