@@ -12,15 +12,15 @@ from tests.test_whole import run
 from tests.whole.faults import FAULTS
 from tests.whole.hunt import hunt
 
-#: The first finds every fault in the suite, as Hypothesis draws today; the others are for a Python
+#: As Hypothesis draws today, the first two or three find every fault; the others are for a Python
 #: or a Hypothesis that draws otherwise.
-SUITE = (3, 1, 4)
+SUITE = (9, 1, 3, 5, 10, 4)
 SOAK = (1, 3, 4, 7, 8)
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name: str) -> None:
-    assert hunt(name, SUITE, most=100), f"100 examples of no seed in {SUITE} found: {name}"
+    assert hunt(name, SUITE, most=25), f"25 examples of no seed in {SUITE} found: {name}"
 
 
 @pytest.mark.soak
