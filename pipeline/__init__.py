@@ -27,12 +27,15 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     store/        what is known of every job, and the only place where it is kept
     sheets/       the kinds of sheet: a grid to read, a patch to write
     api, media    one request out, one response back; saved files
-    config        TOML and environment -> Settings
+    config/       TOML and environment -> Settings
     trust         whose certificates count
     scheduler     when the next pass is due
     loop          the event loop that everything async runs in
 
     glance        whether a pass could find anything new, before anything heavy is loaded
+    known         what is known of a sheet: rows, jobs, and what lay at rest
+    holding       whose the sheet is, and whatever else holds it back
+    parting       which rows of a reading need a look
     book, clerk   a sheet and its store kept in step, in one worker thread
     sending       what leaves, and when it must not
     following     asking after tasks, saving pictures

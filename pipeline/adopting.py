@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 
-from pipeline.book import Header
-from pipeline.core.columns import OURS, Columns, read_header
+from pipeline.core.columns import OURS, Columns, Header, read_header
 from pipeline.core.identity import match, new_id
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, Standing, State
 from pipeline.core.plan import TAKEN_OVER, Line, Rules, plan

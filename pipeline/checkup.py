@@ -136,12 +136,14 @@ def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
                 f"{show.rows(count)} {'says' if count == 1 else 'say'} {status}: {cure}.",
             )
     missing = sum(
-        not _is_there(settings, path) for job in book.jobs.values() for path in job.files.values()
+        not _is_there(settings, path)
+        for job in book.known.jobs.values()
+        for path in job.files.values()
     )
     if missing:
         gone = f"{_counted(missing, 'saved picture')} {_are(missing)} gone from disk"
         yield "person", f"{gone}. Run doctor --repair."
-    unsaved = sum(len(urls) for _, _, urls in book.unsaved())
+    unsaved = sum(len(urls) for _, _, urls in book.known.unsaved())
     if unsaved and settings.media is not None:
         late = f"{_counted(unsaved, 'picture')} {_are(unsaved)} not saved yet"
         yield "person", f"{late}. Run doctor --repair."

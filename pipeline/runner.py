@@ -162,7 +162,7 @@ class Runner:
         background: list[asyncio.Task[None]] = []
         try:
             await self._look()
-            for key, attempt in self._book.open_attempts():
+            for key, attempt in self._book.known.open_attempts():
                 self._poller.follow(key, attempt, soon=True)
             background = [
                 asyncio.create_task(self._sender.run()),
@@ -248,11 +248,11 @@ class Runner:
             only = self._asked.only or (lambda line: True)
             wanted = () if self._book.hold else plan.to_send
             self._sender.offer(line for line in wanted if line.job and only(line))
-        self._sender.at_work = self._book.at_work()
+        self._sender.at_work = self._book.known.at_work()
         self._ripe_at = min(
             (
                 attempt.deadline
-                for job in self._book.jobs.values()
+                for job in self._book.known.jobs.values()
                 for attempt in job.attempts
                 if attempt.state is State.SUBMITTING
             ),
@@ -266,17 +266,17 @@ class Runner:
 
     def _follow_up(self) -> None:
         """Ask after what others sent, and save what is not saved yet."""
-        for key, attempt in self._book.open_attempts():
+        for key, attempt in self._book.known.open_attempts():
             self._poller.follow(key, attempt)
         if self._keeper:
-            for key, attempt, urls in self._book.unsaved():
+            for key, attempt, urls in self._book.known.unsaved():
                 self._keeper.keep(key, attempt.number, urls, self._book.name_of(key))
 
     async def _poll(self) -> None:
         while True:
             await self._poller.round()
-            if self._book.is_called:
-                self._overhear(await self._clerk.do(self._book.overheard))
+            if self._book.known.is_called:
+                self._overhear(await self._clerk.do(self._book.known.overheard))
             self._news.set()
             await asyncio.sleep(min(self._pace.poll_every.total_seconds() / 10, 0.5))
 
@@ -296,7 +296,7 @@ class Runner:
         if isinstance(told.event, Accepted):
             self.outcome.new += 1
             # The API may have called already, and have told how it ended.
-            attempt = self._book.attempt(sending.key, sending.attempt.number)
+            attempt = self._book.known.attempt(sending.key, sending.attempt.number)
             if attempt and is_open(attempt):
                 self._poller.follow(sending.key, attempt)
         self._happened(sending.key, sending.attempt.number, told.event)
@@ -364,7 +364,7 @@ class Runner:
         outcome.statuses = book.plan.statuses
         outcome.needing = sum(outcome.statuses[status] for status in NEEDS_A_PERSON)
         outcome.newly = len(book.newly)
-        outcome.cursor = book.cursor
+        outcome.cursor = book.known.cursor
         if book.hold:
             outcome.worsen(1, book.hold.sentence)
         if left_out := book.sheet.left_out:

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pipeline import glance
-from pipeline.book import Book, Header
+from pipeline.book import Book
 from pipeline.config import GoogleSource, Settings
 from pipeline.config import configs as configs
 from pipeline.config import load as load
-from pipeline.core.columns import read_header
+from pipeline.core.columns import Header, read_header
 from pipeline.core.errors import ConfigError, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
@@ -311,7 +311,11 @@ def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> No
     with suppress(OSError, StoreError):
         claim = glance.claim_of(settings.source)
         seen = glance.Rest(
-            sheet.fingerprint, claim, glance.settings_of(settings), book.cursor, book.counter
+            sheet.fingerprint,
+            claim,
+            glance.settings_of(settings),
+            book.known.cursor,
+            book.known.record.counter,
         )
         store.note_rest(sheet.key, seen.to_text())
 

@@ -23,13 +23,13 @@ from unittest.mock import patch
 
 import pytest
 
-from pipeline import book as book_module
+from pipeline import parting
 from pipeline.book import Book
 from pipeline.core import resting
 from pipeline.core.errors import SheetError
 from pipeline.core.model import JobKey, Result, State
 from pipeline.core.states import Succeeded
-from pipeline.core.webhook import Callback, Webhook
+from pipeline.known import Known
 from pipeline.store import Fact, Store
 from tests.test_whole import run
 from tests.whole.api import Answer
@@ -54,8 +54,8 @@ def outcome(book: Book, store: Store, file: Path) -> dict[str, Any]:
         "to send": [(line.seen.row_id, line.take, line.asked) for line in book.plan.to_send],
         "newly": book.newly,
         "names": {key.row_id: book.name_of(key) for key in store.jobs(book.key)},
-        "open": sorted(map(str, book.open_attempts())),
-        "at work": book.at_work(),
+        "open": sorted(map(str, book.known.open_attempts())),
+        "at work": book.known.at_work(),
         "rests": book.is_at_rest(saves_files=False),
     }
 
@@ -129,7 +129,7 @@ class Twins:
         """As the machine does it; the comparison is made where nothing comes in between."""
         alone = before is None is after and len(world.passes) == 1 and one.store_name == MAIN
         # What a book knew before another pass noted rows is another matter.
-        fresh = one.book.looked_at is None and one.store.noted(SHEET) == one.book._noted
+        fresh = one.book.looked_at is None and one.store.noted(SHEET) == one.book.known._noted
         full = at_full_length(world, one) if alone and fresh else None
         self._look(world, one, before, after)
         if isinstance(full, dict):
@@ -138,7 +138,7 @@ class Twins:
             told = "".join(f"\n{n}: {mine[n]}\n   full: {full[n]}" for n in differing)
             assert not differing, f"looked at in part it comes out otherwise: {told}"
             self.counts["compared"] += 1
-            self.counts["in part"] += one.book._parted is not None
+            self.counts["in part"] += one.book.parting.parted is not None
             self.counts["rows at rest"] += one.book.plan.at_rest.total()
             self.counts["rows looked at beside them"] += (
                 len(one.book.plan.lines) if one.book.plan.at_rest else 0
@@ -333,21 +333,19 @@ def test_a_press_on_the_page_is_seen_between_two_looks_at_a_row_at_rest(world: W
 def test_what_the_receiver_records_of_a_row_at_rest_is_overheard_once(world: World) -> None:
     one = world.start()
     assert one
-    one.book._callback = Callback(
-        Webhook("webhook_url", "x-secret"), "https://hooks.example", "secret"
-    )
+    one.book.known.is_called = True
     one.book.look()
     assert one.book.plan.at_rest.total() == 4
 
     world.clock.on(1)
     _succeeded_late(world)
-    heard = [(key.row_id, attempt.state) for key, attempt in one.book.overheard()]
+    heard = [(key.row_id, attempt.state) for key, attempt in one.book.known.overheard()]
     world.clock.on(1)
     with world._opened(MAIN) as store:
         store.dismiss(JobKey(SHEET, ids(world)[0], 1), away=True)
 
     assert heard == [(ids(world)[3], State.SUCCEEDED)]
-    assert one.book.overheard() == []
+    assert one.book.known.overheard() == []
 
 
 # -- planted faults: the comparison sees each of them ---------------------------------------------
@@ -361,7 +359,7 @@ def _a_copied_id_rests() -> Any:
         with patch.object(resting, "Counter", lambda marks=(): Counter(dict.fromkeys(marks, 1))):
             return right(*given)
 
-    return patch.object(book_module, "parted", parted)
+    return patch.object(parting, "parted", parted)
 
 
 def _moved_jobs_rest() -> Any:
@@ -371,7 +369,7 @@ def _moved_jobs_rest() -> Any:
     def parted(grid: Any, columns: Any, left: Any, stirred: Any, earlier: Any) -> Any:
         return right(grid, columns, left, (), earlier)
 
-    return patch.object(book_module, "parted", parted)
+    return patch.object(parting, "parted", parted)
 
 
 def _presses_are_not_heard() -> Any:
@@ -386,17 +384,17 @@ def _edits_rest() -> Any:
 
 def _missing_ids_are_forgotten() -> Any:
     """What is known of rows that are gone from the sheet is not loaded."""
-    return patch.object(Book, "_load", lambda self, ids: None)
+    return patch.object(Known, "load", lambda self, ids: None)
 
 
 def _results_do_not_stray() -> Any:
     """Nobody looks whether a line that is no row holds what is a row's at rest."""
-    return patch.object(book_module, "may_stray", lambda *given: False)
+    return patch.object(parting, "may_stray", lambda *given: False)
 
 
 def _words_do_not_wander() -> Any:
     """Which row is which is asked of those only that are not at rest."""
-    return patch.object(book_module, "wander", lambda *given: False)
+    return patch.object(parting, "wander", lambda *given: False)
 
 
 def _copies_rest() -> Any:

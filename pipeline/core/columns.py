@@ -122,6 +122,15 @@ class Columns:
 _NOT_ENOUGH = frozenset(WRITTEN)
 
 
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the configuration says about columns."""
+
+    titles: Mapping[str, str]
+    ignore: Sequence[str]
+    fields: frozenset[str]
+
+
 def read_header(
     header: Sequence[str],
     fields: Collection[str],

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from pipeline.book import Book, Header
+from pipeline.book import Book
 from pipeline.config import configs, load
+from pipeline.core.columns import Header
 from pipeline.core.plan import Rules
 from pipeline.sheets.csv_file import CsvSheet
 from pipeline.store import Limits, Store, utc_now

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from pipeline import config
+from pipeline.config.written import Document
 from pipeline.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -184,7 +185,7 @@ def test_the_example_shows_every_key_with_a_comment_and_its_default(tmp_path: Pa
     text = (ROOT / "configs" / "example.toml").read_text()
     shown = tomllib.loads(text)
 
-    for table, field in config.Document.model_fields.items():
+    for table, field in Document.model_fields.items():
         inner = field.annotation
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             assert table in shown

@@ -19,8 +19,8 @@ from typing import Protocol
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from pipeline.book import Book, Header
-from pipeline.core.columns import ALWAYS
+from pipeline.book import Book
+from pipeline.core.columns import ALWAYS, Header
 from pipeline.core.endpoint import task_event, verdict
 from pipeline.core.model import JobKey, Response
 from pipeline.core.plan import Rules

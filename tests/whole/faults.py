@@ -18,6 +18,7 @@ from pipeline.core.columns import Columns
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
 from pipeline.core.plan import Line
 from pipeline.core.states import Failed
+from pipeline.holding import Holding
 from pipeline.sheets.google_writing import Writing
 from pipeline.store import Intent, Refusal
 from pipeline.store import sending as store_sending
@@ -119,7 +120,7 @@ def old_words_are_sent() -> AbstractContextManager[Any]:
     intent_of = Book._intent
 
     def as_it_was(self: Book, line: Line, number: int) -> tuple[Intent, Request]:
-        past = self._memory.past.get(line.seen.row_id)
+        past = self.known.memory.past.get(line.seen.row_id)
         if past:
             line = replace(line, memory=replace(line.memory, inputs=past[-1]))
         return intent_of(self, line, number)
@@ -135,11 +136,11 @@ def an_older_save_makes_new_rows() -> AbstractContextManager[Any]:
 def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
     """Two stores work on one sheet, each as if it were alone."""
 
-    def whoever_it_is(self: Book) -> str:
+    def whoever_it_is(self: Holding) -> str:
         self._lying = self.sheet.read_claim()
         return ""
 
-    return patch.object(Book, "_not_the_owner", whoever_it_is)
+    return patch.object(Holding, "_not_the_owner", whoever_it_is)
 
 
 def stuck_jobs_stay_stuck() -> AbstractContextManager[Any]:

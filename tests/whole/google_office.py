@@ -27,8 +27,8 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from pipeline.book import Book, Header
-from pipeline.core.columns import parsed
+from pipeline.book import Book
+from pipeline.core.columns import Header, parsed
 from pipeline.core.errors import SheetError
 from pipeline.core.model import JobKey, Result
 from pipeline.core.plan import Rules

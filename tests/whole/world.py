@@ -27,8 +27,8 @@ from unittest.mock import patch
 from sqlalchemy import URL, Engine
 
 import pipeline.store as store_package
-from pipeline.book import Book, Header, Sending
-from pipeline.core.columns import parsed
+from pipeline.book import Book, Sending
+from pipeline.core.columns import Header, parsed
 from pipeline.core.endpoint import poll_answer, task_event, verdict
 from pipeline.core.errors import ColumnsError
 from pipeline.core.model import JobKey, State
@@ -96,7 +96,7 @@ class Pass:
 
 def places_at_rest(book: Book) -> frozenset[int]:
     """Where the rows stand that a look had no need to look at."""
-    return frozenset(book._parted.resting.values()) if book._parted else frozenset()
+    return frozenset(book.parting.resting.values())
 
 
 class World:
@@ -294,7 +294,7 @@ class World:
     def ask_after(self, one: Pass, pick: int, turns: Sequence[Turn]) -> None:
         """Ask after open tasks; each has moved on by then."""
         known = self.api.tasks
-        attempts = [(k, a) for k, a in one.book.open_attempts() if a.task_id in known]
+        attempts = [(k, a) for k, a in one.book.known.open_attempts() if a.task_id in known]
         if not attempts:
             return
         first = pick % len(attempts)
@@ -543,7 +543,9 @@ class World:
         while one.ready:
             self.leave(one, Answer.ACCEPTED)
         self.record(one)
-        while attempts := [a for _, a in one.book.open_attempts() if a.task_id in self.api.tasks]:
+        while attempts := [
+            a for _, a in one.book.known.open_attempts() if a.task_id in self.api.tasks
+        ]:
             busy = True
             self.ask_after(one, 0, [Turn.FINISH] * len(attempts))
             self.record(one)

@@ -1,7 +1,7 @@
-"""The configuration: TOML and environment, read once, into frozen Settings that the inside trusts.
+"""From a file and the environment to Settings, with all problems in one error.
 
-All problems come in one error. An unknown key is an error that names the nearest right one: a
-misspelled budget must not silently be no budget.
+Each problem is a sentence that says what to write instead; a key that is not known is told with the
+nearest one that is.
 """
 
 from __future__ import annotations
@@ -11,27 +11,24 @@ import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Any
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from pipeline.config.settings import (
+    GoogleSource,
+    PageSettings,
+    ScheduleSettings,
+    Secret,
+    Settings,
+    WebhookSettings,
 )
-
+from pipeline.config.written import Document, ScheduleTable, SheetTable, WebhookTable
 from pipeline.core.columns import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.endpoint import Provider, problems_with
 from pipeline.core.errors import ConfigError
-from pipeline.scheduler import problem_with
 
 _SPREADSHEET = re.compile(
     r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
@@ -40,304 +37,14 @@ _SPREADSHEET = re.compile(
 SECRET_LENGTH = 24
 #: Neither must a page token, though wrong ones are slowed down.
 TOKEN_LENGTH = 16
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _span(value: object) -> object:
-    """A span of time written as 30s, 5m, 2h, 1d, 500ms or as a number of seconds."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", value)
-        if not found:
-            raise ValueError('write a span of time such as "30s", "5m" or "2h"')
-        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    return value
-
-
-def _positive(span: timedelta) -> timedelta:
-    if span <= timedelta(0):
-        raise ValueError("must be more than 0")
-    return span
-
-
-def _reference(value: str) -> str:
-    if not value.startswith(("env:", "file:")) or not value.split(":", 1)[1].strip():
-        raise ValueError('name where it is kept, "env:NAME" or "file:PATH"; never write it here')
-    return value
-
-
-def _timezone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError('write a time zone such as "Europe/Paris" or "UTC"') from None
-    return value
-
-
-def _cron(value: str) -> str:
-    if value.strip() and (problem := problem_with(value)):
-        raise ValueError(problem)
-    return value.strip()
-
-
-def _address(value: str) -> str:
-    """An address to listen on, as it is given to `[webhook] listen`; empty for none."""
-    found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:/\[\]]+)):(\d{1,5})", value.strip())
-    if value.strip() and (found is None or int(found[3]) > 65535):
-        raise ValueError('write a host and a port, such as "127.0.0.1:8641"')
-    return value.strip()
-
-
-def _page_url(value: str) -> str:
-    url = value.strip().rstrip("/")
-    if url and not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[^\s/?#@:\[\]]+)(:\d+)?", url):
-        raise ValueError('write an address without a path, such as "https://pictures.example.com"')
-    return url
-
-
-def _proxy(value: str) -> str:
-    try:
-        return str(ip_network(value.strip()))
-    except ValueError:
-        raise ValueError(
-            'write the addresses of your own proxies, such as "127.0.0.1" or "10.0.0.0/8"'
-        ) from None
-
-
-Span = Annotated[timedelta, BeforeValidator(_span)]
-Wait = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_positive)]
-Reference = Annotated[str, AfterValidator(_reference)]
-OptionalReference = Annotated[str, AfterValidator(lambda value: value and _reference(value))]
-Credits = Annotated[int, Field(ge=0)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
-
-
-class SheetTable(_Table):
-    """Where the rows are."""
-
-    source: str
-    tab: str = ""
-    id: str = ""
-    settle: Span = timedelta(0)
-    credentials: OptionalReference = ""
-    base_url: str = ""
-
-
-class ProviderTable(_Table):
-    """Who makes the pictures."""
-
-    name: str = "apiframe"
-    endpoint: str = "imagine"
-    api_key: Reference = "env:APIFRAME_API_KEY"
-    base_url: str = ""
-
-
-class PaceTable(_Table):
-    """How fast, at most."""
-
-    concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
-    in_flight: Annotated[int, Field(ge=1)] = 50
-    per_minute: Annotated[int, Field(ge=0)] = 300
-    poll_every: Wait = timedelta(seconds=5)
-    write_every: Wait = timedelta(seconds=5)
-    give_up_after: Wait = timedelta(minutes=60)
-
-
-class BudgetTable(_Table):
-    """How much, at most, in listed credits."""
-
-    per_run: Credits | None = 2000
-    per_day: Credits | None = 10000
-
-
-class RulesTable(_Table):
-    """When to stop, and whom to ask."""
-
-    stop_after: Annotated[int, Field(ge=1)] = 5
-    approval: bool = False
-
-
-class StoreTable(_Table):
-    """Where it is remembered."""
-
-    url: str = "sqlite:///promptsheet.db"
-
-
-class MediaTable(_Table):
-    """Where pictures are saved."""
-
-    save_to: str = "media/"
-
-
-class WebhookTable(_Table):
-    """Where the API calls back."""
-
-    public_url: str = ""
-    secret: OptionalReference = ""
-    previous_secret: OptionalReference = ""
-    listen: Annotated[str, AfterValidator(_address)] = ""
-    trusted_proxies: list[Annotated[str, AfterValidator(_proxy)]] = []
-
-
-class PageTable(_Table):
-    """Who may look, and where."""
-
-    token: OptionalReference = ""
-    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8640"
-    public_url: Annotated[str, AfterValidator(_page_url)] = ""
-
-
-class ScheduleTable(_Table):
-    """When passes are due, and what a day is."""
-
-    cron: Annotated[str, AfterValidator(_cron)] = ""
-    every: Wait = timedelta(minutes=1)
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
-
-
-class Document(_Table):
-    """The file as it is written."""
-
-    sheet: SheetTable
-    columns: dict[str, str | list[str]] = {}
-    provider: ProviderTable = ProviderTable()
-    defaults: dict[str, str | int | float | bool] = {}
-    pace: PaceTable = PaceTable()
-    budget: BudgetTable = BudgetTable()
-    rules: RulesTable = RulesTable()
-    store: StoreTable = StoreTable()
-    media: MediaTable = MediaTable()
-    webhook: WebhookTable = WebhookTable()
-    page: PageTable = PageTable()
-    schedule: ScheduleTable = ScheduleTable()
-
-
-class Secret:
-    """A value that shows itself to nobody but who asks for it by name."""
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-
-@dataclass(frozen=True, slots=True)
-class ScheduleSettings:
-    """When passes are due: a cron line, or else a span."""
-
-    cron: str
-    every: timedelta | None
-
-
-@dataclass(frozen=True, slots=True)
-class WebhookSettings:
-    """Where the API calls back, and how it is known for the API (`[webhook]`)."""
-
-    #: Address that leads to us from outside, without a slash at its end; empty: polling only.
-    public_url: str = ""
-    #: What the secret of each attempt is derived from. None where it was not asked for.
-    secret: Secret | None = None
-    #: The one before it: what was sent with it is still believed.
-    previous_secret: Secret | None = None
-    #: HOST:PORT where `run --wait` and `watch` listen; empty: not there.
-    listen: str = ""
-    #: Addresses and networks of our own proxies: only they are believed about who calls.
-    trusted_proxies: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class PageSettings:
-    """Who may look at the page, and where it is (`[page]`)."""
-
-    #: Whether the configuration asks for a page at all.
-    wanted: bool = False
-    #: What people type to get in. None: only the one-time link that is printed at the start.
-    token: Secret | None = None
-    #: HOST:PORT.
-    listen: str = "127.0.0.1:8640"
-    #: What people's browsers call it where it lies behind a proxy or a tunnel; else empty.
-    public_url: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class GoogleSource:
-    """A tab of a Google Sheet, and what gives access to it."""
-
-    spreadsheet: str
-    #: The tab's title, or its number from the address; neither: the first tab.
-    tab: str
-    gid: int | None
-    #: None: the Application Default Credentials.
-    credentials: Secret | None
-    #: Another address than Google's; empty: Google's.
-    base_url: str
-
-    @property
-    def name(self) -> str:
-        """What to call it before it has been opened."""
-        return self.tab or "Google Sheet"
-
-    @property
-    def place(self) -> str:
-        """Where it lies, as one text."""
-        tab = f"tab={self.tab}" if self.tab or self.gid is None else f"gid={self.gid}"
-        return f"https://docs.google.com/spreadsheets/d/{self.spreadsheet}#{tab}"
-
-
-class Settings(BaseModel):
-    """One configuration, checked: every path resolved, the provider file read, the key at hand."""
-
-    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
-
-    path: Path
-    source: Path | GoogleSource
-    #: Which tab of a workbook; the first where it is empty.
-    tab: str
-    sheet_id: str
-    settle: timedelta
-    titles: dict[str, str]
-    ignore: tuple[str, ...]
-    provider: Provider
-    endpoint: str
-    base_url: str
-    #: None if the key was not asked for and is not there.
-    api_key: Secret | None
-    defaults: dict[str, str | int | float | bool]
-    pace: PaceTable
-    budget: BudgetTable
-    rules: RulesTable
-    store_url: str
-    media: Path | None
-    schedule: ScheduleSettings
-    webhook: WebhookSettings
-    page: PageSettings
-    timezone: str
-
-    @property
-    def file(self) -> Path:
-        """The file that the sheet lies in. Only for a sheet in a file."""
-        assert isinstance(self.source, Path), "a Google Sheet lies in no file"
-        return self.source
-
-    @property
-    def fields(self) -> frozenset[str]:
-        """Every field that a column can be named after."""
-        return frozenset(name for e in self.provider.endpoints.values() for name in e.fields)
+#: The folder of the program itself.
+PACKAGE = Path(__file__).parents[1]
 
 
 def configs() -> Path:
     """The folder of configurations that comes with the program."""
-    inside = Path(__file__).parent / "configs"  # where a wheel puts it
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "configs"
+    inside = PACKAGE / "configs"  # where a wheel puts it
+    return inside if inside.is_dir() else PACKAGE.parent / "configs"
 
 
 def load(

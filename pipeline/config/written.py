@@ -1,0 +1,188 @@
+"""The file as people write it: which tables and keys there are, and what each may say."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from pipeline.scheduler import problem_with
+
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _span(value: object) -> object:
+    """A span of time written as 30s, 5m, 2h, 1d, 500ms or as a number of seconds."""
+    if isinstance(value, str):
+        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", value)
+        if not found:
+            raise ValueError('write a span of time such as "30s", "5m" or "2h"')
+        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return timedelta(seconds=value)
+    return value
+
+
+def _positive(span: timedelta) -> timedelta:
+    if span <= timedelta(0):
+        raise ValueError("must be more than 0")
+    return span
+
+
+def _reference(value: str) -> str:
+    if not value.startswith(("env:", "file:")) or not value.split(":", 1)[1].strip():
+        raise ValueError('name where it is kept, "env:NAME" or "file:PATH"; never write it here')
+    return value
+
+
+def _timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError('write a time zone such as "Europe/Paris" or "UTC"') from None
+    return value
+
+
+def _cron(value: str) -> str:
+    if value.strip() and (problem := problem_with(value)):
+        raise ValueError(problem)
+    return value.strip()
+
+
+def _address(value: str) -> str:
+    """An address to listen on, as it is given to `[webhook] listen`; empty for none."""
+    found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:/\[\]]+)):(\d{1,5})", value.strip())
+    if value.strip() and (found is None or int(found[3]) > 65535):
+        raise ValueError('write a host and a port, such as "127.0.0.1:8641"')
+    return value.strip()
+
+
+def _page_url(value: str) -> str:
+    url = value.strip().rstrip("/")
+    if url and not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[^\s/?#@:\[\]]+)(:\d+)?", url):
+        raise ValueError('write an address without a path, such as "https://pictures.example.com"')
+    return url
+
+
+def _proxy(value: str) -> str:
+    try:
+        return str(ip_network(value.strip()))
+    except ValueError:
+        raise ValueError(
+            'write the addresses of your own proxies, such as "127.0.0.1" or "10.0.0.0/8"'
+        ) from None
+
+
+Span = Annotated[timedelta, BeforeValidator(_span)]
+Wait = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_positive)]
+Reference = Annotated[str, AfterValidator(_reference)]
+OptionalReference = Annotated[str, AfterValidator(lambda value: value and _reference(value))]
+Credits = Annotated[int, Field(ge=0)]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class SheetTable(_Table):
+    """Where the rows are."""
+
+    source: str
+    tab: str = ""
+    id: str = ""
+    settle: Span = timedelta(0)
+    credentials: OptionalReference = ""
+    base_url: str = ""
+
+
+class ProviderTable(_Table):
+    """Who makes the pictures."""
+
+    name: str = "apiframe"
+    endpoint: str = "imagine"
+    api_key: Reference = "env:APIFRAME_API_KEY"
+    base_url: str = ""
+
+
+class PaceTable(_Table):
+    """How fast, at most."""
+
+    concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
+    in_flight: Annotated[int, Field(ge=1)] = 50
+    per_minute: Annotated[int, Field(ge=0)] = 300
+    poll_every: Wait = timedelta(seconds=5)
+    write_every: Wait = timedelta(seconds=5)
+    give_up_after: Wait = timedelta(minutes=60)
+
+
+class BudgetTable(_Table):
+    """How much, at most, in listed credits."""
+
+    per_run: Credits | None = 2000
+    per_day: Credits | None = 10000
+
+
+class RulesTable(_Table):
+    """When to stop, and whom to ask."""
+
+    stop_after: Annotated[int, Field(ge=1)] = 5
+    approval: bool = False
+
+
+class StoreTable(_Table):
+    """Where it is remembered."""
+
+    url: str = "sqlite:///promptsheet.db"
+
+
+class MediaTable(_Table):
+    """Where pictures are saved."""
+
+    save_to: str = "media/"
+
+
+class WebhookTable(_Table):
+    """Where the API calls back."""
+
+    public_url: str = ""
+    secret: OptionalReference = ""
+    previous_secret: OptionalReference = ""
+    listen: Annotated[str, AfterValidator(_address)] = ""
+    trusted_proxies: list[Annotated[str, AfterValidator(_proxy)]] = []
+
+
+class PageTable(_Table):
+    """Who may look, and where."""
+
+    token: OptionalReference = ""
+    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8640"
+    public_url: Annotated[str, AfterValidator(_page_url)] = ""
+
+
+class ScheduleTable(_Table):
+    """When passes are due, and what a day is."""
+
+    cron: Annotated[str, AfterValidator(_cron)] = ""
+    every: Wait = timedelta(minutes=1)
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+
+
+class Document(_Table):
+    """The file as it is written."""
+
+    sheet: SheetTable
+    columns: dict[str, str | list[str]] = {}
+    provider: ProviderTable = ProviderTable()
+    defaults: dict[str, str | int | float | bool] = {}
+    pace: PaceTable = PaceTable()
+    budget: BudgetTable = BudgetTable()
+    rules: RulesTable = RulesTable()
+    store: StoreTable = StoreTable()
+    media: MediaTable = MediaTable()
+    webhook: WebhookTable = WebhookTable()
+    page: PageTable = PageTable()
+    schedule: ScheduleTable = ScheduleTable()
