@@ -1,0 +1,25 @@
+"""`python -m tests.benchmarks.cost COMMAND…`: runs it, and prints what it cost, as JSON.
+
+A process of its own that has loaded next to nothing: a child's peak begins at what its parent has.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+
+if __name__ == "__main__":
+    began = time.perf_counter()
+    silence = os.open(os.devnull, os.O_WRONLY)
+    to_silence = [(os.POSIX_SPAWN_DUP2, silence, 1), (os.POSIX_SPAWN_DUP2, silence, 2)]
+    pid = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=to_silence)
+    _, status, used = os.wait4(pid, 0)
+    cost = {
+        "seconds": time.perf_counter() - began,
+        "cpu": used.ru_utime + used.ru_stime,
+        "peak": used.ru_maxrss / 1024,
+        "code": os.waitstatus_to_exitcode(status),
+    }
+    sys.stdout.write(json.dumps(cost))
