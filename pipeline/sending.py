@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -29,6 +31,8 @@ log = logging.getLogger("promptsheet")
 REACH_TRIES = 8
 #: The same for a pass that does not wait: the next one is a few minutes away.
 HASTY_TRIES = 3
+#: Seconds that what is on disk as sent may wait for a place in the air; then it was not sent.
+SOON = 0.5
 #: Over this share of at least so many outcomes failed: something is wrong with all of them.
 FAILED_SHARE, FAILED_LEAST = 0.3, 20
 
@@ -99,6 +103,9 @@ class Sender:
         self._postponed: set[JobKey] = set()
         self._answers: list[tuple[Sending, Verdict]] = []
         self._air: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(pace.concurrency)
+        #: Seconds that a turn takes, and an answer, lately.
+        self._turn_took, self._answer_took = 0.0, 1.0
         self._news = asyncio.Event()
         self._ending = False
         self._turning = False
@@ -185,7 +192,9 @@ class Sender:
 
     async def _turn(self, answers: list[tuple[Sending, Verdict]], lines: list[Line]) -> None:
         facts = [Fact(s.key, s.attempt.number, v.event) for s, v in answers]
+        began = time.monotonic()
         begun, refused, trouble = await self._clerk.do(self._both, facts, lines)
+        self._turn_took = _lately(self._turn_took, time.monotonic() - began)
         if trouble:
             self.broken = True
             self.end(Stop(str(trouble), True))
@@ -232,12 +241,17 @@ class Sender:
         provider = self._book.rules.provider
         endpoint = provider.endpoints[sending.line.endpoint]
         try:
-            left = (sending.attempt.deadline - self._now()).total_seconds()
-            if left <= 0:
-                raise NotSent("its time was over before it could leave")
-            response = await self._wire.submit(sending.request, left)
+            async with self._place_in_the_air():
+                began = time.monotonic()
+                left = (sending.attempt.deadline - self._now()).total_seconds()
+                if left <= 0:
+                    raise NotSent("its time was over before it could leave")
+                response = await self._wire.submit(sending.request, left)
+                self._answer_took = _lately(self._answer_took, time.monotonic() - began)
             told = verdict(provider, endpoint, response, self._now())
             self._unreached, self.trouble = 0, ""
+        except _NoPlaceError as e:
+            told = Verdict(Postponed(str(e)))
         except NotSent as e:
             told = Verdict(Postponed(str(e)))
             self._back_off(str(e))
@@ -251,6 +265,21 @@ class Sender:
             told = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
         self._answers.append((sending, told))
         self._learn(sending, told)
+
+    @asynccontextmanager
+    async def _place_in_the_air(self) -> AsyncIterator[None]:
+        """One of as many as may be in the air. Raises _NoPlaceError: nothing left meanwhile."""
+        try:
+            async with asyncio.timeout(SOON) if self._places.locked() else nullcontext():
+                await self._places.acquire()
+        except TimeoutError:
+            raise _NoPlaceError("no answer came in time to make room for it") from None
+        try:
+            if self._ending:
+                raise _NoPlaceError("the sending was stopped before it could leave")
+            yield
+        finally:
+            self._places.release()
 
     def _learn(self, sending: Sending, told: Verdict) -> None:
         """What one answer means for all that follow."""
@@ -323,7 +352,7 @@ class Sender:
         if not self._sendable() or asyncio.get_running_loop().time() < self._open_at:
             return []
         room = min(
-            self._pace.concurrency - len(self._air),
+            self._pace.concurrency + self._landing() - len(self._air),
             self._room_in_flight(),
             self._room_by_limit(),
         )
@@ -334,10 +363,27 @@ class Sender:
             room = min(room, self._pace.stop_after - len(self._air) - doubtful)
         return [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
 
+    def _landing(self) -> int:
+        """How many of those in the air will have been answered when a turn is on disk.
+
+        As many more are begun, so that no place stays empty for the length of a commit.
+        """
+        if not self._accepted:
+            return 0
+        return int(self._pace.concurrency * min(self._turn_took / self._answer_took, 0.5))
+
     def _room_in_flight(self) -> int:
         young = self._now() - self._pace.give_up_after
         at_work = sum(sent_at > young for sent_at in self.at_work.values())
         return self._pace.in_flight - at_work
+
+
+class _NoPlaceError(Exception):
+    """What is on disk as sent did not leave, and is not the API's to answer for."""
+
+
+def _lately(before: float, seconds: float) -> float:
+    return before + (seconds - before) / 8
 
 
 def _kept(store: Store, facts: list[Fact]) -> None:

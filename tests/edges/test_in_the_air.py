@@ -1,0 +1,150 @@
+"""How many requests are in the air: as many as the configuration allows, and never one more.
+
+The API here is a server of its own that counts what it has in hand, and stops answering when told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from pipeline import loop, wiring
+from pipeline.config import Settings
+from pipeline.core.model import State
+from pipeline.runner import Asked, Outcome, Runner
+from pipeline.store import Store
+from tests.fakes.program import until
+
+ROWS, CONCURRENCY, QUICK = 200, 10, 0.02
+CONFIG = """
+[sheet]
+source = "rows.csv"
+[provider]
+api_key = "env:AIR_TEST_KEY"
+base_url = "{url}"
+[pace]
+concurrency = {concurrency}
+in_flight = 1000
+per_minute = 0
+[budget]
+per_run = 10000
+per_day = 10000
+[media]
+save_to = ""
+"""
+
+
+class Api:
+    """Takes submissions, answers them quickly, and after so many of them no more."""
+
+    def __init__(self, answers: int = ROWS) -> None:
+        self.most = 0
+        self.received: Counter[str] = Counter()
+        self.silent = asyncio.Event()
+        self._left, self._in_hand, self._go_on = answers, 0, asyncio.Event()
+
+    def go_on(self) -> None:
+        """Answer again, also what was not answered."""
+        self._go_on.set()
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        """Its address."""
+        app = web.Application()
+        app.router.add_post("/imagine", self._imagine)
+        app.router.add_post("/fetch-many", self._fetch)
+        app.router.add_post("/fetch", self._fetch)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()
+
+    async def _imagine(self, request: web.Request) -> web.Response:
+        prompt = (await request.json())["prompt"]
+        self.received[prompt] += 1
+        self._in_hand += 1
+        self.most = max(self.most, self._in_hand)
+        self._left -= 1
+        if self._left < 0:
+            if self._in_hand == CONCURRENCY:
+                self.silent.set()
+            await self._go_on.wait()
+        await asyncio.sleep(QUICK)
+        self._in_hand -= 1
+        return web.json_response({"task_id": f"task of {prompt}"})
+
+    async def _fetch(self, request: web.Request) -> web.Response:
+        return web.json_response({"tasks": []})
+
+
+def settings_in(folder: Path, url: str) -> Settings:
+    with (folder / "rows.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["prompt"], *([f"a heron, {n}"] for n in range(ROWS))])
+    config = folder / "air.toml"
+    config.write_text(CONFIG.format(url=url, concurrency=CONCURRENCY), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIR_TEST_KEY", "a-key")
+        return wiring.load(config, need_key=True)
+
+
+def states(folder: Path) -> Counter[State]:
+    with Store(f"sqlite:///{folder / 'promptsheet.db'}") as store:
+        (sheet,) = store.sheets()
+        jobs = store.jobs(sheet.key).values()
+        return Counter(attempt.state for job in jobs for attempt in job.attempts)
+
+
+def _submitting(folder: Path) -> int:
+    return states(folder)[State.SUBMITTING]
+
+
+def test_every_place_in_the_air_is_used_and_none_twice(tmp_path: Path) -> None:
+    async def sent() -> Api:
+        api = Api()
+        async with api.served() as url:
+            outcome = await wiring.run(settings_in(tmp_path, url), Asked())
+        assert isinstance(outcome, Outcome)
+        assert outcome.new == ROWS
+        return api
+
+    api = loop.run(sent())
+
+    assert (api.most, api.received.total(), len(api.received)) == (CONCURRENCY, ROWS, ROWS)
+    assert states(tmp_path) == {State.RUNNING: ROWS}
+
+
+def test_nothing_waits_for_a_place_until_somebody_may_have_stopped_it(tmp_path: Path) -> None:
+    answered = 100
+
+    async def stopped() -> Api:
+        api = Api(answered)
+        runners: list[Runner] = []
+        async with api.served() as url:
+            run = wiring.run(settings_in(tmp_path, url), Asked(), started=runners.append)
+            running = asyncio.create_task(run)
+            await api.silent.wait()
+            # What was on disk as sent and found no place has not been sent.
+            waiting = "as many count as sent as are in the air"
+            await asyncio.to_thread(until, lambda: _submitting(tmp_path) == CONCURRENCY, waiting)
+            assert not running.done()
+            runners[0].interrupt()
+            api.go_on()
+            await running
+        return api
+
+    api = loop.run(stopped())
+
+    assert api.received.total() == len(api.received) == answered + CONCURRENCY
+    left = states(tmp_path)
+    assert left.pop(State.RUNNING) == answered + CONCURRENCY
+    assert not left.keys() - {State.RETURNED}
