@@ -109,7 +109,8 @@ class Sender:
         self._news = asyncio.Event()
         self._ending = False
         self._turning = False
-        self._open_at = 0.0  # loop time before which nothing leaves
+        #: Loop times before which nothing is begun, and before which nothing leaves at all.
+        self._open_at, self._quiet_until = 0.0, 0.0
         self._unreached = 0
         self._accepted = False
         self._refusals: list[str] = []
@@ -275,7 +276,7 @@ class Sender:
         except TimeoutError:
             raise _NoPlaceError("no answer came in time to make room for it") from None
         try:
-            if self._ending:
+            if self._ending or asyncio.get_running_loop().time() < self._quiet_until:
                 raise _NoPlaceError("the sending was stopped before it could leave")
             yield
         finally:
@@ -320,7 +321,8 @@ class Sender:
 
     def _pause(self, seconds: float, everyone: bool = True) -> None:
         loop = asyncio.get_running_loop()
-        self._open_at = max(self._open_at, loop.time() + seconds)
+        self._quiet_until = max(self._quiet_until, loop.time() + seconds)
+        self._open_at = max(self._open_at, self._quiet_until)
         if everyone:
             until = self._now() + timedelta(seconds=seconds)
             self._clerk.later(self._book.store.slow_down, self._book.limits.api_key, until)

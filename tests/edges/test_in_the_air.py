@@ -49,10 +49,15 @@ class Api:
         self.received: Counter[str] = Counter()
         self.silent = asyncio.Event()
         self._left, self._in_hand, self._go_on = answers, 0, asyncio.Event()
+        self._too_many = asyncio.Event()
 
     def go_on(self) -> None:
         """Answer again, also what was not answered."""
         self._go_on.set()
+
+    def ask_for_a_pause(self) -> None:
+        """Answer the first that waits for an answer: too many requests."""
+        self._too_many.set()
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
@@ -67,6 +72,7 @@ class Api:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             yield f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
+            self.go_on()
             await runner.cleanup()
 
     async def _imagine(self, request: web.Request) -> web.Response:
@@ -76,8 +82,12 @@ class Api:
         self.most = max(self.most, self._in_hand)
         self._left -= 1
         if self._left < 0:
-            if self._in_hand == CONCURRENCY:
+            if self._left == -CONCURRENCY:
                 self.silent.set()
+            if self._left == -1:
+                await self._too_many.wait()
+                self._in_hand -= 1
+                return web.Response(status=429, headers={"Retry-After": "30"})
             await self._go_on.wait()
         await asyncio.sleep(QUICK)
         self._in_hand -= 1
@@ -123,7 +133,7 @@ def test_every_place_in_the_air_is_used_and_none_twice(tmp_path: Path) -> None:
     assert states(tmp_path) == {State.RUNNING: ROWS}
 
 
-def test_nothing_waits_for_a_place_until_somebody_may_have_stopped_it(tmp_path: Path) -> None:
+def test_nothing_that_waits_for_a_place_leaves_once_a_pause_was_asked_for(tmp_path: Path) -> None:
     answered = 100
 
     async def stopped() -> Api:
@@ -133,9 +143,11 @@ def test_nothing_waits_for_a_place_until_somebody_may_have_stopped_it(tmp_path: 
             run = wiring.run(settings_in(tmp_path, url), Asked(), started=runners.append)
             running = asyncio.create_task(run)
             await api.silent.wait()
+            api.ask_for_a_pause()
             # What was on disk as sent and found no place has not been sent.
             waiting = "as many count as sent as are in the air"
-            await asyncio.to_thread(until, lambda: _submitting(tmp_path) == CONCURRENCY, waiting)
+            others = CONCURRENCY - 1
+            await asyncio.to_thread(until, lambda: _submitting(tmp_path) == others, waiting)
             assert not running.done()
             runners[0].interrupt()
             api.go_on()
@@ -146,5 +158,5 @@ def test_nothing_waits_for_a_place_until_somebody_may_have_stopped_it(tmp_path: 
 
     assert api.received.total() == len(api.received) == answered + CONCURRENCY
     left = states(tmp_path)
-    assert left.pop(State.RUNNING) == answered + CONCURRENCY
+    assert left.pop(State.RUNNING) == answered + CONCURRENCY - 1
     assert not left.keys() - {State.RETURNED}
