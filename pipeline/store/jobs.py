@@ -35,7 +35,19 @@ from pipeline.store.base import (
     upsert,
 )
 from pipeline.store.facts import result_fields, to_result, told_to_people
-from pipeline.store.tables import attempts, escaped, events, files, jobs, sheets, to_number
+from pipeline.store.tables import (
+    Moment,
+    Words,
+    attempts,
+    escaped,
+    events,
+    files,
+    from_number,
+    jobs,
+    sheets,
+    to_number,
+    unescaped,
+)
 
 #: Job (its number inside the store), attempt, moment, kind and body of one line of history.
 HistoryValues = tuple[int, int, int | None, str, str]
@@ -46,6 +58,10 @@ _decoded = json.JSONDecoder().decode
 ATTEMPT = [attempts.c[name] for name in Attempt.__dataclass_fields__]
 _STATE, _COLUMNS, _RESULT = (
     [column.name for column in ATTEMPT].index(name) for name in ("state", "columns", "result")
+)
+_MOMENTS, _WORDS = (
+    [at for at, column in enumerate(ATTEMPT) if isinstance(column.type, kind)]
+    for kind in (Moment, Words)
 )
 
 
@@ -87,10 +103,10 @@ def _questions(*where: ColumnElement[bool]) -> _Questions:
 
 
 _HERE = jobs.c.sheet == bindparam("sheet")
-#: The jobs of some rows of a sheet; `among` says what to ask with.
-SOME = and_(_HERE, jobs.c.row_id.in_(bindparam("ids", expanding=True)))
+#: The jobs of some rows of a sheet; `_among` says what to ask with.
+_SOME = and_(_HERE, jobs.c.row_id.in_(bindparam("ids", expanding=True)))
 _ALL_JOBS = _questions(_HERE)
-_SOME_JOBS = _questions(SOME)
+_SOME_JOBS = _questions(_SOME)
 
 
 class Jobs(Base):
@@ -271,14 +287,14 @@ def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:
     wanted = set(keys)
     return {
         number: job
-        for about in among(connection, wanted)
+        for about in _among(connection, wanted)
         for number, job in _load(connection, _SOME_JOBS, about).items()
         if job.key in wanted
     }
 
 
-def among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str, object]]:
-    """What to ask SOME with, for the jobs of these keys (and other takes of their rows)."""
+def _among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str, object]]:
+    """What to ask _SOME with, for the jobs of these keys (and other takes of their rows)."""
     by_sheet = defaultdict(set)
     for key in keys:
         by_sheet[key.sheet].add(key.row_id)
@@ -334,6 +350,15 @@ def from_columns(fields: list[Any]) -> Attempt:
     fields[_COLUMNS] = _columns(fields[_COLUMNS])
     fields[_RESULT] = to_result(_decoded(fields[_RESULT])) if fields[_RESULT] else _NOTHING
     return Attempt(*fields)
+
+
+def from_plain(fields: list[Any]) -> Attempt:
+    """The same from plain values."""
+    for at in _MOMENTS:
+        fields[at] = from_number(fields[at])
+    for at in _WORDS:
+        fields[at] = unescaped(fields[at])
+    return from_columns(fields)
 
 
 def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> HistoryValues:

@@ -20,7 +20,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from sqlalchemy import (
     BigInteger,
@@ -111,6 +111,14 @@ def escaped(words: str | None) -> str | None:
     if words is None or not _UNKEEPABLE.search(words):
         return words
     return _UNKEEPABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", words)
+
+
+@overload
+def unescaped(words: str) -> str: ...
+
+
+@overload
+def unescaped(words: None) -> None: ...
 
 
 def unescaped(words: str | None) -> str | None:
