@@ -36,8 +36,6 @@ from pipeline.store.base import (
 )
 from pipeline.store.facts import result_fields, to_result, told_to_people
 from pipeline.store.tables import (
-    Moment,
-    Words,
     attempts,
     escaped,
     events,
@@ -58,10 +56,6 @@ _decoded = json.JSONDecoder().decode
 ATTEMPT = [attempts.c[name] for name in Attempt.__dataclass_fields__]
 _STATE, _COLUMNS, _RESULT = (
     [column.name for column in ATTEMPT].index(name) for name in ("state", "columns", "result")
-)
-_MOMENTS, _WORDS = (
-    [at for at, column in enumerate(ATTEMPT) if isinstance(column.type, kind)]
-    for kind in (Moment, Words)
 )
 
 
@@ -348,17 +342,32 @@ def from_columns(fields: list[Any]) -> Attempt:
     """An attempt from its columns, in the order of ATTEMPT; the list is used up."""
     fields[_STATE] = _STATES[fields[_STATE]]
     fields[_COLUMNS] = _columns(fields[_COLUMNS])
-    fields[_RESULT] = to_result(_decoded(fields[_RESULT])) if fields[_RESULT] else _NOTHING
+    fields[_RESULT] = _result(fields[_RESULT])
     return Attempt(*fields)
 
 
-def from_plain(fields: list[Any]) -> Attempt:
-    """The same from plain values."""
-    for at in _MOMENTS:
-        fields[at] = from_number(fields[at])
-    for at in _WORDS:
-        fields[at] = unescaped(fields[at])
-    return from_columns(fields)
+def from_plain(fields: Iterable[Any]) -> Attempt:
+    """An attempt from plain values, in the order of ATTEMPT."""
+    number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
+    progress, result, reason, ended_at, reported, asked_at, hook = after
+    return Attempt(
+        number,
+        _STATES[state],
+        unescaped(inputs),
+        _columns(columns),
+        unescaped(endpoint),
+        price,
+        from_number(sent_at),
+        from_number(deadline),
+        unescaped(task_id),
+        progress,
+        _result(result),
+        unescaped(reason),
+        from_number(ended_at),
+        reported,
+        from_number(asked_at),
+        hook,
+    )
 
 
 def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> HistoryValues:
@@ -426,6 +435,10 @@ def _in_order(saved: dict[str, str], tried: Sequence[Attempt]) -> dict[str, str]
         return saved
     urls = [url for one in tried for url in (*one.result.urls, one.result.grid_url)]
     return {url: saved[url] for url in (*urls, *sorted(saved)) if url in saved}
+
+
+def _result(text: str) -> Result:
+    return to_result(_decoded(text)) if text else _NOTHING
 
 
 @lru_cache(maxsize=256)

@@ -68,6 +68,14 @@ def to_number(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
+@overload
+def from_number(number: int) -> datetime: ...
+
+
+@overload
+def from_number(number: None) -> None: ...
+
+
 def from_number(number: int | None) -> datetime | None:
     """The moment again."""
     return None if number is None else _EPOCH + timedelta(0, 0, number)
