@@ -107,7 +107,7 @@ class Sender:
         #: On disk as sent, without a place in the air so far, and until when they wait for one.
         self._ready: deque[tuple[float, Sending]] = deque()
         #: Seconds that a turn takes, and an answer, lately.
-        self._turn_took, self._answer_took = 0.0, 1.0
+        self._turn_took, self._answer_took = 0.0, 0.0
         self._news = asyncio.Event()
         self._ending = False
         self._turning = False
@@ -381,14 +381,16 @@ class Sender:
         return [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
 
     def _landing(self) -> int:
-        """How many of those in the air will have been answered when a turn is on disk.
+        """How many of those in the air may have been answered when the next turn is on disk.
 
-        As many more are begun, so that no place stays empty for the length of a commit.
+        As many more are begun, so that no place stays empty for the length of a commit. Answers
+        come in bursts, so twice as many as come in that time; where an API takes seconds to answer
+        these are none or a few.
         """
         if not self._accepted:
             return 0
-        share = (self._turn_took + GATHERING) / self._answer_took
-        return int(self._pace.concurrency * min(share, 0.5))
+        share = 2 * (self._turn_took + GATHERING) / self._answer_took
+        return int(self._pace.concurrency * min(share, 1.0))
 
     def _room_in_flight(self) -> int:
         young = self._now() - self._pace.give_up_after
@@ -397,7 +399,7 @@ class Sender:
 
 
 def _lately(before: float, seconds: float) -> float:
-    return before + (seconds - before) / 8
+    return before + (seconds - before) / 8 if before else seconds
 
 
 def _kept(store: Store, facts: list[Fact]) -> None:
