@@ -137,14 +137,19 @@ class Jobs(Base):
         """The job, if there is one for this take."""
         return self.jobs(key.sheet, [key]).get(key)
 
-    def add(self, keys: Iterable[JobKey]) -> None:
-        """Write down these jobs; those that are there stay as they are."""
+    def add(self, keys: Iterable[JobKey]) -> dict[str, tuple[int, int]]:
+        """Write down these jobs; those that are there stay as they are.
+
+        Returned is, by sheet, its `moved` before and after.
+        """
         by_sheet = defaultdict(list)
         for key in keys:
             by_sheet[key.sheet].append(key)
         with self._writing() as connection:
-            for sheet in sorted(by_sheet):
-                _add(connection, sheet, by_sheet[sheet], self._now())
+            return {
+                sheet: _add(connection, sheet, by_sheet[sheet], self._now())
+                for sheet in sorted(by_sheet)
+            }
 
     def ask(self, key: JobKey, asked: int) -> bool:
         """Let the job have `asked` attempts: whether it had one less until now."""
@@ -385,12 +390,15 @@ def write_history(connection: Connection, lines: Sequence[HistoryValues]) -> Non
     _TOLD.each(connection, lines)
 
 
-def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime) -> None:
+def _add(
+    connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime
+) -> tuple[int, int]:
     number = made(connection, sheet)
     moved = stirred(connection, [number])[number]
     same = {"sheet": number, "asked": 1, "made_at": at, "moved": moved}
     lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
     connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
+    return moved - 1, moved
 
 
 def _moved(connection: Connection, key: JobKey) -> int:
