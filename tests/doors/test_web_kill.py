@@ -52,7 +52,6 @@ class Caller:
                 head = await reader.readuntil(b"\r\n\r\n")
                 assert head.startswith(b"HTTP/1.1 200 "), head
                 self.answered.add(key)
-                await reader.readexactly(len(b"OK"))
                 if len(self.answered) >= enough:
                     kill.set()
         writer.close()
