@@ -29,7 +29,8 @@ MOST_BYTES: Final = 1_000_000
 #: Seconds in which a whole body must be there.
 BODY_WITHIN: Final = 5.0
 
-_TAKEN = PlainTextResponse("OK")
+# Nothing about it that nobody reads.
+_TAKEN = Response(b"OK")
 _NOT_POSTED = PlainTextResponse("Method Not Allowed", 405, {"allow": "POST"})
 # Word for word what any address gets that is not there.
 _UNKNOWN = PlainTextResponse("Not Found", 404)

@@ -27,8 +27,11 @@ log = logging.getLogger("promptsheet")
 
 #: So many calls share a commit at most; those behind them wait for the next.
 SHARED = 200
-#: Seconds: a commit waits so long for another call, and for a whole burst at the longest.
-MOMENT, LONGEST = 0.0005, 0.025
+#: A commit waits until the loop has gone round so often without another call: answers leave in the
+#: first, what they bring in is read in the second, and understood in the third.
+ROUNDS = 3
+#: Seconds that it waits at the longest.
+LONGEST = 0.025
 #: Seconds from one try to bring home what lies in the rescue file to the next.
 BRING_EVERY = 5.0
 
@@ -111,12 +114,13 @@ class Intake:
             self._turns = None
 
     async def _gather(self) -> None:
-        """Until nobody new has come for a moment: while a thread records, all others are slow."""
+        """Until nobody new comes for some rounds: while a thread records, all others are slow."""
         loop = asyncio.get_running_loop()
         until, before = loop.time() + LONGEST, 0
         while before < len(self._waiting) < SHARED and loop.time() < until:
             before = len(self._waiting)
-            await asyncio.sleep(MOMENT)
+            for _ in range(ROUNDS):
+                await asyncio.sleep(0)
 
     def _all_told(self, calls: Sequence[Call]) -> list[Told]:
         try:

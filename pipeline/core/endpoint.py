@@ -26,6 +26,7 @@ Meaning = Literal["taken", "refused", "busy", "stop", "lost"]
 
 #: No percentage and no price is as high, and a database has no room for any number at all.
 MUCH = 10**9
+_ADDRESS = re.compile(r"https?://\S+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +363,7 @@ def _result(endpoint: Endpoint, body: Mapping[str, Any]) -> Result:
 
 def _address(value: object) -> str:
     # Anything else could be a formula, a path or a script once it stands in a cell or on a page.
-    if isinstance(value, str) and re.fullmatch(r"https?://\S+", value) and value.isprintable():
+    if isinstance(value, str) and _ADDRESS.fullmatch(value) and value.isprintable():
         return value
     return ""
 

@@ -216,9 +216,9 @@ def chunks(values: Sequence[T]) -> Iterator[list[T]]:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without the garbage collector: of a hundred thousand values that all stay, it finds none.
+    """Without the garbage collector: of many values that all stay, or all go, it finds none.
 
-    It would look through them again and again, and take as long as the reading itself.
+    It would look through them again and again, and take as long as the work itself.
     """
     was_on = gc.isenabled()
     gc.disable()

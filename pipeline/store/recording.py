@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from pipeline.core.errors import StoreFull
 from pipeline.core.model import JobKey, State
-from pipeline.store.base import number_of
+from pipeline.store.base import number_of, uncollected
 from pipeline.store.facts import Fact
 from pipeline.store.rescue import RescueFile
 from pipeline.store.tables import attempts, jobs
@@ -26,7 +26,8 @@ class Recording(Turns):
         given back and corrected here. Raises StoreFull where there is no room: the facts then lie
         in the rescue file, and the next `rescued` records them.
         """
-        return [moved for moved, _ in self.recorded(facts).told]
+        with uncollected():
+            return [moved for moved, _ in self.recorded(facts).told]
 
     def recorded(self, facts: Sequence[Fact]) -> Turn:
         """The same, and what came of it: a turn in which nothing begins."""
