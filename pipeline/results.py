@@ -249,17 +249,21 @@ def _said(sheet: Sheet, settings: Settings, memory: Memory) -> dict[str, Said]:
         return {}
 
 
-def said_in(grid: Grid, settings: Settings, memory: Memory) -> dict[str, Said]:
-    """What the rows of a reading say of themselves, by id."""
+def said_in(
+    grid: Grid, settings: Settings, memory: Memory, among: Iterable[int] | None = None
+) -> dict[str, Said]:
+    """What the rows of a reading say of themselves, by id; `among`: at these places only."""
     columns = read_header(
         grid[0] if grid else (), settings.fields, settings.titles, settings.ignore
     )
-    return dict(_confirmed(grid, columns, memory))
+    return dict(_confirmed(grid, columns, memory, among))
 
 
-def _confirmed(grid: Grid, columns: Columns, memory: Memory) -> Iterator[tuple[str, Said]]:
+def _confirmed(
+    grid: Grid, columns: Columns, memory: Memory, among: Iterable[int] | None
+) -> Iterator[tuple[str, Said]]:
     # Ids are sorted apart and copied along: one is believed only beside the words that it had.
-    for row in columns.rows(grid):
+    for row in columns.rows(grid, among):
         known = memory.known.get(row.mark)
         if known and known.inputs == row.inputs:
             cells = grid[row.place]
