@@ -42,7 +42,7 @@ MOST_NEEDING: Final = 5
 LOOKS, ALIVE, LIFE = 1.0, 15.0, 600.0
 #: Seconds that a search among very many rows waits until all are there, and between two looks
 #: while they are not.
-WAITS, HASTE = 0.7, 0.05
+WAITS, HASTE = 0.5, 0.05
 #: What the history says of each kind of event.
 KINDS: Final = {
     "sent": "Submitted",

@@ -36,7 +36,8 @@ from pipeline.store.rows import places_in
 #: Seconds from one look to the next at the earliest; a look may take a twentieth of the time.
 EVERY: Final = 0.5
 SHARE: Final = 20
-#: How long one look goes on while there is more to be worked out, and how often that is shown.
+#: How long one look goes on while there is more to be worked out, and how often that is shown: or
+#: else whenever there is twice as much.
 SLICE: Final = 0.25
 SHOWN_EVERY: Final = 2.0
 #: Rows that are worked out together.
@@ -115,13 +116,13 @@ class Wall:
         #: Raised whenever anything is not as it was.
         self.revision = 0
 
-    def look(self, *, at_once: bool = False, waits: bool = False) -> None:
+    def look(self, *, at_once: bool = False, patience: float = 0) -> None:
         """Take over what has changed, or a good part of it.
 
         Not more often than is cheap, unless `at_once`. Whoever comes while another is looking, and
-        may see what there was, does not wait, unless it `waits`.
+        may see what there was, waits no longer for it than its `patience`.
         """
-        if not self._lock.acquire(blocking=at_once or waits or not self.revision):
+        if not self._lock.acquire(timeout=-1 if at_once or not self.revision else patience):
             return
         try:
             began = time.monotonic()
@@ -144,8 +145,8 @@ class Wall:
         """Take over all that there is, or as much as so many seconds are enough for."""
         until = time.monotonic() + within
         self.look()
-        while not self.is_whole and time.monotonic() < until:
-            self.look(waits=True)
+        while not self.is_whole and (left := until - time.monotonic()) > 0:
+            self.look(patience=left)
 
     def picked(self, status: str = "", search: str = "") -> Sequence[Gist]:
         """The takes of that status which hold all the words of the search, the newest first."""
@@ -238,7 +239,8 @@ class Wall:
             if time.monotonic() > until:
                 break
         is_whole, standing = self.is_whole or not self._stale, self._stands()
-        if not self._stale or time.monotonic() > self._shown_at + SHOWN_EVERY:
+        is_far = len(self._gists) > 2 * len(self.gists)
+        if not self._stale or is_far or time.monotonic() > self._shown_at + SHOWN_EVERY:
             stood = self.is_whole, self.standing
             self.is_whole, self.standing = is_whole, standing
             if not self._is_shown or stood != (is_whole, standing):

@@ -5,7 +5,7 @@
 const PARTS = ["state", "pausing", "notices", "needing", "picks", "shown", "wall-title", "pages"];
 const dialog = document.getElementById("large");
 const wall = document.getElementById("wall");
-let wanted = 0;
+let wanted = 0, taken = 0;
 
 async function fetched(address, how) {
   const answer = await fetch(address, { credentials: "same-origin", ...how });
@@ -54,7 +54,10 @@ async function refresh(address = location.href) {
   const plain = new URL(address, location.href);
   plain.searchParams.delete("said");
   const fresh = await fetched(plain);
-  if (mine === wanted) take(fresh);
+  // Answers may overtake each other, and what was asked for may be another page by now.
+  if (mine <= taken || address !== location.href) return;
+  taken = mine;
+  take(fresh);
 }
 
 function draw(parts) {
@@ -141,7 +144,7 @@ document.addEventListener("submit", (event) => {
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   const body = new URLSearchParams(new FormData(form));
   const said = document.getElementById("said");
-  wanted++;
+  taken = ++wanted;
   fetched(form.action, { method: "POST", body })
     .then((fresh) => {
       dialog.close();
