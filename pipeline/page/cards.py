@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from pipeline.core.columns import parsed
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.plan import NEEDS_A_PERSON, family, take_of
 from pipeline.core.states import shown, state_of
@@ -37,6 +38,8 @@ class Card:
     at: datetime
     #: How many takes of its row there are.
     takes: int = 1
+    #: Its present prompt, if it is another one than was sent.
+    now: str = ""
     #: How often the page asked for the row so far: whoever asks once more must know it.
     again: int = 0
     #: What one more making of it costs, as listed.
@@ -143,6 +146,7 @@ def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None)
     endpoint = view.rules.provider.endpoints.get(one.endpoint)
     return replace(
         card,
+        now=_prompt_now(card, known),
         again=known.again,
         price=(endpoint.credits or 0) if endpoint else 0,
         may_make_again=is_current and card.family in REMAKABLE,
@@ -151,6 +155,11 @@ def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None)
         needs=card.family in NEEDS_A_PERSON and not dismissed,
         dismissed=dismissed,
     )
+
+
+def _prompt_now(card: Card, known: KnownRow) -> str:
+    now = parsed(known.inputs).get("prompt", "") if card.family == "edited" else ""
+    return "" if now == card.shown.prompt else now
 
 
 def _is_dismissed(job: Job | None) -> bool:
@@ -165,7 +174,7 @@ def gist_of(card: Card) -> Gist:
     """What of the card is kept."""
     one, saved = card.shown, card.saved
     looked_at = (one.name, one.row_id, one.task_id, one.note, one.endpoint, *one.inputs.values())
-    words = " ".join(looked_at)
+    words = " ".join((*looked_at, card.now))
     ways = card.may_make_again, card.may_retry, card.is_asked, card.needs, card.dismissed
     asked = card.job.asked if card.job else 0
     return Gist(

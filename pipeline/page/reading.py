@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from pipeline import wiring
@@ -31,8 +32,9 @@ class Reading:
         self._campaign = campaign
         self._sheet: Sheet | None = None
         self._seen: object = None
-        self._read_at = 0.0
-        self._has_read = False
+        self._read_at = -GOOGLE_EVERY
+        #: Why it could not be read the last time, in a sentence; empty if it could.
+        self.trouble = ""
         #: The grid, and the places in it of each id that stands there.
         self._found: tuple[Grid, Mapping[str, Sequence[int]]] = (), {}
 
@@ -63,21 +65,20 @@ class Reading:
         source, now = self._campaign.settings.source, time.monotonic()
         try:
             if isinstance(source, GoogleSource):
-                if self._has_read and now - self._read_at < GOOGLE_EVERY:
+                if now - self._read_at < GOOGLE_EVERY:
                     return None
                 seen: object = now
-            else:
-                stat = source.stat()
-                seen = stat.st_mtime_ns, stat.st_size, stat.st_ino
-            if seen == self._seen:
+            elif (seen := _version(source)) == self._seen and seen:
+                self.trouble = ""
                 return None
             self._read_at = now
             if self._sheet is None:
                 self._sheet = wiring.open_sheet(self._campaign.settings, self._campaign.store)
             grid = self._sheet.read()
-        except (PromptsheetError, OSError):
+        except PromptsheetError as error:
+            self.trouble = str(error)
             return None
-        self._seen, self._has_read = seen, True
+        self._seen, self.trouble = seen, ""
         return grid
 
     def _places(self, grid: Grid) -> dict[str, list[int]]:
@@ -89,3 +90,12 @@ class Reading:
             if row_id := columns.cell(grid[at], "row_id").strip():
                 places[row_id].append(at)
         return dict(places)
+
+
+def _version(file: Path) -> object:
+    """Another one whenever somebody wrote the file; None if it is out of reach."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -16,7 +16,13 @@ from urllib.parse import urlencode, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 
 from pipeline.core.errors import StoreError
 from pipeline.gallery import TEMPLATES, spoken
@@ -148,6 +154,9 @@ class Views:
 
     async def enter(self, request: Request) -> Response:
         """A link that works once."""
+        if self._gate.visitor(request.cookies):
+            # Whoever is in already needs no key: the link stays good for somebody else.
+            return RedirectResponse("/", 303)
         if wait := self._gate.wait_of(request):
             return self._door_is_shut(wait)
         if self._gate.opens(request.path_params["code"]):

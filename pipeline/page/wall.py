@@ -79,6 +79,8 @@ class Standing:
     budget: int | None = None
     paused: bool = False
     hold: str = ""
+    #: Why the sheet could not be read just now; empty if it could.
+    trouble: str = ""
     #: Since when a run is at work on the sheet; None if none is.
     running_since: datetime | None = None
 
@@ -321,6 +323,7 @@ class Wall:
             budget=limits.per_day,
             paused=record.paused,
             hold="" if record.paused else record.hold,
+            trouble=self._reading.trouble,
             running_since=lease.since if lease and alive else None,
         )
 

@@ -154,6 +154,17 @@ def paths(house: House) -> list[tuple[str, str]]:
     return found
 
 
+def test_who_is_in_already_does_not_use_up_a_link(house: House) -> None:
+    link = house.gate.link("").removeprefix("http://")
+    with house.visitor() as client:
+        told = [client.get(link).headers["location"] for _ in range(2)]
+    with house.stranger() as first, house.stranger() as second:
+        let_in, kept_out = first.get(link), second.get(link)
+
+    assert told == ["/", "/"]
+    assert (let_in.status_code, kept_out.status_code) == (303, 403)
+
+
 def test_without_the_cookie_nothing_is_shown_and_nothing_is_done(house: House) -> None:
     with house.stranger(headers={"Origin": house.address}) as client:
         told = {(m, p): client.request(m, p).status_code for m, p in paths(house)}
@@ -382,6 +393,18 @@ def test_make_again_counts_once_for_what_the_page_showed(house: House) -> None:
     assert house.store.again(house.campaign.key) == {DONE: 1}
 
 
+def test_an_edited_row_shows_what_its_sheet_says_now_and_is_found_by_it(house: House) -> None:
+    store, key = house.store, house.campaign.key
+    store.note(key, [KnownRow(DONE, canonical({"prompt": "a wolf"}), 1, since=wiring.now())])
+    with house.visitor() as client:
+        large = client.get(f"/row/1/{DONE}/1").text
+        pages = [client.get(f"/?q={word}").text for word in ("wolf", "fox")]
+
+    assert re.search(r"Now in the sheet:</span>\s*<span[^>]*>a wolf<", large)
+    assert "a fox" in large
+    assert [page.count('<li class="card') for page in pages] == [1, 1]
+
+
 def test_retry_asks_for_one_more_attempt_and_for_what_may_be_paid_only_who_was_told(
     house: House,
 ) -> None:
@@ -538,12 +561,17 @@ def test_pause_and_resume_are_those_of_the_commands(house: House) -> None:
         assert not house.store.sheet(house.campaign.key).paused
 
 
-def test_the_sheet_need_not_be_there(house: House) -> None:
-    (house.folder / "prompts.csv").unlink()
+def test_the_sheet_need_not_be_there_and_where_it_is_not_that_is_said(house: House) -> None:
+    sheet = house.folder / "prompts.csv"
+    sheet.rename(house.folder / "away.csv")
     with house.visitor() as client:
         page = client.get("/").text
         assert "a fox" in page
+        assert "prompts.csv is not there." in page
         assert house.press(client, "again", again="0") == "changed"
+        (house.folder / "away.csv").rename(sheet)
+        assert house.press(client, "again", again="0") == "again"
+        assert "is not there" not in client.get("/").text
 
 
 def test_a_store_that_is_locked_is_said_and_nothing_is_done(house: House) -> None:
