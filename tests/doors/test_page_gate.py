@@ -552,6 +552,21 @@ def test_a_row_that_moves_in_its_sheet_is_found_by_its_new_number(house: House) 
     assert [card.shown.line for card in wall.row(DONE)] == [54]
 
 
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("status=copy", "No row is “copy”."),
+        ("q=zebra", "No row has “zebra” in it."),
+        ("status=done&q=zebra", "No row is “done” and has “zebra” in it."),
+    ],
+)
+def test_where_nothing_is_found_it_says_what_was_looked_for(
+    house: House, asked: str, sentence: str
+) -> None:
+    with house.visitor() as client:
+        assert sentence in client.get(f"/?{asked}").text
+
+
 def test_pause_and_resume_are_those_of_the_commands(house: House) -> None:
     with house.visitor() as client:
         form = {"csrf": house.csrf(client)}
