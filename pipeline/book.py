@@ -16,7 +16,7 @@ from pipeline.core import cells
 from pipeline.core.columns import Columns, Header, believed, check_header, parsed, read_header
 from pipeline.core.endpoint import submission
 from pipeline.core.identity import made_by_us, match, match_by_id_alone, new_id
-from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
+from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State, patched
 from pipeline.core.plan import (
     AT_REST,
     NEEDS_A_PERSON,
@@ -108,6 +108,8 @@ class Book:
         self._inputs: tuple[str, ...] = ()
         self._names: dict[str, str] = {}
         self._grid: Grid = ()
+        #: What was to be changed in it.
+        self._changing: Patch = {}
         self.looked_at: datetime | None = None
 
     def look(self) -> Plan:
@@ -128,6 +130,8 @@ class Book:
         began = self._now()
         self._telling = []
         grid = self.sheet.write(self._patch_for)
+        if self._is_as_written(grid):
+            self._grid, self._untrue = grid, set()
         self.lags = [(self._now() - ended).total_seconds() for ended in self._telling]
         if grid is not self._grid:
             columns = self._take_in(grid)
@@ -226,9 +230,19 @@ class Book:
 
     def _patch_for(self, grid: Grid) -> Patch:
         columns = self._take_in(grid)
-        patch = self._patch(grid, columns)
-        self._untrue = {at for at, _ in patch}
-        return patch
+        self._changing = self._patch(grid, columns)
+        self._untrue = {at for at, _ in self._changing}
+        return self._changing
+
+    def _is_as_written(self, grid: Grid) -> bool:
+        """Whether a reading is the last one with our changes and no others, ids not among them.
+
+        Then every row is where it was, and stands as the plan says.
+        """
+        ids = self._columns.index.get("row_id")
+        if any(place == 0 or at == ids for place, at in self._changing):
+            return False
+        return grid == patched(self._grid, self._changing)
 
     def _patch(self, grid: Grid, columns: Columns) -> Patch:
         lines = self.plan.lines
@@ -310,8 +324,7 @@ class Book:
         ready = [line for line in self.plan.to_send if line.confirmed and line.take]
         new = [self._key_of(line) for line in ready if line.job is None]
         if new:
-            self.store.add(new)
-            self.known.jobs.update({key: Job(key, made_at=self._now()) for key in new})
+            self.known.write_down(new)
         for line in ready:
             if line.job is not None and line.asked > line.job.asked:
                 self.store.ask(line.job.key, line.asked)

@@ -101,11 +101,13 @@ class Poller:
         if not attempt.task_id or attempt.task_id in self._open:
             return
         now = self._now()
-        if self._is_late(attempt):
-            next_at = (attempt.asked_at or now - self._interval(attempt)) + self._interval(attempt)
+        if self._is_late(attempt, now):
+            interval = self._interval(attempt, now)
+            next_at = (attempt.asked_at or now - interval) + interval
         else:
-            next_at = now if soon else self._next_at(attempt)
-        self._open[attempt.task_id] = Open(key, attempt, next_at, now)
+            next_at = now if soon else self._next_at(attempt, now)
+        news_at = now + self._pace.write_every
+        self._open[attempt.task_id] = Open(key, attempt, next_at, news_at)
 
     def ended(self, attempt: Attempt) -> None:
         """Others were told how it ended: it need not be asked after any more."""
@@ -145,6 +147,7 @@ class Poller:
         """Ask one question: whether the API answered."""
         provider = self._book.rules.provider
         async with gate:
+            asked_at = self._now()
             try:
                 response = await self._wire.ask(request, WITHIN)
             except WireError as e:
@@ -160,24 +163,24 @@ class Poller:
             log.info("%s spoke of task %s, which nobody asked after", provider.title, task)
         if response.status >= 500:
             self.trouble = f"{provider.title} has trouble (HTTP {response.status})."
-        await self._take_in(answers, asked)
+        await self._take_in(answers, asked, asked_at)
         return response.status < 500
 
-    async def _take_in(self, answers: Answers, asked: dict[str, Open]) -> None:
+    async def _take_in(self, answers: Answers, asked: dict[str, Open], asked_at: datetime) -> None:
         self._alone |= frozenset(answers.missing)
         if answers.stop:
             self._stopped = True
             self._sender.end(Stop(answers.stop, True))
         wait = timedelta(seconds=answers.pause)
-        late = [(o.key, o.attempt.number) for o in asked.values() if self._is_late(o.attempt)]
+        now = self._now()
+        late = [(o.key, o.attempt.number) for o in asked.values() if self._is_late(o.attempt, now)]
         if late:
             await self._clerk.do(self._book.store.asked, late)
         for task, one in asked.items():
             event = answers.events.get(task)
             if isinstance(event, Succeeded):
-                # It had ended when its time to be asked after had come.
-                self._learn(one.attempt.endpoint, one.next_at - one.attempt.sent_at)
-            one.next_at = max(self._next_at(one.attempt), self._now() + wait)
+                self._learn(one.attempt.endpoint, asked_at - one.attempt.sent_at)
+            one.next_at = max(self._next_at(one.attempt, asked_at), now + wait)
             # Others may have been told how it ended while this answer was on its way.
             if event and task in self._open and self._is_news(one, event):
                 self._heard.append((one, Fact(one.key, one.attempt.number, event)))
@@ -199,9 +202,10 @@ class Poller:
 
     def _learn(self, endpoint: str, took: timedelta) -> None:
         if self._usual.learn(endpoint, took):
+            now = self._now()
             for one in self._open.values():
                 if one.attempt.endpoint == endpoint:
-                    one.next_at = min(one.next_at, self._next_at(one.attempt))
+                    one.next_at = min(one.next_at, self._next_at(one.attempt, now))
 
     def _is_news(self, one: Open, event: Event) -> bool:
         """Whether to record it: a percentage no more often than the sheet is written."""
@@ -213,17 +217,17 @@ class Poller:
         one.news_at = now + self._pace.write_every
         return True
 
-    def _is_late(self, attempt: Attempt) -> bool:
-        return self._now() - attempt.sent_at > self._pace.give_up_after
+    def _is_late(self, attempt: Attempt, now: datetime) -> bool:
+        return now - attempt.sent_at > self._pace.give_up_after
 
-    def _next_at(self, attempt: Attempt) -> datetime:
+    def _next_at(self, attempt: Attempt, now: datetime) -> datetime:
         """When to ask after it next: also when the quickest of its kind have ended.
 
         Of a task that the API calls back about this is a net for calls that were lost: seldom, but
         as often as of any other once it takes longer than tasks of its kind do.
         """
-        now, interval = self._now(), self._interval(attempt)
-        if self._is_late(attempt):
+        interval = self._interval(attempt, now)
+        if self._is_late(attempt, now):
             return now + interval
         if not attempt.hook:
             quickest = self._usual.quickest(attempt.endpoint)
@@ -234,9 +238,9 @@ class Poller:
             return now + interval * SELDOM
         return max(now + interval, min(now + interval * SELDOM, attempt.sent_at + usual * LONGER))
 
-    def _interval(self, attempt: Attempt) -> timedelta:
+    def _interval(self, attempt: Attempt, now: datetime) -> timedelta:
         """The wait between two questions: an overdue task is asked after ever less often."""
-        late = self._now() - attempt.sent_at - self._pace.give_up_after
+        late = now - attempt.sent_at - self._pace.give_up_after
         if late <= timedelta(0):
             return self._pace.poll_every
         return timedelta(hours=1) if late < timedelta(days=1) else timedelta(days=1)

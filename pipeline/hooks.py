@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.campaign import Campaign
 from pipeline.core.errors import ConfigError
@@ -31,6 +30,7 @@ MOST_BYTES: Final = 1_000_000
 BODY_WITHIN: Final = 5.0
 
 _TAKEN = PlainTextResponse("OK")
+_NOT_POSTED = PlainTextResponse("Method Not Allowed", 405, {"allow": "POST"})
 # Word for word what any address gets that is not there.
 _UNKNOWN = PlainTextResponse("Not Found", 404)
 # What is left of an unread body is not waited for.
@@ -71,19 +71,28 @@ class Hooks:
         self._intakes: dict[Store, Intake] = {}
         self._doors = self._made(campaigns)
 
-    @property
-    def route(self) -> Route:
-        """Where they come in; nothing of an address but its last part is looked at."""
-        return Route(f"{PATH}{{token}}", self, methods=["POST"])
+    def before(self, app: ASGIApp) -> ASGIApp:
+        """The app, with the API's calls taken in before it is asked: they come by the thousand."""
+
+        async def first(scope: Scope, receive: Receive, send: Send) -> None:
+            token = _token(scope["path"]) if scope["type"] == "http" else ""
+            if not token:
+                await app(scope, receive, send)
+            elif scope["method"] != "POST":
+                await _NOT_POSTED(scope, receive, send)
+            else:
+                await self._answer(token, scope, receive, send)
+
+        return first
 
     async def close(self) -> None:
         """Finish what has come in."""
         for intake in self._intakes.values():
             await intake.close()
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._take(scope, receive)
+            await self._take(token, scope, receive)
             response: Response = _TAKEN
         except Refused as refused:
             why = str(refused)
@@ -96,10 +105,9 @@ class Hooks:
             return
         await response(scope, receive, send)
 
-    async def _take(self, scope: Scope, receive: Receive) -> None:
+    async def _take(self, token: str, scope: Scope, receive: Receive) -> None:
         """Return once the call is on disk. Raises Refused or _Left."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        token = scope["path_params"]["token"]
         body = await _body(headers.get("content-length", ""), receive)
         # All of them are tried, whatever comes of the first.
         doors = [door for door in self._doors if door.proofs.are_met(token, headers, body)]
@@ -134,6 +142,12 @@ class Hooks:
                 doors[same] = _Door(intake, Proofs(settings.provider.webhook, secrets, api_key), {})
             doors[same].campaigns[one.key] = one
         return list(doors.values())
+
+
+def _token(path: str) -> str:
+    """The hook token that an address ends in; empty where it is no address for calls."""
+    token = path.removeprefix(PATH) if path.startswith(PATH) else ""
+    return "" if "/" in token else token
 
 
 async def _body(length: str, receive: Receive) -> bytes:

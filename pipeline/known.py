@@ -169,6 +169,13 @@ class Known:
             self._store.update_sheet(self.key, hold=sentence)
             self.record = replace(self.record, hold=sentence)
 
+    def write_down(self, keys: Collection[JobKey]) -> None:
+        """Have a job for each of these, and know of it."""
+        before, after = self._store.add(keys)[self.key]
+        self.jobs.update({key: Job(key, made_at=self._now()) for key in keys})
+        if before == self.cursor:
+            self.cursor = after
+
     def take_over(self, facts: Sequence[Fact], turn: Turn) -> None:
         """Know what a turn has made of the jobs.
 

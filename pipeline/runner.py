@@ -273,12 +273,14 @@ class Runner:
                 self._keeper.keep(key, attempt.number, urls, self._book.name_of(key))
 
     async def _poll(self) -> None:
+        every = min(self._pace.poll_every.total_seconds() / 10, 0.5)
         while True:
+            began = time.monotonic()
             await self._poller.round()
             if self._book.known.is_called:
                 self._overhear(await self._clerk.do(self._book.known.overheard))
             self._news.set()
-            await asyncio.sleep(min(self._pace.poll_every.total_seconds() / 10, 0.5))
+            await asyncio.sleep(max(every - (time.monotonic() - began), 0.01))
 
     async def _renew(self) -> None:
         while True:

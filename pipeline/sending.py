@@ -10,8 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -33,6 +32,8 @@ REACH_TRIES = 8
 HASTY_TRIES = 3
 #: Seconds that what is on disk as sent may wait for a place in the air; then it was not sent.
 SOON = 0.5
+#: Seconds between two turns, so that many rows share a commit: alone it costs as much as ten rows.
+GATHERING = 0.015
 #: Over this share of at least so many outcomes failed: something is wrong with all of them.
 FAILED_SHARE, FAILED_LEAST = 0.3, 20
 
@@ -103,9 +104,10 @@ class Sender:
         self._postponed: set[JobKey] = set()
         self._answers: list[tuple[Sending, Verdict]] = []
         self._air: set[asyncio.Task[None]] = set()
-        self._places = asyncio.Semaphore(pace.concurrency)
+        #: On disk as sent, without a place in the air so far, and until when they wait for one.
+        self._ready: deque[tuple[float, Sending]] = deque()
         #: Seconds that a turn takes, and an answer, lately.
-        self._turn_took, self._answer_took = 0.0, 1.0
+        self._turn_took, self._answer_took = 0.0, 0.0
         self._news = asyncio.Event()
         self._ending = False
         self._turning = False
@@ -119,7 +121,7 @@ class Sender:
     @property
     def idle(self) -> bool:
         """Whether nothing is in the air or unrecorded, and nothing more may leave for now."""
-        if self._air or self._answers or self._turning:
+        if self._air or self._ready or self._answers or self._turning:
             return False
         full = not self._patient and self._room_in_flight() <= 0
         return full or not self._sendable()
@@ -163,6 +165,7 @@ class Sender:
         """Send until cancelled. What is in the air when `end` was called is still recorded."""
         while True:
             self._news.clear()
+            self._let_leave()
             answers, self._answers = self._answers, []
             lines = self._next_lines()
             if answers or lines:
@@ -171,13 +174,21 @@ class Sender:
                 self._turning = True
                 await self._turn(answers, lines)
                 self._turning = False
+                if self._air:
+                    await asyncio.sleep(GATHERING)
                 continue
-            delay = self._open_at - asyncio.get_running_loop().time()
             try:
-                async with asyncio.timeout(delay if self._queue and delay > 0 else None):
+                async with asyncio.timeout_at(self._next_time()):
                     await self._news.wait()
             except TimeoutError:
                 continue
+
+    def _next_time(self) -> float | None:
+        """When, by the loop's clock, something is to be done although nothing has come."""
+        times = [until for until, _ in self._ready]
+        if self._queue and self._open_at > asyncio.get_running_loop().time():
+            times.append(self._open_at)
+        return min(times, default=None)
 
     async def drain(self) -> None:
         """Record what is in the air although the pass has ended badly: an answer is not lost.
@@ -185,6 +196,7 @@ class Sender:
         Where the store takes nothing, the answers go to its rescue file.
         """
         self.end()
+        self._let_leave()
         if self._air:
             await asyncio.wait(self._air)
         if facts := [Fact(s.key, s.attempt.number, v.event) for s, v in self._answers]:
@@ -199,12 +211,12 @@ class Sender:
         if trouble:
             self.broken = True
             self.end(Stop(str(trouble), True))
+        until = asyncio.get_running_loop().time() + SOON
         for sending in begun:
             self.sent += 1
             self.at_work[sending.key, sending.attempt.number] = sending.attempt.sent_at
-            task = asyncio.create_task(self._submit(sending), name=str(sending.key))
-            self._air.add(task)
-            task.add_done_callback(self._landed)
+            self._ready.append((until, sending))
+        self._let_leave()
         for line, why in refused:
             await self._refused(line, why)
         for sending, told in answers:
@@ -233,26 +245,40 @@ class Sender:
             return trouble
         return None
 
+    def _let_leave(self) -> None:
+        """Give the places in the air that are free to what is on disk as sent, or take it back."""
+        now = asyncio.get_running_loop().time()
+        why = "the sending was stopped before it could leave"
+        is_open = not self._ending and now >= self._quiet_until
+        while self._ready and is_open and len(self._air) < self._pace.concurrency:
+            _, sending = self._ready.popleft()
+            task = asyncio.create_task(self._submit(sending))
+            self._air.add(task)
+            task.add_done_callback(self._landed)
+        while self._ready and not (is_open and now < self._ready[0][0]):
+            if is_open:
+                why = "no answer came in time to make room for it"
+            _, sending = self._ready.popleft()
+            self._answered(sending, Verdict(Postponed(why)))
+
     def _landed(self, task: asyncio.Task[None]) -> None:
         self._air.discard(task)
+        self._let_leave()
         self._news.set()
 
     async def _submit(self, sending: Sending) -> None:
         """Send once; whatever comes of it is one verdict."""
         provider = self._book.rules.provider
         endpoint = provider.endpoints[sending.line.endpoint]
+        began = time.monotonic()
         try:
-            async with self._place_in_the_air():
-                began = time.monotonic()
-                left = (sending.attempt.deadline - self._now()).total_seconds()
-                if left <= 0:
-                    raise NotSent("its time was over before it could leave")
-                response = await self._wire.submit(sending.request, left)
-                self._answer_took = _lately(self._answer_took, time.monotonic() - began)
+            left = (sending.attempt.deadline - self._now()).total_seconds()
+            if left <= 0:
+                raise NotSent("its time was over before it could leave")
+            response = await self._wire.submit(sending.request, left)
+            self._answer_took = _lately(self._answer_took, time.monotonic() - began)
             told = verdict(provider, endpoint, response, self._now())
             self._unreached, self.trouble = 0, ""
-        except _NoPlaceError as e:
-            told = Verdict(Postponed(str(e)))
         except NotSent as e:
             told = Verdict(Postponed(str(e)))
             self._back_off(str(e))
@@ -264,23 +290,11 @@ class Sender:
         except Exception as e:  # whatever it was, it may have been taken
             log.exception("a submission ended in an unforeseen way")
             told = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
+        self._answered(sending, told)
+
+    def _answered(self, sending: Sending, told: Verdict) -> None:
         self._answers.append((sending, told))
         self._learn(sending, told)
-
-    @asynccontextmanager
-    async def _place_in_the_air(self) -> AsyncIterator[None]:
-        """One of as many as may be in the air. Raises _NoPlaceError: nothing left meanwhile."""
-        try:
-            async with asyncio.timeout(SOON) if self._places.locked() else nullcontext():
-                await self._places.acquire()
-        except TimeoutError:
-            raise _NoPlaceError("no answer came in time to make room for it") from None
-        try:
-            if self._ending or asyncio.get_running_loop().time() < self._quiet_until:
-                raise _NoPlaceError("the sending was stopped before it could leave")
-            yield
-        finally:
-            self._places.release()
 
     def _learn(self, sending: Sending, told: Verdict) -> None:
         """What one answer means for all that follow."""
@@ -354,7 +368,7 @@ class Sender:
         if not self._sendable() or asyncio.get_running_loop().time() < self._open_at:
             return []
         room = min(
-            self._pace.concurrency + self._landing() - len(self._air),
+            self._pace.concurrency + self._landing() - len(self._air) - len(self._ready),
             self._room_in_flight(),
             self._room_by_limit(),
         )
@@ -362,17 +376,21 @@ class Sender:
             # While the first refusals are all there is, no sixth is sent before the five are known.
             refused = len(self._refusals)
             doubtful = refused if refused < self._pace.stop_after else 0
-            room = min(room, self._pace.stop_after - len(self._air) - doubtful)
+            unknown = len(self._air) + len(self._ready)
+            room = min(room, self._pace.stop_after - unknown - doubtful)
         return [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
 
     def _landing(self) -> int:
-        """How many of those in the air will have been answered when a turn is on disk.
+        """How many of those in the air may have been answered when the next turn is on disk.
 
-        As many more are begun, so that no place stays empty for the length of a commit.
+        As many more are begun, so that no place stays empty for the length of a commit. Answers
+        come in bursts, so twice as many as come in that time; where an API takes seconds to answer
+        these are none or a few.
         """
         if not self._accepted:
             return 0
-        return int(self._pace.concurrency * min(self._turn_took / self._answer_took, 0.5))
+        share = 2 * (self._turn_took + GATHERING) / self._answer_took
+        return int(self._pace.concurrency * min(share, 1.0))
 
     def _room_in_flight(self) -> int:
         young = self._now() - self._pace.give_up_after
@@ -380,12 +398,8 @@ class Sender:
         return self._pace.in_flight - at_work
 
 
-class _NoPlaceError(Exception):
-    """What is on disk as sent did not leave, and is not the API's to answer for."""
-
-
 def _lately(before: float, seconds: float) -> float:
-    return before + (seconds - before) / 8
+    return before + (seconds - before) / 8 if before else seconds
 
 
 def _kept(store: Store, facts: list[Fact]) -> None:

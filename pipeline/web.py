@@ -40,12 +40,12 @@ def app(
         await hooks.close()
 
     routes = [
-        hooks.route,
         Route("/healthz", _Health(campaigns).answer, methods=["GET"]),
         *([metrics] if metrics else []),
         *page,
     ]
-    served = Starlette(routes=routes, lifespan=living, middleware=_believing(campaigns))
+    before = [*_believing(campaigns), Middleware(hooks.before)]
+    served = Starlette(routes=routes, lifespan=living, middleware=before)
     served.state.tally = hooks.tally
     return served
 

@@ -7,7 +7,7 @@ pass, and a sheet that already says the truth is not written at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from pipeline.core import notes
@@ -16,6 +16,8 @@ from pipeline.core.model import Attempt, Grid, Job, Patch, State
 from pipeline.core.plan import Line
 from pipeline.core.states import shown
 
+#: What a cell says of a job and the attempt of it that people see.
+Says = Callable[[Job, Attempt], str]
 #: Where a word of ours may stand in a line that is no row; a number may be somebody's total.
 ASTRAY = tuple(name for name in OURS if name not in ("credits", "progress", PREVIEW))
 
@@ -45,11 +47,12 @@ def patch(
             cells[0, width] = columns.title(name)
             width += 1
     ours = [(name, places[name]) for name in OURS if name in places and name != PREVIEW]
+    names = [name for name, _ in ours]
     for line in lines:
         if line.foreign:
             continue
         row = grid[line.seen.place]
-        truth = cells_of(line)
+        truth = cells_of(line, names)
         differing = {
             (line.seen.place, at): says
             for name, at in ours
@@ -95,7 +98,7 @@ def _strays(
     for job in jobs:
         truths.add(("row_id", job.key.row_id))
         for attempt in job.attempts:
-            truths.update(_results_of(attempt).items())
+            truths.update((name, says(job, attempt)) for name, says in _OF_RESULT.items())
     return {
         (place, at): ""
         for place, name, at in found
@@ -104,38 +107,52 @@ def _strays(
     }
 
 
-def cells_of(line: Line) -> dict[str, str]:
-    """What our cells of the row should say, by column name."""
+def cells_of(line: Line, names: Iterable[str] = OURS) -> dict[str, str]:
+    """What our cells of the row should say, by column name: those of `names` that say anything."""
     cells = {"row_id": line.seen.row_id, "status": line.status, "note": notes.as_text(line.note)}
-    attempt = shown(line.job) if line.job else None
-    if line.job is None or attempt is None or attempt.state is State.RETURNED:
+    job, attempt = line.job, shown(line.job) if line.job else None
+    if job is None or attempt is None or attempt.state is State.RETURNED:
         return cells
-    result = attempt.result
+    return cells | {name: _SAYS[name](job, attempt) for name in names if name in _SAYS}
+
+
+def _files(job: Job, attempt: Attempt) -> str:
+    return "\n".join(job.files[url] for url in attempt.result.urls if url in job.files)
+
+
+def _credits(job: Job, attempt: Attempt) -> str:
+    if attempt.state is State.FAILED and not attempt.task_id:
+        return "0"
+    return str(attempt.price if attempt.reported is None else attempt.reported)
+
+
+def _progress(job: Job, attempt: Attempt) -> str:
     # The last progress heard is seldom the last there was.
     progress = 100 if attempt.state is State.SUCCEEDED else attempt.progress
-    cells |= _results_of(attempt)
-    cells |= {
-        "files": "\n".join(line.job.files[url] for url in result.urls if url in line.job.files),
-        "credits": str(attempt.price if attempt.reported is None else attempt.reported),
-        "progress": f"{progress}%" if progress is not None else "",
-        "submitted_at": _moment(attempt.sent_at),
-        "finished_at": _moment(attempt.ended_at),
-    }
-    if attempt.state is State.FAILED and not attempt.task_id:
-        cells["credits"] = "0"
-    return cells
+    return f"{progress}%" if progress is not None else ""
 
 
-def _results_of(attempt: Attempt) -> dict[str, str]:
-    result = attempt.result
-    cells = {
-        "task_id": notes.as_text(attempt.task_id),
-        "image_urls": "\n".join(result.urls),
-        "grid_url": result.grid_url,
-        "text": notes.as_text(result.text),
-    }
-    return cells | {f"image_{n}": url for n, url in enumerate(result.urls[:4], start=1)}
+def _nth_url(number: int) -> Says:
+    return lambda job, attempt: next(iter(attempt.result.urls[number - 1 : number]), "")
 
 
 def _moment(at: datetime | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+#: What a cell says of the attempt that people see: first what the API delivered.
+_OF_RESULT: Mapping[str, Says] = {
+    "task_id": lambda job, attempt: notes.as_text(attempt.task_id),
+    "image_urls": lambda job, attempt: "\n".join(attempt.result.urls),
+    "grid_url": lambda job, attempt: attempt.result.grid_url,
+    "text": lambda job, attempt: notes.as_text(attempt.result.text),
+    **{f"image_{number}": _nth_url(number) for number in range(1, 5)},
+}
+_SAYS: Mapping[str, Says] = {
+    **_OF_RESULT,
+    "files": _files,
+    "credits": _credits,
+    "progress": _progress,
+    "submitted_at": lambda job, attempt: _moment(attempt.sent_at),
+    "finished_at": lambda job, attempt: _moment(attempt.ended_at),
+}

@@ -177,10 +177,13 @@ def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
     same = known.inputs == row.inputs
     raised = take == known.first_take + 1
     released = raised or (seen.standing is Standing.COPY and not same)
+    standing = Standing.ROW if released else seen.standing
+    if same and (standing, row.others) == (known.standing, known.others):
+        return known
     return replace(
         known,
         inputs=row.inputs,
-        standing=Standing.ROW if released else seen.standing,
+        standing=standing,
         since=known.since if same else since,
         others=row.others,
     )

@@ -21,6 +21,16 @@ Grid = tuple[tuple[str, ...], ...]
 Patch = Mapping[tuple[int, int], str]
 
 
+def patched(grid: Grid, patch: Patch) -> Grid:
+    """The grid with these cells changed; a row grows as far as its cells need."""
+    rows: dict[int, list[str]] = {}
+    for (place, at), text in patch.items():
+        row = rows.setdefault(place, list(grid[place]) if place < len(grid) else [])
+        row.extend([""] * (at + 1 - len(row)))
+        row[at] = text
+    return tuple(tuple(rows[at]) if at in rows else row for at, row in enumerate(grid))
+
+
 class State(StrEnum):
     """Where one attempt is; `states.TABLE` says what moves it."""
 

@@ -211,25 +211,25 @@ def _judge(
     take = take_of(seen.marked.take, again)
     memory = remembered(seen, take, now)
     memory = _approved(memory, columns.cell(row, "approved"), take)
-    seen = replace(seen, standing=memory.standing)
+    if seen.standing is not memory.standing:
+        seen = replace(seen, standing=memory.standing)
     job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
-    line = Line(seen, memory, "queued", take=take, job=job, name=columns.cell(row, "name").strip())
+    name = columns.cell(row, "name").strip()
     # What has to stand in the cell, so that with what the page asked for it makes the next take.
     next_take = max(max(takes, default=0) + 1 - again, 1)
     state = state_of(job) if job else State.PENDING
-    changed = job is not None and state is State.FAILED and _differs(job, memory.inputs)
+    failed = job.attempts[-1] if job and state is State.FAILED else None
+    changed = failed is not None and _differs(failed, memory.inputs)
     if job is not None and state is not State.PENDING and not changed:
         status, note = standing_of(job, memory.inputs, rules, now, next_take)
-        return replace(line, status=status, note=_joined(note, _on_page(take, again)))
+        note = _joined(note, _on_page(take, again))
+        return Line(seen, memory, status, note, take, job, name=name)
+    line = Line(seen, memory, "queued", _on_page(take, again), take, job, name=name)
     held = _held_back(line, row, columns, takes, rules, now)
     if held is not None:
         return replace(line, status=held[0], note=held[1])
-    return replace(
-        line,
-        note=_on_page(take, again),
-        endpoint=_endpoint_name(memory.inputs, rules),
-        asked=job.asked + changed if job else 1,
-    )
+    asked = job.asked + changed if job else 1
+    return replace(line, endpoint=_endpoint_name(memory.inputs, rules), asked=asked)
 
 
 def _held_back(
@@ -324,8 +324,8 @@ def standing_of(
     attempt = shown(job)
     assert attempt is not None, "only a pending job has no attempt"
     api = rules.provider.title
-    other = over(attempt.columns, inputs) != attempt.inputs
-    sent = parsed(attempt.inputs)
+    other = _differs(attempt, inputs)
+    sent = parsed(attempt.inputs) if other else {}
     match attempt.state:
         case State.SUCCEEDED:
             note = _joined(_second_success(job, attempt), _unsaved(job, attempt, rules, now))
@@ -364,9 +364,9 @@ def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
     return notes.files_missing(missing) if missing and late and rules.saves_files else ""
 
 
-def _differs(job: Job, inputs: str) -> bool:
-    last = job.attempts[-1]
-    return over(last.columns, inputs) != last.inputs
+def _differs(attempt: Attempt, inputs: str) -> bool:
+    """Whether it was made from other inputs, by the columns that counted then."""
+    return inputs != attempt.inputs and over(attempt.columns, inputs) != attempt.inputs
 
 
 def take_of(cell: str, again: int) -> int | None:

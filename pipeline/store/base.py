@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -14,12 +15,15 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
+    JSON,
     Connection,
     Dialect,
     Engine,
     Insert,
+    Select,
     Table,
     bindparam,
+    func,
     literal_column,
     select,
     update,
@@ -67,15 +71,16 @@ class Prepared:
 
     def first(self, connection: Connection, *values: object) -> Sequence[Any] | None:
         """The first row that it finds for these values, as plain values; None if there is none."""
+        return next(iter(self.rows(connection, *values)), None)
+
+    def rows(self, connection: Connection, *values: object) -> Sequence[Sequence[Any]]:
+        """All rows that it finds for these values, as plain values."""
         text, order = self._for(connection.dialect)
         if order is None:
             named = dict(zip(self._names, values, strict=True))
-            return connection.exec_driver_sql(text, named).first()
+            return connection.exec_driver_sql(text, named).all()
         with closing(_sqlite(connection).cursor()) as cursor:
-            found: tuple[Any, ...] | None = cursor.execute(
-                text, tuple([values[at] for at in order])
-            ).fetchone()
-            return found
+            return cursor.execute(text, [values[at] for at in order]).fetchall()
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
         """Its text, and which of the values stands where; None where they are named."""
@@ -88,6 +93,17 @@ class Prepared:
         order = None if places is None else tuple(self._names.index(name) for name in places)
         self._spelled[dialect.name] = compiled.string, order
         return compiled.string, order
+
+
+def one_of(name: str) -> Select[Any]:
+    """The texts that `listed` made one value of, under this name: as many as there are."""
+    return select(func.json_each(bindparam(name, type_=JSON)).table_valued("key").c.key)
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Texts as one value of a prepared statement."""
+    # The keys of an object: what both dialects take apart by the same name.
+    return json.dumps(dict.fromkeys(map(escaped, texts)))
 
 
 def _sqlite(connection: Connection) -> sqlite3.Connection:

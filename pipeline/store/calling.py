@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import NamedTuple
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import select, text
 
 from pipeline.core.model import JobKey
-from pipeline.store.base import Base, chunks
-from pipeline.store.tables import attempts, jobs, sheets
+from pipeline.store.base import Base, Prepared, listed, one_of
+from pipeline.store.tables import attempts, jobs, sheets, unescaped
 
 # Built once: building a statement takes longer than running it.
-_HOOKED = (
+_HOOKED = Prepared(
     select(
         *(attempts.c.hook, sheets.c.key, jobs.c.row_id, jobs.c.take),
         *(attempts.c.number, attempts.c.endpoint, attempts.c.task_id),
     )
     .select_from(attempts.join(jobs).join(sheets))
     # Said in the words of the index, which is only then used.
-    .where(attempts.c.hook.in_(bindparam("hooks", expanding=True)), text("hook <> ''"))
+    .where(attempts.c.hook.in_(one_of("its_hooks")), text("hook <> ''")),
+    "its_hooks",
 )
 
 
@@ -38,10 +39,12 @@ class Calling(Base):
 
     def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:
         """Hook token -> the attempt that was sent with it; without unknown ones."""
-        found = {}
         with self._reading() as connection:
-            for chunk in chunks(sorted(set(hooks))):
-                rows = connection.execute(_HOOKED, {"hooks": chunk})
-                for hook, sheet, row_id, take, *rest in rows:
-                    found[hook] = Hooked(JobKey(sheet, row_id, take), *rest)
-        return found
+            rows = _HOOKED.rows(connection, listed(hooks))
+        return {
+            hook: Hooked(
+                JobKey(unescaped(sheet), unescaped(row_id), take),
+                *(number, unescaped(endpoint), unescaped(task_id)),
+            )
+            for hook, sheet, row_id, take, number, endpoint, task_id in rows
+        }

@@ -35,7 +35,17 @@ from pipeline.store.base import (
     upsert,
 )
 from pipeline.store.facts import result_fields, to_result, told_to_people
-from pipeline.store.tables import attempts, escaped, events, files, jobs, sheets, to_number
+from pipeline.store.tables import (
+    attempts,
+    escaped,
+    events,
+    files,
+    from_number,
+    jobs,
+    sheets,
+    to_number,
+    unescaped,
+)
 
 #: Job (its number inside the store), attempt, moment, kind and body of one line of history.
 HistoryValues = tuple[int, int, int | None, str, str]
@@ -87,10 +97,10 @@ def _questions(*where: ColumnElement[bool]) -> _Questions:
 
 
 _HERE = jobs.c.sheet == bindparam("sheet")
-#: The jobs of some rows of a sheet; `among` says what to ask with.
-SOME = and_(_HERE, jobs.c.row_id.in_(bindparam("ids", expanding=True)))
+#: The jobs of some rows of a sheet; `_among` says what to ask with.
+_SOME = and_(_HERE, jobs.c.row_id.in_(bindparam("ids", expanding=True)))
 _ALL_JOBS = _questions(_HERE)
-_SOME_JOBS = _questions(SOME)
+_SOME_JOBS = _questions(_SOME)
 
 
 class Jobs(Base):
@@ -127,14 +137,19 @@ class Jobs(Base):
         """The job, if there is one for this take."""
         return self.jobs(key.sheet, [key]).get(key)
 
-    def add(self, keys: Iterable[JobKey]) -> None:
-        """Write down these jobs; those that are there stay as they are."""
+    def add(self, keys: Iterable[JobKey]) -> dict[str, tuple[int, int]]:
+        """Write down these jobs; those that are there stay as they are.
+
+        Returned is, by sheet, its `moved` before and after.
+        """
         by_sheet = defaultdict(list)
         for key in keys:
             by_sheet[key.sheet].append(key)
         with self._writing() as connection:
-            for sheet in sorted(by_sheet):
-                _add(connection, sheet, by_sheet[sheet], self._now())
+            return {
+                sheet: _add(connection, sheet, by_sheet[sheet], self._now())
+                for sheet in sorted(by_sheet)
+            }
 
     def ask(self, key: JobKey, asked: int) -> bool:
         """Let the job have `asked` attempts: whether it had one less until now."""
@@ -271,14 +286,14 @@ def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:
     wanted = set(keys)
     return {
         number: job
-        for about in among(connection, wanted)
+        for about in _among(connection, wanted)
         for number, job in _load(connection, _SOME_JOBS, about).items()
         if job.key in wanted
     }
 
 
-def among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str, object]]:
-    """What to ask SOME with, for the jobs of these keys (and other takes of their rows)."""
+def _among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str, object]]:
+    """What to ask _SOME with, for the jobs of these keys (and other takes of their rows)."""
     by_sheet = defaultdict(set)
     for key in keys:
         by_sheet[key.sheet].add(key.row_id)
@@ -332,8 +347,32 @@ def from_columns(fields: list[Any]) -> Attempt:
     """An attempt from its columns, in the order of ATTEMPT; the list is used up."""
     fields[_STATE] = _STATES[fields[_STATE]]
     fields[_COLUMNS] = _columns(fields[_COLUMNS])
-    fields[_RESULT] = to_result(_decoded(fields[_RESULT])) if fields[_RESULT] else _NOTHING
+    fields[_RESULT] = _result(fields[_RESULT])
     return Attempt(*fields)
+
+
+def from_plain(fields: Iterable[Any]) -> Attempt:
+    """An attempt from plain values, in the order of ATTEMPT."""
+    number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
+    progress, result, reason, ended_at, reported, asked_at, hook = after
+    return Attempt(
+        number,
+        _STATES[state],
+        unescaped(inputs),
+        _columns(columns),
+        unescaped(endpoint),
+        price,
+        from_number(sent_at),
+        from_number(deadline),
+        unescaped(task_id),
+        progress,
+        _result(result),
+        unescaped(reason),
+        from_number(ended_at),
+        reported,
+        from_number(asked_at),
+        hook,
+    )
 
 
 def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> HistoryValues:
@@ -351,12 +390,15 @@ def write_history(connection: Connection, lines: Sequence[HistoryValues]) -> Non
     _TOLD.each(connection, lines)
 
 
-def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime) -> None:
+def _add(
+    connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime
+) -> tuple[int, int]:
     number = made(connection, sheet)
     moved = stirred(connection, [number])[number]
     same = {"sheet": number, "asked": 1, "made_at": at, "moved": moved}
     lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
     connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
+    return moved - 1, moved
 
 
 def _moved(connection: Connection, key: JobKey) -> int:
@@ -401,6 +443,10 @@ def _in_order(saved: dict[str, str], tried: Sequence[Attempt]) -> dict[str, str]
         return saved
     urls = [url for one in tried for url in (*one.result.urls, one.result.grid_url)]
     return {url: saved[url] for url in (*urls, *sorted(saved)) if url in saved}
+
+
+def _result(text: str) -> Result:
+    return to_result(_decoded(text)) if text else _NOTHING
 
 
 @lru_cache(maxsize=256)

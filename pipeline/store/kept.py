@@ -6,32 +6,33 @@ changes a job raises that first. So a pass that is alone with its store loads ea
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
-from pipeline.store.base import LockedSheet
+from pipeline.store.base import LockedSheet, Prepared, listed, one_of
 from pipeline.store.budget import CounterName, counters_of
-from pipeline.store.jobs import ATTEMPT, SOME, among, from_columns
-from pipeline.store.tables import attempts, jobs, sheets
+from pipeline.store.jobs import ATTEMPT, from_plain
+from pipeline.store.tables import attempts, jobs, unescaped
 
 #: States after which nothing more is expected to happen.
 _ENDED = (State.SUCCEEDED, State.FAILED)
 
 # Built once: building a statement takes longer than running it.
-_FOUND = (
+_FOUND = Prepared(
     select(
-        *(jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take, jobs.c.asked),
+        *(jobs.c.id, jobs.c.row_id, jobs.c.take, jobs.c.asked),
         *(attempts.c.api_key, attempts.c.run, attempts.c.day, attempts.c.charged),
         *ATTEMPT,
     )
-    .select_from(jobs.join(sheets).outerjoin(attempts))
-    .where(SOME)
-    .order_by(jobs.c.id, attempts.c.number)
+    .select_from(jobs.outerjoin(attempts))
+    .where(jobs.c.sheet == bindparam("its_sheet"), jobs.c.row_id.in_(one_of("its_rows")))
+    .order_by(jobs.c.id, attempts.c.number),
+    *("its_sheet", "its_rows"),
 )
 
 
@@ -108,30 +109,29 @@ def load(
         if name in left and left[name].is_true(sheet):
             known = left[name].jobs
             found |= {key: known[key] for key in keys if key in known}
-    if missing := [key for key in keys if key not in found]:
-        wanted = set(missing)
-        found |= {job.key: job for job in _loaded(connection, missing) if job.key in wanted}
+    for name, sheet in sheets.items():
+        if missing := {key for key in keys if key.sheet == name and key not in found}:
+            jobs = _loaded(connection, name, sheet, {key.row_id for key in missing})
+            found |= {job.key: job for job in jobs if job.key in missing}
     return found
 
 
-def _loaded(connection: Connection, keys: Collection[JobKey]) -> Iterator[KeptJob]:
-    for about in among(connection, keys):
-        job: KeptJob | None = None
-        for number, sheet, row_id, take, asked, *rest in connection.execute(_FOUND, about):
-            if job is None or job.number != number:
-                if job:
-                    yield job
-                job = KeptJob(JobKey(sheet, row_id, take), number, asked)
-            api_key, run, day, charged, *fields = rest
-            if fields[0] is not None:
-                attempt = from_columns(fields)
-                # What was adopted is on no counter.
-                counters = counters_of(api_key, run, day) if api_key else ()
-                job.tried[attempt.number] = KeptAttempt(
-                    attempt, attempt, counters, charged, charged
-                )
-        if job:
-            yield job
+def _loaded(
+    connection: Connection, name: str, sheet: LockedSheet, row_ids: Collection[str]
+) -> Collection[KeptJob]:
+    """All jobs of these rows."""
+    found: dict[int, KeptJob] = {}
+    rows = _FOUND.rows(connection, sheet.number, listed(row_ids))
+    for number, row_id, take, asked, api_key, run, day, charged, *fields in rows:
+        if not (job := found.get(number)):
+            key = JobKey(name, unescaped(row_id), take)
+            job = found[number] = KeptJob(key, number, asked)
+        if fields[0] is not None:
+            attempt = from_plain(fields)
+            # What was adopted is on no counter.
+            counters = counters_of(*map(unescaped, (api_key, run, day))) if api_key else ()
+            job.tried[attempt.number] = KeptAttempt(attempt, attempt, counters, charged, charged)
+    return found.values()
 
 
 def _charge(charged: int, price: int, event: Event) -> int:

@@ -20,7 +20,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, overload
 
 from sqlalchemy import (
     BigInteger,
@@ -68,6 +68,14 @@ def to_number(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
+@overload
+def from_number(number: int) -> datetime: ...
+
+
+@overload
+def from_number(number: None) -> None: ...
+
+
 def from_number(number: int | None) -> datetime | None:
     """The moment again."""
     return None if number is None else _EPOCH + timedelta(0, 0, number)
@@ -111,6 +119,14 @@ def escaped(words: str | None) -> str | None:
     if words is None or not _UNKEEPABLE.search(words):
         return words
     return _UNKEEPABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", words)
+
+
+@overload
+def unescaped(words: str) -> str: ...
+
+
+@overload
+def unescaped(words: None) -> None: ...
 
 
 def unescaped(words: str | None) -> str | None:
