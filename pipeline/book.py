@@ -141,7 +141,9 @@ class Book:
         if not self.hold:
             self.parting.keep(self.plan.lines, self._grid, self._columns, self._untrue)
         self._write_down_jobs()
-        self.known.note_hold(self.hold.sentence if self.hold else "")
+        # Whether it is paused is said by the pause itself: it ends when somebody lifts it.
+        is_noted = self.hold and self.hold.kind != "paused"
+        self.known.note_hold(self.hold.sentence if self.hold and is_noted else "")
         return self.plan
 
     def preview(self) -> Plan:
