@@ -130,10 +130,8 @@ class Book:
         began = self._now()
         self._telling = []
         grid = self.sheet.write(self._patch_for)
-        if self._is_as_written(grid):
-            self._grid, self._untrue = grid, set()
         self.lags = [(self._now() - ended).total_seconds() for ended in self._telling]
-        if grid is not self._grid:
+        if grid is not self._grid and not self._is_as_written(grid):
             columns = self._take_in(grid)
             self._untrue = {at for at, _ in self._untruths(grid, columns, self.plan.lines)}
         self.looked_at = began
@@ -143,7 +141,9 @@ class Book:
         if not self.hold:
             self.parting.keep(self.plan.lines, self._grid, self._columns, self._untrue)
         self._write_down_jobs()
-        self.known.note_hold(self.hold.sentence if self.hold else "")
+        # Whether it is paused is said by the pause itself: it ends when somebody lifts it.
+        is_noted = self.hold and self.hold.kind != "paused"
+        self.known.note_hold(self.hold.sentence if self.hold and is_noted else "")
         return self.plan
 
     def preview(self) -> Plan:
@@ -233,14 +233,22 @@ class Book:
         return self._changing
 
     def _is_as_written(self, grid: Grid) -> bool:
-        """Whether a reading is the last one with our changes and no others, ids not among them.
+        """Whether a reading is the last one with our changes and no others.
 
-        Then every row is where it was, and stands as the plan says.
+        Then every row is where it was and what it was, with its id in its cell: to work that out
+        once more would come to the same.
         """
-        ids = self._columns.index.get("row_id")
-        if any(place == 0 or at == ids for place, at in self._changing):
+        columns = self._columns_of(grid)
+        if columns.inputs != self._inputs or grid != patched(self._grid, self._changing):
             return False
-        return grid == patched(self._grid, self._changing)
+        self._grid, self._columns, self._untrue = grid, columns, set()
+        ids = columns.index.get("row_id")
+        lines = tuple(
+            line.with_its_id() if (line.seen.place, ids) in self._changing else line
+            for line in self.plan.lines
+        )
+        self.plan = replace(self.plan, lines=lines)
+        return True
 
     def _patch(self, grid: Grid, columns: Columns) -> Patch:
         lines = self.plan.lines
@@ -284,10 +292,9 @@ class Book:
 
     def _read(self, grid: Grid) -> Columns:
         """Work out where each row stands; nothing is written down."""
-        header = self._header
-        columns = read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
+        columns = self._columns_of(grid)
         ours = self.known.record.ours or made_by_us(columns, grid)
-        check_header(columns, grid, ours, header.fields)
+        check_header(columns, grid, ours, self._header.fields)
         self._grid, self._columns, self._inputs = grid, columns, columns.inputs
         parting = self.parting
         rows = parting.rows(columns, grid)
@@ -304,6 +311,10 @@ class Book:
         self.plan = replace(met, at_rest=parting.statuses)
         self._mark_over_budget()
         return columns
+
+    def _columns_of(self, grid: Grid) -> Columns:
+        header = self._header
+        return read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
 
     def _is_plainly_ours(self, line: Line, grid: Grid, columns: Columns) -> bool:
         """Whether a row may be written although another store owns the sheet: a success of ours."""

@@ -112,7 +112,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
     )
     environment.filters["spoken"] = spoken
     entries = _entries(shown)
-    style = (TEMPLATES / "gallery.css").read_text("utf-8")
+    style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("house.css", "gallery.css"))
     return environment.get_template("gallery.html.j2").render(
         title=settings.source.name,
         api=settings.provider.title,

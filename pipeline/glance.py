@@ -23,7 +23,7 @@ from pipeline.config import Settings
 _QUESTION = """
     select sheets.moved, sheets.counter, note.value
     from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
-    where sheets.place = ? and not sheets.paused
+    where sheets.place = ? and not sheets.paused and sheets.hold = ''
     and not exists (select 1 from leases where leases.sheet = sheets.key)
 """
 

@@ -19,7 +19,7 @@ from pipeline.core.columns import Columns, parsed, read_header
 from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.identity import Memory
 from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
-from pipeline.core.plan import Rules, standing_of
+from pipeline.core.plan import Rules, standing_of, take_of
 from pipeline.core.states import shown, state_of
 from pipeline.sheets import Sheet
 
@@ -146,11 +146,13 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
     """The takes of one row; `known` is what the row holds, None if it is gone."""
     by_take = sorted(jobs, key=lambda job: job.key.take)
     last, again = by_take[-1].key.take, known.again if known else 0
+    said = view.said.get(by_take[-1].key.row_id)
+    asked = (take_of(said.take, again) if said else None) or last
     for job in by_take:
         # An earlier take is not "edited" by the words that the next one was made from.
         is_last = job.key.take == last
         one = _of_job(job, known if is_last else None, max(last + 1 - again, 1), view)
-        if is_last and again and one.status not in UNSENT:
+        if is_last and again and asked == last and one.status not in UNSENT:
             one = replace(one, note=f"{one.note} {notes.asked_on_the_page(last)}".strip())
         yield one
 
@@ -249,17 +251,21 @@ def _said(sheet: Sheet, settings: Settings, memory: Memory) -> dict[str, Said]:
         return {}
 
 
-def said_in(grid: Grid, settings: Settings, memory: Memory) -> dict[str, Said]:
-    """What the rows of a reading say of themselves, by id."""
+def said_in(
+    grid: Grid, settings: Settings, memory: Memory, among: Iterable[int] | None = None
+) -> dict[str, Said]:
+    """What the rows of a reading say of themselves, by id; `among`: at these places only."""
     columns = read_header(
         grid[0] if grid else (), settings.fields, settings.titles, settings.ignore
     )
-    return dict(_confirmed(grid, columns, memory))
+    return dict(_confirmed(grid, columns, memory, among))
 
 
-def _confirmed(grid: Grid, columns: Columns, memory: Memory) -> Iterator[tuple[str, Said]]:
+def _confirmed(
+    grid: Grid, columns: Columns, memory: Memory, among: Iterable[int] | None
+) -> Iterator[tuple[str, Said]]:
     # Ids are sorted apart and copied along: one is believed only beside the words that it had.
-    for row in columns.rows(grid):
+    for row in columns.rows(grid, among):
         known = memory.known.get(row.mark)
         if known and known.inputs == row.inputs:
             cells = grid[row.place]

@@ -27,7 +27,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pipeline.core.model import Claim
+from pipeline.book import Book
+from pipeline.core.model import Claim, Grid
+from pipeline.core.plan import Line
 from tests.whole.api import TAKEN, Answer, Turn
 from tests.whole.desks import SHEET
 from tests.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
@@ -408,6 +410,39 @@ def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_res
 
     print(told(ran))
     assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
+
+
+def test_a_sheet_that_reads_back_as_written_stands_as_a_reading_anew_would_say() -> None:
+    seen: Counter[str] = Counter()
+    is_as_written = Book._is_as_written
+
+    def compared(book: Book, grid: Grid) -> bool:
+        found = is_as_written(book, grid)
+        # A moment later more may have settled, and others may have spent.
+        capped = book.limits.per_run or book.limits.per_day
+        if found and not (book.rules.settle or capped):
+            seen["read back"] += 1
+            at_once, hold = book.plan, book.hold
+            columns = book._take_in(grid)
+            lines = {line.seen.row_id: _stand(line) for line in at_once.lines}
+            # What says the truth again may lie at rest by now.
+            assert all(lines[line.seen.row_id] == _stand(line) for line in book.plan.lines)
+            assert (book.plan.statuses, book.hold) == (at_once.statuses, hold)
+            # Of a sheet that another store owns only some rows are written.
+            assert hold or not book._untruths(grid, columns, book.plan.lines)
+        return found
+
+    with patch.object(Book, "_is_as_written", compared):
+        ran = run(3, 25)
+
+    assert seen["read back"] > 20
+    assert sum(ran.counts[how] for how in TAKEN) >= 25
+
+
+def _stand(line: Line) -> Line:
+    """All that is said of a row: not whether it was met just now, nor what its cells held then."""
+    marked = replace(line.seen.marked, has_results=False, has_marks=False)
+    return replace(line, seen=replace(line.seen, marked=marked, known=None))
 
 
 def test_the_same_holds_for_an_excel_workbook() -> None:

@@ -93,6 +93,11 @@ class Line:
         """Whether the row's id stands in the sheet, as read."""
         return self.seen.marked.mark == self.seen.row_id
 
+    def with_its_id(self) -> Line:
+        """The line as it is once the row's id stands in the sheet."""
+        marked = replace(self.seen.marked, mark=self.seen.row_id)
+        return replace(self, seen=replace(self.seen, marked=marked))
+
     @property
     def foreign(self) -> bool:
         """Whether the row is a stranger's, whose cells stay as they are."""

@@ -1,7 +1,9 @@
 """The page: the pictures of a campaign in a browser, for the people of the sheet.
 
     gate       who may look, and whose clicks count
-    wall       the campaign as cards, kept up to date
+    cards      what is shown of one take of a row, and what may be done about it
+    reading    what the rows of the sheet say of themselves now
+    wall       all cards of the campaign, found and counted
     pictures   saved files, and small ones of them
     views      what is shown, as HTML; `live`: what changes, as it happens
     deeds      what the buttons do

@@ -16,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from pipeline.core.errors import StoreError
-from pipeline.page.wall import Card, Wall
+from pipeline.page.cards import Card
+from pipeline.page.wall import Wall
 
 #: What was done, in a sentence. The address names it by its word, and cannot say anything else.
 SAID: Final = {

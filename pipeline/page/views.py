@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import re
+import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from functools import cache
@@ -15,15 +16,22 @@ from urllib.parse import urlencode, urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 
 from pipeline.core.errors import StoreError
 from pipeline.gallery import TEMPLATES, spoken
 from pipeline.page import pictures
+from pipeline.page.cards import DISMISSED, NEEDING, Card
 from pipeline.page.deeds import SAID, place_of, wall_of
 from pipeline.page.gate import Gate, form_of
 from pipeline.page.pictures import Saved, SmallPictures
-from pipeline.page.wall import DISMISSED, NEEDING, PAGE, Card, Wall
+from pipeline.page.wall import PAGE, Wall
 from pipeline.results import Shown
 from pipeline.store import HistoryLine
 
@@ -38,6 +46,9 @@ MOST_NEEDING: Final = 5
 #: Seconds between two looks for what has changed, from one sign of life to the next, and until a
 #: browser has to ask anew.
 LOOKS, ALIVE, LIFE = 1.0, 15.0, 600.0
+#: Seconds that a search among very many rows waits until all are there, and between two looks
+#: while they are not.
+WAITS, HASTE = 0.5, 0.05
 #: What the history says of each kind of event.
 KINDS: Final = {
     "sent": "Submitted",
@@ -69,21 +80,22 @@ class Views:
         status, search = asked.get("status", ""), asked.get("q", "").strip()[:200]
 
         def made() -> str:
-            wall.look()
-            if not wall.is_whole and (status or search or "page" in asked):
-                wall.look(at_once=True)
+            goes_far = bool(status or search or "page" in asked)
+            wall.look_until_whole(within=WAITS if goes_far else 0)
             picked = wall.picked(status, search)
             pages = max(-(-len(picked) // PAGE), 1)
             page = min(_whole(asked.get("page", ""), 1), pages)
-            cards = picked[(page - 1) * PAGE : page * PAGE]
-            needing = [card for card in wall.cards if card.needs] if wall.is_whole else []
+            cards = wall.cards(picked[(page - 1) * PAGE : page * PAGE])
+            needing = [one for one in wall.gists if one.needs] if wall.is_whole else []
+            above = [] if status or search or page > 1 else needing[:MOST_NEEDING]
             return self._rendered(
                 "wall.html.j2",
                 wall,
                 request,
                 cards=cards,
                 found=len(picked),
-                needing=[] if status or search or page > 1 else needing[:MOST_NEEDING],
+                goes_far=goes_far,
+                needing=wall.cards(above),
                 more_needing=max(len(needing) - MOST_NEEDING, 0),
                 status=status,
                 search=search,
@@ -104,7 +116,8 @@ class Views:
 
         def made() -> str:
             wall.look(at_once=not wall.is_whole)
-            card = _found(wall, row_id, take)
+            takes = wall.row(row_id)
+            card = next((one for one in takes if one.shown.take == take), None)
             if card is None:
                 raise HTTPException(404)
             files = self._files(wall, card)
@@ -121,7 +134,7 @@ class Views:
                 files=files,
                 number=number,
                 history=[_told(line, runs) for line in history],
-                takes=[c for c in wall.cards if c.shown.row_id == row_id],
+                takes=takes,
             )
 
         return await _html(made)
@@ -141,6 +154,9 @@ class Views:
 
     async def enter(self, request: Request) -> Response:
         """A link that works once."""
+        if self._gate.visitor(request.cookies):
+            # Whoever is in already needs no key: the link stays good for somebody else.
+            return RedirectResponse("/", 303)
         if wait := self._gate.wait_of(request):
             return self._door_is_shut(wait)
         if self._gate.opens(request.path_params["code"]):
@@ -188,7 +204,7 @@ class Views:
 
     def _asked(self, request: Request) -> Saved:
         wall = wall_of(self._walls, request)
-        card = _found(wall, *place_of(request))
+        card = wall.card(*place_of(request))
         files = self._files(wall, card) if card else []
         number: int = request.path_params["number"]
         file = files[number - 1][1] if 1 <= number <= len(files) else None
@@ -217,23 +233,23 @@ class Views:
 
     async def _changes(self, wall: Wall) -> AsyncIterator[str]:
         """Each change as a line for the browser, and a sign of life when there is none."""
-        told, silent, lived = -1, 0.0, 0.0
+        began = told_at = time.monotonic()
+        told = -1
         yield "retry: 2000\n\n"
-        while lived < LIFE:
+        while (now := time.monotonic()) < began + LIFE:
             try:
                 await asyncio.to_thread(wall.look)
             except StoreError:
                 # The page stays as it is; the next look may find the store again.
                 told = -1
             if wall.revision != told:
-                told, silent = wall.revision, 0.0
+                told, told_at = wall.revision, now
                 news = {"revision": told, "texts": texts_of(wall), "bar": _bar(wall)}
                 yield f"data: {json.dumps(news)}\n\n"
-            elif silent >= ALIVE:
-                silent = 0.0
+            elif now >= told_at + ALIVE:
+                told_at = now
                 yield ": \n\n"
-            await asyncio.sleep(LOOKS)
-            silent, lived = silent + LOOKS, lived + LOOKS
+            await asyncio.sleep(LOOKS if wall.is_whole else HASTE)
 
     # -- templates -------------------------------------------------------------------------------
 
@@ -275,14 +291,6 @@ class Views:
         ratio = wide / high if high else 1.0
         shape = "wide" if ratio > 1.2 else "tall" if ratio < 0.85 else "square"
         return {"shown": shown[:4], "shape": shape, "all": len(files)}
-
-
-def _found(wall: Wall, row_id: str, take: int) -> Card | None:
-    """The card of that take; one that nobody knows of may have come into being just now."""
-    if (card := wall.card(row_id, take)) is None:
-        wall.look(at_once=True)
-        card = wall.card(row_id, take)
-    return card
 
 
 def texts_of(wall: Wall) -> dict[str, str]:
@@ -415,6 +423,8 @@ async def _html(made: Any) -> Response:
 @cache
 def _static(name: str) -> tuple[bytes, str]:
     content = (FOLDER / name).read_bytes()
+    if name == "page.css":
+        content = (TEMPLATES / "house.css").read_bytes() + content
     return content, hashlib.sha256(content).hexdigest()[:12]
 
 

@@ -1,99 +1,56 @@
 """The campaign as people look at it: a card for each take of each row, the newest first.
 
-The wall is kept, and only what has changed is worked out anew: which jobs moved is one question to
-the store, and the sheet's file is read when it was written. The sheet need not be reachable; what
-only its cells say (a name, why a row is held back) is then as it was when it last was.
+Of each card no more is kept than finds and counts it, and only of what has changed is that worked
+out anew: which jobs moved and which rows were noted is asked of the store, and the sheet's file is
+read when it was written. The cards that somebody looks at are made when they are asked for. The
+sheet need not be reachable; what only its cells say (a name, why a row is held back) is then as it
+was when it last was.
+
+Nobody waits for very many rows: the wall works through them in slices, the newest first, and shows
+what it has so far.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
 from threading import Lock
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from pipeline import wiring
 from pipeline.campaign import Campaign
-from pipeline.config import GoogleSource
-from pipeline.core.errors import PromptsheetError
-from pipeline.core.model import Grid, Job, JobKey, KnownRow, State
-from pipeline.core.plan import NEEDS_A_PERSON, family, take_of
-from pipeline.core.states import shown, state_of
+from pipeline.core.identity import Memory
+from pipeline.core.model import Job
 from pipeline.gallery import STATUSES
-from pipeline.results import Said, Shown, View, of_row, said_in, unanswered
-from pipeline.sheets import Sheet
+from pipeline.page.cards import Card, Gist, cards_of, gist_of
+from pipeline.page.reading import Reading
+from pipeline.results import View
+from pipeline.store.base import uncollected
+from pipeline.store.rows import places_in
 
 #: Seconds from one look to the next at the earliest; a look may take a twentieth of the time.
 EVERY: Final = 0.5
 SHARE: Final = 20
-#: A Google Sheet is read no more often than this, and time alone changes a word (seconds).
-GOOGLE_EVERY: Final = 60.0
+#: How long one look goes on while there is more to be worked out, and how often that is shown: or
+#: else whenever there is twice as much.
+SLICE: Final = 0.25
+SHOWN_EVERY: Final = 2.0
+#: Rows that are worked out together.
+CHUNK: Final = 500
+#: Time alone changes a word no more often than this (seconds).
 STALE: Final = 60.0
 #: From how long back the rate is worked out.
 WINDOW: Final = timedelta(minutes=5)
-#: Statuses of a row whose pictures may be made once more, and those that are still on their way.
-REMAKABLE: Final = ("done", "edited", "failed", "check needed", "copy", "stranger")
+#: Statuses of rows that are still on their way.
 ON_THEIR_WAY: Final = ("queued", "sending", "in progress")
-#: What is picked on the page beside the statuses.
-NEEDING, DISMISSED = "needs a person", "dismissed"
 PAGE: Final = 60
-#: Of a campaign of more jobs than this, the newest are shown before the others are worked out.
+#: Of a campaign of more jobs than this, the newest are shown before anything else is read.
 MANY: Final = 2_000
-
-_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """One take of a row, and what may be done about it here."""
-
-    shown: Shown
-    job: Job | None
-    #: When it came into being.
-    at: datetime
-    #: Everything that a search looks at.
-    words: str
-    #: How many takes of its row there are.
-    takes: int = 1
-    #: How often the page asked for the row so far: whoever asks once more must know it.
-    again: int = 0
-    #: What one more making of it costs, as listed.
-    price: int = 0
-    may_make_again: bool = False
-    may_retry: bool = False
-    #: The next take was asked for, and no pass has taken it up.
-    is_asked: bool = False
-    needs: bool = False
-    dismissed: bool = False
-
-    @property
-    def id(self) -> str:
-        """A name for it on the page."""
-        return f"{self.shown.row_id}-{self.shown.take}"
-
-    @property
-    def family(self) -> str:
-        """Its status without a percentage."""
-        return family(self.shown.status)
-
-    @property
-    def says(self) -> str:
-        """What is dismissed where there is no job; it is back as soon as the row says otherwise."""
-        return f"{self.at.isoformat()} {self.shown.status}: {self.shown.note}"
-
-    @property
-    def saved(self) -> int:
-        """How many of its results are saved files."""
-        return sum(url in self.job.files for url in self.shown.urls) if self.job else 0
-
-    @property
-    def may_be_paid_twice(self) -> bool:
-        """Whether nobody knows if it was paid already."""
-        return self.job is not None and state_of(self.job) is State.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +79,8 @@ class Standing:
     budget: int | None = None
     paused: bool = False
     hold: str = ""
+    #: Why the sheet could not be read just now; empty if it could.
+    trouble: str = ""
     #: Since when a run is at work on the sheet; None if none is.
     running_since: datetime | None = None
 
@@ -131,212 +90,212 @@ class Wall:
 
     def __init__(self, campaign: Campaign) -> None:
         self.campaign = campaign
-        settings = campaign.settings
-        self._rules = wiring.rules(settings, campaign.key)
+        self._rules = wiring.rules(campaign.settings, campaign.key)
+        self._reading = Reading(campaign)
         self._lock = Lock()
-        self._sheet: Sheet | None = None
-        self._grid: Grid = ()
-        self._seen: object = None
-        self._read_at = 0.0
-        self._has_read = False
+        # How far the changes of jobs, of known rows and of their order have been taken over.
         self._cursor = 0
-        self._jobs: dict[str, dict[int, Job]] = defaultdict(dict)
-        self._cards: dict[str, tuple[object, tuple[Card, ...]]] = {}
-        self._view: View | None = None
-        self._next = 0.0
-        self._fresh_until = 0.0
+        self._noted = -1
+        self._marks: dict[str, int] = {}
+        self._written_order = ""
+        self._order: Mapping[str, int] = {}
         #: Rows that no job answers for, put out of sight: what they said of themselves then.
         self._away: dict[str, str] = {}
-        self.cards: tuple[Card, ...] = ()
-        #: Whether the cards are all that there are, and not only the newest.
+        self._gists: dict[str, tuple[Gist, ...]] = {}
+        #: Ids of the rows that are to be worked out, in their order.
+        self._stale: dict[str, None] = {}
+        self._next = 0.0
+        self._noticed_at = 0.0
+        self._fresh_until = 0.0
+        self._shown_at = 0.0
+        self._is_shown = True
+        #: Every take of which anything is known so far, the newest first.
+        self.gists: Sequence[Gist] = ()
+        #: Whether these are all that there are, and not only the newest.
         self.is_whole = False
         self.totals = Totals({})
         self.standing = Standing()
         #: Raised whenever anything is not as it was.
         self.revision = 0
 
-    def look(self, at_once: bool = False) -> None:
-        """Take over whatever has changed; not more often than is cheap, unless `at_once`.
+    def look(self, *, at_once: bool = False, patience: float = 0) -> None:
+        """Take over what has changed, or a good part of it.
 
-        Whoever comes while another is looking, and may see what there was, does not wait.
+        Not more often than is cheap, unless `at_once`. Whoever comes while another is looking, and
+        may see what there was, waits no longer for it than its `patience`.
         """
-        if not self._lock.acquire(blocking=at_once or self._view is None):
+        if not self._lock.acquire(timeout=-1 if at_once or not self.revision else patience):
             return
         try:
             began = time.monotonic()
             if began < self._next and not at_once:
                 return
-            if newest := self._newest():
-                self._begin_with(newest)
-            if not newest or at_once:
-                self._take_over()
+            if not (self.revision or at_once) and (newest := self._newest()):
+                self._show_only(newest)
+                return
+            if at_once or began > self._noticed_at + EVERY:
+                self._notice()
+                self._noticed_at = time.monotonic()
+            with uncollected():
+                self._work_out(until=began + SLICE)
             ended = time.monotonic()
-            self._next = ended + max(EVERY, SHARE * (ended - began)) if self.is_whole else ended
+            self._next = ended if self._stale else ended + max(EVERY, SHARE * (ended - began))
         finally:
             self._lock.release()
 
+    def look_until_whole(self, within: float) -> None:
+        """Take over all that there is, or as much as so many seconds are enough for."""
+        until = time.monotonic() + within
+        self.look()
+        while not self.is_whole and (left := until - time.monotonic()) > 0:
+            self.look(patience=left)
+
+    def picked(self, status: str = "", search: str = "") -> Sequence[Gist]:
+        """The takes of that status which hold all the words of the search, the newest first."""
+        words, order = search.casefold().split(), self._order
+        return [
+            one
+            for one in self.gists
+            if one.is_picked(status)
+            and all(word in one.words or word in _row_of(one, order) for word in words)
+        ]
+
+    def cards(self, gists: Sequence[Gist]) -> list[Card]:
+        """The cards of these takes, as they are now."""
+        made = self._made({one.row_id for one in gists})
+        found = {(c.shown.row_id, c.shown.take): c for cards in made.values() for c in cards}
+        places = [(one.row_id, one.take) for one in gists]
+        return [found[place] for place in places if place in found]
+
+    def row(self, row_id: str) -> Sequence[Card]:
+        """The cards of all takes of a row, as they are now; none if nobody knows of it."""
+        return self._made([row_id])[row_id]
+
     def card(self, row_id: str, take: int) -> Card | None:
         """The card of that take, if there is one."""
-        _, cards = self._cards.get(row_id, (None, ()))
-        return next((card for card in cards if card.shown.take == take), None)
-
-    def picked(self, status: str = "", search: str = "") -> Sequence[Card]:
-        """The cards of that status which hold all the words of the search, the newest first."""
-        words = search.casefold().split()
-        return [
-            card
-            for card in self.cards
-            if _is_picked(card, status) and all(word in card.words for word in words)
-        ]
+        return next((card for card in self.row(row_id) if card.shown.take == take), None)
 
     # -- taking over -----------------------------------------------------------------------------
 
-    def _newest(self) -> list[JobKey]:
-        """What to begin with, where all at once would keep people waiting."""
-        if self._view is not None:
-            return []
+    def _newest(self) -> list[str]:
+        """The rows to begin with, where all at once would keep people waiting."""
         found = self.campaign.store.newest(self.campaign.key, MANY + 1)
-        return found[:PAGE] if len(found) > MANY else []
+        return [job.row_id for job in found[:PAGE]] if len(found) > MANY else []
 
-    def _begin_with(self, newest: Sequence[JobKey]) -> None:
-        """Show these jobs; the next look takes over all that there is."""
-        store, key = self.campaign.store, self.campaign.key
-        view = View(store.memory(key), {}, self._rules, None, wiring.now())
-        takes = defaultdict(list)
-        for job in store.jobs(key, only=newest).values():
-            takes[job.key.row_id].append(job)
-        for row_id, jobs in takes.items():
-            known = view.memory.known.get(row_id) if row_id in view.memory.order else None
-            self._cards[row_id] = None, tuple(self._made(row_id, jobs, known, view))
-        self._view = view
+    def _show_only(self, newest: Sequence[str]) -> None:
+        """Show these rows; the next look reads the sheet, and begins with all that there is."""
+        self._take_order()
+        self._keep(self._made(newest))
         self._show()
-        self.totals = Totals({}, rows=len(view.memory.known))
-        self.standing = self._stands()
-        self.revision += 1
 
-    def _take_over(self) -> None:
+    def _notice(self) -> None:
+        """Find out which rows are to be worked out anew."""
         store, key = self.campaign.store, self.campaign.key
-        cursor, moved = store.changed(key, self._cursor)
-        some = moved if self._cursor else None
-        for job in store.jobs(key, only=some).values() if moved else ():
-            self._jobs[job.key.row_id][job.key.take] = job
-        self._cursor = cursor
-        memory, self._away = store.memory(key), store.dismissed_rows(key)
-        grid = self._read_sheet()
-        view = self._view
-        if view is None or grid is not None or memory.known != view.memory.known:
-            said = said_in(self._grid, self.campaign.settings, memory)
+        if self._cursor:
+            cursor, moved = store.changed(key, self._cursor)
+            ids = [job.row_id for job in moved]
         else:
-            said = dict(view.said)
-        # Whether a file is there is asked when it is shown, not of every file of the campaign.
-        self._view = View(memory, said, self._rules, None, wiring.now())
-        changed = self._work_out(self._view)
-        totals = self._count() if changed else self.totals
-        standing = self._stands()
-        if changed or (totals, standing) != (self.totals, self.standing) or not self.is_whole:
-            self.totals, self.standing, self.is_whole = totals, standing, True
-            self.revision += 1
+            cursor, ids = store.cursor(key), [job.row_id for job in store.newest(key)]
+        ids += self._newly_noted()
+        ids += self._take_order()
+        away = store.dismissed_rows(key)
+        ids += [one for one, _ in away.items() ^ self._away.items()]
+        self._away = away
+        ids += self._reading.look()
+        ids += self._aged()
+        self._stale = dict.fromkeys(one for one in ids if one not in self._stale) | self._stale
+        self._cursor = cursor
 
-    def _read_sheet(self) -> Grid | None:
-        """The sheet, if it is another than before; None if it is not, or cannot be read."""
-        source, now = self.campaign.settings.source, time.monotonic()
-        try:
-            if isinstance(source, GoogleSource):
-                if self._has_read and now - self._read_at < GOOGLE_EVERY:
-                    return None
-                seen: object = now
-            else:
-                stat = source.stat()
-                seen = stat.st_mtime_ns, stat.st_size, stat.st_ino
-            if seen == self._seen:
-                return None
-            self._read_at = now
-            if self._sheet is None:
-                self._sheet = wiring.open_sheet(self.campaign.settings, self.campaign.store)
-            self._grid = self._sheet.read()
-        except (PromptsheetError, OSError):
-            # What it said last stays true until it says something else.
-            return None
-        self._seen, self._has_read = seen, True
-        return self._grid
-
-    def _work_out(self, view: View) -> bool:
-        """Whether any card is another than before."""
-        now = time.monotonic()
-        if stale := now > self._fresh_until:
-            self._fresh_until = now + STALE
-        ids = dict.fromkeys((*view.memory.known, *self._jobs))
-        changed = len(ids) != len(self._cards)
-        cards: dict[str, tuple[object, tuple[Card, ...]]] = {}
-        for row_id in ids:
-            known = view.memory.known.get(row_id) if row_id in view.memory.order else None
-            takes = tuple(self._jobs[row_id].values()) if row_id in self._jobs else ()
-            away = self._away.get(row_id)
-            stands = view.said.get(row_id), view.line(row_id), known, takes, away
-            was = self._cards.get(row_id)
-            if was is None or was[0] != stands or (stale and any(map(_ages, was[1]))):
-                made = tuple(self._made(row_id, takes, known, view))
-                changed = changed or was is None or was[1] != made
-                cards[row_id] = stands, made
-            else:
-                cards[row_id] = was
-        self._cards = cards
-        if changed:
-            self._show()
+    def _newly_noted(self) -> Iterable[str]:
+        store, key = self.campaign.store, self.campaign.key
+        if (noted := store.noted(key)) == self._noted:
+            return ()
+        marks = store.marks(key)
+        changed = [one for one, mark in marks.items() if self._marks.get(one) != mark]
+        self._noted, self._marks = noted, marks
         return changed
 
+    def _take_order(self) -> Iterable[str]:
+        """Take over where the rows stand: the ids that came or went."""
+        written = self.campaign.store.written_order(self.campaign.key)
+        if written == self._written_order:
+            return ()
+        before, self._order = self._order, places_in(written)
+        self._written_order, self._is_shown = written, False
+        return before.keys() ^ self._order.keys()
+
+    def _aged(self) -> Iterable[str]:
+        """The rows of which time alone may have changed what is said."""
+        if time.monotonic() < self._fresh_until:
+            return ()
+        self._fresh_until, now = time.monotonic() + STALE, wiring.now()
+        return [one.row_id for one in self.gists if one.ages_until and one.ages_until > now]
+
+    def _work_out(self, until: float) -> None:
+        """Work out what is stale, at least a part of it, and show it."""
+        while self._stale:
+            chunk = list(islice(self._stale, CHUNK))
+            self._keep(self._made(chunk))
+            for one in chunk:
+                del self._stale[one]
+            if time.monotonic() > until:
+                break
+        is_whole, standing = self.is_whole or not self._stale, self._stands()
+        is_far = len(self._gists) > 2 * len(self.gists)
+        if not self._stale or is_far or time.monotonic() > self._shown_at + SHOWN_EVERY:
+            stood = self.is_whole, self.standing
+            self.is_whole, self.standing = is_whole, standing
+            if not self._is_shown or stood != (is_whole, standing):
+                self._show()
+
+    def _made(self, ids: Iterable[str]) -> dict[str, tuple[Card, ...]]:
+        """The cards of these rows, from what the store knows in this moment."""
+        store, key, order, wanted = self.campaign.store, self.campaign.key, self._order, set(ids)
+        takes: dict[str, list[Job]] = defaultdict(list)
+        for job in store.jobs_of(key, wanted).values():
+            takes[job.key.row_id].append(job)
+        known = store.rows_of(key, wanted & order.keys())
+        memory = Memory(known, order, {}, {})
+        # Whether a file is there is asked when it is shown, not of every file of the campaign.
+        view = View(memory, self._reading.said(wanted, memory), self._rules, None, wiring.now())
+        return {
+            one: cards_of(one, takes.get(one, ()), known.get(one), view, self._away.get(one))
+            for one in wanted
+        }
+
+    def _keep(self, made: Mapping[str, Sequence[Card]]) -> None:
+        for row_id, cards in made.items():
+            gists = tuple(map(gist_of, cards))
+            if gists == self._gists.get(row_id, ()):
+                continue
+            self._is_shown = False
+            if gists:
+                self._gists[row_id] = gists
+            else:
+                del self._gists[row_id]
+
     def _show(self) -> None:
-        every = (card for _, made in self._cards.values() for card in made)
-        self.cards = tuple(sorted(every, key=lambda c: (-c.at.timestamp(), c.shown.line or 10**9)))
-
-    def _made(
-        self, row_id: str, takes: Sequence[Job], known: KnownRow | None, view: View
-    ) -> Iterator[Card]:
-        by_take = {job.key.take: job for job in takes}
-        if takes:
-            rows: Sequence[Shown] = list(of_row(takes, known, view))
-        else:
-            rows = [unanswered(known, view)] if known else []
-        for one in rows:
-            is_last = one.take == max(by_take, default=one.take)
-            card = replace(_card(one, by_take.get(one.take), known), takes=len(rows))
-            yield self._with_ways(card, known, view.said.get(row_id)) if is_last else card
-
-    def _with_ways(self, card: Card, known: KnownRow | None, said: Said | None) -> Card:
-        """What may be done about the take that its row asks for now, if it does."""
-        one, job = card.shown, card.job
-        if known is None or not one.in_sheet:
-            return card
-        asked = take_of(said.take, known.again) if said else None
-        is_current = asked == one.take or (job is None and asked is not None)
-        dismissed = _is_dismissed(job) or (job is None and self._away.get(one.row_id) == card.says)
-        endpoint = self._rules.provider.endpoints.get(one.endpoint)
-        state = state_of(job) if job else None
-        return replace(
-            card,
-            again=known.again,
-            price=(endpoint.credits or 0) if endpoint else 0,
-            may_make_again=is_current and card.family in REMAKABLE,
-            may_retry=is_current and state in (State.FAILED, State.UNKNOWN),
-            is_asked=bool(job and asked == one.take + 1 and known.again),
-            needs=card.family in NEEDS_A_PERSON and not dismissed,
-            dismissed=dismissed,
-        )
+        order, last = self._order, len(self._order) + 1
+        every = (one for gists in self._gists.values() for one in gists)
+        self.gists = sorted(every, key=lambda one: (-one.at, order.get(one.row_id, last)))
+        self.totals = self._count() if self.is_whole else Totals({}, rows=len(order))
+        self._is_shown, self._shown_at = True, time.monotonic()
+        self.revision += 1
 
     # -- counting --------------------------------------------------------------------------------
 
     def _count(self) -> Totals:
-        counts = Counter(card.family for card in self.cards if not card.dismissed)
+        counts = Counter(one.status for one in self.gists if not one.dismissed)
         way = sum(counts[status] for status in ON_THEIR_WAY)
         rate = self._rate()
         return Totals(
             counts={status: counts[status] for status in STATUSES if counts[status]},
-            rows=len({card.shown.row_id for card in self.cards}),
-            pictures=sum(card.saved for card in self.cards),
+            rows=len(self._gists),
+            pictures=sum(one.saved for one in self.gists),
             finished=sum(counts[status] for status in ("done", "edited", "failed")),
             on_their_way=way,
-            needing=sum(card.needs for card in self.cards),
-            dismissed=sum(card.dismissed for card in self.cards),
+            needing=sum(one.needs for one in self.gists),
+            dismissed=sum(one.dismissed for one in self.gists),
             rate=rate,
             left=way / rate * 60 if way and rate else None,
         )
@@ -344,15 +303,12 @@ class Wall:
     def _rate(self) -> float:
         """Results a minute, over the last minutes in which there was something to do."""
         now = wiring.now()
-        late = [
-            card.shown
-            for card in self.cards
-            if card.shown.finished_at and now - card.shown.finished_at < WINDOW
-        ]
+        since = now - WINDOW
+        late = [one for one in self.gists if one.finished_at and one.finished_at > since]
         if len(late) < 3:
             return 0.0
         began = min(one.submitted_at or now for one in late)
-        return 60 * len(late) / max((now - max(began, now - WINDOW)).total_seconds(), 1.0)
+        return 60 * len(late) / max((now - max(began, since)).total_seconds(), 1.0)
 
     def _stands(self) -> Standing:
         settings, store, key = self.campaign.settings, self.campaign.store, self.campaign.key
@@ -367,6 +323,7 @@ class Wall:
             budget=limits.per_day,
             paused=record.paused,
             hold="" if record.paused else record.hold,
+            trouble=self._reading.trouble,
             running_since=lease.since if lease and alive else None,
         )
 
@@ -376,30 +333,7 @@ class Wall:
         return ZoneInfo(self.campaign.settings.timezone)
 
 
-def _card(one: Shown, job: Job | None, known: KnownRow | None) -> Card:
-    made = job.made_at if job else known.since if known else None
-    looked_at = (one.prompt, one.name, one.row_id, one.task_id, one.note, one.endpoint)
-    row = f"row {one.line}" if one.line else ""
-    words = " ".join((*looked_at, *one.inputs.values(), row)).casefold()
-    return Card(one, job, made or _LONG_AGO, words)
-
-
-def _ages(card: Card) -> bool:
-    """Whether time alone may change what is said of it: it is overdue, or a file is not saved."""
-    return card.saved < len(card.shown.urls) or card.family not in ("done", "failed", "invalid")
-
-
-def _is_dismissed(job: Job | None) -> bool:
-    """Whether its trouble was put out of sight, and nothing has happened to it since."""
-    if job is None or job.dismissed is None:
-        return False
-    attempt = shown(job)
-    return attempt is None or (attempt.ended_at or attempt.sent_at) <= job.dismissed
-
-
-def _is_picked(card: Card, status: str) -> bool:
-    if status == DISMISSED:
-        return card.dismissed
-    if card.dismissed:
-        return False
-    return not status or (card.needs if status == NEEDING else card.family == status)
+def _row_of(one: Gist, order: Mapping[str, int]) -> str:
+    """How its row is called on the page."""
+    place = order.get(one.row_id)
+    return "" if place is None else f"row {place + 1}"

@@ -115,8 +115,8 @@ class Jobs(Base):
             with uncollected():
                 return {job.key: job for job in _load(connection, _ALL_JOBS, about).values()}
 
-    def newest(self, sheet: str, most: int) -> list[JobKey]:
-        """The jobs that were written down last, so many at most: as one looks at a wall of them."""
+    def newest(self, sheet: str, most: int | None = None) -> list[JobKey]:
+        """The jobs, or so many of them, the one first that was written down last."""
         with self._reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
             last = select(jobs.c.row_id, jobs.c.take).where(here)

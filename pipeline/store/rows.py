@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
@@ -10,11 +11,13 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    Text,
     bindparam,
     delete,
     insert,
     select,
     text,
+    type_coerce,
     update,
 )
 
@@ -57,6 +60,26 @@ class Rows(Base):
                 foreign={},
                 columns=None if columns is None else frozenset(columns),
             )
+
+    def rows_of(self, sheet: str, row_ids: Collection[str]) -> dict[str, KnownRow]:
+        """Id -> what is known of the row, for those of the ids that there are."""
+        with self._reading() as connection:
+            return _known(connection, number_of(connection, sheet), row_ids)
+
+    def marks(self, sheet: str) -> dict[str, int]:
+        """Id -> a mark that is another one once what is known of the row is another.
+
+        It means something only to whoever remembers an earlier one, in the same process.
+        """
+        with self._reading() as connection:
+            rows = connection.execute(_MARKS, {"sheet": number_of(connection, sheet)})
+            return {row_id: hash((*rest,)) for row_id, *rest in rows}
+
+    def written_order(self, sheet: str) -> str:
+        """The ids of the last accepted reading, as one text: another text, another order."""
+        here = orders.c.sheet == sheets.c.id, sheets.c.key == sheet
+        with self._reading() as connection:
+            return connection.execute(select(_IDS).where(*here)).scalar() or ""
 
     def foreign(self, sheet: str, ids: Iterable[str]) -> dict[str, str]:
         """Id -> inputs, for those of the ids that belong to other sheets of this store."""
@@ -174,6 +197,12 @@ _KNOWN = (
     .where(known_rows.c.sheet == bindparam("sheet"))
     .order_by(known_rows.c.row_id)
 )
+# As they are kept: what is only compared need not be unescaped.
+_MARKS = select(
+    known_rows.c.row_id,
+    *(type_coerce(known_rows.c[name], Text) for name in ("inputs", "first_take", "since", "again")),
+).where(known_rows.c.sheet == bindparam("sheet"))
+_IDS = type_coerce(orders.c.ids, Text)
 _PAST = (
     select(past.c.row_id, past.c.inputs)
     .where(past.c.sheet == bindparam("sheet"))
@@ -182,8 +211,12 @@ _PAST = (
 
 
 def _order(connection: Connection, number: int) -> dict[str, int]:
-    ids = connection.execute(select(orders.c.ids).where(orders.c.sheet == number)).scalar()
-    return {row_id: place for place, row_id in enumerate(ids or ()) if row_id}
+    return places_in(connection.execute(select(_IDS).where(orders.c.sheet == number)).scalar())
+
+
+def places_in(order: str | None) -> dict[str, int]:
+    """Id -> its place, in an order as `written_order` gives it."""
+    return {row_id: place for place, row_id in enumerate(json.loads(order or "[]")) if row_id}
 
 
 def _past(

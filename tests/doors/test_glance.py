@@ -99,6 +99,40 @@ def test_a_pass_that_has_to_look_loads_nothing_of_other_doors(studio: Studio) ->
     assert len(studio.attempts()) == 4
 
 
+def hold_of(studio: Studio) -> str:
+    with Store(f"sqlite:///{studio.folder}/promptsheet.db") as store:
+        (record,) = store.sheets()
+    return record.hold
+
+
+def test_a_hold_whose_cause_is_gone_is_lifted_though_all_is_as_it_was_before(
+    studio: Studio,
+) -> None:
+    whole = studio.sheet.read_bytes()
+    studio.sheet.write_bytes(whole.splitlines(keepends=True)[0])
+    assert call("run", studio.config()).code == 1
+    held = hold_of(studio)
+    studio.sheet.write_bytes(whole)
+
+    assert "rows" in held
+    assert not rests(studio)
+    assert call("run", studio.config()).code == 0
+    assert hold_of(studio) == ""
+    assert call("run", studio.config()).code == 0
+    assert rests(studio)
+
+
+def test_nothing_says_that_a_sheet_is_paused_once_somebody_has_lifted_the_pause(
+    studio: Studio,
+) -> None:
+    call("pause", studio.config())
+    paused = call("run", studio.config())
+    call("resume", studio.config())
+
+    assert "is paused" in paused.said
+    assert hold_of(studio) == ""
+
+
 def sorted_by_people(studio: Studio) -> None:
     header, *rows = studio.sheet.read_bytes().splitlines(keepends=True)
     studio.sheet.write_bytes(b"".join([header, *reversed(rows)]))

@@ -23,7 +23,8 @@ from pipeline.sandbox.server import Sandbox
 from pipeline.store import Fact, Intent, Limits, Store
 from tests.doors.test_results import demo
 from tests.fakes.browser import browser, hosted, looking
-from tests.fakes.program import Program, until
+from tests.fakes.program import Program, Studio, until
+from tests.fakes.service import TOKEN, free_port, is_up, service
 
 
 @dataclass(frozen=True)
@@ -287,6 +288,42 @@ def test_a_campaign_without_rows_says_what_to_do(chromium: Browser, tmp_path: Pa
             look.page.get_by_role("button", name="Sign out").click()
             expect(look.page.locator("main")).to_contain_text("The way in is the link")
             look.assert_for_everybody()
+
+
+def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    studio, port = Studio(tmp_path, "http://127.0.0.1:9"), free_port()
+    studio.write(["a fox"])
+    config, address = service(studio, page=port), f"http://127.0.0.1:{port}"
+    with Store(f"sqlite:///{tmp_path}/promptsheet.db", now=wiring.now) as store:
+        key = wiring.open_sheet(wiring.load(config), store).key
+        row = KnownRow("r_000000001", canonical({"prompt": "a fox"}), 1, since=wiring.now())
+        store.note(key, [row], ["", row.row_id], ("prompt",))
+    with looking(chromium, "about:blank") as look:
+        look.at, page = f"127.0.0.1:{port}", look.page
+        said, state = page.locator("#said"), page.locator("#state")
+        with Program("serve", config) as program:
+            program.until(lambda: is_up(port), "it serves")
+            page.goto(address)
+            page.get_by_label("Page token").fill(TOKEN)
+            page.get_by_role("button", name="Open the page").click()
+            expect(page.locator("#wall > .card")).to_have_count(1)
+            expect(state).to_have_text("All at rest")
+        expect(said).to_contain_text("Promptsheet does not answer.", timeout=15_000)
+        expect(state).to_have_text("Out of reach")
+        page.get_by_role("button", name="Pause").click()
+        expect(said).to_contain_text("Promptsheet does not answer.")
+        assert all("ERR_" in one for one in look.complaints)
+        look.complaints.clear()
+
+        with Program("serve", config) as program:
+            program.until(lambda: is_up(port), "it serves again")
+            expect(said).to_have_text("", timeout=15_000)
+            expect(state).to_have_text("All at rest")
+            page.get_by_role("button", name="Pause").click()
+            expect(said).to_contain_text("Paused.")
+            look.complaints.clear()
 
 
 EVIL = (

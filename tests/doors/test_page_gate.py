@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import event
 from starlette.routing import Route
 
 from pipeline import wiring
@@ -23,7 +24,7 @@ from pipeline.core.states import Failed, Lost, Succeeded, state_of
 from pipeline.page import gate as gates
 from pipeline.page import routes
 from pipeline.page.gate import Gate
-from pipeline.page.wall import MANY, PAGE
+from pipeline.page.wall import MANY, PAGE, Wall
 from pipeline.store import Fact, Intent, Limits, Store
 from tests.fakes.browser import hosted
 
@@ -151,6 +152,17 @@ def paths(house: House) -> list[tuple[str, str]]:
         path = re.sub(r"\{(\w+)(?::\w+)?\}", lambda m: PLACE[m[1]], route.path)
         found += [(method, path) for method in sorted(route.methods or ()) if method != "HEAD"]
     return found
+
+
+def test_who_is_in_already_does_not_use_up_a_link(house: House) -> None:
+    link = house.gate.link("").removeprefix("http://")
+    with house.visitor() as client:
+        told = [client.get(link).headers["location"] for _ in range(2)]
+    with house.stranger() as first, house.stranger() as second:
+        let_in, kept_out = first.get(link), second.get(link)
+
+    assert told == ["/", "/"]
+    assert (let_in.status_code, kept_out.status_code) == (303, 403)
 
 
 def test_without_the_cookie_nothing_is_shown_and_nothing_is_done(house: House) -> None:
@@ -374,9 +386,23 @@ def test_make_again_counts_once_for_what_the_page_showed(house: House) -> None:
         assert house.press(client, "again", again="0") == "changed"
         # Asked for, and not made yet: a second one would be a jump.
         assert house.press(client, "again", again="1") == "changed"
-        assert "Take 2 comes with the next run." in client.get("/").text
+        page = client.get("/").text
+        assert "Take 2 comes with the next run." in page
+        assert "Take 1 was asked for" not in page
 
     assert house.store.again(house.campaign.key) == {DONE: 1}
+
+
+def test_an_edited_row_shows_what_its_sheet_says_now_and_is_found_by_it(house: House) -> None:
+    store, key = house.store, house.campaign.key
+    store.note(key, [KnownRow(DONE, canonical({"prompt": "a wolf"}), 1, since=wiring.now())])
+    with house.visitor() as client:
+        large = client.get(f"/row/1/{DONE}/1").text
+        pages = [client.get(f"/?q={word}").text for word in ("wolf", "fox")]
+
+    assert re.search(r"Now in the sheet:</span>\s*<span[^>]*>a wolf<", large)
+    assert "a fox" in large
+    assert [page.count('<li class="card') for page in pages] == [1, 1]
 
 
 def test_retry_asks_for_one_more_attempt_and_for_what_may_be_paid_only_who_was_told(
@@ -434,29 +460,111 @@ def test_a_row_that_no_job_answers_for_is_put_out_of_sight_until_it_says_anythin
     assert store.jobs(key).keys() == {house.key(one) for one in (DONE, FAILED, LOST)}
 
 
-def test_of_very_many_rows_the_newest_are_there_before_all_are_counted(house: House) -> None:
+def crowd(house: House, most: int) -> list[str]:
+    """Put so many more rows into the store, each with a job whose turn comes: all ids in order."""
     store, key = house.store, house.campaign.key
     rows = [
         KnownRow(
             f"r_{number:09d}", canonical({"prompt": f"hen n{number:05d}"}), 1, since=wiring.now()
         )
-        for number in range(100, MANY + 100)
+        for number in range(100, most + 100)
     ]
     ids = ["", DONE, FAILED, LOST, *(row.row_id for row in rows)]
     store.note(key, rows, ids, ("prompt",))
     store.add([JobKey(key, row.row_id, 1) for row in rows])
+    return ids
+
+
+def test_of_very_many_rows_the_newest_are_there_before_all_are_counted(house: House) -> None:
+    crowd(house, MANY)
     with house.visitor() as client:
         first = client.get("/").text
-        found = client.get("/?q=hen+n00100").text
+        parts = []
+        while "in a moment" in (found := client.get("/?q=hen+n00100").text):
+            parts.append(found)
 
     assert first.count('<li class="card') == PAGE
     assert "hen n00100<" in first
     assert "These are the newest 60 rows." in first
     assert f'<dd data-text="rows">{MANY + 3:,}</dd>' in first
-    # Whoever looks for something looks among all of them.
+    # Whoever looks for something is told how far it was looked for, and in the end has all of it.
+    assert all(f"of {MANY + 3:,} rows so far." in part for part in parts)
     assert found.count('<li class="card') == 1
     assert f'<b data-text="count all">{MANY + 3:,}</b>' in found
-    assert "These are the newest" not in found
+
+
+@contextmanager
+def asked_of(store: Store) -> Iterator[list[str]]:
+    """The tables that a store is asked for, each as often as it is."""
+    tables: list[str] = []
+
+    def note(*about: Any) -> None:
+        tables.extend(re.findall(r"(?:FROM|JOIN) (\w+)", about[2]))
+
+    event.listen(store._engine, "before_cursor_execute", note)
+    try:
+        yield tables
+    finally:
+        event.remove(store._engine, "before_cursor_execute", note)
+
+
+def test_a_wall_at_which_nothing_changed_reads_no_row_and_no_job_again(house: House) -> None:
+    wall = Wall(house.campaign)
+    wall.look(at_once=True)
+    before = wall.revision, wall.gists
+    with asked_of(house.store) as tables:
+        wall.look(at_once=True)
+
+    assert "attempts" not in tables
+    # But for those that somebody put out of sight, which an index knows.
+    assert tables.count("known_rows") == 1
+    assert (wall.revision, wall.gists) == before
+
+
+def test_of_many_rows_only_those_are_worked_out_again_that_changed(house: House) -> None:
+    store, key = house.store, house.campaign.key
+    ids = crowd(house, 300)
+    wall = Wall(house.campaign)
+    wall.look_until_whole(60)
+    sheet, before = house.folder / "prompts.csv", {one.row_id: one for one in wall.gists}
+    # One is told by the API, one was noted by a run, one says something else in the sheet.
+    store.record([Fact(house.key(LOST), 1, Failed("no", task_id="t-3"))])
+    store.note(key, [KnownRow(FAILED, canonical({"prompt": "a wren"}), 1, since=wiring.now())])
+    sheet.write_text(f"{sheet.read_text()}hen n00100,{ids[4]},invalid,,,Write more.\n")
+    revision = wall.revision
+    wall.look(at_once=True)
+
+    changed = {one.row_id for one in wall.gists if before[one.row_id] is not one}
+    assert changed == {LOST, FAILED, ids[4]}
+    assert wall.revision == revision + 1
+    assert [one.row_id for one in wall.picked("invalid")] == [ids[4]]
+    assert [one.row_id for one in wall.picked("failed")] == [FAILED, LOST]
+
+
+def test_a_row_that_moves_in_its_sheet_is_found_by_its_new_number(house: House) -> None:
+    ids = crowd(house, 50)
+    wall = Wall(house.campaign)
+    wall.look(at_once=True)
+    house.store.note(house.campaign.key, (), ["", *reversed(ids[1:])])
+    wall.look(at_once=True)
+
+    assert [one.row_id for one in wall.picked(search="row 54")] == [DONE]
+    assert [card.shown.line for card in wall.row(DONE)] == [54]
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ("status=copy", "No row is “copy”."),
+        ("q=zebra", "No row has “zebra” in it."),
+        ("status=done&q=zebra", "No row is “done” and has “zebra” in it."),
+    ],
+)
+def test_where_nothing_is_found_it_says_what_was_looked_for(
+    house: House, asked: str, sentence: str
+) -> None:
+    with house.visitor() as client:
+        assert sentence in client.get(f"/?{asked}").text
 
 
 def test_pause_and_resume_are_those_of_the_commands(house: House) -> None:
@@ -468,12 +576,17 @@ def test_pause_and_resume_are_those_of_the_commands(house: House) -> None:
         assert not house.store.sheet(house.campaign.key).paused
 
 
-def test_the_sheet_need_not_be_there(house: House) -> None:
-    (house.folder / "prompts.csv").unlink()
+def test_the_sheet_need_not_be_there_and_where_it_is_not_that_is_said(house: House) -> None:
+    sheet = house.folder / "prompts.csv"
+    sheet.rename(house.folder / "away.csv")
     with house.visitor() as client:
         page = client.get("/").text
         assert "a fox" in page
+        assert "prompts.csv is not there." in page
         assert house.press(client, "again", again="0") == "changed"
+        (house.folder / "away.csv").rename(sheet)
+        assert house.press(client, "again", again="0") == "again"
+        assert "is not there" not in client.get("/").text
 
 
 def test_a_store_that_is_locked_is_said_and_nothing_is_done(house: House) -> None:

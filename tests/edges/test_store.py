@@ -195,6 +195,22 @@ def test_order_and_columns_stay_until_others_are_noted(store: Store) -> None:
     assert store.memory("another").columns is None
 
 
+def test_what_was_noted_of_a_row_gives_it_another_mark_and_nothing_else_does(store: Store) -> None:
+    store.note("sheet", [row(1), row(2)], ["", row(1).row_id, row(2).row_id], ("prompt",))
+    before, order = store.marks("sheet"), store.written_order("sheet")
+    store.note("sheet", [row(1)], ["", row(2).row_id, row(1).row_id])
+    assert store.marks("sheet") == before
+    assert store.written_order("sheet") != order
+    store.note("sheet", [row(2, "a dog")])
+    store.make_again("sheet", row(1).row_id, 0)
+
+    after = store.marks("sheet")
+    assert before.keys() == after.keys()
+    assert all(before[one] != after[one] for one in before)
+    rows = store.rows_of("sheet", [row(2).row_id, "r_nobody000"])
+    assert rows == {row(2).row_id: row(2, "a dog")}
+
+
 def test_ids_of_other_sheets_are_foreign_and_own_ones_are_not(store: Store) -> None:
     store.note("sheet", [row(1)])
     store.note("another", [row(2, "a dog")])

@@ -5,13 +5,30 @@
 const PARTS = ["state", "pausing", "notices", "needing", "picks", "shown", "wall-title", "pages"];
 const dialog = document.getElementById("large");
 const wall = document.getElementById("wall");
-let wanted = 0;
+let wanted = 0, taken = 0, missed = 0;
+
+const AWAY = "Promptsheet does not answer. Is it still running? This page goes on once it is back.";
 
 async function fetched(address, how) {
-  const answer = await fetch(address, { credentials: "same-origin", ...how });
+  const answer = await fetch(address, { credentials: "same-origin", ...how }).catch(() => {
+    throw new Error(AWAY);
+  });
   if (answer.redirected && new URL(answer.url).pathname === "/login") location.assign("/login");
-  if (!answer.ok) throw new Error(await answer.text());
-  return new DOMParser().parseFromString(await answer.text(), "text/html");
+  const text = await answer.text();
+  const page = new DOMParser().parseFromString(text, "text/html");
+  if (!answer.ok) throw new Error(page.querySelector(".notice")?.textContent ?? text);
+  unsay(AWAY);
+  return page;
+}
+
+function tell(words) {
+  document.getElementById("said").textContent = words;
+  if (words !== AWAY) setTimeout(unsay, 9000, words);
+}
+
+function unsay(words) {
+  const said = document.getElementById("said");
+  if (said?.textContent === words) said.textContent = "";
 }
 
 // -- keeping up ----------------------------------------------------------------------------------
@@ -54,7 +71,10 @@ async function refresh(address = location.href) {
   const plain = new URL(address, location.href);
   plain.searchParams.delete("said");
   const fresh = await fetched(plain);
-  if (mine === wanted) take(fresh);
+  // Answers may overtake each other, and what was asked for may be another page by now.
+  if (mine <= taken || address !== location.href) return;
+  taken = mine;
+  take(fresh);
 }
 
 function draw(parts) {
@@ -74,6 +94,21 @@ function draw(parts) {
 function listen(address) {
   let revision = null, last = 0, timer = 0;
   const source = new EventSource(address);
+  source.onerror = () => {
+    revision = null;
+    // A stream that has lived long is ended, and taken up again at once; that is no news.
+    missed ||= setTimeout(() => {
+      tell(AWAY);
+      document.querySelector("[data-text='state']").textContent = "Out of reach";
+    }, 4000);
+    if (source.readyState !== EventSource.CLOSED) return;
+    // Whoever is not let in any more is led to the door by the page itself.
+    setTimeout(() => refresh().catch(() => {}).then(() => listen(address)), 2000);
+  };
+  source.onopen = () => {
+    clearTimeout(missed);
+    missed = 0;
+  };
   source.onmessage = (message) => {
     const news = JSON.parse(message.data);
     for (const place of document.querySelectorAll("[data-text]")) {
@@ -127,7 +162,10 @@ document.addEventListener("click", (event) => {
   if (link.matches(".open, .turn")) {
     event.preventDefault();
     const focus = link.matches(".strip .turn") ? ".strip [aria-current]" : "";
-    open(link.href, focus).catch(() => location.assign(link.href));
+    open(link.href, focus).catch((error) => {
+      dialog.close();
+      tell(error.message);
+    });
   } else if (link.matches("dialog [data-close]")) {
     event.preventDefault();
     dialog.close();
@@ -140,20 +178,19 @@ document.addEventListener("submit", (event) => {
   event.preventDefault();
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   const body = new URLSearchParams(new FormData(form));
-  const said = document.getElementById("said");
-  wanted++;
+  taken = ++wanted;
   fetched(form.action, { method: "POST", body })
     .then((fresh) => {
       dialog.close();
       const words = fresh.getElementById("said").textContent;
       take(fresh);
-      said.textContent = words;
-      setTimeout(() => said.textContent === words && (said.textContent = ""), 9000);
+      tell(words);
       return refresh();
     })
     .catch((error) => {
       dialog.close();
-      said.textContent = error.message;
+      for (const button of form.querySelectorAll("button")) button.disabled = false;
+      tell(error.message);
     });
 });
 
@@ -165,7 +202,7 @@ document.getElementById("q")?.addEventListener("input", (event) => {
     for (const name of ["page", "said"]) address.searchParams.delete(name);
     address.searchParams.set("q", event.target.value.trim());
     history.replaceState(null, "", address);
-    refresh().catch(() => {});
+    refresh().catch((error) => tell(error.message));
   }, 200);
 });
 

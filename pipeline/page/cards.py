@@ -1,0 +1,203 @@
+"""What the page shows of one take of a row, and what may be done about it there.
+
+A status and its note are those of `results`, which has them from the plan that the sheet is
+written by: the page never says anything else than the sheet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pipeline.core.columns import parsed
+from pipeline.core.model import Job, KnownRow, State
+from pipeline.core.plan import NEEDS_A_PERSON, family, take_of
+from pipeline.core.states import shown, state_of
+from pipeline.results import Shown, View, of_row, unanswered
+
+#: Statuses of a row whose pictures may be made once more.
+REMAKABLE: Final = ("done", "edited", "failed", "check needed", "copy", "stranger")
+#: What is picked on the page beside the statuses.
+NEEDING, DISMISSED = "needs a person", "dismissed"
+#: A file that is not there so long after its result is said to be missing, and little later for
+#: the last time anew.
+SAVED_WITHIN: Final = timedelta(minutes=10)
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One take of a row, and what may be done about it here."""
+
+    shown: Shown
+    job: Job | None
+    #: When it came into being.
+    at: datetime
+    #: How many takes of its row there are.
+    takes: int = 1
+    #: Its present prompt, if it is another one than was sent.
+    now: str = ""
+    #: How often the page asked for the row so far: whoever asks once more must know it.
+    again: int = 0
+    #: What one more making of it costs, as listed.
+    price: int = 0
+    may_make_again: bool = False
+    may_retry: bool = False
+    #: The next take was asked for, and no pass has taken it up.
+    is_asked: bool = False
+    needs: bool = False
+    dismissed: bool = False
+
+    @property
+    def id(self) -> str:
+        """A name for it on the page."""
+        return f"{self.shown.row_id}-{self.shown.take}"
+
+    @property
+    def family(self) -> str:
+        """Its status without a percentage."""
+        return family(self.shown.status)
+
+    @property
+    def says(self) -> str:
+        """What is dismissed where there is no job; it is back as soon as the row says otherwise."""
+        return f"{self.at.isoformat()} {self.shown.status}: {self.shown.note}"
+
+    @property
+    def saved(self) -> int:
+        """How many of its results are saved files."""
+        return sum(url in self.job.files for url in self.shown.urls) if self.job else 0
+
+    @property
+    def may_be_paid_twice(self) -> bool:
+        """Whether nobody knows if it was paid already."""
+        return self.job is not None and state_of(self.job) is State.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class Gist:
+    """What finds and counts a card: of very many rows, all that is kept."""
+
+    row_id: str
+    take: int
+    at: float
+    status: str
+    needs: bool
+    dismissed: bool
+    saved: int
+    submitted_at: datetime | None
+    finished_at: datetime | None
+    #: Everything that a search looks at, but for the number of its row.
+    words: str
+    #: Until when time alone may change what is said of it; None if it cannot.
+    ages_until: datetime | None
+    #: Another one whenever anything is to be seen of it that was not.
+    look: int
+
+    def is_picked(self, status: str) -> bool:
+        """Whether it is among those of that status, or of that pick; all of them if it is empty."""
+        if status == DISMISSED:
+            return self.dismissed
+        if self.dismissed:
+            return False
+        return not status or (self.needs if status == NEEDING else self.status == status)
+
+
+def cards_of(
+    row_id: str, takes: Sequence[Job], known: KnownRow | None, view: View, away: str | None
+) -> tuple[Card, ...]:
+    """The takes of a row, the first one first; none if the row is gone before it had any.
+
+    `known` is what the row holds, None if it is gone; `away` what it said of itself when somebody
+    put it out of sight, though no job answers for it.
+    """
+    return tuple(_cards(row_id, takes, known, view, away))
+
+
+def _cards(
+    row_id: str, takes: Sequence[Job], known: KnownRow | None, view: View, away: str | None
+) -> Iterator[Card]:
+    by_take = {job.key.take: job for job in takes}
+    last = max(by_take, default=None)
+    if takes:
+        rows: Sequence[Shown] = list(of_row(takes, known, view))
+    else:
+        rows = [unanswered(known, view)] if known else []
+    for one in rows:
+        job = by_take.get(one.take)
+        made = job.made_at if job else known.since if known else None
+        card = Card(one, job, made or _LONG_AGO, len(rows))
+        # Only the last take is what the row asks for.
+        yield _with_ways(card, known, view, away) if last in (None, one.take) else card
+
+
+def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None) -> Card:
+    """What may be done about the take that its row asks for now, if it does."""
+    one, job = card.shown, card.job
+    if known is None or not one.in_sheet:
+        return card
+    said = view.said.get(one.row_id)
+    asked = take_of(said.take, known.again) if said else None
+    is_current = asked == one.take or (job is None and asked is not None)
+    dismissed = _is_dismissed(job) or (job is None and away is not None and away == card.says)
+    endpoint = view.rules.provider.endpoints.get(one.endpoint)
+    return replace(
+        card,
+        now=_prompt_now(card, known),
+        again=known.again,
+        price=(endpoint.credits or 0) if endpoint else 0,
+        may_make_again=is_current and card.family in REMAKABLE,
+        may_retry=is_current and one.state in (State.FAILED, State.UNKNOWN),
+        is_asked=bool(job and asked == one.take + 1 and known.again),
+        needs=card.family in NEEDS_A_PERSON and not dismissed,
+        dismissed=dismissed,
+    )
+
+
+def _prompt_now(card: Card, known: KnownRow) -> str:
+    now = parsed(known.inputs).get("prompt", "") if card.family == "edited" else ""
+    return "" if now == card.shown.prompt else now
+
+
+def _is_dismissed(job: Job | None) -> bool:
+    """Whether its trouble was put out of sight, and nothing has happened to it since."""
+    if job is None or job.dismissed is None:
+        return False
+    attempt = shown(job)
+    return attempt is None or (attempt.ended_at or attempt.sent_at) <= job.dismissed
+
+
+def gist_of(card: Card) -> Gist:
+    """What of the card is kept."""
+    one, saved = card.shown, card.saved
+    looked_at = (one.name, one.row_id, one.task_id, one.note, one.endpoint, *one.inputs.values())
+    words = " ".join((*looked_at, card.now))
+    ways = card.may_make_again, card.may_retry, card.is_asked, card.needs, card.dismissed
+    asked = card.job.asked if card.job else 0
+    return Gist(
+        one.row_id,
+        one.take,
+        card.at.timestamp(),
+        card.family,
+        card.needs,
+        card.dismissed,
+        saved,
+        one.submitted_at,
+        one.finished_at,
+        words.casefold(),
+        _ages_until(card, saved),
+        hash((one.status, words, saved, one.urls, card.takes, card.again, asked, ways)),
+    )
+
+
+def _ages_until(card: Card, saved: int) -> datetime | None:
+    """Until when it may become overdue, or a file of it late."""
+    one = card.shown
+    if one.state is State.RUNNING:
+        return datetime.max.replace(tzinfo=UTC)
+    if one.finished_at and saved < len(one.urls):
+        return one.finished_at + SAVED_WITHIN
+    return None
