@@ -318,3 +318,31 @@ def test_a_batch_is_one_commit_and_a_repeat_writes_nothing(store: Store, tmp_pat
     store.record([Fact(key, 1, Progressed(40, "t")) for key in KEYS[:50]])
     store.begin([intent(key) for key in KEYS[:50]], LIMITS)
     assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+
+def test_attempts_with_odd_names_are_found_by_their_hooks_and_moved_as_they_were_begun(
+    tmp_path: Path,
+) -> None:
+    keys = [JobKey('my "sheet"\0', f"r_'\ud800\x1a{{}}{number}", 1) for number in range(600)]
+    hooks = {f'"{number}"': key for number, key in enumerate(keys)}
+    odd = '{"a": "\ud800"}', ("b\0",), "x\0y"
+    url = f"sqlite:///{tmp_path / 'promptsheet.db'}"
+    with Store(url) as store:
+        store.add(keys)
+        asked = [Intent(key, 1, *odd, 1, 120, hook=hook) for hook, key in hooks.items()]
+        begun = store.begin(asked, LIMITS)
+    with Store(url) as another:
+        hooked = another.by_hook([*hooks, "nobody's"])
+        turn = another.recorded([Fact(key, 1, Progressed(3, "t\0")) for key in keys])
+        kept = another.jobs(keys[0].sheet)
+
+    assert {hook: (one.key, one.endpoint) for hook, one in hooked.items()} == {
+        hook: (key, "x\0y") for hook, key in hooks.items()
+    }
+    moved = [
+        replace(one, state=State.RUNNING, progress=3, task_id="t\0")
+        for one in begun
+        if isinstance(one, Attempt)
+    ]
+    assert [attempt for _, attempt in turn.told] == moved
+    assert [kept[key].attempts[0] for key in keys] == moved
