@@ -142,8 +142,8 @@ class Book:
             self.parting.keep(self.plan.lines, self._grid, self._columns, self._untrue)
         self._write_down_jobs()
         # Whether it is paused is said by the pause itself: it ends when somebody lifts it.
-        is_noted = self.hold and self.hold.kind != "paused"
-        self.known.note_hold(self.hold.sentence if self.hold and is_noted else "")
+        noted = self.hold if self.hold and self.hold.kind != "paused" else None
+        self.known.note_hold(noted.sentence if noted else "")
         return self.plan
 
     def preview(self) -> Plan:
