@@ -32,7 +32,7 @@ SILENT_TRIES = 8
 #: longer than tasks of its kind usually do.
 SELDOM, LONGER = 12, 1.5
 #: How many tasks that ended tell what is usual.
-LATELY = 25
+LATELY = 100
 
 
 @dataclass(slots=True)
@@ -51,11 +51,14 @@ class Usual:
 
     def __init__(self) -> None:
         self._seen: dict[str, deque[timedelta]] = defaultdict(lambda: deque(maxlen=LATELY))
+        self._quickest: dict[str, timedelta] = {}
         self._learnt: Counter[str] = Counter()
 
     def learn(self, endpoint: str, took: timedelta) -> bool:
         """Take note of how long one took at most: whether much of what is known is new."""
-        self._seen[endpoint].append(took)
+        seen = self._seen[endpoint]
+        seen.append(took)
+        self._quickest[endpoint] = min(seen)
         self._learnt[endpoint] += 1
         # The first, the second, the fourth, …: who acts on it does so a few times in all.
         return self._learnt[endpoint].bit_count() == 1
@@ -67,7 +70,7 @@ class Usual:
 
     def quickest(self, endpoint: str) -> timedelta | None:
         """The least of them; None before any has ended."""
-        return min(self._seen.get(endpoint, ()), default=None)
+        return self._quickest.get(endpoint)
 
 
 class Poller:

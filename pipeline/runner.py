@@ -273,7 +273,7 @@ class Runner:
                 self._keeper.keep(key, attempt.number, urls, self._book.name_of(key))
 
     async def _poll(self) -> None:
-        every = min(self._pace.poll_every.total_seconds() / 10, 0.5)
+        every = min(self._pace.poll_every.total_seconds() / 20, 0.5)
         while True:
             began = time.monotonic()
             await self._poller.round()

@@ -113,8 +113,8 @@ class Columns:
                 inputs=canonical(wrote),
                 take=self.cell(row, "take").strip(),
                 others=_number_of([row[at] for at in others if at < wide]),
-                has_results=any(at < wide and row[at].strip() for at in results),
-                has_marks=any(at < wide and row[at].strip() for at in marks),
+                has_results=_holds_text([row[at] for at in results if at < wide]),
+                has_marks=_holds_text([row[at] for at in marks if at < wide]),
             )
 
 
@@ -261,7 +261,11 @@ def normalise(text: str) -> str:
 
 def canonical(inputs: Mapping[str, str]) -> str:
     """Inputs as one text: equal inputs, equal text."""
-    return json.dumps(inputs, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _as_canonical(inputs)
+
+
+# Made once: making it takes longer than its work.
+_as_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def parsed(inputs: str) -> dict[str, str]:
@@ -276,6 +280,11 @@ def over(columns: Collection[str], inputs: str) -> str:
     if wrote.keys() <= set(columns):
         return inputs
     return canonical({name: text for name, text in wrote.items() if name in columns})
+
+
+def _holds_text(cells: list[str]) -> bool:
+    text = "".join(cells)
+    return bool(text) and not text.isspace()
 
 
 def _number_of(cells: list[str]) -> str:

@@ -156,6 +156,8 @@ def counted(job: Job) -> int:
 
 def shown(job: Job) -> Attempt | None:
     """The attempt that people see: the first success heard, else the latest of the best state."""
+    if len(job.attempts) == 1:
+        return job.attempts[0]
     done = [a for a in job.attempts if a.state is _OK]
     if done:
         return min(done, key=lambda a: (a.ended_at or a.sent_at, a.number))
