@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import termios
@@ -84,7 +85,9 @@ class Terminal:
 
 
 def _takes_its_keys() -> None:
-    """Make it the terminal whose Ctrl-C reaches the process."""
+    """Make it the terminal whose Ctrl-C reaches the process, and ends it."""
+    # Who starts tests in the background hands on that it is ignored.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
