@@ -183,6 +183,8 @@ class Runner:
                 raise
             self.outcome.worsen(e.exit_code, str(e))
         finally:
+            # First of all: what lands while the pass ends gives its place to nobody.
+            self._sender.end()
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)

@@ -185,7 +185,7 @@ class Sender:
 
     def _next_time(self) -> float | None:
         """When, by the loop's clock, something is to be done although nothing has come."""
-        times = [until for until, _ in self._ready]
+        times = [self._ready[0][0]] if self._ready else []
         if self._queue and self._open_at > asyncio.get_running_loop().time():
             times.append(self._open_at)
         return min(times, default=None)
