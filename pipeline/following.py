@@ -88,10 +88,13 @@ class Poller:
     ) -> None:
         #: Why the last round got no answer, as a sentence; empty if it did.
         self.trouble = ""
-        self.rounds = 0
+        self._rounds = 0
         self._book, self._clerk, self._wire, self._sender = book, clerk, wire, sender
         self._pace, self._now, self._on_event = pace, now, on_event
         self._open: dict[str, Open] = {}
+        #: The tasks that a question in the air is about.
+        self._asking: set[str] = set()
+        self._gate = asyncio.Semaphore(QUESTIONS)
         self._alone: frozenset[str] = frozenset()
         self._silent = 0
         self._stopped = False
@@ -125,31 +128,46 @@ class Poller:
         young = self._now() - self._pace.give_up_after
         return sum(one.attempt.sent_at >= young for one in self._open.values())
 
+    @property
+    def is_heard(self) -> bool:
+        """Whether whatever was due has been asked after, and no answer is awaited."""
+        return self._rounds > 0 and not self._asking
+
     async def round(self) -> None:
-        """Ask once after every task whose time has come, as far as the pace allows."""
+        """Ask once after every task whose time has come, as far as the pace allows.
+
+        Rounds may go on beside each other: none asks after what another one has asked after.
+        """
         now = self._now()
-        due = [task for task, one in self._open.items() if one.next_at <= now]
+        due = [
+            task
+            for task, one in self._open.items()
+            if one.next_at <= now and task not in self._asking
+        ]
         if due and not self._stopped:
             heard = await self._ask_after(due)
             self._silent = 0 if any(heard) or not heard else self._silent + 1
             self._stopped |= self._silent >= SILENT_TRIES
             if any(heard):
                 self.trouble = ""
-        self.rounds += 1
+        self._rounds += 1
 
     async def _ask_after(self, tasks: list[str]) -> list[bool]:
-        questions = list(polls(self._book.rules.provider.poll, tasks, self._alone))
-        limits = self._book.limits
-        left = await self._clerk.do(
-            self._book.store.permits, limits.api_key, len(questions), limits.per_minute
-        )
-        gate = asyncio.Semaphore(QUESTIONS)
-        return await asyncio.gather(*(self._ask(gate, *one) for one in questions[:left]))
+        self._asking.update(tasks)
+        try:
+            questions = list(polls(self._book.rules.provider.poll, tasks, self._alone))
+            limits = self._book.limits
+            left = await self._clerk.do(
+                self._book.store.permits, limits.api_key, len(questions), limits.per_minute
+            )
+            return await asyncio.gather(*(self._ask(*one) for one in questions[:left]))
+        finally:
+            self._asking.difference_update(tasks)
 
-    async def _ask(self, gate: asyncio.Semaphore, request: Request, tasks: tuple[str, ...]) -> bool:
+    async def _ask(self, request: Request, tasks: tuple[str, ...]) -> bool:
         """Ask one question: whether the API answered."""
         provider = self._book.rules.provider
-        async with gate:
+        async with self._gate:
             asked_at = self._now()
             try:
                 response = await self._wire.ask(request, WITHIN)

@@ -32,6 +32,8 @@ log = logging.getLogger("promptsheet")
 SHARE = 3
 #: While sending, the sheet is read anew well before a reading is too old to send on.
 READ_EVERY = 40.0
+#: So many rounds of questions at once: what becomes due waits for nobody else's answer.
+ROUNDS = 2
 #: The lease on a sheet is renewed so often.
 LEASE_EVERY = 10.0
 #: How often a bar is moved: counting what is open for it costs as much as a request.
@@ -166,7 +168,7 @@ class Runner:
                 self._poller.follow(key, attempt, soon=True)
             background = [
                 asyncio.create_task(self._sender.run()),
-                asyncio.create_task(self._poll()),
+                *(asyncio.create_task(self._poll()) for _ in range(ROUNDS)),
                 asyncio.create_task(self._renew()),
             ]
             await self._stay(background)
@@ -220,7 +222,7 @@ class Runner:
         if not self._sender.idle:
             return False
         if not self._asked.wait:
-            return self._poller.rounds > 0
+            return self._poller.is_heard
         keeping = self._keeper.pending if self._keeper else 0
         return not (self._poller.expecting() or keeping or self._book.is_ripening())
 

@@ -33,6 +33,7 @@ base_url = "{url}"
 concurrency = {concurrency}
 in_flight = 1000
 per_minute = 0
+poll_every = "1s"
 [budget]
 per_run = 10000
 per_day = 10000
@@ -97,9 +98,35 @@ class Api:
         return web.json_response({"tasks": []})
 
 
-def settings_in(folder: Path, url: str) -> Settings:
+class SlowToTell(Api):
+    """Takes the second row once it is asked after the first, and tells of the second first."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: Counter[str] = Counter()
+        self._is_asked, self._has_told = asyncio.Event(), asyncio.Event()
+
+    async def _imagine(self, request: web.Request) -> web.Response:
+        prompt = (await request.json())["prompt"]
+        if prompt == "a heron, 1":
+            await self._is_asked.wait()
+        return web.json_response({"task_id": f"task of {prompt}"})
+
+    async def _fetch(self, request: web.Request) -> web.Response:
+        task = (await request.json())["task_id"]
+        self.asked[task] += 1
+        if task == "task of a heron, 0":
+            self._is_asked.set()
+            await self._has_told.wait()
+        else:
+            self._has_told.set()
+        urls = [f"http://127.0.0.1/{number}.png" for number in range(4)]
+        return web.json_response({"task_id": task, "status": "finished", "image_urls": urls})
+
+
+def settings_in(folder: Path, url: str, rows: int = ROWS) -> Settings:
     with (folder / "rows.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([["prompt"], *([f"a heron, {n}"] for n in range(ROWS))])
+        csv.writer(file).writerows([["prompt"], *([f"a heron, {n}"] for n in range(rows))])
     config = folder / "air.toml"
     config.write_text(CONFIG.format(url=url, concurrency=CONCURRENCY), "utf-8")
     with pytest.MonkeyPatch.context() as patch:
@@ -160,3 +187,19 @@ def test_nothing_that_waits_for_a_place_leaves_once_a_pause_was_asked_for(tmp_pa
     left = states(tmp_path)
     assert left.pop(State.RUNNING) == answered + CONCURRENCY - 1
     assert not left.keys() - {State.RETURNED}
+
+
+def test_a_question_without_an_answer_keeps_no_other_waiting_and_is_not_asked_twice(
+    tmp_path: Path,
+) -> None:
+    async def told() -> SlowToTell:
+        api = SlowToTell()
+        async with api.served() as url, asyncio.timeout(20):
+            outcome = await wiring.run(settings_in(tmp_path, url, rows=2), Asked(wait=True))
+        assert isinstance(outcome, Outcome)
+        assert (outcome.new, outcome.done, outcome.sentences) == (2, 2, [])
+        return api
+
+    api = loop.run(told())
+
+    assert api.asked == {"task of a heron, 0": 1, "task of a heron, 1": 1}
