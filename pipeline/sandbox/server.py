@@ -124,7 +124,7 @@ def _server(settings: Settings, key: str, seed: int) -> _Server:
     app = create_app(settings, key=key, seed=seed)
     config = uvicorn.Config(
         app,
-        loop="asyncio",
+        loop="auto",
         http=Protocol,
         ws="none",
         lifespan="off",

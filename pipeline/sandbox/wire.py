@@ -94,5 +94,6 @@ def _head(body: bytes) -> bytes:
 
 
 def _transport(scope: Scope) -> asyncio.Transport | None:
-    transport = scope.get("state", {}).get("transport")
-    return transport if isinstance(transport, asyncio.Transport) else None
+    # Not asked for its class: uvloop's transports do what asyncio's do and descend from nothing.
+    transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
+    return transport
