@@ -167,6 +167,7 @@ def passes() -> Iterator[Line]:
         many = [_thousand(1000, **slow, answer_spread=spread) for _ in range(3)]
         whole = statistics.median(one.seconds for one in many)
         yield Line(f"1,000 rows of 2 s{what}: the whole process", whole, least, _LEAST)
+        yield Line(f"1,000 rows of 2 s{what}: the same", whole, _bare(2), _KNOWING)
         inner = statistics.median(one.sending for one in many)
         yield Line(f"1,000 rows of 2 s{what}: first sent to last written", inner, least, _LEAST)
     with tempfile.TemporaryDirectory() as place, sandbox_process(KEY, task_seconds=0) as sandbox:
@@ -186,7 +187,20 @@ def passes() -> Iterator[Line]:
     yield Line("memory at its peak", peak, theirs.peak, "the script", "MB")
 
 
+def _bare(takes: float) -> float:
+    """Seconds that a process takes for the same which keeps nothing, and knows when to ask."""
+    spent = []
+    for _ in range(3):
+        with sandbox_process(
+            KEY, task_seconds=2 * takes, max_seconds=takes, answer_seconds=0.05
+        ) as sandbox:
+            bare = [sys.executable, "-m", "tests.benchmarks.bare", "1000", sandbox.url, KEY]
+            spent.append(_process([*bare, str(takes)]).seconds)
+    return statistics.median(spent)
+
+
 _LEAST = "the least possible"
+_KNOWING = "a bare loop that knows when to ask"
 
 
 def called() -> Iterator[Line]:

@@ -1,6 +1,8 @@
 """Submissions and nothing else: fifty in the air, and not a word of them kept.
 
-python -m tests.benchmarks.bare ROWS URL KEY        prints submissions a second
+python -m tests.benchmarks.bare ROWS URL KEY            prints submissions a second
+python -m tests.benchmarks.bare ROWS URL KEY SECONDS    also asks after each task, once: it knows
+                                                        how long they take
 """
 
 from __future__ import annotations
@@ -11,25 +13,42 @@ import time
 
 import aiohttp
 
+#: As many as the API tells of in one answer.
+MANY = 20
 
-async def main(rows: int, url: str, key: str) -> float:
+
+async def main(rows: int, url: str, key: str, takes: float | None) -> float:
     """Submissions a second."""
     slots = asyncio.Semaphore(50)
+    tasks: list[str] = []
+    asking: list[asyncio.Task[None]] = []
+
+    async def ask(client: aiohttp.ClientSession, ids: list[str], wait: float) -> None:
+        await asyncio.sleep(wait)
+        async with client.post(f"{url}/fetch-many", json={"task_ids": ids}) as answer:
+            told = (await answer.json())["tasks"]
+            assert all(task["image_urls"] for task in told), "asked too soon"
 
     async def send(client: aiohttp.ClientSession, number: int) -> None:
         async with (
             slots,
             client.post(f"{url}/imagine", json={"prompt": f"a fox, number {number}"}) as answer,
         ):
-            assert (await answer.json())["task_id"]
+            tasks.append((await answer.json())["task_id"])
+        if takes is not None and len(tasks) % MANY == 0:
+            asking.append(asyncio.create_task(ask(client, tasks[-MANY:], takes)))
 
     async with aiohttp.ClientSession(
         headers={"Authorization": key}, connector=aiohttp.TCPConnector(limit=50)
     ) as client:
         began = time.perf_counter()
         await asyncio.gather(*(send(client, number) for number in range(rows)))
-        return rows / (time.perf_counter() - began)
+        per_second = rows / (time.perf_counter() - began)
+        await asyncio.gather(*asking)
+        return per_second
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{asyncio.run(main(int(sys.argv[1]), sys.argv[2], sys.argv[3])):.1f}\n")
+    seconds = float(sys.argv[4]) if len(sys.argv) > 4 else None
+    done = asyncio.run(main(int(sys.argv[1]), sys.argv[2], sys.argv[3], seconds))
+    sys.stdout.write(f"{done:.1f}\n")
