@@ -46,7 +46,7 @@ def main() -> NoReturn:
 
     # What is loaded stays until the end. To look through all of it for circles now and then takes
     # a tenth of a run, and once more at the exit a fifth of a second.
-    gc.set_threshold(50_000, 20, 20)
+    gc.set_threshold(250_000, 20, 20)
     atexit.register(gc.freeze)
     logging.basicConfig(level=logging.ERROR, format="%(name)s: %(message)s")
     logging.getLogger("promptsheet").setLevel(logging.ERROR)
