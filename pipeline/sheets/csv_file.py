@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.claim_file import read_claim, write_claim
-from pipeline.sheets.csv_text import CannotHold, CsvText
+from pipeline.sheets.csv_text import CannotHold, CsvText, LeftOpen
 from pipeline.sheets.encodings import NotText
 from pipeline.sheets.exchange import Exchange, exchange
 from pipeline.sheets.left_overs import Pause
@@ -93,5 +93,10 @@ class CsvSheet:
             text = CsvText.of(content, self._delimiter, earlier)
         except NotText as what:
             raise SheetError(f"{self._path} {what}. {_SAVE_AGAIN}") from what
+        except LeftOpen as quote:
+            raise SheetError(
+                f"{self._path} has a quotation mark in line {quote.line} that is never closed, and"
+                " all that follows would be one cell. Close it, or save the file again."
+            ) from quote
         self._text = replace(text, content=b"")  # a big file is in memory often enough
         return text

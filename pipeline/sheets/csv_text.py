@@ -22,6 +22,10 @@ from pipeline.core.model import Grid, Patch
 from pipeline.sheets.delimiters import DELIMITERS, delimiter_of, said
 from pipeline.sheets.encodings import Encoding, decoded
 
+#: A line after the last: a row of its own, unless a quotation mark is still open.
+_END = "\ue000"
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
 # A cell of 50,000 characters with every quote doubled is near csv's own limit (131,072).
 csv.field_size_limit(2**31 - 1)
 
@@ -33,6 +37,14 @@ class CannotHold(ValueError):
         self.encoding = encoding
         self.name = name
         super().__init__(f"{encoding} has no letters for {name}")
+
+
+class LeftOpen(ValueError):
+    """A quotation mark is never closed: all that follows would be one cell, perhaps a prompt."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        super().__init__(f"a quotation mark of line {line} is never closed")
 
 
 @dataclass(frozen=True)
@@ -51,16 +63,23 @@ class CsvText:
         """The text in `content`; it tells its delimiter itself where none is given.
 
         Rows that are as they were in the `earlier` grid are the very same: both take one's room.
+        Raises NotText, and LeftOpen for a file that ends within quotation marks: somebody forgot
+        one, or is saving the file at this moment.
         """
         encoding, text = decoded(content)
         lead, told = said(text)
         text = text[len(lead) :]
         delimiter = told or delimiter or delimiter_of(text)
+        ends_a_line = text.endswith(("\n", "\r"))
         del text  # with letters beyond the usual ones it is bigger than all the rest
-        rows = map(tuple, csv.reader(_lines(content, encoding, lead), delimiter=delimiter))
-        beside = zip(rows, chain(earlier, repeat(())), strict=False)
-        grid = tuple(was if row == was else row for row, was in beside)
-        return cls(content, encoding, lead, delimiter, grid)
+        lines = chain(_lines(content, encoding, lead), [_END + delimiter + _END])
+        records = csv.reader(lines, delimiter=delimiter)
+        beside = zip(map(tuple, records), chain(earlier, repeat(())), strict=False)
+        *rows, last = (was if row == was else row for row, was in beside)
+        if last != (_END, _END):
+            after = len(_LINE_END.findall(last[-1])) + (not ends_a_line)
+            raise LeftOpen(records.line_num - after + bool(lead))
+        return cls(content, encoding, lead, delimiter, tuple(rows))
 
     def patched(self, patch: Patch) -> bytes:
         """The file with those cells changed: the very same bytes where they already say so.
@@ -131,7 +150,7 @@ def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str])
     pieces, line_end = pieces_of(record, delimiter)
     missing = max(cells) + 1 - len(pieces)
     if missing > 0:
-        pieces = [*_closed(pieces), *[""] * missing]
+        pieces += [""] * missing
     for column, text in cells.items():
         pieces[column] = _written(text, special, quoted=pieces[column].startswith('"'))
     # One bare empty field would read as a blank line.
@@ -153,22 +172,11 @@ def pieces_of(record: str, delimiter: str) -> tuple[list[str], str]:
     return pieces, record[place:]
 
 
-# After a closing quote, csv takes what follows as it is, up to the delimiter. A quote that is never
-# closed takes the rest of the file.
+# After a closing quote, csv takes what follows as it is, up to the delimiter.
 _FIELD = {
-    delimiter: re.compile(
-        rf'"[^"]*+(?:""[^"]*+)*+(?:"[^{delimiter}\r\n]*+|\Z)|[^{delimiter}\r\n]*+'
-    )
+    delimiter: re.compile(rf'"[^"]*+(?:""[^"]*+)*+"[^{delimiter}\r\n]*+|[^{delimiter}\r\n]*+')
     for delimiter in DELIMITERS
 }
-_UNCLOSED = re.compile(r'"[^"]*+(?:""[^"]*+)*+')
-
-
-def _closed(pieces: list[str]) -> list[str]:
-    """The same fields, so that another one may follow: a quote left open at the end is closed."""
-    if pieces and _UNCLOSED.fullmatch(pieces[-1]):
-        return [*pieces[:-1], pieces[-1] + '"']
-    return pieces
 
 
 def _written(text: str, special: str, *, quoted: bool) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.csv_text import CsvText
+from pipeline.sheets.csv_text import CsvText, LeftOpen
 from pipeline.sheets.delimiters import delimiter_of
 from tests.wild.slow_reader import Record, slowly
 
@@ -45,8 +46,29 @@ def with_patch(grid: Grid, patch: Patch) -> Grid:
 
 
 @given(texts, delimiters)
-def test_values_are_those_of_the_csv_module(text: str, delimiter: str) -> None:
-    assert CsvText.of(BOM + text.encode(), delimiter).grid == by_csv(text, delimiter)
+def test_values_are_those_of_the_csv_module_unless_a_quote_is_left_open(
+    text: str, delimiter: str
+) -> None:
+    if line := left_open(text, delimiter):
+        with pytest.raises(LeftOpen) as refused:
+            CsvText.of(BOM + text.encode(), delimiter)
+        assert refused.value.line == line
+    else:
+        assert CsvText.of(BOM + text.encode(), delimiter).grid == by_csv(text, delimiter)
+
+
+def left_open(text: str, delimiter: str) -> int:
+    """The line in which a quote stands that is never closed; 0 where there is none."""
+    records = slowly(text, delimiter)
+    if not records or not records[-1].raw or not is_open(records[-1].raw[-1], delimiter):
+        return 0
+    before = text.removesuffix(records[-1].raw[-1] + records[-1].end)
+    return 1 + len(re.findall("\r\n|\r|\n", before))
+
+
+def is_open(raw: str, delimiter: str) -> bool:
+    """Whether a quote opens this field and none closes it: then a delimiter belongs to it."""
+    return raw.startswith('"') and len(slowly(raw + delimiter, delimiter)[0].raw) == 1
 
 
 @given(texts, delimiters)
@@ -62,6 +84,7 @@ def test_a_patch_changes_its_cells_and_no_other_byte(
 ) -> None:
     # Without a mark, a first letter that looks like one is one.
     mark = BOM if text.startswith("\ufeff") else mark
+    assume(not left_open(text, delimiter))
     before = slowly(text, delimiter)
     places = st.tuples(st.integers(0, max(len(before) - 1, 0)), st.integers(0, 5))
     patch = data.draw(st.dictionaries(places, cells, max_size=4 if before else 0))
@@ -81,17 +104,10 @@ def test_a_patch_changes_its_cells_and_no_other_byte(
 def expected_fields(row: int, old: Record, new: Record, patch: Patch) -> tuple[str, ...]:
     """The old fields as they were written; only of changed cells is the new writing taken."""
     fields = list(old.raw) + [""] * (len(new.raw) - len(old.raw))
-    if len(new.raw) > len(old.raw) > 0 and is_open(old.raw[-1]):
-        fields[len(old.raw) - 1] += '"'
     for column, value in enumerate(old.values + ("",) * (len(fields) - len(old.values))):
         if patch.get((row, column), value) != value:
             fields[column] = new.raw[column]
     return tuple(fields)
-
-
-def is_open(raw: str) -> bool:
-    """Whether a quote opens this field and none closes it: then a delimiter belongs to it."""
-    return len(slowly(raw + ",", ",")[0].raw) == 1 and raw.startswith('"')
 
 
 @pytest.mark.parametrize(
@@ -102,8 +118,6 @@ def is_open(raw: str) -> bool:
         ("a,b\n1", {(1, 2): "x"}, "a,b\n1,,x"),
         ("a,b\n\n1,2\n", {(1, 1): "x"}, "a,b\n,x\n1,2\n"),
         ('a,b\n"1",2\n', {(1, 0): "x"}, 'a,b\n"x",2\n'),
-        ('a\n"open', {(1, 1): "x"}, 'a\n"open",x'),
-        ('a\n"open\n', {(1, 0): "x"}, 'a\n"x"'),
         ('a,b\n"od"d ,  2 \n', {(1, 2): "x"}, 'a,b\n"od"d ,  2 ,x\n'),
         ('a\n"two\nlines",b\nc\n', {(2, 0): "x"}, 'a\n"two\nlines",b\nx\n'),
         ("a\nb\n", {(1, 0): ""}, 'a\n""\n'),

@@ -165,10 +165,10 @@ def _as_hands_leave_them() -> Iterator[tuple[Wild, bytes]]:
         ),
         (
             "odd-quotes.csv",
-            "quotes in bare cells, text after quotes, one left open",
+            "quotes in bare cells, text after quotes, lines in quotes at the end",
             ",",
             4,
-            'prompt,x\na 12" fox,"1"2\n"an ""owl""" , "3"\n"a cow"s,\nan ox,"open\n,',
+            'prompt,x\na 12" fox,"1"2\n"an ""owl""" , "3"\n"a cow"s,\nan ox,"two\n,"',
         ),
         (
             "blank.csv",

@@ -113,6 +113,13 @@ def refused() -> Iterator[Wild]:
             f"is damaged UTF-8 text (byte 0xC3 in line 2).{_AGAIN}",
         ),
         (
+            "left-open.csv",
+            "a quote that is never closed",
+            b'prompt,x\na fox,"1\nan owl,2\n',
+            "has a quotation mark in line 2 that is never closed, and all that follows would be one"
+            " cell. Close it, or save the file again.",
+        ),
+        (
             "utf-32.csv",
             "UTF-32",
             "prompt,x\na fox,1\n".encode("utf-32"),
