@@ -216,7 +216,8 @@ class Poller:
             await self._clerk.do(self._book.record, [fact for _, fact in heard])
             for one, fact in heard:
                 if isinstance(fact.event, Succeeded | Failed):
-                    self._open.pop(one.attempt.task_id, None)
+                    if not self._open.pop(one.attempt.task_id, None):
+                        continue  # the API has called meanwhile, and that was counted
                     self._sender.at_work.pop((fact.key, fact.number), None)
                     self._sender.heard(succeeded=isinstance(fact.event, Succeeded))
                 self._on_event(fact.key, fact.number, fact.event)

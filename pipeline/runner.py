@@ -133,6 +133,8 @@ class Runner:
         )
         self._poller = Poller(book, self._clerk, wire, self._sender, pace, now, self._happened)
         self._keeper = Keeper(book, self._clerk, media, self._saved) if media else None
+        #: Seconds between two rounds.
+        self._every = min(pace.poll_every.total_seconds() / 20, 0.5)
         self._interrupted = False
         self._news = asyncio.Event()
         self._changed = False
@@ -168,7 +170,8 @@ class Runner:
                 self._poller.follow(key, attempt, soon=True)
             background = [
                 asyncio.create_task(self._sender.run()),
-                *(asyncio.create_task(self._poll()) for _ in range(ROUNDS)),
+                *(asyncio.create_task(self._ask()) for _ in range(ROUNDS)),
+                asyncio.create_task(self._listen()),
                 asyncio.create_task(self._renew()),
             ]
             await self._stay(background)
@@ -276,15 +279,20 @@ class Runner:
             for key, attempt, urls in self._book.known.unsaved():
                 self._keeper.keep(key, attempt.number, urls, self._book.name_of(key))
 
-    async def _poll(self) -> None:
-        every = min(self._pace.poll_every.total_seconds() / 20, 0.5)
+    async def _ask(self) -> None:
+        """Ask after tasks, round by round."""
         while True:
             began = time.monotonic()
             await self._poller.round()
-            if self._book.known.is_called:
-                self._overhear(await self._clerk.do(self._book.known.overheard))
             self._news.set()
-            await asyncio.sleep(max(every - (time.monotonic() - began), 0.01))
+            await asyncio.sleep(max(self._every - (time.monotonic() - began), 0.01))
+
+    async def _listen(self) -> None:
+        """Take over what the API called about, if it does."""
+        while self._book.known.is_called:
+            self._overhear(await self._clerk.do(self._book.known.overheard))
+            self._news.set()
+            await asyncio.sleep(self._every)
 
     async def _renew(self) -> None:
         while True:
