@@ -128,7 +128,7 @@ class _OfTheStore(Collector):
         yield from (jobs, sent, ended, held, self._credits())
 
     def _numbers(self, one: Campaign) -> tuple[Counter[str], int]:
-        moved = one.store.moved(one.key)
+        moved = one.store.cursor(one.key)
         if one.key not in self._counted or self._counted[one.key][0] != moved:
             self._counted[one.key] = (moved, *one.store.numbers(one.key))
         return self._counted[one.key][1:]

@@ -175,7 +175,7 @@ class Watcher:
         """Where the store's changes stand; 0 where it cannot be read: the next pass says why."""
         campaign = self._campaign
         try:
-            return await asyncio.to_thread(campaign.store.moved, campaign.key)
+            return await asyncio.to_thread(campaign.store.cursor, campaign.key)
         except PromptsheetError:
             return 0
 

@@ -6,6 +6,7 @@
     rows        what was written in each row when it was last read
     resting     which rows the last pass left at rest
     jobs        the takes of each row, with their attempts, files and history
+    attempts    an attempt as a line of its table; `history`: what happened to it, line by line
     sending     what somebody means to send, and whether it may begin now
     turns       one commit for what has come back and what may leave; `kept`: jobs in between
     calling     which attempt the API calls back about
@@ -30,7 +31,8 @@ from pipeline.store.budget import Budget, Spent
 from pipeline.store.calling import Calling, Hooked
 from pipeline.store.counting import Counting
 from pipeline.store.facts import Fact
-from pipeline.store.jobs import HistoryLine, Jobs
+from pipeline.store.history import HistoryLine
+from pipeline.store.jobs import Jobs
 from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
 from pipeline.store.pace import Paces
 from pipeline.store.recording import Recording

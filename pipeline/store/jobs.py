@@ -5,24 +5,14 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    insert,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, select, update
 
-from pipeline.core.model import Attempt, Job, JobKey, Result, State
+from pipeline.core.model import Attempt, Job, JobKey
+from pipeline.store.attempts import ATTEMPT, from_columns, to_columns
 from pipeline.store.base import (
     Base,
     Prepared,
@@ -34,46 +24,14 @@ from pipeline.store.base import (
     uncollected,
     upsert,
 )
-from pipeline.store.facts import result_fields, to_result, told_to_people
-from pipeline.store.tables import (
-    attempts,
-    escaped,
-    events,
-    files,
-    from_number,
-    jobs,
-    sheets,
-    to_number,
-    unescaped,
-)
-
-#: Job (its number inside the store), attempt, moment, kind and body of one line of history.
-HistoryValues = tuple[int, int, int | None, str, str]
-_STATES = {str(state): state for state in State}
-_NOTHING = Result()
-_decoded = json.JSONDecoder().decode
-#: The columns of an attempt, in the order of its fields.
-ATTEMPT = [attempts.c[name] for name in Attempt.__dataclass_fields__]
-_STATE, _COLUMNS, _RESULT = (
-    [column.name for column in ATTEMPT].index(name) for name in ("state", "columns", "result")
-)
-
+from pipeline.store.facts import told_to_people
+from pipeline.store.history import HistoryLine, history_line, write_history
+from pipeline.store.tables import attempts, events, files, jobs, sheets
 
 _RAISED = Prepared(
     update(jobs).where(jobs.c.id == bindparam("its_id")).values(moved=bindparam("its")),
     *("its", "its_id"),
 )
-_TOLD = Prepared(insert(events).inline(), "job", "number", "at", "kind", "body")
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    """One thing that happened to a job: `kind` as in `states`, or `sent` or `adopted`."""
-
-    at: datetime
-    number: int
-    kind: str
-    text: str
 
 
 class _Questions(NamedTuple):
@@ -260,16 +218,13 @@ class Jobs(Base):
             return {row.number: row.run for row in found}
 
     def cursor(self, sheet: str) -> int:
-        """Where the changes of a sheet's jobs stand: ask it before `jobs`, then `changed` since."""
+        """Where the changes of a sheet's jobs stand: ask it before `jobs`, then `changed` since.
+
+        One that is higher than `changed` gave says that something changed.
+        """
         with self._reading() as connection:
             moved = select(sheets.c.moved).where(sheets.c.key == sheet)
             return connection.execute(moved).scalar() or 0
-
-    def moved(self, sheet: str) -> int:
-        """The cursor now: one that is higher than `changed` gave says that something changed."""
-        with self._reading() as connection:
-            here = select(sheets.c.moved).where(sheets.c.key == sheet)
-            return connection.execute(here).scalar() or 0
 
     def changed(self, sheet: str, since: int) -> tuple[int, set[JobKey]]:
         """The cursor now, and the jobs that anyone wrote down or changed since then."""
@@ -306,88 +261,6 @@ def _among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str,
 def raise_jobs(connection: Connection, moved: Mapping[int, int]) -> None:
     """Note that these jobs changed: number inside the store -> the sheet's `moved`."""
     _RAISED.each(connection, [(now, number) for number, now in moved.items()])
-
-
-def to_columns(attempt: Attempt) -> dict[str, object]:
-    """An attempt as its columns in the store."""
-    line = {column.name: getattr(attempt, column.name) for column in ATTEMPT}
-    line["columns"] = _listed(attempt.columns)
-    line["result"] = to_text(attempt.result)
-    return line
-
-
-def to_plain(attempt: Attempt) -> tuple[object, ...]:
-    """The same as plain values, in the order of ATTEMPT."""
-    return (
-        attempt.number,
-        attempt.state.value,
-        escaped(attempt.inputs),
-        _listed(attempt.columns),
-        escaped(attempt.endpoint),
-        attempt.price,
-        to_number(attempt.sent_at),
-        to_number(attempt.deadline),
-        escaped(attempt.task_id),
-        attempt.progress,
-        to_text(attempt.result),
-        escaped(attempt.reason),
-        to_number(attempt.ended_at),
-        attempt.reported,
-        to_number(attempt.asked_at),
-        attempt.hook,
-    )
-
-
-def to_text(result: Result) -> str:
-    """A result as its column in the store."""
-    return "" if result == _NOTHING else json.dumps(result_fields(result))
-
-
-def from_columns(fields: list[Any]) -> Attempt:
-    """An attempt from its columns, in the order of ATTEMPT; the list is used up."""
-    fields[_STATE] = _STATES[fields[_STATE]]
-    fields[_COLUMNS] = _columns(fields[_COLUMNS])
-    fields[_RESULT] = _result(fields[_RESULT])
-    return Attempt(*fields)
-
-
-def from_plain(fields: Iterable[Any]) -> Attempt:
-    """An attempt from plain values, in the order of ATTEMPT."""
-    number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
-    progress, result, reason, ended_at, reported, asked_at, hook = after
-    return Attempt(
-        number,
-        _STATES[state],
-        unescaped(inputs),
-        _columns(columns),
-        unescaped(endpoint),
-        price,
-        from_number(sent_at),
-        from_number(deadline),
-        unescaped(task_id),
-        progress,
-        _result(result),
-        unescaped(reason),
-        from_number(ended_at),
-        reported,
-        from_number(asked_at),
-        hook,
-    )
-
-
-def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> HistoryValues:
-    """The line that begins an attempt's history."""
-    begun = {
-        "endpoint": attempt.endpoint,
-        "price": attempt.price,
-        "task_id": attempt.task_id,
-    }
-    return job, attempt.number, to_number(at), kind, json.dumps(begun)
-
-
-def write_history(connection: Connection, lines: Sequence[HistoryValues]) -> None:
-    """Add lines to the history."""
-    _TOLD.each(connection, lines)
 
 
 def _add(
@@ -443,18 +316,3 @@ def _in_order(saved: dict[str, str], tried: Sequence[Attempt]) -> dict[str, str]
         return saved
     urls = [url for one in tried for url in (*one.result.urls, one.result.grid_url)]
     return {url: saved[url] for url in (*urls, *sorted(saved)) if url in saved}
-
-
-def _result(text: str) -> Result:
-    return to_result(_decoded(text)) if text else _NOTHING
-
-
-@lru_cache(maxsize=256)
-def _listed(columns: tuple[str, ...]) -> str:
-    return json.dumps(columns)
-
-
-@lru_cache(maxsize=256)
-def _columns(text: str) -> tuple[str, ...]:
-    # The same few headers, a hundred thousand times.
-    return tuple(json.loads(text))

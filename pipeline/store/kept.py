@@ -14,9 +14,9 @@ from sqlalchemy import Connection, bindparam, select
 
 from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
+from pipeline.store.attempts import ATTEMPT, from_plain
 from pipeline.store.base import LockedSheet, Prepared, listed, one_of
 from pipeline.store.budget import CounterName, counters_of
-from pipeline.store.jobs import ATTEMPT, from_plain
 from pipeline.store.tables import attempts, jobs, unescaped
 
 #: States after which nothing more is expected to happen.

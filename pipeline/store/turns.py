@@ -20,17 +20,12 @@ from sqlalchemy import ColumnElement, Connection, Engine, bindparam, insert, upd
 
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
+from pipeline.store.attempts import ATTEMPT, to_plain, to_text
 from pipeline.store.base import Base, LockedSheet, Prepared, locked, stirred
 from pipeline.store.budget import CounterName, correct, counters_of, held, hold
 from pipeline.store.facts import Fact, kind_of, to_body
-from pipeline.store.jobs import (
-    ATTEMPT,
-    history_line,
-    raise_jobs,
-    to_plain,
-    to_text,
-    write_history,
-)
+from pipeline.store.history import history_line, write_history
+from pipeline.store.jobs import raise_jobs
 from pipeline.store.kept import KeptAttempt, KeptJob, Left, load
 from pipeline.store.pace import keep_pace, pace_of
 from pipeline.store.sending import Batch, Intent, Limits, Refusal

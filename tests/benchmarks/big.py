@@ -21,7 +21,8 @@ from pipeline.core.columns import ALWAYS, Marked, believed, read_header
 from pipeline.core.identity import new_id
 from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
 from pipeline.store import Store
-from pipeline.store.jobs import history_line, to_columns, write_history
+from pipeline.store.attempts import to_columns
+from pipeline.store.history import history_line, write_history
 from pipeline.store.tables import attempts
 
 BATCH = 50_000

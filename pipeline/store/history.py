@@ -1,0 +1,43 @@
+"""What happened to each job: lines that are added, and never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, insert
+
+from pipeline.core.model import Attempt
+from pipeline.store.base import Prepared
+from pipeline.store.tables import events, to_number
+
+#: Job (its number inside the store), attempt, moment, kind and body of one line of history.
+HistoryValues = tuple[int, int, int | None, str, str]
+_TOLD = Prepared(insert(events).inline(), "job", "number", "at", "kind", "body")
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One thing that happened to a job: `kind` as in `states`, or `sent` or `adopted`."""
+
+    at: datetime
+    number: int
+    kind: str
+    text: str
+
+
+def history_line(job: int, attempt: Attempt, at: datetime, kind: str) -> HistoryValues:
+    """The line that begins an attempt's history."""
+    begun = {
+        "endpoint": attempt.endpoint,
+        "price": attempt.price,
+        "task_id": attempt.task_id,
+    }
+    return job, attempt.number, to_number(at), kind, json.dumps(begun)
+
+
+def write_history(connection: Connection, lines: Sequence[HistoryValues]) -> None:
+    """Add lines to the history."""
+    _TOLD.each(connection, lines)
