@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from itertools import count
 
 from rich.console import Console
 
@@ -17,7 +18,7 @@ from pipeline.core.plan import Line
 from pipeline.runner import Asked, Outcome, Runner
 from pipeline.wiring import Busy
 
-#: Whatever asks a program to end, and can be heard.
+#: Whatever asks a program to end, and can be heard: Ctrl-C first.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -86,12 +87,16 @@ async def _pass(
 @contextmanager
 def interrupting(end: Callable[[], None]) -> Iterator[None]:
     """Whatever asks us to end calls `end`, once; asked for a second time, the process ends."""
-    here = asyncio.get_running_loop()
+    here, asked = asyncio.get_running_loop(), count(1)
 
     def interrupt() -> None:
-        end()
         # Whoever asks twice does not want to wait; what was in the air is then `check needed`.
-        for one in STOPPING:
+        if next(asked) > 1:
+            raise KeyboardInterrupt
+        end()
+        # Ctrl-C stays with the loop: Python's own way may raise in the middle of a task, and the
+        # task would first see to the end of what it began.
+        for one in STOPPING[1:]:
             here.remove_signal_handler(one)
 
     for one in STOPPING:

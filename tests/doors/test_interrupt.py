@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,8 @@ from time import monotonic
 
 import pytest
 
+from pipeline import loop
+from pipeline.running import interrupting
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY, Program, Studio, call
 from tests.fakes.sandbox_process import sandbox_process
@@ -90,6 +94,31 @@ def test_a_run_that_is_interrupted_before_it_has_begun_sends_nothing(tmp_path: P
         assert sent < len(PROMPTS)
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
         assert studio.statuses() == {"done": 20}
+
+
+def test_who_asks_for_the_second_time_in_the_middle_of_a_step_breaks_off_all_tasks_alike() -> None:
+    heard: list[str] = []
+
+    async def step() -> None:
+        first = asyncio.Event()
+        with interrupting(first.set):
+            os.kill(os.getpid(), signal.SIGINT)
+            await first.wait()
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+                await asyncio.sleep(60)
+            except BaseException as e:
+                heard.append(type(e).__name__)
+                raise
+
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run(step())
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert heard == ["CancelledError"]
 
 
 def _hears(program: Program) -> bool:
