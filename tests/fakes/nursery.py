@@ -5,7 +5,8 @@ start six. Each child is a process of its own all the same, with its own start o
 own signals and its own end; what the program loads, and when, is tested with real interpreters.
 
 `python -m tests.fakes.nursery SOCKET` is the process that forks: an order for each child comes in
-over the socket, with the file that the child speaks into and a socket that tells of its end.
+over the socket, with the file that the child speaks into and a socket that tells of its end. More
+words name what it loads, instead of the program.
 """
 
 from __future__ import annotations
@@ -41,7 +42,13 @@ LONGEST = 200_000
 class Child:
     """One process, as `subprocess` would show it: both of its mouths are `stdout`."""
 
-    def __init__(self, run: str, words: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        run: str,
+        words: Sequence[str],
+        environment: Mapping[str, str],
+        nursery: socket.socket | None = None,
+    ) -> None:
         self.args = (run, *words)
         self.returncode: int | None = None
         order = {
@@ -56,7 +63,7 @@ class Child:
         with telling:
             try:
                 files = [mouth, telling.fileno()]
-                socket.send_fds(_nursery(), [json.dumps(order).encode()], files)
+                socket.send_fds(nursery or opened(), [json.dumps(order).encode()], files)
             finally:
                 os.close(mouth)
         self.pid = self._number()
@@ -118,14 +125,15 @@ class Child:
 
 
 @cache
-def _nursery() -> socket.socket:
-    """The way to the process that forks. It ends when this one does."""
+def opened(*loaded: str, hashes: str = "random") -> socket.socket:
+    """The way to the process that forks, with `loaded` in it. It ends when this one does."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        command = [sys.executable, "-m", "tests.fakes.nursery", str(theirs.fileno())]
+        command = [sys.executable, "-m", "tests.fakes.nursery", str(theirs.fileno()), *loaded]
         process = subprocess.Popen(
             command,
             cwd=ROOT,
+            env={**os.environ, "PYTHONHASHSEED": hashes},
             pass_fds=[theirs.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -139,9 +147,9 @@ def _nursery() -> socket.socket:
     return ours
 
 
-def _raise_children(orders: socket.socket) -> None:
+def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
     """Fork for each order, until nobody gives any more."""
-    for name in LOADED:
+    for name in loaded:
         importlib.import_module(name)
     gc.freeze()
     while True:
@@ -188,4 +196,4 @@ def _be(order: dict[str, Any], mouth: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _raise_children(socket.socket(fileno=int(sys.argv[1])))
+    _raise_children(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:] or LOADED)

@@ -677,9 +677,13 @@ def _take(line: Line) -> int:
 @cache
 def _folder() -> Path:
     """The folder of this process, in memory where there is such a place."""
+    return _made("promptsheet-whole-")
+
+
+def _made(prefix: str) -> Path:
     shared = Path("/dev/shm")
     place = str(shared) if os.access(shared, os.W_OK) else gettempdir()
-    folder = Path(mkdtemp(prefix="promptsheet-whole-", dir=place))
+    folder = Path(mkdtemp(prefix=prefix, dir=place))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
@@ -714,6 +718,6 @@ def kept_engines() -> Iterator[None]:
 @cache
 def _blank(name: str) -> Path:
     """A store without anything in it, made once: each has an id of its own."""
-    file = Path(mkdtemp(prefix="promptsheet-blank-")) / f"{name}.db"
+    file = _made("promptsheet-blank-") / f"{name}.db"
     Store(f"sqlite:///{file}").close()
     return file
