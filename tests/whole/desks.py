@@ -78,11 +78,20 @@ class FileDesk:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        #: What the file held when it was read last: far more looks than changes.
+        self._lying = b""
+        self._rows: list[list[str]] = []
 
     def rows(self) -> list[list[str]]:
+        lying = self.path.read_bytes()
+        if lying != self._lying:
+            self._lying, self._rows = lying, self._unpacked(lying)
+        return [list(row) for row in self._rows]
+
+    def _unpacked(self, lying: bytes) -> list[list[str]]:
         if self.path.suffix == ".csv":
-            return list(csv.reader(io.StringIO(self.path.read_bytes().decode(), newline="")))
-        book = load_workbook(self.path, read_only=True)
+            return list(csv.reader(io.StringIO(lying.decode(), newline="")))
+        book = load_workbook(io.BytesIO(lying), read_only=True)
         return [
             [str(value or "").replace("_x000D_", "\r") for value in row]
             for row in book.worksheets[0].iter_rows(values_only=True)
