@@ -23,6 +23,7 @@ from pipeline.campaign import Campaign
 from pipeline.page import routes
 from pipeline.page.gate import Gate
 from pipeline.serving import hosting
+from tests.fakes.hasty import hasty
 
 SWITCHES = (
     *("--no-sandbox", "--disable-gpu", "--disable-background-networking"),
@@ -67,13 +68,14 @@ def hosted(campaigns: Sequence[Campaign], gate: Gate) -> Iterator[str]:
             loop.close()
 
     thread = threading.Thread(target=run, name="page")
-    thread.start()
-    ready.wait(20)
-    try:
-        yield told[0]
-    finally:
-        loop.call_soon_threadsafe(ended.set)
-        thread.join(30)
+    with hasty():
+        thread.start()
+        ready.wait(20)
+        try:
+            yield told[0]
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+            thread.join(30)
 
 
 @dataclass

@@ -20,6 +20,7 @@ from pipeline.campaign import Campaign
 from pipeline.config import Settings
 from pipeline.core.model import Attempt, JobKey
 from pipeline.store import Intent, Limits, Store
+from tests.fakes.hasty import hasty
 from tests.fakes.program import until
 
 SECRET, OLD_SECRET = "s" * 32, "o" * 32
@@ -116,14 +117,15 @@ def served(app: ASGIApp) -> Iterator[str]:
     )
     server = uvicorn.Server(made)
     thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    try:
-        until(lambda: server.started or not thread.is_alive(), "the receiver is up")
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(20)
-        assert not thread.is_alive()
+    with hasty():
+        thread.start()
+        try:
+            until(lambda: server.started or not thread.is_alive(), "the receiver is up")
+            yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 def to_bytes(said: object) -> bytes:
