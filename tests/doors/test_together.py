@@ -94,7 +94,7 @@ def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: 
     ):
         studio = Studio(tmp_path, proxy.url)
         studio.write(PROMPTS[:8])
-        studio.answers_within(6)
+        studio.answers_within(4)
         config = studio.config(concurrency=2)
         proxy.pause_at(Moment.TAKEN)
 

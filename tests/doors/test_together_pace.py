@@ -54,7 +54,7 @@ def test_two_processes_together_keep_to_so_many_requests_a_minute(tmp_path: Path
                 lambda: sandbox.state()["most_per_minute"] == 12, "twelve requests have come"
             )
             # Some time for whoever would send a thirteenth: many rounds of polling and writing.
-            _stays(lambda: sandbox.state()["most_per_minute"] == 12, seconds=4)
+            _stays(lambda: sandbox.state()["most_per_minute"] == 12, seconds=2)
             for program in (first, second):
                 program.signal(signal.SIGINT)
             codes = [first.end().code, second.end().code]

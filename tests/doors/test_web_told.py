@@ -81,7 +81,7 @@ def studio(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterato
     """A folder whose program speaks to the API."""
     monkeypatch.setenv("HOOKS", SECRET)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Door", (_Door,), {"api": api}))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield Studio(tmp_path, f"http://127.0.0.1:{server.server_port}")
@@ -166,7 +166,7 @@ def test_a_run_that_waits_notices_what_a_receiver_in_another_process_took_in(
 def test_a_run_ends_well_though_every_call_is_lost_and_asks_far_less_often(
     studio: Studio, api: Api
 ) -> None:
-    api.seconds = 1.5
+    api.seconds = 0.8
     questions: list[int] = []
     for tables in ({}, WEBHOOK):
         studio.write([f"fox {number} of run {len(questions)}" for number in range(20)])
