@@ -8,11 +8,13 @@ write them). All others are none of our business.
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 import zlib
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.core.errors import ColumnsError
 from pipeline.core.model import Grid
@@ -34,6 +36,8 @@ STATUSES = (
     *("invalid", "failed", "check needed", "over budget", "needs approval", "edited", "copy"),
     *("waiting", "skipped", "queued", "sending", "in progress", "done"),
 )
+#: The field whose values a spreadsheet takes for a time of day.
+RATIO = "aspect_ratio"
 #: Controls that are part of what the person wrote: another endpoint asks for another picture.
 WRITTEN = ("endpoint", "parent")
 #: Columns whose loss would change what is asked for, so a reading without them is not believed.
@@ -107,6 +111,8 @@ class Columns:
             wrote = {n: v for n, at in places if at < wide and (v := normalise(row[at]))}
             if wrote.keys() <= _NOT_ENOUGH:
                 continue
+            if RATIO in wrote:
+                wrote[RATIO] = ratio(wrote[RATIO])
             yield Marked(
                 place=place,
                 mark=self.cell(row, "row_id").strip(),
@@ -257,6 +263,25 @@ def normalise(text: str) -> str:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.strip()
+
+
+@lru_cache(maxsize=1024)
+def ratio(text: str) -> str:
+    """A ratio as it was typed, also where a spreadsheet shows it as a time; other text as it is.
+
+    16:9 becomes 16:09 in Excel, 16:09:00 or 04:09:00 PM in LibreOffice, and stays so in a CSV that
+    was saved there. No two ratios become one time.
+    """
+    match = _TIME.fullmatch(text)
+    if match is None:
+        return text
+    wide, half = int(match[1]), (match[3] or "").upper()
+    if half:
+        wide = wide % 12 + (12 if half == "PM" else 0)
+    return f"{wide}:{int(match[2])}"
+
+
+_TIME = re.compile(r"([0-9]{1,4}):([0-5]?[0-9])(?::00)?(?:\s?([AaPp][Mm]))?")
 
 
 def canonical(inputs: Mapping[str, str]) -> str:

@@ -126,6 +126,32 @@ def test_what_the_person_wrote_is_compared_after_trimming_and_composing() -> Non
     assert normalise(f"  {decomposed} ") == "caf\u00e9 \n bar"
 
 
+@pytest.mark.parametrize(
+    ("shown", "meant"),
+    [
+        ("16:09", "16:9"),  # Excel, and a CSV that was opened and saved there
+        ("16:09:00", "16:9"),
+        ("04:09:00 PM", "16:9"),  # LibreOffice in English
+        ("4:09 pm", "16:9"),
+        ("01:01:00 AM", "1:1"),
+        ("12:05:00 AM", "0:5"),
+        ("12:05:00 PM", "12:5"),
+        ("32:09:00", "32:9"),
+        ("1920:1080", "1920:1080"),
+        ("16:9:30", "16:9:30"),
+        ("wide", "wide"),
+    ],
+)
+def test_a_ratio_that_a_spreadsheet_took_for_a_time_is_still_that_ratio(
+    shown: str, meant: str
+) -> None:
+    grid = sheet(f"prompt | aspect_ratio \n {shown} | {shown}")
+
+    (row,) = columns_of(grid).rows(grid)
+
+    assert row.inputs == wrote(shown, aspect_ratio=meant)
+
+
 @given(st.dictionaries(st.sampled_from(["prompt", "aspect_ratio"]), st.text(min_size=1)))
 def test_inputs_come_back_from_their_canonical_text(inputs: dict[str, str]) -> None:
     assert parsed(canonical(inputs)) == inputs

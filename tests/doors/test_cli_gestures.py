@@ -300,3 +300,21 @@ def test_a_column_that_is_lost_stops_the_sending_until_it_is_back_or_believed(
     believed = team.finish("--accept-columns")
     assert (believed.code, believed.said) == (0, "")
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1, "a cat": 1}
+
+
+def test_ratios_that_a_spreadsheet_saved_as_times_are_still_the_ratios_that_were_asked_for(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt,aspect_ratio", "a tall fox,9:16", "a wide fox,16:9")
+    assert team.finish().code == 0
+    before = team.rows()
+
+    with team.editing() as rows:
+        rows[0]["aspect_ratio"], rows[1]["aspect_ratio"] = "09:16", "04:09:00 PM"
+        rows.append({"prompt": "a square fox", "aspect_ratio": "1:01"})
+    ended = team.finish()
+
+    assert ended.code == 0, ended.said
+    assert team.said_of("a tall fox", "a wide fox", "a square fox") == ["done"] * 3
+    assert [row["task_id"] for row in team.rows()[:2]] == [row["task_id"] for row in before]
+    assert api.state()["tasks"] == {"a tall fox": 1, "a wide fox": 1, "a square fox": 1}
