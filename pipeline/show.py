@@ -191,9 +191,9 @@ def show_plan(console: Console, book: Book) -> None:
                 console.print(said, soft_wrap=False)
         if len(lines) > EXAMPLES:
             console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
-    if not book.plan.lines:
+    if not book.plan.lines and not book.hold:
         console.print(Text(no_rows(book.sheet.title), style="yellow"))
-    now, later = _to_send(book), _settling(book)
+    now, later = to_send(book), settling(book)
     console.print(Text(f"\n{_price(book, now)}", style="bold"))
     if later:
         unchanged = f"once its rows have stayed as they are for {notes.spoken(book.rules.settle)}"
@@ -205,7 +205,7 @@ def show_plan(console: Console, book: Book) -> None:
 
 def plan_as_json(console: Console, book: Book) -> None:
     """What a run would do, for programs, as one line of JSON."""
-    now, later = _to_send(book), _settling(book)
+    now, later = to_send(book), settling(book)
     told = {
         "sheet": book.sheet.title,
         "rows": {name: len(lines) for name, lines in _groups(book)},
@@ -226,11 +226,12 @@ def _groups(book: Book) -> Iterator[tuple[str, list[Line]]]:
     yield from ((name, groups[name]) for name in ("to send", *ORDER) if groups[name])
 
 
-def _to_send(book: Book) -> Sequence[Line]:
+def to_send(book: Book) -> Sequence[Line]:
+    """Rows that a run would send now: none where a hold is against it."""
     return () if book.hold else book.plan.to_send
 
 
-def _settling(book: Book) -> Sequence[Line]:
+def settling(book: Book) -> Sequence[Line]:
     """Rows that wait for nothing but that nobody changes them any more."""
     note = notes.settling(book.rules.settle)
     lines = () if book.hold else book.plan.lines

@@ -34,7 +34,7 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         for name in show.ORDER:
             if statuses[name]:
                 console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
-        if not book.plan.lines:
+        if not book.plan.lines and not book.hold:
             console.print(Text(show.no_rows(book.sheet.title), style="yellow"))
         if book.hold:
             console.print(Text(show.plain(book.hold.sentence), style="yellow"))

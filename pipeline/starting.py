@@ -168,10 +168,11 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
     if adopt:
         _take_over(console, settings)
     with wiring.previewing(settings) as book:
-        statuses = book.plan.statuses
         # A row that was just seen for the first time settles for a moment.
-        ready = len(book.plan.to_send) + statuses["waiting"]
-        console.print(_ready(ready, statuses["needs approval"]), markup=False)
+        ready = len(show.to_send(book)) + len(show.settling(book))
+        unapproved = book.plan.statuses["needs approval"]
+        said = book.hold.sentence if book.hold else _ready(ready, unapproved)
+        console.print(said, markup=False)
     console.print("See what a run would do:\n")
     path = shlex.quote(str(config))
     _command(console, f"promptsheet run {path} --plan")

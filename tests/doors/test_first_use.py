@@ -208,6 +208,32 @@ def test_the_sheet_has_a_header_and_no_rows(team: Team, api: Sandbox) -> None:
     assert api.state()["tasks_taken"] == 0
 
 
+def test_rows_that_are_held_back_are_not_called_none(team: Team, api: Sandbox) -> None:
+    team.configure()
+    team.write("prompt,Prompt", "a fox,a hare")
+    sentence = "Columns A and B have one name, prompt or Prompt. Rename all but one of them."
+
+    told = [
+        team.run("--plan"),
+        team.start("status", team.config),
+        team.start("init", "prompts.csv"),
+    ]
+
+    for ended in told:
+        assert sentence in ended.said
+        assert "no rows yet" not in ended.said
+        assert "No row is ready" not in ended.said
+    assert api.state()["tasks_taken"] == 0
+
+
+def test_a_row_that_waits_for_its_formula_is_not_ready(team: Team) -> None:
+    team.write("prompt", "a fox", "#N/A", "#REF!")
+
+    ended = team.start("init", "prompts.csv")
+
+    assert "1 row is ready to be sent." in ended.said
+
+
 @pytest.mark.parametrize(
     ("mark", "content", "who"),
     [
