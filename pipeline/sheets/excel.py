@@ -20,7 +20,7 @@ from pipeline.sheets.claim_file import read_claim, write_claim
 from pipeline.sheets.exchange import Exchange, exchange
 from pipeline.sheets.left_overs import Pause
 from pipeline.sheets.number_formats import shown_moment, shown_number
-from pipeline.sheets.places import MAX_COLUMNS, width_at
+from pipeline.sheets.places import MAX_COLUMNS, box_of, width_of
 from pipeline.sheets.replace import after_a_kill, read_file, rewrite
 from pipeline.sheets.workbook import Tab, Workbook
 from pipeline.sheets.worksheet import Cell, SharedFormula, Unreadable, Worksheet
@@ -167,11 +167,18 @@ class _Page:
     def grid(self) -> Grid:
         """Every row at its number; all are as wide as the header, and wider where they hold more.
 
-        The header is as wide as what is merged over it: a column of ours in there would be unseen.
+        The header is as wide as what is merged there and below: cells of ours in there would be
+        unseen. What a table shows as its totals is no row of it, and left out.
         """
         filled = {number: self._texts(row.cells) for number, row in self.sheet.rows.items()}
+        for ref in self.book.totals(self.tab.part):
+            if box := box_of(ref):
+                _, left, number, right = box
+                there = filled.get(number, ())
+                without = ("",) * len(there[left : right + 1])
+                filled[number] = (*there[:left], *without, *there[right + 1 :])
         last = max((number for number, texts in filled.items() if any(texts)), default=-1)
-        width = max(len(filled.get(0, ())), width_at(self.sheet.merged, 0))
+        width = max(len(filled.get(0, ())), width_of(self.sheet.merged, last))
         if last >= 0 and width * len(filled) > _MOST_CELLS:
             raise Unreadable("it has too many cells: delete the columns that are not needed")
         blank = ("",) * width
@@ -258,7 +265,7 @@ def _chosen(book: Workbook, name: str) -> Tab:
         raise Unreadable(f'there is no tab "{name}" in it; set [sheet] tab to one of {known}')
     seen = [tab for tab in book.tabs if not tab.is_hidden] or list(book.tabs)
     if not seen:
-        raise Unreadable("there is no worksheet in it")
+        raise Unreadable("there is no worksheet in it: let [sheet] source name another file")
     return seen[0]
 
 

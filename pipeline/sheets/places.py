@@ -52,7 +52,11 @@ def holds_any(box: Box, places: Iterable[Place]) -> bool:
     return any(top <= row <= bottom and left <= column <= right for row, column in places)
 
 
-def width_at(refs: Iterable[str], row: int) -> int:
-    """How many columns from the left these ranges take up in a row."""
+def width_of(refs: Iterable[str], last: int) -> int:
+    """How many columns from the left these ranges take up in the rows up to `last`.
+
+    A range as wide as the whole sheet does not count: nothing could stand at its right.
+    """
     boxes = [box for ref in refs if (box := box_of(ref))]
-    return max((right + 1 for top, _, bottom, right in boxes if top <= row <= bottom), default=0)
+    beside = [right + 1 for top, _, _, right in boxes if top <= last and right + 1 < MAX_COLUMNS]
+    return max(beside, default=0)

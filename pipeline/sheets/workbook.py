@@ -51,7 +51,7 @@ class Workbook:
             archive = zipfile.ZipFile(io.BytesIO(content))
         except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError):
             raise Unreadable(
-                "it is no workbook, or is damaged: open it and save it again"
+                "it is no workbook, or is damaged: open it and save it as an Excel workbook"
             ) from None
         parts = archive.infolist()
         if sum(part.file_size for part in parts) > MOST_BYTES:
@@ -106,12 +106,21 @@ class Workbook:
                 return tuple(formats.get(number, "General") for number in numbers)
         return ()
 
+    def totals(self, part: str) -> list[str]:
+        """The ranges of a worksheet's tables that end with a row of totals."""
+        if _rels_of(part) not in self.archive.namelist():
+            return []
+        tables = (self._xml(name) for name in self._targets(part, "/table").values())
+        return [
+            table.get("ref", "") for table in tables if _whole_number(table.get("totalsRowCount"))
+        ]
+
     def part(self, name: str) -> bytes:
         """The bytes of one part."""
         try:
             return self.archive.read(name)
         except KeyError:
-            raise Unreadable(f"its part {name} is missing") from None
+            raise Unreadable(f"its part {name} is missing: open it and save it again") from None
         except RuntimeError:
             raise Unreadable("it is protected by a password: take that away") from None
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
@@ -152,9 +161,11 @@ class Workbook:
 
     @cached_property
     def _main(self) -> str:
-        for part in self._targets("", "/officeDocument").values():
-            return part
-        raise Unreadable("it is no workbook: open it and save it as .xlsx")
+        if _rels_of("") in self.archive.namelist():
+            for part in self._targets("", "/officeDocument").values():
+                if not part.endswith(".bin"):
+                    return part
+        raise Unreadable("it is in another format: open it and save it as an Excel workbook")
 
     def _targets(self, part: str, kind: str) -> dict[str, str]:
         """The parts of a kind that a part refers to, by the id that it uses."""

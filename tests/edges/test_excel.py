@@ -370,6 +370,36 @@ def test_new_columns_come_right_of_what_is_merged_over_the_header(tmp_path: Path
     assert sheet_in(path).read() == (("prompt", "", "", ""),)
 
 
+def test_new_columns_come_right_of_a_remark_that_is_merged_beside_the_rows(tmp_path: Path) -> None:
+    rows = '<row r="1"><c r="A1" t="str"><v>prompt</v></c></row><row r="2"><c r="A2"><v>1</v></c>'
+    merged = "".join(f'<mergeCell ref="{ref}"/>' for ref in ("C2:F9", "A5:XFD5", "A40:Z40"))
+    path = raw(tmp_path, f"{rows}</row>", f"<mergeCells>{merged}</mergeCells>")
+
+    assert sheet_in(path).read() == (("prompt", *[""] * 5), ("1", *[""] * 5))
+
+
+def test_the_totals_of_a_table_are_no_row(tmp_path: Path) -> None:
+    def fill(tab: OpenpyxlSheet) -> None:
+        for row in (["prompt", "cost"], ["a fox", 3], ["Total", 3, "beside"], ["below"]):
+            tab.append(row)
+        tab.add_table(Table(displayName="Prompts", ref="A1:B3", totalsRowCount=1))
+
+    path = saved(tmp_path / "a.xlsx", fill)
+    before = parts(path.read_bytes())
+
+    read = sheet_in(path).read()
+    sheet_in(path).write(always({(1, 3): "done"}))
+
+    assert read == (
+        *(("prompt", "cost"), ("a fox", "3")),
+        *(("", "", "beside"), ("below", "")),
+    )
+    assert load_workbook(path).worksheets[0]["A3"].value == "Total"
+    assert [name for name, part in parts(path.read_bytes()).items() if part != before[name]] == [
+        SHEET
+    ]
+
+
 def test_rows_that_are_not_there_are_blank_and_are_made_in_their_order(tmp_path: Path) -> None:
     path = raw(tmp_path, '<row r="1"/><row r="5"><c r="B5" t="str"><v>five</v></c></row>')
     sheet = sheet_in(path)
@@ -517,11 +547,16 @@ ENTITY = b'<!DOCTYPE x [<!ENTITY a "aaaa">]><worksheet '
 BROKEN = {
     "old": (OLE + bytes(999), "old format of Excel: save it as .xlsx"),
     "password": (OLE + "EncryptedPackage".encode("utf-16-le"), "protected by a password"),
+    "other zip": (bomb(), "is in another format: open it and save it as an Excel workbook"),
+    "binary": (damaged(TEAM, "_rels/.rels", b"workbook.xml", b"workbook.bin"), "another format"),
     "text": (b"prompt,status\n", "is no workbook, or is damaged"),
     "empty": (b"", "is no workbook, or is damaged"),
     "cut": (TEAM[: len(TEAM) // 2], "is no workbook, or is damaged"),
     "flipped": (flipped(TEAM), "damaged"),
-    "no part": (damaged(TEAM, "_rels/.rels", b"workbook.xml", b"book.xml"), "missing"),
+    "no part": (
+        damaged(TEAM, "_rels/.rels", b"workbook.xml", b"book.xml"),
+        "missing: open it and save",
+    ),
     "bad xml": (damaged(TEAM, SHEET, b"</sheetData>", b""), "its worksheet is damaged"),
     "entities": (damaged(TEAM, SHEET, b"<worksheet ", ENTITY), "declares entities"),
     "order": (damaged(TEAM, SHEET, b'<row r="3"', b'<row r="2"'), "not in their order"),
