@@ -91,8 +91,16 @@ def settling(settle: timedelta) -> str:
     return f"Waiting until the row has stayed as it is for {spoken(settle)}."
 
 
+def unfinished_cell(name: str) -> str:
+    """A formula in an input cell is still being computed, or no program has done so yet."""
+    return (
+        f"Waiting: {name} holds a formula that is not worked out yet. If it stays so, open the "
+        "sheet and save it."
+    )
+
+
 def broken_cell(name: str, text: str) -> str:
-    """A formula in an input cell shows an error, or is still being computed."""
+    """A formula in an input cell shows an error."""
     return f"Waiting: {name} shows {text}. Repair that cell."
 
 

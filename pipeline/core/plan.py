@@ -47,11 +47,9 @@ _BROKEN = frozenset(
         "#ERROR!",
         "#SPILL!",
         "#CALC!",
-        "#GETTING_DATA",
-        "Loading...",
-        "Loading…",
     ]
 )
+_UNFINISHED = frozenset(("#GETTING_DATA", "Loading...", "Loading…"))
 #: How LibreOffice shows a formula that it cannot read.
 _ERROR_NUMBER = re.compile(r"Err:\d{3}")
 
@@ -263,6 +261,8 @@ def _held_back(
         return "invalid", notes.no_such_take(take, min(takes))
     wrote = parsed(memory.inputs)
     for name, text in wrote.items():
+        if text in _UNFINISHED:
+            return "waiting", notes.unfinished_cell(columns.title(name))
         if text in _BROKEN or _ERROR_NUMBER.fullmatch(text):
             return "waiting", notes.broken_cell(columns.title(name), text)
     endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))

@@ -101,7 +101,8 @@ def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
         ("prompt | approved \n a fox | ", "needs approval", "Tick approved"),
         ("prompt | approved \n a fox | FALSE", "needs approval", "Tick approved"),
         ("prompt \n #REF!", "waiting", "prompt shows #REF!"),
-        ("prompt \n Loading...", "waiting", "Repair that cell"),
+        ("prompt \n #N/A", "waiting", "Repair that cell"),
+        ("prompt \n Loading...", "waiting", "If it stays so, open the sheet and save it"),
         ("prompt \n Err:509", "waiting", "prompt shows Err:509"),
     ],
 )
