@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,6 +57,9 @@ def refuse_read_only(path: Path) -> None:
     with told(path):
         closed = _is_closed(path)
     if closed:
+        # A file of others that lets its owner write is not mended by a mode that is there already.
+        if _is_of_others(path):
+            raise SheetError(_SENTENCES[errno.EACCES].format(path=path))
         raise SheetError(f"{path} is read-only. Make it writable. {_KEPT}")
     refuse_closed_folder(path)
 
@@ -73,6 +77,16 @@ def never_at_rest(path: Path, *, held_open: bool) -> SheetError:
     if held_open:
         return SheetError(f"{path} is open for writing in another program. Close it there. {_KEPT}")
     return SheetError(f"{path} was saved by others in every try. Wait for the next pass. {_KEPT}")
+
+
+def _is_of_others(path: Path) -> bool:
+    """Whether it could be written by its owner, who is somebody else."""
+    there = path.stat()
+    return (
+        sys.platform != "win32"
+        and os.geteuid() not in (0, there.st_uid)
+        and bool(there.st_mode & stat.S_IWUSR)
+    )
 
 
 def _is_closed(path: Path) -> bool:

@@ -169,7 +169,10 @@ def _make_private(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except OSError as error:
-        raise StoreError(f"The store {path} cannot be opened: {error.strerror}.") from error
+        raise StoreError(
+            f"The store {path} cannot be opened: {error.strerror}. Is its folder there, and may "
+            "this account write in it? [store] url can name another place."
+        ) from error
 
 
 def _turn_to_wal(path: Path, patience: float) -> None:

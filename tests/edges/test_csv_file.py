@@ -190,6 +190,16 @@ def test_a_file_of_others_is_refused_in_a_sentence(shared: Path) -> None:
         sheet_of(shared).read()
 
 
+@needs_root
+def test_a_file_that_only_others_may_write_is_not_called_read_only(shared: Path) -> None:
+    shared.chmod(0o644)
+
+    with account(999, 999), pytest.raises(SheetError, match="closed to the account that runs"):
+        sheet_of(shared).write(done)
+
+    assert shared.read_text() == TEXT
+
+
 def test_a_link_stays_a_link(path: Path, way: Exchange, tmp_path: Path) -> None:
     link = tmp_path / "elsewhere" / "link.csv"
     link.parent.mkdir()

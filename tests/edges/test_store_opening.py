@@ -128,7 +128,7 @@ def test_a_file_that_is_no_store_is_left_alone(file: Path) -> None:
 
 
 def test_a_missing_folder_is_said_and_not_made(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be opened: No such file or directory"):
+    with pytest.raises(StoreError, match=r"No such file or directory\. Is its folder there"):
         Store(f"sqlite:///{tmp_path}/missing/store.db")
     assert not (tmp_path / "missing").exists()
 
