@@ -282,7 +282,7 @@ class Keeper:
         self, book: Book, clerk: Clerk, media: Saver, on_saved: Callable[[], None]
     ) -> None:
         self.saved = 0
-        self.trouble: list[str] = []
+        self.trouble: list[PromptsheetError] = []
         self._book, self._clerk, self._media, self._on_saved = book, clerk, media, on_saved
         self._gate = asyncio.Semaphore(DOWNLOADS)
         self._tried: set[tuple[JobKey, str]] = set()
@@ -322,7 +322,7 @@ class Keeper:
                 path = await self._media.save(url, stem)
                 await self._clerk.do(self._book.store.save_file, key, number, url, path)
             except PromptsheetError as e:
-                self.trouble.append(str(e))
+                self.trouble.append(e)
                 log.info("%s: %s", key.row_id, e)
                 return
         self.saved += 1

@@ -82,6 +82,15 @@ ABANDONED: Final = 3600.0
 class NotSaved(PromptsheetError):
     """A file was not saved; says why in a sentence for people. Nothing of it is left behind."""
 
+    #: A dead link is no reason to call somebody: the row's note tells of it.
+    exit_code = 0
+
+
+class NoPlace(NotSaved):
+    """No file can be saved in the folder until a person has acted."""
+
+    exit_code = 3
+
 
 class Media:
     """The folder of saved files: an async context manager.
@@ -136,7 +145,12 @@ class Media:
                 raise NotSaved("The connection broke before the whole file was there.") from error
             except OSError as error:
                 why = error.strerror or type(error).__name__
-                raise NotSaved(f"The file cannot be written to {self._folder}: {why}.") from error
+                if isinstance(error, FileExistsError):
+                    why = "That is no folder"
+                raise NoPlace(
+                    f"Pictures cannot be saved in {self._folder}: {why}. Make it a folder with "
+                    "room, in which this account may write, or change [media] save_to."
+                ) from error
             except NotSaved:
                 raise
             except Exception as error:

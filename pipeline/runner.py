@@ -391,10 +391,9 @@ class Runner:
             outcome.worsen(3, trouble)
         if outcome.newly:
             outcome.worsen(1)
-        if self._keeper and (reasons := Counter(self._keeper.trouble)):
-            first = next(iter(reasons))
-            outcome.worsen(
-                0, f"{reasons.total()} pictures were not saved ({first}). The next run tries again."
-            )
+        if self._keeper and (unsaved := self._keeper.trouble):
+            worst = max(unsaved, key=lambda trouble: trouble.exit_code)
+            many = "1 picture was" if len(unsaved) == 1 else f"{len(unsaved)} pictures were"
+            outcome.worsen(worst.exit_code, f"{many} not saved. {worst} The next run tries again.")
         if self._interrupted:
             outcome.code = 130

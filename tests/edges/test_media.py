@@ -314,7 +314,10 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with no_file_beyond(1000):
         why = loop.run(refused(tmp_path, answers(PICTURE)))
 
-    assert why == f"The file cannot be written to {tmp_path}: File too large."
+    assert why == (
+        f"Pictures cannot be saved in {tmp_path}: File too large. Make it a folder with room, in "
+        "which this account may write, or change [media] save_to."
+    )
     assert names_in(tmp_path) == []
 
 
@@ -323,7 +326,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
     why = loop.run(refused(tmp_path / "file" / "media", answers(PICTURE)))
 
-    assert why.endswith("media: Not a directory.")
+    assert "media: Not a directory. Make it a folder" in why
 
 
 def test_a_kill_in_the_middle_leaves_no_half_file_under_the_name(tmp_path: Path) -> None:
