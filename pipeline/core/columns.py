@@ -174,7 +174,7 @@ def check_header(
     A column of one of our names that already holds text is a person's, and we write nowhere.
     """
     if not grid:
-        raise ColumnsError("The sheet is empty. Write a header with a column named prompt." + _TAB)
+        raise ColumnsError("The sheet is empty. Write a header with a column named prompt.")
     if not set(columns.inputs) & set(inputs):
         raise ColumnsError(_no_header(columns, grid, inputs))
     for name in OURS:
@@ -198,12 +198,8 @@ def _no_header(columns: Columns, grid: Grid, fields: Collection[str]) -> str:
     return (
         f"No column is named like something to send ({', '.join(sorted(fields))}). "
         "The header must be the first line; name a column prompt, "
-        f'or set [columns] prompt = "Your title".{_TAB}'
+        'or set [columns] prompt = "Your title".'
     )
-
-
-#: The first tab of a workbook is often one that explains the others.
-_TAB = " In a workbook of several tabs, [sheet] tab says which one it is."
 
 
 #: How far down a header is looked for, to tell people where it is.

@@ -208,8 +208,7 @@ def test_a_sheet_that_cannot_be_used_is_named_with_its_cure(team: Team) -> None:
     empty = team.run()
     assert (empty.code, empty.said) == (
         2,
-        "prompts.csv: The sheet is empty. Write a header with a column named prompt. In a workbook "
-        "of several tabs, [sheet] tab says which one it is.",
+        "prompts.csv: The sheet is empty. Write a header with a column named prompt.",
     )
 
     team.write("words,owner", "a fox,Ann")
