@@ -414,4 +414,8 @@ def _nearest(name: str, known: list[str]) -> str:
 
 
 def _resolved(path: Path, place: str) -> Path:
-    return (path.resolve().parent / Path(place.strip()).expanduser()).resolve()
+    try:
+        return (path.resolve().parent / Path(place.strip()).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError):
+        # A link that leads to itself, the home of nobody, a NUL.
+        raise ConfigError(f"{path.name}: {place!r} leads to no file. Correct that path.") from None

@@ -175,6 +175,24 @@ def test_no_configuration_is_a_sentence(tmp_path: Path) -> None:
         config.load(tmp_path / "nope.toml", True, PROVIDERS, KEY)
 
 
+@pytest.mark.parametrize("place", ["loop.csv", "~nobody-of-that-name/rows.csv", "a\\u0000.csv"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[sheet]\nsource = "{}"',
+        '[sheet]\nsource = "rows.csv"\n[media]\nsave_to = "{}"',
+        '[sheet]\nsource = "rows.csv"\n[store]\nurl = "sqlite:///{}"',
+    ],
+)
+def test_a_path_that_leads_nowhere_is_a_sentence(tmp_path: Path, text: str, place: str) -> None:
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+
+    (problem,) = problems(tmp_path, text.format(place))
+
+    assert problem.startswith("mine.toml: ")
+    assert problem.endswith(" leads to no file. Correct that path.")
+
+
 def test_what_is_no_toml_is_a_sentence(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "[sheet\n")
 
