@@ -139,7 +139,7 @@ class Runner:
         self._news = asyncio.Event()
         self._changed = False
         #: Why the last look came to nothing, as a sentence.
-        self._sheet_trouble = ""
+        self._sheet_trouble: SheetError | None = None
         self._next_look = 0.0
         self._looked = 0.0
         self._told = 0.0
@@ -243,13 +243,14 @@ class Runner:
         try:
             plan = await self._clerk.do(self._book.look)
         except SheetError as e:
-            if e.exit_code != SheetError.exit_code:
+            if e.exit_code != SheetError.exit_code and not self._looked:
                 raise
-            # Out of reach now: what is at the API is still followed, and written by a later look.
-            self._sheet_trouble, self._changed = str(e), changed
+            # Out of reach now, or emptied for a moment by a program that saves: what is at the API
+            # is still followed, and written by a later look.
+            self._sheet_trouble, self._changed = e, changed
             self._sender.offer(())
         else:
-            self._sheet_trouble = ""
+            self._sheet_trouble = None
             for seconds in self._book.lags:
                 self._shown(seconds)
             only = self._asked.only or (lambda line: True)
@@ -386,8 +387,9 @@ class Runner:
         if stop := self._sender.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
             outcome.stopped = not stop.out_of_reach
-        troubles = self._sheet_trouble, self._sender.trouble, self._poller.trouble
-        for trouble in filter(None, troubles):
+        if gone := self._sheet_trouble:
+            outcome.worsen(gone.exit_code, str(gone))
+        for trouble in filter(None, (self._sender.trouble, self._poller.trouble)):
             outcome.worsen(3, trouble)
         if outcome.newly:
             outcome.worsen(1)

@@ -10,6 +10,7 @@ import csv
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from pipeline.config import Settings
 from pipeline.core.model import State
 from pipeline.runner import Asked, Outcome, Runner
 from pipeline.store import Store
+from pipeline.wiring import Busy
 from tests.fakes.program import until
 
 ROWS, CONCURRENCY, QUICK = 200, 10, 0.02
@@ -124,6 +126,31 @@ class SlowToTell(Api):
         return web.json_response({"task_id": task, "status": "finished", "image_urls": urls})
 
 
+class Emptied(Api):
+    """Finds the sheet emptied when it is asked, and puts it back with its tenth answer."""
+
+    def __init__(self, sheet: Path) -> None:
+        super().__init__()
+        self._sheet, self._saved, self._asked = sheet, b"", 0
+
+    async def _fetch(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self._asked += 1
+        if self._asked == 1:
+            self._saved = self._sheet.read_bytes()
+            self._sheet.write_bytes(b"")
+        elif self._asked == 10:
+            self._sheet.write_bytes(self._saved)
+        many = body.get("task_ids") or [body["task_id"]]
+        tasks = [self._told(task) for task in many]
+        return web.json_response({"tasks": tasks} if "task_ids" in body else tasks[0])
+
+    def _told(self, task: str) -> dict[str, object]:
+        if task == "task of a heron, 1" and self._asked < 10:
+            return {"task_id": task, "status": "processing"}
+        return {"task_id": task, "image_urls": ["http://127.0.0.1/0.png"]}
+
+
 def settings_in(folder: Path, url: str, rows: int = ROWS) -> Settings:
     with (folder / "rows.csv").open("w", newline="") as file:
         csv.writer(file).writerows([["prompt"], *([f"a heron, {n}"] for n in range(rows))])
@@ -203,3 +230,22 @@ def test_a_question_without_an_answer_keeps_no_other_waiting_and_is_not_asked_tw
     api = loop.run(told())
 
     assert api.asked == {"task of a heron, 0": 1, "task of a heron, 1": 1}
+
+
+def test_a_sheet_that_is_empty_for_a_moment_does_not_end_a_run_that_waits(tmp_path: Path) -> None:
+    # Many programs cut a file to nothing before they write it anew.
+    async def waited() -> Outcome | Busy:
+        api = Emptied(tmp_path / "rows.csv")
+        async with api.served() as url, asyncio.timeout(20):
+            settings = settings_in(tmp_path, url, rows=2)
+            soon = dict.fromkeys(("poll_every", "write_every"), timedelta(milliseconds=50))
+            pace = settings.pace.model_copy(update=soon)
+            quick = settings.model_copy(update={"pace": pace})
+            return await wiring.run(quick, Asked(wait=True))
+
+    outcome = loop.run(waited())
+
+    assert isinstance(outcome, Outcome)
+    assert (outcome.new, outcome.done, outcome.code, outcome.sentences) == (2, 2, 0, [])
+    _, *rows = csv.reader((tmp_path / "rows.csv").read_text("utf-8").splitlines())
+    assert [row[2] for row in rows] == ["done", "done"]
