@@ -93,7 +93,9 @@ def run(
 ) -> None:
     """Send the new rows, gather what is done, write it back."""
     if plan:
-        raise typer.Exit(_gravest(configs, lambda one: _show_plan(one, as_json, strict)))
+        raise typer.Exit(
+            _gravest(configs, lambda one: _show_plan(one, as_json, strict, row, limit))
+        )
     from pipeline import glance
 
     settings = _loaded(configs, need_key=True)
@@ -322,11 +324,13 @@ def _set_paused(configs: list[Path], *, paused: bool) -> None:
     raise typer.Exit(_gravest(configs, set_one))
 
 
-def _show_plan(settings: Settings, as_json: bool, strict: bool) -> int:
+def _show_plan(settings: Settings, as_json: bool, strict: bool, row: str, limit: int | None) -> int:
     from pipeline import show, wiring
     from pipeline.core.plan import NEEDS_A_PERSON
+    from pipeline.running import narrowed
 
     with wiring.previewing(settings) as book:
+        book.plan = narrowed(book.plan, row, limit)
         tell = show.plan_as_json if as_json else show.show_plan
         tell(_console(), book)
         needing = sum(book.plan.statuses[status] for status in NEEDS_A_PERSON)

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from itertools import count
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.console import Console
 from pipeline import loop, show, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError
-from pipeline.core.plan import Line
+from pipeline.core.plan import Line, Plan
 from pipeline.runner import Asked, Outcome, Runner
 from pipeline.wiring import Busy
 
@@ -149,8 +150,26 @@ def _only(
                 if not quiet:
                     console.print(words, markup=False)
     if not picked:
-        raise ConfigError(f'There is no row "{row}": give its row_id, name or line number.')
+        raise ConfigError(no_row(row))
     return _Only(row)
+
+
+def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
+    """The plan of a start that sends this row only, and so many at most.
+
+    Raises ConfigError if there is no such row, or several.
+    """
+    chosen = plan.to_send
+    if row:
+        if not (named := find_rows(plan.lines, row)):
+            raise ConfigError(no_row(row))
+        chosen = tuple(line for line in chosen if line in named)
+    leaving = {line.seen.place for line in chosen[:limit]}
+    lines = (
+        line if line.seen.place in leaving or not line.endpoint else replace(line, endpoint="")
+        for line in plan.lines
+    )
+    return replace(plan, lines=tuple(lines))
 
 
 class _Only:
@@ -174,10 +193,15 @@ def find_rows(lines: tuple[Line, ...], row: str) -> list[Line]:
     found = [line for line in lines if is_named(line, row)]
     if len(found) > 1:
         numbers = ", ".join(str(line.seen.place + 1) for line in found)
-        raise ConfigError(
-            f'"{row}" names several rows: lines {numbers}. Give one of these numbers.'
-        )
+        # A number that is also a name would stay so.
+        cure = "its row_id, or rename it" if row.isdecimal() else "one of these numbers"
+        raise ConfigError(f'"{row}" names several rows: lines {numbers}. Give {cure}.')
     return found
+
+
+def no_row(row: str) -> str:
+    """What to do where a person names a row that is not there."""
+    return f'There is no row "{row}": give its row_id, name or line number.'
 
 
 def is_named(line: Line, row: str) -> bool:

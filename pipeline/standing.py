@@ -17,7 +17,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
 from pipeline.core.plan import NEEDS_A_PERSON, Line
 from pipeline.core.states import state_of
-from pipeline.running import find_rows
+from pipeline.running import find_rows, no_row
 
 #: Rows that are listed one by one before it becomes a wall.
 MOST_ROWS = 20
@@ -98,7 +98,7 @@ def _picked(book: Book, rows: list[str], unknown: bool) -> Iterator[Line]:
     for row in rows:
         found = find_rows(book.plan.lines, row)
         if not found:
-            raise ConfigError(f'There is no row "{row}": give its row_id, name or line number.')
+            raise ConfigError(no_row(row))
         if _state(found[0]) not in wanted:
             raise ConfigError(_cannot_be_retried(row, found[0]))
         yield found[0]
@@ -140,7 +140,7 @@ def _sentences(book: Book, settings: Settings) -> Iterator[str]:
 def _tell_row(book: Book, console: Console, row: str) -> int:
     found = find_rows(book.plan.lines, row)
     if not found:
-        raise ConfigError(f'There is no row "{row}": give its row_id, name or line number.')
+        raise ConfigError(no_row(row))
     line = found[0]
     console.print(show.rows_table([line], console.width))
     console.print(f"\nrow_id {line.seen.row_id}, take {line.take or '?'}", markup=False)

@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.sandbox",
+        prog="promptsheet sandbox",
         allow_abbrev=False,
         description="A stand-in for Apiframe's v1 API. A fault is a rate (0.2), 'next 3' or 'off', "
         "then a kind and a path if wanted: 'next 1 rst /imagine'.",

@@ -139,6 +139,30 @@ def test_a_limit_and_a_row_are_all_that_is_sent(team: Team, api: Sandbox) -> Non
         assert (ended.code, ended.err.strip()) == (2, sentence)
 
 
+def test_a_plan_shows_what_a_limit_and_a_row_let_leave_and_no_more(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt,name", "a fox,4", "an owl,o", "a cat,c")
+
+    one, two = team.run("--plan", "--row", "c"), team.run("--plan", "--limit", "2", "--json")
+    none = team.run("--plan", "--row", "99")
+    several = team.run("--plan", "--row", "4")
+
+    assert "1 to send row 4: a cat 2 queued row 2: a fox row 3: an owl" in one.said
+    assert "1 request, 4 credits" in one.said
+    told = json.loads(two.out)
+    assert (told["rows"], told["requests"]) == ({"to send": 2, "queued": 1}, 2)
+    assert (none.code, none.err.strip()) == (
+        2,
+        'There is no row "99": give its row_id, name or line number.',
+    )
+    assert (several.code, several.err.strip()) == (
+        2,
+        '"4" names several rows: lines 2, 4. Give its row_id, or rename it.',
+    )
+    assert api.state()["tasks"] == {}
+
+
 def test_a_budget_lets_so_much_leave_and_the_rest_says_so(team: Team, api: Sandbox) -> None:
     team.configure("[budget]\nper_run = 8\nper_day = 12\n")
     team.write("prompt", *(f"fox {number}" for number in range(10)))

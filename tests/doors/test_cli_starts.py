@@ -197,3 +197,9 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "sandbox",
     ):
         assert f" {command} " in ended.out
+
+
+def test_the_sandbox_tells_its_use_by_the_name_it_was_started_with(team: Team) -> None:
+    ended = team.start("sandbox", "--help")
+
+    assert (ended.code, ended.said.startswith("usage: promptsheet sandbox ")) == (0, True)
