@@ -7,6 +7,7 @@ nearest one that is.
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import re
 import tomllib
@@ -37,6 +38,8 @@ _SPREADSHEET = re.compile(
 SECRET_LENGTH = 24
 #: Neither must a page token, though wrong ones are slowed down.
 TOKEN_LENGTH = 16
+#: Characters of a configuration or of a secret in a file, at most.
+_LONGEST = 1_000_000
 #: The folder of the program itself.
 PACKAGE = Path(__file__).parents[1]
 
@@ -188,13 +191,13 @@ def _google(
 
 
 def _document(path: Path) -> Document:
-    if path.suffix.casefold() in (".csv", ".tsv"):
+    if path.suffix.casefold() in (".csv", ".tsv", ".xlsx", ".xlsm"):
         raise ConfigError(
             f"{path} is a sheet. Give its configuration instead, such as promptsheet.toml: "
             f"init {path} makes one."
         )
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
+        raw = tomllib.loads(_text(path))
     except FileNotFoundError:
         raise ConfigError(f"There is no file {path}. Run init to make a configuration.") from None
     except OSError as e:
@@ -207,6 +210,15 @@ def _document(path: Path) -> Document:
         return Document.model_validate(raw)
     except ValidationError as e:
         raise ConfigError(*(f"{path.name}: {p}" for p in _sentences(e, Document))) from None
+
+
+def _text(path: Path) -> str:
+    """The text of a small file: a device that has no end is not read for ever."""
+    with path.open(encoding="utf-8") as file:
+        text = file.read(_LONGEST + 1)
+    if len(text) > _LONGEST:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return text
 
 
 def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provider | None:
@@ -320,7 +332,7 @@ def _kept(reference: str, path: Path, environ: Mapping[str, str]) -> Secret | No
         value = environ.get(place.strip(), "").strip()
     else:
         try:
-            value = _resolved(path, place).read_text("utf-8").strip()
+            value = _text(_resolved(path, place)).strip()
         except (OSError, UnicodeDecodeError):
             value = ""
     return Secret(value) if value else None

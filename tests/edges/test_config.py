@@ -175,6 +175,17 @@ def test_no_configuration_is_a_sentence(tmp_path: Path) -> None:
         config.load(tmp_path / "nope.toml", True, PROVIDERS, KEY)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
+def test_a_file_without_an_end_is_a_sentence() -> None:
+    with pytest.raises(ConfigError, match=r"^/dev/zero cannot be read: File too large\.$"):
+        config.load(Path("/dev/zero"), True, PROVIDERS, KEY)
+
+
+def test_a_workbook_in_the_place_of_a_configuration_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"team\.xlsx is a sheet\. Give its configuration"):
+        config.load(tmp_path / "team.xlsx", True, PROVIDERS, KEY)
+
+
 @pytest.mark.parametrize("place", ["loop.csv", "~nobody-of-that-name/rows.csv", "a\\u0000.csv"])
 @pytest.mark.parametrize(
     "text",
