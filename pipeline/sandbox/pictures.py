@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import random
 import textwrap
+import unicodedata
 from functools import lru_cache
 from hashlib import sha256
 from io import BytesIO
@@ -188,13 +189,19 @@ def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _write(picture: Image.Image, prompt: str) -> None:
     """The prompt's first words, small, above the strip."""
-    words = " ".join("".join(c if c.isprintable() else " " for c in prompt[:400]).split())
+    words = drawable("".join(c if c.isprintable() else " " for c in prompt[:400]))
     lines = textwrap.wrap(words, picture.width // 7, max_lines=2, placeholder=" …") or [""]
     brush = ImageDraw.Draw(picture, "RGBA")
     top = picture.height - BLOCK - 8 - 15 * len(lines)
     brush.rectangle((0, top - 4, picture.width, picture.height - BLOCK), fill=(0, 0, 0, 90))
     for number, line in enumerate(lines):
         brush.text((8, top + 15 * number), line, fill=(255, 255, 255, 235), font=_font())
+
+
+def drawable(text: str) -> str:
+    """The words on one line, in letters that the font has: it knows no accents."""
+    plain = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
 
 
 def _encode(picture: Image.Image, prompt: str, index: int) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from pipeline.sandbox import pictures, running
-from pipeline.sandbox.pictures import code_of, read_code
+from pipeline.sandbox.pictures import code_of, drawable, read_code
 
 PROMPTS = [
     "a fox",
@@ -42,6 +42,10 @@ def test_the_aspect_ratio_is_honoured(ratio: str, size: tuple[int, int]) -> None
         with Image.open(BytesIO(png)) as picture:
             assert picture.size == size
         assert read_code(png) == (code_of("a fox"), index)
+
+
+def test_a_picture_bears_its_words_in_letters_that_the_font_has() -> None:
+    assert drawable("Grüntöne, groß,\n déjà  vu") == "Gruntone, gross, deja vu"
 
 
 def test_a_second_task_of_a_prompt_has_other_pictures_and_a_second_look_has_the_same() -> None:
