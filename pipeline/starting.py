@@ -175,7 +175,8 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
         console.print(said, markup=False)
     console.print("See what a run would do:\n")
     path = shlex.quote(str(config))
-    _command(console, f"promptsheet run {path} --plan")
+    program = _program()
+    _command(console, f"{program} run {path} --plan")
     if settings.api_key is not None:
         console.print("\nThen run it:\n", markup=False)
     elif is_new:
@@ -183,7 +184,7 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
         _command(console, "export APIFRAME_API_KEY=…")
     else:
         console.print("\nThen set your key as its api_key says, and run it:\n", markup=False)
-    _command(console, f"promptsheet run {path} --wait")
+    _command(console, f"{program} run {path} --wait")
     return 0
 
 
@@ -343,6 +344,14 @@ def _ready(ready: int, unapproved: int) -> str:
     if not ready:
         return "No row is ready to be sent. Write a prompt into the column prompt."
     return f"{show.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent."
+
+
+def _program() -> str:
+    """What starts this program again: its name, or how it was started where that is not found."""
+    started = Path(sys.argv[0])
+    if started.name != "promptsheet" or shutil.which("promptsheet"):
+        return "promptsheet"
+    return shlex.quote(str(started))
 
 
 def _command(console: Console, words: str) -> None:

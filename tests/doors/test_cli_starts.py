@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.sandbox_process import sandbox_process
-from tests.fakes.team import Team, assert_no_formula
+from tests.fakes.team import ROOT, Team, assert_no_formula
 
 
 @pytest.fixture(scope="module")
@@ -203,3 +206,28 @@ def test_the_sandbox_tells_its_use_by_the_name_it_was_started_with(team: Team) -
     ended = team.start("sandbox", "--help")
 
     assert (ended.code, ended.said.startswith("usage: promptsheet sandbox ")) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("found", "named"), [(False, ".venv/bin/promptsheet"), (True, "promptsheet")]
+)
+def test_init_names_the_next_command_as_it_can_be_copied(
+    tmp_path: Path, found: bool, named: str
+) -> None:
+    program = tmp_path / ".venv" / "bin" / "promptsheet"
+    program.parent.mkdir(parents=True)
+    program.write_text("from pipeline.cli import main\nmain()\n")
+    program.chmod(0o755)
+    path = str(program.parent) if found else "/nowhere"
+
+    ended = subprocess.run(
+        [sys.executable, ".venv/bin/promptsheet", "init"],
+        cwd=tmp_path,
+        env=os.environ | {"PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert f"\n    {named} run promptsheet.toml --plan\n" in ended.stdout
+    assert f"\n    {named} run promptsheet.toml --wait\n" in ended.stdout
