@@ -27,7 +27,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from pipeline.core.errors import PromptsheetError
+from pipeline.core.errors import NoPlace, NotSaved
 from pipeline.trust import authorities
 
 #: What is kept, and the ending of its name. No SVG: that is a page with scripts.
@@ -77,19 +77,6 @@ REDIRECTS: Final = 3
 AT_ONCE: Final = 8
 #: Seconds after which an unfinished file was left behind by a process that is gone.
 ABANDONED: Final = 3600.0
-
-
-class NotSaved(PromptsheetError):
-    """A file was not saved; says why in a sentence for people. Nothing of it is left behind."""
-
-    #: A dead link is no reason to call somebody: the row's note tells of it.
-    exit_code = 0
-
-
-class NoPlace(NotSaved):
-    """No file can be saved in the folder until a person has acted."""
-
-    exit_code = 3
 
 
 class Media:

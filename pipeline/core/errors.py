@@ -6,6 +6,8 @@
     │   └── ColumnsError  its header cannot be used as it is: exit 2
     ├── StoreError        the store is out of reach, full or newer than this program: exit 3
     │   └── StoreFull     no room: what was to be recorded goes to the rescue file
+    ├── NotSaved          a picture was not saved, as the note of its row will say: exit 0
+    │   └── NoPlace       none can be saved where they are to lie: exit 3
     ├── ListenError       an address cannot be listened at: exit 3
     ├── Held              nothing new may be sent until a person has acted: exit 1
     └── WireError         one request came to nothing; the difference is money
@@ -55,6 +57,19 @@ class StoreFull(StoreError):
     def __init__(self, sentence: str, kept: bool = False) -> None:
         self.kept = kept
         super().__init__(sentence)
+
+
+class NotSaved(PromptsheetError):
+    """A file was not saved; says why in a sentence for people. Nothing of it is left behind."""
+
+    #: A dead link is no reason to call somebody: the row's note tells of it.
+    exit_code = 0
+
+
+class NoPlace(NotSaved):
+    """No file can be saved in the folder until a person has acted."""
+
+    exit_code = 3
 
 
 class ListenError(PromptsheetError):

@@ -108,7 +108,7 @@ def test_a_formula_that_was_never_worked_out_waits_and_numbers_are_sent_as_shown
     assert api.state()["tasks"] == {"00042": 1, "1234567890123456": 1}
     waiting, *done = rows_of(path)
     assert waiting["status"] == "waiting"
-    assert "Loading" in str(waiting["note"])
+    assert "open the sheet and save it" in str(waiting["note"])
     assert [row["status"] for row in done] == ["done", "done"]
 
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import loop
-from pipeline.media import Media, NotSaved, file_stem, is_public
+from pipeline.core.errors import NotSaved
+from pipeline.media import Media, file_stem, is_public
 from tests.fakes.raw_server import (
     RawServer,
     Script,
