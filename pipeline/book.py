@@ -15,6 +15,7 @@ from random import Random
 from pipeline.core import cells
 from pipeline.core.columns import Columns, Header, believed, check_header, parsed, read_header
 from pipeline.core.endpoint import submission
+from pipeline.core.errors import ColumnsError
 from pipeline.core.identity import made_by_us, match, match_by_id_alone, new_id
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State, patched
 from pipeline.core.plan import (
@@ -294,7 +295,10 @@ class Book:
         """Work out where each row stands; nothing is written down."""
         columns = self._columns_of(grid)
         ours = self.known.record.ours or made_by_us(columns, grid)
-        check_header(columns, grid, ours, self._header.fields)
+        try:
+            check_header(columns, grid, ours, self._header.fields)
+        except ColumnsError as why:
+            raise ColumnsError(f"{why} {self.sheet.elsewhere}".rstrip()) from why
         self._grid, self._columns, self._inputs = grid, columns, columns.inputs
         parting = self.parting
         rows = parting.rows(columns, grid)

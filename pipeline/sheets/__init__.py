@@ -32,6 +32,10 @@ class Sheet(Protocol):
     def left_out(self) -> str:
         """What the last write could not write, in a sentence; empty if all of it was written."""
 
+    @property
+    def elsewhere(self) -> str:
+        """Where else a header could be than where it was last looked for; empty if nowhere."""
+
     def read(self) -> Grid:
         """The sheet as it is now. Raises SheetError if it cannot be reached."""
 

@@ -50,6 +50,11 @@ class CsvSheet:
         """A file is written whole, or not at all."""
         return ""
 
+    @property
+    def elsewhere(self) -> str:
+        """A file of text has no tabs."""
+        return ""
+
     def read(self) -> Grid:
         """The file as it is now; an empty file is an empty grid."""
         after_a_kill(self._path, self._exchange)

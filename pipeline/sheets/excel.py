@@ -67,6 +67,13 @@ class ExcelSheet:
         """A file is written whole, or not at all."""
         return ""
 
+    @property
+    def elsewhere(self) -> str:
+        """The other tabs by their names, where none was asked for."""
+        tabs = Workbook.of(self._content).tabs if self._content and not self._tab else ()
+        others = [f'"{tab.name}"' for tab in tabs if not tab.is_hidden][1:]
+        return f"Or set [sheet] tab: there is {', '.join(others)}." if others else ""
+
     def read(self) -> Grid:
         """The tab as it is now."""
         need_openpyxl()

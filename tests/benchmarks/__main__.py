@@ -264,6 +264,11 @@ class SheetEdge:
         """As the sheet has it."""
         return self._sheet.left_out
 
+    @property
+    def elsewhere(self) -> str:
+        """As the sheet has it."""
+        return self._sheet.elsewhere
+
     def read(self) -> Grid:
         """As the sheet does."""
         with self._counted(1):

@@ -112,6 +112,20 @@ def test_a_formula_that_was_never_worked_out_waits_and_numbers_are_sent_as_shown
     assert [row["status"] for row in done] == ["done", "done"]
 
 
+def test_a_header_that_lies_in_another_tab_is_told_with_that_tab(studio: Studio) -> None:
+    path = studio.folder / "team.xlsx"
+    book = Workbook()
+    book.worksheets[0].append(["how to use this"])
+    book.create_sheet("Lists").sheet_state = "hidden"
+    book.create_sheet("Prompts").append(["prompt"])
+    book.save(path)
+
+    ended = call("run", studio.config(sheet="team.xlsx"), "--plan")
+
+    assert ended.code == 2
+    assert ended.said.strip().endswith('Or set [sheet] tab: there is "Prompts".')
+
+
 def test_a_workbook_that_is_open_waits_for_its_results_and_gets_them(
     studio: Studio, api: Sandbox
 ) -> None:

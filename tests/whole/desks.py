@@ -157,6 +157,11 @@ class _WatchedFile:
         """As the file has it."""
         return self._sheet.left_out
 
+    @property
+    def elsewhere(self) -> str:
+        """As the file has it."""
+        return self._sheet.elsewhere
+
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
         """As ever; what is to happen in between happens once."""
 
