@@ -68,6 +68,26 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        from pipeline import __version__
+
+        sys.stdout.write(f"promptsheet {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback(help=app.info.help)
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which version it is."
+        ),
+    ] = False,
+) -> None:
+    """What may stand before the command."""
+
+
 @app.command()
 def run(
     configs: Configs,

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import __version__
 from pipeline.sandbox import Sandbox
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import ROOT, Team, assert_no_formula
@@ -200,6 +201,12 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         "sandbox",
     ):
         assert f" {command} " in ended.out
+
+
+def test_the_version_is_told(team: Team) -> None:
+    ended = team.start("--version")
+
+    assert (ended.code, ended.out) == (0, f"promptsheet {__version__}\n")
 
 
 def test_the_sandbox_tells_its_use_by_the_name_it_was_started_with(team: Team) -> None:
