@@ -49,6 +49,8 @@ class Writing:
         #: Rows that were written and not proved; paid before anything else is read.
         self.debts: list[Debt] = []
         self.closed = Closed()
+        #: Names that no column bears any more: what was owed in these went with them.
+        self._gone: set[int] = set()
         #: How often in a row a write was refused because something is protected.
         self._fenced = 0
         self.misplaced = 0
@@ -84,7 +86,8 @@ class Writing:
                 names |= {landed[at]: name for at, name in debt.names.items() if at in landed}
                 for one in placing.put_back(debt, now, here):
                     earlier = back.get(one.row)
-                    cells = {**one.cells, **(earlier.cells if earlier else {})}
+                    owed = {a: v for a, v in one.cells.items() if names.get(a) not in self._gone}
+                    cells = {**owed, **(earlier.cells if earlier else {})}
                     proof = {a: v for a, v in one.proof.items() if a not in cells}
                     back[one.row] = Target(one.row, cells, proof)
             typed, plain = _by_kind(back.values())
@@ -138,7 +141,9 @@ class Writing:
             raise Busy(str(e)) from e
         shown = _shown(said, names)
         self._judge(part, shown, snapshot, names)
-        if any(at not in shown for one in part for at in one.cells):
+        missing = {at for one in part for at in one.cells if at not in shown}
+        if missing:
+            self._gone |= {names[at] for at in missing if at in names}
             raise Busy(f"A column of {self._title()} was deleted just now. The next run goes on.")
         return list(part)
 
