@@ -16,6 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from pipeline.core.cell_errors import input_text
 from pipeline.core.errors import ColumnsError
 from pipeline.core.model import Grid
 
@@ -108,7 +109,9 @@ class Columns:
         for place in range(1, len(grid)) if among is None else among:
             row = grid[place]
             wide = len(row)
-            wrote = {n: v for n, at in places if at < wide and (v := normalise(row[at]))}
+            wrote = {
+                n: v for n, at in places if at < wide and (v := normalise(input_text(row[at])))
+            }
             if wrote.keys() <= _NOT_ENOUGH:
                 continue
             if RATIO in wrote:

@@ -92,10 +92,10 @@ def settling(settle: timedelta) -> str:
 
 
 def unfinished_cell(name: str) -> str:
-    """A formula in an input cell is still being computed, or no program has done so yet."""
+    """A formula in an input cell is not computed yet, or came to 0 over an empty cell."""
     return (
-        f"Waiting: {name} holds a formula that is not worked out yet. If it stays so, open the "
-        "sheet and save it."
+        f"Waiting: {name} holds a formula that is not computed yet, or shows 0 because a cell that "
+        "it refers to is empty. If it stays so, open the sheet and save it."
     )
 
 

@@ -7,13 +7,13 @@ and priced, and doing it is somebody else's work.
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.core import notes
+from pipeline.core.cell_errors import is_error, is_unfinished
 from pipeline.core.columns import Columns, over, parsed
 from pipeline.core.endpoint import Endpoint, Provider, problems_with
 from pipeline.core.identity import Seen, remembered
@@ -35,23 +35,6 @@ _UNTICKED = frozenset(
 )
 #: What a check box says that nobody has ticked.
 _EMPTY_BOX = frozenset(("", "false", "falsch", "faux", "falso"))
-_BROKEN = frozenset(
-    [
-        "#REF!",
-        "#N/A",
-        "#VALUE!",
-        "#NAME?",
-        "#DIV/0!",
-        "#NUM!",
-        "#NULL!",
-        "#ERROR!",
-        "#SPILL!",
-        "#CALC!",
-    ]
-)
-_UNFINISHED = frozenset(("#GETTING_DATA", "Loading...", "Loading…"))
-#: How LibreOffice shows a formula that it cannot read.
-_ERROR_NUMBER = re.compile(r"Err:\d{3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,9 +244,9 @@ def _held_back(
         return "invalid", notes.no_such_take(take, min(takes))
     wrote = parsed(memory.inputs)
     for name, text in wrote.items():
-        if text in _UNFINISHED:
+        if is_unfinished(text):
             return "waiting", notes.unfinished_cell(columns.title(name))
-        if text in _BROKEN or _ERROR_NUMBER.fullmatch(text):
+        if is_error(text):
             return "waiting", notes.broken_cell(columns.title(name), text)
     endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
     if problems := _problems(endpoint, wrote, rules):

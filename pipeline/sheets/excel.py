@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 
+from pipeline.core.cell_errors import NOT_COMPUTED, FormulaZero, error_text
 from pipeline.core.columns import letters
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
@@ -24,10 +25,8 @@ from pipeline.sheets.places import MAX_COLUMNS, box_of, width_of
 from pipeline.sheets.replace import after_a_kill, read_file, rewrite
 from pipeline.sheets.workbook import Tab, Workbook
 from pipeline.sheets.worksheet import Cell, SharedFormula, Unreadable, Worksheet
-from pipeline.sheets.xml_text import unescaped, whole
+from pipeline.sheets.xml_text import unescaped, whole, whole_number
 
-#: What a formula shows that no program has worked out yet.
-NOT_YET = "Loading…"
 #: A cell of Excel holds so many letters; those beyond are cut off.
 MOST_LETTERS = 32_767
 _MOST_CELLS = 20_000_000
@@ -229,8 +228,10 @@ class _Page:
 
     def _text(self, cell: Cell) -> str:
         value = cell.value
+        if cell.kind == "e":
+            return error_text(value or "")
         if value is None or (not value and cell.kind != "str"):
-            return NOT_YET if cell.has_formula else ""
+            return NOT_COMPUTED if cell.has_formula else ""
         match cell.kind:
             case "s":
                 return self._shared(value)
@@ -238,11 +239,10 @@ class _Page:
                 return unescaped(value)
             case "b":
                 return "TRUE" if value.strip() in ("1", "true") else "FALSE"
-            case "e":
-                return value.strip()
             case "d":
                 return self._moment(value.strip(), cell)
-        return shown_number(value.strip(), self._format(cell), from_1904=self.book.from_1904)
+        text = shown_number(value.strip(), self._format(cell), from_1904=self.book.from_1904)
+        return FormulaZero(text) if cell.is_computed and _is_zero(value) else text
 
     def _shared(self, value: str) -> str:
         try:
@@ -259,7 +259,7 @@ class _Page:
 
     def _format(self, cell: Cell) -> str:
         formats = self.book.formats
-        number = int(cell.style or 0)
+        number = whole_number(cell.style)
         return formats[number] if number < len(formats) else "General"
 
 
@@ -274,6 +274,13 @@ def _chosen(book: Workbook, name: str) -> Tab:
     if not seen:
         raise Unreadable("there is no worksheet in it: let [sheet] source name another file")
     return seen[0]
+
+
+def _is_zero(value: str) -> bool:
+    try:
+        return float(value) == 0
+    except ValueError:
+        return False
 
 
 def _fitting(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from pipeline.core.cell_errors import NOT_COMPUTED, error_text
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
 from pipeline.core.placing import Raw, Snapshot
@@ -23,7 +24,7 @@ _LOOK = (
     "properties.title,developerMetadata(metadataId,metadataKey,metadataValue),"
     "sheets(properties(sheetId,title,gridProperties(rowCount,columnCount,frozenRowCount)),"
     "protectedRanges(range,unprotectedRanges,warningOnly,requestingUserCanEdit),"
-    "data(rowData.values(formattedValue,note,effectiveValue.boolValue),"
+    "data(rowData.values(formattedValue,note,effectiveValue(boolValue,errorValue.type)),"
     "columnMetadata.developerMetadata(metadataId,metadataKey)))"
 )
 Cell = TypeVar("Cell", bound=Raw)
@@ -175,10 +176,13 @@ def header(tab: Json) -> Header:
 
 
 def _shown(cell: Json) -> str:
+    value, text = cell.get("effectiveValue", {}), str(cell.get("formattedValue", ""))
     # A box is called otherwise in each language: WAHR, VRAI.
-    if (ticked := cell.get("effectiveValue", {}).get("boolValue")) is not None:
+    if (ticked := value.get("boolValue")) is not None:
         return "TRUE" if ticked else "FALSE"
-    return str(cell.get("formattedValue", ""))
+    if (error := value.get("errorValue")) is not None:
+        return NOT_COMPUTED if error.get("type") == "LOADING" else error_text(text)
+    return text
 
 
 def _part(tab: Json) -> Json:

@@ -18,7 +18,7 @@ from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
 from pipeline.sheets.worksheet import Unreadable
-from pipeline.sheets.xml_text import unescaped
+from pipeline.sheets.xml_text import unescaped, whole_number
 
 #: What all parts of a workbook may come to; a small file that claims more is no sheet of prompts.
 MOST_BYTES = 512 * 1024 * 1024
@@ -99,10 +99,10 @@ class Workbook:
         for part in self._targets(self._main, "/styles").values():
             styles = self._xml(part)
             for one in _all(styles, "numFmt"):
-                formats[_whole_number(one.get("numFmtId"))] = one.get("formatCode", "General")
+                formats[whole_number(one.get("numFmtId"))] = one.get("formatCode", "General")
             table = next(_all(styles, "cellXfs"), None)
             if table is not None:
-                numbers = (_whole_number(style.get("numFmtId")) for style in _all(table, "xf"))
+                numbers = (whole_number(style.get("numFmtId")) for style in _all(table, "xf"))
                 return tuple(formats.get(number, "General") for number in numbers)
         return ()
 
@@ -112,7 +112,7 @@ class Workbook:
             return []
         tables = (self._xml(name) for name in self._targets(part, "/table").values())
         return [
-            table.get("ref", "") for table in tables if _whole_number(table.get("totalsRowCount"))
+            table.get("ref", "") for table in tables if whole_number(table.get("totalsRowCount"))
         ]
 
     def part(self, name: str) -> bytes:
@@ -208,10 +208,6 @@ def _text(shared: Element) -> str:
         elif kind == "r":
             parts += [run.text or "" for run in _all(child, "t")]
     return unescaped("".join(parts))
-
-
-def _whole_number(text: str | None) -> int:
-    return int(text) if text and text.isdecimal() else 0
 
 
 def _like(old: zipfile.ZipInfo) -> zipfile.ZipInfo:

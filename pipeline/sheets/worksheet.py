@@ -16,13 +16,15 @@ from typing import Any
 from xml.parsers import expat
 
 from pipeline.sheets.places import MAX_ROWS, box_of, holds_any, name_of, place_of
-from pipeline.sheets.xml_text import escaped
+from pipeline.sheets.xml_text import escaped, whole_number
 
 #: The two names of one vocabulary: as all programs write it, and the strict variant.
 NAMESPACES = (
     "http://schemas.openxmlformats.org/spreadsheetml/2006/main",
     "http://purl.oclc.org/ooxml/spreadsheetml/main",
 )
+#: How many columns all array formulas of a worksheet may fill together.
+_MOST_FILLED = 20_000_000
 _TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 
 
@@ -48,6 +50,8 @@ class Cell:
     style: str = ""
     value: str | None = None
     has_formula: bool = False
+    #: Whether its value comes from a formula: its own, or an array formula of another cell.
+    is_computed: bool = False
     #: The cells that its formula answers for, and whether each of these takes it from here alone.
     answers_for: str = ""
     is_shared: bool = False
@@ -83,7 +87,28 @@ class Worksheet:
             raise Unreadable("its worksheet is not UTF-8 text")
         sheet = cls(content)
         _Scan(sheet).run()
+        sheet._mark_computed()
         return sheet
+
+    def _mark_computed(self) -> None:
+        """Mark the cells that an array formula of another cell fills.
+
+        Each column keeps down to which row it is filled, so that the work grows with the width of
+        the formulas, however high they are.
+        """
+        filled_to: dict[int, int] = {}
+        work = 0
+        for number, row in self.rows.items():
+            for column, cell in row.cells.items():
+                box = box_of(cell.answers_for) if cell.answers_for and not cell.is_shared else None
+                if box and box[:2] != box[2:]:
+                    _, left, bottom, right = box
+                    work += right + 1 - left
+                    if work > _MOST_FILLED:
+                        raise Unreadable("its array formulas are too wide")
+                    for at in range(left, right + 1):
+                        filled_to[at] = max(bottom, filled_to.get(at, bottom))
+                cell.is_computed |= filled_to.get(column, -1) >= number
 
     def holds_formula(self, places: Mapping[tuple[int, int], str]) -> bool:
         """Whether one of these cells holds a formula now."""
@@ -233,7 +258,7 @@ class _Scan:
         elif kind == "row":
             self._start_row(attributes)
         elif kind == "f" and self._cell is not None:
-            self._cell.has_formula = True
+            self._cell.has_formula = self._cell.is_computed = True
             if "ref" in attributes:
                 self._cell.answers_for = attributes["ref"]
                 self._cell.is_shared = attributes.get("t") == "shared"
@@ -273,7 +298,7 @@ class _Scan:
 
     def _start_row(self, attributes: Mapping[str, str]) -> None:
         said = attributes.get("r")
-        number = int(said) - 1 if said and said.isdecimal() else self._number + 1
+        number = whole_number(said) - 1 if said else self._number + 1
         if not self._number < number < MAX_ROWS:
             raise Unreadable("its rows are not in their order")
         self._number, self._column = number, -1

@@ -25,3 +25,12 @@ def unescaped(text: str) -> str:
 def whole(text: str) -> str:
     """Text without halves of letters: pairs are one letter, what is alone a question mark."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def whole_number(text: str | None) -> int:
+    """A whole number from 0 as an attribute says it; 0 for anything else, however long."""
+    return int(text) if text and text.isdecimal() and len(text) < _TOO_LONG else 0
+
+
+#: Python refuses to read numbers of thousands of digits; none in a workbook is near this.
+_TOO_LONG = 18

@@ -31,10 +31,11 @@ from openpyxl.worksheet.table import Table
 from openpyxl.worksheet.worksheet import Worksheet as OpenpyxlSheet
 from PIL import Image as Picture
 
+from pipeline.core.cell_errors import NOT_COMPUTED
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid, Patch
 from pipeline.sheets import workbook
-from pipeline.sheets.excel import NOT_YET, ExcelSheet, new_workbook
+from pipeline.sheets.excel import ExcelSheet, new_workbook
 from pipeline.sheets.number_formats import shown_number
 from tests.wild import slow_workbook
 from tests.wild.slow_workbook import SHEET, assert_in_order, parts
@@ -332,7 +333,7 @@ def test_cells_of_every_kind_are_read_as_they_show(tmp_path: Path) -> None:
     grid = sheet_in(saved(tmp_path / "a.xlsx", fill)).read()
 
     assert [row[1] for row in grid] == [
-        *("cell", "TRUE", "#REF!", NOT_YET, "2026-01-31 8:05:00", "2026-01-31", "8:05:00"),
+        *("cell", "TRUE", "#REF!", NOT_COMPUTED, "2026-01-31 8:05:00", "2026-01-31", "8:05:00"),
         *("30:00:00", "007", "", "A and & <b>", "=HYPERLINK(1)"),
     ]
     assert grid[9] == ("", "")

@@ -198,9 +198,22 @@ def evaluate(formula: str, look: Look, separator: str, loading: frozenset[str]) 
         return "#REF!"
 
 
+#: What the API calls the error that a cell shows.
+ERROR_TYPES = {
+    "#NULL!": "NULL_VALUE",
+    "#DIV/0!": "DIVIDE_BY_ZERO",
+    "#VALUE!": "VALUE",
+    "#REF!": "REF",
+    "#NAME?": "NAME",
+    "#NUM!": "NUM",
+    "#N/A": "N_A",
+    "#ERROR!": "ERROR",
+}
+
+
 def is_error(value: str) -> bool:
     """Whether it is one of the error values."""
-    return value in ("#NAME?", "#REF!", "#DIV/0!", "#VALUE!", "#N/A", "#ERROR!", "#NUM!")
+    return value in ERROR_TYPES
 
 
 def is_image(formula: str) -> bool:

@@ -295,6 +295,8 @@ class Book:
     viewers: set[str] = field(default_factory=set)
     #: Names of functions whose result has not come yet.
     loading: frozenset[str] = frozenset()
+    #: How errors are shown in the spreadsheet's language, where that is another word.
+    error_words: dict[str, str] = field(default_factory=dict)
     _ids: set[int] = field(default_factory=set)
     _under_way: set[tuple[int, int, int]] = field(default_factory=set)
 

@@ -229,13 +229,15 @@ def cell_said(book: Book, sheet: Sheet, row: int, column: int, cell: Cell) -> Js
     if value is not None:
         said["effectiveValue"] = _extended(value)
         said["formattedValue"] = book.shown_cell(sheet, row, column, cell)
-        if formulas.is_error(str(value)) and cell.formula:
-            said["effectiveValue"] = {"errorValue": {"type": str(value).strip("#?!/0")}}
-            said["formattedValue"] = str(value)
+        if cell.formula and value == formulas.LOADING:
+            said["effectiveValue"] = {"errorValue": {"type": "LOADING"}}
+        elif cell.formula and (kind := formulas.ERROR_TYPES.get(str(value))):
+            said["effectiveValue"] = {"errorValue": {"type": kind}}
+            said["formattedValue"] = book.error_words.get(str(value), str(value))
     form = dict(cell.format or {})
     if cell.pattern and "numberFormat" not in form:
-        kind = "DATE" if "y" in cell.pattern else "NUMBER"
-        form["numberFormat"] = {"type": kind, "pattern": cell.pattern}
+        type_ = "DATE" if "y" in cell.pattern else "NUMBER"
+        form["numberFormat"] = {"type": type_, "pattern": cell.pattern}
     if form:
         said["userEnteredFormat"] = form
     if form or value is not None:
