@@ -1,4 +1,7 @@
-# demo, test, bench, soak, lint: each makes the virtual environment from the lock by itself.
+# Each target makes the virtual environment that it needs: `demo` installs the product alone
+# (requirements.lock), the others add the tools for development (requirements-dev.lock).
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
 PYTHON ?= python3
 BIN := .venv/bin
 
@@ -16,37 +19,53 @@ browser:
 	@command -v chromium >/dev/null || { $(AS_ROOT) apt-get -qq update && \
 		$(AS_ROOT) apt-get -qq install -y --no-install-recommends chromium >/dev/null; }
 
-lint: .venv/ready
+lint: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 # What a real LibreOffice does to a sheet; needs libreoffice-calc and python3-uno.
-office: .venv/ready
+office: .venv/ready-dev
 	$(BIN)/pytest -m office
 
-bench: .venv/ready
+bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks
 
-soak: .venv/ready
+soak: .venv/ready-dev
 	$(BIN)/pytest -m soak -n 2 --timeout 3600 -s
 
-format: .venv/ready
+format: .venv/ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Needs uv: resolves for every Python from 3.11 on, with hashes and without an index address.
+# Needs uv (pip install uv). Both locks hold for every Python from 3.11 on, with hashes and without
+# an index address; the second takes the versions of the first.
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-annotate --no-header pyproject.toml
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-annotate --no-header --all-extras --group dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra google --extra excel --extra serve -o requirements.lock
+	$(COMPILE) --all-extras --group dev -c requirements.lock -o requirements-dev.lock
+
+# $(call install,LOCK): install a lock, and say how far it is. Python compiles a module when it is
+# first used: to compile them all takes longer than the demo.
+install = $(BIN)/pip install --disable-pip-version-check --no-compile --require-hashes -r $(1) | awk '\
+	/^(Collecting|Processing|Requirement already)/ { if (++n % 10 == 0) { print "  " n " packages"; fflush() } } \
+	/^Installing collected/ { print "  " n " packages, now unpacking"; fflush() }'
 
 .venv/ready: requirements.lock pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Promptsheet needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	$(BIN)/python -m compileall -q pipeline    # as pip does with all that is not editable
+	@$(PYTHON) -c 'import sys; sys.exit("Promptsheet needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	@echo "Step 1 of 3: making the virtual environment .venv"
+	@$(PYTHON) -m venv .venv
+	@echo "Step 2 of 3: installing $$(grep -c '^[a-z]' requirements.lock) packages, about half a minute"
+	@$(call install,requirements.lock)
+	@echo "Step 3 of 3: installing Promptsheet"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+.venv/ready-dev: requirements-dev.lock .venv/ready
+	@echo "Installing the tools for development, $$(grep -c '^[a-z]' requirements-dev.lock) packages in all"
+	@$(call install,requirements-dev.lock)
 	@touch $@
 
 clean:
