@@ -1,19 +1,19 @@
-"""The analysts' door: what came of a sheet, as tables and charts.
+"""The results of a sheet as tables and charts, for analysis in a notebook.
 
     from pipeline import notebook
 
     results = notebook.open("demo/demo.toml")
-    results.jobs()                  # a pandas DataFrame, one row a job
+    results.jobs()                  # a pandas DataFrame with one row for each job
     results.pictures()              # a grid of the saved pictures
 
-Opening reads the store once, so that all tables and charts of a notebook speak of the same moment.
-Nothing is changed, and no API key is needed. pandas and matplotlib are imported when they are
-asked for.
+Opening reads the store once, so that all tables and charts of a notebook show the same moment.
+Nothing is changed, and no API key is needed. pandas and matplotlib are imported on first use.
 """
 
 from __future__ import annotations
 
 import importlib
+import os
 import textwrap
 from itertools import accumulate
 from pathlib import Path
@@ -21,7 +21,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import wiring
-from pipeline.core.errors import ConfigError
+from pipeline.core.errors import ConfigError, PromptsheetError
 from pipeline.core.plan import family
 from pipeline.results import Shown, results
 
@@ -72,14 +72,47 @@ COLUMNS: Final = {
 }
 
 
-def open(config: str | Path) -> Results:  # noqa: A001 (read as notebook.open, like gzip.open)
-    """What came of the sheet of a configuration, as it is now.
+def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.open, like gzip.open)
+    """The results of the sheet of a configuration, as it is now.
 
-    Raises ConfigError for a configuration that cannot be used, StoreError if nothing has been run
-    yet.
+    Without `config`, it is the one that the environment variable PROMPTSHEET_CONFIG names, else
+    `promptsheet.toml`, else the demo's. A relative path is looked for in the current folder, then
+    in the folder above, because Jupyter starts a notebook in the folder of the notebook.
+
+    Raises ConfigError for a configuration that is missing or cannot be used, StoreError if nothing
+    has been run yet. Jupyter shows these as one sentence.
     """
-    settings = wiring.load(Path(config).expanduser())
-    return Results(settings.source.name, results(settings))
+    try:
+        settings = wiring.load(_found(config or os.environ.get("PROMPTSHEET_CONFIG", "")))
+        return Results(settings.source.name, results(settings))
+    except PromptsheetError as error:
+        raise _as_sentence(error) from None
+
+
+def _found(config: str | Path) -> Path:
+    """The path of the configuration. Raises ConfigError if there is none."""
+    here = Path.cwd()
+    names = [config] if config else ["promptsheet.toml", "demo/demo.toml"]
+    # An absolute path stays as it is when it is joined to a folder.
+    places = [folder / Path(name).expanduser() for name in names for folder in (here, here.parent)]
+    for place in places:
+        if place.is_file():
+            return place
+    if config:
+        raise ConfigError(
+            f"There is no configuration {config} in {here} or in the folder above it."
+        )
+    raise ConfigError(
+        f"There is no configuration in {here} or in the folder above it. Run `promptsheet demo` "
+        "there, or put the path of your configuration into PROMPTSHEET_CONFIG."
+    )
+
+
+def _as_sentence(error: PromptsheetError) -> PromptsheetError:
+    """The same error; Jupyter shows its text alone, without the lines of code that led to it."""
+    # IPython asks an exception for this method before it draws a traceback of its own.
+    error._render_traceback_ = lambda: [str(error)]  # type: ignore[attr-defined]
+    return error
 
 
 class Results:
@@ -237,7 +270,8 @@ def _needed(module: str) -> Any:
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:
-        raise ConfigError(
+        error = ConfigError(
             f"Tables and charts need {missing.name}, which is not installed. "
             'Run pip install "promptsheet[notebook]".'
-        ) from None
+        )
+        raise _as_sentence(error) from None

@@ -23,7 +23,7 @@ from pipeline.sandbox.settings import Settings as Switches
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 #: Tools that the README starts besides ours: their flags are none of our business.
-OTHERS = ("pip install", "ruff ", "pytest ", "python3 ")
+OTHERS = ("pip install", "pip wheel", "pipx ", "uvx ", "uv tool", "ruff ", "pytest ", "python3 ")
 
 
 def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
@@ -110,6 +110,23 @@ def test_no_file_names_a_machines_folders_or_a_place_that_packages_come_from() -
         if place.search(line) or any(host in line for host in hosts)
     ]
     assert found == []
+
+
+def test_the_product_takes_few_packages_and_each_is_proved_by_a_hash() -> None:
+    product, tools = _lock("requirements.lock"), _lock("requirements-dev.lock")
+
+    assert len([name for name, line in product.items() if "win32" not in line]) <= 51
+    assert {"openpyxl", "gspread", "cronsim"} <= product.keys()
+    assert product.keys().isdisjoint({"mypy", "pytest", "pandas", "playwright"})
+    versions = {name: re.findall(r"==\S+", line)[0] for name, line in tools.items()}
+    assert all(f"{name}{versions[name]} " in line for name, line in product.items())
+
+
+def _lock(name: str) -> dict[str, str]:
+    """The packages that a lock names, each with its version, condition and hashes."""
+    blocks = re.split(r"\n(?=\S)", (ROOT / name).read_text("utf-8").strip())
+    assert all("==" in block and "--hash=sha256:" in block for block in blocks)
+    return {block.split("==")[0]: block for block in blocks}
 
 
 def _flags() -> dict[str, set[str]]:

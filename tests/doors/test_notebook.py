@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import sys
+from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,9 @@ TYPES = {
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """The demo, run once."""
-    with demo(tmp_path_factory.mktemp("notebook")) as run:
+    folder = tmp_path_factory.mktemp("notebook") / "demo"
+    folder.mkdir()
+    with demo(folder) as run:
         return run()
 
 
@@ -171,17 +174,27 @@ def test_each_cell_of_the_notebook_is_one_sentence_and_one_call() -> None:
         assert isinstance(only.value, ast.Call)
 
 
-def test_the_notebook_runs_as_it_stands(
-    ran: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def jupyter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], Any]:
+    """Runs a copy of the notebook in the folder where it is, as Jupyter does."""
     nbclient = pytest.importorskip("nbclient")
-    monkeypatch.setenv("PROMPTSHEET_CONFIG", str(ran.path))
+    monkeypatch.delenv("PROMPTSHEET_CONFIG", raising=False)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    read = nbformat.read(NOTEBOOK, as_version=4)
 
-    nbclient.NotebookClient(
-        read, timeout=60, kernel_name="python3", resources={"metadata": {"path": str(tmp_path)}}
-    ).execute()
+    def execute(folder: Path) -> Any:
+        folder.mkdir(exist_ok=True)
+        read = nbformat.read(NOTEBOOK, as_version=4)
+        where = {"metadata": {"path": str(folder)}}
+        nbclient.NotebookClient(read, timeout=60, kernel_name="python3", resources=where).execute()
+        return read
+
+    return execute
+
+
+def test_the_notebook_runs_in_its_own_folder_beside_the_demo(
+    ran: Settings, jupyter: Callable[[Path], Any]
+) -> None:
+    read = jupyter(ran.path.parent.parent / "notebooks")
 
     shown = {cell["id"]: _shown(cell) for cell in read.cells if cell.cell_type == "code"}
     assert shown["open"] == [{"text/plain"}]
@@ -189,6 +202,43 @@ def test_the_notebook_runs_as_it_stands(
     for chart in ("timings", "outcomes", "spending", "pictures"):
         assert shown[chart] == [{"text/plain", "image/png"}]
     assert "PROMPTSHEET_DEMO_KEY" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("is_copied", "sentence"),
+    [(True, "Nothing has been run yet"), (False, "Run `promptsheet demo` there")],
+)
+def test_before_the_first_run_the_notebook_shows_one_sentence(
+    is_copied: bool, sentence: str, tmp_path: Path, jupyter: Callable[[Path], Any]
+) -> None:
+    if is_copied:
+        (tmp_path / "demo").mkdir()
+        (tmp_path / "demo" / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+
+    with pytest.raises(Exception, match=sentence) as failed:
+        jupyter(tmp_path / "notebooks")
+
+    shown = str(failed.value)
+    assert "Traceback" not in shown
+    assert "notebook.py" not in shown
+
+
+@pytest.mark.parametrize("place", ["promptsheet.toml", "demo/demo.toml", "spring/mine.toml"])
+def test_a_configuration_is_found_in_this_folder_and_in_the_one_above(
+    place: str, ran: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, below = tmp_path / place, tmp_path / "notebooks"
+    config.parent.mkdir(exist_ok=True)
+    below.mkdir()
+    text = ran.path.read_text().replace('"prompts.csv"', f'"{ran.source}"')
+    config.write_text(text.replace("sqlite:///promptsheet.db", ran.store_url))
+    named = place if place == "spring/mine.toml" else ""
+
+    for folder in (tmp_path, below):
+        monkeypatch.chdir(folder)
+        assert repr(notebook.open(named)) == "<10 jobs of prompts.csv>"
+    monkeypatch.setenv("PROMPTSHEET_CONFIG", place)
+    assert len(notebook.open().jobs()) == 10
 
 
 def _shown(cell: Any) -> list[set[str]]:
