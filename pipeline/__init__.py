@@ -12,8 +12,10 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     core/         decides, and does nothing: pure functions over frozen values
       model         the nouns
       states        what can happen to an attempt, as one table
+      invisible     characters that show nothing
       columns       which column is what, and what the person wrote in a row
       cell_errors   texts that a spreadsheet shows instead of a value
+      approval      which words approve a row, and what an approval covers
       identity      who is who: rows of a reading -> rows that the store knows
       plan          where each row stands, and what may be sent
       cells         what our cells should say

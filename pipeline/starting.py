@@ -61,7 +61,7 @@ aspect_ratio = {aspect_ratio}
 """
 RULES = """
 [rules]
-approval = true                     # a row is sent once its cell `approved` is filled
+approval = true                     # a row is sent once its cell `approved` says yes
 """
 SAVED = '"media/"                  # every picture is saved here as it comes'
 NOT_SAVED = '""                        # pictures are not saved, only their addresses are written'

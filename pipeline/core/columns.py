@@ -1,8 +1,8 @@
 """The header is the configuration: which column is what, and what the person wrote in a row.
 
-Names match without regard to case, spaces, hyphens and underscores. Three kinds of column matter:
-*inputs* (named like a field of an endpoint), *controls* (people steer with them) and *ours* (we
-write them). All others are none of our business.
+Names match without regard to case, spaces, hyphens, underscores and invisible characters. Three
+kinds of column matter: *inputs* (named like a field of an endpoint), *controls* (people steer with
+them) and *ours* (we write them). All others are none of our business.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from functools import lru_cache
 
 from pipeline.core.cell_errors import input_text
 from pipeline.core.errors import ColumnsError
+from pipeline.core.invisible import is_blank, visible
 from pipeline.core.model import Grid
 
 CONTROLS = ("endpoint", "name", "parent", "take", "approved", "skip")
@@ -82,6 +83,10 @@ class Columns:
         at = self.index.get(name, -1)
         return row[at] if 0 <= at < len(row) else ""
 
+    def control(self, row: Sequence[str], name: str) -> str:
+        """What a cell says that steers the program, without what cannot be seen in it."""
+        return visible(self.cell(row, name))
+
     def title(self, name: str) -> str:
         """What the column is called in this sheet, or will be called when we add it."""
         at = self.index.get(name)
@@ -90,11 +95,12 @@ class Columns:
     def filled(self, grid: Grid, name: str) -> bool:
         """Whether any cell below the header of that column holds something."""
         at = self.index[name]
-        return any(at < len(row) and row[at].strip() for row in grid[1:])
+        return any(at < len(row) and not is_blank(row[at]) for row in grid[1:])
 
     def is_row(self, row: Sequence[str]) -> bool:
         """Whether a line is a row of ours: the person filled at least one input cell."""
-        return any(normalise(self.cell(row, n)) for n in self.inputs if n not in _NOT_ENOUGH)
+        asks = any(normalise(self.cell(row, n)) for n in self.inputs if n not in _NOT_ENOUGH)
+        return asks and not self._repeats_header(row)
 
     def rows(self, grid: Grid, among: Iterable[int] | None = None) -> Iterator[Marked]:
         """The rows of ours: those in which the person filled at least one input cell.
@@ -106,29 +112,46 @@ class Columns:
         results = [self.index[n] for n in ("task_id", "image_urls") if n in self.index]
         marks = [self.index[n] for n in OURS if n in self.index and n != "row_id"]
         others = [at for at in range(len(self.header)) if at not in known]
+        steering = _STEERING & set(self.inputs)
         for place in range(1, len(grid)) if among is None else among:
             row = grid[place]
             wide = len(row)
             wrote = {
                 n: v for n, at in places if at < wide and (v := normalise(input_text(row[at])))
             }
-            if wrote.keys() <= _NOT_ENOUGH:
+            if wrote.keys() <= _NOT_ENOUGH or self._repeats_header(row):
                 continue
+            for name in steering & wrote.keys():
+                wrote[name] = visible(wrote[name])
             if RATIO in wrote:
                 wrote[RATIO] = ratio(wrote[RATIO])
             yield Marked(
                 place=place,
-                mark=self.cell(row, "row_id").strip(),
+                mark=self.control(row, "row_id"),
                 inputs=canonical(wrote),
-                take=self.cell(row, "take").strip(),
+                take=self.control(row, "take"),
                 others=_number_of([row[at] for at in others if at < wide]),
                 has_results=_holds_text([row[at] for at in results if at < wide]),
                 has_marks=_holds_text([row[at] for at in marks if at < wide]),
             )
 
+    def _repeats_header(self, row: Sequence[str]) -> bool:
+        """Whether each filled cell of a line is the title of its column (files put together)."""
+        header = self.header
+        for at, cell in enumerate(row):
+            if not cell:
+                continue
+            title = header[at] if at < len(header) else ""
+            # The last letter first: this is asked of every row, and folding takes longer.
+            if cell[-1].casefold() != title[-1:].casefold() or folded(cell) != folded(title):
+                return False
+        return True
+
 
 #: A row with nothing but these is not a row of ours: nobody has asked for anything yet.
 _NOT_ENOUGH = frozenset(WRITTEN)
+#: Inputs that are a choice and no prose: read without invisible characters.
+_STEERING = frozenset((*WRITTEN, RATIO))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,8 +266,16 @@ def believed(columns: Columns) -> tuple[str, ...]:
 
 
 def folded(title: str) -> str:
-    """A column title without what does not count in it: case, spaces, hyphens, underscores."""
-    return "".join(c for c in title.casefold().strip() if c not in " -_\u00a0\t\r\n\ufeff")
+    """A column title without what does not count in it.
+
+    That is case, spaces, hyphens, underscores, and characters that cannot be seen.
+    """
+    if not title.isascii():
+        title = unicodedata.normalize("NFC", title)
+    return _NOT_COUNTED.sub("", visible(title).casefold())
+
+
+_NOT_COUNTED = re.compile(r"[\s_-]")
 
 
 def letters(at: int) -> str:
@@ -258,9 +289,14 @@ def letters(at: int) -> str:
 
 
 def normalise(text: str) -> str:
-    """Text as it is compared and sent: NFC, trimmed, line ends as line feeds."""
-    if not text:
-        return text
+    """Text as it is compared and sent: NFC, trimmed, line ends as line feeds.
+
+    Empty if nothing of it can be seen.
+    """
+    if text.isascii() and text.isprintable():
+        return text.strip()
+    if is_blank(text):
+        return ""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text)
     if "\r" in text:
@@ -272,8 +308,9 @@ def normalise(text: str) -> str:
 def ratio(text: str) -> str:
     """A ratio as it was typed, also where a spreadsheet shows it as a time; other text as it is.
 
-    16:9 becomes 16:09 in Excel, 16:09:00 or 04:09:00 PM in LibreOffice, and stays so in a CSV that
-    was saved there. No two ratios become one time.
+    16:9 becomes 16:09 in Excel, 16:09:00 or 04:09:00 PM in LibreOffice, 16:09:00.000000000 in
+    polars, and stays so in a CSV that was saved there; Gnumeric writes 32:9 as 32:09:00. No two
+    ratios become one time.
     """
     match = _TIME.fullmatch(text)
     if match is None:
@@ -284,7 +321,7 @@ def ratio(text: str) -> str:
     return f"{wide}:{int(match[2])}"
 
 
-_TIME = re.compile(r"([0-9]{1,4}):([0-5]?[0-9])(?::00)?(?:\s?([AaPp][Mm]))?")
+_TIME = re.compile(r"([0-9]{1,4}):([0-5]?[0-9])(?::00(?:[.,]0+)?)?(?:\s?([AaPp][Mm]))?")
 
 
 def canonical(inputs: Mapping[str, str]) -> str:
@@ -311,8 +348,7 @@ def over(columns: Collection[str], inputs: str) -> str:
 
 
 def _holds_text(cells: list[str]) -> bool:
-    text = "".join(cells)
-    return bool(text) and not text.isspace()
+    return not is_blank("".join(cells))
 
 
 def _number_of(cells: list[str]) -> str:

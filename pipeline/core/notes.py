@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from pipeline.core.approval import EXAMPLES
+
 #: What a spreadsheet may take for the start of a formula (full-width signs included).
 _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
 
@@ -66,14 +68,22 @@ def no_price(endpoint: str) -> str:
     return f"Not sent: the provider file lists no credits for {endpoint}. Add them there."
 
 
-def needs_approval() -> str:
+def needs_approval(column: str) -> str:
     """Nobody approved it yet."""
-    return "Tick approved to have this row made."
+    return f"Tick {column} to have this row made."
 
 
-def needs_approval_again() -> str:
+def not_approved(column: str, text: str) -> str:
+    """The cell holds a text that is not known to mean yes."""
+    words = ", ".join(EXAMPLES)
+    return (
+        f"Not approved: {column} says {quoted(text, 20)}. What counts is a ticked box, or {words}."
+    )
+
+
+def needs_approval_again(column: str) -> str:
     """It was approved, and changed afterwards."""
-    return "Changed after it was approved. Untick approved, wait for a run, tick it again."
+    return f"Changed after it was approved. Untick {column}, wait for a run, tick it again."
 
 
 def needs_approval_column() -> str:
@@ -81,9 +91,9 @@ def needs_approval_column() -> str:
     return "This sheet needs approval. Add a column named approved and tick this row in it."
 
 
-def skipped() -> str:
+def skipped(column: str) -> str:
     """The person wants it left out."""
-    return "Left out, because skip is filled. Empty that cell to have the row made."
+    return f"Left out, because {column} is filled. Empty that cell to have the row made."
 
 
 def settling(settle: timedelta) -> str:

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.core import notes
+from pipeline.core.approval import Tick, approval, approved, box, is_covered
 from pipeline.core.cell_errors import is_error, is_unfinished
-from pipeline.core.columns import Columns, over, parsed
+from pipeline.core.columns import Columns, normalise, over, parsed
 from pipeline.core.endpoint import Endpoint, Provider, problems_with
 from pipeline.core.identity import Seen, remembered
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Standing, State
@@ -29,12 +30,6 @@ AT_REST = (
     *("done", "failed", "invalid", "check needed", "skipped", "needs approval", "copy", "stranger"),
     "edited",
 )
-
-_UNTICKED = frozenset(
-    ("", "false", "no", "n", "0", "off", "falsch", "nein", "faux", "non", "falso")
-)
-#: What a check box says that nobody has ticked.
-_EMPTY_BOX = frozenset(("", "false", "falsch", "faux", "falso"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,11 +191,13 @@ def _judge(
     again = seen.known.again if seen.known else 0
     take = take_of(seen.marked.take, again)
     memory = remembered(seen, take, now)
-    memory = _approved(memory, columns.cell(row, "approved"), take)
+    told = columns.control(row, "approved")
+    if not _cell_trouble(columns, "approved", told):
+        memory = approved(memory, told, take)
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
     job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
-    name = columns.cell(row, "name").strip()
+    name = normalise(columns.cell(row, "name"))
     # What has to stand in the cell, so that with what the page asked for it makes the next take.
     next_take = max(max(takes, default=0) + 1 - again, 1)
     state = state_of(job) if job else State.PENDING
@@ -228,8 +225,10 @@ def _held_back(
 ) -> tuple[str, str] | None:
     """Why a row is not sent, as status and note; None if it may be."""
     memory, take, again = line.memory, line.take, line.memory.again
-    if columns.cell(row, "skip").strip().casefold() not in _EMPTY_BOX:
-        return "skipped", notes.skipped()
+    if trouble := _cell_trouble(columns, "skip", skip := columns.control(row, "skip")):
+        return "waiting", trouble
+    if box(skip) is not Tick.NO:
+        return "skipped", notes.skipped(columns.title("skip"))
     if take is None:
         return "invalid", notes.bad_take(line.seen.marked.take)
     if line.seen.standing is not Standing.ROW:
@@ -243,17 +242,15 @@ def _held_back(
     if takes and take < min(takes):
         return "invalid", notes.no_such_take(take, min(takes))
     wrote = parsed(memory.inputs)
-    for name, text in wrote.items():
-        if is_unfinished(text):
-            return "waiting", notes.unfinished_cell(columns.title(name))
-        if is_error(text):
-            return "waiting", notes.broken_cell(columns.title(name), text)
+    for name, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
+        if trouble := _cell_trouble(columns, name, text):
+            return "waiting", trouble
     endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
     if problems := _problems(endpoint, wrote, rules):
         return "invalid", notes.incomplete(problems)
     if endpoint is None or endpoint.credits is None:
         return "invalid", notes.no_price(_endpoint_name(memory.inputs, rules))
-    if note := _approval_missing(line, columns, rules):
+    if note := _approval_missing(line, row, columns, rules):
         return "needs approval", note
     if rules.settle and now - (memory.since or now) < rules.settle:
         return "waiting", notes.settling(rules.settle)
@@ -282,27 +279,25 @@ def _endpoint_name(inputs: str, rules: Rules) -> str:
     return parsed(inputs).get("endpoint") or rules.endpoint
 
 
-def _approved(memory: KnownRow, cell: str, take: int | None) -> KnownRow:
-    """Approval covers the words and the take of the first reading that shows it."""
-    content = cell.strip()
-    if content.casefold() in _UNTICKED:
-        return replace(memory, approved="", approved_for="") if memory.approved else memory
-    if content == memory.approved:
-        return memory
-    return replace(memory, approved=content, approved_for=_asked_for(memory, take))
+def _cell_trouble(columns: Columns, name: str, text: str) -> str:
+    """Why a cell cannot be believed, as a note; empty if it can."""
+    if is_unfinished(text):
+        return notes.unfinished_cell(columns.title(name))
+    if is_error(text):
+        return notes.broken_cell(columns.title(name), text)
+    return ""
 
 
-def _asked_for(memory: KnownRow, take: int | None) -> str:
-    return f"{take} {memory.inputs}"
-
-
-def _approval_missing(line: Line, columns: Columns, rules: Rules) -> str:
+def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:
     if "approved" not in columns.index:
         return notes.needs_approval_column() if rules.approval else ""
-    if not line.memory.approved:
-        return notes.needs_approval()
-    covered = line.memory.approved_for == _asked_for(line.memory, line.take)
-    return "" if covered else notes.needs_approval_again()
+    title, cell = columns.title("approved"), columns.control(row, "approved")
+    match approval(cell):
+        case Tick.NO:
+            return notes.needs_approval(title)
+        case Tick.OTHER:
+            return notes.not_approved(title, cell)
+    return "" if is_covered(line.memory, line.take) else notes.needs_approval_again(title)
 
 
 def standing_of(

@@ -100,14 +100,14 @@ def job(*attempts: Attempt, row_id: str = "r_aaaaaaaaa", take: int = 1, asked: i
 
 
 def judged(
-    text: str,
+    text: str | Grid,
     *jobs: Job,
     remembers: Memory | None = None,
     rules: Rules = RULES,
     now: datetime = NOW,
 ) -> list[Line]:
     """The lines of a sheet; rows that bear an id are known by it unless told otherwise."""
-    grid = sheet(text)
+    grid = sheet(text) if isinstance(text, str) else text
     columns = columns_of(grid)
     rows = list(columns.rows(grid))
     if remembers is None:

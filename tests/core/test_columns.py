@@ -120,6 +120,30 @@ def test_lines_between_the_rows_are_no_rows() -> None:
     assert [row.place for row in columns_of(grid).rows(grid)] == [1]
 
 
+@pytest.mark.parametrize(
+    ("header", "line"),
+    [
+        ("prompt | aspect_ratio | owner", "prompt | aspect_ratio | owner"),
+        ("prompt | aspect_ratio | owner", "Prompt | Aspect Ratio | Owner"),
+        ("prompt | aspect_ratio | owner", "prompt | | "),
+        ("Prompt | row_id | status", "Prompt | row_id | status"),
+        ("\ufeffPrompt | take", "Prompt | take"),
+    ],
+)
+def test_a_line_that_repeats_the_header_is_no_row(header: str, line: str) -> None:
+    grid = sheet(f"{header} \n a fox \n {line} \n an owl")
+    columns = columns_of(grid)
+
+    assert [row.place for row in columns.rows(grid)] == [1, 3]
+    assert [columns.is_row(row) for row in grid] == [False, True, False, True]
+
+
+def test_a_line_that_repeats_a_part_of_the_header_is_a_row() -> None:
+    grid = sheet("prompt | owner | row_id \n prompt | Kim | \n prompt | | r_aaaaaaaaa")
+
+    assert len(list(columns_of(grid).rows(grid))) == 2
+
+
 def test_what_the_person_wrote_is_compared_after_trimming_and_composing() -> None:
     decomposed = "cafe\u0301 \r\n bar"
 
@@ -136,7 +160,12 @@ def test_what_the_person_wrote_is_compared_after_trimming_and_composing() -> Non
         ("01:01:00 AM", "1:1"),
         ("12:05:00 AM", "0:5"),
         ("12:05:00 PM", "12:5"),
-        ("32:09:00", "32:9"),
+        ("16:09:00.000000000", "16:9"),  # polars
+        ("16:09:00,000", "16:9"),
+        ("32:09:00", "32:9"),  # Gnumeric
+        ("100:01:00", "100:1"),
+        ("100:01:00.000", "100:1"),
+        ("16:09:00.5", "16:09:00.5"),
         ("1920:1080", "1920:1080"),
         ("16:9:30", "16:9:30"),
         ("wide", "wide"),

@@ -100,6 +100,11 @@ def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
         ("prompt | skip \n a fox | x", "skipped", "skip is filled"),
         ("prompt | approved \n a fox | ", "needs approval", "Tick approved"),
         ("prompt | approved \n a fox | FALSE", "needs approval", "Tick approved"),
+        ("prompt | APPROVED \n a fox | FALSE", "needs approval", "Tick APPROVED"),
+        ("prompt | approved \n a fox | Kim", "needs approval", 'approved says "Kim". What counts'),
+        ("prompt | approved \n a fox | #REF!", "waiting", "approved shows #REF!"),
+        ("prompt | approved \n a fox | Loading…", "waiting", "approved holds a formula"),
+        ("prompt | skip \n a fox | #N/A", "waiting", "skip shows #N/A"),
         ("prompt \n #REF!", "waiting", "prompt shows #REF!"),
         ("prompt \n #N/A", "waiting", "Repair that cell"),
         ("prompt \n Loading...", "waiting", "If it stays so, open the sheet and save it"),
@@ -301,7 +306,7 @@ def approving(*steps: str) -> list[str]:
     remembers = memory(known(A, "a fox"))
     said = []
     for step in steps:
-        approved, prompt = step.split("/")
+        approved, _, prompt = step.rpartition("/")
         text = f"prompt | approved | row_id \n {prompt} | {approved} | {A}"
         line = one(text, remembers=remembers)
         said.append(line.status)
@@ -322,7 +327,25 @@ def test_a_box_seen_unticked_once_can_be_ticked_again() -> None:
 
 
 def test_new_content_approves_what_stands_there_now() -> None:
-    assert approving("Kim/a fox", "Kim/an owl", "Lou/an owl")[-1] == "queued"
+    assert approving("yes/a fox", "yes/an owl", "ok/an owl")[-1] == "queued"
+
+
+def test_a_tick_that_another_program_saved_in_its_own_language_is_no_new_approval() -> None:
+    said = approving("TRUE/a fox", "WAHR/a red fox", "1/a red fox", "1.0/a red fox")
+
+    assert said == ["queued", *["needs approval"] * 3]
+
+
+def test_a_word_that_is_not_known_takes_an_approval_back() -> None:
+    said = approving("yes/a fox", "rejected/a fox", "rejected/an owl", "yes/an owl")
+
+    assert said == ["queued", "needs approval", "needs approval", "queued"]
+
+
+def test_an_error_in_the_cell_neither_approves_nor_takes_an_approval_back() -> None:
+    said = approving("TRUE/a fox", "#N/A/a fox", "TRUE/a fox", "#N/A/an owl", "TRUE/an owl")
+
+    assert said == ["queued", "waiting", "queued", "waiting", "needs approval"]
 
 
 def test_an_approval_of_one_take_is_none_of_the_next() -> None:

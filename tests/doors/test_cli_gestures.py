@@ -220,13 +220,15 @@ def test_only_approved_rows_leave_and_an_approval_covers_the_words_it_was_given_
 
     with team.editing() as rows:
         rows[0] |= {"prompt": "a wolf"}
-        rows[2] |= {"approved": "Ann, 3 May"}
+        rows[1] |= {"approved": "Ann, 3 May"}
+        rows[2] |= {"approved": "ja"}
         rows.append({"prompt": "a dog", "approved": "x"})
     team.finish()
 
     assert team.said_of("a wolf", "an owl", "a cat", "a dog") == [
         *("edited", "needs approval", "done", "done")
     ]
+    assert team.row("an owl")["note"].startswith('Not approved: approved says "Ann, 3 May".')
     assert api.state()["tasks"] == {"a fox": 1, "a cat": 1, "a dog": 1}
 
 

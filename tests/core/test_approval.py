@@ -1,0 +1,108 @@
+"""Which words in `approved` and `skip` count: a wrong guess would be paid for."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.approval import EXAMPLES, Tick, approval, box
+from pipeline.core.plan import Line
+from tests.core.build import judged
+
+#: The Booleans of spreadsheets, by language of the program.
+TRUE = (
+    *("TRUE", "true", "True", "WAHR", "VRAI", "VERDADERO", "VERO", "VERDADEIRO", "WAAR", "SANT"),
+    *("SAND", "SANN", "TOSI", "PRAWDA", "PRAVDA", "IGAZ", "ИСТИНА", "ІСТИНА", "DOĞRU", "doğru"),
+    *("ADEVĂRAT", "CERT", "TÕENE", "ΑΛΗΘΗΣ", "真", "참", "1", "1.0", "1,0", "01"),
+)
+FALSE = (
+    *("FALSE", "False", "FALSCH", "FAUX", "FALSO", "ONWAAR", "FALSKT", "FALSK", "USANN"),
+    *("EPÄTOSI", "FAŁSZ", "NEPRAVDA", "HAMIS", "ЛОЖЬ", "ХИБНІСТЬ", "YANLIŞ", "yanlış", "FALS"),
+    *("ΨΕΥΔΗΣ", "假", "거짓", "0", "0.0", "0,0", "00", "-0", "0.00"),
+)
+YES = (
+    *EXAMPLES,
+    *(
+        "Yes",
+        "YES.",
+        "y",
+        "X",
+        "Ok!",
+        "OKAY",
+        "✔",
+        "✔\ufe0f",
+        "☑️",
+        "✅",
+        "👍",
+        "👍🏽",
+        "√",
+        "Approved",
+    ),
+    *("ＯＫ", "Ja", "j", "Freigegeben", "genehmigt", "Oui", "approuvé", "approuve\u0301", "validé"),
+    *("Sí", "si", "aprobado", "Sì", "approvato", "akkoord", "goedgekeurd", "Sim", "aprovado"),
+    *("godkänd", "godkendt", "kyllä", "Tak", "zatwierdzone", "Ano", "schváleno", "áno", "igen"),
+    *("Да", "одобрено", "так", "EVET", "onaylandı", "ONAYLANDI", "Ναι", "da", "odobreno", "是"),
+    *("同意", "承認済み", "네", "승인", " yes ", "yes\u200b"),
+)
+NOT_YES = (
+    *("rejected", "abgelehnt", "pending", "offen", "waiting", "later", "not yet", "?", "-", "–"),
+    *("✗", "✘", "❌", "☐", "☒", "👎", "n/a", "N.A.", "tbd", "draft", "Kim", "Ann, 3 May"),
+    *("no!", "No", "n", "f", "nein", "non", "nej", "não", "нет", "hayır", "HAYIR", "いいえ", "否"),
+    *(
+        "2",
+        "-1",
+        "10",
+        "0.5",
+        "1/2",
+        "100%",
+        "yes?",
+        "yes, but smaller",
+        "not approved",
+        "unapproved",
+    ),
+    *("=TRUE()", "done?", "o", "O", "", " ", "\u200b", "\ufeff\u00a0", "."),
+)
+
+
+@pytest.mark.parametrize("word", [*TRUE, *YES])
+def test_a_word_that_means_yes_approves(word: str) -> None:
+    assert approval(word) is Tick.YES
+
+
+@pytest.mark.parametrize("word", [*FALSE, *NOT_YES])
+def test_any_other_word_does_not(word: str) -> None:
+    assert approval(word) is not Tick.YES
+
+
+@pytest.mark.parametrize("word", [*FALSE, "", "\u200b"])
+def test_a_box_that_is_not_ticked_skips_nothing(word: str) -> None:
+    assert box(word) is Tick.NO
+
+
+@pytest.mark.parametrize("word", [*TRUE, "x", "no", "later", "-", "✗"])
+def test_any_other_text_in_skip_skips(word: str) -> None:
+    assert box(word) is not Tick.NO
+
+
+@pytest.mark.parametrize("word", NOT_YES)
+def test_a_row_with_such_a_word_costs_nothing(word: str) -> None:
+    line = _line(word)
+
+    assert (line.status, line.endpoint) == ("needs approval", "")
+
+
+def test_the_note_of_an_unknown_word_names_words_that_count() -> None:
+    note = _line("pending").note
+
+    assert note.startswith('Not approved: approved says "pending". ')
+    assert all(word in note for word in EXAMPLES)
+    assert len(note) < 200
+
+
+@pytest.mark.parametrize("word", FALSE)
+def test_a_box_that_is_not_ticked_is_asked_for(word: str) -> None:
+    assert _line(word).note == "Tick approved to have this row made."
+
+
+def _line(word: str) -> Line:
+    (line,) = judged(f"prompt | approved \n a fox | {word}")
+    return line
