@@ -22,6 +22,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
       resting       which rows lie as the last pass left them, and need no look
       placing       which cells of a moving sheet were hit, and what to put back
       preview       the picture in a cell
+      filenames     what a saved picture is called
       endpoint      requests for an API, and what its answers mean
       webhook       where an API calls back, and whether it really is the API
       notes         every sentence that people read in their sheet
@@ -41,7 +42,8 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     parting       which rows of a reading need a look
     book, clerk   a sheet and its store kept in step, in one worker thread
     sending       what leaves, and when it must not
-    following     asking after tasks, saving pictures
+    following     asking after tasks
+    saving        saving the pictures of those that succeeded
     intake        what the API calls us with, many calls in one commit
     runner        one pass, from the first look to the last
     adopting      taking over a sheet without paying

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from random import SystemRandom
 from typing import Literal
@@ -14,10 +15,12 @@ from rich.text import Text
 from pipeline import adopting, loop, show, wiring
 from pipeline.book import Book
 from pipeline.config import Settings
-from pipeline.core.columns import OURS, read_header
+from pipeline.core import notes
+from pipeline.core.columns import OURS, parsed, read_header
 from pipeline.core.endpoint import meaning_of, reason_of, verdict
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
-from pipeline.core.model import Request
+from pipeline.core.filenames import shared_files
+from pipeline.core.model import JobKey, Request
 from pipeline.runner import Asked
 from pipeline.sheets.refusals import refuse_read_only
 
@@ -34,6 +37,10 @@ _CURES = {
     "failed": "change their prompts, or retry",
     "check needed": "read their notes, then retry --unknown what shall be sent again",
 }
+#: Rows that a finding names before it only counts them.
+MOST_NAMED = 10
+#: Saved file -> pictures that are noted for it, as job and URL.
+_Pictures = Mapping[str, Sequence[tuple[JobKey, str]]]
 _CODES: dict[Sign, int] = {"ok": 0, "person": 1, "unusable": 2, "reach": 3}
 
 
@@ -46,10 +53,9 @@ def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> i
         raise ConfigError("--repair asks the API after open tasks: set the API key first.")
     if adopt:
         _adopt(settings, console)
-    if repair:
-        _repair(settings, console)
+    lost = _repair(settings, console) if repair else {}
     worst = 0
-    for sign, sentence in _findings(settings):
+    for sign, sentence in _findings(settings, lost):
         mark, colour = _SIGNS[sign]
         console.print(Text(f"{mark} ", style=colour) + Text(show.plain(sentence)))
         worst = max(worst, _CODES[sign])
@@ -82,14 +88,19 @@ def _adopt(settings: Settings, console: Console) -> None:
     )
 
 
-def _repair(settings: Settings, console: Console) -> None:
-    """A pass that sends nothing: asks after tasks, saves pictures, writes the sheet."""
+def _repair(settings: Settings, console: Console) -> _Pictures:
+    """A pass that sends nothing: asks after tasks, saves pictures, writes the sheet.
+
+    Returned are the files that held the pictures of several rows, with the pictures that could not
+    be saved again.
+    """
     with wiring.open_store(settings) as store:
         sheet = wiring.open_sheet(settings, store)
-        for job in store.jobs(sheet.key).values():
-            gone = [u for u, p in job.files.items() if not _is_there(settings, p)]
-            for url in gone:
-                store.forget_file(job.key, url)
+        jobs = store.jobs(sheet.key).values()
+        shared = shared_files(jobs)
+        gone = [(j.key, u) for j in jobs for u, p in j.files.items() if not _is_there(settings, p)]
+        for key, url in {*gone, *chain.from_iterable(shared.values())}:
+            store.forget_file(key, url)
     outcome = loop.run(wiring.run(settings, Asked(limit=0)))
     if isinstance(outcome, wiring.Busy):
         raise ConfigError(f"{outcome.holder} is at work on {outcome.title}. Try again later.")
@@ -97,14 +108,21 @@ def _repair(settings: Settings, console: Console) -> None:
         console.print(Text(show.plain(sentence), style="yellow"))
     saved = f"{_counted(outcome.saved, 'picture')} saved"
     console.print(f"Repaired: {outcome.done} found done, {saved}.")
+    with wiring.open_store(settings) as store:
+        known = store.jobs(sheet.key)
+    return {
+        path: [(key, url) for key, url in pictures if url not in known[key].files]
+        for path, pictures in shared.items()
+    }
 
 
-def _findings(settings: Settings) -> Iterator[tuple[Sign, str]]:
+def _findings(settings: Settings, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
     yield "ok", f"{settings.path.name} can be used."
     yield from _of_the_files(settings)
     try:
         with wiring.previewing(settings) as book:
             yield from _of_the_book(book, settings)
+            yield from _of_shared_files(book, lost)
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield signs.get(e.exit_code, "person"), str(e)
@@ -147,6 +165,40 @@ def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
     if unsaved and settings.media is not None:
         late = f"{_counted(unsaved, 'picture')} {_are(unsaved)} not saved yet"
         yield "person", f"{late}. Run doctor --repair."
+
+
+def _of_shared_files(book: Book, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
+    """Pictures that an earlier version saved under one name: a later one replaced the others."""
+    if shared := shared_files(book.known.jobs.values()):
+        rows = _named(book, chain.from_iterable(shared.values()))
+        yield (
+            "person",
+            f"{_counted(sum(map(len, shared.values())), 'picture')} were saved in only "
+            f"{_counted(len(shared), 'file')}, so only the last one of each is there ({rows}). Run "
+            "doctor --repair soon: it saves them again, as long as their links work.",
+        )
+    for path, pictures in lost.items():
+        if pictures:
+            yield (
+                "person",
+                f"{_counted(len(pictures), 'picture')} of {_named(book, pictures)} could not be "
+                f"saved again. The old file {path} stays where it is; it shows one of them.",
+            )
+
+
+def _named(book: Book, pictures: Iterable[tuple[JobKey, str]]) -> str:
+    """The rows of some pictures in the order of the sheet: row 2 ("red fox"), row 3 and 4 more."""
+    row_ids = {key.row_id for key, _ in pictures}
+    names = []
+    for line in book.plan.lines:
+        if line.seen.row_id in row_ids:
+            row_ids.discard(line.seen.row_id)
+            name = line.name or parsed(line.memory.inputs).get("prompt", "")
+            number = f"row {line.seen.place + 1}"
+            names.append(f"{number} ({notes.quoted(name, 40)})" if name else number)
+    names += sorted(row_ids)  # of rows that are not in the sheet now
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _columns(book: Book, settings: Settings) -> str:

@@ -1,20 +1,19 @@
-"""What happens after a submission: asking after open tasks, and saving the pictures that come."""
+"""What happens after a submission: asking after open tasks."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median_low
-from typing import Protocol
 
 from pipeline.book import Book
 from pipeline.clerk import Clerk
 from pipeline.core.endpoint import Answers, poll_answer, polls
-from pipeline.core.errors import PromptsheetError, WireError
+from pipeline.core.errors import WireError
 from pipeline.core.model import Attempt, JobKey, Request, State
 from pipeline.core.states import Event, Failed, Progressed, Succeeded
 from pipeline.sending import Pace, Sender, Stop, Wire
@@ -24,8 +23,8 @@ log = logging.getLogger("promptsheet")
 
 #: Seconds for one question after tasks, repeats included.
 WITHIN = 30.0
-#: Questions in the air at once, and files.
-QUESTIONS, DOWNLOADS = 10, 8
+#: Questions in the air at once.
+QUESTIONS = 10
 #: How long an API that answers no question is asked again by a pass that waits.
 SILENT_TRIES = 8
 #: What the API calls back about is asked after so many times less often, until it has taken so much
@@ -266,64 +265,3 @@ class Poller:
         if late <= timedelta(0):
             return self._pace.poll_every
         return timedelta(hours=1) if late < timedelta(days=1) else timedelta(days=1)
-
-
-class Saver(Protocol):
-    """What a pass needs of the folder of saved files (`media.Media`)."""
-
-    async def save(self, url: str, stem: str) -> str:
-        """Where it was saved, relative to the folder. Raises PromptsheetError if it was not."""
-
-
-class Keeper:
-    """Saves each picture once, one try a pass."""
-
-    def __init__(
-        self, book: Book, clerk: Clerk, media: Saver, on_saved: Callable[[], None]
-    ) -> None:
-        self.saved = 0
-        self.trouble: list[PromptsheetError] = []
-        self._book, self._clerk, self._media, self._on_saved = book, clerk, media, on_saved
-        self._gate = asyncio.Semaphore(DOWNLOADS)
-        self._tried: set[tuple[JobKey, str]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @property
-    def pending(self) -> int:
-        """Pictures that are being saved."""
-        return len(self._tasks)
-
-    def keep(self, key: JobKey, number: int, urls: Iterable[str], name: str) -> None:
-        """Save these pictures of an attempt, unless that was tried in this pass."""
-        for at, url in enumerate(urls, start=1):
-            if (key, url) in self._tried:
-                continue
-            self._tried.add((key, url))
-            attempt = "" if number == 1 else f"-attempt{number}"
-            stem = "-".join(filter(None, (name, key.row_id, f"{key.take}{attempt}", str(at))))
-            task = asyncio.create_task(self._save(key, number, url, stem))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def finish(self) -> None:
-        """Wait for those that are under way."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    async def close(self) -> None:
-        """Let go of those that are under way; a later pass tries them again."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _save(self, key: JobKey, number: int, url: str, stem: str) -> None:
-        async with self._gate:
-            try:
-                path = await self._media.save(url, stem)
-                await self._clerk.do(self._book.store.save_file, key, number, url, path)
-            except PromptsheetError as e:
-                self.trouble.append(e)
-                log.info("%s: %s", key.row_id, e)
-                return
-        self.saved += 1
-        self._on_saved()

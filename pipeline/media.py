@@ -8,16 +8,18 @@ there whole or not at all.
 from __future__ import annotations
 
 import asyncio
+import filecmp
 import ipaddress
 import os
 import re
 import secrets
 import socket
+import stat
 import time
-import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
@@ -71,6 +73,8 @@ SIGNS: Final = (
     (0, b"OggS", "ogg"),
     (0, b"fLaC", "flac"),
 )
+#: Never in the name of a file: they part folders, or Windows takes them for something else.
+_NOT_IN_NAMES: Final = '/\\:*?"<>|.'
 #: How often a link may send us on.
 REDIRECTS: Final = 3
 #: Downloads at one time; further ones wait for their turn, which does not count as their time.
@@ -116,12 +120,16 @@ class Media:
     async def save(self, url: str, stem: str) -> str:
         """Keep what the link shows: its path within the folder, the stem and the kind's ending.
 
-        One try. A file of that name is replaced in one step. Raises NotSaved, and nothing else.
+        One try. `stem` comes from `filenames.picture_stem`. A file with other content that has this
+        name is kept; the new one then gets a number at its end. Raises NotSaved if the file cannot
+        be saved, ValueError for a stem that is no plain name.
         """
+        if not stem or not all(c.isprintable() and c not in _NOT_IN_NAMES for c in stem):
+            raise ValueError(f"{stem!r} is no plain file name")
         async with self._turns:
             try:
                 async with asyncio.timeout(self._within):
-                    return await self._saved(_address(url), file_stem(stem))
+                    return await self._saved(_address(url), stem)
             except TimeoutError as error:
                 raise NotSaved(f"The file took longer than {self._within:.3g} s.") from error
             except aiohttp.InvalidURL as error:
@@ -188,14 +196,13 @@ class Media:
             raise NotSaved(f"The link is dead: it answers {answer.status}.")
         self._check_size(answer.content_length or 0)
         start = await _start_of(answer.content)
-        name = f"{stem}.{_ending(answer.content_type, start)}"
+        ending = _ending(answer.content_type, start)
         with _passing_file(self._folder) as file:
             size = file.write(start)
             async for chunk in answer.content.iter_chunked(1 << 16):
                 size += file.write(chunk)
                 self._check_size(size)
-            await asyncio.to_thread(_into_place, file, self._folder / name)
-        return name
+            return await asyncio.to_thread(_into_place, file, stem, ending)
 
     def _check_size(self, size: int) -> None:
         if size > self._most_bytes:
@@ -238,13 +245,6 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
         return True
     disguised = address.ipv4_mapped or address.sixtofour or address.teredo
     return not (disguised or address.is_site_local)
-
-
-def file_stem(text: str) -> str:
-    """The text as the beginning of a file name: letters, digits, `-` and `_`, never a path."""
-    kept = re.sub(r"[^\w-]+", "-", unicodedata.normalize("NFC", text)).strip("-")
-    # A name may take 255 bytes, and some letters take four.
-    return kept[:80].encode()[:240].decode(errors="ignore") or "picture"
 
 
 def _address(url: str) -> URL:
@@ -303,11 +303,34 @@ def _passing_file(folder: Path) -> Iterator[BinaryIO]:
         path.unlink(missing_ok=True)
 
 
-def _into_place(file: BinaryIO, path: Path) -> None:
+def _into_place(file: BinaryIO, stem: str, ending: str) -> str:
+    """Give a finished file its name, and return that. No other file is ever replaced."""
     file.flush()
     os.fsync(file.fileno())
     file.close()
-    Path(file.name).replace(path)
+    part = Path(file.name)
+    for number in count(1):
+        path = part.with_name(f"{stem}.{ending}" if number == 1 else f"{stem}_{number}.{ending}")
+        if _is_same(part, path):
+            break  # a start that was killed saved it, and could not record that
+        if not os.path.lexists(path):
+            try:
+                os.link(part, path)
+                break
+            except FileExistsError:
+                continue
+            except OSError:  # this file system has no hard links
+                part.rename(path)
+                break
+    return path.name
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        # Not a link, nor a pipe, which would be waited for without end.
+        return stat.S_ISREG(other.lstat().st_mode) and filecmp.cmp(one, other, shallow=False)
+    except FileNotFoundError:
+        return False
 
 
 def _sweep(folder: Path) -> None:

@@ -23,7 +23,8 @@ from pipeline.core.errors import PromptsheetError, SheetError
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.plan import NEEDS_A_PERSON, Line
 from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, gives_back, is_open
-from pipeline.following import Keeper, Poller, Saver
+from pipeline.following import Poller
+from pipeline.saving import Keeper, Saver
 from pipeline.sending import Pace, Sender, Wire
 
 log = logging.getLogger("promptsheet")
@@ -277,8 +278,8 @@ class Runner:
         for key, attempt in self._book.known.open_attempts():
             self._poller.follow(key, attempt)
         if self._keeper:
-            for key, attempt, urls in self._book.known.unsaved():
-                self._keeper.keep(key, attempt.number, urls, self._book.name_of(key))
+            for key, _, _ in self._book.known.unsaved():
+                self._keeper.keep(key)
 
     async def _ask(self) -> None:
         """Ask after tasks, round by round."""
@@ -334,10 +335,10 @@ class Runner:
         """Count what was recorded, and see to what follows from it."""
         self._changed = True
         match event:
-            case Succeeded(result):
+            case Succeeded():
                 self.outcome.done += 1
                 if self._keeper:
-                    self._keeper.keep(key, number, result.urls, self._book.name_of(key))
+                    self._keeper.keep(key)
             case Failed(refused=refused):
                 self.outcome.refused += refused
                 self.outcome.failed += not refused

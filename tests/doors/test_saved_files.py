@@ -1,0 +1,174 @@
+"""Saved files, through the command line: each picture that was paid has its own file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.model import Result, State
+from pipeline.sandbox import Sandbox, pictures
+from pipeline.store import Store
+from tests.core.build import attempt
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
+
+LONG = "Autumn campaign hero picture for the landing page and the newsletter of October"
+ROWS = [f"{LONG} {n},a fox in picture {n}," for n in (1, 2, 3)]
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    team = Team(tmp_path, api.url)
+    team.configure()
+    return team
+
+
+def drawn(prompt: str, task: int = 1) -> list[bytes]:
+    """The pictures of a prompt's `task`-th task, as the sandbox draws them."""
+    return [pictures.draw(prompt, "1:1", task, n, plain=True) for n in (1, 2, 3, 4)]
+
+
+def kept(team: Team, files: str) -> list[bytes]:
+    """What lies in the files that a row names."""
+    return [(team.folder / "media" / name).read_bytes() for name in files.split("\n") if name]
+
+
+def asked(team: Team, statement: str) -> list[tuple[str, ...]]:
+    with closing(sqlite3.connect(team.folder / "promptsheet.db")) as store, store:
+        return store.execute(statement).fetchall()
+
+
+def test_rows_whose_long_names_begin_alike_each_keep_their_own_pictures_of_every_take(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("name,prompt,take,files", *(f"{row}," for row in ROWS))
+    assert team.finish().code == 0
+    first = {row["prompt"]: row["files"] for row in team.rows()}
+    with team.editing() as rows:
+        rows[0]["take"] = "2"
+    assert team.finish().code == 0
+    second = team.rows()[0]
+
+    for prompt, files in first.items():
+        assert kept(team, files) == drawn(prompt)
+    assert kept(team, second["files"]) == drawn(second["prompt"], task=2)
+    assert len(list((team.folder / "media").iterdir())) == 16
+    assert all(
+        name.startswith(LONG.replace(" ", "-")[:50]) for name in first[second["prompt"]].split("\n")
+    )
+    assert sum(api.state()["tasks"].values()) == 4
+
+
+def test_pictures_that_a_later_run_saves_replace_none_of_the_earlier_ones(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt,files", "a fox,")
+    api.set(dead_links="1.0 /pictures/*-[34].png")
+    team.finish()
+    api.set(dead_links="off")
+    assert len(kept(team, team.row("a fox")["files"])) == 2
+    team.run()
+
+    assert kept(team, team.row("a fox")["files"]) == drawn("a fox")
+
+
+def test_a_request_that_was_not_taken_leaves_no_trace_in_the_file_names(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("name,prompt,files", "Fox,a fox,")
+    api.set(unavailable="next 1 retry")
+    team.finish()
+
+    row = team.row("a fox")
+    assert row["files"].split("\n") == [f"Fox-{row['row_id']}-1-{n}.png" for n in (1, 2, 3, 4)]
+
+
+def test_the_pictures_of_a_second_success_stand_beside_those_of_the_first(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt,files", "a fox,", "an owl,")
+    team.finish()
+    other = tuple(team.row("an owl")["image_urls"].split("\n"))
+    with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
+        (sheet,) = store.sheets()
+        (key,) = (key for key in store.jobs(sheet.key) if key.row_id == team.row("a fox")["row_id"])
+        first = store.jobs(sheet.key)[key].attempts[0]
+        ended = first.ended_at
+        again = attempt(
+            State.SUCCEEDED, number=2, result=Result(other), ended_at=ended, sent_at=ended
+        )
+        assert store.adopt(key, again)
+    team.run()
+
+    with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
+        files = store.jobs(sheet.key)[key].files
+    assert kept(team, "\n".join(files[url] for url in first.result.urls)) == drawn("a fox")
+    assert kept(team, "\n".join(files[url] for url in other)) == drawn("an owl")
+    assert files[other[0]] == f"{key.row_id}-1-attempt2-1.png"
+
+
+def as_an_earlier_version_left_it(team: Team) -> Path:
+    """All pictures of all rows noted for one file, which holds the last one only."""
+    media = team.folder / "media"
+    for path in media.iterdir():
+        path.unlink()
+    (media / "Autumn.png").write_bytes(drawn("a fox in picture 3")[3])
+    asked(team, "update files set path = 'Autumn.png'")
+    return media / "Autumn.png"
+
+
+def test_doctor_finds_pictures_that_share_a_file_and_saves_them_again(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("name,prompt,files", *ROWS)
+    team.finish()
+    shared = as_an_earlier_version_left_it(team)
+
+    found = team.start("doctor", team.config)
+    repaired = team.start("doctor", team.config, "--repair")
+    well = team.start("doctor", team.config)
+
+    assert found.code == 1
+    assert (
+        "! 12 pictures were saved in only 1 file, so only the last one of each is there "
+        f'(row 2 ("{LONG[:39]}…"), row 3 ("{LONG[:39]}…"), row 4 ("{LONG[:39]}…")). '
+        "Run doctor --repair soon: it saves them again, as long as their links work."
+    ) in found.said
+    assert "Repaired: 0 found done, 12 pictures saved." in repaired.said
+    assert (repaired.code, well.code) == (0, 0)
+    for row in team.rows():
+        assert kept(team, row["files"]) == drawn(row["prompt"])
+    assert shared.read_bytes() == drawn("a fox in picture 3")[3]
+    assert sum(api.state()["tasks"].values()) == 3
+
+
+def test_doctor_names_the_rows_whose_pictures_cannot_be_saved_again(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("name,prompt", "Fox,a fox", "Owl,an owl")
+    team.finish()
+    shared = as_an_earlier_version_left_it(team)
+    asked(team, "update files set path = 'Owl.png' where job = 2")
+    (team.folder / "media" / "Owl.png").write_bytes(b"one of the owls")
+    api.set(dead_links="1.0")
+
+    repaired = team.start("doctor", team.config, "--repair")
+
+    assert repaired.code == 1
+    for name, number, file in (("Fox", 2, shared), ("Owl", 3, shared.with_name("Owl.png"))):
+        assert (
+            f'! 4 pictures of row {number} ("{name}") could not be saved again. The old file '
+            f"{file.name} stays where it is; it shows one of them."
+        ) in repaired.said
+        assert file.exists()
