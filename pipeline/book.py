@@ -30,7 +30,7 @@ from pipeline.core.plan import (
     short_of_budget,
 )
 from pipeline.core.resting import Resting
-from pipeline.core.states import Lost, shown, state_of
+from pipeline.core.states import Lost, is_open, shown, state_of
 from pipeline.core.webhook import Callback, new_token
 from pipeline.holding import Hold, Holding
 from pipeline.known import Known
@@ -225,6 +225,21 @@ class Book:
             for attempt in job.attempts
         )
 
+    def late_at(self) -> datetime | None:
+        """When the next attempt becomes late, if nothing is heard of it until then.
+
+        An answer is late at its deadline, a task when it is overdue. None if nothing is awaited.
+        """
+        now, patience = self._now(), self.rules.give_up_after
+        moments = (
+            attempt.deadline if attempt.state is State.SUBMITTING else attempt.sent_at + patience
+            for job in self.known.jobs.values()
+            for attempt in job.attempts
+            if attempt.state is State.SUBMITTING
+            or (is_open(attempt) and now - attempt.sent_at <= patience)
+        )
+        return min(moments, default=None)
+
     # -- reading ---------------------------------------------------------------------------------
 
     def _patch_for(self, grid: Grid) -> Patch:
@@ -258,12 +273,12 @@ class Book:
         if not (lines or self.plan.at_rest):
             return {}  # a sheet without rows keeps its header as it is
         self.known.make_ours(columns)
-        self.newly |= {
-            line.seen.row_id
-            for line in lines
-            if line.status in NEEDS_A_PERSON
-            and columns.cell(grid[line.seen.place], "status") != line.status
-        }
+        for line in lines:
+            if line.status not in NEEDS_A_PERSON:
+                # What the first look found overdue may have ended since.
+                self.newly.discard(line.seen.row_id)
+            elif columns.cell(grid[line.seen.place], "status") != line.status:
+                self.newly.add(line.seen.row_id)
         changed = self._untruths(grid, columns, lines)
         self._telling = list(_last_words(lines, changed, columns))
         return changed

@@ -16,7 +16,7 @@ from pipeline.core.endpoint import Answers, poll_answer, polls
 from pipeline.core.errors import WireError
 from pipeline.core.model import Attempt, JobKey, Request, State
 from pipeline.core.states import Event, Failed, Progressed, Succeeded
-from pipeline.sending import Pace, Sender, Stop, Wire
+from pipeline.sending import HASTY_TRIES, PATIENCE, Pace, Sender, Stop, Wire
 from pipeline.store import Fact
 
 log = logging.getLogger("promptsheet")
@@ -43,6 +43,8 @@ class Open:
     next_at: datetime
     #: When how far it is may be recorded again: not more often than anybody can see it.
     news_at: datetime
+    #: This pass must not end before the API has been asked about it.
+    owed: bool = False
 
 
 class Usual:
@@ -84,10 +86,13 @@ class Poller:
         pace: Pace,
         now: Callable[[], datetime],
         on_event: Callable[[JobKey, int, Event], None],
+        *,
+        patient: bool = True,
     ) -> None:
         #: Why the last round got no answer, as a sentence; empty if it did.
         self.trouble = ""
-        self._rounds = 0
+        self._patient = patient
+        self._busy = 0
         self._book, self._clerk, self._wire, self._sender = book, clerk, wire, sender
         self._pace, self._now, self._on_event = pace, now, on_event
         self._open: dict[str, Open] = {}
@@ -102,7 +107,11 @@ class Poller:
         self._recording = asyncio.Lock()
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
-        """Ask after the attempt's task from now on; `soon`: in the next round already."""
+        """Ask about the attempt's task from now on.
+
+        With `soon`, ask in the next round, and have the pass wait for the answer. An overdue task
+        keeps its slow rhythm: it is asked about only when its hour or day has passed.
+        """
         if not attempt.task_id or attempt.task_id in self._open:
             return
         now = self._now()
@@ -112,7 +121,7 @@ class Poller:
         else:
             next_at = now if soon else self._next_at(attempt, now)
         news_at = now + self._pace.write_every
-        self._open[attempt.task_id] = Open(key, attempt, next_at, news_at)
+        self._open[attempt.task_id] = Open(key, attempt, next_at, news_at, soon and next_at <= now)
 
     def ended(self, attempt: Attempt) -> None:
         """Others were told how it ended: it need not be asked after any more."""
@@ -129,8 +138,10 @@ class Poller:
 
     @property
     def is_heard(self) -> bool:
-        """Whether whatever was due has been asked after, and no answer is awaited."""
-        return self._rounds > 0 and not self._asking
+        """Whether all tasks followed `soon` were asked about, and all answers are recorded."""
+        if self._asking:
+            return False
+        return self._stopped or not any(one.owed for one in self._open.values())
 
     async def round(self) -> None:
         """Ask once after every task whose time has come, as far as the pace allows.
@@ -149,7 +160,6 @@ class Poller:
             self._stopped |= self._silent >= SILENT_TRIES
             if any(heard):
                 self.trouble = ""
-        self._rounds += 1
 
     async def _ask_after(self, tasks: list[str]) -> list[bool]:
         self._asking.update(tasks)
@@ -159,9 +169,24 @@ class Poller:
             left = await self._clerk.do(
                 self._book.store.permits, limits.api_key, len(questions), limits.per_minute
             )
+            if left < len(questions) and not self._patient:
+                await self._leave_to_the_next_run()
             return await asyncio.gather(*(self._ask(*one) for one in questions[:left]))
         finally:
             self._asking.difference_update(tasks)
+
+    async def _leave_to_the_next_run(self) -> None:
+        """Give up asking in this pass where the pace would keep it for more than a minute."""
+        limits = self._book.limits
+        wait = await self._clerk.do(self._book.store.ready_in, limits.api_key, limits.per_minute)
+        if wait > PATIENCE:
+            self._forgive(self._open)
+
+    def _forgive(self, tasks: Iterable[str]) -> None:
+        """The pass may end without an answer about these tasks."""
+        for task in tasks:
+            if task in self._open:
+                self._open[task].owed = False
 
     async def _ask(self, request: Request, tasks: tuple[str, ...]) -> bool:
         """Ask one question: whether the API answered."""
@@ -172,6 +197,7 @@ class Poller:
                 response = await self._wire.ask(request, WITHIN)
             except WireError as e:
                 self.trouble = f"{provider.title} cannot be reached: {e}. What it has is not lost."
+                self._forgive(tasks)
                 return False
         asked = {task: self._open[task] for task in tasks if task in self._open}
         usual = provider.endpoints[self._book.rules.endpoint]
@@ -187,10 +213,14 @@ class Poller:
         return response.status < 500
 
     async def _take_in(self, answers: Answers, asked: dict[str, Open], asked_at: datetime) -> None:
-        self._alone |= frozenset(answers.missing)
+        alone = frozenset(answers.missing) - self._alone
+        self._alone |= alone
         if answers.stop:
             self._stopped = True
             self._sender.end(Stop(answers.stop, True))
+        if answers.pause:
+            self._busy += 1
+            self._sender.slow_down(answers.pause)
         wait = timedelta(seconds=answers.pause)
         now = self._now()
         late = [(o.key, o.attempt.number) for o in asked.values() if self._is_late(o.attempt, now)]
@@ -201,10 +231,14 @@ class Poller:
             if isinstance(event, Succeeded):
                 self._learn(one.attempt.endpoint, asked_at - one.attempt.sent_at)
             one.next_at = max(self._next_at(one.attempt, asked_at), now + wait)
+            if one.owed and task in alone:
+                one.next_at = now  # at once, in a question of its own
             # Others may have been told how it ended while this answer was on its way.
             if event and task in self._open and self._is_news(one, event):
                 self._heard.append((one, Fact(one.key, one.attempt.number, event)))
         await self._record()
+        if not answers.pause or self._busy >= HASTY_TRIES or answers.pause > PATIENCE:
+            self._forgive(asked.keys() - alone)
 
     async def _record(self) -> None:
         """Record what was heard; the answers that come meanwhile are the next commit."""
@@ -217,8 +251,9 @@ class Poller:
                 if isinstance(fact.event, Succeeded | Failed):
                     if not self._open.pop(one.attempt.task_id, None):
                         continue  # the API has called meanwhile, and that was counted
-                    self._sender.at_work.pop((fact.key, fact.number), None)
-                    self._sender.heard(succeeded=isinstance(fact.event, Succeeded))
+                    self._sender.ended(
+                        fact.key, fact.number, succeeded=isinstance(fact.event, Succeeded)
+                    )
                 self._on_event(fact.key, fact.number, fact.event)
 
     def _learn(self, endpoint: str, took: timedelta) -> None:

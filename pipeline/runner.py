@@ -132,7 +132,10 @@ class Runner:
             on_answer=self._answered,
             on_stale=self._stale,
         )
-        self._poller = Poller(book, self._clerk, wire, self._sender, pace, now, self._happened)
+        self._poller = Poller(
+            *(book, self._clerk, wire, self._sender, pace, now, self._happened),
+            patient=asked.wait,
+        )
         self._keeper = Keeper(book, self._clerk, media, self._saved) if media else None
         #: Seconds between two rounds.
         self._every = min(pace.poll_every.total_seconds() / 20, 0.5)
@@ -144,8 +147,8 @@ class Runner:
         self._next_look = 0.0
         self._looked = 0.0
         self._told = 0.0
-        #: When the first answer is late that somebody else was waiting for, and who is gone.
-        self._ripe_at: datetime | None = None
+        #: When the next attempt becomes late by itself: its answer, or its task (overdue).
+        self._late_at: datetime | None = None
 
     def interrupt(self) -> None:
         """Let nothing more leave; `run` ends once what is in the air has been recorded."""
@@ -166,9 +169,7 @@ class Runner:
         """
         background: list[asyncio.Task[None]] = []
         try:
-            await self._look()
-            for key, attempt in self._book.known.open_attempts():
-                self._poller.follow(key, attempt, soon=True)
+            await self._look(first=True)
             background = [
                 asyncio.create_task(self._sender.run()),
                 *(asyncio.create_task(self._ask()) for _ in range(ROUNDS)),
@@ -176,10 +177,7 @@ class Runner:
                 asyncio.create_task(self._renew()),
             ]
             await self._stay(background)
-            if self._keeper and not self._interrupted:
-                await self._keeper.finish()
-            if self._changed:
-                await self._look()
+            await self._finish()
         except Exception as e:
             # Whatever ends the pass: what is in the air may be paid for, so it is recorded first.
             self._sender.end()
@@ -201,6 +199,20 @@ class Runner:
         self._close()
         return self.outcome
 
+    async def _finish(self) -> None:
+        """Save the pictures that have come, and write all that the sheet does not say yet.
+
+        A look may find more pictures to save (of results that others recorded); each is tried once.
+        """
+        while True:
+            if self._keeper and not self._interrupted:
+                await self._keeper.finish()
+            if self._changed:
+                await self._look()
+            pending = self._keeper.pending if self._keeper else 0
+            if self._interrupted or self._sheet_trouble or not pending:
+                return
+
     async def _stay(self, background: list[asyncio.Task[None]]) -> None:
         """Until nothing is left to do now, looking again whenever it is time."""
         while True:
@@ -212,6 +224,8 @@ class Runner:
                 if self._sender.idle:
                     return
             elif self._is_finished():
+                # A task that is overdue is not waited for, but its row must say so.
+                self._changed |= self._is_late()
                 if not (self._asked.wait and self._changed) or self._sheet_trouble:
                     return
                 await self._look()
@@ -235,10 +249,12 @@ class Runner:
         old = now - self._looked >= READ_EVERY
         if not self._asked.wait:
             return old and self._sender.waiting > 0
-        ripe = self._ripe_at is not None and self._now() > self._ripe_at
-        return old or ((self._changed or ripe) and now >= self._next_look)
+        return old or ((self._changed or self._is_late()) and now >= self._next_look)
 
-    async def _look(self) -> None:
+    def _is_late(self) -> bool:
+        return self._late_at is not None and self._now() > self._late_at
+
+    async def _look(self, first: bool = False) -> None:
         began = time.monotonic()
         changed, self._changed = self._changed, False
         try:
@@ -258,25 +274,21 @@ class Runner:
             wanted = () if self._book.hold else plan.to_send
             self._sender.offer(line for line in wanted if line.job and only(line))
         self._sender.at_work = self._book.known.at_work()
-        self._ripe_at = min(
-            (
-                attempt.deadline
-                for job in self._book.known.jobs.values()
-                for attempt in job.attempts
-                if attempt.state is State.SUBMITTING
-            ),
-            default=None,
-        )
-        self._follow_up()
+        self._late_at = self._book.late_at()
+        self._follow_up(soon=first)
         self._looked = time.monotonic()
         spent = self._looked - began
         every = self._pace.write_every.total_seconds()
         self._next_look = self._looked + max(every - spent, SHARE * spent)
 
-    def _follow_up(self) -> None:
-        """Ask after what others sent, and save what is not saved yet."""
+    def _follow_up(self, *, soon: bool) -> None:
+        """Ask about the tasks that others sent, and save what is not saved yet.
+
+        At the first look, ask soon: whatever earlier passes sent may have ended since, and a call
+        about it may have been lost.
+        """
         for key, attempt in self._book.known.open_attempts():
-            self._poller.follow(key, attempt)
+            self._poller.follow(key, attempt, soon)
         if self._keeper:
             for key, _, _ in self._book.known.unsaved():
                 self._keeper.keep(key)
@@ -323,9 +335,8 @@ class Runner:
             self._changed = True
             if attempt.state in (State.SUCCEEDED, State.FAILED):
                 self._poller.ended(attempt)
-                self._sender.at_work.pop((key, attempt.number), None)
                 succeeded = attempt.state is State.SUCCEEDED
-                self._sender.heard(succeeded)
+                self._sender.ended(key, attempt.number, succeeded=succeeded)
                 told = Succeeded(attempt.result) if succeeded else Failed(attempt.reason)
                 self._happened(key, attempt.number, told)
             elif is_open(attempt):

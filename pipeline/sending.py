@@ -30,6 +30,8 @@ log = logging.getLogger("promptsheet")
 REACH_TRIES = 8
 #: The same for a pass that does not wait: the next one is a few minutes away.
 HASTY_TRIES = 3
+#: Seconds that a pass which does not wait stays for the pace at most.
+PATIENCE = 60.0
 #: Seconds that what is on disk as sent may wait for a place in the air; then it was not sent.
 SOON = 0.5
 #: Seconds between two turns, so that many rows share a commit: alone it costs as much as ten rows.
@@ -153,8 +155,26 @@ class Sender:
             log.warning("%s: %s", self._book.sheet.title, stop.sentence)
         self._news.set()
 
-    def heard(self, succeeded: bool) -> None:
-        """Take note of how a task ended, for the rule that stops when too many fail."""
+    def ended(self, key: JobKey, number: int, *, succeeded: bool) -> None:
+        """A task has ended: its place in flight is free, and the next line may leave."""
+        self.at_work.pop((key, number), None)
+        self._heard(succeeded)
+        self._news.set()
+
+    def slow_down(self, seconds: float) -> None:
+        """Let nothing leave under this API key for so long, in any process: the API asked for it.
+
+        A pass that does not wait ends where that is more than a minute.
+        """
+        until = self._now() + timedelta(seconds=seconds)
+        self._clerk.later(self._book.store.slow_down, self._book.limits.api_key, until)
+        self._pause(seconds)
+        if not self._patient and seconds > PATIENCE:
+            api = self._book.rules.provider.title
+            self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
+
+    def _heard(self, succeeded: bool) -> None:
+        """Count how a task ended, for the rule that stops when too many fail."""
         self._outcomes[0 if succeeded else 1] += 1
         total = sum(self._outcomes)
         if total >= FAILED_LEAST and self._outcomes[1] > FAILED_SHARE * total:
@@ -305,11 +325,11 @@ class Sender:
             case Succeeded():
                 self._accepted = True
                 self.at_work.pop(place, None)
-                self.heard(succeeded=True)
+                self._heard(succeeded=True)
             case Failed(reason):
                 self.at_work.pop(place, None)
                 self._refusals.append(reason)
-                self.heard(succeeded=False)
+                self._heard(succeeded=False)
             case Postponed():
                 self.at_work.pop(place, None)
                 self._postponed.add(sending.key)
@@ -321,28 +341,22 @@ class Sender:
         if told.stop:
             self.end(Stop(told.stop, True))
         if told.pause:
-            self._pause(told.pause)
+            self.slow_down(told.pause)
 
     def _back_off(self, why: str) -> None:
         """Try again ever later; a whole burst that could not leave counts as one try."""
         if asyncio.get_running_loop().time() >= self._open_at:
             self._unreached += 1
-            self._pause(min(2.0 ** (self._unreached - 1), 30.0), everyone=False)
+            self._pause(min(2.0 ** (self._unreached - 1), 30.0))
         api = self._book.rules.provider.title
         self.trouble = f"{api} cannot be reached: {why}. Nothing was sent or paid."
         if self._unreached >= (REACH_TRIES if self._patient else HASTY_TRIES):
             self.end(Stop(self.trouble, True))
 
-    def _pause(self, seconds: float, everyone: bool = True) -> None:
+    def _pause(self, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         self._quiet_until = max(self._quiet_until, loop.time() + seconds)
         self._open_at = max(self._open_at, self._quiet_until)
-        if everyone:
-            until = self._now() + timedelta(seconds=seconds)
-            self._clerk.later(self._book.store.slow_down, self._book.limits.api_key, until)
-        if not self._patient and seconds > 60:
-            api = self._book.rules.provider.title
-            self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
 
     async def _refused(self, line: Line, why: Refusal | None) -> None:
         if why in (Refusal.PACE, Refusal.SLOW):

@@ -10,11 +10,12 @@ from typing import ParamSpec, TypeVar
 import pytest
 
 from pipeline import loop, wiring
+from pipeline.book import Book
 from pipeline.clerk import Clerk
 from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event
 from pipeline.following import Poller
-from pipeline.sending import Pace, Sender
+from pipeline.sending import Pace, Sender, Wire
 from pipeline.store import Store
 from tests.core.build import NOW, attempt
 from tests.edges.test_in_the_air import settings_in
@@ -51,6 +52,23 @@ class CalledMeanwhile(Clerk):
         return done
 
 
+def _poller(
+    book: Book, clerk: Clerk, api: Wire, on_event: Callable[[JobKey, int, Event], None]
+) -> Poller:
+    """What asks in a pass that does not wait."""
+    sender = Sender(
+        *(book, clerk, api, Pace()),
+        now=lambda: NOW,
+        limit=None,
+        patient=False,
+        on_answer=lambda sending, told: None,
+        on_stale=lambda: None,
+    )
+    return Poller(
+        book, clerk, api, sender, Pace(), now=lambda: NOW, on_event=on_event, patient=False
+    )
+
+
 @pytest.mark.parametrize(("calls", "counted"), [(False, 1), (True, 0)])
 def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
     tmp_path: Path, calls: bool, counted: int
@@ -63,25 +81,8 @@ def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
             book = wiring.open_book(settings, store, wiring.open_sheet(settings, store))
             clerk = CalledMeanwhile()
             clerk.calls = calls
-            sender = Sender(
-                book,
-                clerk,
-                Finished(),
-                Pace(),
-                now=lambda: NOW,
-                limit=None,
-                patient=True,
-                on_answer=lambda sending, told: None,
-                on_stale=lambda: None,
-            )
-            clerk.poller = Poller(
-                book,
-                clerk,
-                Finished(),
-                sender,
-                Pace(),
-                now=lambda: NOW,
-                on_event=lambda key, number, event: heard.append(event),
+            clerk.poller = _poller(
+                book, clerk, Finished(), lambda key, number, event: heard.append(event)
             )
             clerk.poller.follow(JobKey(book.key, "r_aaaaaaaaa", 1), TASK, soon=True)
             await clerk.poller.round()
@@ -90,3 +91,45 @@ def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
     loop.run(asked())
 
     assert len(heard) == counted
+
+
+class LeavesOut(Finished):
+    """An API that leaves a task out when it is asked about many."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    async def ask(self, request: Request, within: float) -> Response:
+        assert request.body is not None
+        self.asked.append(request.body)
+        known = ["t-2"] if "task_ids" in request.body else ["t-1"]
+        told = [
+            {"task_id": task, "status": "finished", "image_urls": ["http://127.0.0.1/1.png"]}
+            for task in known
+        ]
+        return Response(200, {}, json.dumps({"tasks": told}).encode())
+
+
+def test_a_hasty_pass_asks_alone_about_a_task_that_an_answer_for_many_left_out(
+    tmp_path: Path,
+) -> None:
+    heard: list[str] = []
+    api = LeavesOut()
+
+    async def asked() -> None:
+        settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
+        with Store(settings.store_url) as store:
+            book = wiring.open_book(settings, store, wiring.open_sheet(settings, store))
+            poller = _poller(
+                book, Clerk(), api, lambda key, number, event: heard.append(key.row_id)
+            )
+            for number in (1, 2):
+                key = JobKey(book.key, f"r_aaaaaaaa{number}", 1)
+                poller.follow(key, attempt(State.RUNNING, task_id=f"t-{number}"), soon=True)
+            while not poller.is_heard:
+                await poller.round()
+
+    loop.run(asked())
+
+    assert api.asked == [{"task_ids": ["t-1", "t-2"]}, {"task_id": "t-1"}]
+    assert heard == ["r_aaaaaaaa2", "r_aaaaaaaa1"]
