@@ -1,19 +1,21 @@
 """The configuration: TOML and environment, read once, into frozen Settings that the inside trusts.
 
-    written     the file as people write it: tables, keys, and what each may say
-    settings    what it comes to
-    reading     from the one to the other, with every problem there is
+    written     the tables and keys of the file, and the values that each key accepts
+    settings    the result
+    reading     makes the one from the other, and reports every problem at once
+    addresses   which web addresses are accepted
+    secrets     where secrets are read from
 
-All problems come in one error. An unknown key is an error that names the nearest right one: a
-misspelled budget must not silently be no budget.
+All problems come in one error. An unknown key is an error that names the nearest right one, because
+a misspelled budget must not mean that there is no budget.
 """
 
 from pipeline.config.reading import configs, google_source, is_google, load
+from pipeline.config.secrets import Secret
 from pipeline.config.settings import (
     GoogleSource,
     PageSettings,
     ScheduleSettings,
-    Secret,
     Settings,
     WebhookSettings,
 )

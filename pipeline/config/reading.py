@@ -7,7 +7,6 @@ nearest one that is.
 from __future__ import annotations
 
 import difflib
-import errno
 import os
 import re
 import tomllib
@@ -18,11 +17,12 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.secrets import Secret, exposed, kept, resolved, text_of
 from pipeline.config.settings import (
     GoogleSource,
     PageSettings,
     ScheduleSettings,
-    Secret,
     Settings,
     WebhookSettings,
 )
@@ -38,8 +38,6 @@ _SPREADSHEET = re.compile(
 SECRET_LENGTH = 24
 #: Neither must a page token, though wrong ones are slowed down.
 TOKEN_LENGTH = 16
-#: Characters of a configuration or of a secret in a file, at most.
-_LONGEST = 1_000_000
 #: The folder of the program itself.
 PACKAGE = Path(__file__).parents[1]
 
@@ -107,13 +105,23 @@ def load(
         pace=pace,
         budget=document.budget,
         rules=document.rules,
-        store_url=f"sqlite:///{_resolved(path, document.store.url[len('sqlite:///') :])}",
-        media=_resolved(path, document.media.save_to) if document.media.save_to else None,
+        store_url=f"sqlite:///{resolved(path, document.store.url[len('sqlite:///') :])}",
+        media=resolved(path, document.media.save_to) if document.media.save_to else None,
         schedule=_schedule(document.schedule),
         webhook=webhook,
         page=page,
         timezone=document.schedule.timezone,
+        warnings=tuple(exposed(_references(document), path)),
     )
+
+
+def _references(document: Document) -> Iterator[str]:
+    """Each `env:NAME` and `file:PATH` of a configuration, and those that are left out as ""."""
+    yield document.provider.api_key
+    yield document.sheet.credentials
+    yield document.webhook.secret
+    yield document.webhook.previous_secret
+    yield document.page.token
 
 
 def _schedule(table: ScheduleTable) -> ScheduleSettings:
@@ -126,7 +134,7 @@ def _source(
     """Where the sheet lies."""
     if is_google(table.source):
         return _google(table, path, environ, problems)
-    file = _resolved(path, table.source)
+    file = resolved(path, table.source)
     kind = file.suffix.casefold()
     if kind not in (".csv", ".tsv", ".xlsx", ".xlsm"):
         problems.append(
@@ -170,12 +178,13 @@ def _google(
             f'sheet.source: "{table.source}" is not the address of a Google Sheet. Copy it from '
             "the browser: https://docs.google.com/spreadsheets/d/…"
         )
-    if table.base_url and not re.fullmatch(r"https?://[^\s/?#]+", table.base_url):
-        problems.append('sheet.base_url: write an address such as "http://127.0.0.1:8901"')
+    problems += address_problems(
+        "sheet.base_url", table.base_url, "http://127.0.0.1:8901", with_path=False
+    )
     gid = re.search(r"[#&?]gid=(\d+)", table.source)
     credentials = None
     if table.credentials:
-        credentials = _kept(table.credentials, path, environ)
+        credentials = kept(table.credentials, path, environ)
         if credentials is None:
             problems.append(
                 f'sheet.credentials: "{table.credentials}" is not set, missing or empty. Put the '
@@ -197,7 +206,7 @@ def _document(path: Path) -> Document:
             f"init {path} makes one."
         )
     try:
-        raw = tomllib.loads(_text(path))
+        raw = tomllib.loads(text_of(path))
     except FileNotFoundError:
         raise ConfigError(f"There is no file {path}. Run init to make a configuration.") from None
     except OSError as e:
@@ -210,15 +219,6 @@ def _document(path: Path) -> Document:
         return Document.model_validate(raw)
     except ValidationError as e:
         raise ConfigError(*(f"{path.name}: {p}" for p in _sentences(e, Document))) from None
-
-
-def _text(path: Path) -> str:
-    """The text of a small file: a device that has no end is not read for ever."""
-    with path.open(encoding="utf-8") as file:
-        text = file.read(_LONGEST + 1)
-    if len(text) > _LONGEST:
-        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-    return text
 
 
 def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provider | None:
@@ -244,7 +244,7 @@ def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provi
 def _secret(
     reference: str, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
 ) -> Secret | None:
-    key = _kept(reference, path, environ)
+    key = kept(reference, path, environ)
     if key is None and needed:
         kind, place = reference.split(":", 1)
         missing = (
@@ -259,16 +259,18 @@ def _secret(
 def _webhook(
     table: WebhookTable, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
 ) -> WebhookSettings:
-    problems += _public_url_problems(table.public_url)
+    problems += address_problems(
+        "webhook.public_url", table.public_url.strip(), "https://hooks.example.com"
+    )
     if table.public_url and not table.secret:
         problems.append(
             "webhook.secret: is missing: without it anybody could send results. Write "
             '"env:PROMPTSHEET_WEBHOOK_SECRET", and put a secret there that nobody can guess.'
         )
-    kept: dict[str, Secret | None] = {}
+    secrets: dict[str, Secret | None] = {}
     for name in ("secret", "previous_secret"):
         reference = getattr(table, name)
-        kept[name] = secret = _kept(reference, path, environ) if reference else None
+        secrets[name] = secret = kept(reference, path, environ) if reference else None
         if reference and secret is None and needed:
             problems.append(
                 f'webhook.{name}: "{reference}" is not set, missing or empty. Put a secret there '
@@ -283,8 +285,8 @@ def _webhook(
         problems.append("webhook.previous_secret: is only for beside a `secret`")
     return WebhookSettings(
         public_url=table.public_url.strip().rstrip("/"),
-        secret=kept["secret"],
-        previous_secret=kept["previous_secret"],
+        secret=secrets["secret"],
+        previous_secret=secrets["previous_secret"],
         listen=table.listen,
         trusted_proxies=tuple(table.trusted_proxies),
     )
@@ -294,7 +296,7 @@ def _page(
     document: Document, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
 ) -> PageSettings:
     table = document.page
-    token = _kept(table.token, path, environ) if table.token else None
+    token = kept(table.token, path, environ) if table.token else None
     if table.token and token is None and needed:
         problems.append(
             f'page.token: "{table.token}" is not set, missing or empty. Put a token there that '
@@ -306,36 +308,11 @@ def _page(
             f"page.token: is too short to be safe. Take one of {TOKEN_LENGTH} characters or more, "
             "such as `openssl rand -hex 16` prints."
         )
+    problems += address_problems(
+        "page.public_url", table.public_url, "https://pictures.example.com", with_path=False
+    )
     wanted = "page" in document.model_fields_set
     return PageSettings(wanted, token, table.listen, table.public_url)
-
-
-def _public_url_problems(url: str) -> Iterator[str]:
-    if not url:
-        return
-    found = re.fullmatch(
-        r"(https?)://(\[[0-9a-f:]+\]|[^\s/?#@:\[\]]+)(:\d+)?(/[^\s?#]*)?", url.strip()
-    )
-    if found is None:
-        yield 'webhook.public_url: write an address such as "https://hooks.example.com"'
-    elif found[1] == "http" and found[2] not in ("127.0.0.1", "localhost", "[::1]"):
-        yield (
-            "webhook.public_url: must begin with https://, or results and secrets could be read "
-            "on their way"
-        )
-
-
-def _kept(reference: str, path: Path, environ: Mapping[str, str]) -> Secret | None:
-    """What is kept where a reference says; None if nothing is."""
-    kind, place = reference.split(":", 1)
-    if kind == "env":
-        value = environ.get(place.strip(), "").strip()
-    else:
-        try:
-            value = _text(_resolved(path, place)).strip()
-        except (OSError, UnicodeDecodeError):
-            value = ""
-    return Secret(value) if value else None
 
 
 def _key_problems(provider: Provider, key: Secret | None) -> Iterator[str]:
@@ -384,8 +361,9 @@ def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
     if endpoint is None:
         near = _nearest(table.endpoint, list(provider.endpoints))
         yield f'provider.endpoint: there is no "{table.endpoint}"{near}'
-    if table.base_url and not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", table.base_url):
-        yield 'provider.base_url: write an address such as "https://api.apiframe.pro"'
+    yield from address_problems(
+        "provider.base_url", table.base_url or provider.base_url, "https://api.apiframe.pro"
+    )
     fields = {name: f for e in provider.endpoints.values() for name, f in e.fields.items()}
     for name in document.defaults:
         if name not in fields:
@@ -423,11 +401,3 @@ def _keys(model: type[BaseModel], place: tuple[Any, ...]) -> Iterator[str]:
 def _nearest(name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}" * bool(known)
-
-
-def _resolved(path: Path, place: str) -> Path:
-    try:
-        return (path.resolve().parent / Path(place.strip()).expanduser()).resolve()
-    except (OSError, RuntimeError, ValueError):
-        # A link that leads to itself, the home of nobody, a NUL.
-        raise ConfigError(f"{path.name}: {place!r} leads to no file. Correct that path.") from None

@@ -8,22 +8,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.config.secrets import Secret
 from pipeline.config.written import BudgetTable, PaceTable, RulesTable
 from pipeline.core.endpoint import Provider
-
-
-class Secret:
-    """A value that shows itself to nobody but who asks for it by name."""
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """The secret itself."""
-        return self._value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +104,8 @@ class Settings(BaseModel):
     webhook: WebhookSettings
     page: PageSettings
     timezone: str
+    #: Sentences about what is unsafe and yet no error, such as a secret that others can read.
+    warnings: tuple[str, ...]
 
     @property
     def file(self) -> Path:

@@ -61,13 +61,6 @@ def _address(value: str) -> str:
     return value.strip()
 
 
-def _page_url(value: str) -> str:
-    url = value.strip().rstrip("/")
-    if url and not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[^\s/?#@:\[\]]+)(:\d+)?", url):
-        raise ValueError('write an address without a path, such as "https://pictures.example.com"')
-    return url
-
-
 def _proxy(value: str) -> str:
     try:
         return str(ip_network(value.strip()))
@@ -160,7 +153,7 @@ class PageTable(_Table):
 
     token: OptionalReference = ""
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8640"
-    public_url: Annotated[str, AfterValidator(_page_url)] = ""
+    public_url: Annotated[str, AfterValidator(lambda value: value.strip().rstrip("/"))] = ""
 
 
 class ScheduleTable(_Table):

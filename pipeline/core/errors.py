@@ -28,13 +28,18 @@ class PromptsheetError(Exception):
 
 
 class ConfigError(PromptsheetError):
-    """The configuration cannot be used; `problems` holds one sentence each."""
+    """The configuration cannot be used; `problems` holds one sentence each.
+
+    A sentence may quote the file. Characters that would control a terminal are shown as "?".
+    """
 
     exit_code = 2
 
     def __init__(self, *problems: str) -> None:
-        self.problems = problems
-        super().__init__(_listed(problems))
+        self.problems = tuple(
+            "".join(c if c.isprintable() else "?" for c in problem) for problem in problems
+        )
+        super().__init__(_listed(self.problems))
 
 
 class SheetError(PromptsheetError):

@@ -66,7 +66,7 @@ def parsed_url(url: str) -> URL:
         raise StoreError("[store] url is not an address; write sqlite:///FILE.") from None
     kind = parsed.get_backend_name()
     if kind not in ("sqlite", "postgresql"):
-        raise StoreError(f"[store] url begins with {kind}; it can be sqlite:/// or postgresql://.")
+        raise StoreError(f"[store] url begins with {kind}; write sqlite:///FILE.")
     if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
         raise StoreError("[store] url names no file; write sqlite:///FILE.")
     return parsed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from datetime import timedelta
 from pathlib import Path
@@ -269,7 +270,7 @@ def test_webhooks_need_an_address_and_a_secret_that_shows_itself_to_nobody(tmp_p
         ('public_url = "https://x.example"', "webhook.secret: is missing: without it anybody"),
         ('public_url = "hooks.example.com"\nsecret = "env:HOOKS"', "write an address such as"),
         ('public_url = "https://x.example/?a=b"\nsecret = "env:HOOKS"', "write an address such as"),
-        ('public_url = "https://a:b@x.example"\nsecret = "env:HOOKS"', "write an address such as"),
+        ('public_url = "https://a:b@x.example"\nsecret = "env:HOOKS"', "a user name or a password"),
         ('public_url = "http://x.example"\nsecret = "env:HOOKS"', "must begin with https://"),
         ('secret = "env:NOPE"', 'webhook.secret: "env:NOPE" is not set, missing or empty'),
         ('secret = "env:SHORT"', "webhook.secret: is too short to be safe"),
@@ -287,10 +288,131 @@ def test_what_is_wrong_about_webhooks_is_told(tmp_path: Path, lines: str, told: 
     assert told in problem
 
 
-def test_a_sandbox_on_this_machine_may_be_told_an_address_without_https(tmp_path: Path) -> None:
-    lines = 'public_url = "http://127.0.0.1:8641"\nsecret = "env:HOOKS"'
+#: The keys that hold an address, each with what else its table needs.
+ADDRESSES = {
+    "provider.base_url": '[sheet]\nsource = "rows.csv"\n[provider]\nbase_url = "{}"\n',
+    "sheet.base_url": f'[sheet]\nsource = "{ADDRESS}"\nbase_url = "{{}}"\n',
+    "webhook.public_url": SHEET + 'secret = "env:HOOKS"\npublic_url = "{}"\n',
+    "page.public_url": '[sheet]\nsource = "rows.csv"\n[page]\npublic_url = "{}"\n',
+}
 
-    assert load(tmp_path, SHEET + lines, HOOKS).webhook.public_url == "http://127.0.0.1:8641"
+
+@pytest.mark.parametrize("key", ADDRESSES)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.example.com",
+        "https://api.example.com:8443",
+        "https://8.8.8.8",
+        "http://localhost:8900",
+        "http://127.0.0.1:8900",
+        "http://127.8.9.10",
+        "http://[::1]:8900",
+        "http://10.1.2.3",
+        "http://172.31.0.9:80",
+        "http://192.168.1.20:8900",
+        "http://[fd12::7]:8900",
+        "http://[::ffff:192.168.1.20]",
+        "http://sandbox:8900",
+        "http://nas.local",
+        "http://api.studio.internal",
+        "http://LOCALHOST:8900",
+    ],
+)
+def test_https_is_accepted_anywhere_and_http_in_private_networks(
+    tmp_path: Path, key: str, url: str
+) -> None:
+    load(tmp_path, ADDRESSES[key].format(url), HOOKS)
+
+
+@pytest.mark.parametrize("key", ADDRESSES)
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("http://api.example.com", "must begin with https://"),
+        ("http://8.8.8.8", "must begin with https://"),
+        ("http://172.32.0.1", "must begin with https://"),
+        ("http://[2001:4860::1]", "must begin with https://"),
+        ("http://[::ffff:8.8.8.8]", "must begin with https://"),
+        ("http://134744072", "must begin with https://"),
+        ("http://0x8080808", "must begin with https://"),
+        ("http://127.0.0.1.example.com", "must begin with https://"),
+        ("http://localhost.example.com", "must begin with https://"),
+        ("https://ann:hunter2@api.example.com", "holds a user name or a password."),
+        ("https://hunter2@api.example.com", "holds a user name or a password."),
+        ("http://127.0.0.1:80@api.example.com", "holds a user name or a password."),
+        ("https://api.example.com\\\\@hunter2.example.com", "holds a user name or a password."),
+        ("https://api.example.com?key=hunter2", "write an address"),
+        ("https://api.example.com#hunter2", "write an address"),
+        ("https://api.example.com:99999", "write an address"),
+        ("https://api .example.com", "write an address"),
+        ("https://api\\u001b[31m.example.com", "write an address"),
+        ("https://", "write an address"),
+        ("https:api.example.com", "write an address"),
+        ("ftp://api.example.com", "write an address"),
+        ("file:///etc/passwd", "write an address"),
+        ("[", "write an address"),
+    ],
+)
+def test_any_other_address_is_refused_in_a_sentence_that_does_not_repeat_it(
+    tmp_path: Path, key: str, url: str, sentence: str
+) -> None:
+    (problem,) = problems(tmp_path, ADDRESSES[key].format(url), HOOKS)
+
+    assert problem.startswith(f"mine.toml: {key}: {sentence}")
+    assert "hunter2" not in problem
+
+
+def test_the_address_in_a_provider_file_is_checked_too(tmp_path: Path) -> None:
+    (tmp_path / "providers").mkdir()
+    text = (PROVIDERS / "apiframe.toml").read_text().replace("https://api.apiframe", "http://api.x")
+    (tmp_path / "providers" / "apiframe.toml").write_text(text)
+
+    (problem,) = problems(tmp_path, '[sheet]\nsource = "rows.csv"\n')
+
+    assert problem.startswith("mine.toml: provider.base_url: must begin with https://")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[sheet]\nsource = "\\u001b]0;owned\\u0007.ods"\n',
+        '[sheet]\nsource = "rows.csv"\n"\\u001b[2J" = 1\n',
+        '[sheet]\nsource = "rows.csv"\n[defaults]\naspect_ratio = "\\u009b31m\\n- forged"\n',
+        '[sheet]\nsource = "rows.csv"\n[provider]\napi_key = "env:A\\u001b[31m"\n',
+        '[sheet]\nsource = "rows.csv"\n[provider]\nendpoint = "\\u202egnp"\n',
+    ],
+)
+def test_a_problem_is_one_line_without_characters_that_control_a_terminal(
+    tmp_path: Path, text: str
+) -> None:
+    for problem in problems(tmp_path, text, {}):
+        assert problem.isprintable()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of files say nothing there")
+def test_secrets_that_other_users_can_read_are_named_with_the_command_that_helps(
+    tmp_path: Path,
+) -> None:
+    modes = {"key.txt": 0o644, "bot.json": 0o640, "page token": 0o600, ".env": 0o604}
+    for name, mode in modes.items():
+        (tmp_path / name).write_text("h" * 30)
+        (tmp_path / name).chmod(mode)
+    text = (
+        f'[sheet]\nsource = "{ADDRESS}"\ncredentials = "file:bot.json"\n'
+        '[provider]\napi_key = "file:key.txt"\n[page]\ntoken = "file:page token"\n'
+    )
+
+    warnings = load(tmp_path, text, {}).warnings
+
+    assert list(warnings) == [
+        f"Other users of this machine can read {name}, which holds a secret. Run: "
+        f"chmod 600 {tmp_path / name}"
+        for name in ("key.txt", "bot.json", ".env")
+    ]
+    for name in modes:
+        (tmp_path / name).chmod(0o600)
+    assert load(tmp_path, text, {}).warnings == ()
 
 
 def test_a_google_sheet_is_known_by_its_address(tmp_path: Path) -> None:
@@ -319,7 +441,7 @@ def test_a_google_sheet_is_known_by_its_address(tmp_path: Path) -> None:
         ('source = "rows.csv"\ncredentials = "env:X"', "credentials: is only for a Google Sheet"),
         (f'source = "{ADDRESS}"\ncredentials = "env:NOPE"', '"env:NOPE" is not set, missing or'),
         (f'source = "{ADDRESS}"\ncredentials = "abc"', "never write it here"),
-        (f'source = "{ADDRESS}"\nbase_url = "elsewhere"', "write an address such as"),
+        (f'source = "{ADDRESS}"\nbase_url = "elsewhere"', "write an address without a path"),
     ],
 )
 def test_what_is_wrong_about_a_google_sheet_is_told(tmp_path: Path, lines: str, told: str) -> None:
