@@ -118,7 +118,8 @@ def run(
         )
     from pipeline import glance
 
-    settings = _loaded(configs, need_key=True)
+    # Under cron, a warning would be mailed with every run.
+    settings = _loaded(configs, need_key=True, warn=sys.stderr.isatty())
     if not (sys.stdout.isatty() or as_json or row or strict or accept_columns):
         # Nobody is looking: a sheet that is as the last pass left it costs no more than a glance.
         settings = [one for one in settings if not glance.was_a_pass(one)]
@@ -218,9 +219,10 @@ def doctor(
     ] = False,
 ) -> None:
     """Compare sheet, store and API. Never pays."""
-    from pipeline import checkup, wiring
+    from pipeline import checkup
 
-    raise typer.Exit(checkup.run(wiring.load(config), _console(), repair=repair, adopt=adopt))
+    (settings,) = _loaded([config])
+    raise typer.Exit(checkup.run(settings, _console(), repair=repair, adopt=adopt))
 
 
 @app.command()
@@ -303,10 +305,14 @@ def sandbox(context: typer.Context) -> None:
     raise typer.Exit(serve(context.args))
 
 
-def _loaded(configs: list[Path], need_key: bool = False) -> list[Settings]:
+def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> list[Settings]:
     from pipeline.config import load
 
-    return [load(path, need_key=need_key) for path in configs]
+    loaded = [load(path, need_key=need_key) for path in configs]
+    if warn:
+        for warning in dict.fromkeys(warning for one in loaded for warning in one.warnings):
+            _complain(warning)
+    return loaded
 
 
 def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:

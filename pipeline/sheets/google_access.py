@@ -270,6 +270,15 @@ class Spreadsheet:
                 code,
                 reason,
             )
+        if code == 400 and "not supported for this document" in reason:
+            # A workbook that was uploaded to Drive has an address like a Google Sheet's.
+            return Refused(
+                "This is an Excel file in Google Drive, not a Google Sheet. Open it in the "
+                "browser, choose File > Save as Google Sheets, and use the address of the new "
+                "sheet.",
+                code,
+                reason,
+            )
         if code == 404:
             return Refused(
                 f"There is no Google Sheet {self.id}, or none that {who} can see. Correct [sheet] "

@@ -17,6 +17,7 @@ from pipeline import __version__
 from pipeline.sandbox import Sandbox
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import ROOT, Team, assert_no_formula
+from tests.fakes.terminal import terminal
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +182,31 @@ def test_a_claim_that_is_deleted_is_no_trouble(team: Team, api: Sandbox) -> None
     assert (ended.code, ended.said) == (0, "")
     assert (team.folder / "prompts.csv.promptsheet").is_file()
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
+
+
+def test_a_key_that_others_can_read_is_told_to_people_and_not_to_cron(
+    team: Team, api: Sandbox
+) -> None:
+    config = team.configure().read_text()
+    team.config.write_text(config.replace("[pace]", 'api_key = "file:key.txt"\n[pace]'))
+    key = team.folder / "key.txt"
+    key.write_text("sandbox")
+    key.chmod(0o644)
+    team.write("prompt", "a fox")
+    warning = "Other users of this machine can read key.txt, which holds a secret. Run: chmod 600"
+
+    asked = team.start("doctor", team.config, key=None)
+    under_cron = team.run(key=None)
+    with terminal(team.folder, "run", "promptsheet.toml", width=200) as screen:
+        assert screen.end() == 0
+    key.chmod(0o600)
+    safe = team.start("doctor", team.config, key=None)
+
+    assert asked.err == f"{warning} {key}\n"
+    assert (under_cron.code, under_cron.said) == (0, "")
+    assert screen.shown.count(warning) == 1
+    assert safe.err == ""
+    assert api.state()["tasks_taken"] == 1
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:

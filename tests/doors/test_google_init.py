@@ -66,6 +66,7 @@ def desk(tmp_path: Path, api: Sandbox) -> Iterator[Desk]:
     with google_sheets() as google:
         desk = Desk(google, google.new_book("Spring", tab="Prompts"), Team(tmp_path, api.url))
         desk.key.write_text(json.dumps(google.key))
+        desk.key.chmod(0o600)
         yield desk
 
 
@@ -158,6 +159,10 @@ def not_enabled(desk: Desk) -> None:
     desk.google.faults.when(lambda asked: True, Fault.NOT_ENABLED)
 
 
+def office_file(desk: Desk) -> None:
+    desk.google.faults.when(lambda asked: True, Fault.OFFICE_FILE)
+
+
 def no_token(desk: Desk) -> None:
     desk.google.faults.when(lambda asked: True, Fault.NO_TOKEN)
 
@@ -213,6 +218,7 @@ def key_is(text: str) -> Callable[[Desk], object]:
             "overview?project=123, wait a minute",
         ),
         (gone, (), 2, "There is no Google Sheet"),
+        (office_file, (), 2, "choose File > Save as Google Sheets, and use the address of the new"),
         (out_of_reach, (), 2, "The connection to Google broke"),
         (lambda _: None, ("--tab", "Nope"), 3, 'Spring has no tab "Nope"; there is Prompts.'),
         (view_only, (), 4, f"Spring is view-only for {EMAIL}. Share the sheet with"),

@@ -72,6 +72,7 @@ BEFORE = {
     Fault.FORBIDDEN: refusals.forbidden,
     Fault.NOT_ENABLED: refusals.not_enabled,
     Fault.UNKNOWN: refusals.unknown,
+    Fault.OFFICE_FILE: refusals.office_file,
     Fault.INTERNAL: refusals.internal,
     Fault.UNAVAILABLE: refusals.unavailable,
 }

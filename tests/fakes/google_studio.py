@@ -29,6 +29,7 @@ class Studio:
         settle: str = "0s",
     ) -> Path:
         (self.folder / "bot.json").write_text(json.dumps(self.google.key))
+        (self.folder / "bot.json").chmod(0o600)
         config = self.folder / f"{name}.toml"
         config.write_text(
             f"""\

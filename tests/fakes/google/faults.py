@@ -24,6 +24,7 @@ class Fault(Enum):
     FORBIDDEN = "403, the sheet is not shared"
     NOT_ENABLED = "403, the API is switched off in the project"
     UNKNOWN = "404"
+    OFFICE_FILE = "400, the document is an Excel file"
     BUSY = "429, the quota is used up"
     INTERNAL = "500"
     INTERNAL_AFTER = "500, but the request has been applied"

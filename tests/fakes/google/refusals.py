@@ -30,13 +30,16 @@ TOO_MANY_CELLS = (
 class Refused(Exception):
     """The request is not done; this is the answer."""
 
-    def __init__(self, code: int, message: str, details: list[Json] | None = None) -> None:
+    def __init__(
+        self, code: int, message: str, details: list[Json] | None = None, status: str = ""
+    ) -> None:
         super().__init__(message)
         self.code, self.message, self.details = code, message, details
+        self.status = status or STATUSES[code]
 
     @property
     def body(self) -> Json:
-        error: Json = {"code": self.code, "message": self.message, "status": STATUSES[self.code]}
+        error: Json = {"code": self.code, "message": self.message, "status": self.status}
         if self.details:
             error["details"] = self.details
         return {"error": error}
@@ -59,6 +62,13 @@ def not_a_list(field: str, value: object) -> Refused:
     kind = "type.googleapis.com/google.protobuf.ListValue"
     shown = json.dumps(value, ensure_ascii=False)
     return bad_field(field, f"Invalid value at '{field}' ({kind}), {shown}")
+
+
+def office_file() -> Refused:
+    """400, the document is an Excel file in Drive (burnash/gspread, issue 732)."""
+    return Refused(
+        400, "This operation is not supported for this document", status="FAILED_PRECONDITION"
+    )
 
 
 def unknown() -> Refused:
