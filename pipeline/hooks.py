@@ -1,14 +1,13 @@
 """Where the API calls back: `POST /hooks/{hook token}`, and who is refused.
 
-Whoever calls is a stranger until the proof is there, and is told nothing: a wrong proof and an
-unknown token get the same answer by the same way. Nothing of a body is believed before.
+A caller is a stranger until the proof is there, and learns nothing: a wrong proof and an unknown
+token get the same answer in the same way. A proof in a header is compared before the body is read.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,13 +15,15 @@ from typing import Any, Final
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pipeline.callers import caller_of, limited_logger
 from pipeline.campaign import Campaign
 from pipeline.core.errors import ConfigError
 from pipeline.core.webhook import PATH, Proofs
 from pipeline.intake import Call, Intake, Tally, Told
 from pipeline.store import Store
 
-log = logging.getLogger("promptsheet")
+# Strangers cause what is logged here: each kind of refusal appears once a minute.
+log = limited_logger("hooks")
 
 #: A description of a task is a few kilobytes.
 MOST_BYTES: Final = 1_000_000
@@ -52,7 +53,7 @@ class Refused(Exception):
 
 
 class _Left(Exception):
-    """Whoever called has gone before all was said."""
+    """The caller left before the whole body was there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,9 @@ class Hooks:
         except Refused as refused:
             why = str(refused)
             self.tally.refused[why] += 1
-            # Neither token nor secret nor body: a log is read by many.
-            log.info("a call from %s was refused: %s", (scope["client"] or "?")[0], why)
+            # Neither token nor secret nor body: a log is read by many. The reason is one of ours.
+            caller = caller_of(scope["client"][0] if scope["client"] else "")
+            log.info(f"a call was refused ({why}); the caller was %s", caller)
             response = _REFUSALS[why]
         except _Left:
             self.tally.refused["left"] += 1
@@ -109,9 +111,12 @@ class Hooks:
     async def _take(self, token: str, scope: Scope, receive: Receive) -> None:
         """Return once the call is on disk. Raises Refused or _Left."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        body = await _body(headers.get("content-length", ""), receive)
         # All of them are tried, whatever comes of the first.
-        doors = [door for door in self._doors if door.proofs.are_met(token, headers, body)]
+        doors = [door for door in self._doors if door.proofs.may_be_met(token, headers)]
+        if not doors:
+            raise Refused("proof")
+        body = await _body(headers.get("content-length", ""), receive)
+        doors = [door for door in doors if door.proofs.are_met(token, headers, body)]
         if not doors:
             raise Refused("proof")
         said = _json_object(body)
@@ -153,7 +158,8 @@ def _token(path: str) -> str:
 
 async def _body(length: str, receive: Receive) -> bytes:
     """The whole body. Raises Refused or _Left."""
-    if length.isdecimal() and int(length) > MOST_BYTES:
+    # A number of very many digits is compared by its length: making it an int would fail.
+    if length.isdecimal() and (len(length) > 9 or int(length) > MOST_BYTES):
         raise Refused("too long")
     body = bytearray()
     try:

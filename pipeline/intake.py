@@ -8,7 +8,6 @@ question end in the same `record`.
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -17,13 +16,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from pipeline.callers import limited_logger
 from pipeline.campaign import Campaign
 from pipeline.core.endpoint import webhook_event
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.states import Event
 from pipeline.store import Fact, Hooked, Store
 
-log = logging.getLogger("promptsheet")
+# A store that is away fails call after call: each sentence appears once a minute.
+log = limited_logger("intake")
 
 #: So many calls share a commit at most; those behind them wait for the next.
 SHARED = 200
@@ -154,7 +155,7 @@ class Intake:
             self._tally.commits += any(moved)
             return [Told.RECORDED if one else Told.KNOWN for one in moved]
         except StoreError as trouble:
-            log.warning("%s", trouble)
+            log.warning("webhooks are not recorded in the store: %s", trouble)
             kept = self._is_kept(facts, trouble)
         self._rescued |= kept
         return [Told.RECORDED if kept else Told.STORE_AWAY] * len(facts)

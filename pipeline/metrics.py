@@ -19,9 +19,9 @@ comes from this very machine.
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -41,8 +41,21 @@ PATH = "/metrics"
 BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 
+class Keeper(Protocol):
+    """What is asked of the page's gate: tries count there, at sign-in and here alike."""
+
+    def begins_try(self, request: Request) -> bool:
+        """Count a try; whether it may be looked at."""
+
+    def is_token(self, text: str) -> bool:
+        """Whether it is the page token."""
+
+    def was_right(self, request: Request) -> None:
+        """Take the try back."""
+
+
 class Metrics:
-    """The numbers of these sheets, for whoever has the token of one of them."""
+    """The numbers of these sheets, for everybody who has the token of a page of them."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         #: What counts the API's calls, at each address where they come in.
@@ -62,10 +75,13 @@ class Metrics:
         self._registry.register(self._store)
         self._registry.register(_OfTheCalls(self.tallies))
 
-    @property
-    def route(self) -> Route:
-        """Where they are read."""
-        return Route(PATH, self._answer, methods=["GET"])
+    def route(self, gate: Keeper) -> Route:
+        """Where they are read, at the address of the page that the gate keeps."""
+
+        async def answer(request: Request) -> Response:
+            return await self._answer(request, gate)
+
+        return Route(PATH, answer, methods=["GET"])
 
     def shown(self, campaign: Campaign, seconds: float) -> None:
         """A result stands in its cells, so long after it was heard."""
@@ -75,24 +91,21 @@ class Metrics:
         full = f"promptsheet_{name}_seconds"
         return Histogram(full, says, ["sheet"], buckets=BUCKETS, registry=self._registry)
 
-    async def _answer(self, request: Request) -> Response:
-        if not self._may_look(request.headers.get("authorization", "")):
+    async def _answer(self, request: Request, gate: Keeper) -> Response:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        is_try = scheme.casefold() == "bearer"
+        if is_try and not gate.begins_try(request):
+            return PlainTextResponse("Too many wrong tokens.", 429, {"retry-after": "1"})
+        if not (is_try and gate.is_token(token)):
             says = "Send the page token: Authorization: Bearer TOKEN"
             return PlainTextResponse(says, 401, {"www-authenticate": "Bearer"})
+        gate.was_right(request)
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         try:
             text = await asyncio.to_thread(encode, self._registry)
         except StoreError as trouble:
             return PlainTextResponse(f"{trouble}\n", 503)
         return Response(text, headers={"content-type": kind, "cache-control": "no-store"})
-
-    def _may_look(self, authorization: str) -> bool:
-        scheme, _, given = authorization.partition(" ")
-        pages = [one.settings.page for one in self._campaigns]
-        tokens = [page.token.reveal() for page in pages if page.token]
-        # All of them are tried, so that it takes as long whichever is the right one.
-        fits = [hmac.compare_digest(given.strip().encode(), one.encode()) for one in tokens]
-        return scheme.casefold() == "bearer" and any(fits)
 
 
 class _OfTheStore(Collector):

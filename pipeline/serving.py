@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline import loop, web, wiring
 from pipeline.campaign import Campaign
 from pipeline.config import Settings
+from pipeline.connections import MOST_HEAD, Connections, most_files, protocol_within, room_for
 from pipeline.core.errors import ConfigError, ListenError
 from pipeline.running import interrupting
 from pipeline.store import Store
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
     from pipeline.metrics import Metrics
     from pipeline.page.gate import Gate
 
-#: Connections that wait to be taken, and seconds that a closing house gives to those inside.
-BACKLOG, PATIENCE = 2048, 2
+#: Seconds that answers under way may still take when a server is closed.
+PATIENCE = 2
 
 
 def serve(settings: Sequence[Settings], console: Console) -> int:
@@ -88,29 +89,37 @@ class House:
 
 @asynccontextmanager
 async def house(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[House]:
-    """Receiver and page of these sheets, each at its address.
+    """Receiver and page of these sheets, each at an address of its own.
 
-    What is asked for at one address by several configurations is served there together. Without
-    `page` there is none, whatever the configurations ask for.
+    Several configurations may share a receiver, or a page, by naming the same address. Without
+    `page` there is no page, whatever the configurations say. Raises ConfigError where a receiver
+    and a page have the same address: the receiver is open to the internet, the page is not.
     """
     receiving = _by_address(of, lambda one: one.settings.webhook.listen)
     wanted = [one for one in of if page and one.settings.page.wanted]
     showing = _by_address(wanted, lambda one: one.settings.page.listen)
+    for listen in receiving.keys() & showing.keys():
+        raise ConfigError(
+            f"[page] listen and [webhook] listen are both {listen}. Give one of them another port: "
+            "webhooks come from the internet, and the page is for your team only."
+        )
     metrics = _metrics(of) if showing else None
     async with AsyncExitStack() as stack:
         doors = []
-        for listen in dict.fromkeys((*receiving, *showing)):
-            called, shown = receiving.get(listen, []), showing.get(listen, [])
-            gate, rooms = _page_of(shown) if shown else (None, [])
-            shows = metrics.route if metrics and shown else None
-            app = web.app(called or shown, page=rooms, metrics=shows)
+        # All servers share one limit: the files of the process are shared as well.
+        connections = Connections(room_for(most_files()))
+        for listen, called in receiving.items():
+            app = web.receiver(called)
             if metrics:
                 metrics.tallies.append(app.state.tally)
-            address = await stack.enter_async_context(hosting(app, listen))
-            if called:
-                doors.append(f"Webhooks for {_titles(called)} are received at {address}")
-            if gate:
-                doors.append(f"The page of {_titles(shown)}: {gate.invitation(address)}")
+            address = await stack.enter_async_context(hosting(app, listen, connections))
+            doors.append(f"Webhooks for {_titles(called)} are received at {address}")
+        for listen, shown in showing.items():
+            assert metrics is not None
+            gate, rooms = _page_of(shown)
+            app = web.page(shown, (*rooms, metrics.route(gate)))
+            address = await stack.enter_async_context(hosting(app, listen, connections))
+            doors.append(f"The page of {_titles(shown)}: {gate.invitation(address)}")
         yield House(doors, metrics)
 
 
@@ -134,9 +143,9 @@ def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
     if len({(page.token.reveal() if page.token else "", page.public_url) for page in pages}) > 1:
         raise ConfigError(
             f"{_titles(of)} are to be shown at one address, and their [page] tables differ. Write "
-            "the same token and public_url into them, or let them listen at different addresses."
+            "the same token and public_url into them, or give each its own listen address."
         )
-    gate = Gate(pages[0])
+    gate = Gate(pages[0], sessions=of[0].store)
     return gate, routes(of, gate)
 
 
@@ -152,15 +161,22 @@ def _titles(of: Sequence[Campaign]) -> str:
 
 
 @asynccontextmanager
-async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
-    """The app at `HOST:PORT` (port 0: a free one) for the length of the block, and its address.
+async def hosting(
+    app: Starlette, listen: str, connections: Connections | None = None
+) -> AsyncIterator[str]:
+    """Serve the app at `HOST:PORT` (port 0: a free one) during the block; yields its address.
 
-    Raises ListenError if nobody can listen there.
+    `connections` are those of all servers of this process; None: it is the only one. Raises
+    ListenError if this process cannot listen there.
     """
-    with _listening(listen) as listener:
+    if connections is None:
+        connections = Connections(room_for(most_files()))
+    with _listening(listen, connections.room.backlog) as listener:
         server = _Server(
             uvicorn.Config(
                 _Hosted(app),
+                http=protocol_within(connections),
+                h11_max_incomplete_event_size=MOST_HEAD,
                 lifespan="off",
                 ws="none",
                 log_config=None,
@@ -168,17 +184,19 @@ async def hosting(app: Starlette, listen: str) -> AsyncIterator[str]:
                 # Who is behind a proxy is the app's to judge: it knows whom to trust.
                 proxy_headers=False,
                 server_header=False,
-                backlog=BACKLOG,
+                backlog=connections.room.backlog,
             )
         )
         async with app.router.lifespan_context(app):
+            watching = asyncio.create_task(connections.watch())
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             try:
-                # The kernel takes connections already: nobody who is told the address is refused.
+                # The kernel accepts connections already, so the address can be used at once.
                 yield _address(listener)
             finally:
                 server.should_exit = True
                 await serving
+                watching.cancel()
 
 
 class _Hosted:
@@ -221,7 +239,7 @@ class _Server(uvicorn.Server):
             task.cancel()
 
 
-def _listening(listen: str) -> socket.socket:
+def _listening(listen: str, backlog: int) -> socket.socket:
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -230,7 +248,7 @@ def _listening(listen: str) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, int(port)))
-        listener.listen(BACKLOG)
+        listener.listen(backlog)
     except OSError as e:
         listener.close()
         raise ListenError(_why(listen, e)) from e

@@ -1,14 +1,16 @@
-"""The door for machines: whether we are well, and where the API calls back.
+"""What is served to others: the receiver of webhooks, and the page, each as an app of its own.
 
-Whatever knocks here is a stranger until it has proved otherwise; what it says moves a job only
-through the same `record` that an answer to a question ends in.
+The receiver is open to the internet; the page is for the people of the sheet. So neither answers
+what is asked of the other.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -21,16 +23,14 @@ from pipeline.campaign import Campaign
 from pipeline.core.errors import StoreError
 from pipeline.hooks import Hooks
 
+#: Seconds for which an answer of /healthz is given again: strangers may ask as often as they like.
+HEALTH_KEPT: Final = 1.0
 
-def app(
-    campaigns: Sequence[Campaign],
-    *,
-    page: Sequence[BaseRoute] = (),
-    metrics: BaseRoute | None = None,
-) -> Starlette:
-    """All that is served for these campaigns: the page and the metrics, where there are some.
 
-    `app.state.tally` counts the API's calls. Raises ConfigError where a secret is missing.
+def receiver(campaigns: Sequence[Campaign]) -> Starlette:
+    """The app that takes the API's calls for these campaigns.
+
+    `app.state.tally` counts the calls. Raises ConfigError where a secret is missing.
     """
     hooks = Hooks(campaigns)
 
@@ -39,31 +39,45 @@ def app(
         yield
         await hooks.close()
 
-    routes = [
-        Route("/healthz", _Health(campaigns).answer, methods=["GET"]),
-        *([metrics] if metrics else []),
-        *page,
-    ]
-    before = [*_believing(campaigns), Middleware(hooks.before)]
-    served = Starlette(routes=routes, lifespan=living, middleware=before)
+    before = [*_proxies(campaigns), Middleware(hooks.before)]
+    served = Starlette(routes=[_health(campaigns)], lifespan=living, middleware=before)
     served.state.tally = hooks.tally
     return served
 
 
-def _believing(campaigns: Sequence[Campaign]) -> list[Middleware]:
-    """Who is believed about who calls: our own proxies, and nobody where there is none."""
+def page(campaigns: Sequence[Campaign], routes: Sequence[BaseRoute]) -> Starlette:
+    """The app that shows the page of these campaigns; it takes no calls of the API."""
+    return Starlette(routes=[_health(campaigns), *routes], middleware=_proxies(campaigns))
+
+
+def _health(campaigns: Sequence[Campaign]) -> Route:
+    return Route("/healthz", _Health(campaigns).answer, methods=["GET"])
+
+
+def _proxies(campaigns: Sequence[Campaign]) -> list[Middleware]:
+    """Middleware that believes `X-Forwarded-For` from our own proxies only."""
     ours = {proxy for one in campaigns for proxy in one.settings.webhook.trusted_proxies}
     return [Middleware(ProxyHeadersMiddleware, trusted_hosts=sorted(ours))] if ours else []
 
 
 class _Health:
-    """Whether the stores can be read, and when the last pass ended; nothing more to strangers."""
+    """Whether the stores can be read, and when the last pass ended; nothing more for strangers."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         self._campaigns = campaigns
+        self._lock = asyncio.Lock()
+        self._answer = JSONResponse({})
+        self._until = 0.0
 
     async def answer(self, request: Request) -> JSONResponse:
-        """200 while all is well, else 503."""
+        """200 while the stores can be read, else 503. Asked of them once a second at most."""
+        async with self._lock:
+            if time.monotonic() >= self._until:
+                self._answer = await self._asked()
+                self._until = time.monotonic() + HEALTH_KEPT
+            return self._answer
+
+    async def _asked(self) -> JSONResponse:
         try:
             last = await asyncio.to_thread(self._last_pass)
         except StoreError:
@@ -71,7 +85,7 @@ class _Health:
         return JSONResponse({"store": "ok", "last_pass": last})
 
     def _last_pass(self) -> str | None:
-        """When the last pass ended; None before the first."""
+        """When the last pass ended, as ISO 8601; None before the first."""
         ends = [one.store.sheet(one.key).passed_at for one in self._campaigns]
         last = max((end for end in ends if end), default=None)
         return last.isoformat() if last else None

@@ -1,40 +1,43 @@
 """Who may look at the page, and whose clicks count.
 
 A visitor gets in with the page token, or with a link that works once; from then on a signed cookie
-says so. Everything that changes something is believed only if the page itself sent it. A wrong
-token costs time, and no token is ever written down: not in a log, an address or a page.
+says so, until it is too old or the visitor signs out. A form counts only if the page itself sent
+it. No token is ever written down: not in a log, an address or a page.
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import ipaddress
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
-from urllib.parse import parse_qsl, urlsplit
+from typing import Final, Protocol
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from itsdangerous import BadSignature, URLSafeSerializer
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
+from pipeline.callers import caller_of
 from pipeline.config import PageSettings
+from pipeline.core.errors import StoreError
+from pipeline.page.tries import Tries
 
 #: How long a visitor stays in, and how long a link waits to be used, in seconds.
 STAYS: Final = 7 * 24 * 3600
 LINK_WAITS: Final = 10 * 60
-#: Wrong tokens from one address in a minute before it has to wait.
-TRIES: Final = 5
-MINUTE: Final = 60.0
-#: Addresses whose wrong tokens are remembered; the longest silent is forgotten first.
-MOST_ADDRESSES: Final = 1000
+#: Seconds for which it is not asked again which sessions other processes ended.
+ENDED_KEPT: Final = 2.0
 #: Bytes.
 LONGEST_FORM: Final = 16_384
+#: Characters of an address that is gone to after signing in.
+LONGEST_PLACE: Final = 1_000
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 POLICY: Final = "; ".join(
@@ -65,18 +68,34 @@ class Visitor:
     csrf: str
 
 
+class Sessions(Protocol):
+    """Where sessions that were ended are kept, for all processes that show the page."""
+
+    def end_session(self, session: str, until: float) -> None:
+        """Keep it until a moment in seconds since 1970, when its cookie is too old anyway."""
+
+    def ended_sessions(self) -> frozenset[str]:
+        """All that were ended."""
+
+
 class Gate:
     """Lets people in, and keeps all others out.
 
-    `now` gives seconds. Without a token in the settings, the way in is a link (see `link`).
+    `now` gives seconds since 1970. Without a token in the settings, the way in is a link (see
+    `link`). `sessions`: where sign-outs are kept; None: only here, until the program ends.
     """
 
-    def __init__(self, page: PageSettings, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        page: PageSettings,
+        now: Callable[[], float] = time.time,
+        sessions: Sessions | None = None,
+    ) -> None:
         self._page = page
         self._now = now
         token = page.token.reveal() if page.token else ""
         self._token = _digest(token) if token else b""
-        # From the token, so that who is in stays in when the service starts anew.
+        # Made from the token, so that people stay signed in when the service is restarted.
         self._key = (
             hmac.digest(token.encode(), b"promptsheet page", "sha256")
             if token
@@ -88,7 +107,10 @@ class Gate:
         #: Of several pages on one machine, each has its own cookie: ports do not tell them apart.
         self.cookie = f"promptsheet_{hmac.digest(self._key, b'name', 'sha256').hex()[:8]}"
         self._links: dict[bytes, float] = {}
-        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
+        self._tries = Tries(now)
+        self._sessions = sessions
+        self._ended: set[str] = set()
+        self._ended_until = 0.0
 
     @property
     def takes_token(self) -> bool:
@@ -111,32 +133,33 @@ class Gate:
             return f"{self._page.public_url or address}"
         return f"{self.link(address)} (works once, and for {LINK_WAITS // 60} minutes)"
 
+    def knows(self, code: str) -> bool:
+        """Whether the code of a link is good; it stays so."""
+        given, now = _digest(code), self._now()
+        good = [hmac.compare_digest(one, given) and self._links[one] > now for one in self._links]
+        return any(good)
+
     def opens(self, code: str) -> bool:
         """Whether the code of a link is good; from now on it is not."""
-        given = _digest(code)
-        good = [one for one in self._links if hmac.compare_digest(one, given)]
-        return any(self._links.pop(one) > self._now() for one in good)
+        is_good = self.knows(code)
+        self._links.pop(_digest(code), None)
+        return is_good
 
     def is_token(self, text: str) -> bool:
         """Whether it is the page token."""
         return hmac.compare_digest(_digest(text.strip()), self._token or secrets.token_bytes(32))
 
-    def wait_of(self, request: Request) -> int:
-        """Seconds until this address may try again; 0 if it may now."""
-        tries = self._tries(_sender(request))
-        return 0 if len(tries) < TRIES else max(1, round(tries[0] + MINUTE - self._now()))
+    def begins_try(self, request: Request) -> bool:
+        """Count a try of a token or link before its body is read; whether it may be looked at."""
+        return self._tries.begin(_caller(request))
 
-    def note_wrong(self, request: Request) -> None:
-        """Remember that a wrong token or link came from this address."""
-        sender = _sender(request)
-        self._wrong[sender] = [*self._tries(sender)[-TRIES + 1 :], self._now()]
-        self._wrong.move_to_end(sender)
-        while len(self._wrong) > MOST_ADDRESSES:
-            self._wrong.popitem(last=False)
+    def was_right(self, request: Request) -> None:
+        """Take the try back: it was the right token, or a good link."""
+        self._tries.was_right(_caller(request))
 
-    def _tries(self, sender: str) -> list[float]:
-        since = self._now() - MINUTE
-        return [at for at in self._wrong.get(sender, ()) if at > since]
+    def guesses(self, request: Request) -> bool:
+        """Whether this caller made more wrong tries in the last minute than a person does."""
+        return self._tries.are_many(_caller(request))
 
     def let_in(self, request: Request, to: str = "/") -> Response:
         """Send a visitor on, with the cookie that says who was let in."""
@@ -152,7 +175,16 @@ class Gate:
         return answer
 
     def let_out(self, request: Request) -> Response:
-        """Send a visitor away without the cookie."""
+        """Send a visitor away, and end the session: the cookie opens nothing from now on.
+
+        May write to the store.
+        """
+        visitor: Visitor = request.state.visitor
+        ended = _named(visitor.session)
+        self._ended.add(ended)
+        if self._sessions:
+            with suppress(StoreError):  # it is ended in this process all the same
+                self._sessions.end_session(ended, self._now() + STAYS)
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(
             self.cookie, httponly=True, samesite="lax", secure=self._is_secure(request)
@@ -160,15 +192,28 @@ class Gate:
         return answer
 
     def visitor(self, cookies: Mapping[str, str]) -> Visitor | None:
-        """Who it is, if a cookie of ours says so and is not too old."""
+        """Who it is, if a cookie of ours says so, is not too old and its session was not ended."""
         try:
             session, since = self._cookies.loads(cookies.get(self.cookie, ""))
         except (BadSignature, ValueError, TypeError):
             return None
-        if not 0 <= self._now() - since <= STAYS:
+        if not 0 <= self._now() - since <= STAYS or _named(str(session)) in self._ended:
             return None
         csrf = hmac.new(self._key, f"csrf {session}".encode(), "sha256").hexdigest()
         return Visitor(str(session), csrf)
+
+    async def is_in(self, request: Request) -> bool:
+        """Whether a visitor asks, whose session no process has ended."""
+        await self._take_over_ended()
+        return self.visitor(request.cookies) is not None
+
+    async def _take_over_ended(self) -> None:
+        """Learn which sessions were ended by other processes, and before this one began."""
+        if self._sessions is None or time.monotonic() < self._ended_until:
+            return
+        self._ended_until = time.monotonic() + ENDED_KEPT
+        with suppress(StoreError):  # the page says so itself where it needs the store
+            self._ended |= await asyncio.to_thread(self._sessions.ended_sessions)
 
     # -- standing at the door --------------------------------------------------------------------
 
@@ -195,15 +240,17 @@ class Gate:
         """What is answered instead of what was asked for; None if it may be had."""
         if refusal := self._refusal(request):
             return refusal
-        visitor = self.visitor(request.cookies)
-        if visitor is None:
-            return RedirectResponse("/login", 303) if shows else _plain("Please sign in.", 401)
-        request.state.visitor = visitor
+        if not await self.is_in(request):
+            return _to_the_door(request) if shows else _plain("Please sign in.", 401)
+        request.state.visitor = visitor = self.visitor(request.cookies)
+        assert visitor is not None
         if request.method == "POST":
             request.state.form = form = await form_of(request)
             given = form.get("csrf", "").encode("utf-8", "surrogatepass")
             if not hmac.compare_digest(given, visitor.csrf.encode()):
-                return _plain("This form is out of date. Go back, load the page anew, repeat.", 403)
+                return _plain(
+                    "This form is out of date. Go back, reload the page and try again.", 403
+                )
         return None
 
     def _refusal(self, request: Request) -> Response | None:
@@ -230,7 +277,7 @@ class Gate:
         if origin is None:
             return site is not None
         places = (request.headers.get("host", ""), urlsplit(self._page.public_url).netloc)
-        return bool(origin) and urlsplit(origin).netloc in {one for one in places if one}
+        return bool(origin) and origin.partition("://")[2] in {one for one in places if one}
 
     def _is_secure(self, request: Request) -> bool:
         public = urlsplit(self._page.public_url)
@@ -244,16 +291,38 @@ def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _sender(request: Request) -> str:
-    """Whom a wrong token is held against: an address, of IPv6 the network that one person has."""
-    host = request.client.host if request.client else ""
+def _named(session: str) -> str:
+    """How an ended session is kept: not as it stands in the cookie."""
+    return hashlib.sha256(session.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _caller(request: Request) -> str:
+    return caller_of(request.client.host if request.client else "")
+
+
+def _to_the_door(request: Request) -> Response:
+    """The door, which leads back to what was asked for."""
+    asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    then = place_within(asked)
+    return RedirectResponse("/login" if then == "/" else f"/login?{urlencode({'then': then})}", 303)
+
+
+def place_within(text: str) -> str:
+    """An address of this page that may be gone to after signing in; `/` for anything else.
+
+    Only the wall and a row are such addresses, so that no link can lead a visitor elsewhere.
+    """
+    if len(text) > LONGEST_PLACE or not text.isprintable() or "\\" in text:
+        return "/"
     try:
-        address = ipaddress.ip_address(host)
+        parts = urlsplit(text)
     except ValueError:
-        return host
-    if address.version == 6:
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)
+        return "/"
+    is_page = parts.path == "/" or parts.path.startswith("/row/")
+    if parts.scheme or parts.netloc or not is_page:
+        return "/"
+    path, query = quote(parts.path), quote(parts.query, safe="=&%+")
+    return f"{path}?{query}" if query else path
 
 
 def _host(request: Request) -> str:
@@ -272,15 +341,15 @@ def _is_loopback(host: str) -> bool:
 
 
 async def form_of(request: Request) -> dict[str, str]:
-    """What a form brought; one that is longer than any of ours brings nothing."""
+    """What a form brought; nothing if it is longer than any of ours, or its sender has gone."""
     body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LONGEST_FORM:
-            return {}
     try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > LONGEST_FORM:
+                return {}
         return dict(parse_qsl(body.decode("ascii"), keep_blank_values=True, max_num_fields=20))
-    except ValueError:
+    except (ClientDisconnect, ValueError):
         return {}
 
 

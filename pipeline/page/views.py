@@ -3,44 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import (
-    FileResponse,
-    HTMLResponse,
-    RedirectResponse,
-    Response,
-    StreamingResponse,
-)
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from pipeline.core.errors import StoreError
-from pipeline.gallery import TEMPLATES, spoken
+from pipeline.gallery import spoken
 from pipeline.page import pictures
 from pipeline.page.cards import DISMISSED, NEEDING, Card
 from pipeline.page.deeds import SAID, place_of, wall_of
-from pipeline.page.gate import Gate, form_of
+from pipeline.page.gate import Gate
 from pipeline.page.pictures import Saved, SmallPictures
+from pipeline.page.rendering import html, moment, rendered, web
 from pipeline.page.wall import PAGE, Wall
-from pipeline.results import Shown
 from pipeline.store import HistoryLine
 
-FOLDER: Final = TEMPLATES / "page"
-STATIC: Final = {
-    "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "mark.svg": "image/svg+xml",
-}
 #: Rows that need a person are shown above the wall, up to so many.
 MOST_NEEDING: Final = 5
 #: Seconds between two looks for what has changed, from one sign of life to the next, and until a
@@ -107,7 +92,7 @@ class Views:
                 link=_linked(self._walls.index(wall) + 1, status, search),
             )
 
-        return await _html(made)
+        return await html(made)
 
     async def card(self, request: Request) -> Response:
         """One take of a row, large: a picture, and all that is known of it."""
@@ -137,57 +122,9 @@ class Views:
                 takes=takes,
             )
 
-        return await _html(made)
-
-    async def door(self, request: Request) -> Response:
-        """Where a stranger types the page token."""
-        if request.method != "POST":
-            return self._door("", 200)
-        # Asked before the token is looked at: who has to wait learns nothing.
-        if wait := self._gate.wait_of(request):
-            return self._door_is_shut(wait)
-        form = await form_of(request)
-        if self._gate.is_token(form.get("token", "")):
-            return self._gate.let_in(request)
-        self._gate.note_wrong(request)
-        return self._door("That is not the page token. Ask whoever runs Promptsheet for it.", 403)
-
-    async def enter(self, request: Request) -> Response:
-        """A link that works once."""
-        if self._gate.visitor(request.cookies):
-            # Whoever is in already needs no key: the link stays good for somebody else.
-            return RedirectResponse("/", 303)
-        if wait := self._gate.wait_of(request):
-            return self._door_is_shut(wait)
-        if self._gate.opens(request.path_params["code"]):
-            return self._gate.let_in(request)
-        self._gate.note_wrong(request)
-        return self._door("This link has been used, or is too old.", 403)
-
-    def _door_is_shut(self, wait: int) -> Response:
-        answer = self._door(f"Too many wrong tokens. Try again in {wait} s.", 429)
-        answer.headers["Retry-After"] = str(wait)
-        return answer
-
-    def _door(self, sentence: str, status: int) -> Response:
-        template = _environment().get_template("door.html.j2")
-        html = template.render(sentence=sentence, takes_token=self._gate.takes_token)
-        return HTMLResponse(html, status)
-
-    async def logout(self, request: Request) -> Response:
-        """Leave."""
-        return self._gate.let_out(request)
+        return await html(made)
 
     # -- files -----------------------------------------------------------------------------------
-
-    async def static(self, request: Request) -> Response:
-        """What the page looks like, and its script."""
-        name = request.path_params["name"]
-        if name not in STATIC:
-            raise HTTPException(404)
-        content, _ = _static(name)
-        kept = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(content, headers=kept, media_type=STATIC[name])
 
     async def picture(self, request: Request) -> Response:
         """A saved file as it is, or the part of it that is asked for: films are long."""
@@ -228,15 +165,18 @@ class Views:
         wall = wall_of(self._walls, request)
         headers = {"X-Accel-Buffering": "no"}
         return StreamingResponse(
-            self._changes(wall), headers=headers, media_type="text/event-stream"
+            self._changes(wall, request), headers=headers, media_type="text/event-stream"
         )
 
-    async def _changes(self, wall: Wall) -> AsyncIterator[str]:
-        """Each change as a line for the browser, and a sign of life when there is none."""
+    async def _changes(self, wall: Wall, request: Request) -> AsyncIterator[str]:
+        """Each change as a line for the browser, and a sign of life when there is none.
+
+        It ends when the visitor signs out.
+        """
         began = told_at = time.monotonic()
         told = -1
         yield "retry: 2000\n\n"
-        while (now := time.monotonic()) < began + LIFE:
+        while (now := time.monotonic()) < began + LIFE and await self._gate.is_in(request):
             try:
                 await asyncio.to_thread(wall.look)
             except StoreError:
@@ -257,26 +197,23 @@ class Views:
         settings = wall.campaign.settings
         here = urlsplit(settings.base_url).netloc
         usual = settings.base_url == settings.provider.base_url.rstrip("/")
-        return (
-            _environment()
-            .get_template(name)
-            .render(
-                sheet=self._walls.index(wall) + 1,
-                title=settings.source.name,
-                place=_web(getattr(settings.source, "place", "")),
-                api=settings.provider.title,
-                at="" if usual else here,
-                wall=wall,
-                totals=wall.totals,
-                standing=wall.standing,
-                others=[one.campaign.settings.source.name for one in self._walls],
-                csrf=request.state.visitor.csrf,
-                when=lambda at: _when(at, wall),
-                thumbs=lambda card: self._thumbs(wall, card),
-                NEEDING=NEEDING,
-                DISMISSED=DISMISSED,
-                **more,
-            )
+        return rendered(
+            name,
+            sheet=self._walls.index(wall) + 1,
+            title=settings.source.name,
+            place=web(getattr(settings.source, "place", "")),
+            api=settings.provider.title,
+            at="" if usual else here,
+            wall=wall,
+            totals=wall.totals,
+            standing=wall.standing,
+            others=[one.campaign.settings.source.name for one in self._walls],
+            csrf=request.state.visitor.csrf,
+            when=lambda at: moment(at, wall.timezone),
+            thumbs=lambda card: self._thumbs(wall, card),
+            NEEDING=NEEDING,
+            DISMISSED=DISMISSED,
+            **more,
         )
 
     def _thumbs(self, wall: Wall, card: Card) -> dict[str, Any]:
@@ -367,24 +304,6 @@ def _told(line: HistoryLine, runs: dict[int, str]) -> dict[str, object]:
     }
 
 
-def _when(at: datetime | None, wall: Wall) -> str:
-    """A moment as the people of the sheet say it."""
-    if at is None:
-        return ""
-    there = at.astimezone(wall.timezone)
-    return f"{there.day} {there.strftime('%b %Y, %H:%M:%S')}"
-
-
-def _web(url: str) -> str:
-    """The address if it leads to the web; `javascript:` would run in the page."""
-    return url if url.lower().startswith(("https://", "http://")) else ""
-
-
-def _asked_for(one: Shown) -> dict[str, str]:
-    beside = ("prompt", "endpoint", "parent")
-    return {name.replace("_", " "): text for name, text in one.inputs.items() if name not in beside}
-
-
 def _linked(sheet: int, status: str, search: str) -> Any:
     """Makes addresses of the wall: as it is picked now, but for what is named."""
 
@@ -409,36 +328,3 @@ def _kept(file: Saved) -> dict[str, str]:
         "Content-Disposition": f'{how}; filename="{name}"',
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
-
-
-async def _html(made: Any) -> Response:
-    try:
-        # A sheet may hold what no encoding has a sign for.
-        return HTMLResponse((await asyncio.to_thread(made)).encode("utf-8", "replace"))
-    except StoreError as error:
-        html = _environment().get_template("trouble.html.j2").render(sentence=str(error))
-        return HTMLResponse(html, 503)
-
-
-@cache
-def _static(name: str) -> tuple[bytes, str]:
-    content = (FOLDER / name).read_bytes()
-    if name == "page.css":
-        content = (TEMPLATES / "house.css").read_bytes() + content
-    return content, hashlib.sha256(content).hexdigest()[:12]
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["spoken"] = spoken
-    environment.filters["web"] = _web
-    environment.filters["asked"] = _asked_for
-    environment.globals["static"] = lambda name: f"/static/{name}?v={_static(name)[1]}"
-    return environment

@@ -14,6 +14,7 @@
     rescue      where that goes while the disk is full
     pace        how many requests may leave; `budget`: how many credits may be spent
     counting    numbers about many jobs at once
+    sessions    which sessions of the page were ended
 
 Each of them adds its questions to `Store`. Every method is one transaction (at most), may be called
 from any thread, and raises `StoreError` with a sentence for people.
@@ -39,6 +40,7 @@ from pipeline.store.recording import Recording
 from pipeline.store.resting import Rests
 from pipeline.store.rows import Rows
 from pipeline.store.sending import Intent, Limits, Refusal
+from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
 from pipeline.store.troubles import told
 from pipeline.store.turns import Turn
@@ -67,7 +69,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Sheets, Rows, Rests, Jobs, Paces, Budget, Calling, Recording, Counting):
+class Store(Sheets, Rows, Rests, Jobs, Paces, Budget, Calling, Recording, Counting, Sessions):
     """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
 
     `patience` is how many seconds it waits for other processes before it gives up. `now` must

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import html
 import re
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,11 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import event
+from starlette.requests import Request
 from starlette.routing import Route
 
 from pipeline import wiring
+from pipeline.callers import caller_of
 from pipeline.campaign import Campaign
 from pipeline.config import PageSettings, Secret, load
 from pipeline.core.columns import canonical
@@ -24,6 +29,7 @@ from pipeline.core.states import Failed, Lost, Succeeded, state_of
 from pipeline.page import gate as gates
 from pipeline.page import routes
 from pipeline.page.gate import Gate
+from pipeline.page.tries import EACH_SECOND, MOST_CALLERS, Tries
 from pipeline.page.wall import MANY, PAGE, Wall
 from pipeline.store import Fact, Intent, Limits, Store
 from tests.fakes.browser import hosted
@@ -68,8 +74,8 @@ class House:
     @contextmanager
     def visitor(self) -> Iterator[httpx.Client]:
         with self.stranger() as client:
-            assert client.get(self.gate.link("").removeprefix("http://")).status_code == 303
             client.headers["Origin"] = self.address
+            assert client.post(self.gate.link("").removeprefix("http://")).status_code == 303
             yield client
 
     def csrf(self, client: httpx.Client) -> str:
@@ -124,7 +130,8 @@ def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[House]:
         for url, name in zip(urls, names, strict=True):
             store.save_file(jobs[0], 1, url, name)
         clock = Clock()
-        house = House(folder, Campaign(settings, store, key), Gate(page, clock), clock=clock)
+        gate = Gate(page, clock, sessions=store)
+        house = House(folder, Campaign(settings, store, key), gate, clock=clock)
         with hosted([house.campaign], house.gate) as house.address:
             yield house
 
@@ -156,10 +163,11 @@ def paths(house: House) -> list[tuple[str, str]]:
 
 def test_who_is_in_already_does_not_use_up_a_link(house: House) -> None:
     link = house.gate.link("").removeprefix("http://")
+    origin = {"Origin": house.address}
     with house.visitor() as client:
         told = [client.get(link).headers["location"] for _ in range(2)]
-    with house.stranger() as first, house.stranger() as second:
-        let_in, kept_out = first.get(link), second.get(link)
+    with house.stranger(headers=origin) as first, house.stranger(headers=origin) as second:
+        let_in, kept_out = first.post(link), second.post(link)
 
     assert told == ["/", "/"]
     assert (let_in.status_code, kept_out.status_code) == (303, 403)
@@ -173,11 +181,12 @@ def test_without_the_cookie_nothing_is_shown_and_nothing_is_done(house: House) -
         ("GET", "/login"): 200,
         ("POST", "/login"): 403,
         ("GET", "/enter/x"): 403,
+        ("POST", "/enter/x"): 403,
         ("GET", "/static/page.css"): 200,
     }
     shown = {("GET", "/"): 303, ("GET", f"/row/1/{DONE}/1"): 303}
     assert told == {one: (doors | shown).get(one, 401) for one in told}
-    assert len(told) == 16
+    assert len(told) == 17
     assert state_of(house.store.jobs(house.campaign.key)[house.key(FAILED)]) is State.FAILED
     assert house.store.again(house.campaign.key) == {}
 
@@ -197,12 +206,18 @@ def test_every_answer_says_what_a_browser_must_not_do(house: House) -> None:
 
 def test_a_link_works_once_and_not_for_ever(house: House) -> None:
     first, late = house.gate.link(house.address), house.gate.link(house.address)
-    with house.stranger() as client, house.stranger() as other:
-        assert client.get(first).status_code == 303
+    origin = {"Origin": house.address}
+    with house.stranger(headers=origin) as client, house.stranger(headers=origin) as other:
+        # Previews and scanners look at a link before the person does.
+        assert [other.request(how, first).status_code for how in ("HEAD", "GET", "GET")] == [
+            200
+        ] * 3
+        assert other.get("/").status_code == 303
+        assert client.post(first).status_code == 303
         assert client.get("/").status_code == 200
-        assert other.get(first).status_code == 403
+        assert [other.post(first).status_code, other.get(first).status_code] == [403, 403]
         house.clock.at += gates.LINK_WAITS + 1
-        assert other.get(late).status_code == 403
+        assert other.post(late).status_code == 403
         assert other.get("/").status_code == 303
 
 
@@ -221,31 +236,75 @@ def test_the_token_opens_and_is_found_nowhere_afterwards(
         assert TOKEN not in text
 
 
-def test_who_guesses_has_to_wait_and_others_do_not(with_token: House) -> None:
+def test_who_guesses_is_warned_and_the_right_token_gets_in_all_the_same(with_token: House) -> None:
     form = {"token": "a guess"}
     with with_token.stranger(headers={"Origin": with_token.address}) as client:
         told = [client.post("/login", data=form).status_code for _ in range(7)]
-        right = client.post("/login", data={"token": TOKEN})
-
         assert told == [403] * 5 + [429] * 2
-        assert right.status_code == 429
-        assert 1 <= int(right.headers["retry-after"]) <= 60
-        with_token.clock.at += 61
         assert client.post("/login", data={"token": TOKEN}).status_code == 303
+        # Of a flood, no more are looked at than a token stands; a second later it is over.
+        told = [client.post("/login", data=form).status_code for _ in range(20)]
+        flooded = client.post("/login", data={"token": TOKEN})
+        assert (told, flooded.status_code) == ([429] * 20, 429)
+        assert flooded.headers["retry-after"] == "1"
+        with_token.clock.at += 1
+        assert client.post("/login", data={"token": TOKEN}).status_code == 303
+
+
+def test_sign_in_and_metrics_share_one_count(with_token: House) -> None:
+    gate, address = with_token.gate, ("192.0.2.7", 1)
+    asked = Request({"type": "http", "client": address, "headers": []})
+    with with_token.stranger(headers={"Origin": with_token.address}) as client:
+        for number in range(EACH_SECOND):
+            wrong = {"Authorization": f"Bearer guess {number}"}
+            if number % 2:
+                assert client.get("/metrics", headers=wrong).status_code == 401
+            else:
+                assert client.post("/login", data={"token": "a guess"}).status_code in (403, 429)
+        right = {"Authorization": f"Bearer {TOKEN}"}
+        assert client.get("/metrics", headers=right).status_code == 429
+        assert client.post("/login", data={"token": TOKEN}).status_code == 429
+        with_token.clock.at += 1
+        assert client.get("/metrics", headers=right).status_code == 200
+        assert client.get("/metrics").status_code == 401
+    assert gate.begins_try(asked)
+
+
+def test_tries_are_counted_before_their_bodies_are_there(with_token: House) -> None:
+    host, port = with_token.address.removeprefix("http://").split(":")
+    head = (
+        f"POST /login HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: {with_token.address}\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 7\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        wires = [
+            stack.enter_context(socket.create_connection((host, int(port)), timeout=10))
+            for _ in range(2 * EACH_SECOND)
+        ]
+        for wire in wires:
+            wire.sendall(head.encode())
+        # Those that are too many are answered though nobody has sent a body.
+        answers = [wire.recv(12)[9:12] for wire in wires[EACH_SECOND:]]
+        for wire in wires[:EACH_SECOND]:
+            wire.sendall(b"token=x")
+        looked_at = [wire.recv(12)[9:12] for wire in wires[:EACH_SECOND]]
+    assert sorted(set(answers)) == [b"429"]
+    assert set(looked_at) <= {b"403", b"429"}
 
 
 @pytest.mark.parametrize(
     ("trusted", "statuses"),
     [("127.0.0.1", [403] * 5 + [429, 403]), ("192.0.2.1", [403] * 5 + [429, 429])],
 )
-def test_who_guesses_behind_a_proxy_waits_alone_if_the_proxy_is_ours(
+def test_who_guesses_behind_a_proxy_is_counted_alone_if_the_proxy_is_ours(
     tmp_path: Path, trusted: str, statuses: list[int]
 ) -> None:
     ours = f'[webhook]\ntrusted_proxies = ["{trusted}"]\n'
     page = PageSettings(wanted=True, token=Secret(TOKEN))
     with opened(tmp_path, page, ours) as house, house.stranger() as client:
         client.headers["Origin"] = house.address
-        senders = ["203.0.113.1"] * 6 + ["203.0.113.2"]
+        # One network may be written in several ways; it is still one.
+        senders = [*["203.0.113.1", "::ffff:203.0.113.1"] * 3, "203.0.113.2"]
         told = [
             client.post("/login", data={"token": "a guess"}, headers={"X-Forwarded-For": one})
             for one in senders
@@ -255,18 +314,103 @@ def test_who_guesses_behind_a_proxy_waits_alone_if_the_proxy_is_ours(
 
 
 def test_a_crowd_of_guessers_takes_no_more_room_than_a_thousand() -> None:
-    from starlette.requests import Request
-
-    gate = Gate(PageSettings(token=Secret(TOKEN)))
+    tries = Tries(Clock())
     for number in range(5000):
-        client = f"10.0.{number // 250}.{number % 250}", 1
-        gate.note_wrong(Request({"type": "http", "client": client, "headers": []}))
-    for number in range(100):
-        client = f"2001:db8::{number:x}", 1
-        gate.note_wrong(Request({"type": "http", "client": client, "headers": []}))
+        tries.begin(caller_of(f"10.0.{number // 250}.{number % 250}"))
+    for number in range(EACH_SECOND):
+        assert tries.begin(caller_of(f"2001:db8::{number:x}"))
 
-    assert len(gate._wrong) == gates.MOST_ADDRESSES
-    assert gate.wait_of(Request({"type": "http", "client": ("2001:db8::ffff", 1), "headers": []}))
+    assert len(tries) == MOST_CALLERS
+    assert not tries.begin(caller_of("2001:db8::ffff"))
+
+
+@pytest.mark.parametrize(
+    ("host", "caller"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("::ffff:c000:201", "192.0.2.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("\x1b[2J\nforged line", "unknown"),
+        ("", "unknown"),
+    ],
+)
+def test_one_caller_has_one_name_and_no_text_from_outside(host: str, caller: str) -> None:
+    assert caller_of(host) == caller
+
+
+def test_signing_in_returns_to_what_was_asked_for_and_leads_nowhere_else(
+    with_token: House,
+) -> None:
+    place = f"/row/1/{DONE}/1?picture=2"
+    with with_token.stranger(headers={"Origin": with_token.address}) as client:
+        door = client.get(place).headers["location"]
+        hidden = re.search(r'name="then" value="([^"]*)"', client.get(door).text)
+        assert hidden
+        form = {"token": TOKEN, "then": html.unescape(hidden[1])}
+        assert client.post("/login", data=form).headers["location"] == place
+        assert client.get(place).status_code == 200
+
+        for elsewhere in (
+            *("https://evil.example/", "//evil.example/row/", "/\\evil.example", "javascript:x"),
+            *("/row/\r\nSet-Cookie: a=b", "/logout", "row/1", "http:/row/1", "/" + "x" * 2000),
+        ):
+            answer = client.post("/login", data={"token": TOKEN, "then": elsewhere})
+            assert (elsewhere, answer.headers["location"]) == (elsewhere, "/")
+
+
+def test_a_cookie_opens_nothing_after_its_owner_has_signed_out(with_token: House) -> None:
+    page = PageSettings(wanted=True, token=Secret(TOKEN))
+    with with_token.stranger(headers={"Origin": with_token.address}) as client:
+        client.post("/login", data={"token": TOKEN})
+        stolen = dict(client.cookies)
+        csrf = with_token.csrf(client)
+        assert client.post("/logout", data={"csrf": csrf}).status_code == 303
+    with with_token.stranger(cookies=stolen) as thief:
+        assert thief.get("/").headers["location"] == "/login"
+        assert thief.get("/live/1").status_code == 401
+    # Nor does it after a restart, which keeps everybody else signed in.
+    restarted = Gate(page, with_token.clock, sessions=with_token.store)
+    asked = Request({"type": "http", "headers": [(b"cookie", _cookie(stolen))]})
+    assert restarted.visitor(stolen)
+    assert not asyncio.run(restarted.is_in(asked))
+
+
+def _cookie(cookies: dict[str, str]) -> bytes:
+    return "; ".join(f"{name}={value}" for name, value in cookies.items()).encode()
+
+
+def test_the_page_takes_no_calls_of_the_api(with_token: House) -> None:
+    with with_token.stranger() as client:
+        for path in ("/hooks/x", "/hooks/"):
+            assert client.post(path, json={}).status_code == 404
+
+
+def test_numbers_in_addresses_that_are_too_long_are_no_trouble(
+    with_token: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    long = "9" * 5000
+    with with_token.stranger(headers={"Origin": with_token.address}) as client:
+        paths = (f"/row/{long}/x/1", f"/live/{long}", f"/row/1/x/{long}", f"/picture/1/x/1/{long}")
+        assert {client.get(path).status_code for path in paths} == {404}
+    with with_token.visitor() as client:
+        assert {client.get(path).status_code for path in paths} == {404}
+        assert client.get(f"/row/1/{DONE}/999999999").status_code == 404
+    assert [one for one in caplog.records if one.levelname in ("WARNING", "ERROR")] == []
+
+
+def test_who_leaves_in_the_middle_of_a_form_leaves_no_trace_in_the_log(
+    with_token: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    host, port = with_token.address.removeprefix("http://").split(":")
+    head = f"POST /login HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nContent-Length: 9\r\n"
+    for _ in range(5):
+        with socket.create_connection((host, int(port)), timeout=10) as wire:
+            wire.sendall(f"{head}\r\ntok".encode())
+    with with_token.stranger() as client:
+        assert client.get("/login").status_code == 200
+    assert [one for one in caplog.records if one.levelname in ("WARNING", "ERROR")] == []
 
 
 def test_a_cookie_that_was_touched_or_is_too_old_is_none(house: House) -> None:
@@ -339,7 +483,8 @@ def test_behind_a_tunnel_its_name_is_answered_and_the_cookie_is_for_https_only(
         link = house.gate.link(house.address)
         assert link.startswith("https://pictures.example.com/enter/")
         path = link.removeprefix("https://pictures.example.com")
-        answer = client.get(path, headers={"Host": "pictures.example.com"})
+        named = {"Host": "pictures.example.com", "Origin": "https://pictures.example.com"}
+        answer = client.post(path, headers=named)
 
         assert answer.status_code == 303
         assert "Secure" in answer.headers["set-cookie"]

@@ -18,7 +18,7 @@ from pipeline import wiring
 from pipeline.campaign import Campaign
 from pipeline.config import load
 from pipeline.store import Store
-from pipeline.web import app
+from pipeline.web import receiver as app
 from tests.fakes.called_back import SECRET, final, progress, proof, served, to_bytes
 from tests.fakes.program import ROOT, Program, Studio, call
 

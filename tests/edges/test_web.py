@@ -21,7 +21,7 @@ from pipeline.core.model import Attempt, State
 from pipeline.core.states import Accepted, Failed, Lost, Postponed
 from pipeline.core.webhook import PATH, Proofs, Webhook
 from pipeline.store import Fact, Intent, Store
-from pipeline.web import app
+from pipeline.web import receiver as app
 from tests.fakes.called_back import (
     FOUR,
     LIMITS,
@@ -289,6 +289,18 @@ def _head(token: str, *lines: str) -> bytes:
     return f"POST {PATH}{token} HTTP/1.1\r\nhost: x\r\n{header}{said}\r\n".encode()
 
 
+def test_a_wrong_secret_is_refused_before_the_body_is_there(receiver: Receiver) -> None:
+    (key,) = receiver.begin()
+    head = (
+        f"POST {PATH}{token_of(key)} HTTP/1.1\r\nhost: x\r\nx-webhook-secret: wrong\r\n"
+        "connection: close\r\ncontent-length: 900000\r\n\r\n"
+    )
+
+    answer = _exchange(receiver, head.encode())
+    assert answer.startswith(b"HTTP/1.1 404 ")
+    assert receiver.refused == {"proof": 1}
+
+
 def test_a_body_that_says_it_is_too_long_is_not_waited_for(receiver: Receiver) -> None:
     (key,) = receiver.begin()
 
@@ -337,8 +349,9 @@ def test_who_leaves_before_all_is_said_moves_nothing(receiver: Receiver) -> None
 
 
 def test_logs_and_answers_show_no_token_no_secret_and_no_body(
-    receiver: Receiver, caplog: pytest.LogCaptureFixture
+    receiver: Receiver, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pipeline.callers.MINUTE", 0)
     (key,) = receiver.begin()
     token = token_of(key)
     caplog.set_level("DEBUG", "promptsheet")
@@ -359,8 +372,13 @@ def test_logs_and_answers_show_no_token_no_secret_and_no_body(
     ("trusted", "who"), [('["127.0.0.0/8"]', "203.0.113.9"), ('["192.0.2.1"]', "127.0.0.1")]
 )
 def test_only_our_own_proxies_are_believed_about_who_calls(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, trusted: str, who: str
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    trusted: str,
+    who: str,
 ) -> None:
+    monkeypatch.setattr("pipeline.callers.MINUTE", 0)
     caplog.set_level("INFO", "promptsheet")
     with (
         desk_in(tmp_path, more=f"trusted_proxies = {trusted}") as desk,
@@ -368,7 +386,30 @@ def test_only_our_own_proxies_are_believed_about_who_calls(
     ):
         httpx.post(f"{url}{PATH}unknown", headers={"x-forwarded-for": "203.0.113.9"})
 
-    assert f"a call from {who} was refused" in caplog.text
+    assert f"a call was refused (proof); the caller was {who}" in caplog.text
+
+
+def test_strangers_add_one_line_a_minute_to_the_log_and_none_of_their_own_text(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("DEBUG", "promptsheet")
+    with (
+        desk_in(tmp_path, more='trusted_proxies = ["127.0.0.0/8"]') as desk,
+        served(app([desk.campaign])) as url,
+        httpx.Client(base_url=url) as client,
+    ):
+        monkeypatch.setattr("pipeline.callers.MINUTE", 0)
+        client.post(f"{PATH}first", headers={"x-forwarded-for": "forged text"})
+        monkeypatch.setattr("pipeline.callers.MINUTE", 60)
+        for number in range(20):
+            client.post(f"{PATH}{number}", headers={"x-forwarded-for": f"forged {number}"})
+        assert len(caplog.messages) == 1
+        monkeypatch.setattr("pipeline.callers.MINUTE", 0)
+        client.post(f"{PATH}last")
+
+    first, last = caplog.messages
+    assert first == "a call was refused (proof); the caller was unknown"
+    assert last.endswith("(and 20 more since the last such line)")
 
 
 # -- the store's troubles --------------------------------------------------------------------------
@@ -399,8 +440,9 @@ def test_a_store_that_is_away_is_said_and_the_retry_is_recorded(
 
 
 def test_health_tells_the_end_of_the_last_pass_and_nothing_of_the_sheet(
-    receiver: Receiver,
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("pipeline.web.HEALTH_KEPT", 0)
     receiver.begin()
     before = receiver.client.get("/healthz").json()
     lease = receiver.store.take_lease(SHEET, "host:1", 10)

@@ -20,6 +20,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline import web
 from pipeline.campaign import Campaign
+from pipeline.metrics import Metrics
 from pipeline.page import routes
 from pipeline.page.gate import Gate
 from pipeline.serving import hosting
@@ -53,7 +54,7 @@ def hosted(campaigns: Sequence[Campaign], gate: Gate) -> Iterator[str]:
     ended = asyncio.Event()
 
     async def serve() -> None:
-        app = web.app(campaigns, page=routes(campaigns, gate))
+        app = web.page(campaigns, [*routes(campaigns, gate), Metrics(campaigns).route(gate)])
         async with hosting(app, "127.0.0.1:0") as address:
             told.append(address)
             ready.set()
@@ -133,6 +134,8 @@ def looking(opened: Browser, address: str, link: str = "", **how: Any) -> Iterat
         look = Look(context.new_page(), urlsplit(address).netloc, scripts)
         look.watch()
         look.page.goto(link or address)
+        if "/enter/" in look.page.url:
+            look.page.get_by_role("button", name="Open the page").click()
         yield look
         look.assert_well()
     finally:

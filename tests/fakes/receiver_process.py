@@ -23,7 +23,7 @@ from starlette.routing import Route
 from pipeline import config, loop
 from pipeline.campaign import Campaign
 from pipeline.store import Store
-from pipeline.web import app
+from pipeline.web import receiver as app
 from tests.fakes.called_back import ENVIRONMENT, SHEET
 from tests.fakes.nursery import ROOT
 
@@ -56,7 +56,8 @@ async def _serve(folder: Path) -> None:
     settings = config.load(folder / "pipeline.toml", need_key=True)
     with Store(settings.store_url) as store:
         campaigns = [Campaign(settings, store, SHEET)]
-        served = app(campaigns, page=[Route("/bare", bare, methods=["POST"])])
+        served = app(campaigns)
+        served.router.routes.append(Route("/bare", bare, methods=["POST"]))
         made = uvicorn.Config(
             *(served, "127.0.0.1", 0),
             log_level="warning",

@@ -1,0 +1,67 @@
+"""Who a stranger is, as far as limits are concerned, and how much of the log strangers may fill.
+
+An address is only ever used as a key or shown in a log line, so it is checked here once: whatever
+is not an IP address becomes a fixed word. Owns the log filter's counts, and nothing else.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from typing import Final
+
+#: What stands for an address that is none.
+UNKNOWN: Final = "unknown"
+#: Seconds in which one message of a limited logger appears once.
+MINUTE: Final = 60.0
+
+
+def caller_of(host: str) -> str:
+    """The key under which tries and connections of `host` are counted.
+
+    An IPv4 address, also where it is written as IPv6 (`::ffff:192.0.2.1`); of an IPv6 address its
+    /64 network, which is what one customer has (RFC 6177); "unknown" for any other text.
+    """
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return UNKNOWN
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is None:
+            return str(ipaddress.ip_network((address, 64), strict=False))
+        address = address.ipv4_mapped
+    return str(address)
+
+
+class OncePerMinute(logging.Filter):
+    """Lets each message of a logger through once a minute; the next says how many were left out.
+
+    Messages are told apart by their text before arguments are put in, so that arguments from
+    outside cannot make every line a new one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: Message -> when it last appeared, and how often it was left out since.
+        self._seen: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be shown."""
+        now, message = time.monotonic(), str(record.msg)
+        shown_at, left_out = self._seen.get(message, (now - MINUTE, 0))
+        if now - shown_at < MINUTE:
+            self._seen[message] = shown_at, left_out + 1
+            return False
+        self._seen[message] = now, 0
+        if left_out:
+            record.msg = f"{message.rstrip()} (and {left_out:,} more since the last such line)"
+        return True
+
+
+def limited_logger(name: str) -> logging.Logger:
+    """The logger `promptsheet.NAME`, whose messages appear once a minute each."""
+    logger = logging.getLogger(f"promptsheet.{name}")
+    if not any(isinstance(one, OncePerMinute) for one in logger.filters):
+        logger.addFilter(OncePerMinute())
+    return logger

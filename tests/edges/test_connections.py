@@ -1,0 +1,191 @@
+"""Connections that ask for nothing are closed in time, and never keep anybody else out."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipeline.connections import Connections, Room, room_for
+from pipeline.serving import hosting
+from tests.fakes.hasty import hasty
+from tests.fakes.program import until
+
+SMALL = Room(most=20, each=12, backlog=64)
+
+
+async def answer(request: Request) -> Response:
+    """The length of the body."""
+    return PlainTextResponse(str(len(await request.body())))
+
+
+async def refuse(request: Request) -> Response:
+    """An answer before the body is read."""
+    return PlainTextResponse("no", 404)
+
+
+async def much(request: Request) -> Response:
+    """More than any buffer on the way holds."""
+    return PlainTextResponse("x" * 30_000_000)
+
+
+@contextmanager
+def served(room: Room, listen: str = "127.0.0.1:0") -> Iterator[tuple[str, int, Connections]]:
+    """An app behind these limits, in a thread: host, port, connections."""
+    routes = [
+        Route("/", answer, methods=["GET", "POST"]),
+        Route("/no", refuse, methods=["POST"]),
+        Route("/much", much),
+    ]
+    loop, ended, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+    connections, told = Connections(room), list[str]()
+
+    async def serve() -> None:
+        async with hosting(Starlette(routes=routes), listen, connections) as address:
+            told.append(address)
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    with hasty():
+        thread.start()
+        assert ready.wait(20)
+        host, _, port = told[0].removeprefix("http://").rpartition(":")
+        try:
+            yield host, int(port), connections
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+            thread.join(30)
+            loop.close()
+
+
+def strangers(
+    stack: ExitStack, where: tuple[str, int], number: int, says: bytes
+) -> list[socket.socket]:
+    """So many connections that say this and nothing more."""
+    wires = []
+    for _ in range(number):
+        wire = stack.enter_context(socket.create_connection(where, timeout=10))
+        wire.sendall(says)
+        wires.append(wire)
+    return wires
+
+
+def is_closed(wire: socket.socket) -> bool:
+    """Whether the other side closed it."""
+    wire.setblocking(False)
+    try:
+        return wire.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+HALVES = {
+    "nothing": b"",
+    "half a head": b"GET / HTTP/1.1\r\nHost: x\r\nX-",
+    "half a body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
+    "half an unread body": b"POST /no HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc",
+    "half of a second request": b"GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HT",
+}
+
+
+@pytest.mark.parametrize("says", HALVES.values(), ids=HALVES)
+def test_what_does_not_come_whole_in_time_is_closed(
+    says: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.connections.REQUEST_WITHIN", 0.2)
+    monkeypatch.setattr("pipeline.connections.LOOK_EVERY", 0.02)
+    with served(Room()) as (host, port, connections), ExitStack() as stack:
+        strangers(stack, (host, port), 3, says)
+        until(lambda: len(connections) == 0, "all of them are closed", within=10)
+
+
+def test_a_trickle_does_not_keep_a_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.connections.REQUEST_WITHIN", 0.3)
+    monkeypatch.setattr("pipeline.connections.LOOK_EVERY", 0.02)
+    with served(Room()) as (host, port, _), ExitStack() as stack:
+        (wire,) = strangers(stack, (host, port), 1, HALVES["half an unread body"])
+
+        def trickles() -> bool:
+            try:
+                wire.sendall(b"x")
+            except OSError:
+                return True
+            return False
+
+        until(trickles, "it is closed though a byte comes every moment", within=10)
+
+
+def test_an_answer_that_is_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.connections.READ_WITHIN", 0.2)
+    monkeypatch.setattr("pipeline.connections.LOOK_EVERY", 0.02)
+    with served(Room()) as (host, port, connections), ExitStack() as stack:
+        asking = b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n"
+        strangers(stack, (host, port), 2, asking)
+        until(lambda: len(connections) == 2, "they are open")
+        until(lambda: len(connections) == 0, "they are closed", within=10)
+
+
+@pytest.mark.parametrize("says", HALVES.values(), ids=HALVES)
+def test_a_request_is_answered_however_many_connections_ask_for_nothing(says: bytes) -> None:
+    with served(SMALL) as (host, port, connections), ExitStack() as stack:
+        for _ in range(3):
+            strangers(stack, (host, port), 20, says)
+            with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False) as client:
+                assert client.post("/", content=b"x" * 1000).text == "1000"
+            assert len(connections) <= SMALL.each
+
+
+def test_one_address_takes_no_more_than_its_share_and_closes_only_its_own() -> None:
+    with served(SMALL, "0.0.0.0:0") as (_, port, connections), ExitStack() as stack:
+        others = strangers(stack, ("127.0.0.2", port), 5, b"")
+        until(lambda: len(connections) == 5, "the others are there")
+        wires = [
+            stack.enter_context(
+                socket.create_connection(("127.0.0.1", port), 10, source_address=("127.0.0.3", 0))
+            )
+            for _ in range(100)
+        ]
+        until(
+            lambda: sum(map(is_closed, wires)) == 100 - SMALL.each, "the oldest of them are closed"
+        )
+        assert len(connections) == 5 + SMALL.each
+        assert not any(map(is_closed, others))
+
+
+def test_a_head_that_is_too_long_and_words_that_are_no_request_are_refused_and_closed(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.callers.MINUTE", 60)
+    with served(Room()) as (host, port, connections), ExitStack() as stack:
+        for _ in range(5):
+            long, wild = (
+                strangers(stack, (host, port), 1, says)[0]
+                for says in (b"GET /" + b"x" * 40_000, b"\x1b[2J forged\r\n\r\n")
+            )
+            assert wild.recv(100).startswith(b"HTTP/1.1 400")
+            assert long.recv(100).startswith(b"HTTP/1.1 400")
+        until(lambda: len(connections) == 0, "all of them are closed")
+    warnings = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert len(warnings) <= 1
+    assert "forged" not in caplog.text
+
+
+@pytest.mark.parametrize("files", [64, 256, 1024, 4096, 8192, 1_000_000])
+def test_passes_keep_their_part_of_the_files_of_the_process(files: int) -> None:
+    room = room_for(files)
+
+    assert room.each <= room.most
+    # Those that are open, those that are accepted at once, and what a pass needs.
+    assert room.most + room.backlog + min(files // 2, 512) <= files
