@@ -35,6 +35,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     trust         whose certificates count
     scheduler     when the next pass is due
     loop          the event loop that everything async runs in
+    callers       one name for each stranger, and how much of the log strangers may fill
 
     glance        whether a pass could find anything new, before anything heavy is loaded
     known         what is known of a sheet: rows, jobs, and what lay at rest
@@ -53,6 +54,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     results, gallery, notebook      what came of it, for people to look at
     show, running, standing, checkup, connecting, starting, cli      the command line
     web           all that is served to others
+    connections   how many connections there may be, and how long each may take to ask
     hooks         where the API calls back, and who is refused
     page/         the pictures in a browser, for the people of the sheet
     metrics       numbers for Prometheus

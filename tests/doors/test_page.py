@@ -286,7 +286,7 @@ def test_a_campaign_without_rows_says_what_to_do(chromium: Browser, tmp_path: Pa
             expect(look.page.locator("#shown")).to_contain_text("No rows yet")
             look.assert_for_everybody()
             look.page.get_by_role("button", name="Sign out").click()
-            expect(look.page.locator("main")).to_contain_text("The way in is the link")
+            expect(look.page.locator("main")).to_contain_text("Open the link that was printed")
             look.assert_for_everybody()
 
 
