@@ -23,6 +23,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
       placing       which cells of a moving sheet were hit, and what to put back
       preview       the picture in a cell
       filenames     what a saved picture is called
+      attention     which rows need a person
       endpoint      requests for an API, and what its answers mean
       webhook       where an API calls back, and whether it really is the API
       notes         every sentence that people read in their sheet
@@ -36,6 +37,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     scheduler     when the next pass is due
     loop          the event loop that everything async runs in
     callers       one name for each stranger, and how much of the log strangers may fill
+    output        standard output and standard error, safe for any text and encoding
 
     glance        whether a pass could find anything new, before anything heavy is loaded
     known         what is known of a sheet: rows, jobs, and what lay at rest
@@ -46,13 +48,15 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     following     asking after tasks
     saving        saving the pictures of those that succeeded
     intake        what the API calls us with, many calls in one commit
+    reporting     rows as a run, `status` and JSON report them
     runner        one pass, from the first look to the last
     adopting      taking over a sheet without paying
     campaign      a configured sheet with its open store
     wiring        Settings -> running parts; the only place that names concrete classes
 
     results, gallery, notebook      what came of it, for people to look at
-    show, running, standing, checkup, connecting, starting, cli      the command line
+    screen, show, running, standing, checkup, connecting, starting   the command line
+    options, cli                    its flags and its commands
     web           all that is served to others
     connections   how many connections there may be, and how long each may take to ask
     hooks         where the API calls back, and who is refused

@@ -205,6 +205,10 @@ class Book:
             or (saves_files and self.known.unsaved())
         )
 
+    def cell(self, place: int, name: str) -> str:
+        """The text of a named cell of the last reading."""
+        return self._columns.cell(self._grid[place], name)
+
     def name_of(self, key: JobKey) -> str:
         """What the person calls the row, if it has a name in this reading."""
         place = self.parting.resting.get(key.row_id)

@@ -7,72 +7,118 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pipeline import output
+from pipeline.core.errors import ConfigError, PromptsheetError, unforeseen
+from pipeline.options import (
+    USUAL,
+    AcceptColumns,
+    AsJson,
+    Command,
+    Config,
+    ConfigAndRows,
+    Configs,
+    Limit,
+    Plan,
+    Quiet,
+    Row,
+    RowWithHistory,
+    Strict,
+    Verbose,
+    Wait,
+)
+
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
-    from rich.console import Console
-
     from pipeline.config import Settings
+    from pipeline.screen import Screen
+
+log = logging.getLogger("promptsheet")
 
 app = typer.Typer(
     name="promptsheet",
     help="Fill a sheet, get the pictures back in the same rows.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Configs = Annotated[
-    list[Path],
-    typer.Argument(metavar="CONFIG", help="Configuration files.", show_default=False),
-]
-Config = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="A configuration file.", show_default=False)
-]
+command = partial(app.command, cls=Command)
 
 
 def main() -> NoReturn:
     """The command `promptsheet`: runs it, and ends the process with its exit code."""
-    from pipeline.core.errors import PromptsheetError
-
+    output.prepare()
     # What is loaded stays until the end. To look through all of it for circles now and then takes
     # a tenth of a run, and once more at the exit a fifth of a second.
     gc.set_threshold(250_000, 20, 20)
     atexit.register(gc.freeze)
-    logging.basicConfig(level=logging.ERROR, format="%(name)s: %(message)s")
-    logging.getLogger("promptsheet").setLevel(logging.ERROR)
-    code = 0
+    _log(logging.ERROR)
+    code = _code_of(app)
+    try:
+        output.finish()
+    except OSError as e:
+        output.complain(_unwritten(e))
+        code = max(code, 3)
+    sys.exit(code)
+
+
+def _unwritten(error: OSError) -> str:
+    what = f"{error.filename}" if error.filename else "The output"
+    return f"{what} cannot be used: {error.strerror or error}."
+
+
+def _code_of(program: Callable[..., int | None]) -> int:
+    """Run the command line, say what went wrong, and return the exit code."""
     try:
         # Not standalone, so that our own errors end with their own codes.
-        code = app(prog_name="promptsheet", standalone_mode=False) or 0
+        return program(prog_name="promptsheet", standalone_mode=False) or 0
     except PromptsheetError as e:
         _complain(str(e))
-        sys.exit(e.exit_code)
+        return e.exit_code
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        return 130
+    except OSError as e:
+        log.info("The traceback:", exc_info=e)
+        _complain(_unwritten(e))
+        return 3
     except Exception as e:
         # click's own usage errors know how to show themselves and are ours to end with 2.
         if not hasattr(e, "show"):
-            raise
-        e.show()
-        sys.exit(2)
-    sys.exit(code)
+            log.info("The traceback:", exc_info=e)
+            _complain(f"{unforeseen(e)} Run it again with -v to see where it happened.")
+            return 3
+        shown = io.StringIO()
+        e.show(shown)
+        output.complain(shown.getvalue())
+        return 2
+
+
+def _log(level: int) -> None:
+    """Write log lines of this level and above to standard error; with times, if it is a low one."""
+    times = "%(asctime)s " if level < logging.ERROR else "%(name)s: "
+    handler = logging.StreamHandler()
+    handler.setFormatter(output.OneLine(f"{times}%(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
+    for name in ("promptsheet", "pipeline"):
+        logging.getLogger(name).setLevel(level)
 
 
 def _version(asked: bool) -> None:
     if asked:
         from pipeline import __version__
 
-        sys.stdout.write(f"promptsheet {__version__}\n")
+        output.write(f"promptsheet {__version__}")
         raise typer.Exit
 
 
@@ -88,39 +134,30 @@ def options(
     """What may stand before the command."""
 
 
-@app.command()
+@command()
 def run(
-    configs: Configs,
-    wait: Annotated[bool, typer.Option("--wait", help="Stay until all is there.")] = False,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Only say what would happen and cost.")
-    ] = False,
-    limit: Annotated[
-        int | None, typer.Option(min=0, help="Send at most so many rows in this start.")
-    ] = None,
-    row: Annotated[
-        str, typer.Option(metavar="R", help="Send this row only: row_id, name or line number.")
-    ] = "",
-    accept_columns: Annotated[
-        bool, typer.Option("--accept-columns", help="Believe a sheet that lost columns or rows.")
-    ] = False,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="End with 1 as long as any row needs a person.")
-    ] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Say what came of it as JSON, a line a sheet.")
-    ] = False,
+    configs: Configs = None,
+    wait: Wait = False,
+    plan: Plan = False,
+    limit: Limit = None,
+    row: Row = "",
+    accept_columns: AcceptColumns = False,
+    strict: Strict = False,
+    as_json: AsJson = False,
+    verbose: Verbose = False,
+    quiet: Quiet = False,
 ) -> None:
-    """Send the new rows, gather what is done, write it back."""
+    """Send new rows, collect results and write them into the sheet."""
+    _speak(verbose, quiet)
+    paths = _named(configs)
     if plan:
-        raise typer.Exit(
-            _gravest(configs, lambda one: _show_plan(one, as_json, strict, row, limit))
-        )
+        raise typer.Exit(_worst(paths, lambda one: _show_plan(one, as_json, strict, row, limit)))
     from pipeline import glance
 
     # Under cron, a warning would be mailed with every run.
-    settings = _loaded(configs, need_key=True, warn=sys.stderr.isatty())
-    if not (sys.stdout.isatty() or as_json or row or strict or accept_columns):
+    settings = _loaded(paths, need_key=True, warn=sys.stderr.isatty())
+    attended = sys.stdout.isatty() and not quiet
+    if not (attended or verbose or as_json or row or strict or accept_columns):
         # Nobody is looking: a sheet that is as the last pass left it costs no more than a glance.
         settings = [one for one in settings if not glance.was_a_pass(one)]
         if not settings:
@@ -138,94 +175,120 @@ def run(
             accept_columns=accept_columns,
             strict=strict,
             as_json=as_json,
+            quiet=quiet,
+            bars=attended and not verbose,
         )
     )
 
 
-@app.command()
-def watch(configs: Configs) -> None:
-    """Run on schedule, with webhook receiver and page, until it is stopped."""
-    settings = _loaded(configs, need_key=True)
+@command()
+def watch(configs: Configs = None, verbose: Verbose = False, quiet: Quiet = False) -> None:
+    """Run on schedule, with webhooks and page, until stopped."""
+    _speak(verbose, quiet)
+    settings = _loaded(_named(configs), need_key=True)
     _needs_serve()
     from pipeline import watching
 
-    raise typer.Exit(watching.watch(settings, _console()))
+    raise typer.Exit(watching.watch(settings, _console(), quiet=quiet))
 
 
-@app.command()
-def serve(configs: Configs) -> None:
-    """Webhook receiver and page alone, until it is stopped."""
-    settings = _loaded(configs)
+@command()
+def serve(configs: Configs = None, verbose: Verbose = False, quiet: Quiet = False) -> None:
+    """Webhooks and page without runs, until stopped."""
+    _speak(verbose, quiet)
+    settings = _loaded(_named(configs))
     _needs_serve()
     from pipeline import serving
 
     raise typer.Exit(serving.serve(settings, _console()))
 
 
-@app.command()
+@command()
 def status(
-    configs: Configs,
-    row: Annotated[
-        str, typer.Option(metavar="R", help="One row, with its history: row_id, name, line.")
-    ] = "",
+    configs: Configs = None,
+    row: RowWithHistory = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Where things stand. Ends with 1 as long as any row needs a person."""
+    """Show how each sheet stands. Ends with 1 while any row needs your attention."""
     from pipeline import standing
 
-    raise typer.Exit(_gravest(configs, lambda one: standing.tell(one, _console(), row)))
+    tell = standing.tell_json if as_json else standing.tell
+    raise typer.Exit(_worst(_named(configs), lambda one: tell(one, _console(), row)))
 
 
-@app.command()
+@command()
 def retry(
-    config: Config,
-    rows: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="ROW", help="Rows: row_id, name or line number; else all."),
-    ] = None,
+    words: ConfigAndRows = None,
     unknown: Annotated[
-        bool, typer.Option("--unknown", help="Also rows that may have been paid already.")
+        bool, typer.Option("--unknown", help="Include rows that may have been paid already.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Let failed rows be sent once more, as they are now."""
+    """Send failed rows again, with the words that they have now."""
     from pipeline import standing
 
-    def once_more(settings: Settings) -> int:
-        return standing.retry(settings, _console(), rows or [], unknown, yes)
+    first, *others = words or [""]
+    is_config = first.endswith(".toml") or Path(first).is_file()
+    config, rows = (Path(first), others) if is_config else (None, [*filter(None, words or [])])
 
-    raise typer.Exit(_gravest([config], once_more))
+    def send_again(settings: Settings) -> int:
+        return standing.retry(settings, _console(), rows, unknown, yes)
+
+    raise typer.Exit(_worst(_named(config), send_again))
 
 
-@app.command()
-def pause(configs: Configs) -> None:
-    """Let nothing more leave; results still come and are written."""
+@command()
+def pause(configs: Configs = None) -> None:
+    """Stop sending. Results still arrive and are written."""
     _set_paused(configs, paused=True)
 
 
-@app.command()
-def resume(configs: Configs) -> None:
-    """Go on after a pause."""
+@command()
+def resume(configs: Configs = None) -> None:
+    """Send again after a pause."""
     _set_paused(configs, paused=False)
 
 
-@app.command()
+@command()
 def doctor(
-    config: Config,
+    config: Config = None,
     repair: Annotated[
-        bool, typer.Option("--repair", help="Put right what can be put right without paying.")
+        bool, typer.Option("--repair", help="Repair what can be repaired without paying.")
     ] = False,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Make this store the sheet's owner; pays nothing.")
+        bool, typer.Option("--adopt", help="Make this store the owner of the sheet. Pays nothing.")
     ] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Compare sheet, store and API. Never pays."""
+    _speak(verbose)
     from pipeline import checkup
 
-    (settings,) = _loaded([config])
+    (settings,) = _loaded(_named(config))
     raise typer.Exit(checkup.run(settings, _console(), repair=repair, adopt=adopt))
 
 
-@app.command()
+@command()
+def gallery(
+    config: Config = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to write it; usually gallery.html."
+        ),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write all pictures into one HTML file to look at or send."""
+    from pipeline import standing
+
+    (path,) = _named(config)
+    raise typer.Exit(
+        _worst([path], lambda one: standing.write_gallery(one, _console(), out, open_it))
+    )
+
+
+@command()
 def init(
     sheet: Annotated[
         Path | None,
@@ -279,7 +342,7 @@ def init(
     raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted, named))
 
 
-@app.command()
+@command()
 def demo(
     folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path("demo"),
     serve: Annotated[
@@ -294,7 +357,7 @@ def demo(
     raise typer.Exit(starting.demo(_console(), folder, serve))
 
 
-@app.command(
+@command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
     add_help_option=False,
 )
@@ -303,6 +366,31 @@ def sandbox(context: typer.Context) -> None:
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
+
+
+def _speak(verbose: bool, quiet: bool = False) -> None:
+    """Take over how much is to be said. Raises ConfigError if both flags are set."""
+    if verbose and quiet:
+        raise ConfigError("Use -v or -q, not both.")
+    if verbose:
+        _log(logging.INFO)
+
+
+def _named(configs: Path | Sequence[Path] | None) -> list[Path]:
+    """The configurations that were named, else the usual one.
+
+    Raises ConfigError if none was named and the usual one does not exist.
+    """
+    if isinstance(configs, Path):
+        return [configs]
+    if configs:
+        return [*configs]
+    if not USUAL.exists():
+        raise ConfigError(
+            f"There is no {USUAL} in this folder. Name a configuration file, or make one with "
+            "promptsheet init."
+        )
+    return [USUAL]
 
 
 def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> list[Settings]:
@@ -328,45 +416,34 @@ def _needs_serve() -> None:
     """Say what to install if a part of it is missing, before anything has begun."""
     from importlib.util import find_spec
 
-    from pipeline.core.errors import ConfigError
-
     if not all(map(find_spec, ("cronsim", "itsdangerous", "prometheus_client"))):
         raise ConfigError(
             'This needs more than is installed. Run pip install "promptsheet[serve]".'
         )
 
 
-def _set_paused(configs: list[Path], *, paused: bool) -> None:
-    from pipeline import wiring
+def _set_paused(configs: list[Path] | None, *, paused: bool) -> None:
+    from pipeline import standing
 
-    def set_one(settings: Settings) -> int:
-        with wiring.open_store(settings) as store:
-            sheet = wiring.open_sheet(settings, store)
-            store.update_sheet(sheet.key, paused=paused)
-            words = "is paused; nothing more is sent" if paused else "goes on with the next run"
-            _console().print(f"{sheet.title} {words}.", highlight=False, markup=False)
-        return 0
-
-    raise typer.Exit(_gravest(configs, set_one))
+    raise typer.Exit(
+        _worst(_named(configs), lambda one: standing.set_paused(one, _console(), paused))
+    )
 
 
 def _show_plan(settings: Settings, as_json: bool, strict: bool, row: str, limit: int | None) -> int:
-    from pipeline import show, wiring
-    from pipeline.core.plan import NEEDS_A_PERSON
+    from pipeline import reporting, show, wiring
     from pipeline.running import narrowed
 
     with wiring.previewing(settings) as book:
         book.plan = narrowed(book.plan, row, limit)
         tell = show.plan_as_json if as_json else show.show_plan
         tell(_console(), book)
-        needing = sum(book.plan.statuses[status] for status in NEEDS_A_PERSON)
-        return 1 if book.hold or (strict and needing) else 0
+        return 1 if book.hold or (strict and reporting.needing(book)) else 0
 
 
-def _gravest(configs: list[Path], do: Callable[[Settings], int]) -> int:
-    """Do it for each sheet, and the gravest exit code: one sheet's trouble is not the others'."""
+def _worst(configs: list[Path], do: Callable[[Settings], int]) -> int:
+    """Do it for each sheet, and return the worst exit code. One sheet's error stops no other."""
     from pipeline import show, wiring
-    from pipeline.core.errors import ConfigError, PromptsheetError
 
     code = 0
     for settings in [wiring.load(path) for path in configs]:
@@ -376,20 +453,24 @@ def _gravest(configs: list[Path], do: Callable[[Settings], int]) -> int:
             is_usage = isinstance(e, ConfigError)
             _complain(str(e) if is_usage else show.about(settings.source.name, str(e)))
             code = max(code, e.exit_code)
+        except Exception as e:
+            log.info("The traceback:", exc_info=e)
+            _complain(show.about(settings.source.name, unforeseen(e)))
+            code = max(code, 3)
     return code
 
 
-def _console() -> Console:
-    from rich.console import Console
+def _console() -> Screen:
+    from pipeline.screen import screen
 
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    return screen()
 
 
 def _complain(text: str) -> None:
     if not sys.stderr.isatty():
-        sys.stderr.write(text.rstrip() + "\n")
+        output.complain(text)
         return
-    from rich.console import Console
+    from pipeline.screen import screen
 
     # A terminal would break a line in the middle of a word.
-    Console(stderr=True, highlight=False).print(text.rstrip(), markup=False)
+    screen(stderr=True).print(text.rstrip(), markup=False)

@@ -20,7 +20,7 @@ from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.identity import Memory
 from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
 from pipeline.core.plan import Rules, standing_of, take_of
-from pipeline.core.states import shown, state_of
+from pipeline.core.states import cost_of, shown, state_of
 from pipeline.sheets import Sheet
 
 #: What a row that is not sent may say of itself; anything else in its cell is a scribble.
@@ -185,7 +185,7 @@ def _of_job(job: Job, known: KnownRow | None, next_take: int, view: View) -> Sho
         urls=attempt.result.urls,
         grid_url=attempt.result.grid_url,
         files=_files(job, attempt, view.media),
-        credits=sum(map(_cost, job.attempts)),
+        credits=cost_of(job),
         attempts=len(job.attempts),
         submitted_at=attempt.sent_at,
         finished_at=attempt.ended_at if ended else None,
@@ -278,11 +278,3 @@ def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:
         return {}
     saved = {url: media / job.files[url] for url in attempt.result.urls if url in job.files}
     return {url: path for url, path in saved.items() if path.is_file()}
-
-
-def _cost(attempt: Attempt) -> int:
-    """What an attempt cost: nothing, if nothing was taken."""
-    if attempt.reported is not None:
-        return attempt.reported
-    refused = attempt.state is State.FAILED and not attempt.task_id
-    return 0 if refused or attempt.state is State.RETURNED else attempt.price

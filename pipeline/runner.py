@@ -16,14 +16,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from pipeline import reporting
 from pipeline.book import Book, Sending
 from pipeline.clerk import Clerk
 from pipeline.core.endpoint import Verdict
-from pipeline.core.errors import PromptsheetError, SheetError
+from pipeline.core.errors import PromptsheetError, SheetError, StoreError
 from pipeline.core.model import Attempt, JobKey, State
-from pipeline.core.plan import NEEDS_A_PERSON, Line
+from pipeline.core.plan import Line
 from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, gives_back, is_open
 from pipeline.following import Poller
+from pipeline.reporting import Row
 from pipeline.saving import Keeper, Saver
 from pipeline.sending import Pace, Sender, Wire
 
@@ -49,6 +51,8 @@ class Asked:
     limit: int | None = None
     #: Picks the lines that may be sent; None for all.
     only: Callable[[Line], bool] | None = None
+    #: Whether the outcome shall list the rows that changed.
+    detailed: bool = False
 
 
 @dataclass(slots=True)
@@ -64,9 +68,12 @@ class Outcome:
     saved: int = 0
     credits: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
-    #: How many rows began to need a person in this pass, and how many do need one.
+    #: How many of the rows that need attention began to do so in this pass.
     newly: int = 0
-    needing: int = 0
+    #: The rows that need attention: first those that newly do, then in the order of the sheet.
+    attention: list[Row] = field(default_factory=list)
+    #: The rows that changed in this pass, if they were asked for (`Asked.detailed`).
+    changed: list[Row] = field(default_factory=list)
     #: A sentence each: a hold, a stop, a sheet or a store out of reach.
     sentences: list[str] = field(default_factory=list)
     #: A rule of ours stopped the sending.
@@ -74,6 +81,11 @@ class Outcome:
     #: Where the store's changes stood when the pass last took them over.
     cursor: int = 0
     code: int = 0
+
+    @property
+    def needing(self) -> int:
+        """How many rows need attention."""
+        return len(self.attention)
 
     @property
     def has_news(self) -> bool:
@@ -142,6 +154,8 @@ class Runner:
         self._interrupted = False
         self._news = asyncio.Event()
         self._changed = False
+        #: Jobs that something happened to in this pass.
+        self._touched: set[JobKey] = set()
         #: Why the last look came to nothing, as a sentence.
         self._sheet_trouble: SheetError | None = None
         self._next_look = 0.0
@@ -345,6 +359,7 @@ class Runner:
     def _happened(self, key: JobKey, number: int, event: Event) -> None:
         """Count what was recorded, and see to what follows from it."""
         self._changed = True
+        self._touched.add(key)
         match event:
             case Succeeded():
                 self.outcome.done += 1
@@ -389,8 +404,13 @@ class Runner:
         outcome, book = self.outcome, self._book
         outcome.title = book.sheet.title  # a Google Sheet is known by its title once it was read
         outcome.statuses = book.plan.statuses
-        outcome.needing = sum(outcome.statuses[status] for status in NEEDS_A_PERSON)
-        outcome.newly = len(book.newly)
+        # A store that cannot be read any more has been reported by then.
+        with suppress(StoreError):
+            attention = reporting.needing(book)
+            outcome.attention = sorted(attention, key=lambda row: row.row_id not in book.newly)
+            outcome.newly = sum(row.row_id in book.newly for row in attention)
+            if self._asked.detailed:
+                outcome.changed = reporting.rows(book, (), {key.row_id for key in self._touched})
         outcome.cursor = book.known.cursor
         if book.hold:
             outcome.worsen(1, book.hold.sentence)

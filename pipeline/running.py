@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -12,7 +11,7 @@ from itertools import count
 
 from rich.console import Console
 
-from pipeline import loop, show, wiring
+from pipeline import loop, output, show, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError
 from pipeline.core.plan import Line, Plan
@@ -33,25 +32,36 @@ def run_all(
     accept_columns: bool = False,
     strict: bool = False,
     as_json: bool = False,
+    quiet: bool = False,
+    bars: bool = True,
     beside: AbstractAsyncContextManager[object] | None = None,
 ) -> int:
-    """One pass over each sheet, all at once: the gravest exit code.
+    """One pass over each sheet, all at once: the worst exit code.
 
-    `beside` is what is open meanwhile.
+    `beside` is open meanwhile. `quiet` reports only what went wrong, as without a terminal.
     """
     only = _only(settings, row, console, quiet=as_json) if row else None
-    asked = Asked(wait=wait, limit=limit, only=only)
+    asked = Asked(wait=wait, limit=limit, only=only, detailed=as_json)
 
     async def both() -> list[Outcome | Busy]:
         async with beside or nullcontext():
-            return await passes(settings, asked, accept_columns, console)
+            shown = bars and console.is_terminal
+            return await passes(settings, asked, accept_columns, console, bars=shown)
 
     outcomes = loop.run(both())
-    return max(say(one, console, strict, as_json) for one in outcomes)
+    return max(
+        say(one, console, of, strict=strict, as_json=as_json, quiet=quiet)
+        for of, one in zip(settings, outcomes, strict=True)
+    )
 
 
 async def passes(
-    settings: list[Settings], asked: Asked, accept_columns: bool, console: Console
+    settings: list[Settings],
+    asked: Asked,
+    accept_columns: bool,
+    console: Console,
+    *,
+    bars: bool = True,
 ) -> list[Outcome | Busy]:
     """A pass over each sheet, all at once, with bars on a terminal; interrupted as one."""
     runners: list[Runner] = []
@@ -60,7 +70,7 @@ async def passes(
         for runner in runners:
             runner.interrupt()
 
-    with interrupting(end), show.bars(console, console.is_terminal) as progress:
+    with interrupting(end), show.bars(console, bars and console.is_terminal) as progress:
         return await asyncio.gather(
             *(_pass(one, asked, accept_columns, progress, runners.append) for one in settings)
         )
@@ -108,33 +118,48 @@ def interrupting(end: Callable[[], None]) -> Iterator[None]:
 
 
 def say(
-    outcome: Outcome | Busy, console: Console, strict: bool = False, as_json: bool = False
+    outcome: Outcome | Busy,
+    console: Console,
+    settings: Settings,
+    *,
+    strict: bool = False,
+    as_json: bool = False,
+    quiet: bool = False,
 ) -> int:
-    """What came of one sheet, and its exit code. Silent where nobody looks and nobody is needed."""
+    """Report what came of one sheet, and return its exit code.
+
+    Without a terminal, and when `quiet`, nothing is printed as long as the exit code is 0.
+    """
+    attended = console.is_terminal and not quiet
     if isinstance(outcome, Busy):
         since = outcome.since.astimezone().strftime("%H:%M:%S")
-        words = f"{outcome.title}: {outcome.holder} is at work on it since {since}; nothing done."
-        console.print(words, markup=False)
+        words = f"another run ({outcome.holder}) has been working on it since {since}. Nothing done"
+        if as_json:
+            output.write_json({"sheet": outcome.title, "messages": [f"{words}."], "exit_code": 0})
+        else:
+            console.print(f"{outcome.title}: {words}.", markup=False)
         return 0
     code = outcome.code or (1 if strict and outcome.needing else 0)
     if as_json:
-        sys.stdout.write(show.as_json(outcome, code) + "\n")
-    elif code or console.is_terminal:
-        sentences = [*outcome.sentences]
-        if strangers := outcome.statuses["stranger"]:
-            sentences.append(show.strangers(strangers))
-        if not code and not outcome.statuses:
-            sentences.append(show.no_rows(outcome.title))
-        for sentence in sentences:
-            console.print(show.about(outcome.title, sentence), markup=False, style="yellow")
+        output.write_json(show.as_json(outcome, code))
+    elif code or attended:
+        for line in _sentences(outcome, code):
+            console.print(show.about(outcome.title, line), markup=False, style="yellow")
         if code < 2 or outcome.statuses or outcome.new or outcome.done or outcome.lost:
             console.print(show.about(outcome.title, show.closing(outcome)), markup=False)
-        if outcome.needing == 1:
-            console.print("1 row needs a person; its note says why.", markup=False)
-        elif outcome.needing:
-            words = f"{outcome.needing} rows need a person; their notes say why."
-            console.print(words, markup=False)
+        for line in show.attention(outcome, settings.path):
+            console.print(line, markup=False)
+        if attended and outcome.saved and settings.media:
+            console.print(f"Pictures: {show.here(settings.media)}", markup=False)
     return code
+
+
+def _sentences(outcome: Outcome, code: int) -> Iterator[str]:
+    yield from outcome.sentences
+    if unrecognized := outcome.statuses["stranger"]:
+        yield show.strangers(unrecognized)
+    if not code and not outcome.statuses:
+        yield show.no_rows(outcome.title)
 
 
 def _only(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -25,10 +25,13 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from pipeline import output
 from pipeline.book import Book
 from pipeline.core import notes
 from pipeline.core.columns import parsed
 from pipeline.core.plan import NEEDS_A_PERSON, Line, family
+from pipeline.output import plain as plain
+from pipeline.reporting import Row, asked_for
 from pipeline.runner import Outcome
 from pipeline.runner import Progress as Step
 
@@ -50,17 +53,14 @@ ORDER = (
     *("skipped", "queued", "sending", "in progress", "done"),
 )
 
+#: Rows that need attention and are named at the end of a run.
+LISTED = 10
 #: Below this width there is room for what matters only.
 NARROW = 60
 #: Rows that a plan shows of each status.
 EXAMPLES = 3
 #: How far a plan's rows stand under their status.
 _INDENT = 8
-
-
-def plain(text: str) -> str:
-    """Text from outside as it may stand in a terminal: one line, no control signs."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def about(title: str, sentence: str) -> str:
@@ -72,6 +72,11 @@ def about(title: str, sentence: str) -> str:
 def rows(number: int) -> str:
     """A number of rows, in words."""
     return "1 row" if number == 1 else f"{number} rows"
+
+
+def here(path: Path) -> str:
+    """A path as people type it: relative to the current folder if it is in there."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def no_rows(title: str) -> str:
@@ -91,8 +96,7 @@ def strangers(number: int) -> str:
 
 def prompt_of(line: Line) -> str:
     """What the row asks for, in its own words."""
-    wrote = parsed(line.memory.inputs)
-    return wrote.get("prompt") or "; ".join(f"{name}: {text}" for name, text in wrote.items())
+    return asked_for(line.memory.inputs)
 
 
 def status_text(status: str) -> Text:
@@ -118,54 +122,76 @@ def closing(outcome: Outcome) -> str:
     return ", ".join([*parts, notes.in_credits(outcome.credits)])
 
 
-def as_json(outcome: Outcome, code: int) -> str:
-    """The outcome for programs, as one line of JSON."""
-    return json.dumps(
-        {
-            "sheet": outcome.title,
-            "new": outcome.new,
-            "done": outcome.done,
-            "refused": outcome.refused,
-            "failed": outcome.failed,
-            "without_answer": outcome.lost,
-            "saved": outcome.saved,
-            "credits": outcome.credits,
-            "rows": dict(sorted(outcome.statuses.items())),
-            "newly_need_a_person": outcome.newly,
-            "need_a_person": outcome.needing,
-            "messages": outcome.sentences,
-            "exit_code": code,
-        },
-        ensure_ascii=False,
-    )
+def as_json(outcome: Outcome, code: int) -> dict[str, object]:
+    """What came of a run, for programs.
+
+    `new` to `credits` count what happened in this run (see `Outcome`). `rows` counts the rows of
+    the sheet by their status. `details` lists the rows that changed in this run or need attention.
+    """
+    listed = {row.row_id: row for row in (*outcome.changed, *outcome.attention)}
+    return {
+        "sheet": outcome.title,
+        "new": outcome.new,
+        "done": outcome.done,
+        "refused": outcome.refused,
+        "failed": outcome.failed,
+        "without_answer": outcome.lost,
+        "saved": outcome.saved,
+        "credits": outcome.credits,
+        "rows": dict(sorted(outcome.statuses.items())),
+        "newly_need_a_person": outcome.newly,
+        "need_a_person": outcome.needing,
+        "messages": outcome.sentences,
+        "details": [row.as_json() for row in sorted(listed.values(), key=lambda row: row.number)],
+        "exit_code": code,
+    }
 
 
-def rows_table(lines: Sequence[Line], width: int, prices: Sequence[int] = ()) -> Table:
-    """The rows as a table: line of the sheet, prompt, status, credits if `prices` are given, note.
+def attention(outcome: Outcome, config: Path) -> Iterator[str]:
+    """Lines that name the rows that need attention, at most `LISTED` of them."""
+    if not outcome.attention:
+        return
+    need = "needs" if outcome.needing == 1 else "need"
+    yield f"{rows(outcome.needing)} {need} your attention:"
+    for row in outcome.attention[:LISTED]:
+        what = row.name or shortened(row.prompt)
+        yield f"  row {row.number}, {plain(what)}: {plain(row.note) or row.status}"
+    if (more := outcome.needing - LISTED) > 0:
+        yield f"  and {more} more: promptsheet status {shlex.quote(str(here(config)))}"
+
+
+def shortened(words: str, most: int = 40) -> str:
+    """The beginning of a text, at most so many characters."""
+    line = plain(words)
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"
+
+
+def rows_table(shown: Sequence[Row], width: int, prices: Sequence[int] = ()) -> Table:
+    """Rows as a table: number, name or prompt, status, credits if `prices` are given, note.
 
     It is never wider than `width`, and has no notes where there is no room for them.
     """
     table = Table(box=None, pad_edge=False, header_style="bold", width=min(width, 160))
-    numbers = [str(line.seen.place + 1) for line in lines]
-    longest = max((len(line.status) for line in lines), default=6)
+    numbers = [str(row.number) for row in shown]
+    longest = max((len(row.status) for row in shown), default=6)
     table.add_column("row", justify="right", style="dim", width=max(3, *map(len, numbers), 0))
     table.add_column("prompt", ratio=2, overflow="ellipsis", no_wrap=True)
     table.add_column("status", width=max(6, longest), no_wrap=True)
     if prices:
         table.add_column("credits", justify="right", width=7)
-    noted = width >= NARROW and any(line.note for line in lines)
+    noted = width >= NARROW and any(row.note for row in shown)
     if noted:
         table.add_column("note", ratio=3, overflow="fold")
-    for at, line in enumerate(lines):
+    for at, row in enumerate(shown):
         cells: list[str | Text] = [
             numbers[at],
-            Text(plain(prompt_of(line)) or "–"),
-            status_text(line.status),
+            Text(plain(row.prompt) or "–"),
+            status_text(row.status),
         ]
         if prices:
             cells.append(str(prices[at]))
         if noted:
-            cells.append(Text(plain(line.note), style="dim"))
+            cells.append(Text(plain(row.note), style="dim"))
         table.add_row(*cells)
     return table
 
@@ -215,7 +241,7 @@ def plan_as_json(console: Console, book: Book) -> None:
         "credits_once_settled": _cost(book, later),
         "hold": book.hold.sentence if book.hold else "",
     }
-    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    output.write_json(told)
 
 
 def _groups(book: Book) -> Iterator[tuple[str, list[Line]]]:

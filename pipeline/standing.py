@@ -1,30 +1,34 @@
-"""The commands `status` and `retry`: where things stand, and who may be sent once more."""
+"""The commands `status`, `retry`, `pause`, `resume` and `gallery`: how a sheet stands."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import webbrowser
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import show, wiring
+from pipeline import output, reporting, show, wiring
 from pipeline.book import Book
 from pipeline.config import Settings
 from pipeline.core import notes
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
-from pipeline.core.plan import NEEDS_A_PERSON, Line
+from pipeline.core.plan import Line
 from pipeline.core.states import state_of
+from pipeline.reporting import Row
 from pipeline.running import find_rows, no_row
 
-#: Rows that are listed one by one before it becomes a wall.
+#: Rows of each kind that `status` lists; the JSON has all of them.
 MOST_ROWS = 20
 
 
 def tell(settings: Settings, console: Console, row: str = "") -> int:
-    """Print where the rows of one sheet stand: 1 as long as any of them needs a person."""
+    """Print how the rows of one sheet stand: 1 while any of them needs attention, or for a hold."""
     with wiring.previewing(settings) as book:
         if row:
             return _tell_row(book, console, row)
@@ -34,39 +38,110 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         for name in show.ORDER:
             if statuses[name]:
                 console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
-        if not book.plan.lines and not book.hold:
-            console.print(Text(show.no_rows(book.sheet.title), style="yellow"))
-        if book.hold:
-            console.print(Text(show.plain(book.hold.sentence), style="yellow"))
-        if strangers := statuses["stranger"]:
-            console.print(Text(show.strangers(strangers), style="yellow"))
+        for sentence in _troubles(book):
+            console.print(Text(show.plain(sentence), style="yellow"))
         for sentence in _sentences(book, settings):
             console.print(Text(show.plain(sentence), style="dim"))
-        needing = [line for line in book.plan.lines if line.status in NEEDS_A_PERSON]
-        if needing:
-            console.print()
-            console.print(show.rows_table(needing[:MOST_ROWS], console.width))
-        if len(needing) > MOST_ROWS:
-            console.print(f"and {len(needing) - MOST_ROWS} more")
+        rows = reporting.rows(book)
+        needing = [one for one in rows if one.needs_attention]
+        _list(console, "", needing)
+        stuck = [one for one in rows if one.is_stuck]
+        _list(console, "Waiting until a cell is repaired:", stuck)
+        edited = [one for one in rows if one.status == "edited"]
+        _list(console, "Edited after they were made:", edited)
+        _list(console, "Copies of other rows:", [one for one in rows if one.status == "copy"])
         return 1 if needing or book.hold else 0
 
 
+def _list(console: Console, heading: str, rows: Sequence[Row]) -> None:
+    if not rows:
+        return
+    console.print(f"\n{heading}" if heading else "", markup=False)
+    console.print(show.rows_table(rows[:MOST_ROWS], console.width))
+    if len(rows) > MOST_ROWS:
+        console.print(f"and {len(rows) - MOST_ROWS} more")
+
+
+def tell_json(settings: Settings, _: Console, row: str = "") -> int:
+    """Print how the rows of one sheet stand, as one line of JSON; the same exit codes as `tell`.
+
+    Its fields: `sheet` (title); `rows` (how many there are of each status); `need_a_person` (how
+    many rows need attention); `credits_today` (null without an API key) and `per_day` (null without
+    a budget); `running` (who is working on the sheet, or empty); `hold` (why nothing is sent, or
+    empty); `messages`; `details` (every row: `row`, the number that spreadsheets show, `row_id`,
+    `name`, `status`, `note`, `take`, `task_id`, `urls`, `credits`, `needs_attention`);
+    `exit_code`. With `row`, `details` has that row alone, and `history` says what happened to it
+    (`at` in ISO 8601, `attempt`, `kind`, `text`).
+    """
+    with wiring.previewing(settings) as book:
+        found = [_found(book, row)] if row else []
+        picked = {line.seen.row_id for line in found}
+        rows = reporting.rows(book, (), picked) if row else reporting.rows(book)
+        needing = reporting.needing(book)
+        is_needed = found and any(one.needs_attention for one in rows)
+        code = int(bool(is_needed if row else needing or book.hold))
+        told: dict[str, object] = {
+            "sheet": book.sheet.title,
+            "rows": dict(sorted(book.plan.statuses.items())),
+            "need_a_person": len(needing),
+            "credits_today": _spent(book, settings),
+            "per_day": settings.budget.per_day,
+            "running": _worker(book),
+            "hold": book.hold.sentence if book.hold else "",
+            "messages": [*_troubles(book), *_sentences(book, settings)],
+            "details": [one.as_json() for one in rows],
+            "exit_code": code,
+        }
+        if row:
+            told["history"] = [
+                {"at": at.isoformat(), "attempt": number, "kind": kind, "text": text}
+                for line in found
+                for at, number, kind, text in _history(book, line)
+            ]
+    output.write_json(told)
+    return code
+
+
+def set_paused(settings: Settings, console: Console, paused: bool) -> int:
+    """Stop sending, or send again."""
+    with wiring.open_store(settings) as store:
+        sheet = wiring.open_sheet(settings, store)
+        store.update_sheet(sheet.key, paused=paused)
+        words = "is paused; nothing more is sent" if paused else "is sent again by the next run"
+        console.print(f"{sheet.title} {words}.", markup=False)
+    return 0
+
+
+def write_gallery(settings: Settings, console: Console, to: Path | None, open_it: bool) -> int:
+    """Write the gallery of the sheet, and open it in a browser if that is wanted."""
+    from pipeline import gallery
+
+    page = gallery.write_gallery(settings, to or Path("gallery.html"))
+    console.print(f"Pictures: {show.here(page)}", markup=False)
+    if open_it and not webbrowser.open(page.as_uri()):
+        console.print("No browser could be opened. Open the file yourself.")
+    return 0
+
+
 def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, yes: bool) -> int:
-    """Ask for one more attempt of failed jobs that a row still asks for; 1 if a person says no."""
+    """Ask for one more attempt of the failed jobs of these rows; 1 if the person says no."""
     with wiring.previewing(settings) as book:
         picked = list(_picked(book, rows, unknown))
         if not picked:
             console.print(_none_picked(book, unknown), markup=False)
             return 0
         prices = [_price(book, line) for line in picked]
-        console.print(show.rows_table(picked, console.width, prices))
-        words = f"{show.rows(len(picked))} to send once more, {notes.in_credits(sum(prices))}."
+        ids = {line.seen.row_id for line in picked}
+        by_id = {row.row_id: row for row in reporting.rows(book, (), ids)}
+        shown = [by_id[line.seen.row_id] for line in picked]
+        console.print(show.rows_table(shown, console.width, prices))
+        words = f"{show.rows(len(picked))} to send again, {notes.in_credits(sum(prices))}."
         console.print(words, markup=False)
         hold = show.plain(book.hold.sentence) if book.hold else ""
     if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
         if not sys.stdin.isatty():
             raise ConfigError(
-                "Some of these may have been paid already. Add --yes if they shall be paid again."
+                "Some of these may have been paid already. Add --yes to pay for them again."
             )
         if not typer.confirm("Some may have been paid already. Pay for them again?"):
             return 1
@@ -82,10 +157,10 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
 def _none_picked(book: Book, unknown: bool) -> str:
     lost = sum(_state(line) is State.UNKNOWN for line in book.plan.lines)
     if unknown or not lost:
-        return "There is no row to send once more."
+        return "There is no row to send again."
     return (
         f"No row has failed. {show.rows(lost)} may have been paid already (check needed): "
-        "retry --unknown sends what you pick."
+        "promptsheet retry --unknown sends those that you choose."
     )
 
 
@@ -106,8 +181,8 @@ def _picked(book: Book, rows: list[str], unknown: bool) -> Iterator[Line]:
 
 def _cannot_be_retried(row: str, line: Line) -> str:
     if _state(line) is State.UNKNOWN:
-        return f"Row {row} may have been paid already. Add --unknown to have it sent once more."
-    why = f'Row {row} is "{line.status}", and only failed rows can be sent once more.'
+        return f"Row {row} may have been paid already. Add --unknown to send it again."
+    why = f'Row {row} is "{line.status}", and only failed rows can be sent again.'
     return f"{why} {show.plain(line.note)}".strip()
 
 
@@ -121,32 +196,72 @@ def _price(book: Book, line: Line) -> int:
     return (endpoint.credits or 0) if endpoint else 0
 
 
+def _troubles(book: Book) -> Iterator[str]:
+    """What is wrong with the sheet as a whole, and what to do about it."""
+    if not book.plan.lines and not book.hold:
+        yield show.no_rows(book.sheet.title)
+    if book.hold:
+        yield book.hold.sentence
+    if unrecognized := book.plan.statuses["stranger"]:
+        yield show.strangers(unrecognized)
+
+
 def _sentences(book: Book, settings: Settings) -> Iterator[str]:
-    """What there is to say of the sheet as a whole."""
-    # Credits are counted for each API key: without it nobody can say.
-    if settings.api_key is not None:
-        spent = book.store.spent(book.limits.api_key, book.limits.run, book.limits.day)
-        cap = settings.budget.per_day
-        words = f"{spent.day} of {cap} credits" if cap is not None else notes.in_credits(spent.day)
+    """What else there is to report about the sheet as a whole."""
+    spent, cap = _spent(book, settings), settings.budget.per_day
+    if spent is not None:
+        words = f"{spent} of {cap} credits" if cap is not None else notes.in_credits(spent)
         yield f"{words} spent today"
-    lease = book.store.lease_of(book.key)
-    if lease and not wiring.is_dead(lease.holder):
-        since = lease.since.astimezone().strftime("%H:%M:%S")
-        yield f"{lease.holder} is at work on it since {since}"
+    if (unsaved := _unsaved(book)) and settings.media is not None:
+        were = "1 picture is" if unsaved == 1 else f"{unsaved} pictures are"
+        yield f"{were} not saved yet. The next run tries again."
+    if worker := _worker(book):
+        yield worker
     if settings.api_key is None:
         yield "The API key is not set; nothing can be sent."
 
 
-def _tell_row(book: Book, console: Console, row: str) -> int:
+def _spent(book: Book, settings: Settings) -> int | None:
+    """Credits spent today. They are counted for each API key, so None without one."""
+    if settings.api_key is None:
+        return None
+    return book.store.spent(book.limits.api_key, book.limits.run, book.limits.day).day
+
+
+def _unsaved(book: Book) -> int:
+    """How many pictures have arrived and are not saved."""
+    return sum(len(urls) for _, _, urls in book.known.unsaved())
+
+
+def _worker(book: Book) -> str:
+    """Which run is working on the sheet; empty if none is."""
+    lease = book.store.lease_of(book.key)
+    if not lease or wiring.is_dead(lease.holder):
+        return ""
+    since = lease.since.astimezone().strftime("%H:%M:%S")
+    return f"a run ({lease.holder}) has been working on it since {since}"
+
+
+def _found(book: Book, row: str) -> Line:
+    """The line that a person names. Raises ConfigError if there is none, or several."""
     found = find_rows(book.plan.lines, row)
     if not found:
         raise ConfigError(no_row(row))
-    line = found[0]
-    console.print(show.rows_table([line], console.width))
+    return found[0]
+
+
+def _history(book: Book, line: Line) -> Iterator[tuple[datetime, int, str, str]]:
+    """What happened to the row: time, number of the attempt, kind of event, its text."""
+    for one in book.store.history(line.job.key) if line.job else ():
+        yield one.at.astimezone(), one.number, one.kind, one.text
+
+
+def _tell_row(book: Book, console: Console, row: str) -> int:
+    line = _found(book, row)
+    (told,) = reporting.rows(book, (), {line.seen.row_id})
+    console.print(show.rows_table([told], console.width))
     console.print(f"\nrow_id {line.seen.row_id}, take {line.take or '?'}", markup=False)
-    if line.job is not None:
-        for one in book.store.history(line.job.key):
-            at = one.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            words = f"{at}  attempt {one.number}  {one.kind}  {show.plain(one.text)}"
-            console.print(words, markup=False)
-    return 1 if line.status in NEEDS_A_PERSON else 0
+    for at, number, kind, text in _history(book, line):
+        words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {show.plain(text)}"
+        console.print(words, markup=False)
+    return int(told.needs_attention)

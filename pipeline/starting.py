@@ -19,7 +19,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import adopting, connecting, gallery, loop, running, show, wiring
+from pipeline import adopting, connecting, gallery, loop, reporting, running, show, wiring
 from pipeline.config import GoogleSource, Secret, Settings, is_google
 from pipeline.core.columns import ALWAYS
 from pipeline.core.errors import ConfigError, SheetError
@@ -211,9 +211,9 @@ def demo(console: Console, folder: Path, serve: bool = False) -> int:
         outcome = loop.run(running.passes([settings], Asked(wait=True), False, console))[0]
         taken = sandbox.state()["tasks_taken"]
         if isinstance(outcome, Busy):
-            return running.say(outcome, console)
+            return running.say(outcome, console, settings)
     with wiring.previewing(settings) as book:
-        console.print(show.rows_table(book.plan.lines, console.width))
+        console.print(show.rows_table(reporting.rows(book), console.width))
     page = gallery.write_gallery(settings, folder / "gallery.html")
     console.print(Text(f"\n{show.closing(outcome)}", style="bold"))
     console.print(f"The stand-in API took {taken} tasks in this run.", markup=False)

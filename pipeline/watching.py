@@ -37,12 +37,15 @@ log = logging.getLogger("promptsheet")
 LISTEN_EVERY = 1.0
 
 
-def watch(settings: Sequence[Settings], console: Console) -> int:
-    """Watch these sheets until somebody asks us to end: 0, or 130 if that interrupted a pass."""
-    return loop.run(_watch(settings, console))
+def watch(settings: Sequence[Settings], console: Console, quiet: bool = False) -> int:
+    """Watch these sheets until a signal ends it: 0, or 130 if that interrupted a pass.
+
+    `quiet` reports only what went wrong.
+    """
+    return loop.run(_watch(settings, console, quiet))
 
 
-async def _watch(settings: Sequence[Settings], console: Console) -> int:
+async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) -> int:
     watchers: list[Watcher] = []
 
     def end() -> None:
@@ -50,15 +53,16 @@ async def _watch(settings: Sequence[Settings], console: Console) -> int:
             watcher.end()
 
     with campaigns(settings) as all_of_them:
-        watchers += (Watcher(one, console) for one in all_of_them)
+        watchers += (Watcher(one, console, quiet) for one in all_of_them)
         # The house stays open while passes end: what comes in meanwhile is recorded as well.
         with interrupting(end):
             async with house(all_of_them) as open_now:
                 for watcher in watchers:
                     watcher.metrics = open_now.metrics
-                for words in (*open_now.doors, *(watcher.greeting for watcher in watchers)):
+                greetings = [*open_now.doors, *(watcher.greeting for watcher in watchers)]
+                greetings.append("Restart it after a change to the configuration.")
+                for words in () if quiet else greetings:
                     console.print(words, markup=False)
-                console.print("A changed configuration counts from the next start.")
                 await asyncio.gather(*(watcher.run() for watcher in watchers))
     return 130 if any(watcher.interrupted for watcher in watchers) else 0
 
@@ -66,11 +70,11 @@ async def _watch(settings: Sequence[Settings], console: Console) -> int:
 class Watcher:
     """Passes over one sheet."""
 
-    def __init__(self, campaign: Campaign, console: Console) -> None:
+    def __init__(self, campaign: Campaign, console: Console, quiet: bool = False) -> None:
         settings = campaign.settings
         self.interrupted = False
         self.metrics: Metrics | None = None
-        self._campaign, self._console = campaign, console
+        self._campaign, self._console, self._quiet = campaign, console, quiet
         self._schedule = Schedule(
             settings.schedule.cron, settings.schedule.every, settings.timezone
         )
@@ -91,7 +95,7 @@ class Watcher:
         schedule = self._campaign.settings.schedule
         every = schedule.every.total_seconds() if schedule.every else 0
         when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
-        return f"{self._campaign.settings.source.name} is watched, {when}."
+        return f"Watching {self._campaign.settings.source.name}, {when}."
 
     def end(self) -> None:
         """Let nothing more leave; `run` ends once what is in the air has been recorded."""
@@ -188,18 +192,20 @@ class Watcher:
     def _say(self, outcome: Outcome | Busy) -> None:
         """One line of a pass in which something happened, and each trouble when it begins."""
         if isinstance(outcome, Busy):
-            self._tell(outcome.title, {f"{outcome.holder} is at work on it; it is left alone."})
+            self._tell(outcome.title, {f"Another run ({outcome.holder}) is working on it."})
             return
         troubles = set(outcome.sentences)
         if outcome.stopped and not self._stopped:
             self._stopped = True
-            troubles.add("Nothing more is sent from it until watch is started anew.")
+            troubles.add("Nothing more is sent until watch is restarted.")
         self._tell(outcome.title, troubles)
-        if outcome.has_news:
+        if outcome.has_news and not self._quiet:
             self._print(outcome.title, show.closing(outcome))
         if outcome.newly:
-            needing = show.rows(outcome.needing)
-            self._print(outcome.title, f"{needing} in need of a person; the notes say why.")
+            first, *others = show.attention(outcome, self._campaign.settings.path)
+            self._print(outcome.title, first)
+            for line in others:
+                self._console.print(line, markup=False)
 
     def _tell(self, title: str, troubles: set[str]) -> None:
         for sentence in sorted(troubles - self._said):
@@ -207,4 +213,5 @@ class Watcher:
         self._said = troubles
 
     def _print(self, title: str, sentence: str) -> None:
-        self._console.print(show.about(title, sentence), markup=False)
+        at = wiring.now().astimezone().strftime("%H:%M:%S")
+        self._console.print(f"{at}  {show.about(title, sentence)}", markup=False)

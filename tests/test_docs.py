@@ -22,6 +22,9 @@ from pipeline.sandbox.settings import Settings as Switches
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
+#: Flags that the table of commands leaves out, and those that stand before a command.
+EVERYWHERE = {"--help", "--verbose", "--quiet"}
+BEFORE_THE_COMMAND = {"--version", "--install-completion", "--show-completion"}
 #: Tools that the README starts besides ours: their flags are none of our business.
 OTHERS = ("pip install", "pip wheel", "pipx ", "uvx ", "uv tool", "ruff ", "pytest ", "python3 ")
 
@@ -41,7 +44,7 @@ def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
 def test_every_command_line_in_the_readme_can_be_typed() -> None:
     flags = _flags()
     lines = [line for line in README.splitlines() if not any(o in line for o in OTHERS)]
-    known = set().union(*flags.values(), {"--help"})
+    known = set().union(*flags.values(), EVERYWHERE, BEFORE_THE_COMMAND)
     assert set(re.findall(r"--[a-z][a-z-]+", "\n".join(lines))) <= known
 
     typed = re.findall(r"promptsheet ((?:run|[a-z]+) [^`\n]*|[a-z]+(?=[`\n]))", "\n".join(lines))
@@ -135,7 +138,7 @@ def _flags() -> dict[str, set[str]]:
     commands = getattr(group, "commands", {})
     flags = {
         name: {option for one in command.params for option in one.opts if option.startswith("--")}
-        - {"--help"}
+        - EVERYWHERE
         for name, command in commands.items()
     }
     switches = {f"--{name.replace('_', '-')}" for name in Switches.__dataclass_fields__}

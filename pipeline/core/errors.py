@@ -99,6 +99,12 @@ class NoAnswer(WireError):
     """The request may have arrived, and no whole answer came back."""
 
 
+def unforeseen(error: Exception) -> str:
+    """A sentence about an exception that no part of the program expects."""
+    said = " ".join(str(error).split())
+    return f"Unforeseen error: {type(error).__name__}{f' ({said})' if said else ''}."
+
+
 def _listed(problems: tuple[str, ...]) -> str:
     if len(problems) == 1:
         return problems[0]

@@ -170,3 +170,18 @@ def shown(job: Job) -> Attempt | None:
 def is_open(attempt: Attempt) -> bool:
     """Whether the API can still be asked after it: it has a task id and no final word."""
     return bool(attempt.task_id) and attempt.state in (_R, _U, _S, _B)
+
+
+def cost_of(job: Job) -> int:
+    """Credits that all attempts of the job cost: as reported, else as listed.
+
+    An attempt that the API did not take costs nothing.
+    """
+    return sum(map(_cost, job.attempts))
+
+
+def _cost(attempt: Attempt) -> int:
+    if attempt.reported is not None:
+        return attempt.reported
+    refused = attempt.state is State.FAILED and not attempt.task_id
+    return 0 if refused or attempt.state is State.RETURNED else attempt.price

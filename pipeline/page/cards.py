@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.columns import parsed
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.plan import NEEDS_A_PERSON, family, take_of
-from pipeline.core.states import shown, state_of
+from pipeline.core.states import state_of
 from pipeline.results import Shown, View, of_row, unanswered
 
 #: Statuses of a row whose pictures may be made once more.
@@ -64,7 +65,7 @@ class Card:
     @property
     def says(self) -> str:
         """What is dismissed where there is no job; it is back as soon as the row says otherwise."""
-        return f"{self.at.isoformat()} {self.shown.status}: {self.shown.note}"
+        return said_by(self.at, self.shown.status, self.shown.note)
 
     @property
     def saved(self) -> int:
@@ -142,7 +143,7 @@ def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None)
     said = view.said.get(one.row_id)
     asked = take_of(said.take, known.again) if said else None
     is_current = asked == one.take or (job is None and asked is not None)
-    dismissed = _is_dismissed(job) or (job is None and away is not None and away == card.says)
+    dismissed = is_dismissed(job) or (job is None and away is not None and away == card.says)
     endpoint = view.rules.provider.endpoints.get(one.endpoint)
     return replace(
         card,
@@ -160,14 +161,6 @@ def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None)
 def _prompt_now(card: Card, known: KnownRow) -> str:
     now = parsed(known.inputs).get("prompt", "") if card.family == "edited" else ""
     return "" if now == card.shown.prompt else now
-
-
-def _is_dismissed(job: Job | None) -> bool:
-    """Whether its trouble was put out of sight, and nothing has happened to it since."""
-    if job is None or job.dismissed is None:
-        return False
-    attempt = shown(job)
-    return attempt is None or (attempt.ended_at or attempt.sent_at) <= job.dismissed
 
 
 def gist_of(card: Card) -> Gist:

@@ -81,7 +81,9 @@ def test_a_sorted_edited_copied_and_scribbled_sheet_is_paid_for_what_is_new_alon
     new = ("a copied and changed fox", "a good fox", "old", "+ a new fox")
     assert api.state()["tasks"] == {**dict.fromkeys((*once, *new), 1), "fox 1": 2}
     assert ended.code == 1  # take 7 is new to us
-    assert "1 row needs a person; its note says why." in ended.said
+    assert (
+        "1 row needs your attention: row 8, fox 2: Not sent: take went from 1 to 7." in ended.said
+    )
     after = {row["prompt"]: row for row in team.rows() if row["status"] != "copy"}
     for fox in ("fox 3", "fox 4", "fox 5", "fox 6"):
         assert after[fox] == before[fox]

@@ -14,7 +14,7 @@ from tests.fakes.team import Team
 
 KEYS_OF_JSON = {
     *("sheet", "new", "done", "refused", "failed", "without_answer", "saved", "credits", "rows"),
-    *("newly_need_a_person", "need_a_person", "messages", "exit_code"),
+    *("newly_need_a_person", "need_a_person", "messages", "details", "exit_code"),
 }
 
 
@@ -80,12 +80,16 @@ def test_a_run_is_silent_until_a_person_is_needed_and_says_it_once(team: Team) -
     assert (loud.code, loud.said) == (
         1,
         "prompts.csv: 1 new, 0 done, 1 refused, 1 failed, 4 credits "
-        "2 rows need a person; their notes say why.",
+        "2 rows need your attention: "
+        'row 3, a bad fox [fail]: Apiframe could not make it: "banned word". Change the prompt, or '
+        "ask for a retry. The failed task may have cost 4 credits. "
+        'row 4, no fox [refuse]: Apiframe refused the prompt: "banned word in the prompt: refuse". '
+        "Change the prompt; the row then runs again.",
     )
     assert (again.code, again.said) == (0, "")
-    assert (strict.code, strict.said) == (
-        1,
-        "prompts.csv: 0 new, 0 done, 0 credits 2 rows need a person; their notes say why.",
+    assert strict.code == 1
+    assert strict.said.startswith(
+        "prompts.csv: 0 new, 0 done, 0 credits 2 rows need your attention: row 3, a bad fox [fail]:"
     )
     assert [row["note"] for row in team.rows()] == [
         "",
@@ -206,7 +210,7 @@ def test_a_pause_lets_nothing_leave_until_resume(team: Team, api: Sandbox) -> No
     assert "prompts.csv is paused. Run resume to go on. 1 queued row 2: a fox" in plan.said
     assert "0 requests, 0 credits" in plan.said
     assert stood.code == 1
-    assert (resumed.code, resumed.said) == (0, "prompts.csv goes on with the next run.")
+    assert (resumed.code, resumed.said) == (0, "prompts.csv is sent again by the next run.")
     assert (before, api.state()["tasks_taken"]) == (0, 1)
 
 
@@ -221,7 +225,8 @@ def test_a_lost_answer_is_sent_again_only_when_a_person_says_so(team: Team, api:
     assert (first.code, first.said) == (
         1,
         "prompts.csv: 0 new, 0 done, 1 without an answer, 4 credits "
-        "1 row needs a person; its note says why.",
+        "1 row needs your attention: "
+        f"row 2, lost: {team.rows()[0]['note']}",
     )
     assert team.rows()[0]["status"] == "check needed"
     assert team.rows()[0]["note"] == (
@@ -230,10 +235,10 @@ def test_a_lost_answer_is_sent_again_only_when_a_person_says_so(team: Team, api:
         "retry --unknown."
     )
     for words, sentence in (
-        (("lost",), "Row lost may have been paid already. Add --unknown to have it sent once"),
-        (("o",), 'Row o is "done", and only failed rows can be sent once more.'),
+        (("lost",), "Row lost may have been paid already. Add --unknown to send it again"),
+        (("o",), 'Row o is "done", and only failed rows can be sent again.'),
         (("x",), 'There is no row "x": give its row_id, name or line number.'),
-        (("--unknown",), "Some of these may have been paid already. Add --yes if they shall be"),
+        (("--unknown",), "Some of these may have been paid already. Add --yes to pay for"),
     ):
         ended = team.start("retry", team.config, *words)
         assert ended.code == 2
@@ -241,7 +246,7 @@ def test_a_lost_answer_is_sent_again_only_when_a_person_says_so(team: Team, api:
 
     asked = team.start("retry", team.config, "--unknown", "--yes")
     assert asked.code == 0
-    assert "2 rows to send once more, 8 credits. The next run sends them." in asked.said
+    assert "2 rows to send again, 8 credits. The next run sends them." in asked.said
     assert team.finish().code == 1  # the bad fox fails once more
 
     assert api.state()["tasks"] == {"a lost fox": 2, "a bad fox [fail]": 2, "an owl": 1}
@@ -266,7 +271,7 @@ def test_retry_sends_failed_rows_once_more_with_the_words_they_have(
     assert f"row_id {failed['row_id']}, take 1" in history.said
     assert "attempt 1 sent imagine, 4 credits" in history.said
     assert f"attempt 1 failed generation failed, task {failed['task_id']}" in history.said
-    assert "1 row to send once more, 4 credits. The next run sends it." in asked.said
+    assert "1 row to send again, 4 credits. The next run sends it." in asked.said
     assert (ended.code, ended.said) == (0, "")
     assert (nothing.code, "other.csv is not there" in nothing.said) == (3, True)
     assert api.state()["tasks"] == {"a fox": 2}

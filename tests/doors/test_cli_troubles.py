@@ -103,13 +103,11 @@ def test_a_configuration_that_cannot_be_read_says_why(
 @pytest.mark.parametrize(
     "words",
     [
-        ["run"],
         ["run", "--bogus", "x.toml"],
         ["run", "x.toml", "--limit", "-1"],
         ["run", "x.toml", "--limit", "many"],
         ["doctor", "x.toml", "y.toml"],
         ["runn", "x.toml"],
-        ["retry"],
         [],
     ],
 )

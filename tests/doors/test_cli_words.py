@@ -16,6 +16,7 @@ from pipeline.core.endpoint import Key, Poll, Provider, Task
 from pipeline.core.identity import Seen
 from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, Standing, State
 from pipeline.core.plan import Line, Rules, standing_of
+from pipeline.reporting import Row
 from pipeline.runner import Outcome
 from tests.fakes.team import LIVE
 
@@ -54,10 +55,10 @@ def test_none_of_our_cells_becomes_a_formula_whatever_the_api_or_a_person_wrote(
 @pytest.mark.parametrize("width", [30, 50, 80, 140, 300])
 def test_a_table_of_rows_fits_its_terminal_and_shows_each_number_and_status(width: int) -> None:
     note = "Apiframe refused the prompt: \x1b[31mbanned\x1b[0m\nword. Change it. " * 3
-    long = canonical({"prompt": "ein Leuchtturm 灯台 🏮 " * 20})
-    lines = [_line(long, "check needed", note, None, place) for place in (8, 12344)]
+    long = "ein Leuchtturm 灯台 🏮 " * 20
+    shown = [_row(long, "check needed", note, number) for number in (9, 12345)]
 
-    text = _printed(show.rows_table(lines, width, [4, 4]), width)
+    text = _printed(show.rows_table(shown, width, [4, 4]), width)
 
     assert max(len(line) for line in text.splitlines()) <= width
     assert all(number in text for number in ("    9  ", "12345  "))
@@ -88,9 +89,13 @@ def test_a_closing_line_says_what_came_and_what_is_left() -> None:
     )
 
 
-def _line(inputs: str, status: str, note: str, job: Job | None, place: int = 1) -> Line:
+def _row(prompt: str, status: str, note: str, number: int = 2) -> Row:
+    return Row(number, "r_abcdefghi", "", prompt, status, note, 1, "", (), 0, True, False)
+
+
+def _line(inputs: str, status: str, note: str, job: Job | None) -> Line:
     known = KnownRow("r_abcdefghi", inputs, 1)
-    marked = Marked(place, "r_abcdefghi", inputs, "", "", has_results=False, has_marks=False)
+    marked = Marked(1, "r_abcdefghi", inputs, "", "", has_results=False, has_marks=False)
     seen = Seen(marked, "r_abcdefghi", Standing.ROW, known)
     return Line(seen, known, status, note, take=1, job=job)
 

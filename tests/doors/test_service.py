@@ -141,7 +141,7 @@ def test_a_rule_that_stopped_the_sending_holds_until_watch_is_started_anew(tmp_p
             ended = program.end()
 
         assert asked == 5
-        assert "Nothing more is sent from it until watch is started anew" in ended.said
+        assert "Nothing more is sent until watch is restarted" in ended.said
         assert studio.statuses() == {"failed": 5, "queued": 3}
 
 

@@ -16,7 +16,10 @@ from tests.fakes.sandbox_process import sandbox_process
 PROMPTS = [f"a lighthouse, number {number}" for number in range(500)]
 #: Fast, so that the test is: what is together on the way at once is not the question here.
 WIDE: dict[str, dict[str, object]] = {"pace": {"concurrency": 100, "in_flight": 500}}
-HELD = re.compile(r"prompts\.csv: \S+:\d+ is at work on it since \d\d:\d\d:\d\d; nothing done\.")
+HELD = re.compile(
+    r"prompts\.csv: another run \(\S+:\d+\) has been working on it since \d\d:\d\d:\d\d\. "
+    r"Nothing done\."
+)
 
 
 def test_ten_at_one_instant_send_every_row_once(tmp_path: Path) -> None:
@@ -48,7 +51,9 @@ def test_ten_with_two_configurations_send_every_row_once(tmp_path: Path) -> None
         assert studio.statuses() == {"done": 500}
         studio.assert_whole(PROMPTS)
         for one in ended:
-            reason = "is run by another configuration" if one.code else "is at work on it since"
+            reason = (
+                "is run by another configuration" if one.code else "has been working on it since"
+            )
             assert one.code in (0, 1)
             assert one.said == "" or reason in one.said
 
@@ -68,7 +73,7 @@ def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
         studio.assert_whole(PROMPTS)
         assert {one.code for one in ended} == {0, 1}
         for one in ended:
-            reason = "(belongs to|took)" if one.code else "is at work on it since"
+            reason = "(belongs to|took)" if one.code else "has been working on it since"
             assert one.said == "" or re.search(reason, one.said)
 
 
@@ -108,9 +113,9 @@ def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: 
         third = call("run", config, "--wait")
 
         assert HELD.fullmatch(second.said.strip())
-        assert f":{first.process.pid} is" in second.said
+        assert f":{first.process.pid}) has" in second.said
         assert second.code == 0
-        assert "at work on it" not in third.said
+        assert "working on it" not in third.said
         assert max(sandbox.state()["tasks"].values()) == 1
         statuses = studio.statuses()
         assert statuses["check needed"] <= 2

@@ -143,7 +143,8 @@ class Team:
             else:
                 told = [str(word) for word in words]
                 code = _forked(told, str(self.folder), environment, str(out), str(err))
-            ended = Ended(code, out.read_text("utf-8"), err.read_text("utf-8"))
+            # As bytes: a carriage return is to be seen as one.
+            ended = Ended(code, out.read_bytes().decode(), err.read_bytes().decode())
         assert "Traceback" not in ended.said, ended.err
         return ended
 

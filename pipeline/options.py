@@ -1,0 +1,72 @@
+"""Arguments and flags that the commands share, with their help texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+#: The configuration that is used where none is named.
+USUAL = Path("promptsheet.toml")
+
+
+class Command(TyperCommand):
+    """A command whose help names an argument by its metavar alone, without its Python type."""
+
+    def __init__(self, *words: Any, **settings: Any) -> None:
+        super().__init__(*words, **settings)
+        for one in self.params:
+            if one.param_type_name == "argument":
+                # typer adds "<list[Path]>" to the name, also where there is a metavar.
+                vars(one)["display_type_rich"] = lambda ctx: ""
+
+
+_OR_USUAL = f"If none is named: {USUAL} in this folder."
+
+Configs = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="CONFIG", help=f"Configuration files. {_OR_USUAL}", show_default=False),
+]
+Config = Annotated[
+    Path | None,
+    typer.Argument(metavar="CONFIG", help=f"A configuration file. {_OR_USUAL}", show_default=False),
+]
+ConfigAndRows = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="CONFIG|ROW",
+        help=f"A configuration file ({USUAL} if none is named), then rows: row_id, name or row "
+        "number. Without rows: all failed rows.",
+        show_default=False,
+    ),
+]
+
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Report each step, with the time, on standard error."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Report only what went wrong.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one line for each sheet.")]
+
+Wait = Annotated[bool, typer.Option("--wait", help="Wait until every picture has arrived.")]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Only show what would be sent and what it would cost.")
+]
+Limit = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="Send at most N rows in this run.")
+]
+Row = Annotated[
+    str, typer.Option(metavar="R", help="Send only this row: row_id, name or row number.")
+]
+AcceptColumns = Annotated[
+    bool, typer.Option("--accept-columns", help="Accept deleted columns or rows.")
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="End with 1 while any row needs your attention.")
+]
+
+RowWithHistory = Annotated[
+    str, typer.Option(metavar="R", help="One row and its history: row_id, name or row number.")
+]

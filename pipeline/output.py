@@ -1,0 +1,139 @@
+"""Standard output and standard error: what every command writes goes through here.
+
+Three things hold for all of it. A character that the other end cannot show is replaced, so that no
+encoding ends the program. Text from outside (a sheet, a file name, an API) reaches the terminal
+without control characters. A reader that goes away, as `head` does, ends nothing.
+
+`prepare` changes `sys.stdout` and `sys.stderr` once, at the start of the program.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import logging
+import os
+import re
+import sys
+import unicodedata
+from contextlib import suppress
+from functools import cache
+
+#: What stands for a character that the encoding of the output does not have.
+SUBSTITUTES = {
+    "✓": "ok",
+    "✗": "x",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "…": "...",
+    "→": "->",
+    "×": "x",
+    "“": '"',
+    "”": '"',
+    "„": '"',
+    "‘": "'",
+    "’": "'",
+    "·": "-",
+    "\u00a0": " ",
+}
+#: What may be a control character: all of these are looked at, other text is not.
+_SUSPECTS = re.compile(
+    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u0600-\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff0-\uffff"
+    r"\U00010000-\U0010ffff]"
+)
+#: Categories of Unicode that a terminal or a log could obey: controls, formats, surrogates, lines.
+_OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def prepare() -> None:
+    """Let standard output and error take any text, whatever their encoding is."""
+    codecs.register_error("promptsheet", _substitute)
+    for stream in (sys.stdout, sys.stderr):
+        # A stream that a program set in our place may be of any kind.
+        if reconfigure := getattr(stream, "reconfigure", None):
+            with suppress(OSError):  # it was pointed at something else behind its back
+                reconfigure(errors="promptsheet")
+
+
+def _substitute(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lost = error.object[error.start : error.end]
+    return "".join(SUBSTITUTES.get(c, "?") for c in lost), error.end
+
+
+def harmless(text: str, instead: str = " ") -> str:
+    """The text with `instead` for each control character; line ends stay.
+
+    Control characters are those of C0, DEL and C1, the marks that turn the direction of writing,
+    and other characters that are not shown.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return _SUSPECTS.sub(lambda found: instead if _is_obeyed(found[0]) else found[0], text)
+
+
+@cache
+def _is_obeyed(character: str) -> bool:
+    return unicodedata.category(character) in _OBEYED
+
+
+def plain(text: str) -> str:
+    """Text from outside as one line: no control characters, spaces and line ends as one space."""
+    return " ".join(harmless(text).split())
+
+
+def write(text: str) -> None:
+    """Write a line to standard output. Its control characters are left out."""
+    _put(text, sys.stdout)
+
+
+def complain(text: str) -> None:
+    """Write a message to standard error; it may have several lines."""
+    _put(text.rstrip(), sys.stderr)
+
+
+def write_json(value: object) -> None:
+    """Write a value to standard output as one line of JSON, which any encoding can carry."""
+    is_utf = (sys.stdout.encoding or "").casefold().startswith("utf")
+    line = json.dumps(value, ensure_ascii=not is_utf)
+    # JSON leaves C1 controls and marks of direction as they are.
+    found = _SUSPECTS.sub(lambda c: json.dumps(c[0])[1:-1] if _is_obeyed(c[0]) else c[0], line)
+    _put(found, sys.stdout)
+
+
+def _put(text: str, stream: object) -> None:
+    try:
+        print(harmless(text), file=stream, flush=True)  # type: ignore[call-overload]
+    except BrokenPipeError:
+        abandon()
+
+
+def abandon() -> None:
+    """The reader of standard output is gone: what is still written goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
+def finish() -> None:
+    """Write out what is still held back. Raises OSError where there is no room for it."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        abandon()
+
+
+class OneLine(logging.Formatter):
+    """Log lines: what came from outside begins no new line and controls no terminal."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
+        """The first line of a record; a traceback follows on lines of its own."""
+        record.message = plain(record.message)
+        return super().formatMessage(record)
+
+    def formatException(self, ei: object) -> str:  # noqa: N802
+        """The traceback, without control characters."""
+        return harmless(super().formatException(ei))  # type: ignore[arg-type]

@@ -1,0 +1,239 @@
+"""What reaches a terminal, a pipe or a log: in any encoding, and with no control character.
+
+The real command line in a process of its own; its bytes are looked at as they come.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from pipeline import output
+from pipeline.sandbox import Sandbox
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import KEY, KEY_NAME, ROOT, Team
+from tests.fakes.terminal import terminal
+
+#: What a terminal could obey: escape, return, bell, backspace, C1, marks of direction, line ends.
+EVIL = "\x1b[31mred\x1b]0;title\x07 \x08\r\x9b2J\x85 \u202erot\u2066\u2028.\x7f"
+#: The same without what ends a line of a CSV, or cannot be part of a file name.
+OBEYED = frozenset("\x1b\x07\x08\r\x9b\x85\u202e\u2066\u2028\x7f")
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    team = Team(tmp_path, api.url)
+    team.configure('[media]\nsave_to = ""\n')
+    return team
+
+
+def test_a_command_says_what_it_has_to_in_an_encoding_without_its_characters(team: Team) -> None:
+    team.write("prompt,name", "“ein Leuchtturm” – 灯台 …,Zoë", "a bad fox [fail] ✓,bad")
+
+    plan = _start(team, "run", "--plan", encoding="ascii")
+    ran = _start(team, "run", "--wait", encoding="cp437")
+    told = _start(team, "run", "--json", "--strict", encoding="ascii")
+    doctor = _start(team, "doctor", encoding="latin-1")
+    wrong = _start(team, "run", "gibt-es-nicht-✓.toml", encoding="ascii")
+
+    ends = [one.returncode for one in (plan, ran, told, doctor, wrong)]
+    assert ends == [0, 1, 1, 1, 2]
+    assert b'"ein Leuchtturm" - ?? ...' in plan.stdout
+    assert b"ok promptsheet.toml can be used." in doctor.stdout
+    assert b"gibt-es-nicht-ok.toml" in wrong.stderr
+    # Whatever the encoding, JSON loses nothing.
+    assert json.loads(told.stdout)["details"][0]["note"] == team.rows()[1]["note"]
+    assert [one.stderr for one in (plan, ran, told, doctor)] == [b""] * 4
+
+
+def test_a_watch_starts_in_an_encoding_without_its_characters(team: Team) -> None:
+    team.write("prompt", "a fox", sheet="灯台 ….csv")
+    team.configure('[schedule]\nevery = "200ms"\n[media]\nsave_to = ""\n', sheet="灯台 ….csv")
+    with _process(team, "watch", encoding="ascii") as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().decode("ascii") for _ in range(3)]
+        process.terminate()
+        _, complained = process.communicate(timeout=30)
+
+    assert lines[0].startswith("Watching ?? ....csv, every 0.2 s.")
+    assert " 1 new, 1 done, 4 credits" in lines[2]
+    assert lines[2][2] == lines[2][5] == ":"  # it begins with the time
+    assert complained == b""
+
+
+def test_a_reader_that_goes_away_ends_a_command_quietly_and_a_run_does_all_its_work(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt", *(f"a bad fox {number} [fail]" for number in range(12)))
+    ends = []
+    for words in (["run", "--wait"], ["run", "--json", "--strict"], ["status"]):
+        with _process(team, *words) as process:
+            assert process.stdout is not None
+            process.stdout.close()
+            assert process.stderr is not None
+            complained = process.stderr.read()
+            ends.append((process.wait(60), complained))
+
+    assert ends == [(1, b"")] * 3
+    assert api.state()["tasks_taken"] == 12
+    assert {row["status"] for row in team.rows()} == {"failed"}
+
+
+def test_an_output_without_room_is_reported(team: Team) -> None:
+    team.write("prompt", "a fox")
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            [sys.executable, ROOT / "run.py", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+
+    assert (ended.returncode, ended.stderr) == (
+        3,
+        b"The output cannot be used: No space left on device.\n",
+    )
+
+
+def test_no_text_from_a_sheet_a_file_name_or_the_api_controls_the_terminal(tmp_path: Path) -> None:
+    with _rude_api() as url:
+        team = Team(tmp_path, url)
+        name = EVIL.replace("/", "") + ".csv"
+        config = team.configure('[media]\nsave_to = "pictures"\n', name=EVIL, sheet="x.csv")
+        config.write_text(config.read_text().replace('"x.csv"', json.dumps(name)))
+        team.write("prompt,name,take", sheet=name)
+        rows = [f'"a fox {EVIL}","{EVIL}",', f'"an owl {EVIL}",,"{EVIL}"', '"#N/A",,']
+        with (team.folder / name).open("a", encoding="utf-8", newline="") as sheet:
+            sheet.write("\n".join(rows))
+        wrong = team.folder / "wrong.toml"
+        wrong.write_text(f"[sheet]\nsource = {json.dumps(EVIL)}\n{json.dumps(EVIL)} = 1\n")
+
+        commands = (
+            ["run", config, "--plan"],
+            ["run", config, "--plan", "--json"],
+            ["run", config, "--wait"],
+            ["run", config, "--wait", "--strict", "-v"],
+            ["run", config, "--json", "--strict"],
+            ["run", config, "--row", EVIL],
+            ["run", config, f"--{EVIL}"],
+            ["run", f"{EVIL}-not-there.toml"],
+            ["run", wrong],
+            ["status", config],
+            ["status", config, "--json"],
+            ["status", config, "--row", "2"],
+            ["retry", config, EVIL],
+            ["retry", config],
+            ["doctor", config],
+            ["pause", config],
+            ["run", config],
+            ["resume", config],
+            ["gallery", config, "-o", f"{EVIL}.html"],
+            ["init", f"{EVIL}.csv", "--config", f"{EVIL}-new.toml"],
+            ["init", f"{EVIL}.xls"],
+            [EVIL],
+        )
+        for words in commands:
+            ended = team.start(*words)
+            said = ended.out + ended.err
+            assert said.strip(), words
+            assert OBEYED & set(said) == set(), (words, said)
+        for words in (["status", config], ["run", config, "--wait", "--strict"]):
+            with terminal(team.folder, *map(str, words), key=KEY) as screen:
+                screen.end()
+            # Only the colours and the cursor of our own may stay.
+            assert OBEYED & set(screen.shown.replace("\r", "")) == set(), screen.shown
+            assert "\x1b[31mred" not in screen.raw
+
+
+def test_a_log_line_is_one_line_without_control_characters() -> None:
+    record = logging.LogRecord("promptsheet", 40, "", 0, "it said %s", (f"a\nb {EVIL}",), None)
+
+    line = output.OneLine("%(message)s").format(record)
+
+    assert line.startswith("it said a b ")
+    assert OBEYED & set(line) == set()
+    assert len(line.splitlines()) == 1
+
+
+def test_text_that_people_need_stays() -> None:
+    family = "👩‍👩‍👧"
+    kept = f"Ä é 灯台 {family} نمی‌خواهم a\u00a0b"
+    assert output.harmless(kept) == kept
+    assert output.plain(f"  {family}\n\x1b[2J b ") == f"{family} [2J b"
+
+
+@contextmanager
+def _process(
+    team: Team, *words: str | Path, encoding: str = ""
+) -> Iterator[subprocess.Popen[bytes]]:
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    environment[KEY_NAME] = KEY
+    environment |= {"PYTHONIOENCODING": encoding} if encoding else {}
+    with subprocess.Popen(
+        [sys.executable, ROOT / "run.py", *words],
+        cwd=team.folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.kill()
+
+
+def _start(
+    team: Team, *words: str | Path, encoding: str = ""
+) -> subprocess.CompletedProcess[bytes]:
+    with _process(team, *words, encoding=encoding) as process:
+        out, err = process.communicate(timeout=60)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+@contextmanager
+def _rude_api() -> Iterator[str]:
+    """An API that refuses everything, with control characters in its words."""
+
+    class Refuses(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self._answer()
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def _answer(self) -> None:
+            body = json.dumps({"errors": [{"msg": f"no {EVIL}"}]}).encode()
+            self.send_response(400)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuses) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
