@@ -23,6 +23,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
       placing       which cells of a moving sheet were hit, and what to put back
       preview       the picture in a cell
       filenames     what a saved picture is called
+      filetypes     what kind a saved file is
       attention     which rows need a person
       endpoint      requests for an API, and what its answers mean
       webhook       where an API calls back, and whether it really is the API

@@ -35,7 +35,7 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
 _CURES = {
     "invalid": "the column note says what to repair",
     "failed": "change their prompts, or retry",
-    "check needed": "read their notes, then retry --unknown what shall be sent again",
+    "check needed": "their notes say what to do",
 }
 #: Rows that a finding names before it only counts them.
 MOST_NAMED = 10
@@ -99,6 +99,7 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
         jobs = store.jobs(sheet.key).values()
         shared = shared_files(jobs)
         gone = [(j.key, u) for j in jobs for u, p in j.files.items() if not _is_there(settings, p)]
+        gone += [(job.key, url) for job in jobs for url in job.unsaved]
         for key, url in {*gone, *chain.from_iterable(shared.values())}:
             store.forget_file(key, url)
     outcome = loop.run(wiring.run(settings, Asked(limit=0)))

@@ -254,12 +254,12 @@ class Known:
         }
 
     def unsaved(self) -> list[tuple[JobKey, Attempt, tuple[str, ...]]]:
-        """Every success with pictures that are not saved, and their addresses."""
+        """Every success with pictures that are neither saved nor given up, and their addresses."""
         return [
             (key, attempt, urls)
             for key, job in self.jobs.items()
             for attempt in job.attempts
-            if (urls := tuple(url for url in attempt.result.urls if url not in job.files))
+            if (urls := job.to_save(attempt))
         ]
 
     # -- loading, in part or whole ---------------------------------------------------------------

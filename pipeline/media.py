@@ -29,50 +29,12 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
-from pipeline.core.errors import NoPlace, NotSaved
+from pipeline.core.errors import BadLink, DeadLink, NoPlace, NotSaved
+from pipeline.core.filetypes import ENOUGH, ending_of
 from pipeline.trust import authorities
 
-#: What is kept, and the ending of its name. No SVG: that is a page with scripts.
-ENDINGS: Final = {
-    "image/png": "png",
-    "image/jpeg": "jpg",
-    "image/jpg": "jpg",
-    "image/webp": "webp",
-    "image/gif": "gif",
-    "image/avif": "avif",
-    "video/mp4": "mp4",
-    "video/webm": "webm",
-    "video/quicktime": "mov",
-    "audio/mpeg": "mp3",
-    "audio/mp3": "mp3",
-    "audio/mp4": "m4a",
-    "audio/x-m4a": "m4a",
-    "audio/aac": "aac",
-    "audio/wav": "wav",
-    "audio/x-wav": "wav",
-    "audio/wave": "wav",
-    "audio/vnd.wave": "wav",
-    "audio/ogg": "ogg",
-    "audio/flac": "flac",
-    "audio/x-flac": "flac",
-    "audio/webm": "webm",
-}
-#: Types that say nothing. Storage services use them; then the first bytes must tell.
-UNTOLD: Final = ("application/octet-stream", "binary/octet-stream")
-#: (place, bytes there, ending); the first that fits.
-SIGNS: Final = (
-    (0, b"\x89PNG\r\n\x1a\n", "png"),
-    (0, b"\xff\xd8\xff", "jpg"),
-    (0, b"GIF8", "gif"),
-    (8, b"WEBP", "webp"),
-    (8, b"WAVE", "wav"),
-    (4, b"ftypavif", "avif"),
-    (4, b"ftyp", "mp4"),
-    (0, b"\x1aE\xdf\xa3", "webm"),
-    (0, b"ID3", "mp3"),
-    (0, b"OggS", "ogg"),
-    (0, b"fLaC", "flac"),
-)
+#: Answers that say that there is no such file (any more), or not for us.
+GONE: Final = (401, 402, 403, 404, 410, 451)
 #: Never in the name of a file: they part folders, or Windows takes them for something else.
 _NOT_IN_NAMES: Final = '/\\:*?"<>|.'
 #: How often a link may send us on.
@@ -133,7 +95,7 @@ class Media:
             except TimeoutError as error:
                 raise NotSaved(f"The file took longer than {self._within:.3g} s.") from error
             except aiohttp.InvalidURL as error:
-                raise NotSaved("The link is not a web address.") from error
+                raise BadLink("The link is not a web address.") from error
             except aiohttp.ClientConnectorError as error:
                 raise NotSaved("The server behind the link cannot be reached.") from error
             except aiohttp.ClientError as error:
@@ -160,7 +122,7 @@ class Media:
                 if answer.status not in (301, 302, 303, 307, 308):
                     return await self._kept(answer, stem)
                 address = _address(str(address.join(_as_given(answer.headers.get("Location", "")))))
-        raise NotSaved(f"The link sends us on more than {REDIRECTS} times.")
+        raise DeadLink(f"The link sends us on more than {REDIRECTS} times.")
 
     def _opened(self) -> aiohttp.ClientSession:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -186,14 +148,16 @@ class Media:
         except ValueError:
             if ":" in host or re.fullmatch(r"[\d.]+", host):
                 # Figures that only some systems can read, and those as an address of their own.
-                raise NotSaved("The link is not a web address.") from None
+                raise BadLink("The link is not a web address.") from None
             return
         if (host, port) != self._allowed and not is_public(figures):
-            raise NotSaved(_private(host))
+            raise BadLink(_private(host))
 
     async def _kept(self, answer: aiohttp.ClientResponse, stem: str) -> str:
+        if answer.status in GONE:
+            raise DeadLink(f"The link is dead: it answers {answer.status}.")
         if answer.status != HTTPStatus.OK:
-            raise NotSaved(f"The link is dead: it answers {answer.status}.")
+            raise NotSaved(f"The server behind the link answers {answer.status}.")
         self._check_size(answer.content_length or 0)
         start = await _start_of(answer.content)
         ending = _ending(answer.content_type, start)
@@ -206,7 +170,7 @@ class Media:
 
     def _check_size(self, size: int) -> None:
         if size > self._most_bytes:
-            raise NotSaved(f"The file is larger than {self._most_bytes / 1e6:.3g} MB.")
+            raise BadLink(f"The file is larger than {self._most_bytes / 1e6:.3g} MB.")
 
 
 class _PublicOnly(AbstractResolver):
@@ -227,7 +191,7 @@ class _PublicOnly(AbstractResolver):
         if (host, port) != self._allowed:
             for place in found:
                 if not is_public(ipaddress.ip_address(place["host"])):
-                    raise NotSaved(_private(host))
+                    raise BadLink(_private(host))
         return found
 
     async def close(self) -> None:
@@ -250,7 +214,7 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
 def _address(url: str) -> URL:
     address = _as_given(url)
     if address.scheme not in ("http", "https") or not address.raw_host:
-        raise NotSaved("The link is not a web address.")
+        raise BadLink("The link is not a web address.")
     return address
 
 
@@ -269,27 +233,22 @@ def _private(host: str) -> str:
 
 async def _start_of(content: aiohttp.StreamReader) -> bytes:
     try:
-        return await content.readexactly(64)
+        return await content.readexactly(ENOUGH)
     except asyncio.IncompleteReadError as whole:
         return whole.partial
 
 
-def _ending(kind: str, start: bytes) -> str:
-    """The ending for a file by what the server calls it, unless its first bytes say otherwise."""
+def _ending(called: str, start: bytes) -> str:
+    """The ending for a file by its first bytes, and by what the server calls it."""
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not text:
         raise NotSaved("The file behind the link is empty.")
-    # An error page or message, whatever the server calls it.
-    if text[:1] in b"<{":
-        raise NotSaved("The link shows a page or a message instead of a picture.")
-    if kind in UNTOLD:
-        signs = (ending for at, sign, ending in SIGNS if start[at:].startswith(sign))
-        ending = next(signs, "")
-    else:
-        ending = ENDINGS.get(kind, "")
-    if not ending:
-        raise NotSaved(f"What the link shows is no picture, video or sound ({kind[:60]}).")
-    return ending
+    if ending := ending_of(start, called):
+        return ending
+    if text[:1] in b"<{" or called.startswith("text/"):
+        raise DeadLink("The link shows a page or a message instead of a picture.")
+    name = called if re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,60}", called) else "of an odd type"
+    raise BadLink(f"What the link shows is no picture, video or sound of a known kind ({name}).")
 
 
 @contextmanager

@@ -148,7 +148,9 @@ class Runner:
             *(book, self._clerk, wire, self._sender, pace, now, self._happened),
             patient=asked.wait,
         )
-        self._keeper = Keeper(book, self._clerk, media, self._saved) if media else None
+        self._keeper = (
+            Keeper(book, self._clerk, media, now, self._saved, self.look_again) if media else None
+        )
         #: Seconds between two rounds.
         self._every = min(pace.poll_every.total_seconds() / 20, 0.5)
         self._interrupted = False
@@ -428,6 +430,6 @@ class Runner:
         if self._keeper and (unsaved := self._keeper.trouble):
             worst = max(unsaved, key=lambda trouble: trouble.exit_code)
             many = "1 picture was" if len(unsaved) == 1 else f"{len(unsaved)} pictures were"
-            outcome.worsen(worst.exit_code, f"{many} not saved. {worst} The next run tries again.")
+            outcome.worsen(worst.exit_code, f"{many} not saved. {worst} A later run tries again.")
         if self._interrupted:
             outcome.code = 130

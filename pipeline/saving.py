@@ -5,19 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Protocol
+from datetime import datetime, timedelta
+from typing import Final, Protocol
 
 from pipeline.book import Book
 from pipeline.clerk import Clerk
-from pipeline.core.errors import PromptsheetError
+from pipeline.core.errors import BadLink, DeadLink, NoPlace, NotSaved, PromptsheetError
 from pipeline.core.filenames import picture_stem
-from pipeline.core.model import JobKey
+from pipeline.core.model import Attempt, JobKey, Unsaved
 from pipeline.core.states import shown
 
 log = logging.getLogger("promptsheet")
 
 #: Files that are downloaded at the same time.
-DOWNLOADS = 8
+DOWNLOADS: Final = 8
+#: A file that cannot be had now is tried again after this long, then after twice as long, and so on
+#: up to the longest pause; after the last try (in about two days) it is given up.
+FIRST_PAUSE, LONGEST_PAUSE, LAST_TRY = timedelta(minutes=1), timedelta(hours=6), 16
+#: A link that is dead although the task is young is tried again after these pauses: a file may
+#: appear later than its address. The shortest life of links that a vendor promises is an hour, and
+#: Apiframe's is a day.
+DEAD_PAUSES: Final = (timedelta(minutes=10), timedelta(hours=2))
+LINK_LIFE: Final = timedelta(days=1)
+
+
+def missed(error: NotSaved, before: Unsaved | None, sent_at: datetime, now: datetime) -> Unsaved:
+    """What to note of a picture that was not saved, after an earlier note about it, if any.
+
+    `sent_at` is when its task was submitted: no link is younger than that.
+    """
+    tries = 1 + (before.tries if before else 0)
+    pause: timedelta | None = None
+    if isinstance(error, DeadLink):
+        if now - sent_at < LINK_LIFE and tries <= len(DEAD_PAUSES):
+            pause = DEAD_PAUSES[tries - 1]
+    elif not isinstance(error, BadLink) and tries < LAST_TRY:
+        pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+    lost = pause is None or isinstance(error, DeadLink)
+    return Unsaved(str(error), tries, now + pause if pause else None, lost)
 
 
 class Saver(Protocol):
@@ -28,14 +53,23 @@ class Saver(Protocol):
 
 
 class Keeper:
-    """Saves each picture once, one try a pass."""
+    """Saves each picture once, with one try a pass, and notes in the store what was not saved.
+
+    `trouble` are the pictures that a later run tries again and that no row tells of.
+    """
 
     def __init__(
-        self, book: Book, clerk: Clerk, media: Saver, on_saved: Callable[[], None]
+        self,
+        book: Book,
+        clerk: Clerk,
+        media: Saver,
+        now: Callable[[], datetime],
+        on_saved: Callable[[], None],
+        on_lost: Callable[[], None],
     ) -> None:
-        self.saved = 0
         self.trouble: list[PromptsheetError] = []
-        self._book, self._clerk, self._media, self._on_saved = book, clerk, media, on_saved
+        self._book, self._clerk, self._media, self._now = book, clerk, media, now
+        self._on_saved, self._on_lost = on_saved, on_lost
         self._gate = asyncio.Semaphore(DOWNLOADS)
         self._tried: set[tuple[JobKey, str]] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,19 +80,22 @@ class Keeper:
         return len(self._tasks)
 
     def keep(self, key: JobKey) -> None:
-        """Save the pictures of a job that are not saved yet and were not tried in this pass."""
+        """Save the pictures of a job that are to be saved now and were not tried in this pass."""
         job = self._book.known.jobs.get(key)
         if job is None:
             return
-        first, name = shown(job), self._book.name_of(key)
+        first, name, now = shown(job), self._book.name_of(key), self._now()
         for attempt in job.attempts:
+            wanted = job.to_save(attempt)
             for at, url in enumerate(attempt.result.urls, start=1):
-                if url in job.files or (key, url) in self._tried:
+                before = job.unsaved.get(url)
+                waits = before and before.next_at and before.next_at > now
+                if url not in wanted or waits or (key, url) in self._tried:
                     continue
                 self._tried.add((key, url))
                 beside = None if attempt == first else attempt.number
                 stem = picture_stem(name, key, at, beside)
-                task = asyncio.create_task(self._save(key, attempt.number, url, stem))
+                task = asyncio.create_task(self._save(key, attempt, url, stem, before))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
@@ -73,14 +110,33 @@ class Keeper:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _save(self, key: JobKey, number: int, url: str, stem: str) -> None:
+    async def _save(
+        self, key: JobKey, attempt: Attempt, url: str, stem: str, before: Unsaved | None
+    ) -> None:
+        store, picture = self._book.store, (key, attempt.number, url)
         async with self._gate:
             try:
                 path = await self._media.save(url, stem)
-                await self._clerk.do(self._book.store.save_file, key, number, url, path)
-            except PromptsheetError as e:
-                self.trouble.append(e)
-                log.info("%s: %s", key.row_id, e)
-                return
-        self.saved += 1
-        self._on_saved()
+                await self._clerk.do(store.save_file, *picture, path)
+            except NotSaved as error:
+                log.info("%s: %s", key.row_id, error)
+                if isinstance(error, NoPlace):  # the link is not to blame
+                    self.trouble.append(error)
+                    return
+                why = missed(error, before, attempt.sent_at, self._now())
+                await self._noted(picture, why)
+                if not why.lost:
+                    self.trouble.append(error)
+            except PromptsheetError as error:
+                self.trouble.append(error)
+            else:
+                self._on_saved()
+
+    async def _noted(self, picture: tuple[JobKey, int, str], why: Unsaved) -> None:
+        try:
+            await self._clerk.do(self._book.store.miss_file, *picture, why)
+        except PromptsheetError as error:
+            self.trouble.append(error)
+        else:
+            if why.lost:
+                self._on_lost()

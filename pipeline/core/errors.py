@@ -7,6 +7,8 @@
     ├── StoreError        the store is out of reach, full or newer than this program: exit 3
     │   └── StoreFull     no room: what was to be recorded goes to the rescue file
     ├── NotSaved          a picture was not saved, as the note of its row will say: exit 0
+    │   ├── DeadLink      its link leads to no picture, and hardly ever will
+    │   ├── BadLink       what its link leads to is never saved
     │   └── NoPlace       none can be saved where they are to lie: exit 3
     ├── ListenError       an address cannot be listened at: exit 3
     ├── Held              nothing new may be sent until a person has acted: exit 1
@@ -67,8 +69,16 @@ class StoreFull(StoreError):
 class NotSaved(PromptsheetError):
     """A file was not saved; says why in a sentence for people. Nothing of it is left behind."""
 
-    #: A dead link is no reason to call somebody: the row's note tells of it.
+    #: The row says so, and asks for a person once the link is dead.
     exit_code = 0
+
+
+class DeadLink(NotSaved):
+    """The server says that there is no such file (any more), or shows something else instead."""
+
+
+class BadLink(NotSaved):
+    """The link is not followed, or the file is not kept, and no later try can change that."""
 
 
 class NoPlace(NotSaved):

@@ -136,6 +136,20 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Unsaved:
+    """Why a picture that the API delivered is not saved."""
+
+    #: A sentence.
+    reason: str
+    #: How often it was tried.
+    tries: int
+    #: When it is tried again; None if it was given up.
+    next_at: datetime | None
+    #: Whether a person has to know: the link is dead, or it was tried long enough.
+    lost: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One take of one row, and all that is known of it."""
 
@@ -146,8 +160,19 @@ class Job:
     made_at: datetime | None = None
     #: Saved files of its pictures, relative to the media folder, in the order of the URLs.
     files: Mapping[str, str] = field(default_factory=dict)
+    #: URL -> why that picture could not be saved when it was tried.
+    unsaved: Mapping[str, Unsaved] = field(default_factory=dict)
     #: When a person put its trouble out of sight on the page.
     dismissed: datetime | None = None
+
+    def to_save(self, attempt: Attempt) -> tuple[str, ...]:
+        """The URLs of an attempt's pictures that are neither saved nor given up."""
+        return tuple(
+            url
+            for url in attempt.result.urls
+            if url not in self.files
+            and not ((missed := self.unsaved.get(url)) and missed.next_at is None)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ formula.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from pipeline.core.approval import EXAMPLES
@@ -187,16 +187,41 @@ def edited(sent: Mapping[str, str], done: bool, next_take: int) -> str:
     return f"{made} {quoted(words)}. To make the new words, write {next_take} into take."
 
 
-def second_success(task_id: str, price: int) -> str:
-    """Two attempts both lived: the first one heard is shown."""
+def second_success(task_id: str, price: int, saved: bool = True) -> str:
+    """Two attempts succeeded: the first one heard is shown."""
     cost = in_credits(price)
-    return f"A second attempt also succeeded (task {task_id}, {cost}); its files are saved."
+    files = "its files are saved" if saved else "its files are not saved"
+    return f"A second attempt also succeeded (task {task_id}, {cost}); {files}."
 
 
-def files_missing(count: int) -> str:
-    """Pictures are there, but not yet with us."""
+def files_missing(count: int, reason: str = "") -> str:
+    """Some pictures are not saved yet; `reason` is a sentence."""
     files = "1 picture is" if count == 1 else f"{count} pictures are"
-    return f"{files} not saved yet, the link may be dead. The next run tries again."
+    return f"{files} not saved yet. {reason} Later runs try again.".replace("  ", " ")
+
+
+def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, next_take: int) -> str:
+    """The pictures with these numbers, of so many, cannot be saved; `reason` is a sentence.
+
+    `again` says whether later runs still try.
+    """
+    if of == 1:
+        what = "The picture could not be saved."
+    elif len(numbers) == of:
+        what = f"None of the {of} pictures could be saved."
+    else:
+        pictures = "Picture" if len(numbers) == 1 else "Pictures"
+        what = f"{pictures} {listed(numbers)} of {of} could not be saved."
+    how = "Later runs try again" if again else "To try again, run doctor --repair"
+    return f"{what} {reason} {how}; to pay for new ones, write {next_take} into take."
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Numbers as people write them in a sentence: 1, 2 and 4; at most ten of them."""
+    if len(numbers) > 10:
+        return f"{', '.join(map(str, numbers[:10]))} and {len(numbers) - 10} more"
+    *most, last = map(str, numbers)
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def in_credits(number: int) -> str:

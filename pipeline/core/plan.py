@@ -311,10 +311,12 @@ def standing_of(
     sent = parsed(attempt.inputs) if other else {}
     match attempt.state:
         case State.SUCCEEDED:
-            note = _joined(_second_success(job, attempt), _unsaved(job, attempt, rules, now))
+            lost = _lost(job, attempt, next_take) if rules.saves_files else ""
+            note = lost or _unsaved(job, attempt, rules, now)
+            note = _joined(_second_success(job, attempt), note)
             if other:
-                return "edited", _joined(notes.edited(sent, True, next_take), note)
-            return "done", note
+                note = _joined(notes.edited(sent, True, next_take), note)
+            return "check needed" if lost else "edited" if other else "done", note
         case State.RUNNING:
             change = notes.edited(sent, False, next_take) if other else ""
             if is_overdue(attempt, rules.give_up_after, now):
@@ -337,14 +339,30 @@ def standing_of(
 
 def _second_success(job: Job, first: Attempt) -> str:
     others = [a for a in job.attempts if a.state is State.SUCCEEDED and a.number != first.number]
-    return " ".join(notes.second_success(a.task_id, a.price) for a in others)
+    return " ".join(
+        notes.second_success(a.task_id, a.price, any(url in job.files for url in a.result.urls))
+        for a in others
+    )
+
+
+def _lost(job: Job, attempt: Attempt, next_take: int) -> str:
+    """What to say of pictures that a person has to know are not saved; empty if there are none."""
+    urls, unsaved = attempt.result.urls, job.unsaved
+    lost = [n for n, url in enumerate(urls, start=1) if url in unsaved and unsaved[url].lost]
+    if not lost:
+        return ""
+    why = unsaved[urls[lost[0] - 1]]
+    return notes.files_lost(lost, len(urls), why.reason, why.next_at is not None, next_take)
 
 
 def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
     # Not in the first minutes: they are being saved then.
-    missing = sum(url not in job.files for url in attempt.result.urls)
+    missing = [url for url in attempt.result.urls if url not in job.files]
     late = now - (attempt.ended_at or now) > timedelta(minutes=5)
-    return notes.files_missing(missing) if missing and late and rules.saves_files else ""
+    if not (missing and late and rules.saves_files):
+        return ""
+    why = job.unsaved.get(missing[0])
+    return notes.files_missing(len(missing), why.reason if why else "")
 
 
 def _differs(attempt: Attempt, inputs: str) -> bool:

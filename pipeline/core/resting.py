@@ -203,6 +203,6 @@ def _is_over(job: Job, saves_files: bool) -> bool:
     return all(
         attempt.state in _FINAL
         and not is_open(attempt)
-        and not (saves_files and any(url not in job.files for url in attempt.result.urls))
+        and not (saves_files and job.to_save(attempt))
         for attempt in job.attempts
     )

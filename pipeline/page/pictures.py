@@ -13,8 +13,8 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Final
 
+from pipeline.core.filetypes import ENOUGH, ending_of
 from pipeline.gallery import scaled
-from pipeline.media import SIGNS
 
 #: What is shown, by the ending of its name; the first bytes must agree.
 SHOWN: Final = {
@@ -77,10 +77,9 @@ def _type(path: str, written: int) -> str:
     if ending in GIVEN:
         return GIVEN[ending]
     with Path(path).open("rb") as file:
-        start = file.read(64)
-    signs = (kind for at, sign, kind in SIGNS if start[at:].startswith(sign))
-    # Named by what it is: whoever put another file into the folder must not lend it a type.
-    return SHOWN.get(next(signs, ""), "") if ending in SHOWN else ""
+        start = file.read(ENOUGH)
+    # Named by what it is: another file that was put into the folder must not borrow a type.
+    return SHOWN.get(ending_of(start), "") if ending in SHOWN else ""
 
 
 @lru_cache(maxsize=50_000)

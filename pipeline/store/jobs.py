@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, select, update
 
-from pipeline.core.model import Attempt, Job, JobKey
+from pipeline.core.model import Attempt, Job, JobKey, Unsaved
 from pipeline.store.attempts import ATTEMPT, from_columns, to_columns
 from pipeline.store.base import (
     Base,
@@ -46,7 +46,9 @@ def _questions(*where: ColumnElement[bool]) -> _Questions:
     named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take]
     named += [jobs.c.asked, jobs.c.made_at, jobs.c.dismissed]
     tried = select(attempts.c.job, *ATTEMPT).select_from(attempts.join(jobs)).where(*where)
-    saved = select(files.c.job, files.c.url, files.c.path).select_from(files.join(jobs))
+    columns = [files.c.job, files.c.url, files.c.path]
+    columns += [files.c.reason, files.c.tries, files.c.next_at, files.c.lost]
+    saved = select(*columns).select_from(files.join(jobs))
     return _Questions(
         select(*named).select_from(jobs.join(sheets)).where(*where),
         tried.order_by(attempts.c.job, attempts.c.number),
@@ -59,6 +61,10 @@ _HERE = jobs.c.sheet == bindparam("sheet")
 _SOME = and_(_HERE, jobs.c.row_id.in_(bindparam("ids", expanding=True)))
 _ALL_JOBS = _questions(_HERE)
 _SOME_JOBS = _questions(_SOME)
+
+
+#: What is noted beside a picture that was saved.
+_SAVED = Unsaved(reason="", tries=0, next_at=None, lost=False)
 
 
 class Jobs(Base):
@@ -168,7 +174,16 @@ class Jobs(Base):
 
     def save_file(self, key: JobKey, number: int, url: str, path: str) -> bool:
         """Note where a picture was saved, instead of an earlier note: whether the job is there."""
-        kept = {"number": number, "url": url, "path": path}
+        return self._note_file(key, number, url, path)
+
+    def miss_file(self, key: JobKey, number: int, url: str, why: Unsaved) -> bool:
+        """Note that a picture could not be saved, and why: whether the job is there."""
+        return self._note_file(key, number, url, "", why)
+
+    def _note_file(
+        self, key: JobKey, number: int, url: str, path: str, why: Unsaved = _SAVED
+    ) -> bool:
+        kept = {"number": number, "url": url, "path": path, **asdict(why)}
         with self._writing() as connection:
             moving = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
             job = connection.execute(moving.values(moved=_moved(connection, key))).scalar()
@@ -181,7 +196,7 @@ class Jobs(Base):
             return True
 
     def forget_file(self, key: JobKey, url: str) -> bool:
-        """Take back the note of a saved file, so that it is saved anew: whether there was one."""
+        """Forget what is noted of a picture, so that it is saved again: whether anything was."""
         with self._writing() as connection:
             raising = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
             job = connection.execute(raising.values(moved=_moved(connection, key))).scalar()
@@ -293,8 +308,12 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
     for number, *fields in connection.execute(ask.attempts, about):
         tried[number].append(from_columns(fields))
     saved: dict[int, dict[str, str]] = defaultdict(dict)
-    for number, url, path in connection.execute(ask.files, about):
-        saved[number][url] = path
+    unsaved: dict[int, dict[str, Unsaved]] = defaultdict(dict)
+    for number, url, path, *why in connection.execute(ask.files, about):
+        if path:
+            saved[number][url] = path
+        else:
+            unsaved[number][url] = Unsaved(*why)
     return {
         number: Job(
             JobKey(sheet, row_id, take),
@@ -302,6 +321,7 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
             mine := tuple(tried.get(number, ())),
             made_at,
             _in_order(saved.get(number, {}), mine),
+            unsaved.get(number, {}),
             dismissed,
         )
         for number, sheet, row_id, take, asked, made_at, dismissed in connection.execute(

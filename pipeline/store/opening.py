@@ -52,6 +52,12 @@ UPGRADES: Final = {
         "ALTER TABLE known_rows ADD COLUMN dismissed TEXT DEFAULT '' NOT NULL",
         "CREATE INDEX known_rows_dismissed ON known_rows (sheet) WHERE dismissed <> ''",
     ),
+    3: (
+        "ALTER TABLE files ADD COLUMN reason TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE files ADD COLUMN tries INTEGER DEFAULT '0' NOT NULL",
+        "ALTER TABLE files ADD COLUMN next_at BIGINT",
+        "ALTER TABLE files ADD COLUMN lost BOOLEAN DEFAULT FALSE NOT NULL",
+    ),
 }
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"

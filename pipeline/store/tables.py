@@ -41,7 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 3
+VERSION: Final = 4
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -316,7 +316,12 @@ files = Table(
     Column("digest", String(64), primary_key=True),
     Column("number", Integer, nullable=False),
     Column("url", Words, nullable=False),
+    # Empty while it is not saved; then the rest says why, and when it is tried again.
     Column("path", Words, nullable=False),
+    Column("reason", Words, nullable=False, server_default=""),
+    Column("tries", Integer, nullable=False, server_default="0"),
+    Column("next_at", Moment),
+    Column("lost", Boolean, nullable=False, server_default=text("FALSE")),
 )
 
 counters = Table(

@@ -236,7 +236,7 @@ def test_a_folder_that_takes_no_pictures_is_told_until_it_takes_them(
     words = (
         f"prompts.csv: 4 pictures were not saved. Pictures cannot be saved in {in_the_way}: That "
         "is no folder. Make it a folder with room, in which this account may write, or change "
-        "[media] save_to. The next run tries again."
+        "[media] save_to. A later run tries again."
     )
 
     for ended in (team.finish(), team.run()):
@@ -248,18 +248,6 @@ def test_a_folder_that_takes_no_pictures_is_told_until_it_takes_them(
     assert (at_last.code, at_last.said) == (0, "")
     assert len(list(in_the_way.iterdir())) == 4
     assert api.state()["tasks"] == {"a fox": 1}
-
-
-def test_a_link_that_is_dead_calls_nobody(team: Team, api: Sandbox) -> None:
-    team.configure('[media]\nsave_to = "pictures"\n')
-    team.write("prompt", "a fox")
-    api.set(dead_links=1.0)
-
-    ended = team.finish()
-
-    assert not [*(team.folder / "pictures").iterdir()]
-    assert (ended.code, ended.said) == (0, "")
-    assert team.said_of("a fox") == ["done"]
 
 
 def test_a_read_only_sheet_keeps_its_results_in_the_store(team: Team, api: Sandbox) -> None:

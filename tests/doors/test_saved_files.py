@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import wiring
 from pipeline.core.model import Result, State
+from pipeline.glance import is_at_rest
 from pipeline.sandbox import Sandbox, pictures
 from pipeline.store import Store
 from tests.core.build import attempt
 from tests.fakes.sandbox_process import sandbox_process
-from tests.fakes.team import Team
+from tests.fakes.team import KEY, KEY_NAME, Team
 
 LONG = "Autumn campaign hero picture for the landing page and the newsletter of October"
 ROWS = [f"{LONG} {n},a fox in picture {n}," for n in (1, 2, 3)]
@@ -44,9 +46,14 @@ def kept(team: Team, files: str) -> list[bytes]:
     return [(team.folder / "media" / name).read_bytes() for name in files.split("\n") if name]
 
 
-def asked(team: Team, statement: str) -> list[tuple[str, ...]]:
+def asked(team: Team, statement: str) -> list[tuple[object, ...]]:
     with closing(sqlite3.connect(team.folder / "promptsheet.db")) as store, store:
         return store.execute(statement).fetchall()
+
+
+def time_passes(team: Team) -> None:
+    """Let the time have come at which links are tried again."""
+    asked(team, "update files set next_at = 1 where next_at is not null")
 
 
 def test_rows_whose_long_names_begin_alike_each_keep_their_own_pictures_of_every_take(
@@ -78,6 +85,7 @@ def test_pictures_that_a_later_run_saves_replace_none_of_the_earlier_ones(
     team.finish()
     api.set(dead_links="off")
     assert len(kept(team, team.row("a fox")["files"])) == 2
+    time_passes(team)
     team.run()
 
     assert kept(team, team.row("a fox")["files"]) == drawn("a fox")
@@ -172,3 +180,80 @@ def test_doctor_names_the_rows_whose_pictures_cannot_be_saved_again(
             f"{file.name} stays where it is; it shows one of them."
         ) in repaired.said
         assert file.exists()
+
+
+def test_a_dead_link_is_reported_once_listed_and_no_longer_asked(team: Team, api: Sandbox) -> None:
+    team.write("name,prompt,files", "Fox,a fox,", "Owl,an owl,")
+    api.set(dead_links="1.0 /pictures/*-[24].png")
+    first = team.finish()
+    asked_first = api.state()["requests"]["/pictures"]
+    second = team.run()
+    asked_second = api.state()["requests"]["/pictures"]
+    status = team.start("status", team.config)
+
+    note = (
+        "Pictures 2 and 4 of 4 could not be saved. The link is dead: it answers 404. Later runs "
+        "try again; to pay for new ones, write 2 into take."
+    )
+    assert (first.code, second.code, status.code) == (1, 0, 1)
+    assert [(row["status"], row["note"]) for row in team.rows()] == [("check needed", note)] * 2
+    assert "2 check needed" in status.said
+    assert "an owl" in status.said
+    assert second.said == ""
+    assert asked_first == asked_second == 8
+    for row in team.rows():
+        assert kept(team, row["files"]) == drawn(row["prompt"])[::2]
+        assert len(row["image_urls"].split("\n")) == 4
+
+
+def test_a_link_is_given_up_after_a_few_tries_until_doctor_is_asked(
+    team: Team, api: Sandbox
+) -> None:
+    team.write("prompt,files", "a fox,")
+    api.set(dead_links="1.0")
+    runs = [team.finish()]
+    for _ in range(5):
+        time_passes(team)
+        runs.append(team.run())
+    asked_at_last = api.state()["requests"]["/pictures"]
+    at_last = team.row("a fox")["note"]
+    api.set(dead_links="off")
+    repaired = team.start("doctor", team.config, "--repair")
+
+    assert [one.code for one in runs] == [1, 0, 0, 0, 0, 0]
+    assert asked_at_last == 3 * 4
+    assert at_last == (
+        "None of the 4 pictures could be saved. The link is dead: it answers 404. To try again, "
+        "run doctor --repair; to pay for new ones, write 2 into take."
+    )
+    assert repaired.said.startswith("Repaired: 0 found done, 4 pictures saved.")
+    assert repaired.code == 0
+    row = team.row("a fox")
+    assert (row["status"], row["note"], kept(team, row["files"])) == ("done", "", drawn("a fox"))
+    assert api.state()["tasks"] == {"a fox": 1}
+
+
+def test_a_sheet_whose_links_are_given_up_is_at_rest(
+    team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.write("prompt", "a fox")
+    api.set(dead_links="1.0")
+    team.finish()
+    asked(team, "update attempts set sent_at = sent_at - 100000000000")  # a day and more
+    time_passes(team)
+    team.run()
+
+    assert asked(team, "select count(*) from files where lost and next_at is null") == [(4,)]
+    monkeypatch.setenv(KEY_NAME, KEY)
+    assert is_at_rest(wiring.load(team.config))
+
+
+def test_what_is_not_saved_is_a_matter_of_sheets_that_save(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox")
+    api.set(dead_links="1.0")
+    team.finish()
+    team.configure('[media]\nsave_to = ""\n')
+    team.run()
+
+    assert team.said_of("a fox") == ["done"]
+    assert team.start("status", team.config).code == 0

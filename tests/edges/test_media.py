@@ -89,11 +89,13 @@ def test_a_file_without_any_type_is_known_by_its_first_bytes(tmp_path: Path) -> 
         ),
         (
             answer(200, b"MZ" * 50, Content_Type="application/x-msdownload"),
-            "What the link shows is no picture, video or sound (application/x-msdownload).",
+            "What the link shows is no picture, video or sound of a known kind "
+            "(application/x-msdownload).",
         ),
         (
             answer(200, b"MZ" * 50),
-            "What the link shows is no picture, video or sound (application/octet-stream).",
+            "What the link shows is no picture, video or sound of a known kind "
+            "(application/octet-stream).",
         ),
         (answer(200, b"", Content_Type="image/png"), "The file behind the link is empty."),
         (
