@@ -17,6 +17,9 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
       cell_errors   texts that a spreadsheet shows instead of a value
       approval      which words approve a row, and what an approval covers
       identity      who is who: rows of a reading -> rows that the store knows
+      takes         which take a row asks for
+      prompt_checks  signs that a prompt is not what its writer meant
+      near_misses   columns that are not used, and the names that may be meant
       plan          where each row stands, and what may be sent
       cells         what our cells should say
       resting       which rows lie as the last pass left them, and need no look

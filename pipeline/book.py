@@ -13,11 +13,20 @@ from datetime import datetime, timedelta
 from random import Random
 
 from pipeline.core import cells
-from pipeline.core.columns import Columns, Header, believed, check_header, parsed, read_header
+from pipeline.core.columns import (
+    Columns,
+    Header,
+    becoming_ours,
+    believed,
+    check_header,
+    parsed,
+    read_header,
+)
 from pipeline.core.endpoint import submission
 from pipeline.core.errors import ColumnsError
 from pipeline.core.identity import made_by_us, match, match_by_id_alone, new_id
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State, patched
+from pipeline.core.near_misses import near_misses
 from pipeline.core.plan import (
     AT_REST,
     NEEDS_A_PERSON,
@@ -89,6 +98,8 @@ class Book:
         self.hold: Hold | None = None
         #: Rows that began to need a person: what their status cell said was something else.
         self.newly: set[str] = set()
+        #: A sentence for each empty column of the team that becomes ours.
+        self.notices: list[str] = []
         #: Seconds from a last word to the cells that say it, of the last look.
         self.lags: list[float] = []
         self._telling: list[datetime] = []
@@ -216,6 +227,10 @@ class Book:
             return self._columns.cell(self._grid[place], "name").strip()
         return self._names.get(key.row_id, "")
 
+    def near_misses(self) -> list[tuple[str, str]]:
+        """Titles of the last reading that are not used, each with the name that may be meant."""
+        return near_misses(self._columns, self._header.fields, self._header.ignore)
+
     def is_ripening(self) -> bool:
         """Whether something changes by itself if one only waits: rows that settle, answers due."""
         now, settle = self._now(), self.rules.settle
@@ -319,6 +334,7 @@ class Book:
         except ColumnsError as why:
             raise ColumnsError(f"{why} {self.sheet.elsewhere}".rstrip()) from why
         self._grid, self._columns, self._inputs = grid, columns, columns.inputs
+        self.notices = self.notices or becoming_ours(columns, ours)
         parting = self.parting
         rows = parting.rows(columns, grid)
         self.hold = self.holding.hold(columns, len(rows) + parting.statuses.total())

@@ -15,8 +15,9 @@ from pipeline.core import notes
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.columns import parsed
 from pipeline.core.model import Job, JobKey
-from pipeline.core.plan import NEEDS_A_PERSON, Line, family, take_of
+from pipeline.core.plan import NEEDS_A_PERSON, Line, family
 from pipeline.core.states import cost_of, shown
+from pipeline.core.takes import take_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,8 @@ def _row_of(line: Line, book: Book, away: dict[str, str]) -> Row:
     row_id, job = line.seen.row_id, line.job
     said = said_by(line.memory.since, line.status, notes.as_text(line.note))
     dismissed = is_dismissed(job) if job else away.get(row_id) == said
-    waits = line.status == "waiting" and line.note != notes.settling(book.rules.settle)
+    settling = line.note.startswith(notes.settling(book.rules.settle))
+    waits = line.status == "waiting" and not settling
     return _row(
         line.seen.place,
         row_id,

@@ -19,8 +19,9 @@ from pipeline.core.columns import Columns, parsed, read_header
 from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.identity import Memory
 from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
-from pipeline.core.plan import Rules, standing_of, take_of
+from pipeline.core.plan import Rules, standing_of
 from pipeline.core.states import cost_of, shown, state_of
+from pipeline.core.takes import take_of
 from pipeline.sheets import Sheet
 
 #: What a row that is not sent may say of itself; anything else in its cell is a scribble.
@@ -109,6 +110,9 @@ class Said:
     status: str
     note: str
     take: str
+    #: What its column for takes is called, and whether the sheet has it.
+    take_column: str = "take"
+    has_take: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,13 +155,17 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
     for job in by_take:
         # An earlier take is not "edited" by the words that the next one was made from.
         is_last = job.key.take == last
-        one = _of_job(job, known if is_last else None, max(last + 1 - again, 1), view)
+        column = said.take_column if said else "take"
+        redo = notes.write_take(
+            max(last + 1 - again, 1), column, is_there=not said or said.has_take
+        )
+        one = _of_job(job, known if is_last else None, redo, view)
         if is_last and again and asked == last and one.status not in UNSENT:
             one = replace(one, note=f"{one.note} {notes.asked_on_the_page(last)}".strip())
         yield one
 
 
-def _of_job(job: Job, known: KnownRow | None, next_take: int, view: View) -> Shown:
+def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
     attempt = shown(job)
     if attempt is None or attempt.state is State.RETURNED:
         return _queued(job, known, view)
@@ -166,7 +174,7 @@ def _of_job(job: Job, known: KnownRow | None, next_take: int, view: View) -> Sho
     status, note = (
         _unsent(row_id, view)
         if state is State.PENDING
-        else standing_of(job, wrote, view.rules, view.now, next_take)
+        else standing_of(job, wrote, view.rules, view.now, redo)
     )
     inputs = parsed(attempt.inputs)
     ended = attempt.state in (State.SUCCEEDED, State.FAILED)
@@ -264,13 +272,15 @@ def said_in(
 def _confirmed(
     grid: Grid, columns: Columns, memory: Memory, among: Iterable[int] | None
 ) -> Iterator[tuple[str, Said]]:
+    title = columns.title("take")
     # Ids are sorted apart and copied along: one is believed only beside the words that it had.
     for row in columns.rows(grid, among):
         known = memory.known.get(row.mark)
         if known and known.inputs == row.inputs:
             cells = grid[row.place]
             named = ("name", "status", "note", "take")
-            yield row.mark, Said(*(columns.cell(cells, name).strip() for name in named))
+            name, status, note, take = (columns.cell(cells, name).strip() for name in named)
+            yield row.mark, Said(name, status, note, take, title, "take" in columns.index)
 
 
 def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:

@@ -76,6 +76,8 @@ class Outcome:
     changed: list[Row] = field(default_factory=list)
     #: A sentence each: a hold, a stop, a sheet or a store out of reach.
     sentences: list[str] = field(default_factory=list)
+    #: What to know once, though nothing is wrong: a sentence each.
+    notices: list[str] = field(default_factory=list)
     #: A rule of ours stopped the sending.
     stopped: bool = False
     #: Where the store's changes stood when the pass last took them over.
@@ -413,6 +415,7 @@ class Runner:
             outcome.newly = sum(row.row_id in book.newly for row in attention)
             if self._asked.detailed:
                 outcome.changed = reporting.rows(book, (), {key.row_id for key in self._touched})
+        outcome.notices = book.notices
         outcome.cursor = book.known.cursor
         if book.hold:
             outcome.worsen(1, book.hold.sentence)

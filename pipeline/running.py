@@ -128,7 +128,8 @@ def say(
 ) -> int:
     """Report what came of one sheet, and return its exit code.
 
-    Without a terminal, and when `quiet`, nothing is printed as long as the exit code is 0.
+    Without a terminal, and when `quiet`, nothing is printed as long as the exit code is 0 and there
+    is nothing to know once (`Outcome.notices`).
     """
     attended = console.is_terminal and not quiet
     if isinstance(outcome, Busy):
@@ -142,7 +143,7 @@ def say(
     code = outcome.code or (1 if strict and outcome.needing else 0)
     if as_json:
         output.write_json(show.as_json(outcome, code))
-    elif code or attended:
+    elif code or attended or outcome.notices:
         for line in _sentences(outcome, code):
             console.print(show.about(outcome.title, line), markup=False, style="yellow")
         if code < 2 or outcome.statuses or outcome.new or outcome.done or outcome.lost:
@@ -155,6 +156,7 @@ def say(
 
 
 def _sentences(outcome: Outcome, code: int) -> Iterator[str]:
+    yield from outcome.notices
     yield from outcome.sentences
     if unrecognized := outcome.statuses["stranger"]:
         yield show.strangers(unrecognized)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -141,7 +141,7 @@ def as_json(outcome: Outcome, code: int) -> dict[str, object]:
         "rows": dict(sorted(outcome.statuses.items())),
         "newly_need_a_person": outcome.newly,
         "need_a_person": outcome.needing,
-        "messages": outcome.sentences,
+        "messages": [*outcome.notices, *outcome.sentences],
         "details": [row.as_json() for row in sorted(listed.values(), key=lambda row: row.number)],
         "exit_code": code,
     }
@@ -227,6 +227,27 @@ def show_plan(console: Console, book: Book) -> None:
     if now or later:
         sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
+    told = {line.seen.place for _, lines in _groups(book) for line in lines[:EXAMPLES]}
+    for sentence in _plan_warnings(book, told):
+        console.print(Text(plain(sentence), style="yellow"))
+
+
+def _plan_warnings(book: Book, told: Collection[int] = ()) -> Iterator[str]:
+    """What to look at before the run: prompts, columns that are not sent, columns to be filled.
+
+    `told` are the places of rows whose notes were shown already.
+    """
+    doubtful = [one for one in book.plan.lines if one.warning and one.seen.place not in told]
+    for line in doubtful[:EXAMPLES]:
+        yield f"Row {line.seen.place + 1}: {line.warning}"
+    if len(doubtful) > EXAMPLES:
+        yield f"{rows(len(doubtful) - EXAMPLES)} more with such a warning."
+    for title, name in book.near_misses():
+        yield (
+            f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
+            f'[columns] {name} = "{title}"; if it is your own, ignore = ["{title}"].'
+        )
+    yield from book.notices
 
 
 def plan_as_json(console: Console, book: Book) -> None:
@@ -240,6 +261,7 @@ def plan_as_json(console: Console, book: Book) -> None:
         "requests_once_settled": len(later),
         "credits_once_settled": _cost(book, later),
         "hold": book.hold.sentence if book.hold else "",
+        "warnings": list(_plan_warnings(book)),
     }
     output.write_json(told)
 
@@ -261,7 +283,7 @@ def settling(book: Book) -> Sequence[Line]:
     """Rows that wait for nothing but that nobody changes them any more."""
     note = notes.settling(book.rules.settle)
     lines = () if book.hold else book.plan.lines
-    return [line for line in lines if (line.status, line.note) == ("waiting", note)]
+    return [line for line in lines if line.status == "waiting" and line.note.startswith(note)]
 
 
 def _price(book: Book, lines: Sequence[Line]) -> str:

@@ -187,7 +187,8 @@ def _cannot_be_retried(row: str, line: Line) -> str:
 
 
 def _state(line: Line) -> State | None:
-    return state_of(line.job) if line.job else None
+    """The state of the job that the row asks for; None where it asks for none that there is."""
+    return state_of(line.job) if line.job and line.job.key.take == line.take else None
 
 
 def _price(book: Book, line: Line) -> int:
@@ -260,7 +261,8 @@ def _tell_row(book: Book, console: Console, row: str) -> int:
     line = _found(book, row)
     (told,) = reporting.rows(book, (), {line.seen.row_id})
     console.print(show.rows_table([told], console.width))
-    console.print(f"\nrow_id {line.seen.row_id}, take {line.take or '?'}", markup=False)
+    take = line.job.key.take if line.job else line.take or "?"
+    console.print(f"\nrow_id {line.seen.row_id}, take {take}", markup=False)
     for at, number, kind, text in _history(book, line):
         words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {show.plain(text)}"
         console.print(words, markup=False)

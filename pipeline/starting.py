@@ -173,6 +173,8 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
         unapproved = book.plan.statuses["needs approval"]
         said = book.hold.sentence if book.hold else _ready(ready, unapproved)
         console.print(said, markup=False)
+        for notice in book.notices:
+            console.print(show.plain(notice), markup=False)
     console.print("See what a run would do:\n")
     path = shlex.quote(str(config))
     program = _program()

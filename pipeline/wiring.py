@@ -174,6 +174,7 @@ def rules(settings: Settings, key: str) -> Rules:
         defaults=settings.defaults,
         settle=settings.settle,
         approval=settings.rules.approval,
+        strict_prompts=settings.rules.strict_prompts,
         give_up_after=settings.pace.give_up_after,
         saves_files=settings.media is not None,
     )

@@ -124,6 +124,7 @@ class RulesTable(_Table):
 
     stop_after: Annotated[int, Field(ge=1)] = 5
     approval: bool = False
+    strict_prompts: bool = False
 
 
 class StoreTable(_Table):

@@ -206,11 +206,34 @@ def check_header(
     for name in OURS:
         if name in columns.index and name not in ours and columns.filled(grid, name):
             at, title = columns.index[name], columns.title(name)
+            # A column that we add in any case needs another title; the others are left out.
+            ignored = f'[columns] ignore = ["{title.strip()}"]'
+            other = f'[columns] {name} = "{_another_title(name)}"'
             raise ColumnsError(
                 f"Column {letters(at)}, {title}, already holds text. Rename it, or set "
-                f'[columns] {name} = "Image {name.replace("_", " ")}". '
+                f"{other if name in ALWAYS else ignored}. "
                 "If another tool filled it for us, run init --adopt."
             )
+
+
+def becoming_ours(columns: Columns, ours: Collection[str]) -> list[str]:
+    """What to say of empty columns that bear a name of ours, and may be meant for something else.
+
+    `ours` are the columns that are ours already. A sheet with a column for ids was laid out for us.
+    """
+    if "row_id" in columns.index:
+        return []
+    return [
+        f"Column {letters(columns.index[name])}, {columns.title(name).strip()}, is empty, so "
+        f"Promptsheet writes its {name.replace('_', ' ')} there. If the column is your own, rename "
+        f'it, or set [columns] {name} = "{_another_title(name)}".'
+        for name in ALWAYS
+        if name in columns.index and name not in ours
+    ]
+
+
+def _another_title(name: str) -> str:
+    return f"Image {name.replace('_', ' ')}"
 
 
 def _no_header(columns: Columns, grid: Grid, fields: Collection[str]) -> str:
@@ -345,6 +368,18 @@ def over(columns: Collection[str], inputs: str) -> str:
     if wrote.keys() <= set(columns):
         return inputs
     return canonical({name: text for name, text in wrote.items() if name in columns})
+
+
+def changed(was: str, now: str, among: Collection[str]) -> dict[str, str]:
+    """What inputs said where they say something else now: name -> text, the prompt first.
+
+    Only columns `among` these count.
+    """
+    if now == was or (now := over(among, now)) == was:
+        return {}
+    before, after = parsed(was), parsed(now)
+    names = sorted(before.keys() | after.keys(), key=lambda name: (name != "prompt", name))
+    return {name: before.get(name, "") for name in names if before.get(name) != after.get(name)}
 
 
 def _holds_text(cells: list[str]) -> bool:

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from pipeline.core.approval import EXAMPLES
+from pipeline.core.cell_errors import is_error, is_unfinished
+from pipeline.core.model import State
 
 #: What a spreadsheet may take for the start of a formula (full-width signs included).
 _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
@@ -35,27 +37,46 @@ def incomplete(problems: list[str]) -> str:
     return f"Not sent, nothing paid: {'; '.join(problems)}."
 
 
-def bad_take(text: str) -> str:
-    """The take cell holds no number."""
-    return f"Not sent: take is {quoted(text, 20)}. Write a whole number from 1, or empty the cell."
+def or_ignore(title: str) -> str:
+    """The other way out where a column of the team's own has a name that we use."""
+    return f', or set [columns] ignore = ["{title.strip()}"] if that column is not for us'
 
 
-def jumped_take(was: int, now: int, again: int = 0) -> str:
+def write_take(take: int, column: str = "take", *, is_there: bool = True) -> str:
+    """How to ask for a take: what to write, and which column to add where there is none."""
+    if is_there:
+        return f"write {take} into {column}"
+    return f"add a column named {column} and write {take} into it"
+
+
+def bad_take(column: str, text: str, *, is_new: bool) -> str:
+    """The take cell holds no number; `is_new`: the row was never made."""
+    cure = "Write a whole number from 1, or empty the cell"
+    return f"Not sent: {column} is {quoted(text, 20)}. {cure}{or_ignore(column) if is_new else ''}."
+
+
+def jumped_take(column: str, was: int, now: int, again: int = 0) -> str:
     """The take was raised by more than one: dragging a cell down counts up.
 
     `again` is how much of it was asked for on the page.
     """
     if again:
         return (
-            f"Not sent: take is {now - again}, and {again} more asked for on the page makes {now} "
-            f"after {was}. Write {max(was + 1 - again, 1)} to make this row again."
+            f"Not sent: {column} is {now - again}, and {again} more asked for on the page makes "
+            f"{now} after {was}. Write {max(was + 1 - again, 1)} to make this row again."
         )
-    return f"Not sent: take went from {was} to {now}. Write {was + 1} to make this row again."
+    return (
+        f"Not sent: {column} went from {was} to {now}. Write {was + 1} to make this row again, or "
+        f"{was} to leave it as it is."
+    )
 
 
-def no_such_take(take: int, first: int) -> str:
+def no_such_take(take: int, first: int, again: int = 0) -> str:
     """The take cell was lowered below the first one."""
-    return f"There are no pictures of take {take}: this row began with take {first}."
+    return (
+        f"There are no pictures of take {take}: this row began with take {first}. "
+        f"Write {max(first - again, 1)} to see those."
+    )
 
 
 def asked_on_the_page(take: int) -> str:
@@ -86,9 +107,9 @@ def needs_approval_again(column: str) -> str:
     return f"Changed after it was approved. Untick {column}, wait for a run, tick it again."
 
 
-def needs_approval_column() -> str:
+def needs_approval_column(column: str) -> str:
     """The config asks for approval, and the sheet has no column for it."""
-    return "This sheet needs approval. Add a column named approved and tick this row in it."
+    return f"This sheet needs approval. Add a column named {column} and write yes into it."
 
 
 def skipped(column: str) -> str:
@@ -114,16 +135,26 @@ def broken_cell(name: str, text: str) -> str:
     return f"Waiting: {name} shows {text}. Repair that cell."
 
 
-def copy(take: int) -> str:
-    """A row copied whole."""
-    return f"A copy of another row. Change it, or write {take + 1} into take, to have it made."
+def not_a_value(name: str, text: str) -> str:
+    """Why a cell is not to be believed: an error, or a formula not computed; empty if it is."""
+    if is_unfinished(text):
+        return unfinished_cell(name)
+    return broken_cell(name, text) if is_error(text) else ""
 
 
-def stranger(take: int) -> str:
+def copy(redo: str) -> str:
+    """A row copied whole; `redo` says how to ask for the next take."""
+    return (
+        "A copy of another row, so nothing was sent for it. Change its prompt to have the new one "
+        f"made. To have the same made once more, {redo}."
+    )
+
+
+def stranger(redo: str) -> str:
     """A row with marks that this store did not make."""
     return (
-        "Bears an id or results that this store does not know, so nothing is paid for it. "
-        f"Run doctor --adopt to take them over, or write {take + 1} into take."
+        "This row shows an id or results that this store does not know, so nothing is paid for it. "
+        f"Run doctor --adopt to take them over. To have it made, {redo}."
     )
 
 
@@ -172,19 +203,42 @@ def taken_over(api: str) -> str:
     )
 
 
-def overdue(api: str, task_id: str, after: timedelta, next_take: int) -> str:
+def overdue(api: str, task_id: str, after: timedelta, redo: str) -> str:
     """Taken, and not heard of for longer than one waits."""
     return (
-        f"{api} has had task {task_id} for over {spoken(after)}. It is still asked after. "
-        f"To pay for another one, write {next_take} into take."
+        f"{api} has had task {task_id} for over {spoken(after)}. Its result is still collected if "
+        f"it comes. To pay for another one, {redo}."
     )
 
 
-def edited(sent: Mapping[str, str], done: bool, next_take: int) -> str:
-    """The words differ from those that the pictures are made from."""
-    words = sent.get("prompt") or "; ".join(f"{k}: {v}" for k, v in sent.items())
-    made = "These pictures were made from" if done else "Being made from"
-    return f"{made} {quoted(words)}. To make the new words, write {next_take} into take."
+def made_from(changes: Mapping[str, str], state: State) -> str:
+    """What the row said when it was sent, where it says something else now."""
+    if not changes:
+        return ""
+    was = [f"{name} was {quoted(text) if text else 'empty'}" for name, text in changes.items()]
+    some = "; ".join([*was[:MOST_CHANGES], *(["…"] if len(was) > MOST_CHANGES else [])])
+    is_made = state is State.SUCCEEDED
+    return f"{some} when {'these pictures were made' if is_made else 'this row was sent'}."
+
+
+#: So many changed cells are named in a note.
+MOST_CHANGES = 3
+
+
+def edited(made: str, redo: str) -> str:
+    """The row says something else than it did when it was sent (`made`)."""
+    return f"{made} To make the row as it is now, {redo}; or put the old text back."
+
+
+def lost_cell(name: str, text: str) -> str:
+    """A value that was sent is not in its cell any more, nor is another one."""
+    says = f"says {quoted(text, 20)}" if text else "is empty"
+    return f"Waiting: {name} {says} now. Put the text back."
+
+
+def warning(doubts: Sequence[str]) -> str:
+    """The prompt looks like a mistake, and is sent as it is."""
+    return f"Check this: {'; '.join(doubts)}." if doubts else ""
 
 
 def second_success(task_id: str, price: int, saved: bool = True) -> str:
@@ -200,7 +254,7 @@ def files_missing(count: int, reason: str = "") -> str:
     return f"{files} not saved yet. {reason} Later runs try again.".replace("  ", " ")
 
 
-def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, next_take: int) -> str:
+def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, redo: str) -> str:
     """The pictures with these numbers, of so many, cannot be saved; `reason` is a sentence.
 
     `again` says whether later runs still try.
@@ -213,7 +267,7 @@ def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, next_t
         pictures = "Picture" if len(numbers) == 1 else "Pictures"
         what = f"{pictures} {listed(numbers)} of {of} could not be saved."
     how = "Later runs try again" if again else "To try again, run doctor --repair"
-    return f"{what} {reason} {how}; to pay for new ones, write {next_take} into take."
+    return f"{what} {reason} {how}; to pay for new ones, {redo}."
 
 
 def listed(numbers: Sequence[int]) -> str:

@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 
 from pipeline.core import notes
 from pipeline.core.approval import Tick, approval, approved, box, is_covered
-from pipeline.core.cell_errors import is_error, is_unfinished
-from pipeline.core.columns import Columns, normalise, over, parsed
+from pipeline.core.columns import Columns, changed, normalise, parsed
 from pipeline.core.endpoint import Endpoint, Provider, problems_with
 from pipeline.core.identity import Seen, remembered
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Standing, State
+from pipeline.core.prompt_checks import doubts, is_missing
 from pipeline.core.states import is_open, shown, state_of
+from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
 
 #: The reason of an attempt that another store may have made.
 TAKEN_OVER = "another store may have sent it"
@@ -42,6 +43,8 @@ class Rules:
     defaults: Mapping[str, object] = field(default_factory=dict)
     settle: timedelta = timedelta(0)
     approval: bool = False
+    #: Whether a prompt that looks like a mistake is not sent (see `prompt_checks`).
+    strict_prompts: bool = False
     give_up_after: timedelta = timedelta(minutes=60)
     saves_files: bool = False
 
@@ -55,7 +58,8 @@ class Line:
     memory: KnownRow
     status: str
     note: str = ""
-    #: The take that the row asks for, and the job that answers for it, if there is one.
+    #: The take that the row asks for, and the job that answers for it, if there is one. Where the
+    #: take is a mistake, the latest job whose results can be shown.
     take: int | None = None
     job: Job | None = None
     #: Which endpoint it is for, if it may be sent once its turn comes.
@@ -63,6 +67,8 @@ class Line:
     #: How many attempts the job must be asked for before it may be sent.
     asked: int = 0
     name: str = ""
+    #: What looks like a mistake in its prompt, as a sentence; it is a part of the note.
+    warning: str = ""
 
     @property
     def confirmed(self) -> bool:
@@ -143,7 +149,8 @@ def plan_held(
         asked = JobKey(rules.sheet, one.row_id, take_of(cell, again) or 1 + again)
         job = jobs.get(asked) or latest.get(one.row_id)
         if one.known and job and state_of(job) is not State.PENDING:
-            status, note = standing_of(job, one.known.inputs, rules, now, job.key.take)
+            redo = how_to_ask(columns, job.key.take)
+            status, note = standing_of(job, one.known.inputs, rules, now, redo)
             lines.append(Line(one, one.known, status, note, job.key.take, job))
     return Plan(tuple(lines))
 
@@ -192,61 +199,71 @@ def _judge(
     take = take_of(seen.marked.take, again)
     memory = remembered(seen, take, now)
     told = columns.control(row, "approved")
-    if not _cell_trouble(columns, "approved", told):
+    if not notes.not_a_value(columns.title("approved"), told):
         memory = approved(memory, told, take)
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
     job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
     name = normalise(columns.cell(row, "name"))
     # What has to stand in the cell, so that with what the page asked for it makes the next take.
-    next_take = max(max(takes, default=0) + 1 - again, 1)
+    redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
     state = state_of(job) if job else State.PENDING
     failed = job.attempts[-1] if job and state is State.FAILED else None
-    changed = failed is not None and _differs(failed, memory.inputs)
-    if job is not None and state is not State.PENDING and not changed:
-        status, note = standing_of(job, memory.inputs, rules, now, next_take)
+    is_new = failed is not None and bool(changed(failed.inputs, memory.inputs, failed.columns))
+    if job is not None and state is not State.PENDING and not is_new:
+        status, note = standing_of(job, memory.inputs, rules, now, redo)
         note = _joined(note, _on_page(take, again))
         return Line(seen, memory, status, note, take, job, name=name)
     line = Line(seen, memory, "queued", _on_page(take, again), take, job, name=name)
-    held = _held_back(line, row, columns, takes, rules, now)
+    mistake = mistake_in_take(seen, memory, take, takes, columns)
+    if mistake and (
+        earlier := latest_shown(jobs[JobKey(rules.sheet, seen.row_id, one)] for one in takes)
+    ):
+        line = replace(line, job=earlier)
+        mistake = mistake[0], _joined(mistake[1], _made_from(earlier, memory.inputs))
+    held = _held_back(line, mistake, row, columns, rules, now)
+    unsent = held is None or held[0] in ("needs approval", "waiting")
+    warning = notes.warning(_doubts(memory.inputs, rules)) if unsent else ""
     if held is not None:
-        return replace(line, status=held[0], note=held[1])
-    asked = job.asked + changed if job else 1
-    return replace(line, endpoint=_endpoint_name(memory.inputs, rules), asked=asked)
+        return replace(line, status=held[0], note=_joined(held[1], warning), warning=warning)
+    return replace(
+        line,
+        endpoint=_endpoint_name(memory.inputs, rules),
+        asked=job.asked + is_new if job else 1,
+        note=_joined(line.note, warning),
+        warning=warning,
+    )
 
 
 def _held_back(
     line: Line,
+    mistake: tuple[str, str] | None,
     row: Sequence[str],
     columns: Columns,
-    takes: Sequence[int],
     rules: Rules,
     now: datetime,
 ) -> tuple[str, str] | None:
-    """Why a row is not sent, as status and note; None if it may be."""
-    memory, take, again = line.memory, line.take, line.memory.again
-    if trouble := _cell_trouble(columns, "skip", skip := columns.control(row, "skip")):
+    """Why a row is not sent, as status and note; None if it may be.
+
+    `mistake` is the same for what is wrong with its take.
+    """
+    memory = line.memory
+    if trouble := notes.not_a_value(columns.title("skip"), skip := columns.control(row, "skip")):
         return "waiting", trouble
     if box(skip) is not Tick.NO:
         return "skipped", notes.skipped(columns.title("skip"))
-    if take is None:
-        return "invalid", notes.bad_take(line.seen.marked.take)
-    if line.seen.standing is not Standing.ROW:
-        if take > memory.first_take + 1:
-            return "invalid", notes.jumped_take(memory.first_take, take, again)
-        if line.seen.standing is Standing.STRANGER:
-            return "stranger", notes.stranger(memory.first_take - again)
-        return "copy", notes.copy(memory.first_take - again)
-    if takes and take > max(takes) + 1:
-        return "invalid", notes.jumped_take(max(takes), take, again)
-    if takes and take < min(takes):
-        return "invalid", notes.no_such_take(take, min(takes))
+    if mistake:
+        return mistake
+    if line.seen.standing is Standing.STRANGER:
+        return "stranger", notes.stranger(how_to_ask(columns, memory.first_take - memory.again + 1))
+    if line.seen.standing is Standing.COPY:
+        return "copy", notes.copy(how_to_ask(columns, memory.first_take - memory.again + 1))
     wrote = parsed(memory.inputs)
     for name, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
-        if trouble := _cell_trouble(columns, name, text):
+        if trouble := notes.not_a_value(columns.title(name), text):
             return "waiting", trouble
     endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
-    if problems := _problems(endpoint, wrote, rules):
+    if problems := _problems(endpoint, wrote, columns, rules):
         return "invalid", notes.incomplete(problems)
     if endpoint is None or endpoint.credits is None:
         return "invalid", notes.no_price(_endpoint_name(memory.inputs, rules))
@@ -257,17 +274,26 @@ def _held_back(
     return None
 
 
-def _problems(endpoint: Endpoint | None, wrote: dict[str, str], rules: Rules) -> list[str]:
+def _problems(
+    endpoint: Endpoint | None, wrote: dict[str, str], columns: Columns, rules: Rules
+) -> list[str]:
     known = rules.provider.endpoints
     if endpoint is None:
+        title, text = columns.title("endpoint"), notes.quoted(wrote["endpoint"], 40)
         return [
-            f"there is no endpoint {notes.quoted(wrote['endpoint'], 40)}; write {', '.join(known)}"
+            f"there is no endpoint {text}; write {', '.join(known)}{notes.or_ignore(title)}",
         ]
     name = next(n for n, e in known.items() if e is endpoint)
     problems = problems_with(endpoint, wrote | _given(rules.defaults, wrote))
     if "parent" in wrote:
-        problems.append(f"{name} takes no parent: empty that cell")
-    return problems
+        title = columns.title("parent")
+        problems.append(f"{name} takes no {title}: empty that cell{notes.or_ignore(title)}")
+    return problems + (doubts(wrote, endpoint) if rules.strict_prompts else [])
+
+
+def _doubts(inputs: str, rules: Rules) -> list[str]:
+    endpoint = rules.provider.endpoints.get(_endpoint_name(inputs, rules))
+    return doubts(parsed(inputs), endpoint) if endpoint else []
 
 
 def _given(defaults: Mapping[str, object], wrote: Mapping[str, str]) -> dict[str, str]:
@@ -279,18 +305,9 @@ def _endpoint_name(inputs: str, rules: Rules) -> str:
     return parsed(inputs).get("endpoint") or rules.endpoint
 
 
-def _cell_trouble(columns: Columns, name: str, text: str) -> str:
-    """Why a cell cannot be believed, as a note; empty if it can."""
-    if is_unfinished(text):
-        return notes.unfinished_cell(columns.title(name))
-    if is_error(text):
-        return notes.broken_cell(columns.title(name), text)
-    return ""
-
-
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:
     if "approved" not in columns.index:
-        return notes.needs_approval_column() if rules.approval else ""
+        return notes.needs_approval_column(columns.title("approved")) if rules.approval else ""
     title, cell = columns.title("approved"), columns.control(row, "approved")
     match approval(cell):
         case Tick.NO:
@@ -300,41 +317,57 @@ def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: R
     return "" if is_covered(line.memory, line.take) else notes.needs_approval_again(title)
 
 
-def standing_of(
-    job: Job, inputs: str, rules: Rules, now: datetime, next_take: int
-) -> tuple[str, str]:
-    """Status and note of a job that has been sent."""
+def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -> tuple[str, str]:
+    """Status and note of a job that has been sent; `redo` says how to ask for the next take."""
     attempt = shown(job)
     assert attempt is not None, "only a pending job has no attempt"
     api = rules.provider.title
-    other = _differs(attempt, inputs)
-    sent = parsed(attempt.inputs) if other else {}
+    changes = changed(attempt.inputs, inputs, attempt.columns)
+    change = notes.edited(notes.made_from(changes, attempt.state), redo) if changes else ""
+    emptied = _emptied(attempt, changes, inputs, rules) if changes else ""
+    warning = notes.warning(_doubts(attempt.inputs, rules))
     match attempt.state:
         case State.SUCCEEDED:
-            lost = _lost(job, attempt, next_take) if rules.saves_files else ""
-            note = lost or _unsaved(job, attempt, rules, now)
-            note = _joined(_second_success(job, attempt), note)
-            if other:
-                note = _joined(notes.edited(sent, True, next_take), note)
-            return "check needed" if lost else "edited" if other else "done", note
+            gone = _lost(job, attempt, redo) if rules.saves_files else ""
+            note = gone or _unsaved(job, attempt, rules, now)
+            note = _joined(emptied or change, _second_success(job, attempt), note)
+            status = "waiting" if emptied else "edited" if changes else "done"
+            return "check needed" if gone else status, _joined(note, "" if changes else warning)
         case State.RUNNING:
-            change = notes.edited(sent, False, next_take) if other else ""
             if is_overdue(attempt, rules.give_up_after, now):
-                late = notes.overdue(api, attempt.task_id, rules.give_up_after, next_take)
-                return "check needed", _joined(late, change)
+                late = notes.overdue(api, attempt.task_id, rules.give_up_after, redo)
+                return "check needed", _joined(late, emptied or change)
             percent = f" {attempt.progress}%" if attempt.progress else ""
-            return ("edited", change) if other else (f"in progress{percent}", "")
+            if changes and not emptied:
+                return "edited", change
+            return f"in progress{percent}", emptied or warning
         case State.SUBMITTING:
-            return "sending", ""
+            return "sending", warning
         case State.UNKNOWN:
-            change = notes.edited(sent, False, next_take) if other else ""
             if attempt.reason == TAKEN_OVER:
-                return "check needed", _joined(notes.taken_over(api), change)
-            return "check needed", _joined(notes.lost(api, attempt.reason, attempt.price), change)
+                return "check needed", _joined(notes.taken_over(api), emptied or change)
+            why = notes.lost(api, attempt.reason, attempt.price)
+            return "check needed", _joined(why, emptied or change)
         case _:
             if attempt.task_id:
                 return "failed", notes.failed(api, attempt.reason, attempt.price)
             return "failed", notes.refused(api, attempt.reason)
+
+
+def _emptied(attempt: Attempt, changes: Mapping[str, str], inputs: str, rules: Rules) -> str:
+    """What has become of a value that was sent, as a note, where the row does not say another one.
+
+    A formula that is broken, not computed, or empty where something is needed is no new value.
+    """
+    wrote, endpoint = parsed(inputs), rules.provider.endpoints.get(attempt.endpoint)
+    made = notes.made_from(changes, attempt.state)
+    for name in changes:
+        text, field = wrote.get(name, ""), endpoint.fields.get(name) if endpoint else None
+        if trouble := notes.not_a_value(name, text):
+            return _joined(trouble, made)
+        if field and ((not text and field.required) or (field.type == "text" and is_missing(text))):
+            return _joined(notes.lost_cell(name, text), made)
+    return ""
 
 
 def _second_success(job: Job, first: Attempt) -> str:
@@ -345,14 +378,14 @@ def _second_success(job: Job, first: Attempt) -> str:
     )
 
 
-def _lost(job: Job, attempt: Attempt, next_take: int) -> str:
+def _lost(job: Job, attempt: Attempt, redo: str) -> str:
     """What to say of pictures that a person has to know are not saved; empty if there are none."""
     urls, unsaved = attempt.result.urls, job.unsaved
     lost = [n for n, url in enumerate(urls, start=1) if url in unsaved and unsaved[url].lost]
     if not lost:
         return ""
     why = unsaved[urls[lost[0] - 1]]
-    return notes.files_lost(lost, len(urls), why.reason, why.next_at is not None, next_take)
+    return notes.files_lost(lost, len(urls), why.reason, why.next_at is not None, redo)
 
 
 def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
@@ -365,30 +398,15 @@ def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
     return notes.files_missing(len(missing), why.reason if why else "")
 
 
-def _differs(attempt: Attempt, inputs: str) -> bool:
-    """Whether it was made from other inputs, by the columns that counted then."""
-    return inputs != attempt.inputs and over(attempt.columns, inputs) != attempt.inputs
-
-
-def take_of(cell: str, again: int) -> int | None:
-    """Which take a row asks for: the number in its take cell, and what the page asked for.
-
-    None if the cell holds no whole number from 1; an empty one counts as 1.
-    """
-    number = _number(cell)
-    return None if number is None else number + again
+def _made_from(job: Job, inputs: str) -> str:
+    """What the shown attempt was made from, where the row says something else now."""
+    attempt = shown(job)
+    assert attempt is not None, "only what can be shown is asked about"
+    return notes.made_from(changed(attempt.inputs, inputs, attempt.columns), attempt.state)
 
 
 def _on_page(take: int | None, again: int) -> str:
     return notes.asked_on_the_page(take) if take and again else ""
-
-
-def _number(take: str) -> int | None:
-    text = take.strip()
-    if not text:
-        return 1
-    text = text.removesuffix(".0")  # how a spreadsheet may save the number as text
-    return int(text) if text.isascii() and text.isdecimal() and 0 < int(text) < 10**6 else None
 
 
 def _joined(*sentences: str) -> str:

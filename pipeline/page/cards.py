@@ -14,8 +14,9 @@ from typing import Final
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.columns import parsed
 from pipeline.core.model import Job, KnownRow, State
-from pipeline.core.plan import NEEDS_A_PERSON, family, take_of
+from pipeline.core.plan import NEEDS_A_PERSON, family
 from pipeline.core.states import state_of
+from pipeline.core.takes import take_of
 from pipeline.results import Shown, View, of_row, unanswered
 
 #: Statuses of a row whose pictures may be made once more.

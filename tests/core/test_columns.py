@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.columns import (
+    becoming_ours,
     believed,
     canonical,
     check_header,
@@ -18,6 +19,7 @@ from pipeline.core.columns import (
     read_header,
 )
 from pipeline.core.errors import ColumnsError
+from pipeline.core.near_misses import near_misses
 from tests.core.build import FIELDS, columns_of, sheet, wrote
 
 NOBODY: frozenset[str] = frozenset()
@@ -59,6 +61,61 @@ def test_a_filled_column_of_our_name_stops_the_pass_with_both_cures() -> None:
     assert str(caught.value).startswith("Column C, Status, already holds text. Rename it")
     assert 'status = "Image status"' in str(caught.value)
     assert "init --adopt" in str(caught.value)
+
+
+def test_a_filled_column_that_we_do_not_need_can_be_ignored() -> None:
+    grid = sheet("prompt | Text \n a fox | a slogan")
+
+    with pytest.raises(ColumnsError) as caught:
+        check_header(columns_of(grid), grid, NOBODY, FIELDS)
+
+    assert 'Rename it, or set [columns] ignore = ["Text"].' in str(caught.value)
+    check_header(read_header(grid[0], FIELDS, ignore=["Text"]), grid, NOBODY, FIELDS)
+
+
+def test_a_teams_own_empty_column_is_named_before_it_becomes_ours() -> None:
+    columns = columns_of(sheet("prompt | Status | owner | Text \n a fox | | |"))
+
+    (said,) = becoming_ours(columns, NOBODY)
+
+    assert said == (
+        "Column B, Status, is empty, so Promptsheet writes its status there. If the column is your "
+        'own, rename it, or set [columns] status = "Image status".'
+    )
+    assert becoming_ours(columns, frozenset({"status"})) == []
+
+
+def test_a_sheet_that_was_laid_out_for_us_needs_no_such_word() -> None:
+    columns = columns_of(sheet("prompt | row_id | status | task_id | image_urls | note"))
+
+    assert becoming_ours(columns, NOBODY) == []
+
+
+@pytest.mark.parametrize(
+    ("titles", "found"),
+    [
+        ("prompt | Ratio", [("Ratio", "aspect_ratio")]),
+        ("prompt | Aspect", [("Aspect", "aspect_ratio")]),
+        ("prompt | aspect_ration", [("aspect_ration", "aspect_ratio")]),
+        ("prompt | Size | Aprooved", [("Size", "aspect_ratio"), ("Aprooved", "approved")]),
+        ("Prompts | aspect_ratio", [("Prompts", "prompt")]),
+        ("My prompt | aspect_ratio | Skipp", [("My prompt", "prompt"), ("Skipp", "skip")]),
+        ("prompt | aspect_ratio | Ratio", []),  # what may be meant is there
+        ("prompt | Owner | Notes | Campaign | Price", []),
+        ("prompt | Status | status 2 | row_id", []),
+        ("prompt | | ", []),
+    ],
+)
+def test_titles_that_are_close_to_a_name_are_told(
+    titles: str, found: list[tuple[str, str]]
+) -> None:
+    assert near_misses(columns_of(sheet(titles)), FIELDS, ()) == found
+
+
+def test_a_title_that_is_ignored_is_not_told() -> None:
+    columns = read_header(["prompt", "Ratio"], FIELDS, ignore=["ratio"])
+
+    assert near_misses(columns, FIELDS, ["ratio"]) == []
 
 
 def test_an_empty_column_of_our_name_is_ours() -> None:

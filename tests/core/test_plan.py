@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.core.cells import cells_of
 from pipeline.core.identity import Memory, match_by_id_alone
 from pipeline.core.model import Job, Standing, State
 from pipeline.core.plan import Line, over_budget, plan_held
@@ -23,10 +24,12 @@ from tests.core.build import (
     memory,
     sheet,
     who,
+    wrote,
 )
 
 A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
 ONE = "prompt | row_id \n a fox | r_aaaaaaaaa"
+ONE_WITH_TAKE = "prompt | row_id | take \n a fox | r_aaaaaaaaa |"
 
 
 def one(text: str, *jobs: Job, **more: object) -> Line:
@@ -70,7 +73,7 @@ def test_progress_stands_in_the_status_once_it_is_known() -> None:
 def test_an_overdue_task_needs_a_look_and_is_not_sent_again() -> None:
     old = attempt(State.RUNNING, sent_at=NOW - timedelta(hours=2))
 
-    line = one(ONE, job(old))
+    line = one(ONE_WITH_TAKE, job(old))
 
     assert (line.status, line.endpoint) == ("check needed", "")
     assert "t-1" in line.note
@@ -189,6 +192,74 @@ def test_the_number_at_first_sight_is_the_first_take() -> None:
     assert (line.status, line.take) == ("queued", 5)
 
 
+MISTAKES = ("two", "3", "7", "0", "-1", "2.5", "#REF!", "Loading…", "9" * 5000, "٢", "1e3")
+
+
+@pytest.mark.parametrize("take", MISTAKES)
+@pytest.mark.parametrize("state", [State.SUCCEEDED, State.RUNNING, State.FAILED, State.UNKNOWN])
+def test_a_mistake_in_take_costs_nothing_and_leaves_the_results_where_they_are(
+    take: str, state: State
+) -> None:
+    made = job(attempt(state))
+
+    line = one(f"prompt | take | row_id \n a fox | {take} | {A}", made)
+
+    assert (line.status, line.endpoint) == ("waiting" if take in MISTAKES[6:8] else "invalid", "")
+    assert line.job == made
+    said = cells_of(line)
+    assert (said.get("task_id"), said.get("image_urls")) == (
+        cells_of(one(ONE, made)).get("task_id"),
+        cells_of(one(ONE, made)).get("image_urls"),
+    )
+    assert len(said["note"]) < 200
+
+
+def test_of_several_takes_the_latest_that_shows_anything_stays() -> None:
+    first, second = job(attempt()), job(attempt(task_id="t-2"), take=2)
+    returned = job(attempt(State.RETURNED), take=3)
+    text = f"prompt | take | row_id \n a fox | 9 | {A}"
+
+    assert one(text, first, second).job == second
+    assert one(text, first, second, returned).job == second
+    assert one(text, first, second, job(take=3)).job == second
+    assert one(text, job(attempt(State.RETURNED))).job is None
+
+
+def test_also_a_row_that_is_skipped_keeps_its_results_over_a_mistake_in_take() -> None:
+    line = one(f"prompt | take | skip | row_id \n a fox | 9 | x | {A}", job(attempt()))
+
+    assert (line.status, cells_of(line)["task_id"]) == ("skipped", "t-1")
+
+
+def test_a_mistake_in_take_says_what_to_write_and_what_the_pictures_were_made_from() -> None:
+    text = f"prompt | Take | row_id \n an owl | 7 | {A}"
+
+    assert one(text, job(attempt())).note == (
+        "Not sent: Take went from 1 to 7. Write 2 to make this row again, or 1 to leave it as it "
+        'is. prompt was "a fox" when these pictures were made.'
+    )
+
+
+def test_a_take_that_is_no_number_at_first_sight_may_be_a_column_of_the_teams_own() -> None:
+    new, made = (
+        one("prompt | Take \n a fox | scene 4"),
+        f"prompt | Take | row_id \n a fox | x | {A}",
+    )
+
+    assert new.note == (
+        'Not sent: Take is "scene 4". Write a whole number from 1, or empty the cell, or set '
+        '[columns] ignore = ["Take"] if that column is not for us.'
+    )
+    assert "ignore" not in one(made, job(attempt())).note
+
+
+@pytest.mark.parametrize("text", ["2.0", "2,0", "2.00", "02", " 2 ", "2\u200b"])
+def test_a_take_is_read_as_programs_save_it(text: str) -> None:
+    (line,) = judged((("prompt", "take"), ("a fox", text)))
+
+    assert line.take == 2
+
+
 def test_below_the_first_take_there_is_nothing() -> None:
     line = one(f"prompt | take | row_id \n a fox | 3 | {A}", job(attempt(), take=5))
 
@@ -196,15 +267,11 @@ def test_below_the_first_take_there_is_nothing() -> None:
     assert "began with take 5" in line.note
 
 
-def test_a_number_as_a_spreadsheet_saves_it_is_a_number() -> None:
-    assert one("prompt | take \n a fox | 2.0").take == 2
-
-
 # -- copies and strangers ----------------------------------------------------------------------
 
 
 def test_a_copy_waits_for_a_change_or_for_its_take() -> None:
-    text = f"prompt | row_id | status \n a fox | {A} | done \n a fox | {A} | done"
+    text = f"prompt | row_id | status | take \n a fox | {A} | done | \n a fox | {A} | done |"
 
     original, copy = judged(text, job(attempt()), remembers=memory(known(A, "a fox")))
 
@@ -237,11 +304,91 @@ def test_a_stranger_whose_take_is_raised_runs() -> None:
 
 
 def test_a_done_row_that_is_edited_keeps_its_pictures_and_says_what_they_are_of() -> None:
-    line = one(f"prompt | row_id \n a red fox | {A}", job(attempt(prompt="a fox")))
+    line = one(f"prompt | row_id | take \n a red fox | {A} |", job(attempt(prompt="a fox")))
 
     assert (line.status, line.endpoint) == ("edited", "")
-    assert '"a fox"' in line.note
-    assert "write 2 into take" in line.note
+    assert line.note == (
+        'prompt was "a fox" when these pictures were made. To make the row as it is now, write 2 '
+        "into take; or put the old text back."
+    )
+
+
+@pytest.mark.parametrize(
+    ("sent", "text", "said"),
+    [
+        ({"aspect_ratio": "1:1"}, "a fox | 16:9", 'aspect_ratio was "1:1"'),
+        ({"aspect_ratio": "1:1"}, "a fox |", 'aspect_ratio was "1:1"'),
+        ({}, "a fox | 16:9", "aspect_ratio was empty"),
+        ({"aspect_ratio": "1:1"}, "an owl | 16:9", 'prompt was "a fox"; aspect_ratio was "1:1"'),
+    ],
+)
+def test_the_note_of_an_edited_row_names_what_changed_and_nothing_else(
+    sent: dict[str, str], text: str, said: str
+) -> None:
+    made = job(attempt(inputs=wrote("a fox", **sent)))
+
+    line = one(f"prompt | aspect_ratio | row_id \n {text} | {A}", made)
+
+    assert line.status == "edited"
+    assert line.note.startswith(f"{said} when these pictures were made. To make the row as it is")
+
+
+@pytest.mark.parametrize(
+    "job_and_text",
+    [
+        (job(attempt(prompt="an owl")), "a fox"),
+        (job(attempt(State.RUNNING, sent_at=NOW - timedelta(hours=2))), "a fox"),
+    ],
+)
+def test_a_note_names_the_column_to_add_where_the_sheet_has_none(
+    job_and_text: tuple[Job, str],
+) -> None:
+    made, text = job_and_text
+
+    bare = one(f"prompt | row_id \n {text} | {A}", made)
+    titled = one(f"prompt | TAKE | row_id \n {text} | | {A}", made)
+
+    assert "add a column named take and write 2 into it" in bare.note
+    assert "write 2 into TAKE" in titled.note
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("#REF!", "prompt shows #REF!"),
+        ("#NV", "prompt shows #NV"),
+        ("Loading…", "prompt holds a formula"),
+        ("", "prompt is empty now"),
+        ("0", 'prompt says "0" now'),
+        ("nan", 'prompt says "nan" now'),
+    ],
+)
+def test_a_done_row_whose_formula_has_lost_its_value_waits_and_keeps_its_pictures(
+    text: str, says: str
+) -> None:
+    made = job(attempt(inputs=wrote("a fox", aspect_ratio="1:1")))
+
+    line = one(f"prompt | aspect_ratio | row_id \n {text} | 1:1 | {A}", made)
+
+    assert (line.status, line.endpoint, line.job) == ("waiting", "", made)
+    assert line.note.startswith(f"Waiting: {says}")
+    assert line.note.endswith('prompt was "a fox" when these pictures were made.')
+    assert cells_of(line)["task_id"] == "t-1"
+
+
+def test_a_row_under_way_whose_formula_has_lost_its_value_is_under_way_still() -> None:
+    made = job(attempt(State.RUNNING, progress=40))
+
+    line = one(f"prompt | row_id \n #REF! | {A}", made)
+
+    assert line.status == "in progress 40%"
+    assert "Repair that cell." in line.note
+
+
+def test_a_value_that_may_be_left_out_and_is_emptied_is_an_edit() -> None:
+    made = job(attempt(inputs=wrote("a fox", aspect_ratio="1:1")))
+
+    assert one(f"prompt | aspect_ratio | row_id \n a fox | | {A}", made).status == "edited"
 
 
 def test_a_row_under_way_that_is_edited_says_so_too() -> None:
@@ -364,6 +511,68 @@ def test_the_configuration_may_ask_for_approval_where_there_is_no_column() -> No
     assert "Add a column named approved" in line.note
 
 
+# -- prompts that look like a mistake, columns of the team's own -------------------------------
+
+ODD = "prompt | row_id \n a fox —ar 16:9 | r_aaaaaaaaa"
+
+
+@pytest.mark.parametrize(
+    ("made", "status"),
+    [
+        ((), "queued"),
+        ((State.SUBMITTING,), "sending"),
+        ((State.RUNNING,), "in progress"),
+        ((State.SUCCEEDED,), "done"),
+    ],
+)
+def test_a_prompt_that_looks_like_a_mistake_is_sent_and_its_note_warns_to_the_end(
+    made: tuple[State, ...], status: str
+) -> None:
+    line = one(ODD, *(job(attempt(state, prompt="a fox —ar 16:9")) for state in made))
+
+    assert line.status == status
+    assert line.note == 'Check this: prompt says "—ar" where "--ar" is meant.'
+    assert bool(line.warning) == (status == "queued")
+
+
+def test_whoever_approves_a_row_sees_the_warning() -> None:
+    line = one("prompt | approved \n a {{fox}} |")
+
+    assert line.note == (
+        "Tick approved to have this row made. "
+        'Check this: prompt holds "{{fox}}", a placeholder that was not filled.'
+    )
+
+
+def test_strict_prompts_are_not_sent() -> None:
+    strict = replace(RULES, strict_prompts=True)
+
+    line = one(ODD, rules=strict)
+
+    assert (line.status, line.endpoint, line.warning) == ("invalid", "", "")
+    assert line.note == 'Not sent, nothing paid: prompt says "—ar" where "--ar" is meant.'
+    assert one(ONE, rules=strict).status == "queued"
+    assert one(ODD, job(attempt(prompt="a fox —ar 16:9")), rules=strict).status == "done"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("prompt | Parent \n a fox | SKU-7", "imagine takes no Parent"),
+        ("prompt | Endpoint \n a fox | EU", 'there is no endpoint "EU"'),
+    ],
+)
+def test_a_column_of_the_teams_own_that_makes_a_row_invalid_can_be_ignored(
+    text: str, said: str
+) -> None:
+    line = one(text)
+    title = text.split()[2]
+
+    assert line.status == "invalid"
+    assert said in line.note
+    assert f'set [columns] ignore = ["{title}"] if that column is not for us.' in line.note
+
+
 # -- budget, and readings that are not believed ------------------------------------------------
 
 
@@ -437,11 +646,11 @@ def test_a_jump_is_no_take_though_the_page_asked_for_a_part_of_it() -> None:
 
 
 def test_a_note_names_the_number_to_write_into_the_cell_not_the_take_that_comes_of_it() -> None:
-    text = f"prompt | row_id \n an owl | {A}"
+    text = f"prompt | row_id | take \n an owl | {A} |"
     line = one(text, job(attempt()), job(attempt(), take=2), remembers=again(1))
 
     assert line.status == "edited"
-    assert "write 2 into take." in line.note
+    assert "write 2 into take;" in line.note
 
 
 def test_a_copy_is_made_once_the_page_asks_for_it() -> None:

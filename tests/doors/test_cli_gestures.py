@@ -90,19 +90,24 @@ def test_a_sorted_edited_copied_and_scribbled_sheet_is_paid_for_what_is_new_alon
     assert team.said_of("fox 1", *new) == ["done"] * 5
     assert after["fox 1"]["task_id"] != before["fox 1"]["task_id"]
     assert after["fox 2"]["status"] == "invalid"
+    for title in ("task_id", "image_urls"):
+        assert after["fox 2"][title] == before["fox 2"][title]
     assert after["fox 2"]["note"] == (
-        "Not sent: take went from 1 to 7. Write 2 to make this row again."
+        "Not sent: take went from 1 to 7. Write 2 to make this row again, or 1 to leave it as it "
+        "is."
     )
     assert after["fox 0, edited"]["status"] == "edited"
     assert after["fox 0, edited"]["image_urls"] == before["fox 0"]["image_urls"]
     assert after["fox 0, edited"]["note"] == (
-        'These pictures were made from "fox 0". To make the new words, write 2 into take.'
+        'prompt was "fox 0" when these pictures were made. To make the row as it is now, write 2 '
+        "into take; or put the old text back."
     )
     (copy,) = (row for row in team.rows() if row["status"] == "copy")
     assert copy["prompt"] == "fox 5"
     assert copy["row_id"] not in ("", before["fox 5"]["row_id"])
-    assert (
-        copy["note"] == "A copy of another row. Change it, or write 2 into take, to have it made."
+    assert copy["note"] == (
+        "A copy of another row, so nothing was sent for it. Change its prompt to have the new one "
+        "made. To have the same made once more, write 2 into take."
     )
 
 
@@ -252,7 +257,10 @@ def test_columns_that_the_team_makes_are_filled(team: Team) -> None:
     assert [file.startswith("first-x-r_") for file in files] == [True] * 4
     assert all((team.folder / "media" / file).is_file() for file in files)
     assert owl["status"] == "invalid"
-    assert owl["note"] == 'Not sent, nothing paid: there is no endpoint "imagin"; write imagine.'
+    assert owl["note"] == (
+        'Not sent, nothing paid: there is no endpoint "imagin"; write imagine, or set [columns] '
+        'ignore = ["endpoint"] if that column is not for us.'
+    )
 
 
 def test_a_column_of_the_teams_own_is_named_around_or_the_run_stops_first(

@@ -116,3 +116,80 @@ def test_a_cell_that_shows_nothing_is_no_prompt_and_no_value(
         **{f"an owl, {at}": 1 for at in range(7)},
         "a fox 👩\u200d🚒": 1,
     }
+
+
+def test_a_plan_names_prompts_that_look_like_a_mistake_and_columns_that_are_not_sent(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    foxes = [f"fox {number}," for number in range(5)]
+    team.write("prompt,Ratio,owner", *foxes, "a {{fox}},16:9,Kim", "a wide fox —ar 16:9,,")
+
+    plan = team.run("--plan", key=None)
+
+    assert plan.code == 0
+    assert (
+        'Row 7: Check this: prompt holds "{{fox}}", a placeholder that was not filled. '
+        'Row 8: Check this: prompt says "—ar" where "--ar" is meant. '
+        "Ratio: did you mean aspect_ratio? This column is not sent. Rename it, or set [columns] "
+        'aspect_ratio = "Ratio"; if it is your own, ignore = ["Ratio"].'
+    ) in plan.said
+    assert "owner" not in plan.said
+
+    team.configure('[media]\nsave_to = ""\n[rules]\nstrict_prompts = true\n')
+    strict = team.finish()
+    assert strict.code == 1
+    assert api.state()["tasks"] == {f"fox {number}": 1 for number in range(5)}
+    assert team.said_of("a {{fox}}", "a wide fox —ar 16:9") == ["invalid", "invalid"]
+
+    team.configure('[media]\nsave_to = ""\n[columns]\nignore = ["ratio"]\n')
+    assert "Ratio:" not in team.run("--plan", key=None).said
+    assert team.finish().code == 0
+    assert team.said_of("a {{fox}}", "a wide fox —ar 16:9") == ["done", "done"]
+    assert team.row("a {{fox}}")["note"].startswith('Check this: prompt holds "{{fox}}"')
+
+
+def test_a_teams_own_empty_column_is_named_before_it_is_written_and_once(
+    team: Team, api: Sandbox
+) -> None:
+    said = "Column B, Status, is empty, so Promptsheet writes its status there."
+    team.configure('[media]\nsave_to = ""\n')
+    team.write("prompt,Status", "a fox,", "an owl,")
+    before = team.sheet.read_bytes()
+
+    assert said in team.run("--plan", key=None).said
+    assert said in team.start("init", team.sheet, key=None).said
+    assert team.sheet.read_bytes() == before
+    first, second = team.run(), team.finish()
+
+    assert (first.code, second.code) == (0, 0)
+    assert said in first.said
+    assert said not in second.said
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
+
+
+@pytest.mark.parametrize("mistake", ["3", "two", "9" * 5000])
+def test_a_mistake_in_take_leaves_the_results_and_the_history_where_they_are(
+    team: Team, api: Sandbox, mistake: str
+) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    team.write("prompt,take", "a fox,", "an owl,")
+    team.finish()
+    before = team.row("a fox")
+
+    with team.editing() as rows:
+        rows[0]["take"] = mistake
+    held = team.finish()
+
+    now = team.row("a fox")
+    assert (held.code, now["status"]) == (1, "invalid")
+    assert [now[name] for name in ("row_id", "task_id", "image_urls")] == [
+        before[name] for name in ("row_id", "task_id", "image_urls")
+    ]
+    history = team.start("status", team.config, "--row", "2").said
+    assert "take 1" in history
+    assert "attempt 1 succeeded" in history
+    with team.editing() as rows:
+        rows[0]["take"] = "2"
+    assert team.finish().code == 0
+    assert api.state()["tasks"] == {"a fox": 2, "an owl": 1}

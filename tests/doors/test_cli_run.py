@@ -63,6 +63,7 @@ def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(
         "requests_once_settled": 0,
         "credits_once_settled": 0,
         "hold": "",
+        "warnings": [],
     }
     assert api.state()["tasks"] == {"a fox": 1}
 

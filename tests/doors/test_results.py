@@ -118,7 +118,7 @@ def test_only_jobs_are_results_and_each_row_without_a_job_says_why(ran: Settings
     assert [one.name for one in jobs][-2:] == ["knight", "boats"]
     assert [(one.name, one.credits) for one in others] == [("retail-poster", 0), ("hut", 0)]
     assert others[0].note == "Not sent, nothing paid: prompt is empty: write one."
-    assert others[1].note.startswith("Left out, because skip is filled.")
+    assert others[1].note.startswith("Left out, because Skip is filled.")
 
 
 def test_a_job_shows_what_was_sent_what_came_and_what_it_cost(ran: Settings) -> None:

@@ -1,0 +1,63 @@
+"""Columns of the sheet that are not used, though their titles are close to a name that is.
+
+A column `Ratio` is a team's own as far as the program can tell; who meant `aspect_ratio` finds out
+from a plan, before anything is paid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from difflib import SequenceMatcher
+
+from pipeline.core.columns import CONTROLS, Columns, folded
+
+#: How alike two names must be: one letter wrong in five.
+LIKENESS = 0.8
+#: A name of so many letters is meant wherever it is a part of a title.
+_LONG = 6
+#: Other words for the fields of picture makers and for the columns that people steer with.
+_OTHER_WORDS = {
+    "prompt": ("text", "prompttext", "imageprompt", "description", "idea", "instruction"),
+    "aspect_ratio": ("ratio", "aspect", "ar", "size", "format", "dimensions", "imageratio"),
+    "approved": ("approval", "approve", "freigabe", "freigegeben", "released", "ok"),
+    "take": ("version", "variant", "attempt", "retake"),
+    "skip": ("exclude", "omit", "ignore", "hold"),
+    "endpoint": ("model",),
+}
+
+
+def near_misses(
+    columns: Columns, fields: Collection[str], ignore: Collection[str]
+) -> list[tuple[str, str]]:
+    """Titles of the header that are not used, each with the name that may be meant.
+
+    Only names count that the sheet has no column for.
+    """
+    names = (*sorted(fields), *(name for name in CONTROLS if name != "parent"))
+    missing = [name for name in names if name not in columns.index]
+    used = {*columns.index.values(), *(at for places in columns.doubled.values() for at in places)}
+    free = {folded(title) for title in ignore}
+    return [
+        (title.strip(), name)
+        for at, title in enumerate(columns.header)
+        if at not in used and folded(title) not in free
+        for name in _meant(folded(title), missing)
+    ]
+
+
+def _meant(title: str, names: Collection[str]) -> Iterator[str]:
+    """The one of the names that is closest to a folded title, if any is close."""
+    if not title:
+        return
+    likeness = {name: _likeness(title, name) for name in names}
+    best = max(likeness, key=likeness.__getitem__, default=None)
+    if best is not None and likeness[best] >= LIKENESS:
+        yield best
+
+
+def _likeness(title: str, name: str) -> float:
+    if title in _OTHER_WORDS.get(name, ()):
+        return 1.0
+    if len(name) >= _LONG and folded(name) in title:
+        return LIKENESS
+    return SequenceMatcher(None, title, folded(name)).ratio()

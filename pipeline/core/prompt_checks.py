@@ -1,0 +1,89 @@
+"""Signs that a prompt is not what its writer meant: it is sent as it is, with a warning.
+
+A template left a placeholder, a word processor made a dash of two hyphens, or the text was copied
+from a chat together with its command. With `[rules] strict_prompts` such a row is not sent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+
+from pipeline.core.endpoint import Endpoint
+
+#: Parameters that stand behind two hyphens in a prompt for Midjourney, and what follows them.
+#: Source: its documentation's list of parameters.
+_RATIO = r"(?:ar|aspect)(?=\s+\d)"
+_NUMBERED = (
+    r"(?:v|version|s|stylize|c|chaos|q|quality|seed|stop|niji|iw|cw|sw|ow|w|weird|r|repeat|exp)"
+    r"(?=\s+[\d.])"
+)
+_WITH_WORD = (
+    r"(?:style|sref|cref|oref|profile)(?=\s+\S)|(?:tile|raw|fast|relax|turbo|draft)(?=\s|$)"
+)
+# A dash that a word processor makes of hyphens; also two of them, or one beside a hyphen.
+_DASH = r"(?:-?[\u2010-\u2015\u2212]-?|[\u2010-\u2015\u2212]{2})"
+_DASHED = re.compile(
+    rf"(?<!\S)(?:{_DASH}(?:{_RATIO}|{_NUMBERED}|{_WITH_WORD})|-{_RATIO})", re.IGNORECASE
+)
+#: `no` is a word in many languages, in which a dash may begin a line.
+_DASHED_NO = re.compile(rf"(?<=\s){_DASH}no(?=\s+\S)")
+_COMMAND = re.compile(r"\s*/imagine\b(?:\s+prompt\s*:?)?", re.IGNORECASE)
+
+_NOT_FILLED = re.compile(
+    r"""
+      \{\{[^{}]{0,80}\}\}               # {{product}}
+    | <%[^%]{0,80}%>                    # <%= product %>
+    | [$\#]\{[^{}]{0,80}\}              # ${product}, #{product}
+    | \{[^\W\d][\w .-]{0,40}\}          # {product}; {red, green} asks for variants
+    | %\(\w{1,40}\)[sd]                 # %(product)s
+    | (?<![\w%])%[sd](?!\w)             # %s
+    | \[object\ \w{1,20}\]              # [object Object]
+    | <(?:insert|enter|your|add|fill\ in)\b[^<>]{0,60}>
+    | \[(?:insert|enter|your|fill\ in)\b[^\[\]]{0,60}\]
+    | (?:\b(?:of|for|by|from|to|in|on|at|named|called)\s+)(?-i:undefined|null|None|NaN)\b
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+#: What a program writes for a value that is missing, as the whole cell.
+_MISSING = frozenset(
+    ("nan", "none", "null", "nil", "undefined", "n/a", "na", "<na>", "nat", "tbd", "todo", "0")
+)
+
+
+def is_missing(text: str) -> bool:
+    """Whether a text says that there is none: what a program writes for a missing value, or 0."""
+    return text.casefold() in _MISSING or text == "0.0"
+
+
+def doubts(inputs: Mapping[str, str], endpoint: Endpoint) -> list[str]:
+    """What looks like a mistake in the inputs that are free text, a phrase each."""
+    return [
+        f"{name} {phrase}"
+        for name, text in inputs.items()
+        if (field := endpoint.fields.get(name)) and field.type == "text"
+        if not (field.pattern or field.one_of)
+        for phrase in _doubts_about(text)
+    ]
+
+
+@lru_cache(maxsize=1024)
+def _doubts_about(text: str) -> tuple[str, ...]:
+    return tuple(_phrases(text))
+
+
+def _phrases(text: str) -> Iterator[str]:
+    if is_missing(text):
+        yield f'says "{text}", as if the value were missing'
+    elif found := _NOT_FILLED.search(text):
+        yield f"holds {_quoted(found[0])}, a placeholder that was not filled"
+    if found := _COMMAND.match(text):
+        yield f"begins with {_quoted(found[0])}, which belongs into a chat only"
+    if found := _DASHED.search(text) or _DASHED_NO.search(text):
+        right = "--" + found[0].lstrip("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
+        yield f"says {_quoted(found[0])} where {_quoted(right)} is meant"
+
+
+def _quoted(text: str) -> str:
+    return '"' + " ".join(text.split()) + '"'

@@ -1,0 +1,68 @@
+"""Which take a row asks for, what is wrong with it, and how to ask for another one.
+
+A mistake in the cell `take` costs nothing and hides nothing: the row goes on to show what its
+latest take has come to.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from pipeline.core import notes
+from pipeline.core.columns import Columns
+from pipeline.core.identity import Seen
+from pipeline.core.model import Job, KnownRow, Standing, State
+from pipeline.core.states import shown
+
+#: More digits than any take has; Python reads no number of more than 4,300.
+_MOST_DIGITS = 6
+_DECIMALS = re.compile(r"(?<=[0-9])[.,]0+$")
+
+
+def take_of(cell: str, again: int) -> int | None:
+    """Which take a row asks for: the number in its take cell, and what the page asked for.
+
+    None if the cell holds no whole number from 1; an empty one counts as 1.
+    """
+    text = _DECIMALS.sub("", cell.strip())  # how a spreadsheet may save the number as text
+    if not text:
+        return 1 + again
+    if not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS or int(text) < 1:
+        return None
+    return int(text) + again
+
+
+def mistake_in_take(
+    seen: Seen, memory: KnownRow, take: int | None, takes: Sequence[int], columns: Columns
+) -> tuple[str, str] | None:
+    """Why the take that a row asks for cannot be made, as status and note; None if it can.
+
+    `takes` are those of the row's jobs.
+    """
+    title, text, again = columns.title("take"), seen.marked.take, memory.again
+    if trouble := notes.not_a_value(title, text):
+        return "waiting", trouble
+    if take is None:
+        return "invalid", notes.bad_take(title, text, is_new=not takes)
+    is_row = seen.standing is Standing.ROW
+    highest = max(takes, default=take) if is_row else memory.first_take
+    if take > highest + 1:
+        return "invalid", notes.jumped_take(title, highest, take, again)
+    if is_row and take < min(takes, default=1):
+        return "invalid", notes.no_such_take(take, min(takes), again)
+    return None
+
+
+def latest_shown(jobs: Iterable[Job]) -> Job | None:
+    """Of one row's jobs, the latest take of which something can be shown."""
+    for job in sorted(jobs, key=lambda job: job.key.take, reverse=True):
+        attempt = shown(job)
+        if attempt is not None and attempt.state is not State.RETURNED:
+            return job
+    return None
+
+
+def how_to_ask(columns: Columns, take: int) -> str:
+    """How a person asks for that take in this sheet, for a note."""
+    return notes.write_take(take, columns.title("take"), is_there="take" in columns.index)

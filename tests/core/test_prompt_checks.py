@@ -1,0 +1,116 @@
+"""Prompts that look like a mistake, and those that only look odd."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.prompt_checks import doubts
+from tests.core.build import PROVIDER
+
+IMAGINE = PROVIDER.endpoints["imagine"]
+
+
+def said(prompt: str) -> list[str]:
+    return doubts({"prompt": prompt, "aspect_ratio": "16:9"}, IMAGINE)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "right"),
+    [
+        ("a fox —ar 16:9", "--ar"),
+        ("a fox –ar 16:9", "--ar"),
+        ("a fox −−ar 16:9", "--ar"),
+        ("a fox ––ar 16:9", "--ar"),
+        ("a fox -—ar 16:9", "--ar"),
+        ("a fox -ar 16:9", "--ar"),
+        ("a fox —AR 16:9", "--AR"),
+        ("a fox —aspect 16:9", "--aspect"),
+        ("a fox —v 6", "--v"),
+        ("a fox\n—stylize 250", "--stylize"),
+        ("a fox —style raw", "--style"),
+        ("a fox —tile", "--tile"),
+        ("a fox —no text, people", "--no"),
+        ("a fox —seed 4 --ar 1:1", "--seed"),
+    ],
+)
+def test_a_dash_that_a_word_processor_made_is_told_with_what_is_meant(
+    prompt: str, right: str
+) -> None:
+    (doubt,) = said(prompt)
+
+    assert doubt.startswith("prompt says ")
+    assert f'where "{right}" is meant' in doubt
+
+
+@pytest.mark.parametrize(
+    ("prompt", "placeholder"),
+    [
+        ("a photo of {{product}}, soft light", "{{product}}"),
+        ("a photo of {{ product.name }}", "{{ product.name }}"),
+        ("a photo of {product}", "{product}"),
+        ("a photo of ${product}", "${product}"),
+        ("a photo of #{product}", "#{product}"),
+        ("a photo of %s on a table", "%s"),
+        ("a photo of %(product)s", "%(product)s"),
+        ("a photo of <%= product %>", "<%= product %>"),
+        ("a photo of <insert product>", "<insert product>"),
+        ("a photo of [your product here]", "[your product here]"),
+        ("a photo of [object Object]", "[object Object]"),
+        ("a photo of undefined", "of undefined"),
+        ("a fox by None, soft", "by None"),
+    ],
+)
+def test_a_placeholder_that_was_not_filled_is_told(prompt: str, placeholder: str) -> None:
+    assert said(prompt) == [f'prompt holds "{placeholder}", a placeholder that was not filled']
+
+
+@pytest.mark.parametrize("prompt", ["nan", "NaN", "None", "null", "undefined", "N/A", "<NA>", "0"])
+def test_a_word_for_a_missing_value_is_told(prompt: str) -> None:
+    assert said(prompt) == [f'prompt says "{prompt}", as if the value were missing']
+
+
+@pytest.mark.parametrize(
+    "prompt", ["/imagine prompt: a fox", "/imagine a fox", " /IMAGINE prompt:x"]
+)
+def test_a_command_of_a_chat_is_told(prompt: str) -> None:
+    (doubt,) = said(prompt)
+
+    assert "which belongs into a chat only" in doubt
+
+
+def test_each_kind_is_told_once() -> None:
+    assert len(said("/imagine prompt: {{a}} and {{b}} —ar 1:1 —v 6")) == 3
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "a fox --ar 16:9 --no text",
+        "a fox – a red one – in the snow",
+        "—No quiero, dijo el zorro",
+        "a fox—artful, soft",
+        "a well-aspected room, 16:9",
+        "a sign that says — art —",
+        "{red, green} fox",  # asks for variants
+        "a 100% silk dress, 5% off",
+        "a nan bread, none left, an undefined shape",
+        "master of none",
+        "a <lora:fox:0.8> fox",
+        "a fox [brackets] (round) {}",
+        "the imagine poster",
+        "take 0",
+        "a clock at 16:09, -5 degrees",
+        "",
+    ],
+)
+def test_what_only_looks_odd_is_not_told(prompt: str) -> None:
+    assert said(prompt) == []
+
+
+def test_only_free_text_is_looked_at() -> None:
+    assert doubts({"prompt": "a fox", "aspect_ratio": "0", "endpoint": "{{x}}"}, IMAGINE) == []
+
+
+def test_a_long_prompt_takes_no_longer_than_it_is_long() -> None:
+    for piece in ("{", "<", "[", "—", "{{a ", "of ", "%(", "{a"):
+        assert len(said(piece * 50_000)) <= 3
