@@ -48,6 +48,7 @@ def create_app(
             Route("/_sandbox", owner.state, methods=["GET"]),
             Route("/_sandbox", owner.change, methods=["POST"]),
             Route("/_sandbox/reset", owner.reset, methods=["POST"]),
+            Route("/_sandbox/finish", owner.finish, methods=["POST"]),
         ]
     )
     app.state.courier = desk.courier  # to be closed by whoever serves it
@@ -156,6 +157,11 @@ class _Owner:
             self._desk.change({"": None} if changes is None else changes)
         except SettingsError as error:
             return JSONResponse({"errors": [{"msg": str(error)}]}, 400)
+        return JSONResponse(self._desk.state())
+
+    async def finish(self, request: Request) -> Response:
+        """End every task that still runs."""
+        self._desk.finish()
         return JSONResponse(self._desk.state())
 
     async def reset(self, request: Request) -> Response:

@@ -62,6 +62,10 @@ class Running:
         heappush(self._ends, ends)
         self.most = max(self.most, self.size(now))
 
+    def finish(self) -> None:
+        """All of them have ended."""
+        self._ends.clear()
+
     def size(self, now: float) -> int:
         """How many run now."""
         while self._ends and self._ends[0] <= now:

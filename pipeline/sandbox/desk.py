@@ -90,6 +90,16 @@ class Desk:
         if "credits" in changes:
             self.credits = self.settings.credits
 
+    def finish(self) -> None:
+        """End every task that still runs, also those without an end, as if its time were over."""
+        now = self.clock()
+        for task in self.tasks.values():
+            if task.ends > now:
+                ended = replace(task, seconds=now - task.began, endless=False)
+                self.tasks[task.id] = ended
+                self.courier.finish(ended, self.counts.webhooks[task.id])
+        self.counts.running.finish()
+
     def state(self) -> dict[str, object]:
         """Settings and books."""
         left = {name: n for name, n in self.chance.left.items() if n}

@@ -47,6 +47,10 @@ class Sandbox:
         """Set some switches; the state as it is then. `SettingsError` if one of them is wrong."""
         return self._ask("POST", "/_sandbox", switches)
 
+    def finish(self) -> dict[str, Any]:
+        """End every task that still runs, as if its time were over; the state as it is then."""
+        return self._ask("POST", "/_sandbox/finish", {})
+
     def reset(self) -> dict[str, Any]:
         """Begin anew: first settings, full account, no tasks, counts at zero."""
         return self._ask("POST", "/_sandbox/reset", {})

@@ -50,6 +50,8 @@ class Courier:
         self._settings, self._chance, self._now = settings, chance, now
         self._session: ClientSession | None = None
         self._under_way: set[asyncio.Task[None]] = set()
+        #: By the id of the task that they are about.
+        self._stories: dict[str, asyncio.Task[None]] = {}
 
     async def begin(self, task: Task, counts: Counter[str]) -> None:
         """Deliver from now on what becomes of the task; before its answer, if chance has it so."""
@@ -60,10 +62,17 @@ class Courier:
             return
         if self._strikes("webhook_early", "/task", task):
             await self._deliver(task, self._now(), counts, "early")
-        self._later(self._story(task, counts))
+        self._stories[task.id] = self._later(self._story(task, counts))
+
+    def finish(self, task: Task, counts: Counter[str]) -> None:
+        """Deliver the last word of a task that was ended early, and nothing else of it."""
+        if story := self._stories.pop(task.id, None):
+            story.cancel()
+            self._later(self._deliver(task, task.ends, counts, "end"))
 
     def forget(self) -> None:
         """Deliver nothing more of what was begun."""
+        self._stories.clear()
         for story in self._under_way:
             story.cancel()
 
@@ -162,10 +171,11 @@ class Courier:
         key = f"{task.prompt}\0{task.number}\0{which}"
         return self._chance().strikes(name, path, key) is not None
 
-    def _later(self, work: Coroutine[None, None, None]) -> None:
+    def _later(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         story = asyncio.create_task(work)
         self._under_way.add(story)
         story.add_done_callback(self._under_way.discard)
+        return story
 
 
 def is_loopback(url: str) -> bool:

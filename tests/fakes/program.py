@@ -39,12 +39,14 @@ KEY_NAME = "PROMPTSHEET_TEST_KEY"
 REMARKS = ('says "now", not later', "zwei\nZeilen", "  spaces ", "=1+1", "Ä, ö; ß", "")
 
 
-def until(is_so: Callable[[], object], what: str, within: float = 40.0) -> None:
-    """Wait for it, a hundredth of a second at a time. AssertionError if it takes too long."""
+def until(
+    is_so: Callable[[], object], what: str, within: float = 40.0, every: float = 0.01
+) -> None:
+    """Wait for it, and look `every` so many seconds. AssertionError if it takes too long."""
     end, pause = time.monotonic() + within, Event()
     while not is_so():
         assert time.monotonic() < end, f"waited {within:g} s in vain: {what}"
-        pause.wait(0.01)
+        pause.wait(every)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,131 @@
+"""Every way of running x every kind of sheet x polling and webhooks x first and later passes.
+
+In each cell a row is paid once, its pictures are saved, its cells are written and no cell of its
+people has changed. Money and questions are counted by the API.
+
+Two combinations do not exist. With webhooks, nothing receives a call between two starts of `run`
+(unless `serve` does): there the calls are lost, and the next start has to ask. `doctor --repair`
+sends nothing, so that in its cells a plain `run` sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.google_sheets import GoogleSheets, google_sheets
+from tests.fakes.program import KEY, KEY_NAME
+from tests.fakes.sandbox_process import sandbox_process
+from tests.matrix.kinds import CsvKind, ExcelKind, GoogleKind, Kind
+from tests.matrix.ways import WAYS, Way
+from tests.matrix.world import World
+
+#: Longer than any test: a task ends when the test says so.
+NEVER = 10_000
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(KEY, task_seconds=NEVER, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture(scope="module")
+def google() -> Iterator[GoogleSheets]:
+    with google_sheets(reads=10**6, writes=10**6) as google:
+        yield google
+
+
+@pytest.fixture(params=["csv", "excel", "google"])
+def kind(request: pytest.FixtureRequest, tmp_path: Path) -> Kind:
+    if request.param == "google":
+        return GoogleKind(tmp_path, request.getfixturevalue("google"))
+    return {"csv": CsvKind, "excel": ExcelKind}[request.param](tmp_path)
+
+
+@pytest.fixture(params=["polling", "webhooks"])
+def world(
+    request: pytest.FixtureRequest,
+    tmp_path: Path,
+    api: Sandbox,
+    kind: Kind,
+    monkeypatch: pytest.MonkeyPatch,
+) -> World:
+    monkeypatch.setenv(KEY_NAME, KEY)
+    api.reset()
+    return World(tmp_path, api, kind, hears=request.param == "webhooks")
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
+def test_every_row_is_paid_once_done_saved_and_written(
+    world: World, way: Callable[[World], Way]
+) -> None:
+    with way(world) as running:
+        for situation in SITUATIONS:
+            try:
+                situation(world, running)
+            except Exception as e:
+                e.add_note(f"The situation: {situation.__name__.replace('_', ' ')}.")
+                raise
+
+
+def first_pass(world: World, way: Way) -> None:
+    world.add("a fox", "an owl")
+    way.send(2)
+    world.api.finish()
+    way.collect(2)
+    world.assert_done()
+
+
+def later_pass(world: World, way: Way) -> None:
+    world.add("a cat")
+    way.send(3)
+    world.api.finish()
+    way.collect(3)
+    world.assert_done()
+
+
+def after_a_retry(world: World, way: Way) -> None:
+    world.api.set(fail="next 1")
+    world.add("a dog")
+    way.send(4)
+    world.api.finish()
+    way.collect(3)
+    world.until_says("a dog", "failed")
+    assert world.call("retry").code == 0
+    world.paid["a dog"] = 2
+    way.send(5)
+    world.api.finish()
+    way.collect(4)
+    world.assert_done()
+
+
+def after_a_pause(world: World, way: Way) -> None:
+    world.add("a wolf")
+    way.send(6)
+    assert world.call("pause").code == 0
+    world.add("a bear")
+    world.api.finish()
+    way.collect(5)
+    world.assert_done(but=["a bear"])
+    assert world.call("resume").code == 0
+    way.send(7)
+    world.api.finish()
+    way.collect(6)
+    world.assert_done()
+
+
+def after_a_kill(world: World, way: Way) -> None:
+    world.add("a hare", "a crow")
+    way.die(9)
+    way.send(9)
+    world.api.finish()
+    way.collect(8)
+    world.assert_done()
+
+
+#: Each begins with what the one before has left.
+SITUATIONS = (first_pass, later_pass, after_a_retry, after_a_pause, after_a_kill)
