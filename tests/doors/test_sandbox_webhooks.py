@@ -235,6 +235,24 @@ def test_a_task_without_end_is_told_of_and_never_ends(sandbox: Sandbox, ear: Lis
     assert ear.told == ["processing", "processing"]
 
 
+def test_tasks_end_when_their_owner_says_so_and_are_told_of_once(
+    sandbox: Sandbox, ear: Listener
+) -> None:
+    sandbox.set(task_seconds=10_000, webhook_progress=0)
+    first = take(sandbox, ear.url)
+    sandbox.set(endless="next 1")
+    second = take(sandbox, ear.url, "an owl")
+    assert sandbox.state()["running"] == 2
+
+    assert sandbox.finish()["running"] == 0
+
+    assert [fetched(sandbox, task)["status"] for task in (first, second)] == ["finished"] * 2
+    sandbox.finish()  # there is nothing left to end
+    until(lambda: sandbox.state()["webhooks"] == {"posted": 2, "accepted": 2})
+    assert sorted(body["task_id"] for _, _, body in ear.heard) == sorted((first, second))
+    assert ear.told == ["finished"] * 2
+
+
 def test_what_chance_does_to_webhooks_depends_on_the_prompt_alone(
     sandbox: Sandbox, ear: Listener
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from openpyxl import Workbook, load_workbook
@@ -31,6 +33,9 @@ def line(prompt: str) -> list[str]:
 class Kind(ABC):
     """A sheet of one kind: written and read by its people, past the program."""
 
+    #: How often `watch` looks at it: Google allows few requests a minute.
+    every = "250ms"
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
@@ -45,6 +50,9 @@ class Kind(ABC):
     @abstractmethod
     def table(self) -> list[list[str]]:
         """All cells as text; formulas as they are written."""
+
+    def a_minute_later(self) -> None:  # noqa: B027 (only Google limits requests)
+        """Let the program forget how many requests left in the last minute, where it counts."""
 
     def rows(self) -> list[Row]:
         """The rows by their titles."""
@@ -116,6 +124,8 @@ class ExcelKind(Kind):
 class GoogleKind(Kind):
     """A Google Sheet: the program reaches it with the real gspread."""
 
+    every = "2s"
+
     def __init__(self, folder: Path, google: GoogleSheets) -> None:
         super().__init__(folder)
         self.google = google
@@ -136,6 +146,12 @@ class GoogleKind(Kind):
             for row, prompt in enumerate(prompts, at):
                 for column, text in enumerate(line(prompt)):
                     self.book.sheets[0].enter(row, column, text)
+
+    def a_minute_later(self) -> None:
+        store = self.folder / "promptsheet.db"
+        if store.exists():
+            with closing(sqlite3.connect(store, timeout=20)) as connection, connection:
+                connection.execute("delete from paces")
 
     def table(self) -> list[list[str]]:
         with self.google.paused():

@@ -1,11 +1,14 @@
-"""Every way of running x every kind of sheet x polling and webhooks x first and later passes.
+"""Every way of running x every kind of sheet x polling and webhooks, in five situations.
 
-In each cell a row is paid once, its pictures are saved, its cells are written and no cell of its
-people has changed. Money and questions are counted by the API.
+A test is one way, one kind and one way of hearing how tasks end. It goes through all situations:
+a first pass, a later one, a retry, a pause and `kill -9`. After each of them every row was paid
+once (once more where people asked for it), its pictures are on disk, its cells are written, and
+people's cells are as they were. Money and questions are counted by the API. The test decides when
+tasks end.
 
-Two combinations do not exist. With webhooks, nothing receives a call between two starts of `run`
-(unless `serve` does): there the calls are lost, and the next start has to ask. `doctor --repair`
-sends nothing, so that in its cells a plain `run` sends.
+Two combinations are less than they seem. Without a process that stays, nothing receives the API's
+calls between two starts: they are lost, and the next start has to ask. And `doctor --repair` never
+sends: there a plain `run` sends, and the repair collects.
 """
 
 from __future__ import annotations
@@ -66,6 +69,7 @@ def test_every_row_is_paid_once_done_saved_and_written(
     with way(world) as running:
         for situation in SITUATIONS:
             try:
+                world.kind.a_minute_later()
                 situation(world, running)
             except Exception as e:
                 e.add_note(f"The situation: {situation.__name__.replace('_', ' ')}.")

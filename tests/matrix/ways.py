@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 from abc import ABC, abstractmethod
 from contextlib import ExitStack
+from itertools import cycle
 from types import TracebackType
 from typing import Self
 
@@ -86,32 +87,25 @@ class Cron(Way):
         return self.collect_by("run")
 
 
-class Limit(Cron):
-    """`run --limit 1`, then `run`."""
+class Narrow(Cron):
+    """`run --limit 1` or, every second time, `run --row R`; then `run` for the other rows."""
 
-    first = ("--limit", "1")
+    def open(self) -> None:
+        super().open()
+        self.narrowly = cycle((self._limit, self._row))
 
     def send(self, total: int) -> None:
         if (before := self.world.taken) < total:
-            self.once("run", *self.first)
+            self.once("run", *next(self.narrowly)())
             assert self.world.taken == before + 1, "it sends one row only"
         super().send(total)
 
+    def _limit(self) -> tuple[str, str]:
+        return "--limit", "1"
 
-class OneRow(Limit):
-    """`run --row R`, then `run`."""
-
-    def send(self, total: int) -> None:
-        new = next(
-            (
-                number
-                for number, row in enumerate(self.world.kind.rows(), 2)
-                if not row.get("task_id")
-            ),
-            0,
-        )
-        self.first = ("--row", str(new))
-        super().send(total)
+    def _row(self) -> tuple[str, str]:
+        rows = enumerate(self.world.kind.rows(), 2)
+        return "--row", str(next(n for n, row in rows if row.get("status") != "done"))
 
 
 class Repair(Cron):
@@ -146,7 +140,7 @@ class Watch(Way):
         self.page = free_port()
         self.world.configure(
             poll_every="100ms",
-            schedule={"every": "250ms"},
+            schedule={"every": self.world.kind.every},
             page={"token": "file:token", "listen": f"127.0.0.1:{self.page}"},
         )
         self._start()
@@ -201,8 +195,7 @@ class Serve(Cron):
 WAYS: dict[str, type[Way]] = {
     "run again and again": Cron,
     "run --wait": Wait,
-    "run --limit, run": Limit,
-    "run --row, run": OneRow,
+    "run --limit or --row, run": Narrow,
     "watch": Watch,
     "serve and run": Serve,
     "doctor --repair": Repair,

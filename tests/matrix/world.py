@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from typer.testing import CliRunner
@@ -161,10 +161,16 @@ class World:
             assert len(urls) == PICTURES
             assert all(row["task_id"] in url for url in urls), urls
         assert not any(rows[prompt].get("task_id") for prompt in but)
-        saved = Counter(read_code(path.read_bytes())[0] for path in self.files())
+        saved = Counter(map(_code_in, self.files()))
         assert saved == {code_of(prompt): PICTURES for prompt in done}, "pictures on disk"
 
     def assert_theirs(self) -> None:
         """People's cells are as they were written."""
         theirs = [[row[title] for title in HEADER] for row in self.kind.rows()]
         assert theirs == [line(prompt) for prompt in self.prompts]
+
+
+@cache
+def _code_in(picture: Path) -> str:
+    """Which prompt a picture was made from."""
+    return read_code(picture.read_bytes())[0]
