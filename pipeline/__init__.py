@@ -59,7 +59,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     wiring        Settings -> running parts; the only place that names concrete classes
 
     results, gallery, notebook      what came of it, for people to look at
-    screen, show, running, standing, checkup, connecting, starting   the command line
+    screen, show, running, standing, checkup, connecting, starting, demo    the command line
     options, cli                    its flags and its commands
     web           all that is served to others
     connections   how many connections there may be, and how long each may take to ask

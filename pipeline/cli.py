@@ -328,15 +328,23 @@ def init(
     no_save: Annotated[
         bool, typer.Option("--no-save", help="Do not save the pictures in media/.")
     ] = False,
+    sandbox: Annotated[
+        bool, typer.Option("--sandbox", help="Use a stand-in for the API, which costs nothing.")
+    ] = False,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
     ] = False,
 ) -> None:
     """Make a configuration, and a sheet if there is none."""
     from pipeline import starting
+    from pipeline.config.template import Wanted
 
-    wanted = starting.Wanted(
-        aspect_ratio, per_day, approval=approval or None, save=False if no_save else None
+    wanted = Wanted(
+        aspect_ratio,
+        per_day,
+        approval=approval or None,
+        save=False if no_save else None,
+        sandbox=sandbox or None,
     )
     named = starting.Google(google, tab, credentials, base_url)
     raise typer.Exit(starting.init(_console(), sheet, config, adopt, wanted, named))
@@ -352,9 +360,10 @@ def demo(
     """A sample sheet, filled before your eyes: no key, no cost."""
     if serve:
         _needs_serve()
-    from pipeline import starting
+    from pipeline.demo import demo as show_demo
+    from pipeline.starting import program
 
-    raise typer.Exit(starting.demo(_console(), folder, serve))
+    raise typer.Exit(show_demo(_console(), folder, program(), serve))
 
 
 @command(

@@ -20,6 +20,7 @@ from pipeline import wiring
 from pipeline.config import GoogleSource, Settings, google_source
 from pipeline.core.columns import ALWAYS
 from pipeline.core.errors import ConfigError
+from pipeline.sheets.choices import Choices
 
 if TYPE_CHECKING:
     from pipeline.sheets.google_setup import Setup
@@ -109,22 +110,23 @@ def named(source: str, tab: str, credentials: str, base_url: str, config: Path) 
 def lay_out(
     console: Console, sheet: Connected, rows: Sequence[Sequence[str]], settings: Settings
 ) -> None:
-    """Give an empty tab its columns and a sample row; one that holds anything stays as it is."""
-    from pipeline.sheets.google_setup import Choices
+    """Give an empty tab its columns and a sample row; a tab that is not empty is not changed."""
+    if sheet.setup.lay_out(rows, ALWAYS, BOXES, choices(settings, rows[0])):
+        said = "was empty. It has its columns now, with a sample row. Write your prompts into it."
+    else:
+        said = "is not empty and was not changed."
+    console.print(f"{sheet.tab} {said}", markup=False)
 
+
+def choices(settings: Settings, titles: Sequence[str]) -> dict[str, Choices]:
+    """The drop-down lists of a new sheet, by the titles of their columns."""
     fields = settings.provider.endpoints[settings.endpoint].fields
-    choices = {
+    found = {
         title: Choices(fields[title].one_of, closed=True)
-        for title in rows[0]
+        for title in titles
         if title in fields and fields[title].one_of
     }
-    if "aspect_ratio" not in choices:
-        choices["aspect_ratio"] = Choices(RATIOS, closed=False)
-    if sheet.setup.lay_out(rows, ALWAYS, BOXES, choices):
-        said = "was empty and has its columns now, with a sample row. Write your prompts into it."
-    else:
-        said = "is not empty and stays as it is."
-    console.print(f"{sheet.tab} {said}", markup=False)
+    return {"aspect_ratio": Choices(RATIOS, closed=False)} | found
 
 
 def _tick(console: Console, sentence: str) -> None:

@@ -1,88 +1,56 @@
-"""The commands `init` and `demo`: from nothing to a sheet that fills itself."""
+"""The command `init`: a configuration, and a sheet where there is none yet."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import adopting, connecting, gallery, loop, reporting, running, show, wiring
-from pipeline.config import GoogleSource, Secret, Settings, is_google
+from pipeline import adopting, connecting, show, wiring
+from pipeline.book import Book
+from pipeline.config import GoogleSource, Settings, is_google
+from pipeline.config.template import (
+    PER_DAY,
+    SANDBOX,
+    SANDBOX_PORT,
+    Wanted,
+    file_lines,
+    google_lines,
+    new_config,
+)
 from pipeline.core.columns import ALWAYS
 from pipeline.core.errors import ConfigError, SheetError
-from pipeline.runner import Asked
-from pipeline.wiring import Busy
 
-#: What a new sheet begins with: what people write, then what the program writes.
-HEADER = ("name", "prompt", "aspect_ratio", "take", "skip")
-SAMPLE = {"name": "first", "prompt": "a lighthouse on a cliff at dawn, soft light, wide shot"}
-CONFIG_NAME = "promptsheet.toml"
-SHEET_NAME = "prompts.csv"
-PER_RUN, PER_DAY = 200, 1000
-
-CONFIG = """\
-# Promptsheet: fill the sheet, run this, get the pictures back in the same rows.
-# Every key there is, with its meaning, stands in configs/example.toml.
-
-[sheet]
-{sheet}
-[provider]
-name = "apiframe"
-endpoint = "imagine"
-api_key = "env:APIFRAME_API_KEY"    # the name of an environment variable, never the key itself
-{defaults}
-[budget]                            # credits; a picture costs 4
-per_run = {per_run}
-per_day = {per_day}
-{rules}
-[media]
-save_to = {save_to}
-"""
-GOOGLE = """\
-source = {source}
-credentials = {credentials}    # where the key is kept, never the key itself
-"""
-DEFAULTS = """
-[defaults]                          # where a row leaves its cell empty
-aspect_ratio = {aspect_ratio}
-"""
-RULES = """
-[rules]
-approval = true                     # a row is sent once its cell `approved` says yes
-"""
-SAVED = '"media/"                  # every picture is saved here as it comes'
-NOT_SAVED = '""                        # pictures are not saved, only their addresses are written'
-
+#: The columns of a new sheet that people fill; ours follow.
+HEADER: Final = ("name", "prompt", "aspect_ratio", "take", "skip")
+SAMPLE: Final = {
+    "name": "first",
+    "prompt": "a lighthouse on a cliff at dawn, soft light, wide shot",
+}
+CONFIG_NAME: Final = "promptsheet.toml"
+SHEET_NAME: Final = "prompts.csv"
+KINDS: Final = (".csv", ".tsv", ".xlsx", ".xlsm")
+#: Rows with a problem that are named one by one.
+_MOST_NAMED: Final = 3
 
 _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a new configuration shall say; None is what nobody has said, so the usual."""
-
-    aspect_ratio: str | None = None
-    per_day: int | None = None
-    approval: bool | None = None
-    save: bool | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Google:
-    """What was said of a Google Sheet; empty is what nobody has said."""
+    """The Google Sheet that was asked for; "" where nothing was said."""
 
     address: str = ""
     tab: str = ""
@@ -98,51 +66,59 @@ def init(
     wanted: Wanted,
     google: Google,
 ) -> int:
-    """Write a configuration beside the sheet, and the sheet if there is none; overwrite nothing.
+    """Write a configuration beside the sheet, and the sheet if it is missing. Overwrite nothing.
 
-    Who says nothing at all is asked, on a terminal. With `adopt` the columns that another tool
-    filled become ours, though they hold text.
+    Without any argument it asks, on a terminal. With `adopt`, columns that another tool filled
+    become ours. The result is the exit code. Raises ConfigError and SheetError before anything is
+    written.
     """
     if sheet is not None and google.address:
         raise ConfigError("Name a file or a Google Sheet, not both.")
     if not google.address and google != Google():
         raise ConfigError("--tab, --credentials and --base-url are for --google.")
-    silent = not (sheet or config or adopt or google.address) and wanted == Wanted()
-    asks = silent and sys.stdin.isatty() and console.is_terminal
+    is_terminal = sys.stdin.isatty() and console.is_terminal
+    says_nothing = not (sheet or config or adopt or google.address) and wanted == Wanted()
+    asks = says_nothing and is_terminal
+    answer: Path | Google | None = google if google.address else sheet
     if asks:
-        console.print("Press Enter where what stands in [brackets] is right.\n", markup=False)
-        question = "Which CSV or Excel file? A new one is made. Or the address of a Google Sheet"
-        answer = _ask(question, SHEET_NAME, _sheet_named)
-        sheet, google = (answer, google) if isinstance(answer, Path) else (None, answer)
-    if google.address:
-        return _init_google(console, google, config or Path(CONFIG_NAME), adopt, wanted, asks)
-    sheet = _usable(sheet or Path(SHEET_NAME))
-    config = config or sheet.parent / CONFIG_NAME
+        console.print("Press Enter to accept the answer in [brackets].\n", markup=False)
+        answer = _ask(
+            "Which CSV or Excel file? A missing one is created. Or the address of a Google Sheet",
+            _usual_sheet(config or Path(CONFIG_NAME)) or SHEET_NAME,
+            _named_sheet,
+        )
+    elif answer is None:
+        answer = _named_sheet(_usual_sheet(config or Path(CONFIG_NAME)) or SHEET_NAME)
+    if isinstance(answer, Google):
+        return _init_google(console, answer, config or Path(CONFIG_NAME), adopt, wanted, asks)
+    chosen = _usable(answer)
+    config = config or chosen.parent / CONFIG_NAME
     if config.exists():
-        if (other := wiring.load(config).source) != sheet.resolve():
-            raise ConfigError(f"{config} is for {other}. Name another one with --config.")
+        if (other := wiring.load(config).source) != chosen.resolve():
+            raise ConfigError(_is_for(config, other))
         if wanted != Wanted():
             raise ConfigError(_stays(config))
-    elif asks:
-        wanted = _asked()
-        console.print()
-    _check(wanted)
-    _write_sheet(console, sheet, wanted)
-    source = os.path.relpath(sheet.resolve(), config.resolve().parent)
-    is_new = _write_config(console, config, _says_file(source), wanted)
+    else:
+        _accept_second_sheet(chosen, is_named=sheet is not None, is_terminal=is_terminal)
+        if asks:
+            wanted = _questions(console, config)
+    trial = _trial(wanted, config)
+    _write_sheet(console, chosen, wanted, trial)
+    source = os.path.relpath(chosen.resolve(), config.resolve().parent)
+    is_new = _write_config(console, config, file_lines(source), wanted, trial)
     return _finish(console, config, is_new, adopt)
 
 
 def _init_google(
     console: Console, google: Google, config: Path, adopt: bool, wanted: Wanted, asks: bool
 ) -> int:
-    """The same for a Google Sheet: access is tried first, and nothing is written before it is."""
+    """The same for a Google Sheet: try the access first, and write nothing before it works."""
     named = connecting.named(google.address, google.tab, "", google.base_url, config)
     if is_there := config.exists():
         source = wiring.load(config).source
         same = isinstance(source, GoogleSource) and source.spreadsheet == named.spreadsheet
         if not isinstance(source, GoogleSource) or not same:
-            raise ConfigError(f"{config} is for another sheet. Name another one with --config.")
+            raise ConfigError(_is_for(config, "another sheet"))
         if wanted != Wanted():
             raise ConfigError(_stays(config))
         credentials = ""
@@ -154,99 +130,89 @@ def _init_google(
         source = connecting.named(google.address, google.tab, credentials, google.base_url, config)
     sheet = connecting.connect(console, source, credentials)
     if asks and not is_there:
-        wanted = _asked()
-        console.print()
-    _check(wanted)
-    is_new = _write_config(console, config, _says_google(sheet), wanted)
+        wanted = _questions(console, config)
+    trial = _trial(wanted, config)
+    lines = google_lines(sheet.address, sheet.credentials, sheet.base_url)
+    is_new = _write_config(console, config, lines, wanted, trial)
     connecting.lay_out(console, sheet, _new_rows(wanted), wiring.load(config))
     return _finish(console, config, is_new, adopt)
 
 
-def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
-    """Say where things stand, and which command comes next."""
-    settings = wiring.load(config)
-    if adopt:
-        _take_over(console, settings)
-    with wiring.previewing(settings) as book:
-        # A row that was just seen for the first time settles for a moment.
-        ready = len(show.to_send(book)) + len(show.settling(book))
-        unapproved = book.plan.statuses["needs approval"]
-        said = book.hold.sentence if book.hold else _ready(ready, unapproved)
-        console.print(said, markup=False)
-        for notice in book.notices:
-            console.print(show.plain(notice), markup=False)
-    console.print("See what a run would do:\n")
-    path = shlex.quote(str(config))
-    program = _program()
-    _command(console, f"{program} run {path} --plan")
-    if settings.api_key is not None:
-        console.print("\nThen run it:\n", markup=False)
-    elif is_new:
-        console.print("\nThen set your key, and run it:\n", markup=False)
-        _command(console, "export APIFRAME_API_KEY=…")
-    else:
-        console.print("\nThen set your key as its api_key says, and run it:\n", markup=False)
-    _command(console, f"{program} run {path} --wait")
-    return 0
+# Which sheet, and what is asked ------------------------------------------------------------------
 
 
-def demo(console: Console, folder: Path, serve: bool = False) -> int:
-    """Run the sample sheet against the sandbox: rows in the terminal, pictures on a page.
+def _usual_sheet(config: Path) -> str:
+    """The sheet to use where nobody named one; "" if nothing suggests one.
 
-    With `serve` the page is there at once, and stays until somebody asks us to end.
+    It is the sheet of the configuration that exists, else `prompts.csv`, else the only sheet in the
+    folder.
     """
-    from pipeline.sandbox import running as sandbox_running
-
-    config = _copy_sample(folder)
-    os.environ.setdefault("PROMPTSHEET_DEMO_KEY", "demo")
-    words = f"The sheet is {folder / 'prompts.csv'}; a stand-in for Apiframe makes the pictures.\n"
-    console.print(Text(words, style="dim"))
-    with sandbox_running("demo", task_seconds=4, max_seconds=8) as sandbox:
-        settings = wiring.load(config).model_copy(
-            update={"base_url": sandbox.url, "api_key": Secret("demo")}
-        )
-        if serve:
-            from pipeline import watching
-
-            console.print("Make a row again there, or change the sheet; Ctrl-C ends it.\n")
-            return watching.watch([_shown(settings)], console)
-        outcome = loop.run(running.passes([settings], Asked(wait=True), False, console))[0]
-        taken = sandbox.state()["tasks_taken"]
-        if isinstance(outcome, Busy):
-            return running.say(outcome, console, settings)
-    with wiring.previewing(settings) as book:
-        console.print(show.rows_table(reporting.rows(book), console.width))
-    page = gallery.write_gallery(settings, folder / "gallery.html")
-    console.print(Text(f"\n{show.closing(outcome)}", style="bold"))
-    console.print(f"The stand-in API took {taken} tasks in this run.", markup=False)
-    for sentence in outcome.sentences:
-        console.print(Text(show.plain(sentence), style="yellow"))
-    console.print(f"\nSheet     {folder / 'prompts.csv'}", markup=False)
-    console.print(f"Pictures  {page}", markup=False)
-    console.print("Change a prompt, sort the rows, and run it again: nothing is paid twice.")
-    # Rows that need a person are part of the sample; only a pass that went wrong is an error.
-    return outcome.code if outcome.code > 1 else 0
+    if config.exists():
+        source = wiring.load(config).source
+        return source.place if isinstance(source, GoogleSource) else os.path.relpath(source)
+    found = _sheets_in(config.parent)
+    if len(found) == 1 and found[0].name != SHEET_NAME and sys.stdin.isatty():
+        return str(found[0])
+    return ""
 
 
-def _shown(settings: Settings) -> Settings:
-    """The sample with a page, looked after every few seconds; a port that is taken is no matter."""
-    page = replace(settings.page, wanted=True, listen="127.0.0.1:0")
-    schedule = replace(settings.schedule, cron="", every=timedelta(seconds=2))
-    return settings.model_copy(update={"page": page, "schedule": schedule})
+def _sheets_in(folder: Path) -> list[Path]:
+    """The sheets in a folder, by name; without the files that programs leave beside them."""
+    with suppress(OSError):
+        files = [file for file in folder.iterdir() if file.suffix.casefold() in KINDS]
+        return sorted(f for f in files if f.is_file() and not f.name.startswith((".", "~$")))
+    return []
 
 
-def _asked() -> Wanted:
-    """What a person at the terminal answers; each answer is checked as it comes."""
-    return Wanted(
-        aspect_ratio=_ask("Aspect ratio where a row has none, as 16:9 (Enter: none)", "", _ratio),
-        per_day=_ask("Credits a day, at most (a picture costs 4)", str(PER_DAY), _credits),
-        approval=typer.confirm("Must somebody approve each row before it is sent?", default=False),
-        save=typer.confirm("Save the pictures in the folder media beside it?", default=True),
+def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> None:
+    """Ask before a new sheet is made beside another one. Raises ConfigError if it is not wanted.
+
+    A sheet that was named in the command is made without a question, unless the other one has the
+    same name but for its ending.
+    """
+    if sheet.exists():
+        return
+    others = _sheets_in(sheet.parent)
+    alike = [other for other in others if other.stem == sheet.stem]
+    if not others or (is_named and not (alike and is_terminal)):
+        return
+    other = (alike or others)[0]
+    if is_terminal:
+        question = f"{show.plain(str(other))} already exists. Create a second sheet, {sheet.name}?"
+        if typer.confirm(question, default=False):
+            return
+    use, make = (f"init {shlex.quote(str(one))}" for one in (other, sheet))
+    raise ConfigError(
+        f"{other} already exists, so nothing was created. Run {use} to use it, or {make} to create "
+        "a second sheet."
     )
 
 
+def _questions(console: Console, config: Path) -> Wanted:
+    """What a person at the terminal answers; each answer is checked at once."""
+    price = _price(_trial(Wanted(), config))
+    costs = "" if price is None else f" (a row costs {price})"
+    answers = Wanted(
+        aspect_ratio=_ask(
+            "Aspect ratio for rows that have none, such as 16:9 (Enter: none)",
+            "",
+            lambda text: _ratio(text, config),
+        ),
+        per_day=_ask(
+            f"Most credits per day{costs}", str(PER_DAY), lambda text: _credits(text, config)
+        ),
+        approval=typer.confirm("Must each row be approved before it is sent?", default=False),
+        save=typer.confirm("Save the pictures in the folder media?", default=True),
+        sandbox=typer.confirm(
+            "Try it first with a stand-in for Apiframe, which costs nothing?", default=False
+        ),
+    )
+    console.print()
+    return answers
+
+
 def _ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
-    """An answer; one that cannot be used is told why, and asked for again."""
+    """An answer. If `read` raises ConfigError, its sentence is shown and the question repeated."""
 
     def value(text: str) -> _T:
         try:
@@ -258,14 +224,7 @@ def _ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
     return answer
 
 
-def _stays(config: Path) -> str:
-    return (
-        f"{config} is there already, and stays as it is. Change it with an editor, or name "
-        "another one with --config."
-    )
-
-
-def _sheet_named(text: str) -> Path | Google:
+def _named_sheet(text: str) -> Path | Google:
     if is_google(text):
         connecting.named(text, "", "", "", Path(CONFIG_NAME))
         return Google(text.strip())
@@ -273,21 +232,22 @@ def _sheet_named(text: str) -> Path | Google:
     return _usable(Path(text.strip().strip("'\"")).expanduser())
 
 
-def _ratio(text: str) -> str:
-    _check(Wanted(aspect_ratio=text.strip()))
+def _ratio(text: str, config: Path) -> str:
+    _trial(Wanted(aspect_ratio=text.strip()), config)
     return text.strip()
 
 
-def _credits(text: str) -> int:
-    if not text.strip().isdecimal():
+def _credits(text: str, config: Path) -> int:
+    if not (text.strip().isdecimal() and len(text.strip()) < 10):
         raise ConfigError("Write a whole number of credits, such as 1000.")
-    _check(Wanted(per_day=int(text)))
+    _trial(Wanted(per_day=int(text)), config)
     return int(text)
 
 
-def _usable(sheet: Path) -> Path:
-    """The path, if a sheet can lie there."""
-    if sheet.suffix.casefold() not in (".csv", ".tsv", ".xlsx", ".xlsm"):
+def _usable(sheet: Path | None) -> Path:
+    """The path, if it can be that of a sheet. Raises ConfigError."""
+    sheet = sheet or Path(SHEET_NAME)
+    if sheet.suffix.casefold() not in KINDS:
         raise ConfigError(
             f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first."
         )
@@ -296,19 +256,27 @@ def _usable(sheet: Path) -> Path:
     return sheet
 
 
-def _check(wanted: Wanted) -> None:
-    """Raises ConfigError, before anything is made, if the configuration could not be used."""
+def _trial(wanted: Wanted, config: Path) -> Settings:
+    """The settings of the new configuration, tried in a temporary folder. Raises ConfigError."""
     with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
         trial = Path(folder) / CONFIG_NAME
-        trial.write_text(_config(_says_file(SHEET_NAME), wanted), "utf-8")
+        trial.write_text(new_config(file_lines(SHEET_NAME), wanted), "utf-8")
+        if (own := config.parent / "providers").is_dir():
+            with suppress(OSError):
+                (trial.parent / "providers").symlink_to(own.resolve())
         try:
             settings = wiring.load(trial)
         except ConfigError as e:
             starts = f"{CONFIG_NAME}: ", "defaults: "
             raise ConfigError(*(_without(starts, problem) for problem in e.problems)) from e
-    price = settings.provider.endpoints[settings.endpoint].credits or 0
+    price = _price(settings) or 0
     if (settings.budget.per_day or 0) < price:
-        raise ConfigError(f"A picture costs {price} credits. Allow at least so many a day.")
+        raise ConfigError(f"A row costs {price} credits. Allow at least that many per day.")
+    return settings
+
+
+def _price(settings: Settings) -> int | None:
+    return settings.provider.endpoints[settings.endpoint].credits
 
 
 def _without(starts: tuple[str, ...], text: str) -> str:
@@ -317,56 +285,32 @@ def _without(starts: tuple[str, ...], text: str) -> str:
     return text
 
 
-def _says_file(source: str) -> str:
-    return f"source = {_toml(source)}\n"
+# What is written ---------------------------------------------------------------------------------
 
 
-def _says_google(sheet: connecting.Connected) -> str:
-    says = GOOGLE.format(source=_toml(sheet.address), credentials=_toml(sheet.credentials))
-    return says + (f"base_url = {_toml(sheet.base_url)}\n" if sheet.base_url else "")
-
-
-def _config(sheet: str, wanted: Wanted) -> str:
-    per_day = PER_DAY if wanted.per_day is None else wanted.per_day
-    return CONFIG.format(
-        sheet=sheet,
-        defaults=DEFAULTS.format(aspect_ratio=_toml(wanted.aspect_ratio))
-        if wanted.aspect_ratio
-        else "",
-        per_run=min(PER_RUN, per_day),
-        per_day=per_day,
-        rules=RULES if wanted.approval else "",
-        save_to=NOT_SAVED if wanted.save is False else SAVED,
+def _stays(config: Path) -> str:
+    return (
+        f"{config} already exists and was not changed. Edit it, or name another one with --config."
     )
 
 
-def _ready(ready: int, unapproved: int) -> str:
-    if unapproved:
-        return f"{show.rows(unapproved)} to approve: write yes into the column approved."
-    if not ready:
-        return "No row is ready to be sent. Write a prompt into the column prompt."
-    return f"{show.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent."
+def _is_for(config: Path, other: object) -> str:
+    return f"{config} is for {other}. Name another configuration with --config."
 
 
-def _program() -> str:
-    """What starts this program again: its name, or how it was started where that is not found."""
-    started = Path(sys.argv[0])
-    if started.name != "promptsheet" or shutil.which("promptsheet"):
-        return "promptsheet"
-    return shlex.quote(str(started))
-
-
-def _command(console: Console, words: str) -> None:
-    """A command to be copied: never broken into lines."""
-    console.print(Text(f"    {words}", style="bold"), soft_wrap=True)
-
-
-def _write_sheet(console: Console, sheet: Path, wanted: Wanted) -> None:
+def _write_sheet(console: Console, sheet: Path, wanted: Wanted, settings: Settings) -> None:
     if sheet.exists():
-        console.print(f"{sheet} is there and stays as it is.", markup=False)
+        console.print(f"{sheet} already exists and was not changed.", markup=False)
         return
-    _create(sheet, _new_sheet(sheet, _new_rows(wanted)))
-    console.print(f"{sheet} is made, with a sample row. Write your prompts into it.", markup=False)
+    from pipeline.sheets.choices import Choices
+    from pipeline.sheets.new_sheet import new_file
+
+    rows = _new_rows(wanted)
+    ticks = dict.fromkeys(("approved", "skip"), Choices(("yes",), closed=False))
+    _create(sheet, new_file(sheet, rows, connecting.choices(settings, rows[0]) | ticks))
+    console.print(
+        f"{sheet} was created, with a sample row. Write your prompts into it.", markup=False
+    )
 
 
 def _new_rows(wanted: Wanted) -> list[list[str]]:
@@ -378,29 +322,15 @@ def _new_rows(wanted: Wanted) -> list[list[str]]:
     return [header, [sample.get(title, "") for title in header]]
 
 
-def _new_sheet(sheet: Path, rows: Sequence[Sequence[str]]) -> bytes:
-    match sheet.suffix.casefold():
-        case ".xlsx":
-            from pipeline.sheets.excel import new_workbook
-
-            return new_workbook(rows)
-        case ".xlsm":
-            raise ConfigError(
-                f"{sheet} is not there, and macros are Excel's to make: name a .xlsx."
-            )
-        case kind:
-            text = io.StringIO(newline="")
-            csv.writer(text, delimiter="\t" if kind == ".tsv" else ",").writerows(rows)
-            return text.getvalue().encode()
-
-
-def _write_config(console: Console, config: Path, sheet: str, wanted: Wanted) -> bool:
+def _write_config(
+    console: Console, config: Path, lines: str, wanted: Wanted, trial: Settings
+) -> bool:
     """Whether it had to be written."""
     if config.exists():
-        console.print(f"{config} is there and stays as it is.", markup=False)
+        console.print(f"{config} already exists and was not changed.", markup=False)
         return False
-    _create(config, _config(sheet, wanted).encode())
-    console.print(f"{config} is made.", markup=False)
+    _create(config, new_config(lines, wanted, _price(trial)).encode())
+    console.print(f"{config} was created.", markup=False)
     return True
 
 
@@ -411,12 +341,8 @@ def _create(file: Path, content: bytes) -> None:
             out.write(content)
     except OSError as e:
         raise SheetError(
-            f"{file} cannot be made: {e.strerror}. Name a folder that you may write into."
+            f"{file} cannot be created: {e.strerror}. Name a folder that you may write into."
         ) from e
-
-
-def _toml(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _take_over(console: Console, settings: Settings) -> None:
@@ -425,20 +351,93 @@ def _take_over(console: Console, settings: Settings) -> None:
         titles = adopting.take_over_columns(sheet, store, wiring.header(settings))
     columns = ", ".join(titles) or "no column"
     console.print(
-        f"Taken over: {columns}. The next run writes over what stands there, save in rows with a "
-        "task or pictures: they stay as they are and are not paid for; doctor --adopt makes jobs "
-        "of them.",
+        f"Taken over: {show.plain(columns)}. The next run overwrites these columns, except in rows "
+        "that have a task or pictures. Those rows stay as they are and are not paid for; "
+        "doctor --adopt turns them into jobs.",
         markup=False,
     )
 
 
-def _copy_sample(folder: Path) -> Path:
-    """The sample in a folder; what is there already stays."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in (wiring.configs() / "demo.toml", wiring.configs() / "demo" / "prompts.csv"):
-            if not (folder / file.name).exists():
-                shutil.copyfile(file, folder / file.name)
-    except OSError as e:
-        raise ConfigError(f"{folder} cannot be used: {e.strerror}.") from e
-    return folder / "demo.toml"
+# What comes next ---------------------------------------------------------------------------------
+
+
+def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
+    """Say which rows are ready and what is wrong with others, and name the next command."""
+    settings = wiring.load(config)
+    for warning in settings.warnings:
+        console.print(warning, markup=False, soft_wrap=True)
+    if adopt:
+        _take_over(console, settings)
+    with wiring.previewing(settings) as book:
+        for sentence in (*_state(book, settings), *book.notices):
+            console.print(show.plain(sentence), markup=False)
+    path, name = shlex.quote(str(config)), program()
+    console.print("\nSee what a run would do:\n")
+    _command(console, f"{name} run {path} --plan")
+    if settings.base_url == SANDBOX:
+        console.print("\nStart the stand-in in another terminal, and let it run:\n")
+        _command(console, f"{name} sandbox --port {SANDBOX_PORT} --key test")
+        console.print("\nThen run it:\n")
+        _command(console, _export("APIFRAME_API_KEY", "test"))
+    elif settings.api_key is not None:
+        console.print("\nThen run it:\n")
+    elif is_new:
+        console.print("\nThen set your key, and run it:\n")
+        _command(console, _export("APIFRAME_API_KEY", "…"))
+    else:
+        console.print("\nThen set your key where api_key says, and run it:\n")
+    _command(console, f"{name} run {path} --wait")
+    if settings.base_url == SANDBOX:
+        console.print(
+            f"\nTo use Apiframe later, delete the line base_url in {path} and set your own key. To "
+            "send a row again that the stand-in has done, raise its take.",
+            markup=False,
+        )
+    return 0
+
+
+def _state(book: Book, settings: Settings) -> list[str]:
+    """Sentences about the rows: how many are ready, which ones to approve, what is wrong."""
+    if book.hold:
+        return [book.hold.sentence]
+    if not book.plan.statuses:
+        return [show.no_rows(book.sheet.title)]
+    said = []
+    # A row that was just seen for the first time settles for a moment.
+    if ready := len(show.to_send(book)) + len(show.settling(book)):
+        said.append(f"{show.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent.")
+    if unapproved := book.plan.statuses["needs approval"]:
+        column = settings.titles.get("approved", "approved")
+        how = f"write yes into the column {column}"
+        if isinstance(settings.source, GoogleSource):
+            how = f"tick the column {column}"
+        said.append(f"{show.rows(unapproved)} to approve: {how}.")
+    wrong = [line for line in book.plan.lines if line.status == "invalid"]
+    if not (said or wrong):
+        said.append("No row is ready to be sent.")
+        waiting = ("waiting", "over budget", "copy", "edited", "skipped", "stranger")
+        wrong = [line for line in book.plan.lines if line.status in waiting]
+    for note, lines in groupby(wrong[:_MOST_NAMED], lambda line: line.note):
+        numbers = [str(line.seen.place + 1) for line in lines]
+        said.append(f"Row{'s' * (len(numbers) > 1)} {', '.join(numbers)}: {note}")
+    if more := len(wrong) - _MOST_NAMED:
+        said += [f"{show.rows(more)} more: see --plan."] * (more > 0)
+    return said
+
+
+def program() -> str:
+    """The command that starts this program: its name, or its path where the name is not found."""
+    started = Path(sys.argv[0])
+    if started.name != "promptsheet" or shutil.which("promptsheet"):
+        return "promptsheet"
+    return shlex.quote(str(started))
+
+
+def _export(name: str, value: str) -> str:
+    """The command that sets an environment variable, in the usual shell of the system."""
+    return f'$env:{name} = "{value}"' if os.name == "nt" else f"export {name}={value}"
+
+
+def _command(console: Console, words: str) -> None:
+    """Print a command to be copied: never broken into lines."""
+    console.print(Text(f"    {words}", style="bold"), soft_wrap=True)

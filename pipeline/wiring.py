@@ -24,7 +24,7 @@ from pipeline.config import GoogleSource, Settings
 from pipeline.config import configs as configs
 from pipeline.config import load as load
 from pipeline.core.columns import Header, read_header
-from pipeline.core.errors import ConfigError, NotSent, SheetError, StoreError
+from pipeline.core.errors import MissingExtra, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
 from pipeline.core.webhook import Callback
@@ -134,9 +134,7 @@ def _google_libraries() -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as e:
-        raise ConfigError(
-            'A Google Sheet needs more than is installed. Run pip install "promptsheet[google]".'
-        ) from e
+        raise MissingExtra("A Google Sheet", "google") from e
 
 
 def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:

@@ -2,6 +2,7 @@
 
     PromptsheetError
     ├── ConfigError       the configuration or the command line: exit 2; all problems at once
+    │   └── MissingExtra  libraries of an extra are not installed
     ├── SheetError        the sheet is out of reach or cannot be written: exit 3
     │   └── ColumnsError  its header cannot be used as it is: exit 2
     ├── StoreError        the store is out of reach, full or newer than this program: exit 3
@@ -42,6 +43,15 @@ class ConfigError(PromptsheetError):
             "".join(c if c.isprintable() else "?" for c in problem) for problem in problems
         )
         super().__init__(_listed(self.problems))
+
+
+class MissingExtra(ConfigError):
+    """Something was asked for that needs libraries of an extra that is not installed."""
+
+    def __init__(self, what: str, extra: str) -> None:
+        super().__init__(
+            f'{what} needs more than is installed. Run pip install "promptsheet[{extra}]".'
+        )
 
 
 class SheetError(PromptsheetError):

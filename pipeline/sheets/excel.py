@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import io
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from pipeline.core.cell_errors import NOT_COMPUTED, FormulaZero, error_text
-from pipeline.core.columns import letters
-from pipeline.core.errors import SheetError
+from pipeline.core.errors import MissingExtra, SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.claim_file import read_claim, write_claim
 from pipeline.sheets.exchange import Exchange, exchange
@@ -127,32 +125,9 @@ class ExcelSheet:
 
 
 def need_openpyxl() -> None:
-    """Raises SheetError unless the library for workbooks is there."""
+    """Raises ConfigError if the library for workbooks is not installed."""
     if importlib.util.find_spec("openpyxl") is None:
-        raise SheetError('An Excel sheet needs openpyxl; install "promptsheet[excel]".')
-
-
-def new_workbook(rows: Sequence[Sequence[str]]) -> bytes:
-    """A workbook with one tab, Prompts, whose cells are text and whose header stays in sight."""
-    need_openpyxl()
-    from openpyxl import Workbook as NewWorkbook
-    from openpyxl.worksheet.worksheet import Worksheet as NewWorksheet
-
-    book = NewWorkbook()
-    sheet = book.active
-    assert isinstance(sheet, NewWorksheet), "a new workbook has one worksheet"
-    sheet.title = "Prompts"
-    sheet.freeze_panes = "A2"
-    for row in rows:
-        sheet.append([text or None for text in row])
-    for column, cells in enumerate(sheet.iter_cols()):
-        # What people type stays as it is: 16:9 would be nine past four.
-        sheet.column_dimensions[letters(column)].number_format = "@"
-        for cell in cells:
-            cell.number_format = "@"
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+        raise MissingExtra("An Excel file", "excel")
 
 
 @dataclass(frozen=True)

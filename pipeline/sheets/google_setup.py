@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from pipeline.core.errors import SheetError
 from pipeline.sheets import google_dress as dress
+from pipeline.sheets.choices import Choices
 from pipeline.sheets.google_access import Refused, Spreadsheet
 from pipeline.sheets.google_tab import Tab
 
 _TRIAL: Final = "promptsheet-trial"
 _TABS: Final = "properties.title"
-
-
-@dataclass(frozen=True, slots=True)
-class Choices:
-    """What a cell may be chosen from; where the list is not `closed`, other words are taken too."""
-
-    words: tuple[str, ...]
-    closed: bool
 
 
 class Setup:

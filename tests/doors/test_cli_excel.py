@@ -159,9 +159,9 @@ def test_init_makes_a_workbook_that_runs_and_leaves_one_that_is_there(
     made = call("init", path)
 
     assert made.code == 0, made.said
-    assert "plan.xlsx is made, with a sample row." in " ".join(made.said.split())
+    assert "plan.xlsx was created, with a sample row." in " ".join(made.said.split())
     content = path.read_bytes()
-    assert "is there and stays as it is" in call("init", path).said
+    assert "already exists and was not changed" in call("init", path).said
     assert path.read_bytes() == content
     assert rows_of(path)[0]["aspect_ratio"] == "16:9"
     ended = call("run", studio.config(sheet="plan.xlsx"), "--wait")
@@ -169,7 +169,7 @@ def test_init_makes_a_workbook_that_runs_and_leaves_one_that_is_there(
     assert list(api.state()["tasks"].values()) == [1]
     assert rows_of(path)[0]["status"] == "done"
     macros = call("init", studio.folder / "plan.xlsm", "--config", studio.folder / "other.toml")
-    assert (macros.code, "name a .xlsx" in macros.said) == (2, True)
+    assert (macros.code, "Name an .xlsx file." in macros.said) == (2, True)
 
 
 def test_a_second_tab_of_a_workbook_is_told_to_be_a_workbook_of_its_own(

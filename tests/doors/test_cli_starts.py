@@ -36,8 +36,8 @@ def test_init_makes_a_sheet_and_a_configuration_and_overwrites_nothing(team: Tea
     made = team.start("init", key=None, fresh=True)
     assert made.code == 0
     assert made.said == (
-        "prompts.csv is made, with a sample row. Write your prompts into it. "
-        "promptsheet.toml is made. 1 row is ready to be sent. See what a run would do: "
+        "prompts.csv was created, with a sample row. Write your prompts into it. "
+        "promptsheet.toml was created. 1 row is ready to be sent. See what a run would do: "
         "promptsheet run promptsheet.toml --plan Then set your key, and run it: "
         "export APIFRAME_API_KEY=… promptsheet run promptsheet.toml --wait"
     )
@@ -49,11 +49,11 @@ def test_init_makes_a_sheet_and_a_configuration_and_overwrites_nothing(team: Tea
     old = team.start("init", "plan.xls")
 
     assert again.code == 0
-    assert "prompts.csv is there and stays as it is. promptsheet.toml is there" in again.said
+    assert "prompts.csv already exists and was not changed. promptsheet.toml already" in again.said
     assert "Then run it: promptsheet run promptsheet.toml --wait" in again.said
     assert (other.code, other.err) == (
         2,
-        f"promptsheet.toml is for {team.sheet}. Name another one with --config.\n",
+        f"promptsheet.toml is for {team.sheet}. Name another configuration with --config.\n",
     )
     assert (old.code, old.err) == (
         2,
@@ -77,7 +77,7 @@ def test_init_adopt_takes_over_what_another_tool_filled(team: Team, api: Sandbox
     assert refused.code == 2
     assert "Column B, Status, already holds text." in refused.err
     assert adopted.code == 0
-    assert "Taken over: Status, task_id, image_urls. The next run writes over" in adopted.said
+    assert "Taken over: Status, task_id, image_urls. The next run overwrites these" in adopted.said
     assert api.state()["tasks"] == {"an owl": 1}
     fox, owl = team.rows()
     assert (fox["Status"], fox["task_id"], owl["Status"]) == ("finished", "old-1", "done")
@@ -93,8 +93,8 @@ def test_the_demo_shows_every_row_and_the_second_pays_nothing(tmp_path: Path) ->
     assert (first.code, second.code) == (0, 0)
     asked = [row for row in rows if row["status"]]
     taken = sum(bool(row["task_id"]) for row in asked)
-    assert f"The stand-in API took {taken} tasks in this run." in first.out
-    assert "The stand-in API took 0 tasks in this run." in second.out
+    assert f"The stand-in accepted {taken} tasks in this run." in first.out
+    assert "The stand-in accepted 0 tasks in this run." in second.out
     for number, row in enumerate(rows, start=2):
         assert bool(row["status"]) == bool(re.search(rf"(?m)^ +{number}  ", first.out))
     assert {"done", "failed", "invalid", "skipped"} == {row["status"] for row in asked}

@@ -43,17 +43,21 @@ def header(sheet: Path) -> list[str]:
 # -- init: the questions, the flags --------------------------------------------------------------
 
 
-def test_who_presses_enter_five_times_has_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
+def test_who_presses_enter_six_times_has_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
     with terminal(team.folder, "init", width=120) as screen:
-        question = "Which CSV or Excel file? A new one is made. Or the address of a Google Sheet"
+        question = (
+            "Which CSV or Excel file? A missing one is created. Or the address of a Google Sheet"
+        )
         screen.answer(f"{question} [prompts.csv]: ", "\n")
-        screen.answer("Aspect ratio where a row has none, as 16:9 (Enter: none): ", "\n")
-        screen.answer("Credits a day, at most (a picture costs 4) [1000]: ", "\n")
-        screen.answer("Must somebody approve each row before it is sent? [y/N]: ", "\n")
-        screen.answer("Save the pictures in the folder media beside it? [Y/n]: ", "\n")
+        screen.answer("Aspect ratio for rows that have none, such as 16:9 (Enter: none): ", "\n")
+        screen.answer("Most credits per day (a row costs 4) [1000]: ", "\n")
+        screen.answer("Must each row be approved before it is sent? [y/N]: ", "\n")
+        screen.answer("Save the pictures in the folder media? [Y/n]: ", "\n")
+        stand_in = "Try it first with a stand-in for Apiframe, which costs nothing? [y/N]: "
+        screen.answer(stand_in, "\n")
         assert screen.end() == 0
 
-    assert "\n1 row is ready to be sent.\nSee what a run would do:\n" in screen.shown
+    assert "\n1 row is ready to be sent.\n\nSee what a run would do:\n" in screen.shown
     assert "\n    promptsheet run promptsheet.toml --plan\n" in screen.shown
     assert header(team.sheet) == PEOPLES + OURS
     made = team.config.read_text().replace("[provider]", f'[provider]\nbase_url = "{api.url}"')
@@ -70,11 +74,12 @@ def test_answers_are_checked_as_they_come_and_the_configuration_says_them(team: 
         screen.answer("Save it as one of these first.", "'autumn plan.tsv'\n")
         screen.answer("Aspect ratio", "wide\n")
         screen.answer('Error: aspect_ratio is "wide"; it takes two numbers with a colon', "3:4\n")
-        screen.answer("Credits a day", "plenty\n")
+        screen.answer("Most credits per day", "plenty\n")
         screen.answer("Error: Write a whole number of credits, such as 1000.", "3\n")
-        screen.answer("Error: A picture costs 4 credits. Allow at least so many a day.", "40\n")
-        screen.answer("approve each row", "y\n")
+        screen.answer("Error: A row costs 4 credits. Allow at least that many per day.", "40\n")
+        screen.answer("Must each row be approved", "y\n")
         screen.answer("Save the pictures", "n\n")
+        screen.answer("Try it first with a stand-in", "n\n")
         assert screen.end() == 0
 
     says = tomllib.loads(team.config.read_text())
@@ -110,7 +115,7 @@ def test_a_configuration_that_is_there_is_not_asked_about(team: Team) -> None:
         screen.answer("Which CSV or Excel file?", "\n")
         assert screen.end() == 0
 
-    assert "promptsheet.toml is there and stays as it is." in screen.shown
+    assert "promptsheet.toml already exists and was not changed." in screen.shown
     assert "Aspect ratio" not in screen.shown
 
 
@@ -133,15 +138,15 @@ def test_flags_say_all_that_the_questions_ask(team: Team) -> None:
     says = tomllib.loads(team.config.read_text())
     assert says["defaults"] | says["budget"] | says["rules"] | says["media"] == {
         "aspect_ratio": "3:4",
-        "per_run": 200,
+        "per_run": 400,
         "per_day": 400,
         "approval": True,
         "save_to": "",
     }
     assert (again.code, again.err) == (
         2,
-        "promptsheet.toml is there already, and stays as it is. Change it with an editor, or name "
-        "another one with --config.\n",
+        "promptsheet.toml already exists and was not changed. Edit it, or name another one with "
+        "--config.\n",
     )
 
 
@@ -153,12 +158,12 @@ def test_flags_say_all_that_the_questions_ask(team: Team) -> None:
             2,
             'aspect_ratio is "wide"; it takes two numbers with a colon, such as 16:9',
         ),
-        (("--per-day", "2"), 2, "A picture costs 4 credits. Allow at least so many a day."),
+        (("--per-day", "2"), 2, "A row costs 4 credits. Allow at least that many per day."),
         (("folder.csv",), 2, "folder.csv is a folder. Name a file in it."),
         (
             ("folder.csv/note.txt/prompts.csv",),
             3,
-            "folder.csv/note.txt/prompts.csv cannot be made: ",
+            "folder.csv/note.txt/prompts.csv cannot be created: ",
         ),
     ],
 )

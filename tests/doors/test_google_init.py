@@ -116,7 +116,7 @@ def test_a_tab_that_holds_something_stays_as_it_is(desk: Desk) -> None:
     said = desk.init("--approval")
 
     assert said.code == 0
-    assert "Spring / Prompts is not empty and stays as it is." in said.out
+    assert "Spring / Prompts is not empty and was not changed." in said.out
     assert desk.google.table(desk.book) == [["prompt"], ["a fox"]]
     assert not tab.cell(1, 0).rule
 
@@ -124,7 +124,7 @@ def test_a_tab_that_holds_something_stays_as_it_is(desk: Desk) -> None:
 def test_approved_gets_boxes_that_count_only_when_ticked(desk: Desk) -> None:
     said = desk.init("--approval")
 
-    assert "1 row to approve" in said.out
+    assert "1 row to approve: tick the column approved." in said.out
     at = desk.titles().index("approved")
     box = desk.book.sheets[0].cell(1, at)
     assert box.is_checkbox
@@ -142,7 +142,7 @@ def test_a_second_init_tries_again_and_changes_nothing(desk: Desk) -> None:
     again = desk.team.start("init", "--google", desk.book.url, key=None)
 
     assert (again.code, ticks(again)) == (0, TICKS)
-    assert "promptsheet.toml is there and stays as it is." in again.out
+    assert "promptsheet.toml already exists and was not changed." in again.out
     assert (desk.team.config.read_text(), desk.google.table(desk.book)) == before
 
 
@@ -260,4 +260,4 @@ def test_the_question_for_a_sheet_takes_an_address(desk: Desk) -> None:
         assert screen.end() == 0
 
     assert all(f"✓ {tick}\n" in screen.shown for tick in TICKS)
-    assert "promptsheet.toml is there and stays as it is." in screen.shown
+    assert "promptsheet.toml already exists and was not changed." in screen.shown

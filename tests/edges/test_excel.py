@@ -32,10 +32,11 @@ from openpyxl.worksheet.worksheet import Worksheet as OpenpyxlSheet
 from PIL import Image as Picture
 
 from pipeline.core.cell_errors import NOT_COMPUTED
-from pipeline.core.errors import SheetError
+from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.model import Grid, Patch
 from pipeline.sheets import workbook
-from pipeline.sheets.excel import ExcelSheet, new_workbook
+from pipeline.sheets.excel import ExcelSheet
+from pipeline.sheets.new_sheet import new_workbook
 from pipeline.sheets.number_formats import shown_number
 from tests.wild import slow_workbook
 from tests.wild.slow_workbook import SHEET, assert_in_order, parts
@@ -597,7 +598,7 @@ def test_without_openpyxl_a_sentence_says_what_to_install(
     path = saved(tmp_path / "a.xlsx", lambda tab: tab.append(["x"]))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
 
-    with pytest.raises(SheetError, match=r'needs openpyxl; install "promptsheet\[excel\]"\.$'):
+    with pytest.raises(ConfigError, match=r'Run pip install "promptsheet\[excel\]"\.$'):
         sheet_in(path).read()
 
 

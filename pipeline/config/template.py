@@ -1,0 +1,94 @@
+"""The text of a new configuration, as `init` writes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+#: Credits for a day where nothing else was asked for.
+PER_DAY: Final = 1000
+#: Where `promptsheet sandbox` listens when it is started as `init` says.
+SANDBOX_PORT: Final = 8900
+SANDBOX: Final = f"http://127.0.0.1:{SANDBOX_PORT}"
+
+_CONFIG: Final = """\
+# Promptsheet: fill the sheet, run this, get the pictures back in the same rows.
+# configs/example.toml shows every key with its meaning.
+
+[sheet]
+{sheet}
+[provider]
+name = "apiframe"
+endpoint = "imagine"
+api_key = "env:APIFRAME_API_KEY"    # the name of an environment variable, never the key itself
+{sandbox}{defaults}
+[budget]                            # in credits{price}
+per_run = {per_day}
+per_day = {per_day}
+{rules}
+[media]
+save_to = {save_to}
+"""
+_GOOGLE: Final = """\
+source = {source}
+credentials = {credentials}    # where the key is, never the key itself
+"""
+_STAND_IN: Final = """\
+base_url = "{sandbox}"  # the stand-in on this machine; delete this line to use Apiframe
+"""
+_DEFAULTS: Final = """
+[defaults]                          # for rows that leave the cell empty
+aspect_ratio = {aspect_ratio}
+"""
+_RULES: Final = """
+[rules]
+approval = true                     # a row is sent once it is approved in the column `approved`
+"""
+_SAVED: Final = '"media/"                  # every picture is saved here'
+_NOT_SAVED: Final = '""                        # pictures are not saved, only their addresses are'
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a new configuration is asked to say; None means the default."""
+
+    aspect_ratio: str | None = None
+    per_day: int | None = None
+    approval: bool | None = None
+    save: bool | None = None
+    sandbox: bool | None = None
+
+
+def new_config(sheet: str, wanted: Wanted, price: int | None = None) -> str:
+    """The text of a configuration. `sheet` holds the lines of its first table.
+
+    `price` is what a row costs, in credits; None leaves it out.
+    """
+    per_day = PER_DAY if wanted.per_day is None else wanted.per_day
+    ratio = wanted.aspect_ratio
+    return _CONFIG.format(
+        sheet=sheet,
+        sandbox=_STAND_IN.format(sandbox=SANDBOX) if wanted.sandbox else "",
+        defaults=_DEFAULTS.format(aspect_ratio=quoted(ratio)) if ratio else "",
+        price="" if price is None else f"; a row costs {price}",
+        per_day=per_day,
+        rules=_RULES if wanted.approval else "",
+        save_to=_NOT_SAVED if wanted.save is False else _SAVED,
+    )
+
+
+def file_lines(source: str) -> str:
+    """The lines that name a sheet in a file."""
+    return f"source = {quoted(source)}\n"
+
+
+def google_lines(address: str, credentials: str, base_url: str) -> str:
+    """The lines that name a Google Sheet and the reference to its key."""
+    lines = _GOOGLE.format(source=quoted(address), credentials=quoted(credentials))
+    return lines + (f"base_url = {quoted(base_url)}\n" if base_url else "")
+
+
+def quoted(text: str) -> str:
+    """A text as TOML writes it."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'

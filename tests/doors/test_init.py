@@ -1,0 +1,259 @@
+"""`init` says what is wrong with the rows, asks before a second sheet, and leads to the stand-in.
+
+Everything goes through the real command line, the questions at a real pseudo-terminal.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from openpyxl import load_workbook
+from openpyxl.utils import get_column_letter
+
+from pipeline.config import configs
+from pipeline.config.template import SANDBOX
+from pipeline.sandbox import Sandbox
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import KEY, ROOT, Team
+from tests.fakes.terminal import terminal
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    return Team(tmp_path, api.url)
+
+
+# -- budget and price ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("per_day", [4, 1000, 50_000])
+def test_a_budget_for_a_day_is_the_only_limit_that_is_set(team: Team, per_day: int) -> None:
+    assert team.start("init", "--per-day", str(per_day)).code == 0
+
+    assert tomllib.loads(team.config.read_text())["budget"] == {
+        "per_run": per_day,
+        "per_day": per_day,
+    }
+
+
+def test_the_price_is_that_of_the_provider_file_beside_the_configuration(team: Team) -> None:
+    text = (configs() / "providers" / "apiframe.toml").read_text()
+    (team.folder / "providers").mkdir()
+    (team.folder / "providers" / "apiframe.toml").write_text(
+        text.replace("credits = 4", "credits = 7")
+    )
+
+    too_small = team.start("init", "--per-day", "6")
+    made = team.start("init", "--per-day", "70")
+
+    assert too_small.err == "A row costs 7 credits. Allow at least that many per day.\n"
+    assert made.code == 0
+    assert "a row costs 7\n" in team.config.read_text()
+
+
+# -- what is said about the rows -----------------------------------------------------------------
+
+
+def test_what_is_wrong_with_a_row_is_said_instead_of_write_a_prompt(team: Team) -> None:
+    team.write("prompt,endpoint", "a fox,imagin", "a hen,imagin", ",imagine", "a cat,imagine")
+
+    said = team.start("init", "prompts.csv").said
+
+    assert "1 row is ready to be sent." in said
+    assert "Rows 2, 3: " in said
+    assert "imagin" in said
+    assert "Write a prompt" not in said
+
+
+def test_rows_that_are_not_ready_say_why(team: Team) -> None:
+    team.write("prompt,skip", "a fox,later")
+
+    said = team.start("init", "prompts.csv").said
+
+    assert "No row is ready to be sent. Row 2: Left out, because skip is filled." in said
+
+
+def test_a_sheet_with_a_header_alone_asks_for_a_prompt(team: Team) -> None:
+    team.write("prompt")
+
+    assert "prompts.csv has no rows yet." in team.start("init", "prompts.csv").said
+
+
+# -- a second sheet ------------------------------------------------------------------------------
+
+
+def test_without_a_terminal_no_second_sheet_is_made_unless_it_is_named(team: Team) -> None:
+    team.write("prompt", "a fox", sheet="ideas.csv")
+    before = team.traces()
+
+    unnamed = team.start("init")
+
+    assert (unnamed.code, unnamed.err) == (
+        2,
+        "ideas.csv already exists, so nothing was created. Run init ideas.csv to use it, or init "
+        "prompts.csv to create a second sheet.\n",
+    )
+    assert team.traces() == before
+    assert team.start("init", "prompts.csv").code == 0
+
+
+@pytest.mark.parametrize(("answer", "code", "is_made"), [("\n", 2, False), ("y\n", 0, True)])
+def test_a_sheet_of_the_same_name_but_another_kind_is_asked_about(
+    team: Team, answer: str, code: int, is_made: bool
+) -> None:
+    team.write("prompt", "a fox")
+
+    with terminal(team.folder, "init", "prompts.xlsx", width=120) as screen:
+        screen.answer(
+            "prompts.csv already exists. Create a second sheet, prompts.xlsx? [y/N]: ", answer
+        )
+        assert screen.end() == code
+
+    assert (team.folder / "prompts.xlsx").exists() == is_made
+    assert team.config.exists() == is_made
+
+
+def test_the_only_sheet_of_the_folder_is_what_enter_chooses(team: Team) -> None:
+    team.write("prompt", "a fox", sheet="ideas.csv")
+
+    with terminal(team.folder, "init", width=120) as screen:
+        screen.answer("Or the address of a Google Sheet [ideas.csv]: ", "\n")
+        for question in ("Aspect ratio", "Most credits", "approved", "Save", "stand-in"):
+            screen.answer(question, "\n")
+        assert screen.end() == 0
+
+    assert tomllib.loads(team.config.read_text())["sheet"]["source"] == "ideas.csv"
+    assert not team.sheet.exists()
+    assert "1 row is ready to be sent." in screen.shown
+
+
+def test_a_second_init_is_for_the_sheet_of_the_configuration(team: Team) -> None:
+    team.start("init", "ideas.tsv")
+    team.write("prompt", "a fox", sheet="other.csv")
+
+    again = team.start("init")
+
+    assert again.code == 0
+    assert "ideas.tsv already exists and was not changed." in again.said
+
+
+# -- the stand-in --------------------------------------------------------------------------------
+
+
+def test_the_stand_in_is_reached_as_the_closing_text_says(team: Team, api: Sandbox) -> None:
+    made = team.start("init", "--sandbox", key=None)
+
+    assert tomllib.loads(team.config.read_text())["provider"]["base_url"] == SANDBOX
+    said = made.out.splitlines()
+    start, run = (
+        next(line.split() for line in said if line.startswith(f"    promptsheet {word}"))
+        for word in ("sandbox", "run promptsheet.toml --wait")
+    )
+    assert start == [
+        "promptsheet",
+        "sandbox",
+        "--port",
+        SANDBOX.rpartition(":")[2],
+        "--key",
+        "test",
+    ]
+    assert "    export APIFRAME_API_KEY=test" in said
+    # Another port, because the one that people use may be taken here.
+    config = team.config.read_text().replace(SANDBOX, api.url)
+    team.config.write_text(config + '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n')
+    assert team.start(*run[1:], key=KEY).code == 0
+    assert [row["status"] for row in team.rows()] == ["done"]
+
+
+def test_the_questions_offer_the_stand_in(team: Team) -> None:
+    with terminal(team.folder, "init", width=120) as screen:
+        for question in ("Google Sheet", "Aspect ratio", "Most credits", "approved", "Save"):
+            screen.answer(question, "\n")
+        screen.answer("stand-in for Apiframe, which costs nothing? [y/N]: ", "y\n")
+        assert screen.end() == 0
+
+    assert SANDBOX in team.config.read_text()
+    assert "promptsheet sandbox --port" in screen.shown
+
+
+# -- the workbook --------------------------------------------------------------------------------
+
+
+def test_a_new_workbook_has_a_bold_frozen_header_widths_a_hidden_id_and_lists(team: Team) -> None:
+    assert team.start("init", "plan.xlsx", "--approval").code == 0
+
+    tab = load_workbook(team.folder / "plan.xlsx").worksheets[0]
+    at = {title: get_column_letter(n) for n, title in enumerate(next(tab.values), start=1)}
+    assert tab.freeze_panes == "A2"
+    assert all(cell.font.b for cell in tab[1])
+    widths = {title: tab.column_dimensions[letter].width for title, letter in at.items()}
+    assert widths["prompt"] > widths["image_urls"] > widths["name"] > widths["take"]
+    hidden = [title for title, letter in at.items() if tab.column_dimensions[letter].hidden]
+    assert hidden == ["row_id"]
+    lists = {str(one.sqref)[0]: one for one in tab.data_validations.dataValidation}
+    assert lists.keys() == {at[title] for title in ("aspect_ratio", "approved", "skip")}
+    assert "16:9" in lists[at["aspect_ratio"]].formula1
+    assert not any(one.showErrorMessage for one in lists.values())
+
+
+# -- what is not installed -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("missing", "words", "extra"),
+    [
+        ("openpyxl", ("init", "plan.xlsx"), "excel"),
+        ("openpyxl", ("run", "excel.toml"), "excel"),
+        ("gspread", ("run", "google.toml"), "google"),
+        (
+            "google.auth",
+            ("init", "--google", "https://docs.google.com/spreadsheets/d/1AbC"),
+            "google",
+        ),
+    ],
+)
+def test_a_missing_extra_is_exit_code_2_with_the_command_that_installs_it(
+    team: Team, missing: str, words: tuple[str, ...], extra: str
+) -> None:
+    if words[0] == "run":
+        (team.folder / "plan.xlsx").touch()
+    (team.folder / "bot.json").write_text('{"type": "service_account"}')
+    (team.folder / "bot.json").chmod(0o600)
+    (team.folder / "excel.toml").write_text('[sheet]\nsource = "plan.xlsx"\n')
+    address = "https://docs.google.com/spreadsheets/d/1AbC"
+    (team.folder / "google.toml").write_text(
+        f'[sheet]\nsource = "{address}"\ncredentials = "file:bot.json"\n'
+    )
+    # A None in sys.modules is how Python marks a module that cannot be imported.
+    program = (
+        f"import importlib.util, sys; sys.modules[{missing!r}] = None\n"
+        "find = importlib.util.find_spec\n"
+        f"importlib.util.find_spec = lambda name, *a: None if name == {missing!r} else find(name)\n"
+        "from pipeline.cli import main\nmain()\n"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program, *words],
+        cwd=team.folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "APIFRAME_API_KEY": "sandbox"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert (ended.stdout + ended.stderr).endswith(f'Run pip install "promptsheet[{extra}]".\n')
+    assert "Traceback" not in ended.stderr
