@@ -71,7 +71,10 @@ class Known:
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
         since, self._refreshed_at = self._refreshed_at, self._now()
-        self.cursor, moved = self._store.changed(self.key, self.cursor)
+        before = self.cursor
+        self.cursor, moved = self._store.changed(self.key, before)
+        if self.cursor != before:
+            self._take_over_approvals(before)
         if not moved:
             return
         self.stir({key.row_id for key in moved})
@@ -108,6 +111,19 @@ class Known:
         }
         if asked:
             self.memory = replace(self.memory, known={**known, **asked})
+
+    def _take_over_approvals(self, since: int) -> None:
+        """Take over what was approved on the page, or taken back, after the cursor was `since`."""
+        noted = self._store.approvals(self.key, since)
+        self.stir(noted.keys() & self.resting.rows.keys())
+        known = self.memory.known
+        others = {
+            row_id: replace(known[row_id], approved_on_page=covers)
+            for row_id, covers in noted.items()
+            if row_id in known and known[row_id].approved_on_page != covers
+        }
+        if others:
+            self.memory = replace(self.memory, known={**known, **others})
 
     def others_have_noted(self) -> bool:
         """Whether the rows were noted by somebody else: then what is known is loaded anew."""
@@ -273,6 +289,7 @@ class Known:
         self._loaded = {*left.others, *self.stirred}
         self.memory = self._store.memory(self.key, self._loaded)
         self.jobs.update(self._store.jobs_of(self.key, self._loaded))
+        self._take_over_approvals(left.moved)
 
     def stir(self, ids: Collection[str]) -> None:
         """These rows have to be looked at: something was done about them."""
@@ -300,6 +317,7 @@ class Known:
         self._load_memory()
         self.cursor, _ = self._store.changed(self.key, 0)
         self.jobs.update(self._store.jobs(self.key))
+        self._take_over_approvals(0)  # also what was noted since the rows were loaded
         self._loaded = None
         self.ids = self.memory.known.keys() | {key.row_id for key in self.jobs}
 

@@ -128,6 +128,14 @@ def is_covered(memory: KnownRow, take: int | None) -> bool:
     return bool(memory.approved) and memory.approved_for == asked_for(memory, take)
 
 
+def is_approved_on_page(memory: KnownRow, take: int | None) -> bool:
+    """Whether somebody approved on the page what the row asks for now.
+
+    Such an approval covers the inputs and the take that the page showed, and nothing else.
+    """
+    return bool(memory.approved_on_page) and memory.approved_on_page == asked_for(memory, take)
+
+
 def asked_for(memory: KnownRow, take: int | None) -> str:
     """What an approval covers, as one text: the take and the inputs."""
     return f"{take} {memory.inputs}"

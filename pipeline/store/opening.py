@@ -58,6 +58,12 @@ UPGRADES: Final = {
         "ALTER TABLE files ADD COLUMN next_at BIGINT",
         "ALTER TABLE files ADD COLUMN lost BOOLEAN DEFAULT FALSE NOT NULL",
     ),
+    4: (
+        "ALTER TABLE known_rows ADD COLUMN approved_on_page TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE known_rows ADD COLUMN approval_moved BIGINT DEFAULT 0 NOT NULL",
+        "CREATE INDEX known_rows_approved ON known_rows (sheet, approval_moved) "
+        "WHERE approval_moved > 0",
+    ),
 }
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"

@@ -118,6 +118,34 @@ class Rows(Base):
             stirred(connection, [number])
             return True
 
+    def approve(self, sheet: str, row_id: str, inputs: str, covers: str) -> bool:
+        """Note what was approved on the page; empty `covers` takes the approval back.
+
+        False where nothing changes: the row has other inputs by now, or this was noted before. So
+        two people who press at once, or one who presses twice, approve once.
+        """
+        row = known_rows.c.row_id == row_id, known_rows.c.inputs == inputs
+        news = known_rows.c.approved_on_page != covers
+        with self._writing() as connection:
+            number = number_of(connection, sheet)
+            here = select(known_rows.c.row_id).where(known_rows.c.sheet == number, *row, news)
+            if connection.execute(here).first() is None:
+                return False
+            # Something is to be done: a pass that only glances must not miss it.
+            moved = stirred(connection, [number])[number]
+            noting = update(known_rows).where(known_rows.c.sheet == number, *row)
+            connection.execute(noting.values(approved_on_page=covers, approval_moved=moved))
+            return True
+
+    def approvals(self, sheet: str, since: int) -> dict[str, str]:
+        """Id -> what it covers, of the approvals noted or taken back after that `moved`."""
+        row_id, covers = known_rows.c.row_id, known_rows.c.approved_on_page
+        with self._reading() as connection:
+            here = known_rows.c.sheet == number_of(connection, sheet)
+            late = known_rows.c.approval_moved > since, text("approval_moved > 0")
+            found = connection.execute(select(row_id, covers).where(here, *late))
+            return {row.row_id: row.approved_on_page for row in found}
+
     def dismissed_rows(self, sheet: str) -> dict[str, str]:
         """Id -> what the row said of itself when it was put out of sight on the page."""
         row_id, dismissed = known_rows.c.row_id, known_rows.c.dismissed
@@ -197,10 +225,11 @@ _KNOWN = (
     .where(known_rows.c.sheet == bindparam("sheet"))
     .order_by(known_rows.c.row_id)
 )
+_MARKED = ("inputs", "first_take", "since", "again", "approved_on_page")
 # As they are kept: what is only compared need not be unescaped.
 _MARKS = select(
     known_rows.c.row_id,
-    *(type_coerce(known_rows.c[name], Text) for name in ("inputs", "first_take", "since", "again")),
+    *(type_coerce(known_rows.c[name], Text) for name in _MARKED),
 ).where(known_rows.c.sheet == bindparam("sheet"))
 _IDS = type_coerce(orders.c.ids, Text)
 _PAST = (
@@ -266,8 +295,9 @@ def _keep_rows(connection: Connection, number: int, rows: Iterable[KnownRow]) ->
     ]
     if lines:
         new = upsert(connection, known_rows)
-        # `again` is the page's: what was read before somebody pressed must not undo it.
-        kept = {name: new.excluded[name] for name in _FIELDS if name not in ("row_id", "again")}
+        # What the page noted is its own: a reading from before must not undo it.
+        others = ("row_id", "again", "approved_on_page")
+        kept = {name: new.excluded[name] for name in _FIELDS if name not in others}
         connection.execute(
             new.on_conflict_do_update(index_elements=["sheet", "row_id"], set_=kept), lines
         )

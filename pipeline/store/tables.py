@@ -41,7 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 4
+VERSION: Final = 5
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -192,6 +192,9 @@ known_rows = Table(
     Column("again", BigInteger, nullable=False, server_default="0"),
     # What the row said of itself when somebody put it out of sight on the page.
     Column("dismissed", Words, nullable=False, server_default=""),
+    # What somebody approved on the page, and the sheet's `moved` of that moment.
+    Column("approved_on_page", Words, nullable=False, server_default=""),
+    Column("approval_moved", BigInteger, nullable=False, server_default="0"),
     Index("known_rows_by_id", "row_id"),
     # Of the few rows that somebody made again on the page.
     Index(
@@ -204,6 +207,13 @@ known_rows = Table(
         "known_rows_dismissed",
         "sheet",
         sqlite_where=text("dismissed <> ''"),
+    ),
+    # Of those that were approved there, so that a pass finds what is new since the last one.
+    Index(
+        "known_rows_approved",
+        "sheet",
+        "approval_moved",
+        sqlite_where=text("approval_moved > 0"),
     ),
     sqlite_with_rowid=False,
 )
