@@ -71,10 +71,10 @@ class Known:
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
         since, self._refreshed_at = self._refreshed_at, self._now()
-        before = self.cursor
-        self.cursor, moved = self._store.changed(self.key, before)
-        if self.cursor != before:
-            self._take_over_approvals(before)
+        stood = self.cursor
+        self.cursor, moved = self._store.changed(self.key, stood)
+        if self.cursor != stood:
+            self._take_over_approvals(stood)
         if not moved:
             return
         self.stir({key.row_id for key in moved})

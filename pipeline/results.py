@@ -113,6 +113,8 @@ class Said:
     #: What its column for takes is called, and whether the sheet has it.
     take_column: str = "take"
     has_take: bool = True
+    #: Title -> text of the team's own columns, where there is some.
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +274,9 @@ def said_in(
 def _confirmed(
     grid: Grid, columns: Columns, memory: Memory, among: Iterable[int] | None
 ) -> Iterator[tuple[str, Said]]:
-    title = columns.title("take")
+    title, has_take = columns.title("take"), "take" in columns.index
+    theirs = [(at, title) for at, title in enumerate(columns.header) if title.strip()]
+    own = [(at, title) for at, title in theirs if at not in columns.index.values()]
     # Ids are sorted apart and copied along: one is believed only beside the words that it had.
     for row in columns.rows(grid, among):
         known = memory.known.get(row.mark)
@@ -280,7 +284,8 @@ def _confirmed(
             cells = grid[row.place]
             named = ("name", "status", "note", "take")
             name, status, note, take = (columns.cell(cells, name).strip() for name in named)
-            yield row.mark, Said(name, status, note, take, title, "take" in columns.index)
+            filled = {t: text for at, t in own if at < len(cells) and (text := cells[at].strip())}
+            yield row.mark, Said(name, status, note, take, title, has_take, filled)
 
 
 def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:

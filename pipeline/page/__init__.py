@@ -5,7 +5,7 @@
     cards      what is shown of one take of a row, and what may be done about it
     reading    what the rows of the sheet say of themselves now
     wall       all cards of the campaign, found and counted
-    pictures   saved files, and small ones of them
+    pictures   saved files, and small ones of them; `downloads`: many of them as a zip file
     views      what is shown, as HTML; `live`: what changes, as it happens
     rendering  templates and static files
     deeds      what the buttons do
@@ -55,9 +55,13 @@ def routes(campaigns: Sequence[Campaign], gate: Gate) -> list[BaseRoute]:
         Route(f"/row/{card}", visitors(views.card, shows=True)),
         Route(f"/picture/{card}/{{number:number}}", visitors(views.picture)),
         Route(f"/small/{card}/{{number:number}}", visitors(views.small)),
+        Route(f"/zip/{card}", visitors(views.zip_of_row)),
+        Route("/zip/{sheet:number}", visitors(views.zip_of_picked)),
         Route("/live/{sheet:number}", visitors(views.live)),
         Route(f"/again/{card}", visitors(deeds.again), methods=["POST"]),
         Route(f"/retry/{card}", visitors(deeds.retry), methods=["POST"]),
+        Route(f"/approve/{card}", visitors(deeds.approve), methods=["POST"]),
+        Route(f"/unapprove/{card}", visitors(deeds.unapprove), methods=["POST"]),
         Route(f"/dismiss/{card}", visitors(deeds.dismiss), methods=["POST"]),
         Route(f"/restore/{card}", visitors(deeds.restore), methods=["POST"]),
         Route("/pause/{sheet:number}", visitors(deeds.pause), methods=["POST"]),

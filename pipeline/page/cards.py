@@ -6,28 +6,48 @@ written by: the page never says anything else than the sheet.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from pipeline.core.approval import asked_for
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.columns import parsed
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.plan import NEEDS_A_PERSON, family
 from pipeline.core.states import state_of
 from pipeline.core.takes import take_of
-from pipeline.results import Shown, View, of_row, unanswered
+from pipeline.results import Said, Shown, View, of_row, unanswered
 
 #: Statuses of a row whose pictures may be made once more.
 REMAKABLE: Final = ("done", "edited", "failed", "check needed", "copy", "stranger")
 #: What is picked on the page beside the statuses.
-NEEDING, DISMISSED = "needs a person", "dismissed"
+NEEDING, DISMISSED, EARLIER = "needs attention", "dismissed", "earlier takes"
 #: A file that is not there so long after its result is said to be missing, and little later for
 #: the last time anew.
 SAVED_WITHIN: Final = timedelta(minutes=10)
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """What is approved by approving a row: its inputs, the take that it asks for, the price."""
+
+    take: int
+    inputs: str
+    #: As the store and the plan know it (`core.approval.asked_for`).
+    covers: str
+    #: Listed credits.
+    price: int
+
+    @property
+    def shown(self) -> str:
+        """A digest of all that the page shows of it: a button from an older page has another."""
+        text = f"{self.price} {self.covers}"
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +68,23 @@ class Card:
     price: int = 0
     may_make_again: bool = False
     may_retry: bool = False
+    #: What its row waits for, or got on this page; None if it needs no approval.
+    approval: Approval | None = None
+    #: Whether it was approved on this page, and is not sent yet.
+    is_approved: bool = False
+    #: Whether its row has a later take.
+    is_earlier: bool = False
     #: The next take was asked for, and no pass has taken it up.
     is_asked: bool = False
     needs: bool = False
     dismissed: bool = False
+    #: Title -> text of the team's own columns.
+    own: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def may_approve(self) -> bool:
+        """Whether somebody may approve its row here."""
+        return self.approval is not None and not self.is_approved
 
     @property
     def id(self) -> str:
@@ -89,6 +122,7 @@ class Gist:
     status: str
     needs: bool
     dismissed: bool
+    is_earlier: bool
     saved: int
     submitted_at: datetime | None
     finished_at: datetime | None
@@ -100,11 +134,14 @@ class Gist:
     look: int
 
     def is_picked(self, status: str) -> bool:
-        """Whether it is among those of that status, or of that pick; all of them if it is empty."""
-        if status == DISMISSED:
-            return self.dismissed
-        if self.dismissed:
-            return False
+        """Whether it is among those of that status, or of that pick; empty: all that is asked for.
+
+        A row is found once, by its latest take; its earlier takes are a pick of their own, and so
+        is what was dismissed.
+        """
+        kind = EARLIER if self.is_earlier else DISMISSED if self.dismissed else ""
+        if kind or status in (EARLIER, DISMISSED):
+            return kind == status
         return not status or (self.needs if status == NEEDING else self.status == status)
 
 
@@ -131,9 +168,12 @@ def _cards(
     for one in rows:
         job = by_take.get(one.take)
         made = job.made_at if job else known.since if known else None
-        card = Card(one, job, made or _LONG_AGO, len(rows))
+        said = view.said.get(row_id)
+        is_last = last in (None, one.take)
+        own = said.own if said else {}
+        card = Card(one, job, made or _LONG_AGO, len(rows), is_earlier=not is_last, own=own)
         # Only the last take is what the row asks for.
-        yield _with_ways(card, known, view, away) if last in (None, one.take) else card
+        yield _with_ways(card, known, view, away) if is_last else card
 
 
 def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None) -> Card:
@@ -145,18 +185,40 @@ def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None)
     asked = take_of(said.take, known.again) if said else None
     is_current = asked == one.take or (job is None and asked is not None)
     dismissed = is_dismissed(job) or (job is None and away is not None and away == card.says)
-    endpoint = view.rules.provider.endpoints.get(one.endpoint)
+    price = _price_now(known, view)
+    approval = _approval(card, known, said, asked, price)
     return replace(
         card,
         now=_prompt_now(card, known),
         again=known.again,
-        price=(endpoint.credits or 0) if endpoint else 0,
+        price=price,
+        approval=approval,
+        is_approved=approval is not None and known.approved_on_page == approval.covers,
         may_make_again=is_current and card.family in REMAKABLE,
         may_retry=is_current and one.state in (State.FAILED, State.UNKNOWN),
         is_asked=bool(job and asked == one.take + 1 and known.again),
         needs=card.family in NEEDS_A_PERSON and not dismissed,
         dismissed=dismissed,
     )
+
+
+def _price_now(known: KnownRow, view: View) -> int:
+    """Listed credits of what the row asks for now; 0 where nothing is listed."""
+    name = parsed(known.inputs).get("endpoint") or view.rules.endpoint
+    endpoint = view.rules.provider.endpoints.get(name)
+    return (endpoint.credits or 0) if endpoint else 0
+
+
+def _approval(
+    card: Card, known: KnownRow, said: Said | None, asked: int | None, price: int
+) -> Approval | None:
+    """What the row waits for, or got on this page; None once it is sent."""
+    if said is None or asked is None:
+        return None
+    is_sent = card.job and asked == card.shown.take and card.shown.state is not State.PENDING
+    covers = asked_for(known, asked)
+    waits = said.status == "needs approval" or known.approved_on_page == covers
+    return Approval(asked, known.inputs, covers, price) if waits and not is_sent else None
 
 
 def _prompt_now(card: Card, known: KnownRow) -> str:
@@ -168,8 +230,9 @@ def gist_of(card: Card) -> Gist:
     """What of the card is kept."""
     one, saved = card.shown, card.saved
     looked_at = (one.name, one.row_id, one.task_id, one.note, one.endpoint, *one.inputs.values())
-    words = " ".join((*looked_at, card.now))
+    words = " ".join((*looked_at, card.now, *card.own.values()))
     ways = card.may_make_again, card.may_retry, card.is_asked, card.needs, card.dismissed
+    approving = card.approval, card.is_approved, card.is_earlier, *card.own.items()
     asked = card.job.asked if card.job else 0
     return Gist(
         one.row_id,
@@ -178,12 +241,13 @@ def gist_of(card: Card) -> Gist:
         card.family,
         card.needs,
         card.dismissed,
+        card.is_earlier,
         saved,
         one.submitted_at,
         one.finished_at,
         words.casefold(),
         _ages_until(card, saved),
-        hash((one.status, words, saved, one.urls, card.takes, card.again, asked, ways)),
+        hash((one.status, words, saved, one.urls, card.takes, card.again, asked, ways, approving)),
     )
 
 

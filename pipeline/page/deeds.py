@@ -7,7 +7,7 @@ two people who press at once, or one who presses twice, ask for one thing once.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
@@ -21,14 +21,27 @@ from pipeline.page.wall import Wall
 
 #: What was done, in a sentence. The address names it by its word, and cannot say anything else.
 SAID: Final = {
-    "again": "Asked for. The next run makes this row again.",
-    "retry": "Asked for. The next run sends this row once more.",
-    "dismissed": "Out of sight. It is under “dismissed” and in the sheet as before.",
-    "restored": "Back in sight.",
-    "paused": "Paused. Nothing more is sent; what is under way still comes.",
-    "resumed": "Going on with the next run.",
-    "changed": "Nothing done: this has changed in the meantime. See how it stands now.",
-    "full": "Nothing done: the store cannot be written just now.",
+    "again": "Noted. The next run makes this row again.",
+    "retry": "Noted. The next run sends this row again.",
+    "approved": "Approved. The next run sends this row.",
+    "unapproved": "Approval taken back. This row is not sent.",
+    "dismissed": "Dismissed. You find it under “dismissed”; in the sheet nothing has changed.",
+    "restored": "It is shown among the rows that need attention again.",
+    "paused": "Paused. Nothing more is sent; results of what is running still arrive.",
+    "resumed": "Resumed. The next run sends again.",
+    "changed": "Nothing was done, because this has changed in the meantime. See how it is now.",
+    "full": "Nothing was done, because the store cannot be written now.",
+}
+#: What asks for something to be sent.
+SENDS: Final = ("again", "retry", "approved")
+#: How its sentence ends while the sheet sends nothing: word -> beginning.
+NOTED: Final = {"again": "Noted.", "retry": "Noted.", "approved": "Approved."}
+WAITING: Final = {
+    "paused": "It is sent after you press Resume.",
+    "held": "It is sent once this sheet may send again; see the message above.",
+}
+SAID_WAITING: Final = {
+    f"{word}-{why}": f"{NOTED[word]} {when}" for word in SENDS for why, when in WAITING.items()
 }
 
 
@@ -41,8 +54,8 @@ class Deeds:
     async def again(self, request: Request) -> Response:
         """Ask for one more take of the row than its cell does."""
 
-        def do(wall: Wall, card: Card) -> bool:
-            said = request.state.form.get("again") == str(card.again)
+        def do(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
+            said = form.get("again") == str(card.again)
             one, store = card.shown, wall.campaign.store
             return (
                 said
@@ -55,8 +68,8 @@ class Deeds:
     async def retry(self, request: Request) -> Response:
         """Ask for one more attempt, as the command does."""
 
-        def do(wall: Wall, card: Card) -> bool:
-            job, form = card.job, request.state.form
+        def do(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
+            job = card.job
             if job is None or not card.may_retry or form.get("asked") != str(job.asked):
                 return False
             # What may have been paid is paid again only by who was told so.
@@ -66,10 +79,18 @@ class Deeds:
 
         return await self._with_card(request, do, "retry")
 
+    async def approve(self, request: Request) -> Response:
+        """Approve the inputs, the take and the price that the page showed."""
+        return await self._with_card(request, _approve, "approved")
+
+    async def unapprove(self, request: Request) -> Response:
+        """Take an approval of this page back, as long as nothing was sent."""
+        return await self._with_card(request, _unapprove, "unapproved")
+
     async def dismiss(self, request: Request) -> Response:
         """Put the trouble of a row out of sight, on the page only."""
 
-        def do(wall: Wall, card: Card) -> bool:
+        def do(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
             return card.needs and _put(wall, card, away=True)
 
         return await self._with_card(request, do, "dismissed")
@@ -77,7 +98,7 @@ class Deeds:
     async def restore(self, request: Request) -> Response:
         """Bring it back into sight."""
 
-        def do(wall: Wall, card: Card) -> bool:
+        def do(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
             return card.dismissed and _put(wall, card, away=False)
 
         return await self._with_card(request, do, "restored")
@@ -100,7 +121,7 @@ class Deeds:
         return await _answered(request, wall, do, "paused" if paused else "resumed")
 
     async def _with_card(
-        self, request: Request, do: Callable[[Wall, Card], bool], said: str
+        self, request: Request, do: Callable[[Wall, Card, Mapping[str, str]], bool], said: str
     ) -> Response:
         wall = wall_of(self._walls, request)
         row_id, take = place_of(request)
@@ -108,7 +129,7 @@ class Deeds:
         def done() -> bool:
             wall.look(at_once=True)
             card = wall.card(row_id, take)
-            return card is not None and do(wall, card)
+            return card is not None and do(wall, card, request.state.form)
 
         return await _answered(request, wall, done, said)
 
@@ -126,6 +147,21 @@ def place_of(request: Request) -> tuple[str, int]:
     return str(request.path_params["row_id"]), int(request.path_params["take"])
 
 
+def _approve(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
+    one = card.approval
+    if one is None or card.is_approved or form.get("shown") != one.shown:
+        return False
+    store, key = wall.campaign.store, wall.campaign.key
+    return store.approve(key, card.shown.row_id, one.inputs, one.covers)
+
+
+def _unapprove(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
+    one = card.approval
+    if one is None or not card.is_approved or form.get("shown") != one.shown:
+        return False
+    return wall.campaign.store.approve(wall.campaign.key, card.shown.row_id, one.inputs, "")
+
+
 def _put(wall: Wall, card: Card, away: bool) -> bool:
     store = wall.campaign.store
     if card.job is not None:
@@ -141,6 +177,9 @@ async def _answered(request: Request, wall: Wall, do: Callable[[], bool], said: 
 
     try:
         word = said if await asyncio.to_thread(both) else "changed"
+        why = "paused" if wall.standing.paused else "held" if wall.standing.hold else ""
+        if word in SENDS and why:
+            word = f"{word}-{why}"
     except StoreError:
         word = "full"
     return RedirectResponse(f"{_back(request)}&{urlencode({'said': word})}", 303)

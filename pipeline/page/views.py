@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
@@ -17,9 +17,9 @@ from starlette.responses import FileResponse, Response, StreamingResponse
 
 from pipeline.core.errors import StoreError
 from pipeline.gallery import spoken
-from pipeline.page import pictures
-from pipeline.page.cards import DISMISSED, NEEDING, Card
-from pipeline.page.deeds import SAID, place_of, wall_of
+from pipeline.page import downloads, pictures
+from pipeline.page.cards import DISMISSED, EARLIER, NEEDING, Card, Gist
+from pipeline.page.deeds import SAID, SAID_WAITING, place_of, wall_of
 from pipeline.page.gate import Gate
 from pipeline.page.pictures import Saved, SmallPictures
 from pipeline.page.rendering import html, moment, rendered, web
@@ -34,15 +34,19 @@ LOOKS, ALIVE, LIFE = 1.0, 15.0, 600.0
 #: Seconds that a search among very many rows waits until all are there, and between two looks
 #: while they are not.
 WAITS, HASTE = 0.5, 0.05
+#: Seconds that a download of many rows waits until all rows are known.
+WHOLE_WITHIN: Final = 30.0
+#: Columns of the team's own that a card on the wall shows; the large card shows all of them.
+MOST_OWN: Final = 3
 #: What the history says of each kind of event.
 KINDS: Final = {
     "sent": "Submitted",
     "accepted": "Accepted by the API",
-    "progressed": "At work",
+    "progressed": "In progress",
     "succeeded": "Delivered",
     "failed": "Failed",
     "lost": "No answer came",
-    "postponed": "Not taken, sent again later",
+    "postponed": "Not accepted; it will be sent again",
     "adopted": "Taken over from the sheet",
 }
 
@@ -86,7 +90,8 @@ class Views:
                 search=search,
                 page=page,
                 pages=pages,
-                said=SAID.get(asked.get("said", ""), ""),
+                said=(SAID | SAID_WAITING).get(asked.get("said", ""), ""),
+                downloads=_zip_address(self._walls.index(wall) + 1, status, search),
                 texts=texts_of(wall),
                 bar=_bar(wall),
                 link=_linked(self._walls.index(wall) + 1, status, search),
@@ -138,6 +143,39 @@ class Views:
         if content is None:
             raise HTTPException(404)
         return Response(content, headers=_kept(file), media_type="image/webp")
+
+    async def zip_of_row(self, request: Request) -> Response:
+        """All saved files of one take of a row."""
+        wall = wall_of(self._walls, request)
+        card = await asyncio.to_thread(wall.card, *place_of(request))
+        if card is None:
+            raise HTTPException(404)
+        return self._zip(wall, [card], card.shown.name or card.shown.row_id)
+
+    async def zip_of_picked(self, request: Request) -> Response:
+        """All saved files of the rows that are picked on the wall by status and words."""
+        wall, asked = wall_of(self._walls, request), request.query_params
+        status, search = asked.get("status", ""), asked.get("q", "").strip()[:200]
+
+        def found() -> Sequence[Gist]:
+            wall.look_until_whole(within=WHOLE_WITHIN)
+            return [one for one in wall.picked(status, search) if one.saved]
+
+        picked = await asyncio.to_thread(found)
+        # The cards are made page by page: of very many rows not all are in memory at once.
+        pages = (picked[at : at + PAGE] for at in range(0, len(picked), PAGE))
+        cards = (card for page in pages for card in wall.cards(page))
+        return self._zip(wall, cards, wall.campaign.settings.source.name)
+
+    def _zip(self, wall: Wall, cards: Iterable[Card], title: str) -> Response:
+        media = wall.campaign.settings.media
+        if media is None:
+            raise HTTPException(404)
+        files = (file for card in cards for _, file in self._files(wall, card) if file)
+        made = downloads.zipped(files, media)
+        return StreamingResponse(
+            made, headers=downloads.headers(title), media_type="application/zip"
+        )
 
     def _asked(self, request: Request) -> Saved:
         wall = wall_of(self._walls, request)
@@ -213,6 +251,9 @@ class Views:
             thumbs=lambda card: self._thumbs(wall, card),
             NEEDING=NEEDING,
             DISMISSED=DISMISSED,
+            EARLIER=EARLIER,
+            MOST_OWN=MOST_OWN,
+            waiting=_waiting(wall),
             **more,
         )
 
@@ -248,6 +289,19 @@ def texts_of(wall: Wall) -> dict[str, str]:
     }
 
 
+def _waiting(wall: Wall) -> str:
+    """When something is sent that a button asks for: empty for the next run."""
+    standing = wall.standing
+    return (
+        "after Resume" if standing.paused else "not before the hold ends" if standing.hold else ""
+    )
+
+
+def _zip_address(sheet: int, status: str, search: str) -> str:
+    asked = {"status": status, "q": search}
+    return f"/zip/{sheet}?{urlencode({name: text for name, text in asked.items() if text})}"
+
+
 def _progress(wall: Wall) -> str:
     """How far it is, how fast, and how long it may take."""
     totals = wall.totals
@@ -266,8 +320,8 @@ def _state(wall: Wall) -> str:
     if standing.paused:
         return "Paused"
     if standing.running_since:
-        return "A run is at work"
-    return "No run at work" if wall.totals.on_their_way else "All at rest"
+        return "Running"
+    return "Waiting for the next run" if wall.totals.on_their_way else "Up to date"
 
 
 def _roughly(seconds: float) -> str:

@@ -55,15 +55,25 @@ MANY: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The campaign in numbers."""
+    """The campaign in numbers. Rows are counted once, by their latest take.
 
+    So `rows` is always the sum of `counts` and `dismissed`, whatever was made again.
+    """
+
+    #: Status -> rows that have it and are not dismissed.
     counts: Mapping[str, int]
+    #: Rows of which anything is known, in the sheet or not.
     rows: int = 0
+    #: Saved files of all takes, earlier ones as well.
     pictures: int = 0
+    #: Rows whose latest take is done or failed, and rows whose latest take is under way.
     finished: int = 0
     on_their_way: int = 0
+    #: Rows that need attention: by their status, and not dismissed.
     needing: int = 0
     dismissed: int = 0
+    #: Takes that a later one has replaced.
+    earlier: int = 0
     #: Results a minute, lately; 0 where there are too few to tell.
     rate: float = 0.0
     #: Seconds until all is there at that rate; None where nobody can tell.
@@ -74,7 +84,8 @@ class Totals:
 class Standing:
     """How the sheet as a whole stands."""
 
-    #: Credits of today, and how many there may be; None where there is no cap, or no key.
+    #: Credits of today, as the budget counts them: by API key and store, so that other sheets of
+    #: this key count as well. And how many there may be. None where there is no cap, or no key.
     spent: int | None = None
     budget: int | None = None
     paused: bool = False
@@ -285,17 +296,20 @@ class Wall:
     # -- counting --------------------------------------------------------------------------------
 
     def _count(self) -> Totals:
-        counts = Counter(one.status for one in self.gists if not one.dismissed)
-        way = sum(counts[status] for status in ON_THEIR_WAY)
+        latest = [one for one in self.gists if not one.is_earlier]
+        every = Counter(one.status for one in latest)
+        counts = Counter(one.status for one in latest if not one.dismissed)
+        way = sum(every[status] for status in ON_THEIR_WAY)
         rate = self._rate()
         return Totals(
             counts={status: counts[status] for status in STATUSES if counts[status]},
-            rows=len(self._gists),
+            rows=len(latest),
             pictures=sum(one.saved for one in self.gists),
-            finished=sum(counts[status] for status in ("done", "edited", "failed")),
+            finished=sum(every[status] for status in ("done", "edited", "failed")),
             on_their_way=way,
-            needing=sum(one.needs for one in self.gists),
-            dismissed=sum(one.dismissed for one in self.gists),
+            needing=sum(one.needs for one in latest),
+            dismissed=sum(one.dismissed for one in latest),
+            earlier=len(self.gists) - len(latest),
             rate=rate,
             left=way / rate * 60 if way and rate else None,
         )

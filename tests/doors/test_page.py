@@ -126,7 +126,7 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
             again.locator("button").click()
             expect(page.locator("#said")).to_contain_text("The next run makes this row again.")
             late = page.request.post(action, form=form, headers={"Origin": found[1]})
-            assert "Nothing done: this has changed in the meantime." in late.text()
+            assert "Nothing was done, because this has changed in the meantime." in late.text()
             made = page.locator("#wall > .card", has_text="take 2")
             expect(made.locator(".mosaic a.open")).to_have_count(4, timeout=30_000)
             expect(page.locator("#wall > .card").first.locator(".take")).to_have_text("take 2")
@@ -263,7 +263,7 @@ def test_what_others_do_is_seen_at_once(chromium: Browser, house: House) -> None
         page.get_by_role("listitem").filter(has_text="boats").get_by_role(
             "button", name="Dismiss"
         ).first.click()
-        expect(page.locator("#needs-title")).to_have_text("2 rows need a person")
+        expect(page.locator("#needs-title")).to_have_text("2 rows need attention")
         expect(page.locator("#wall > .card")).to_have_count(11)
         page.get_by_role("link", name="dismissed 1").click()
         expect(page.locator("#wall > .card")).to_have_count(1)
@@ -309,7 +309,7 @@ def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
             page.get_by_label("Page token").fill(TOKEN)
             page.get_by_role("button", name="Open the page").click()
             expect(page.locator("#wall > .card")).to_have_count(1)
-            expect(state).to_have_text("All at rest")
+            expect(state).to_have_text("Up to date")
         expect(said).to_contain_text("Promptsheet does not answer.", timeout=15_000)
         expect(state).to_have_text("Out of reach")
         page.get_by_role("button", name="Pause").click()
@@ -320,7 +320,7 @@ def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
         with Program("serve", config) as program:
             program.until(lambda: is_up(port), "it serves again")
             expect(said).to_have_text("", timeout=15_000)
-            expect(state).to_have_text("All at rest")
+            expect(state).to_have_text("Up to date")
             page.get_by_role("button", name="Pause").click()
             expect(said).to_contain_text("Paused.")
             look.complaints.clear()

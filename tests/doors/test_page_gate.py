@@ -186,7 +186,7 @@ def test_without_the_cookie_nothing_is_shown_and_nothing_is_done(house: House) -
     }
     shown = {("GET", "/"): 303, ("GET", f"/row/1/{DONE}/1"): 303}
     assert told == {one: (doors | shown).get(one, 401) for one in told}
-    assert len(told) == 17
+    assert len(told) == 21
     assert state_of(house.store.jobs(house.campaign.key)[house.key(FAILED)]) is State.FAILED
     assert house.store.again(house.campaign.key) == {}
 

@@ -2,18 +2,22 @@
 // answers to arrow keys. Whatever it shows comes from the page itself, already made safe.
 "use strict";
 
-const PARTS = ["state", "pausing", "notices", "needing", "picks", "shown", "wall-title", "pages"];
+const PARTS = ["state", "pausing", "notices", "needing", "picks", "shown", "gives", "wall-title", "pages"];
 const dialog = document.getElementById("large");
 const wall = document.getElementById("wall");
 let wanted = 0, taken = 0, missed = 0;
 
-const AWAY = "Promptsheet does not answer. Is it still running? This page goes on once it is back.";
+const AWAY = "Promptsheet does not answer. Is it still running? This page continues once it is back.";
 
 async function fetched(address, how) {
   const answer = await fetch(address, { credentials: "same-origin", ...how }).catch(() => {
     throw new Error(AWAY);
   });
-  if (answer.redirected && new URL(answer.url).pathname === "/login") location.assign("/login");
+  if (answer.redirected && new URL(answer.url).pathname === "/login") {
+    // After signing in, people are where they were.
+    const then = encodeURIComponent(location.pathname + location.search);
+    location.assign(`/login?then=${then}`);
+  }
   const text = await answer.text();
   const page = new DOMParser().parseFromString(text, "text/html");
   if (!answer.ok) throw new Error(page.querySelector(".notice")?.textContent ?? text);
@@ -150,6 +154,15 @@ function step(by) {
   return link && open(link.href);
 }
 
+async function copy(link) {
+  const words = link.textContent;
+  await navigator.clipboard.writeText(link.href).then(
+    () => { link.textContent = "The link is copied"; },
+    () => { location.assign(link.href); },
+  );
+  setTimeout(() => { link.textContent = words; }, 3000);
+}
+
 // -- hands ---------------------------------------------------------------------------------------
 
 const isPlain = (event) =>
@@ -159,7 +172,10 @@ document.addEventListener("click", (event) => {
   if (event.target === dialog) dialog.close();
   const link = event.target.closest("a");
   if (!dialog || !link || !isPlain(event)) return;
-  if (link.matches(".open, .turn")) {
+  if (link.matches(".permalink") && navigator.clipboard) {
+    event.preventDefault();
+    copy(link);
+  } else if (link.matches(".open, .turn, .read")) {
     event.preventDefault();
     const focus = link.matches(".strip .turn") ? ".strip [aria-current]" : "";
     open(link.href, focus).catch((error) => {

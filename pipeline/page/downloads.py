@@ -1,0 +1,87 @@
+"""Saved files of many rows as one zip file, made while it is sent.
+
+Of each file no more than a piece is in memory, and nothing is written to the disk: a zip of any
+size needs the same room. Pictures are compressed already, so they are stored as they are.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import time
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from pipeline.page.pictures import Saved
+
+#: Bytes that are read and sent at once.
+PIECE: Final = 256 * 1024
+#: The first moment that a zip file can name.
+_EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
+
+
+class _Outbox(io.RawIOBase):
+    """Takes what the zip file writes, until it is fetched. It cannot go back."""
+
+    def __init__(self) -> None:
+        self._written = bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, piece: object) -> int:
+        before = len(self._written)
+        self._written += memoryview(piece)  # type: ignore[arg-type]
+        return len(self._written) - before
+
+    def fetch(self) -> bytes:
+        """What was written since it was last fetched."""
+        written = bytes(self._written)
+        self._written.clear()
+        return written
+
+
+def zipped(files: Iterable[Saved], media: Path) -> Iterator[bytes]:
+    """A zip file of these files, piece by piece, each under its name in the media folder.
+
+    A file that is gone by the time of its turn is left out; each name is there once.
+    """
+    outbox, names = _Outbox(), set[str]()
+    with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
+        for one in files:
+            name = one.path.relative_to(media).as_posix()
+            if name in names:
+                continue
+            names.add(name)
+            yield from _added(archive, outbox, one.path, name)
+    yield outbox.fetch()
+
+
+def _added(archive: zipfile.ZipFile, outbox: _Outbox, path: Path, name: str) -> Iterator[bytes]:
+    try:
+        source = path.open("rb")
+    except OSError:
+        return
+    with source:
+        moment = time.localtime(path.stat().st_mtime)[:6]
+        entry = zipfile.ZipInfo(name, max(moment, _EARLIEST))
+        entry.external_attr = 0o644 << 16
+        # Its size is not known before: it may still grow, or be larger than 4 GB.
+        with archive.open(entry, "w", force_zip64=True) as target:
+            while piece := source.read(PIECE):
+                target.write(piece)
+                yield outbox.fetch()
+    yield outbox.fetch()
+
+
+def headers(title: str) -> dict[str, str]:
+    """What a browser needs to save the zip file under this title."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.") or "pictures"
+    name = quote(f"{title}.zip", safe="")
+    return {
+        "Content-Disposition": f"attachment; filename=\"{plain}.zip\"; filename*=UTF-8''{name}",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }

@@ -1,0 +1,177 @@
+"""Rows approved on the page: paid once, for what was shown, and for nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from pipeline import wiring
+from pipeline.campaign import Campaign
+from pipeline.config import PageSettings
+from pipeline.page.gate import Gate
+from pipeline.sandbox.server import Sandbox
+from pipeline.store import Store
+from tests.fakes.browser import hosted
+from tests.fakes.program import KEY, Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+
+
+@dataclass
+class Desk:
+    """A sheet that needs approval, and somebody at its page."""
+
+    studio: Studio
+    config: Path
+    sandbox: Sandbox
+    client: httpx.Client
+
+    def run(self) -> None:
+        """One pass to its end."""
+        ended = call("run", self.config, "--wait")
+        assert ended.code in (0, 1), ended.said
+
+    def form(self, what: str, row: int = 0) -> tuple[str, dict[str, str]]:
+        """The address and the fields of a button on the page, of the row at that place."""
+        row_id = self.studio.rows()[row]["row_id"]
+        page = self.client.get(f"/row/1/{row_id}/1").text
+        found = re.search(
+            rf'<form method="post" action="(/{what}/[^"]+)">(.*?)</form>', page, re.DOTALL
+        )
+        assert found, f"there is no button {what}"
+        return found[1], dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2]))
+
+    def offers(self, what: str, row: int = 0) -> bool:
+        """Whether the page shows that button for the row."""
+        row_id = self.studio.rows()[row]["row_id"]
+        return f'action="/{what}/1/{row_id}/' in self.client.get(f"/row/1/{row_id}/1").text
+
+    def press(self, address: str, form: dict[str, str]) -> str:
+        """The word that says what came of it."""
+        to = self.client.post(address, data=form).headers["location"]
+        return parse_qs(urlsplit(to).query)["said"][0]
+
+    @property
+    def paid(self) -> int:
+        """Tasks that the API took."""
+        taken: int = self.sandbox.state()["tasks_taken"]
+        return taken
+
+    def edit(self, old: str, new: str) -> None:
+        text = self.studio.sheet.read_text()
+        assert old in text
+        self.studio.sheet.write_text(text.replace(old, new))
+
+
+@contextmanager
+def desk_with(folder: Path, sheet: str, approval: bool = False) -> Iterator[Desk]:
+    with sandbox_process(KEY, task_seconds=0.05) as sandbox:
+        studio = Studio(folder, sandbox.url)
+        studio.sheet.write_text(sheet)
+        config = studio.config(tables={"rules": {"approval": approval}})
+        settings = wiring.load(config)
+        with Store(settings.store_url, now=wiring.now) as store:
+            key = wiring.open_sheet(settings, store).key
+            gate = Gate(PageSettings(wanted=True))
+            with (
+                hosted([Campaign(settings, store, key)], gate) as address,
+                httpx.Client(base_url=address, trust_env=False) as client,
+            ):
+                client.headers["Origin"] = address
+                assert client.post(gate.link("").removeprefix("http://")).status_code == 303
+                yield Desk(studio, config, sandbox, client)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    with desk_with(tmp_path, "prompt,approved,take\na fox,,\nan owl,false,\n") as one:
+        one.run()
+        assert one.studio.statuses() == {"needs approval": 2}
+        assert one.paid == 0
+        yield one
+
+
+def test_an_approved_row_is_made_once_however_often_the_button_is_pressed(desk: Desk) -> None:
+    desk.run()  # nothing changed: it only glances
+    address, form = desk.form("approve")
+    assert [desk.press(address, form) for _ in range(3)] == ["approved", "changed", "changed"]
+    assert "Approved on this page" in desk.client.get("/").text
+    desk.run()
+    desk.run()
+
+    assert [row["status"] for row in desk.studio.rows()] == ["done", "needs approval"]
+    assert desk.paid == 1
+    assert not desk.offers("approve")
+    assert not desk.offers("unapprove")
+    # The cell is the team's: it stays as it is.
+    assert [row["approved"] for row in desk.studio.rows()] == ["", "false"]
+
+
+def test_what_is_changed_after_it_was_approved_is_not_sent(desk: Desk) -> None:
+    assert desk.press(*desk.form("approve")) == "approved"
+    desk.edit("a fox", "a wolf")
+    desk.run()
+
+    assert (desk.studio.statuses()["needs approval"], desk.paid) == (2, 0)
+    # What it says now may be approved as well.
+    assert desk.press(*desk.form("approve")) == "approved"
+    desk.run()
+    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 1)
+
+
+def test_a_button_of_an_older_page_does_nothing(desk: Desk) -> None:
+    old = desk.form("approve")
+    desk.edit("a fox", "a wolf")
+    desk.run()
+
+    assert desk.press(*old) == "changed"
+    forged = old[0], {**old[1], "shown": ""}
+    assert desk.press(*forged) == "changed"
+    desk.run()
+    assert (desk.studio.statuses()["needs approval"], desk.paid) == (2, 0)
+
+
+def test_an_approval_covers_one_take_and_can_be_taken_back_before_it_is_sent(desk: Desk) -> None:
+    assert desk.press(*desk.form("approve")) == "approved"
+    assert desk.press(*desk.form("unapprove")) == "unapproved"
+    desk.run()
+    assert desk.paid == 0
+
+    assert desk.press(*desk.form("approve")) == "approved"
+    desk.run()
+    assert desk.paid == 1
+    desk.edit("a fox,,,", "a fox,,2,")
+    desk.run()
+    assert desk.paid == 1
+    address, form = desk.form("approve")
+    assert desk.press(address, form) == "approved"
+    desk.run()
+    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 2)
+
+
+def test_a_page_approval_counts_where_the_sheet_has_no_column_for_it(tmp_path: Path) -> None:
+    with desk_with(tmp_path, "prompt\na fox\nan owl\n", approval=True) as desk:
+        desk.run()
+        assert desk.press(*desk.form("approve", 1)) == "approved"
+        desk.run()
+
+        assert [row["status"] for row in desk.studio.rows()] == ["needs approval", "done"]
+        assert desk.paid == 1
+
+
+def test_while_it_is_paused_a_button_says_when_it_counts(desk: Desk) -> None:
+    assert call("pause", desk.config).code == 0
+    page = desk.client.get("/").text
+    assert re.search(r"Approve\s*<small>4 credits, after Resume</small>", page)
+    assert desk.press(*desk.form("approve")) == "approved-paused"
+    desk.run()
+    assert desk.paid == 0
+    assert call("resume", desk.config).code == 0
+    desk.run()
+    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 1)
