@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -30,6 +31,8 @@ from pipeline.core.endpoint import Provider
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
 from pipeline.trust import authorities
+
+log = logging.getLogger("promptsheet")
 
 #: Seconds after which an idle connection is not used again. A server may close such a connection
 #: in the very moment in which a submission enters it, and nobody can say then what became of it.
@@ -146,6 +149,15 @@ class Api:
         return answer
 
     async def _once(self, request: Request, within: float) -> Response:
+        try:
+            response = await self._sent(request, within)
+        except WireError as error:
+            log.info("%s %s: %s", request.method, request.path, error)
+            raise
+        log.info("%s %s: status %d", request.method, request.path, response.status)
+        return response
+
+    async def _sent(self, request: Request, within: float) -> Response:
         body = self._written(request)
         try:
             # aiohttp limits each read; an answer that trickles would outlive that.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import adopting, loop, show, wiring
+from pipeline import adopting, loop, reporting, show, wiring
 from pipeline.book import Book
 from pipeline.config import Settings
 from pipeline.core import notes
@@ -33,9 +35,9 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
 }
 #: What a person can do about the rows of a status.
 _CURES = {
-    "invalid": "the column note says what to repair",
-    "failed": "change their prompts, or retry",
-    "check needed": "their notes say what to do",
+    "invalid": "the column note says what to change",
+    "failed": "change the prompt, or run promptsheet retry",
+    "check needed": "the column note says what to do",
 }
 #: Rows that a finding names before it only counts them.
 MOST_NAMED = 10
@@ -50,7 +52,7 @@ def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> i
     0 all well, 1 a person is needed, 2 the header cannot be used, 3 something is out of reach.
     """
     if repair and settings.api_key is None:
-        raise ConfigError("--repair asks the API after open tasks: set the API key first.")
+        raise ConfigError("--repair asks the API about open tasks. Set the API key first.")
     if adopt:
         _adopt(settings, console)
     lost = _repair(settings, console) if repair else {}
@@ -67,7 +69,7 @@ def _adopt(settings: Settings, console: Console) -> None:
         sheet = wiring.open_sheet(settings, store)
         lease = wiring.take_lease(store, sheet)
         if isinstance(lease, wiring.Busy):
-            raise ConfigError(f"{lease.holder} is at work on {lease.title}. Try again later.")
+            raise ConfigError(_busy(lease))
         try:
             adopted = adopting.adopt(
                 sheet,
@@ -81,11 +83,15 @@ def _adopt(settings: Settings, console: Console) -> None:
         finally:
             store.release(lease)
     console.print(
-        f"{sheet.title} is this store's now. Taken over without paying: {adopted.pictures} with "
-        f"pictures, {adopted.tasks} with a task to ask after, {adopted.unknown} that nobody can "
-        "tell (retry --unknown sends those that you pick).",
+        f"{sheet.title} belongs to this store now. Nothing was paid. Rows taken over: "
+        f"{adopted.pictures} with pictures, {adopted.tasks} with an open task, {adopted.unknown} "
+        "that may have been sent (promptsheet retry --unknown sends those that you choose).",
         markup=False,
     )
+
+
+def _busy(by: wiring.Busy) -> str:
+    return f"Another run ({by.holder}) is working on {by.title}. Try again later."
 
 
 def _repair(settings: Settings, console: Console) -> _Pictures:
@@ -104,11 +110,11 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
             store.forget_file(key, url)
     outcome = loop.run(wiring.run(settings, Asked(limit=0)))
     if isinstance(outcome, wiring.Busy):
-        raise ConfigError(f"{outcome.holder} is at work on {outcome.title}. Try again later.")
+        raise ConfigError(_busy(outcome))
     for sentence in outcome.sentences:
         console.print(Text(show.plain(sentence), style="yellow"))
     saved = f"{_counted(outcome.saved, 'picture')} saved"
-    console.print(f"Repaired: {outcome.done} found done, {saved}.")
+    console.print(f"Repaired: {outcome.done} done, {saved}.")
     with wiring.open_store(settings) as store:
         known = store.jobs(sheet.key)
     return {
@@ -120,6 +126,11 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
 def _findings(settings: Settings, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
     yield "ok", f"{settings.path.name} can be used."
     yield from _of_the_files(settings)
+    if trouble := _store_trouble(settings):
+        # Without its store the sheet would look like another store's.
+        yield "reach", trouble
+        yield from _of_the_api(settings)
+        return
     try:
         with wiring.previewing(settings) as book:
             yield from _of_the_book(book, settings)
@@ -138,6 +149,20 @@ def _of_the_files(settings: Settings) -> Iterator[tuple[Sign, str]]:
             yield "reach", str(e)
 
 
+def _store_trouble(settings: Settings) -> str:
+    """Why the store can neither be opened nor made, as a sentence; empty if it can."""
+    store = Path(settings.store_url.removeprefix("sqlite:///"))
+    cure = "Change that, or set [store] url to another place."
+    if store.exists():
+        usable = store.is_file() and os.access(store, os.W_OK)
+        return "" if usable else f"The store {store} is not a file that can be written. {cure}"
+    if not store.parent.is_dir():
+        return f"The store {store} cannot be made: there is no folder {store.parent}. {cure}"
+    if not os.access(store.parent, os.W_OK | os.X_OK):
+        return f"The store {store} cannot be made: {store.parent} cannot be written to. {cure}"
+    return ""
+
+
 def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
     statuses = book.plan.statuses
     yield (
@@ -145,15 +170,13 @@ def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
         f"{book.sheet.title} has {show.rows(len(book.plan.lines))}. {_columns(book, settings)}",
     )
     if book.hold:
-        yield "person", book.hold.sentence
+        yield ("unusable" if book.hold.exit_code == 2 else "person"), book.hold.sentence
     if count := statuses["stranger"]:
         yield "person", show.strangers(count)
+    needing = Counter(row.status for row in reporting.needing(book))
     for status, cure in _CURES.items():
-        if count := statuses[status]:
-            yield (
-                "person",
-                f"{show.rows(count)} {'says' if count == 1 else 'say'} {status}: {cure}.",
-            )
+        if count := needing[status]:
+            yield "person", f"{show.rows(count)} with the status {status}: {cure}."
     missing = sum(
         not _is_there(settings, path)
         for job in book.known.jobs.values()

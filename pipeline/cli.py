@@ -151,6 +151,10 @@ def run(
     _speak(verbose, quiet)
     paths = _named(configs)
     if plan:
+        if row:
+            from pipeline.running import the_row
+
+            the_row(_loaded(paths), row)
         raise typer.Exit(_worst(paths, lambda one: _show_plan(one, as_json, strict, row, limit)))
     from pipeline import glance
 
@@ -447,7 +451,8 @@ def _show_plan(settings: Settings, as_json: bool, strict: bool, row: str, limit:
         book.plan = narrowed(book.plan, row, limit)
         tell = show.plan_as_json if as_json else show.show_plan
         tell(_console(), book)
-        return 1 if book.hold or (strict and reporting.needing(book)) else 0
+        needed = strict and bool(reporting.needing(book))
+        return max(needed, book.hold.exit_code if book.hold else 0)
 
 
 def _worst(configs: list[Path], do: Callable[[Settings], int]) -> int:

@@ -25,6 +25,8 @@ class Hold:
 
     kind: Literal["owner", "config", "columns", "paused"]
     sentence: str
+    #: What a command ends with: 2 where the header cannot be used.
+    exit_code: int = 1
 
 
 class Holding:
@@ -94,7 +96,7 @@ class Holding:
             )
         accepted = None if self._accept_columns else self._known.record.columns
         if sentence := loss(columns, accepted, rows, len(self._known.memory.order)):
-            return Hold("columns", sentence)
+            return Hold("columns", sentence, 2 if columns.doubled else 1)
         if self._store.sheet(self._known.key).paused:
             return Hold("paused", f"{self.sheet.title} is paused. Run resume to go on.")
         return None

@@ -23,7 +23,7 @@ from pipeline.core.endpoint import Verdict
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.plan import Line
-from pipeline.core.states import Accepted, Event, Failed, Lost, Succeeded, gives_back, is_open
+from pipeline.core.states import Accepted, Event, Failed, Succeeded, gives_back, is_open, was_taken
 from pipeline.following import Poller
 from pipeline.reporting import Row
 from pipeline.saving import Keeper, Saver
@@ -60,15 +60,20 @@ class Outcome:
     """What came of a pass, for the closing line and the exit code."""
 
     title: str = ""
+    #: Rows that this pass sent and the API took, whatever became of them since.
     new: int = 0
+    #: Rows that were done, refused or failed in this pass, whichever run sent them.
     done: int = 0
     refused: int = 0
     failed: int = 0
+    #: Rows that this pass sent and that no answer says anything about.
     lost: int = 0
+    #: Pictures that were saved in this pass.
     saved: int = 0
+    #: What this pass sent costs, as listed; without what the API did not take.
     credits: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
-    #: How many of the rows that need attention began to do so in this pass.
+    #: How many rows began to need attention in this pass (see `core.attention`).
     newly: int = 0
     #: The rows that need attention: first those that newly do, then in the order of the sheet.
     attention: list[Row] = field(default_factory=list)
@@ -158,6 +163,8 @@ class Runner:
         self._interrupted = False
         self._news = asyncio.Event()
         self._changed = False
+        #: What this pass sent, and was answered or given up.
+        self._sent: list[tuple[JobKey, int]] = []
         #: Jobs that something happened to in this pass.
         self._touched: set[JobKey] = set()
         #: Why the last look came to nothing, as a sentence.
@@ -282,10 +289,13 @@ class Runner:
                 raise
             # Out of reach now, or emptied for a moment by a program that saves: what is at the API
             # is still followed, and written by a later look.
+            log.info("%s: %s", self._book.sheet.title, e)
             self._sheet_trouble, self._changed = e, changed
             self._sender.offer(())
         else:
             self._sheet_trouble = None
+            title, rows, ready = self._book.sheet.title, plan.statuses.total(), len(plan.to_send)
+            log.info("%s: read and written; rows: %d, ready to send: %d", title, rows, ready)
             for seconds in self._book.lags:
                 self._shown(seconds)
             only = self._asked.only or (lambda line: True)
@@ -339,8 +349,8 @@ class Runner:
         """A submission was answered, and the answer is recorded."""
         if not gives_back(told.event):
             self.outcome.credits += sending.attempt.price
+        self._sent.append((sending.key, sending.attempt.number))
         if isinstance(told.event, Accepted):
-            self.outcome.new += 1
             # The API may have called already, and have told how it ended.
             attempt = self._book.known.attempt(sending.key, sending.attempt.number)
             if attempt and is_open(attempt):
@@ -364,6 +374,7 @@ class Runner:
         """Count what was recorded, and see to what follows from it."""
         self._changed = True
         self._touched.add(key)
+        log.info("row %s, take %d: %s", key.row_id, key.take, type(event).__name__.lower())
         match event:
             case Succeeded():
                 self.outcome.done += 1
@@ -372,8 +383,6 @@ class Runner:
             case Failed(refused=refused):
                 self.outcome.refused += refused
                 self.outcome.failed += not refused
-            case Lost():
-                self.outcome.lost += 1
             case _:
                 pass
         self._news.set()
@@ -385,6 +394,7 @@ class Runner:
     def _saved(self) -> None:
         self._changed = True
         self.outcome.saved += 1
+        log.info("%s: pictures saved: %d", self._book.sheet.title, self.outcome.saved)
 
     def _report(self) -> None:
         now = time.monotonic()
@@ -408,6 +418,10 @@ class Runner:
         outcome, book = self.outcome, self._book
         outcome.title = book.sheet.title  # a Google Sheet is known by its title once it was read
         outcome.statuses = book.plan.statuses
+        # Counted at the end: a call of the API may say more about an attempt than its answer did.
+        sent = [book.known.attempt(key, number) for key, number in self._sent]
+        outcome.new = sum(attempt is not None and was_taken(attempt) for attempt in sent)
+        outcome.lost = sum(a is not None and a.state is State.UNKNOWN for a in sent)
         # A store that cannot be read any more has been reported by then.
         with suppress(StoreError):
             attention = reporting.needing(book)
@@ -418,7 +432,7 @@ class Runner:
         outcome.notices = book.notices
         outcome.cursor = book.known.cursor
         if book.hold:
-            outcome.worsen(1, book.hold.sentence)
+            outcome.worsen(book.hold.exit_code, book.hold.sentence)
         if left_out := book.sheet.left_out:
             outcome.worsen(1, left_out)
         if stop := self._sender.stop:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from pipeline import loop, output, show, wiring
 from pipeline.config import Settings
-from pipeline.core.errors import ConfigError, PromptsheetError
+from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError
 from pipeline.core.plan import Line, Plan
 from pipeline.runner import Asked, Outcome, Runner
 from pipeline.wiring import Busy
@@ -148,8 +148,7 @@ def say(
             console.print(show.about(outcome.title, line), markup=False, style="yellow")
         if code < 2 or outcome.statuses or outcome.new or outcome.done or outcome.lost:
             console.print(show.about(outcome.title, show.closing(outcome)), markup=False)
-        for line in show.attention(outcome, settings.path):
-            console.print(line, markup=False)
+        show.show_attention(console, outcome, settings.path)
         if attended and outcome.saved and settings.media:
             console.print(f"Pictures: {show.here(settings.media)}", markup=False)
     return code
@@ -168,28 +167,46 @@ def _only(
     settings: list[Settings], row: str, console: Console, quiet: bool
 ) -> Callable[[Line], bool]:
     """Picks the one row that the person means, wherever it moves. Raises ConfigError if none."""
-    picked = 0
-    for one in settings:
-        with wiring.previewing(one) as book:
-            for line in find_rows(book.plan.lines, row):
-                picked += 1
-                words = f"Row {line.seen.place + 1}: {show.plain(show.prompt_of(line))}"
-                if not quiet:
-                    console.print(words, markup=False)
-    if not picked:
-        raise ConfigError(no_row(row))
+    for line in the_row(settings, row):
+        if not quiet:
+            words = f"Row {line.seen.place + 1}: {show.plain(show.prompt_of(line))}"
+            console.print(words, markup=False)
     return _Only(row)
 
 
-def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
-    """The plan of a start that sends this row only, and so many at most.
+def the_row(settings: list[Settings], row: str) -> list[Line]:
+    """The line that a person names, among all these sheets.
 
-    Raises ConfigError if there is no such row, or several.
+    Empty if it may be in a sheet that cannot be read: the pass over that sheet reports why. Raises
+    ConfigError if there is no such row, or several.
+    """
+    found: dict[str, list[Line]] = {}
+    unread = False
+    for one in settings:
+        try:
+            with wiring.previewing(one) as book:
+                if lines := find_rows(book.plan.lines, row):
+                    found[book.sheet.title] = lines
+        except (SheetError, StoreError):
+            unread = True
+    if len(found) > 1:
+        raise ConfigError(
+            f'"{row}" names a row in {" and in ".join(found)}. Name one configuration, or give the '
+            "row_id."
+        )
+    if not found and not unread:
+        raise ConfigError(no_row(row))
+    return [line for lines in found.values() for line in lines]
+
+
+def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
+    """The plan of a run that sends this row only, and so many rows at most.
+
+    Without such a row nothing is sent. Raises ConfigError if several rows may be meant.
     """
     chosen = plan.to_send
     if row:
-        if not (named := find_rows(plan.lines, row)):
-            raise ConfigError(no_row(row))
+        named = find_rows(plan.lines, row)
         chosen = tuple(line for line in chosen if line in named)
     leaving = {line.seen.place for line in chosen[:limit]}
     lines = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
@@ -59,6 +59,8 @@ LISTED = 10
 NARROW = 60
 #: Rows that a plan shows of each status.
 EXAMPLES = 3
+#: How far the further lines of a note stand in.
+_HANGING = 4
 #: How far a plan's rows stand under their status.
 _INDENT = 8
 
@@ -158,6 +160,19 @@ def attention(outcome: Outcome, config: Path) -> Iterator[str]:
         yield f"  row {row.number}, {plain(what)}: {plain(row.note) or row.status}"
     if (more := outcome.needing - LISTED) > 0:
         yield f"  and {more} more: promptsheet status {shlex.quote(str(here(config)))}"
+
+
+def show_attention(console: Console, outcome: Outcome, config: Path) -> None:
+    """Print the rows that need attention; on a terminal, a long note goes on under its row."""
+    for line in attention(outcome, config):
+        words = Text(line)
+        if not console.is_terminal or not line.startswith(" "):
+            console.print(words)
+            continue
+        first, *others = words.wrap(console, max(console.width - _INDENT, 20))
+        console.print(first)
+        for one in others:
+            console.print(Padding(one, (0, 0, 0, _HANGING), expand=False))
 
 
 def shortened(words: str, most: int = 40) -> str:
@@ -308,6 +323,7 @@ class Bars:
         self._progress = progress
         self._title = title
         self._tasks: dict[str, TaskID] = {}
+        self._totals: Counter[str] = Counter()
 
     def __call__(self, step: Step) -> None:
         """Show how far the pass is."""
@@ -321,6 +337,8 @@ class Bars:
 
     def _bar(self, stage: str, done: int, total: int, extra: str) -> None:
         assert self._progress is not None
+        # What is being sent just now is counted on neither side: the total would shrink.
+        total = self._totals[stage] = max(total, self._totals[stage])
         if stage not in self._tasks:
             if not total:
                 return
@@ -336,7 +354,8 @@ def bars(console: Console, shown: bool) -> Iterator[Progress | None]:
         yield None
         return
     columns: list[Any] = [
-        SpinnerColumn(),
+        # Most spinners are drawn with signs that only Unicode has.
+        SpinnerColumn("dots" if console.encoding.casefold().startswith("utf") else "line"),
         TextColumn("{task.description}"),
         BarColumn(
             bar_width=None if console.width < NARROW else 30,

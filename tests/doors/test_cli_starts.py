@@ -118,7 +118,7 @@ def test_doctor_finds_what_is_wrong_and_repairs_what_is_safe(team: Team, api: Sa
     assert found.said == (
         "✓ promptsheet.toml can be used. "
         "✓ prompts.csv has 2 rows. Read: prompt. Left alone: owner. "
-        "! 1 row says failed: change their prompts, or retry. "
+        "! 1 row with the status failed: change the prompt, or run promptsheet retry. "
         "! 1 saved picture is gone from disk. Run doctor --repair. "
         "✓ Apiframe knows the key; 999992 credits are left."
     )
