@@ -114,7 +114,7 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     for sentence in outcome.sentences:
         console.print(Text(show.plain(sentence), style="yellow"))
     saved = f"{_counted(outcome.saved, 'picture')} saved"
-    console.print(f"Repaired: {outcome.done} done, {saved}.")
+    console.print(f"Repaired: {show.rows(outcome.done)} done, {saved}.")
     with wiring.open_store(settings) as store:
         known = store.jobs(sheet.key)
     return {

@@ -149,7 +149,7 @@ def test_a_repair_collects_what_has_ended_and_pays_nothing(team: Team, api: Sand
 
     repaired = team.start("doctor", team.config, "--repair")
 
-    assert "2 found done, 8 pictures saved" in repaired.said
+    assert "2 rows done, 8 pictures saved" in repaired.said
     assert team.said_of("a fox", "an owl", "a cat") == ["done", "done", "queued"]
     assert saved(team) == 8
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}

@@ -124,10 +124,10 @@ def test_doctor_finds_what_is_wrong_and_repairs_what_is_safe(team: Team, api: Sa
     )
     assert (no_key.code, no_key.err) == (
         2,
-        "--repair asks the API after open tasks: set the API key first.\n",
+        "--repair asks the API about open tasks. Set the API key first.\n",
     )
     assert repaired.code == 1
-    assert repaired.said.startswith("Repaired: 0 found done, 1 picture saved. ✓")
+    assert repaired.said.startswith("Repaired: 0 rows done, 1 picture saved. ✓")
     assert "gone from disk" not in repaired.said
     assert len(list((team.folder / "media").glob("*.png"))) == 4
     assert api.state()["tasks"] == {"a fox": 1, "an owl [fail]": 1}
@@ -153,7 +153,7 @@ def test_a_sheet_whose_store_is_lost_pays_nothing_until_it_is_adopted(
     )
     adopted = team.start("doctor", team.config, "--adopt")
     assert adopted.said.startswith(
-        "prompts.csv is this store's now. Taken over without paying: 2 with pictures,"
+        "prompts.csv belongs to this store now. Nothing was paid. Rows taken over: 2 with pictures,"
     )
     assert team.finish().code in (0, 1)
     assert api.state()["tasks"].keys() - {"a cat"} == {"a fox", "an owl"}

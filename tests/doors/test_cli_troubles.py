@@ -221,7 +221,7 @@ def test_a_sheet_that_cannot_be_used_is_named_with_its_cure(team: Team) -> None:
     team.write("prompt,prompt", "a fox,an owl")
     doubled = team.run()
     assert (doubled.code, doubled.out.splitlines()[0]) == (
-        1,
+        2,
         "prompts.csv: Columns A and B have one name, prompt. Rename all but one of them.",
     )
 

@@ -153,7 +153,7 @@ def test_doctor_finds_pictures_that_share_a_file_and_saves_them_again(
         f'(row 2 ("{LONG[:39]}…"), row 3 ("{LONG[:39]}…"), row 4 ("{LONG[:39]}…")). '
         "Run doctor --repair soon: it saves them again, as long as their links work."
     ) in found.said
-    assert "Repaired: 0 found done, 12 pictures saved." in repaired.said
+    assert "Repaired: 0 rows done, 12 pictures saved." in repaired.said
     assert (repaired.code, well.code) == (0, 0)
     for row in team.rows():
         assert kept(team, row["files"]) == drawn(row["prompt"])
@@ -226,7 +226,7 @@ def test_a_link_is_given_up_after_a_few_tries_until_doctor_is_asked(
         "None of the 4 pictures could be saved. The link is dead: it answers 404. To try again, "
         "run doctor --repair; to pay for new ones, write 2 into take."
     )
-    assert repaired.said.startswith("Repaired: 0 found done, 4 pictures saved.")
+    assert repaired.said.startswith("Repaired: 0 rows done, 4 pictures saved.")
     assert repaired.code == 0
     row = team.row("a fox")
     assert (row["status"], row["note"], kept(team, row["files"])) == ("done", "", drawn("a fox"))
