@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
-from pipeline.sheets.places import MAX_ROWS, box_of, holds_any, name_of, place_of
+from pipeline.sheets.places import MAX_COLUMNS, MAX_ROWS, box_of, holds_any, name_of, place_of
 from pipeline.sheets.xml_text import escaped, whole_number
 
 #: The two names of one vocabulary: as all programs write it, and the strict variant.
@@ -79,6 +79,8 @@ class Worksheet:
     #: Where the value of the dimension's ref stands, and what it says.
     dimension: tuple[int, int] | None = None
     merged: list[str] = field(default_factory=list)
+    #: Column -> the style that a new cell in it gets, where the column has one.
+    styles: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def of(cls, content: bytes) -> Worksheet:
@@ -180,7 +182,9 @@ class Worksheet:
 
     def _cells(self, number: int, changes: Mapping[int, str]) -> bytes:
         return b"".join(
-            self._cell(number, column, text, "") for column, text in changes.items() if text
+            self._cell(number, column, text, self.styles.get(column, ""))
+            for column, text in changes.items()
+            if text
         )
 
     def _cell(self, number: int, column: int, text: str, style: str) -> bytes:
@@ -242,7 +246,7 @@ class _Scan:
         space, _, local = name.rpartition("}")
         if space not in NAMESPACES or local != "worksheet":
             raise Unreadable("its worksheet is of a kind that is not known here")
-        kinds = ("sheetData", "row", "c", "v", "f", "t", "rPh", "dimension", "mergeCell")
+        kinds = ("sheetData", "row", "c", "v", "f", "t", "rPh", "dimension", "mergeCell", "col")
         self._names = {f"{space}}}{kind}": kind for kind in kinds}
         self._parser.StartElementHandler = self._start
         self._parser.EndElementHandler = self._end
@@ -274,6 +278,8 @@ class _Scan:
                 self._sheet.dimension = (at + found.start(1), at + found.end(1))
         elif kind == "mergeCell":
             self._sheet.merged.append(attributes.get("ref", ""))
+        elif kind == "col":
+            self._style_columns(attributes)
 
     def _end(self, name: str) -> None:
         kind = self._names.get(name)
@@ -295,6 +301,15 @@ class _Scan:
             self._quiet -= 1
         elif kind == "sheetData":
             self._sheet.close = self._parser.CurrentByteIndex
+
+    def _style_columns(self, attributes: Mapping[str, str]) -> None:
+        """Note the style of some columns, which come in order (ECMA-376, part 1, 18.3.1.13)."""
+        first, last, style = (whole_number(attributes.get(n)) for n in ("min", "max", "style"))
+        styles = self._sheet.styles
+        # A column that came before is not looked at again, however often a file names it.
+        begin = max(first - 1, next(reversed(styles), -1) + 1)
+        if style:
+            styles.update(dict.fromkeys(range(begin, min(last, MAX_COLUMNS)), str(style)))
 
     def _start_row(self, attributes: Mapping[str, str]) -> None:
         said = attributes.get("r")

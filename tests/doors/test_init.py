@@ -209,6 +209,21 @@ def test_a_new_workbook_has_a_bold_frozen_header_widths_a_hidden_id_and_lists(te
     assert not any(one.showErrorMessage for one in lists.values())
 
 
+def test_results_have_the_style_of_their_columns(team: Team, api: Sandbox) -> None:
+    team.start("init", "plan.xlsx")
+    team.config.write_text(
+        f'[sheet]\nsource = "plan.xlsx"\n[provider]\nbase_url = "{api.url}"\n'
+        '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\n[media]\nsave_to = ""\n'
+    )
+    assert team.finish().code == 0
+
+    tab = load_workbook(team.folder / "plan.xlsx").worksheets[0]
+    row = {title.value: cell for title, cell in zip(tab[1], tab[2], strict=True)}
+    assert row["status"].value == "done"
+    for title in ("row_id", "status", "task_id", "image_urls"):
+        assert (row[title].number_format, row[title].alignment.vertical) == ("@", "top")
+
+
 # -- what is not installed -----------------------------------------------------------------------
 
 
