@@ -1,7 +1,7 @@
-"""From a file and the environment to Settings, with all problems in one error.
+"""Read a configuration file and the environment into Settings; report all problems in one error.
 
-Each problem is a sentence that says what to write instead; a key that is not known is told with the
-nearest one that is.
+Each problem is a sentence that says what to write instead. For an unknown key it names the nearest
+known one.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from pipeline.core.errors import ConfigError
 _SPREADSHEET = re.compile(
     r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
 )
-#: A webhook secret must not be found by trying.
+#: The least length of a webhook secret, so that it cannot be guessed by trying.
 SECRET_LENGTH = 24
-#: Neither must a page token, though wrong ones are slowed down.
+#: The least length of a page token; wrong ones are slowed down as well.
 TOKEN_LENGTH = 16
 #: The folder of the program itself.
 PACKAGE = Path(__file__).parents[1]
 
 
 def configs() -> Path:
-    """The folder of configurations that comes with the program."""
-    inside = PACKAGE / "configs"  # where a wheel puts it
+    """The folder of the configurations that come with the program."""
+    inside = PACKAGE / "configs"  # in a wheel
     return inside if inside.is_dir() else PACKAGE.parent / "configs"
 
 
@@ -54,11 +54,11 @@ def load(
     providers: Path | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
-    """The settings of a configuration file. Raises ConfigError with every problem there is.
+    """The settings of a configuration file. Raises ConfigError with all problems.
 
-    `providers` is the folder of the provider files that come with the program; one of the same name
-    in a folder `providers` beside the configuration goes before it. Without `need_key` a key that
-    is missing is no problem.
+    `providers` is the folder of the provider files that come with the program. A file of the same
+    name in a folder `providers` beside the configuration takes precedence. With `need_key` a
+    missing secret is a problem.
     """
     document = _document(path)
     providers = providers or configs() / "providers"
@@ -74,17 +74,17 @@ def load(
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
     if document.schedule.cron and "every" in document.schedule.model_fields_set:
-        problems.append("schedule: cron and every are both set. Leave one of them out.")
+        problems.append("schedule: cron and every are both set. Remove one of them.")
     source = _source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
     page = _page(document, path, environ, problems, need_key)
     if webhook.public_url and provider.webhook is None:
-        problems.append(f"webhook.public_url: {provider.title} does not call back. Leave it out.")
+        problems.append(f"webhook.public_url: {provider.title} sends no webhooks. Remove it.")
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     settle, pace = document.sheet.settle, document.pace
     if isinstance(source, GoogleSource):
-        # People type into it while it is read, and an account may ask sixty times a minute.
+        # People type while it is read, and Google allows an account 60 requests a minute.
         if "settle" not in document.sheet.model_fields_set:
             settle = timedelta(seconds=30)
         if "write_every" not in pace.model_fields_set:
@@ -131,7 +131,7 @@ def _schedule(table: ScheduleTable) -> ScheduleSettings:
 def _source(
     table: SheetTable, path: Path, environ: Mapping[str, str], problems: list[str]
 ) -> Path | GoogleSource:
-    """Where the sheet lies."""
+    """The file or the Google Sheet that a configuration names."""
     if is_google(table.source):
         return _google(table, path, environ, problems)
     file = resolved(path, table.source)
@@ -143,9 +143,9 @@ def _source(
             "Sheet."
         )
     elif table.tab and kind in (".csv", ".tsv"):
-        problems.append(f"sheet.tab: a {kind} file has no tabs. Leave it out.")
+        problems.append(f"sheet.tab: a {kind} file has no tabs. Remove it.")
     beside = [name for name in ("credentials", "base_url") if getattr(table, name)]
-    problems += [f"sheet.{name}: is only for a Google Sheet" for name in beside]
+    problems += [f"sheet.{name}: is only for a Google Sheet. Remove it." for name in beside]
     return file
 
 
@@ -157,7 +157,10 @@ def is_google(source: str) -> bool:
 def google_source(
     source: str, tab: str, credentials: str, base_url: str, path: Path
 ) -> GoogleSource:
-    """What a configuration in `path` that says so would mean. Raises ConfigError."""
+    """The Google Sheet that a configuration at `path` with these values names.
+
+    Raises ConfigError.
+    """
     problems: list[str] = []
     try:
         table = SheetTable(source=source, tab=tab, credentials=credentials, base_url=base_url)
@@ -223,7 +226,7 @@ def _document(path: Path) -> Document:
 
 def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provider | None:
     if not re.fullmatch(r"[\w-]+", name):
-        problems.append(f'{path.name}: provider.name: "{name}" is not a name of a provider file')
+        problems.append(f'{path.name}: provider.name: "{name}" is not the name of a provider file')
         return None
     own = path.parent / "providers" / f"{name}.toml"
     file = own if own.is_file() else folder / f"{name}.toml"
@@ -282,7 +285,9 @@ def _webhook(
                 "or more, such as `openssl rand -hex 32` prints."
             )
     if table.previous_secret and not table.secret:
-        problems.append("webhook.previous_secret: is only for beside a `secret`")
+        problems.append(
+            "webhook.previous_secret: is only used together with secret. Set secret, too."
+        )
     return WebhookSettings(
         public_url=table.public_url.strip().rstrip("/"),
         secret=secrets["secret"],
@@ -319,7 +324,7 @@ def _key_problems(provider: Provider, key: Secret | None) -> Iterator[str]:
     if key is None:
         return
     if re.search(r"\s", key.reveal()) or not key.reveal().isascii():
-        yield "provider.api_key: the key holds a space or a sign that no key has. Copy it again."
+        yield "provider.api_key: the key holds a space or another invalid character. Copy it again."
     for start, sentence in provider.key.refused.items():
         if key.reveal().startswith(start):
             yield f"provider.api_key: {sentence}"
@@ -384,7 +389,7 @@ def _sentences(error: ValidationError, document: type[Document] | None) -> Itera
             known = list(_keys(document, problem["loc"][:-1])) if document else []
             yield f"{place}: there is no such key{_nearest(str(problem['loc'][-1]), known)}"
         elif kind == "missing":
-            yield f"{place}: is missing"
+            yield f"{place}: is missing. Add it."
         else:
             yield f"{place}: {problem['msg'].removeprefix('Value error, ')}"
 

@@ -1,4 +1,4 @@
-"""What a configuration comes to: frozen, with every path resolved and every secret at hand."""
+"""The settings that a configuration results in: frozen, with resolved paths and read secrets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.core.endpoint import Provider
 
 @dataclass(frozen=True, slots=True)
 class ScheduleSettings:
-    """When passes are due: a cron line, or else a span."""
+    """When passes are due: a cron line, or else an interval."""
 
     cron: str
     every: timedelta | None
@@ -23,37 +23,37 @@ class ScheduleSettings:
 
 @dataclass(frozen=True, slots=True)
 class WebhookSettings:
-    """Where the API calls back, and how it is known for the API (`[webhook]`)."""
+    """Where the API sends webhooks, and how they are verified (`[webhook]`)."""
 
-    #: Address that leads to us from outside, without a slash at its end; empty: polling only.
+    #: Our address as the API reaches it, without a slash at its end; empty: polling only.
     public_url: str = ""
-    #: What the secret of each attempt is derived from. None where it was not asked for.
+    #: The secret of each attempt is derived from it. None if it is not set.
     secret: Secret | None = None
-    #: The one before it: what was sent with it is still believed.
+    #: The earlier secret; webhooks of attempts that were sent with it are still accepted.
     previous_secret: Secret | None = None
-    #: HOST:PORT where `run --wait` and `watch` listen; empty: not there.
+    #: HOST:PORT where `run --wait` and `watch` listen; empty: they do not.
     listen: str = ""
-    #: Addresses and networks of our own proxies: only they are believed about who calls.
+    #: Addresses and networks of our own proxies: only their word counts for who calls.
     trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PageSettings:
-    """Who may look at the page, and where it is (`[page]`)."""
+    """Who may open the page, and at which address (`[page]`)."""
 
     #: Whether the configuration asks for a page at all.
     wanted: bool = False
-    #: What people type to get in. None: only the one-time link that is printed at the start.
+    #: What people type to sign in. None: only the one-time link printed at the start works.
     token: Secret | None = None
     #: HOST:PORT.
     listen: str = "127.0.0.1:8640"
-    #: What people's browsers call it where it lies behind a proxy or a tunnel; else empty.
+    #: Its address in browsers, if it is behind a proxy or a tunnel; else empty.
     public_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GoogleSource:
-    """A tab of a Google Sheet, and what gives access to it."""
+    """A tab of a Google Sheet, with the credentials for it."""
 
     spreadsheet: str
     #: The tab's title, or its number from the address; neither: the first tab.
@@ -61,29 +61,29 @@ class GoogleSource:
     gid: int | None
     #: None: the Application Default Credentials.
     credentials: Secret | None
-    #: Another address than Google's; empty: Google's.
+    #: Where requests go instead of to Google; empty: to Google.
     base_url: str
 
     @property
     def name(self) -> str:
-        """What to call it before it has been opened."""
+        """Its name before it has been opened."""
         return self.tab or "Google Sheet"
 
     @property
     def place(self) -> str:
-        """Where it lies, as one text."""
+        """Its address, as one text."""
         tab = f"tab={self.tab}" if self.tab or self.gid is None else f"gid={self.gid}"
         return f"https://docs.google.com/spreadsheets/d/{self.spreadsheet}#{tab}"
 
 
 class Settings(BaseModel):
-    """One configuration, checked: every path resolved, the provider file read, the key at hand."""
+    """One checked configuration: paths resolved, provider file and key read."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
     path: Path
     source: Path | GoogleSource
-    #: Which tab of a workbook; the first where it is empty.
+    #: The tab of a workbook; empty: the first.
     tab: str
     sheet_id: str
     settle: timedelta
@@ -92,7 +92,7 @@ class Settings(BaseModel):
     provider: Provider
     endpoint: str
     base_url: str
-    #: None if the key was not asked for and is not there.
+    #: None if the key is missing and was not required.
     api_key: Secret | None
     defaults: dict[str, str | int | float | bool]
     pace: PaceTable
@@ -109,11 +109,11 @@ class Settings(BaseModel):
 
     @property
     def file(self) -> Path:
-        """The file that the sheet lies in. Only for a sheet in a file."""
-        assert isinstance(self.source, Path), "a Google Sheet lies in no file"
+        """The path of the sheet. Only for a sheet in a file."""
+        assert isinstance(self.source, Path), "a Google Sheet is no file"
         return self.source
 
     @property
     def fields(self) -> frozenset[str]:
-        """Every field that a column can be named after."""
+        """All fields that a column can be named after."""
         return frozenset(name for e in self.provider.endpoints.values() for name in e.fields)

@@ -1,4 +1,4 @@
-"""The file as people write it: which tables and keys there are, and what each may say."""
+"""The tables and keys of a configuration file, and the values that each key accepts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class ProviderTable(_Table):
 
 
 class PaceTable(_Table):
-    """How fast, at most."""
+    """How fast requests are sent, at most."""
 
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
     in_flight: Annotated[int, Field(ge=1)] = 50
@@ -113,14 +113,14 @@ class PaceTable(_Table):
 
 
 class BudgetTable(_Table):
-    """How much, at most, in listed credits."""
+    """The most to spend, in listed credits."""
 
     per_run: Credits | None = 2000
     per_day: Credits | None = 10000
 
 
 class RulesTable(_Table):
-    """When to stop, and whom to ask."""
+    """When to stop, and whether rows need approval."""
 
     stop_after: Annotated[int, Field(ge=1)] = 5
     approval: bool = False
@@ -128,7 +128,7 @@ class RulesTable(_Table):
 
 
 class StoreTable(_Table):
-    """Where it is remembered."""
+    """Where the store is."""
 
     url: str = "sqlite:///promptsheet.db"
 
@@ -140,7 +140,7 @@ class MediaTable(_Table):
 
 
 class WebhookTable(_Table):
-    """Where the API calls back."""
+    """Where the API sends webhooks."""
 
     public_url: str = ""
     secret: OptionalReference = ""
@@ -150,7 +150,7 @@ class WebhookTable(_Table):
 
 
 class PageTable(_Table):
-    """Who may look, and where."""
+    """Who may open the page, and at which address."""
 
     token: OptionalReference = ""
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8640"
@@ -158,7 +158,7 @@ class PageTable(_Table):
 
 
 class ScheduleTable(_Table):
-    """When passes are due, and what a day is."""
+    """When passes are due, and when a day begins."""
 
     cron: Annotated[str, AfterValidator(_cron)] = ""
     every: Wait = timedelta(minutes=1)
@@ -166,7 +166,7 @@ class ScheduleTable(_Table):
 
 
 class Document(_Table):
-    """The file as it is written."""
+    """The whole file."""
 
     sheet: SheetTable
     columns: dict[str, str | list[str]] = {}

@@ -23,10 +23,12 @@ _WIDTHS: Final = {
     "take": 7,
     "status": 16,
     "task_id": 20,
-    "image_urls": 40,
+    "image_urls": 55,
     "note": 50,
 }
 _WIDTH: Final = 11
+#: The height of a row, in points.
+_HEIGHT: Final = 60
 #: Columns whose texts are long: they are wrapped, so that a row shows all of its text.
 _WRAPPED: Final = ("prompt", "note")
 #: The beginning of a status -> the colour of its cell (RGB).
@@ -79,6 +81,10 @@ def new_workbook(
     assert isinstance(sheet, Worksheet), "a new workbook has one worksheet"
     sheet.title = "Prompts"
     sheet.freeze_panes = "A2"
+    # Room for four lines in each row: programs differ in whether they fit a row to its text.
+    sheet.sheet_format.defaultRowHeight = _HEIGHT
+    sheet.sheet_format.customHeight = True
+    sheet.row_dimensions[1].height = _HEIGHT / 2
     for row in rows:
         sheet.append([text or None for text in row])
     for column, title in enumerate(rows[0]):

@@ -275,7 +275,7 @@ def test_webhooks_need_an_address_and_a_secret_that_shows_itself_to_nobody(tmp_p
         ('secret = "env:NOPE"', 'webhook.secret: "env:NOPE" is not set, missing or empty'),
         ('secret = "env:SHORT"', "webhook.secret: is too short to be safe"),
         ('secret = "hunter2hunter2hunter2hun"', "never write it here"),
-        ('previous_secret = "env:OLD"', "previous_secret: is only for beside a `secret`"),
+        ('previous_secret = "env:OLD"', "previous_secret: is only used together with secret."),
         ('listen = "8641"', 'listen: write a host and a port, such as "127.0.0.1:8641"'),
         ('listen = "127.0.0.1:86410"', "listen: write a host and a port"),
         ('trusted_proxies = ["*"]', "write the addresses of your own proxies"),
@@ -465,7 +465,7 @@ def test_a_pass_is_due_every_minute_unless_the_schedule_says_otherwise(tmp_path:
     ("schedule", "says"),
     [
         ('cron = "61 * * * *"', "schedule.cron: the minute cannot be read; write five fields"),
-        ('cron = "* * * * *"\nevery = "5m"', "schedule: cron and every are both set. Leave one"),
+        ('cron = "* * * * *"\nevery = "5m"', "schedule: cron and every are both set. Remove one"),
         ('every = "0s"', "schedule.every: must be more than 0"),
         ('every = "often"', "schedule.every: write a span of time"),
     ],
