@@ -113,6 +113,8 @@ class Said:
     #: What its column for takes is called, and whether the sheet has it.
     take_column: str = "take"
     has_take: bool = True
+    #: The text of its cell `approved`.
+    approved: str = ""
     #: Title -> text of the team's own columns, where there is some.
     own: Mapping[str, str] = field(default_factory=dict)
 
@@ -285,7 +287,8 @@ def _confirmed(
             named = ("name", "status", "note", "take")
             name, status, note, take = (columns.cell(cells, name).strip() for name in named)
             filled = {t: text for at, t in own if at < len(cells) and (text := cells[at].strip())}
-            yield row.mark, Said(name, status, note, take, title, has_take, filled)
+            said = columns.control(cells, "approved")
+            yield row.mark, Said(name, status, note, take, title, has_take, said, filled)
 
 
 def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:

@@ -23,6 +23,7 @@ from pipeline.book import Book
 from pipeline.config import GoogleSource, Settings
 from pipeline.config import configs as configs
 from pipeline.config import load as load
+from pipeline.config.addresses import account_of
 from pipeline.core.columns import Header, read_header
 from pipeline.core.errors import MissingExtra, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
@@ -188,7 +189,7 @@ def limits(settings: Settings, start: str = "") -> Limits:
     key = settings.api_key.reveal() if settings.api_key else ""
     return Limits(
         # A digest: the store must be able to tell keys apart, and never to give one away.
-        api_key=hashlib.sha256(f"{settings.base_url} {key}".encode()).hexdigest()[:16],
+        api_key=hashlib.sha256(f"{account_of(settings.base_url)} {key}".encode()).hexdigest()[:16],
         run=start or START,
         day=now().astimezone(ZoneInfo(settings.timezone)).date().isoformat(),
         per_run=settings.budget.per_run,

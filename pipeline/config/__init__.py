@@ -3,7 +3,7 @@
     written     the tables and keys of the file, and the values that each key accepts
     settings    the result
     reading     makes the one from the other, and reports every problem at once
-    addresses   which web addresses are accepted
+    addresses   which web addresses are accepted, and which of them are one account
     secrets     where secrets are read from
 
 All problems come in one error. An unknown key is an error that names the nearest right one, because

@@ -71,6 +71,29 @@ def is_private(host: str) -> bool:
     return any(address in network for network in _PRIVATE)
 
 
+def account_of(base_url: str) -> str:
+    """One text for all ways to write the address of an API: one account has one budget there.
+
+    The host's case, a final dot, the scheme's usual port and a final slash make no difference. An
+    API on this machine is a stand-in, which gets another port with each start; its port and path
+    make no difference either.
+    """
+    split = urlsplit(base_url.rstrip("/"))
+    host, port = (split.hostname or "").rstrip("."), split.port
+    if _is_this_machine(host):
+        return "http://127.0.0.1"
+    name = f"[{host}]" if ":" in host else host
+    is_usual = port in (None, 443 if split.scheme == "https" else 80)
+    return f"{split.scheme}://{name}{'' if is_usual else f':{port}'}{split.path}"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def _is_ipv6(host: str) -> bool:
     try:
         return isinstance(ip_address(host), IPv6Address)

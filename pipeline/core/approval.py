@@ -128,12 +128,14 @@ def is_covered(memory: KnownRow, take: int | None) -> bool:
     return bool(memory.approved) and memory.approved_for == asked_for(memory, take)
 
 
-def is_approved_on_page(memory: KnownRow, take: int | None) -> bool:
-    """Whether somebody approved on the page what the row asks for now.
+def covered_on_page(memory: KnownRow, take: int | None, cell: str) -> str:
+    """What an approval on the page covers, as one text: take, inputs, and what `approved` says.
 
-    Such an approval covers the inputs and the take that the page showed, and nothing else.
+    So a "rejected" that somebody writes into the cell afterwards takes the approval back. An empty
+    cell and a box that is not ticked are the same.
     """
-    return bool(memory.approved_on_page) and memory.approved_on_page == asked_for(memory, take)
+    said = "" if box(cell) is Tick.NO else visible(cell)
+    return f"{asked_for(memory, take)} {said}".strip()
 
 
 def asked_for(memory: KnownRow, take: int | None) -> str:

@@ -73,7 +73,7 @@ class KnownRow:
     others: str = ""
     #: How often it was asked for on the page that the row be made again: counts like its take cell.
     again: int = 0
-    #: The inputs and the take that somebody approved on the page (`approval.asked_for`).
+    #: What somebody approved on the page (`approval.covered_on_page`).
     approved_on_page: str = ""
 
 

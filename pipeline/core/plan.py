@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.core import notes
-from pipeline.core.approval import Tick, approval, approved, box, is_approved_on_page, is_covered
+from pipeline.core.approval import Tick, approval, approved, box, covered_on_page, is_covered
 from pipeline.core.columns import Columns, changed, normalise, parsed
 from pipeline.core.endpoint import Endpoint, Provider, problems_with
 from pipeline.core.identity import Seen, remembered
@@ -306,11 +306,12 @@ def _endpoint_name(inputs: str, rules: Rules) -> str:
 
 
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:
-    if is_approved_on_page(line.memory, line.take):
+    cell = columns.control(row, "approved")
+    if line.memory.approved_on_page == covered_on_page(line.memory, line.take, cell):
         return ""
     if "approved" not in columns.index:
         return notes.needs_approval_column(columns.title("approved")) if rules.approval else ""
-    title, cell = columns.title("approved"), columns.control(row, "approved")
+    title = columns.title("approved")
     match approval(cell):
         case Tick.NO:
             return notes.needs_approval(title)

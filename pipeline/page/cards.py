@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from pipeline.core.approval import asked_for
+from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.columns import parsed
 from pipeline.core.model import Job, KnownRow, State
@@ -38,7 +38,7 @@ class Approval:
 
     take: int
     inputs: str
-    #: As the store and the plan know it (`core.approval.asked_for`).
+    #: As the store and the plan know it (`core.approval.covered_on_page`).
     covers: str
     #: Listed credits.
     price: int
@@ -216,7 +216,7 @@ def _approval(
     if said is None or asked is None:
         return None
     is_sent = card.job and asked == card.shown.take and card.shown.state is not State.PENDING
-    covers = asked_for(known, asked)
+    covers = covered_on_page(known, asked, said.approved)
     waits = said.status == "needs approval" or known.approved_on_page == covers
     return Approval(asked, known.inputs, covers, price) if waits and not is_sent else None
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.core.approval import covered_on_page
 from pipeline.core.cells import cells_of
 from pipeline.core.identity import Memory, match_by_id_alone
 from pipeline.core.model import Job, Standing, State
@@ -502,6 +503,28 @@ def test_an_approval_of_one_take_is_none_of_the_next() -> None:
     line = one(text, job(attempt()), remembers=memory(first.memory))
 
     assert line.status == "needs approval"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "approved", "take", "status"),
+    [
+        ("a fox", "", "", "queued"),
+        ("a fox", "FALSE", "", "queued"),
+        ("a fox", "yes", "", "queued"),
+        ("a wolf", "", "", "needs approval"),
+        ("a fox", "", "2", "needs approval"),
+        ("a fox", "rejected", "", "needs approval"),
+        ("a fox", "#REF!", "", "waiting"),
+    ],
+)
+def test_an_approval_on_the_page_covers_what_it_showed_and_nothing_else(
+    prompt: str, approved: str, take: str, status: str
+) -> None:
+    row = known(A, "a fox")
+    row = replace(row, approved_on_page=covered_on_page(row, 1, "FALSE"))
+    text = f"prompt | approved | take | row_id \n {prompt} | {approved} | {take} | {A}"
+
+    assert one(text, remembers=memory(row)).status == status
 
 
 def test_the_configuration_may_ask_for_approval_where_there_is_no_column() -> None:

@@ -377,6 +377,16 @@ def test_a_cookie_opens_nothing_after_its_owner_has_signed_out(with_token: House
     assert not asyncio.run(restarted.is_in(asked))
 
 
+def test_news_are_no_longer_sent_to_a_visitor_who_has_signed_out(house: House) -> None:
+    with house.visitor() as client, client.stream("GET", "/live/1") as news:
+        csrf = house.csrf(client)
+        lines = news.iter_lines()
+        assert next(lines).startswith("retry")
+        assert client.post("/logout", data={"csrf": csrf}).status_code == 303
+        client.timeout = httpx.Timeout(20)
+        assert len(list(lines)) < 20  # it comes to an end
+
+
 def _cookie(cookies: dict[str, str]) -> bytes:
     return "; ".join(f"{name}={value}" for name, value in cookies.items()).encode()
 

@@ -13,11 +13,15 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from pipeline import wiring
+from pipeline.campaign import Campaign
+from pipeline.config import PageSettings, Secret
+from pipeline.config.addresses import account_of
 from pipeline.core.columns import canonical
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Succeeded
 from pipeline.page import downloads
 from pipeline.page.pictures import saved
+from pipeline.page.wall import Wall
 from pipeline.store import Fact, Intent, Limits
 from tests.doors.test_page import House, chromium, finished, house
 from tests.doors.test_page_gate import DONE, FAILED, PNG, opened
@@ -36,8 +40,6 @@ def unpacked(content: bytes) -> dict[str, bytes]:
 
 @pytest.fixture
 def gatehouse(tmp_path: Path) -> Gatehouse:  # type: ignore[misc]
-    from pipeline.config import PageSettings
-
     with opened(tmp_path, PageSettings(wanted=True)) as one:
         yield one
 
@@ -200,3 +202,30 @@ def test_while_it_is_paused_every_button_that_pays_says_when(gatehouse: Gatehous
         assert prices
         assert all(price == "4 credits, after Resume" for price in prices)
     assert "It is sent after you press Resume." in told
+
+
+def test_credits_are_counted_once_for_an_account_however_its_address_is_written(
+    gatehouse: Gatehouse,
+) -> None:
+    settings = gatehouse.campaign.settings.model_copy(update={"api_key": Secret("k")})
+
+    def spent(address: str) -> int | None:
+        here = settings.model_copy(update={"base_url": address})
+        wall = Wall(Campaign(here, gatehouse.store, gatehouse.campaign.key))
+        wall.look(at_once=True)
+        return wall.standing.spent
+
+    first = settings.model_copy(update={"base_url": "http://127.0.0.1:40001"})
+    store, key = gatehouse.store, gatehouse.campaign.key
+    job = JobKey(key, DONE, 2)
+    store.add([job])
+    store.begin([Intent(job, 1, "{}", ("prompt",), "imagine", 4, 60)], wiring.limits(first))
+
+    # The stand-in has another port with each start.
+    assert [spent("http://127.0.0.1:40002"), spent("http://localhost:40003")] == [4, 4]
+    assert spent("https://api.example.com") == 0
+    same = ("https://api.example.com", "https://API.example.com.:443/", "https://api.example.com/")
+    accounts = {account_of(one) for one in same}
+    assert accounts == {"https://api.example.com"}
+    for other in ("https://api.example.com:8443", "https://api.example.com/v2"):
+        assert account_of(other) not in accounts

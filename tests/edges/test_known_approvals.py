@@ -1,0 +1,57 @@
+"""What is approved on the page while a pass is under way: no pass overlooks it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.core.columns import canonical
+from pipeline.core.model import KnownRow
+from pipeline.core.resting import Resting
+from pipeline.known import Known
+from pipeline.store import Store, utc_now
+
+ROWS = [KnownRow(f"r_00000000{n}", canonical({"prompt": f"fox {n}"}), 1) for n in range(3)]
+
+
+def known_of(store: Store) -> Known:
+    return Known(store, "sheet", now=utc_now)
+
+
+def test_an_approval_is_seen_whenever_it_comes_also_by_a_row_at_rest(tmp_path: Path) -> None:
+    first, second, third = (row.row_id for row in ROWS)
+    with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
+        store.note("sheet", ROWS, ["", first, second, third], ("prompt",))
+        noted, _ = store.resting("sheet")
+        there = {first: b"1" * 16, second: b"2" * 16}
+        rest = Resting("rules", store.cursor("sheet"), there, frozenset([third]))
+        assert store.keep_resting("sheet", rest, noted)
+
+        assert store.approve("sheet", first, ROWS[0].inputs, "covers 1")
+        known = known_of(store)  # before the pass
+        assert known.stirred == {first}
+        assert known.memory.known[first].approved_on_page == "covers 1"
+
+        # While a pass listens for webhooks, and does not look at the page.
+        assert store.approve("sheet", second, ROWS[1].inputs, "covers 2")
+        assert store.approve("sheet", third, ROWS[2].inputs, "covers 3")
+        known.overheard()
+        assert known.stirred == {first, second}
+        assert {row.approved_on_page for row in known.memory.known.values()} == {
+            f"covers {n}" for n in (1, 2, 3)
+        }
+        # What a pass notes of the rows does not undo it; another text of theirs does not take it.
+        store.note("sheet", [ROWS[2]])
+        assert known_of(store).memory.known[third].approved_on_page == "covers 3"
+        assert not store.approve("sheet", third, canonical({"prompt": "a wolf"}), "covers 4")
+
+
+def test_what_is_approved_twice_moves_the_store_once(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
+        store.note("sheet", ROWS, None, ("prompt",))
+        told = [store.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "covers") for _ in range(3)]
+        assert told == [True, False, False]
+        before = store.cursor("sheet")
+        assert store.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "")
+        assert store.cursor("sheet") == before + 1
+        assert store.approvals("sheet", before) == {ROWS[0].row_id: ""}
+        assert store.approvals("sheet", before + 1) == {}
