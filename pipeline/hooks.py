@@ -30,10 +30,10 @@ MOST_BYTES: Final = 1_000_000
 #: Seconds in which a whole body must be there.
 BODY_WITHIN: Final = 5.0
 
-# The status says it all; a body would leave by itself, behind the head.
+# Without a body, because uvicorn sends one in a second packet.
 _TAKEN = Response()
 _NOT_POSTED = PlainTextResponse("Method Not Allowed", 405, {"allow": "POST"})
-# Word for word what any address gets that is not there.
+# Identical to the 404 of an unknown path.
 _UNKNOWN = PlainTextResponse("Not Found", 404)
 # What is left of an unread body is not waited for.
 _CLOSE = {"connection": "close"}
@@ -49,7 +49,7 @@ _REFUSALS: Final = {
 
 
 class Refused(Exception):
-    """A call that is not taken in; says why in a word of `_REFUSALS`."""
+    """A call that is refused; its text is a key of `_REFUSALS`."""
 
 
 class _Left(Exception):
@@ -66,7 +66,7 @@ class _Door:
 
 
 class Hooks:
-    """Takes the API's calls for these campaigns. Raises ConfigError where a secret is missing."""
+    """Receives the API's calls for these campaigns. Raises ConfigError if a secret is missing."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         self.tally = Tally()
@@ -74,7 +74,7 @@ class Hooks:
         self._doors = self._made(campaigns)
 
     def before(self, app: ASGIApp) -> ASGIApp:
-        """The app, with the API's calls taken in before it is asked: they come by the thousand."""
+        """The app, with the API's calls handled before its routing: they come by the thousand."""
 
         async def first(scope: Scope, receive: Receive, send: Send) -> None:
             token = _token(scope["path"]) if scope["type"] == "http" else ""
@@ -88,7 +88,7 @@ class Hooks:
         return first
 
     async def close(self) -> None:
-        """Finish what has come in."""
+        """Record the calls that have arrived."""
         for intake in self._intakes.values():
             await intake.close()
 
@@ -111,7 +111,7 @@ class Hooks:
     async def _take(self, token: str, scope: Scope, receive: Receive) -> None:
         """Return once the call is on disk. Raises Refused or _Left."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        # All of them are tried, whatever comes of the first.
+        # All of them are tried, also after the first that fits.
         doors = [door for door in self._doors if door.proofs.may_be_met(token, headers)]
         if not doors:
             raise Refused("proof")

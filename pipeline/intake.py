@@ -1,8 +1,8 @@
-"""What the API calls us with, recorded: many calls in one commit, each answered after its own.
+"""Records the calls of the API: many of them in one commit, each answered after its commit.
 
-Calls that come while one commit is on its way share the next, in one worker thread, so that a
-burst costs a few commits and none is answered before it is on disk. A call and an answer to a
-question end in the same `record`.
+Calls that arrive during a commit share the next one, in one worker thread. So a burst costs a few
+commits, and every call is on disk before it is answered. Calls and polls are recorded by the same
+`Store.record`.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from pipeline.store import Fact, Hooked, Store
 # A store that is away fails call after call: each sentence appears once a minute.
 log = limited_logger("intake")
 
-#: So many calls share a commit at most; those behind them wait for the next.
+#: Most calls in one commit; the others wait for the next.
 SHARED = 200
-#: A commit waits until the loop has gone round so often without another call: answers leave in the
-#: first, what they bring in is read in the second, and understood in the third.
+#: A commit begins after so many rounds of the loop without another call: in the first, answers are
+#: sent; in the second, the next requests are read; in the third, they are parsed.
 ROUNDS = 3
-#: Seconds that it waits at the longest.
+#: Most seconds that a commit waits for more calls.
 LONGEST = 0.025
-#: Seconds from one try to bring home what lies in the rescue file to the next.
+#: Seconds between two tries to move the rescue file into the store.
 BRING_EVERY = 5.0
 
 
@@ -41,13 +41,13 @@ class Told(StrEnum):
     """What became of a call."""
 
     RECORDED = "recorded"
-    #: It said nothing new: told twice, or late.
+    #: Nothing new: a repeated or a late call.
     KNOWN = "known"
-    #: Nobody has this token here.
+    #: No attempt in this store has this token.
     NO_TOKEN = "no token"  # noqa: S105
-    #: It speaks of another task than the attempt's.
+    #: It names another task than that of the attempt.
     OTHER_TASK = "other task"
-    #: The store takes nothing now; the API should call again.
+    #: The store cannot record it now; the API should call again.
     STORE_AWAY = "store away"
 
 
@@ -80,7 +80,7 @@ class Intake:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._waiting: list[tuple[Call, asyncio.Future[Told]]] = []
         self._turns: asyncio.Task[None] | None = None
-        #: Something lies in the rescue file that belongs into the store.
+        #: Whether the rescue file holds something that belongs into the store.
         self._rescued = False
         self._bring_at = 0.0
 
@@ -93,7 +93,7 @@ class Intake:
         return await future
 
     async def close(self) -> None:
-        """Record what has come in, then end the thread."""
+        """Record the calls that have arrived, then end the thread."""
         while self._turns is not None:
             await asyncio.wait([self._turns])
         self._thread.shutdown()
@@ -108,14 +108,14 @@ class Intake:
                     self._thread, self._all_told, [call for call, _ in turn]
                 )
                 for (_, future), one in zip(turn, told, strict=True):
-                    if not future.done():  # whoever called has left
+                    if not future.done():  # the caller has left
                         future.set_result(one)
                 self._tally.calls.update(told)
         finally:
             self._turns = None
 
     async def _gather(self) -> None:
-        """Until nobody new comes for some rounds: while a thread records, all others are slow."""
+        """Wait until no new call comes for some rounds: recording in a thread slows the loop down."""
         loop = asyncio.get_running_loop()
         until, before = loop.time() + LONGEST, 0
         while before < len(self._waiting) < SHARED and loop.time() < until:
@@ -126,8 +126,8 @@ class Intake:
     def _all_told(self, calls: Sequence[Call]) -> list[Told]:
         try:
             return self._record(calls)
-        except Exception:  # whatever it was: nobody may wait for ever, and nothing be lost
-            log.exception("webhooks could not be recorded, in an unforeseen way")
+        except Exception:  # every caller must get an answer, and the API calls again
+            log.exception("webhooks could not be recorded, because of an unexpected error")
             return [Told.STORE_AWAY] * len(calls)
 
     def _record(self, calls: Sequence[Call]) -> list[Told]:
@@ -135,7 +135,7 @@ class Intake:
         try:
             hooked = self._store.by_hook({call.token for call in calls})
         except StoreError as trouble:
-            log.warning("webhooks are not taken in: %s", trouble)
+            log.warning("webhooks are not accepted: %s", trouble)
             return [Told.STORE_AWAY] * len(calls)
         tasks = {token: one.task_id for token, one in hooked.items()}
         read = [_read(call, hooked.get(call.token), tasks) for call in calls]
@@ -144,10 +144,10 @@ class Intake:
         return [one if isinstance(one, Told) else next(moved) for one in read]
 
     def _kept(self, facts: Sequence[Fact]) -> list[Told]:
-        """Record them; where the store has no room or is away, beside it."""
+        """Record them, or write them into the rescue file if the store is full or out of reach."""
         try:
             if self._rescued and time.monotonic() >= self._bring_at:
-                # All of it in one commit: while the disk is full, not tried with each call.
+                # All of it in one commit, and not with each call while the disk is full.
                 self._bring_at = time.monotonic() + BRING_EVERY
                 self._store.rescued()
                 self._rescued = False
@@ -170,7 +170,7 @@ class Intake:
 
 
 def _read(call: Call, hooked: Hooked | None, tasks: dict[str, str]) -> Fact | Told:
-    """What the call says, as a fact; `tasks` are those that the attempts have by now."""
+    """What the call reports, as a fact; `tasks` holds the task of each attempt so far."""
     campaign = call.campaigns.get(hooked.key.sheet) if hooked else None
     if hooked is None or campaign is None:
         return Told.NO_TOKEN

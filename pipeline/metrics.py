@@ -10,10 +10,10 @@
     promptsheet_result_seconds{sheet}          from a submission to its result (histogram)
     promptsheet_cells_seconds{sheet}           from a result to the cells that say it (histogram)
 
-The store is asked when somebody looks: the jobs are counted anew only where something changed, and
-of the events only those since the last look are read. What was counted here starts at 0 with each
-start of the program. Whoever looks needs the page token: behind a reverse proxy, every stranger
-comes from this very machine.
+The store is read when the numbers are asked for: jobs are counted again only if something changed,
+and only events since the last time are read. Histograms and webhook counts begin at 0 with each start
+of the program. The page token is needed: behind a reverse proxy, every caller seems to come from this
+machine.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Metrics:
     """The numbers of these sheets, for everybody who has the token of a page of them."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
-        #: What counts the API's calls, at each address where they come in.
+        #: The counts of webhooks, one for each receiver.
         self.tallies: list[Tally] = []
         self._titles = dict(
             zip(
@@ -84,7 +84,7 @@ class Metrics:
         return Route(PATH, answer, methods=["GET"])
 
     def shown(self, campaign: Campaign, seconds: float) -> None:
-        """A result stands in its cells, so long after it was heard."""
+        """Note how many seconds after its result a row was written."""
         self._cells.labels(self._titles[campaign.key]).observe(seconds)
 
     def _histogram(self, name: str, says: str) -> Histogram:
@@ -109,7 +109,7 @@ class Metrics:
 
 
 class _OfTheStore(Collector):
-    """What the stores of these sheets say in the moment in which they are asked."""
+    """Numbers from the stores, read when they are asked for."""
 
     def __init__(
         self, campaigns: Sequence[Campaign], titles: dict[str, str], result: Histogram
@@ -120,7 +120,7 @@ class _OfTheStore(Collector):
         self._counted: dict[str, tuple[int, Counter[str], int]] = {}
 
     def describe(self) -> Iterable[Metric]:
-        return []  # so that nothing is asked before somebody looks
+        return []  # so that nothing is read at registration
 
     def collect(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("promptsheet_jobs", "Jobs by state.", labels=["sheet", "state"])
@@ -169,7 +169,7 @@ class _OfTheStore(Collector):
 
 
 class _OfTheCalls(Collector):
-    """What became of the API's calls since the start."""
+    """What happened to webhooks since the start."""
 
     def __init__(self, tallies: Sequence[Tally]) -> None:
         self._tallies = tallies

@@ -1,7 +1,7 @@
-"""The command `serve`, and the house that it opens: receiver and page, over real sockets.
+"""The command `serve`, and the servers of receiver and page.
 
-The server runs in the loop that is there already and listens to no signals of its own: whoever
-opens the house decides when it closes. By then what was being answered has been answered.
+The servers run in the present event loop and handle no signals: the block that opens them decides
+when they are closed. Requests that are being answered then are answered first.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ PATIENCE = 2
 
 
 def serve(settings: Sequence[Settings], console: Console) -> int:
-    """Receive webhooks and show the page until somebody asks us to end: 0."""
+    """Receive webhooks and show the page until a signal ends it; the result is the exit code 0."""
     loop.run(_serve(settings, console))
     return 0
 
@@ -81,7 +81,7 @@ def _campaign(settings: Settings, store: Store) -> Campaign:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What is open: a sentence about each door, and the numbers that are shown there."""
+    """The open servers: a sentence about each, and the numbers at `/metrics`."""
 
     doors: list[str]
     metrics: Metrics | None
@@ -134,8 +134,8 @@ def _by_address(
 
 
 def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
-    """The page of these sheets, and the one gate before it. Raises ConfigError if they disagree."""
-    # Not needed by a run that only receives webhooks.
+    """The routes of the page of these sheets, and its gate. Raises ConfigError if they disagree."""
+    # Imported here because a run that only receives webhooks does not need it.
     from pipeline.page import routes
     from pipeline.page.gate import Gate
 
@@ -150,7 +150,7 @@ def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
 
 
 def _metrics(of: Sequence[Campaign]) -> Metrics:
-    # Not above: it is part of an extra, and `run` does without.
+    # Imported here because it needs an extra that `run` does not need.
     from pipeline.metrics import Metrics
 
     return Metrics(of)
@@ -181,7 +181,7 @@ async def hosting(
                 ws="none",
                 log_config=None,
                 access_log=False,
-                # Who is behind a proxy is the app's to judge: it knows whom to trust.
+                # The app reads these headers itself: it knows which proxies to trust.
                 proxy_headers=False,
                 server_header=False,
                 backlog=connections.room.backlog,
@@ -200,14 +200,14 @@ async def hosting(
 
 
 class _Hosted:
-    """An app whose answers may be cut off at the end: a stream of news has no end of its own."""
+    """An app whose answers may be cut off when it is closed: a stream of events never ends."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._is_cut = False
 
     def cut(self) -> None:
-        """Who is cut off from now on is no trouble of anybody's."""
+        """From now on, a cancelled answer is no error."""
         self._is_cut = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -219,7 +219,7 @@ class _Hosted:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which leaves signals to others, and at the end waits for answers alone."""
+    """uvicorn without signal handlers, which waits for answers at the end, but not for long."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -243,7 +243,7 @@ def _listening(listen: str, backlog: int) -> socket.socket:
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # TCP is named: only then does asyncio let small answers leave at once.
+    # With IPPROTO_TCP given, asyncio turns Nagle's delay of small answers off.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -261,7 +261,7 @@ def _why(listen: str, error: OSError) -> str:
             f"Another program listens at {listen} already. Stop it, or set listen to another port."
         )
     if error.errno == errno.EACCES:
-        return f"{listen} may not be listened at by this user. Set listen to a port above 1023."
+        return f"This user may not listen at {listen}. Set listen to a port above 1023."
     return f"{listen} is no address of this machine. Set listen to one, such as 127.0.0.1:8640."
 
 

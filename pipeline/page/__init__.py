@@ -1,6 +1,6 @@
 """The page: the pictures of a campaign in a browser, for the people of the sheet.
 
-    gate       who may look, and whose clicks count; `tries`: how often a token may be tried
+    gate       who may look, and which forms count; `tries`: how often a token may be tried
     door       signing in and out
     cards      what is shown of one take of a row, and what may be done about it
     reading    what the rows of the sheet say of themselves now

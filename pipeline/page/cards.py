@@ -25,8 +25,7 @@ from pipeline.results import Said, Shown, View, of_row, unanswered
 REMAKABLE: Final = ("done", "edited", "failed", "check needed", "copy", "stranger")
 #: What is picked on the page beside the statuses.
 NEEDING, DISMISSED, EARLIER = "needs attention", "dismissed", "earlier takes"
-#: A file that is not there so long after its result is said to be missing, and little later for
-#: the last time anew.
+#: A card whose files are missing is worked out again for so long after its result.
 SAVED_WITHIN: Final = timedelta(minutes=10)
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -62,7 +61,7 @@ class Card:
     takes: int = 1
     #: Its present prompt, if it is another one than was sent.
     now: str = ""
-    #: How often the page asked for the row so far: whoever asks once more must know it.
+    #: How often the page asked for the row so far; a form that asks again must name it.
     again: int = 0
     #: What one more making of it costs, as listed.
     price: int = 0
@@ -108,7 +107,7 @@ class Card:
 
     @property
     def may_be_paid_twice(self) -> bool:
-        """Whether nobody knows if it was paid already."""
+        """Whether it is unknown if it was paid already."""
         return self.job is not None and state_of(self.job) is State.UNKNOWN
 
 

@@ -292,7 +292,7 @@ def _digest(text: str) -> bytes:
 
 
 def _named(session: str) -> str:
-    """How an ended session is kept: not as it stands in the cookie."""
+    """The digest by which an ended session is kept; it opens nothing."""
     return hashlib.sha256(session.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 

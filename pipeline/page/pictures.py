@@ -1,4 +1,4 @@
-"""Saved files as the page shows them: nothing but what we saved, and nothing that could run.
+"""Saved files as the page shows them: only files that we saved, and none that a browser runs.
 
 A picture is asked for by its row, its take and its number, never by a name, so that no request can
 lead anywhere else.
@@ -95,7 +95,7 @@ def _size(path: str, version: str) -> tuple[int, int]:
 
 
 def size_of(file: Saved) -> tuple[int, int]:
-    """Width and height in pixels; zeros where nobody can tell."""
+    """Width and height in pixels; zeros if they are unknown."""
     return _size(str(file.path), file.version) if file.is_picture else (0, 0)
 
 

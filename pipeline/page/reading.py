@@ -1,6 +1,6 @@
-"""What the rows of the sheet say of themselves, read again whenever somebody wrote it.
+"""What the cells of the sheet say, read again after each change of the file.
 
-The sheet need not be reachable: what it said last stays true until it says something else.
+If the sheet is out of reach, the last reading is used.
 """
 
 from __future__ import annotations

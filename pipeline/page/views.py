@@ -1,4 +1,4 @@
-"""What the page shows: the wall, one card at a time, the door; and what changes, as it happens."""
+"""What the page shows: the wall, single cards, files; and changes as they happen."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from pipeline.page.rendering import html, moment, rendered, web
 from pipeline.page.wall import PAGE, Wall
 from pipeline.store import HistoryLine
 
-#: Rows that need a person are shown above the wall, up to so many.
+#: Most rows that need attention shown above the wall.
 MOST_NEEDING: Final = 5
-#: Seconds between two looks for what has changed, from one sign of life to the next, and until a
-#: browser has to ask anew.
+#: Seconds between two looks for changes, between two signs of life, and until a browser has to
+#: connect again.
 LOOKS, ALIVE, LIFE = 1.0, 15.0, 600.0
 #: Seconds that a search among very many rows waits until all are there, and between two looks
 #: while they are not.
@@ -62,7 +62,7 @@ class Views:
     # -- pages -----------------------------------------------------------------------------------
 
     async def wall(self, request: Request) -> Response:
-        """The campaign: what needs a person, then all pictures, the newest first."""
+        """The campaign: rows that need attention, then all pictures, the newest first."""
         asked = request.query_params
         number = _whole(asked.get("sheet", ""), 1)
         wall = self._walls[number - 1] if number <= len(self._walls) else self._walls[0]
@@ -272,7 +272,7 @@ class Views:
 
 
 def texts_of(wall: Wall) -> dict[str, str]:
-    """What the page says in words that change all the time, by their places."""
+    """The texts of the page that change all the time, by their places."""
     totals, standing = wall.totals, wall.standing
     spent = "–" if standing.spent is None else f"{standing.spent:,}"
     budget = "" if standing.budget is None else f"of {standing.budget:,} "
@@ -303,7 +303,7 @@ def _zip_address(sheet: int, status: str, search: str) -> str:
 
 
 def _progress(wall: Wall) -> str:
-    """How far it is, how fast, and how long it may take."""
+    """How much is finished, how fast it goes, and how long it may still take."""
     totals = wall.totals
     if not wall.is_whole:
         return "Counting…"
@@ -325,7 +325,7 @@ def _state(wall: Wall) -> str:
 
 
 def _roughly(seconds: float) -> str:
-    """A time to wait, no more exact than anybody can know it."""
+    """A time to wait, rounded, because it is an estimate."""
     if seconds < 60:
         return f"{max(round(seconds / 5) * 5, 5)} s"
     return spoken(round(seconds / 60) * 60)
@@ -374,7 +374,7 @@ def _whole(text: str, otherwise: int) -> int:
 
 
 def _kept(file: Saved) -> dict[str, str]:
-    """The address holds the file's version, so a browser may keep it; it is nobody else's."""
+    """Headers of a saved file. Its address names its version, so a browser may keep it."""
     how = "inline" if file.is_picture else "attachment"
     name = re.sub(r"[^A-Za-z0-9._-]", "-", file.path.name)
     return {

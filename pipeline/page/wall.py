@@ -1,13 +1,12 @@
 """The campaign as people look at it: a card for each take of each row, the newest first.
 
-Of each card no more is kept than finds and counts it, and only of what has changed is that worked
-out anew: which jobs moved and which rows were noted is asked of the store, and the sheet's file is
-read when it was written. The cards that somebody looks at are made when they are asked for. The
-sheet need not be reachable; what only its cells say (a name, why a row is held back) is then as it
-was when it last was.
+Of each card only what finds and counts it is kept (`Gist`), and only changed rows are worked out
+again: the store tells which jobs and rows changed, and the sheet's file is read after it was
+written. Cards are made when they are shown. The sheet may be out of reach: what only its cells say
+(names, reasons) is then as it was at the last reading.
 
-Nobody waits for very many rows: the wall works through them in slices, the newest first, and shows
-what it has so far.
+With very many rows nobody has to wait: the wall works through them in slices, the newest first, and
+shows what it has so far.
 """
 
 from __future__ import annotations
@@ -74,9 +73,9 @@ class Totals:
     dismissed: int = 0
     #: Takes that a later one has replaced.
     earlier: int = 0
-    #: Results a minute, lately; 0 where there are too few to tell.
+    #: Results per minute, recently; 0 if there are too few to tell.
     rate: float = 0.0
-    #: Seconds until all is there at that rate; None where nobody can tell.
+    #: Seconds until everything is done at that rate; None if unknown.
     left: float | None = None
 
 
@@ -132,8 +131,8 @@ class Wall:
     def look(self, *, at_once: bool = False, patience: float = 0) -> None:
         """Take over what has changed, or a good part of it.
 
-        Not more often than is cheap, unless `at_once`. Whoever comes while another is looking, and
-        may see what there was, waits no longer for it than its `patience`.
+        It does so only as often as is cheap, unless `at_once`. While another thread is looking, it
+        waits at most `patience` seconds, unless there is nothing to show yet.
         """
         if not self._lock.acquire(timeout=-1 if at_once or not self.revision else patience):
             return
@@ -179,7 +178,7 @@ class Wall:
         return [found[place] for place in places if place in found]
 
     def row(self, row_id: str) -> Sequence[Card]:
-        """The cards of all takes of a row, as they are now; none if nobody knows of it."""
+        """The cards of all takes of a row, as they are now; none if the row is unknown."""
         return self._made([row_id])[row_id]
 
     def card(self, row_id: str, take: int) -> Card | None:
@@ -200,7 +199,7 @@ class Wall:
         self._show()
 
     def _notice(self) -> None:
-        """Find out which rows are to be worked out anew."""
+        """Find out which rows must be worked out again."""
         store, key = self.campaign.store, self.campaign.key
         if self._cursor:
             cursor, moved = store.changed(key, self._cursor)
