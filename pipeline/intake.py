@@ -115,7 +115,7 @@ class Intake:
             self._turns = None
 
     async def _gather(self) -> None:
-        """Wait until no new call comes for some rounds: recording in a thread slows the loop down."""
+        """Wait until no new call comes for some rounds: a commit slows the loop down."""
         loop = asyncio.get_running_loop()
         until, before = loop.time() + LONGEST, 0
         while before < len(self._waiting) < SHARED and loop.time() < until:

@@ -11,9 +11,9 @@
     promptsheet_cells_seconds{sheet}           from a result to the cells that say it (histogram)
 
 The store is read when the numbers are asked for: jobs are counted again only if something changed,
-and only events since the last time are read. Histograms and webhook counts begin at 0 with each start
-of the program. The page token is needed: behind a reverse proxy, every caller seems to come from this
-machine.
+and only events since the last time are read. Histograms and webhook counts begin at 0 with each
+start of the program. The page token is needed: behind a reverse proxy, every caller seems to come
+from this machine.
 """
 
 from __future__ import annotations
