@@ -38,6 +38,8 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     api, media    one request out, one response back; saved files
     config/       TOML and environment -> Settings
     trust         whose certificates count
+    images        saved pictures, opened with care
+    plain_files   files that are no links and no pipes; who may read those that we make
     scheduler     when the next pass is due
     loop          the event loop that everything async runs in
     callers       one name for each stranger, and how much of the log strangers may fill

@@ -14,7 +14,17 @@ from random import Random
 
 from pipeline.core.columns import OURS, Columns, Header, read_header
 from pipeline.core.identity import match, new_id
-from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, Standing, State
+from pipeline.core.model import (
+    MOST_RESULTS,
+    Attempt,
+    Grid,
+    Job,
+    JobKey,
+    KnownRow,
+    Result,
+    Standing,
+    State,
+)
 from pipeline.core.plan import TAKEN_OVER, Line, Rules, plan
 from pipeline.core.states import state_of
 from pipeline.sheets import Sheet
@@ -106,6 +116,7 @@ def _attempt(
     """What the row's cells say of an attempt that this store does not know; None if of none."""
     task_id = columns.cell(row, "task_id").strip().removeprefix("'")
     urls = tuple(u for u in columns.cell(row, "image_urls").split() if u.startswith("http"))
+    urls = urls[:MOST_RESULTS]
     known = {one.task_id for one in line.job.attempts} if line.job else set()
     has_news = (task_id and task_id not in known) or (urls and line.job is None)
     if line.take is None or not (line.endpoint or (has_news and line.job is None)):

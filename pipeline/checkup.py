@@ -23,6 +23,7 @@ from pipeline.core.endpoint import meaning_of, reason_of, verdict
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
 from pipeline.core.filenames import shared_files
 from pipeline.core.model import JobKey, Request
+from pipeline.plain_files import is_plain
 from pipeline.runner import Asked
 from pipeline.sheets.refusals import refuse_read_only
 
@@ -269,7 +270,7 @@ async def _account(settings: Settings) -> tuple[Sign, str]:
 
 
 def _is_there(settings: Settings, path: str) -> bool:
-    return settings.media is None or (settings.media / Path(path)).is_file()
+    return settings.media is None or is_plain(settings.media / path)
 
 
 def _counted(number: int, thing: str) -> str:

@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -26,6 +25,8 @@ from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
 from pipeline.core.plan import family
+from pipeline.images import scaled
+from pipeline.plain_files import share_like
 from pipeline.results import Shown, everything
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
@@ -33,8 +34,6 @@ TEMPLATES: Final = Path(__file__).parent / "templates"
 #: enough for a mail.
 SIDES: Final = ((80, 640), (300, 420), (1000, 280))
 SMALLEST: Final = 200
-#: No SVG, PDF or PostScript: Pillow must not be talked into reading anything but pictures.
-FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
 #: How the statuses stand in the head of the page: what is there, what needs a person, what waits.
 STATUSES: Final = (
     *("done", "edited", "in progress", "sending"),
@@ -91,9 +90,11 @@ def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wi
     has been run yet, ConfigError if the page cannot be written there.
     """
     page = _page(settings, everything(settings), now())
-    target = to.expanduser().resolve()
+    # Only the folder may be a link: what a link at this name leads to is not touched.
+    target = to.expanduser().parent.resolve() / to.name
+    sheet = settings.source if isinstance(settings.source, Path) else None
     try:
-        _replace(target, page.encode("utf-8", "replace"))
+        _replace(target, page.encode("utf-8", "replace"), sheet)
     except OSError as error:
         raise ConfigError(f"{to} cannot be written: {error.strerror or error}.") from error
     return target
@@ -165,30 +166,6 @@ def _picture(number: int, url: str, file: Path | None, side: int) -> Picture:
     return Picture(number, source, width, height, link, file.name if file else "")
 
 
-def scaled(file: Path, side: int) -> tuple[bytes, int, int] | None:
-    """The picture in a file as WebP, with its width and height; None if there is none in it."""
-    import warnings
-
-    from PIL import Image, ImageOps
-
-    try:
-        with warnings.catch_warnings():
-            # A picture too large to be one is refused, not only warned of.
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(file, formats=FORMATS) as opened:
-                opened.draft("RGB", (side, side))
-                picture = ImageOps.exif_transpose(opened)
-                clear = picture.has_transparency_data
-                picture = picture.convert("RGBA" if clear else "RGB")
-        picture.thumbnail((side, side), Image.Resampling.LANCZOS)
-        out = BytesIO()
-        picture.save(out, "WEBP", quality=80, method=4)
-    except Exception:
-        # A damaged file, a video, a bomb: the row is shown all the same, with its link.
-        return None
-    return out.getvalue(), picture.width, picture.height
-
-
 def _counts(entries: Iterable[Entry]) -> list[tuple[str, int]]:
     found = Counter(entry.family for entry in entries)
     return [(status, found[status]) for status in STATUSES if found[status]]
@@ -210,11 +187,12 @@ def spoken(seconds: float) -> str:
     return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _replace(target: Path, content: bytes, sheet: Path | None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     passing = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
         with passing.open("xb") as file:
+            share_like(passing, sheet)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline.config import Settings
+from pipeline.plain_files import read_plain
 
 # The store's own parts are too slow to load for this. Whoever works on the sheet has a lease.
 _QUESTION = """
@@ -54,11 +55,11 @@ def is_at_rest(settings: Settings) -> bool:
         return False
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     try:
-        if Path(f"{store}.rescue").read_bytes().strip(b"\0"):
+        if read_plain(Path(f"{store}.rescue")).strip(b"\0"):
             return False
         for moved, counter, note in _asked(store, str(source)):
             seen = Rest(
-                digest(source.read_bytes()),
+                digest(read_plain(source)),
                 claim_of(source),
                 settings_of(settings),
                 moved,
@@ -93,7 +94,7 @@ def digest(content: bytes) -> str:
 
 def claim_of(source: Path) -> str:
     """A digest of the claim beside a sheet's file. Raises OSError where there is none."""
-    return digest(source.with_name(f"{source.name}.promptsheet").read_bytes())
+    return digest(read_plain(source.with_name(f"{source.name}.promptsheet")))
 
 
 def settings_of(settings: Settings) -> str:
@@ -104,6 +105,8 @@ def settings_of(settings: Settings) -> str:
 def _asked(store: Path, place: str) -> list[tuple[int, int, str]]:
     # Without a log of changes beside it nobody is writing, and SQLite need not make its side files.
     at_rest = not Path(f"{store}-wal").exists()
+    if not store.is_file():  # SQLite would wait at a pipe without end
+        return []
     address = f"{store.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
     with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
         return connection.execute(_QUESTION, (place,)).fetchall()

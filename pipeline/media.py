@@ -14,7 +14,6 @@ import os
 import re
 import secrets
 import socket
-import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -31,6 +30,7 @@ from yarl import URL
 
 from pipeline.core.errors import BadLink, DeadLink, NoPlace, NotSaved
 from pipeline.core.filetypes import ENOUGH, ending_of
+from pipeline.plain_files import is_plain, share_like
 from pipeline.trust import authorities
 
 #: Answers that say that there is no such file (any more), or not for us.
@@ -49,7 +49,8 @@ class Media:
     """The folder of saved files: an async context manager.
 
     `allowed` is the base URL of the configured API; what lies at exactly its host and port may be
-    in a private network, as a stand-in on this machine is. Nothing is opened before the first file.
+    in a private network, as a stand-in on this machine is. `sheet` is the file whose readers may
+    read the saved files, and no others. Nothing is opened before the first file.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Media:
         folder: Path,
         *,
         allowed: str = "",
+        sheet: Path | None = None,
         most_bytes: int = 200_000_000,
         within: float = 120.0,
     ) -> None:
         self._folder = folder
         self._allowed = _host_and_port(URL(allowed)) if allowed else None
+        self._sheet = sheet
         self._most_bytes = most_bytes
         self._within = within
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -125,7 +128,9 @@ class Media:
         raise DeadLink(f"The link sends us on more than {REDIRECTS} times.")
 
     def _opened(self) -> aiohttp.ClientSession:
-        self._folder.mkdir(parents=True, exist_ok=True)
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True)
+            share_like(self._folder, self._sheet, folder=True)
         _sweep(self._folder)
         return aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=authorities(), resolver=_PublicOnly(self._allowed)),
@@ -162,6 +167,7 @@ class Media:
         start = await _start_of(answer.content)
         ending = _ending(answer.content_type, start)
         with _passing_file(self._folder) as file:
+            share_like(Path(file.name), self._sheet)
             size = file.write(start)
             async for chunk in answer.content.iter_chunked(1 << 16):
                 size += file.write(chunk)
@@ -286,8 +292,7 @@ def _into_place(file: BinaryIO, stem: str, ending: str) -> str:
 
 def _is_same(one: Path, other: Path) -> bool:
     try:
-        # Not a link, nor a pipe, which would be waited for without end.
-        return stat.S_ISREG(other.lstat().st_mode) and filecmp.cmp(one, other, shallow=False)
+        return is_plain(other) and filecmp.cmp(one, other, shallow=False)
     except FileNotFoundError:
         return False
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline import wiring
 from pipeline.core.errors import ConfigError, PromptsheetError
 from pipeline.core.plan import family
+from pipeline.images import opened_picture
 from pipeline.results import Shown, results
 
 if TYPE_CHECKING:
@@ -231,9 +232,7 @@ def _drawable(one: Shown) -> list[Path]:
 
 
 def _opened(file: Path) -> Any:
-    from PIL import Image
-
-    with Image.open(file, formats=("PNG", "JPEG", "WEBP", "GIF", "AVIF")) as opened:
+    with opened_picture(file) as opened:
         picture = opened.convert("RGB")
     picture.thumbnail((640, 640))
     return picture

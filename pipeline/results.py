@@ -22,6 +22,7 @@ from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
 from pipeline.core.plan import Rules, standing_of
 from pipeline.core.states import cost_of, shown, state_of
 from pipeline.core.takes import take_of
+from pipeline.plain_files import is_plain
 from pipeline.sheets import Sheet
 
 #: What a row that is not sent may say of itself; anything else in its cell is a scribble.
@@ -295,4 +296,4 @@ def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:
     if media is None:
         return {}
     saved = {url: media / job.files[url] for url in attempt.result.urls if url in job.files}
-    return {url: path for url, path in saved.items() if path.is_file()}
+    return {url: path for url, path in saved.items() if is_plain(path)}

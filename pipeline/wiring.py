@@ -284,7 +284,7 @@ async def run(
                 runner = Runner(
                     book,
                     _Wire(settings, stack),
-                    _Saver(settings.media, settings.base_url, stack) if settings.media else None,
+                    _Saver(settings, stack) if settings.media else None,
                     pace(settings),
                     asked,
                     now=now,
@@ -366,8 +366,8 @@ class _Wire:
 class _Saver:
     """The folder of saved files, made by the first picture."""
 
-    def __init__(self, folder: Path, allowed: str, stack: AsyncExitStack) -> None:
-        self._folder, self._allowed, self._stack = folder, allowed, stack
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self._settings, self._stack = settings, stack
         self._media: Media | None = None
 
     async def save(self, url: str, stem: str) -> str:
@@ -375,7 +375,10 @@ class _Saver:
         if self._media is None:
             from pipeline.media import Media
 
-            self._media = Media(self._folder, allowed=self._allowed)
+            folder, source = self._settings.media, self._settings.source
+            assert folder is not None, "made only where pictures are saved"
+            sheet = source if isinstance(source, Path) else None
+            self._media = Media(folder, allowed=self._settings.base_url, sheet=sheet)
             self._stack.push_async_exit(self._media)
         return await self._media.save(url, stem)
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
-from pipeline.core.model import Request, Response, Result
+from pipeline.core.model import MOST_RESULTS, Request, Response, Result
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 from pipeline.core.webhook import Webhook
 
@@ -358,7 +358,8 @@ def _result(endpoint: Endpoint, body: Mapping[str, Any]) -> Result:
     for name in endpoint.urls:
         value = body.get(name)
         urls += filter(None, map(_address, value if isinstance(value, list) else [value]))
-    return Result(tuple(urls), _address(body.get(endpoint.grid_url)))
+    kept = tuple(urls[:MOST_RESULTS])
+    return Result(kept, _address(body.get(endpoint.grid_url)), left_out=len(urls) - len(kept))
 
 
 def _address(value: object) -> str:

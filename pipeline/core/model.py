@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 #: A sheet as read in one moment: the header first, then the rows, cells as the text a person sees.
 #: Rows may be ragged: a cell that is not there is an empty cell.
@@ -97,6 +97,10 @@ class JobKey(NamedTuple):
     take: int
 
 
+#: So many addresses are kept of one task. No known endpoint delivers more than eight.
+MOST_RESULTS: Final = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What the API delivered: addresses in the API's order, and text where there is some."""
@@ -104,6 +108,8 @@ class Result:
     urls: tuple[str, ...] = ()
     grid_url: str = ""
     text: str = ""
+    #: How many further addresses there were; only the first `MOST_RESULTS` are kept.
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)

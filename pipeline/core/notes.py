@@ -248,6 +248,11 @@ def second_success(task_id: str, price: int, saved: bool = True) -> str:
     return f"A second attempt also succeeded (task {task_id}, {cost}); {files}."
 
 
+def left_out(kept: int, more: int) -> str:
+    """The API delivered more results than are kept of one task."""
+    return f"The API delivered {kept + more} results; the first {kept} are kept."
+
+
 def files_missing(count: int, reason: str = "") -> str:
     """Some pictures are not saved yet; `reason` is a sentence."""
     files = "1 picture is" if count == 1 else f"{count} pictures are"

@@ -332,7 +332,7 @@ def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -
     match attempt.state:
         case State.SUCCEEDED:
             gone = _lost(job, attempt, redo) if rules.saves_files else ""
-            note = gone or _unsaved(job, attempt, rules, now)
+            note = _joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
             note = _joined(emptied or change, _second_success(job, attempt), note)
             status = "waiting" if emptied else "edited" if changes else "done"
             return "check needed" if gone else status, _joined(note, "" if changes else warning)
@@ -379,6 +379,11 @@ def _second_success(job: Job, first: Attempt) -> str:
         notes.second_success(a.task_id, a.price, any(url in job.files for url in a.result.urls))
         for a in others
     )
+
+
+def _left_out(attempt: Attempt) -> str:
+    kept, more = len(attempt.result.urls), attempt.result.left_out
+    return notes.left_out(kept, more) if more else ""
 
 
 def _lost(job: Job, attempt: Attempt, redo: str) -> str:

@@ -13,8 +13,9 @@ from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Final
 
+from pipeline import images
 from pipeline.core.filetypes import ENOUGH, ending_of
-from pipeline.gallery import scaled
+from pipeline.plain_files import is_plain, open_plain
 
 #: What is shown, by the ending of its name; the first bytes must agree.
 SHOWN: Final = {
@@ -62,7 +63,7 @@ def saved(media: Path | None, name: str) -> Saved | None:
         return None
     path = media / name
     try:
-        if not path.resolve().is_relative_to(media.resolve()) or not path.is_file():
+        if not path.resolve().is_relative_to(media.resolve()) or not is_plain(path):
             return None
         seen = path.stat()
         kind = _type(str(path), seen.st_mtime_ns)
@@ -76,7 +77,7 @@ def _type(path: str, written: int) -> str:
     ending = path.rpartition(".")[2].casefold()
     if ending in GIVEN:
         return GIVEN[ending]
-    with Path(path).open("rb") as file:
+    with open_plain(Path(path)) as file:
         start = file.read(ENOUGH)
     # Named by what it is: another file that was put into the folder must not borrow a type.
     return SHOWN.get(ending_of(start), "") if ending in SHOWN else ""
@@ -84,14 +85,7 @@ def _type(path: str, written: int) -> str:
 
 @lru_cache(maxsize=50_000)
 def _size(path: str, version: str) -> tuple[int, int]:
-    from PIL import Image
-
-    try:
-        with Image.open(path, formats=("PNG", "JPEG", "WEBP", "GIF", "AVIF")) as picture:
-            return picture.size
-    except Exception:
-        # A damaged file is shown as whatever the browser makes of it.
-        return 0, 0
+    return images.size_of(Path(path))
 
 
 def size_of(file: Saved) -> tuple[int, int]:
@@ -117,7 +111,7 @@ class SmallPictures:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         with self._turns:
-            made = scaled(file.path, SIDE)
+            made = images.scaled(file.path, SIDE)
         if made is None:
             return None
         with self._lock:

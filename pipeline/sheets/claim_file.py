@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim
+from pipeline.plain_files import read_plain, share_like
 from pipeline.sheets.file_locks import locked
 from pipeline.sheets.refusals import refuse_closed_folder, told
 from pipeline.sheets.replace import appear_once, fsync_folder, write_beside
@@ -23,11 +25,13 @@ def claim_path(target: Path) -> Path:
 
 
 def read_claim(target: Path) -> Claim | None:
-    """The claim beside `target`, or None. Raises SheetError if what lies there is damaged."""
+    """The claim beside `target`, or None. Raises SheetError if what is there is damaged."""
     path = claim_path(target)
+    if os.path.lexists(path) and not path.is_file():
+        raise _senseless(path)
     try:
         with told(path):
-            content = path.read_bytes()
+            content = read_plain(path)
     except SheetError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None
@@ -46,7 +50,8 @@ def write_claim(target: Path, claim: Claim, instead_of: Claim | None) -> bool:
     with told(path), locked(target.parent):
         if instead_of is not None and read_claim(target) != instead_of:
             return False
-        part = write_beside(target, _text(claim))
+        part = write_beside(target, _text(claim), 0o600)
+        share_like(part, target)
         if instead_of is not None:
             part.replace(path)
         elif not appear_once(part, path):

@@ -39,7 +39,7 @@ def being_written(path: Path) -> bool:
     """
     if sys.platform != "linux":
         return False
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         # Who opens the file in this instant waits for us, and we would be sent SIGIO, which ends a
         # process; SIGURG is ignored.

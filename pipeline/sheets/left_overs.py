@@ -19,6 +19,7 @@ from itertools import count
 from pathlib import Path
 from secrets import token_hex
 
+from pipeline.plain_files import is_plain
 from pipeline.sheets.exchange import Exchange, appear
 from pipeline.sheets.file_locks import being_written
 
@@ -51,7 +52,7 @@ def settle(target: Path, exchange: Exchange) -> None:
     Only for one who holds the folder's lock: what lies there then belongs to nobody alive.
     """
     for path in sorted(target.parent.iterdir()):
-        if path.name.startswith(_prefix(target)) and (kind := _kind(path, target)):
+        if (kind := _kind(path, target)) and is_plain(path):
             _settle_one(path, target, kind, exchange)
 
 
@@ -163,7 +164,8 @@ _KIND = re.compile(
 
 
 def _kind(path: Path, target: Path) -> re.Match[str] | None:
-    return _KIND.fullmatch(path.name.removeprefix(_prefix(target)))
+    prefix = _prefix(target)
+    return _KIND.fullmatch(path.name, len(prefix)) if path.name.startswith(prefix) else None
 
 
 def _digest(content: bytes) -> str:

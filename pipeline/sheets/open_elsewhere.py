@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import SheetError
+from pipeline.plain_files import open_plain
 
 _DAY = 24 * 60 * 60
 _PROCESSES = {"soffice.bin", "soffice", "oosplash"}
@@ -74,10 +75,10 @@ _FIELD = re.compile(r"((?:\\.|[^,;\\])*)[,;]")
 
 def _content(mark: Path) -> bytes:
     try:
-        with mark.open("rb") as file:
+        with open_plain(mark) as file:
             return file.read(2_000)
     except OSError:
-        return b""  # Windows may keep it closed, which says enough
+        return b""  # Windows may keep it closed, which says enough; it may also be no file at all
 
 
 def _plain(name: str) -> str:

@@ -63,12 +63,14 @@ def from_body(kind: str, body: Mapping[str, Any]) -> Event:
 
 def result_fields(result: Result) -> dict[str, object]:
     """A result as its JSON fields."""
-    return {"urls": result.urls, "grid_url": result.grid_url, "text": result.text}
+    fields = {"urls": result.urls, "grid_url": result.grid_url, "text": result.text}
+    return fields | ({"left_out": result.left_out} if result.left_out else {})
 
 
 def to_result(fields: Mapping[str, Any]) -> Result:
     """A result from its JSON fields."""
-    return Result(tuple(fields["urls"]), fields["grid_url"], fields["text"])
+    urls, left_out = tuple(fields["urls"]), fields.get("left_out", 0)
+    return Result(urls, fields["grid_url"], fields["text"], left_out)
 
 
 def to_line(fact: Fact, at: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import secrets
@@ -180,6 +181,8 @@ def _make_private(path: Path) -> None:
     # SQLite gives the -wal and -shm files the mode of this one.
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not path.is_file():  # SQLite would wait at a pipe without end
+            raise OSError(errno.EINVAL, "It is no plain file")
     except OSError as error:
         raise StoreError(
             f"The store {path} cannot be opened: {error.strerror}. Is its folder there, and may "
@@ -237,6 +240,8 @@ def copied(file: Path, to: Path) -> None:
     # Without a log of changes beside it nobody is writing, and SQLite need not make its side files.
     at_rest = not Path(f"{file}-wal").exists()
     address = f"{file.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
+    if not file.is_file():
+        raise StoreError(f"The store {file} is no plain file. [store] url can name another place.")
     with (
         told(str(file)),
         closing(sqlite3.connect(address, uri=True)) as source,

@@ -418,6 +418,15 @@ def test_what_is_no_web_address_is_no_result(address: object) -> None:
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(None, TASK)
 
 
+def test_of_more_results_than_anybody_delivers_the_first_are_kept_and_the_rest_is_counted() -> None:
+    addresses = [f"https://x/{n}.png" for n in range(1000)]
+    body = {"task_id": TASK, "status": "finished", "image_urls": addresses}
+
+    event = task_event(APIFRAME, IMAGINE, body, TASK)
+
+    assert event == Succeeded(Result(tuple(addresses[:64]), left_out=936), TASK)
+
+
 @pytest.mark.parametrize(
     ("percent", "known"),
     [

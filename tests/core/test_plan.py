@@ -10,7 +10,7 @@ import pytest
 from pipeline.core.approval import covered_on_page
 from pipeline.core.cells import cells_of
 from pipeline.core.identity import Memory, match_by_id_alone
-from pipeline.core.model import Job, Standing, State
+from pipeline.core.model import Job, Result, Standing, State, Unsaved
 from pipeline.core.plan import Line, over_budget, plan_held
 from tests.core.build import (
     NOW,
@@ -434,6 +434,30 @@ def test_a_column_that_came_later_makes_no_row_edited() -> None:
     line = one(f"prompt | aspect_ratio | row_id \n a fox | 1:1 | {A}", job(sent))
 
     assert line.status == "done"
+
+
+def test_results_that_are_left_out_are_named_in_the_note() -> None:
+    many = Result(tuple(f"https://x/{n}.png" for n in range(64)), left_out=6)
+
+    line = one(f"prompt | row_id \n a fox | {A}", job(attempt(result=many)))
+
+    assert line.status == "done"
+    assert line.note == "The API delivered 70 results; the first 64 are kept."
+
+
+def test_a_row_whose_pictures_are_lost_and_whose_words_changed_says_both() -> None:
+    dead = Unsaved("The link is dead: it answers 404.", 1, None, lost=True)
+    made = replace(job(attempt(prompt="an owl")), unsaved={"https://x/1.png": dead})
+    saving = replace(RULES, saves_files=True)
+
+    line = one(f"prompt | row_id \n a fox | {A}", made, rules=saving)
+
+    assert line.status == "check needed"
+    assert '"an owl"' in line.note
+    assert line.note.endswith(
+        "The picture could not be saved. The link is dead: it answers 404. To try again, run "
+        "doctor --repair; to pay for new ones, add a column named take and write 2 into it."
+    )
 
 
 def test_a_second_success_is_named_in_the_note() -> None:
