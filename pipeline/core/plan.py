@@ -216,16 +216,18 @@ def _judge(
         return Line(seen, memory, status, note, take, job, name=name)
     line = Line(seen, memory, "queued", _on_page(take, again), take, job, name=name)
     mistake = mistake_in_take(seen, memory, take, takes, columns)
+    made_from = ""
     if mistake and (
         earlier := latest_shown(jobs[JobKey(rules.sheet, seen.row_id, one)] for one in takes)
     ):
         line = replace(line, job=earlier)
-        mistake = mistake[0], _joined(mistake[1], _made_from(earlier, memory.inputs))
+        made_from = _made_from(earlier, memory.inputs)
     held = _held_back(line, mistake, row, columns, rules, now)
     unsent = held is None or held[0] in ("needs approval", "waiting")
     warning = notes.warning(_doubts(memory.inputs, rules)) if unsent else ""
     if held is not None:
-        return replace(line, status=held[0], note=_joined(held[1], warning), warning=warning)
+        note = _joined(held[1], made_from, warning)
+        return replace(line, status=held[0], note=note, warning=warning)
     return replace(
         line,
         endpoint=_endpoint_name(memory.inputs, rules),
