@@ -17,25 +17,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from pipeline import options as flags
 from pipeline import output
-from pipeline.core.errors import ConfigError, PromptsheetError, unforeseen
-from pipeline.options import (
-    USUAL,
-    AcceptColumns,
-    AsJson,
-    Command,
-    Config,
-    ConfigAndRows,
-    Configs,
-    Limit,
-    Plan,
-    Quiet,
-    Row,
-    RowWithHistory,
-    Strict,
-    Verbose,
-    Wait,
-)
+from pipeline.core.errors import ConfigError, MissingExtra, PromptsheetError, unforeseen
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -53,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-command = partial(app.command, cls=Command)
+command = partial(app.command, cls=flags.Command)
 
 
 def main() -> NoReturn:
@@ -136,26 +120,28 @@ def options(
 
 @command()
 def run(
-    configs: Configs = None,
-    wait: Wait = False,
-    plan: Plan = False,
-    limit: Limit = None,
-    row: Row = "",
-    accept_columns: AcceptColumns = False,
-    strict: Strict = False,
-    as_json: AsJson = False,
-    verbose: Verbose = False,
-    quiet: Quiet = False,
+    configs: flags.Configs = None,
+    wait: flags.Wait = False,
+    plan: flags.Plan = False,
+    limit: flags.Limit = None,
+    row: flags.Row = "",
+    accept_columns: flags.AcceptColumns = False,
+    strict: flags.Strict = False,
+    as_json: flags.AsJson = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
 ) -> None:
     """Send new rows, collect results and write them into the sheet."""
     _speak(verbose, quiet)
     paths = _named(configs)
     if plan:
-        if row:
-            from pipeline.running import the_row
+        from pipeline.running import show_plan, the_row
 
+        if row:
             the_row(_loaded(paths), row)
-        raise typer.Exit(_worst(paths, lambda one: _show_plan(one, as_json, strict, row, limit)))
+        raise typer.Exit(
+            _worst(paths, lambda one: show_plan(one, _console(), as_json, strict, row, limit))
+        )
     from pipeline import glance
 
     # Under cron, a warning would be mailed with every run.
@@ -186,7 +172,9 @@ def run(
 
 
 @command()
-def watch(configs: Configs = None, verbose: Verbose = False, quiet: Quiet = False) -> None:
+def watch(
+    configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
+) -> None:
     """Run on schedule, with webhooks and page, until stopped."""
     _speak(verbose, quiet)
     settings = _loaded(_named(configs), need_key=True)
@@ -197,7 +185,9 @@ def watch(configs: Configs = None, verbose: Verbose = False, quiet: Quiet = Fals
 
 
 @command()
-def serve(configs: Configs = None, verbose: Verbose = False, quiet: Quiet = False) -> None:
+def serve(
+    configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
+) -> None:
     """Webhooks and page without runs, until stopped."""
     _speak(verbose, quiet)
     settings = _loaded(_named(configs))
@@ -209,9 +199,9 @@ def serve(configs: Configs = None, verbose: Verbose = False, quiet: Quiet = Fals
 
 @command()
 def status(
-    configs: Configs = None,
-    row: RowWithHistory = "",
-    as_json: AsJson = False,
+    configs: flags.Configs = None,
+    row: flags.RowWithHistory = "",
+    as_json: flags.AsJson = False,
 ) -> None:
     """Show how each sheet stands. Ends with 1 while any row needs your attention."""
     from pipeline import standing
@@ -222,7 +212,7 @@ def status(
 
 @command()
 def retry(
-    words: ConfigAndRows = None,
+    words: flags.ConfigAndRows = None,
     unknown: Annotated[
         bool, typer.Option("--unknown", help="Include rows that may have been paid already.")
     ] = False,
@@ -242,27 +232,27 @@ def retry(
 
 
 @command()
-def pause(configs: Configs = None) -> None:
+def pause(configs: flags.Configs = None) -> None:
     """Stop sending. Results still arrive and are written."""
     _set_paused(configs, paused=True)
 
 
 @command()
-def resume(configs: Configs = None) -> None:
+def resume(configs: flags.Configs = None) -> None:
     """Send again after a pause."""
     _set_paused(configs, paused=False)
 
 
 @command()
 def doctor(
-    config: Config = None,
+    config: flags.Config = None,
     repair: Annotated[
         bool, typer.Option("--repair", help="Repair what can be repaired without paying.")
     ] = False,
     adopt: Annotated[
         bool, typer.Option("--adopt", help="Make this store the owner of the sheet. Pays nothing.")
     ] = False,
-    verbose: Verbose = False,
+    verbose: flags.Verbose = False,
 ) -> None:
     """Compare sheet, store and API. Never pays."""
     _speak(verbose)
@@ -274,7 +264,7 @@ def doctor(
 
 @command()
 def gallery(
-    config: Config = None,
+    config: flags.Config = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -294,50 +284,18 @@ def gallery(
 
 @command()
 def init(
-    sheet: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="SHEET",
-            help="A CSV or Excel file, new or yours: prompts.csv.",
-            show_default=False,
-        ),
-    ] = None,
-    google: Annotated[
-        str, typer.Option(metavar="URL", help="The address of a Google Sheet.", show_default=False)
-    ] = "",
-    tab: Annotated[
-        str, typer.Option(help="Its tab, if not the one of the address.", show_default=False)
-    ] = "",
-    credentials: Annotated[
-        str,
-        typer.Option(
-            help="Where the key of its account is: file:PATH or env:NAME.", show_default=False
-        ),
-    ] = "",
-    base_url: Annotated[
-        str, typer.Option(help="Something that stands in for Google.", show_default=False)
-    ] = "",
-    config: Annotated[
-        Path | None, typer.Option(help="Where to write the configuration.", show_default=False)
-    ] = None,
-    aspect_ratio: Annotated[
-        str | None, typer.Option(help="For rows that have none, such as 16:9.", show_default=False)
-    ] = None,
-    per_day: Annotated[
-        int | None, typer.Option(min=0, help="Credits a day, at most.", show_default=False)
-    ] = None,
-    approval: Annotated[
-        bool, typer.Option("--approval", help="Send only rows that somebody approved.")
-    ] = False,
-    no_save: Annotated[
-        bool, typer.Option("--no-save", help="Do not save the pictures in media/.")
-    ] = False,
-    sandbox: Annotated[
-        bool, typer.Option("--sandbox", help="Use a stand-in for the API, which costs nothing.")
-    ] = False,
-    adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
-    ] = False,
+    sheet: flags.Sheet = None,
+    google: flags.GoogleUrl = "",
+    tab: flags.Tab = "",
+    credentials: flags.Credentials = "",
+    base_url: flags.BaseUrl = "",
+    config: flags.NewConfig = None,
+    aspect_ratio: flags.AspectRatio = None,
+    per_day: flags.PerDay = None,
+    approval: flags.Approval = False,
+    no_save: flags.NoSave = False,
+    sandbox: flags.UseSandbox = False,
+    adopt: flags.AdoptColumns = False,
 ) -> None:
     """Make a configuration, and a sheet if there is none."""
     from pipeline import starting
@@ -356,12 +314,12 @@ def init(
 
 @command()
 def demo(
-    folder: Annotated[Path, typer.Option(help="Where to put it.")] = Path("demo"),
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where to put it.")] = Path("demo"),
     serve: Annotated[
-        bool, typer.Option("--serve", help="With the page in a browser, until it is stopped.")
+        bool, typer.Option("--serve", help="Show it on a page in the browser, until stopped.")
     ] = False,
 ) -> None:
-    """A sample sheet, filled before your eyes: no key, no cost."""
+    """Make a sample sheet and fill it. Needs no key and costs nothing."""
     if serve:
         _needs_serve()
     from pipeline.demo import demo as show_demo
@@ -398,12 +356,12 @@ def _named(configs: Path | Sequence[Path] | None) -> list[Path]:
         return [configs]
     if configs:
         return [*configs]
-    if not USUAL.exists():
+    if not flags.USUAL.exists():
         raise ConfigError(
-            f"There is no {USUAL} in this folder. Name a configuration file, or make one with "
-            "promptsheet init."
+            f"There is no {flags.USUAL} in this folder. Name a configuration file, or make one "
+            "with promptsheet init."
         )
-    return [USUAL]
+    return [flags.USUAL]
 
 
 def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> list[Settings]:
@@ -426,13 +384,11 @@ def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] |
 
 
 def _needs_serve() -> None:
-    """Say what to install if a part of it is missing, before anything has begun."""
+    """Raises MissingExtra, before anything has begun, if the libraries of `serve` are missing."""
     from importlib.util import find_spec
 
     if not all(map(find_spec, ("cronsim", "itsdangerous", "prometheus_client"))):
-        raise ConfigError(
-            'This needs more than is installed. Run pip install "promptsheet[serve]".'
-        )
+        raise MissingExtra("This", "serve")
 
 
 def _set_paused(configs: list[Path] | None, *, paused: bool) -> None:
@@ -441,18 +397,6 @@ def _set_paused(configs: list[Path] | None, *, paused: bool) -> None:
     raise typer.Exit(
         _worst(_named(configs), lambda one: standing.set_paused(one, _console(), paused))
     )
-
-
-def _show_plan(settings: Settings, as_json: bool, strict: bool, row: str, limit: int | None) -> int:
-    from pipeline import reporting, show, wiring
-    from pipeline.running import narrowed
-
-    with wiring.previewing(settings) as book:
-        book.plan = narrowed(book.plan, row, limit)
-        tell = show.plan_as_json if as_json else show.show_plan
-        tell(_console(), book)
-        needed = strict and bool(reporting.needing(book))
-        return max(needed, book.hold.exit_code if book.hold else 0)
 
 
 def _worst(configs: list[Path], do: Callable[[Settings], int]) -> int:

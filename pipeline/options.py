@@ -55,7 +55,7 @@ Plan = Annotated[
     bool, typer.Option("--plan", help="Only show what would be sent and what it would cost.")
 ]
 Limit = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Send at most N rows in this run.")
+    int | None, typer.Option(min=0, metavar="N", help="Send at most N rows of each sheet.")
 ]
 Row = Annotated[
     str, typer.Option(metavar="R", help="Send only this row: row_id, name or row number.")
@@ -69,4 +69,47 @@ Strict = Annotated[
 
 RowWithHistory = Annotated[
     str, typer.Option(metavar="R", help="One row and its history: row_id, name or row number.")
+]
+
+Sheet = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="SHEET",
+        help="A CSV or Excel file; it is made if it does not exist. Usually prompts.csv.",
+        show_default=False,
+    ),
+]
+GoogleUrl = Annotated[
+    str, typer.Option("--google", metavar="URL", help="The address of a Google Sheet.")
+]
+Tab = Annotated[
+    str, typer.Option(metavar="TAB", help="Its tab, if it is not the one in the address.")
+]
+Credentials = Annotated[
+    str,
+    typer.Option(
+        metavar="REF", help="Where the key of the service account is: file:PATH or env:NAME."
+    ),
+]
+BaseUrl = Annotated[str, typer.Option(metavar="URL", help="A stand-in for Google, for tests.")]
+NewConfig = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="Where to write the configuration."),
+]
+AspectRatio = Annotated[
+    str | None,
+    typer.Option(metavar="R", help="For rows that name no aspect ratio, such as 16:9."),
+]
+PerDay = Annotated[
+    int | None, typer.Option(min=0, metavar="N", help="The most credits to spend in a day.")
+]
+Approval = Annotated[bool, typer.Option("--approval", help="Send only rows that are approved.")]
+NoSave = Annotated[
+    bool, typer.Option("--no-save", help="Do not save the pictures in the folder media.")
+]
+UseSandbox = Annotated[
+    bool, typer.Option("--sandbox", help="Use a stand-in for the API, which costs nothing.")
+]
+AdoptColumns = Annotated[
+    bool, typer.Option("--adopt", help="Take over columns that another tool filled.")
 ]

@@ -11,7 +11,7 @@ from itertools import count
 
 from rich.console import Console
 
-from pipeline import loop, output, show, wiring
+from pipeline import loop, output, reporting, show, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError
 from pipeline.core.plan import Line, Plan
@@ -197,6 +197,17 @@ def the_row(settings: list[Settings], row: str) -> list[Line]:
     if not found and not unread:
         raise ConfigError(no_row(row))
     return [line for lines in found.values() for line in lines]
+
+
+def show_plan(
+    settings: Settings, console: Console, as_json: bool, strict: bool, row: str, limit: int | None
+) -> int:
+    """Print what a run would do and cost, without doing it, and return the exit code."""
+    with wiring.previewing(settings) as book:
+        book.plan = narrowed(book.plan, row, limit)
+        (show.plan_as_json if as_json else show.show_plan)(console, book)
+        needed = strict and bool(reporting.needing(book))
+        return max(needed, book.hold.exit_code if book.hold else 0)
 
 
 def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:

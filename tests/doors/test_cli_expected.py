@@ -23,7 +23,7 @@ from tests.fakes.program import KEY as STUDIO_KEY
 from tests.fakes.program import Studio, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import free_port, service
-from tests.fakes.team import KEY, ROOT, Team
+from tests.fakes.team import KEY, KEY_NAME, ROOT, Team
 from tests.fakes.terminal import terminal
 
 COMMANDS = sorted(getattr(typer.main.get_command(app), "commands", {}))
@@ -287,6 +287,51 @@ def test_a_row_is_picked_in_one_of_several_sheets(team: Team, api: Sandbox) -> N
     assert "1 to send row 2: a fox" in unread.said
     assert ran.code == 0
     assert api.state()["tasks"] == {"an owl": 1}
+
+
+@pytest.mark.parametrize(
+    ("library", "extra", "words"),
+    [
+        ("gspread", "google", ["run", "google.toml"]),
+        ("gspread", "google", ["status", "google.toml"]),
+        ("openpyxl", "excel", ["run", "excel.toml", "--plan"]),
+        ("openpyxl", "excel", ["init", "new.xlsx", "--config", "new.toml"]),
+        ("cronsim", "serve", ["watch"]),
+        ("itsdangerous", "serve", ["serve"]),
+        ("prometheus_client", "serve", ["demo", "--serve"]),
+    ],
+)
+def test_a_library_that_is_not_installed_is_named_and_ends_with_two(
+    team: Team, library: str, extra: str, words: list[str]
+) -> None:
+    team.write("prompt", "a fox")
+    team.configure(name="excel", sheet="sheet.xlsx")
+    (team.folder / "sheet.xlsx").write_bytes(b"")
+    google = team.configure(name="google", sheet="https://docs.google.com/spreadsheets/d/abc/edit")
+    google.write_text(
+        google.read_text().replace("[provider]", 'credentials = "file:k"\n[provider]')
+    )
+    (team.folder / "k").write_text('{"type": "service_account"}')
+    (team.folder / "k").chmod(0o600)
+    without = (
+        f"import sys; sys.modules[{library!r}] = None; sys.argv = ['promptsheet', *{words!r}]; "
+        "from pipeline.cli import main; main()"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", without],
+        cwd=team.folder,
+        env={**os.environ, KEY_NAME: KEY, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert ended.returncode == 2, ended
+    said = ended.stdout + ended.stderr
+    assert f'needs more than is installed. Run pip install "promptsheet[{extra}]".' in said
+    assert "Traceback" not in said
 
 
 def test_doctor_names_a_store_that_cannot_be_made(team: Team) -> None:
