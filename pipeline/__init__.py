@@ -29,6 +29,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
       filetypes     what kind a saved file is
       attention     which rows need a person
       endpoint      requests for an API, and what its answers mean
+      asking        when to ask about which tasks, learnt from earlier ones
       webhook       where an API calls back, and whether it really is the API
       notes         every sentence that people read in their sheet
       errors        what can go wrong, by whose turn it is

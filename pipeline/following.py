@@ -12,6 +12,7 @@ from statistics import median_low
 
 from pipeline.book import Book
 from pipeline.clerk import Clerk
+from pipeline.core.asking import PER_ROW, Durations, is_due, worthwhile
 from pipeline.core.endpoint import Answers, poll_answer, polls
 from pipeline.core.errors import WireError
 from pipeline.core.model import Attempt, JobKey, Request, State
@@ -32,6 +33,10 @@ SILENT_TRIES = 8
 SELDOM, LONGER = 12, 1.5
 #: How many tasks that ended tell what is usual.
 LATELY = 100
+#: The interval for tasks with a webhook where the configuration sets none: polls are a safety net.
+INTERVAL = timedelta(seconds=5)
+#: The wait after an answer that said nothing about a task.
+NOTHING_SAID = timedelta(seconds=2)
 
 
 @dataclass(slots=True)
@@ -45,6 +50,12 @@ class Open:
     news_at: datetime
     #: This pass must not end before the API has been asked about it.
     owed: bool = False
+    #: Its age in seconds when an answer last said that it was at work; 0 before that.
+    asked: float = 0.0
+
+    def age(self, now: datetime) -> float:
+        """Seconds since its submission."""
+        return (now - self.attempt.sent_at).total_seconds()
 
 
 class Usual:
@@ -103,6 +114,13 @@ class Poller:
         self._silent = 0
         self._stopped = False
         self._usual = Usual()
+        #: How long the tasks of each endpoint take, and whether that is news for the store.
+        self.durations: dict[str, Durations] = {}
+        self.has_learnt = False
+        #: Endpoint of which nothing is known -> the greatest age found at work in this pass.
+        self._in_vain: dict[str, float] = defaultdict(float)
+        self._began = now()
+        self._followed = self._questions = 0
         self._heard: list[tuple[Open, Fact]] = []
         self._recording = asyncio.Lock()
 
@@ -119,15 +137,18 @@ class Poller:
             interval = self._interval(attempt, now)
             next_at = (attempt.asked_at or now - interval) + interval
         else:
-            next_at = now if soon else self._next_at(attempt, now)
+            is_fixed = self._pace.poll_every or attempt.hook
+            next_at = self._next_at(attempt, now) if is_fixed and not soon else now
         news_at = now + self._pace.write_every
+        self._followed += 1
         self._open[attempt.task_id] = Open(key, attempt, next_at, news_at, soon and next_at <= now)
 
     def ended(self, attempt: Attempt) -> None:
         """Others were told how it ended: it need not be asked after any more."""
         self._open.pop(attempt.task_id, None)
         if attempt.state is State.SUCCEEDED and attempt.ended_at:
-            self._learn(attempt.endpoint, attempt.ended_at - attempt.sent_at)
+            took = attempt.ended_at - attempt.sent_at
+            self._learn(attempt.endpoint, took, took)
 
     def expecting(self) -> int:
         """How many open tasks are not overdue: those that are worth waiting for."""
@@ -143,23 +164,57 @@ class Poller:
             return False
         return self._stopped or not any(one.owed for one in self._open.values())
 
-    async def round(self) -> None:
-        """Ask once after every task whose time has come, as far as the pace allows.
+    async def round(self) -> bool:
+        """Ask once about every task whose time has come, as far as the pace allows.
 
-        Rounds may go on beside each other: none asks after what another one has asked after.
+        Returns whether anything was due. Rounds may run at the same time: none asks about a task
+        that another one is asking about.
         """
-        now = self._now()
-        due = [
-            task
-            for task, one in self._open.items()
-            if one.next_at <= now and task not in self._asking
-        ]
-        if due and not self._stopped:
+        due = [] if self._stopped else self._due(self._now())
+        if due:
             heard = await self._ask_after(due)
             self._silent = 0 if any(heard) or not heard else self._silent + 1
             self._stopped |= self._silent >= SILENT_TRIES
             if any(heard):
                 self.trouble = ""
+        return bool(due)
+
+    def _due(self, now: datetime) -> list[str]:
+        """The tasks to ask about now: those with a fixed time, then those that likely ended."""
+        fixed, likely, unknown = [], [], []
+        guided = 0
+        for task, one in self._open.items():
+            if not (self._patient or one.owed):
+                continue  # the next run asks: this one ends as soon as it can
+            is_guided = self._is_guided(one, now)
+            guided += is_guided
+            if one.next_at > now or task in self._asking:
+                continue
+            if not is_guided:
+                fixed.append(task)
+            elif known := self.durations.get(one.attempt.endpoint):
+                likely.append((known.chance(one.age(now), one.asked), task))
+            elif is_due(one.age(now), max(one.asked, self._found_in_vain(one))):
+                unknown.append(task)
+        poll = self._book.rules.provider.poll
+        most = poll.most if poll.many else 1
+        unknown = sorted(unknown, key=lambda task: self._open[task].attempt.sent_at)[:most]
+        for one in map(self._open.__getitem__, unknown):
+            if one.attempt.sent_at >= self._began:
+                endpoint = one.attempt.endpoint
+                self._in_vain[endpoint] = max(self._in_vain[endpoint], one.age(now))
+        spare = PER_ROW * self._followed - self._questions
+        return fixed + unknown + worthwhile(likely, guided, most, spare)
+
+    def _is_guided(self, one: Open, now: datetime) -> bool:
+        """Whether what was learnt says when to ask, and not a fixed interval."""
+        return not (
+            self._pace.poll_every or one.owed or one.attempt.hook or self._is_late(one.attempt, now)
+        )
+
+    def _found_in_vain(self, one: Open) -> float:
+        """Tasks of one pass are alike; one of an earlier pass says nothing about them."""
+        return self._in_vain[one.attempt.endpoint] if one.attempt.sent_at >= self._began else 0.0
 
     async def _ask_after(self, tasks: list[str]) -> list[bool]:
         self._asking.update(tasks)
@@ -169,6 +224,7 @@ class Poller:
             left = await self._clerk.do(
                 self._book.store.permits, limits.api_key, len(questions), limits.per_minute
             )
+            self._questions += min(left, len(questions))
             if left < len(questions) and not self._patient:
                 await self._leave_to_the_next_run()
             return await asyncio.gather(*(self._ask(*one) for one in questions[:left]))
@@ -229,8 +285,15 @@ class Poller:
         for task, one in asked.items():
             event = answers.events.get(task)
             if isinstance(event, Succeeded):
-                self._learn(one.attempt.endpoint, asked_at - one.attempt.sent_at)
-            one.next_at = max(self._next_at(one.attempt, asked_at), now + wait)
+                took, at_work = asked_at - one.attempt.sent_at, timedelta(seconds=one.asked)
+                # At a first look the age says only how long ago the last pass was.
+                self._learn(one.attempt.endpoint, took, None if one.owed else at_work)
+            elif event:
+                one.asked = max(one.asked, one.age(asked_at))
+            if self._is_guided(one, now):
+                one.next_at = now + (wait or (timedelta(0) if event else NOTHING_SAID))
+            else:
+                one.next_at = max(self._next_at(one.attempt, asked_at), now + wait)
             if one.owed and task in alone:
                 one.next_at = now  # at once, in a question of its own
             # Others may have been told how it ended while this answer was on its way.
@@ -256,11 +319,17 @@ class Poller:
                     )
                 self._on_event(fact.key, fact.number, fact.event)
 
-    def _learn(self, endpoint: str, took: timedelta) -> None:
+    def _learn(self, endpoint: str, took: timedelta, at_work: timedelta | None) -> None:
+        """A task was found done at the age `took`; `at_work` is the age of the answer before."""
+        if at_work is not None:
+            known = self.durations.get(endpoint, Durations())
+            spans = at_work.total_seconds(), max(took.total_seconds(), 0.01)
+            self.durations[endpoint] = known.with_one(*spans)
+            self.has_learnt = True
         if self._usual.learn(endpoint, took):
             now = self._now()
             for one in self._open.values():
-                if one.attempt.endpoint == endpoint:
+                if one.attempt.endpoint == endpoint and not self._is_guided(one, now):
                     one.next_at = min(one.next_at, self._next_at(one.attempt, now))
 
     def _is_news(self, one: Open, event: Event) -> bool:
@@ -298,5 +367,5 @@ class Poller:
         """The wait between two questions: an overdue task is asked after ever less often."""
         late = now - attempt.sent_at - self._pace.give_up_after
         if late <= timedelta(0):
-            return self._pace.poll_every
+            return self._pace.poll_every or INTERVAL
         return timedelta(hours=1) if late < timedelta(days=1) else timedelta(days=1)

@@ -19,6 +19,7 @@ from datetime import datetime
 from pipeline import reporting
 from pipeline.book import Book, Sending
 from pipeline.clerk import Clerk
+from pipeline.core.asking import Durations
 from pipeline.core.endpoint import Verdict
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
 from pipeline.core.model import Attempt, JobKey, State
@@ -37,6 +38,12 @@ SHARE = 3
 READ_EVERY = 40.0
 #: So many rounds of questions at once: what becomes due waits for nobody else's answer.
 ROUNDS = 2
+#: Seconds between two rounds where what was learnt says when to ask.
+TICK = 0.05
+#: A round rests for so many times as long as it took to find out what is due.
+REST = 10
+#: Seconds, at least, between two questions to the store whether the API has called.
+LISTEN_EVERY = 0.25
 #: The lease on a sheet is renewed so often.
 LEASE_EVERY = 10.0
 #: How often a bar is moved: counting what is open for it costs as much as a request.
@@ -159,7 +166,7 @@ class Runner:
             Keeper(book, self._clerk, media, now, self._saved, self.look_again) if media else None
         )
         #: Seconds between two rounds.
-        self._every = min(pace.poll_every.total_seconds() / 20, 0.5)
+        self._every = min(pace.poll_every.total_seconds() / 20, 0.5) if pace.poll_every else TICK
         self._interrupted = False
         self._news = asyncio.Event()
         self._changed = False
@@ -195,6 +202,7 @@ class Runner:
         background: list[asyncio.Task[None]] = []
         try:
             await self._look(first=True)
+            await self._recall()
             background = [
                 asyncio.create_task(self._sender.run()),
                 *(asyncio.create_task(self._ask()) for _ in range(ROUNDS)),
@@ -224,6 +232,12 @@ class Runner:
         self._close()
         return self.outcome
 
+    async def _recall(self) -> None:
+        """Take over how long tasks took in earlier passes, if this one has any to ask about."""
+        if self._sender.waiting or self._poller.expecting():
+            kept = await self._clerk.do(self._book.store.durations, self._book.limits.api_key)
+            self._poller.durations = {name: Durations(seen) for name, seen in kept.items()}
+
     async def _finish(self) -> None:
         """Save the pictures that have come, and write all that the sheet does not say yet.
 
@@ -236,7 +250,11 @@ class Runner:
                 await self._look()
             pending = self._keeper.pending if self._keeper else 0
             if self._interrupted or self._sheet_trouble or not pending:
-                return
+                break
+        if self._poller.has_learnt:
+            learnt = {name: one.seen for name, one in self._poller.durations.items()}
+            key = self._book.limits.api_key
+            await self._clerk.do(self._book.store.keep_durations, key, learnt)
 
     async def _stay(self, background: list[asyncio.Task[None]]) -> None:
         """Until nothing is left to do now, looking again whenever it is time."""
@@ -322,19 +340,20 @@ class Runner:
                 self._keeper.keep(key)
 
     async def _ask(self) -> None:
-        """Ask after tasks, round by round."""
+        """Ask about tasks, round by round."""
         while True:
             began = time.monotonic()
-            await self._poller.round()
-            self._news.set()
-            await asyncio.sleep(max(self._every - (time.monotonic() - began), 0.01))
+            if await self._poller.round():
+                self._news.set()
+            spent = time.monotonic() - began
+            await asyncio.sleep(max(self._every - spent, min(REST * spent, self._every), 0.01))
 
     async def _listen(self) -> None:
         """Take over what the API called about, if it does."""
         while self._book.known.is_called:
             self._overhear(await self._clerk.do(self._book.known.overheard))
             self._news.set()
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(max(self._every, LISTEN_EVERY))
 
     async def _renew(self) -> None:
         while True:

@@ -60,7 +60,8 @@ class Pace:
     concurrency: int = 20
     in_flight: int = 50
     per_minute: int | None = 300
-    poll_every: timedelta = timedelta(seconds=5)
+    #: None: as what was learnt about the tasks says.
+    poll_every: timedelta | None = None
     write_every: timedelta = timedelta(seconds=5)
     give_up_after: timedelta = timedelta(minutes=60)
     stop_after: int = 5

@@ -70,8 +70,17 @@ def _proxy(value: str) -> str:
         ) from None
 
 
+def _wait(value: object) -> timedelta:
+    span = _span(value)
+    return _positive(span if isinstance(span, timedelta) else timedelta(0))
+
+
 Span = Annotated[timedelta, BeforeValidator(_span)]
 Wait = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_positive)]
+#: A wait, or nothing: an empty text.
+OptionalWait = Annotated[
+    timedelta | None, BeforeValidator(lambda value: None if value == "" else _wait(value))
+]
 Reference = Annotated[str, AfterValidator(_reference)]
 OptionalReference = Annotated[str, AfterValidator(lambda value: value and _reference(value))]
 Credits = Annotated[int, Field(ge=0)]
@@ -107,7 +116,7 @@ class PaceTable(_Table):
     concurrency: Annotated[int, Field(ge=1, le=1000)] = 20
     in_flight: Annotated[int, Field(ge=1)] = 50
     per_minute: Annotated[int, Field(ge=0)] = 300
-    poll_every: Wait = timedelta(seconds=5)
+    poll_every: OptionalWait = None
     write_every: Wait = timedelta(seconds=5)
     give_up_after: Wait = timedelta(minutes=60)
 

@@ -31,6 +31,7 @@ from typing import Self
 from pipeline.store.budget import Budget, Spent
 from pipeline.store.calling import Calling, Hooked
 from pipeline.store.counting import Counting
+from pipeline.store.durations import KeptDurations
 from pipeline.store.facts import Fact
 from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
@@ -69,7 +70,9 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(Sheets, Rows, Rests, Jobs, Paces, Budget, Calling, Recording, Counting, Sessions):
+class Store(
+    Sheets, Rows, Rests, Jobs, Paces, Budget, Calling, Recording, Counting, Sessions, KeptDurations
+):
     """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
 
     `patience` is how many seconds it waits for other processes before it gives up. `now` must

@@ -219,3 +219,43 @@ def _clock(sandbox: Sandbox) -> float:
         connection.getresponse().read()
     noted: list[float] = sandbox.state(times=True)["times"]["requests"]
     return noted[-1]
+
+
+def test_the_default_pace_finds_what_has_ended_sooner_than_a_fixed_one_and_asks_little(
+    tmp_path: Path,
+) -> None:
+    switches = {"task_seconds": 1.0, "max_seconds": 0.5}
+    with studio_of(tmp_path, [], **switches) as (sandbox, studio):
+        took = {}
+        for name, poll_every in (("learnt", ""), ("fixed", "3s")):
+            studio.write([f"{name} river, number {n}" for n in range(40)], f"{name}.csv")
+            sandbox.reset()
+            sandbox.set(**switches)
+            config = studio.config(name, f"{name}.csv", poll_every=poll_every, in_flight=20)
+            began = monotonic()
+            assert call("run", config, "--wait").code == 0
+            took[name] = monotonic() - began
+            requests = sum(sandbox.state()["requests"].values())
+            assert sandbox.state()["tasks_taken"] == 40
+            assert requests <= 1.2 * 40, name
+
+    # Two waves: the fixed pace waits 3 s for the first one alone.
+    assert took["learnt"] < took["fixed"]
+
+
+def test_a_later_run_knows_how_long_tasks_take(tmp_path: Path) -> None:
+    switches = {"task_seconds": 10.0, "max_seconds": 2.0}
+    with studio_of(tmp_path, [], **switches) as (sandbox, studio):
+        asked = []
+        for name in ("first", "later"):
+            studio.write([f"{name} river, number {n}" for n in range(8)], f"{name}.csv")
+            sandbox.reset()
+            sandbox.set(**switches)
+            config = studio.config(name, f"{name}.csv", poll_every="")
+            assert call("run", config, "--wait").code == 0
+            requests = sandbox.state()["requests"]
+            asked.append(requests["/fetch-many"] + requests.get("/fetch", 0))
+
+    # The first asks at ages that grow until it finds them; the later one when they have ended.
+    assert asked[0] >= 3
+    assert asked[1] < asked[0]

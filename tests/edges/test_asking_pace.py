@@ -1,0 +1,169 @@
+"""When to ask: what the default pace of asking costs in requests and in time, by a simulated clock.
+
+The poller is the real one; the API, the store's pace and the clock are simulated. Beside each time
+stands the least possible: what it takes if each place is taken again the moment a task ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from heapq import heappop, heappush
+from random import Random
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline import loop
+from pipeline.config import load
+from pipeline.core.asking import Durations
+from pipeline.core.model import JobKey, Request, Response, State
+from pipeline.core.states import Event, Succeeded
+from pipeline.following import Poller
+from pipeline.sending import Pace
+from tests.core.build import NOW, attempt
+
+IN_FLIGHT = 50
+Lasts = Callable[[Random], float]
+
+#: How long tasks take, in seconds.
+LASTING: dict[str, Lasts] = {
+    "2 s": lambda chance: 2.0,
+    "1 to 3 s": lambda chance: chance.uniform(1, 3),
+    "1 s or 5 s": lambda chance: chance.choice((1.0, 5.0)),
+    "images of 40 to 80 s": lambda chance: chance.uniform(40, 80),
+    "videos of 200 to 400 s": lambda chance: chance.uniform(200, 400),
+    "a few much longer": lambda chance: chance.lognormvariate(2, 0.5),
+}
+
+
+class Desk:
+    """A simulated pass: `rows` tasks, so many at once, and what the poller asks about them."""
+
+    def __init__(self, rows: int, lasts: Lasts, provider: Any, seed: int = 1) -> None:
+        chance = Random(seed)
+        self.lasting = [lasts(chance) for _ in range(rows)]
+        self.clock, self.questions, self.sent = 0.0, 0, 0
+        self.ends: dict[str, float] = {}
+        self.ages: list[float] = []
+        store = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
+        rules = SimpleNamespace(provider=provider, endpoint="imagine")
+        limits = SimpleNamespace(api_key="", per_minute=None)
+        book: Any = SimpleNamespace(rules=rules, limits=limits, store=store, record=len)
+        clerk: Any = SimpleNamespace(do=_at_once)
+        sender: Any = SimpleNamespace(ended=lambda key, number, succeeded: None)
+        wire: Any = SimpleNamespace(ask=self._answer)
+        self.poller = Poller(book, clerk, wire, sender, Pace(), self.now, self._heard)
+
+    def now(self) -> Any:
+        return NOW + timedelta(seconds=self.clock)
+
+    async def run(self, tick: float) -> None:
+        """Until all are found done."""
+        while self.sent < len(self.lasting) or self.ends:
+            while self.sent < len(self.lasting) and len(self.ends) < IN_FLIGHT:
+                task = f"task {self.sent}"
+                self.ends[task] = self.clock + self.lasting[self.sent]
+                sent = attempt(State.RUNNING, task_id=task, endpoint="imagine")
+                key = JobKey("sheet", task, 1)
+                self.poller.follow(key, replace(sent, sent_at=self.now()))
+                self.sent += 1
+            await self.poller.round()
+            self.clock += tick
+
+    async def _answer(self, request: Request, within: float) -> Response:
+        self.questions += 1
+        body = request.body or {}
+        asked = body.get("task_ids") or [body["task_id"]]
+        assert isinstance(asked, list)
+        return Response(
+            200, {}, json.dumps({"tasks": [self._told(task) for task in asked]}).encode()
+        )
+
+    def _told(self, task: str) -> dict[str, object]:
+        if self.ends[task] > self.clock:
+            return {"task_id": task, "status": "processing"}
+        return {"task_id": task, "image_urls": ["http://127.0.0.1/1.png"]}
+
+    def _heard(self, key: JobKey, number: int, event: Event) -> None:
+        if isinstance(event, Succeeded):
+            del self.ends[key.row_id]
+
+    @property
+    def per_row(self) -> float:
+        """Requests for each row, its submission included."""
+        return 1 + self.questions / len(self.lasting)
+
+    @property
+    def least(self) -> float:
+        """Seconds that the same tasks take if each end is known at once."""
+        ends: list[float] = []
+        for lasting in self.lasting:
+            heappush(ends, lasting + (heappop(ends) if len(ends) == IN_FLIGHT else 0.0))
+        return max(ends)
+
+
+async def _at_once(work: Callable[..., Any], *words: Any) -> Any:
+    return work(*words)
+
+
+@pytest.fixture(scope="module")
+def provider(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("asking")
+    config = folder / "promptsheet.toml"
+    config.write_text('[sheet]\nsource = "prompts.csv"\n')
+    return load(config).provider
+
+
+def passed(rows: int, lasts: Lasts, provider: Any, known: Durations | None = None) -> Desk:
+    """A pass to its end, which may know the durations of an earlier one."""
+    desk = Desk(rows, lasts, provider)
+    if known:
+        desk.poller.durations = {"imagine": known}
+    loop.run(desk.run(tick=sum(desk.lasting) / rows / 40))
+    return desk
+
+
+@pytest.mark.parametrize("lasting", LASTING)
+def test_few_requests_are_needed_and_little_time_is_lost(lasting: str, provider: Any) -> None:
+    first = passed(300, LASTING[lasting], provider)
+    later = passed(100, LASTING[lasting], provider, first.poller.durations["imagine"])
+
+    for desk in (first, later):
+        found = f"{desk.per_row:.3f} a row, {desk.clock / desk.least:.2f} times the least time"
+        print(f"{lasting}: {found}")
+        assert desk.per_row <= 1.2, found
+        assert desk.clock <= 1.3 * desk.least, found
+
+
+def test_a_single_long_video_is_asked_about_ever_less_often(provider: Any) -> None:
+    desk = passed(1, lambda chance: 600.0, provider)
+
+    assert desk.questions < 16
+    assert desk.clock < 600 * 1.6
+
+
+def test_what_was_learnt_follows_an_api_that_becomes_much_quicker(provider: Any) -> None:
+    slow = passed(100, lambda chance: 60.0, provider).poller.durations["imagine"]
+
+    desk = passed(500, lambda chance: 3.0, provider, slow)
+
+    # One wave is found late; the next ones soon.
+    assert desk.clock < 60 + 2 * 3 + 1.6 * desk.least
+    assert desk.per_row <= 1.2
+
+
+@pytest.mark.parametrize("age", [0.0, 1.0, 2.0, 30.0])
+def test_a_chance_grows_with_age_and_is_a_probability(age: float) -> None:
+    known = Durations()
+    for span in ((1.0, 2.0), (0.0, 0.8), (2.0, 2.0), (5.0, 9.0)):
+        known = known.with_one(*span)
+    chances = [known.chance(age + more / 10, age) for more in range(400)]
+
+    assert chances[0] == 0
+    assert all(0 <= one <= 1 for one in chances)
+    assert chances == sorted(chances)
+    assert chances[-1] > 0.5
