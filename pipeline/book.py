@@ -328,6 +328,7 @@ class Book:
     def _read(self, grid: Grid) -> Columns:
         """Work out where each row stands; nothing is written down."""
         columns = self._columns_of(grid)
+        self.rules = replace(self.rules, delimiter=self.sheet.delimiter)
         ours = self.known.record.ours or made_by_us(columns, grid)
         try:
             check_header(columns, grid, ours, self._header.fields)

@@ -217,6 +217,8 @@ def show_plan(console: Console, book: Book) -> None:
     console.print(
         title + Text(": what a run would do now. Nothing was changed.\n", style="not bold")
     )
+    if book.sheet.read_as:
+        console.print(Text(f"Read as {book.sheet.read_as}.\n", style="dim"))
     if book.hold:
         console.print(Text(plain(book.hold.sentence) + "\n", style="yellow"))
     for name, lines in _groups(book):
@@ -277,6 +279,7 @@ def plan_as_json(console: Console, book: Book) -> None:
         "credits_once_settled": _cost(book, later),
         "hold": book.hold.sentence if book.hold else "",
         "warnings": list(_plan_warnings(book)),
+        "read_as": book.sheet.read_as,
     }
     output.write_json(told)
 

@@ -114,7 +114,7 @@ def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
         from pipeline.sheets.excel import ExcelSheet
 
         return ExcelSheet(settings.file, tab=settings.tab, key=key)
-    return CsvSheet(settings.file, key=key)
+    return CsvSheet(settings.file, key=key, encoding=settings.encoding)
 
 
 def google_setup(source: GoogleSource) -> tuple[str, Setup]:

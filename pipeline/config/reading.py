@@ -93,6 +93,7 @@ def load(
         path=path.resolve(),
         source=source,
         tab=document.sheet.tab,
+        encoding=document.sheet.encoding,
         sheet_id=document.sheet.id,
         settle=settle,
         titles=titles,
@@ -144,6 +145,8 @@ def _source(
         )
     elif table.tab and kind in (".csv", ".tsv"):
         problems.append(f"sheet.tab: a {kind} file has no tabs. Remove it.")
+    if table.encoding and kind not in (".csv", ".tsv"):
+        problems.append("sheet.encoding: is only for a .csv or .tsv file. Remove it.")
     beside = [name for name in ("credentials", "base_url") if getattr(table, name)]
     problems += [f"sheet.{name}: is only for a Google Sheet. Remove it." for name in beside]
     return file
@@ -176,6 +179,8 @@ def _google(
     table: SheetTable, path: Path, environ: Mapping[str, str], problems: list[str]
 ) -> GoogleSource:
     found = _SPREADSHEET.search(table.source)
+    if table.encoding:
+        problems.append("sheet.encoding: is only for a .csv or .tsv file. Remove it.")
     if found is None:
         problems.append(
             f'sheet.source: "{table.source}" is not the address of a Google Sheet. Copy it from '

@@ -85,6 +85,8 @@ class Settings(BaseModel):
     source: Path | GoogleSource
     #: The tab of a workbook; empty: the first.
     tab: str
+    #: In which code page a CSV file is, where it is not Unicode; empty: Western, or it is asked.
+    encoding: str
     sheet_id: str
     settle: timedelta
     titles: dict[str, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from datetime import timedelta
 from ipaddress import ip_network
@@ -53,6 +54,24 @@ def _cron(value: str) -> str:
     return value.strip()
 
 
+def _code_page(value: str) -> str:
+    """An encoding in which the bytes of plain letters mean these and nothing else."""
+    plain = bytes(range(128))
+    try:
+        usable = not value or (
+            plain.decode(value) == plain.decode()
+            and plain.decode().encode(value) == plain
+            and not codecs.lookup(value).name.startswith(("iso2022", "hz", "raw", "utf-7"))
+        )
+    except (LookupError, ValueError, TypeError):
+        usable = False
+    if not usable:
+        raise ValueError(
+            'write the name of a code page, such as "cp1250"; leave it out for UTF-8 and UTF-16'
+        )
+    return value
+
+
 def _address(value: str) -> str:
     """An address to listen on, as it is given to `[webhook] listen`; empty for none."""
     found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:/\[\]]+)):(\d{1,5})", value.strip())
@@ -95,6 +114,7 @@ class SheetTable(_Table):
 
     source: str
     tab: str = ""
+    encoding: Annotated[str, AfterValidator(_code_page)] = ""
     id: str = ""
     settle: Span = timedelta(0)
     credentials: OptionalReference = ""

@@ -38,6 +38,8 @@ STATUSES = (
     *("invalid", "failed", "check needed", "over budget", "needs approval", "edited", "copy"),
     *("waiting", "skipped", "queued", "sending", "in progress", "done"),
 )
+#: The shape of an id of ours.
+ROW_ID = re.compile(r"r_[a-z0-9]{9}")
 #: The field whose values a spreadsheet takes for a time of day.
 RATIO = "aspect_ratio"
 #: Controls that are part of what the person wrote: another endpoint asks for another picture.
@@ -97,6 +99,23 @@ class Columns:
         at = self.index[name]
         return any(at < len(row) and not is_blank(row[at]) for row in grid[1:])
 
+    def surplus(self, row: Sequence[str]) -> bool:
+        """Whether a cell is filled right of the columns that people named, where nothing is ours.
+
+        A column without a name counts as one of the table if a named one of people's follows. A
+        row_id does not count: it moves one cell to the left when a person puts the marks.
+        """
+        ours = {at for name, at in self.index.items() if name in OURS}
+        named = [at for at, title in enumerate(self.header) if folded(title)]
+        for at, text in enumerate(row):
+            if not text.strip() or ROW_ID.fullmatch(text.strip()):
+                continue
+            if at >= len(self.header) or not folded(self.header[at]):
+                following = next((one for one in named if one > at), None)
+                if following is None or following in ours:
+                    return True
+        return False
+
     def is_row(self, row: Sequence[str]) -> bool:
         """Whether a line is a row of ours: the person filled at least one input cell."""
         asks = any(normalise(self.cell(row, n)) for n in self.inputs if n not in _NOT_ENOUGH)
@@ -131,7 +150,9 @@ class Columns:
                 inputs=canonical(wrote),
                 take=self.control(row, "take"),
                 others=_number_of([row[at] for at in others if at < wide]),
-                has_results=_holds_text([row[at] for at in results if at < wide]),
+                has_results=_holds_text(
+                    [row[at] for at in results if at < wide and not _is_note(row[at])]
+                ),
                 has_marks=_holds_text([row[at] for at in marks if at < wide]),
             )
 
@@ -380,6 +401,11 @@ def changed(was: str, now: str, among: Collection[str]) -> dict[str, str]:
     before, after = parsed(was), parsed(now)
     names = sorted(before.keys() | after.keys(), key=lambda name: (name != "prompt", name))
     return {name: before.get(name, "") for name in names if before.get(name) != after.get(name)}
+
+
+def _is_note(cell: str) -> bool:
+    """Whether it is a note of ours, which a repaired delimiter has moved to another column."""
+    return cell.startswith("Not sent: ")
 
 
 def _holds_text(cells: list[str]) -> bool:

@@ -4,7 +4,8 @@
     ├── ConfigError       the configuration or the command line: exit 2; all problems at once
     │   └── MissingExtra  libraries of an extra are not installed
     ├── SheetError        the sheet is out of reach or cannot be written: exit 3
-    │   └── ColumnsError  its header cannot be used as it is: exit 2
+    │   ├── ColumnsError  its header cannot be used as it is: exit 2
+    │   └── UnclearText   the configuration must say how to read its letters: exit 2
     ├── StoreError        the store is out of reach, full or newer than this program: exit 3
     │   └── StoreFull     no room: what was to be recorded goes to the rescue file
     ├── NotSaved          a picture was not saved, as the note of its row will say: exit 0
@@ -60,6 +61,12 @@ class SheetError(PromptsheetError):
 
 class ColumnsError(SheetError):
     """The header cannot be used as it is; nothing was written."""
+
+    exit_code = 2
+
+
+class UnclearText(SheetError):
+    """The file can be read in several ways, and the configuration must say which."""
 
     exit_code = 2
 

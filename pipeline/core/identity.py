@@ -22,7 +22,6 @@ wander: ids are copied along and sorted apart, words are typed twice. The rules,
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -30,11 +29,10 @@ from datetime import datetime
 from itertools import count
 from random import Random
 
-from pipeline.core.columns import OURS, STATUSES, Columns, Marked, over
+from pipeline.core.columns import OURS, ROW_ID, STATUSES, Columns, Marked, over
 from pipeline.core.model import Grid, Job, KnownRow, Standing
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-_SHAPE = re.compile(r"r_[a-z0-9]{9}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,7 @@ def new_id(chance: Random) -> str:
 
 def is_id(text: str) -> bool:
     """Whether the text has the shape of an id of ours."""
-    return _SHAPE.fullmatch(text) is not None
+    return ROW_ID.fullmatch(text) is not None
 
 
 def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:

@@ -142,6 +142,17 @@ def not_a_value(name: str, text: str) -> str:
     return broken_cell(name, text) if is_error(text) else ""
 
 
+def too_many_cells(delimiter: str) -> str:
+    """A row of a CSV file has more cells than the header has names."""
+    names = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
+    sign = names.get(delimiter, delimiter)
+    return (
+        f"Not sent: this row has more cells than the header has names. A {sign} inside a text must "
+        f'stand in quotation marks: "a fox{delimiter} in snow". If it is no such {sign}, give the '
+        "column a name."
+    )
+
+
 def copy(redo: str) -> str:
     """A row copied whole; `redo` says how to ask for the next take."""
     return (

@@ -47,6 +47,8 @@ class Rules:
     strict_prompts: bool = False
     give_up_after: timedelta = timedelta(minutes=60)
     saves_files: bool = False
+    #: What separates the cells of the sheet's file; empty where cells need no quoting.
+    delimiter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +262,8 @@ def _held_back(
         return "stranger", notes.stranger(how_to_ask(columns, memory.first_take - memory.again + 1))
     if line.seen.standing is Standing.COPY:
         return "copy", notes.copy(how_to_ask(columns, memory.first_take - memory.again + 1))
+    if rules.delimiter and columns.surplus(row):
+        return "invalid", notes.too_many_cells(rules.delimiter)
     wrote = parsed(memory.inputs)
     for name, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
         if trouble := notes.not_a_value(columns.title(name), text):

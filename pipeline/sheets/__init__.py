@@ -33,6 +33,14 @@ class Sheet(Protocol):
         """What the last write could not write, in a sentence; empty if all of it was written."""
 
     @property
+    def read_as(self) -> str:
+        """How the bytes were read, for people: encoding and delimiter; empty where that is one."""
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the cells of a file of text; empty for every other kind of sheet."""
+
+    @property
     def elsewhere(self) -> str:
         """Where else a header could be than where it was last looked for; empty if nowhere."""
 

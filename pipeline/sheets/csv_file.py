@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.core.errors import SheetError
+from pipeline.core.errors import SheetError, UnclearText
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.claim_file import read_claim, write_claim
 from pipeline.sheets.csv_text import CannotHold, CsvText, LeftOpen
-from pipeline.sheets.encodings import NotText
+from pipeline.sheets.delimiters import named
+from pipeline.sheets.encodings import NotText, Unclear
 from pipeline.sheets.exchange import Exchange, exchange
 from pipeline.sheets.left_overs import Pause
 from pipeline.sheets.replace import after_a_kill, read_file, rewrite
@@ -32,11 +33,13 @@ class CsvSheet:
         path: Path,
         *,
         key: str | None = None,
+        encoding: str = "",
         exchange: Exchange = exchange,
         pause: Pause = time.sleep,
     ) -> None:
         self._path = path.resolve()
         self._delimiter = "\t" if path.suffix.lower() == ".tsv" else None
+        self._encoding = encoding
         self._exchange = exchange
         self._pause = pause
         self.key = key or str(self._path)
@@ -49,6 +52,18 @@ class CsvSheet:
     def left_out(self) -> str:
         """A file is written whole, or not at all."""
         return ""
+
+    @property
+    def read_as(self) -> str:
+        """The encoding and what separates the cells, as they were last seen."""
+        if self._text is None:
+            return ""
+        return f"{self._text.encoding.title}, cells separated by {named(self._text.delimiter)}"
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the cells, as it was last seen."""
+        return self._text.delimiter if self._text else ","
 
     @property
     def elsewhere(self) -> str:
@@ -95,7 +110,9 @@ class CsvSheet:
         earlier = self._text.grid if self._text else ()
         self._text = None
         try:
-            text = CsvText.of(content, self._delimiter, earlier)
+            text = CsvText.of(content, self._delimiter, earlier, self._encoding)
+        except Unclear as unclear:
+            raise UnclearText(_choice(self._path, unclear)) from unclear
         except NotText as what:
             raise SheetError(f"{self._path} {what}. {_SAVE_AGAIN}") from what
         except LeftOpen as quote:
@@ -105,3 +122,23 @@ class CsvSheet:
             ) from quote
         self._text = replace(text, content=b"")  # a big file is in memory often enough
         return text
+
+
+def _choice(path: Path, unclear: Unclear) -> str:
+    """What to do about a file whose letters are not certain."""
+    names: dict[str, list[str]] = {}
+    for codec, text in unclear.readings.items():
+        names.setdefault(_shortened(text), []).append(f'"{codec}"')
+    shown = "; ".join(f"encoding = {' or '.join(some)}: {text}" for text, some in names.items())
+    return (
+        f"{path} is not UTF-8, and could be text of several code pages. Line {unclear.line} in "
+        f"each: {shown}. Set the right one in [sheet], or save the file again as UTF-8."
+    )
+
+
+def _shortened(text: str) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+_SHOWN = 60

@@ -59,27 +59,30 @@ class CsvText:
     grid: Grid
 
     @classmethod
-    def of(cls, content: bytes, delimiter: str | None = None, earlier: Grid = ()) -> CsvText:
+    def of(
+        cls, content: bytes, delimiter: str | None = None, earlier: Grid = (), encoding: str = ""
+    ) -> CsvText:
         """The text in `content`; it tells its delimiter itself where none is given.
 
+        `encoding` is the one that the configuration names, or empty.
         Rows that are as they were in the `earlier` grid are the very same: both take one's room.
-        Raises NotText, and LeftOpen for a file that ends within quotation marks: somebody forgot
-        one, or is saving the file at this moment.
+        Raises NotText, Unclear, and LeftOpen for a file that ends within quotation marks: one is
+        missing, or the file is being saved at this moment.
         """
-        encoding, text = decoded(content)
+        spelling, text = decoded(content, encoding)
         lead, told = said(text)
         text = text[len(lead) :]
         delimiter = told or delimiter or delimiter_of(text)
         ends_a_line = text.endswith(("\n", "\r"))
         del text  # with letters beyond the usual ones it is bigger than all the rest
-        lines = chain(_lines(content, encoding, lead), [_END + delimiter + _END])
+        lines = chain(_lines(content, spelling, lead), [_END + delimiter + _END])
         records = csv.reader(lines, delimiter=delimiter)
         beside = zip(map(tuple, records), chain(earlier, repeat(())), strict=False)
         *rows, last = (was if row == was else row for row, was in beside)
         if last != (_END, _END):
             after = len(_LINE_END.findall(last[-1])) + (not ends_a_line)
             raise LeftOpen(records.line_num - after + bool(lead))
-        return cls(content, encoding, lead, delimiter, tuple(rows))
+        return cls(content, spelling, lead, delimiter, tuple(rows))
 
     def patched(self, patch: Patch) -> bytes:
         """The file with those cells changed: the very same bytes where they already say so.

@@ -15,6 +15,11 @@ _LETTERS, _RECORDS = 100_000, 50
 _SAID = re.compile(r'"?sep="?([,;\t|])[",;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 
 
+def named(delimiter: str) -> str:
+    """What people call it, in the plural."""
+    return {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}[delimiter]
+
+
 def said(text: str) -> tuple[str, str]:
     """The line `sep=;` that Excel understands, with its end, and what it says; else nothing.
 

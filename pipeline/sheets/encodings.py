@@ -1,19 +1,33 @@
 """Bytes into letters and back: the one place that knows in which encodings people's files come.
 
-A byte order mark is believed. Without one it is UTF-8 if every byte says so; else Windows-1252, the
-habit of Western Excel, but only where the letters make sense as such: a prompt in the wrong letters
-would be sent, paid for and wrong, and saving the file again is cheap. Decoding is strict, so that
-what is not changed is written back as the very same bytes.
+A byte order mark is believed. Without one it is UTF-8 if every byte says so; else what the
+configuration says; else Windows-1252, which Western Excel writes, but only where no other code page
+is plausible (see `code_pages`): a prompt in the wrong letters would be sent, paid for and wrong.
+Decoding is strict, so that what is not changed is written back as the very same bytes.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+
+from pipeline.sheets.code_pages import is_surely_western, readings
 
 
 class NotText(ValueError):
     """These bytes are no text that we know; says in the middle of a sentence what they are."""
+
+
+class Unclear(ValueError):
+    """The bytes could be text in several code pages; `readings` are one line as each reads it."""
+
+    def __init__(self, line: int, readings: Mapping[str, str]) -> None:
+        self.line = line
+        self.readings = readings
+        super().__init__(f"line {line} reads differently in {', '.join(readings)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +64,12 @@ _NO_TEXT = {
 }
 
 
-def decoded(content: bytes) -> tuple[Encoding, str]:
-    """The text of a file, and how to write it back. Raises NotText."""
+def decoded(content: bytes, given: str = "") -> tuple[Encoding, str]:
+    """The text of a file, and how to write it back.
+
+    `given` is the encoding that the configuration names, for text that is not Unicode. Raises
+    NotText, and Unclear where none is given and several are plausible.
+    """
     for beginning, what in _NO_TEXT.items():
         if content.startswith(beginning):
             raise NotText(what)
@@ -61,10 +79,22 @@ def decoded(content: bytes) -> tuple[Encoding, str]:
     if codec := _unmarked_utf_16(content):
         encoding = Encoding(codec, b"", "UTF-16")
         return encoding, _strictly(content, encoding)
+    named = Encoding(given, b"", codecs.lookup(given).name) if given else None
+    if named and content.isascii():
+        return named, content.decode()
     try:
         return _UTF_8, content.decode()
     except UnicodeDecodeError as error:
+        if named:
+            return named, _as_given(content, named)
         return _WESTERN, _as_western(content, error)
+
+
+def _as_given(content: bytes, encoding: Encoding) -> str:
+    text = _strictly(content, encoding)
+    if text.encode(encoding.codec) != content:
+        raise NotText(f"cannot be written back as {encoding.title} byte for byte")
+    return text
 
 
 def _unmarked_utf_16(content: bytes) -> str:
@@ -94,13 +124,27 @@ def _as_western(content: bytes, error: UnicodeDecodeError) -> str:
     if _is_damaged_utf_8(content, error):
         raise _damaged(_UTF_8, byte, line)
     unknown = NotText(f"is not text that we know (byte 0x{byte:02X} in line {line})")
-    try:
-        text = content.decode(_WESTERN.codec)
-    except UnicodeDecodeError:
-        raise unknown from None
-    if _CONTROL.search(content) or _is_of_another_code_page(text):
+    if _CONTROL.search(content):
         raise unknown
-    return text
+    with suppress(UnicodeDecodeError):
+        text = content.decode(_WESTERN.codec)
+        if not _is_of_another_script(text) and is_surely_western(content):
+            return text
+    number, words = _telling_line(content)
+    shown = readings(content, words)
+    if not shown:
+        raise unknown
+    raise Unclear(number, shown)
+
+
+def _telling_line(content: bytes) -> tuple[int, bytes]:
+    """The number and the bytes of the first line with the most different accented letters."""
+    lines = _LINE_END.split(content)
+    number = max(range(len(lines)), key=lambda at: len({*lines[at]} & {*_HIGH}))
+    return number + 1, lines[number].strip()
+
+
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def _is_damaged_utf_8(content: bytes, error: UnicodeDecodeError) -> bool:
@@ -122,16 +166,20 @@ _UTF_8_LETTER = re.compile(
 _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 
 
-def _is_of_another_code_page(text: str) -> bool:
+def _is_of_another_script(text: str) -> bool:
     """Whether the accents stand where no Western word has any.
 
-    Cyrillic, Greek, Japanese come out as long runs of them; Polish and DOS text as signs within
-    words, text of an old Mac as capitals and daggers there. Czech or Turkish it cannot tell.
+    Cyrillic, Greek and Japanese come out as long runs of them, text of an old Mac or of DOS as
+    signs, capitals and daggers within words.
     """
     runs = sum(map(len, _RUN.findall(text)))
     return runs * 2 > len(_ACCENT.findall(text)) or _NO_WORD.search(text) is not None
 
 
 _ACCENT = re.compile(r"[^\0-\x7f]")
-_RUN = re.compile(r"[^\0-\x7f]{4,}")
-_NO_WORD = re.compile("[A-Za-z][£¥§ª¯³¹º¼¾¿‚„“”][a-z]|[A-Za-zà-ÿ][ŠŒŽŸ†‡ˆ‰](?![A-Z])")
+_RUN = re.compile(r"[^\0-\x7f]{4,}|(?<![A-Za-z\x80-\uffff])[À-ÿ]{3,}(?![A-Za-z\x80-\uffff])")
+_NO_WORD = re.compile(
+    "[A-Za-z][£¥§ª¯³¹º¼¾¿‚„“”¢¤¡][a-z]|[A-Za-zà-ÿ][ŠŒŽŸ†‡ˆ‰](?![A-Z])|[a-z][‚„†‡ˆ](?![a-z])"
+    # ñ and ó of an old Mac, which are dashes here.
+    "|[aeiou]–[aeiou]|[a-z]—[b-df-hj-np-tv-z](?![a-zà-ÿ])"
+)

@@ -53,6 +53,8 @@ class ExcelSheet:
         self.key = key or str(self._path)
         self.title = f"{path.name}, {tab}" if tab else path.name
         self._content = b""
+        #: A workbook says itself how it is to be read.
+        self.read_as = self.delimiter = ""
 
     @property
     def fingerprint(self) -> str:

@@ -55,7 +55,7 @@ class GoogleSheet:
         self._writing = Writing(spreadsheet, self._tab, columns_of, lambda: self.title)
         self._key = key
         self._now, self._pause = now, pause
-        self.left_out = self.elsewhere = ""
+        self.left_out = self.elsewhere = self.read_as = self.delimiter = ""
 
     @property
     def key(self) -> str:

@@ -265,6 +265,16 @@ class SheetEdge:
         return self._sheet.left_out
 
     @property
+    def read_as(self) -> str:
+        """As the sheet has it."""
+        return self._sheet.read_as
+
+    @property
+    def delimiter(self) -> str:
+        """As the sheet has it."""
+        return self._sheet.delimiter
+
+    @property
     def elsewhere(self) -> str:
         """As the sheet has it."""
         return self._sheet.elsewhere

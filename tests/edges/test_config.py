@@ -476,3 +476,19 @@ def test_a_schedule_that_cannot_be_kept_is_refused(
     (problem,) = problems(tmp_path, f'[sheet]\nsource = "rows.csv"\n[schedule]\n{schedule}\n')
 
     assert problem.startswith(f"mine.toml: {says}")
+
+
+@pytest.mark.parametrize("name", ["cp1250", "CP1250", "iso-8859-2", "mac_roman", "cp932", "utf-8"])
+def test_a_code_page_can_be_named(name: str, tmp_path: Path) -> None:
+    assert load(tmp_path, f'[sheet]\nsource = "a.csv"\nencoding = "{name}"').encoding == name
+
+
+@pytest.mark.parametrize("name", ["nope", "utf-16", "rot13", "iso2022_jp", "utf-7", "cp037"])
+def test_what_is_no_code_page_is_a_problem(name: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='write the name of a code page, such as "cp1250"'):
+        load(tmp_path, f'[sheet]\nsource = "a.csv"\nencoding = "{name}"')
+
+
+def test_an_encoding_is_only_for_csv(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"sheet.encoding: is only for a .csv or .tsv file"):
+        load(tmp_path, '[sheet]\nsource = "a.xlsx"\nencoding = "cp1250"')

@@ -315,12 +315,12 @@ def test_a_save_into_the_file_that_was_put_back_is_the_newest(path: Path, way: E
 
 
 def test_a_late_save_that_makes_no_sense_stays_the_file(path: Path, way: Exchange) -> None:
-    late = saving(way, lambda: path.write_bytes(b"caf\xc3,\x81\n"))
+    late = saving(way, lambda: path.write_bytes(b"caf\xc3,\x81\x01\n"))
 
     with pytest.raises(SheetError, match="is not text that we know"):
         sheet_of(path, late).write(done)
 
-    assert path.read_bytes() == b"caf\xc3,\x81\n"
+    assert path.read_bytes() == b"caf\xc3,\x81\x01\n"
 
 
 def test_a_save_is_not_lost_with_a_file_that_is_then_deleted(path: Path) -> None:
@@ -463,7 +463,7 @@ def test_a_pipe(path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"prompt\nun\x81\n", "is not text that we know (byte 0x81 in line 2)"),
+        (b"prompt\nun\x81\x01\n", "is not text that we know (byte 0x81 in line 2)"),
         (b"PK\x03\x04\x14", "is an Excel workbook, whatever its name says"),
     ],
 )

@@ -158,6 +158,16 @@ class _WatchedFile:
         return self._sheet.left_out
 
     @property
+    def read_as(self) -> str:
+        """As the file has it."""
+        return self._sheet.read_as
+
+    @property
+    def delimiter(self) -> str:
+        """As the file has it."""
+        return self._sheet.delimiter
+
+    @property
     def elsewhere(self) -> str:
         """As the file has it."""
         return self._sheet.elsewhere

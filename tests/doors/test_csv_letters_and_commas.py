@@ -1,0 +1,113 @@
+"""CSV files whose letters or commas are not certain: nothing is paid for a guess.
+
+Each file is run twice by the real program, as cron does; the API counts what was paid.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import Studio, call
+from tests.fakes.sandbox_process import sandbox_process
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def studio(tmp_path: Path, api: Sandbox) -> Studio:
+    api.reset()
+    return Studio(tmp_path, api.url)
+
+
+def rows_of(studio: Studio, delimiter: str = ",", codec: str = "utf-8") -> list[dict[str, str]]:
+    with studio.sheet.open(newline="", encoding=codec) as file:
+        return list(csv.DictReader(file, delimiter=delimiter))
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "name"),
+    [(",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "vertical bar")],
+)
+def test_a_row_with_an_unquoted_delimiter_is_invalid_and_the_others_are_done(
+    studio: Studio, api: Sandbox, delimiter: str, name: str
+) -> None:
+    lines = ("prompt,owner", "a wolf, in snow,Zoë", "an owl,Zoë,,,", '"a cat, asleep",Zoë')
+    text = "\n".join(lines).replace('"a cat, asleep"', f'"a cat{delimiter} asleep"')
+    studio.sheet.write_text(text.replace(",", delimiter) + "\n", encoding="utf-8")
+    config = studio.config()
+
+    codes = [call("run", config, "--wait").code for _ in range(2)]
+
+    assert codes == [1, 0], "the row needs a person, and is reported once"
+    assert api.state()["tasks"] == {"an owl": 1, f"a cat{delimiter} asleep": 1}
+    cut, *others = rows_of(studio, delimiter)
+    assert cut["status"] == "invalid"
+    assert f"A {name} inside a text must stand in quotation marks" in cut["note"]
+    assert [row["status"] for row in others] == ["done", "done"]
+
+    fixed = studio.sheet.read_text(encoding="utf-8").replace(
+        f"a wolf{delimiter} in snow", f'"a wolf{delimiter} in snow"'
+    )
+    studio.sheet.write_text(fixed, encoding="utf-8")
+
+    assert call("run", config, "--wait").code == 0
+    assert api.state()["tasks"][f"a wolf{delimiter} in snow"] == 1
+    assert [row["status"] for row in rows_of(studio, delimiter)] == ["done"] * 3
+
+
+def test_columns_without_a_name_inside_the_table_are_no_mistake(
+    studio: Studio, api: Sandbox
+) -> None:
+    studio.sheet.write_text(",prompt,,owner\n0,a fox,x,Zoë\n", encoding="utf-8")
+
+    assert call("run", studio.config(), "--wait").code == 0
+    assert api.state()["tasks"] == {"a fox": 1}
+
+
+WORDS = ("příběh o lišce", "žlutý dům", "kočka")
+
+
+def test_letters_of_an_unknown_code_page_stop_the_run_until_it_is_named(
+    studio: Studio, api: Sandbox
+) -> None:
+    content = "\r\n".join(("prompt;owner", *(f"{words};Zdeněk" for words in WORDS), ""))
+    studio.sheet.write_bytes(content.encode("cp1250"))
+    config = studio.config()
+
+    for command in (("run", "--wait"), ("run",), ("run", "--plan")):
+        stopped = call(command[0], config, *command[1:])
+
+        said = " ".join(stopped.said.split())
+        assert (stopped.code, stopped.is_plain) == (2, True), said
+        assert 'encoding = "cp1250": příběh o lišce;Zdeněk' in said
+        assert 'encoding = "cp1252": pøíbìh o lišce;Zdenìk' in said
+    assert studio.sheet.read_bytes() == content.encode("cp1250")
+    assert api.state()["tasks"] == {}
+
+    config = studio.config(tables={"sheet": {"encoding": "cp1250"}})
+    plan = call("run", config, "--plan")
+    first, again = call("run", config, "--wait"), call("run", config, "--wait")
+
+    assert "Read as cp1250, cells separated by semicolons." in " ".join(plan.said.split())
+    assert (first.code, again.code) == (0, 0), first.said + again.said
+    assert api.state()["tasks"] == dict.fromkeys(WORDS, 1)
+    rows = rows_of(studio, ";", "cp1250")
+    assert [(row["prompt"], row["status"]) for row in rows] == [(one, "done") for one in WORDS]
+
+
+def test_a_plan_says_how_a_western_file_was_read(studio: Studio) -> None:
+    studio.sheet.write_bytes("prompt,owner\nun café près de la forêt,Zoë\n".encode("cp1252"))
+
+    told = json.loads(call("run", studio.config(), "--plan", "--json").said)
+
+    assert told["read_as"] == "Windows-1252, cells separated by commas"
