@@ -394,7 +394,7 @@ def _sentences(error: ValidationError, document: type[Document] | None) -> Itera
             known = list(_keys(document, problem["loc"][:-1])) if document else []
             yield f"{place}: there is no such key{_nearest(str(problem['loc'][-1]), known)}"
         elif kind == "missing":
-            yield f"{place}: is missing. Add it."
+            yield f"{place}: is missing"
         else:
             yield f"{place}: {problem['msg'].removeprefix('Value error, ')}"
 

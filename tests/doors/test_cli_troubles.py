@@ -142,7 +142,9 @@ def test_a_key_that_is_missing_wrong_or_of_another_version_says_so(
         f"{start}This is a key for version 2 of Apiframe's API (afk_…); "
         "this provider file speaks version 1. Use a version 1 key."
     )
-    assert torn.said == (f"{start}the key holds a space or a sign that no key has. Copy it again.")
+    assert torn.said == (
+        f"{start}the key holds a space or another invalid character. Copy it again."
+    )
     assert before == "prompt\na fox\n"
     assert wrong.said == (
         "prompts.csv: Apiframe refused the API key (401). Check [provider] api_key. "
