@@ -13,6 +13,7 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from pipeline.sandbox import Sandbox
+from tests.fakes.program import until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
@@ -61,9 +62,13 @@ def run_as_cron_does(
                 ]
             return {row["name"]: row for row in found}
 
-        for words in ((), ("--wait",)):
-            ended = team.run(*words)
+        def is_over() -> bool:
+            ended = team.run()
             assert ended.code == 0, ended.said
+            said = [row["status"] for row in rows().values()]
+            return not any(word.startswith(("queued", "sending", "in progress")) for word in said)
+
+        until(is_over, "every row that was sent is done")
         before = path.read_bytes()
         assert team.run().code == 0
         assert path.read_bytes() == before, "a run with nothing new changes nothing"
@@ -193,3 +198,30 @@ def test_a_mistake_in_take_leaves_the_results_and_the_history_where_they_are(
         rows[0]["take"] = "2"
     assert team.finish().code == 0
     assert api.state()["tasks"] == {"a fox": 2, "an owl": 1}
+
+
+def test_a_done_row_whose_formula_breaks_waits_with_its_pictures_and_is_paid_once(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    team.write("prompt,aspect_ratio", "a fox,1:1", "an owl,16:9")
+    team.finish()
+    before = team.rows()
+
+    with team.editing() as rows:
+        rows[0]["prompt"], rows[1]["prompt"] = "#REF!", ""
+        rows[1]["aspect_ratio"] = "16:09:00.000000000"  # as polars saves it
+        rows.append({"prompt": "prompt", "aspect_ratio": "aspect_ratio"})
+    team.run()
+
+    fox, owl, header = team.rows()
+    for now, was in ((fox, before[0]), (owl, before[1])):
+        assert now["status"] == "waiting"
+        assert f'prompt was "{was["prompt"]}" when these pictures were made.' in now["note"]
+        assert [now["task_id"], now["image_urls"]] == [was["task_id"], was["image_urls"]]
+    assert header["status"] == ""
+    with team.editing() as rows:
+        rows[0]["prompt"], rows[1]["prompt"] = "a fox", "an owl"
+    assert team.run().code == 0
+    assert [row["status"] for row in team.rows()] == ["done", "done", ""]
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
