@@ -35,7 +35,9 @@ def demo(console: Console, folder: Path, program: str, serve: bool = False) -> i
         "Apiframe draws the pictures.\n"
     )
     console.print(Text(words, style="dim"))
-    with sandbox_running("demo", task_seconds=4, max_seconds=8) as sandbox:
+    with sandbox_running(
+        "demo", remember=folder / ".stand-in.json", task_seconds=4, max_seconds=8
+    ) as sandbox:
         settings = wiring.load(config).model_copy(
             update={"base_url": sandbox.url, "api_key": Secret("demo")}
         )

@@ -51,7 +51,7 @@ def create_app(
             Route("/_sandbox/finish", owner.finish, methods=["POST"]),
         ]
     )
-    app.state.courier = desk.courier  # to be closed by whoever serves it
+    app.state.desk = desk  # whoever serves it closes its courier
     return app
 
 

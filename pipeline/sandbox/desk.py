@@ -9,10 +9,11 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from http import HTTPStatus
+from typing import Any
 from uuid import uuid4
 
 from pipeline.sandbox.answers import (
@@ -31,6 +32,8 @@ from pipeline.sandbox.settings import Fault, Settings, merged, shown
 from pipeline.sandbox.tasks import PICTURES, Task
 from pipeline.sandbox.webhooks import Courier
 
+#: So many tasks are remembered from one sandbox to the next.
+MOST_REMEMBERED = 2000
 V2_KEY = "afk_"
 V2_BASE_URL = "https://api.apiframe.ai/v2"
 FETCH_MANY = range(2, 21)
@@ -78,6 +81,8 @@ class Desk:
         self.chance = Chance(self._seed, self.settings)
         self.counts = Counts(self.clock())
         self.tasks: dict[str, Task] = {}
+        #: How many tasks of each prompt an earlier sandbox took.
+        self._earlier: Counter[str] = Counter()
         self.credits = self.settings.credits
         self._admitted: deque[float] = deque()
         self._seen: Counter[str] = Counter()
@@ -89,6 +94,22 @@ class Desk:
         self.chance.arm(self.settings, changes)
         if "credits" in changes:
             self.credits = self.settings.credits
+
+    def remembered(self) -> list[dict[str, object]]:
+        """The latest tasks, as JSON can carry them, for `restore`."""
+        names = ("id", "prompt", "aspect_ratio", "number", "failure", "failure_key")
+        latest = list(self.tasks.values())[-MOST_REMEMBERED:]
+        return [{name: getattr(task, name) for name in names} for task in latest]
+
+    def restore(self, tasks: Iterable[Mapping[str, Any]], base_url: str) -> None:
+        """Know an earlier sandbox's tasks: all of them have ended, and none counts as taken."""
+        for fields in tasks:
+            try:
+                task = Task(**fields, base_url=base_url, began=self.clock(), seconds=0)
+            except TypeError:
+                continue  # written by another version
+            self.tasks[task.id] = task
+            self._earlier[task.prompt] = max(self._earlier[task.prompt], task.number)
 
     def finish(self) -> None:
         """End every task that still runs, also those without an end, as if its time were over."""
@@ -226,7 +247,7 @@ class Desk:
             id=str(uuid4()),
             prompt=prompt,
             aspect_ratio=ratio,
-            number=self.counts.tasks[prompt] + 1,
+            number=self._earlier[prompt] + self.counts.tasks[prompt] + 1,
             base_url=call.base_url,
             began=call.now,
             seconds=self._duration(call, prompt),

@@ -1,8 +1,8 @@
-"""Pictures: pleasant to look at, and readable by a test, which finds the prompt in the pixels.
+"""Stand-in pictures: pleasant to look at, plainly labelled, and readable by a test.
 
-Along the lower edge runs a strip of blocks, each 8 by 8 pixels: three bits a block, one for each of
-red, green and blue. It holds two fixed bytes, the first eight bytes of the prompt's SHA-256, the
-number of the picture (0 is the grid) and a checksum. No numpy: Pillow is all that it takes.
+Each picture says on its face that it is a stand-in, and shows the prompt's first words. Its PNG
+text `CODE` holds the first eight bytes of the prompt's SHA-256 and the number of the picture (0 is
+the grid), so that a test can tell which prompt a file belongs to. Pillow is all that it takes.
 """
 
 from __future__ import annotations
@@ -11,26 +11,29 @@ import math
 import random
 import textwrap
 import unicodedata
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import sha256
 from io import BytesIO
-from zlib import crc32
+from itertools import pairwise
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
-BLOCK = 8
-BLOCKS = 32
-MARK = b"\xa5\x5a"
-#: Strip in bytes: the mark, eight of the prompt, the number, the checksum.
-STRIP = len(MARK) + 8 + 1 + 1
-DARK, LIGHT = 40, 224
+#: Under this name a picture carries its code: 16 hexadecimal digits, a space, its number.
+CODE = "promptsheet-sandbox"
+LABEL = "stand-in picture"
 SIDE = 384
-#: The strip must fit.
-SHORTEST = BLOCK * BLOCKS
+SHORTEST = 256
 WIDEST = 4.0
 GRID = 0
+#: Scenes are drawn larger and scaled down: smooth edges.
+FINER = 2
 
 Colour = tuple[int, int, int]
+#: Dark to light.
+Palette = tuple[Colour, Colour, Colour, Colour]
+Points = list[tuple[float, float]]
 
 
 def code_of(prompt: str) -> str:
@@ -39,25 +42,15 @@ def code_of(prompt: str) -> str:
 
 
 def read_code(png: bytes) -> tuple[str, int]:
-    """The code of the prompt and the number of the picture (0: the grid), read from the pixels.
+    """The code of the prompt and the number of the picture (0: the grid).
 
-    `ValueError` if the picture is not one of the sandbox's, or damaged.
+    `ValueError` if the picture is not one of the sandbox's.
     """
     with Image.open(BytesIO(png)) as opened:
-        picture = opened.convert("RGB")
-    row = picture.height - BLOCK // 2
-    if picture.width < SHORTEST or row < 0:
-        raise ValueError("no code in this picture: it is too small")
-    bits = 0
-    for block in range(BLOCKS):
-        pixel = picture.getpixel((block * BLOCK + BLOCK // 2, row))
-        assert isinstance(pixel, tuple)
-        for channel in pixel:
-            bits = bits << 1 | (channel > 128)
-    strip = bits.to_bytes(STRIP, "big")
-    if not strip.startswith(MARK) or strip[-1] != crc32(strip[:-1]) & 255:
+        code, _, number = str(opened.info.get(CODE, "")).partition(" ")
+    if not code:
         raise ValueError("no code in this picture")
-    return strip[2:10].hex(), strip[10]
+    return code, int(number)
 
 
 def size_of(aspect_ratio: str) -> tuple[int, int]:
@@ -74,20 +67,16 @@ def draw(prompt: str, aspect_ratio: str, number: int, index: int, *, plain: bool
     """A picture as PNG: number 1 to 4 of the prompt's `number`-th task, or the grid of all four."""
     size = size_of(aspect_ratio)
     if plain:
-        picture = Image.new("RGB", size, _chance(prompt, number, index).choice(PALETTES)[1])
-    elif index == GRID:
-        picture = _grid(prompt, size, number)
+        picture = Image.new("RGB", size, _palette(prompt, number + index)[1])
     else:
-        picture = _abstract(size, _chance(prompt, number, index))
-        _write(picture, prompt)
-    _encode(picture, prompt, index)
-    png = BytesIO()
-    picture.save(png, "PNG", compress_level=1)
+        picture = (
+            _grid(prompt, size, number) if index == GRID else _scene(prompt, size, number, index)
+        )
+        _write(picture, "" if index == GRID else prompt)
+    text, png = PngInfo(), BytesIO()
+    text.add_text(CODE, f"{code_of(prompt)} {index}")
+    picture.save(png, "PNG", compress_level=1, pnginfo=text)
     return png.getvalue()
-
-
-def _chance(prompt: str, number: int, index: int) -> random.Random:
-    return random.Random(f"{code_of(prompt)} {number} {index}")  # noqa: S311 (no secret is drawn)
 
 
 def _grid(prompt: str, size: tuple[int, int], number: int) -> Image.Image:
@@ -96,123 +85,233 @@ def _grid(prompt: str, size: tuple[int, int], number: int) -> Image.Image:
     tile = ((size[0] - gap) // 2, (size[1] - gap) // 2)
     for index in range(1, 5):
         at = ((index - 1) % 2 * (tile[0] + gap), (index - 1) // 2 * (tile[1] + gap))
-        grid.paste(_abstract(tile, _chance(prompt, number, index)), at)
+        grid.paste(_scene(prompt, tile, number, index), at)
     return grid
 
 
-#: Dusk, sea, orchard, clay, night, meadow, candy: four colours each, dark to light.
-PALETTES: tuple[tuple[Colour, Colour, Colour, Colour], ...] = (
-    ((45, 30, 75), (142, 68, 120), (238, 129, 98), (255, 214, 165)),
-    ((10, 50, 80), (20, 110, 135), (90, 180, 180), (235, 245, 225)),
-    ((40, 60, 35), (120, 140, 60), (225, 170, 70), (250, 235, 200)),
-    ((70, 35, 30), (170, 80, 55), (220, 150, 110), (245, 225, 205)),
-    ((15, 18, 45), (50, 60, 130), (130, 110, 200), (240, 220, 250)),
-    ((20, 65, 60), (60, 140, 100), (170, 205, 120), (250, 245, 190)),
-    ((85, 30, 90), (215, 70, 130), (120, 160, 235), (255, 230, 240)),
+#: Dusk, sea, orchard, clay, night, meadow, rose, frost, dark to light.
+PALETTES: tuple[Palette, ...] = (
+    ((45, 30, 75), (142, 68, 120), (238, 129, 98), (255, 222, 173)),
+    ((10, 50, 80), (20, 110, 135), (110, 190, 185), (240, 244, 222)),
+    ((44, 60, 38), (122, 140, 66), (226, 172, 78), (252, 236, 200)),
+    ((70, 35, 34), (170, 80, 58), (224, 156, 116), (248, 230, 210)),
+    ((14, 18, 46), (44, 56, 124), (124, 108, 196), (236, 220, 248)),
+    ((18, 62, 60), (56, 134, 104), (166, 204, 128), (250, 244, 196)),
+    ((76, 28, 66), (196, 72, 116), (244, 150, 150), (255, 230, 222)),
+    ((34, 52, 78), (98, 132, 166), (172, 200, 214), (246, 248, 250)),
 )
 
 
-def _abstract(size: tuple[int, int], chance: random.Random) -> Image.Image:
-    """A soft gradient, a sun, hills or discs: the same for the same chance, at any size."""
-    palette = chance.choice(PALETTES)
-    picture = _gradient(size, palette, chance)
+def _base(prompt: str) -> int:
+    return int(code_of(prompt), 16)
+
+
+def _palette(prompt: str, number: int) -> Palette:
+    """The colours of a prompt's `number`-th task: never those of the task before."""
+    return PALETTES[(_base(prompt) + number) % len(PALETTES)]
+
+
+def _scene(prompt: str, size: tuple[int, int], number: int, index: int) -> Image.Image:
+    """A landscape or an abstract: the four of one task are variations, the next task is another."""
+    chance = random.Random(f"{code_of(prompt)} {number} {index}")  # noqa: S311 (no secret)
+    palette = _palette(prompt, number)
+    paint = SCENES[(_base(prompt) // len(PALETTES) + number) % len(SCENES)]
+    picture = Image.new("RGB", (size[0] * FINER, size[1] * FINER))
+    paint(picture, palette, chance)
+    return picture.reduce(FINER)
+
+
+def _ridges(picture: Image.Image, palette: Palette, chance: random.Random) -> None:
+    """Mountains behind each other, paler the farther they are."""
+    width, height = picture.size
+    _sky(picture, palette[2], palette[3], palette[3])
+    x, y = chance.uniform(0.2, 0.8) * width, chance.uniform(0.2, 0.42) * height
+    _glow(picture, (x, y), chance.uniform(0.07, 0.12) * min(picture.size), palette[3])
+    brush = ImageDraw.Draw(picture)
+    layers = 5
+    for layer in range(layers):
+        near = layer / (layers - 1)
+        base = height * (0.46 + 0.48 * near**1.15)
+        rough = height * (0.17 - 0.06 * near)
+        colour = _mixed(_mixed(palette[2], palette[3], 0.35), palette[0], near)
+        _fill(brush, _ridge(width, base, rough, chance), picture.size, colour)
+    _birds(brush, picture.size, palette[0], chance)
+
+
+def _sea(picture: Image.Image, palette: Palette, chance: random.Random) -> None:
+    """Water up to a horizon, a low sun and its path on the waves."""
+    width, height = picture.size
+    horizon = round(height * chance.uniform(0.5, 0.6))
+    _sky(picture, palette[1], palette[2], palette[3], down_to=horizon)
+    radius = chance.uniform(0.09, 0.14) * min(picture.size)
+    x = chance.uniform(0.25, 0.75) * width
+    _glow(picture, (x, horizon - radius * chance.uniform(0.2, 1.4)), radius, palette[3])
+    water = Image.new("RGB", (width, height - horizon))
+    _sky(water, palette[2], palette[1], palette[0])
+    picture.paste(water, (0, horizon))
     brush = ImageDraw.Draw(picture, "RGBA")
-    _sun(brush, size, palette[3], chance)
-    if chance.random() < 0.6:
-        _hills(brush, size, palette, chance)
-    else:
-        _discs(brush, size, palette, chance)
-    return picture
+    island = _ridge(width, horizon - height * 0.015, height * 0.1, chance)
+    low = horizon - height * 0.012
+    far = [(at, min(y + height * 0.05, low)) for at, y in island]
+    brush.polygon(
+        [*far, (width, horizon), (0, horizon)], fill=(*_mixed(palette[1], palette[0], 0.4), 255)
+    )
+    waves = 46
+    for wave in range(waves):
+        near = (wave / waves) ** 1.6
+        y = horizon + (height - horizon) * near
+        half = radius * (0.35 + 1.5 * near) * chance.uniform(0.2, 1.0)
+        middle = x + chance.uniform(-1, 1) * radius * (0.15 + 0.8 * near)
+        thick = max(1.0, height * (0.002 + 0.006 * near))
+        fill = (*palette[3], round(190 - 110 * near))
+        brush.rounded_rectangle((middle - half, y, middle + half, y + thick), thick / 2, fill=fill)
+    _birds(ImageDraw.Draw(picture), picture.size, palette[0], chance)
 
 
-def _gradient(
-    size: tuple[int, int], palette: tuple[Colour, ...], chance: random.Random
-) -> Image.Image:
-    seeds = Image.new("RGB", (3, 3))
-    for row in range(3):
-        for column in range(3):
-            darker = chance.random() < 0.4
-            seeds.putpixel((column, row), palette[3 - row - darker])
-    return seeds.resize(size, Image.Resampling.BICUBIC)
-
-
-def _sun(
-    brush: ImageDraw.ImageDraw, size: tuple[int, int], light: Colour, chance: random.Random
-) -> None:
-    side = min(size)
-    x, y = chance.uniform(0.2, 0.8) * size[0], chance.uniform(0.2, 0.45) * size[1]
-    radius = chance.uniform(0.09, 0.16) * side
-    for grow, strength in ((2.1, 26), (1.5, 44), (1.0, 235)):
-        reach = radius * grow
-        brush.ellipse((x - reach, y - reach, x + reach, y + reach), fill=(*light, strength))
-
-
-def _hills(
-    brush: ImageDraw.ImageDraw,
-    size: tuple[int, int],
-    palette: tuple[Colour, ...],
-    chance: random.Random,
-) -> None:
-    width, height = size
-    for layer in range(4):
-        base = height * (0.52 + 0.13 * layer)
-        swing = height * chance.uniform(0.04, 0.1)
-        bend, shift = chance.uniform(0.8, 2.4), chance.uniform(0, math.tau)
+def _dunes(picture: Image.Image, palette: Palette, chance: random.Random) -> None:
+    """Waves of sand, each with a lit side and its shadow."""
+    width, height = picture.size
+    _sky(picture, palette[1], palette[2], palette[3])
+    x, y = chance.uniform(0.15, 0.85) * width, chance.uniform(0.14, 0.32) * height
+    _glow(picture, (x, y), chance.uniform(0.06, 0.1) * min(picture.size), palette[3])
+    brush = ImageDraw.Draw(picture)
+    layers = 5
+    for layer in range(layers):
+        near = layer / (layers - 1)
+        base = height * (0.48 + 0.42 * near)
+        swing = height * chance.uniform(0.04, 0.07) * (0.7 + near)
+        bend, shift = chance.uniform(0.6, 1.3), chance.uniform(0, math.tau)
         top = [
-            (x * width / 32, base + swing * math.sin(shift + bend * x / 32 * math.tau))
-            for x in range(33)
+            (at * width / 64, base + swing * math.sin(shift + bend * at / 64 * math.tau))
+            for at in range(65)
         ]
-        colour = palette[max(0, 2 - layer)]
-        brush.polygon([*top, (width, height), (0, height)], fill=(*colour, 150 + 25 * layer))
+        lit = _mixed(_mixed(palette[3], palette[2], 0.5), palette[1], near)
+        _fill(brush, top, picture.size, lit)
+        sink = height * (0.05 + 0.1 * near)
+        shade = [
+            (at, high + sink * (0.5 + 0.5 * math.sin(shift + at / width * 5))) for at, high in top
+        ]
+        _fill(brush, shade, picture.size, _mixed(lit, palette[0], 0.35))
 
 
-def _discs(
-    brush: ImageDraw.ImageDraw,
-    size: tuple[int, int],
-    palette: tuple[Colour, ...],
-    chance: random.Random,
+def _shapes(picture: Image.Image, palette: Palette, chance: random.Random) -> None:
+    """Arcs and discs on a quiet ground, as on a poster."""
+    width, height = picture.size
+    _sky(
+        picture,
+        palette[3],
+        _mixed(palette[3], palette[2], 0.25),
+        _mixed(palette[3], palette[2], 0.5),
+    )
+    brush = ImageDraw.Draw(picture, "RGBA")
+    side = min(picture.size)
+    x, y = chance.uniform(0.3, 0.7) * width, chance.uniform(0.3, 0.55) * height
+    turn = chance.uniform(0, 360)
+    for ring in range(6, 0, -1):
+        reach = side * (0.085 * ring + 0.02)
+        colour = palette[(ring + 1) % 3]
+        begin = turn + ring * chance.uniform(20, 60)
+        box = (x - reach, y - reach, x + reach, y + reach)
+        brush.arc(box, begin, begin + chance.uniform(120, 280), (*colour, 230), round(side * 0.045))
+    for _ in range(5):
+        reach = side * chance.uniform(0.03, 0.13)
+        at = chance.uniform(0.08, 0.92) * width, chance.uniform(0.08, 0.8) * height
+        box = (at[0] - reach, at[1] - reach, at[0] + reach, at[1] + reach)
+        brush.ellipse(box, fill=(*chance.choice(palette[:3]), chance.randint(150, 225)))
+    ground = _ridge(width, height * chance.uniform(0.78, 0.86), height * 0.03, chance)
+    _fill(brush, ground, picture.size, palette[0])
+
+
+SCENES: Sequence[Callable[[Image.Image, Palette, random.Random], None]] = (
+    _ridges,
+    _sea,
+    _shapes,
+    _dunes,
+)
+
+
+def _sky(
+    picture: Image.Image, top: Colour, middle: Colour, low: Colour, *, down_to: int | None = None
 ) -> None:
-    for _ in range(9):
-        x, y = chance.random() * size[0], chance.uniform(0.3, 1.0) * size[1]
-        radius = chance.uniform(0.05, 0.24) * min(size)
-        colour = chance.choice(palette)
-        brush.ellipse(
-            (x - radius, y - radius, x + radius, y + radius),
-            fill=(*colour, chance.randint(70, 150)),
-        )
+    """Three colours that run into each other from the top down."""
+    height = picture.height if down_to is None else down_to
+    line = Image.linear_gradient("L").crop((0, 0, 1, 256)).resize((1, height))
+    coloured = ImageOps.colorize(line, top, low, mid=middle)
+    picture.paste(coloured.resize((picture.width, height), Image.Resampling.NEAREST))
 
 
-@lru_cache(maxsize=1)
-def _font() -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(12)
+def _glow(picture: Image.Image, at: tuple[float, float], radius: float, colour: Colour) -> None:
+    """A sun, and the light around it."""
+    reach = round(radius * 5)
+    # The gradient is 0 in the middle and 180 where it meets the edges; there the light must end.
+    fade = [round(200 * max(0.0, 1 - level / 180) ** 2) for level in range(256)]
+    light = Image.radial_gradient("L").point(fade)
+    light = light.resize((2 * reach, 2 * reach), Image.Resampling.BILINEAR)
+    picture.paste(colour, (round(at[0]) - reach, round(at[1]) - reach), light)
+    box = (at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius)
+    ImageDraw.Draw(picture).ellipse(box, fill=_mixed(colour, (255, 255, 255), 0.45))
+
+
+def _ridge(width: int, base: float, rough: float, chance: random.Random) -> Points:
+    """A line from the left edge to the right one that is broken again and again in its middles."""
+    heights = [base + chance.uniform(-rough, rough) / 2, base + chance.uniform(-rough, rough) / 2]
+    while len(heights) < 129:
+        broken = []
+        for left, right in pairwise(heights):
+            broken += [left, (left + right) / 2 + chance.uniform(-rough, rough)]
+        heights = [*broken, heights[-1]]
+        rough *= 0.52
+    return [(at * width / 128, high) for at, high in enumerate(heights)]
+
+
+def _fill(brush: ImageDraw.ImageDraw, top: Points, size: tuple[int, int], colour: Colour) -> None:
+    brush.polygon([*top, (size[0], size[1]), (0, size[1])], fill=colour)
+
+
+def _birds(
+    brush: ImageDraw.ImageDraw, size: tuple[int, int], colour: Colour, chance: random.Random
+) -> None:
+    wing = min(size) * 0.016
+    x, y = chance.uniform(0.15, 0.7) * size[0], chance.uniform(0.1, 0.26) * size[1]
+    for _ in range(chance.randint(0, 5)):
+        at_x, at_y = x + chance.uniform(-6, 6) * wing, y + chance.uniform(-3, 3) * wing
+        for way in (-1, 1):
+            box = sorted((at_x, at_x + way * 2 * wing))
+            brush.arc((box[0], at_y, box[1], at_y + wing * 1.4), 190, 350, colour, FINER + 1)
+
+
+def _mixed(one: Colour, other: Colour, part: float) -> Colour:
+    """A colour on the way from one to the other."""
+    red, green, blue = (round(a + (b - a) * part) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+@lru_cache(maxsize=4)
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    return ImageFont.load_default(size)
 
 
 def _write(picture: Image.Image, prompt: str) -> None:
-    """The prompt's first words, small, above the strip."""
-    words = drawable("".join(c if c.isprintable() else " " for c in prompt[:400]))
-    lines = textwrap.wrap(words, picture.width // 7, max_lines=2, placeholder=" …") or [""]
+    """The label in the upper left corner, and the prompt's first words along the lower edge."""
     brush = ImageDraw.Draw(picture, "RGBA")
-    top = picture.height - BLOCK - 8 - 15 * len(lines)
-    brush.rectangle((0, top - 4, picture.width, picture.height - BLOCK), fill=(0, 0, 0, 90))
+    small, large = _font(15), _font(16)
+    box = brush.textbbox((18, 15), LABEL, font=small)
+    pill = (box[0] - 8, box[1] - 5, box[2] + 8, box[3] + 5)
+    brush.rounded_rectangle(pill, (pill[3] - pill[1]) / 2, fill=(20, 20, 24, 150))
+    brush.text((18, 15), LABEL, fill=(255, 255, 255, 240), font=small)
+    words = drawable("".join(c if c.isprintable() else " " for c in prompt[:400]))
+    lines = textwrap.wrap(words, max(10, (picture.width - 24) // 9), max_lines=2, placeholder=" …")
+    if not lines:
+        return
+    top = picture.height - 12 - 20 * len(lines)
+    shade = Image.linear_gradient("L").resize((picture.width, picture.height - top + 34))
+    picture.paste((12, 12, 16), (0, top - 34), shade.point([round(n * 0.72) for n in range(256)]))
+    brush = ImageDraw.Draw(picture, "RGBA")
     for number, line in enumerate(lines):
-        brush.text((8, top + 15 * number), line, fill=(255, 255, 255, 235), font=_font())
+        brush.text((12, top + 20 * number), line, fill=(255, 255, 255, 245), font=large)
 
 
 def drawable(text: str) -> str:
-    """The words on one line, in letters that the font has: it knows no accents."""
+    """The words on one line, in letters that the font has: Latin ones without accents."""
     plain = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
-    return " ".join("".join(c for c in plain if not unicodedata.combining(c)).split())
-
-
-def _encode(picture: Image.Image, prompt: str, index: int) -> None:
-    strip = MARK + bytes.fromhex(code_of(prompt)) + bytes([index])
-    strip += bytes([crc32(strip) & 255])
-    bits = int.from_bytes(strip, "big")
-    code = Image.new("RGB", (BLOCKS, 1))
-    for block in range(BLOCKS):
-        three = bits >> 3 * (BLOCKS - 1 - block) & 7
-        colour = tuple(LIGHT if three & mask else DARK for mask in (4, 2, 1))
-        code.putpixel((block, 0), colour)
-    large = code.resize((BLOCK * BLOCKS, BLOCK), Image.Resampling.NEAREST)
-    picture.paste((DARK, DARK, DARK), (0, picture.height - BLOCK, picture.width, picture.height))
-    picture.paste(large, (0, picture.height - BLOCK))
+    return " ".join("".join(c for c in plain if c.isascii() or c in "–—‘’“”…€").split())

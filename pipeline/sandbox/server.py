@@ -10,14 +10,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import uvicorn
 
 from pipeline.sandbox.app import create_app
+from pipeline.sandbox.desk import Desk
 from pipeline.sandbox.settings import Settings, SettingsError, merged
-from pipeline.sandbox.webhooks import Courier
 from pipeline.sandbox.wire import Protocol
 
 BACKLOG = 2048
@@ -91,10 +92,19 @@ def run(
 
 
 @contextlib.contextmanager
-def running(key: str = "sandbox", *, seed: int = 0, **settings: object) -> Iterator[Sandbox]:
-    """A sandbox on a free loopback port, in a thread of this process, stopped at the end."""
+def running(
+    key: str = "sandbox", *, seed: int = 0, remember: Path | None = None, **settings: object
+) -> Iterator[Sandbox]:
+    """A sandbox on a free loopback port, in a thread of this process, stopped at the end.
+
+    With a file to `remember` its tasks in, the next one has the same port, if that is free, and
+    knows the tasks: links to their pictures go on working.
+    """
     server = _server(merged(Settings(), settings), key, seed)
-    with _listen(LOOPBACK, 0) as listener:
+    port, tasks = _remembered(remember)
+    with _listen_again(port) as listener:
+        port = listener.getsockname()[1]
+        server.desk.restore(tasks, _url(listener))
         thread = threading.Thread(
             target=server.run, args=([listener],), name="apiframe-sandbox", daemon=True
         )
@@ -104,14 +114,40 @@ def running(key: str = "sandbox", *, seed: int = 0, **settings: object) -> Itera
         finally:
             server.should_exit = True
             thread.join()
+            if remember is not None:
+                kept = {"port": port, "tasks": server.desk.remembered()}
+                _replace(remember, json.dumps(kept))
+
+
+def _remembered(file: Path | None) -> tuple[int, list[dict[str, Any]]]:
+    """The port and the tasks of the sandbox that wrote the file; none if it cannot be read."""
+    try:
+        kept = json.loads(file.read_text("utf-8")) if file is not None else {}
+        return int(kept.get("port", 0)), list(kept.get("tasks", []))
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 0, []
+
+
+def _replace(file: Path, text: str) -> None:
+    passing = file.with_name(f"{file.name}.part")
+    with contextlib.suppress(OSError):  # it is a convenience: a full disk is no trouble here
+        passing.write_text(text, "utf-8")
+        passing.replace(file)
+
+
+def _listen_again(port: int) -> socket.socket:
+    try:
+        return _listen(LOOPBACK, port)
+    except (OSError, OverflowError):  # somebody else has it now
+        return _listen(LOOPBACK, 0)
 
 
 class _Server(uvicorn.Server):
     """uvicorn, which at the end does not wait for answers that trickle or are held back."""
 
-    def __init__(self, config: uvicorn.Config, courier: Courier) -> None:
+    def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
         super().__init__(config)
-        self.courier = courier
+        self.desk = desk
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in list(self.server_state.connections):
@@ -120,7 +156,7 @@ class _Server(uvicorn.Server):
         await asyncio.sleep(0)
         for task in list(self.server_state.tasks):
             task.cancel()
-        await self.courier.close()
+        await self.desk.courier.close()
         await super().shutdown(sockets)
 
 
@@ -139,7 +175,7 @@ def _server(settings: Settings, key: str, seed: int) -> _Server:
         backlog=BACKLOG,
         timeout_graceful_shutdown=1,
     )
-    return _Server(config, app.state.courier)
+    return _Server(config, app.state.desk)
 
 
 def _listen(host: str, port: int) -> socket.socket:

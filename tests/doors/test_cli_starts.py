@@ -11,10 +11,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pipeline import __version__
-from pipeline.sandbox import Sandbox
+from pipeline.sandbox import Sandbox, running
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import ROOT, Team, assert_no_formula
 from tests.fakes.terminal import terminal
@@ -100,6 +101,9 @@ def test_the_demo_shows_every_row_and_the_second_pays_nothing(tmp_path: Path) ->
     assert {"done", "failed", "invalid", "skipped"} == {row["status"] for row in asked}
     assert (tmp_path / "show" / "gallery.html").is_file()
     assert_no_formula(rows)
+    link = next(row["image_urls"] for row in rows if row["image_urls"]).split("\n")[0]
+    with running("demo", remember=tmp_path / "show" / ".stand-in.json"):
+        assert httpx.get(link, trust_env=False).status_code == 200
 
 
 def test_doctor_finds_what_is_wrong_and_repairs_what_is_safe(team: Team, api: Sandbox) -> None:

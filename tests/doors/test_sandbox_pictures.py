@@ -1,8 +1,10 @@
-"""A test can read from the pixels which prompt a picture belongs to."""
+"""Stand-in pictures: a test can read which prompt one belongs to, and people see what they are."""
 
 from __future__ import annotations
 
 from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
 
 import httpx
 import pytest
@@ -48,6 +50,38 @@ def test_a_picture_bears_its_words_in_letters_that_the_font_has() -> None:
     assert drawable("Grüntöne, groß,\n déjà  vu") == "Gruntone, gross, deja vu"
 
 
+def test_every_picture_is_labelled_and_has_no_strip_of_blocks() -> None:
+    for prompt, index in (("a fox", 1), ("a fox", 0), ("日本の港", 4)):
+        with Image.open(BytesIO(pictures.draw(prompt, "3:2", 1, index))) as picture:
+            label = picture.convert("L").crop((18, 15, 110, 30))
+            edge = picture.convert("RGB").crop((0, picture.height - 8, 256, picture.height))
+        darkest, lightest = label.getextrema()
+        assert isinstance(darkest, int | float)
+        assert isinstance(lightest, int | float)
+        assert lightest > 220  # white letters
+        assert darkest < 150  # on a dark ground
+        blocks = [edge.resize((32, 1), Image.Resampling.BOX).getpixel((n, 0)) for n in range(32)]
+        jumps = [
+            max(abs(a - b) for a, b in zip(one, other, strict=True))
+            for one, other in pairwise(blocks)
+            if isinstance(one, tuple) and isinstance(other, tuple)
+        ]
+        assert len(jumps) == 31
+        assert max(jumps) < 100
+
+
+@pytest.mark.parametrize("prompt", ["a fox", "an owl", "a heron", "Ramen bowl", "日本の港"])
+def test_the_pictures_of_the_next_task_look_different(prompt: str) -> None:
+    for number in range(1, 9):
+        colours = []
+        for task in (number, number + 1):
+            with Image.open(BytesIO(pictures.draw(prompt, "1:1", task, 1))) as picture:
+                small = picture.convert("RGB").resize((8, 8), Image.Resampling.BOX)
+            colours.append(list(small.tobytes()))
+        differences = [abs(a - b) for a, b in zip(*colours, strict=True)]
+        assert sum(differences) / len(differences) > 12
+
+
 def test_a_second_task_of_a_prompt_has_other_pictures_and_a_second_look_has_the_same() -> None:
     first, second = (pictures.draw("a fox", "1:1", number, 1) for number in (1, 2))
     pictures.draw.cache_clear()
@@ -79,3 +113,26 @@ def test_the_links_of_a_task_lead_to_its_own_pictures() -> None:
             codes = [read_code(api.get(link).raise_for_status().content) for link in links]
 
             assert codes == [(code_of(prompt), index) for index in range(5)]
+
+
+def test_a_sandbox_that_remembers_shows_the_pictures_of_the_one_before(tmp_path: Path) -> None:
+    memory, sent = tmp_path / "tasks.json", {"prompt": "a fox", "aspect_ratio": "1:1"}
+
+    def task_of(url: str) -> tuple[str, bytes]:
+        with httpx.Client(base_url=url, headers={"Authorization": "k"}, trust_env=False) as api:
+            task = api.post("/fetch", json=api.post("/imagine", json=sent).json()).json()
+            return task["image_urls"][0], api.get(task["image_urls"][0]).content
+
+    with running("k", remember=memory, task_seconds=0) as sandbox:
+        link, first = task_of(sandbox.url)
+    with running("k", remember=memory, task_seconds=0) as sandbox:
+        again = httpx.get(link, trust_env=False).raise_for_status().content
+        _, second = task_of(sandbox.url)
+        taken = sandbox.state()["tasks"]
+    memory.write_text("[damaged")
+    with running("k", remember=memory, task_seconds=0) as sandbox:
+        _, afresh = task_of(sandbox.url)
+
+    assert again == first == afresh != second
+    assert second == pictures.draw("a fox", "1:1", 2, 1)
+    assert taken == {"a fox": 1}
