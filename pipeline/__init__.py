@@ -28,6 +28,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
       filenames     what a saved picture is called
       filetypes     what kind a saved file is
       attention     which rows need a person
+      repeats       which lasting troubles are reported again, and when
       endpoint      requests for an API, and what its answers mean
       asking        when to ask about which tasks, learnt from earlier ones
       webhook       where an API calls back, and whether it really is the API

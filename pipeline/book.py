@@ -97,7 +97,8 @@ class Book:
         self.plan = Plan()
         self.hold: Hold | None = None
         #: Rows that began to need a person: what their status cell said was something else.
-        self.newly: set[str] = set()
+        self.newly = store.unreported_rows(self.key)
+        self._kept_newly = frozenset(self.newly)
         #: A sentence for each empty column of the team that becomes ours.
         self.notices: list[str] = []
         #: Seconds from a last word to the cells that say it, of the last look.
@@ -298,6 +299,10 @@ class Book:
                 self.newly.discard(line.seen.row_id)
             elif columns.cell(grid[line.seen.place], "status") != line.status:
                 self.newly.add(line.seen.row_id)
+        if self.newly != self._kept_newly:
+            # Before the cells say so: a row that could not be reported is reported by a later run.
+            self.store.keep_unreported_rows(self.key, self.newly)
+            self._kept_newly = frozenset(self.newly)
         changed = self._untruths(grid, columns, lines)
         self._telling = list(_last_words(lines, changed, columns))
         return changed

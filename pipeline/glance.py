@@ -26,6 +26,7 @@ _QUESTION = """
     from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
     where sheets.place = ? and not sheets.paused and sheets.hold = ''
     and not exists (select 1 from leases where leases.sheet = sheets.key)
+    and not exists (select 1 from promptsheet where name = 'unreported of ' || sheets.id)
 """
 
 _NOTE = "update sheets set passed_at = max(coalesce(passed_at, 0), :now) where place = :place"

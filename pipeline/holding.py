@@ -94,8 +94,10 @@ class Holding:
                 f"{self.sheet.title} is run by another configuration, {other}. Use that one; its "
                 f"rows can name an endpoint in a column of that name.{self._one_tab()}",
             )
-        accepted = None if self._accept_columns else self._known.record.columns
-        if sentence := loss(columns, accepted, rows, len(self._known.memory.order)):
+        accepted, known = self._known.record.columns, len(self._known.memory.order)
+        if self._accept_columns:
+            accepted, known = None, 0
+        if sentence := loss(columns, accepted, rows, known):
             return Hold("columns", sentence, 2 if columns.doubled else 1)
         if self._store.sheet(self._known.key).paused:
             return Hold("paused", f"{self.sheet.title} is paused. Run resume to go on.")

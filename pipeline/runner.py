@@ -24,6 +24,7 @@ from pipeline.core.endpoint import Verdict
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.plan import Line
+from pipeline.core.repeats import trouble_of
 from pipeline.core.states import Accepted, Event, Failed, Succeeded, gives_back, is_open, was_taken
 from pipeline.following import Poller
 from pipeline.reporting import Row
@@ -32,6 +33,8 @@ from pipeline.sending import Pace, Sender, Wire
 
 log = logging.getLogger("promptsheet")
 
+#: The exit code of a pass that somebody ended.
+INTERRUPTED = 130
 #: A look may take a quarter of the time: a very big sheet is written less often.
 SHARE = 3
 #: While sending, the sheet is read anew well before a reading is too old to send on.
@@ -67,6 +70,8 @@ class Outcome:
     """What came of a pass, for the closing line and the exit code."""
 
     title: str = ""
+    #: The sheet's key in the store; empty where the pass did not get that far.
+    key: str = ""
     #: Rows that this pass sent and the API took, whatever became of them since.
     new: int = 0
     #: Rows that were done, refused or failed in this pass, whichever run sent them.
@@ -100,6 +105,11 @@ class Outcome:
     def needing(self) -> int:
         """How many rows need attention."""
         return len(self.attention)
+
+    @property
+    def troubles(self) -> set[str]:
+        """What the sentences are about, without the amounts that differ from run to run."""
+        return {trouble_of(sentence) for sentence in self.sentences}
 
     @property
     def has_news(self) -> bool:
@@ -435,6 +445,7 @@ class Runner:
     def _close(self) -> None:
         """What there is to say at the end."""
         outcome, book = self.outcome, self._book
+        outcome.key = book.key
         outcome.title = book.sheet.title  # a Google Sheet is known by its title once it was read
         outcome.statuses = book.plan.statuses
         # Counted at the end: a call of the API may say more about an attempt than its answer did.
@@ -468,4 +479,4 @@ class Runner:
             many = "1 picture was" if len(unsaved) == 1 else f"{len(unsaved)} pictures were"
             outcome.worsen(worst.exit_code, f"{many} not saved. {worst} A later run tries again.")
         if self._interrupted:
-            outcome.code = 130
+            outcome.code = INTERRUPTED

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from itertools import count
 
@@ -15,7 +15,8 @@ from pipeline import loop, output, reporting, show, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError
 from pipeline.core.plan import Line, Plan
-from pipeline.runner import Asked, Outcome, Runner
+from pipeline.core.repeats import BUSY, is_news
+from pipeline.runner import INTERRUPTED, Asked, Outcome, Runner
 from pipeline.wiring import Busy
 
 #: Whatever asks a program to end, and can be heard: Ctrl-C first.
@@ -49,8 +50,11 @@ def run_all(
             return await passes(settings, asked, accept_columns, console, bars=shown)
 
     outcomes = loop.run(both())
+    # As cron starts it: nobody looks, and nothing special was asked for.
+    is_plain = not (wait or row or accept_columns or strict or as_json) and limit is None
+    once = is_plain and not console.is_terminal
     return max(
-        say(one, console, of, strict=strict, as_json=as_json, quiet=quiet)
+        say(one, console, of, strict=strict, as_json=as_json, quiet=quiet, once=once)
         for of, one in zip(settings, outcomes, strict=True)
     )
 
@@ -125,11 +129,13 @@ def say(
     strict: bool = False,
     as_json: bool = False,
     quiet: bool = False,
+    once: bool = False,
 ) -> int:
     """Report what came of one sheet, and return its exit code.
 
     Without a terminal, and when `quiet`, nothing is printed as long as the exit code is 0 and there
-    is nothing to know once (`Outcome.notices`).
+    is nothing to know once (`Outcome.notices`). With `once`, a trouble that lasts is printed when
+    it begins and then once a day. What was reported is recorded after it was printed.
     """
     attended = console.is_terminal and not quiet
     if isinstance(outcome, Busy):
@@ -137,12 +143,16 @@ def say(
         words = f"another run ({outcome.holder}) has been working on it since {since}. Nothing done"
         if as_json:
             output.write_json({"sheet": outcome.title, "messages": [f"{words}."], "exit_code": 0})
-        else:
+        elif not (once and _were_reported({BUSY}, settings)):
             console.print(f"{outcome.title}: {words}.", markup=False)
+            if once:
+                _record({BUSY}, settings, keep=True)
         return 0
     code = outcome.code or (1 if strict and outcome.needing else 0)
     if as_json:
         output.write_json(show.as_json(outcome, code))
+    elif once and _is_repetition(outcome, settings):
+        return code
     elif code or attended or outcome.notices:
         for line in _sentences(outcome, code):
             console.print(show.about(outcome.title, line), markup=False, style="yellow")
@@ -151,7 +161,40 @@ def say(
         show.show_attention(console, outcome, settings.path)
         if attended and outcome.saved and settings.media:
             console.print(f"Pictures: {show.here(settings.media)}", markup=False)
+    if once and outcome.sentences:
+        _record(outcome.troubles, settings)
+    if outcome.newly:
+        _record_rows(outcome, settings)
     return code
+
+
+def _is_repetition(outcome: Outcome, settings: Settings) -> bool:
+    """Whether there is nothing to say but troubles that were reported in the last day."""
+    news = outcome.notices or outcome.newly or outcome.code == INTERRUPTED
+    return bool(outcome.sentences and not news) and _were_reported(outcome.troubles, settings)
+
+
+def _were_reported(troubles: Collection[str], settings: Settings) -> bool:
+    # A store that cannot be used remembers nothing: then everything is reported.
+    with suppress(StoreError), wiring.open_store(settings) as store:
+        return not is_news(troubles, store.reported(wiring.place_of(settings)), wiring.now())
+    return False
+
+
+def _record(troubles: Collection[str], settings: Settings, *, keep: bool = False) -> None:
+    """Record that these troubles were printed, and no others; `keep` keeps the others."""
+    output.finish()
+    with suppress(StoreError), wiring.open_store(settings) as store:
+        place = wiring.place_of(settings)
+        others = store.reported(place) if keep else {}
+        store.keep_reported(place, others | dict.fromkeys(troubles, wiring.now()))
+
+
+def _record_rows(outcome: Outcome, settings: Settings) -> None:
+    """Record that the rows were printed which newly need attention."""
+    output.finish()
+    with suppress(StoreError), wiring.open_store(settings) as store:
+        store.keep_unreported_rows(outcome.key, ())
 
 
 def _sentences(outcome: Outcome, code: int) -> Iterator[str]:

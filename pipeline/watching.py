@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import count
@@ -22,6 +22,7 @@ from pipeline import glance, loop, show, wiring
 from pipeline.campaign import Campaign
 from pipeline.config import Settings
 from pipeline.core.errors import PromptsheetError
+from pipeline.core.repeats import is_news, trouble_of
 from pipeline.runner import Asked, Outcome, Runner
 from pipeline.running import interrupting
 from pipeline.scheduler import Schedule
@@ -87,7 +88,7 @@ class Watcher:
         #: A rule of ours stopped the sending: it stays so until somebody starts the program anew.
         self._stopped = False
         #: What was said of the last pass: it is not said of each.
-        self._said: set[str] = set()
+        self._said: dict[str, datetime] = {}
 
     @property
     def greeting(self) -> str:
@@ -192,7 +193,7 @@ class Watcher:
     def _say(self, outcome: Outcome | Busy) -> None:
         """One line of a pass in which something happened, and each trouble when it begins."""
         if isinstance(outcome, Busy):
-            self._tell(outcome.title, {f"Another run ({outcome.holder}) is working on it."})
+            self._tell(outcome.title, [f"Another run ({outcome.holder}) is working on it."])
             return
         troubles = set(outcome.sentences)
         if outcome.stopped and not self._stopped:
@@ -206,11 +207,19 @@ class Watcher:
             self._print(outcome.title, first)
             for line in others:
                 self._console.print(line, markup=False)
+            with suppress(PromptsheetError):  # the next pass reports them again
+                self._campaign.store.keep_unreported_rows(outcome.key, ())
 
-    def _tell(self, title: str, troubles: set[str]) -> None:
-        for sentence in sorted(troubles - self._said):
-            self._print(title, sentence)
-        self._said = troubles
+    def _tell(self, title: str, sentences: Collection[str]) -> None:
+        """Print the troubles of a pass: each when it begins, and then once a day."""
+        now, said = wiring.now(), {}
+        for sentence in sorted(sentences):
+            trouble = trouble_of(sentence)
+            said[trouble] = self._said.get(trouble, now)
+            if is_news({trouble}, self._said, now):
+                self._print(title, sentence)
+                said[trouble] = now
+        self._said = said
 
     def _print(self, title: str, sentence: str) -> None:
         at = wiring.now().astimezone().strftime("%H:%M:%S")

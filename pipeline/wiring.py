@@ -294,6 +294,7 @@ async def run(
                 )
                 started(runner)
                 outcome = await runner.run()
+            _forget_what_ended(settings, store, sheet, outcome)
             if book.is_at_rest(settings.media is not None) and not outcome.sentences:
                 _note_rest(settings, store, sheet, book)
             return outcome
@@ -302,6 +303,21 @@ async def run(
             # dead process is in nobody's way.
             with suppress(StoreError):
                 store.release(lease)
+
+
+def _forget_what_ended(settings: Settings, store: Store, sheet: Sheet, outcome: Outcome) -> None:
+    """Forget what was reported and has ended: if it begins again, it is reported again."""
+    with suppress(StoreError):
+        if not outcome.sentences:
+            store.keep_reported(place_of(settings), {})
+        if not outcome.newly:
+            store.keep_unreported_rows(sheet.key, ())
+
+
+def place_of(settings: Settings) -> str:
+    """Where the sheet of a configuration lies: a path or an address."""
+    source = settings.source
+    return source.place if isinstance(source, GoogleSource) else str(source.resolve())
 
 
 def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> None:

@@ -38,6 +38,7 @@ from pipeline.store.jobs import Jobs
 from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
 from pipeline.store.pace import Paces
 from pipeline.store.recording import Recording
+from pipeline.store.reported import Reported
 from pipeline.store.resting import Rests
 from pipeline.store.rows import Rows
 from pipeline.store.sending import Intent, Limits, Refusal
@@ -71,7 +72,18 @@ def utc_now() -> datetime:
 
 
 class Store(
-    Sheets, Rows, Rests, Jobs, Paces, Budget, Calling, Recording, Counting, Sessions, KeptDurations
+    Sheets,
+    Rows,
+    Rests,
+    Jobs,
+    Paces,
+    Budget,
+    Calling,
+    Recording,
+    Counting,
+    Sessions,
+    KeptDurations,
+    Reported,
 ):
     """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
 

@@ -1,0 +1,35 @@
+"""Which lasting troubles a program reports again that is started again and again.
+
+Cron mails what a program prints. A trouble that lasts (a file that is open elsewhere, a pause, an
+API out of reach) is reported when it begins, and again once it has lasted a day.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+#: A trouble that lasts is reported again after this time.
+AGAIN_AFTER = timedelta(days=1)
+#: The trouble that another run is working on the sheet, whichever run it is.
+BUSY = "busy"
+#: Amounts that differ from run to run while the trouble is the same.
+_AMOUNT = re.compile(r"\d+(?= (?:s|min|h|credits?|pictures?|rows?|of)\b)")
+
+
+def trouble_of(sentence: str) -> str:
+    """What a sentence is about: the sentence without its amounts."""
+    return _AMOUNT.sub("#", sentence)
+
+
+def is_news(troubles: Collection[str], reported: Mapping[str, datetime], now: datetime) -> bool:
+    """Whether one of the troubles was not reported in the last day.
+
+    `reported` says when each trouble was reported last. A time in the future does not count: the
+    clock was set back since.
+    """
+    return any(
+        not timedelta(0) <= now - reported[one] < AGAIN_AFTER if one in reported else True
+        for one in troubles
+    )

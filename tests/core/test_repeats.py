@@ -1,0 +1,45 @@
+"""Lasting troubles: which of them are reported again, and when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.core.repeats import is_news, trouble_of
+
+NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ago", "again"),
+    [
+        (timedelta(0), False),
+        (timedelta(minutes=5), False),
+        (timedelta(hours=23, minutes=59), False),
+        (timedelta(days=1), True),
+        (timedelta(days=-2), True),  # the clock was set back meanwhile
+    ],
+)
+def test_a_trouble_is_reported_again_after_a_day(ago: timedelta, again: bool) -> None:
+    assert is_news({"paused"}, {"paused": NOW - ago}, NOW) is again
+
+
+def test_one_trouble_that_is_new_is_news_and_none_is_not() -> None:
+    assert is_news({"paused", "gone"}, {"paused": NOW}, NOW)
+    assert not is_news(set(), {"paused": NOW}, NOW)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("3 pictures were not saved. Full.", "12 pictures were not saved. Full.", True),
+        ("The API asked to wait 75 s.", "The API asked to wait 90 s.", True),
+        ("6 of 20 rows failed.", "7 of 21 rows failed.", True),
+        ("row 2 may not be edited", "row 5 may not be edited", False),
+        ("a.csv is paused.", "b.csv is paused.", False),
+        ("HTTP 502", "HTTP 503", False),
+    ],
+)
+def test_amounts_make_no_other_trouble(one: str, other: str, same: bool) -> None:
+    assert (trouble_of(one) == trouble_of(other)) is same
