@@ -91,7 +91,10 @@ class CsvText:
         Cells beyond the end of a record are added. Raises IndexError for a row that is not there,
         CannotHold for a column's name that would lose letters.
         """
-        readable = {place: self.encoding.readable(text) for place, text in patch.items()}
+        readable = {
+            (row, column): self.encoding.readable(harmless(text, self.delimiter) if row else text)
+            for (row, column), text in patch.items()
+        }
         for place, text in patch.items():
             if place[0] == 0 and readable[place] != text:
                 raise CannotHold(self.encoding.title, text)
@@ -123,6 +126,31 @@ class CsvText:
             yield edited.encode(codec, "replace")
             kept = end
         yield content[kept:]
+
+
+def harmless(text: str, delimiter: str) -> str:
+    """Text that begins no formula where the file is read with another delimiter, or line by line.
+
+    Excel takes the delimiter of the reader's country. In a file of commas that it reads with
+    semicolons our quotation marks stand inside a cell and protect nothing: the rest of a text after
+    a semicolon or a line break is a cell of its own. Where that would be a formula, an apostrophe
+    goes before it; in an address the delimiter is written as `%3B` and the like.
+    """
+    if not _MAY_BE_LIVE.search(text):
+        return text
+    others = "".join(one for one in DELIMITERS if one != delimiter)
+
+    def changed(match: re.Match[str]) -> str:
+        sign = match[1]
+        if sign not in others + "\r\n":
+            return sign
+        return f"%{ord(sign):02X}" if is_address and sign in others else f"{sign}'"
+
+    is_address = text.startswith(("http://", "https://"))
+    return _MAY_BE_LIVE.sub(changed, text)
+
+
+_MAY_BE_LIVE = re.compile(r'([,;\t|\r\n])(?=[\s"\ufeff\u200b]*+[=+\-@＝＋－＠])')
 
 
 def _lines(content: bytes, encoding: Encoding, lead: str) -> TextIO:

@@ -21,12 +21,10 @@ from pipeline.sheets.left_overs import Pause
 from pipeline.sheets.number_formats import shown_moment, shown_number
 from pipeline.sheets.places import MAX_COLUMNS, box_of, width_of
 from pipeline.sheets.replace import after_a_kill, read_file, rewrite
-from pipeline.sheets.workbook import Tab, Workbook
+from pipeline.sheets.workbook import MOST_LETTERS, TOO_LONG, Tab, Workbook
 from pipeline.sheets.worksheet import Cell, SharedFormula, Unreadable, Worksheet
 from pipeline.sheets.xml_text import unescaped, whole, whole_number
 
-#: A cell of Excel holds so many letters; those beyond are cut off.
-MOST_LETTERS = 32_767
 _MOST_CELLS = 20_000_000
 
 
@@ -213,7 +211,9 @@ class _Page:
             case "s":
                 return self._shared(value)
             case "str" | "inlineStr":
-                return unescaped(value)
+                if len(text := unescaped(value)) > MOST_LETTERS:
+                    raise Unreadable(TOO_LONG)
+                return text
             case "b":
                 return "TRUE" if value.strip() in ("1", "true") else "FALSE"
             case "d":
@@ -222,10 +222,10 @@ class _Page:
         return FormulaZero(text) if cell.is_computed and _is_zero(value) else text
 
     def _shared(self, value: str) -> str:
-        try:
-            return self.book.texts[int(value)]
-        except (ValueError, IndexError):
-            raise Unreadable("it refers to a text that is not there: save it again") from None
+        number = whole_number(value.strip(), -1)
+        if not 0 <= number < len(self.book.texts):
+            raise Unreadable("it refers to a text that is not there: save it again")
+        return self.book.texts[number]
 
     def _moment(self, value: str, cell: Cell) -> str:
         try:
@@ -261,6 +261,6 @@ def _is_zero(value: str) -> bool:
 
 
 def _fitting(text: str) -> str:
-    """Text as a cell can hold it."""
+    """Text as a cell can hold it: letters beyond are cut off."""
     units = whole(text).encode("utf-16-le")
     return units[: 2 * MOST_LETTERS].decode("utf-16-le", "ignore")

@@ -36,7 +36,7 @@ _TOKEN = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
-_SECTION = re.compile(r'((?:"[^"]*"?|\\.|\[[^\]]*\]|[^;"\\\[])*)(?:;|\Z)', re.DOTALL)
+_SECTION = re.compile(r'((?:"[^"]*+"?+|\\.|\[[^\]]*+\]|[^;"])*+)(?:;|\Z)', re.DOTALL)
 _CONDITION = re.compile(r"[<>=]")
 
 

@@ -7,22 +7,32 @@ whatever a later Excel invents survive us.
 from __future__ import annotations
 
 import io
+import lzma
 import posixpath
 import re
+import struct
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from xml.etree import ElementTree
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.parsers import expat
 
 from pipeline.sheets.worksheet import Unreadable
 from pipeline.sheets.xml_text import unescaped, whole_number
 
 #: What all parts of a workbook may come to; a small file that claims more is no sheet of prompts.
 MOST_BYTES = 512 * 1024 * 1024
+#: Most elements of one part but a worksheet: each takes some hundred bytes of memory.
+_MOST_ELEMENTS = 8_000_000
+#: Excel shows no longer text in a cell, and has no longer number format.
+MOST_LETTERS, _LONGEST_FORMAT = 32_767, 255
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+#: Names inside the container of an encrypted workbook (MS-OFFCRYPTO, 2.2 and 2.3.4.4).
+_BY_LABEL = "DRMEncrypted".encode("utf-16-le")
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
+_TAG = re.compile(rb"<[^<>]*+>")
 
 
 @dataclass(frozen=True)
@@ -39,27 +49,35 @@ class Workbook:
     """The parts of one workbook, read when they are asked for. Any reading may raise Unreadable."""
 
     archive: zipfile.ZipFile
+    #: Its parts by their names as they are compared: Excel knows no capitals in them.
+    parts: Mapping[str, zipfile.ZipInfo]
 
     @classmethod
     def of(cls, content: bytes) -> Workbook:
         """The workbook in these bytes. Raises Unreadable."""
         if content.startswith(_OLE):
-            if "EncryptedPackage".encode("utf-16-le") in content:
+            if _BY_LABEL in content:
+                raise Unreadable(
+                    "a sensitivity label or rights management encrypts it: give it a label without"
+                    " encryption, or save a copy without one"
+                )
+            if _ENCRYPTED in content:
                 raise Unreadable("it is protected by a password: take that away")
             raise Unreadable("it is in the old format of Excel: save it as .xlsx")
         try:
             archive = zipfile.ZipFile(io.BytesIO(content))
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError):
+        except (zipfile.BadZipFile, ValueError, NotImplementedError, OverflowError, struct.error):
             raise Unreadable(
                 "it is no workbook, or is damaged: open it and save it as an Excel workbook"
             ) from None
-        parts = archive.infolist()
-        if sum(part.file_size for part in parts) > MOST_BYTES:
+        parts = {_key(part.filename): part for part in archive.infolist()}
+        # A part is never read beyond the size that is stated here.
+        if sum(part.file_size for part in archive.infolist()) > MOST_BYTES:
             limit = MOST_BYTES // 1024 // 1024
             raise Unreadable(f"unpacked it is larger than {limit} MB: put the prompts in their own")
-        if len({part.filename for part in parts}) < len(parts):
+        if len(parts) < len(archive.infolist()):
             raise Unreadable("it has a part twice: open it and save it again")
-        return cls(archive)
+        return cls(archive, parts)
 
     @cached_property
     def tabs(self) -> tuple[Tab, ...]:
@@ -82,11 +100,14 @@ class Workbook:
     @cached_property
     def texts(self) -> tuple[str, ...]:
         """The texts that cells refer to by number."""
-        return tuple(
+        texts = tuple(
             _text(one)
             for part in self._targets(self._main, "/sharedStrings").values()
             for one in _all(self._xml(part), "si")
         )
+        if any(len(text) > MOST_LETTERS for text in texts):
+            raise Unreadable(TOO_LONG)
+        return texts
 
     @cached_property
     def formats(self) -> tuple[str, ...]:
@@ -99,7 +120,9 @@ class Workbook:
         for part in self._targets(self._main, "/styles").values():
             styles = self._xml(part)
             for one in _all(styles, "numFmt"):
-                formats[whole_number(one.get("numFmtId"))] = one.get("formatCode", "General")
+                code = one.get("formatCode", "General")
+                usable = len(code) <= _LONGEST_FORMAT
+                formats[whole_number(one.get("numFmtId"))] = code if usable else "General"
             table = next(_all(styles, "cellXfs"), None)
             if table is not None:
                 numbers = (whole_number(style.get("numFmtId")) for style in _all(table, "xf"))
@@ -108,22 +131,25 @@ class Workbook:
 
     def totals(self, part: str) -> list[str]:
         """The ranges of a worksheet's tables that end with a row of totals."""
-        if _rels_of(part) not in self.archive.namelist():
+        if _rels_of(part) not in self:
             return []
         tables = (self._xml(name) for name in self._targets(part, "/table").values())
         return [
             table.get("ref", "") for table in tables if whole_number(table.get("totalsRowCount"))
         ]
 
+    def __contains__(self, name: str) -> bool:
+        return _key(name) in self.parts
+
     def part(self, name: str) -> bytes:
         """The bytes of one part."""
         try:
-            return self.archive.read(name)
+            return self.archive.read(self.parts[_key(name)])
         except KeyError:
             raise Unreadable(f"its part {name} is missing: open it and save it again") from None
         except RuntimeError:
             raise Unreadable("it is protected by a password: take that away") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError):
+        except (*_DAMAGED, lzma.LZMAError):
             raise Unreadable(f"its part {name} is damaged: open it and save it again") from None
 
     def with_part(self, name: str, content: bytes, *, recount: bool) -> bytes:
@@ -134,12 +160,12 @@ class Workbook:
         finds no list makes it.
         """
         changed: dict[str, bytes | None] = self._without_order() if recount else {}
-        changed[name] = content
+        changed[_key(name)] = content
         out = io.BytesIO()
         with zipfile.ZipFile(out, "w") as archive:
             archive.comment = self.archive.comment
             for old in self.archive.infolist():
-                at = old.filename
+                at = _key(old.filename)
                 fresh = changed[at] if at in changed else self.part(at)
                 if fresh is not None:  # else it is left out
                     archive.writestr(_like(old), fresh)
@@ -150,18 +176,14 @@ class Workbook:
         if not orders:
             return {}
         rels, kinds = _rels_of(self._main), "[Content_Types].xml"
-        without: dict[str, bytes | None] = dict.fromkeys(orders)
-        without[rels] = re.sub(
-            rb"<[^<>]*Relationship\s[^<>]*/calcChain\"[^<>]*/>", b"", self.part(rels)
-        )
-        without[kinds] = re.sub(
-            rb"<[^<>]*Override\s[^<>]*calcChain\.xml\"[^<>]*/>", b"", self.part(kinds)
-        )
+        without: dict[str, bytes | None] = dict.fromkeys(map(_key, orders))
+        without[_key(rels)] = _without_tags(self.part(rels), b"relationship", b"/calcchain")
+        without[_key(kinds)] = _without_tags(self.part(kinds), b"override", b"calcchain.xml")
         return without
 
     @cached_property
     def _main(self) -> str:
-        if _rels_of("") in self.archive.namelist():
+        if _rels_of("") in self:
             for part in self._targets("", "/officeDocument").values():
                 if not part.endswith(".bin"):
                     return part
@@ -171,7 +193,9 @@ class Workbook:
         """The parts of a kind that a part refers to, by the id that it uses."""
         return {
             one.get("Id", ""): posixpath.normpath(
-                posixpath.join("/", posixpath.dirname(part), one.get("Target", ""))
+                posixpath.join(
+                    "/", posixpath.dirname(part), one.get("Target", "").replace("\\", "/")
+                )
             ).lstrip("/")
             for one in _all(self._xml(_rels_of(part)), "Relationship")
             if one.get("Type", "").endswith(kind) and one.get("TargetMode") != "External"
@@ -179,13 +203,63 @@ class Workbook:
 
     def _xml(self, name: str) -> Element:
         content = self.part(name)
-        if b"<!DOCTYPE" in content or content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
             raise Unreadable(f"its part {name} is not as spreadsheet programs write it")
         try:
-            # Without a document type there are no entities to expand.
-            return ElementTree.fromstring(content)  # noqa: S314
-        except ElementTree.ParseError:
+            return _Tree(name).of(content)
+        except (expat.ExpatError, ValueError, LookupError):
             raise Unreadable(f"its part {name} is damaged: open it and save it again") from None
+
+
+class _Tree:
+    """Builds the elements of one part, which may declare no document type and so no entities."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+        self._builder = TreeBuilder()
+        self._count = 0
+
+    def of(self, content: bytes) -> Element:
+        """The root. Raises Unreadable, and what expat raises for damaged XML."""
+        parser = expat.ParserCreate(namespace_separator="}")
+        parser.buffer_text = True
+        parser.StartDoctypeDeclHandler = self._refuse
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._builder.end
+        parser.CharacterDataHandler = self._builder.data
+        parser.Parse(content, True)
+        return self._builder.close()
+
+    def _start(self, name: str, attributes: dict[str, str]) -> None:
+        self._count += 1
+        if self._count > _MOST_ELEMENTS:
+            raise Unreadable(f"its part {self._part} is too large: put the prompts in their own")
+        self._builder.start(name, attributes)
+
+    def _refuse(self, *_: object) -> None:
+        raise Unreadable(f"its part {self._part} is not as spreadsheet programs write it")
+
+
+#: What reading a damaged part may raise.
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError, ValueError)
+TOO_LONG = (
+    f"a text in it is longer than the {MOST_LETTERS} characters that Excel allows: shorten it"
+)
+
+
+def _key(name: str) -> str:
+    """The name of a part as it is compared: some programs write other capitals, or backslashes."""
+    return name.replace("\\", "/").lstrip("/").casefold()
+
+
+def _without_tags(content: bytes, kind: bytes, words: bytes) -> bytes:
+    """The XML without the empty elements of that kind that hold these words."""
+
+    def left(match: re.Match[bytes]) -> bytes:
+        tag = match.group().lower()
+        return b"" if kind in tag and words in tag and tag.endswith(b"/>") else match.group()
+
+    return _TAG.sub(left, content)
 
 
 def _rels_of(part: str) -> str:

@@ -25,7 +25,9 @@ NAMESPACES = (
 )
 #: How many columns all array formulas of a worksheet may fill together.
 _MOST_FILLED = 20_000_000
-_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
+_TAG = re.compile(rb"""<(?:[^"'>]++|"[^"]*+"|'[^']*+')*+>""")
+#: Most cells of a worksheet, and most raw characters of one text.
+_MOST_CELLS, _MOST_RAW = 4_000_000, 7 * 32_767
 
 
 class Unreadable(Exception):
@@ -140,13 +142,24 @@ class Worksheet:
         return _spliced(self.content, edits)
 
     def _refuse_shared(self, cells: Mapping[tuple[int, int], str]) -> None:
+        places = sorted(cells)
+        work = 0
         for number, row in self.rows.items():
             for column, cell in row.cells.items():
                 box = box_of(cell.answers_for) if cell.answers_for else None
                 if box is None or box[:2] == box[2:]:
                     continue
                 # Of a formula that was filled down, only the first cell holds the words.
-                hit = (number, column) in cells if cell.is_shared else holds_any(box, cells)
+                if cell.is_shared:
+                    hit = (number, column) in cells
+                else:
+                    within = places[
+                        bisect_left(places, box[:2]) : bisect_left(places, (box[2] + 1,))
+                    ]
+                    work += len(within)
+                    if work > _MOST_FILLED:
+                        raise Unreadable("its array formulas overlap")
+                    hit = holds_any(box, within)
                 if hit:
                     raise SharedFormula(name_of(number, column))
 
@@ -231,7 +244,7 @@ class _Scan:
         self._cell: Cell | None = None
         self._number = self._column = -1
         self._text: list[str] = []
-        self._quiet = 0
+        self._quiet = self._size = self._count = 0
 
     def run(self) -> None:
         """Fill the worksheet."""
@@ -257,8 +270,9 @@ class _Scan:
             self._start_cell(attributes)
         elif kind in ("v", "t") and self._cell is not None:
             self._text.clear()
+            self._size = 0
             if not self._quiet:
-                self._parser.CharacterDataHandler = self._text.append
+                self._parser.CharacterDataHandler = self._add
         elif kind == "row":
             self._start_row(attributes)
         elif kind == "f" and self._cell is not None:
@@ -280,6 +294,12 @@ class _Scan:
             self._sheet.merged.append(attributes.get("ref", ""))
         elif kind == "col":
             self._style_columns(attributes)
+
+    def _add(self, text: str) -> None:
+        self._size += len(text)
+        if self._size > _MOST_RAW:
+            raise Unreadable("a text in it is longer than Excel allows: shorten it")
+        self._text.append(text)
 
     def _end(self, name: str) -> None:
         kind = self._names.get(name)
@@ -327,6 +347,9 @@ class _Scan:
         place = place_of(ref) if ref else (self._number, self._column + 1)
         if place is None or place[0] != self._number or place[1] <= self._column:
             raise Unreadable("its cells are not in their order")
+        self._count += 1
+        if self._count > _MOST_CELLS:
+            raise Unreadable("it has too many cells: delete the columns that are not needed")
         self._column = place[1]
         at, tag = self._parser.CurrentByteIndex, self._tag()
         self._cell = Cell(at, at + len(tag) if tag.endswith(b"/>") else 0)

@@ -27,9 +27,9 @@ def whole(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def whole_number(text: str | None) -> int:
-    """A whole number from 0 as an attribute says it; 0 for anything else, however long."""
-    return int(text) if text and text.isdecimal() and len(text) < _TOO_LONG else 0
+def whole_number(text: str | None, otherwise: int = 0) -> int:
+    """A whole number from 0 as an attribute says it; else, however long it is, `otherwise`."""
+    return int(text) if text and text.isdecimal() and len(text) < _TOO_LONG else otherwise
 
 
 #: Python refuses to read numbers of thousands of digits; none in a workbook is near this.

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.csv_text import CsvText, LeftOpen
+from pipeline.sheets.csv_text import CsvText, LeftOpen, harmless
 from pipeline.sheets.delimiters import delimiter_of
 from tests.wild.slow_reader import Record, slowly
 
@@ -224,3 +224,35 @@ def test_very_long_cells_are_read() -> None:
     text = CsvText.of(CsvText.of(b"a,b\nc,d\n").patched({(1, 1): cell}))
 
     assert text.grid == (("a", "b"), ("c", cell))
+
+
+SIGNS = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+
+
+@given(
+    st.sampled_from(["said: ", "https://cdn.example/"]),
+    st.text(st.sampled_from("a=+-@＝,;\t|\"\n\r '"), max_size=12),
+    delimiters,
+)
+def test_no_cell_of_ours_is_a_formula_whatever_delimiter_the_file_is_read_with(
+    start: str, text: str, delimiter: str
+) -> None:
+    before = f"prompt{delimiter}note\na fox{delimiter}\n"
+
+    after = CsvText.of(before.encode(), delimiter).patched({(1, 1): start + text}).decode()
+
+    for other in ",;\t|":
+        cells = [cell for row in by_csv(after, other) for cell in row]
+        # In the file's own delimiter our text is one cell, and begins with words of ours.
+        assert not [cell for cell in cells if cell.lstrip(' "').startswith(SIGNS)]
+
+
+def test_text_is_changed_only_where_another_delimiter_would_make_a_formula_of_it() -> None:
+    assert harmless("refused: a fox, --ar 16:9; see 1-2", ",") == (
+        "refused: a fox, --ar 16:9; see 1-2"
+    )
+    assert harmless('refused: "x;=1+1"', ",") == """refused: "x;'=1+1\""""
+    assert harmless("https://a.example/x;=1?a=1,2", ",") == "https://a.example/x%3B=1?a=1,2"
+    assert harmless("https://a.example/1.png\nhttps://a.example/2.png", ",") == (
+        "https://a.example/1.png\nhttps://a.example/2.png"
+    )
