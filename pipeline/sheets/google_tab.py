@@ -113,10 +113,11 @@ class Tab:
         size = properties.get("gridProperties", {})
         shown = (
             [
-                _shown(cell) if cell.get("effectiveValue") else cell.get("formattedValue", "")
+                # Titles are compared with those of later answers, which show texts alone.
+                _shown(cell) if place and cell.get("effectiveValue") else _text(cell)
                 for cell in line.get("values", ())
             ]
-            for line in _part(tab).get("rowData", ())
+            for place, line in enumerate(_part(tab).get("rowData", ()))
         )
         wide, frozen = size.get("columnCount", 0), size.get("frozenRowCount", 0)
         return Look(grid(shown), header(tab), wide, frozen, listed(tab))
@@ -169,20 +170,24 @@ def header(tab: Json) -> Header:
         if one.get("metadataKey") == COLUMN_KEY
     }
     return Header(
-        trimmed([str(cell.get("formattedValue", "")) for cell in cells]),
+        trimmed([_text(cell) for cell in cells]),
         {at: str(cell.get("note", "")) for at, cell in enumerate(cells)},
         names,
     )
 
 
 def _shown(cell: Json) -> str:
-    value, text = cell.get("effectiveValue", {}), str(cell.get("formattedValue", ""))
+    value, text = cell.get("effectiveValue", {}), _text(cell)
     # A box is called otherwise in each language: WAHR, VRAI.
     if (ticked := value.get("boolValue")) is not None:
         return "TRUE" if ticked else "FALSE"
     if (error := value.get("errorValue")) is not None:
         return NOT_COMPUTED if error.get("type") == "LOADING" else error_text(text)
     return text
+
+
+def _text(cell: Json) -> str:
+    return str(cell.get("formattedValue", ""))
 
 
 def _part(tab: Json) -> Json:

@@ -83,6 +83,8 @@ class Worksheet:
     merged: list[str] = field(default_factory=list)
     #: Column -> the style that a new cell in it gets, where the column has one.
     styles: dict[int, str] = field(default_factory=dict)
+    #: Whether a formula may fill other cells than its own.
+    has_arrays: bool = False
 
     @classmethod
     def of(cls, content: bytes) -> Worksheet:
@@ -91,7 +93,8 @@ class Worksheet:
             raise Unreadable("its worksheet is not UTF-8 text")
         sheet = cls(content)
         _Scan(sheet).run()
-        sheet._mark_computed()
+        if sheet.has_arrays:
+            sheet._mark_computed()
         return sheet
 
     def _mark_computed(self) -> None:
@@ -280,6 +283,7 @@ class _Scan:
             if "ref" in attributes:
                 self._cell.answers_for = attributes["ref"]
                 self._cell.is_shared = attributes.get("t") == "shared"
+                self._sheet.has_arrays |= not self._cell.is_shared
         elif kind == "rPh":
             self._quiet += 1
         elif kind == "sheetData":

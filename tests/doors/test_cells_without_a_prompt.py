@@ -122,6 +122,7 @@ def test_errors_of_a_google_sheet_wait_whatever_they_are_called(
         book.loading = frozenset({"IMPORTXML"})
         # As no list of words could have them.
         book.error_words = {"#DIV/0!": "durch null", "#NAME?": "Kein Name", "#VALUE!": "#VERKEERD"}
+        book.sheets[0].enter(0, 1, "=1/0", locale="en")  # a title, whatever it says
         for row, formula in enumerate((*formulas, '="a "&"fox"'), start=1):
             book.sheets[0].enter(row, 0, formula, locale="en")
         studio = GoogleStudio(google, book, tmp_path, api)
