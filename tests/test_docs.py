@@ -194,3 +194,9 @@ def _lines(path: Path) -> list[str]:
 
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
+
+
+def test_git_ignores_what_holds_results_or_keys() -> None:
+    ignored = set((ROOT / ".gitignore").read_text("utf-8").splitlines())
+
+    assert {"*.db", "*.db.rescue", "media/", ".env", "*.key", "bot.json"} <= ignored

@@ -7,7 +7,7 @@ from itertools import product
 from typing import Literal
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.filenames import folded, free_part, picture_stem, shared_files
@@ -39,6 +39,7 @@ def spellings(stem: str) -> set[str]:
     }
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, PICTURES), min_size=2, max_size=8))
 @example([(LONG, (JobKey("s", "r_k3f9x2m1q", 1), n, None)) for n in (1, 2, 3, 4)])
 @example([(LONG, (JobKey("s", f"r_k3f9x2m1{n}", 1), 1, None)) for n in "ab"])
@@ -52,6 +53,7 @@ def test_no_two_pictures_share_a_file(pictures: list[tuple[str, tuple[JobKey, in
             assert taken.setdefault(spelling, (key, number, attempt)) == (key, number, attempt)
 
 
+@settings(deadline=None)
 @given(NAMES, PICTURES)
 def test_every_common_file_system_takes_the_name(
     name: str, picture: tuple[JobKey, int, int]

@@ -1,0 +1,57 @@
+"""A file is what its first bytes are, whatever a server calls it."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.filetypes import ending_of
+
+MP4 = b"\x00\x00\x00\x20ftypisom"
+
+
+@pytest.mark.parametrize(
+    ("start", "called", "ending"),
+    [
+        (b"\xff\xd8\xff\xe0", "image/png", "jpg"),
+        (b"\x89PNG\r\n\x1a\n", "text/html", "png"),
+        (b"GIF89a", "", "gif"),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/jpeg", "webp"),
+        (b"RIFF\x00\x00\x00\x00WAVEfmt ", "", "wav"),
+        (MP4, "video/mp4", "mp4"),
+        (MP4, "audio/mp4", "m4a"),
+        (MP4, "video/quicktime", "mov"),
+        (b"\x00\x00\x00\x14ftypqt  ", "", "mov"),
+        (b"\x00\x00\x00\x1cftypavif", "", "avif"),
+        (b"\x00\x02\x00\x00moov", "video/quicktime", "mov"),
+        (b"\x1aE\xdf\xa3", "audio/webm", "webm"),
+        (b"ID3\x04", "", "mp3"),
+        (b"\xff\xfb\x90\x64", "audio/mpeg", "mp3"),
+        (b"\xff\xf1\x50\x80", "audio/aac", "aac"),
+    ],
+)
+def test_a_kind_is_known_by_its_first_bytes(start: bytes, called: str, ending: str) -> None:
+    assert ending_of(start + bytes(40), called) == ending
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"",
+        b"\x89PNG",
+        b"<!DOCTYPE html><title>Sign in</title>",
+        b'{"error": "expired"}',
+        b"The link has expired.",
+        b"Run ftyp or moov, as you like",
+        b"\xff\xfeT\x00h\x00e\x00",
+        b"RIFF\x00\x00\x00\x00AVI LIST",
+        b"%PDF-1.7",
+        b"PK\x03\x04",
+        b"<svg xmlns='http://www.w3.org/2000/svg'>",
+        b"GIF8 is no GIF",
+    ],
+)
+@pytest.mark.parametrize("called", ["image/png", "video/mp4", "application/octet-stream"])
+def test_what_begins_like_nothing_known_is_nothing_whatever_it_is_called(
+    start: bytes, called: str
+) -> None:
+    assert ending_of(start, called) == ""
