@@ -131,7 +131,7 @@ class Columns:
         results = [self.index[n] for n in ("task_id", "image_urls") if n in self.index]
         marks = [self.index[n] for n in OURS if n in self.index and n != "row_id"]
         others = [at for at in range(len(self.header)) if at not in known]
-        steering = _STEERING & set(self.inputs)
+        chosen = [name for name in WRITTEN if name in self.inputs]
         for place in range(1, len(grid)) if among is None else among:
             row = grid[place]
             wide = len(row)
@@ -140,8 +140,9 @@ class Columns:
             }
             if wrote.keys() <= _NOT_ENOUGH or self._repeats_header(row):
                 continue
-            for name in steering & wrote.keys():
-                wrote[name] = visible(wrote[name])
+            for name in chosen:
+                if name in wrote:
+                    wrote[name] = visible(wrote[name])
             if RATIO in wrote:
                 wrote[RATIO] = ratio(wrote[RATIO])
             yield Marked(
@@ -171,8 +172,6 @@ class Columns:
 
 #: A row with nothing but these is not a row of ours: nobody has asked for anything yet.
 _NOT_ENOUGH = frozenset(WRITTEN)
-#: Inputs that are a choice and no prose: read without invisible characters.
-_STEERING = frozenset((*WRITTEN, RATIO))
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +355,7 @@ def ratio(text: str) -> str:
     polars, and stays so in a CSV that was saved there; Gnumeric writes 32:9 as 32:09:00. No two
     ratios become one time.
     """
+    text = visible(text)
     match = _TIME.fullmatch(text)
     if match is None:
         return text

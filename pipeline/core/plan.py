@@ -269,7 +269,10 @@ def _held_back(
         if trouble := notes.not_a_value(columns.title(name), text):
             return "waiting", trouble
     endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
-    if problems := _problems(endpoint, wrote, columns, rules):
+    problems = _problems(endpoint, wrote, columns, rules)
+    if rules.strict_prompts:
+        problems += _doubts(memory.inputs, rules)
+    if problems:
         return "invalid", notes.incomplete(problems)
     if endpoint is None or endpoint.credits is None:
         return "invalid", notes.no_price(_endpoint_name(memory.inputs, rules))
@@ -294,12 +297,12 @@ def _problems(
     if "parent" in wrote:
         title = columns.title("parent")
         problems.append(f"{name} takes no {title}: empty that cell{notes.or_ignore(title)}")
-    return problems + (doubts(wrote, endpoint) if rules.strict_prompts else [])
+    return problems
 
 
 def _doubts(inputs: str, rules: Rules) -> list[str]:
     endpoint = rules.provider.endpoints.get(_endpoint_name(inputs, rules))
-    return doubts(parsed(inputs), endpoint) if endpoint else []
+    return doubts(inputs, endpoint) if endpoint else []
 
 
 def _given(defaults: Mapping[str, object], wrote: Mapping[str, str]) -> dict[str, str]:
@@ -308,7 +311,8 @@ def _given(defaults: Mapping[str, object], wrote: Mapping[str, str]) -> dict[str
 
 
 def _endpoint_name(inputs: str, rules: Rules) -> str:
-    return parsed(inputs).get("endpoint") or rules.endpoint
+    # Few rows name one; within a text each quotation mark has a backslash before it.
+    return parsed(inputs)["endpoint"] if '"endpoint":' in inputs else rules.endpoint
 
 
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:

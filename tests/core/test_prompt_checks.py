@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from pipeline.core.prompt_checks import doubts
-from tests.core.build import PROVIDER
+from tests.core.build import PROVIDER, wrote
 
 IMAGINE = PROVIDER.endpoints["imagine"]
 
 
 def said(prompt: str) -> list[str]:
-    return doubts({"prompt": prompt, "aspect_ratio": "16:9"}, IMAGINE)
+    return doubts(wrote(prompt, aspect_ratio="16:9"), IMAGINE)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_a_word_for_a_missing_value_is_told(prompt: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["/imagine prompt: a fox", "/imagine a fox", " /IMAGINE prompt:x"]
+    "prompt", ["/imagine prompt: a fox", "/imagine a fox", "/IMAGINE prompt:x"]
 )
 def test_a_command_of_a_chat_is_told(prompt: str) -> None:
     (doubt,) = said(prompt)
@@ -108,7 +108,7 @@ def test_what_only_looks_odd_is_not_told(prompt: str) -> None:
 
 
 def test_only_free_text_is_looked_at() -> None:
-    assert doubts({"prompt": "a fox", "aspect_ratio": "0", "endpoint": "{{x}}"}, IMAGINE) == []
+    assert doubts(wrote("a fox", aspect_ratio="0", endpoint="{{x}}"), IMAGINE) == []
 
 
 def test_a_long_prompt_takes_no_longer_than_it_is_long() -> None:
