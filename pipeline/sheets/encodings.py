@@ -128,7 +128,8 @@ def _as_western(content: bytes, error: UnicodeDecodeError) -> str:
         raise unknown
     with suppress(UnicodeDecodeError):
         text = content.decode(_WESTERN.codec)
-        if not _is_of_another_script(text) and is_surely_western(content):
+        words = b" ".join(sorted({word for word in content.split() if not word.isascii()}))
+        if not _is_of_another_script(words.decode(_WESTERN.codec)) and is_surely_western(words):
             return text
     number, words = _telling_line(content)
     shown = readings(content, words)
@@ -167,7 +168,7 @@ _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 
 
 def _is_of_another_script(text: str) -> bool:
-    """Whether the accents stand where no Western word has any.
+    """Whether the accents of these words stand where no Western word has any.
 
     Cyrillic, Greek and Japanese come out as long runs of them, text of an old Mac or of DOS as
     signs, capitals and daggers within words.

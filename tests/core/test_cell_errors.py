@@ -13,7 +13,17 @@ ERRORS = (
     *("#CALC!", "#FIELD!", "#BUSY!", "#CONNECT!", "#BLOCKED!", "#UNKNOWN!", "#EXTERNAL!"),
     *("#PYTHON!", "#TIMEOUT!", "#MACRO?", "#ADDIN?", "Err:502", "Err:509", "Err:522"),
     # German, French, Spanish.
-    *("#NV", "#BEZUG!", "#WERT!", "#ZAHL!", "#ÜBERLAUF!", "#PLUG-IN?", "#MAKRO?", "Fehler:502"),
+    *(
+        "#NV",
+        "#BEZUG!",
+        "#WERT!",
+        "#ZAHL!",
+        "#ÜBERLAUF!",
+        "#PLUG-IN?",
+        "#MAKRO?",
+        "Fehler:502",
+        "Fehler:520",
+    ),
     *("#N/D", "#NOM ?", "#VALEUR !", "#DIV/0 !", "#REF !", "#RÉF\xa0!", "#NUL!", "Err :502"),
     *("#¡REF!", "#¡VALOR!", "#¿NOMBRE?", "#¡DIV/0!", "#¡NULO!", "#¿COMPL?", "#¡DESBORDAMIENTO!"),
     # Others.

@@ -76,6 +76,7 @@ def a_workbook() -> bytes:
     table.totalsRowCount = 1
     tab.add_table(table)
     tab.merge_cells("H1:I2")
+    tab.column_dimensions["A"].number_format = "@"
     book.save(out)
     return out.getvalue()
 
