@@ -55,6 +55,11 @@ def test_every_command_line_in_the_readme_can_be_typed() -> None:
         assert {word for word in words if word.startswith("--")} <= flags[command]
 
 
+def test_no_command_in_the_readme_shows_a_key_to_the_other_users_of_the_machine() -> None:
+    # The words of a running command, and what is set in front of it for a shell, are seen by all.
+    assert re.findall(r".*(?:KEY|TOKEN|SECRET)=\S+ +\S.*", _code(README)) == []
+
+
 def test_every_status_word_is_explained_in_the_readme() -> None:
     told = {
         re.sub(r" \d+%$", "", word)
