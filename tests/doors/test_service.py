@@ -191,7 +191,7 @@ def test_a_sheet_paused_on_the_page_sends_nothing_its_results_arrive_and_the_pag
 
         assert paused[0] == 3
         assert paused[1] == {"done": 3, "queued": 5, "": 1}
-        assert "This sheet is paused: nothing more is sent." in told
+        assert "This sheet is paused. Nothing more is sent" in told
         assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
         assert ended.is_plain, ended.said
 

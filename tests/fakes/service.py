@@ -38,9 +38,9 @@ def service(
     **more: object,
 ) -> Path:
     """A configuration of a service: called back at the port `hooks`, 0: not at all."""
-    for name, text in {"token": TOKEN, "secret": SECRET}.items():
-        (studio.folder / name).write_text(text)
-        (studio.folder / name).chmod(0o600)
+    for file, text in {"token": TOKEN, "secret": SECRET}.items():
+        (studio.folder / file).write_text(text)
+        (studio.folder / file).chmod(0o600)
     webhook = {
         "public_url": public_url or f"http://127.0.0.1:{hooks}",
         "secret": "file:secret",
