@@ -230,4 +230,4 @@ _ODD_PLACE = re.compile(
     r"|(?<=[A-Za-z])[\u0370-\u1dff\u2e80-\uffdc]|[\u0370-\u1dff\u2e80-\uffdc](?=[A-Za-z])"
 )
 #: Words of accented letters only.
-_ODD_RUN = re.compile(r"(?<![A-Za-z])[À-ɏ]{3,}(?![A-Za-z])")
+_ODD_RUN = re.compile(r"(?<![A-Za-zÀ-ɏ])[À-ɏ]{2,}(?![A-Za-zÀ-ɏ])")

@@ -178,7 +178,7 @@ def _is_of_another_script(text: str) -> bool:
 
 
 _ACCENT = re.compile(r"[^\0-\x7f]")
-_RUN = re.compile(r"[^\0-\x7f]{4,}|(?<![A-Za-z\x80-\uffff])[À-ÿ]{3,}(?![A-Za-z\x80-\uffff])")
+_RUN = re.compile(r"[^\0-\x7f]{4,}|(?<![A-Za-z\x80-\uffff])[À-ÿ]{2,}(?![A-Za-z\x80-\uffff])")
 _NO_WORD = re.compile(
     "[A-Za-z][£¥§ª¯³¹º¼¾¿‚„“”¢¤¡][a-z]|[A-Za-zà-ÿ][ŠŒŽŸ†‡ˆ‰](?![A-Z])|[a-z][‚„†‡ˆ](?![a-z])"
     # ñ and ó of an old Mac, which are dashes here.

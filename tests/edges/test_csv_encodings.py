@@ -144,6 +144,9 @@ def test_what_is_no_text_is_refused_with_its_place(content: bytes, sentence: str
         ("una canción", "mac_roman"),
         ("ein Bär im Schnee", "cp850"),
         ("a fox and a kočka", "cp1250"),
+        ("да", "cp1251"),
+        ("γη", "cp1253"),
+        ("a red кот", "cp1251"),
     ],
 )
 def test_words_of_other_code_pages_are_never_guessed(words: str, codec: str) -> None:
