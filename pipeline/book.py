@@ -26,7 +26,7 @@ from pipeline.core.endpoint import submission
 from pipeline.core.errors import ColumnsError
 from pipeline.core.identity import made_by_us, match, match_by_id_alone, new_id
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State, patched
-from pipeline.core.near_misses import near_misses
+from pipeline.core.near_misses import hint, near_misses
 from pipeline.core.plan import (
     AT_REST,
     NEEDS_A_PERSON,
@@ -338,7 +338,9 @@ class Book:
         try:
             check_header(columns, grid, ours, self._header.fields)
         except ColumnsError as why:
-            raise ColumnsError(f"{why} {self.sheet.elsewhere}".rstrip()) from why
+            close = hint(columns, self._header.fields, self._header.ignore)
+            more = (text for text in (close, self.sheet.elsewhere) if text)
+            raise ColumnsError(" ".join((str(why), *more))) from why
         self._grid, self._columns, self._inputs = grid, columns, columns.inputs
         self.notices = self.notices or becoming_ours(columns, ours)
         parting = self.parting

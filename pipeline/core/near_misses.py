@@ -45,6 +45,14 @@ def near_misses(
     ]
 
 
+def hint(columns: Columns, fields: Collection[str], ignore: Collection[str]) -> str:
+    """Which column may be meant, as a sentence, where a sheet has none to send; else empty."""
+    if set(columns.inputs) & set(fields):
+        return ""
+    found = near_misses(columns, fields, ignore)
+    return "".join(f"{title}: did you mean {name}? " for title, name in found).rstrip()
+
+
 def _meant(title: str, names: Collection[str]) -> Iterator[str]:
     """The one of the names that is closest to a folded title, if any is close."""
     if not title:

@@ -154,6 +154,17 @@ def test_a_plan_names_prompts_that_look_like_a_mistake_and_columns_that_are_not_
     assert team.row("a {{fox}}")["note"].startswith('Check this: prompt holds "{{fox}}"')
 
 
+def test_a_sheet_without_a_prompt_names_the_column_that_may_be_meant(team: Team) -> None:
+    team.configure()
+    team.write("Owner,Prompts", "Kim,a fox")
+
+    ended = team.run()
+
+    assert ended.code == 2
+    assert "No column is named like something to send" in ended.said
+    assert ended.said.endswith("Prompts: did you mean prompt?")
+
+
 def test_a_teams_own_empty_column_is_named_before_it_is_written_and_once(
     team: Team, api: Sandbox
 ) -> None:
