@@ -57,6 +57,7 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     saving        saving the pictures of those that succeeded
     intake        what the API calls us with, many calls in one commit
     reporting     rows as a run, `status` and JSON report them
+    outcome       what is asked of a pass, and what came of it
     runner        one pass, from the first look to the last
     adopting      taking over a sheet without paying
     campaign      a configured sheet with its open store

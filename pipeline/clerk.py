@@ -7,9 +7,14 @@ that nothing of it runs at the same time and no answer on the wire waits for a d
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
+
+from pipeline.core.errors import unforeseen
+
+log = logging.getLogger("promptsheet")
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,8 +48,17 @@ class Clerk:
             self._under_way -= 1
 
     def later(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Have `work` done in its turn; nobody waits for it."""
-        self._thread.submit(work, *args, **kwargs)
+        """Have `work` done in its turn without waiting for it; an error is logged."""
+
+        def done() -> None:
+            try:
+                work(*args, **kwargs)
+            except Exception as e:
+                name = getattr(work, "__name__", "work")
+                log.error("%s could not be recorded: %s", name, unforeseen(e))
+                log.info("The traceback:", exc_info=e)
+
+        self._thread.submit(done)
 
     def close(self) -> None:
         """Finish what was asked for, then end the thread."""

@@ -14,7 +14,7 @@ from rich.text import Text
 from pipeline import gallery, loop, reporting, running, show, wiring
 from pipeline.config import Secret, Settings
 from pipeline.core.errors import ConfigError
-from pipeline.runner import Asked
+from pipeline.outcome import Asked
 from pipeline.wiring import Busy
 
 

@@ -10,24 +10,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from pipeline import reporting
 from pipeline.book import Book, Sending
 from pipeline.clerk import Clerk
+from pipeline.core import notes
 from pipeline.core.asking import Durations
 from pipeline.core.endpoint import Verdict
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
 from pipeline.core.model import Attempt, JobKey, State
-from pipeline.core.plan import Line
-from pipeline.core.repeats import trouble_of
 from pipeline.core.states import Accepted, Event, Failed, Succeeded, gives_back, is_open, was_taken
 from pipeline.following import Poller
-from pipeline.reporting import Row
+from pipeline.outcome import Asked, Outcome, Progress
 from pipeline.saving import Keeper, Saver
 from pipeline.sending import Pace, Sender, Wire
 
@@ -51,90 +48,6 @@ LISTEN_EVERY = 0.25
 LEASE_EVERY = 10.0
 #: How often a bar is moved: counting what is open for it costs as much as a request.
 REPORT_EVERY = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the person asked of this start."""
-
-    wait: bool = False
-    limit: int | None = None
-    #: Picks the lines that may be sent; None for all.
-    only: Callable[[Line], bool] | None = None
-    #: Whether the outcome shall list the rows that changed.
-    detailed: bool = False
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a pass, for the closing line and the exit code."""
-
-    title: str = ""
-    #: The sheet's key in the store; empty where the pass did not get that far.
-    key: str = ""
-    #: Rows that this pass sent and the API took, whatever became of them since.
-    new: int = 0
-    #: Rows that were done, refused or failed in this pass, whichever run sent them.
-    done: int = 0
-    refused: int = 0
-    failed: int = 0
-    #: Rows that this pass sent and that no answer says anything about.
-    lost: int = 0
-    #: Pictures that were saved in this pass.
-    saved: int = 0
-    #: What this pass sent costs, as listed; without what the API did not take.
-    credits: int = 0
-    statuses: Counter[str] = field(default_factory=Counter)
-    #: How many rows began to need attention in this pass (see `core.attention`).
-    newly: int = 0
-    #: The rows that need attention: first those that newly do, then in the order of the sheet.
-    attention: list[Row] = field(default_factory=list)
-    #: The rows that changed in this pass, if they were asked for (`Asked.detailed`).
-    changed: list[Row] = field(default_factory=list)
-    #: A sentence each: a hold, a stop, a sheet or a store out of reach.
-    sentences: list[str] = field(default_factory=list)
-    #: What to know once, though nothing is wrong: a sentence each.
-    notices: list[str] = field(default_factory=list)
-    #: A rule of ours stopped the sending.
-    stopped: bool = False
-    #: Where the store's changes stood when the pass last took them over.
-    cursor: int = 0
-    code: int = 0
-
-    @property
-    def needing(self) -> int:
-        """How many rows need attention."""
-        return len(self.attention)
-
-    @property
-    def troubles(self) -> set[str]:
-        """What the sentences are about, without the amounts that differ from run to run."""
-        return {trouble_of(sentence) for sentence in self.sentences}
-
-    @property
-    def has_news(self) -> bool:
-        """Whether anything came of the pass."""
-        heard = self.new, self.done, self.refused, self.failed, self.lost
-        return any(heard) or bool(self.newly)
-
-    def worsen(self, code: int, sentence: str = "") -> None:
-        """Note a trouble; the gravest exit code counts."""
-        self.code = max(self.code, code)
-        if sentence and sentence not in self.sentences:
-            self.sentences.append(sentence)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a pass is, for a bar."""
-
-    sent: int = 0
-    to_send: int = 0
-    at_work: int = 0
-    saved: int = 0
-    saving: int = 0
-    done: int = 0
-    credits: int = 0
 
 
 class Runner:
@@ -178,6 +91,8 @@ class Runner:
         #: Seconds between two rounds.
         self._every = min(pace.poll_every.total_seconds() / 20, 0.5) if pace.poll_every else TICK
         self._interrupted = False
+        #: Listed price and reported charge of the tasks where they differ.
+        self._charged: list[tuple[int, int]] = []
         self._news = asyncio.Event()
         self._changed = False
         #: What this pass sent, and was answered or given up.
@@ -234,7 +149,9 @@ class Runner:
             self._sender.end()
             for task in background:
                 task.cancel()
-            await asyncio.gather(*background, return_exceptions=True)
+            for ended in await asyncio.gather(*background, return_exceptions=True):
+                if isinstance(ended, Exception):
+                    log.info("%s: a part of the pass ended: %r", self.outcome.title, ended)
             if self._keeper:
                 await self._keeper.close()
             await self._sender.drain()
@@ -394,7 +311,11 @@ class Runner:
                 self._poller.ended(attempt)
                 succeeded = attempt.state is State.SUCCEEDED
                 self._sender.ended(key, attempt.number, succeeded=succeeded)
-                told = Succeeded(attempt.result) if succeeded else Failed(attempt.reason)
+                told: Event = (
+                    Succeeded(attempt.result, reported=attempt.reported)
+                    if succeeded
+                    else Failed(attempt.reason, reported=attempt.reported)
+                )
                 self._happened(key, attempt.number, told)
             elif is_open(attempt):
                 self._poller.follow(key, attempt)
@@ -404,6 +325,10 @@ class Runner:
         self._changed = True
         self._touched.add(key)
         log.info("row %s, take %d: %s", key.row_id, key.take, type(event).__name__.lower())
+        if isinstance(event, Succeeded | Failed) and event.reported is not None:
+            attempt = self._book.known.attempt(key, number)
+            if attempt and attempt.price not in (0, event.reported):
+                self._charged.append((attempt.price, event.reported))
         match event:
             case Succeeded():
                 self.outcome.done += 1
@@ -459,7 +384,10 @@ class Runner:
             outcome.newly = sum(row.row_id in book.newly for row in attention)
             if self._asked.detailed:
                 outcome.changed = reporting.rows(book, (), {key.row_id for key in self._touched})
-        outcome.notices = book.notices
+        outcome.notices = [*book.notices]
+        if self._charged:
+            api = book.rules.provider.title
+            outcome.notices.append(notes.charged_otherwise(api, self._charged))
         outcome.cursor = book.known.cursor
         if book.hold:
             outcome.worsen(book.hold.exit_code, book.hold.sentence)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
@@ -13,11 +14,20 @@ from rich.console import Console
 
 from pipeline import loop, output, reporting, show, wiring
 from pipeline.config import Settings
-from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError
+from pipeline.core.errors import (
+    ConfigError,
+    PromptsheetError,
+    SheetError,
+    StoreError,
+    unforeseen,
+)
 from pipeline.core.plan import Line, Plan
 from pipeline.core.repeats import BUSY, is_news
-from pipeline.runner import INTERRUPTED, Asked, Outcome, Runner
+from pipeline.outcome import Asked, Outcome
+from pipeline.runner import INTERRUPTED, Runner
 from pipeline.wiring import Busy
+
+log = logging.getLogger("promptsheet")
 
 #: Whatever asks a program to end, and can be heard: Ctrl-C first.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -87,7 +97,7 @@ async def _pass(
     progress: show.Place,
     started: Callable[[Runner], None],
 ) -> Outcome | Busy:
-    """One sheet's trouble is not the others'."""
+    """One pass. Whatever goes wrong with a sheet, foreseen or not, stops no other sheet's pass."""
     bars = show.Bars(progress, settings.source.name)
     try:
         return await wiring.run(
@@ -96,6 +106,11 @@ async def _pass(
     except PromptsheetError as e:
         outcome = Outcome(title=settings.source.name)
         outcome.worsen(e.exit_code, str(e))
+        return outcome
+    except Exception as e:
+        log.info("The traceback:", exc_info=e)
+        outcome = Outcome(title=settings.source.name)
+        outcome.worsen(3, unforeseen(e))
         return outcome
 
 

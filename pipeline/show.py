@@ -30,10 +30,10 @@ from pipeline.book import Book
 from pipeline.core import notes
 from pipeline.core.columns import parsed
 from pipeline.core.plan import NEEDS_A_PERSON, Line, family
+from pipeline.outcome import Outcome
+from pipeline.outcome import Progress as Step
 from pipeline.output import plain as plain
 from pipeline.reporting import Row, asked_for
-from pipeline.runner import Outcome
-from pipeline.runner import Progress as Step
 
 COLOURS = {
     "done": "green",

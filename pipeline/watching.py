@@ -21,9 +21,10 @@ from rich.console import Console
 from pipeline import glance, loop, show, wiring
 from pipeline.campaign import Campaign
 from pipeline.config import Settings
-from pipeline.core.errors import PromptsheetError
+from pipeline.core.errors import PromptsheetError, unforeseen
 from pipeline.core.repeats import is_news, trouble_of
-from pipeline.runner import Asked, Outcome, Runner
+from pipeline.outcome import Asked, Outcome
+from pipeline.runner import Runner
 from pipeline.running import interrupting
 from pipeline.scheduler import Schedule
 from pipeline.serving import campaigns, house
@@ -145,8 +146,8 @@ class Watcher:
         except PromptsheetError as e:
             outcome.worsen(e.exit_code, str(e))
         except Exception as e:
-            log.exception("a pass ended in an unforeseen way")
-            outcome.worsen(3, f"unforeseen: {type(e).__name__}")
+            log.info("The traceback:", exc_info=e)
+            outcome.worsen(3, unforeseen(e))
         return outcome
 
     def _shown(self, seconds: float) -> None:

@@ -29,7 +29,8 @@ from pipeline.core.errors import MissingExtra, NotSent, SheetError, StoreError
 from pipeline.core.model import Grid, Request, Response
 from pipeline.core.plan import Rules
 from pipeline.core.webhook import Callback
-from pipeline.runner import Asked, Outcome, Progress, Runner
+from pipeline.outcome import Asked, Outcome, Progress
+from pipeline.runner import Runner
 from pipeline.sending import Pace
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv_file import CsvSheet

@@ -305,3 +305,13 @@ def spoken(span: timedelta) -> str:
     if seconds < 120:
         return f"{seconds} s"
     return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
+
+
+def charged_otherwise(api: str, charged: Sequence[tuple[int, int]]) -> str:
+    """The API charged other prices than are listed; of each task the price and the charge."""
+    listed, said = (sum(prices) for prices in zip(*charged, strict=True))
+    tasks = "1 task" if len(charged) == 1 else f"{len(charged)} tasks"
+    return (
+        f"{api} charged {said} credits for {tasks}; the provider file lists {listed}. The budget "
+        "counts what was charged. Correct the prices in the provider file."
+    )

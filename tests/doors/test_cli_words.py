@@ -16,8 +16,8 @@ from pipeline.core.endpoint import Key, Poll, Provider, Task
 from pipeline.core.identity import Seen
 from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, Standing, State
 from pipeline.core.plan import Line, Rules, standing_of
+from pipeline.outcome import Outcome
 from pipeline.reporting import Row
-from pipeline.runner import Outcome
 from tests.fakes.team import LIVE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

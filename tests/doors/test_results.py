@@ -15,8 +15,8 @@ from pipeline import loop, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
+from pipeline.outcome import Asked
 from pipeline.results import everything, results
-from pipeline.runner import Asked
 from pipeline.sandbox import running
 
 KEY = "PROMPTSHEET_DEMO_KEY"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import loop, wiring
-from pipeline.runner import Asked, Outcome
+from pipeline.outcome import Asked, Outcome
 from pipeline.sandbox import running
 from pipeline.sandbox.server import Sandbox
 from tests.fakes.program import until

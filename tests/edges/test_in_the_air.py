@@ -19,7 +19,8 @@ from aiohttp import web
 from pipeline import loop, wiring
 from pipeline.config import Settings
 from pipeline.core.model import State
-from pipeline.runner import Asked, Outcome, Runner
+from pipeline.outcome import Asked, Outcome
+from pipeline.runner import Runner
 from pipeline.store import Store
 from pipeline.wiring import Busy
 from tests.fakes.program import until

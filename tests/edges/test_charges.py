@@ -1,0 +1,66 @@
+"""What the API says that it charged, where that is not the provider file's price."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from rich.console import Console
+
+from pipeline import checkup, loop, wiring
+from pipeline.config import Settings
+from pipeline.outcome import Asked, Outcome
+from tests.edges.test_in_the_air import Api, settings_in
+
+ROOT = Path(__file__).parents[2]
+
+
+class Charges(Api):
+    """An API that charges each task otherwise than listed, and says so once it is done."""
+
+    async def _fetch(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        tasks = [
+            {"task_id": task, "image_urls": ["http://127.0.0.1/0.png"], "charged": 7}
+            for task in body.get("task_ids") or [body["task_id"]]
+        ]
+        return web.json_response({"tasks": tasks} if "task_ids" in body else tasks[0])
+
+
+def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listed = (ROOT / "configs/providers/apiframe.toml").read_text()
+    (tmp_path / "providers").mkdir()
+    (tmp_path / "providers" / "apiframe.toml").write_text(
+        listed.replace('status = "status"', 'credits = "charged"\nstatus = "status"', 1)
+    )
+
+    async def ran() -> tuple[Settings, Outcome, Outcome, int]:
+        api = Charges()
+        async with api.served() as url:
+            settings = settings_in(tmp_path, url, rows=3)
+            first = await wiring.run(settings, Asked(wait=True))
+            again = await wiring.run(settings, Asked(wait=True))
+            assert isinstance(first, Outcome)
+            assert isinstance(again, Outcome)
+            with wiring.open_store(settings) as store:
+                limits = wiring.limits(settings)
+                spent = store.spent(limits.api_key, limits.run, limits.day)
+            return settings, first, again, spent.day
+
+    settings, first, again, spent = loop.run(ran())
+    checkup.run(settings, Console(width=300), repair=False, adopt=False)
+
+    sentence = (
+        "Apiframe charged 21 credits for 3 tasks; the provider file lists 12. The budget counts "
+        "what was charged. Correct the prices in the provider file."
+    )
+    assert (first.done, first.code, first.notices) == (3, 0, [sentence])
+    assert again.notices == []
+    assert spent == 21
+    assert sentence in capsys.readouterr().out
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        assert {row["status"] for row in csv.DictReader(file)} == {"done"}
