@@ -256,14 +256,15 @@ def _held_back(
         return "waiting", trouble
     if box(skip) is not Tick.NO:
         return "skipped", notes.skipped(columns.title("skip"))
+    # Before all that a cell could say: each cell may be in the place of another one.
+    if rules.delimiter and columns.surplus(row):
+        return "invalid", notes.too_many_cells(rules.delimiter)
     if mistake:
         return mistake
     if line.seen.standing is Standing.STRANGER:
         return "stranger", notes.stranger(how_to_ask(columns, memory.first_take - memory.again + 1))
     if line.seen.standing is Standing.COPY:
         return "copy", notes.copy(how_to_ask(columns, memory.first_take - memory.again + 1))
-    if rules.delimiter and columns.surplus(row):
-        return "invalid", notes.too_many_cells(rules.delimiter)
     wrote = parsed(memory.inputs)
     for name, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
         if trouble := notes.not_a_value(columns.title(name), text):

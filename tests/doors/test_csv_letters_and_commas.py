@@ -65,6 +65,20 @@ def test_a_row_with_an_unquoted_delimiter_is_invalid_and_the_others_are_done(
     assert [row["status"] for row in rows_of(studio, delimiter)] == ["done"] * 3
 
 
+def test_an_unquoted_comma_is_named_and_not_what_it_moved_into_take(
+    studio: Studio, api: Sandbox
+) -> None:
+    studio.sheet.write_text("prompt,name,take\na cat, with a hat,cat,\na dog, asleep,dog,2\n")
+
+    called = call("run", studio.config(), "--wait")
+
+    assert called.code == 1
+    assert api.state()["tasks_taken"] == 0
+    # The first row ends with an empty cell, so nothing is in excess: its take is what is wrong.
+    assert ["comma" in row["note"] for row in rows_of(studio)] == [False, True]
+    assert ["take" in row["note"] for row in rows_of(studio)] == [True, False]
+
+
 def test_columns_without_a_name_inside_the_table_are_no_mistake(
     studio: Studio, api: Sandbox
 ) -> None:
