@@ -30,7 +30,7 @@ class Outcome:
     title: str = ""
     #: The sheet's key in the store; empty where the pass did not get that far.
     key: str = ""
-    #: Rows that this pass sent and the API took, whatever became of them since.
+    #: Rows that this pass sent, whatever came of them: taken, refused or without an answer.
     new: int = 0
     #: Rows that were done, refused or failed in this pass, whichever run sent them.
     done: int = 0

@@ -22,7 +22,7 @@ from pipeline.core.asking import Durations
 from pipeline.core.endpoint import Verdict
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
 from pipeline.core.model import Attempt, JobKey, State
-from pipeline.core.states import Accepted, Event, Failed, Succeeded, gives_back, is_open, was_taken
+from pipeline.core.states import Accepted, Event, Failed, Succeeded, gives_back, is_open
 from pipeline.following import Poller
 from pipeline.outcome import Asked, Outcome, Progress
 from pipeline.saving import Keeper, Saver
@@ -374,9 +374,9 @@ class Runner:
         outcome.title = book.sheet.title  # a Google Sheet is known by its title once it was read
         outcome.statuses = book.plan.statuses
         # Counted at the end: a call of the API may say more about an attempt than its answer did.
-        sent = [book.known.attempt(key, number) for key, number in self._sent]
-        outcome.new = sum(attempt is not None and was_taken(attempt) for attempt in sent)
-        outcome.lost = sum(a is not None and a.state is State.UNKNOWN for a in sent)
+        states = {key: a.state for key, n in self._sent if (a := book.known.attempt(key, n))}
+        outcome.new = sum(state is not State.RETURNED for state in states.values())
+        outcome.lost = sum(state is State.UNKNOWN for state in states.values())
         # A store that cannot be read any more has been reported by then.
         with suppress(StoreError):
             attention = reporting.needing(book)

@@ -172,11 +172,6 @@ def is_open(attempt: Attempt) -> bool:
     return bool(attempt.task_id) and attempt.state in (_R, _U, _S, _B)
 
 
-def was_taken(attempt: Attempt) -> bool:
-    """Whether the API certainly took it: it named a task for it, or delivered a result."""
-    return bool(attempt.task_id) or attempt.state is _OK
-
-
 def cost_of(job: Job) -> int:
     """Credits that all attempts of the job cost: as reported, else as listed.
 

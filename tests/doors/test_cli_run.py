@@ -80,7 +80,7 @@ def test_a_run_is_silent_until_a_person_is_needed_and_says_it_once(team: Team) -
     assert (quiet.code, quiet.said) == (0, "")
     assert (loud.code, loud.said) == (
         1,
-        "prompts.csv: 1 new, 0 done, 1 refused, 1 failed, 4 credits "
+        "prompts.csv: 2 new, 0 done, 1 refused, 1 failed, 4 credits "
         "2 rows need your attention: "
         'row 3, a bad fox [fail]: Apiframe could not make it: "banned word". Change the prompt, or '
         "ask for a retry. The failed task may have cost 4 credits. "
@@ -225,7 +225,7 @@ def test_a_lost_answer_is_sent_again_only_when_a_person_says_so(team: Team, api:
 
     assert (first.code, first.said) == (
         1,
-        "prompts.csv: 0 new, 0 done, 1 without an answer, 4 credits "
+        "prompts.csv: 1 new, 0 done, 1 without an answer, 4 credits "
         "1 row needs your attention: "
         f"row 2, lost: {team.rows()[0]['note']}",
     )
