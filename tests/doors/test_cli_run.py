@@ -65,6 +65,7 @@ def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(
         "credits_once_settled": 0,
         "hold": "",
         "warnings": [],
+        "read_as": "UTF-8, cells separated by commas",
     }
     assert api.state()["tasks"] == {"a fox": 1}
 
