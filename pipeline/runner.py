@@ -199,8 +199,10 @@ class Runner:
                 if not (self._asked.wait and self._changed) or self._sheet_trouble:
                     return
                 await self._look()
+                continue  # at once: a pass that is finished ends before the next one is due
             elif self._is_time_to_look():
                 await self._look()
+                continue
             self._report()
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.25):
