@@ -42,7 +42,9 @@ def test_watch_fills_the_sheet_sees_new_rows_and_ends_when_asked(tmp_path: Path)
         assert (submissions, done, strangers) == ("9.0", "9.0", 401)
         assert (took, held) == ("9.0", "0.0")
         assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
-        assert "prompts.csv: 8 new, 8 done" in ended.said
+        # A slow first pass takes the ninth row with it.
+        told = re.findall(r"prompts\.csv: (\d) new, (\d) done", ended.said)
+        assert told in ([("8", "8"), ("1", "1")], [("9", "9")])
         assert TOKEN not in ended.said
 
 
