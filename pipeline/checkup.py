@@ -23,6 +23,7 @@ from pipeline.core.endpoint import meaning_of, reason_of, verdict
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
 from pipeline.core.filenames import shared_files
 from pipeline.core.model import JobKey, Request
+from pipeline.core.states import other_charges
 from pipeline.outcome import Asked
 from pipeline.plain_files import is_plain
 from pipeline.sheets.refusals import refuse_read_only
@@ -178,13 +179,7 @@ def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
     for status, cure in _CURES.items():
         if count := needing[status]:
             yield "person", f"{show.rows(count)} with the status {status}: {cure}."
-    charged = [
-        (attempt.price, attempt.reported)
-        for job in book.known.jobs.values()
-        for attempt in job.attempts
-        if attempt.reported is not None and attempt.price not in (0, attempt.reported)
-    ]
-    if charged:
+    if charged := [one for job in book.known.jobs.values() for one in other_charges(job)]:
         yield "ok", notes.charged_otherwise(book.rules.provider.title, charged)
     missing = sum(
         not _is_there(settings, path)

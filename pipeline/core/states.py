@@ -185,3 +185,12 @@ def _cost(attempt: Attempt) -> int:
         return attempt.reported
     refused = attempt.state is State.FAILED and not attempt.task_id
     return 0 if refused or attempt.state is State.RETURNED else attempt.price
+
+
+def other_charges(job: Job) -> list[tuple[int, int]]:
+    """Listed price and reported charge, in credits, of the job's attempts where they differ."""
+    return [
+        (one.price, one.reported)
+        for one in job.attempts
+        if one.reported is not None and one.price not in (0, one.reported)
+    ]

@@ -17,7 +17,7 @@ from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.columns import parsed
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.plan import NEEDS_A_PERSON, family
-from pipeline.core.states import state_of
+from pipeline.core.states import other_charges, state_of
 from pipeline.core.takes import take_of
 from pipeline.results import Said, Shown, View, of_row, unanswered
 
@@ -127,6 +127,8 @@ class Gist:
     finished_at: datetime | None
     #: Everything that a search looks at, but for the number of its row.
     words: str
+    #: Listed price and reported charge of its attempts where they differ.
+    charged: tuple[tuple[int, int], ...]
     #: Until when time alone may change what is said of it; None if it cannot.
     ages_until: datetime | None
     #: Another one whenever anything is to be seen of it that was not.
@@ -233,6 +235,7 @@ def gist_of(card: Card) -> Gist:
     ways = card.may_make_again, card.may_retry, card.is_asked, card.needs, card.dismissed
     approving = card.approval, card.is_approved, card.is_earlier, *card.own.items()
     asked = card.job.asked if card.job else 0
+    charged = tuple(other_charges(card.job)) if card.job else ()
     return Gist(
         one.row_id,
         one.take,
@@ -245,6 +248,7 @@ def gist_of(card: Card) -> Gist:
         one.submitted_at,
         one.finished_at,
         words.casefold(),
+        charged,
         _ages_until(card, saved),
         hash((one.status, words, saved, one.urls, card.takes, card.again, asked, ways, approving)),
     )

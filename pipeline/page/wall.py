@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline import wiring
 from pipeline.campaign import Campaign
+from pipeline.core import notes
 from pipeline.core.identity import Memory
 from pipeline.core.model import Job
 from pipeline.gallery import STATUSES
@@ -77,6 +78,8 @@ class Totals:
     rate: float = 0.0
     #: Seconds until everything is done at that rate; None if unknown.
     left: float | None = None
+    #: That the API charged other prices than are listed, as a sentence; empty if it did not.
+    charged: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +303,7 @@ class Wall:
         counts = Counter(one.status for one in latest if not one.dismissed)
         way = sum(every[status] for status in ON_THEIR_WAY)
         rate = self._rate()
+        charged = [one for gist in self.gists for one in gist.charged]
         return Totals(
             counts={status: counts[status] for status in STATUSES if counts[status]},
             rows=len(latest),
@@ -311,6 +315,7 @@ class Wall:
             earlier=len(self.gists) - len(latest),
             rate=rate,
             left=way / rate * 60 if way and rate else None,
+            charged=notes.charged_otherwise(self._rules.provider.title, charged) if charged else "",
         )
 
     def _rate(self) -> float:

@@ -19,7 +19,7 @@ from pipeline.page.gate import Gate
 from pipeline.sandbox.server import Sandbox
 from pipeline.store import Store
 from tests.fakes.browser import hosted
-from tests.fakes.program import KEY, Studio, call
+from tests.fakes.program import KEY, Studio, call, until
 from tests.fakes.sandbox_process import sandbox_process
 
 
@@ -40,12 +40,16 @@ class Desk:
     def form(self, what: str, row: int = 0) -> tuple[str, dict[str, str]]:
         """The address and the fields of a button on the page, of the row at that place."""
         row_id = self.studio.rows()[row]["row_id"]
-        page = self.client.get(f"/row/1/{row_id}/1").text
-        found = re.search(
-            rf'<form method="post" action="(/{what}/[^"]+)">(.*?)</form>', page, re.DOTALL
-        )
-        assert found, f"there is no button {what}"
-        return found[1], dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2]))
+        button = rf'<form method="post" action="(/{what}/[^"]+)">(.*?)</form>'
+
+        def found() -> re.Match[str] | None:
+            return re.search(button, self.client.get(f"/row/1/{row_id}/1").text, re.DOTALL)
+
+        # The page takes over a change of the sheet within a second or two.
+        until(found, f"there is a button {what}")
+        form = found()
+        assert form
+        return form[1], dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[2]))
 
     def offers(self, what: str, row: int = 0) -> bool:
         """Whether the page shows that button for the row."""

@@ -5,14 +5,19 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import httpx
 import pytest
 from aiohttp import web
 from rich.console import Console
 
 from pipeline import checkup, loop, wiring
-from pipeline.config import Settings
+from pipeline.campaign import Campaign
+from pipeline.config import PageSettings, Settings
 from pipeline.outcome import Asked, Outcome
+from pipeline.page.gate import Gate
+from pipeline.store import Store
 from tests.edges.test_in_the_air import Api, settings_in
+from tests.fakes.browser import hosted
 
 ROOT = Path(__file__).parents[2]
 
@@ -62,5 +67,17 @@ def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
     assert again.notices == []
     assert spent == 21
     assert sentence in capsys.readouterr().out
+    assert sentence in _page(settings)
     with (tmp_path / "rows.csv").open(newline="") as file:
         assert {row["status"] for row in csv.DictReader(file)} == {"done"}
+
+
+def _page(settings: Settings) -> str:
+    """What the page of the sheet says, as HTML."""
+    gate = Gate(PageSettings(wanted=True))
+    with Store(settings.store_url, now=wiring.now) as store:
+        campaign = Campaign(settings, store, wiring.open_sheet(settings, store).key)
+        with hosted([campaign], gate) as address, httpx.Client(trust_env=False) as client:
+            headers = {"Origin": address}
+            client.post(gate.link(address), headers=headers)
+            return client.get(address).text
