@@ -12,7 +12,7 @@ from statistics import median_low
 
 from pipeline.book import Book
 from pipeline.clerk import Clerk
-from pipeline.core.asking import PER_ROW, Durations, is_due, worthwhile
+from pipeline.core.asking import PER_ROW, Durations, is_due, overgrown, worthwhile
 from pipeline.core.endpoint import Answers, poll_answer, polls
 from pipeline.core.errors import WireError
 from pipeline.core.model import Attempt, JobKey, Request, State
@@ -35,7 +35,7 @@ SELDOM, LONGER = 12, 1.5
 LATELY = 100
 #: The interval for tasks with a webhook where the configuration sets none: polls are a safety net.
 INTERVAL = timedelta(seconds=5)
-#: The wait after an answer that said nothing about a task.
+#: The wait after a question that found out nothing about a task.
 NOTHING_SAID = timedelta(seconds=2)
 
 
@@ -182,6 +182,7 @@ class Poller:
     def _due(self, now: datetime) -> list[str]:
         """The tasks to ask about now: those with a fixed time, then those that likely ended."""
         fixed, likely, unknown = [], [], []
+        grown: list[tuple[float, str]] = []
         guided = 0
         for task, one in self._open.items():
             if not (self._patient or one.owed):
@@ -193,7 +194,9 @@ class Poller:
             if not is_guided:
                 fixed.append(task)
             elif known := self.durations.get(one.attempt.endpoint):
-                likely.append((known.chance(one.age(now), one.asked), task))
+                age = one.age(now)
+                likely.append((known.chance(age, one.asked), task))
+                grown.append((known.growth(age, one.asked), task))
             elif is_due(one.age(now), max(one.asked, self._found_in_vain(one))):
                 unknown.append(task)
         poll = self._book.rules.provider.poll
@@ -204,7 +207,8 @@ class Poller:
                 endpoint = one.attempt.endpoint
                 self._in_vain[endpoint] = max(self._in_vain[endpoint], one.age(now))
         spare = PER_ROW * self._followed - self._questions
-        return fixed + unknown + worthwhile(likely, guided, most, spare)
+        found = worthwhile(likely, guided, most, spare) or overgrown(grown, most)
+        return fixed + unknown + found
 
     def _is_guided(self, one: Open, now: datetime) -> bool:
         """Whether what was learnt says when to ask, and not a fixed interval."""
@@ -254,6 +258,8 @@ class Poller:
             except WireError as e:
                 self.trouble = f"{provider.title} cannot be reached: {e}. What it has is not lost."
                 self._forgive(tasks)
+                for one in filter(None, map(self._open.get, tasks)):
+                    one.next_at = self._now() + NOTHING_SAID
                 return False
         asked = {task: self._open[task] for task in tasks if task in self._open}
         usual = provider.endpoints[self._book.rules.endpoint]
@@ -288,7 +294,8 @@ class Poller:
                 took, at_work = asked_at - one.attempt.sent_at, timedelta(seconds=one.asked)
                 # At a first look the age says only how long ago the last pass was.
                 self._learn(one.attempt.endpoint, took, None if one.owed else at_work)
-            elif event:
+            else:
+                # Also where nothing is said of it: it is asked about ever less often.
                 one.asked = max(one.asked, one.age(asked_at))
             if self._is_guided(one, now):
                 one.next_at = now + (wait or (timedelta(0) if event else NOTHING_SAID))

@@ -2,8 +2,9 @@
 
 One question can be about many tasks. It is asked once enough of them have probably ended: then few
 questions find nothing, and no result waits long. How probable an end is follows from the tasks of
-the same endpoint that ended lately. Where none has, only the oldest tasks are asked about, and the
-wait grows with their age.
+the same endpoint that ended lately. A task is asked about in any case once it is `GROWTH` times as
+old as when it was found at work. Where no task has ended yet, only the oldest ones are asked about
+in this way.
 
 All times are seconds; an age is counted from the submission.
 """
@@ -20,15 +21,17 @@ from typing import TypeVar
 T = TypeVar("T")
 
 #: How many ended tasks are remembered.
-LATELY = 50
+LATELY = 100
 #: An end is taken to be known no more exactly than to this part of the task's age: clocks and
 #: answers vary, and asking again to know it better would not pay.
 EXACT = 0.05
 #: Of the tasks that are older than all remembered ones, 1 / factor ** STEEP are still at work when
 #: they are `factor` times as old.
 STEEP = 1.5
-#: Where nothing is known: the age of the first question, and how many times as old each next one.
-FIRST, GROWTH = 0.8, 1.6
+#: Where nothing is known: the age of the first question.
+FIRST = 0.8
+#: A task is asked about at the latest when it is so many times as old as when it was at work.
+GROWTH = 1.6
 #: Longest wait between two questions about a task that takes longer than all remembered ones.
 LONGEST = 300.0
 #: Questions that each submission pays for. A little below the 0.2 that are promised.
@@ -57,6 +60,17 @@ class Durations:
         if age >= self._curve[0][-1] and age - asked >= LONGEST:
             return 1.0
         return 1.0 - self._at_work(age) / self._at_work(asked)
+
+    def growth(self, age: float, asked: float) -> float:
+        """How many times as old a task is as when it was found at work, at age `asked`.
+
+        Until then, as when one in ten of the remembered ones had ended.
+        """
+        return age / max(asked, self._early)
+
+    @cached_property
+    def _early(self) -> float:
+        return sorted(by for _, by in self.seen)[len(self.seen) // 10]
 
     def _at_work(self, age: float) -> float:
         """The share of tasks, 0 to 1, that take longer than this."""
@@ -108,6 +122,16 @@ def worthwhile(likely: Iterable[tuple[float, T]], open_: int, most: int, spare: 
             break
         found += [task for _, task in question]
     return found
+
+
+def overgrown(grown: Iterable[tuple[float, T]], most: int) -> list[T]:
+    """The tasks to ask about where none are worthwhile: one question, once a task has grown enough.
+
+    `grown` has the `growth` of each. So no task waits long because others are slow: some take far
+    longer than the rest, or never end.
+    """
+    ranked = sorted(grown, key=lambda one: -one[0])[:most]
+    return [task for _, task in ranked] if ranked and ranked[0][0] >= GROWTH else []
 
 
 def is_due(age: float, in_vain: float) -> bool:

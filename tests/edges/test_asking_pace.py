@@ -48,6 +48,7 @@ class Desk:
         self.lasting = [lasts(chance) for _ in range(rows)]
         self.clock, self.questions, self.sent = 0.0, 0, 0
         self.ends: dict[str, float] = {}
+        self.knows_no_task = False
         self.ages: list[float] = []
         store = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
         rules = SimpleNamespace(provider=provider, endpoint="imagine")
@@ -64,15 +65,19 @@ class Desk:
     async def run(self, tick: float) -> None:
         """Until all are found done."""
         while self.sent < len(self.lasting) or self.ends:
-            while self.sent < len(self.lasting) and len(self.ends) < IN_FLIGHT:
-                task = f"task {self.sent}"
-                self.ends[task] = self.clock + self.lasting[self.sent]
-                sent = attempt(State.RUNNING, task_id=task, endpoint="imagine")
-                key = JobKey("sheet", task, 1)
-                self.poller.follow(key, replace(sent, sent_at=self.now()))
-                self.sent += 1
-            await self.poller.round()
-            self.clock += tick
+            await self.step(tick)
+
+    async def step(self, tick: float) -> None:
+        """Send what has a place, ask what is due, and let `tick` seconds pass."""
+        while self.sent < len(self.lasting) and len(self.ends) < IN_FLIGHT:
+            task = f"task {self.sent}"
+            self.ends[task] = self.clock + self.lasting[self.sent]
+            sent = attempt(State.RUNNING, task_id=task, endpoint="imagine")
+            key = JobKey("sheet", task, 1)
+            self.poller.follow(key, replace(sent, sent_at=self.now()))
+            self.sent += 1
+        await self.poller.round()
+        self.clock += tick
 
     async def _answer(self, request: Request, within: float) -> Response:
         self.questions += 1
@@ -84,6 +89,8 @@ class Desk:
         )
 
     def _told(self, task: str) -> dict[str, object]:
+        if self.knows_no_task:
+            return {"task_id": "another", "status": "processing"}
         if self.ends[task] > self.clock:
             return {"task_id": task, "status": "processing"}
         return {"task_id": task, "image_urls": ["http://127.0.0.1/1.png"]}
@@ -154,6 +161,45 @@ def test_what_was_learnt_follows_an_api_that_becomes_much_quicker(provider: Any)
     # One wave is found late; the next ones soon.
     assert desk.clock < 60 + 2 * 3 + 1.6 * desk.least
     assert desk.per_row <= 1.2
+
+
+def test_a_quick_task_is_found_soon_also_where_most_take_far_longer(provider: Any) -> None:
+    slow = Desk(150, lambda chance: chance.choice((2.0, 200.0)), provider)
+    loop.run(slow.run(tick=0.5))
+
+    desk = passed(1, lambda chance: 2.0, provider, slow.poller.durations["imagine"])
+
+    assert desk.clock < 10, desk.clock
+
+
+def test_a_quick_task_is_found_soon_beside_tasks_that_hardly_ever_end(provider: Any) -> None:
+    known = passed(100, lambda chance: 2.0, provider).poller.durations["imagine"]
+    desk = Desk(40, lambda chance: 3000.0, provider)
+    desk.poller.durations = {"imagine": known}
+    desk.lasting += [2.0]
+
+    async def until_it_is_found() -> None:
+        while not desk.sent or "task 40" in desk.ends:
+            await desk.step(0.1)
+
+    loop.run(until_it_is_found())
+
+    assert desk.clock < 6, desk.clock
+
+
+def test_a_task_that_the_api_does_not_know_is_asked_about_ever_less_often(provider: Any) -> None:
+    desk = Desk(30, lambda chance: 2000.0, provider)
+    known = passed(100, lambda chance: 2.0, provider).poller.durations["imagine"]
+    desk.poller.durations = {"imagine": known}
+    desk.knows_no_task = True
+
+    async def for_half_an_hour() -> None:
+        while desk.clock < 1800:
+            await desk.step(0.5)
+
+    loop.run(for_half_an_hour())
+
+    assert desk.questions < 30 * 30, desk.questions
 
 
 @pytest.mark.parametrize("age", [0.0, 1.0, 2.0, 30.0])
