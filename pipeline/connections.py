@@ -4,7 +4,8 @@ uvicorn sets no time limit for a request and no limit per address. `GuardedProto
 its HTTP protocol; `Connections` holds the counts, for all servers of the process together, so that
 files and sockets stay free for the passes. When there is no room for a new connection, the oldest
 one that has not asked for anything yet is closed: a caller with a real request is served however
-many silent connections are open.
+many silent connections are open. Connections of a trusted proxy count for the clients that it
+names, once a request names one.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_network
 from typing import Any, Final
 
 import h11
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from pipeline.callers import caller_of, limited_logger
@@ -25,7 +29,7 @@ log = limited_logger("http")
 #: Seconds in which a request must be there, head and body, counted from the connection or from the
 #: answer before it.
 REQUEST_WITHIN: Final = 10.0
-#: Seconds for which a caller may leave an answer unread.
+#: Seconds for which a caller may leave an answer unread. Who reads slowly is waited for.
 READ_WITHIN: Final = 30.0
 #: Seconds between two looks for connections whose time is over.
 LOOK_EVERY: Final = 0.5
@@ -48,15 +52,15 @@ class Room:
     backlog: int = BACKLOG
 
 
-def room_for(files: int) -> Room:
+def room_for(files: int, servers: int = 1) -> Room:
     """The room that is left when a process may open so many files.
 
     Half of few files, else all but RESERVED, are for connections: one part for those that are
-    open, one for those that the loop accepts at once before it can count them.
+    open, one for those that the loop accepts at once, from all servers, before it can count them.
     """
     free = max(files - RESERVED, files // 2)
     most = max(min(MOST, free // 2), 8)
-    return Room(most, max(most // 2, 4), max(min(BACKLOG, free // 2), 8))
+    return Room(most, max(most // 2, 4), max(min(BACKLOG, free // 2 // max(servers, 1)), 8))
 
 
 def most_files() -> int:
@@ -76,17 +80,39 @@ def most_files() -> int:
     return FILES if soft == resource.RLIM_INFINITY else soft
 
 
-class Connections:
-    """All open connections of the servers of this process. To be used in one event loop."""
+def in_both_forms(proxies: Iterable[str]) -> list[str]:
+    """The networks, those of IPv4 also as a socket for both IPv4 and IPv6 shows them.
 
-    def __init__(self, room: Room) -> None:
+    Such a socket (`[::]:PORT`) calls 127.0.0.1 `::ffff:127.0.0.1`.
+    """
+    networks = [ip_network(proxy) for proxy in proxies]
+    mapped = [
+        f"::ffff:{one.network_address}/{96 + one.prefixlen}"
+        for one in networks
+        if isinstance(one, IPv4Network)
+    ]
+    return sorted({*map(str, networks), *mapped})
+
+
+async def _no_app(*_: object) -> None:
+    """What a middleware wants of which only the list of proxies is used."""
+
+
+class Connections:
+    """All open connections of the servers of this process. To be used in one event loop.
+
+    `proxies` are the networks of proxies whose `X-Forwarded-For` is believed.
+    """
+
+    def __init__(self, room: Room, proxies: Iterable[str] = ()) -> None:
         self.room = room
+        self._proxies = ProxyHeadersMiddleware(_no_app, in_both_forms(proxies)).trusted_hosts
         self._callers: dict[GuardedProtocol, str] = {}
         self._each: Counter[str] = Counter()
         #: Connections whose request is not there whole -> since when; the oldest first.
         self._asking: OrderedDict[GuardedProtocol, float] = OrderedDict()
-        #: Connections whose answer is not read -> since when; the oldest first.
-        self._unread: OrderedDict[GuardedProtocol, float] = OrderedDict()
+        #: Connections whose answer is not read -> since when, and how many bytes wait.
+        self._unread: dict[GuardedProtocol, tuple[float, int]] = {}
 
     def __len__(self) -> int:
         return len(self._callers)
@@ -94,7 +120,7 @@ class Connections:
     def admit(self, one: GuardedProtocol, host: str) -> bool:
         """Count a new connection in, closing an older one if need be; False if there is no room."""
         caller = caller_of(host)
-        if self._each[caller] >= self.room.each and not self._close_oldest(caller):
+        if host not in self._proxies and not self._has_room(caller):
             return False
         if len(self) >= self.room.most and not self._close_oldest(self._busiest()):
             return False
@@ -103,15 +129,35 @@ class Connections:
         self._asking[one] = time.monotonic()
         return True
 
+    def asked(
+        self, one: GuardedProtocol, host: str, headers: Iterable[tuple[bytes, bytes]]
+    ) -> None:
+        """Count a connection for the client that our own proxy names, now that its head is there.
+
+        The connection is closed if that client has no room for it.
+        """
+        if host not in self._proxies or one not in self._callers:
+            return
+        named = b", ".join(value for name, value in headers if name == b"x-forwarded-for")
+        client, _ = self._proxies.get_trusted_client_address(named.decode("latin-1"))
+        caller, before = caller_of(client or host), self._callers[one]
+        if caller == before:
+            return
+        if not self._has_room(caller):
+            log.info("a client of a proxy has too many connections: a new one is closed")
+            self._close(one)
+            return
+        self._callers[one] = caller
+        self._each[caller] += 1
+        self._forget(before)
+
     def leave(self, one: GuardedProtocol) -> None:
         """Count a connection out; nothing happens where it is out already."""
         caller = self._callers.pop(one, None)
         self._asking.pop(one, None)
         self._unread.pop(one, None)
         if caller is not None:
-            self._each[caller] -= 1
-            if not self._each[caller]:
-                del self._each[caller]
+            self._forget(caller)
 
     def note(self, one: GuardedProtocol, *, whole: bool) -> None:
         """Whether the request of a connection is there whole now."""
@@ -124,21 +170,44 @@ class Connections:
         """Whether the caller leaves its answer unread now."""
         if not unread:
             self._unread.pop(one, None)
-        elif one in self._callers:
-            self._unread.setdefault(one, time.monotonic())
+        elif one in self._callers and one not in self._unread:
+            self._unread[one] = time.monotonic(), one.transport.get_write_buffer_size()
 
     def close_late(self) -> None:
         """Close the connections whose time is over."""
         now = time.monotonic()
-        for late, within in ((self._asking, REQUEST_WITHIN), (self._unread, READ_WITHIN)):
-            while late and now - next(iter(late.values())) > within:
-                self._close(next(iter(late)))
+        while self._asking and now - next(iter(self._asking.values())) > REQUEST_WITHIN:
+            one = next(iter(self._asking))
+            if waits := one.transport.get_write_buffer_size():
+                # It does not ask yet because it still reads the answer to its last request.
+                del self._asking[one]
+                self._unread.setdefault(one, (now, waits))
+            else:
+                self._close(one)
+        for one, (since, waited) in list(self._unread.items()):
+            waits = one.transport.get_write_buffer_size()
+            if not waits:
+                del self._unread[one]
+                one.note()
+            elif waits < waited:
+                self._unread[one] = now, waits
+            elif now - since > READ_WITHIN:
+                self._close(one)
 
     async def watch(self) -> None:
         """Close late connections for as long as this runs."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             self.close_late()
+
+    def _has_room(self, caller: str) -> bool:
+        """Whether the caller may have one more connection, perhaps for an older one of its own."""
+        return self._each[caller] < self.room.each or self._close_oldest(caller)
+
+    def _forget(self, caller: str) -> None:
+        self._each[caller] -= 1
+        if not self._each[caller]:
+            del self._each[caller]
 
     def _busiest(self) -> str:
         return self._each.most_common(1)[0][0]
@@ -167,6 +236,8 @@ class GuardedProtocol(H11Protocol):
         # Strangers cause what is logged here: it appears once a minute.
         self.logger = log
         self._heard = 0
+        #: The request that was last counted for its client.
+        self._counted: object = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -184,13 +255,13 @@ class GuardedProtocol(H11Protocol):
             return
         self._heard += len(data)
         super().data_received(data)
-        self._note()
+        self.note()
         if self._heard > MOST_BYTES:
             self.transport.abort()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._note()
+        self.note()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -199,8 +270,14 @@ class GuardedProtocol(H11Protocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         self.connections_of_all.note_unread(self, unread=False)
+        self.note()
 
-    def _note(self) -> None:
+    def note(self) -> None:
+        """Note whether a request is there whole, and whose it is."""
+        if self.scope is not self._counted:
+            self._counted = self.scope
+            host = self.client[0] if self.client else ""
+            self.connections_of_all.asked(self, host, self.headers or ())
         whole = self.conn.their_state not in (h11.IDLE, h11.SEND_BODY)
         if whole:
             self._heard = 0

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 #: Seconds that answers under way may still take when a server is closed.
 PATIENCE = 2
+#: Bytes of an answer that the system holds for a connection. It would hold some megabytes, and say
+#: nothing of how a slow reader gets on with them.
+HELD_FOR_READER = 256 * 1024
 
 
 def serve(settings: Sequence[Settings], console: Console) -> int:
@@ -107,7 +110,8 @@ async def house(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[H
     async with AsyncExitStack() as stack:
         doors = []
         # All servers share one limit: the files of the process are shared as well.
-        connections = Connections(room_for(most_files()))
+        room = room_for(most_files(), len(receiving) + len(showing))
+        connections = Connections(room, web.trusted_proxies(of))
         for listen, called in receiving.items():
             app = web.receiver(called)
             if metrics:
@@ -247,6 +251,8 @@ def _listening(listen: str, backlog: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # Accepted connections take this over.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HELD_FOR_READER)
         listener.bind((host, int(port)))
         listener.listen(backlog)
     except OSError as e:

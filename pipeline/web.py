@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipeline.campaign import Campaign
+from pipeline.connections import in_both_forms
 from pipeline.core.errors import StoreError
 from pipeline.hooks import Hooks
 
@@ -54,10 +55,15 @@ def _health(campaigns: Sequence[Campaign]) -> Route:
     return Route("/healthz", _Health(campaigns).answer, methods=["GET"])
 
 
+def trusted_proxies(campaigns: Sequence[Campaign]) -> set[str]:
+    """The networks of our own proxies, as the configurations name them."""
+    return {proxy for one in campaigns for proxy in one.settings.webhook.trusted_proxies}
+
+
 def _proxies(campaigns: Sequence[Campaign]) -> list[Middleware]:
     """Middleware that believes `X-Forwarded-For` from our own proxies only."""
-    ours = {proxy for one in campaigns for proxy in one.settings.webhook.trusted_proxies}
-    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=sorted(ours))] if ours else []
+    ours = trusted_proxies(campaigns)
+    return [Middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_forms(ours))] if ours else []
 
 
 class _Health:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Final
 from urllib.parse import urlsplit
@@ -21,7 +22,8 @@ _PRIVATE: Final = tuple(
 #: `.internal`, and names without a dot, as containers have. The latter begin with a letter, because
 #: some systems read `0x8080808` or `134744072` as an address.
 _LOCAL_NAME: Final = re.compile(
-    r"[a-z][a-z0-9_-]*|(?:[a-z0-9_-]+\.)+(?:localhost|local|internal)\.?", re.IGNORECASE
+    r"[a-z][a-z0-9_-]*|(?:[a-z0-9_-]+\.)+(?:localhost|local|internal)\.?",
+    re.IGNORECASE | re.ASCII,
 )
 _HOST: Final = re.compile(r"[^\s/?#@:%\\\[\]]+")
 
@@ -74,17 +76,29 @@ def is_private(host: str) -> bool:
 def account_of(base_url: str) -> str:
     """One text for all ways to write the address of an API: one account has one budget there.
 
-    The host's case, a final dot, the scheme's usual port and a final slash make no difference. An
-    API on this machine is a stand-in, which gets another port with each start; its port and path
-    make no difference either.
+    The host's case, a final dot, the spelling of an IP address or of letters beyond ASCII, the
+    scheme's usual port and a final slash make no difference. An API on this machine is a stand-in,
+    which gets another port with each start; its port and path make no difference either.
     """
     split = urlsplit(base_url.rstrip("/"))
-    host, port = (split.hostname or "").rstrip("."), split.port
+    host, port = _host_of(split.hostname or ""), split.port
     if _is_this_machine(host):
         return "http://127.0.0.1"
     name = f"[{host}]" if ":" in host else host
     is_usual = port in (None, 443 if split.scheme == "https" else 80)
     return f"{split.scheme}://{name}{'' if is_usual else f':{port}'}{split.path}"
+
+
+def _host_of(name: str) -> str:
+    """One spelling of a host."""
+    try:
+        address = ip_address(name)
+    except ValueError:
+        with suppress(UnicodeError):  # a name that no register accepts stays as it is
+            name = name if name.isascii() else name.encode("idna").decode("ascii")
+        return name.rstrip(".")
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
 
 
 def _is_this_machine(host: str) -> bool:

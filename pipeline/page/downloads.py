@@ -7,7 +7,6 @@ size needs the same room. Pictures are compressed already, so they are stored as
 from __future__ import annotations
 
 import io
-import re
 import time
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -15,12 +14,15 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+from pipeline.core.filenames import free_part
 from pipeline.page.pictures import Saved
+from pipeline.plain_files import open_plain
 
 #: Bytes that are read and sent at once.
 PIECE: Final = 256 * 1024
-#: The first moment that a zip file can name.
+#: The first and the last moment that a zip file can name.
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
+_LATEST: Final = (2107, 12, 31, 23, 59, 58)
 
 
 class _Outbox(io.RawIOBase):
@@ -62,12 +64,12 @@ def zipped(files: Iterable[Saved], media: Path) -> Iterator[bytes]:
 
 def _added(archive: zipfile.ZipFile, outbox: _Outbox, path: Path, name: str) -> Iterator[bytes]:
     try:
-        source = path.open("rb")
+        source = open_plain(path)
+        moment = time.localtime(path.stat().st_mtime)[:6]
     except OSError:
         return
     with source:
-        moment = time.localtime(path.stat().st_mtime)[:6]
-        entry = zipfile.ZipInfo(name, max(moment, _EARLIEST))
+        entry = zipfile.ZipInfo(name, min(max(moment, _EARLIEST), _LATEST))
         entry.external_attr = 0o644 << 16
         # Its size is not known before: it may still grow, or be larger than 4 GB.
         with archive.open(entry, "w", force_zip64=True) as target:
@@ -78,9 +80,13 @@ def _added(archive: zipfile.ZipFile, outbox: _Outbox, path: Path, name: str) -> 
 
 
 def headers(title: str) -> dict[str, str]:
-    """What a browser needs to save the zip file under this title."""
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", title).strip("-.") or "pictures"
-    name = quote(f"{title}.zip", safe="")
+    """What a browser needs to save the zip file under this title.
+
+    The title is shortened as in the names of saved files: proxies and browsers refuse long headers.
+    """
+    name = free_part(title) or "pictures"
+    plain = name.encode("ascii", "ignore").decode().strip("-") or "pictures"
+    name = quote(f"{name}.zip", safe="")
     return {
         "Content-Disposition": f"attachment; filename=\"{plain}.zip\"; filename*=UTF-8''{name}",
         "Content-Security-Policy": "default-src 'none'; sandbox",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import tracemalloc
 import zipfile
@@ -229,3 +230,54 @@ def test_credits_are_counted_once_for_an_account_however_its_address_is_written(
     assert accounts == {"https://api.example.com"}
     for other in ("https://api.example.com:8443", "https://api.example.com/v2"):
         assert account_of(other) not in accounts
+    for one, spelled in (
+        ("https://[2001:db8::1]", "https://[2001:0DB8:0:0::1]:443"),
+        ("https://192.0.2.1", "https://[::ffff:192.0.2.1]"),
+        ("https://xn--bcher-kva.example", "https://Bücher.example."),
+        ("http://127.0.0.1:1", "http://[::ffff:127.0.0.1]:2"),
+    ):
+        assert account_of(one) == account_of(spelled)
+
+
+def test_a_zip_of_a_row_with_any_name_has_a_short_name_that_is_no_path() -> None:
+    for title in ("x" * 32_767, "../../etc/passwd", "a\r\nSet-Cookie: b", "\ud800", "ключ", ""):
+        name = downloads.headers(title)["Content-Disposition"]
+
+        assert len(name) < 500
+        assert name.isascii()
+        assert name.isprintable()
+        assert re.fullmatch(
+            r"""attachment; filename="[A-Za-z0-9_-]+\.zip"; filename\*=UTF-8''[^/\\"]+""", name
+        )
+
+
+def test_a_zip_holds_no_file_that_became_a_link_and_any_moment(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    media = tmp_path / "media"
+    media.mkdir()
+    for name in ("old.png", "late.png", "link.png"):
+        (media / name).write_bytes(PNG)
+    os.utime(media / "old.png", (0, 0))
+    os.utime(media / "late.png", (8e9, 8e9))
+    files = [file for name in ("old.png", "late.png", "link.png") if (file := saved(media, name))]
+    assert len(files) == 3
+    (media / "link.png").unlink()
+    (media / "link.png").symlink_to(tmp_path / "secret")
+
+    found = unpacked(b"".join(downloads.zipped(files, media)))
+
+    assert found == {"old.png": PNG, "late.png": PNG}
+
+
+def test_a_hidden_tab_keeps_no_connection(chromium: Browser, house: House) -> None:
+    show = """(hidden) => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with looking(chromium, house.address, house.link) as look:
+        for _ in range(2):
+            with look.page.expect_event("requestfailed", lambda one: "/live/" in one.url):
+                look.page.evaluate(show, True)
+            with look.page.expect_request("**/live/*"):
+                look.page.evaluate(show, False)
+        expect(look.page.locator("[data-text='state']")).not_to_have_text("Out of reach")

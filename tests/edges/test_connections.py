@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 import httpx
@@ -14,8 +15,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from pipeline.connections import Connections, Room, room_for
+from pipeline.connections import Connections, Room, in_both_forms, room_for
 from pipeline.serving import hosting
 from tests.fakes.hasty import hasty
 from tests.fakes.program import until
@@ -39,7 +41,9 @@ async def much(request: Request) -> Response:
 
 
 @contextmanager
-def served(room: Room, listen: str = "127.0.0.1:0") -> Iterator[tuple[str, int, Connections]]:
+def served(
+    room: Room, listen: str = "127.0.0.1:0", proxies: Sequence[str] = ()
+) -> Iterator[tuple[str, int, Connections]]:
     """An app behind these limits, in a thread: host, port, connections."""
     routes = [
         Route("/", answer, methods=["GET", "POST"]),
@@ -47,7 +51,7 @@ def served(room: Room, listen: str = "127.0.0.1:0") -> Iterator[tuple[str, int, 
         Route("/much", much),
     ]
     loop, ended, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    connections, told = Connections(room), list[str]()
+    connections, told = Connections(room, proxies), list[str]()
 
     async def serve() -> None:
         async with hosting(Starlette(routes=routes), listen, connections) as address:
@@ -137,6 +141,69 @@ def test_an_answer_that_is_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch)
         until(lambda: len(connections) == 0, "they are closed", within=10)
 
 
+def test_who_reads_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.connections.READ_WITHIN", 2)
+    monkeypatch.setattr("pipeline.connections.REQUEST_WITHIN", 0.2)
+    monkeypatch.setattr("pipeline.connections.LOOK_EVERY", 0.02)
+    with served(Room()) as (host, port, connections), ExitStack() as stack:
+        phone = stack.enter_context(socket.socket())
+        phone.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        phone.connect((host, port))
+        phone.sendall(b"GET /much HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        pace, got = threading.Event(), 0
+        until_slow = time.monotonic() + 4
+        while piece := phone.recv(20_000 if time.monotonic() < until_slow else 1_000_000):
+            got += len(piece)
+            if time.monotonic() < until_slow:
+                pace.wait(0.02)
+        assert got > 30_000_000
+        until(lambda: len(connections) == 0, "it is closed afterwards", within=10)
+
+
+UNREAD = "GET /much HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {}\r\n\r\n"
+
+
+def test_clients_behind_a_trusted_proxy_are_counted_one_by_one() -> None:
+    with (
+        served(SMALL, proxies=["127.0.0.0/8"]) as (host, port, connections),
+        ExitStack() as stack,
+    ):
+        many = SMALL.each + 3
+        wires = [
+            strangers(stack, (host, port), 1, UNREAD.format(f"203.0.113.{at}").encode())[0]
+            for at in range(many)
+        ]
+        until(lambda: all(wire.recv(1) for wire in wires), "all of them are answered")
+        assert len(connections) == many
+
+
+def test_one_client_behind_a_trusted_proxy_cannot_count_as_many() -> None:
+    with (
+        served(SMALL, proxies=["127.0.0.0/8"]) as (host, port, connections),
+        ExitStack() as stack,
+    ):
+        for at in range(SMALL.each + 3):
+            # What the client itself claims stands before what the proxy adds.
+            named = f"198.51.100.{at}, 203.0.113.7"
+            strangers(stack, (host, port), 1, UNREAD.format(named).encode())
+        until(lambda: len(connections) == SMALL.each, "it has its share")
+        with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False) as client:
+            answered = client.post("/", content=b"x", headers={"X-Forwarded-For": "203.0.113.8"})
+        assert answered.text == "1"
+
+
+def test_a_proxy_is_known_also_by_a_socket_for_both_kinds_of_addresses() -> None:
+    async def nothing(*_: object) -> None:
+        """No app."""
+
+    known = ProxyHeadersMiddleware(nothing, in_both_forms(["127.0.0.1/32", "fd00::/8"]))
+
+    assert "127.0.0.1" in known.trusted_hosts
+    assert "::ffff:127.0.0.1" in known.trusted_hosts
+    assert "::ffff:127.0.0.2" not in known.trusted_hosts
+    assert "fd00::1" in known.trusted_hosts
+
+
 @pytest.mark.parametrize("says", HALVES.values(), ids=HALVES)
 def test_a_request_is_answered_however_many_connections_ask_for_nothing(says: bytes) -> None:
     with served(SMALL) as (host, port, connections), ExitStack() as stack:
@@ -187,10 +254,11 @@ def test_a_head_that_is_too_long_and_words_that_are_no_request_are_refused_and_c
     assert "forged" not in caplog.text
 
 
-@pytest.mark.parametrize("files", [64, 256, 1024, 4096, 8192, 1_000_000])
-def test_passes_keep_their_part_of_the_files_of_the_process(files: int) -> None:
-    room = room_for(files)
+@pytest.mark.parametrize("servers", [1, 2, 3])
+@pytest.mark.parametrize("files", [128, 256, 1024, 4096, 8192, 1_000_000])
+def test_passes_keep_their_part_of_the_files_of_the_process(files: int, servers: int) -> None:
+    room = room_for(files, servers)
 
     assert room.each <= room.most
-    # Those that are open, those that are accepted at once, and what a pass needs.
-    assert room.most + room.backlog + min(files // 2, 512) <= files
+    # Those that are open, those that all servers accept at once, and what a pass needs.
+    assert room.most + servers * room.backlog + min(files // 2, 512) <= files

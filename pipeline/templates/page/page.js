@@ -96,8 +96,22 @@ function draw(parts) {
 }
 
 function listen(address) {
+  // A browser keeps six connections to a place, for all its tabs: a hidden one must not hold any.
+  if (document.hidden) {
+    document.addEventListener("visibilitychange", () => listen(address), { once: true });
+    return;
+  }
   let revision = null, last = 0, timer = 0;
   const source = new EventSource(address);
+  const leave = () => {
+    if (!document.hidden) return;
+    source.close();
+    document.removeEventListener("visibilitychange", leave);
+    clearTimeout(missed);
+    missed = 0;
+    listen(address);
+  };
+  document.addEventListener("visibilitychange", leave);
   source.onerror = () => {
     revision = null;
     // A stream that has lived long is ended, and taken up again at once; that is no news.
@@ -106,6 +120,7 @@ function listen(address) {
       document.querySelector("[data-text='state']").textContent = "Out of reach";
     }, 4000);
     if (source.readyState !== EventSource.CLOSED) return;
+    document.removeEventListener("visibilitychange", leave);
     // Whoever is not let in any more is led to the door by the page itself.
     setTimeout(() => refresh().catch(() => {}).then(() => listen(address)), 2000);
   };
