@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import logging
 import time
+from collections.abc import Iterable
 from typing import Final
 
 #: What stands for an address that is none.
@@ -32,6 +33,20 @@ def caller_of(host: str) -> str:
             return str(ipaddress.ip_network((address, 64), strict=False))
         address = address.ipv4_mapped
     return str(address)
+
+
+def in_both_forms(proxies: Iterable[str]) -> list[str]:
+    """The networks, those of IPv4 also as a socket for both IPv4 and IPv6 shows them.
+
+    Such a socket (`[::]:PORT`) calls 127.0.0.1 `::ffff:127.0.0.1`.
+    """
+    networks = [ipaddress.ip_network(proxy) for proxy in proxies]
+    mapped = [
+        f"::ffff:{one.network_address}/{96 + one.prefixlen}"
+        for one in networks
+        if isinstance(one, ipaddress.IPv4Network)
+    ]
+    return sorted({*map(str, networks), *mapped})
 
 
 class OncePerMinute(logging.Filter):

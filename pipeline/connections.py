@@ -15,14 +15,13 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Network, ip_network
 from typing import Any, Final
 
 import h11
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipeline.callers import caller_of, limited_logger
+from pipeline.callers import caller_of, in_both_forms, limited_logger
 
 log = limited_logger("http")
 
@@ -78,20 +77,6 @@ def most_files() -> int:
         except (OSError, ValueError):
             pass  # macOS has a second limit; what we have is counted with
     return FILES if soft == resource.RLIM_INFINITY else soft
-
-
-def in_both_forms(proxies: Iterable[str]) -> list[str]:
-    """The networks, those of IPv4 also as a socket for both IPv4 and IPv6 shows them.
-
-    Such a socket (`[::]:PORT`) calls 127.0.0.1 `::ffff:127.0.0.1`.
-    """
-    networks = [ip_network(proxy) for proxy in proxies]
-    mapped = [
-        f"::ffff:{one.network_address}/{96 + one.prefixlen}"
-        for one in networks
-        if isinstance(one, IPv4Network)
-    ]
-    return sorted({*map(str, networks), *mapped})
 
 
 async def _no_app(*_: object) -> None:

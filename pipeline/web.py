@@ -19,8 +19,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from pipeline.callers import in_both_forms
 from pipeline.campaign import Campaign
-from pipeline.connections import in_both_forms
 from pipeline.core.errors import StoreError
 from pipeline.hooks import Hooks
 

@@ -7,7 +7,6 @@ whatever a later Excel invents survive us.
 from __future__ import annotations
 
 import io
-import lzma
 import posixpath
 import re
 import struct
@@ -15,7 +14,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
@@ -24,6 +23,9 @@ from pipeline.sheets.xml_text import unescaped, whole_number
 
 #: What all parts of a workbook may come to; a small file that claims more is no sheet of prompts.
 MOST_BYTES = 512 * 1024 * 1024
+#: Bytes of a part that are unpacked at once, and how the parts of workbooks are packed. Of other
+#: ways, Python unpacks all at once.
+_PIECE, _PACKED = 1024 * 1024, (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 #: Most elements of one part but a worksheet: each takes some hundred bytes of memory.
 _MOST_ELEMENTS = 8_000_000
 #: Excel shows no longer text in a cell, and has no longer number format.
@@ -71,7 +73,7 @@ class Workbook:
                 "it is no workbook, or is damaged: open it and save it as an Excel workbook"
             ) from None
         parts = {_key(part.filename): part for part in archive.infolist()}
-        # A part is never read beyond the size that is stated here.
+        # `part` never reads a part beyond the size that is stated here.
         if sum(part.file_size for part in archive.infolist()) > MOST_BYTES:
             limit = MOST_BYTES // 1024 // 1024
             raise Unreadable(f"unpacked it is larger than {limit} MB: put the prompts in their own")
@@ -144,13 +146,18 @@ class Workbook:
     def part(self, name: str) -> bytes:
         """The bytes of one part."""
         try:
-            return self.archive.read(self.parts[_key(name)])
+            part = self.parts[_key(name)]
+            if part.compress_type not in _PACKED:
+                raise NotImplementedError
+            # In pieces: read at once, it would be unpacked to more than the size that is stated.
+            with self.archive.open(part) as file:
+                return b"".join(iter(partial(file.read, _PIECE), b""))
         except KeyError:
             raise Unreadable(f"its part {name} is missing: open it and save it again") from None
+        except _DAMAGED:
+            raise Unreadable(f"its part {name} is damaged: open it and save it again") from None
         except RuntimeError:
             raise Unreadable("it is protected by a password: take that away") from None
-        except (*_DAMAGED, lzma.LZMAError):
-            raise Unreadable(f"its part {name} is damaged: open it and save it again") from None
 
     def with_part(self, name: str, content: bytes, *, recount: bool) -> bytes:
         """The file with another content in one part.

@@ -17,7 +17,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from pipeline.connections import Connections, Room, in_both_forms, room_for
+from pipeline.callers import in_both_forms
+from pipeline.connections import Connections, Room, room_for
 from pipeline.serving import hosting
 from tests.fakes.hasty import hasty
 from tests.fakes.program import until

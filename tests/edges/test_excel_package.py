@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
 import time
+import tracemalloc
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +16,7 @@ from openpyxl import Workbook
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets import worksheet
+from pipeline.sheets import workbook, worksheet
 from pipeline.sheets.excel import ExcelSheet
 from pipeline.sheets.number_formats import shown_number
 from tests.wild.slow_workbook import SHEET, parts
@@ -173,3 +175,20 @@ def test_a_number_format_longer_than_excel_allows_shows_the_number(tmp_path: Pat
     book.save(tmp_path / "team.xlsx")
 
     assert ExcelSheet(tmp_path / "team.xlsx").read()[1] == ("42",)
+
+
+@pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
+def test_a_part_is_not_unpacked_beyond_the_size_that_the_zip_states(packed: int) -> None:
+    size, stated, out = 50_000_000, 1_000, io.BytesIO()
+    with zipfile.ZipFile(out, "w", packed) as archive:
+        archive.writestr("part.xml", b" " * size)
+    lying = out.getvalue().replace(struct.pack("<I", size), struct.pack("<I", stated))
+    book = workbook.Workbook.of(lying)
+    tracemalloc.start()
+    try:
+        with pytest.raises(worksheet.Unreadable, match="damaged"):
+            book.part("part.xml")
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 5_000_000
