@@ -26,6 +26,8 @@ log = logging.getLogger("promptsheet")
 WITHIN = 30.0
 #: Questions in the air at once.
 QUESTIONS = 10
+#: Seconds until the store is asked again whether the pace allows a question.
+NO_ROOM = 0.5
 #: How long an API that answers no question is asked again by a pass that waits.
 SILENT_TRIES = 8
 #: What the API calls back about is asked after so many times less often, until it has taken so much
@@ -231,7 +233,10 @@ class Poller:
             self._questions += min(left, len(questions))
             if left < len(questions) and not self._patient:
                 await self._leave_to_the_next_run()
-            return await asyncio.gather(*(self._ask(*one) for one in questions[:left]))
+            heard = await asyncio.gather(*(self._ask(*one) for one in questions[:left]))
+            if left < len(questions):
+                await asyncio.sleep(NO_ROOM)
+            return heard
         finally:
             self._asking.difference_update(tasks)
 

@@ -6,8 +6,10 @@ stands the least possible: what it takes if each place is taken again the moment
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from heapq import heappop, heappush
@@ -50,10 +52,10 @@ class Desk:
         self.ends: dict[str, float] = {}
         self.knows_no_task = False
         self.ages: list[float] = []
-        store = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
+        self.store = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
         rules = SimpleNamespace(provider=provider, endpoint="imagine")
         limits = SimpleNamespace(api_key="", per_minute=None)
-        book: Any = SimpleNamespace(rules=rules, limits=limits, store=store, record=len)
+        book: Any = SimpleNamespace(rules=rules, limits=limits, store=self.store, record=len)
         clerk: Any = SimpleNamespace(do=_at_once)
         sender: Any = SimpleNamespace(ended=lambda key, number, succeeded: None)
         wire: Any = SimpleNamespace(ask=self._answer)
@@ -200,6 +202,30 @@ def test_a_task_that_the_api_does_not_know_is_asked_about_ever_less_often(provid
     loop.run(for_half_an_hour())
 
     assert desk.questions < 30 * 30, desk.questions
+
+
+def test_while_the_pace_allows_no_question_the_store_is_not_asked_all_the_time(
+    provider: Any,
+) -> None:
+    desk = Desk(1, lambda chance: 1.0, provider)
+    asked: list[int] = []
+
+    def permits(key: str, wanted: int, per_minute: int | None) -> int:
+        asked.append(wanted)
+        return 0
+
+    desk.store.permits = permits
+
+    async def for_a_moment() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.2):
+                while True:
+                    await desk.step(1.0)
+                    await asyncio.sleep(0)
+
+    loop.run(for_a_moment())
+
+    assert asked == [1]
 
 
 @pytest.mark.parametrize("age", [0.0, 1.0, 2.0, 30.0])
