@@ -61,7 +61,8 @@ The house, from the ground up. Imports go down only; import-linter says so in CI
     runner        one pass, from the first look to the last
     adopting      taking over a sheet without paying
     campaign      a configured sheet with its open store
-    wiring        Settings -> running parts; the only place that names concrete classes
+    lazy          the API and the folder of pictures, made when they are first needed
+    wiring        Settings -> running parts; with `lazy`, the only place that names concrete classes
 
     results, gallery, notebook      what came of it, for people to look at
     screen, show, running, standing, checkup, connecting, starting, demo    the command line

@@ -39,7 +39,7 @@ from pipeline.core.plan import (
     short_of_budget,
 )
 from pipeline.core.resting import Resting
-from pipeline.core.states import Lost, is_open, shown, state_of
+from pipeline.core.states import Lost, shown, state_of
 from pipeline.core.webhook import Callback, new_token
 from pipeline.holding import Hold, Holding
 from pipeline.known import Known
@@ -244,21 +244,6 @@ class Book:
             for job in self.known.jobs.values()
             for attempt in job.attempts
         )
-
-    def late_at(self) -> datetime | None:
-        """When the next attempt becomes late, if nothing is heard of it until then.
-
-        An answer is late at its deadline, a task when it is overdue. None if nothing is awaited.
-        """
-        now, patience = self._now(), self.rules.give_up_after
-        moments = (
-            attempt.deadline if attempt.state is State.SUBMITTING else attempt.sent_at + patience
-            for job in self.known.jobs.values()
-            for attempt in job.attempts
-            if attempt.state is State.SUBMITTING
-            or (is_open(attempt) and now - attempt.sent_at <= patience)
-        )
-        return min(moments, default=None)
 
     # -- reading ---------------------------------------------------------------------------------
 

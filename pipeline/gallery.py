@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -28,6 +28,9 @@ from pipeline.core.plan import family
 from pipeline.images import scaled
 from pipeline.plain_files import share_like
 from pipeline.results import Shown, everything
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 #: Up to so many pictures on the page, their longer side in pixels: a wall of a thousand stays small
@@ -79,8 +82,7 @@ class Entry:
     @property
     def asked(self) -> dict[str, str]:
         """What was asked for besides the prompt."""
-        beside = ("prompt", "endpoint", "parent")
-        return {n.replace("_", " "): v for n, v in self.shown.inputs.items() if n not in beside}
+        return further_inputs(self.shown)
 
 
 def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wiring.now) -> Path:
@@ -100,33 +102,49 @@ def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wi
     return target
 
 
-def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    from markupsafe import Markup
+def further_inputs(one: Shown) -> dict[str, str]:
+    """What a row asked for besides its prompt, with names as people read them."""
+    beside = ("prompt", "endpoint", "parent")
+    return {name.replace("_", " "): text for name, text in one.inputs.items() if name not in beside}
 
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+
+def environment(folder: Path) -> Environment:
+    """The templates of a folder: values are escaped, and a missing value is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["spoken"] = spoken
+    made.filters["spoken"] = spoken
+    return made
+
+
+def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
+    from markupsafe import Markup
+
     entries = _entries(shown)
     style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("house.css", "gallery.css"))
-    return environment.get_template("gallery.html.j2").render(
-        title=settings.source.name,
-        api=settings.provider.title,
-        at=_elsewhere(settings),
-        entries=entries,
-        counts=_counts(entries),
-        pictures=sum(bool(p.source) for entry in entries for p in entry.pictures),
-        credits=sum(one.credits for one in shown),
-        typical=_typical(shown),
-        now=now.astimezone(ZoneInfo(settings.timezone)),
-        # Ours, word for word: the browser is told its digest and takes no other style.
-        style=Markup(style),  # noqa: S704
-        digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+    return (
+        environment(TEMPLATES)
+        .get_template("gallery.html.j2")
+        .render(
+            title=settings.source.name,
+            api=settings.provider.title,
+            at=_elsewhere(settings),
+            entries=entries,
+            counts=_counts(entries),
+            pictures=sum(bool(p.source) for entry in entries for p in entry.pictures),
+            credits=sum(one.credits for one in shown),
+            typical=_typical(shown),
+            now=now.astimezone(ZoneInfo(settings.timezone)),
+            # Ours, word for word: the browser is told its digest and takes no other style.
+            style=Markup(style),  # noqa: S704
+            digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        )
     )
 
 

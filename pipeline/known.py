@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pipeline.core.columns import ALWAYS, OURS, Columns, Marked
 from pipeline.core.identity import Memory, own_results
@@ -268,6 +268,22 @@ class Known:
             for attempt in job.attempts
             if attempt.state in (State.SUBMITTING, State.RUNNING, State.UNKNOWN)
         }
+
+    def late_at(self, patience: timedelta) -> datetime | None:
+        """When the next attempt becomes late, if nothing is heard of it until then.
+
+        An answer is late at its deadline, a task when it is older than `patience`. None if nothing
+        is awaited.
+        """
+        now = self._now()
+        moments = (
+            attempt.deadline if attempt.state is State.SUBMITTING else attempt.sent_at + patience
+            for job in self.jobs.values()
+            for attempt in job.attempts
+            if attempt.state is State.SUBMITTING
+            or (is_open(attempt) and now - attempt.sent_at <= patience)
+        )
+        return min(moments, default=None)
 
     def unsaved(self) -> list[tuple[JobKey, Attempt, tuple[str, ...]]]:
         """Every success with pictures that are neither saved nor given up, and their addresses."""

@@ -10,12 +10,10 @@ without control characters. A reader that goes away, as `head` does, ends nothin
 from __future__ import annotations
 
 import codecs
-import json
 import logging
 import os
 import re
 import sys
-import unicodedata
 from contextlib import suppress
 from functools import cache
 
@@ -37,13 +35,14 @@ SUBSTITUTES = {
     "·": "-",
     "\u00a0": " ",
 }
-#: What may be a control character: all of these are looked at, other text is not.
+#: Every control character is one of these; other characters need no look.
 _SUSPECTS = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u0600-\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
     r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff0-\uffff"
     r"\U00010000-\U0010ffff]"
 )
-#: Categories of Unicode that a terminal or a log could obey: controls, formats, surrogates, lines.
+#: Categories of Unicode that a terminal or a log could obey: control and format characters,
+#: surrogates, separators of lines and of paragraphs.
 _OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
@@ -53,7 +52,7 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         # A stream that a program set in our place may be of any kind.
         if reconfigure := getattr(stream, "reconfigure", None):
-            with suppress(OSError):  # it was pointed at something else behind its back
+            with suppress(OSError):  # its descriptor is not what it was opened for
                 reconfigure(errors="promptsheet")
 
 
@@ -77,6 +76,8 @@ def harmless(text: str, instead: str = " ") -> str:
 
 @cache
 def _is_obeyed(character: str) -> bool:
+    import unicodedata
+
     return unicodedata.category(character) in _OBEYED
 
 
@@ -86,7 +87,7 @@ def plain(text: str) -> str:
 
 
 def write(text: str) -> None:
-    """Write a line to standard output. Its control characters are left out."""
+    """Write a line to standard output. A control character becomes a space."""
     _put(text, sys.stdout)
 
 
@@ -97,6 +98,8 @@ def complain(text: str) -> None:
 
 def write_json(value: object) -> None:
     """Write a value to standard output as one line of JSON, which any encoding can carry."""
+    import json
+
     is_utf = (sys.stdout.encoding or "").casefold().startswith("utf")
     line = json.dumps(value, ensure_ascii=not is_utf)
     # JSON leaves C1 controls and marks of direction as they are.
@@ -112,14 +115,14 @@ def _put(text: str, stream: object) -> None:
 
 
 def abandon() -> None:
-    """The reader of standard output is gone: what is still written goes nowhere."""
+    """Discard all further output: the reader of standard output is gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
 
 
 def finish() -> None:
-    """Write out what is still held back. Raises OSError where there is no room for it."""
+    """Flush standard output. Raises OSError if it cannot be written, as on a full disk."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -127,7 +130,7 @@ def finish() -> None:
 
 
 class OneLine(logging.Formatter):
-    """Log lines: what came from outside begins no new line and controls no terminal."""
+    """Formats a log record as one line without control characters, whatever text it quotes."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The first line of a record; a traceback follows on lines of its own."""

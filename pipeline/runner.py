@@ -249,7 +249,7 @@ class Runner:
             wanted = () if self._book.hold else plan.to_send
             self._sender.offer(line for line in wanted if line.job and only(line))
         self._sender.at_work = self._book.known.at_work()
-        self._late_at = self._book.late_at()
+        self._late_at = self._book.known.late_at(self._pace.give_up_after)
         self._follow_up(soon=first)
         self._looked = time.monotonic()
         spent = self._looked - began

@@ -1,4 +1,4 @@
-"""From Settings to running parts: the only place that names the concrete classes."""
+"""From Settings to running parts: with `lazy`, the only place that names the concrete classes."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ from pipeline.config import configs as configs
 from pipeline.config import load as load
 from pipeline.config.addresses import account_of
 from pipeline.core.columns import Header, read_header
-from pipeline.core.errors import MissingExtra, NotSent, SheetError, StoreError
-from pipeline.core.model import Grid, Request, Response
+from pipeline.core.errors import MissingExtra, SheetError, StoreError
+from pipeline.core.model import Grid
 from pipeline.core.plan import Rules
 from pipeline.core.webhook import Callback
+from pipeline.lazy import LazyApi, LazyMedia
 from pipeline.outcome import Asked, Outcome, Progress
 from pipeline.runner import Runner
 from pipeline.sending import Pace
@@ -37,8 +38,6 @@ from pipeline.sheets.csv_file import CsvSheet
 from pipeline.store import Lease, Limits, Store, copied
 
 if TYPE_CHECKING:
-    from pipeline.api import Api
-    from pipeline.media import Media
     from pipeline.sheets.google_setup import Setup
 
 #: A lease that is not renewed for so long is another's to take.
@@ -284,8 +283,8 @@ async def run(
             async with AsyncExitStack() as stack:
                 runner = Runner(
                     book,
-                    _Wire(settings, stack),
-                    _Saver(settings, stack) if settings.media else None,
+                    LazyApi(settings, stack),
+                    LazyMedia(settings, stack) if settings.media else None,
                     pace(settings),
                     asked,
                     now=now,
@@ -335,69 +334,6 @@ def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> No
             book.known.record.counter,
         )
         store.note_rest(sheet.key, seen.to_text())
-
-
-class _Wire:
-    """The way to the API, made by the first request.
-
-    What it is made of takes longer to import than a pass takes that has nothing to ask.
-    """
-
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
-        self._settings = settings
-        self._stack = stack
-        self._api: Api | None = None
-
-    def open(self) -> None:
-        """Make it now. What stands against that is told by the first request."""
-        with suppress(NotSent):
-            self._opened()
-
-    async def submit(self, request: Request, within: float) -> Response:
-        """See `api.Api.submit`."""
-        return await self._opened().submit(request, within)
-
-    async def ask(self, request: Request, within: float) -> Response:
-        """See `api.Api.ask`."""
-        return await self._opened().ask(request, within)
-
-    def _opened(self) -> Api:
-        if self._api is None:
-            settings = self._settings
-            try:
-                from pipeline.api import Api
-
-                assert settings.api_key is not None, "a pass needs the key: load with need_key"
-                self._api = Api(
-                    settings.provider,
-                    settings.api_key.reveal(),
-                    base_url=settings.base_url,
-                    concurrency=settings.pace.concurrency,
-                )
-            except Exception as e:
-                raise NotSent(f"the way to the API cannot be made: {e}") from e
-            self._stack.push_async_exit(self._api)
-        return self._api
-
-
-class _Saver:
-    """The folder of saved files, made by the first picture."""
-
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
-        self._settings, self._stack = settings, stack
-        self._media: Media | None = None
-
-    async def save(self, url: str, stem: str) -> str:
-        """See `media.Media.save`."""
-        if self._media is None:
-            from pipeline.media import Media
-
-            folder, source = self._settings.media, self._settings.source
-            assert folder is not None, "made only where pictures are saved"
-            sheet = source if isinstance(source, Path) else None
-            self._media = Media(folder, allowed=self._settings.base_url, sheet=sheet)
-            self._stack.push_async_exit(self._media)
-        return await self._media.save(url, stem)
 
 
 def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 
-#: What a reader gives for a formula that no program has computed yet.
+#: The text of a cell whose formula no program has computed yet.
 NOT_COMPUTED = "Loading…"
-#: What a reader gives for an error whose own text is not one of those below.
+#: The text of a cell that is known to show an error, if its own text is not one of those below.
 UNKNOWN_ERROR = "#ERROR!"
 
 _UNFINISHED = frozenset(("#GETTING_DATA", "#DATEN_ABRUFEN", "Loading...", NOT_COMPUTED))
@@ -59,11 +59,17 @@ def is_error(text: str) -> bool:
             or _TOO_NARROW.fullmatch(text) is not None
             or (_MARKED.fullmatch(text) is not None and text == text.upper())
         )
-    return _NUMBERED.fullmatch(text) is not None
+    # The last letter first: this is asked about every cell.
+    return text[-1:].isdecimal() and _NUMBERED.fullmatch(text) is not None
+
+
+def is_value(text: str) -> bool:
+    """Whether the cell shows a value: neither an error nor a formula that is not computed."""
+    return not (text and (is_unfinished(text) or is_error(text)))
 
 
 def error_text(shown: str) -> str:
-    """The text to give for a cell that is known to be an error and shows this."""
+    """The text of a cell that is known to be an error: as shown, if that is recognized as one."""
     text = shown.strip()
     return text if is_error(text) or is_unfinished(text) else UNKNOWN_ERROR
 

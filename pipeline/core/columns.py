@@ -2,7 +2,7 @@
 
 Names match without regard to case, spaces, hyphens, underscores and invisible characters. Three
 kinds of column matter: *inputs* (named like a field of an endpoint), *controls* (people steer with
-them) and *ours* (we write them). All others are none of our business.
+them) and *ours* (we write them). All others are left alone.
 """
 
 from __future__ import annotations
@@ -86,8 +86,9 @@ class Columns:
         return row[at] if 0 <= at < len(row) else ""
 
     def control(self, row: Sequence[str], name: str) -> str:
-        """What a cell says that steers the program, without what cannot be seen in it."""
-        return visible(self.cell(row, name))
+        """The text of a cell that steers the program, without invisible characters."""
+        text = self.cell(row, name)
+        return visible(text) if text else ""
 
     def title(self, name: str) -> str:
         """What the column is called in this sheet, or will be called when we add it."""
@@ -100,20 +101,21 @@ class Columns:
         return any(at < len(row) and not is_blank(row[at]) for row in grid[1:])
 
     def surplus(self, row: Sequence[str]) -> bool:
-        """Whether a cell is filled right of the columns that people named, where nothing is ours.
+        """Whether a cell to the right of all columns that people named is filled, and is not ours.
 
-        A column without a name counts as one of the table if a named one of people's follows. A
-        row_id does not count: it moves one cell to the left when a person puts the marks.
+        A column without a name belongs to the table if a column that people named follows it. A
+        row_id does not count: it moves one cell to the left when a person adds the missing
+        quotation marks.
         """
-        ours = {at for name, at in self.index.items() if name in OURS}
-        named = [at for at, title in enumerate(self.header) if folded(title)]
         for at, text in enumerate(row):
-            if not text.strip() or ROW_ID.fullmatch(text.strip()):
+            if at < len(self.header) and folded(self.header[at]):
                 continue
-            if at >= len(self.header) or not folded(self.header[at]):
-                following = next((one for one in named if one > at), None)
-                if following is None or following in ours:
-                    return True
+            if is_blank(text) or ROW_ID.fullmatch(text.strip()):
+                continue
+            following = (one for one in range(at + 1, len(self.header)) if folded(self.header[one]))
+            first = next(following, None)
+            if first is None or any(self.index.get(name) == first for name in OURS):
+                return True
         return False
 
     def is_row(self, row: Sequence[str]) -> bool:
@@ -237,9 +239,9 @@ def check_header(
 
 
 def becoming_ours(columns: Columns, ours: Collection[str]) -> list[str]:
-    """What to say of empty columns that bear a name of ours, and may be meant for something else.
+    """Sentences about empty columns that have one of our names and may be meant for something else.
 
-    `ours` are the columns that are ours already. A sheet with a column for ids was laid out for us.
+    `ours` are the columns that are ours already. A sheet with a column for ids was made for us.
     """
     if "row_id" in columns.index:
         return []
@@ -308,6 +310,7 @@ def believed(columns: Columns) -> tuple[str, ...]:
     return tuple(sorted({*columns.inputs, *(n for n in LOAD_BEARING if n in columns.index)}))
 
 
+@lru_cache(maxsize=4096)
 def folded(title: str) -> str:
     """A column title without what does not count in it.
 
@@ -392,9 +395,9 @@ def over(columns: Collection[str], inputs: str) -> str:
 
 
 def changed(was: str, now: str, among: Collection[str]) -> dict[str, str]:
-    """What inputs said where they say something else now: name -> text, the prompt first.
+    """The earlier texts of the inputs that are different now: name -> text, the prompt first.
 
-    Only columns `among` these count.
+    Only the columns in `among` are compared.
     """
     if now == was or (now := over(among, now)) == was:
         return {}
@@ -404,7 +407,7 @@ def changed(was: str, now: str, among: Collection[str]) -> dict[str, str]:
 
 
 def _is_note(cell: str) -> bool:
-    """Whether it is a note of ours, which a repaired delimiter has moved to another column."""
+    """Whether it is a note of ours, which moved to another column when the row was repaired."""
     return cell.startswith("Not sent: ")
 
 

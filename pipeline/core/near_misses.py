@@ -1,19 +1,19 @@
 """Columns of the sheet that are not used, though their titles are close to a name that is.
 
-A column `Ratio` is a team's own as far as the program can tell; who meant `aspect_ratio` finds out
-from a plan, before anything is paid.
+The program cannot know whether a column `Ratio` is the team's own or was meant as `aspect_ratio`.
+So a plan asks, before anything is paid.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from difflib import SequenceMatcher
 
 from pipeline.core.columns import CONTROLS, Columns, folded
 
-#: How alike two names must be: one letter wrong in five.
+#: How alike two names must be, from 0 to 1: 0.8 allows one wrong letter in five.
 LIKENESS = 0.8
-#: A name of so many letters is meant wherever it is a part of a title.
+#: A name with at least so many letters is also found as a part of a title.
 _LONG = 6
 #: Other words for the fields of picture makers and for the columns that people steer with.
 _OTHER_WORDS = {
@@ -31,7 +31,7 @@ def near_misses(
 ) -> list[tuple[str, str]]:
     """Titles of the header that are not used, each with the name that may be meant.
 
-    Only names count that the sheet has no column for.
+    Names that have a column in the sheet are not considered.
     """
     names = (*sorted(fields), *(name for name in CONTROLS if name != "parent"))
     missing = [name for name in names if name not in columns.index]
@@ -41,26 +41,23 @@ def near_misses(
         (title.strip(), name)
         for at, title in enumerate(columns.header)
         if at not in used and folded(title) not in free
-        for name in _meant(folded(title), missing)
+        if (name := _meant(folded(title), missing))
     ]
 
 
 def hint(columns: Columns, fields: Collection[str], ignore: Collection[str]) -> str:
-    """Which column may be meant, as a sentence, where a sheet has none to send; else empty."""
+    """Which columns may be meant, in sentences, if the sheet has no column to send; else ""."""
     if set(columns.inputs) & set(fields):
         return ""
     found = near_misses(columns, fields, ignore)
     return "".join(f"{title}: did you mean {name}? " for title, name in found).rstrip()
 
 
-def _meant(title: str, names: Collection[str]) -> Iterator[str]:
-    """The one of the names that is closest to a folded title, if any is close."""
-    if not title:
-        return
-    likeness = {name: _likeness(title, name) for name in names}
-    best = max(likeness, key=likeness.__getitem__, default=None)
-    if best is not None and likeness[best] >= LIKENESS:
-        yield best
+def _meant(title: str, names: Collection[str]) -> str:
+    """The name that is closest to a folded title; "" if none is close."""
+    likeness = {name: _likeness(title, name) for name in names if title}
+    best = max(likeness, key=likeness.__getitem__, default="")
+    return best if best and likeness[best] >= LIKENESS else ""
 
 
 def _likeness(title: str, name: str) -> float:

@@ -11,11 +11,13 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from pipeline.core.approval import EXAMPLES
-from pipeline.core.cell_errors import is_error, is_unfinished
+from pipeline.core.cell_errors import is_unfinished
 from pipeline.core.model import State
 
 #: What a spreadsheet may take for the start of a formula (full-width signs included).
 _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
+#: What people call the signs that separate the cells of a CSV file.
+DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 
 def as_text(text: str) -> str:
@@ -136,20 +138,17 @@ def broken_cell(name: str, text: str) -> str:
 
 
 def not_a_value(name: str, text: str) -> str:
-    """Why a cell is not to be believed: an error, or a formula not computed; empty if it is."""
-    if is_unfinished(text):
-        return unfinished_cell(name)
-    return broken_cell(name, text) if is_error(text) else ""
+    """A cell shows no value (see `cell_errors.is_value`): an error, or a formula not computed."""
+    return unfinished_cell(name) if is_unfinished(text) else broken_cell(name, text)
 
 
 def too_many_cells(delimiter: str) -> str:
     """A row of a CSV file has more cells than the header has names."""
-    names = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
-    sign = names.get(delimiter, delimiter)
+    sign = DELIMITER_NAMES[delimiter]
     return (
-        f"Not sent: this row has more cells than the header has names. A {sign} inside a text must "
-        f'stand in quotation marks: "a fox{delimiter} in snow". If it is no such {sign}, give the '
-        "column a name."
+        "Not sent: this row has more cells than the header has names. Put quotation marks around "
+        f'a text with a {sign}: "a fox{delimiter} in snow". If the last cell is a column of its '
+        "own, give that column a name."
     )
 
 

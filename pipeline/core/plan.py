@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 
 from pipeline.core import notes
 from pipeline.core.approval import Tick, approval, approved, box, covered_on_page, is_covered
+from pipeline.core.cell_errors import is_value
 from pipeline.core.columns import Columns, changed, normalise, parsed
 from pipeline.core.endpoint import Endpoint, Provider, problems_with
 from pipeline.core.identity import Seen, remembered
@@ -200,19 +201,19 @@ def _judge(
     again = seen.known.again if seen.known else 0
     take = take_of(seen.marked.take, again)
     memory = remembered(seen, take, now)
-    told = columns.control(row, "approved")
-    if not notes.not_a_value(columns.title("approved"), told):
-        memory = approved(memory, told, take)
+    cell = columns.control(row, "approved")
+    if is_value(cell):
+        memory = approved(memory, cell, take)
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
     job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
     name = normalise(columns.cell(row, "name"))
-    # What has to stand in the cell, so that with what the page asked for it makes the next take.
-    redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
     state = state_of(job) if job else State.PENDING
     failed = job.attempts[-1] if job and state is State.FAILED else None
     is_new = failed is not None and bool(changed(failed.inputs, memory.inputs, failed.columns))
     if job is not None and state is not State.PENDING and not is_new:
+        # The number that makes the next take, together with what the page asked for.
+        redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
         status, note = standing_of(job, memory.inputs, rules, now, redo)
         note = _joined(note, _on_page(take, again))
         return Line(seen, memory, status, note, take, job, name=name)
@@ -252,11 +253,11 @@ def _held_back(
     `mistake` is the same for what is wrong with its take.
     """
     memory = line.memory
-    if trouble := notes.not_a_value(columns.title("skip"), skip := columns.control(row, "skip")):
-        return "waiting", trouble
+    if not is_value(skip := columns.control(row, "skip")):
+        return "waiting", notes.not_a_value(columns.title("skip"), skip)
     if box(skip) is not Tick.NO:
         return "skipped", notes.skipped(columns.title("skip"))
-    # Before all that a cell could say: each cell may be in the place of another one.
+    # Before any cell is read: each may be in the place of another one.
     if rules.delimiter and columns.surplus(row):
         return "invalid", notes.too_many_cells(rules.delimiter)
     if mistake:
@@ -267,8 +268,8 @@ def _held_back(
         return "copy", notes.copy(how_to_ask(columns, memory.first_take - memory.again + 1))
     wrote = parsed(memory.inputs)
     for name, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
-        if trouble := notes.not_a_value(columns.title(name), text):
-            return "waiting", trouble
+        if not is_value(text):
+            return "waiting", notes.not_a_value(columns.title(name), text)
     endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
     problems = _problems(endpoint, wrote, columns, rules)
     if rules.strict_prompts:
@@ -369,16 +370,17 @@ def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -
 
 
 def _emptied(attempt: Attempt, changes: Mapping[str, str], inputs: str, rules: Rules) -> str:
-    """What has become of a value that was sent, as a note, where the row does not say another one.
+    """The note for a row in which a value that was sent is gone and no new value took its place.
 
-    A formula that is broken, not computed, or empty where something is needed is no new value.
+    A formula that is broken or not computed is no new value, nor is an empty cell where a value is
+    required. "" if the row has new values.
     """
     wrote, endpoint = parsed(inputs), rules.provider.endpoints.get(attempt.endpoint)
     made = notes.made_from(changes, attempt.state)
     for name in changes:
         text, field = wrote.get(name, ""), endpoint.fields.get(name) if endpoint else None
-        if trouble := notes.not_a_value(name, text):
-            return _joined(trouble, made)
+        if not is_value(text):
+            return _joined(notes.not_a_value(name, text), made)
         if field and ((not text and field.required) or (field.type == "text" and is_missing(text))):
             return _joined(notes.lost_cell(name, text), made)
     return ""
@@ -398,7 +400,7 @@ def _left_out(attempt: Attempt) -> str:
 
 
 def _lost(job: Job, attempt: Attempt, redo: str) -> str:
-    """What to say of pictures that a person has to know are not saved; empty if there are none."""
+    """The note about pictures that could not be saved; "" if there are none."""
     urls, unsaved = attempt.result.urls, job.unsaved
     lost = [n for n, url in enumerate(urls, start=1) if url in unsaved and unsaved[url].lost]
     if not lost:
@@ -418,7 +420,7 @@ def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
 
 
 def _made_from(job: Job, inputs: str) -> str:
-    """What the shown attempt was made from, where the row says something else now."""
+    """The sentence about what the shown attempt was made from, if the row is different now."""
     attempt = shown(job)
     assert attempt is not None, "only what can be shown is asked about"
     return notes.made_from(changed(attempt.inputs, inputs, attempt.columns), attempt.state)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from pipeline.core import notes
+from pipeline.core.cell_errors import is_value
 from pipeline.core.columns import Columns
 from pipeline.core.identity import Seen
 from pipeline.core.model import Job, KnownRow, Standing, State
@@ -41,8 +42,8 @@ def mistake_in_take(
     `takes` are those of the row's jobs.
     """
     title, text, again = columns.title("take"), seen.marked.take, memory.again
-    if trouble := notes.not_a_value(title, text):
-        return "waiting", trouble
+    if not is_value(text):
+        return "waiting", notes.not_a_value(title, text)
     if take is None:
         return "invalid", notes.bad_take(title, text, is_new=not takes)
     is_row = seen.standing is Standing.ROW
@@ -55,7 +56,7 @@ def mistake_in_take(
 
 
 def latest_shown(jobs: Iterable[Job]) -> Job | None:
-    """Of one row's jobs, the latest take of which something can be shown."""
+    """The job of the latest take of one row that has something to show; None if none has."""
     for job in sorted(jobs, key=lambda job: job.key.take, reverse=True):
         attempt = shown(job)
         if attempt is not None and attempt.state is not State.RETURNED:

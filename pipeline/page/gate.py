@@ -240,10 +240,11 @@ class Gate:
         """What is answered instead of what was asked for; None if it may be had."""
         if refusal := self._refusal(request):
             return refusal
-        if not await self.is_in(request):
+        await self._take_over_ended()
+        visitor = self.visitor(request.cookies)
+        if visitor is None:
             return _to_the_door(request) if shows else _plain("Please sign in.", 401)
-        request.state.visitor = visitor = self.visitor(request.cookies)
-        assert visitor is not None
+        request.state.visitor = visitor
         if request.method == "POST":
             request.state.form = form = await form_of(request)
             given = form.get("csrf", "").encode("utf-8", "surrogatepass")

@@ -10,12 +10,11 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.responses import HTMLResponse, Response
 
 from pipeline.core.errors import StoreError
-from pipeline.gallery import TEMPLATES, spoken
-from pipeline.results import Shown
+from pipeline.gallery import TEMPLATES, environment, further_inputs
 
 FOLDER: Final = TEMPLATES / "page"
 STATIC: Final = {
@@ -64,22 +63,10 @@ def web(url: str) -> str:
     return url if url.lower().startswith(("https://", "http://")) else ""
 
 
-def _asked_for(one: Shown) -> dict[str, str]:
-    beside = ("prompt", "endpoint", "parent")
-    return {name.replace("_", " "): text for name, text in one.inputs.items() if name not in beside}
-
-
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["spoken"] = spoken
-    environment.filters["web"] = web
-    environment.filters["asked"] = _asked_for
-    environment.globals["static"] = lambda name: f"/static/{name}?v={static(name)[1]}"
-    return environment
+    made = environment(FOLDER)
+    made.filters["web"] = web
+    made.filters["asked"] = further_inputs
+    made.globals["static"] = lambda name: f"/static/{name}?v={static(name)[1]}"
+    return made

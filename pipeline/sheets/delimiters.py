@@ -7,6 +7,8 @@ import io
 import re
 from itertools import islice
 
+from pipeline.core.notes import DELIMITER_NAMES
+
 DELIMITERS = ",;\t|"
 #: How much of a file is looked at to choose between two that the header has both of.
 _LETTERS, _RECORDS = 100_000, 50
@@ -17,7 +19,7 @@ _SAID = re.compile(r'"?sep="?([,;\t|])[",;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE
 
 def named(delimiter: str) -> str:
     """What people call it, in the plural."""
-    return {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}[delimiter]
+    return f"{DELIMITER_NAMES[delimiter]}s"
 
 
 def said(text: str) -> tuple[str, str]:

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Select,
     Table,
     bindparam,
+    delete,
     func,
     literal_column,
     select,
@@ -33,7 +34,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from pipeline.store.opening import WRITES
-from pipeline.store.tables import escaped, sheets
+from pipeline.store.tables import escaped, meta, sheets
 from pipeline.store.troubles import told
 
 if TYPE_CHECKING:
@@ -127,6 +128,22 @@ _RAISED = Prepared(
     .returning(sheets.c.moved),
     "its_number",
 )
+
+
+def value_of(connection: Connection, name: str) -> str:
+    """The value of this name in the table `promptsheet`; "" if there is none."""
+    return connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar() or ""
+
+
+def keep_value(connection: Connection, name: str, value: str) -> None:
+    """Keep a value under this name in the table `promptsheet`; an empty one deletes the line."""
+    if not value:
+        connection.execute(delete(meta).where(meta.c.name == name))
+        return
+    keeping = upsert(connection, meta).values(name=name, value=value)
+    connection.execute(
+        keeping.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+    )
 
 
 class LockedSheet(NamedTuple):

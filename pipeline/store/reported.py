@@ -1,8 +1,8 @@
-"""What was reported of each sheet: its lasting troubles, and rows that were not reported yet.
+"""What was reported about each sheet: its lasting troubles, and the rows still to be reported.
 
-Both are kept as lines of the table `promptsheet`, which are there only while there is something to
-keep. A trouble is kept once it has been printed, a row before its cell says that it needs
-attention: so a report that could not be printed is not lost.
+Both are lines of the table `promptsheet` that exist only while there is something to keep. A
+trouble is kept after it was printed; a row is kept before its cell says that it needs attention. So
+a report that could not be printed is not lost.
 """
 
 from __future__ import annotations
@@ -11,17 +11,15 @@ import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select
-
-from pipeline.store.base import Base, digest, number_of, upsert
-from pipeline.store.tables import from_number, meta, to_number
+from pipeline.store.base import Base, digest, keep_value, number_of, value_of
+from pipeline.store.tables import from_number, to_number
 
 
 class Reported(Base):
     """Reports of each sheet, by its place or its key."""
 
     def reported(self, place: str) -> dict[str, datetime]:
-        """Trouble -> when it was reported last, of the sheet at this place."""
+        """Trouble -> when it was last reported, for the sheet at this place (see `wiring`)."""
         kept = self._kept(_troubles_of(place))
         return {trouble: from_number(at) for trouble, at in json.loads(kept or "{}").items()}
 
@@ -31,7 +29,7 @@ class Reported(Base):
         self._keep(_troubles_of(place), json.dumps(times) if times else "")
 
     def unreported_rows(self, sheet: str) -> set[str]:
-        """Ids of the rows that began to need attention, which nobody has been told yet."""
+        """Ids of the rows that began to need attention and were not reported yet."""
         return set(json.loads(self._kept(self._rows_of(sheet)) or "[]"))
 
     def keep_unreported_rows(self, sheet: str, ids: Collection[str]) -> None:
@@ -39,30 +37,20 @@ class Reported(Base):
         self._keep(self._rows_of(sheet), json.dumps(sorted(ids)) if ids else "")
 
     def _rows_of(self, sheet: str) -> str:
-        # Also asked by `glance`, which knows the number and not how a name is made of a key.
+        # `glance` reads this line as well, by the number of the sheet.
         with self._reading() as connection:
             return f"unreported of {number_of(connection, sheet)}"
 
     def _kept(self, name: str) -> str:
         with self._reading() as connection:
-            return _value(connection, name)
+            return value_of(connection, name)
 
     def _keep(self, name: str, value: str) -> None:
-        """Keep the value, or delete it if it is empty; nothing is written without a change."""
+        """Keep the value, or delete it if it is empty. Without a change nothing is written."""
         if self._kept(name) == value:
             return
         with self._writing() as connection:
-            if value:
-                keeping = upsert(connection, meta).values(name=name, value=value)
-                connection.execute(
-                    keeping.on_conflict_do_update(index_elements=["name"], set_={"value": value})
-                )
-            else:
-                connection.execute(delete(meta).where(meta.c.name == name))
-
-
-def _value(connection: Connection, name: str) -> str:
-    return connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar() or ""
+            keep_value(connection, name, value)
 
 
 def _troubles_of(place: str) -> str:

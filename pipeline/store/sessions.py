@@ -1,4 +1,4 @@
-"""Which sessions of the page were ended by signing out, until their cookies are too old anyway."""
+"""Sessions of the page that were ended by signing out, kept until their cookies expire."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from pipeline.store.base import Base, upsert
+from pipeline.store.base import Base, keep_value
 from pipeline.store.tables import meta
 
 #: What the name of such a line begins with; the name of a session follows.
@@ -14,23 +14,22 @@ _ENDED: Final = "ended "
 
 
 class Sessions(Base):
-    """The ended sessions, by a digest that opens nothing."""
+    """The ended sessions, each by a digest from which its cookie cannot be made."""
 
     def end_session(self, session: str, until: float) -> None:
-        """Keep that it was ended until a moment in seconds since 1970; forget those that are past.
+        """Keep an ended session until a moment in seconds since 1970; forget the expired ones.
 
-        `session` has 32 characters at most.
+        `session` has at most 32 characters.
         """
         now = self._now().timestamp()
         with self._writing() as connection:
             every = select(meta).where(meta.c.name.startswith(_ENDED))
             past = [row.name for row in connection.execute(every) if float(row.value) < now]
             connection.execute(delete(meta).where(meta.c.name.in_(past)))
-            kept = upsert(connection, meta).values(name=f"{_ENDED}{session}", value=str(until))
-            connection.execute(kept.on_conflict_do_nothing())
+            keep_value(connection, f"{_ENDED}{session}", str(until))
 
     def ended_sessions(self) -> frozenset[str]:
-        """All that are kept."""
+        """All sessions that are kept."""
         with self._reading() as connection:
             names = connection.execute(
                 select(meta.c.name).where(meta.c.name.startswith(_ENDED))

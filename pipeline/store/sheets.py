@@ -11,8 +11,8 @@ from typing import TypedDict, Unpack
 from sqlalchemy import Connection, Row, case, delete, or_, select, update
 
 from pipeline.core.model import Claim
-from pipeline.store.base import Base, made, upsert
-from pipeline.store.tables import leases, meta, sheets
+from pipeline.store.base import Base, keep_value, made, upsert
+from pipeline.store.tables import leases, sheets
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,7 @@ class Sheets(Base):
     def note_rest(self, key: str, note: str) -> None:
         """Keep what a pass saw that left nothing to do (see `glance`), instead of what was kept."""
         with self._writing() as connection:
-            kept = {"name": f"rest of {made(connection, key)}", "value": note}
-            noting = upsert(connection, meta).values(kept)
-            connection.execute(
-                noting.on_conflict_do_update(index_elements=["name"], set_={"value": note})
-            )
+            keep_value(connection, f"rest of {made(connection, key)}", note)
 
     def raise_claim(self, sheet: str, word: str, at_least: int = 0) -> Claim:
         """The next claim of this store on the sheet, noted here before it is written there."""
