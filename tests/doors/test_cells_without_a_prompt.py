@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import io
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,9 @@ from tests.core.test_cell_errors import ERRORS
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.google_studio import Studio as GoogleStudio
 from tests.fakes.program import Ended, Studio, call
-from tests.fakes.sandbox_process import sandbox_process
 from tests.wild.slow_workbook import SHEET
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,15 +9,8 @@ from openpyxl import Workbook, load_workbook
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import Studio, call
-from tests.fakes.sandbox_process import sandbox_process
 
 PROMPTS = [f"an owl, number {number}" for number in range(1, 13)]
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

@@ -7,28 +7,9 @@ and how often each prompt was paid.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    team = Team(tmp_path, api.url)
-    team.configure('[media]\nsave_to = ""\n')
-    return team
 
 
 def test_an_excel_sheet_with_umlauts_is_filled_and_every_other_byte_stays(

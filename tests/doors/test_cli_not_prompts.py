@@ -6,7 +6,7 @@ that must be done, so that a program that does nothing fails as well.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,16 +14,9 @@ from openpyxl import Workbook, load_workbook
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import until
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 Grid = Sequence[Sequence[str]]
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

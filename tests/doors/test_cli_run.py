@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 KEYS_OF_JSON = {
     *("sheet", "new", "done", "refused", "failed", "without_answer", "saved", "credits", "rows"),
     *("newly_need_a_person", "need_a_person", "messages", "details", "exit_code"),
 }
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    team = Team(tmp_path, api.url)
-    team.configure('[media]\nsave_to = ""\n')
-    return team
 
 
 def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(

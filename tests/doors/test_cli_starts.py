@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -16,15 +15,8 @@ import pytest
 
 from pipeline import __version__
 from pipeline.sandbox import Sandbox, running
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import ROOT, Team, assert_no_formula
 from tests.fakes.terminal import terminal
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

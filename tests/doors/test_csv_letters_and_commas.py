@@ -7,20 +7,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import Studio, call
-from tests.fakes.sandbox_process import sandbox_process
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -52,7 +44,7 @@ def test_a_row_with_an_unquoted_delimiter_is_invalid_and_the_others_are_done(
     assert api.state()["tasks"] == {"an owl": 1, f"a cat{delimiter} asleep": 1}
     cut, *others = rows_of(studio, delimiter)
     assert cut["status"] == "invalid"
-    assert f"A {name} inside a text must stand in quotation marks" in cut["note"]
+    assert f"Put quotation marks around a text with a {name}" in cut["note"]
     assert [row["status"] for row in others] == ["done", "done"]
 
     fixed = studio.sheet.read_text(encoding="utf-8").replace(

@@ -8,24 +8,16 @@ from __future__ import annotations
 
 import csv
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import KEY, Team
 from tests.fakes.terminal import terminal
 
 PEOPLES = ["name", "prompt", "aspect_ratio", "take", "skip"]
 OURS = ["row_id", "status", "task_id", "image_urls", "note"]
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

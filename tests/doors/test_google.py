@@ -15,13 +15,6 @@ from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import Protected
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.google_studio import Studio
-from tests.fakes.sandbox_process import sandbox_process
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Ended, Team
 from tests.fakes.terminal import terminal
 
@@ -31,12 +30,6 @@ TICKS = [
     "The tab is Prompts.",
     "It may edit.",
 ]
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @dataclass

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,8 @@ from openpyxl.utils import get_column_letter
 from pipeline.config import configs
 from pipeline.config.template import SANDBOX
 from pipeline.sandbox import Sandbox
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import KEY, ROOT, Team
 from tests.fakes.terminal import terminal
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

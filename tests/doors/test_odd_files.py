@@ -5,20 +5,12 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture
@@ -59,8 +51,8 @@ def test_a_start_ends_with_a_sentence(
 ) -> None:
     in_place_of(team.folder / name, kind)
 
-    ended = team.start("run", team.config, "--wait", fresh=True)
-    status = team.start("status", team.config, fresh=True)
+    ended = team.start("run", team.config, "--wait")
+    status = team.start("status", team.config)
 
     assert ended.code == code
     assert re.search(words, ended.said)
@@ -87,8 +79,8 @@ def test_what_stands_in_place_of_a_picture_is_neither_shown_nor_read(
     else:
         in_place_of(picture, kind)
 
-    gallery = team.start("gallery", team.config, "-o", "wall.html", fresh=True)
-    repaired = team.start("doctor", team.config, "--repair", fresh=True)
+    gallery = team.start("gallery", team.config, "-o", "wall.html")
+    repaired = team.start("doctor", team.config, "--repair")
 
     assert gallery.code == 0
     assert (team.folder / "wall.html").read_text().count("data:image/webp") == 7

@@ -16,11 +16,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import pytest
-
 from pipeline import output
 from pipeline.sandbox import Sandbox
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import KEY, KEY_NAME, ROOT, Team
 from tests.fakes.terminal import terminal
 
@@ -28,20 +25,6 @@ from tests.fakes.terminal import terminal
 EVIL = "\x1b[31mred\x1b]0;title\x07 \x08\r\x9b2J\x85 \u202erot\u2066\u2028.\x7f"
 #: The same without what ends a line of a CSV, or cannot be part of a file name.
 OBEYED = frozenset("\x1b\x07\x08\r\x9b\x85\u202e\u2066\u2028\x7f")
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    team = Team(tmp_path, api.url)
-    team.configure('[media]\nsave_to = ""\n')
-    return team
 
 
 def test_a_command_says_what_it_has_to_in_an_encoding_without_its_characters(team: Team) -> None:

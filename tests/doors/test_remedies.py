@@ -280,7 +280,7 @@ def a_column_that_is_not_for_us_is_ignored(team: Team, api: Sandbox) -> None:
 def a_comma_is_quoted(team: Team, api: Sandbox) -> None:
     team.write("prompt,remark", "a fox, in snow,soon")
     ended = team.finish()
-    assert "must stand in quotation marks" in ended.said
+    assert "Put quotation marks around a text" in ended.said
     text = team.sheet.read_text("utf-8").replace("a fox, in snow", '"a fox, in snow"', 1)
     team.sheet.write_text(text, "utf-8")
     goes_on(team, api, {"a fox, in snow": 1})

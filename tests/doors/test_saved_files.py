@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,17 +14,10 @@ from pipeline.glance import is_at_rest
 from pipeline.sandbox import Sandbox, pictures
 from pipeline.store import Store
 from tests.core.build import attempt
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import KEY, KEY_NAME, Team
 
 LONG = "Autumn campaign hero picture for the landing page and the newsletter of October"
 ROWS = [f"{LONG} {n},a fox in picture {n}," for n in (1, 2, 3)]
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

@@ -200,9 +200,9 @@ def _driver() -> subprocess.Popen[str]:
 
 def _drive() -> None:
     """Fork a start for each line that comes in, and answer with its exit code."""
-    for name in ("cli", "running", "standing", "checkup", "starting", "api", "media"):
+    for name in ("cli", "running", "standing", "checkup", "starting", "gallery", "api", "media"):
         importlib.import_module(f"pipeline.{name}")
-    for name in ("sqlalchemy.dialects.sqlite", "aiohttp"):
+    for name in ("sqlalchemy.dialects.sqlite", "aiohttp", "jinja2", "PIL.Image"):
         importlib.import_module(name)
     for line in sys.stdin:
         child = os.fork()

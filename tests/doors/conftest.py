@@ -1,0 +1,26 @@
+"""What most of these tests begin with: a quick stand-in for the API, and a team that uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    team = Team(tmp_path, api.url)
+    team.configure('[media]\nsave_to = ""\n')
+    return team
