@@ -1,7 +1,7 @@
-"""Who a stranger is, as far as limits are concerned, and how much of the log strangers may fill.
+"""The key under which a stranger's requests are counted, and a limit for their log lines.
 
-An address is only ever used as a key or shown in a log line, so it is checked here once: whatever
-is not an IP address becomes a fixed word. Owns the log filter's counts, and nothing else.
+Addresses are used as keys and shown in log lines, so they are checked here: a text that is no IP
+address becomes a fixed word. Owns the counts of the log filter, and nothing else.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-#: What stands for an address that is none.
+#: The key of a text that is no address.
 UNKNOWN: Final = "unknown"
-#: Seconds in which one message of a limited logger appears once.
+#: Seconds in which a message of a limited logger appears only once.
 MINUTE: Final = 60.0
 
 
@@ -52,8 +52,8 @@ def in_both_forms(proxies: Iterable[str]) -> list[str]:
 class OncePerMinute(logging.Filter):
     """Lets each message of a logger through once a minute; the next says how many were left out.
 
-    Messages are told apart by their text before arguments are put in, so that arguments from
-    outside cannot make every line a new one.
+    Two records are the same message if their texts are equal before arguments are put in, so that
+    arguments from outside cannot make every line a new one.
     """
 
     def __init__(self) -> None:

@@ -1,11 +1,11 @@
-"""Connections of strangers: how many there may be, and how long each may take to ask.
+"""Limits for connections: how many there may be, and how long a request may take to arrive.
 
 uvicorn sets no time limit for a request and no limit per address. `GuardedProtocol` adds both to
 its HTTP protocol; `Connections` holds the counts, for all servers of the process together, so that
-files and sockets stay free for the passes. When there is no room for a new connection, the oldest
-one that has not asked for anything yet is closed: a caller with a real request is served however
-many silent connections are open. Connections of a trusted proxy count for the clients that it
-names, once a request names one.
+files and sockets stay free for the passes. If there is no room for a new connection, the oldest one
+without a complete request is closed, so that real requests are served however many silent
+connections are open. Connections of a trusted proxy count for the clients that it names, once a
+request names one.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from pipeline.callers import caller_of, in_both_forms, limited_logger
 
 log = limited_logger("http")
 
-#: Seconds in which a request must be there, head and body, counted from the connection or from the
-#: answer before it.
+#: Seconds within which a whole request must arrive, head and body, counted from the connection or
+#: from the answer before it.
 REQUEST_WITHIN: Final = 10.0
 #: Seconds for which a caller may leave an answer unread. Who reads slowly is waited for.
 READ_WITHIN: Final = 30.0
@@ -54,8 +54,8 @@ class Room:
 def room_for(files: int, servers: int = 1) -> Room:
     """The room that is left when a process may open so many files.
 
-    Half of few files, else all but RESERVED, are for connections: one part for those that are
-    open, one for those that the loop accepts at once, from all servers, before it can count them.
+    All but RESERVED files, or half of them if they are few, are for connections: one part for open
+    ones, one for those that the loop accepts at once, from all servers, before it can count them.
     """
     free = max(files - RESERVED, files // 2)
     most = max(min(MOST, free // 2), 8)
@@ -94,7 +94,7 @@ class Connections:
         self._proxies = ProxyHeadersMiddleware(_no_app, in_both_forms(proxies)).trusted_hosts
         self._callers: dict[GuardedProtocol, str] = {}
         self._each: Counter[str] = Counter()
-        #: Connections whose request is not there whole -> since when; the oldest first.
+        #: Connections whose request has not arrived completely -> since when; the oldest first.
         self._asking: OrderedDict[GuardedProtocol, float] = OrderedDict()
         #: Connections whose answer is not read -> since when, and how many bytes wait.
         self._unread: dict[GuardedProtocol, tuple[float, int]] = {}
@@ -103,7 +103,7 @@ class Connections:
         return len(self._callers)
 
     def admit(self, one: GuardedProtocol, host: str) -> bool:
-        """Count a new connection in, closing an older one if need be; False if there is no room."""
+        """Count a new connection, and close an older one if needed; False if there is no room."""
         caller = caller_of(host)
         if host not in self._proxies and not self._has_room(caller):
             return False
@@ -137,7 +137,7 @@ class Connections:
         self._forget(before)
 
     def leave(self, one: GuardedProtocol) -> None:
-        """Count a connection out; nothing happens where it is out already."""
+        """Stop counting a connection; calling it twice does no harm."""
         caller = self._callers.pop(one, None)
         self._asking.pop(one, None)
         self._unread.pop(one, None)
@@ -145,14 +145,14 @@ class Connections:
             self._forget(caller)
 
     def note(self, one: GuardedProtocol, *, whole: bool) -> None:
-        """Whether the request of a connection is there whole now."""
+        """Note whether the request of a connection has arrived completely."""
         if whole:
             self._asking.pop(one, None)
         elif one not in self._asking and one in self._callers:
             self._asking[one] = time.monotonic()
 
     def note_unread(self, one: GuardedProtocol, *, unread: bool) -> None:
-        """Whether the caller leaves its answer unread now."""
+        """Note whether the caller leaves its answer unread."""
         if not unread:
             self._unread.pop(one, None)
         elif one in self._callers and one not in self._unread:
@@ -198,7 +198,7 @@ class Connections:
         return self._each.most_common(1)[0][0]
 
     def _close_oldest(self, caller: str) -> bool:
-        """Close the oldest connection of the caller that waits to ask; False if there is none."""
+        """Close the caller's oldest connection without a complete request; False if it has none."""
         oldest = next((one for one in self._asking if self._callers[one] == caller), None)
         if oldest is None:
             return False

@@ -1,4 +1,4 @@
-"""What happens after a submission: asking after open tasks."""
+"""Asks the API about open tasks, and records the answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pipeline.store import Fact
 
 log = logging.getLogger("promptsheet")
 
-#: Seconds for one question after tasks, repeats included.
+#: Seconds for one question about tasks, repeats included.
 WITHIN = 30.0
 #: Questions in the air at once.
 QUESTIONS = 10
@@ -35,7 +35,7 @@ SILENT_TRIES = 8
 SELDOM, LONGER = 12, 1.5
 #: How many tasks that ended tell what is usual.
 LATELY = 100
-#: The interval for tasks with a webhook where the configuration sets none: polls are a safety net.
+#: The interval for tasks with a webhook if the configuration sets none: polls are a safety net.
 INTERVAL = timedelta(seconds=5)
 #: The wait after a question that found out nothing about a task.
 NOTHING_SAID = timedelta(seconds=2)
@@ -52,7 +52,7 @@ class Open:
     news_at: datetime
     #: This pass must not end before the API has been asked about it.
     owed: bool = False
-    #: Its age in seconds when an answer last said that it was at work; 0 before that.
+    #: Its age in seconds when an answer last said that it was running; 0 before that.
     asked: float = 0.0
 
     def age(self, now: datetime) -> float:
@@ -119,8 +119,8 @@ class Poller:
         #: How long the tasks of each endpoint take, and whether that is news for the store.
         self.durations: dict[str, Durations] = {}
         self.has_learnt = False
-        #: Endpoint of which nothing is known -> the greatest age found at work in this pass.
-        self._in_vain: dict[str, float] = defaultdict(float)
+        #: Endpoint of which nothing is known -> the greatest age of a running task in this pass.
+        self._found_running: dict[str, float] = defaultdict(float)
         self._began = now()
         self._followed = self._questions = 0
         self._heard: list[tuple[Open, Fact]] = []
@@ -146,7 +146,7 @@ class Poller:
         self._open[attempt.task_id] = Open(key, attempt, next_at, news_at, soon and next_at <= now)
 
     def ended(self, attempt: Attempt) -> None:
-        """Others were told how it ended: it need not be asked after any more."""
+        """Stop asking about an attempt whose end another process recorded."""
         self._open.pop(attempt.task_id, None)
         if attempt.state is State.SUCCEEDED and attempt.ended_at:
             took = attempt.ended_at - attempt.sent_at
@@ -199,7 +199,7 @@ class Poller:
                 age = one.age(now)
                 likely.append((known.chance(age, one.asked), task))
                 grown.append((known.growth(age, one.asked), task))
-            elif is_due(one.age(now), max(one.asked, self._found_in_vain(one))):
+            elif is_due(one.age(now), max(one.asked, self._running_age(one))):
                 unknown.append(task)
         poll = self._book.rules.provider.poll
         most = poll.most if poll.many else 1
@@ -207,7 +207,8 @@ class Poller:
         for one in map(self._open.__getitem__, unknown):
             if one.attempt.sent_at >= self._began:
                 endpoint = one.attempt.endpoint
-                self._in_vain[endpoint] = max(self._in_vain[endpoint], one.age(now))
+                known_age = self._found_running[endpoint]
+                self._found_running[endpoint] = max(known_age, one.age(now))
         spare = PER_ROW * self._followed - self._questions
         found = worthwhile(likely, guided, most, spare) or overgrown(grown, most)
         return fixed + unknown + found
@@ -218,9 +219,13 @@ class Poller:
             self._pace.poll_every or one.owed or one.attempt.hook or self._is_late(one.attempt, now)
         )
 
-    def _found_in_vain(self, one: Open) -> float:
-        """Tasks of one pass are alike; one of an earlier pass says nothing about them."""
-        return self._in_vain[one.attempt.endpoint] if one.attempt.sent_at >= self._began else 0.0
+    def _running_age(self, one: Open) -> float:
+        """The greatest age at which a task like this one was still running; 0 if unknown.
+
+        Tasks of one pass are alike; one of an earlier pass says nothing about them.
+        """
+        is_ours = one.attempt.sent_at >= self._began
+        return self._found_running[one.attempt.endpoint] if is_ours else 0.0
 
     async def _ask_after(self, tasks: list[str]) -> list[bool]:
         self._asking.update(tasks)
@@ -241,7 +246,7 @@ class Poller:
             self._asking.difference_update(tasks)
 
     async def _leave_to_the_next_run(self) -> None:
-        """Give up asking in this pass where the pace would keep it for more than a minute."""
+        """Stop asking in this pass if the pace would delay it by more than a minute."""
         limits = self._book.limits
         wait = await self._clerk.do(self._book.store.ready_in, limits.api_key, limits.per_minute)
         if wait > PATIENCE:
@@ -308,7 +313,7 @@ class Poller:
                 one.next_at = max(self._next_at(one.attempt, asked_at), now + wait)
             if one.owed and task in alone:
                 one.next_at = now  # at once, in a question of its own
-            # Others may have been told how it ended while this answer was on its way.
+            # Another process may have recorded its end while this answer was on its way.
             if event and task in self._open and self._is_news(one, event):
                 self._heard.append((one, Fact(one.key, one.attempt.number, event)))
         await self._record()
@@ -332,7 +337,10 @@ class Poller:
                 self._on_event(fact.key, fact.number, fact.event)
 
     def _learn(self, endpoint: str, took: timedelta, at_work: timedelta | None) -> None:
-        """A task was found done at the age `took`; `at_work` is the age of the answer before."""
+        """Learn from a task that was done at age `took` and still running at age `at_work`.
+
+        None for `at_work`: it is not known when it was last running.
+        """
         if at_work is not None:
             known = self.durations.get(endpoint, Durations())
             spans = at_work.total_seconds(), max(took.total_seconds(), 0.01)

@@ -1,8 +1,8 @@
-"""Saved pictures, opened with care: their kind and size are checked before anything is decoded.
+"""Opens saved pictures safely: kind and size are checked before anything is decoded.
 
-A file of some kilobytes can claim to be a picture that fills the memory. Pillow warns of such a
-picture or refuses it by a limit of the whole process, and whoever wants an error instead has to
-change Python's warnings, which all threads share. So the limit is checked here, and only here.
+A file of a few kilobytes can claim to be a picture that fills the memory. Pillow's own limit is one
+for the whole process, and it becomes an error only through Python's warnings, which all threads
+share. So the limit is checked here, and only here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.plain_files import open_plain
 if TYPE_CHECKING:
     from PIL import Image
 
-#: No SVG, PDF or PostScript: Pillow must not be talked into reading anything but pictures.
+#: No SVG, PDF or PostScript: Pillow must read nothing but pictures.
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
 #: A picture of 8192 by 8192 pixels is the largest that is decoded; it takes 256 MB of memory.
 MOST_PIXELS: Final = 8192 * 8192
@@ -33,7 +33,7 @@ class NoPicture(Exception):
 def opened_picture(file: Path) -> Iterator[Image.Image]:
     """A saved picture, of which only the head has been read. Raises NoPicture.
 
-    Also what goes wrong in the body of the `with` is a NoPicture: most damage shows only there.
+    An error in the body of the `with` becomes a NoPicture too: most damage is found only there.
     """
     pillow = _pillow()
     try:
@@ -45,7 +45,7 @@ def opened_picture(file: Path) -> Iterator[Image.Image]:
     except NoPicture:
         raise
     except Exception as error:
-        # A damaged file can make the library stumble over anything.
+        # A damaged file can make the library raise anything.
         raise NoPicture(str(error)) from error
 
 

@@ -1,4 +1,4 @@
-"""What a person asks of a pass, how far it is, and what came of it."""
+"""The options of a pass, its progress, and its result."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from pipeline.reporting import Row
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What the person asked of this start."""
+    """The options of a run."""
 
     wait: bool = False
     limit: int | None = None
     #: Picks the lines that may be sent; None for all.
     only: Callable[[Line], bool] | None = None
-    #: Whether the outcome shall list the rows that changed.
+    #: Whether the outcome lists the rows that changed.
     detailed: bool = False
 
 
@@ -51,7 +51,7 @@ class Outcome:
     changed: list[Row] = field(default_factory=list)
     #: A sentence each: a hold, a stop, a sheet or a store out of reach.
     sentences: list[str] = field(default_factory=list)
-    #: What to know once, though nothing is wrong: a sentence each.
+    #: Things to know although nothing is wrong: a sentence each.
     notices: list[str] = field(default_factory=list)
     #: A rule of ours stopped the sending.
     stopped: bool = False
@@ -76,7 +76,7 @@ class Outcome:
         return any(heard) or bool(self.newly)
 
     def worsen(self, code: int, sentence: str = "") -> None:
-        """Note a trouble; the gravest exit code counts."""
+        """Note a trouble; the worst exit code counts."""
         self.code = max(self.code, code)
         if sentence and sentence not in self.sentences:
             self.sentences.append(sentence)

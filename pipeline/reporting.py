@@ -22,9 +22,9 @@ from pipeline.core.takes import take_of
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of the sheet, as people and programs are told of it."""
+    """One row of the sheet as it is reported to people and programs."""
 
-    #: The number that spreadsheets show beside it.
+    #: Its row number as spreadsheets show it.
     number: int
     row_id: str
     name: str
@@ -36,7 +36,7 @@ class Row:
     take: int | None
     task_id: str
     urls: tuple[str, ...]
-    #: What all attempts of the take cost.
+    #: What all attempts of its take cost, in credits.
     credits: int
     #: Whether it needs attention (see `core.attention`).
     needs_attention: bool
@@ -108,7 +108,7 @@ def _row_of(line: Line, book: Book, away: dict[str, str]) -> Row:
 
 
 def _at_rest(book: Book, wanted: Callable[[str, str], bool], away: dict[str, str]) -> Iterator[Row]:
-    """Rows that the last look passed over: their cells say how they stand."""
+    """Rows at rest, which the last look did not work out: their status is read from their cells."""
     cell, known = book.cell, book.known
     places = {
         row_id: place
@@ -157,6 +157,6 @@ def _row(
 
 
 def asked_for(inputs: str) -> str:
-    """What a row asks for, in the person's words: the prompt, or else all inputs by name."""
+    """What a row asks for: its prompt, or all inputs by name if it has none."""
     wrote = parsed(inputs)
     return wrote.get("prompt") or "; ".join(f"{name}: {text}" for name, text in wrote.items())

@@ -30,7 +30,7 @@ from pipeline.sending import Pace, Sender, Wire
 
 log = logging.getLogger("promptsheet")
 
-#: The exit code of a pass that somebody ended.
+#: The exit code of a pass that was interrupted.
 INTERRUPTED = 130
 #: A look may take a quarter of the time: a very big sheet is written less often.
 SHARE = 3
@@ -38,11 +38,11 @@ SHARE = 3
 READ_EVERY = 40.0
 #: So many rounds of questions at once: what becomes due waits for nobody else's answer.
 ROUNDS = 2
-#: Seconds between two rounds where what was learnt says when to ask.
+#: Seconds between two rounds if no fixed interval is set.
 TICK = 0.05
-#: A round rests for so many times as long as it took to find out what is due.
+#: After a round, wait so many times as long as it took.
 REST = 10
-#: Seconds, at least, between two questions to the store whether the API has called.
+#: At least so many seconds between two looks into the store for calls of the API.
 LISTEN_EVERY = 0.25
 #: The lease on a sheet is renewed so often.
 LEASE_EVERY = 10.0
@@ -95,7 +95,7 @@ class Runner:
         self._charged: list[tuple[int, int]] = []
         self._news = asyncio.Event()
         self._changed = False
-        #: What this pass sent, and was answered or given up.
+        #: Attempts of this pass that were answered or given up.
         self._sent: list[tuple[JobKey, int]] = []
         #: Jobs that something happened to in this pass.
         self._touched: set[JobKey] = set()
@@ -160,15 +160,16 @@ class Runner:
         return self.outcome
 
     async def _recall(self) -> None:
-        """Take over how long tasks took in earlier passes, if this one has any to ask about."""
+        """Load how long tasks took in earlier passes, if this pass has tasks to ask about."""
         if self._sender.waiting or self._poller.expecting():
             kept = await self._clerk.do(self._book.store.durations, self._book.limits.api_key)
             self._poller.durations = {name: Durations(seen) for name, seen in kept.items()}
 
     async def _finish(self) -> None:
-        """Save the pictures that have come, and write all that the sheet does not say yet.
+        """Finish saving pictures, and write everything that the sheet does not show yet.
 
-        A look may find more pictures to save (of results that others recorded); each is tried once.
+        A look may find more pictures to save, of results that other processes recorded. Each is
+        tried once.
         """
         while True:
             if self._keeper and not self._interrupted:
@@ -194,7 +195,7 @@ class Runner:
                 if self._sender.idle:
                     return
             elif self._is_finished():
-                # A task that is overdue is not waited for, but its row must say so.
+                # The pass does not wait for an overdue task, but its row must say so.
                 self._changed |= self._is_late()
                 if not (self._asked.wait and self._changed) or self._sheet_trouble:
                     return
@@ -257,10 +258,10 @@ class Runner:
         self._next_look = self._looked + max(every - spent, SHARE * spent)
 
     def _follow_up(self, *, soon: bool) -> None:
-        """Ask about the tasks that others sent, and save what is not saved yet.
+        """Ask about tasks of other passes, and save pictures that are not saved yet.
 
-        At the first look, ask soon: whatever earlier passes sent may have ended since, and a call
-        about it may have been lost.
+        At the first look, ask soon: tasks of earlier passes may have ended since, and a webhook
+        about them may have been lost.
         """
         for key, attempt in self._book.known.open_attempts():
             self._poller.follow(key, attempt, soon)
@@ -278,7 +279,7 @@ class Runner:
             await asyncio.sleep(max(self._every - spent, min(REST * spent, self._every), 0.01))
 
     async def _listen(self) -> None:
-        """Take over what the API called about, if it does."""
+        """Take over what webhooks reported, if the API sends any."""
         while self._book.known.is_called:
             self._overhear(await self._clerk.do(self._book.known.overheard))
             self._news.set()
@@ -379,7 +380,7 @@ class Runner:
         states = {key: a.state for key, n in self._sent if (a := book.known.attempt(key, n))}
         outcome.new = sum(state is not State.RETURNED for state in states.values())
         outcome.lost = sum(state is State.UNKNOWN for state in states.values())
-        # A store that cannot be read any more has been reported by then.
+        # If the store cannot be read any more, that was reported before.
         with suppress(StoreError):
             attention = reporting.needing(book)
             outcome.attention = sorted(attention, key=lambda row: row.row_id not in book.newly)

@@ -60,7 +60,7 @@ def run_all(
             return await passes(settings, asked, accept_columns, console, bars=shown)
 
     outcomes = loop.run(both())
-    # As cron starts it: nobody looks, and nothing special was asked for.
+    # As cron starts it: without a terminal and without options.
     is_plain = not (wait or row or accept_columns or strict or as_json) and limit is None
     once = is_plain and not console.is_terminal
     return max(
@@ -184,13 +184,13 @@ def say(
 
 
 def _is_repetition(outcome: Outcome, settings: Settings) -> bool:
-    """Whether there is nothing to say but troubles that were reported in the last day."""
+    """Whether there is nothing to report but troubles that were reported in the last day."""
     news = outcome.notices or outcome.newly or outcome.code == INTERRUPTED
     return bool(outcome.sentences and not news) and _were_reported(outcome.troubles, settings)
 
 
 def _were_reported(troubles: Collection[str], settings: Settings) -> bool:
-    # A store that cannot be used remembers nothing: then everything is reported.
+    # Without a usable store everything is reported.
     with suppress(StoreError), wiring.open_store(settings) as store:
         return not is_news(troubles, store.reported(wiring.place_of(settings)), wiring.now())
     return False
@@ -206,7 +206,7 @@ def _record(troubles: Collection[str], settings: Settings, *, keep: bool = False
 
 
 def _record_rows(outcome: Outcome, settings: Settings) -> None:
-    """Record that the rows were printed which newly need attention."""
+    """Record that the rows that began to need attention were printed."""
     output.finish()
     with suppress(StoreError), wiring.open_store(settings) as store:
         store.keep_unreported_rows(outcome.key, ())

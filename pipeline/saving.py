@@ -19,20 +19,20 @@ log = logging.getLogger("promptsheet")
 
 #: Files that are downloaded at the same time.
 DOWNLOADS: Final = 8
-#: A file that cannot be had now is tried again after this long, then after twice as long, and so on
-#: up to the longest pause; after the last try (in about two days) it is given up.
+#: A file that cannot be downloaded is tried again after the first pause, then after twice as long,
+#: and so on up to the longest; after the last try (in about two days) it is given up.
 FIRST_PAUSE, LONGEST_PAUSE, LAST_TRY = timedelta(minutes=1), timedelta(hours=6), 16
-#: A link that is dead although the task is young is tried again after these pauses: a file may
-#: appear later than its address. The shortest life of links that a vendor promises is an hour, and
-#: Apiframe's is a day.
+#: A link that is dead although its task is recent is tried again after these pauses, because a file
+#: may appear later than its address. Links live for a day at Apiframe, and for an hour at least at
+#: other vendors.
 DEAD_PAUSES: Final = (timedelta(minutes=10), timedelta(hours=2))
 LINK_LIFE: Final = timedelta(days=1)
 
 
 def missed(error: NotSaved, before: Unsaved | None, sent_at: datetime, now: datetime) -> Unsaved:
-    """What to note of a picture that was not saved, after an earlier note about it, if any.
+    """What to record about a picture that was not saved; `before` is the earlier record, if any.
 
-    `sent_at` is when its task was submitted: no link is younger than that.
+    `sent_at` is when its task was submitted: its link is not older than that.
     """
     tries = 1 + (before.tries if before else 0)
     pause: timedelta | None = None
@@ -55,7 +55,7 @@ class Saver(Protocol):
 class Keeper:
     """Saves each picture once, with one try a pass, and notes in the store what was not saved.
 
-    `trouble` are the pictures that a later run tries again and that no row tells of.
+    `trouble` are the errors that no row shows: a later run tries these pictures again.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Keeper:
         return len(self._tasks)
 
     def keep(self, key: JobKey) -> None:
-        """Save the pictures of a job that are to be saved now and were not tried in this pass."""
+        """Save the pictures of a job that are due and were not tried in this pass."""
         job = self._book.known.jobs.get(key)
         if job is None:
             return
@@ -100,12 +100,12 @@ class Keeper:
                 task.add_done_callback(self._tasks.discard)
 
     async def finish(self) -> None:
-        """Wait for those that are under way."""
+        """Wait for the downloads that are running."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
     async def close(self) -> None:
-        """Let go of those that are under way; a later pass tries them again."""
+        """Cancel the downloads that are running; a later pass tries them again."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -120,7 +120,7 @@ class Keeper:
                 await self._clerk.do(store.save_file, *picture, path)
             except NotSaved as error:
                 log.info("%s: %s", key.row_id, error)
-                if isinstance(error, NoPlace):  # the link is not to blame
+                if isinstance(error, NoPlace):  # nothing is wrong with the link
                     self.trouble.append(error)
                     return
                 why = missed(error, before, attempt.sent_at, self._now())

@@ -30,7 +30,7 @@ log = logging.getLogger("promptsheet")
 REACH_TRIES = 8
 #: The same for a pass that does not wait: the next one is a few minutes away.
 HASTY_TRIES = 3
-#: Seconds that a pass which does not wait stays for the pace at most.
+#: The most seconds for which a pass that does not wait is kept by the pace.
 PATIENCE = 60.0
 #: Seconds that what is on disk as sent may wait for a place in the air; then it was not sent.
 SOON = 0.5
@@ -60,7 +60,7 @@ class Pace:
     concurrency: int = 20
     in_flight: int = 50
     per_minute: int | None = 300
-    #: None: as what was learnt about the tasks says.
+    #: None: ask when tasks have probably ended (see `core.asking`).
     poll_every: timedelta | None = None
     write_every: timedelta = timedelta(seconds=5)
     give_up_after: timedelta = timedelta(minutes=60)
@@ -157,15 +157,15 @@ class Sender:
         self._news.set()
 
     def ended(self, key: JobKey, number: int, *, succeeded: bool) -> None:
-        """A task has ended: its place in flight is free, and the next line may leave."""
+        """A task has ended: its place in flight is free for the next row."""
         self.at_work.pop((key, number), None)
         self._heard(succeeded)
         self._news.set()
 
     def slow_down(self, seconds: float) -> None:
-        """Let nothing leave under this API key for so long, in any process: the API asked for it.
+        """Send nothing under this API key for so many seconds, in any process, as the API asked.
 
-        A pass that does not wait ends where that is more than a minute.
+        A pass that does not wait ends if that is more than a minute.
         """
         until = self._now() + timedelta(seconds=seconds)
         self._clerk.later(self._book.store.slow_down, self._book.limits.api_key, until)

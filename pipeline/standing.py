@@ -188,7 +188,7 @@ def _cannot_be_retried(row: str, line: Line) -> str:
 
 
 def _state(line: Line) -> State | None:
-    """The state of the job that the row asks for; None where it asks for none that there is."""
+    """The state of the job that the row asks for; None if there is no such job."""
     return state_of(line.job) if line.job and line.job.key.take == line.take else None
 
 
@@ -245,7 +245,7 @@ def _worker(book: Book) -> str:
 
 
 def _found(book: Book, row: str) -> Line:
-    """The line that a person names. Raises ConfigError if there is none, or several."""
+    """The row that a person names. Raises ConfigError if there is none, or several."""
     found = find_rows(book.plan.lines, row)
     if not found:
         raise ConfigError(no_row(row))

@@ -142,7 +142,7 @@ def _init_google(
 
 
 def _usual_sheet(config: Path) -> str:
-    """The sheet to use where nobody named one; "" if nothing suggests one.
+    """The sheet to use if none was named; "" if nothing suggests one.
 
     It is the sheet of the configuration that exists, else `prompts.csv`, else the only sheet in the
     folder.

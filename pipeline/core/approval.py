@@ -1,8 +1,8 @@
-"""What a cell of `approved` or `skip` says, and which words and take an approval covers.
+"""What a cell of `approved` or `skip` says, and which inputs and take an approval covers.
 
-A row is paid for once somebody approved it, so only words that are known to mean yes count. The
-Booleans are those that Excel, LibreOffice and Google Sheets show in the language of the program:
-a file that is opened and saved elsewhere may come back with WAHR instead of TRUE.
+An approved row is sent and paid for, so only words that are known to mean yes count. The Booleans
+are those that Excel, LibreOffice and Google Sheets show in the user's language: a file that is
+opened and saved elsewhere may come back with WAHR instead of TRUE.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pipeline.core.model import KnownRow
 
 
 class Tick(StrEnum):
-    """What a cell says that may hold a check box."""
+    """What a cell says that may be a check box."""
 
     YES = "yes"
     #: Empty, or a box that is not ticked.
@@ -27,7 +27,7 @@ class Tick(StrEnum):
     OTHER = "other"
 
 
-#: Some of the words that count, for notes.
+#: Some of the words that mean yes, for notes.
 EXAMPLES = ("yes", "true", "x", "✓", "1", "ok", "approved", "ja", "oui", "sí", "da", "はい")
 
 _TRUE = """
@@ -65,7 +65,7 @@ _NO = "n f no nein non nee nej nei ei nie ne nem нет ні não hayır hayir �
 
 _ONE = re.compile(r"\+?0*1(?:[.,]0*)?")
 _ZERO = re.compile(r"[+-]?0+(?:[.,]0*)?")
-#: Colours of skin.
+#: Skin tones of emoji.
 _SHADE = re.compile("[\U0001f3fb-\U0001f3ff]")
 #: Full-width letters, as keyboards for Japanese and Chinese write them -> plain ones.
 _NARROW = {0xFF01 + at: 0x21 + at for at in range(94)}
@@ -89,7 +89,7 @@ _MEANS_NO = _words(_NO)
 
 @lru_cache(maxsize=1024)
 def box(cell: str) -> Tick:
-    """What a cell says as a check box: any text but a Boolean or a 0 is OTHER, an empty one NO."""
+    """What a cell says as a check box: YES or NO for a Boolean, 1 or 0; NO if empty; else OTHER."""
     if is_blank(cell):
         return Tick.NO
     word = _folded(cell)
@@ -110,11 +110,11 @@ def approval(cell: str) -> Tick:
 
 
 def approved(memory: KnownRow, cell: str, take: int | None) -> KnownRow:
-    """The row with what its `approved` cell says by now.
+    """The row with the approval that its `approved` cell gives now.
 
-    An approval covers the inputs and the take of the first reading that shows it. Later ones are
-    covered once the cell says yes in other words, or was seen without a yes in between. The cell
-    must not be an error.
+    An approval covers the inputs and the take of the first reading that shows it. Later inputs are
+    covered only after the cell said yes in another word, or was seen without a yes in between. The
+    cell must not be an error.
     """
     if approval(cell) is not Tick.YES:
         return replace(memory, approved="", approved_for="") if memory.approved else memory
@@ -129,10 +129,10 @@ def is_covered(memory: KnownRow, take: int | None) -> bool:
 
 
 def covered_on_page(memory: KnownRow, take: int | None, cell: str) -> str:
-    """What an approval on the page covers, as one text: take, inputs, and what `approved` says.
+    """What an approval on the page covers, as one text: take, inputs, and the cell `approved`.
 
-    So a "rejected" that somebody writes into the cell afterwards takes the approval back. An empty
-    cell and a box that is not ticked are the same.
+    So a "rejected" that is written into the cell afterwards takes the approval back. An empty cell
+    and a box that is not ticked are the same.
     """
     said = "" if box(cell) is Tick.NO else visible(cell)
     return f"{asked_for(memory, take)} {said}".strip()
@@ -144,5 +144,5 @@ def asked_for(memory: KnownRow, take: int | None) -> str:
 
 
 def _content(cell: str) -> str:
-    """The cell's text; one and the same for a ticked box in all languages."""
+    """The cell's text; the same for a ticked box in every language."""
     return "true" if box(cell) is Tick.YES else visible(cell)

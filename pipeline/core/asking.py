@@ -2,9 +2,8 @@
 
 One question can be about many tasks. It is asked once enough of them have probably ended: then few
 questions find nothing, and no result waits long. How probable an end is follows from the tasks of
-the same endpoint that ended lately. A task is asked about in any case once it is `GROWTH` times as
-old as when it was found at work. Where no task has ended yet, only the oldest ones are asked about
-in this way.
+the same endpoint that ended recently. A task is also asked about once it is `GROWTH` times as old
+as when it was last found running. If no task has ended yet, the oldest are asked about in this way.
 
 All times are seconds; an age is counted from the submission.
 """
@@ -22,30 +21,30 @@ T = TypeVar("T")
 
 #: How many ended tasks are remembered.
 LATELY = 100
-#: An end is taken to be known no more exactly than to this part of the task's age: clocks and
-#: answers vary, and asking again to know it better would not pay.
+#: The moment of an end is known to within this part of the task's age, not better: clocks and
+#: answers vary, and asking more often to know it better is not worth the requests.
 EXACT = 0.05
-#: Of the tasks that are older than all remembered ones, 1 / factor ** STEEP are still at work when
-#: they are `factor` times as old.
+#: Of the tasks that are older than all remembered ones, a share of 1 / factor ** STEEP is still
+#: running when they are `factor` times as old.
 STEEP = 1.5
-#: Where nothing is known: the age of the first question.
+#: The age at the first question if nothing is known.
 FIRST = 0.8
-#: A task is asked about at the latest when it is so many times as old as when it was at work.
+#: A task is asked about again at the latest when it is so many times as old as when it was running.
 GROWTH = 1.6
 #: Longest wait between two questions about a task that takes longer than all remembered ones.
 LONGEST = 300.0
 #: Questions that each submission pays for. A little below the 0.2 that are promised.
 PER_ROW = 0.18
-#: Below this chance a task is not worth its place in a question.
+#: A task with a lower probability than this is not asked about.
 UNLIKELY = 0.02
 
 
 @dataclass(frozen=True)
 class Durations:
-    """How long the tasks of one endpoint take, by those that ended lately.
+    """How long the tasks of one endpoint take, learnt from those that ended recently.
 
-    Of each one it is known between which two ages it ended: the last answer said that it was at
-    work, the next one that it was done.
+    Of each it is known between which two ages it ended: at the first, an answer said that it was
+    running; at the second, the next answer said that it was done.
     """
 
     seen: tuple[tuple[float, float], ...] = ()
@@ -56,15 +55,16 @@ class Durations:
         return Durations((*self.seen[-LATELY + 1 :], span))
 
     def chance(self, age: float, asked: float) -> float:
-        """The probability, 0 to 1, that a task has ended which was still at work at age `asked`."""
+        """The probability, 0 to 1, that a task has ended that was still running at age `asked`."""
         if age >= self._curve[0][-1] and age - asked >= LONGEST:
             return 1.0
         return 1.0 - self._at_work(age) / self._at_work(asked)
 
     def growth(self, age: float, asked: float) -> float:
-        """How many times as old a task is as when it was found at work, at age `asked`.
+        """The age of a task as a multiple of `asked`, the age at which it was last found running.
 
-        Until then, as when one in ten of the remembered ones had ended.
+        Before it was found running, as a multiple of the age at which one in ten of the remembered
+        tasks had ended.
         """
         return age / max(asked, self._early)
 
@@ -74,7 +74,7 @@ class Durations:
 
     def _at_work(self, age: float) -> float:
         """The share of tasks, 0 to 1, that take longer than this."""
-        # A few take longer than any that was remembered.
+        # Some take longer than all remembered ones.
         others = 1 / (2 * len(self.seen) + 2)
         ages, shares = self._curve
         if age >= ages[-1]:
@@ -106,9 +106,9 @@ class Durations:
 def worthwhile(likely: Iterable[tuple[float, T]], open_: int, most: int, spare: float) -> list[T]:
     """The tasks to ask about now, those most likely to have ended first.
 
-    `likely` has the chance of each task, `open_` is how many are at work, `most` how many fit into
-    one question, `spare` how many questions may still be asked (`PER_ROW` for each submission).
-    The fewer are to spare, the more ended tasks a question has to find.
+    `likely` has the probability of each task, `open_` is how many are running, `most` how many fit
+    into one question, `spare` how many questions may still be asked (`PER_ROW` for each
+    submission). The fewer are left, the more ended tasks a question has to find.
     """
     share = min(max(0.7 - 0.05 * spare, 0.25), 0.7)
     if open_ < 5:
@@ -125,7 +125,7 @@ def worthwhile(likely: Iterable[tuple[float, T]], open_: int, most: int, spare: 
 
 
 def overgrown(grown: Iterable[tuple[float, T]], most: int) -> list[T]:
-    """The tasks to ask about where none are worthwhile: one question, once a task has grown enough.
+    """The tasks for one question if none are worthwhile; empty until a task has grown enough.
 
     `grown` has the `growth` of each. So no task waits long because others are slow: some take far
     longer than the rest, or never end.
@@ -134,9 +134,9 @@ def overgrown(grown: Iterable[tuple[float, T]], most: int) -> list[T]:
     return [task for _, task in ranked] if ranked and ranked[0][0] >= GROWTH else []
 
 
-def is_due(age: float, in_vain: float) -> bool:
-    """Whether to ask about a task of this age where nothing is known of its endpoint.
+def is_due(age: float, found_running: float) -> bool:
+    """Whether to ask about a task of this age if nothing is known about its endpoint.
 
-    `in_vain` is the greatest age at which it, or one like it, was found at work.
+    `found_running` is the greatest age at which it, or one like it, was still running.
     """
-    return age >= max(FIRST, GROWTH * in_vain)
+    return age >= max(FIRST, GROWTH * found_running)

@@ -1,7 +1,7 @@
 """Which rows need the attention of a person. The page and the terminal count them by this rule.
 
-A row needs attention if its status is one of `NEEDS_A_PERSON` and nobody has dismissed it on the
-page. It counts again as soon as something new happens to it.
+A row needs attention if its status is one of `NEEDS_A_PERSON` and it was not dismissed on the page.
+A dismissed row counts again as soon as something new happens to it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ def is_dismissed(job: Job | None) -> bool:
 
 
 def said_by(since: datetime | None, status: str, note: str) -> str:
-    """What the store keeps when a row without a job is dismissed.
+    """The text that the store keeps when a row without a job is dismissed.
 
-    The row is dismissed only as long as it says exactly this; `since` is when its inputs were first
+    The row is dismissed only while this text stays the same. `since` is when its inputs were first
     seen.
     """
     return f"{(since or _LONG_AGO).isoformat()} {status}: {note}"

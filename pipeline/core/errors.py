@@ -9,9 +9,9 @@
     ├── StoreError        the store is out of reach, full or newer than this program: exit 3
     │   └── StoreFull     no room: what was to be recorded goes to the rescue file
     ├── NotSaved          a picture was not saved, as the note of its row will say: exit 0
-    │   ├── DeadLink      its link leads to no picture, and hardly ever will
-    │   ├── BadLink       what its link leads to is never saved
-    │   └── NoPlace       none can be saved where they are to lie: exit 3
+    │   ├── DeadLink      its link leads to no picture, and probably never will again
+    │   ├── BadLink       its link, or the file behind it, is of a kind that is never saved
+    │   └── NoPlace       nothing can be saved in the folder: exit 3
     ├── ListenError       an address cannot be listened at: exit 3
     ├── Held              nothing new may be sent until a person has acted: exit 1
     └── WireError         one request came to nothing; the difference is money
@@ -86,16 +86,16 @@ class StoreFull(StoreError):
 class NotSaved(PromptsheetError):
     """A file was not saved; says why in a sentence for people. Nothing of it is left behind."""
 
-    #: The row says so, and asks for a person once the link is dead.
+    #: The row's note says so, and the row needs attention once the link is dead.
     exit_code = 0
 
 
 class DeadLink(NotSaved):
-    """The server says that there is no such file (any more), or shows something else instead."""
+    """The server says that the file does not exist (any more), or sends something else instead."""
 
 
 class BadLink(NotSaved):
-    """The link is not followed, or the file is not kept, and no later try can change that."""
+    """The link is not followed, or the file is not kept; no later try can change that."""
 
 
 class NoPlace(NotSaved):

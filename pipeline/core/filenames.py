@@ -33,7 +33,7 @@ def picture_stem(name: str, key: JobKey, number: int, attempt: int | None = None
 
 
 def free_part(name: str) -> str:
-    """A person's words as the beginning of a file name; empty if nothing of them can be used.
+    """A person's words as the beginning of a file name; "" if none of them can be used.
 
     Letters and digits of all scripts, `_` and `-` stay. Everything else becomes `-`, so the result
     is never a path and never begins with a sign that a shell or a spreadsheet reads as a command.
@@ -49,14 +49,14 @@ def free_part(name: str) -> str:
 
 
 def shared_files(jobs: Iterable[Job]) -> dict[str, list[tuple[JobKey, str]]]:
-    """Saved files that are noted for more than one picture: path -> the pictures, as job and URL.
+    """Saved files that belong to more than one picture: path -> the pictures, as job and URL.
 
-    Paths count as equal where a file system ignores case or normalizes Unicode.
+    Paths count as equal if a file system that ignores case or normalizes Unicode takes them as one.
     """
     places: dict[str, list[tuple[str, JobKey, str]]] = defaultdict(list)
     for job in jobs:
         for url, path in job.files.items():
-            places[folded(path)].append((path, job.key, url))
+            places[comparable(path)].append((path, job.key, url))
     return {
         found[0][0]: [(key, url) for _, key, url in found]
         for found in places.values()
@@ -64,6 +64,6 @@ def shared_files(jobs: Iterable[Job]) -> dict[str, list[tuple[JobKey, str]]]:
     }
 
 
-def folded(path: str) -> str:
-    """What all spellings of a file name have in common that some file system takes for one."""
+def comparable(path: str) -> str:
+    """One text for all spellings of a file name that some file system takes as the same name."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFKD", path).casefold())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-#: So many bytes at the beginning of a file are enough to know its kind.
+#: How many bytes at the beginning of a file are enough to know its kind.
 ENOUGH: Final = 64
 #: (offset, bytes there, ending); the first that fits. No SVG: that is a page with scripts.
 #: Sources: the formats' own specifications, and https://mimesniff.spec.whatwg.org.
@@ -30,7 +30,7 @@ _SIGNS: Final = (
 )
 #: Kinds in a RIFF file, by its bytes 8 to 12.
 _RIFF: Final = {b"WEBP": "webp", b"WAVE": "wav"}
-#: What a server may call a file whose first bytes leave it open, and what it then is.
+#: Kinds that only the server's media type tells apart: (kind by its bytes, media type) -> kind.
 _CALLED: Final = {
     ("mp4", "audio/mp4"): "m4a",
     ("mp4", "audio/x-m4a"): "m4a",
@@ -41,8 +41,8 @@ _CALLED: Final = {
 def ending_of(start: bytes, called: str = "") -> str:
     """The ending for a file that begins with these bytes, such as `png`; empty for no known kind.
 
-    `called` is the server's media type. It decides only between kinds that begin alike: whatever
-    it says, a page is no picture, and a JPEG that is called a PNG is a JPEG.
+    `called` is the server's media type. It only decides between kinds that begin alike: a page is
+    never a picture, and a JPEG that is called a PNG is a JPEG.
     """
     if start[:4] == b"RIFF":
         return _RIFF.get(start[8:12], "")

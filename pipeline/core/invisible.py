@@ -1,8 +1,8 @@
-"""Characters that show nothing: a cell that holds only these counts as empty.
+"""Invisible characters: a cell that holds only these counts as empty.
 
-They come along when text is copied from a web page, a word processor or a chat. Inside a visible
-text they may matter (joiners in emoji and in Persian), so a prompt keeps them. Column titles, and
-cells that steer the program (`take`, `approved`, `endpoint`, …), are read without them.
+They come with text that is copied from a web page, a word processor or a chat. In a visible text
+they may matter (joiners in emoji and in Persian), so a prompt keeps them. Column titles, and cells
+that steer the program (`take`, `approved`, `endpoint`, …), are read without them.
 
 Source: `Default_Ignorable_Code_Point` of the Unicode Character Database, the control characters,
 and three characters that are drawn as a blank or as an empty frame.
@@ -33,12 +33,12 @@ _ALL = re.compile(rf"[\s{_INVISIBLE}]*")
 
 
 def is_blank(text: str) -> bool:
-    """Whether nothing of the text can be seen: it is empty, or holds only such characters."""
+    """Whether the text is empty or holds only white space and invisible characters."""
     return _ALL.fullmatch(text) is not None
 
 
 def visible(text: str) -> str:
-    """The text without characters that show nothing, and without white space at its ends."""
+    """The text without invisible characters, and without white space at its ends."""
     if text.isascii() and text.isprintable():
         return text.strip()
     return _ONE.sub("", text).strip()

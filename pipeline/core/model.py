@@ -73,7 +73,7 @@ class KnownRow:
     others: str = ""
     #: How often it was asked for on the page that the row be made again: counts like its take cell.
     again: int = 0
-    #: What somebody approved on the page (`approval.covered_on_page`).
+    #: What was approved on the page (`approval.covered_on_page`).
     approved_on_page: str = ""
 
 
@@ -153,7 +153,7 @@ class Unsaved:
     tries: int
     #: When it is tried again; None if it was given up.
     next_at: datetime | None
-    #: Whether a person has to know: the link is dead, or it was tried long enough.
+    #: Whether the row needs attention because of it: the link is dead, or all tries failed.
     lost: bool
 
 

@@ -40,7 +40,7 @@ def incomplete(problems: list[str]) -> str:
 
 
 def or_ignore(title: str) -> str:
-    """The other way out where a column of the team's own has a name that we use."""
+    """What else to do if a column of the team's own has one of our names."""
     return f', or set [columns] ignore = ["{title.strip()}"] if that column is not for us'
 
 
@@ -100,7 +100,7 @@ def not_approved(column: str, text: str) -> str:
     """The cell holds a text that is not known to mean yes."""
     words = ", ".join(EXAMPLES)
     return (
-        f"Not approved: {column} says {quoted(text, 20)}. What counts is a ticked box, or {words}."
+        f"Not approved: {column} says {quoted(text, 20)}. Tick it, or write one of these: {words}."
     )
 
 
@@ -222,7 +222,7 @@ def overdue(api: str, task_id: str, after: timedelta, redo: str) -> str:
 
 
 def made_from(changes: Mapping[str, str], state: State) -> str:
-    """What the row said when it was sent, where it says something else now."""
+    """What the row said when it was sent, if it says something else now; else ""."""
     if not changes:
         return ""
     was = [f"{name} was {quoted(text) if text else 'empty'}" for name, text in changes.items()]
@@ -231,17 +231,17 @@ def made_from(changes: Mapping[str, str], state: State) -> str:
     return f"{some} when {'these pictures were made' if is_made else 'this row was sent'}."
 
 
-#: So many changed cells are named in a note.
+#: The most changed cells that a note names.
 MOST_CHANGES = 3
 
 
 def edited(made: str, redo: str) -> str:
-    """The row says something else than it did when it was sent (`made`)."""
+    """The row was changed after it was sent; `made` says what it was then."""
     return f"{made} To make the row as it is now, {redo}; or put the old text back."
 
 
 def lost_cell(name: str, text: str) -> str:
-    """A value that was sent is not in its cell any more, nor is another one."""
+    """A value that was sent is no longer in its cell, and no new one is."""
     says = f"says {quoted(text, 20)}" if text else "is empty"
     return f"Waiting: {name} {says} now. Put the text back."
 
@@ -307,7 +307,7 @@ def spoken(span: timedelta) -> str:
 
 
 def charged_otherwise(api: str, charged: Sequence[tuple[int, int]]) -> str:
-    """The API charged other prices than are listed; of each task the price and the charge."""
+    """The API charged other amounts than listed; `charged` has price and charge of each task."""
     listed, said = (sum(prices) for prices in zip(*charged, strict=True))
     tasks = "1 task" if len(charged) == 1 else f"{len(charged)} tasks"
     return (

@@ -1,7 +1,7 @@
 """Signs that a prompt is not what its writer meant: it is sent as it is, with a warning.
 
-A template left a placeholder, a word processor made a dash of two hyphens, or the text was copied
-from a chat together with its command. With `[rules] strict_prompts` such a row is not sent.
+For example: a placeholder that was not filled in, a dash that a word processor made of two hyphens,
+or a command copied from a chat. With `[rules] strict_prompts` such a row is not sent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pipeline.core.columns import parsed
 from pipeline.core.endpoint import Endpoint
 
-#: Parameters that stand behind two hyphens in a prompt for Midjourney, and what follows them.
+#: Parameters that follow two hyphens in a prompt for Midjourney, and what comes after them.
 #: Source: its documentation's list of parameters.
 _RATIO = r"(?:ar|aspect)(?=\s+\d)"
 _NUMBERED = (
@@ -22,7 +22,7 @@ _NUMBERED = (
 _WITH_WORD = (
     r"(?:style|sref|cref|oref|profile)(?=\s+\S)|(?:tile|raw|fast|relax|turbo|draft)(?=\s|$)"
 )
-# A dash that a word processor makes of hyphens; also two of them, or one beside a hyphen.
+# A dash that a word processor makes of hyphens; also two dashes, or one next to a hyphen.
 _DASH = r"(?:-?[\u2010-\u2015\u2212]-?|[\u2010-\u2015\u2212]{2})"
 _DASHED = re.compile(
     rf"(?<!\S)(?:{_DASH}(?:{_RATIO}|{_NUMBERED}|{_WITH_WORD})|-{_RATIO})", re.IGNORECASE
@@ -50,7 +50,7 @@ _NOT_FILLED = re.compile(
 _MISSING = frozenset(
     ("nan", "none", "null", "nil", "undefined", "n/a", "na", "<na>", "nat", "tbd", "todo", "0")
 )
-#: One of these is in all canonical inputs of which there is anything to say.
+#: Canonical inputs without any of these signs raise no doubt.
 _ANY_SIGN = re.compile(
     r'[{<\[%\u2010-\u2015\u2212]|-[aA]|"/|undefined|null|None|NaN|"(?:'
     + "|".join(map(re.escape, sorted(_MISSING)))
@@ -60,13 +60,13 @@ _ANY_SIGN = re.compile(
 
 
 def is_missing(text: str) -> bool:
-    """Whether a text says that there is none: what a program writes for a missing value, or 0."""
+    """Whether a text is what a program writes for a missing value, or 0."""
     return text.casefold() in _MISSING or text == "0.0"
 
 
 def doubts(inputs: str, endpoint: Endpoint) -> list[str]:
-    """What looks like a mistake in inputs (canonical text) that are free text, a phrase each."""
-    # Most prompts hold none of the signs; to look for these first takes a fraction of the time.
+    """What looks like a mistake in the free texts of inputs (canonical text), a phrase each."""
+    # Most prompts have none of the signs, and this one search is much faster than the others.
     if not _ANY_SIGN.search(inputs, 1):
         return []
     return [
@@ -82,12 +82,12 @@ def _phrases(text: str) -> Iterator[str]:
     if is_missing(text):
         yield f'says "{text}", as if the value were missing'
     elif found := _NOT_FILLED.search(text):
-        yield f"holds {_quoted(found[0])}, a placeholder that was not filled"
+        yield f"has {_quoted(found[0])}, a placeholder that was not filled in"
     if found := _COMMAND.match(text):
-        yield f"begins with {_quoted(found[0])}, which belongs into a chat only"
+        yield f"begins with {_quoted(found[0])}, which belongs only in a chat"
     if found := _DASHED.search(text) or _DASHED_NO.search(text):
         right = "--" + found[0].lstrip("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
-        yield f"says {_quoted(found[0])} where {_quoted(right)} is meant"
+        yield f"has {_quoted(found[0])} where {_quoted(right)} is probably meant"
 
 
 def _quoted(text: str) -> str:

@@ -1,7 +1,7 @@
-"""Which lasting troubles a program reports again that is started again and again.
+"""When a trouble that lasts is reported again by later runs.
 
 Cron mails what a program prints. A trouble that lasts (a file that is open elsewhere, a pause, an
-API out of reach) is reported when it begins, and again once it has lasted a day.
+API out of reach) is reported when it begins, and then once a day.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 #: A trouble that lasts is reported again after this time.
 AGAIN_AFTER = timedelta(days=1)
-#: The trouble that another run is working on the sheet, whichever run it is.
+#: The trouble that another run is working on the sheet; the same for every such run.
 BUSY = "busy"
 #: Amounts that differ from run to run while the trouble is the same.
 _AMOUNT = re.compile(r"\d+(?= (?:s|min|h|credits?|pictures?|rows?|of)\b)")

@@ -1,7 +1,7 @@
 """Which take a row asks for, what is wrong with it, and how to ask for another one.
 
-A mistake in the cell `take` costs nothing and hides nothing: the row goes on to show what its
-latest take has come to.
+A mistake in the cell `take` costs nothing and hides nothing: the row still shows the results of its
+latest take.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def mistake_in_take(
 ) -> tuple[str, str] | None:
     """Why the take that a row asks for cannot be made, as status and note; None if it can.
 
-    `takes` are those of the row's jobs.
+    `takes` are the takes of the row's jobs.
     """
     title, text, again = columns.title("take"), seen.marked.take, memory.again
     if not is_value(text):

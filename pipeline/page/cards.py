@@ -82,7 +82,7 @@ class Card:
 
     @property
     def may_approve(self) -> bool:
-        """Whether somebody may approve its row here."""
+        """Whether its row may be approved here."""
         return self.approval is not None and not self.is_approved
 
     @property
@@ -213,7 +213,7 @@ def _price_now(known: KnownRow, view: View) -> int:
 def _approval(
     card: Card, known: KnownRow, said: Said | None, asked: int | None, price: int
 ) -> Approval | None:
-    """What the row waits for, or got on this page; None once it is sent."""
+    """The approval that the row waits for, or got on this page; None once it is sent."""
     if said is None or asked is None:
         return None
     is_sent = card.job and asked == card.shown.take and card.shown.state is not State.PENDING

@@ -32,9 +32,9 @@ SAID: Final = {
     "changed": "Nothing was done, because this has changed in the meantime. See how it is now.",
     "full": "Nothing was done, because the store cannot be written now.",
 }
-#: What asks for something to be sent.
+#: The words of buttons that ask for something to be sent.
 SENDS: Final = ("again", "retry", "approved")
-#: How its sentence ends while the sheet sends nothing: word -> beginning.
+#: Their sentences while the sheet sends nothing: word -> beginning; reason -> end.
 NOTED: Final = {"again": "Noted.", "retry": "Noted.", "approved": "Approved."}
 WAITING: Final = {
     "paused": "It is sent after you press Resume.",

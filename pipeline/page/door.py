@@ -18,17 +18,17 @@ USED: Final = "This link was used already, or is too old. Ask for a new one."
 
 
 class Door:
-    """What strangers may ask for."""
+    """The pages for people who are not signed in, and signing out."""
 
     def __init__(self, gate: Gate) -> None:
         self._gate = gate
 
     async def sign_in(self, request: Request) -> Response:
-        """The form for the page token; and what comes of it."""
+        """The form for the page token, and the answer to it."""
         then = place_within(request.query_params.get("then", ""))
         if request.method != "POST":
             return self._door("", 200, then)
-        # Counted before the body is waited for: many bodies that come late count as well.
+        # Counted before the body has arrived, so that many late bodies count as well.
         if not self._gate.begins_try(request):
             return self._flooded(then)
         form = await form_of(request)
@@ -41,7 +41,7 @@ class Door:
     async def link(self, request: Request) -> Response:
         """A link that works once. Looking at it does not use it up: previews look at links too."""
         if self._gate.visitor(request.cookies):
-            # A visitor needs no link: it stays good for somebody else.
+            # A visitor needs no link: another person can still use it.
             return RedirectResponse("/", 303)
         code = request.path_params["code"]
         if request.method != "POST" and self._gate.knows(code):
@@ -58,7 +58,7 @@ class Door:
         return await asyncio.to_thread(self._gate.let_out, request)
 
     async def static(self, request: Request) -> Response:
-        """What the page looks like, and its script."""
+        """A style sheet, the script or the logo of the page."""
         name = request.path_params["name"]
         if name not in STATIC:
             raise HTTPException(404)
@@ -74,7 +74,7 @@ class Door:
     def _flooded(self, then: str, sentence: str = MANY.strip()) -> Response:
         answer = self._door(sentence, 429, then)
         answer.headers["Retry-After"] = "1"
-        # What comes of an unread body is not waited for.
+        # The rest of an unread body is not waited for.
         answer.headers["Connection"] = "close"
         return answer
 

@@ -27,7 +27,7 @@ STATIC: Final = {
 async def html(made: Callable[[], str]) -> Response:
     """The page that `made` returns, made in a thread, or one that says why the store failed."""
     try:
-        # A sheet may hold what no encoding has a sign for.
+        # A sheet may hold half a surrogate pair, which UTF-8 cannot encode.
         return HTMLResponse((await asyncio.to_thread(made)).encode("utf-8", "replace"))
     except StoreError as error:
         return HTMLResponse(rendered("trouble.html.j2", sentence=str(error)), 503)
@@ -40,7 +40,7 @@ def rendered(template: str, **values: object) -> str:
 
 @cache
 def static(name: str) -> tuple[bytes, str]:
-    """A static file, and a text that changes with its content."""
+    """The bytes of a static file, and a digest of them."""
     content = (FOLDER / name).read_bytes()
     if name == "page.css":
         content = (TEMPLATES / "house.css").read_bytes() + content

@@ -1,8 +1,8 @@
 """How often a page token may be tried: one count for sign-in, links and metrics.
 
-A try is counted when its head is there, before its body is read, so that many requests whose bodies
-come late are no way around the count. Wrong tries never lock out the right token: after some wrong
-ones the answer says so, and only a flood is turned away unread, for the rest of a second.
+A try is counted when its head has arrived, before its body is read, so that late bodies cannot
+bypass the count. Wrong tries never lock out the right token: after a few, the answer says so, and
+only a flood is refused without being read, for the rest of a second.
 """
 
 from __future__ import annotations

@@ -5,8 +5,7 @@ again: the store tells which jobs and rows changed, and the sheet's file is read
 written. Cards are made when they are shown. The sheet may be out of reach: what only its cells say
 (names, reasons) is then as it was at the last reading.
 
-With very many rows nobody has to wait: the wall works through them in slices, the newest first, and
-shows what it has so far.
+The wall works through very many rows in slices, the newest first, and shows what it has so far.
 """
 
 from __future__ import annotations

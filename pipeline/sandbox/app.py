@@ -51,7 +51,7 @@ def create_app(
             Route("/_sandbox/finish", owner.finish, methods=["POST"]),
         ]
     )
-    app.state.desk = desk  # whoever serves it closes its courier
+    app.state.desk = desk  # the server closes its courier
     return app
 
 

@@ -130,7 +130,7 @@ def _remembered(file: Path | None) -> tuple[int, list[dict[str, Any]]]:
 
 def _replace(file: Path, text: str) -> None:
     passing = file.with_name(f"{file.name}.part")
-    with contextlib.suppress(OSError):  # it is a convenience: a full disk is no trouble here
+    with contextlib.suppress(OSError):  # only a convenience: a full disk must not end the demo
         passing.write_text(text, "utf-8")
         passing.replace(file)
 
@@ -138,7 +138,7 @@ def _replace(file: Path, text: str) -> None:
 def _listen_again(port: int) -> socket.socket:
     try:
         return _listen(LOOPBACK, port)
-    except (OSError, OverflowError):  # somebody else has it now
+    except (OSError, OverflowError):  # another program uses it now
         return _listen(LOOPBACK, 0)
 
 

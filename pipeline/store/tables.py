@@ -192,7 +192,7 @@ known_rows = Table(
     Column("again", BigInteger, nullable=False, server_default="0"),
     # What the row said of itself when somebody put it out of sight on the page.
     Column("dismissed", Words, nullable=False, server_default=""),
-    # What somebody approved on the page, and the sheet's `moved` of that moment.
+    # What was approved on the page, and the sheet's `moved` of that moment.
     Column("approved_on_page", Words, nullable=False, server_default=""),
     Column("approval_moved", BigInteger, nullable=False, server_default="0"),
     Index("known_rows_by_id", "row_id"),
@@ -208,7 +208,7 @@ known_rows = Table(
         "sheet",
         sqlite_where=text("dismissed <> ''"),
     ),
-    # Of those that were approved there, so that a pass finds what is new since the last one.
+    # Rows approved on the page, so that a pass finds the new ones since the last pass.
     Index(
         "known_rows_approved",
         "sheet",
@@ -326,7 +326,7 @@ files = Table(
     Column("digest", String(64), primary_key=True),
     Column("number", Integer, nullable=False),
     Column("url", Words, nullable=False),
-    # Empty while it is not saved; then the rest says why, and when it is tried again.
+    # Empty while it is not saved; the next four columns then say why, and when to try again.
     Column("path", Words, nullable=False),
     Column("reason", Words, nullable=False, server_default=""),
     Column("tries", Integer, nullable=False, server_default="0"),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.filenames import folded, free_part, picture_stem, shared_files
+from pipeline.core.filenames import comparable, free_part, picture_stem, shared_files
 from pipeline.core.model import Job, JobKey
 
 LONG = "Autumn campaign, hero picture for the landing page, warm light, variant for the newsletter "
@@ -104,4 +104,4 @@ def test_files_that_hold_several_pictures_are_found_in_every_spelling() -> None:
     two = Job(JobKey("s", "r_k3f9x2m1r", 1), files={"u3": "fox.png", "u4": "cat.png"})
 
     assert shared_files([one, two]) == {"Fox.png": [(one.key, "u1"), (two.key, "u3")]}
-    assert folded("FÜCHSE.png") == folded("fu\u0308chse.png")
+    assert comparable("FÜCHSE.png") == comparable("fu\u0308chse.png")

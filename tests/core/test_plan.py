@@ -578,7 +578,7 @@ def test_a_prompt_that_looks_like_a_mistake_is_sent_and_its_note_warns_to_the_en
     line = one(ODD, *(job(attempt(state, prompt="a fox —ar 16:9")) for state in made))
 
     assert line.status == status
-    assert line.note == 'Check this: prompt says "—ar" where "--ar" is meant.'
+    assert line.note == 'Check this: prompt has "—ar" where "--ar" is probably meant.'
     assert bool(line.warning) == (status == "queued")
 
 
@@ -587,7 +587,7 @@ def test_whoever_approves_a_row_sees_the_warning() -> None:
 
     assert line.note == (
         "Tick approved to have this row made. "
-        'Check this: prompt holds "{{fox}}", a placeholder that was not filled.'
+        'Check this: prompt has "{{fox}}", a placeholder that was not filled in.'
     )
 
 
@@ -597,7 +597,7 @@ def test_strict_prompts_are_not_sent() -> None:
     line = one(ODD, rules=strict)
 
     assert (line.status, line.endpoint, line.warning) == ("invalid", "", "")
-    assert line.note == 'Not sent, nothing paid: prompt says "—ar" where "--ar" is meant.'
+    assert line.note == 'Not sent, nothing paid: prompt has "—ar" where "--ar" is probably meant.'
     assert one(ONE, rules=strict).status == "queued"
     assert one(ODD, job(attempt(prompt="a fox —ar 16:9")), rules=strict).status == "done"
 

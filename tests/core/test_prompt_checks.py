@@ -39,7 +39,7 @@ def test_a_dash_that_a_word_processor_made_is_told_with_what_is_meant(
     (doubt,) = said(prompt)
 
     assert doubt.startswith("prompt says ")
-    assert f'where "{right}" is meant' in doubt
+    assert f'where "{right}" is probably meant' in doubt
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_dash_that_a_word_processor_made_is_told_with_what_is_meant(
     ],
 )
 def test_a_placeholder_that_was_not_filled_is_told(prompt: str, placeholder: str) -> None:
-    assert said(prompt) == [f'prompt holds "{placeholder}", a placeholder that was not filled']
+    assert said(prompt) == [f'prompt has "{placeholder}", a placeholder that was not filled in']
 
 
 @pytest.mark.parametrize("prompt", ["nan", "NaN", "None", "null", "undefined", "N/A", "<NA>", "0"])
@@ -75,7 +75,7 @@ def test_a_word_for_a_missing_value_is_told(prompt: str) -> None:
 def test_a_command_of_a_chat_is_told(prompt: str) -> None:
     (doubt,) = said(prompt)
 
-    assert "which belongs into a chat only" in doubt
+    assert "which belongs only in a chat" in doubt
 
 
 def test_each_kind_is_told_once() -> None:

@@ -127,8 +127,8 @@ def test_a_plan_names_prompts_that_look_like_a_mistake_and_columns_that_are_not_
 
     assert plan.code == 0
     assert (
-        'Row 7: Check this: prompt holds "{{fox}}", a placeholder that was not filled. '
-        'Row 8: Check this: prompt says "—ar" where "--ar" is meant. '
+        'Row 7: Check this: prompt has "{{fox}}", a placeholder that was not filled in. '
+        'Row 8: Check this: prompt has "—ar" where "--ar" is probably meant. '
         "Ratio: did you mean aspect_ratio? This column is not sent. Rename it, or set [columns] "
         'aspect_ratio = "Ratio"; if it is your own, ignore = ["Ratio"].'
     ) in plan.said

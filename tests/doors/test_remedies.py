@@ -341,7 +341,7 @@ def a_row_is_ticked(team: Team, api: Sandbox) -> None:
 @remedy("note not_approved")
 def a_word_is_replaced_by_one_that_counts(team: Team, api: Sandbox) -> None:
     team.write("prompt,approved", "a fox,soon")
-    noted(team, "needs approval", "What counts is a ticked box, or yes")
+    noted(team, "needs approval", "Tick it, or write one of these: yes")
     change(team, approved="yes")
     goes_on(team, api, {"a fox": 1}, approved="yes")
 
