@@ -105,7 +105,11 @@ def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
         ("prompt | approved \n a fox | ", "needs approval", "Tick approved"),
         ("prompt | approved \n a fox | FALSE", "needs approval", "Tick approved"),
         ("prompt | APPROVED \n a fox | FALSE", "needs approval", "Tick APPROVED"),
-        ("prompt | approved \n a fox | Kim", "needs approval", 'approved says "Kim". What counts'),
+        (
+            "prompt | approved \n a fox | Kim",
+            "needs approval",
+            'approved says "Kim". Tick it, or write',
+        ),
         ("prompt | approved \n a fox | #REF!", "waiting", "approved shows #REF!"),
         ("prompt | approved \n a fox | Loading…", "waiting", "approved holds a formula"),
         ("prompt | skip \n a fox | #N/A", "waiting", "skip shows #N/A"),

@@ -38,7 +38,7 @@ def test_a_dash_that_a_word_processor_made_is_told_with_what_is_meant(
 ) -> None:
     (doubt,) = said(prompt)
 
-    assert doubt.startswith("prompt says ")
+    assert doubt.startswith("prompt has ")
     assert f'where "{right}" is probably meant' in doubt
 
 

@@ -32,7 +32,7 @@ def team(tmp_path: Path, api: Sandbox) -> Team:
     """A row that is done, and one that is new."""
     api.reset()
     team = Team(tmp_path, api.url)
-    team.configure()
+    team.configure('[media]\nsave_to = ""\n')
     team.write("prompt", "a fox")
     assert team.finish().code == 0
     with team.editing() as rows:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import csv
+import gc
 import importlib
 import io
 import json
@@ -27,7 +28,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.fakes import nursery
+
+ROOT = nursery.ROOT
 KEY = "sandbox"
 KEY_NAME = "APIFRAME_API_KEY"
 #: Our columns that a sheet of these tests can have.
@@ -200,10 +203,10 @@ def _driver() -> subprocess.Popen[str]:
 
 def _drive() -> None:
     """Fork a start for each line that comes in, and answer with its exit code."""
-    for name in ("cli", "running", "standing", "checkup", "starting", "gallery", "api", "media"):
-        importlib.import_module(f"pipeline.{name}")
-    for name in ("sqlalchemy.dialects.sqlite", "aiohttp", "jinja2", "PIL.Image"):
+    for name in nursery.LOADED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # so that a child's collections do not copy the pages of its parent
     for line in sys.stdin:
         child = os.fork()
         if not child:
