@@ -144,7 +144,7 @@ def test_a_plan_names_prompts_that_look_like_a_mistake_and_columns_that_are_not_
     assert "Ratio:" not in team.run("--plan", key=None).said
     assert team.finish().code == 0
     assert team.said_of("a {{fox}}", "a wide fox —ar 16:9") == ["done", "done"]
-    assert team.row("a {{fox}}")["note"].startswith('Check this: prompt holds "{{fox}}"')
+    assert team.row("a {{fox}}")["note"].startswith('Check this: prompt has "{{fox}}"')
 
 
 def test_a_sheet_without_a_prompt_names_the_column_that_may_be_meant(team: Team) -> None:
