@@ -204,11 +204,17 @@ class _PublicOnly(AbstractResolver):
         await self._inner.close()
 
 
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     """Whether an address belongs to the public network, and to no machine in disguise.
 
-    IPv6 addresses with an IPv4 address inside lead to that one, so none of them is public here.
+    IPv6 addresses with an IPv4 address inside lead to that one, so none of them is public here,
+    except those that a network without IPv4 makes of public ones (NAT64, RFC 6052).
     """
+    if address in _NAT64:
+        return is_public(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
     if not address.is_global or address.is_multicast or address.is_reserved:
         return False
     if isinstance(address, ipaddress.IPv4Address):

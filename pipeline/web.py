@@ -43,12 +43,18 @@ def receiver(campaigns: Sequence[Campaign]) -> Starlette:
     before = [*_proxies(campaigns), Middleware(hooks.before)]
     served = Starlette(routes=[_health(campaigns)], lifespan=living, middleware=before)
     served.state.tally = hooks.tally
-    return served
+    return _exact(served)
 
 
 def page(campaigns: Sequence[Campaign], routes: Sequence[BaseRoute]) -> Starlette:
     """The app that shows the page of these campaigns; it takes no calls of the API."""
-    return Starlette(routes=[_health(campaigns), *routes], middleware=_proxies(campaigns))
+    return _exact(Starlette(routes=[_health(campaigns), *routes], middleware=_proxies(campaigns)))
+
+
+def _exact(app: Starlette) -> Starlette:
+    """The app without redirects to addresses that it makes from the name that a caller gives."""
+    app.router.redirect_slashes = False
+    return app
 
 
 def _health(campaigns: Sequence[Campaign]) -> Route:

@@ -481,6 +481,9 @@ def test_another_name_for_this_machine_is_not_answered(house: House) -> None:
         }
         for host in (f"localhost:{port}", "127.0.0.1", f"[::1]:{port}", "LOCALHOST"):
             assert client.get("/", headers={"Host": host}).status_code == 200
+        for path in ("/login/", "/healthz/", "//evil.example/"):
+            odd = client.get(path, headers={"Host": "evil.example"})
+            assert "evil.example" not in odd.headers.get("location", "")
 
     assert set(told.values()) == {421}
 

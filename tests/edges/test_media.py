@@ -300,6 +300,9 @@ def test_a_name_is_judged_by_the_very_answer_that_would_be_connected_to(
         ("::", False),
         ("::ffff:93.184.216.34", False),
         ("2001:0:4136:e378:8000:63bf:3fff:fdd2", False),
+        ("64:ff9b::93.184.216.34", True),
+        ("64:ff9b::127.0.0.1", False),
+        ("64:ff9b::169.254.169.254", False),
     ],
 )
 def test_an_address_is_public_or_not(address: str, public: bool) -> None:
