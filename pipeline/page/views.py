@@ -13,7 +13,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
 from pipeline.core.errors import StoreError
 from pipeline.gallery import spoken
@@ -83,6 +83,7 @@ class Views:
                 request,
                 cards=cards,
                 found=len(picked),
+                with_files=sum(one.saved > 0 for one in picked),
                 goes_far=goes_far,
                 needing=wall.cards(above),
                 more_needing=max(len(needing) - MOST_NEEDING, 0),
@@ -127,7 +128,12 @@ class Views:
                 takes=takes,
             )
 
-        return await html(made)
+        try:
+            return await html(made)
+        except HTTPException:
+            # People keep addresses of rows, and send them to others.
+            sheet = self._walls.index(wall) + 1
+            return HTMLResponse(rendered("missing.html.j2", sheet=sheet), 404)
 
     # -- files -----------------------------------------------------------------------------------
 

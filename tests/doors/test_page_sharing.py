@@ -281,3 +281,21 @@ def test_a_hidden_tab_keeps_no_connection(chromium: Browser, house: House) -> No
             with look.page.expect_request("**/live/*"):
                 look.page.evaluate(show, False)
         expect(look.page.locator("[data-text='state']")).not_to_have_text("Out of reach")
+
+
+def test_only_rows_with_files_are_offered_as_a_zip(gatehouse: Gatehouse) -> None:
+    with gatehouse.visitor() as client:
+        every, failed = client.get("/").text, client.get("/?status=failed").text
+
+    assert "Download the files of one row (zip)" in every
+    assert 'class="card s-failed"' in failed
+    assert "(zip)" not in failed
+
+
+def test_the_address_of_a_row_that_is_gone_leads_back_to_the_rows(gatehouse: Gatehouse) -> None:
+    with gatehouse.visitor() as client:
+        gone = client.get("/row/1/r_gone00000/1")
+
+    assert gone.status_code == 404
+    assert "This row is not here." in gone.text
+    assert '<a href="/?sheet=1">Show all rows</a>' in gone.text
