@@ -7,7 +7,8 @@ people's cells are as they were. Money and questions are counted by the API. The
 tasks end.
 
 Two combinations are less than they seem. Without a process that stays, nothing receives the API's
-calls between two starts: they are lost, and the next start has to ask. And `doctor --repair` never
+calls between two starts: they are lost, and the next start has to ask (Excel and Google go through
+the first pass there, CSV through all situations). And `doctor --repair` never
 sends: there a plain `run` sends, and the repair collects.
 """
 
@@ -67,7 +68,9 @@ def test_every_row_is_paid_once_done_saved_and_written(
     world: World, way: Callable[[World], Way]
 ) -> None:
     with way(world) as running:
-        for situation in SITUATIONS:
+        # A call that nothing receives is the same for every kind of sheet after the first pass.
+        is_lost = world.hears and not running.receives and not isinstance(world.kind, CsvKind)
+        for situation in SITUATIONS[:1] if is_lost else SITUATIONS:
             try:
                 world.kind.a_minute_later()
                 situation(world, running)

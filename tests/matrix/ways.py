@@ -21,6 +21,9 @@ from tests.matrix.world import World, until
 class Way(ABC):
     """One way of running; used in a `with`."""
 
+    #: Whether a process stays that receives the API's calls.
+    receives = False
+
     def __init__(self, world: World) -> None:
         self.world = world
         self.stack = ExitStack()
@@ -118,6 +121,8 @@ class Repair(Cron):
 class Wait(Way):
     """`run --wait`, in a process that stays until all tasks have ended."""
 
+    receives = True
+
     def open(self) -> None:
         self.world.configure(poll_every="100ms")
         self.program: Program | None = None
@@ -135,6 +140,8 @@ class Wait(Way):
 
 class Watch(Way):
     """`watch`, which looks at the sheet by itself."""
+
+    receives = True
 
     def open(self) -> None:
         self.page = free_port()
@@ -169,6 +176,8 @@ class Watch(Way):
 
 class Serve(Cron):
     """`serve` stays and receives the API's calls, while cron starts `run`."""
+
+    receives = True
 
     def open(self) -> None:
         self.page = free_port()
