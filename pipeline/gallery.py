@@ -1,7 +1,7 @@
-"""A wall of pictures to pass on: one HTML file with everything in it, for any browser.
+"""All pictures in one HTML file that can be sent to others and opened in any browser.
 
-The page asks nobody for anything. Pictures lie inside it, scaled down; there is no script; and what
-came from a sheet or from the API is text in it, whatever it looks like.
+The file loads nothing from elsewhere. It contains the pictures, scaled down, and no script; text
+from a sheet or from the API is always shown as text.
 """
 
 from __future__ import annotations

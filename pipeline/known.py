@@ -1,8 +1,8 @@
 """What is known of a sheet: its rows, their jobs, and which rows lay at rest.
 
-The store has it for good, and others write there too; a pass has it at hand, as of the last time
-that it asked. Of a big sheet only what is not at rest is loaded at first, and more as soon as a
-reading takes it.
+The store is the record, and other processes write there too. This is a pass's copy of it, as of the
+last `refresh`. Of a big sheet only the rows that are not at rest are loaded at first, and others
+when a reading needs them.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class Known:
             self.memory = replace(self.memory, known={**known, **asked})
 
     def _take_over_approvals(self, since: int) -> None:
-        """Take over what was approved on the page, or taken back, after the cursor was `since`."""
+        """Take over approvals that the page noted or took back after the cursor was `since`."""
         noted = self._store.approvals(self.key, since)
         self.stir(noted.keys() & self.resting.rows.keys())
         known = self.memory.known

@@ -41,21 +41,21 @@ PATH = "/metrics"
 BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 
-class Keeper(Protocol):
-    """What is asked of the page's gate: tries count there, at sign-in and here alike."""
+class TokenCheck(Protocol):
+    """The part of the page's gate that checks tokens: it counts tries of sign-in and metrics."""
 
     def begins_try(self, request: Request) -> bool:
-        """Count a try; whether it may be looked at."""
+        """Count a try, and return whether the token may be checked."""
 
     def is_token(self, text: str) -> bool:
         """Whether it is the page token."""
 
     def was_right(self, request: Request) -> None:
-        """Take the try back."""
+        """Do not count the last try: its token was right."""
 
 
 class Metrics:
-    """The numbers of these sheets, for everybody who has the token of a page of them."""
+    """The numbers of these sheets, for callers who send the page token."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         #: The counts of webhooks, one for each receiver.
@@ -75,8 +75,8 @@ class Metrics:
         self._registry.register(self._store)
         self._registry.register(_OfTheCalls(self.tallies))
 
-    def route(self, gate: Keeper) -> Route:
-        """Where they are read, at the address of the page that the gate keeps."""
+    def route(self, gate: TokenCheck) -> Route:
+        """The route of the numbers, on the page that `gate` protects."""
 
         async def answer(request: Request) -> Response:
             return await self._answer(request, gate)
@@ -91,7 +91,7 @@ class Metrics:
         full = f"promptsheet_{name}_seconds"
         return Histogram(full, says, ["sheet"], buckets=BUCKETS, registry=self._registry)
 
-    async def _answer(self, request: Request, gate: Keeper) -> Response:
+    async def _answer(self, request: Request, gate: TokenCheck) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         is_try = scheme.casefold() == "bearer"
         if is_try and not gate.begins_try(request):

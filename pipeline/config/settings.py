@@ -85,7 +85,7 @@ class Settings(BaseModel):
     source: Path | GoogleSource
     #: The tab of a workbook; empty: the first.
     tab: str
-    #: In which code page a CSV file is, where it is not Unicode; empty: Western, or it is asked.
+    #: The code page of a CSV file that is not Unicode; empty: Western, if that is certain.
     encoding: str
     sheet_id: str
     settle: timedelta

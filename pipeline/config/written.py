@@ -55,7 +55,7 @@ def _cron(value: str) -> str:
 
 
 def _code_page(value: str) -> str:
-    """An encoding in which the bytes of plain letters mean these and nothing else."""
+    """The name of a code page that contains ASCII unchanged; empty for none."""
     plain = bytes(range(128))
     try:
         usable = not value or (

@@ -36,7 +36,7 @@ LINK_WAITS: Final = 10 * 60
 ENDED_KEPT: Final = 2.0
 #: Bytes.
 LONGEST_FORM: Final = 16_384
-#: Characters of an address that is gone to after signing in.
+#: Characters of an address that is opened after signing in.
 LONGEST_PLACE: Final = 1_000
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
@@ -150,11 +150,11 @@ class Gate:
         return hmac.compare_digest(_digest(text.strip()), self._token or secrets.token_bytes(32))
 
     def begins_try(self, request: Request) -> bool:
-        """Count a try of a token or link before its body is read; whether it may be looked at."""
+        """Count a try of a token or link, before its body is read; return whether to check it."""
         return self._tries.begin(_caller(request))
 
     def was_right(self, request: Request) -> None:
-        """Take the try back: it was the right token, or a good link."""
+        """Do not count the last try: it was the right token, or a good link."""
         self._tries.was_right(_caller(request))
 
     def guesses(self, request: Request) -> bool:
@@ -302,14 +302,14 @@ def _caller(request: Request) -> str:
 
 
 def _to_the_door(request: Request) -> Response:
-    """The door, which leads back to what was asked for."""
+    """Redirect to the sign-in form, which leads back to the address that was requested."""
     asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
     then = place_within(asked)
     return RedirectResponse("/login" if then == "/" else f"/login?{urlencode({'then': then})}", 303)
 
 
 def place_within(text: str) -> str:
-    """An address of this page that may be gone to after signing in; `/` for anything else.
+    """An address of this page to open after signing in; `/` for anything else.
 
     Only the wall and a row are such addresses, so that no link can lead a visitor elsewhere.
     """

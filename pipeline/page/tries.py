@@ -14,8 +14,8 @@ from typing import Final
 #: Wrong tries of one caller in a minute that are answered without a warning.
 TRIES: Final = 5
 MINUTE: Final = 60.0
-#: Tries of one caller that are looked at in one second. A token has at least 16 characters, so ten
-#: a second find none in a lifetime, and a person among guessers gets in with the next press.
+#: Tries of one caller that are checked in one second. A token has at least 16 characters, so ten a
+#: second find none in a lifetime, and a person on the same network gets in with another press.
 EACH_SECOND: Final = 10
 #: Callers whose tries are remembered; the one that was silent longest is forgotten first.
 MOST_CALLERS: Final = 1000
@@ -33,7 +33,7 @@ class Tries:
         return len(self._made)
 
     def begin(self, caller: str) -> bool:
-        """Count a try; whether it may be looked at."""
+        """Count a try, and return whether to check it."""
         now = self._now()
         made = [at for at in self._made.get(caller, ()) if 0 <= now - at < MINUTE]
         if sum(now - at < 1 for at in made) >= EACH_SECOND:
@@ -46,7 +46,7 @@ class Tries:
         return True
 
     def was_right(self, caller: str) -> None:
-        """Take back the last try of the caller: it was the right token."""
+        """Do not count the caller's last try: it was the right token."""
         if made := self._made.get(caller):
             made.pop()
 

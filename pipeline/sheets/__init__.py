@@ -34,11 +34,11 @@ class Sheet(Protocol):
 
     @property
     def read_as(self) -> str:
-        """How the bytes were read, for people: encoding and delimiter; empty where that is one."""
+        """How the bytes were read, for people: encoding and delimiter; "" if nothing was chosen."""
 
     @property
     def delimiter(self) -> str:
-        """What separates the cells of a file of text; empty for every other kind of sheet."""
+        """What separates the cells of a text file; "" for every other kind of sheet."""
 
     @property
     def elsewhere(self) -> str:

@@ -1,9 +1,9 @@
-"""Whether 8-bit text is surely Western, and how it reads in the other code pages.
+"""Whether 8-bit text is certainly Western, and how it reads in the other code pages.
 
-One byte is `è` in Paris and `č` in Prague, and a prompt in the wrong letters is paid for. So text
-counts as Western only where that is clearly more plausible than any Central European, Turkish or
-Baltic reading: each accented letter is scored by how frequent it is in a language, and by whether
-it stands where a vowel or a consonant stands.
+The same byte is `è` in one code page and `č` in another, and a prompt with the wrong letters would
+be paid for. So text counts as Western only if that is clearly more plausible than any Central
+European, Turkish or Baltic reading. Each accented letter is scored by its frequency in a language,
+and by its position among vowels and consonants.
 
 Measured with the word lists of hunspell for 25 languages, as files of four accented words: of the
 Western ones 99 % are recognised (the others ask for `[sheet] encoding`), and of the others 0.3 %
@@ -31,12 +31,12 @@ class _Language:
 
 
 def _language(codec: str, letters: str) -> _Language:
-    """`é60 è9` are the letters é and è, and how often they are; `ü` alone is seldom seen."""
+    """A language from a text such as `é60 è9 ü`: 60 % of its accented letters are é, few are ü."""
     parts = letters.split()
     return _Language(codec, {part[0]: math.log(float(part[1:] or 0.3) / 100) for part in parts})
 
 
-#: By the word lists of hunspell; the letters of short words are more frequent in texts.
+#: From the word lists of hunspell; in texts, the letters of short words are more frequent.
 _LANGUAGES = tuple(
     _language(codec, letters)
     for codec, letters in (
@@ -73,7 +73,7 @@ _WESTERN_GROUP = re.compile(
     r"ão|ãe|õe|ência|ière|[mptfv]ère\b|rès\b|œ[ui]|ïve|[aeiou]ñ[aeiou]|[aeio]ë", re.IGNORECASE
 )
 _GROUP = 5.0
-#: What stands between letters of a Western word besides letters.
+#: What may join two parts of a Western word.
 _JOINTS = frozenset("’‘´–—…·-/\xad")
 #: Logarithm of how often an accented vowel and consonant stand between vowels (V), consonants (C),
 #: and at an end of a word (-), in all these languages together.
@@ -108,7 +108,7 @@ _MOST_WORDS = 200
 
 
 def is_surely_western(content: bytes) -> bool:
-    """Whether the accented words make sense in Western letters, and clearly less in any others."""
+    """Whether the accented words make sense as Western text, and clearly less as any other."""
     words = {word for word in _WORD.findall(content) if not word.isascii()}
     # So many words from all over the alphabet say enough, and reading stays fast.
     some = sorted(words)[:: len(words) // _MOST_WORDS + 1]
@@ -131,7 +131,7 @@ def _text(word: bytes, codec: str) -> str:
 
 
 def _score(words: list[bytes], codec: str) -> float:
-    """How well the words fit one language of the code page, a few of them also another."""
+    """How well the words fit the best language of the code page; a few may fit another one."""
     languages = [one for one in _LANGUAGES if one.codec == codec]
     texts = [_text(word, codec) for word in words]
     by_language = [[_fit(text, one) for text in texts] for one in languages]
@@ -161,7 +161,7 @@ def _fit(word: str, language: _Language) -> float:
 
 
 def _is_odd(before: str, sign: str, after: str) -> bool:
-    """Whether a sign stands where Western text has none, and another code page has a letter."""
+    """Whether a sign is where Western text has none and another code page has a letter."""
     if before.isalpha() and after.isalpha():
         return sign not in _JOINTS
     if sign in "ªº":
@@ -182,8 +182,8 @@ def _role(letter: str) -> str:
 def readings(content: bytes, line: bytes) -> dict[str, str]:
     """One line as each code page reads it, by Python's name for that; the plausible ones first.
 
-    Left out are code pages in which the content cannot be read, or in which signs and capitals
-    would stand inside words.
+    Code pages are left out in which the content cannot be read, or in which signs and capitals
+    would be inside words.
     """
     odd = {codec: _oddness(content, codec) for codec in _CODECS}
     found: dict[str, str] = {}
@@ -203,7 +203,7 @@ def _strict(content: bytes, codec: str) -> str:
 
 
 def _oddness(content: bytes, codec: str) -> float:
-    """The share of the accented letters of a text that stand where none can stand."""
+    """The share, 0 to 1, of the accented letters of a text that are where no letter can be."""
     if content and not (text := _strict(content, codec)):
         return 1.0
     signs = [letter for letter in text if not letter.isascii()]

@@ -139,7 +139,7 @@ def _as_western(content: bytes, error: UnicodeDecodeError) -> str:
 
 
 def _telling_line(content: bytes) -> tuple[int, bytes]:
-    """The number and the bytes of the first line with the most different accented letters."""
+    """The first line with the most different accented letters: its number from 1, and its bytes."""
     lines = _LINE_END.split(content)
     number = max(range(len(lines)), key=lambda at: len({*lines[at]} & {*_HIGH}))
     return number + 1, lines[number].strip()

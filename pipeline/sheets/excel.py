@@ -51,7 +51,7 @@ class ExcelSheet:
         self.key = key or str(self._path)
         self.title = f"{path.name}, {tab}" if tab else path.name
         self._content = b""
-        #: A workbook says itself how it is to be read.
+        #: There is only one way to read a workbook.
         self.read_as = self.delimiter = ""
 
     @property
