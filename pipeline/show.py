@@ -221,7 +221,9 @@ def show_plan(console: Console, book: Book) -> None:
         console.print(Text(f"Read as {book.sheet.read_as}.\n", style="dim"))
     if book.hold:
         console.print(Text(plain(book.hold.sentence) + "\n", style="yellow"))
+    told: set[int] = set()
     for name, lines in _groups(book):
+        told.update(line.seen.place for line in lines[:EXAMPLES])
         colour = COLOURS.get(name, "bold")
         console.print(Text(f"{len(lines):>6}  ", style="bold") + Text(name, style=colour))
         for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
@@ -244,15 +246,14 @@ def show_plan(console: Console, book: Book) -> None:
     if now or later:
         sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
-    told = {line.seen.place for _, lines in _groups(book) for line in lines[:EXAMPLES]}
     for sentence in _plan_warnings(book, told):
         console.print(Text(plain(sentence), style="yellow"))
 
 
 def _plan_warnings(book: Book, told: Collection[int] = ()) -> Iterator[str]:
-    """What to look at before the run: prompts, columns that are not sent, columns to be filled.
+    """What to check before the run: odd prompts, columns that are not sent, columns that become ours.
 
-    `told` are the places of rows whose notes were shown already.
+    `told` are the places of rows whose notes were already shown.
     """
     doubtful = [one for one in book.plan.lines if one.warning and one.seen.place not in told]
     for line in doubtful[:EXAMPLES]:
@@ -293,12 +294,12 @@ def _groups(book: Book) -> Iterator[tuple[str, list[Line]]]:
 
 
 def to_send(book: Book) -> Sequence[Line]:
-    """Rows that a run would send now: none where a hold is against it."""
+    """Rows that a run would send now: none if the sheet is held."""
     return () if book.hold else book.plan.to_send
 
 
 def settling(book: Book) -> Sequence[Line]:
-    """Rows that wait for nothing but that nobody changes them any more."""
+    """Rows that only wait until they have been unchanged for a while."""
     note = notes.settling(book.rules.settle)
     lines = () if book.hold else book.plan.lines
     return [line for line in lines if line.status == "waiting" and line.note.startswith(note)]

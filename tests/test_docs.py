@@ -86,9 +86,9 @@ def test_the_readmes_exit_codes_are_those_of_the_errors() -> None:
     assert {name: by_name[name] for name in drawn} == drawn
 
 
-def test_the_map_of_the_house_names_every_room() -> None:
+def test_the_map_of_modules_names_each_of_them() -> None:
     house = ROOT / "pipeline"
-    text = (pipeline.__doc__ or "").split("The house, from the ground up.")[1]
+    text = (pipeline.__doc__ or "").split("The modules, from the lowest layer up.")[1]
     named = re.findall(r"(?m)^( {4,})([a-z_]+(?:, [a-z_]+)*/?)(?: {2,}|$)", text)
     rooms = {room for indent, names in named if len(indent) == 4 for room in names.split(", ")}
     inside = {name for indent, names in named if len(indent) > 4 for name in names.split(", ")}
