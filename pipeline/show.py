@@ -251,7 +251,7 @@ def show_plan(console: Console, book: Book) -> None:
 
 
 def _plan_warnings(book: Book, told: Collection[int] = ()) -> Iterator[str]:
-    """What to check before the run: odd prompts, columns that are not sent, columns that become ours.
+    """What to check before the run: odd prompts, columns not sent, columns that become ours.
 
     `told` are the places of rows whose notes were already shown.
     """
