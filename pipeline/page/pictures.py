@@ -6,11 +6,13 @@ lead anywhere else.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 from typing import Final
 
 from pipeline import images
@@ -100,18 +102,21 @@ class SmallPictures:
         self._kept: OrderedDict[tuple[Path, str], bytes] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
-        # Scaling must not keep a pass on the same machine waiting.
-        self._turns = BoundedSemaphore(2)
+        # Scaling must keep neither a pass nor the rest of the page waiting: it has its own threads.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="small")
 
-    def of(self, file: Saved) -> bytes | None:
+    async def of(self, file: Saved) -> bytes | None:
         """The picture as WebP; None if it cannot be read as one."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._of, file)
+
+    def _of(self, file: Saved) -> bytes | None:
         key = file.path, file.version
         with self._lock:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        with self._turns:
-            made = images.scaled(file.path, SIDE)
+        made = images.scaled(file.path, SIDE)
         if made is None:
             return None
         with self._lock:

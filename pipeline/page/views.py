@@ -145,7 +145,7 @@ class Views:
     async def small(self, request: Request) -> Response:
         """A saved picture, scaled down."""
         file = await asyncio.to_thread(self._asked, request)
-        content = await asyncio.to_thread(self._small.of, file) if file.is_picture else None
+        content = await self._small.of(file) if file.is_picture else None
         if content is None:
             raise HTTPException(404)
         return Response(content, headers=_kept(file), media_type="image/webp")

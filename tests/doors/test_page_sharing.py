@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import os
 import re
+import threading
 import tracemalloc
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -299,3 +301,25 @@ def test_the_address_of_a_row_that_is_gone_leads_back_to_the_rows(gatehouse: Gat
     assert gone.status_code == 404
     assert "This row is not here." in gone.text
     assert '<a href="/?sheet=1">Show all rows</a>' in gone.text
+
+
+def test_pictures_that_take_long_to_scale_keep_nobody_waiting(
+    gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def scaled(path: Path, side: int) -> tuple[bytes, int, int]:
+        begun.release()
+        assert go_on.wait(30)
+        return PNG, 1, 1
+
+    monkeypatch.setattr("pipeline.images.scaled", scaled)
+    with gatehouse.visitor() as client, ThreadPoolExecutor(40) as browsers:
+        small = [browsers.submit(client.get, f"/small/1/{DONE}/1/1", timeout=40) for _ in range(40)]
+        try:
+            assert begun.acquire(timeout=20)
+            assert begun.acquire(timeout=20)
+            assert client.get("/", timeout=20).status_code == 200
+        finally:
+            go_on.set()
+        assert {one.result().content for one in small} == {PNG}

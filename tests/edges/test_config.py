@@ -338,6 +338,7 @@ def test_https_is_accepted_anywhere_and_http_in_private_networks(
         ("http://0x8080808", "must begin with https://"),
         ("http://127.0.0.1.example.com", "must begin with https://"),
         ("http://localhost.example.com", "must begin with https://"),
+        ("http://api.studio.ınternal", "must begin with https://"),
         ("https://ann:hunter2@api.example.com", "holds a user name or a password."),
         ("https://hunter2@api.example.com", "holds a user name or a password."),
         ("http://127.0.0.1:80@api.example.com", "holds a user name or a password."),
