@@ -229,5 +229,5 @@ _ODD_PLACE = re.compile(
     r"|(?<=\w)[‚„¡¿](?!\w)"
     r"|(?<=[A-Za-z])[\u0370-\u1dff\u2e80-\uffdc]|[\u0370-\u1dff\u2e80-\uffdc](?=[A-Za-z])"
 )
-#: Words of accented letters only.
-_ODD_RUN = re.compile(r"(?<![A-Za-zÀ-ɏ])[À-ɏ]{2,}(?![A-Za-zÀ-ɏ])")
+#: Words of accented letters only. Turkish has such words; they have a dotless i (ı) in them.
+_ODD_RUN = re.compile(r"(?<![A-Za-zÀ-ɏ])(?![À-ɏ]*ı)[À-ɏ]{2,}(?![A-Za-zÀ-ɏ])")

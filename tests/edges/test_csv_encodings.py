@@ -136,6 +136,7 @@ def test_what_is_no_text_is_refused_with_its_place(content: bytes, sentence: str
         ("o vulpe în zăpadă", "cp1250"),
         ("karda bir tilki, kışın", "cp1254"),
         ("İstanbul'da gün batımı", "cp1254"),
+        ("İstanbul'da şık bir ev, güneş ışığı", "cp1254"),
         ("lapė sniege", "cp1257"),
         ("zaķis mežā", "cp1257"),
         ("un café près de la forêt", "mac_roman"),
