@@ -50,7 +50,7 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         edited = [one for one in rows if one.status == "edited"]
         _list(console, "Edited after they were made:", edited)
         _list(console, "Copies of other rows:", [one for one in rows if one.status == "copy"])
-        return max(bool(needing), book.hold.exit_code if book.hold else 0)
+        return max(int(bool(needing)), book.hold.exit_code if book.hold else 0)
 
 
 def _list(console: Console, heading: str, rows: Sequence[Row]) -> None:
@@ -80,7 +80,7 @@ def tell_json(settings: Settings, _: Console, row: str = "") -> int:
         needing = reporting.needing(book)
         is_needed = found and any(one.needs_attention for one in rows)
         hold = book.hold.exit_code if book.hold and not row else 0
-        code = max(bool(is_needed if row else needing), hold)
+        code = max(int(bool(is_needed if row else needing)), hold)
         told: dict[str, object] = {
             "sheet": book.sheet.title,
             "rows": dict(sorted(book.plan.statuses.items())),

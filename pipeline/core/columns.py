@@ -151,7 +151,7 @@ class Columns:
                 place=place,
                 mark=self.control(row, "row_id"),
                 inputs=canonical(wrote),
-                take=self.control(row, "take"),
+                take=visible(input_text(self.cell(row, "take"))),
                 others=_number_of([row[at] for at in others if at < wide]),
                 has_results=_holds_text(
                     [row[at] for at in results if at < wide and not _is_note(row[at])]

@@ -77,4 +77,4 @@ def test_the_zero_of_a_formula_is_no_input_and_a_typed_one_is() -> None:
 
     assert formula.inputs == '{"prompt":"Loading…"}'
     assert typed.inputs == '{"prompt":"0"}'
-    assert (formula.take, typed.take) == ("0", "0")
+    assert (formula.take, typed.take) == ("Loading…", "0")

@@ -148,6 +148,7 @@ def test_rows_are_listed_as_json(team: Team) -> None:
     kinds = [event["kind"] for event in one["history"] if event["kind"] != "progressed"]
     assert kinds == ["sent", "accepted", "succeeded"]
     assert stood.code == told["exit_code"] == 1
+    assert type(told["exit_code"]) is int  # JSON's true is no exit code
     assert {name: told[name] for name in ("rows", "need_a_person", "credits_today", "hold")} == {
         "rows": {"done": 1, "failed": 1, "waiting": 1},
         "need_a_person": 1,
