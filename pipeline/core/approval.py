@@ -128,6 +128,11 @@ def is_covered(memory: KnownRow, take: int | None) -> bool:
     return bool(memory.approved) and memory.approved_for == asked_for(memory, take)
 
 
+def covers_another_take(memory: KnownRow) -> bool:
+    """Whether an approval that does not cover a row would cover it in another take."""
+    return memory.approved_for.partition(" ")[2] == memory.inputs
+
+
 def covered_on_page(memory: KnownRow, take: int | None, cell: str) -> str:
     """What an approval on the page covers, as one text: take, inputs, and the cell `approved`.
 

@@ -104,9 +104,14 @@ def not_approved(column: str, text: str) -> str:
     )
 
 
-def needs_approval_again(column: str) -> str:
-    """It was approved, and changed afterwards."""
-    return f"Changed after it was approved. Untick {column}, wait for a run, tick it again."
+def needs_approval_again(column: str, is_another_take: bool) -> str:
+    """It was approved, and changed afterwards, or only its take was."""
+    why = (
+        "The approval was for another take."
+        if is_another_take
+        else "Changed after it was approved."
+    )
+    return f"{why} Untick {column}, wait for a run, tick it again."
 
 
 def needs_approval_column(column: str) -> str:

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from pipeline.core import notes
-from pipeline.core.approval import Tick, approval, approved, box, covered_on_page, is_covered
+from pipeline.core.approval import (
+    Tick,
+    approval,
+    approved,
+    box,
+    covered_on_page,
+    covers_another_take,
+    is_covered,
+)
 from pipeline.core.cell_errors import is_value
 from pipeline.core.columns import Columns, changed, normalise, parsed
 from pipeline.core.endpoint import Endpoint, Provider, problems_with
@@ -329,7 +337,9 @@ def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: R
             return notes.needs_approval(title)
         case Tick.OTHER:
             return notes.not_approved(title, cell)
-    return "" if is_covered(line.memory, line.take) else notes.needs_approval_again(title)
+    if is_covered(line.memory, line.take):
+        return ""
+    return notes.needs_approval_again(title, covers_another_take(line.memory))
 
 
 def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -> tuple[str, str]:

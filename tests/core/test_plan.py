@@ -531,6 +531,7 @@ def test_an_approval_of_one_take_is_none_of_the_next() -> None:
     line = one(text, job(attempt()), remembers=memory(first.memory))
 
     assert line.status == "needs approval"
+    assert line.note.startswith("The approval was for another take. Untick approved")
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,22 @@ def test_an_approved_row_is_made_once_however_often_the_button_is_pressed(desk: 
     assert [row["approved"] for row in desk.studio.rows()] == ["", "false"]
 
 
+def test_a_row_made_again_says_that_its_next_take_waits_for_approval(desk: Desk) -> None:
+    assert desk.press(*desk.form("approve")) == "approved"
+    desk.run()
+    assert desk.press(*desk.form("again")) == "again"
+    desk.run()
+
+    until(lambda: desk.offers("approve"), "there is a button approve")
+    shown = desk.client.get("/").text
+    assert "Take 2 waits for approval." in shown
+    assert "Take 2 comes" not in shown
+    assert desk.press(*desk.form("approve")) == "approved"
+    assert "Take 2 comes with the next run." in desk.client.get("/").text
+    desk.run()
+    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 2)
+
+
 def test_what_is_changed_after_it_was_approved_is_not_sent(desk: Desk) -> None:
     assert desk.press(*desk.form("approve")) == "approved"
     desk.edit("a fox", "a wolf")
