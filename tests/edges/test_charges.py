@@ -37,11 +37,7 @@ class Charges(Api):
 def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    listed = (ROOT / "configs/providers/apiframe.toml").read_text()
-    (tmp_path / "providers").mkdir()
-    (tmp_path / "providers" / "apiframe.toml").write_text(
-        listed.replace('status = "status"', 'credits = "charged"\nstatus = "status"', 1)
-    )
+    _list_prices(tmp_path, 4)
 
     async def ran() -> tuple[Settings, Outcome, Outcome, int]:
         api = Charges()
@@ -70,6 +66,30 @@ def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
     assert sentence in _page(settings)
     with (tmp_path / "rows.csv").open(newline="") as file:
         assert {row["status"] for row in csv.DictReader(file)} == {"done"}
+
+
+def test_where_the_listed_price_is_corrected_nothing_is_said(tmp_path: Path) -> None:
+    _list_prices(tmp_path, 7)
+
+    async def ran() -> Outcome:
+        async with Charges().served() as url:
+            outcome = await wiring.run(settings_in(tmp_path, url, rows=3), Asked(wait=True))
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    outcome = loop.run(ran())
+
+    assert (outcome.done, outcome.code, outcome.notices) == (3, 0, [])
+
+
+def _list_prices(folder: Path, credits: int) -> None:
+    """A provider file of the folder's own: this price for each task, and where charges are said."""
+    text = (ROOT / "configs/providers/apiframe.toml").read_text()
+    text = text.replace('status = "status"', 'credits = "charged"\nstatus = "status"', 1)
+    (folder / "providers").mkdir()
+    (folder / "providers" / "apiframe.toml").write_text(
+        text.replace("credits = 4\n", f"credits = {credits}\n")
+    )
 
 
 def _page(settings: Settings) -> str:
