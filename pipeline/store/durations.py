@@ -15,15 +15,14 @@ class KeptDurations(Base):
     """What passes have learnt about the API's speed."""
 
     def durations(self, api_key: str) -> dict[str, tuple[Span, ...]]:
-        """Endpoint -> the spans that the last pass kept; empty if there are none to read."""
+        """Endpoint -> the spans that the last pass kept; only endpoints with at least one."""
         with self._reading() as connection:
             text = value_of(connection, _name(api_key))
         try:
             return {
-                str(endpoint): tuple(
-                    (float(after), float(by)) for after, by in spans if 0 <= after < by
-                )
+                str(endpoint): usable
                 for endpoint, spans in json.loads(text or "{}").items()
+                if (usable := tuple((float(a), float(b)) for a, b in spans if 0 <= a < b))
             }
         except (ValueError, TypeError, AttributeError):
             return {}

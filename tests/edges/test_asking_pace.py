@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from heapq import heappop, heappush
+from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 from typing import Any
@@ -26,6 +27,7 @@ from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event, Succeeded
 from pipeline.following import Poller
 from pipeline.sending import Pace
+from pipeline.store import Store
 from tests.core.build import NOW, attempt
 
 IN_FLIGHT = 50
@@ -226,6 +228,14 @@ def test_while_the_pace_allows_no_question_the_store_is_not_asked_all_the_time(
     loop.run(for_a_moment())
 
     assert asked == [1]
+
+
+def test_an_endpoint_without_a_usable_duration_counts_as_unknown(tmp_path: Path) -> None:
+    with Store(f"sqlite:///{tmp_path / 'promptsheet.db'}", now=lambda: NOW) as store:
+        kept = {"imagine": ((1.0, 2.0), (3.0, 3.0)), "blend": ((5.0, 4.0),), "vary": ()}
+        store.keep_durations("key", kept)
+
+        assert store.durations("key") == {"imagine": ((1.0, 2.0),)}
 
 
 @pytest.mark.parametrize("age", [0.0, 1.0, 2.0, 30.0])
