@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 from random import Random
 
 from pipeline.core import cells
+from pipeline.core.approval import is_taken_back
+from pipeline.core.cell_errors import is_value
 from pipeline.core.columns import (
     Columns,
     Header,
@@ -311,9 +313,22 @@ class Book:
             met = tuple(line for line in self.plan.lines if line.seen.known is not None)
             self.plan = replace(self.plan, lines=met)
         if not self.hold or self.hold.kind not in ("owner", "config", "columns"):
+            self._take_back_approvals(grid, columns)
             there, kept = self.parting.resting, believed(columns)
             self.known.note(self.plan.lines, there, kept, len(grid))
         return columns
+
+    def _take_back_approvals(self, grid: Grid, columns: Columns) -> None:
+        """Forget what was approved on the page where the sheet has come to say something else.
+
+        So a "rejected" counts also after somebody has emptied that cell again.
+        """
+        for line in self.plan.lines:
+            if not line.memory.approved_on_page:
+                continue
+            cell = columns.control(grid[line.seen.place], "approved")
+            if is_value(cell) and is_taken_back(line.memory, line.take, cell):
+                self.store.approve(self.key, line.seen.row_id, line.memory.inputs, "")
 
     def _read(self, grid: Grid) -> Columns:
         """Work out where each row stands; nothing is written down."""

@@ -143,6 +143,17 @@ def covered_on_page(memory: KnownRow, take: int | None, cell: str) -> str:
     return f"{asked_for(memory, take)} {said}".strip()
 
 
+def is_taken_back(memory: KnownRow, take: int | None, cell: str) -> bool:
+    """Whether the cell has come to say something else since the row was approved on the page.
+
+    A row that asks for something else by now does not count: it may come to ask for the same again.
+    The cell must not be an error.
+    """
+    covers, asked = memory.approved_on_page, asked_for(memory, take)
+    is_for_this = covers == asked or covers.startswith(f"{asked} ")
+    return is_for_this and covers != covered_on_page(memory, take, cell)
+
+
 def asked_for(memory: KnownRow, take: int | None) -> str:
     """What an approval covers, as one text: the take and the inputs."""
     return f"{take} {memory.inputs}"

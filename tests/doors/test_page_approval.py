@@ -145,6 +145,20 @@ def test_what_is_changed_after_it_was_approved_is_not_sent(desk: Desk) -> None:
     assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 1)
 
 
+def test_a_rejection_in_the_sheet_takes_an_approval_on_the_page_back_for_good(desk: Desk) -> None:
+    assert desk.press(*desk.form("approve")) == "approved"
+    desk.edit("a fox,,", "a fox,rejected,")
+    desk.run()
+    desk.edit("a fox,rejected,", "a fox,,")
+    desk.run()
+    desk.run()
+
+    assert (desk.studio.statuses()["needs approval"], desk.paid) == (2, 0)
+    assert desk.press(*desk.form("approve")) == "approved"
+    desk.run()
+    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 1)
+
+
 def test_a_button_of_an_older_page_does_nothing(desk: Desk) -> None:
     old = desk.form("approve")
     desk.edit("a fox", "a wolf")
