@@ -292,13 +292,17 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _write(picture: Image.Image, prompt: str) -> None:
-    """The label in the upper left corner, and the prompt's first words along the lower edge."""
+    """The label near the top, and the prompt's first words along the lower edge.
+
+    The label is not at an edge, because a page may cut pictures to one shape.
+    """
     brush = ImageDraw.Draw(picture, "RGBA")
     small, large = _font(15), _font(16)
-    box = brush.textbbox((18, 15), LABEL, font=small)
+    place = ((picture.width - brush.textlength(LABEL, font=small)) / 2, picture.height * 0.16)
+    box = brush.textbbox(place, LABEL, font=small)
     pill = (box[0] - 8, box[1] - 5, box[2] + 8, box[3] + 5)
     brush.rounded_rectangle(pill, (pill[3] - pill[1]) / 2, fill=(20, 20, 24, 150))
-    brush.text((18, 15), LABEL, fill=(255, 255, 255, 240), font=small)
+    brush.text(place, LABEL, fill=(255, 255, 255, 240), font=small)
     words = drawable("".join(c if c.isprintable() else " " for c in prompt[:400]))
     lines = textwrap.wrap(words, max(10, (picture.width - 24) // 9), max_lines=2, placeholder=" …")
     if not lines:
