@@ -66,8 +66,8 @@ class Outcome:
 
     @property
     def troubles(self) -> set[str]:
-        """What the sentences are about, without the amounts that differ from run to run."""
-        return {trouble_of(sentence) for sentence in self.sentences}
+        """What was said of the sheet, without the amounts that differ from run to run."""
+        return {trouble_of(sentence) for sentence in (*self.notices, *self.sentences)}
 
     @property
     def has_news(self) -> bool:

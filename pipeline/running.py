@@ -176,7 +176,7 @@ def say(
         show.show_attention(console, outcome, settings.path)
         if attended and outcome.saved and settings.media:
             console.print(f"Pictures: {show.here(settings.media)}", markup=False)
-    if once and outcome.sentences:
+    if once and outcome.troubles:
         _record(outcome.troubles, settings)
     if outcome.newly:
         _record_rows(outcome, settings)
@@ -184,9 +184,10 @@ def say(
 
 
 def _is_repetition(outcome: Outcome, settings: Settings) -> bool:
-    """Whether there is nothing to report but troubles that were reported in the last day."""
-    news = outcome.notices or outcome.newly or outcome.code == INTERRUPTED
-    return bool(outcome.sentences and not news) and _were_reported(outcome.troubles, settings)
+    """Whether there is nothing to report but what was reported in the last day."""
+    if outcome.newly or outcome.code == INTERRUPTED:
+        return False
+    return bool(outcome.troubles) and _were_reported(outcome.troubles, settings)
 
 
 def _were_reported(troubles: Collection[str], settings: Settings) -> bool:

@@ -196,7 +196,7 @@ class Watcher:
         if isinstance(outcome, Busy):
             self._tell(outcome.title, [f"Another run ({outcome.holder}) is working on it."])
             return
-        troubles = set(outcome.sentences)
+        troubles = {*outcome.notices, *outcome.sentences}
         if outcome.stopped and not self._stopped:
             self._stopped = True
             troubles.add("Nothing more is sent until watch is restarted.")

@@ -308,7 +308,7 @@ async def run(
 def _forget_what_ended(settings: Settings, store: Store, sheet: Sheet, outcome: Outcome) -> None:
     """Forget what was reported and has ended: if it begins again, it is reported again."""
     with suppress(StoreError):
-        if not outcome.sentences:
+        if not outcome.troubles:
             store.keep_reported(place_of(settings), {})
         if not outcome.newly:
             store.keep_unreported_rows(sheet.key, ())

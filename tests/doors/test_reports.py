@@ -172,6 +172,18 @@ def test_a_row_that_newly_needs_attention_is_printed_while_a_trouble_lasts(team:
     assert (silent.said, silent.code) == ("", 1)
 
 
+def test_while_a_sheet_is_paused_a_column_that_becomes_ours_is_named_once(team: Team) -> None:
+    other = team.configure(name="b", sheet="b.csv")
+    (team.folder / "b.csv").write_text("prompt,Status\na dog,\n")
+    team.start("pause", other)
+
+    first, second = (team.start("run", other) for _ in range(2))
+
+    assert "Status, is empty, so Promptsheet writes its status there" in first.said
+    assert "b.csv is paused" in first.said
+    assert (second.said, second.code) == ("", 1)
+
+
 def test_of_two_sheets_the_one_with_news_is_printed_alone(team: Team) -> None:
     other = team.configure('[store]\nurl = "sqlite:///promptsheet.db"\n', name="b", sheet="b.csv")
     team.write("prompt", "a dog", sheet="b.csv")
