@@ -27,6 +27,7 @@ from pipeline.core.states import other_charges
 from pipeline.outcome import Asked
 from pipeline.plain_files import is_plain
 from pipeline.sheets.refusals import refuse_read_only
+from pipeline.store import Balance
 
 Sign = Literal["ok", "person", "unusable", "reach"]
 _SIGNS: dict[Sign, tuple[str, str]] = {
@@ -245,10 +246,36 @@ def _of_the_api(settings: Settings) -> Iterator[tuple[Sign, str]]:
     if settings.api_key is None:
         yield "person", "The API key is not set; nothing can be sent."
     elif provider.account:
-        yield loop.run(_account(settings))
+        sign, sentence, left = loop.run(_account(settings))
+        yield sign, sentence
+        if left is not None:
+            yield from _of_the_balance(settings, left)
 
 
-async def _account(settings: Settings) -> tuple[Sign, str]:
+def _of_the_balance(settings: Settings, left: int) -> Iterator[tuple[Sign, str]]:
+    """Compare what the account lost since the last check with what was counted for it.
+
+    This is the only sign of wrong prices where the API does not say what each task cost.
+    """
+    if not Path(settings.store_url.removeprefix("sqlite:///")).is_file():
+        return  # nothing was ever sent
+    key = wiring.limits(settings).api_key
+    with wiring.open_store(settings) as store:
+        if (counted := store.counted(key)) is None:
+            return
+        before = store.balance(key)
+        store.keep_balance(key, Balance(left, counted, wiring.now()))
+    if before is None:
+        return
+    fell, spent = before.left - left, counted - before.counted
+    # An account that was topped up meanwhile says nothing.
+    if spent and 0 <= fell != spent:
+        since = before.at.astimezone().strftime("%Y-%m-%d %H:%M")
+        yield "ok", notes.account_differs(settings.provider.title, fell, spent, since)
+
+
+async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
+    """What the API says of the account: a finding, and the credits that are left if it says so."""
     from pipeline.api import Api
 
     provider = settings.provider
@@ -258,18 +285,19 @@ async def _account(settings: Settings) -> tuple[Sign, str]:
         try:
             response = await api.ask(Request("GET", provider.account), 15.0)
         except WireError as e:
-            return "reach", f"{provider.title} cannot be reached: {e}."
+            return "reach", f"{provider.title} cannot be reached: {e}.", None
     if meaning_of(provider, response) != "taken":
         usual = provider.endpoints[settings.endpoint]
         stop = verdict(provider, usual, response, wiring.now()).stop
         said = reason_of(provider, response)
         answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."
-        return "reach", stop or answer
+        return "reach", stop or answer, None
     try:
         left = json.loads(response.body)[provider.account_credits]
     except (ValueError, KeyError, TypeError):
-        return "ok", f"{provider.title} knows the key."
-    return ("ok" if left else "person"), f"{provider.title} knows the key; {left} credits are left."
+        return "ok", f"{provider.title} knows the key.", None
+    words = f"{provider.title} knows the key; {left} credits are left."
+    return ("ok" if left else "person"), words, left if type(left) is int else None
 
 
 def _is_there(settings: Settings, path: str) -> bool:

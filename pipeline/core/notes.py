@@ -319,3 +319,11 @@ def charged_otherwise(api: str, charged: Sequence[tuple[int, int]]) -> str:
         f"{api} charged {said} credits for {tasks}; the provider file lists {listed}. The budget "
         "counts what was charged. Correct the prices in the provider file."
     )
+
+
+def account_differs(api: str, fell: int, spent: int, since: str) -> str:
+    """The account lost other credits than were counted; `since` is when it was seen before."""
+    return (
+        f"The account at {api} went down by {in_credits(fell)} since {since}; Promptsheet counted "
+        f"{spent}. If nothing else used the account, correct the prices in the provider file."
+    )

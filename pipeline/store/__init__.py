@@ -15,6 +15,7 @@
     pace        how many requests may leave; `budget`: how many credits may be spent
     counting    numbers about many jobs at once
     sessions    which sessions of the page were ended
+    accounts    what was left in the API's account when it was last asked
 
 Each of them adds its questions to `Store`. Every method is one transaction (at most), may be called
 from any thread, and raises `StoreError` with a sentence for people.
@@ -28,6 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from pipeline.store.accounts import Accounts, Balance
 from pipeline.store.budget import Budget, Spent
 from pipeline.store.calling import Calling, Hooked
 from pipeline.store.counting import Counting
@@ -48,6 +50,7 @@ from pipeline.store.troubles import told
 from pipeline.store.turns import Turn
 
 __all__ = [
+    "Balance",
     "Fact",
     "HistoryLine",
     "Hooked",
@@ -82,6 +85,7 @@ class Store(
     Recording,
     Counting,
     Sessions,
+    Accounts,
     KeptDurations,
     Reported,
 ):
