@@ -10,8 +10,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/promptsheet demo
 
+# Four workers on two cores: many tests wait for a process or a second to pass.
 test: lint browser
-	$(BIN)/pytest -n 2 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 # The page is looked at in a real browser: Debian's, where there is none yet.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
