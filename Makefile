@@ -58,7 +58,7 @@ install = $(BIN)/pip install --disable-pip-version-check --no-compile --require-
 	@$(PYTHON) -c 'import sys; sys.exit("Promptsheet needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
 	@echo "Step 1 of 3: making the virtual environment .venv"
 	@$(PYTHON) -m venv .venv
-	@echo "Step 2 of 3: installing $$(grep -c '^[a-z]' requirements.lock) packages, about half a minute"
+	@echo "Step 2 of 3: installing $$(grep '^[a-z]' requirements.lock | grep -vc '== .win32') packages, about half a minute"
 	@$(call install,requirements.lock)
 	@echo "Step 3 of 3: installing Promptsheet"
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
