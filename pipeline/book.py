@@ -321,7 +321,7 @@ class Book:
     def _take_back_approvals(self, grid: Grid, columns: Columns) -> None:
         """Forget what was approved on the page where the sheet has come to say something else.
 
-        So a "rejected" counts also after somebody has emptied that cell again.
+        A "rejected" still counts after that cell was emptied again.
         """
         for line in self.plan.lines:
             if not line.memory.approved_on_page:

@@ -141,7 +141,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
             credits=sum(one.credits for one in shown),
             typical=_typical(shown),
             now=now.astimezone(ZoneInfo(settings.timezone)),
-            # Ours, word for word: the browser is told its digest and takes no other style.
+            # Our own style sheet, unescaped: the page allows only a style with its digest.
             style=Markup(style),  # noqa: S704
             digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         )
