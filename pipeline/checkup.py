@@ -60,7 +60,7 @@ def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> i
         _adopt(settings, console)
     lost = _repair(settings, console) if repair else {}
     worst = 0
-    for sign, sentence in _findings(settings, lost):
+    for sign, sentence in _findings(settings, lost, repair):
         mark, colour = _SIGNS[sign]
         console.print(Text(f"{mark} ", style=colour) + Text(show.plain(sentence)))
         worst = max(worst, _CODES[sign])
@@ -126,13 +126,13 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     }
 
 
-def _findings(settings: Settings, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
+def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tuple[Sign, str]]:
     yield "ok", f"{settings.path.name} can be used."
     yield from _of_the_files(settings)
     if trouble := _store_trouble(settings):
         # Without its store the sheet would look like another store's.
         yield "reach", trouble
-        yield from _of_the_api(settings)
+        yield from _of_the_api(settings, keep=repair)
         return
     try:
         with wiring.previewing(settings) as book:
@@ -141,7 +141,7 @@ def _findings(settings: Settings, lost: _Pictures) -> Iterator[tuple[Sign, str]]
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield signs.get(e.exit_code, "person"), str(e)
-    yield from _of_the_api(settings)
+    yield from _of_the_api(settings, keep=repair)
 
 
 def _of_the_files(settings: Settings) -> Iterator[tuple[Sign, str]]:
@@ -241,7 +241,7 @@ def _columns(book: Book, settings: Settings) -> str:
     return f"Read: {', '.join(named)}.{rest}"
 
 
-def _of_the_api(settings: Settings) -> Iterator[tuple[Sign, str]]:
+def _of_the_api(settings: Settings, *, keep: bool) -> Iterator[tuple[Sign, str]]:
     provider = settings.provider
     if settings.api_key is None:
         yield "person", "The API key is not set; nothing can be sent."
@@ -249,22 +249,24 @@ def _of_the_api(settings: Settings) -> Iterator[tuple[Sign, str]]:
         sign, sentence, left = loop.run(_account(settings))
         yield sign, sentence
         if left is not None:
-            yield from _of_the_balance(settings, left)
+            yield from _of_the_balance(settings, left, keep=keep)
 
 
-def _of_the_balance(settings: Settings, left: int) -> Iterator[tuple[Sign, str]]:
-    """Compare what the account lost since the last check with what was counted for it.
+def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tuple[Sign, str]]:
+    """Compare what the account lost since the last repair with what was counted for it.
 
-    This is the only sign of wrong prices where the API does not say what each task cost.
+    This is the only sign of wrong prices where the API does not say what each task cost. With
+    `keep`, the next comparison begins here; without it, nothing is changed.
     """
     if not Path(settings.store_url.removeprefix("sqlite:///")).is_file():
         return  # nothing was ever sent
     key = wiring.limits(settings).api_key
-    with wiring.open_store(settings) as store:
+    with (wiring.open_store if keep else wiring.scratch_store)(settings) as store:
         if (counted := store.counted(key)) is None:
             return
         before = store.balance(key)
-        store.keep_balance(key, Balance(left, counted, wiring.now()))
+        if keep:
+            store.keep_balance(key, Balance(left, counted, wiring.now()))
     if before is None:
         return
     fell, spent = before.left - left, counted - before.counted
