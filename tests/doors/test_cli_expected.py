@@ -364,3 +364,16 @@ def test_a_row_whose_answer_was_lost_and_that_the_api_called_about_counts_as_new
         told = json.loads(ended.said)
         assert sandbox.state()["tasks_taken"] == 3
     assert (told["new"], told["done"], told["without_answer"]) == (3, 3, 0)
+
+
+def test_a_row_that_a_poll_and_a_webhook_both_report_is_counted_once(tmp_path: Path) -> None:
+    with sandbox_process(STUDIO_KEY, task_seconds=0.3, plain_pictures="true") as sandbox:
+        studio = Studio(tmp_path, sandbox.url)
+        studio.write([f"a fox in the {number}th street" for number in range(40)])
+        config = service(studio, hooks=free_port(), poll_every="20ms")
+
+        ended = call("run", config, "--wait", "--json")
+
+        told = json.loads(ended.said)
+        assert sandbox.state()["tasks_taken"] == 40
+    assert (told["new"], told["done"]) == (40, 40)
