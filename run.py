@@ -1,6 +1,6 @@
 """`python run.py …`: the command `promptsheet` from a checkout."""
 
-from pipeline.cli import main
+from pipeline.cli.commands import main
 
 if __name__ == "__main__":
     main()

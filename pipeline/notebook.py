@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import wiring
 from pipeline.core.errors import ConfigError, PromptsheetError
-from pipeline.core.plan import family
-from pipeline.images import opened_picture
-from pipeline.results import Shown, results
+from pipeline.core.planning import family
+from pipeline.reports.images import opened_picture
+from pipeline.reports.results import Shown, results
 
 if TYPE_CHECKING:
     import pandas

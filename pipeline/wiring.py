@@ -18,27 +18,27 @@ from random import SystemRandom
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pipeline import glance
-from pipeline.book import Book
 from pipeline.config import GoogleSource, Settings
 from pipeline.config import configs as configs
 from pipeline.config import load as load
 from pipeline.config.addresses import account_of
-from pipeline.core.columns import Header, read_header
 from pipeline.core.errors import MissingExtra, SheetError, StoreError
+from pipeline.core.header import Header, read_header
 from pipeline.core.model import Grid
-from pipeline.core.plan import Rules
+from pipeline.core.planning import Rules
 from pipeline.core.webhook import Callback
-from pipeline.lazy import LazyApi, LazyMedia
-from pipeline.outcome import Asked, Outcome, Progress
-from pipeline.runner import Runner
-from pipeline.sending import Pace
+from pipeline.provider.lazy import LazyApi, LazyMedia
 from pipeline.sheets import Sheet
-from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Lease, Limits, Store, copied
+from pipeline.sync import quick_check
+from pipeline.sync.book import Book
+from pipeline.sync.outcome import Asked, Outcome, Progress
+from pipeline.sync.runner import Runner
+from pipeline.sync.submitter import Pace
 
 if TYPE_CHECKING:
-    from pipeline.sheets.google_setup import Setup
+    from pipeline.sheets.google.setup import Setup
 
 #: A lease that is not renewed for so long is another's to take.
 LEASE_SECONDS = 45.0
@@ -111,7 +111,7 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
 def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
     """The sheet of that kind which the file's name tells."""
     if settings.file.suffix.casefold() in (".xlsx", ".xlsm"):
-        from pipeline.sheets.excel import ExcelSheet
+        from pipeline.sheets.excel.sheet import ExcelSheet
 
         return ExcelSheet(settings.file, tab=settings.tab, key=key)
     return CsvSheet(settings.file, key=key, encoding=settings.encoding)
@@ -123,8 +123,8 @@ def google_setup(source: GoogleSource) -> tuple[str, Setup]:
     Raises SheetError where there is no usable key.
     """
     with _google_libraries():
-        from pipeline.sheets.google_access import Spreadsheet, account
-        from pipeline.sheets.google_setup import Setup
+        from pipeline.sheets.google.client import Spreadsheet, account
+        from pipeline.sheets.google.setup import Setup
     who = account(source.credentials.reveal() if source.credentials else None)
     way = Spreadsheet(source.spreadsheet, who, base=source.base_url, patience=SETUP_PATIENCE)
     return who.called, Setup(way, source.tab, source.gid)
@@ -141,8 +141,8 @@ def _google_libraries() -> Iterator[None]:
 def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
     """A tab of a Google Sheet: known by its number, under whatever title."""
     with _google_libraries():
-        from pipeline.sheets.google import GoogleSheet
-        from pipeline.sheets.google_access import PER_MINUTE, Spreadsheet, account
+        from pipeline.sheets.google.client import PER_MINUTE, Spreadsheet, account
+        from pipeline.sheets.google.sheet import GoogleSheet
     known = {record.place: record.key for record in store.sheets()}
     key = settings.sheet_id or known.get(source.place, "")
     found = re.fullmatch(rf"google:{re.escape(source.spreadsheet)}:(\d+)", key)
@@ -325,11 +325,11 @@ def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> No
     if not isinstance(settings.source, Path):
         return
     with suppress(OSError, StoreError):
-        claim = glance.claim_of(settings.source)
-        seen = glance.Rest(
+        claim = quick_check.claim_of(settings.source)
+        seen = quick_check.Rest(
             sheet.fingerprint,
             claim,
-            glance.settings_of(settings),
+            quick_check.settings_of(settings),
             book.known.cursor,
             book.known.record.counter,
         )

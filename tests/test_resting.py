@@ -23,14 +23,14 @@ from unittest.mock import patch
 
 import pytest
 
-from pipeline import parting
-from pipeline.book import Book
-from pipeline.core import resting
+from pipeline.core import unchanged_rows
 from pipeline.core.errors import SheetError
 from pipeline.core.model import JobKey, Result, State
 from pipeline.core.states import Succeeded
-from pipeline.known import Known
 from pipeline.store import Fact, Store
+from pipeline.sync import changed_rows
+from pipeline.sync.book import Book
+from pipeline.sync.sheet_state import Known
 from tests.test_whole import run
 from tests.whole.api import Answer
 from tests.whole.desks import SHEET, FileDesk
@@ -353,23 +353,25 @@ def test_what_the_receiver_records_of_a_row_at_rest_is_overheard_once(world: Wor
 
 def _a_copied_id_rests() -> Any:
     """A row rests although its id stands twice."""
-    right = resting.parted
+    right = unchanged_rows.parted
 
     def parted(*given: Any) -> Any:
-        with patch.object(resting, "Counter", lambda marks=(): Counter(dict.fromkeys(marks, 1))):
+        with patch.object(
+            unchanged_rows, "Counter", lambda marks=(): Counter(dict.fromkeys(marks, 1))
+        ):
             return right(*given)
 
-    return patch.object(parting, "parted", parted)
+    return patch.object(changed_rows, "parted", parted)
 
 
 def _moved_jobs_rest() -> Any:
     """A row rests although its job has moved."""
-    right = resting.parted
+    right = unchanged_rows.parted
 
     def parted(grid: Any, columns: Any, left: Any, stirred: Any, earlier: Any) -> Any:
         return right(grid, columns, left, (), earlier)
 
-    return patch.object(parting, "parted", parted)
+    return patch.object(changed_rows, "parted", parted)
 
 
 def _presses_are_not_heard() -> Any:
@@ -379,7 +381,7 @@ def _presses_are_not_heard() -> Any:
 
 def _edits_rest() -> Any:
     """A row rests by its id, whatever its cells say."""
-    return patch.object(resting, "digest", lambda row: b"0" * resting.DIGEST)
+    return patch.object(unchanged_rows, "digest", lambda row: b"0" * unchanged_rows.DIGEST)
 
 
 def _missing_ids_are_forgotten() -> Any:
@@ -389,21 +391,21 @@ def _missing_ids_are_forgotten() -> Any:
 
 def _results_do_not_stray() -> Any:
     """Nobody looks whether a line that is no row holds what is a row's at rest."""
-    return patch.object(parting, "may_stray", lambda *given: False)
+    return patch.object(changed_rows, "may_stray", lambda *given: False)
 
 
 def _words_do_not_wander() -> Any:
     """Which row is which is asked of those only that are not at rest."""
-    return patch.object(parting, "wander", lambda *given: False)
+    return patch.object(changed_rows, "wander", lambda *given: False)
 
 
 def _copies_rest() -> Any:
     """A copy rests, although it becomes the original when that is deleted."""
 
     def rests(line: Any, jobs: Any, saves_files: bool) -> bool:
-        return bool(line.confirmed and line.status in (*resting.STILL, "copy"))
+        return bool(line.confirmed and line.status in (*unchanged_rows.STILL, "copy"))
 
-    return patch.object(resting, "_rests", rests)
+    return patch.object(unchanged_rows, "_rests", rests)
 
 
 @pytest.mark.parametrize(
@@ -433,8 +435,8 @@ def test_a_planted_fault_is_seen(
 def _whoever_waits_rests() -> Any:
     """Rows rest whose task is not finished."""
     waits = ("queued", "in progress", "waiting", "over budget", "copy", "check needed")
-    still = (*resting.STILL, *waits)
-    return patch.multiple(resting, STILL=still, _is_over=lambda job, saves: True)
+    still = (*unchanged_rows.STILL, *waits)
+    return patch.multiple(unchanged_rows, STILL=still, _is_over=lambda job, saves: True)
 
 
 @pytest.mark.parametrize(

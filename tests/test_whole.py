@@ -27,22 +27,13 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from pipeline.book import Book
 from pipeline.core.model import Claim, Grid
-from pipeline.core.plan import Line
+from pipeline.core.planning import Line
+from pipeline.sync.book import Book
 from tests.whole.api import TAKEN, Answer, Turn
 from tests.whole.desks import SHEET
 from tests.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
-from tests.whole.world import (
-    COPY,
-    MAIN,
-    OTHER,
-    Killed,
-    Pass,
-    Shape,
-    World,
-    kept_engines,
-)
+from tests.whole.world import COPY, MAIN, OTHER, Killed, Pass, Shape, World, kept_engines
 
 PICK = st.integers(0, 2**24 - 1)
 SHAPES = st.builds(

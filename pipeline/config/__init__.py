@@ -10,7 +10,7 @@ All problems come in one error. An unknown key is an error that names the neares
 a misspelled budget must not mean that there is no budget.
 """
 
-from pipeline.config.reading import configs, google_source, is_google, load
+from pipeline.config.loader import configs, google_source, is_google, load
 from pipeline.config.secrets import Secret
 from pipeline.config.settings import (
     GoogleSource,

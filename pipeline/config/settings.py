@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
 from pipeline.config.secrets import Secret
-from pipeline.config.written import BudgetTable, PaceTable, RulesTable
-from pipeline.core.endpoint import Provider
+from pipeline.core.protocol import Provider
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from pipeline.core import notes
-from pipeline.core.columns import ALWAYS, OURS, PREVIEW, STATUSES, Columns
+from pipeline.core import messages
+from pipeline.core.header import ALWAYS, OURS, PREVIEW, STATUSES, Columns
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
-from pipeline.core.plan import Line
+from pipeline.core.planning import Line
 from pipeline.core.states import shown
 
 #: What a cell says of a job and the attempt of it that people see.
@@ -109,7 +109,7 @@ def _strays(
 
 def cells_of(line: Line, names: Iterable[str] = OURS) -> dict[str, str]:
     """What our cells of the row should say, by column name: those of `names` that say anything."""
-    cells = {"row_id": line.seen.row_id, "status": line.status, "note": notes.as_text(line.note)}
+    cells = {"row_id": line.seen.row_id, "status": line.status, "note": messages.as_text(line.note)}
     job, attempt = line.job, shown(line.job) if line.job else None
     if job is None or attempt is None or attempt.state is State.RETURNED:
         return cells
@@ -142,10 +142,10 @@ def _moment(at: datetime | None) -> str:
 
 #: What a cell says of the attempt that people see: first what the API delivered.
 _OF_RESULT: Mapping[str, Says] = {
-    "task_id": lambda job, attempt: notes.as_text(attempt.task_id),
+    "task_id": lambda job, attempt: messages.as_text(attempt.task_id),
     "image_urls": lambda job, attempt: "\n".join(attempt.result.urls),
     "grid_url": lambda job, attempt: attempt.result.grid_url,
-    "text": lambda job, attempt: notes.as_text(attempt.result.text),
+    "text": lambda job, attempt: messages.as_text(attempt.result.text),
     **{f"image_{number}": _nth_url(number) for number in range(1, 5)},
 }
 _SAYS: Mapping[str, Says] = {

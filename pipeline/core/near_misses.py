@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from difflib import SequenceMatcher
 
-from pipeline.core.columns import CONTROLS, Columns, folded
+from pipeline.core.header import CONTROLS, Columns, folded
 
 #: How alike two names must be, from 0 to 1: 0.8 allows one wrong letter in five.
 LIKENESS = 0.8

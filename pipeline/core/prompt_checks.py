@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.core.columns import parsed
-from pipeline.core.endpoint import Endpoint
+from pipeline.core.header import parsed
+from pipeline.core.protocol import Endpoint
 
 #: Parameters that follow two hyphens in a prompt for Midjourney, and what comes after them.
 #: Source: its documentation's list of parameters.

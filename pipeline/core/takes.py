@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from pipeline.core import notes
+from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
-from pipeline.core.columns import Columns
-from pipeline.core.identity import Seen
+from pipeline.core.header import Columns
 from pipeline.core.model import Job, KnownRow, Standing, State
+from pipeline.core.row_matching import Seen
 from pipeline.core.states import shown
 
 #: More digits than any take has; Python reads no number of more than 4,300.
@@ -43,15 +43,15 @@ def mistake_in_take(
     """
     title, text, again = columns.title("take"), seen.marked.take, memory.again
     if not is_value(text):
-        return "waiting", notes.not_a_value(title, text)
+        return "waiting", messages.not_a_value(title, text)
     if take is None:
-        return "invalid", notes.bad_take(title, text, is_new=not takes)
+        return "invalid", messages.bad_take(title, text, is_new=not takes)
     is_row = seen.standing is Standing.ROW
     highest = max(takes, default=take) if is_row else memory.first_take
     if take > highest + 1:
-        return "invalid", notes.jumped_take(title, highest, take, again)
+        return "invalid", messages.jumped_take(title, highest, take, again)
     if is_row and take < min(takes, default=1):
-        return "invalid", notes.no_such_take(take, min(takes), again)
+        return "invalid", messages.no_such_take(take, min(takes), again)
     return None
 
 
@@ -66,4 +66,4 @@ def latest_shown(jobs: Iterable[Job]) -> Job | None:
 
 def how_to_ask(columns: Columns, take: int) -> str:
     """How a person asks for that take in this sheet, for a note."""
-    return notes.write_take(take, columns.title("take"), is_there="take" in columns.index)
+    return messages.write_take(take, columns.title("take"), is_there="take" in columns.index)

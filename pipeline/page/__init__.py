@@ -21,12 +21,12 @@ from collections.abc import Sequence
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
-from pipeline.campaign import Campaign
-from pipeline.page.deeds import Deeds
-from pipeline.page.door import Door
-from pipeline.page.gate import Gate
+from pipeline.page.actions import Deeds
+from pipeline.page.auth import Gate
+from pipeline.page.board import Wall
+from pipeline.page.sign_in import Door
 from pipeline.page.views import Views
-from pipeline.page.wall import Wall
+from pipeline.sync.configured_sheet import Campaign
 
 
 class _Number(Convertor[int]):

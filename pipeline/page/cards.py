@@ -14,12 +14,12 @@ from typing import Final
 
 from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
-from pipeline.core.columns import parsed
+from pipeline.core.header import parsed
 from pipeline.core.model import Job, KnownRow, State
-from pipeline.core.plan import NEEDS_A_PERSON, family
+from pipeline.core.planning import NEEDS_A_PERSON, family
 from pipeline.core.states import other_charges, state_of
 from pipeline.core.takes import take_of
-from pipeline.results import Said, Shown, View, of_row, unanswered
+from pipeline.reports.results import Said, Shown, View, of_row, unanswered
 
 #: Statuses of a row whose pictures may be made once more.
 REMAKABLE: Final = ("done", "edited", "failed", "check needed", "copy", "stranger")

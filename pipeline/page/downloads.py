@@ -15,7 +15,7 @@ from typing import Final
 from urllib.parse import quote
 
 from pipeline.core.filenames import free_part
-from pipeline.page.pictures import Saved
+from pipeline.page.thumbnails import Saved
 from pipeline.plain_files import open_plain
 
 #: Bytes that are read and sent at once.

@@ -14,7 +14,7 @@ from jinja2 import Environment
 from starlette.responses import HTMLResponse, Response
 
 from pipeline.core.errors import StoreError
-from pipeline.gallery import TEMPLATES, environment, further_inputs
+from pipeline.reports.gallery import TEMPLATES, environment, further_inputs
 
 FOLDER: Final = TEMPLATES / "page"
 STATIC: Final = {

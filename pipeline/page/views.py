@@ -16,14 +16,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
 from pipeline.core.errors import StoreError
-from pipeline.gallery import spoken
-from pipeline.page import downloads, pictures
+from pipeline.page import downloads, thumbnails
+from pipeline.page.actions import SAID, SAID_WAITING, place_of, wall_of
+from pipeline.page.auth import Gate
+from pipeline.page.board import PAGE, Wall
 from pipeline.page.cards import DISMISSED, EARLIER, NEEDING, Card, Gist
-from pipeline.page.deeds import SAID, SAID_WAITING, place_of, wall_of
-from pipeline.page.gate import Gate
-from pipeline.page.pictures import Saved, SmallPictures
 from pipeline.page.rendering import html, moment, rendered, web
-from pipeline.page.wall import PAGE, Wall
+from pipeline.page.thumbnails import Saved, SmallPictures
+from pipeline.reports.gallery import spoken
 from pipeline.store import HistoryLine
 
 #: Most rows that need attention shown above the wall.
@@ -198,7 +198,7 @@ class Views:
         names = card.job.files if card.job else {}
         media = wall.campaign.settings.media
         return [
-            (url, pictures.saved(media, names[url]) if url in names else None)
+            (url, thumbnails.saved(media, names[url]) if url in names else None)
             for url in card.shown.urls
         ]
 
@@ -271,7 +271,7 @@ class Views:
             for number, (_, file) in enumerate(files, start=1)
             if file and file.is_picture
         ]
-        wide, high = pictures.size_of(shown[0][1]) if shown else (0, 0)
+        wide, high = thumbnails.size_of(shown[0][1]) if shown else (0, 0)
         ratio = wide / high if high else 1.0
         shape = "wide" if ratio > 1.2 else "tall" if ratio < 0.85 else "square"
         return {"shown": shown[:4], "shape": shape, "all": len(files)}

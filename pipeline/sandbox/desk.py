@@ -16,16 +16,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from pipeline.sandbox.answers import (
-    TEXT,
-    Answer,
-    Headers,
-    errors,
-    message,
-    page,
-    retry_after,
-    say,
-)
+from pipeline.sandbox.answers import TEXT, Answer, Headers, errors, message, page, retry_after, say
 from pipeline.sandbox.chance import Chance
 from pipeline.sandbox.counts import MINUTE, Counts
 from pipeline.sandbox.settings import Fault, Settings, merged, shown

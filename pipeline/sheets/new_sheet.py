@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline.core.columns import letters
 from pipeline.core.errors import ConfigError
+from pipeline.core.header import letters
 from pipeline.sheets.choices import Choices
-from pipeline.sheets.excel import need_openpyxl
+from pipeline.sheets.excel.sheet import need_openpyxl
 
 #: The last row of a worksheet.
 _LAST: Final = 1_048_576

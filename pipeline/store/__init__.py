@@ -30,24 +30,24 @@ from types import TracebackType
 from typing import Self
 
 from pipeline.store.accounts import Accounts, Balance
+from pipeline.store.admission import Intent, Limits, Refusal
+from pipeline.store.attempt_events import Fact
+from pipeline.store.batch import Turn
 from pipeline.store.budget import Budget, Spent
-from pipeline.store.calling import Calling, Hooked
-from pipeline.store.counting import Counting
+from pipeline.store.callbacks import Calling, Hooked
+from pipeline.store.connection import copied, network_file_system, opened, parsed_url, prepare
 from pipeline.store.durations import KeptDurations
-from pipeline.store.facts import Fact
+from pipeline.store.errors import told
 from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
-from pipeline.store.opening import copied, network_file_system, opened, parsed_url, prepare
-from pipeline.store.pace import Paces
+from pipeline.store.rate_limit import Paces
 from pipeline.store.recording import Recording
 from pipeline.store.reported import Reported
-from pipeline.store.resting import Rests
 from pipeline.store.rows import Rows
-from pipeline.store.sending import Intent, Limits, Refusal
 from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
-from pipeline.store.troubles import told
-from pipeline.store.turns import Turn
+from pipeline.store.stats import Counting
+from pipeline.store.unchanged_rows import Rests
 
 __all__ = [
     "Balance",

@@ -13,8 +13,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from pipeline.core.model import State
-from pipeline.store.base import Base, keep_value, value_of
-from pipeline.store.tables import attempts, counters, escaped, from_number, to_number
+from pipeline.store.schema import attempts, counters, escaped, from_number, to_number
+from pipeline.store.transactions import Base, keep_value, value_of
 
 
 @dataclass(frozen=True, slots=True)

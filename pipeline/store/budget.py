@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, select, update
 
 from pipeline.core.errors import StoreError
-from pipeline.store.base import Base, Prepared, upsert
-from pipeline.store.tables import counters, escaped
+from pipeline.store.schema import counters, escaped
+from pipeline.store.transactions import Base, Prepared, upsert
 
 
 class CounterName(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from pipeline.store.base import Base, keep_value, value_of
+from pipeline.store.transactions import Base, keep_value, value_of
 
 #: The two ages, in seconds, between which a task ended.
 Span = tuple[float, float]

@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, select, update
 
 from pipeline.core.model import Attempt, Job, JobKey, Unsaved
-from pipeline.store.attempts import ATTEMPT, from_columns, to_columns
-from pipeline.store.base import (
+from pipeline.store.attempt_events import told_to_people
+from pipeline.store.history import HistoryLine, history_line, write_history
+from pipeline.store.schema import attempts, events, files, jobs, sheets
+from pipeline.store.serialization import ATTEMPT, from_columns, to_columns
+from pipeline.store.transactions import (
     Base,
     Prepared,
     chunks,
@@ -24,9 +27,6 @@ from pipeline.store.base import (
     uncollected,
     upsert,
 )
-from pipeline.store.facts import told_to_people
-from pipeline.store.history import HistoryLine, history_line, write_history
-from pipeline.store.tables import attempts, events, files, jobs, sheets
 
 _RAISED = Prepared(
     update(jobs).where(jobs.c.id == bindparam("its_id")).values(moved=bindparam("its")),

@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from pipeline.core.errors import StoreFull
 from pipeline.core.model import JobKey, State
-from pipeline.store.base import number_of, uncollected
-from pipeline.store.facts import Fact
-from pipeline.store.rescue import RescueFile
-from pipeline.store.tables import attempts, jobs
-from pipeline.store.turns import Turn, Turns
+from pipeline.store.attempt_events import Fact
+from pipeline.store.batch import Turn, Turns
+from pipeline.store.rescue_file import RescueFile
+from pipeline.store.schema import attempts, jobs
+from pipeline.store.transactions import number_of, uncollected
 
 
 class Recording(Turns):

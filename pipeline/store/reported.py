@@ -11,8 +11,8 @@ import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from pipeline.store.base import Base, digest, keep_value, number_of, value_of
-from pipeline.store.tables import from_number, to_number
+from pipeline.store.schema import from_number, to_number
+from pipeline.store.transactions import Base, digest, keep_value, number_of, value_of
 
 
 class Reported(Base):

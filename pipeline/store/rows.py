@@ -21,9 +21,10 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.core.identity import Memory
 from pipeline.core.model import KnownRow, Standing
-from pipeline.store.base import (
+from pipeline.core.row_matching import Memory
+from pipeline.store.schema import known_rows, orders, past, sheets
+from pipeline.store.transactions import (
     Base,
     chunks,
     digest,
@@ -33,8 +34,7 @@ from pipeline.store.base import (
     uncollected,
     upsert,
 )
-from pipeline.store.resting import disturb
-from pipeline.store.tables import known_rows, orders, past, sheets
+from pipeline.store.unchanged_rows import disturb
 
 _FIELDS = tuple(KnownRow.__dataclass_fields__)
 _STANDINGS = {str(standing): standing for standing in Standing}

@@ -6,8 +6,8 @@ from typing import Final
 
 from sqlalchemy import delete, select
 
-from pipeline.store.base import Base, keep_value
-from pipeline.store.tables import meta
+from pipeline.store.schema import meta
+from pipeline.store.transactions import Base, keep_value
 
 #: What the name of such a line begins with; the name of a session follows.
 _ENDED: Final = "ended "

@@ -11,8 +11,8 @@ from typing import TypedDict, Unpack
 from sqlalchemy import Connection, Row, case, delete, or_, select, update
 
 from pipeline.core.model import Claim
-from pipeline.store.base import Base, keep_value, made, upsert
-from pipeline.store.tables import leases, sheets
+from pipeline.store.schema import leases, sheets
+from pipeline.store.transactions import Base, keep_value, made, upsert
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,10 +26,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.glance import digest
 from pipeline.sandbox import Sandbox
 from pipeline.sheets import Sheet
-from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sync.quick_check import digest
 from tests.benchmarks import intake
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.sandbox_process import sandbox_process

@@ -17,13 +17,13 @@ from random import Random
 from sqlalchemy import insert
 
 from pipeline import wiring
-from pipeline.core.columns import ALWAYS, Marked, believed, read_header
-from pipeline.core.identity import new_id
+from pipeline.core.header import ALWAYS, Marked, believed, read_header
 from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
+from pipeline.core.row_matching import new_id
 from pipeline.store import Store
-from pipeline.store.attempts import to_columns
 from pipeline.store.history import history_line, write_history
-from pipeline.store.tables import attempts
+from pipeline.store.schema import attempts
+from pipeline.store.serialization import to_columns
 
 BATCH = 50_000
 TITLES = ("prompt", "remark", *ALWAYS)

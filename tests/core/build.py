@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from pipeline.core.columns import Columns, canonical, read_header
-from pipeline.core.endpoint import Provider
-from pipeline.core.identity import Memory, Seen, match, remembered
+from pipeline.core.header import Columns, canonical, read_header
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, Standing, State
-from pipeline.core.plan import Line, Rules, plan
+from pipeline.core.planning import Line, Rules, plan
+from pipeline.core.protocol import Provider
+from pipeline.core.row_matching import Memory, Seen, match, remembered
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SHEET = "prompts.csv"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core import notes
+from pipeline.core import messages
 from pipeline.core.cells import cells_of, patch
 from pipeline.core.model import Grid, Job, Patch, Result, State
 from tests.core.build import attempt, columns_of, job, judged, known, memory, sheet
@@ -167,7 +167,7 @@ def test_no_words_of_the_api_become_a_formula(hostile: str) -> None:
 
 @given(st.text())
 def test_no_text_at_all_becomes_a_formula(text: str) -> None:
-    said = notes.as_text(text)
+    said = messages.as_text(text)
 
     assert not said.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
-    assert notes.as_text(said) == said
+    assert messages.as_text(said) == said

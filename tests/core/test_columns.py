@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.columns import (
+from pipeline.core.errors import ColumnsError
+from pipeline.core.header import (
     becoming_ours,
     believed,
     canonical,
@@ -18,7 +19,6 @@ from pipeline.core.columns import (
     parsed,
     read_header,
 )
-from pipeline.core.errors import ColumnsError
 from pipeline.core.near_misses import near_misses
 from tests.core.build import FIELDS, columns_of, sheet, wrote
 

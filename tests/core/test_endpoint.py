@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline.core.endpoint import (
+from pipeline.core.model import Request, Response, Result
+from pipeline.core.protocol import (
     Answers,
     Endpoint,
     Field,
@@ -32,7 +33,6 @@ from pipeline.core.endpoint import (
     task_event,
     verdict,
 )
-from pipeline.core.model import Request, Response, Result
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 
 NOW = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)

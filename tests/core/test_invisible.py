@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.columns import check_header, normalise, read_header
+from pipeline.core.header import check_header, normalise, read_header
 from pipeline.core.invisible import is_blank, visible
 from tests.core.build import FIELDS, columns_of, judged, wrote
 

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.core.approval import covered_on_page
 from pipeline.core.cells import cells_of
-from pipeline.core.identity import Memory, match_by_id_alone
 from pipeline.core.model import Job, Result, Standing, State, Unsaved
-from pipeline.core.plan import Line, over_budget, plan_held
+from pipeline.core.planning import Line, over_budget, plan_held
+from pipeline.core.row_matching import Memory, match_by_id_alone
 from tests.core.build import (
     NOW,
     PROVIDER,

@@ -12,8 +12,9 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from pipeline import cli, wiring
-from pipeline.cli import app
+from pipeline import wiring
+from pipeline.cli import commands
+from pipeline.cli.commands import app
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import JobKey
 from pipeline.sandbox import Sandbox
@@ -302,7 +303,7 @@ def test_a_library_that_is_not_installed_is_named_and_ends_with_two(
     (team.folder / "k").chmod(0o600)
     without = (
         f"import sys; sys.modules[{library!r}] = None; sys.argv = ['promptsheet', *{words!r}]; "
-        "from pipeline.cli import main; main()"
+        "from pipeline.cli.commands import main; main()"
     )
 
     ended = subprocess.run(
@@ -341,7 +342,7 @@ def test_an_unforeseen_error_is_one_sentence_and_ends_with_three(
     def breaks(**_: object) -> int:
         raise KeyError("something\nodd \x1b[31m")
 
-    code = cli._code_of(breaks)
+    code = commands._code_of(breaks)
 
     assert code == 3
     assert capsys.readouterr().err == (

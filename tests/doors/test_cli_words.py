@@ -9,15 +9,17 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from pipeline import show
+from pipeline import terminal
+from pipeline.cli import output
 from pipeline.core.cells import cells_of
-from pipeline.core.columns import Marked, canonical
-from pipeline.core.endpoint import Key, Poll, Provider, Task
-from pipeline.core.identity import Seen
+from pipeline.core.header import Marked, canonical
 from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, Standing, State
-from pipeline.core.plan import Line, Rules, standing_of
-from pipeline.outcome import Outcome
-from pipeline.reporting import Row
+from pipeline.core.planning import Line, Rules, standing_of
+from pipeline.core.protocol import Key, Poll, Provider, Task
+from pipeline.core.row_matching import Seen
+from pipeline.reports import summary
+from pipeline.sync.outcome import Outcome
+from pipeline.sync.row_reports import Row
 from tests.fakes.team import LIVE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -60,32 +62,32 @@ def test_a_table_of_rows_fits_its_terminal_and_shows_each_number_and_status(widt
     long = "ein Leuchtturm 灯台 🏮 " * 20
     shown = [_row(long, "check needed", note, number) for number in (9, 12345)]
 
-    text = _printed(show.rows_table(shown, width, [4, 4]), width)
+    text = _printed(output.rows_table(shown, width, [4, 4]), width)
 
     assert max(len(line) for line in text.splitlines()) <= width
     assert all(number in text for number in ("    9  ", "12345  "))
     assert text.count("check needed") == 2
-    assert ("Change it." in text) == (width >= show.NARROW)
+    assert ("Change it." in text) == (width >= output.NARROW)
     assert "\x1b" not in text
 
 
 def test_outside_text_is_one_line_without_control_signs() -> None:
-    assert show.plain("a\r\nb\x1b[2J\tc \u202e d") == "a b [2J c d"
+    assert terminal.plain("a\r\nb\x1b[2J\tc \u202e d") == "a b [2J c d"
 
 
 def test_a_sentence_names_its_sheet_once() -> None:
-    assert show.about("a.csv", "It is full.") == "a.csv: It is full."
-    assert show.about("a.csv", "a.csv is full.") == "a.csv is full."
-    assert show.about("a.csv", "/somewhere/a.csv is full.") == "/somewhere/a.csv is full."
+    assert summary.about("a.csv", "It is full.") == "a.csv: It is full."
+    assert summary.about("a.csv", "a.csv is full.") == "a.csv is full."
+    assert summary.about("a.csv", "/somewhere/a.csv is full.") == "/somewhere/a.csv is full."
 
 
 def test_a_closing_line_says_what_came_and_what_is_left() -> None:
     outcome = Outcome(title="a.csv", new=12, done=11, refused=1, credits=44)
-    assert show.closing(outcome) == "12 new, 11 done, 1 refused, 44 credits"
+    assert summary.closing(outcome) == "12 new, 11 done, 1 refused, 44 credits"
 
     outcome.failed, outcome.lost = 2, 3
     outcome.statuses.update({"queued": 4, "over budget": 5, "in progress": 6, "sending": 1})
-    assert show.closing(outcome) == (
+    assert summary.closing(outcome) == (
         "12 new, 11 done, 1 refused, 2 failed, 3 without an answer, 7 in progress, "
         "4 still to send, 5 over budget, 44 credits"
     )

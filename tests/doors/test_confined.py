@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from pipeline import loop, running, wiring
-from pipeline.book import Book
-from pipeline.campaign import Campaign
-from pipeline.clerk import Clerk
+from pipeline import wiring
+from pipeline.cli import run as running
 from pipeline.config import load
-from pipeline.core.plan import Plan
+from pipeline.core.planning import Plan
 from pipeline.sandbox import Sandbox
-from pipeline.watching import Watcher
+from pipeline.server import event_loop
+from pipeline.server.watch import Watcher
+from pipeline.sync.book import Book
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.worker import Clerk
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import KEY, KEY_NAME, Team
 
@@ -97,7 +99,7 @@ def test_an_unforeseen_error_in_one_watched_sheet_leaves_the_others_alone(
                 one.end()
             await running_
 
-    loop.run(watched())
+    event_loop.run(watched())
 
     assert "Unforeseen error: RuntimeError (planted)." in capsys.readouterr().out
     assert api.state()["tasks"] == {f"fox {number}": 1 for number in range(ROWS)}

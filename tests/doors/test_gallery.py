@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pipeline import gallery, notebook, wiring
+from pipeline import notebook, wiring
 from pipeline.config import Settings
-from pipeline.core.columns import canonical
 from pipeline.core.errors import ConfigError, StoreError
+from pipeline.core.header import canonical
 from pipeline.core.model import JobKey, Result
 from pipeline.core.states import Succeeded
-from pipeline.gallery import write_gallery
+from pipeline.reports import gallery
+from pipeline.reports.gallery import write_gallery
 from pipeline.store import Fact, Intent, Limits, Store
 from tests.doors.test_results import Sheet, demo, edit
 

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import config, glance
+from pipeline import config
 from pipeline.core.model import JobKey
 from pipeline.core.states import Failed
 from pipeline.sandbox import Sandbox
 from pipeline.store import Fact, Store
+from pipeline.sync import quick_check
 from tests.fakes.program import KEY, KEY_NAME, ROOT, Studio, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import passed_at
@@ -40,7 +41,7 @@ def studio(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Stu
 
 
 def rests(studio: Studio) -> bool:
-    return glance.is_at_rest(config.load(studio.folder / "pipeline.toml", need_key=True))
+    return quick_check.is_at_rest(config.load(studio.folder / "pipeline.toml", need_key=True))
 
 
 def loaded(studio: Studio) -> str:

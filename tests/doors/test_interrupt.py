@@ -12,9 +12,9 @@ from time import monotonic
 
 import pytest
 
-from pipeline import loop
-from pipeline.running import interrupting
 from pipeline.sandbox import Sandbox
+from pipeline.server import event_loop
+from pipeline.server.signals import interrupting
 from tests.fakes.program import KEY, Program, Studio, call
 from tests.fakes.sandbox_process import sandbox_process
 
@@ -114,7 +114,7 @@ def test_who_asks_for_the_second_time_in_the_middle_of_a_step_breaks_off_all_tas
     before = signal.getsignal(signal.SIGINT)
     try:
         with pytest.raises(KeyboardInterrupt):
-            loop.run(step())
+            event_loop.run(step())
     finally:
         signal.signal(signal.SIGINT, before)
 

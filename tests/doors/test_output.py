@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from pipeline import output
+from pipeline import terminal as output
 from pipeline.sandbox import Sandbox
 from tests.fakes.team import KEY, KEY_NAME, ROOT, Team
 from tests.fakes.terminal import terminal

@@ -12,15 +12,15 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from pipeline import wiring
-from pipeline.campaign import Campaign
 from pipeline.config import PageSettings, Settings
-from pipeline.core.columns import canonical, parsed
+from pipeline.core.header import canonical, parsed
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Failed, Succeeded
-from pipeline.page.gate import Gate
+from pipeline.page.auth import Gate
 from pipeline.sandbox.pictures import code_of, read_code
 from pipeline.sandbox.server import Sandbox
 from pipeline.store import Fact, Intent, Limits, Store
+from pipeline.sync.configured_sheet import Campaign
 from tests.doors.test_results import demo
 from tests.fakes.browser import browser, hosted, looking
 from tests.fakes.program import Program, Studio, until

@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from pipeline import wiring
-from pipeline.campaign import Campaign
 from pipeline.config import PageSettings
-from pipeline.page.gate import Gate
+from pipeline.page.auth import Gate
 from pipeline.sandbox.server import Sandbox
 from pipeline.store import Store
+from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import hosted
 from tests.fakes.program import KEY, Studio, call, until
 from tests.fakes.sandbox_process import sandbox_process

@@ -20,18 +20,18 @@ from starlette.routing import Route
 
 from pipeline import wiring
 from pipeline.callers import caller_of
-from pipeline.campaign import Campaign
 from pipeline.config import PageSettings, Secret, load
-from pipeline.core.columns import canonical
 from pipeline.core.errors import ConfigError
+from pipeline.core.header import canonical
 from pipeline.core.model import JobKey, KnownRow, Result, State
 from pipeline.core.states import Failed, Lost, Succeeded, state_of
-from pipeline.page import gate as gates
+from pipeline.page import auth as gates
 from pipeline.page import routes
-from pipeline.page.gate import Gate
-from pipeline.page.tries import EACH_SECOND, MOST_CALLERS, Tries
-from pipeline.page.wall import MANY, PAGE, Wall
+from pipeline.page.attempt_limit import EACH_SECOND, MOST_CALLERS, Tries
+from pipeline.page.auth import Gate
+from pipeline.page.board import MANY, PAGE, Wall
 from pipeline.store import Fact, Intent, Limits, Store
+from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import hosted
 
 TOKEN = "a token that nobody can guess"

@@ -16,16 +16,16 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from pipeline import wiring
-from pipeline.campaign import Campaign
 from pipeline.config import PageSettings, Secret
 from pipeline.config.addresses import account_of
-from pipeline.core.columns import canonical
+from pipeline.core.header import canonical
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Succeeded
 from pipeline.page import downloads
-from pipeline.page.pictures import saved
-from pipeline.page.wall import Wall
+from pipeline.page.board import Wall
+from pipeline.page.thumbnails import saved
 from pipeline.store import Fact, Intent, Limits
+from pipeline.sync.configured_sheet import Campaign
 from tests.doors.test_page import House, chromium, finished, house
 from tests.doors.test_page_gate import DONE, FAILED, PNG, opened
 from tests.doors.test_page_gate import House as Gatehouse
@@ -313,7 +313,7 @@ def test_pictures_that_take_long_to_scale_keep_nobody_waiting(
         assert go_on.wait(30)
         return PNG, 1, 1
 
-    monkeypatch.setattr("pipeline.images.scaled", scaled)
+    monkeypatch.setattr("pipeline.reports.images.scaled", scaled)
     with gatehouse.visitor() as client, ThreadPoolExecutor(40) as browsers:
         small = [browsers.submit(client.get, f"/small/1/{DONE}/1/1", timeout=40) for _ in range(40)]
         try:

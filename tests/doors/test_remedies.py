@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core import columns, notes
-from pipeline.holding import Hold
+from pipeline.core import header, messages
 from pipeline.sandbox import Sandbox
+from pipeline.sync.ownership import Hold
 from tests.fakes.program import until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import ROOT, Team
@@ -73,8 +73,8 @@ def test_every_trouble_has_a_remedy_that_is_performed() -> None:
     kinds = typing.get_args(typing.get_type_hints(Hold)["kind"])
     sentences = {
         name
-        for name, one in inspect.getmembers(notes, inspect.isfunction)
-        if one.__module__ == notes.__name__ and not name.startswith("_")
+        for name, one in inspect.getmembers(messages, inspect.isfunction)
+        if one.__module__ == messages.__name__ and not name.startswith("_")
     }
     assert sentences >= NOTHING_TO_DO
     recommended = {
@@ -89,7 +89,7 @@ def test_every_trouble_has_a_remedy_that_is_performed() -> None:
 
 def losses() -> int:
     """How many ways there are to lose columns or rows: each returns a sentence of its own."""
-    body = ast.parse(inspect.getsource(columns.loss))
+    body = ast.parse(inspect.getsource(header.loss))
     returned = [node.value for node in ast.walk(body) if isinstance(node, ast.Return)]
     return sum(not (isinstance(one, ast.Constant) and one.value == "") for one in returned)
 

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import loop, wiring
+from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
-from pipeline.outcome import Asked
-from pipeline.results import everything, results
+from pipeline.reports.results import everything, results
 from pipeline.sandbox import running
+from pipeline.server import event_loop
+from pipeline.sync.outcome import Asked
 
 KEY = "PROMPTSHEET_DEMO_KEY"
 Sheet = list[list[str]]
@@ -38,7 +39,7 @@ def demo(folder: Path) -> Iterator[Callable[[], Settings]]:
                 settings = wiring.load(folder / "demo.toml", need_key=True)
             finally:
                 del os.environ[KEY]
-            loop.run(wiring.run(settings, Asked(wait=True)))
+            event_loop.run(wiring.run(settings, Asked(wait=True)))
             return wiring.load(folder / "demo.toml")
 
         yield run

@@ -10,9 +10,9 @@ import pytest
 
 from pipeline import wiring
 from pipeline.core.model import Result, State
-from pipeline.glance import is_at_rest
 from pipeline.sandbox import Sandbox, pictures
 from pipeline.store import Store
+from pipeline.sync.quick_check import is_at_rest
 from tests.core.build import attempt
 from tests.fakes.team import KEY, KEY_NAME, Team
 

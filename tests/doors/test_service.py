@@ -209,7 +209,7 @@ def test_what_is_missing_is_named_before_anything_begins(
     typed = ["promptsheet", command, str(service(studio, hooks=free_port()))]
     ended = _python(
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = {typed!r}; "
-        "from pipeline.cli import main; main()"
+        "from pipeline.cli.commands import main; main()"
     )
 
     assert ended.returncode == 2
@@ -224,7 +224,7 @@ def test_a_run_without_a_receiver_loads_no_server(tmp_path: Path) -> None:
     ended = _python(
         "import sys, atexit; sys.argv = ['promptsheet', 'run', '--wait', "
         f"{str(config)!r}]; atexit.register(lambda: print(sorted(sys.modules))); "
-        "from pipeline.cli import main; main()"
+        "from pipeline.cli.commands import main; main()"
     )
 
     assert ended.returncode == 0, ended.stderr

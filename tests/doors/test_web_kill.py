@@ -11,19 +11,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from pipeline import loop
 from pipeline.core.model import JobKey, State
+from pipeline.server import event_loop
 from pipeline.store import Store
-from pipeline.store.rescue import SIZE
-from tests.fakes.called_back import (
-    SHEET,
-    desk_in,
-    final,
-    proof,
-    settings_in,
-    to_bytes,
-    token_of,
-)
+from pipeline.store.rescue_file import SIZE
+from tests.fakes.called_back import SHEET, desk_in, final, proof, settings_in, to_bytes, token_of
 from tests.fakes.receiver_process import receiver_process
 
 CONNECTIONS, ENOUGH = 16, 500
@@ -83,7 +75,7 @@ def test_whatever_was_answered_before_a_kill_is_in_the_store(tmp_path: Path) -> 
             process.send_signal(signal.SIGKILL)
             return await calling
 
-    caller = loop.run(until_killed())
+    caller = event_loop.run(until_killed())
 
     with Store(settings_in(tmp_path).store_url) as store:
         kept = _kept(store)

@@ -15,10 +15,10 @@ import httpx
 import pytest
 
 from pipeline import wiring
-from pipeline.campaign import Campaign
 from pipeline.config import load
+from pipeline.server.app import receiver as app
 from pipeline.store import Store
-from pipeline.web import receiver as app
+from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import SECRET, final, progress, proof, served, to_bytes
 from tests.fakes.program import ROOT, Program, Studio, call
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline import loop
-from pipeline.api import Api
-from pipeline.core.endpoint import Provider
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
+from pipeline.core.protocol import Provider
+from pipeline.provider.client import Api
+from pipeline.server import event_loop
 from tests.fakes.raw_server import (
     RawServer,
     Script,
@@ -60,7 +60,7 @@ VFdjyI0BbwW6hHiw6UxNydBKVS7XTqVCi8uGvgfLJjW+crLBCXMB5Y99
 
 
 def test_a_request_says_who_it_is_shows_the_key_and_carries_json() -> None:
-    sent = loop.run(what_arrives(IMAGINE))
+    sent = event_loop.run(what_arrives(IMAGINE))
 
     first, *lines = sent.partition(b"\r\n\r\n")[0].decode().split("\r\n")
     named = dict(line.lower().split(": ", 1) for line in lines)
@@ -74,7 +74,7 @@ def test_a_request_says_who_it_is_shows_the_key_and_carries_json() -> None:
 
 
 def test_a_request_without_a_body_sends_none() -> None:
-    assert loop.run(what_arrives(ACCOUNT)).endswith(b"\r\n\r\n")
+    assert event_loop.run(what_arrives(ACCOUNT)).endswith(b"\r\n\r\n")
 
 
 def test_a_provider_may_want_a_scheme_word_before_the_key() -> None:
@@ -85,7 +85,7 @@ def test_a_provider_may_want_a_scheme_word_before_the_key() -> None:
         }
     )
 
-    assert f"X-Auth: Bearer {KEY}\r\n".encode() in loop.run(what_arrives(IMAGINE, bearer))
+    assert f"X-Auth: Bearer {KEY}\r\n".encode() in event_loop.run(what_arrives(IMAGINE, bearer))
 
 
 def test_the_key_is_in_no_repr_and_no_error() -> None:
@@ -98,7 +98,7 @@ def test_the_key_is_in_no_repr_and_no_error() -> None:
                 return [repr(api), repr(error), str(error), repr(error.__cause__)]
         return []
 
-    shown = loop.run(run())
+    shown = event_loop.run(run())
 
     assert shown[0] == "Api('Apiframe', 'http://127.0.0.1:1')"
     assert not [text for text in shown if KEY in text]
@@ -111,14 +111,16 @@ def test_a_key_that_cannot_stand_in_a_header_is_a_problem_of_the_configuration(k
 
 
 def test_a_line_break_at_the_end_of_a_key_file_is_no_part_of_the_key() -> None:
-    assert f"Authorization: {KEY}\r\n".encode() in loop.run(what_arrives(IMAGINE, key=KEY + "\n"))
+    assert f"Authorization: {KEY}\r\n".encode() in event_loop.run(
+        what_arrives(IMAGINE, key=KEY + "\n")
+    )
 
 
 def test_an_answer_has_its_header_names_in_lower_case_and_its_body_unpacked() -> None:
     packed = gzip.compress(b'{"credits": 12}')
     text = answer(200, packed, Content_Encoding="gzip", X_Request_ID="Ab1")
 
-    response = loop.run(asked(RawServer(answers(text)), ACCOUNT))
+    response = event_loop.run(asked(RawServer(answers(text)), ACCOUNT))
 
     assert response == Response(
         200,
@@ -142,14 +144,14 @@ def test_an_answer_has_its_header_names_in_lower_case_and_its_body_unpacked() ->
 )
 def test_an_answer_beyond_all_measure_counts_as_none(text: bytes) -> None:
     with pytest.raises(NoAnswer, match="larger than 8 MB"):
-        loop.run(submitted(RawServer(answers(text))))
+        event_loop.run(submitted(RawServer(answers(text))))
 
 
 def test_an_answer_that_cannot_be_unpacked_counts_as_none() -> None:
     text = answer(200, b"not gzip at all", Content_Encoding="gzip")
 
     with pytest.raises(NoAnswer, match="cannot be unpacked"):
-        loop.run(submitted(RawServer(answers(text))))
+        event_loop.run(submitted(RawServer(answers(text))))
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
@@ -157,7 +159,7 @@ def test_a_submission_is_never_a_request_that_a_library_repeats(method: str) -> 
     server = RawServer(answers(FINE))
 
     with pytest.raises(NotSent, match="must be a POST"):
-        loop.run(submitted(server, Request(method, "/imagine")))
+        event_loop.run(submitted(server, Request(method, "/imagine")))
 
     assert server.read == 0
 
@@ -166,7 +168,7 @@ def test_what_cannot_be_written_as_json_was_not_sent() -> None:
     server = RawServer(answers(FINE))
 
     with pytest.raises(NotSent, match="cannot be written"):
-        loop.run(submitted(server, Request("POST", "/imagine", {"prompt": "\ud800"})))
+        event_loop.run(submitted(server, Request("POST", "/imagine", {"prompt": "\ud800"})))
 
     assert server.read == 0
 
@@ -178,7 +180,7 @@ def test_after_the_pass_nothing_is_sent() -> None:
         await api.submit(IMAGINE, 1.0)
 
     with pytest.raises(NotSent, match="closed already"):
-        loop.run(run())
+        event_loop.run(run())
 
 
 def test_a_submission_that_is_broken_off_from_outside_stays_broken_off() -> None:
@@ -192,7 +194,7 @@ def test_a_submission_that_is_broken_off_from_outside_stays_broken_off() -> None
             await task
 
     with pytest.raises(asyncio.CancelledError):
-        loop.run(run())
+        event_loop.run(run())
 
 
 def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leaves(
@@ -201,7 +203,7 @@ def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leave
     server = RawServer(answers(FINE), tls=self_signed(tmp_path))
 
     with pytest.raises(NotSent, match="certificate is not trusted"):
-        loop.run(submitted(server))
+        event_loop.run(submitted(server))
 
     assert server.read == 0
 
@@ -212,7 +214,7 @@ def test_a_certificate_named_in_ssl_cert_file_is_trusted(
     server = RawServer(answers(FINE), tls=self_signed(tmp_path))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "server.pem"))
 
-    assert loop.run(submitted(server)).status == 200
+    assert event_loop.run(submitted(server)).status == 200
 
 
 def test_a_proxy_from_the_environment_gets_neither_request_nor_key(
@@ -221,7 +223,7 @@ def test_a_proxy_from_the_environment_gets_neither_request_nor_key(
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("all_proxy", "http://127.0.0.1:1")
 
-    assert loop.run(submitted(RawServer(answers(FINE)))).status == 200
+    assert event_loop.run(submitted(RawServer(answers(FINE)))).status == 200
 
 
 @pytest.mark.parametrize(
@@ -232,7 +234,7 @@ def test_a_question_is_asked_again_after_an_accident(trouble: Script) -> None:
     server = RawServer(trouble, trouble, answers(FINE))
     pauses: list[float] = []
 
-    response = loop.run(asked(server, FETCH, pauses))
+    response = event_loop.run(asked(server, FETCH, pauses))
 
     assert (response.status, server.read, len(pauses)) == (200, 3, 2)
     assert max(pauses) <= 2.5
@@ -242,7 +244,7 @@ def test_a_question_is_asked_three_times_at_most_and_the_last_error_told() -> No
     server = RawServer(resets_after_reading)
 
     with pytest.raises(NoAnswer, match=r"broke|closed"):
-        loop.run(asked(server, FETCH))
+        event_loop.run(asked(server, FETCH))
 
     assert server.read == 3
 
@@ -250,7 +252,7 @@ def test_a_question_is_asked_three_times_at_most_and_the_last_error_told() -> No
 def test_the_last_answer_is_told_when_an_api_stays_in_trouble() -> None:
     server = RawServer(answers(answer(502, b"Bad gateway")))
 
-    response = loop.run(asked(server, FETCH))
+    response = event_loop.run(asked(server, FETCH))
 
     assert (response.status, response.body, server.read) == (502, b"Bad gateway", 3)
 
@@ -270,7 +272,7 @@ def test_the_last_answer_is_told_when_an_api_stays_in_trouble() -> None:
 def test_an_answer_that_asking_again_would_not_change_is_told_at_once(text: bytes) -> None:
     server = RawServer(answers(text))
 
-    loop.run(asked(server, FETCH))
+    event_loop.run(asked(server, FETCH))
 
     assert server.read == 1
 
@@ -278,7 +280,7 @@ def test_an_answer_that_asking_again_would_not_change_is_told_at_once(text: byte
 def test_a_silent_answer_leaves_time_to_ask_again() -> None:
     server = RawServer(keeps_silent, answers(FINE))
 
-    assert loop.run(asked(server, FETCH, within=1.0)).status == 200
+    assert event_loop.run(asked(server, FETCH, within=1.0)).status == 200
     assert server.read == 2
 
 
@@ -292,7 +294,7 @@ def test_asking_ends_in_time_however_silent_the_api_is() -> None:
                 await api.ask(FETCH, 0.4)
             return clock() - began
 
-    assert loop.run(run()) < 4.0
+    assert event_loop.run(run()) < 4.0
 
 
 async def what_arrives(request: Request, provider: Provider = APIFRAME, key: str = KEY) -> bytes:

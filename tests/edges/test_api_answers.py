@@ -20,12 +20,12 @@ from unittest.mock import ANY
 import pytest
 from pydantic import TypeAdapter
 
-from pipeline import loop
-from pipeline.api import Api
-from pipeline.core.endpoint import Provider, Verdict, submission, verdict
 from pipeline.core.errors import NoAnswer, NotSent
 from pipeline.core.model import Result
+from pipeline.core.protocol import Provider, Verdict, submission, verdict
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succeeded
+from pipeline.provider.client import Api
+from pipeline.server import event_loop
 from tests.fakes.raw_server import (
     RawServer,
     Script,
@@ -207,7 +207,7 @@ LINES = [
 def test_an_answer_has_one_meaning(line: Line) -> None:
     server = RawServer(line.server)
 
-    meant = loop.run(sent_to(server, within=line.within))
+    meant = event_loop.run(sent_to(server, within=line.within))
 
     assert (meant, server.read) == (Verdict(line.event, line.stop, line.pause), line.read)
 
@@ -222,7 +222,7 @@ def test_an_address_that_has_moved_is_told_and_never_followed(status: int) -> No
             async with RawServer(answers(moved)) as server:
                 return await submitted(server.url), server.read
 
-    meant, read = loop.run(run())
+    meant, read = event_loop.run(run())
 
     assert (meant, read, elsewhere.read) == (
         Verdict(
@@ -281,7 +281,7 @@ def test_what_never_left_is_postponed(
         async with place() as base_url:
             return await submitted(base_url, within)
 
-    assert loop.run(run()) == Verdict(Postponed(why))
+    assert event_loop.run(run()) == Verdict(Postponed(why))
 
 
 def test_waiting_for_a_place_until_time_is_up_is_postponed() -> None:
@@ -297,7 +297,7 @@ def test_waiting_for_a_place_until_time_is_up_is_postponed() -> None:
             await asyncio.gather(*first, return_exceptions=True)
             return late
 
-    assert (loop.run(run()), server.read) == (Verdict(Postponed("no connection in time")), 5)
+    assert (event_loop.run(run()), server.read) == (Verdict(Postponed("no connection in time")), 5)
 
 
 @dataclass
@@ -323,7 +323,7 @@ def test_a_connection_that_was_idle_for_two_seconds_is_not_used_again(
 ) -> None:
     server = RawServer(answers_then(trap, ACCEPTED), answers(ACCEPTED))
 
-    meant = loop.run(two_in_a_row(server, clock, idle=2.01))
+    meant = event_loop.run(two_in_a_row(server, clock, idle=2.01))
 
     assert (meant, server.read, server.connections) == ([Verdict(Accepted(TASK))] * 2, 2, 2)
 
@@ -334,7 +334,7 @@ def test_a_kept_connection_that_dies_under_a_submission_is_lost_and_not_repeated
 ) -> None:
     server = RawServer(answers_then(trap, ACCEPTED), answers(ACCEPTED))
 
-    first, second = loop.run(two_in_a_row(server, clock, idle=1.0))
+    first, second = event_loop.run(two_in_a_row(server, clock, idle=1.0))
 
     assert (first, type(second.event)) == (Verdict(Accepted(TASK)), Lost)
     assert (server.read, server.connections) == (2, 1)
@@ -350,7 +350,7 @@ def test_a_kept_connection_that_the_server_has_closed_is_replaced(clock: Clock) 
             await a_few_turns()  # until the client's end has heard of it
             return [first, await meaning(api)]
 
-    assert loop.run(run()) == [Verdict(Accepted(TASK))] * 2
+    assert event_loop.run(run()) == [Verdict(Accepted(TASK))] * 2
     assert (server.read, server.connections) == (2, 2)
 
 
@@ -361,7 +361,7 @@ def test_a_hundred_resets_at_once_are_a_hundred_lost_answers_and_nothing_is_repe
         async with server, api_at(server.url, concurrency=100) as api:
             return await asyncio.gather(*(meaning(api) for _ in range(100)))
 
-    assert loop.run(run()) == [Verdict(BROKEN)] * 100
+    assert event_loop.run(run()) == [Verdict(BROKEN)] * 100
     assert server.read == 100
 
 

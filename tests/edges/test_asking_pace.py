@@ -20,14 +20,14 @@ from typing import Any
 
 import pytest
 
-from pipeline import loop
 from pipeline.config import load
 from pipeline.core.asking import Durations
 from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event, Succeeded
-from pipeline.following import Poller
-from pipeline.sending import Pace
+from pipeline.server import event_loop
 from pipeline.store import Store
+from pipeline.sync.poller import Poller
+from pipeline.sync.submitter import Pace
 from tests.core.build import NOW, attempt
 
 IN_FLIGHT = 50
@@ -134,7 +134,7 @@ def passed(rows: int, lasts: Lasts, provider: Any, known: Durations | None = Non
     desk = Desk(rows, lasts, provider)
     if known:
         desk.poller.durations = {"imagine": known}
-    loop.run(desk.run(tick=sum(desk.lasting) / rows / 40))
+    event_loop.run(desk.run(tick=sum(desk.lasting) / rows / 40))
     return desk
 
 
@@ -169,7 +169,7 @@ def test_what_was_learnt_follows_an_api_that_becomes_much_quicker(provider: Any)
 
 def test_a_quick_task_is_found_soon_also_where_most_take_far_longer(provider: Any) -> None:
     slow = Desk(150, lambda chance: chance.choice((2.0, 200.0)), provider)
-    loop.run(slow.run(tick=0.5))
+    event_loop.run(slow.run(tick=0.5))
 
     desk = passed(1, lambda chance: 2.0, provider, slow.poller.durations["imagine"])
 
@@ -186,7 +186,7 @@ def test_a_quick_task_is_found_soon_beside_tasks_that_hardly_ever_end(provider: 
         while not desk.sent or "task 40" in desk.ends:
             await desk.step(0.1)
 
-    loop.run(until_it_is_found())
+    event_loop.run(until_it_is_found())
 
     assert desk.clock < 6, desk.clock
 
@@ -201,7 +201,7 @@ def test_a_task_that_the_api_does_not_know_is_asked_about_ever_less_often(provid
         while desk.clock < 1800:
             await desk.step(0.5)
 
-    loop.run(for_half_an_hour())
+    event_loop.run(for_half_an_hour())
 
     assert desk.questions < 30 * 30, desk.questions
 
@@ -225,7 +225,7 @@ def test_while_the_pace_allows_no_question_the_store_is_not_asked_all_the_time(
                     await desk.step(1.0)
                     await asyncio.sleep(0)
 
-    loop.run(for_a_moment())
+    event_loop.run(for_a_moment())
 
     assert asked == [1]
 

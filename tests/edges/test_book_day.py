@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from pipeline.book import Book
 from pipeline.config import configs, load
-from pipeline.core.columns import Header
-from pipeline.core.plan import Rules
-from pipeline.sheets.csv_file import CsvSheet
+from pipeline.core.header import Header
+from pipeline.core.planning import Rules
+from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Limits, Store, utc_now
+from pipeline.sync.book import Book
 
 
 def test_what_is_begun_after_midnight_is_on_the_new_days_counter(tmp_path: Path) -> None:

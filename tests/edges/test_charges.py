@@ -10,12 +10,14 @@ import pytest
 from aiohttp import web
 from rich.console import Console
 
-from pipeline import checkup, loop, wiring
-from pipeline.campaign import Campaign
+from pipeline import wiring
+from pipeline.cli import doctor
 from pipeline.config import PageSettings, Settings
-from pipeline.outcome import Asked, Outcome
-from pipeline.page.gate import Gate
+from pipeline.page.auth import Gate
+from pipeline.server import event_loop
 from pipeline.store import Store
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.outcome import Asked, Outcome
 from tests.edges.test_in_the_air import Api, settings_in
 from tests.fakes.browser import hosted
 
@@ -52,8 +54,8 @@ def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
                 spent = store.spent(limits.api_key, limits.run, limits.day)
             return settings, first, again, spent.day
 
-    settings, first, again, spent = loop.run(ran())
-    checkup.run(settings, Console(width=300), repair=False, adopt=False)
+    settings, first, again, spent = event_loop.run(ran())
+    doctor.run(settings, Console(width=300), repair=False, adopt=False)
 
     sentence = (
         "Apiframe charged 21 credits for 3 tasks; the provider file lists 12. The budget counts "
@@ -77,7 +79,7 @@ def test_where_the_listed_price_is_corrected_nothing_is_said(tmp_path: Path) -> 
         assert isinstance(outcome, Outcome)
         return outcome
 
-    outcome = loop.run(ran())
+    outcome = event_loop.run(ran())
 
     assert (outcome.done, outcome.code, outcome.notices) == (3, 0, [])
 

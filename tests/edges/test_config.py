@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from pipeline import config
-from pipeline.config.written import Document
+from pipeline.config.schema import Document
 from pipeline.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

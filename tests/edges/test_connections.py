@@ -18,8 +18,8 @@ from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipeline.callers import in_both_forms
-from pipeline.connections import Connections, Room, room_for
-from pipeline.serving import hosting
+from pipeline.server.http_server import Connections, Room, room_for
+from pipeline.server.serve import hosting
 from tests.fakes.hasty import hasty
 from tests.fakes.program import until
 
@@ -109,16 +109,16 @@ HALVES = {
 def test_what_does_not_come_whole_in_time_is_closed(
     says: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.connections.REQUEST_WITHIN", 0.2)
-    monkeypatch.setattr("pipeline.connections.LOOK_EVERY", 0.02)
+    monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.2)
+    monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
     with served(Room()) as (host, port, connections), ExitStack() as stack:
         strangers(stack, (host, port), 3, says)
         until(lambda: len(connections) == 0, "all of them are closed", within=10)
 
 
 def test_a_trickle_does_not_keep_a_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.connections.REQUEST_WITHIN", 0.3)
-    monkeypatch.setattr("pipeline.connections.LOOK_EVERY", 0.02)
+    monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.3)
+    monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
     with served(Room()) as (host, port, _), ExitStack() as stack:
         (wire,) = strangers(stack, (host, port), 1, HALVES["half an unread body"])
 
@@ -133,8 +133,8 @@ def test_a_trickle_does_not_keep_a_connection_open(monkeypatch: pytest.MonkeyPat
 
 
 def test_an_answer_that_is_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.connections.READ_WITHIN", 0.2)
-    monkeypatch.setattr("pipeline.connections.LOOK_EVERY", 0.02)
+    monkeypatch.setattr("pipeline.server.http_server.READ_WITHIN", 0.2)
+    monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
     with served(Room()) as (host, port, connections), ExitStack() as stack:
         asking = b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n"
         strangers(stack, (host, port), 2, asking)
@@ -143,9 +143,9 @@ def test_an_answer_that_is_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_who_reads_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pipeline.connections.READ_WITHIN", 2)
-    monkeypatch.setattr("pipeline.connections.REQUEST_WITHIN", 0.2)
-    monkeypatch.setattr("pipeline.connections.LOOK_EVERY", 0.02)
+    monkeypatch.setattr("pipeline.server.http_server.READ_WITHIN", 2)
+    monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.2)
+    monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
     with served(Room()) as (host, port, connections), ExitStack() as stack:
         phone = stack.enter_context(socket.socket())
         phone.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.model import Grid
-from pipeline.sheets.csv_text import CannotHold, CsvText
-from pipeline.sheets.encodings import NotText, Unclear, decoded
+from pipeline.sheets.csv.encodings import NotText, Unclear, decoded
+from pipeline.sheets.csv.text import CannotHold, CsvText
 
 CODECS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252")
 WESTERN = (

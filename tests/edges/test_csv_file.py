@@ -17,8 +17,8 @@ import pytest
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
-from pipeline.sheets.csv_file import CsvSheet
-from pipeline.sheets.exchange import Exchange, exchange, exchange_by_link, swap_names
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sheets.files.swap import Exchange, exchange, exchange_by_link, swap_names
 
 TEXT = "prompt,status\na fox,\nan owl,\n"
 DONE = "prompt,status\na fox,done\nan owl,\n"

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import loop, wiring
-from pipeline.outcome import Asked, Outcome
+from pipeline import wiring
 from pipeline.sandbox import running
 from pipeline.sandbox.server import Sandbox
+from pipeline.server import event_loop
+from pipeline.sync.outcome import Asked, Outcome
 from tests.fakes.program import until
 from tests.wild import slow_reader
 
@@ -139,7 +140,7 @@ class Desk:
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("OFFICE_TEST_KEY", self.sandbox.key)
             settings = wiring.load(config, need_key=True)
-        outcome = loop.run(wiring.run(settings, Asked(wait=wait)))
+        outcome = event_loop.run(wiring.run(settings, Asked(wait=wait)))
         assert isinstance(outcome, Outcome)
         return outcome
 

@@ -15,7 +15,7 @@ import pytest
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.csv.sheet import CsvSheet
 
 TEXT = "prompt,status\na fox,\n"
 HERE = socket.gethostname()

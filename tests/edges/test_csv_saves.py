@@ -12,8 +12,8 @@ import pytest
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.csv_file import CsvSheet
-from pipeline.sheets.exchange import Exchange, exchange, exchange_by_link
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sheets.files.swap import Exchange, exchange, exchange_by_link
 
 ROWS = 40
 LONG = "in the snow, " * 4_000

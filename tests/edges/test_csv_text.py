@@ -11,8 +11,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.csv_text import CsvText, LeftOpen, harmless
-from pipeline.sheets.delimiters import delimiter_of
+from pipeline.sheets.csv.delimiters import delimiter_of
+from pipeline.sheets.csv.text import CsvText, LeftOpen, harmless
 from tests.wild.slow_reader import Record, slowly
 
 BOM = b"\xef\xbb\xbf"

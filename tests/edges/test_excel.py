@@ -34,10 +34,10 @@ from PIL import Image as Picture
 from pipeline.core.cell_errors import NOT_COMPUTED
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets import workbook
-from pipeline.sheets.excel import ExcelSheet
+from pipeline.sheets.excel import package
+from pipeline.sheets.excel.number_formats import shown_number
+from pipeline.sheets.excel.sheet import ExcelSheet
 from pipeline.sheets.new_sheet import new_workbook
-from pipeline.sheets.number_formats import shown_number
 from tests.wild import slow_workbook
 from tests.wild.slow_workbook import SHEET, assert_in_order, parts
 
@@ -584,7 +584,7 @@ def test_a_file_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path, kind: 
 def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workbook, "MOST_BYTES", 8 * 1024 * 1024)
+    monkeypatch.setattr(package, "MOST_BYTES", 8 * 1024 * 1024)
     path = tmp_path / "a.xlsx"
     path.write_bytes(bomb())
 

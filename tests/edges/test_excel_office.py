@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 
 from pipeline.core.model import Patch
-from pipeline.sheets.excel import ExcelSheet
+from pipeline.sheets.excel.sheet import ExcelSheet
 from tests.edges.test_excel import TEAM, TEXTS
 from tests.fakes.formulas import FORMULAS
 from tests.fakes.program import Studio, call

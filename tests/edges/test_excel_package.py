@@ -16,9 +16,9 @@ from openpyxl import Workbook
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets import workbook, worksheet
-from pipeline.sheets.excel import ExcelSheet
-from pipeline.sheets.number_formats import shown_number
+from pipeline.sheets.excel import package, worksheet
+from pipeline.sheets.excel.number_formats import shown_number
+from pipeline.sheets.excel.sheet import ExcelSheet
 from tests.wild.slow_workbook import SHEET, parts
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -183,7 +183,7 @@ def test_a_part_is_not_unpacked_beyond_the_size_that_the_zip_states(packed: int)
     with zipfile.ZipFile(out, "w", packed) as archive:
         archive.writestr("part.xml", b" " * size)
     lying = out.getvalue().replace(struct.pack("<I", size), struct.pack("<I", stated))
-    book = workbook.Workbook.of(lying)
+    book = package.Workbook.of(lying)
     tracemalloc.start()
     try:
         with pytest.raises(worksheet.Unreadable, match="damaged"):

@@ -9,14 +9,15 @@ from typing import ParamSpec, TypeVar
 
 import pytest
 
-from pipeline import loop, wiring
-from pipeline.book import Book
-from pipeline.clerk import Clerk
+from pipeline import wiring
 from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event
-from pipeline.following import Poller
-from pipeline.sending import Pace, Sender, Wire
+from pipeline.server import event_loop
 from pipeline.store import Store
+from pipeline.sync.book import Book
+from pipeline.sync.poller import Poller
+from pipeline.sync.submitter import Pace, Sender, Wire
+from pipeline.sync.worker import Clerk
 from tests.core.build import NOW, attempt
 from tests.edges.test_in_the_air import settings_in
 
@@ -88,7 +89,7 @@ def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
             await clerk.poller.round()
             clerk.close()
 
-    loop.run(asked())
+    event_loop.run(asked())
 
     assert len(heard) == counted
 
@@ -129,7 +130,7 @@ def test_a_hasty_pass_asks_alone_about_a_task_that_an_answer_for_many_left_out(
             while not poller.is_heard:
                 await poller.round()
 
-    loop.run(asked())
+    event_loop.run(asked())
 
     assert api.asked == [{"task_ids": ["t-1", "t-2"]}, {"task_id": "t-1"}]
     assert heard == ["r_aaaaaaaa2", "r_aaaaaaaa1"]

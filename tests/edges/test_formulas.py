@@ -19,17 +19,17 @@ from typing import Protocol
 import pytest
 from openpyxl import Workbook, load_workbook
 
-from pipeline.book import Book
-from pipeline.core.columns import ALWAYS, Header
-from pipeline.core.endpoint import task_event, verdict
+from pipeline.core.header import ALWAYS, Header
 from pipeline.core.model import JobKey, Response
-from pipeline.core.plan import Rules
+from pipeline.core.planning import Rules
+from pipeline.core.protocol import task_event, verdict
 from pipeline.core.states import Accepted, Event, Progressed
 from pipeline.sheets import Sheet
-from pipeline.sheets.csv_file import CsvSheet
-from pipeline.sheets.excel import ExcelSheet
-from pipeline.sheets.google import GoogleSheet
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sheets.excel.sheet import ExcelSheet
+from pipeline.sheets.google.sheet import GoogleSheet
 from pipeline.store import Fact, Limits, Store
+from pipeline.sync.book import Book
 from tests.fakes.formulas import FORMULAS, SIGNS
 from tests.fakes.google import entering
 from tests.fakes.google.grid import Cell

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from pipeline.core.columns import ALWAYS
 from pipeline.core.errors import SheetError
+from pipeline.core.header import ALWAYS
 from pipeline.core.model import Grid, Patch
-from pipeline.core.preview import formula
-from pipeline.sheets.google import GoogleSheet
-from pipeline.sheets.google_access import Spreadsheet, account
+from pipeline.sheets.google.client import Spreadsheet, account
+from pipeline.sheets.google.preview import formula
+from pipeline.sheets.google.sheet import GoogleSheet
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.facts import ALTERNATIVES, Facts

@@ -16,12 +16,13 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from pipeline import loop, wiring
+from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.model import State
-from pipeline.outcome import Asked, Outcome
-from pipeline.runner import Runner
+from pipeline.server import event_loop
 from pipeline.store import Store
+from pipeline.sync.outcome import Asked, Outcome
+from pipeline.sync.runner import Runner
 from pipeline.wiring import Busy
 from tests.fakes.program import until
 
@@ -182,7 +183,7 @@ def test_every_place_in_the_air_is_used_and_none_twice(tmp_path: Path) -> None:
         assert outcome.new == ROWS
         return api
 
-    api = loop.run(sent())
+    api = event_loop.run(sent())
 
     assert (api.most, api.received.total(), len(api.received)) == (CONCURRENCY, ROWS, ROWS)
     assert states(tmp_path) == {State.RUNNING: ROWS}
@@ -209,7 +210,7 @@ def test_nothing_that_waits_for_a_place_leaves_once_a_pause_was_asked_for(tmp_pa
             await running
         return api
 
-    api = loop.run(stopped())
+    api = event_loop.run(stopped())
 
     assert api.received.total() == len(api.received) == answered + CONCURRENCY
     left = states(tmp_path)
@@ -228,7 +229,7 @@ def test_a_question_without_an_answer_keeps_no_other_waiting_and_is_not_asked_tw
         assert (outcome.new, outcome.done, outcome.sentences) == (2, 2, [])
         return api
 
-    api = loop.run(told())
+    api = event_loop.run(told())
 
     assert api.asked == {"task of a heron, 0": 1, "task of a heron, 1": 1}
 
@@ -244,7 +245,7 @@ def test_a_sheet_that_is_empty_for_a_moment_does_not_end_a_run_that_waits(tmp_pa
             quick = settings.model_copy(update={"pace": pace})
             return await wiring.run(quick, Asked(wait=True))
 
-    outcome = loop.run(waited())
+    outcome = event_loop.run(waited())
 
     assert isinstance(outcome, Outcome)
     assert (outcome.new, outcome.done, outcome.code, outcome.sentences) == (2, 2, 0, [])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.core.columns import canonical
+from pipeline.core.header import canonical
 from pipeline.core.model import KnownRow
-from pipeline.core.resting import Resting
-from pipeline.known import Known
+from pipeline.core.unchanged_rows import Resting
 from pipeline.store import Store, utc_now
+from pipeline.sync.sheet_state import Known
 
 ROWS = [KnownRow(f"r_00000000{n}", canonical({"prompt": f"fox {n}"}), 1) for n in range(3)]
 

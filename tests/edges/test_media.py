@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import loop
 from pipeline.core.errors import NotSaved
-from pipeline.media import Media, is_public
+from pipeline.provider.downloads import Media, is_public
+from pipeline.server import event_loop
 from tests.fakes.raw_server import (
     RawServer,
     Script,
@@ -37,7 +37,7 @@ PICTURE = answer(200, PNG, Content_Type="image/png")
 
 
 def test_a_picture_is_kept_byte_for_byte_under_its_stem(tmp_path: Path) -> None:
-    name = loop.run(saved(tmp_path, PICTURE, stem="r_k3f9-1"))
+    name = event_loop.run(saved(tmp_path, PICTURE, stem="r_k3f9-1"))
 
     assert (name, (tmp_path / name).read_bytes()) == ("r_k3f9-1.png", PNG)
     assert names_in(tmp_path) == ["r_k3f9-1.png"]
@@ -63,11 +63,11 @@ def test_a_picture_is_kept_byte_for_byte_under_its_stem(tmp_path: Path) -> None:
 def test_the_ending_tells_the_kind(tmp_path: Path, kind: str, start: bytes, ending: str) -> None:
     text = answer(200, start + b"\x00" * 100, Content_Type=kind)
 
-    assert loop.run(saved(tmp_path, text)) == f"fox.{ending}"
+    assert event_loop.run(saved(tmp_path, text)) == f"fox.{ending}"
 
 
 def test_a_file_without_any_type_is_known_by_its_first_bytes(tmp_path: Path) -> None:
-    assert loop.run(saved(tmp_path, answer(200, PNG))) == "fox.png"
+    assert event_loop.run(saved(tmp_path, answer(200, PNG))) == "fox.png"
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_file_without_any_type_is_known_by_its_first_bytes(tmp_path: Path) -> 
 def test_what_is_not_kept_leaves_a_sentence_and_nothing_else(
     tmp_path: Path, text: bytes, why: str
 ) -> None:
-    assert loop.run(refused(tmp_path, answers(text))) == why
+    assert event_loop.run(refused(tmp_path, answers(text))) == why
     assert names_in(tmp_path) == []
 
 
@@ -134,7 +134,7 @@ LATE = "The file took longer than 0.4 s."
 def test_half_a_file_is_no_file(tmp_path: Path, script: Script, within: float, why: str) -> None:
     (tmp_path / "fox.png").write_bytes(b"the one from before")
 
-    assert loop.run(refused(tmp_path, script, within)) == why
+    assert event_loop.run(refused(tmp_path, script, within)) == why
     assert names_in(tmp_path) == ["fox.png"]
     assert (tmp_path / "fox.png").read_bytes() == b"the one from before"
 
@@ -151,7 +151,7 @@ def test_a_file_with_other_content_is_never_replaced(
     (tmp_path / "fox.png").write_bytes(b"the one from before")
     (tmp_path / "fox_2.png").symlink_to(tmp_path / "nowhere")
 
-    names = [loop.run(saved(tmp_path, PICTURE)) for _ in range(2)]
+    names = [event_loop.run(saved(tmp_path, PICTURE)) for _ in range(2)]
 
     assert names == ["fox_3.png", "fox_3.png"]
     assert names_in(tmp_path) == ["fox.png", "fox_2.png", "fox_3.png"]
@@ -162,14 +162,14 @@ def test_a_file_with_other_content_is_never_replaced(
 def test_a_file_that_a_killed_start_saved_is_taken_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "fox.png").write_bytes(PNG)
 
-    assert loop.run(saved(tmp_path, PICTURE)) == "fox.png"
+    assert event_loop.run(saved(tmp_path, PICTURE)) == "fox.png"
     assert names_in(tmp_path) == ["fox.png"]
 
 
 def test_a_pipe_under_the_name_keeps_nothing_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fox.png")
 
-    assert loop.run(saved(tmp_path, PICTURE)) == "fox_2.png"
+    assert event_loop.run(saved(tmp_path, PICTURE)) == "fox_2.png"
 
 
 def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Path) -> None:
@@ -180,7 +180,7 @@ def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Pat
             for _ in range(2):
                 await media.save(f"{server.url}/a%2Fb/%7Efox.png?X=1%3D%2B&s=a+b", "fox")
 
-    loop.run(run())
+    event_loop.run(run())
 
     first, *lines = server.requests[1].decode().lower().split("\r\n")
     assert first == "get /a%2fb/%7efox.png?x=1%3d%2b&s=a+b http/1.1"
@@ -190,11 +190,11 @@ def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Pat
 def test_a_redirect_at_the_same_place_is_followed(tmp_path: Path) -> None:
     moved = answer(302, b"", Location="/other")
 
-    assert loop.run(saved(tmp_path, moved, moved, moved, PICTURE)) == "fox.png"
+    assert event_loop.run(saved(tmp_path, moved, moved, moved, PICTURE)) == "fox.png"
 
 
 def test_a_link_that_sends_us_round_and_round_is_given_up(tmp_path: Path) -> None:
-    why = loop.run(refused(tmp_path, answers(answer(302, b"", Location="/round"))))
+    why = event_loop.run(refused(tmp_path, answers(answer(302, b"", Location="/round"))))
 
     assert why == "The link sends us on more than 3 times."
 
@@ -237,12 +237,12 @@ NO_ADDRESS = [
 
 @pytest.mark.parametrize("url", PRIVATE)
 def test_a_private_place_is_never_asked(tmp_path: Path, url: str) -> None:
-    assert "private network" in loop.run(tried(tmp_path, url))
+    assert "private network" in event_loop.run(tried(tmp_path, url))
 
 
 @pytest.mark.parametrize("url", NO_ADDRESS)
 def test_what_is_no_plain_web_address_is_never_asked(tmp_path: Path, url: str) -> None:
-    assert loop.run(tried(tmp_path, url)) in (
+    assert event_loop.run(tried(tmp_path, url)) in (
         "The link is not a web address.",
         "The link cannot be read.",
     )
@@ -258,7 +258,7 @@ def test_a_redirect_leads_to_no_such_place_either(tmp_path: Path, url: str) -> N
             moved = answers(answer(302, b"", Location=place), answer(404))
             return await refused(tmp_path, moved)
 
-    loop.run(run())
+    event_loop.run(run())
 
     assert (secret.connections, names_in(tmp_path)) == (0, [])
 
@@ -319,19 +319,19 @@ def test_a_dead_link_is_told_as_one(tmp_path: Path) -> None:
                 await media.save(f"{url}/1.png", "fox")
 
         with pytest.raises(NotSaved, match="cannot be reached"):
-            loop.run(run())
+            event_loop.run(run())
 
 
 @pytest.mark.parametrize("stem", ["", "../x", "a/b", "a\\b", "C:x", "a\x00b", "a\nb", "a.b"])
 def test_a_stem_is_never_a_path(tmp_path: Path, stem: str) -> None:
     with pytest.raises(ValueError, match="no plain file name"):
-        loop.run(saved(tmp_path, PICTURE, stem=stem))
+        event_loop.run(saved(tmp_path, PICTURE, stem=stem))
     assert names_in(tmp_path) == []
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     with no_file_beyond(1000):
-        why = loop.run(refused(tmp_path, answers(PICTURE)))
+        why = event_loop.run(refused(tmp_path, answers(PICTURE)))
 
     assert why == (
         f"Pictures cannot be saved in {tmp_path}: File too large. Make it a folder with room, in "
@@ -343,7 +343,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    why = loop.run(refused(tmp_path / "file" / "media", answers(PICTURE)))
+    why = event_loop.run(refused(tmp_path / "file" / "media", answers(PICTURE)))
 
     assert "media: Not a directory. Make it a folder" in why
 
@@ -369,7 +369,7 @@ def test_a_kill_in_the_middle_leaves_no_half_file_under_the_name(tmp_path: Path)
             await child.wait()
             return names_in(tmp_path)
 
-    left = loop.run(run())
+    left = event_loop.run(run())
 
     assert [Path(name).suffix for name in left] == [".part"]
 
@@ -379,7 +379,7 @@ def test_what_a_killed_process_left_is_swept_away_after_an_hour(tmp_path: Path) 
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
 
-    loop.run(saved(tmp_path, PICTURE))
+    event_loop.run(saved(tmp_path, PICTURE))
 
     assert names_in(tmp_path) == [".new.part", "fox.png"]
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import loop
 from pipeline.core.model import Claim
-from pipeline.media import Media
 from pipeline.plain_files import open_plain, read_plain, share_like
-from pipeline.sheets.claim_file import claim_path, write_claim
+from pipeline.provider.downloads import Media
+from pipeline.server import event_loop
+from pipeline.sheets.files.claim import claim_path, write_claim
 from tests.edges.test_media import PICTURE
 from tests.fakes.raw_server import RawServer, answers
 
@@ -31,7 +31,7 @@ def saved_beside(sheet: Path) -> tuple[str, str, str]:
         ):
             return await media.save(f"{server.url}/1.png", "fox")
 
-    name = loop.run(run())
+    name = event_loop.run(run())
     assert write_claim(sheet, Claim("s", "store", 1, "word"), None)
     return mode(folder), mode(folder / name), mode(claim_path(sheet))
 

@@ -18,8 +18,8 @@ from openpyxl.worksheet.table import Table
 from pipeline.core.errors import PromptsheetError
 from pipeline.core.model import Grid, Patch
 from pipeline.sheets import Sheet
-from pipeline.sheets.csv_file import CsvSheet
-from pipeline.sheets.excel import ExcelSheet
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sheets.excel.sheet import ExcelSheet
 from tests.wild.manifest import corpus
 
 SMALL = sorted(wild.path for wild in corpus() if wild.path.stat().st_size < 2_000)

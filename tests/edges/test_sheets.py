@@ -19,9 +19,9 @@ from openpyxl import Workbook
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets import Sheet
-from pipeline.sheets.csv_file import CsvSheet
-from pipeline.sheets.excel import ExcelSheet
-from pipeline.sheets.google import GoogleSheet
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sheets.excel.sheet import ExcelSheet
+from pipeline.sheets.google.sheet import GoogleSheet
 from tests.fakes.google_desk import NOW, columns_of, open_spreadsheet
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
 

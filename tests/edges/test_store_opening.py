@@ -17,7 +17,7 @@ from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import state_of
 from pipeline.store import Spent, Store, network_file_system
-from pipeline.store.tables import VERSION, metadata, spell_for_postgresql
+from pipeline.store.schema import VERSION, metadata, spell_for_postgresql
 
 STORES = Path(__file__).parents[1] / "stores"
 
@@ -201,7 +201,7 @@ def test_a_network_file_system_is_known_by_its_longest_mount_point(path: str, ki
 def test_a_store_on_a_network_file_system_is_refused(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.store.opening.network_file_system", lambda *_: "nfs4")
+    monkeypatch.setattr("pipeline.store.connection.network_file_system", lambda *_: "nfs4")
 
     with pytest.raises(StoreError, match=r"lies on a network file system \(nfs4\)"):
         Store(f"sqlite:///{file}")

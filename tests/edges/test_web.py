@@ -13,15 +13,15 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
-from pipeline.campaign import Campaign
 from pipeline.config import load
-from pipeline.core.endpoint import task_event
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import Attempt, State
+from pipeline.core.protocol import task_event
 from pipeline.core.states import Accepted, Failed, Lost, Postponed
 from pipeline.core.webhook import PATH, Proofs, Webhook
+from pipeline.server.app import receiver as app
 from pipeline.store import Fact, Intent, Store
-from pipeline.web import receiver as app
+from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import (
     FOUR,
     LIMITS,
@@ -329,7 +329,7 @@ def test_a_body_of_nearly_a_megabyte_is_taken(receiver: Receiver) -> None:
 def test_who_does_not_say_all_within_seconds_is_cut_off(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.hooks.BODY_WITHIN", 0.2)
+    monkeypatch.setattr("pipeline.server.webhooks.BODY_WITHIN", 0.2)
     (key,) = receiver.begin()
 
     answer = _exchange(receiver, _head(token_of(key), "content-length: 100"), b'{"status": ')
@@ -442,7 +442,7 @@ def test_a_store_that_is_away_is_said_and_the_retry_is_recorded(
 def test_health_tells_the_end_of_the_last_pass_and_nothing_of_the_sheet(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.web.HEALTH_KEPT", 0)
+    monkeypatch.setattr("pipeline.server.app.HEALTH_KEPT", 0)
     receiver.begin()
     before = receiver.client.get("/healthz").json()
     lease = receiver.store.take_lease(SHEET, "host:1", 10)

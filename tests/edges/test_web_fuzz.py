@@ -27,8 +27,8 @@ from starlette.types import ASGIApp, Message, Scope
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import Accepted, Lost, Postponed
 from pipeline.core.webhook import PATH, Proofs
+from pipeline.server.app import receiver as app
 from pipeline.store import Fact
-from pipeline.web import receiver as app
 from tests.fakes.called_back import Desk, desk_in, final, progress, proof, to_bytes, token_of
 
 QUICK = settings(

@@ -15,14 +15,14 @@ from zlib import crc32
 import pytest
 
 from pipeline import wiring
-from pipeline.book import Book
 from pipeline.config import Settings
-from pipeline.core.columns import OURS, parsed
 from pipeline.core.errors import SheetError
+from pipeline.core.header import OURS, parsed
 from pipeline.core.model import Result
 from pipeline.core.states import Accepted, Succeeded
-from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Fact
+from pipeline.sync.book import Book
 from tests.wild.manifest import FILES, Wild, corpus
 from tests.wild.slow_reader import Record, slowly
 

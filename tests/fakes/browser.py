@@ -18,12 +18,12 @@ from urllib.parse import urlsplit
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from pipeline import web
-from pipeline.campaign import Campaign
-from pipeline.metrics import Metrics
 from pipeline.page import routes
-from pipeline.page.gate import Gate
-from pipeline.serving import hosting
+from pipeline.page.auth import Gate
+from pipeline.server import app as web
+from pipeline.server.metrics import Metrics
+from pipeline.server.serve import hosting
+from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.hasty import hasty
 
 SWITCHES = (

@@ -16,10 +16,10 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from pipeline import config
-from pipeline.campaign import Campaign
 from pipeline.config import Settings
 from pipeline.core.model import Attempt, JobKey
 from pipeline.store import Intent, Limits, Store
+from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.hasty import hasty
 from tests.fakes.program import until
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from pipeline.core.columns import Columns, read_header
-from pipeline.sheets.google_access import Spreadsheet, account
+from pipeline.core.header import Columns, read_header
+from pipeline.sheets.google.client import Spreadsheet, account
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets
 

@@ -32,9 +32,10 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).resolve().parents[2]
 #: What the program imports when it needs it: a child would import it again in each start.
 LOADED = (
-    *("pipeline.cli", "pipeline.running", "pipeline.watching", "pipeline.page", "pipeline.metrics"),
-    *("pipeline.api", "pipeline.media", "pipeline.starting", "pipeline.standing", "pipeline.demo"),
-    *("pipeline.checkup", "pipeline.gallery", "pipeline.screen", "pipeline.sandbox.__main__"),
+    *("pipeline.cli.commands", "pipeline.cli.run", "pipeline.cli.init", "pipeline.cli.status"),
+    *("pipeline.cli.demo", "pipeline.cli.doctor", "pipeline.cli.screen", "pipeline.server.watch"),
+    *("pipeline.server.metrics", "pipeline.page", "pipeline.reports.gallery"),
+    *("pipeline.provider.client", "pipeline.provider.downloads", "pipeline.sandbox.__main__"),
     *("sqlalchemy.dialects.sqlite", "aiohttp", "cronsim", "jinja2", "uvloop", "stringprep"),
     *("rich._emoji_codes", "typer._adapters", "typer._click.decorators"),
     *("PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.WebPImagePlugin"),

@@ -66,7 +66,7 @@ class Program:
     """One start of the command line; used in a `with`, at whose end it is no more."""
 
     def __init__(self, *words: str | Path) -> None:
-        self.process = Child("pipeline.cli", list(map(str, words)), _environment())
+        self.process = Child("pipeline.cli.commands", list(map(str, words)), _environment())
 
     @property
     def is_over(self) -> bool:
@@ -281,19 +281,20 @@ def _child(words: list[str], said: Path, wait: int, go: int) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from pipeline import cli, wiring
+    from pipeline import wiring
+    from pipeline.cli import commands
 
     wiring.START = f"start-{os.getpid()}"  # each of them is a start of its own
     sys.argv = ["promptsheet", *words]
     try:
-        cli.main()
+        commands.main()
     except SystemExit as end:
         return int(end.code or 0)
 
 
 def _import_all() -> None:
     """All that a run needs: loaded once, and nothing opened."""
-    for name in ("cli", "running", "wiring", "api", "media"):
+    for name in ("cli.commands", "cli.run", "wiring", "provider.client", "provider.downloads"):
         import_module(f"pipeline.{name}")
     import_module("sqlalchemy.dialects.sqlite")
 

@@ -20,10 +20,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from pipeline import config, loop
-from pipeline.campaign import Campaign
+from pipeline import config
+from pipeline.server import event_loop
+from pipeline.server.app import receiver as app
 from pipeline.store import Store
-from pipeline.web import receiver as app
+from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import ENVIRONMENT, SHEET
 from tests.fakes.nursery import ROOT
 
@@ -74,4 +75,4 @@ async def _serve(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    loop.run(_serve(Path(sys.argv[1])))
+    event_loop.run(_serve(Path(sys.argv[1])))

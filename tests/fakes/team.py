@@ -218,7 +218,7 @@ def _drive() -> None:
 
 def _be(words: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> NoReturn:
     """Be one start of the program: its folder, its environment, its files to speak into."""
-    from pipeline import cli
+    from pipeline.cli import commands
 
     wiring: Any = importlib.import_module("pipeline.wiring")
     code = 70
@@ -232,7 +232,7 @@ def _be(words: list[str], folder: str, environment: dict[str, str], out: str, er
         sys.argv = ["promptsheet", *words]
         wiring.BEGAN = wiring.now()
         wiring.START = f"start-{secrets.token_hex(8)}"  # each of them is a start of its own
-        cli.main()
+        commands.main()
     except SystemExit as end:
         code = int(end.code or 0)
     except BaseException:

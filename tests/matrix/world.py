@@ -10,7 +10,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner
 
-from pipeline.cli import app
+from pipeline.cli.commands import app
 from pipeline.core.errors import PromptsheetError
 from pipeline.sandbox import Sandbox
 from pipeline.sandbox.pictures import code_of, read_code

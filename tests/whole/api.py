@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from pipeline.core.endpoint import Endpoint, Field, Key, Poll, Provider
-from pipeline.core.endpoint import Task as TaskNames
 from pipeline.core.model import JobKey, Response
+from pipeline.core.protocol import Endpoint, Field, Key, Poll, Provider
+from pipeline.core.protocol import Task as TaskNames
 
 PRICE = 4
 IMAGINE = Endpoint(

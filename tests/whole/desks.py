@@ -18,14 +18,14 @@ from typing import Any, Protocol
 
 from openpyxl import Workbook, load_workbook
 
-from pipeline.core.columns import read_header
+from pipeline.core.header import read_header
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets import Sheet
-from pipeline.sheets.csv_file import CsvSheet
-from pipeline.sheets.excel import ExcelSheet
-from pipeline.sheets.exchange import exchange
-from pipeline.sheets.google import GoogleSheet
-from pipeline.sheets.google_access import Account, Json, Spreadsheet, account
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sheets.excel.sheet import ExcelSheet
+from pipeline.sheets.files.swap import exchange
+from pipeline.sheets.google.client import Account, Json, Spreadsheet, account
+from pipeline.sheets.google.sheet import GoogleSheet
 from tests.fakes.google.entering import Value
 from tests.fakes.google.grid import COLUMNS
 from tests.fakes.google.grid import Sheet as Tab

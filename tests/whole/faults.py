@@ -12,17 +12,17 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
-from pipeline.book import Book
-from pipeline.core import cells, identity, states
-from pipeline.core.columns import Columns
+from pipeline.core import cells, row_matching, states
+from pipeline.core.header import Columns
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
-from pipeline.core.plan import Line
+from pipeline.core.planning import Line
 from pipeline.core.states import Failed
-from pipeline.holding import Holding
-from pipeline.sheets.google_writing import Writing
+from pipeline.sheets.google.writer import Writing
 from pipeline.store import Intent, Refusal
-from pipeline.store import sending as store_sending
-from pipeline.store import turns as store_turns
+from pipeline.store import admission as store_sending
+from pipeline.store import batch as store_turns
+from pipeline.sync.book import Book
+from pipeline.sync.ownership import Holding
 
 Fault = Callable[[], AbstractContextManager[Any]]
 
@@ -103,7 +103,7 @@ def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
     """An id that is missing goes to the first row without one, whatever its words."""
 
     def give(
-        self: identity._Sorting,
+        self: row_matching._Sorting,
         ids: Iterable[str],
         locked: set[int],
         wanted: Callable[[str], Iterable[str]],
@@ -112,7 +112,7 @@ def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
         for one, row in zip(ids, free, strict=False):
             self._assign(one, row)
 
-    return patch.object(identity._Sorting, "_give", give)
+    return patch.object(row_matching._Sorting, "_give", give)
 
 
 def old_words_are_sent() -> AbstractContextManager[Any]:
@@ -130,7 +130,7 @@ def old_words_are_sent() -> AbstractContextManager[Any]:
 
 def an_older_save_makes_new_rows() -> AbstractContextManager[Any]:
     """Rows that lost their ids are taken for new ones."""
-    return patch.object(identity._Sorting, "give_back", lambda self: None)
+    return patch.object(row_matching._Sorting, "give_back", lambda self: None)
 
 
 def nobody_claims_the_sheet() -> AbstractContextManager[Any]:

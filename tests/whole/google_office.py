@@ -27,14 +27,14 @@ from itertools import count
 from pathlib import Path
 from random import Random
 
-from pipeline.book import Book
-from pipeline.core.columns import Header, parsed
 from pipeline.core.errors import SheetError
+from pipeline.core.header import Header, parsed
 from pipeline.core.model import JobKey, Result
-from pipeline.core.plan import Rules
+from pipeline.core.planning import Rules
 from pipeline.core.states import Accepted, Succeeded
-from pipeline.sheets.google import GoogleSheet
+from pipeline.sheets.google.sheet import GoogleSheet
 from pipeline.store import Fact, Limits, Store
+from pipeline.sync.book import Book
 from tests.core.build import PROVIDER
 from tests.fakes.google.grid import Book as Spreadsheet
 from tests.fakes.google.grid import Identity, Sheet

@@ -27,15 +27,15 @@ from unittest.mock import patch
 from sqlalchemy import URL, Engine
 
 import pipeline.store as store_package
-from pipeline.book import Book, Sending
-from pipeline.core.columns import Header, parsed
-from pipeline.core.endpoint import poll_answer, task_event, verdict
 from pipeline.core.errors import ColumnsError
+from pipeline.core.header import Header, parsed
 from pipeline.core.model import JobKey, State
-from pipeline.core.plan import Line as Planned
-from pipeline.core.plan import Rules, family
+from pipeline.core.planning import Line as Planned
+from pipeline.core.planning import Rules, family
+from pipeline.core.protocol import poll_answer, task_event, verdict
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
-from pipeline.store import Fact, Lease, Limits, Store, opening
+from pipeline.store import Fact, Lease, Limits, Store, connection
+from pipeline.sync.book import Book, Sending
 from tests.whole.api import IMAGINE, PRICE, PROVIDER, Answer, Api, Task, Turn, described, response
 from tests.whole.desks import SHEET, Desk, FileDesk, GoogleDesk, Watched
 from tests.whole.sheet import APPROVED, PROMPT, SKIP, TAKE, Line, Team
@@ -707,7 +707,7 @@ _engines: dict[str, Engine] = {}
 def _kept_engine(url: URL, patience: float) -> Engine:
     where = str(url)
     if where not in _engines:
-        _engines[where] = opening.opened(url, patience)
+        _engines[where] = connection.opened(url, patience)
     return _engines[where]
 
 

@@ -1,0 +1,435 @@
+"""The command line: thin, quiet where nobody looks, and in words that a colleague understands.
+
+Whatever costs time to import is imported where it is used, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import io
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from pipeline import terminal
+from pipeline.cli import options as flags
+from pipeline.core.errors import ConfigError, MissingExtra, PromptsheetError, unforeseen
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from pipeline.cli.screen import Screen
+    from pipeline.config import Settings
+
+log = logging.getLogger("promptsheet")
+
+app = typer.Typer(
+    name="promptsheet",
+    help="Fill a sheet, get the pictures back in the same rows.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+command = partial(app.command, cls=flags.Command)
+
+
+def main() -> NoReturn:
+    """The command `promptsheet`: runs it, and ends the process with its exit code."""
+    terminal.prepare()
+    # What is loaded stays until the end. To look through all of it for circles now and then takes
+    # a tenth of a run, and once more at the exit a fifth of a second.
+    gc.set_threshold(250_000, 20, 20)
+    atexit.register(gc.freeze)
+    _log(logging.ERROR)
+    code = _code_of(app)
+    try:
+        terminal.finish()
+    except OSError as e:
+        terminal.complain(_unwritten(e))
+        code = max(code, 3)
+    sys.exit(code)
+
+
+def _unwritten(error: OSError) -> str:
+    what = f"{error.filename}" if error.filename else "The output"
+    return f"{what} cannot be used: {error.strerror or error}."
+
+
+def _code_of(program: Callable[..., int | None]) -> int:
+    """Run the command line, say what went wrong, and return the exit code."""
+    try:
+        # Not standalone, so that our own errors end with their own codes.
+        return program(prog_name="promptsheet", standalone_mode=False) or 0
+    except PromptsheetError as e:
+        _complain(str(e))
+        return e.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        return 130
+    except OSError as e:
+        log.info("The traceback:", exc_info=e)
+        _complain(_unwritten(e))
+        return 3
+    except Exception as e:
+        # click's own usage errors know how to show themselves and are ours to end with 2.
+        if not hasattr(e, "show"):
+            log.info("The traceback:", exc_info=e)
+            _complain(f"{unforeseen(e)} Run it again with -v to see where it happened.")
+            return 3
+        shown = io.StringIO()
+        e.show(shown)
+        terminal.complain(shown.getvalue())
+        return 2
+
+
+def _log(level: int) -> None:
+    """Write log lines of this level and above to standard error; with times, if it is a low one."""
+    times = "%(asctime)s " if level < logging.ERROR else "%(name)s: "
+    handler = logging.StreamHandler()
+    handler.setFormatter(terminal.OneLine(f"{times}%(message)s", "%H:%M:%S"))
+    logging.basicConfig(level=logging.ERROR, handlers=[handler], force=True)
+    for name in ("promptsheet", "pipeline"):
+        logging.getLogger(name).setLevel(level)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from pipeline import __version__
+
+        terminal.write(f"promptsheet {__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=app.info.help)
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Say which version it is."
+        ),
+    ] = False,
+) -> None:
+    """What may stand before the command."""
+
+
+@command()
+def run(
+    configs: flags.Configs = None,
+    wait: flags.Wait = False,
+    plan: flags.Plan = False,
+    limit: flags.Limit = None,
+    row: flags.Row = "",
+    accept_columns: flags.AcceptColumns = False,
+    strict: flags.Strict = False,
+    as_json: flags.AsJson = False,
+    verbose: flags.Verbose = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Send new rows, collect results and write them into the sheet."""
+    _speak(verbose, quiet)
+    paths = _named(configs)
+    if plan:
+        from pipeline.cli.run import show_plan, the_row
+
+        if row:
+            the_row(_loaded(paths), row)
+        raise typer.Exit(
+            _worst(paths, lambda one: show_plan(one, _console(), as_json, strict, row, limit))
+        )
+    from pipeline.sync import quick_check
+
+    # Under cron, a warning would be mailed with every run.
+    settings = _loaded(paths, need_key=True, warn=sys.stderr.isatty())
+    attended = sys.stdout.isatty() and not quiet
+    if not (attended or verbose or as_json or row or strict or accept_columns):
+        # Nobody is looking: a sheet that is as the last pass left it costs no more than a glance.
+        settings = [one for one in settings if not quick_check.was_a_pass(one)]
+        if not settings:
+            return
+    from pipeline.cli.run import run_all
+
+    raise typer.Exit(
+        run_all(
+            settings,
+            _console(),
+            beside=_receiver(settings) if wait else None,
+            wait=wait,
+            limit=limit,
+            row=row,
+            accept_columns=accept_columns,
+            strict=strict,
+            as_json=as_json,
+            quiet=quiet,
+            bars=attended and not verbose,
+        )
+    )
+
+
+@command()
+def watch(
+    configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
+) -> None:
+    """Run on schedule, with webhooks and page, until stopped."""
+    _speak(verbose, quiet)
+    settings = _loaded(_named(configs), need_key=True)
+    _needs_serve()
+    from pipeline.server.watch import watch as watch_sheets
+
+    raise typer.Exit(watch_sheets(settings, _console(), quiet=quiet))
+
+
+@command()
+def serve(
+    configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
+) -> None:
+    """Webhooks and page without runs, until stopped."""
+    _speak(verbose, quiet)
+    settings = _loaded(_named(configs))
+    _needs_serve()
+    from pipeline.server.serve import serve as serve_all
+
+    raise typer.Exit(serve_all(settings, _console()))
+
+
+@command()
+def status(
+    configs: flags.Configs = None,
+    row: flags.RowWithHistory = "",
+    as_json: flags.AsJson = False,
+) -> None:
+    """Show how each sheet stands. Ends with 1 while any row needs your attention."""
+    from pipeline.cli import status as status_of
+
+    tell = status_of.tell_json if as_json else status_of.tell
+    raise typer.Exit(_worst(_named(configs), lambda one: tell(one, _console(), row)))
+
+
+@command()
+def retry(
+    words: flags.ConfigAndRows = None,
+    unknown: Annotated[
+        bool, typer.Option("--unknown", help="Include rows that may have been paid already.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Send failed rows again, with the words that they have now."""
+    from pipeline.cli import status as status_of
+
+    first, *others = words or [""]
+    is_config = first.endswith(".toml") or Path(first).is_file()
+    config, rows = (Path(first), others) if is_config else (None, [*filter(None, words or [])])
+
+    def send_again(settings: Settings) -> int:
+        return status_of.retry(settings, _console(), rows, unknown, yes)
+
+    raise typer.Exit(_worst(_named(config), send_again))
+
+
+@command()
+def pause(configs: flags.Configs = None) -> None:
+    """Stop sending. Results still arrive and are written."""
+    _set_paused(configs, paused=True)
+
+
+@command()
+def resume(configs: flags.Configs = None) -> None:
+    """Send again after a pause."""
+    _set_paused(configs, paused=False)
+
+
+@command()
+def doctor(
+    config: flags.Config = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Repair what can be repaired without paying.")
+    ] = False,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Make this store the owner of the sheet. Pays nothing.")
+    ] = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Compare sheet, store and API. Never pays."""
+    _speak(verbose)
+    from pipeline.cli.doctor import run as examine
+
+    (settings,) = _loaded(_named(config))
+    raise typer.Exit(examine(settings, _console(), repair=repair, adopt=adopt))
+
+
+@command()
+def gallery(
+    config: flags.Config = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Where to write it; usually gallery.html."
+        ),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+) -> None:
+    """Write all pictures into one HTML file to look at or send."""
+    from pipeline.cli import status as status_of
+
+    (path,) = _named(config)
+    raise typer.Exit(
+        _worst([path], lambda one: status_of.write_gallery(one, _console(), out, open_it))
+    )
+
+
+@command()
+def init(
+    sheet: flags.Sheet = None,
+    google: flags.GoogleUrl = "",
+    tab: flags.Tab = "",
+    credentials: flags.Credentials = "",
+    base_url: flags.BaseUrl = "",
+    config: flags.NewConfig = None,
+    aspect_ratio: flags.AspectRatio = None,
+    per_day: flags.PerDay = None,
+    approval: flags.Approval = False,
+    no_save: flags.NoSave = False,
+    sandbox: flags.UseSandbox = False,
+    adopt: flags.AdoptColumns = False,
+) -> None:
+    """Make a configuration, and a sheet if there is none."""
+    from pipeline.cli import init as init_
+    from pipeline.config.template import Wanted
+
+    wanted = Wanted(
+        aspect_ratio,
+        per_day,
+        approval=approval or None,
+        save=False if no_save else None,
+        sandbox=sandbox or None,
+    )
+    named = init_.Google(google, tab, credentials, base_url)
+    raise typer.Exit(init_.init(_console(), sheet, config, adopt, wanted, named))
+
+
+@command()
+def demo(
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where to put it.")] = Path("demo"),
+    serve: Annotated[
+        bool, typer.Option("--serve", help="Show it on a page in the browser, until stopped.")
+    ] = False,
+) -> None:
+    """Make a sample sheet and fill it. Needs no key and costs nothing."""
+    if serve:
+        _needs_serve()
+    from pipeline.cli.demo import demo as show_demo
+    from pipeline.cli.init import program
+
+    raise typer.Exit(show_demo(_console(), folder, program(), serve))
+
+
+@command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    add_help_option=False,
+)
+def sandbox(context: typer.Context) -> None:
+    """The stand-in API by itself, with many switches."""
+    from pipeline.sandbox.__main__ import main as serve
+
+    raise typer.Exit(serve(context.args))
+
+
+def _speak(verbose: bool, quiet: bool = False) -> None:
+    """Take over how much is to be said. Raises ConfigError if both flags are set."""
+    if verbose and quiet:
+        raise ConfigError("Use -v or -q, not both.")
+    if verbose:
+        _log(logging.INFO)
+
+
+def _named(configs: Path | Sequence[Path] | None) -> list[Path]:
+    """The configurations that were named, else the usual one.
+
+    Raises ConfigError if none was named and the usual one does not exist.
+    """
+    if isinstance(configs, Path):
+        return [configs]
+    if configs:
+        return [*configs]
+    if not flags.USUAL.exists():
+        raise ConfigError(
+            f"There is no {flags.USUAL} in this folder. Name a configuration file, or make one "
+            "with promptsheet init."
+        )
+    return [flags.USUAL]
+
+
+def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> list[Settings]:
+    from pipeline.config import load
+
+    loaded = [load(path, need_key=need_key) for path in configs]
+    if warn:
+        for warning in dict.fromkeys(warning for one in loaded for warning in one.warnings):
+            _complain(warning)
+    return loaded
+
+
+def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:
+    """What receives webhooks while a run stays, if any configuration asks for it."""
+    if not any(one.webhook.listen for one in settings):
+        return None
+    from pipeline.server.serve import receiving
+
+    return receiving(settings)
+
+
+def _needs_serve() -> None:
+    """Raises MissingExtra, before anything has begun, if the libraries of `serve` are missing."""
+    from importlib.util import find_spec
+
+    if not all(map(find_spec, ("cronsim", "itsdangerous", "prometheus_client"))):
+        raise MissingExtra("This", "serve")
+
+
+def _set_paused(configs: list[Path] | None, *, paused: bool) -> None:
+    from pipeline.cli import status as status_of
+
+    raise typer.Exit(
+        _worst(_named(configs), lambda one: status_of.set_paused(one, _console(), paused))
+    )
+
+
+def _worst(configs: list[Path], do: Callable[[Settings], int]) -> int:
+    """Do it for each sheet, and return the worst exit code. One sheet's error stops no other."""
+    from pipeline import wiring
+    from pipeline.reports.summary import about
+
+    code = 0
+    for settings in [wiring.load(path) for path in configs]:
+        try:
+            code = max(code, do(settings))
+        except PromptsheetError as e:
+            is_usage = isinstance(e, ConfigError)
+            _complain(str(e) if is_usage else about(settings.source.name, str(e)))
+            code = max(code, e.exit_code)
+        except Exception as e:
+            log.info("The traceback:", exc_info=e)
+            _complain(about(settings.source.name, unforeseen(e)))
+            code = max(code, 3)
+    return code
+
+
+def _console() -> Screen:
+    from pipeline.cli.screen import screen
+
+    return screen()
+
+
+def _complain(text: str) -> None:
+    if not sys.stderr.isatty():
+        terminal.complain(text)
+        return
+    from pipeline.cli.screen import screen
+
+    # A terminal would break a line in the middle of a word.
+    screen(stderr=True).print(text.rstrip(), markup=False)

@@ -1,0 +1,96 @@
+"""The command `demo`: a sample sheet that fills while you watch, with a stand-in for the API."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import terminal, wiring
+from pipeline.cli import output
+from pipeline.cli import run as running
+from pipeline.config import Secret, Settings
+from pipeline.core.errors import ConfigError
+from pipeline.reports import gallery, summary
+from pipeline.server import event_loop
+from pipeline.sync import row_reports
+from pipeline.sync.outcome import Asked
+from pipeline.wiring import Busy
+
+
+def demo(console: Console, folder: Path, program: str, serve: bool = False) -> int:
+    """Run the sample sheet against the sandbox; print its rows and where the pictures are.
+
+    With `serve` the page is shown instead, until the program is stopped. `program` is the command
+    that starts this program. The result is the exit code: 0, or that of a pass that went wrong.
+    Raises ConfigError for a folder that cannot be used.
+    """
+    from pipeline.sandbox import running as sandbox_running
+
+    config = _copy_sample(folder)
+    os.environ.setdefault("PROMPTSHEET_DEMO_KEY", "demo")
+    sheet = folder / "prompts.csv"
+    words = (
+        f"This fills {sheet}. Nothing is paid and nothing leaves this machine: a stand-in for "
+        "Apiframe draws the pictures.\n"
+    )
+    console.print(Text(words, style="dim"))
+    with sandbox_running(
+        "demo", remember=folder / ".stand-in.json", task_seconds=4, max_seconds=8
+    ) as sandbox:
+        settings = wiring.load(config).model_copy(
+            update={"base_url": sandbox.url, "api_key": Secret("demo")}
+        )
+        if serve:
+            from pipeline.server import watch
+
+            console.print("Make a row again on the page, or edit the sheet. Ctrl-C stops it.\n")
+            return watch.watch([_with_page(settings)], console)
+        outcome = event_loop.run(running.passes([settings], Asked(wait=True), False, console))[0]
+        accepted = sandbox.state()["tasks_taken"]
+        if isinstance(outcome, Busy):
+            return running.say(outcome, console, settings)
+    with wiring.previewing(settings) as book:
+        console.print(output.rows_table(row_reports.rows(book), console.width))
+    page = gallery.write_gallery(settings, folder / "gallery.html").resolve()
+    console.print(Text(f"\n{summary.closing(outcome)}", style="bold"))
+    tasks = "1 task" if accepted == 1 else f"{accepted} tasks"
+    console.print(f"The stand-in accepted {tasks} in this run. Nothing was paid.", markup=False)
+    for sentence in outcome.sentences:
+        console.print(Text(terminal.plain(sentence), style="yellow"))
+    console.print(f"\nSheet     {sheet}", markup=False, soft_wrap=True)
+    link = Text(str(page), style=f"link {page.as_uri()}")
+    console.print(Text("Pictures  ").append_text(link), soft_wrap=True)
+    console.print("          Open this page in a browser. The pictures are stand-ins:")
+    console.print("          Apiframe makes the real ones.")
+    console.print(
+        "\nTo see that nothing is paid twice, change a prompt or sort the rows, and run the"
+    )
+    console.print("demo again. To begin with a sheet of your own:\n")
+    console.print(Text(f"    {program} init", style="bold"), soft_wrap=True)
+    # Rows that need attention are part of the sample; only a pass that went wrong is an error.
+    return outcome.code if outcome.code > 1 else 0
+
+
+def _with_page(settings: Settings) -> Settings:
+    """The sample with a page on a free port, looked at every two seconds."""
+    page = replace(settings.page, wanted=True, listen="127.0.0.1:0")
+    schedule = replace(settings.schedule, cron="", every=timedelta(seconds=2))
+    return settings.model_copy(update={"page": page, "schedule": schedule})
+
+
+def _copy_sample(folder: Path) -> Path:
+    """Copy the sample into a folder: the path of its configuration. Existing files stay."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in (wiring.configs() / "demo.toml", wiring.configs() / "demo" / "prompts.csv"):
+            if not (folder / file.name).exists():
+                shutil.copyfile(file, folder / file.name)
+    except OSError as e:
+        raise ConfigError(f"{folder} cannot be used: {e.strerror}.") from e
+    return folder / "demo.toml"

@@ -1,0 +1,318 @@
+"""The command `doctor`: sheet, store and API compared, and what is safe put right. Never pays."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from random import SystemRandom
+from typing import Literal
+
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import terminal, wiring
+from pipeline.config import Settings
+from pipeline.core import messages
+from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
+from pipeline.core.filenames import shared_files
+from pipeline.core.header import OURS, parsed, read_header
+from pipeline.core.model import JobKey, Request
+from pipeline.core.protocol import meaning_of, reason_of, verdict
+from pipeline.core.states import other_charges
+from pipeline.plain_files import is_plain
+from pipeline.reports import summary
+from pipeline.server import event_loop
+from pipeline.sheets.files.errors import refuse_read_only
+from pipeline.store import Balance
+from pipeline.sync import adopt as adoption
+from pipeline.sync import row_reports
+from pipeline.sync.book import Book
+from pipeline.sync.outcome import Asked
+
+Sign = Literal["ok", "person", "unusable", "reach"]
+_SIGNS: dict[Sign, tuple[str, str]] = {
+    "ok": ("✓", "green"),
+    "person": ("!", "yellow"),
+    "unusable": ("✗", "red"),
+    "reach": ("✗", "red"),
+}
+#: What a person can do about the rows of a status.
+_CURES = {
+    "invalid": "the column note says what to change",
+    "failed": "change the prompt, or run promptsheet retry",
+    "check needed": "the column note says what to do",
+}
+#: Rows that a finding names before it only counts them.
+MOST_NAMED = 10
+#: Saved file -> pictures that are noted for it, as job and URL.
+_Pictures = Mapping[str, Sequence[tuple[JobKey, str]]]
+_CODES: dict[Sign, int] = {"ok": 0, "person": 1, "unusable": 2, "reach": 3}
+
+
+def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> int:
+    """Check, after putting right what was asked for.
+
+    0 all well, 1 a person is needed, 2 the header cannot be used, 3 something is out of reach.
+    """
+    if repair and settings.api_key is None:
+        raise ConfigError("--repair asks the API about open tasks. Set the API key first.")
+    if adopt:
+        _adopt(settings, console)
+    lost = _repair(settings, console) if repair else {}
+    worst = 0
+    for sign, sentence in _findings(settings, lost, repair):
+        mark, colour = _SIGNS[sign]
+        console.print(Text(f"{mark} ", style=colour) + Text(terminal.plain(sentence)))
+        worst = max(worst, _CODES[sign])
+    return worst
+
+
+def _adopt(settings: Settings, console: Console) -> None:
+    with wiring.open_store(settings) as store:
+        sheet = wiring.open_sheet(settings, store)
+        lease = wiring.take_lease(store, sheet)
+        if isinstance(lease, wiring.Busy):
+            raise ConfigError(_busy(lease))
+        try:
+            adopted = adoption.adopt(
+                sheet,
+                store,
+                wiring.rules(settings, sheet.key),
+                wiring.header(settings),
+                str(settings.path),
+                wiring.now(),
+                SystemRandom(),
+            )
+        finally:
+            store.release(lease)
+    console.print(
+        f"{sheet.title} belongs to this store now. Nothing was paid. Rows taken over: "
+        f"{adopted.pictures} with pictures, {adopted.tasks} with an open task, {adopted.unknown} "
+        "that may have been sent (promptsheet retry --unknown sends those that you choose).",
+        markup=False,
+    )
+
+
+def _busy(by: wiring.Busy) -> str:
+    return f"Another run ({by.holder}) is working on {by.title}. Try again later."
+
+
+def _repair(settings: Settings, console: Console) -> _Pictures:
+    """A pass that sends nothing: asks after tasks, saves pictures, writes the sheet.
+
+    Returned are the files that held the pictures of several rows, with the pictures that could not
+    be saved again.
+    """
+    with wiring.open_store(settings) as store:
+        sheet = wiring.open_sheet(settings, store)
+        jobs = store.jobs(sheet.key).values()
+        shared = shared_files(jobs)
+        gone = [(j.key, u) for j in jobs for u, p in j.files.items() if not _is_there(settings, p)]
+        gone += [(job.key, url) for job in jobs for url in job.unsaved]
+        for key, url in {*gone, *chain.from_iterable(shared.values())}:
+            store.forget_file(key, url)
+    outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
+    if isinstance(outcome, wiring.Busy):
+        raise ConfigError(_busy(outcome))
+    for sentence in outcome.sentences:
+        console.print(Text(terminal.plain(sentence), style="yellow"))
+    saved = f"{_counted(outcome.saved, 'picture')} saved"
+    console.print(f"Repaired: {summary.rows(outcome.done)} done, {saved}.")
+    with wiring.open_store(settings) as store:
+        known = store.jobs(sheet.key)
+    return {
+        path: [(key, url) for key, url in pictures if url not in known[key].files]
+        for path, pictures in shared.items()
+    }
+
+
+def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tuple[Sign, str]]:
+    yield "ok", f"{settings.path.name} can be used."
+    yield from _of_the_files(settings)
+    if trouble := _store_trouble(settings):
+        # Without its store the sheet would look like another store's.
+        yield "reach", trouble
+        yield from _of_the_api(settings, keep=repair)
+        return
+    try:
+        with wiring.previewing(settings) as book:
+            yield from _of_the_book(book, settings)
+            yield from _of_shared_files(book, lost)
+    except PromptsheetError as e:
+        signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
+        yield signs.get(e.exit_code, "person"), str(e)
+    yield from _of_the_api(settings, keep=repair)
+
+
+def _of_the_files(settings: Settings) -> Iterator[tuple[Sign, str]]:
+    if isinstance(settings.source, Path) and settings.source.is_file():
+        try:
+            refuse_read_only(settings.source)
+        except SheetError as e:
+            yield "reach", str(e)
+
+
+def _store_trouble(settings: Settings) -> str:
+    """Why the store can neither be opened nor made, as a sentence; empty if it can."""
+    store = Path(settings.store_url.removeprefix("sqlite:///"))
+    cure = "Change that, or set [store] url to another place."
+    if store.exists():
+        usable = store.is_file() and os.access(store, os.W_OK)
+        return "" if usable else f"The store {store} is not a file that can be written. {cure}"
+    if not store.parent.is_dir():
+        return f"The store {store} cannot be made: there is no folder {store.parent}. {cure}"
+    if not os.access(store.parent, os.W_OK | os.X_OK):
+        return f"The store {store} cannot be made: {store.parent} cannot be written to. {cure}"
+    return ""
+
+
+def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
+    statuses = book.plan.statuses
+    yield (
+        "ok",
+        f"{book.sheet.title} has {summary.rows(len(book.plan.lines))}. {_columns(book, settings)}",
+    )
+    if book.hold:
+        yield ("unusable" if book.hold.exit_code == 2 else "person"), book.hold.sentence
+    if count := statuses["stranger"]:
+        yield "person", summary.strangers(count)
+    needing = Counter(row.status for row in row_reports.needing(book))
+    for status, cure in _CURES.items():
+        if count := needing[status]:
+            yield "person", f"{summary.rows(count)} with the status {status}: {cure}."
+    if charged := [one for job in book.known.jobs.values() for one in other_charges(job)]:
+        yield "ok", messages.charged_otherwise(book.rules.provider.title, charged)
+    missing = sum(
+        not _is_there(settings, path)
+        for job in book.known.jobs.values()
+        for path in job.files.values()
+    )
+    if missing:
+        gone = f"{_counted(missing, 'saved picture')} {_are(missing)} gone from disk"
+        yield "person", f"{gone}. Run doctor --repair."
+    unsaved = sum(len(urls) for _, _, urls in book.known.unsaved())
+    if unsaved and settings.media is not None:
+        late = f"{_counted(unsaved, 'picture')} {_are(unsaved)} not saved yet"
+        yield "person", f"{late}. Run doctor --repair."
+
+
+def _of_shared_files(book: Book, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
+    """Pictures that an earlier version saved under one name: a later one replaced the others."""
+    if shared := shared_files(book.known.jobs.values()):
+        rows = _named(book, chain.from_iterable(shared.values()))
+        yield (
+            "person",
+            f"{_counted(sum(map(len, shared.values())), 'picture')} were saved in only "
+            f"{_counted(len(shared), 'file')}, so only the last one of each is there ({rows}). Run "
+            "doctor --repair soon: it saves them again, as long as their links work.",
+        )
+    for path, pictures in lost.items():
+        if pictures:
+            yield (
+                "person",
+                f"{_counted(len(pictures), 'picture')} of {_named(book, pictures)} could not be "
+                f"saved again. The old file {path} stays where it is; it shows one of them.",
+            )
+
+
+def _named(book: Book, pictures: Iterable[tuple[JobKey, str]]) -> str:
+    """The rows of some pictures in the order of the sheet: row 2 ("red fox"), row 3 and 4 more."""
+    row_ids = {key.row_id for key, _ in pictures}
+    names = []
+    for line in book.plan.lines:
+        if line.seen.row_id in row_ids:
+            row_ids.discard(line.seen.row_id)
+            name = line.name or parsed(line.memory.inputs).get("prompt", "")
+            number = f"row {line.seen.place + 1}"
+            names.append(f"{number} ({messages.quoted(name, 40)})" if name else number)
+    names += sorted(row_ids)  # of rows that are not in the sheet now
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
+
+
+def _columns(book: Book, settings: Settings) -> str:
+    """What is read from the sheet, and what is left alone, by the titles in it."""
+    grid, asked = book.sheet.read(), wiring.header(settings)
+    columns = read_header(grid[0] if grid else (), asked.fields, asked.titles, asked.ignore)
+    named = [columns.header[at] for name, at in columns.index.items() if name not in OURS]
+    known = set(columns.index.values())
+    others = [title for at, title in enumerate(columns.header) if at not in known and title]
+    rest = f" Left alone: {', '.join(others)}." if others else ""
+    return f"Read: {', '.join(named)}.{rest}"
+
+
+def _of_the_api(settings: Settings, *, keep: bool) -> Iterator[tuple[Sign, str]]:
+    provider = settings.provider
+    if settings.api_key is None:
+        yield "person", "The API key is not set; nothing can be sent."
+    elif provider.account:
+        sign, sentence, left = event_loop.run(_account(settings))
+        yield sign, sentence
+        if left is not None:
+            yield from _of_the_balance(settings, left, keep=keep)
+
+
+def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tuple[Sign, str]]:
+    """Compare what the account lost since the last repair with what was counted for it.
+
+    This is the only sign of wrong prices where the API does not say what each task cost. With
+    `keep`, the next comparison begins here; without it, nothing is changed.
+    """
+    if not Path(settings.store_url.removeprefix("sqlite:///")).is_file():
+        return  # nothing was ever sent
+    key = wiring.limits(settings).api_key
+    with (wiring.open_store if keep else wiring.scratch_store)(settings) as store:
+        if (counted := store.counted(key)) is None:
+            return
+        before = store.balance(key)
+        if keep:
+            store.keep_balance(key, Balance(left, counted, wiring.now()))
+    if before is None:
+        return
+    fell, spent = before.left - left, counted - before.counted
+    # An account that was topped up meanwhile says nothing.
+    if spent and 0 <= fell != spent:
+        since = before.at.astimezone().strftime("%Y-%m-%d %H:%M")
+        yield "ok", messages.account_differs(settings.provider.title, fell, spent, since)
+
+
+async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
+    """What the API says of the account: a finding, and the credits that are left if it says so."""
+    from pipeline.provider.client import Api
+
+    provider = settings.provider
+    assert settings.api_key is not None, "asked only with a key"
+    key = settings.api_key.reveal()
+    async with Api(provider, key, base_url=settings.base_url, concurrency=1) as api:
+        try:
+            response = await api.ask(Request("GET", provider.account), 15.0)
+        except WireError as e:
+            return "reach", f"{provider.title} cannot be reached: {e}.", None
+    if meaning_of(provider, response) != "taken":
+        usual = provider.endpoints[settings.endpoint]
+        stop = verdict(provider, usual, response, wiring.now()).stop
+        said = reason_of(provider, response)
+        answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."
+        return "reach", stop or answer, None
+    try:
+        left = json.loads(response.body)[provider.account_credits]
+    except (ValueError, KeyError, TypeError):
+        return "ok", f"{provider.title} knows the key.", None
+    words = f"{provider.title} knows the key; {left} credits are left."
+    return ("ok" if left else "person"), words, left if type(left) is int else None
+
+
+def _is_there(settings: Settings, path: str) -> bool:
+    return settings.media is None or is_plain(settings.media / path)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"1 {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _are(number: int) -> str:
+    return "is" if number == 1 else "are"

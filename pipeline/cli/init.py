@@ -1,0 +1,448 @@
+"""The command `init`: a configuration, and a sheet where there is none yet."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final, TypeVar
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import terminal, wiring
+from pipeline.cli import init_google, output
+from pipeline.config import GoogleSource, Settings, is_google
+from pipeline.config.template import (
+    PER_DAY,
+    SANDBOX,
+    SANDBOX_PORT,
+    Wanted,
+    file_lines,
+    google_lines,
+    new_config,
+)
+from pipeline.core.errors import ConfigError, SheetError
+from pipeline.core.header import ALWAYS
+from pipeline.reports import summary
+from pipeline.sync import adopt as adoption
+from pipeline.sync.book import Book
+
+#: The columns of a new sheet that people fill; ours follow.
+HEADER: Final = ("name", "prompt", "aspect_ratio", "take", "skip")
+SAMPLE: Final = {
+    "name": "first",
+    "prompt": "a lighthouse on a cliff at dawn, soft light, wide shot",
+}
+CONFIG_NAME: Final = "promptsheet.toml"
+SHEET_NAME: Final = "prompts.csv"
+KINDS: Final = (".csv", ".tsv", ".xlsx", ".xlsm")
+#: Rows with a problem that are named one by one.
+_MOST_NAMED: Final = 3
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Google:
+    """The Google Sheet that was asked for; "" where nothing was said."""
+
+    address: str = ""
+    tab: str = ""
+    credentials: str = ""
+    base_url: str = ""
+
+
+def init(
+    console: Console,
+    sheet: Path | None,
+    config: Path | None,
+    adopt: bool,
+    wanted: Wanted,
+    google: Google,
+) -> int:
+    """Write a configuration beside the sheet, and the sheet if it is missing. Overwrite nothing.
+
+    Without any argument it asks, on a terminal. With `adopt`, columns that another tool filled
+    become ours. The result is the exit code. Raises ConfigError and SheetError before anything is
+    written.
+    """
+    if sheet is not None and google.address:
+        raise ConfigError("Name a file or a Google Sheet, not both.")
+    if not google.address and google != Google():
+        raise ConfigError("--tab, --credentials and --base-url are for --google.")
+    is_terminal = sys.stdin.isatty() and console.is_terminal
+    says_nothing = not (sheet or config or adopt or google.address) and wanted == Wanted()
+    asks = says_nothing and is_terminal
+    answer: Path | Google | None = google if google.address else sheet
+    if asks:
+        console.print("Press Enter to accept the answer in [brackets].\n", markup=False)
+        answer = _ask(
+            "Which CSV or Excel file? A missing one is created. Or the address of a Google Sheet",
+            _usual_sheet(config or Path(CONFIG_NAME)) or SHEET_NAME,
+            _named_sheet,
+        )
+    elif answer is None:
+        answer = _named_sheet(_usual_sheet(config or Path(CONFIG_NAME)) or SHEET_NAME)
+    if isinstance(answer, Google):
+        return _init_google(console, answer, config or Path(CONFIG_NAME), adopt, wanted, asks)
+    chosen = _usable(answer)
+    config = config or chosen.parent / CONFIG_NAME
+    if config.exists():
+        if (other := wiring.load(config).source) != chosen.resolve():
+            raise ConfigError(_is_for(config, other))
+        if wanted != Wanted():
+            raise ConfigError(_stays(config))
+    else:
+        _accept_second_sheet(chosen, is_named=sheet is not None, is_terminal=is_terminal)
+        if asks:
+            wanted = _questions(console, config)
+    trial = _trial(wanted, config)
+    _write_sheet(console, chosen, wanted, trial)
+    source = os.path.relpath(chosen.resolve(), config.resolve().parent)
+    is_new = _write_config(console, config, file_lines(source), wanted, trial)
+    return _finish(console, config, is_new, adopt)
+
+
+def _init_google(
+    console: Console, google: Google, config: Path, adopt: bool, wanted: Wanted, asks: bool
+) -> int:
+    """The same for a Google Sheet: try the access first, and write nothing before it works."""
+    named = init_google.named(google.address, google.tab, "", google.base_url, config)
+    if is_there := config.exists():
+        source = wiring.load(config).source
+        same = isinstance(source, GoogleSource) and source.spreadsheet == named.spreadsheet
+        if not isinstance(source, GoogleSource) or not same:
+            raise ConfigError(_is_for(config, "another sheet"))
+        if wanted != Wanted():
+            raise ConfigError(_stays(config))
+        credentials = ""
+    else:
+        credentials = google.credentials or init_google.key_beside(config)
+        if not credentials.startswith(("file:", "env:")):
+            here = Path(credentials).expanduser().resolve()
+            credentials = f"file:{os.path.relpath(here, config.resolve().parent)}"
+        source = init_google.named(google.address, google.tab, credentials, google.base_url, config)
+    sheet = init_google.connect(console, source, credentials)
+    if asks and not is_there:
+        wanted = _questions(console, config)
+    trial = _trial(wanted, config)
+    lines = google_lines(sheet.address, sheet.credentials, sheet.base_url)
+    is_new = _write_config(console, config, lines, wanted, trial)
+    init_google.lay_out(console, sheet, _new_rows(wanted), wiring.load(config))
+    return _finish(console, config, is_new, adopt)
+
+
+# Which sheet, and what is asked ------------------------------------------------------------------
+
+
+def _usual_sheet(config: Path) -> str:
+    """The sheet to use if none was named; "" if nothing suggests one.
+
+    It is the sheet of the configuration that exists, else `prompts.csv`, else the only sheet in the
+    folder.
+    """
+    if config.exists():
+        source = wiring.load(config).source
+        return source.place if isinstance(source, GoogleSource) else os.path.relpath(source)
+    found = _sheets_in(config.parent)
+    if len(found) == 1 and found[0].name != SHEET_NAME and sys.stdin.isatty():
+        return str(found[0])
+    return ""
+
+
+def _sheets_in(folder: Path) -> list[Path]:
+    """The sheets in a folder, by name; without the files that programs leave beside them."""
+    with suppress(OSError):
+        files = [file for file in folder.iterdir() if file.suffix.casefold() in KINDS]
+        return sorted(f for f in files if f.is_file() and not f.name.startswith((".", "~$")))
+    return []
+
+
+def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> None:
+    """Ask before a new sheet is made beside another one. Raises ConfigError if it is not wanted.
+
+    A sheet that was named in the command is made without a question, unless the other one has the
+    same name but for its ending.
+    """
+    if sheet.exists():
+        return
+    others = _sheets_in(sheet.parent)
+    alike = [other for other in others if other.stem == sheet.stem]
+    if not others or (is_named and not (alike and is_terminal)):
+        return
+    other = (alike or others)[0]
+    if is_terminal:
+        question = (
+            f"{terminal.plain(str(other))} already exists. Create a second sheet, {sheet.name}?"
+        )
+        if typer.confirm(question, default=False):
+            return
+    use, make = (f"init {shlex.quote(str(one))}" for one in (other, sheet))
+    raise ConfigError(
+        f"{other} already exists, so nothing was created. Run {use} to use it, or {make} to create "
+        "a second sheet."
+    )
+
+
+def _questions(console: Console, config: Path) -> Wanted:
+    """What a person at the terminal answers; each answer is checked at once."""
+    price = _price(_trial(Wanted(), config))
+    costs = "" if price is None else f" (a row costs {price})"
+    answers = Wanted(
+        aspect_ratio=_ask(
+            "Aspect ratio for rows that have none, such as 16:9 (Enter: none)",
+            "",
+            lambda text: _ratio(text, config),
+        ),
+        per_day=_ask(
+            f"Most credits per day{costs}", str(PER_DAY), lambda text: _credits(text, config)
+        ),
+        approval=typer.confirm("Must each row be approved before it is sent?", default=False),
+        save=typer.confirm("Save the pictures in the folder media?", default=True),
+        sandbox=typer.confirm(
+            "Try it first with a stand-in for Apiframe, which costs nothing?", default=False
+        ),
+    )
+    console.print()
+    return answers
+
+
+def _ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
+    """An answer. If `read` raises ConfigError, its sentence is shown and the question repeated."""
+
+    def value(text: str) -> _T:
+        try:
+            return read(text)
+        except ConfigError as e:
+            raise typer.BadParameter(str(e)) from e
+
+    answer: _T = typer.prompt(question, default=usual, value_proc=value, show_default=bool(usual))
+    return answer
+
+
+def _named_sheet(text: str) -> Path | Google:
+    if is_google(text):
+        init_google.named(text, "", "", "", Path(CONFIG_NAME))
+        return Google(text.strip())
+    # A file that is dragged into a terminal comes in quotation marks.
+    return _usable(Path(text.strip().strip("'\"")).expanduser())
+
+
+def _ratio(text: str, config: Path) -> str:
+    _trial(Wanted(aspect_ratio=text.strip()), config)
+    return text.strip()
+
+
+def _credits(text: str, config: Path) -> int:
+    if not (text.strip().isdecimal() and len(text.strip()) < 10):
+        raise ConfigError("Write a whole number of credits, such as 1000.")
+    _trial(Wanted(per_day=int(text)), config)
+    return int(text)
+
+
+def _usable(sheet: Path | None) -> Path:
+    """The path, if it can be that of a sheet. Raises ConfigError."""
+    sheet = sheet or Path(SHEET_NAME)
+    if sheet.suffix.casefold() not in KINDS:
+        raise ConfigError(
+            f"{sheet.name} is not a .csv, .tsv, .xlsx or .xlsm file. Save it as one of these first."
+        )
+    if sheet.is_dir():
+        raise ConfigError(f"{sheet} is a folder. Name a file in it.")
+    return sheet
+
+
+def _trial(wanted: Wanted, config: Path) -> Settings:
+    """The settings of the new configuration, tried in a temporary folder. Raises ConfigError."""
+    with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
+        trial = Path(folder) / CONFIG_NAME
+        trial.write_text(new_config(file_lines(SHEET_NAME), wanted), "utf-8")
+        if (own := config.parent / "providers").is_dir():
+            with suppress(OSError):
+                (trial.parent / "providers").symlink_to(own.resolve())
+        try:
+            settings = wiring.load(trial)
+        except ConfigError as e:
+            starts = f"{CONFIG_NAME}: ", "defaults: "
+            raise ConfigError(*(_without(starts, problem) for problem in e.problems)) from e
+    price = _price(settings) or 0
+    if (settings.budget.per_day or 0) < price:
+        raise ConfigError(f"A row costs {price} credits. Allow at least that many per day.")
+    return settings
+
+
+def _price(settings: Settings) -> int | None:
+    return settings.provider.endpoints[settings.endpoint].credits
+
+
+def _without(starts: tuple[str, ...], text: str) -> str:
+    for start in starts:
+        text = text.removeprefix(start)
+    return text
+
+
+# What is written ---------------------------------------------------------------------------------
+
+
+def _stays(config: Path) -> str:
+    return (
+        f"{config} already exists and was not changed. Edit it, or name another one with --config."
+    )
+
+
+def _is_for(config: Path, other: object) -> str:
+    return f"{config} is for {other}. Name another configuration with --config."
+
+
+def _write_sheet(console: Console, sheet: Path, wanted: Wanted, settings: Settings) -> None:
+    if sheet.exists():
+        console.print(f"{sheet} already exists and was not changed.", markup=False)
+        return
+    from pipeline.sheets.choices import Choices
+    from pipeline.sheets.new_sheet import new_file
+
+    rows = _new_rows(wanted)
+    ticks = dict.fromkeys(("approved", "skip"), Choices(("yes",), closed=False))
+    _create(sheet, new_file(sheet, rows, init_google.choices(settings, rows[0]) | ticks))
+    console.print(
+        f"{sheet} was created, with a sample row. Write your prompts into it.", markup=False
+    )
+
+
+def _new_rows(wanted: Wanted) -> list[list[str]]:
+    """A header and a sample row."""
+    header = [*HEADER, *ALWAYS]
+    if wanted.approval:
+        header.insert(header.index("skip"), "approved")
+    sample = SAMPLE | {"aspect_ratio": wanted.aspect_ratio or "16:9"}
+    return [header, [sample.get(title, "") for title in header]]
+
+
+def _write_config(
+    console: Console, config: Path, lines: str, wanted: Wanted, trial: Settings
+) -> bool:
+    """Whether it had to be written."""
+    if config.exists():
+        console.print(f"{config} already exists and was not changed.", markup=False)
+        return False
+    _create(config, new_config(lines, wanted, _price(trial)).encode())
+    console.print(f"{config} was created.", markup=False)
+    return True
+
+
+def _create(file: Path, content: bytes) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("xb") as out:
+            out.write(content)
+    except OSError as e:
+        raise SheetError(
+            f"{file} cannot be created: {e.strerror}. Name a folder that you may write into."
+        ) from e
+
+
+def _take_over(console: Console, settings: Settings) -> None:
+    with wiring.open_store(settings) as store:
+        sheet = wiring.open_sheet(settings, store)
+        titles = adoption.take_over_columns(sheet, store, wiring.header(settings))
+    columns = ", ".join(titles) or "no column"
+    console.print(
+        f"Taken over: {terminal.plain(columns)}. The next run overwrites these columns, except in "
+        "rows that have a task or pictures. Those rows stay as they are and are not paid for; "
+        "doctor --adopt turns them into jobs.",
+        markup=False,
+    )
+
+
+# What comes next ---------------------------------------------------------------------------------
+
+
+def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
+    """Say which rows are ready and what is wrong with others, and name the next command."""
+    settings = wiring.load(config)
+    for warning in settings.warnings:
+        console.print(warning, markup=False, soft_wrap=True)
+    if adopt:
+        _take_over(console, settings)
+    with wiring.previewing(settings) as book:
+        for sentence in (*_state(book, settings), *book.notices):
+            console.print(terminal.plain(sentence), markup=False)
+    path, name = shlex.quote(str(config)), program()
+    console.print("\nSee what a run would do:\n")
+    _command(console, f"{name} run {path} --plan")
+    if settings.base_url == SANDBOX:
+        console.print("\nStart the stand-in in another terminal, and let it run:\n")
+        _command(console, f"{name} sandbox --port {SANDBOX_PORT} --key test")
+        console.print("\nThen run it:\n")
+        _command(console, _export("APIFRAME_API_KEY", "test"))
+    elif settings.api_key is not None:
+        console.print("\nThen run it:\n")
+    elif is_new:
+        console.print("\nThen set your key, and run it:\n")
+        _command(console, _export("APIFRAME_API_KEY", "…"))
+    else:
+        console.print("\nThen set your key where api_key says, and run it:\n")
+    _command(console, f"{name} run {path} --wait")
+    if settings.base_url == SANDBOX:
+        console.print(
+            f"\nTo use Apiframe later, delete the line base_url in {path} and set your own key. To "
+            "send a row again that the stand-in has done, raise its take.",
+            markup=False,
+        )
+    return 0
+
+
+def _state(book: Book, settings: Settings) -> list[str]:
+    """Sentences about the rows: how many are ready, which ones to approve, what is wrong."""
+    if book.hold:
+        return [book.hold.sentence]
+    if not book.plan.statuses:
+        return [summary.no_rows(book.sheet.title)]
+    said = []
+    # A row that was just seen for the first time settles for a moment.
+    if ready := len(output.to_send(book)) + len(output.settling(book)):
+        said.append(f"{summary.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent.")
+    if unapproved := book.plan.statuses["needs approval"]:
+        column = settings.titles.get("approved", "approved")
+        how = f"write yes into the column {column}"
+        if isinstance(settings.source, GoogleSource):
+            how = f"tick the column {column}"
+        said.append(f"{summary.rows(unapproved)} to approve: {how}.")
+    wrong = [line for line in book.plan.lines if line.status == "invalid"]
+    if not (said or wrong):
+        said.append("No row is ready to be sent.")
+        waiting = ("waiting", "over budget", "copy", "edited", "skipped", "stranger")
+        wrong = [line for line in book.plan.lines if line.status in waiting]
+    for note, lines in groupby(wrong[:_MOST_NAMED], lambda line: line.note):
+        numbers = [str(line.seen.place + 1) for line in lines]
+        said.append(f"Row{'s' * (len(numbers) > 1)} {', '.join(numbers)}: {note}")
+    if more := len(wrong) - _MOST_NAMED:
+        said += [f"{summary.rows(more)} more: see --plan."] * (more > 0)
+    return said
+
+
+def program() -> str:
+    """The command that starts this program: its name, or its path where the name is not found."""
+    started = Path(sys.argv[0])
+    if started.name != "promptsheet" or shutil.which("promptsheet"):
+        return "promptsheet"
+    return shlex.quote(str(started))
+
+
+def _export(name: str, value: str) -> str:
+    """The command that sets an environment variable, in the usual shell of the system."""
+    return f'$env:{name} = "{value}"' if os.name == "nt" else f"export {name}={value}"
+
+
+def _command(console: Console, words: str) -> None:
+    """Print a command to be copied: never broken into lines."""
+    console.print(Text(f"    {words}", style="bold"), soft_wrap=True)

@@ -1,0 +1,134 @@
+"""`init` for a Google Sheet: each thing that access needs gets a tick, or the sentence that helps.
+
+The order is that in which people come upon the things: the key, the token, the sharing, the tab,
+the right to edit. The first that fails ends it, before anything is written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import wiring
+from pipeline.config import GoogleSource, Settings, google_source
+from pipeline.core.errors import ConfigError
+from pipeline.core.header import ALWAYS
+from pipeline.sheets.choices import Choices
+
+if TYPE_CHECKING:
+    from pipeline.sheets.google.setup import Setup
+
+#: What a picture is usually asked for in; other ratios are taken too.
+RATIOS = ("1:1", "16:9", "9:16", "3:2", "2:3", "4:3", "3:4")
+BOXES = ("approved", "skip")
+_KEY = "service_account"
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A Google Sheet that was tried: what the configuration says of it, and the way there."""
+
+    address: str
+    credentials: str
+    base_url: str
+    tab: str
+    setup: Setup
+
+
+def key_beside(config: Path) -> str:
+    """The reference to the key of a service account that lies beside the configuration.
+
+    Raises ConfigError if there is none, or more than one.
+    """
+    folder = config.parent
+    files = sorted(folder.glob("*.json"))
+    found = [file.name for file in files if _is_key(file)]
+    if len(found) == 1:
+        return f"file:{found[0]}"
+    if found:
+        raise ConfigError(
+            f"More than one key lies in {folder.resolve()}: {', '.join(found)}. Name one with "
+            f"--credentials, such as --credentials file:{found[0]}."
+        )
+    if named := os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return f"file:{named}"
+    how = (
+        "Make one in the Google Cloud console (IAM, Service accounts, Keys, JSON), put the file "
+        "there as bot.json, and run this again; or name it with --credentials."
+    )
+    if wrong := [file.name for file in files if file.name == "bot.json" or _is_client(file)]:
+        raise ConfigError(f"{wrong[0]} is not the key of a service account. {how}")
+    raise ConfigError(f"There is no key of a service account in {folder.resolve()}. {how}")
+
+
+def _is_key(file: Path) -> bool:
+    return _says(file).get("type") == _KEY
+
+
+def _is_client(file: Path) -> bool:
+    """Whether it is the other kind of key that the console gives, for programs with people."""
+    return bool({"installed", "web"} & _says(file).keys())
+
+
+def _says(file: Path) -> dict[str, Any]:
+    try:
+        says = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return says if isinstance(says, dict) else {}
+
+
+def connect(console: Console, source: GoogleSource, credentials: str) -> Connected:
+    """Try each thing in turn, with a tick for each. Raises SheetError at the first that fails."""
+    account, setup = wiring.google_setup(source)
+    _tick(console, f"The key is that of {account}.")
+    setup.sign_in()
+    _tick(console, "Google knows it.")
+    book = setup.book()
+    _tick(console, f"{book} is shared with it.")
+    tab = setup.tab()
+    _tick(console, f"The tab is {tab}.")
+    setup.may_edit()
+    _tick(console, "It may edit.")
+    console.print()
+    address = f"https://docs.google.com/spreadsheets/d/{source.spreadsheet}/edit#gid={setup.gid}"
+    return Connected(address, credentials, source.base_url, f"{book} / {tab}", setup)
+
+
+def named(source: str, tab: str, credentials: str, base_url: str, config: Path) -> GoogleSource:
+    """What was asked for, before it is tried. Raises ConfigError."""
+    return google_source(source, tab, credentials, base_url, config)
+
+
+def lay_out(
+    console: Console, sheet: Connected, rows: Sequence[Sequence[str]], settings: Settings
+) -> None:
+    """Give an empty tab its columns and a sample row; a tab that is not empty is not changed."""
+    if sheet.setup.lay_out(rows, ALWAYS, BOXES, choices(settings, rows[0])):
+        said = "was empty. It has its columns now, with a sample row. Write your prompts into it."
+    else:
+        said = "is not empty and was not changed."
+    console.print(f"{sheet.tab} {said}", markup=False)
+
+
+def choices(settings: Settings, titles: Sequence[str]) -> dict[str, Choices]:
+    """The drop-down lists of a new sheet, by the titles of their columns."""
+    fields = settings.provider.endpoints[settings.endpoint].fields
+    found = {
+        title: Choices(fields[title].one_of, closed=True)
+        for title in titles
+        if title in fields and fields[title].one_of
+    }
+    return {"aspect_ratio": Choices(RATIOS, closed=False)} | found
+
+
+def _tick(console: Console, sentence: str) -> None:
+    sign = "✓" if console.encoding.casefold().startswith("utf") else "ok"
+    console.print(Text.assemble((sign, "green"), f" {sentence}"), soft_wrap=True)

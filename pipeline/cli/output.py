@@ -1,0 +1,290 @@
+"""What the terminal says: plans, rows, bars and closing lines, for people who know their sheet."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from pipeline import terminal
+from pipeline.core import messages
+from pipeline.core.header import parsed
+from pipeline.core.planning import NEEDS_A_PERSON, Line, family
+from pipeline.reports.summary import attention, no_rows, rows
+from pipeline.sync.book import Book
+from pipeline.sync.outcome import Outcome
+from pipeline.sync.outcome import Progress as Step
+from pipeline.sync.row_reports import Row, asked_for
+from pipeline.terminal import plain
+
+COLOURS = {
+    "done": "green",
+    "in progress": "cyan",
+    "sending": "cyan",
+    "queued": "blue",
+    "waiting": "blue",
+    "failed": "red",
+    "invalid": "red",
+    "check needed": "bold yellow",
+    "over budget": "yellow",
+    "edited": "yellow",
+}
+#: The order in which statuses are told: what needs a person first.
+ORDER = (
+    *(*NEEDS_A_PERSON, "stranger", "over budget", "needs approval", "edited", "copy", "waiting"),
+    *("skipped", "queued", "sending", "in progress", "done"),
+)
+
+#: Below this width there is room for what matters only.
+NARROW = 60
+#: Rows that a plan shows of each status.
+EXAMPLES = 3
+#: How far the further lines of a note stand in.
+_HANGING = 4
+#: How far a plan's rows stand under their status.
+_INDENT = 8
+
+
+def prompt_of(line: Line) -> str:
+    """What the row asks for, in its own words."""
+    return asked_for(line.memory.inputs)
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=COLOURS.get(family(status), ""))
+
+
+def show_attention(console: Console, outcome: Outcome, config: Path) -> None:
+    """Print the rows that need attention; on a terminal, a long note goes on under its row."""
+    for line in attention(outcome, config):
+        words = Text(line)
+        if not console.is_terminal or not line.startswith(" "):
+            console.print(words)
+            continue
+        first, *others = words.wrap(console, max(console.width - _INDENT, 20))
+        console.print(first)
+        for one in others:
+            console.print(Padding(one, (0, 0, 0, _HANGING), expand=False))
+
+
+def rows_table(shown: Sequence[Row], width: int, prices: Sequence[int] = ()) -> Table:
+    """Rows as a table: number, name or prompt, status, credits if `prices` are given, note.
+
+    It is never wider than `width`, and has no notes where there is no room for them.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold", width=min(width, 160))
+    numbers = [str(row.number) for row in shown]
+    longest = max((len(row.status) for row in shown), default=6)
+    table.add_column("row", justify="right", style="dim", width=max(3, *map(len, numbers), 0))
+    table.add_column("prompt", ratio=2, overflow="ellipsis", no_wrap=True)
+    table.add_column("status", width=max(6, longest), no_wrap=True)
+    if prices:
+        table.add_column("credits", justify="right", width=7)
+    noted = width >= NARROW and any(row.note for row in shown)
+    if noted:
+        table.add_column("note", ratio=3, overflow="fold")
+    for at, row in enumerate(shown):
+        cells: list[str | Text] = [
+            numbers[at],
+            Text(plain(row.prompt) or "–"),
+            status_text(row.status),
+        ]
+        if prices:
+            cells.append(str(prices[at]))
+        if noted:
+            cells.append(Text(plain(row.note), style="dim"))
+        table.add_row(*cells)
+    return table
+
+
+def show_plan(console: Console, book: Book) -> None:
+    """What a run would do: rows by what would happen to them, requests, credits, examples."""
+    title = Text(book.sheet.title, style="bold")
+    console.print(
+        title + Text(": what a run would do now. Nothing was changed.\n", style="not bold")
+    )
+    if book.sheet.read_as:
+        console.print(Text(f"Read as {book.sheet.read_as}.\n", style="dim"))
+    if book.hold:
+        console.print(Text(plain(book.hold.sentence) + "\n", style="yellow"))
+    told: set[int] = set()
+    for name, lines in _groups(book):
+        told.update(line.seen.place for line in lines[:EXAMPLES])
+        colour = COLOURS.get(name, "bold")
+        console.print(Text(f"{len(lines):>6}  ", style="bold") + Text(name, style=colour))
+        for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
+            for line in alike:
+                words = f"row {line.seen.place + 1}: {plain(prompt_of(line))}"
+                row = Text(" " * _INDENT + words, overflow="ellipsis", no_wrap=True, style="dim")
+                console.print(row, overflow="ellipsis", no_wrap=True)
+            if note:
+                said = Padding(Text(plain(note), style="dim"), (0, 0, 0, _INDENT + 2), expand=False)
+                console.print(said, soft_wrap=False)
+        if len(lines) > EXAMPLES:
+            console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
+    if not book.plan.lines and not book.hold:
+        console.print(Text(no_rows(book.sheet.title), style="yellow"))
+    now, later = to_send(book), settling(book)
+    console.print(Text(f"\n{_price(book, now)}", style="bold"))
+    if later:
+        unchanged = (
+            f"once its rows have stayed as they are for {messages.spoken(book.rules.settle)}"
+        )
+        console.print(Text(f"then, {unchanged}: {_price(book, later)}", style="bold"))
+    if now or later:
+        sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
+        console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
+    for sentence in _plan_warnings(book, told):
+        console.print(Text(plain(sentence), style="yellow"))
+
+
+def _plan_warnings(book: Book, told: Collection[int] = ()) -> Iterator[str]:
+    """What to check before the run: odd prompts, columns not sent, columns that become ours.
+
+    `told` are the places of rows whose notes were already shown.
+    """
+    doubtful = [one for one in book.plan.lines if one.warning and one.seen.place not in told]
+    for line in doubtful[:EXAMPLES]:
+        yield f"Row {line.seen.place + 1}: {line.warning}"
+    if len(doubtful) > EXAMPLES:
+        yield f"{rows(len(doubtful) - EXAMPLES)} more with such a warning."
+    for title, name in book.near_misses():
+        yield (
+            f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
+            f'[columns] {name} = "{title}"; if it is your own, ignore = ["{title}"].'
+        )
+    yield from book.notices
+
+
+def plan_as_json(console: Console, book: Book) -> None:
+    """What a run would do, for programs, as one line of JSON."""
+    now, later = to_send(book), settling(book)
+    told = {
+        "sheet": book.sheet.title,
+        "rows": {name: len(lines) for name, lines in _groups(book)},
+        "requests": len(now),
+        "credits": _cost(book, now),
+        "requests_once_settled": len(later),
+        "credits_once_settled": _cost(book, later),
+        "hold": book.hold.sentence if book.hold else "",
+        "warnings": list(_plan_warnings(book)),
+        "read_as": book.sheet.read_as,
+    }
+    terminal.write_json(told)
+
+
+def _groups(book: Book) -> Iterator[tuple[str, list[Line]]]:
+    groups: dict[str, list[Line]] = defaultdict(list)
+    for line in book.plan.lines:
+        sends = line.endpoint and not book.hold
+        groups["to send" if sends else family(line.status)].append(line)
+    yield from ((name, groups[name]) for name in ("to send", *ORDER) if groups[name])
+
+
+def to_send(book: Book) -> Sequence[Line]:
+    """Rows that a run would send now: none if the sheet is held."""
+    return () if book.hold else book.plan.to_send
+
+
+def settling(book: Book) -> Sequence[Line]:
+    """Rows that only wait until they have been unchanged for a while."""
+    note = messages.settling(book.rules.settle)
+    lines = () if book.hold else book.plan.lines
+    return [line for line in lines if line.status == "waiting" and line.note.startswith(note)]
+
+
+def _price(book: Book, lines: Sequence[Line]) -> str:
+    many = "1 request" if len(lines) == 1 else f"{len(lines)} requests"
+    return f"{many}, {messages.in_credits(_cost(book, lines))}"
+
+
+def _cost(book: Book, lines: Sequence[Line]) -> int:
+    rules = book.rules
+    names = (parsed(line.memory.inputs).get("endpoint") or rules.endpoint for line in lines)
+    return sum(rules.provider.endpoints[name].credits or 0 for name in names)
+
+
+#: Where bars are drawn, or None where nobody looks.
+Place = Progress | None
+
+
+class Bars:
+    """A bar for each stage of a pass: sent, finished, saved. Silent where nobody looks."""
+
+    def __init__(self, progress: Progress | None, title: str) -> None:
+        self._progress = progress
+        self._title = title
+        self._tasks: dict[str, TaskID] = {}
+        self._totals: Counter[str] = Counter()
+
+    def __call__(self, step: Step) -> None:
+        """Show how far the pass is."""
+        if self._progress is None:
+            return
+        cost = messages.in_credits(step.credits)
+        at_api = step.done + step.at_work
+        self._bar("sent", step.sent, step.to_send, cost)
+        self._bar("made", step.done, at_api, f"{step.at_work} at work" if step.at_work else "")
+        self._bar("saved", step.saved, step.saved + step.saving, "")
+
+    def _bar(self, stage: str, done: int, total: int, extra: str) -> None:
+        assert self._progress is not None
+        # What is being sent just now is counted on neither side: the total would shrink.
+        total = self._totals[stage] = max(total, self._totals[stage])
+        if stage not in self._tasks:
+            if not total:
+                return
+            name = f"{self._title} {stage}"
+            self._tasks[stage] = self._progress.add_task(escape(name), total=total, extra="")
+        self._progress.update(self._tasks[stage], completed=done, total=total, extra=extra)
+
+
+@contextmanager
+def bars(console: Console, shown: bool) -> Iterator[Progress | None]:
+    """A place for bars while a pass runs; None where they are not wanted."""
+    if not shown:
+        yield None
+        return
+    columns: list[Any] = [
+        # Most spinners are drawn with signs that only Unicode has.
+        SpinnerColumn("dots" if console.encoding.casefold().startswith("utf") else "line"),
+        TextColumn("{task.description}"),
+        BarColumn(
+            bar_width=None if console.width < NARROW else 30,
+            # Red, as bars are by default, would say that something is wrong.
+            complete_style="cyan",
+            finished_style="green",
+        ),
+        MofNCompleteColumn(),
+    ]
+    if console.width >= NARROW:
+        columns += [_Rate(), TimeRemainingColumn(compact=True), TextColumn("{task.fields[extra]}")]
+    with Progress(*columns, console=console, transient=True) as progress:
+        yield progress
+
+
+class _Rate(TextColumn):
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Any) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="dim")

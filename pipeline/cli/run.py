@@ -1,0 +1,295 @@
+"""The command `run`: passes over some sheets at once, their bars, and what is said at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from dataclasses import replace
+
+from rich.console import Console
+
+from pipeline import terminal, wiring
+from pipeline.cli import output as show
+from pipeline.config import Settings
+from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
+from pipeline.core.planning import Line, Plan
+from pipeline.core.repeats import BUSY, is_news
+from pipeline.reports import summary
+from pipeline.server import event_loop
+from pipeline.server.signals import interrupting
+from pipeline.sync import row_reports
+from pipeline.sync.outcome import Asked, Outcome
+from pipeline.sync.runner import INTERRUPTED, Runner
+from pipeline.wiring import Busy
+
+log = logging.getLogger("promptsheet")
+
+
+def run_all(
+    settings: list[Settings],
+    console: Console,
+    *,
+    wait: bool = False,
+    limit: int | None = None,
+    row: str = "",
+    accept_columns: bool = False,
+    strict: bool = False,
+    as_json: bool = False,
+    quiet: bool = False,
+    bars: bool = True,
+    beside: AbstractAsyncContextManager[object] | None = None,
+) -> int:
+    """One pass over each sheet, all at once: the worst exit code.
+
+    `beside` is open meanwhile. `quiet` reports only what went wrong, as without a terminal.
+    """
+    only = _only(settings, row, console, quiet=as_json) if row else None
+    asked = Asked(wait=wait, limit=limit, only=only, detailed=as_json)
+
+    async def both() -> list[Outcome | Busy]:
+        async with beside or nullcontext():
+            shown = bars and console.is_terminal
+            return await passes(settings, asked, accept_columns, console, bars=shown)
+
+    outcomes = event_loop.run(both())
+    # As cron starts it: without a terminal and without options.
+    is_plain = not (wait or row or accept_columns or strict or as_json) and limit is None
+    once = is_plain and not console.is_terminal
+    return max(
+        say(one, console, of, strict=strict, as_json=as_json, quiet=quiet, once=once)
+        for of, one in zip(settings, outcomes, strict=True)
+    )
+
+
+async def passes(
+    settings: list[Settings],
+    asked: Asked,
+    accept_columns: bool,
+    console: Console,
+    *,
+    bars: bool = True,
+) -> list[Outcome | Busy]:
+    """A pass over each sheet, all at once, with bars on a terminal; interrupted as one."""
+    runners: list[Runner] = []
+
+    def end() -> None:
+        for runner in runners:
+            runner.interrupt()
+
+    with interrupting(end), show.bars(console, bars and console.is_terminal) as progress:
+        return await asyncio.gather(
+            *(_pass(one, asked, accept_columns, progress, runners.append) for one in settings)
+        )
+
+
+async def _pass(
+    settings: Settings,
+    asked: Asked,
+    accept_columns: bool,
+    progress: show.Place,
+    started: Callable[[Runner], None],
+) -> Outcome | Busy:
+    """One pass. Whatever goes wrong with a sheet, foreseen or not, stops no other sheet's pass."""
+    bars = show.Bars(progress, settings.source.name)
+    try:
+        return await wiring.run(
+            settings, asked, accept_columns=accept_columns, tell=bars, started=started
+        )
+    except PromptsheetError as e:
+        outcome = Outcome(title=settings.source.name)
+        outcome.worsen(e.exit_code, str(e))
+        return outcome
+    except Exception as e:
+        log.info("The traceback:", exc_info=e)
+        outcome = Outcome(title=settings.source.name)
+        outcome.worsen(3, unforeseen(e))
+        return outcome
+
+
+def say(
+    outcome: Outcome | Busy,
+    console: Console,
+    settings: Settings,
+    *,
+    strict: bool = False,
+    as_json: bool = False,
+    quiet: bool = False,
+    once: bool = False,
+) -> int:
+    """Report what came of one sheet, and return its exit code.
+
+    Without a terminal, and when `quiet`, nothing is printed as long as the exit code is 0 and there
+    is nothing to know once (`Outcome.notices`). With `once`, a trouble that lasts is printed when
+    it begins and then once a day. What was reported is recorded after it was printed.
+    """
+    attended = console.is_terminal and not quiet
+    if isinstance(outcome, Busy):
+        since = outcome.since.astimezone().strftime("%H:%M:%S")
+        words = f"another run ({outcome.holder}) has been working on it since {since}. Nothing done"
+        if as_json:
+            terminal.write_json({"sheet": outcome.title, "messages": [f"{words}."], "exit_code": 0})
+        elif not (once and _were_reported({BUSY}, settings)):
+            console.print(f"{outcome.title}: {words}.", markup=False)
+            if once:
+                _record({BUSY}, settings, keep=True)
+        return 0
+    code = outcome.code or (1 if strict and outcome.needing else 0)
+    if as_json:
+        terminal.write_json(summary.as_json(outcome, code))
+    elif once and _is_repetition(outcome, settings):
+        return code
+    elif code or attended or outcome.notices:
+        for line in _sentences(outcome, code):
+            console.print(summary.about(outcome.title, line), markup=False, style="yellow")
+        if code < 2 or outcome.statuses or outcome.new or outcome.done or outcome.lost:
+            console.print(summary.about(outcome.title, summary.closing(outcome)), markup=False)
+        show.show_attention(console, outcome, settings.path)
+        if attended and outcome.saved and settings.media:
+            console.print(f"Pictures: {summary.here(settings.media)}", markup=False)
+    if once and outcome.troubles:
+        _record(outcome.troubles, settings)
+    if outcome.newly:
+        _record_rows(outcome, settings)
+    return code
+
+
+def _is_repetition(outcome: Outcome, settings: Settings) -> bool:
+    """Whether there is nothing to report but what was reported in the last day."""
+    if outcome.newly or outcome.code == INTERRUPTED:
+        return False
+    return bool(outcome.troubles) and _were_reported(outcome.troubles, settings)
+
+
+def _were_reported(troubles: Collection[str], settings: Settings) -> bool:
+    # Without a usable store everything is reported.
+    with suppress(StoreError), wiring.open_store(settings) as store:
+        return not is_news(troubles, store.reported(wiring.place_of(settings)), wiring.now())
+    return False
+
+
+def _record(troubles: Collection[str], settings: Settings, *, keep: bool = False) -> None:
+    """Record that these troubles were printed, and no others; `keep` keeps the others."""
+    terminal.finish()
+    with suppress(StoreError), wiring.open_store(settings) as store:
+        place = wiring.place_of(settings)
+        others = store.reported(place) if keep else {}
+        store.keep_reported(place, others | dict.fromkeys(troubles, wiring.now()))
+
+
+def _record_rows(outcome: Outcome, settings: Settings) -> None:
+    """Record that the rows that began to need attention were printed."""
+    terminal.finish()
+    with suppress(StoreError), wiring.open_store(settings) as store:
+        store.keep_unreported_rows(outcome.key, ())
+
+
+def _sentences(outcome: Outcome, code: int) -> Iterator[str]:
+    yield from outcome.notices
+    yield from outcome.sentences
+    if unrecognized := outcome.statuses["stranger"]:
+        yield summary.strangers(unrecognized)
+    if not code and not outcome.statuses:
+        yield summary.no_rows(outcome.title)
+
+
+def _only(
+    settings: list[Settings], row: str, console: Console, quiet: bool
+) -> Callable[[Line], bool]:
+    """Picks the one row that the person means, wherever it moves. Raises ConfigError if none."""
+    for line in the_row(settings, row):
+        if not quiet:
+            words = f"Row {line.seen.place + 1}: {terminal.plain(show.prompt_of(line))}"
+            console.print(words, markup=False)
+    return _Only(row)
+
+
+def the_row(settings: list[Settings], row: str) -> list[Line]:
+    """The line that a person names, among all these sheets.
+
+    Empty if it may be in a sheet that cannot be read: the pass over that sheet reports why. Raises
+    ConfigError if there is no such row, or several.
+    """
+    found: dict[str, list[Line]] = {}
+    unread = False
+    for one in settings:
+        try:
+            with wiring.previewing(one) as book:
+                if lines := find_rows(book.plan.lines, row):
+                    found[book.sheet.title] = lines
+        except (SheetError, StoreError):
+            unread = True
+    if len(found) > 1:
+        raise ConfigError(
+            f'"{row}" names a row in {" and in ".join(found)}. Name one configuration, or give the '
+            "row_id."
+        )
+    if not found and not unread:
+        raise ConfigError(no_row(row))
+    return [line for lines in found.values() for line in lines]
+
+
+def show_plan(
+    settings: Settings, console: Console, as_json: bool, strict: bool, row: str, limit: int | None
+) -> int:
+    """Print what a run would do and cost, without doing it, and return the exit code."""
+    with wiring.previewing(settings) as book:
+        book.plan = narrowed(book.plan, row, limit)
+        (show.plan_as_json if as_json else show.show_plan)(console, book)
+        needed = strict and bool(row_reports.needing(book))
+        return max(needed, book.hold.exit_code if book.hold else 0)
+
+
+def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
+    """The plan of a run that sends this row only, and so many rows at most.
+
+    Without such a row nothing is sent. Raises ConfigError if several rows may be meant.
+    """
+    chosen = plan.to_send
+    if row:
+        named = find_rows(plan.lines, row)
+        chosen = tuple(line for line in chosen if line in named)
+    leaving = {line.seen.place for line in chosen[:limit]}
+    lines = (
+        line if line.seen.place in leaving or not line.endpoint else replace(line, endpoint="")
+        for line in plan.lines
+    )
+    return replace(plan, lines=tuple(lines))
+
+
+class _Only:
+    """Whether a line is the row that was meant; a line number counts in the first look only."""
+
+    def __init__(self, row: str) -> None:
+        self._row = row
+        self._pinned = ""
+
+    def __call__(self, line: Line) -> bool:
+        if self._pinned:
+            return line.seen.row_id == self._pinned
+        if is_named(line, self._row):
+            self._pinned = line.seen.row_id
+            return True
+        return False
+
+
+def find_rows(lines: tuple[Line, ...], row: str) -> list[Line]:
+    """The line that a person names. Raises ConfigError if that could be several."""
+    found = [line for line in lines if is_named(line, row)]
+    if len(found) > 1:
+        numbers = ", ".join(str(line.seen.place + 1) for line in found)
+        # A number that is also a name would stay so.
+        cure = "its row_id, or rename it" if row.isdecimal() else "one of these numbers"
+        raise ConfigError(f'"{row}" names several rows: lines {numbers}. Give {cure}.')
+    return found
+
+
+def no_row(row: str) -> str:
+    """What to do where a person names a row that is not there."""
+    return f'There is no row "{row}": give its row_id, name or line number.'
+
+
+def is_named(line: Line, row: str) -> bool:
+    """Whether a person may mean this line by a row_id, a name or a line number."""
+    return row in (line.seen.row_id, line.name) or row == str(line.seen.place + 1)

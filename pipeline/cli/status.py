@@ -1,0 +1,273 @@
+"""The commands `status`, `retry`, `pause`, `resume` and `gallery`: how a sheet stands."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import terminal, wiring
+from pipeline.cli import output as show
+from pipeline.cli.run import find_rows, no_row
+from pipeline.config import Settings
+from pipeline.core import messages
+from pipeline.core.errors import ConfigError
+from pipeline.core.model import State
+from pipeline.core.planning import Line
+from pipeline.core.states import state_of
+from pipeline.reports import summary
+from pipeline.sync import row_reports
+from pipeline.sync.book import Book
+from pipeline.sync.row_reports import Row
+
+#: Rows of each kind that `status` lists; the JSON has all of them.
+MOST_ROWS = 20
+
+
+def tell(settings: Settings, console: Console, row: str = "") -> int:
+    """Print how the rows of one sheet stand: 1 while any of them needs attention, or for a hold."""
+    with wiring.previewing(settings) as book:
+        if row:
+            return _tell_row(book, console, row)
+        statuses = book.plan.statuses
+        title = f"{book.sheet.title}: {summary.rows(len(book.plan.lines))}"
+        console.print(Text(title, style="bold"))
+        for name in show.ORDER:
+            if statuses[name]:
+                console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
+        for sentence in _troubles(book):
+            console.print(Text(terminal.plain(sentence), style="yellow"))
+        for sentence in _sentences(book, settings):
+            console.print(Text(terminal.plain(sentence), style="dim"))
+        rows = row_reports.rows(book)
+        needing = [one for one in rows if one.needs_attention]
+        _list(console, "", needing)
+        stuck = [one for one in rows if one.is_stuck]
+        _list(console, "Waiting until a cell is repaired:", stuck)
+        edited = [one for one in rows if one.status == "edited"]
+        _list(console, "Edited after they were made:", edited)
+        _list(console, "Copies of other rows:", [one for one in rows if one.status == "copy"])
+        return max(int(bool(needing)), book.hold.exit_code if book.hold else 0)
+
+
+def _list(console: Console, heading: str, rows: Sequence[Row]) -> None:
+    if not rows:
+        return
+    console.print(f"\n{heading}" if heading else "", markup=False)
+    console.print(show.rows_table(rows[:MOST_ROWS], console.width))
+    if len(rows) > MOST_ROWS:
+        console.print(f"and {len(rows) - MOST_ROWS} more")
+
+
+def tell_json(settings: Settings, _: Console, row: str = "") -> int:
+    """Print how the rows of one sheet stand, as one line of JSON; the same exit codes as `tell`.
+
+    Its fields: `sheet` (title); `rows` (how many there are of each status); `need_a_person` (how
+    many rows need attention); `credits_today` (null without an API key) and `per_day` (null without
+    a budget); `running` (who is working on the sheet, or empty); `hold` (why nothing is sent, or
+    empty); `messages`; `details` (every row: `row`, the number that spreadsheets show, `row_id`,
+    `name`, `status`, `note`, `take`, `task_id`, `urls`, `credits`, `needs_attention`);
+    `exit_code`. With `row`, `details` has that row alone, and `history` says what happened to it
+    (`at` in ISO 8601, `attempt`, `kind`, `text`).
+    """
+    with wiring.previewing(settings) as book:
+        found = [_found(book, row)] if row else []
+        picked = {line.seen.row_id for line in found}
+        rows = row_reports.rows(book, (), picked) if row else row_reports.rows(book)
+        needing = row_reports.needing(book)
+        is_needed = found and any(one.needs_attention for one in rows)
+        hold = book.hold.exit_code if book.hold and not row else 0
+        code = max(int(bool(is_needed if row else needing)), hold)
+        told: dict[str, object] = {
+            "sheet": book.sheet.title,
+            "rows": dict(sorted(book.plan.statuses.items())),
+            "need_a_person": len(needing),
+            "credits_today": _spent(book, settings),
+            "per_day": settings.budget.per_day,
+            "running": _worker(book),
+            "hold": book.hold.sentence if book.hold else "",
+            "messages": [*_troubles(book), *_sentences(book, settings)],
+            "details": [one.as_json() for one in rows],
+            "exit_code": code,
+        }
+        if row:
+            told["history"] = [
+                {"at": at.isoformat(), "attempt": number, "kind": kind, "text": text}
+                for line in found
+                for at, number, kind, text in _history(book, line)
+            ]
+    terminal.write_json(told)
+    return code
+
+
+def set_paused(settings: Settings, console: Console, paused: bool) -> int:
+    """Stop sending, or send again."""
+    with wiring.open_store(settings) as store:
+        sheet = wiring.open_sheet(settings, store)
+        store.update_sheet(sheet.key, paused=paused)
+        words = "is paused; nothing more is sent" if paused else "is sent again by the next run"
+        console.print(f"{sheet.title} {words}.", markup=False)
+    return 0
+
+
+def write_gallery(settings: Settings, console: Console, to: Path | None, open_it: bool) -> int:
+    """Write the gallery of the sheet, and open it in a browser if that is wanted."""
+    from pipeline.reports import gallery
+
+    page = gallery.write_gallery(settings, to or Path("gallery.html"))
+    console.print(f"Pictures: {summary.here(page)}", markup=False)
+    if open_it and not webbrowser.open(page.as_uri()):
+        console.print("No browser could be opened. Open the file yourself.")
+    return 0
+
+
+def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, yes: bool) -> int:
+    """Ask for one more attempt of the failed jobs of these rows; 1 if the person says no."""
+    with wiring.previewing(settings) as book:
+        picked = list(_picked(book, rows, unknown))
+        if not picked:
+            console.print(_none_picked(book, unknown), markup=False)
+            return 0
+        prices = [_price(book, line) for line in picked]
+        ids = {line.seen.row_id for line in picked}
+        by_id = {row.row_id: row for row in row_reports.rows(book, (), ids)}
+        shown = [by_id[line.seen.row_id] for line in picked]
+        console.print(show.rows_table(shown, console.width, prices))
+        words = f"{summary.rows(len(picked))} to send again, {messages.in_credits(sum(prices))}."
+        console.print(words, markup=False)
+        hold = terminal.plain(book.hold.sentence) if book.hold else ""
+    if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
+        if not sys.stdin.isatty():
+            raise ConfigError(
+                "Some of these may have been paid already. Add --yes to pay for them again."
+            )
+        if not typer.confirm("Some may have been paid already. Pay for them again?"):
+            return 1
+    with wiring.open_store(settings) as store:
+        for line in picked:
+            assert line.job is not None, "only jobs are picked"
+            store.ask(line.job.key, line.job.asked + 1)
+    them = "it" if len(picked) == 1 else "them"
+    console.print(hold or f"The next run sends {them}.", markup=False)
+    return 0
+
+
+def _none_picked(book: Book, unknown: bool) -> str:
+    lost = sum(_state(line) is State.UNKNOWN for line in book.plan.lines)
+    if unknown or not lost:
+        return "There is no row to send again."
+    return (
+        f"No row has failed. {summary.rows(lost)} may have been paid already (check needed): "
+        "promptsheet retry --unknown sends those that you choose."
+    )
+
+
+def _picked(book: Book, rows: list[str], unknown: bool) -> Iterator[Line]:
+    """The lines that may be retried; a row that was named and may not is a ConfigError."""
+    wanted = (State.FAILED, State.UNKNOWN) if unknown else (State.FAILED,)
+    if not rows:
+        yield from (line for line in book.plan.lines if _state(line) in wanted)
+        return
+    for row in rows:
+        found = find_rows(book.plan.lines, row)
+        if not found:
+            raise ConfigError(no_row(row))
+        if _state(found[0]) not in wanted:
+            raise ConfigError(_cannot_be_retried(row, found[0]))
+        yield found[0]
+
+
+def _cannot_be_retried(row: str, line: Line) -> str:
+    if _state(line) is State.UNKNOWN:
+        return f"Row {row} may have been paid already. Add --unknown to send it again."
+    why = f'Row {row} is "{line.status}", and only failed rows can be sent again.'
+    return f"{why} {terminal.plain(line.note)}".strip()
+
+
+def _state(line: Line) -> State | None:
+    """The state of the job that the row asks for; None if there is no such job."""
+    return state_of(line.job) if line.job and line.job.key.take == line.take else None
+
+
+def _price(book: Book, line: Line) -> int:
+    assert line.job is not None, "only jobs are picked"
+    endpoint = book.rules.provider.endpoints.get(line.job.attempts[-1].endpoint)
+    return (endpoint.credits or 0) if endpoint else 0
+
+
+def _troubles(book: Book) -> Iterator[str]:
+    """What is wrong with the sheet as a whole, and what to do about it."""
+    if not book.plan.lines and not book.hold:
+        yield summary.no_rows(book.sheet.title)
+    if book.hold:
+        yield book.hold.sentence
+    if unrecognized := book.plan.statuses["stranger"]:
+        yield summary.strangers(unrecognized)
+
+
+def _sentences(book: Book, settings: Settings) -> Iterator[str]:
+    """What else there is to report about the sheet as a whole."""
+    spent, cap = _spent(book, settings), settings.budget.per_day
+    if spent is not None:
+        words = f"{spent} of {cap} credits" if cap is not None else messages.in_credits(spent)
+        yield f"{words} spent today"
+    if (unsaved := _unsaved(book)) and settings.media is not None:
+        were = "1 picture is" if unsaved == 1 else f"{unsaved} pictures are"
+        yield f"{were} not saved yet. The next run tries again."
+    if worker := _worker(book):
+        yield worker
+    if settings.api_key is None:
+        yield "The API key is not set; nothing can be sent."
+
+
+def _spent(book: Book, settings: Settings) -> int | None:
+    """Credits spent today. They are counted for each API key, so None without one."""
+    if settings.api_key is None:
+        return None
+    return book.store.spent(book.limits.api_key, book.limits.run, book.limits.day).day
+
+
+def _unsaved(book: Book) -> int:
+    """How many pictures have arrived and are not saved."""
+    return sum(len(urls) for _, _, urls in book.known.unsaved())
+
+
+def _worker(book: Book) -> str:
+    """Which run is working on the sheet; empty if none is."""
+    lease = book.store.lease_of(book.key)
+    if not lease or wiring.is_dead(lease.holder):
+        return ""
+    since = lease.since.astimezone().strftime("%H:%M:%S")
+    return f"a run ({lease.holder}) has been working on it since {since}"
+
+
+def _found(book: Book, row: str) -> Line:
+    """The row that a person names. Raises ConfigError if there is none, or several."""
+    found = find_rows(book.plan.lines, row)
+    if not found:
+        raise ConfigError(no_row(row))
+    return found[0]
+
+
+def _history(book: Book, line: Line) -> Iterator[tuple[datetime, int, str, str]]:
+    """What happened to the row: time, number of the attempt, kind of event, its text."""
+    for one in book.store.history(line.job.key) if line.job else ():
+        yield one.at.astimezone(), one.number, one.kind, one.text
+
+
+def _tell_row(book: Book, console: Console, row: str) -> int:
+    line = _found(book, row)
+    (told,) = row_reports.rows(book, (), {line.seen.row_id})
+    console.print(show.rows_table([told], console.width))
+    take = line.job.key.take if line.job else line.take or "?"
+    console.print(f"\nrow_id {line.seen.row_id}, take {take}", markup=False)
+    for at, number, kind, text in _history(book, line):
+        words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {terminal.plain(text)}"
+        console.print(words, markup=False)
+    return int(told.needs_attention)

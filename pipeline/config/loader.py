@@ -1,0 +1,413 @@
+"""Read a configuration file and the environment into Settings; report all problems in one error.
+
+Each problem is a sentence that says what to write instead. For an unknown key it names the nearest
+known one.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.schema import Document, ScheduleTable, SheetTable, WebhookTable
+from pipeline.config.secrets import Secret, exposed, kept, resolved, text_of
+from pipeline.config.settings import (
+    GoogleSource,
+    PageSettings,
+    ScheduleSettings,
+    Settings,
+    WebhookSettings,
+)
+from pipeline.core.errors import ConfigError
+from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
+from pipeline.core.protocol import Provider, problems_with
+
+_SPREADSHEET = re.compile(
+    r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
+)
+#: The least length of a webhook secret, so that it cannot be guessed by trying.
+SECRET_LENGTH = 24
+#: The least length of a page token; wrong ones are slowed down as well.
+TOKEN_LENGTH = 16
+#: The folder of the program itself.
+PACKAGE = Path(__file__).parents[1]
+
+
+def configs() -> Path:
+    """The folder of the configurations that come with the program."""
+    inside = PACKAGE / "configs"  # in a wheel
+    return inside if inside.is_dir() else PACKAGE.parent / "configs"
+
+
+def load(
+    path: Path,
+    need_key: bool = False,
+    providers: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """The settings of a configuration file. Raises ConfigError with all problems.
+
+    `providers` is the folder of the provider files that come with the program. A file of the same
+    name in a folder `providers` beside the configuration takes precedence. With `need_key` a
+    missing secret is a problem.
+    """
+    document = _document(path)
+    providers = providers or configs() / "providers"
+    problems: list[str] = []
+    provider = _provider(document.provider.name, path, providers, problems)
+    if provider is None:
+        raise ConfigError(*problems)
+    key = _secret(document.provider.api_key, path, environ, problems, need_key)
+    problems += _key_problems(provider, key)
+    titles, ignore = _columns(document.columns, provider, problems)
+    problems += _ignored_problems(titles, ignore)
+    problems += _provider_problems(document, provider)
+    if not document.store.url.startswith("sqlite:///"):
+        problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
+    if document.schedule.cron and "every" in document.schedule.model_fields_set:
+        problems.append("schedule: cron and every are both set. Remove one of them.")
+    source = _source(document.sheet, path, environ, problems)
+    webhook = _webhook(document.webhook, path, environ, problems, need_key)
+    page = _page(document, path, environ, problems, need_key)
+    if webhook.public_url and provider.webhook is None:
+        problems.append(f"webhook.public_url: {provider.title} sends no webhooks. Remove it.")
+    if problems:
+        raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
+    settle, pace = document.sheet.settle, document.pace
+    if isinstance(source, GoogleSource):
+        # People type while it is read, and Google allows an account 60 requests a minute.
+        if "settle" not in document.sheet.model_fields_set:
+            settle = timedelta(seconds=30)
+        if "write_every" not in pace.model_fields_set:
+            pace = pace.model_copy(update={"write_every": timedelta(seconds=10)})
+    return Settings(
+        path=path.resolve(),
+        source=source,
+        tab=document.sheet.tab,
+        encoding=document.sheet.encoding,
+        sheet_id=document.sheet.id,
+        settle=settle,
+        titles=titles,
+        ignore=ignore,
+        provider=provider,
+        endpoint=document.provider.endpoint,
+        base_url=(document.provider.base_url or provider.base_url).rstrip("/"),
+        api_key=key,
+        defaults=document.defaults,
+        pace=pace,
+        budget=document.budget,
+        rules=document.rules,
+        store_url=f"sqlite:///{resolved(path, document.store.url[len('sqlite:///') :])}",
+        media=resolved(path, document.media.save_to) if document.media.save_to else None,
+        schedule=_schedule(document.schedule),
+        webhook=webhook,
+        page=page,
+        timezone=document.schedule.timezone,
+        warnings=tuple(exposed(_references(document), path)),
+    )
+
+
+def _references(document: Document) -> Iterator[str]:
+    """Each `env:NAME` and `file:PATH` of a configuration, and those that are left out as ""."""
+    yield document.provider.api_key
+    yield document.sheet.credentials
+    yield document.webhook.secret
+    yield document.webhook.previous_secret
+    yield document.page.token
+
+
+def _schedule(table: ScheduleTable) -> ScheduleSettings:
+    return ScheduleSettings(table.cron, None if table.cron else table.every)
+
+
+def _source(
+    table: SheetTable, path: Path, environ: Mapping[str, str], problems: list[str]
+) -> Path | GoogleSource:
+    """The file or the Google Sheet that a configuration names."""
+    if is_google(table.source):
+        return _google(table, path, environ, problems)
+    file = resolved(path, table.source)
+    kind = file.suffix.casefold()
+    if kind not in (".csv", ".tsv", ".xlsx", ".xlsm"):
+        problems.append(
+            f'sheet.source: "{table.source}" is not a .csv, .tsv, .xlsx or .xlsm file. '
+            "Save the sheet as one of these and name that file, or write the address of a Google "
+            "Sheet."
+        )
+    elif table.tab and kind in (".csv", ".tsv"):
+        problems.append(f"sheet.tab: a {kind} file has no tabs. Remove it.")
+    if table.encoding and kind not in (".csv", ".tsv"):
+        problems.append("sheet.encoding: is only for a .csv or .tsv file. Remove it.")
+    beside = [name for name in ("credentials", "base_url") if getattr(table, name)]
+    problems += [f"sheet.{name}: is only for a Google Sheet. Remove it." for name in beside]
+    return file
+
+
+def is_google(source: str) -> bool:
+    """Whether a sheet is named by an address, not by a file."""
+    return re.match(r"\s*https?:/", source, re.IGNORECASE) is not None
+
+
+def google_source(
+    source: str, tab: str, credentials: str, base_url: str, path: Path
+) -> GoogleSource:
+    """The Google Sheet that a configuration at `path` with these values names.
+
+    Raises ConfigError.
+    """
+    problems: list[str] = []
+    try:
+        table = SheetTable(source=source, tab=tab, credentials=credentials, base_url=base_url)
+    except ValidationError as e:
+        raise ConfigError(*_sentences(e, None)) from None
+    found = _google(table, path, os.environ, problems)
+    if problems:
+        raise ConfigError(*problems)
+    return found
+
+
+def _google(
+    table: SheetTable, path: Path, environ: Mapping[str, str], problems: list[str]
+) -> GoogleSource:
+    found = _SPREADSHEET.search(table.source)
+    if table.encoding:
+        problems.append("sheet.encoding: is only for a .csv or .tsv file. Remove it.")
+    if found is None:
+        problems.append(
+            f'sheet.source: "{table.source}" is not the address of a Google Sheet. Copy it from '
+            "the browser: https://docs.google.com/spreadsheets/d/…"
+        )
+    problems += address_problems(
+        "sheet.base_url", table.base_url, "http://127.0.0.1:8901", with_path=False
+    )
+    gid = re.search(r"[#&?]gid=(\d+)", table.source)
+    credentials = None
+    if table.credentials:
+        credentials = kept(table.credentials, path, environ)
+        if credentials is None:
+            problems.append(
+                f'sheet.credentials: "{table.credentials}" is not set, missing or empty. Put the '
+                "JSON key of a service account there."
+            )
+    return GoogleSource(
+        spreadsheet=found[1] if found else "",
+        tab=table.tab.strip(),
+        gid=int(gid[1]) if gid and not table.tab.strip() else None,
+        credentials=credentials,
+        base_url=table.base_url.rstrip("/"),
+    )
+
+
+def _document(path: Path) -> Document:
+    if path.suffix.casefold() in (".csv", ".tsv", ".xlsx", ".xlsm"):
+        raise ConfigError(
+            f"{path} is a sheet. Give its configuration instead, such as promptsheet.toml: "
+            f"init {path} makes one."
+        )
+    try:
+        raw = tomllib.loads(text_of(path))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no file {path}. Run init to make a configuration.") from None
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be read: {e.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path} cannot be read: it is not UTF-8 text.") from None
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigError(f"{path.name}: this is not TOML: {e}.") from None
+    try:
+        return Document.model_validate(raw)
+    except ValidationError as e:
+        raise ConfigError(*(f"{path.name}: {p}" for p in _sentences(e, Document))) from None
+
+
+def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provider | None:
+    if not re.fullmatch(r"[\w-]+", name):
+        problems.append(f'{path.name}: provider.name: "{name}" is not the name of a provider file')
+        return None
+    own = path.parent / "providers" / f"{name}.toml"
+    file = own if own.is_file() else folder / f"{name}.toml"
+    if not file.is_file():
+        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
+        problems.append(f'{path.name}: provider.name: there is no "{name}"; there is {known}')
+        return None
+    try:
+        raw = tomllib.loads(file.read_text("utf-8"))
+        return TypeAdapter(Provider).validate_python(raw, extra="forbid")
+    except tomllib.TOMLDecodeError as e:
+        problems.append(f"{file.name}: this is not TOML: {e}")
+    except ValidationError as e:
+        problems += [f"{file.name}: {problem}" for problem in _sentences(e, None)]
+    return None
+
+
+def _secret(
+    reference: str, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> Secret | None:
+    key = kept(reference, path, environ)
+    if key is None and needed:
+        kind, place = reference.split(":", 1)
+        missing = (
+            f"the environment variable {place} is not set"
+            if kind == "env"
+            else f"the file {place} is missing, empty or cannot be read"
+        )
+        problems.append(f"provider.api_key: {missing}. Put your API key there.")
+    return key
+
+
+def _webhook(
+    table: WebhookTable, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> WebhookSettings:
+    problems += address_problems(
+        "webhook.public_url", table.public_url.strip(), "https://hooks.example.com"
+    )
+    if table.public_url and not table.secret:
+        problems.append(
+            "webhook.secret: is missing: without it anybody could send results. Write "
+            '"env:PROMPTSHEET_WEBHOOK_SECRET", and put a secret there that nobody can guess.'
+        )
+    secrets: dict[str, Secret | None] = {}
+    for name in ("secret", "previous_secret"):
+        reference = getattr(table, name)
+        secrets[name] = secret = kept(reference, path, environ) if reference else None
+        if reference and secret is None and needed:
+            problems.append(
+                f'webhook.{name}: "{reference}" is not set, missing or empty. Put a secret there '
+                f"that nobody can guess, of {SECRET_LENGTH} characters or more."
+            )
+        if secret and len(secret.reveal()) < SECRET_LENGTH:
+            problems.append(
+                f"webhook.{name}: is too short to be safe. Take one of {SECRET_LENGTH} characters "
+                "or more, such as `openssl rand -hex 32` prints."
+            )
+    if table.previous_secret and not table.secret:
+        problems.append(
+            "webhook.previous_secret: is only used together with secret. Set secret, too."
+        )
+    return WebhookSettings(
+        public_url=table.public_url.strip().rstrip("/"),
+        secret=secrets["secret"],
+        previous_secret=secrets["previous_secret"],
+        listen=table.listen,
+        trusted_proxies=tuple(table.trusted_proxies),
+    )
+
+
+def _page(
+    document: Document, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> PageSettings:
+    table = document.page
+    token = kept(table.token, path, environ) if table.token else None
+    if table.token and token is None and needed:
+        problems.append(
+            f'page.token: "{table.token}" is not set, missing or empty. Put a token there that '
+            f"nobody can guess, of {TOKEN_LENGTH} characters or more; or leave the line out: a "
+            "link that works once is then printed at the start."
+        )
+    if token and len(token.reveal()) < TOKEN_LENGTH:
+        problems.append(
+            f"page.token: is too short to be safe. Take one of {TOKEN_LENGTH} characters or more, "
+            "such as `openssl rand -hex 16` prints."
+        )
+    problems += address_problems(
+        "page.public_url", table.public_url, "https://pictures.example.com", with_path=False
+    )
+    wanted = "page" in document.model_fields_set
+    return PageSettings(wanted, token, table.listen, table.public_url)
+
+
+def _key_problems(provider: Provider, key: Secret | None) -> Iterator[str]:
+    if key is None:
+        return
+    if re.search(r"\s", key.reveal()) or not key.reveal().isascii():
+        yield "provider.api_key: the key holds a space or another invalid character. Copy it again."
+    for start, sentence in provider.key.refused.items():
+        if key.reveal().startswith(start):
+            yield f"provider.api_key: {sentence}"
+
+
+def _columns(
+    table: Mapping[str, str | list[str]], provider: Provider, problems: list[str]
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    fields = {name for e in provider.endpoints.values() for name in e.fields}
+    names = [*OURS, *CONTROLS, *sorted(fields)]
+    titles: dict[str, str] = {}
+    ignore: tuple[str, ...] = ()
+    for name, value in table.items():
+        if name == "ignore":
+            ignore = tuple(value) if isinstance(value, list) else (value,)
+        elif name not in names:
+            problems.append(f"columns.{name}: there is no such column{_nearest(name, names)}")
+        elif not isinstance(value, str) or not value.strip():
+            problems.append(f"columns.{name}: write the title of one column")
+        else:
+            titles[name] = value
+    return titles, ignore
+
+
+def _ignored_problems(titles: Mapping[str, str], ignore: tuple[str, ...]) -> Iterator[str]:
+    """A column that we always write needs another title where its own is ignored."""
+    for title in ignore:
+        for name in ALWAYS:
+            if folded(title) == folded(titles.get(name, name)):
+                yield (
+                    f'columns.ignore: "{title}" is the title of a column that we write. '
+                    f'Set {name} = "Image {name.replace("_", " ")}" instead.'
+                )
+
+
+def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
+    table = document.provider
+    endpoint = provider.endpoints.get(table.endpoint)
+    if endpoint is None:
+        near = _nearest(table.endpoint, list(provider.endpoints))
+        yield f'provider.endpoint: there is no "{table.endpoint}"{near}'
+    yield from address_problems(
+        "provider.base_url", table.base_url or provider.base_url, "https://api.apiframe.pro"
+    )
+    fields = {name: f for e in provider.endpoints.values() for name, f in e.fields.items()}
+    for name in document.defaults:
+        if name not in fields:
+            yield f"defaults.{name}: no endpoint has such a field{_nearest(name, list(fields))}"
+    if endpoint is None:
+        return
+    given = {name: str(value) for name, value in document.defaults.items() if name in fields}
+    for problem in problems_with(endpoint, given):
+        if not problem.endswith("is empty: write one"):
+            yield f"defaults: {problem}"
+
+
+def _sentences(error: ValidationError, document: type[Document] | None) -> Iterator[str]:
+    for problem in error.errors(include_url=False, include_input=False):
+        place = ".".join(str(part) for part in problem["loc"])
+        kind = problem["type"]
+        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+            known = list(_keys(document, problem["loc"][:-1])) if document else []
+            yield f"{place}: there is no such key{_nearest(str(problem['loc'][-1]), known)}"
+        elif kind == "missing":
+            yield f"{place}: is missing"
+        else:
+            yield f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _keys(model: type[BaseModel], place: tuple[Any, ...]) -> Iterator[str]:
+    for part in place:
+        inner = model.model_fields[str(part)].annotation if part in model.model_fields else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return
+        model = inner
+    yield from model.model_fields
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}" * bool(known)

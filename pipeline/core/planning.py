@@ -1,0 +1,446 @@
+"""What a pass would do: rows + jobs -> Plan, and jobs + rows -> the cells to write.
+
+A `Line` is what the program makes of one row in one reading: where it stands, in the words that
+people see, and whether it may be sent. A `Plan` is all the lines of a reading; it can be printed
+and priced, and doing it is somebody else's work.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from pipeline.core import messages
+from pipeline.core.approval import (
+    Tick,
+    approval,
+    approved,
+    box,
+    covered_on_page,
+    covers_another_take,
+    is_covered,
+)
+from pipeline.core.cell_errors import is_value
+from pipeline.core.header import Columns, changed, normalise, parsed
+from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Standing, State
+from pipeline.core.prompt_checks import doubts, is_missing
+from pipeline.core.protocol import Endpoint, Provider, problems_with
+from pipeline.core.row_matching import Seen, remembered
+from pipeline.core.states import is_open, shown, state_of
+from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
+
+#: The reason of an attempt that another store may have made.
+TAKEN_OVER = "another store may have sent it"
+#: Statuses that need a person before anything more comes of the row.
+NEEDS_A_PERSON = ("invalid", "failed", "check needed")
+#: Statuses that stay as they are until a person, or the API, does something.
+AT_REST = (
+    *("done", "failed", "invalid", "check needed", "skipped", "needs approval", "copy", "stranger"),
+    "edited",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the configuration says that matters for deciding."""
+
+    sheet: str
+    provider: Provider
+    endpoint: str
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    settle: timedelta = timedelta(0)
+    approval: bool = False
+    #: Whether a prompt that looks like a mistake is not sent (see `prompt_checks`).
+    strict_prompts: bool = False
+    give_up_after: timedelta = timedelta(minutes=60)
+    saves_files: bool = False
+    #: What separates the cells of the sheet's file; empty where cells need no quoting.
+    delimiter: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What the program makes of one row in one reading."""
+
+    seen: Seen
+    #: What the store should remember of the row.
+    memory: KnownRow
+    status: str
+    note: str = ""
+    #: The take that the row asks for, and the job that answers for it, if there is one. Where the
+    #: take is a mistake, the latest job whose results can be shown.
+    take: int | None = None
+    job: Job | None = None
+    #: Which endpoint it is for, if it may be sent once its turn comes.
+    endpoint: str = ""
+    #: How many attempts the job must be asked for before it may be sent.
+    asked: int = 0
+    name: str = ""
+    #: What looks like a mistake in its prompt, as a sentence; it is a part of the note.
+    warning: str = ""
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the row's id stands in the sheet, as read."""
+        return self.seen.marked.mark == self.seen.row_id
+
+    def with_its_id(self) -> Line:
+        """The line as it is once the row's id stands in the sheet."""
+        marked = replace(self.seen.marked, mark=self.seen.row_id)
+        return replace(self, seen=replace(self.seen, marked=marked))
+
+    @property
+    def foreign(self) -> bool:
+        """Whether the row is a stranger's, whose cells stay as they are."""
+        return self.seen.standing is Standing.STRANGER and self.job is None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All lines of a reading, in its order, but for rows at rest (see `resting`)."""
+
+    lines: tuple[Line, ...] = ()
+    #: How many rows at rest there are besides, by their status.
+    at_rest: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def to_send(self) -> tuple[Line, ...]:
+        """The lines that may be sent, in the order of the sheet."""
+        return tuple(line for line in self.lines if line.endpoint)
+
+    @property
+    def statuses(self) -> Counter[str]:
+        """How many rows there are of each status, without what follows `in progress`."""
+        return Counter(family(line.status) for line in self.lines) + self.at_rest
+
+
+def family(status: str) -> str:
+    """A status without its percentage."""
+    return "in progress" if status.startswith("in progress") else status
+
+
+def plan(
+    seen: Sequence[Seen],
+    grid: Grid,
+    columns: Columns,
+    jobs: Mapping[JobKey, Job],
+    rules: Rules,
+    now: datetime,
+) -> Plan:
+    """What the program makes of every row of a reading that is believed."""
+    takes: dict[str, list[int]] = defaultdict(list)
+    for key in jobs:
+        takes[key.row_id].append(key.take)
+    return Plan(
+        tuple(
+            _judge(one, grid[one.place], columns, jobs, takes.get(one.row_id, ()), rules, now)
+            for one in seen
+        )
+    )
+
+
+def plan_held(
+    seen: Sequence[Seen],
+    grid: Grid,
+    columns: Columns,
+    jobs: Mapping[JobKey, Job],
+    rules: Rules,
+    now: datetime,
+) -> Plan:
+    """The lines of a reading that is not believed: only what jobs say, nothing to send."""
+    latest: dict[str, Job] = {}
+    for key in sorted(jobs, key=lambda key: key.take):
+        latest[key.row_id] = jobs[key]
+    lines = []
+    for one in seen:
+        cell = columns.cell(grid[one.place], "take")
+        again = one.known.again if one.known else 0
+        asked = JobKey(rules.sheet, one.row_id, take_of(cell, again) or 1 + again)
+        job = jobs.get(asked) or latest.get(one.row_id)
+        if one.known and job and state_of(job) is not State.PENDING:
+            redo = how_to_ask(columns, job.key.take)
+            status, note = standing_of(job, one.known.inputs, rules, now, redo)
+            lines.append(Line(one, one.known, status, note, job.key.take, job))
+    return Plan(tuple(lines))
+
+
+def over_budget(lines: Iterable[Line], caps: Mapping[str, int | None], rules: Rules) -> set[str]:
+    """Row ids of the lines that the credits left do not cover, taken in the order of the sheet."""
+    left = min((cap for cap in caps.values() if cap is not None), default=None)
+    beyond: set[str] = set()
+    for line in lines:
+        price = rules.provider.endpoints[line.endpoint].credits or 0
+        if left is not None and price > left:
+            beyond.add(line.seen.row_id)
+        elif left is not None:
+            left -= price
+    return beyond
+
+
+def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None], rules: Rules) -> Line:
+    """The line as it is when the budget does not cover it: `cap` is what is used up.
+
+    `allowed` are the caps as they are set: a row that alone costs more would wait in vain.
+    """
+    price = rules.provider.endpoints[line.endpoint].credits or 0
+    note = messages.over_budget(cap)
+    for name, most in allowed.items():
+        if most is not None and price > most:
+            note = messages.beyond_budget(name, most, price)
+    return replace(line, status="over budget", note=note, endpoint="")
+
+
+def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> bool:
+    """Whether the API has had it for longer than one waits."""
+    return is_open(attempt) and now - attempt.sent_at > give_up_after
+
+
+def _judge(
+    seen: Seen,
+    row: Sequence[str],
+    columns: Columns,
+    jobs: Mapping[JobKey, Job],
+    takes: Sequence[int],
+    rules: Rules,
+    now: datetime,
+) -> Line:
+    again = seen.known.again if seen.known else 0
+    take = take_of(seen.marked.take, again)
+    memory = remembered(seen, take, now)
+    cell = columns.control(row, "approved")
+    if is_value(cell):
+        memory = approved(memory, cell, take)
+    if seen.standing is not memory.standing:
+        seen = replace(seen, standing=memory.standing)
+    job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
+    name = normalise(columns.cell(row, "name"))
+    state = state_of(job) if job else State.PENDING
+    failed = job.attempts[-1] if job and state is State.FAILED else None
+    is_new = failed is not None and bool(changed(failed.inputs, memory.inputs, failed.columns))
+    if job is not None and state is not State.PENDING and not is_new:
+        # The number that makes the next take, together with what the page asked for.
+        redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
+        status, note = standing_of(job, memory.inputs, rules, now, redo)
+        note = _joined(note, _on_page(take, again))
+        return Line(seen, memory, status, note, take, job, name=name)
+    line = Line(seen, memory, "queued", _on_page(take, again), take, job, name=name)
+    mistake = mistake_in_take(seen, memory, take, takes, columns)
+    made_from = ""
+    if mistake and (
+        earlier := latest_shown(jobs[JobKey(rules.sheet, seen.row_id, one)] for one in takes)
+    ):
+        line = replace(line, job=earlier)
+        made_from = _made_from(earlier, memory.inputs)
+    held = _held_back(line, mistake, row, columns, rules, now)
+    unsent = held is None or held[0] in ("needs approval", "waiting")
+    warning = messages.warning(_doubts(memory.inputs, rules)) if unsent else ""
+    if held is not None:
+        note = _joined(held[1], made_from, warning)
+        return replace(line, status=held[0], note=note, warning=warning)
+    return replace(
+        line,
+        endpoint=_endpoint_name(memory.inputs, rules),
+        asked=job.asked + is_new if job else 1,
+        note=_joined(line.note, warning),
+        warning=warning,
+    )
+
+
+def _held_back(
+    line: Line,
+    mistake: tuple[str, str] | None,
+    row: Sequence[str],
+    columns: Columns,
+    rules: Rules,
+    now: datetime,
+) -> tuple[str, str] | None:
+    """Why a row is not sent, as status and note; None if it may be.
+
+    `mistake` is the same for what is wrong with its take.
+    """
+    memory = line.memory
+    if not is_value(skip := columns.control(row, "skip")):
+        return "waiting", messages.not_a_value(columns.title("skip"), skip)
+    if box(skip) is not Tick.NO:
+        return "skipped", messages.skipped(columns.title("skip"))
+    # Before any cell is read: each may be in the place of another one.
+    if rules.delimiter and columns.surplus(row):
+        return "invalid", messages.too_many_cells(rules.delimiter)
+    if mistake:
+        return mistake
+    if line.seen.standing is Standing.STRANGER:
+        return "stranger", messages.stranger(
+            how_to_ask(columns, memory.first_take - memory.again + 1)
+        )
+    if line.seen.standing is Standing.COPY:
+        return "copy", messages.copy(how_to_ask(columns, memory.first_take - memory.again + 1))
+    wrote = parsed(memory.inputs)
+    for name, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
+        if not is_value(text):
+            return "waiting", messages.not_a_value(columns.title(name), text)
+    endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
+    problems = _problems(endpoint, wrote, columns, rules)
+    if rules.strict_prompts:
+        problems += _doubts(memory.inputs, rules)
+    if problems:
+        return "invalid", messages.incomplete(problems)
+    if endpoint is None or endpoint.credits is None:
+        return "invalid", messages.no_price(_endpoint_name(memory.inputs, rules))
+    if note := _approval_missing(line, row, columns, rules):
+        return "needs approval", note
+    if rules.settle and now - (memory.since or now) < rules.settle:
+        return "waiting", messages.settling(rules.settle)
+    return None
+
+
+def _problems(
+    endpoint: Endpoint | None, wrote: dict[str, str], columns: Columns, rules: Rules
+) -> list[str]:
+    known = rules.provider.endpoints
+    if endpoint is None:
+        title, text = columns.title("endpoint"), messages.quoted(wrote["endpoint"], 40)
+        return [
+            f"there is no endpoint {text}; write {', '.join(known)}{messages.or_ignore(title)}",
+        ]
+    name = next(n for n, e in known.items() if e is endpoint)
+    problems = problems_with(endpoint, wrote | _given(rules.defaults, wrote))
+    if "parent" in wrote:
+        title = columns.title("parent")
+        problems.append(f"{name} takes no {title}: empty that cell{messages.or_ignore(title)}")
+    return problems
+
+
+def _doubts(inputs: str, rules: Rules) -> list[str]:
+    endpoint = rules.provider.endpoints.get(_endpoint_name(inputs, rules))
+    return doubts(inputs, endpoint) if endpoint else []
+
+
+def _given(defaults: Mapping[str, object], wrote: Mapping[str, str]) -> dict[str, str]:
+    # Values from [defaults] were checked with the configuration; here they only count as given.
+    return {name: str(value) for name, value in defaults.items() if name not in wrote}
+
+
+def _endpoint_name(inputs: str, rules: Rules) -> str:
+    # Few rows name one; within a text each quotation mark has a backslash before it.
+    return parsed(inputs)["endpoint"] if '"endpoint":' in inputs else rules.endpoint
+
+
+def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:
+    cell = columns.control(row, "approved")
+    if line.memory.approved_on_page == covered_on_page(line.memory, line.take, cell):
+        return ""
+    if "approved" not in columns.index:
+        return messages.needs_approval_column(columns.title("approved")) if rules.approval else ""
+    title = columns.title("approved")
+    match approval(cell):
+        case Tick.NO:
+            return messages.needs_approval(title)
+        case Tick.OTHER:
+            return messages.not_approved(title, cell)
+    if is_covered(line.memory, line.take):
+        return ""
+    return messages.needs_approval_again(title, covers_another_take(line.memory))
+
+
+def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -> tuple[str, str]:
+    """Status and note of a job that has been sent; `redo` says how to ask for the next take."""
+    attempt = shown(job)
+    assert attempt is not None, "only a pending job has no attempt"
+    api = rules.provider.title
+    changes = changed(attempt.inputs, inputs, attempt.columns)
+    change = messages.edited(messages.made_from(changes, attempt.state), redo) if changes else ""
+    emptied = _emptied(attempt, changes, inputs, rules) if changes else ""
+    warning = messages.warning(_doubts(attempt.inputs, rules))
+    match attempt.state:
+        case State.SUCCEEDED:
+            gone = _lost(job, attempt, redo) if rules.saves_files else ""
+            note = _joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
+            note = _joined(emptied or change, _second_success(job, attempt), note)
+            status = "waiting" if emptied else "edited" if changes else "done"
+            return "check needed" if gone else status, _joined(note, "" if changes else warning)
+        case State.RUNNING:
+            if is_overdue(attempt, rules.give_up_after, now):
+                late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
+                return "check needed", _joined(late, emptied or change)
+            percent = f" {attempt.progress}%" if attempt.progress else ""
+            if changes and not emptied:
+                return "edited", change
+            return f"in progress{percent}", emptied or warning
+        case State.SUBMITTING:
+            return "sending", warning
+        case State.UNKNOWN:
+            if attempt.reason == TAKEN_OVER:
+                return "check needed", _joined(messages.taken_over(api), emptied or change)
+            why = messages.lost(api, attempt.reason, attempt.price)
+            return "check needed", _joined(why, emptied or change)
+        case _:
+            if attempt.task_id:
+                return "failed", messages.failed(api, attempt.reason, attempt.price)
+            return "failed", messages.refused(api, attempt.reason)
+
+
+def _emptied(attempt: Attempt, changes: Mapping[str, str], inputs: str, rules: Rules) -> str:
+    """The note for a row in which a value that was sent is gone and no new value took its place.
+
+    A formula that is broken or not computed is no new value, nor is an empty cell where a value is
+    required. "" if the row has new values.
+    """
+    wrote, endpoint = parsed(inputs), rules.provider.endpoints.get(attempt.endpoint)
+    made = messages.made_from(changes, attempt.state)
+    for name in changes:
+        text, field = wrote.get(name, ""), endpoint.fields.get(name) if endpoint else None
+        if not is_value(text):
+            return _joined(messages.not_a_value(name, text), made)
+        if field and ((not text and field.required) or (field.type == "text" and is_missing(text))):
+            return _joined(messages.lost_cell(name, text), made)
+    return ""
+
+
+def _second_success(job: Job, first: Attempt) -> str:
+    others = [a for a in job.attempts if a.state is State.SUCCEEDED and a.number != first.number]
+    return " ".join(
+        messages.second_success(a.task_id, a.price, any(url in job.files for url in a.result.urls))
+        for a in others
+    )
+
+
+def _left_out(attempt: Attempt) -> str:
+    kept, more = len(attempt.result.urls), attempt.result.left_out
+    return messages.left_out(kept, more) if more else ""
+
+
+def _lost(job: Job, attempt: Attempt, redo: str) -> str:
+    """The note about pictures that could not be saved; "" if there are none."""
+    urls, unsaved = attempt.result.urls, job.unsaved
+    lost = [n for n, url in enumerate(urls, start=1) if url in unsaved and unsaved[url].lost]
+    if not lost:
+        return ""
+    why = unsaved[urls[lost[0] - 1]]
+    return messages.files_lost(lost, len(urls), why.reason, why.next_at is not None, redo)
+
+
+def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
+    # Not in the first minutes: they are being saved then.
+    missing = [url for url in attempt.result.urls if url not in job.files]
+    late = now - (attempt.ended_at or now) > timedelta(minutes=5)
+    if not (missing and late and rules.saves_files):
+        return ""
+    why = job.unsaved.get(missing[0])
+    return messages.files_missing(len(missing), why.reason if why else "")
+
+
+def _made_from(job: Job, inputs: str) -> str:
+    """The sentence about what the shown attempt was made from, if the row is different now."""
+    attempt = shown(job)
+    assert attempt is not None, "only what can be shown is asked about"
+    return messages.made_from(changed(attempt.inputs, inputs, attempt.columns), attempt.state)
+
+
+def _on_page(take: int | None, again: int) -> str:
+    return messages.asked_on_the_page(take) if take and again else ""
+
+
+def _joined(*sentences: str) -> str:
+    return " ".join(filter(None, sentences))

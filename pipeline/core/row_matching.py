@@ -1,0 +1,424 @@
+"""Who is who: which row of a reading is which row that the store remembers.
+
+People sort, insert, delete, copy and edit between any two readings, and sometimes a part of the
+sheet only. A row is known by its id *and* by what the person wrote in it, because either alone can
+wander: ids are copied along and sorted apart, words are typed twice. The rules, in their order:
+
+1. Id and inputs agree: that row. Of several, the one at its old place, else the first.
+2. An id that is missing, or stands beside other inputs, goes to a row without a confirmed id that
+   has its inputs, now or (if the id has no row to stay in) before. Of several, the one whose take
+   and other cells agree, then in old order; but an id that had other words before steps aside for
+   one that would be left over, if those stand in a row without an id. A row that is a copy counts
+   as one without an id, so that a copy becomes the original when that is deleted.
+3. An id known and still standing somewhere: the same row, edited; but where words were sorted alone
+   and one row was deleted, each id follows its words, and the one whose words are gone is gone.
+4. Any further row with that id, or with one of another sheet: a new id; a copy, if the inputs came
+   along unchanged and another of our cells is filled, else a new row.
+5. An id that nobody knows, or none but a task_id or URLs: a stranger. Not where one of these is
+   this sheet's own: such a result was filled down, sorted alone, or written where a row had just
+   left. Beside the words that it was made from it makes a copy, beside others it says nothing.
+6. Neither: new.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import count
+from random import Random
+
+from pipeline.core.header import OURS, ROW_ID, STATUSES, Columns, Marked, over
+from pipeline.core.model import Grid, Job, KnownRow, Standing
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A row of a reading that is known by name."""
+
+    marked: Marked
+    row_id: str
+    standing: Standing
+    #: What the store remembers of it, from before this reading; None for one just met.
+    known: KnownRow | None = None
+
+    @property
+    def place(self) -> int:
+        """Its row in the grid of this reading."""
+        return self.marked.place
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What the store knows of the rows of one sheet, and of ids that stand in it by mistake."""
+
+    known: Mapping[str, KnownRow]
+    #: Ids by their place at the last accepted reading.
+    order: Mapping[str, int]
+    #: Inputs that an id had earlier.
+    past: Mapping[str, Sequence[str]]
+    #: Ids of other sheets of this store, with their inputs.
+    foreign: Mapping[str, str]
+    #: Input columns of the last accepted reading: a column that was added since does not count.
+    columns: frozenset[str] | None = None
+    #: Places without an id that show results of this sheet's own, and the inputs of those.
+    results: Mapping[int, Sequence[str]] = field(default_factory=dict)
+
+
+def new_id(chance: Random) -> str:
+    """An id that no spreadsheet takes for a number or a date: `r_` and nine letters and digits."""
+    return "r_" + "".join(chance.choices(_LETTERS, k=9))
+
+
+def is_id(text: str) -> bool:
+    """Whether the text has the shape of an id of ours."""
+    return ROW_ID.fullmatch(text) is not None
+
+
+def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
+    """Our columns in a sheet that is not known by name: a copy, or one whose store was lost.
+
+    Nobody else makes ids of our shape. A status in other words than ours, or a note that stands
+    left of the ids, is a person's nevertheless.
+    """
+    marks = {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
+    if not marks or not all(map(is_id, marks)):
+        return frozenset()
+    ours = {name for name in OURS if name in columns.index}
+    said = {columns.cell(row, "status").strip() for row in grid[1:]}
+    if not all(word in ("", *STATUSES) or word.startswith("in progress") for word in said):
+        ours.discard("status")
+    if columns.index.get("note", 0) < columns.index["row_id"]:
+        ours.discard("note")
+    return frozenset(ours)
+
+
+def own_results(
+    rows: Sequence[Marked], grid: Grid, columns: Columns, jobs: Iterable[Job]
+) -> dict[int, tuple[str, ...]]:
+    """Rows without an id whose results say nothing of them, by place: the inputs of the results.
+
+    They are these jobs' own (one is enough: filled down, a number at the end of a task's name
+    counts up), or no results at all but words that a person wrote into those cells.
+    """
+    shown = {
+        row.place: {*_results_in(columns, grid[row.place])}
+        for row in rows
+        if row.has_results and not row.mark
+    }
+    if not shown:
+        return {}
+    made_from = {
+        text: attempt.inputs
+        for job in jobs
+        for attempt in job.attempts
+        for text in (attempt.task_id, *attempt.result.urls)
+    }
+    return {
+        place: tuple(made_from[text] for text in texts if text in made_from)
+        for place, texts in shown.items()
+        if not texts or not texts.isdisjoint(made_from)
+    }
+
+
+def _results_in(columns: Columns, row: Sequence[str]) -> Iterator[str]:
+    """What may have come from an API: addresses, and a task's name, which has a digit in it."""
+    task = columns.cell(row, "task_id").strip().removeprefix("'")
+    if len(task.split()) == 1 and any(c.isdigit() for c in task):
+        yield task
+    for text in columns.cell(row, "image_urls").split():
+        if text.casefold().startswith(("http://", "https://")):
+            yield text
+
+
+def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:
+    """Every row of the reading with its id; ids are minted in the order of the reading."""
+    sorting = _Sorting(rows, memory)
+    sorting.confirm()
+    sorting.give_back()
+    sorting.keep_edited()
+    return [sorting.named(row, mint) for row in rows]
+
+
+def match_by_id_alone(rows: Sequence[Marked], memory: Memory) -> list[Seen]:
+    """The rows of a reading that is not believed: known ids that stand exactly once, and no others.
+
+    Their inputs are taken to be what they were, so that nothing counts as edited.
+    """
+    bearers = _by_mark(rows)
+    return [
+        Seen(replace(row, inputs=known.inputs), known.row_id, known.standing, known)
+        for row in rows
+        if (known := memory.known.get(row.mark)) and len(bearers[row.mark]) == 1
+    ]
+
+
+def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
+    """What the store should remember of the row from now on (approval is the plan's to add).
+
+    A copy stays one until its inputs change or its take is raised by one, a stranger until its take
+    is; `take` is the number in its take cell, None if there is no usable one.
+    """
+    row, known = seen.marked, seen.known
+    if known is None:
+        return KnownRow(
+            row_id=seen.row_id,
+            inputs=row.inputs,
+            first_take=take or 1,
+            standing=seen.standing,
+            since=since,
+            others=row.others,
+        )
+    same = known.inputs == row.inputs
+    raised = take == known.first_take + 1
+    released = raised or (seen.standing is Standing.COPY and not same)
+    standing = Standing.ROW if released else seen.standing
+    if same and (standing, row.others) == (known.standing, known.others):
+        return known
+    return replace(
+        known,
+        inputs=row.inputs,
+        standing=standing,
+        since=known.since if same else since,
+        others=row.others,
+    )
+
+
+class _Sorting:
+    """One matching under way: which place got which id, by which rule."""
+
+    def __init__(self, rows: Sequence[Marked], memory: Memory) -> None:
+        self.rows = rows
+        self.memory = memory
+        self.bearers = _by_mark(rows)
+        self.ids: dict[int, str] = {}  # place -> id
+        self.places: dict[str, int] = {}  # id -> place
+        self.inputs = {row.place: self._comparable(row.inputs) for row in rows}
+
+    def confirm(self) -> None:
+        """Rule 1."""
+        for mark, bearers in self.bearers.items():
+            if known := self.memory.known.get(mark):
+                wanted = self._comparable(known.inputs)
+                agreeing = [row for row in bearers if self.inputs[row.place] == wanted]
+                if agreeing:
+                    self._assign(mark, self._at_old_place(mark, agreeing))
+
+    def give_back(self) -> None:
+        """Rule 2, under rule 3: an id that stands once leaves its row only if it finds another.
+
+        Whether it does depends on all the others (think of a column sorted alone), so the ids are
+        given as if every unconfirmed row were free; a row whose own id found no other place is
+        then locked, and the giving starts again.
+        """
+        confirmed = dict(self.ids), dict(self.places)
+        missing = sorted(
+            (one for one in self.memory.known if one not in self.places), key=self._turn
+        )
+        at_home = self._at_home(missing)
+        locked: set[int] = set()
+        while missing:
+            self._give(missing, locked, self._inputs_now)
+            displaced = [one for one in confirmed[1] if one not in self.places]
+            self._give(displaced, locked, self._inputs_now)
+            gone = [m for m in missing if m not in self.places and m not in at_home]
+            self._give(gone, locked, self._inputs_before)
+            self._make_room([m for m in gone if m not in self.places], confirmed[1], locked)
+            homeless = {
+                row.place
+                for one, row in at_home.items()
+                if one not in self.places and self._keeps_its_row(row)
+            } - locked
+            if not homeless:
+                return
+            locked |= homeless
+            self.ids, self.places = dict(confirmed[0]), dict(confirmed[1])
+
+    def _make_room(self, gone: Iterable[str], settled: Mapping[str, int], locked: set[int]) -> None:
+        """Let ids step aside for ids that would be left without a row, where they find another one.
+
+        Of two that have the same words now, one may have had others before that stand in a row
+        without an id. Were that row nobody's, it would count as new and be paid again.
+        """
+        free = defaultdict(list)
+        for row in self.rows:
+            if row.place not in self.ids and row.place not in locked:
+                free[self.inputs[row.place]].append(row)
+        placed = defaultdict(list)
+        for other, place in self.places.items() if free else ():
+            if other not in settled and not self._is_copy(other):
+                placed[self.inputs[place]].append(other)
+        for one in gone:
+            # A copy takes nobody's place.
+            words = "" if self._is_copy(one) else self._comparable(self.memory.known[one].inputs)
+            for other in placed.get(words, ()):
+                before = map(self._comparable, self._inputs_before(other))
+                if rows := next((free[text] for text in before if free.get(text)), None):
+                    placed[words].remove(other)
+                    self._swap(one, other, rows.pop(0))
+                    break
+
+    def _swap(self, one: str, other: str, row: Marked) -> None:
+        """Give `one` the place of `other`, which gets the row."""
+        place = self.places[other]
+        self.ids[place], self.places[one] = one, place
+        self._assign(other, row)
+
+    def _keeps_its_row(self, row: Marked) -> bool:
+        """Whether an id that finds its words nowhere keeps its row from the id that found its own.
+
+        That one left a row, too, and so on down a line. Where the line ends at a row that is left
+        without an id, all in it are edits. Where it ends at an id that stands nowhere, words were
+        sorted alone and a row was deleted: then every row has got the id of its words.
+        """
+        for turn in count():
+            found = self.ids.get(row.place)
+            homes = self.bearers.get(found, []) if found else []
+            if found is not None and not homes:
+                return turn == 0  # one row for one: that is an edit
+            if len(homes) != 1:
+                return True
+            row = homes[0]
+        raise AssertionError("a line of ids has an end")
+
+    def _at_home(self, missing: Sequence[str]) -> dict[str, Marked]:
+        """The rows that ids still stand in, once, and may keep although the words are others.
+
+        Not one that was empty or away at the last reading; nor one that agrees with another id in
+        words and in all that people wrote beside them: there the id column was sorted alone, or
+        the row is a copy whose id was.
+        """
+        known = self.memory.known
+        whole = {(self._comparable(row.inputs), row.others) for row in known.values()}
+        return {
+            one: row
+            for one in missing
+            if one in self.memory.order and len(rows := self.bearers.get(one, [])) == 1
+            for row in rows
+            if row.others == known[one].others or (self.inputs[row.place], row.others) not in whole
+        }
+
+    def keep_edited(self) -> None:
+        """Rule 3."""
+        for mark, bearers in self.bearers.items():
+            free = [row for row in bearers if row.place not in self.ids]
+            if mark in self.memory.known and mark not in self.places and free:
+                self._assign(mark, self._at_old_place(mark, free))
+
+    def named(self, row: Marked, mint: Callable[[], str]) -> Seen:
+        """Rules 1 to 3 as found, else 4 to 6."""
+        if found := self.ids.get(row.place):
+            known = self.memory.known[found]
+            return Seen(row, found, known.standing, known)
+        if row.mark in self.memory.known or row.mark in self.memory.foreign:
+            copy = row.has_marks and self.inputs[row.place] in self._inputs_beside(row.mark)
+            return Seen(row, mint(), Standing.COPY if copy else Standing.ROW)
+        if is_id(row.mark) and row.mark not in self.places:
+            self._assign(row.mark, row)
+            return Seen(row, row.mark, Standing.STRANGER)
+        return Seen(row, mint(), self._standing_of_new(row))
+
+    def _standing_of_new(self, row: Marked) -> Standing:
+        made_from = self.memory.results.get(row.place)
+        if made_from is not None and not is_id(row.mark):
+            copy = self.inputs[row.place] in map(self._comparable, made_from)
+            return Standing.COPY if copy else Standing.ROW
+        return Standing.STRANGER if is_id(row.mark) or row.has_results else Standing.ROW
+
+    def _give(
+        self, ids: Iterable[str], locked: set[int], wanted: Callable[[str], Iterable[str]]
+    ) -> None:
+        ids = list(ids)
+        copies = [one for one in ids if self._is_copy(one)]
+        originals = [one for one in ids if not self._is_copy(one)]
+        self._give_rows(originals, self._is_free, locked, wanted)
+        # A copy never takes another one's place: the two would take turns for ever.
+        self._give_rows(copies, lambda row: row.place not in self.ids, locked, wanted)
+
+    def _give_rows(
+        self,
+        ids: Iterable[str],
+        is_free: Callable[[Marked], bool],
+        locked: set[int],
+        wanted: Callable[[str], Iterable[str]],
+    ) -> None:
+        free = defaultdict(list)
+        for row in self.rows:
+            if is_free(row) and row.place not in locked:
+                free[self.inputs[row.place]].append(row)
+        claims: dict[str, list[str]] = defaultdict(list)
+        for one in ids:
+            asked = (self._comparable(text) for text in wanted(one))
+            if text := next((text for text in asked if text in free), None):
+                claims[text].append(one)
+        for text, claimants in claims.items():
+            self._pair(claimants, free[text])
+
+    def _pair(self, claimants: list[str], rows: list[Marked]) -> None:
+        """Give each claimant one of the rows: those that agree in all else first, then in order."""
+        twins: dict[str, list[Marked]] = defaultdict(list)
+        for row in rows:
+            twins[row.others].append(row)
+        late = []
+        taken = set()
+        for one in claimants:
+            if same := twins.get(self.memory.known[one].others):
+                taken.add(same[0].place)
+                self._assign(one, same.pop(0))
+            else:
+                late.append(one)
+        left = [row for row in rows if row.place not in taken]
+        for one, row in zip(late, left, strict=False):
+            self._assign(one, row)
+
+    def _turn(self, one: str) -> tuple[bool, bool, int]:
+        """Whose turn it is when ids vie for a row: originals first, then ids that are nowhere."""
+        order = self.memory.order
+        return self._is_copy(one), one in self.bearers, order.get(one, len(order))
+
+    def _is_copy(self, one: str) -> bool:
+        return self.memory.known[one].standing is Standing.COPY
+
+    def _inputs_now(self, one: str) -> tuple[str, ...]:
+        return (self.memory.known[one].inputs,)
+
+    def _inputs_before(self, one: str) -> tuple[str, ...]:
+        return tuple(self.memory.past.get(one, ()))
+
+    def _is_free(self, row: Marked) -> bool:
+        found = self.ids.get(row.place)
+        return found is None or self._is_copy(found)
+
+    def _assign(self, one: str, row: Marked) -> None:
+        if (was := self.ids.get(row.place)) and was != one:
+            del self.places[was]
+        self.ids[row.place] = one
+        self.places[one] = row.place
+
+    def _at_old_place(self, one: str, rows: list[Marked]) -> Marked:
+        old = self.memory.order.get(one)
+        return next((row for row in rows if row.place == old), rows[0])
+
+    def _inputs_beside(self, mark: str) -> set[str]:
+        """The inputs that an id came with: as remembered, and as they stand beside it now."""
+        beside = {self.inputs[self.places[mark]]} if mark in self.places else set()
+        if mark in self.memory.foreign:
+            beside.add(self._comparable(self.memory.foreign[mark]))
+        if mark in self.memory.known:
+            beside.add(self._comparable(self.memory.known[mark].inputs))
+        return beside
+
+    def _comparable(self, inputs: str) -> str:
+        columns = self.memory.columns
+        return inputs if columns is None else over(columns, inputs)
+
+
+def _by_mark(rows: Sequence[Marked]) -> dict[str, list[Marked]]:
+    bearers: dict[str, list[Marked]] = defaultdict(list)
+    for row in rows:
+        if row.mark:
+            bearers[row.mark].append(row)
+    return bearers

@@ -1,0 +1,208 @@
+"""Rows at rest: which rows of a reading lie there exactly as the last pass left them.
+
+A big sheet is mostly rows whose last word is said. Of these a pass keeps no more than an id and a
+digest of all cells of the row; the next reading is parted by it, and only the others are matched,
+judged and written. What comes of it is what would come of looking at all rows, because a row rests
+only if nothing but its own cells, its own jobs and the rules (`Resting.under`) could change what is
+said of it, and because matching gives nothing of such a row away: its id stands in the sheet once,
+beside the very words that are known of it, which is rule 1 of `identity`, and it is no copy, so no
+other id may have it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+from operator import is_
+
+from pipeline.core.cells import ASTRAY
+from pipeline.core.header import ALWAYS, OURS, Columns, Marked
+from pipeline.core.model import Grid, Job, KnownRow, Standing, State
+from pipeline.core.planning import Line
+from pipeline.core.row_matching import is_id
+from pipeline.core.states import is_open
+
+#: What is said of such a row changes neither by itself nor with other rows.
+STILL = ("done", "edited", "failed", "invalid", "needs approval", "skipped")
+_FINAL = (State.SUCCEEDED, State.FAILED, State.RETURNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """What a pass left at rest, and all that it depends on but the rows themselves."""
+
+    #: A digest of header, rules and whatever else decides about every row alike.
+    under: str = ""
+    #: The changes of jobs that were looked at.
+    moved: int = 0
+    #: Id -> digest of the row's cells.
+    rows: Mapping[str, bytes] = field(default_factory=dict)
+    #: All other ids that the store knows anything of, in the sheet or not.
+    others: frozenset[str] = frozenset()
+    #: Digests of lines that are no rows, hold text where words of ours stand, and may keep it.
+    lines: frozenset[bytes] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """A reading in two: rows at rest, and all other lines."""
+
+    #: Id -> place, in the order of the reading.
+    resting: Mapping[str, int]
+    #: What the rows at rest say in their status cell, which is the truth.
+    statuses: Counter[str]
+    #: Places of all other lines.
+    others: Sequence[int]
+
+
+def depends(*on: object) -> str:
+    """A digest of whatever decides about every row alike."""
+    return hashlib.sha256(repr(on).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def digest(row: Sequence[str]) -> bytes:
+    """A digest of all cells of a row; empty for one that could be taken for another."""
+    text = _BETWEEN.join(row)
+    if text.count(_BETWEEN) != len(row) - 1:
+        return b""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=DIGEST).digest()
+
+
+_BETWEEN = "\x1f"
+#: Bytes of a digest.
+DIGEST = 16
+
+
+def is_usual(columns: Columns, ours: Collection[str]) -> bool:
+    """Whether our columns all stand in the sheet and are known to be ours."""
+    there = {name for name in OURS if name in columns.index}
+    return there <= set(ours) and there >= set(ALWAYS) and not columns.doubled
+
+
+def parted(
+    grid: Grid,
+    columns: Columns,
+    left: Resting,
+    stirred: Collection[str],
+    earlier: tuple[Grid, Parted] | None = None,
+) -> Parted:
+    """The reading in two; `stirred` are ids whose jobs have moved since.
+
+    Rows that an `earlier` reading under the same rules found at rest, and that are the very same,
+    are as they were then.
+    """
+    at, says = columns.index["row_id"], columns.index["status"]
+    marks = [row[at].strip() if at < len(row) else "" for row in grid]
+    marks[0] = ""
+    often = Counter(marks)
+    noted, resting, others = left.rows, {}, []
+    said: list[str] = []
+    before, found = earlier or ((), None)
+    there = found.resting if found else {}
+    for place, (mark, row, is_same) in enumerate(
+        zip(marks, grid, _same(grid, before), strict=True)
+    ):
+        was = noted.get(mark)
+        if (
+            was is None
+            or often[mark] > 1
+            or mark in stirred
+            or not ((is_same and there.get(mark) == place) or digest(row) == was)
+        ):
+            others.append(place)
+        else:
+            resting[mark] = place
+            said.append(row[says])
+    return Parted(resting, Counter(said), others[1:])
+
+
+def _same(grid: Grid, before: Grid) -> Iterator[bool]:
+    """For each row, whether it is the very one that stood there before."""
+    return map(is_, grid, chain(before, repeat(None)))
+
+
+def may_stray(
+    grid: Grid, columns: Columns, parts: Parted, rows: Iterable[Marked], left: Resting
+) -> bool:
+    """Whether a line that is no row may hold a result of a row at rest, astray."""
+    taken = {row.place for row in rows}
+    lines = (grid[place] for place in parts.others if place not in taken)
+    return any(holds_results(row, columns) and digest(row) not in left.lines for row in lines)
+
+
+def stray_lines(
+    grid: Grid,
+    columns: Columns,
+    lines: Iterable[Line],
+    parts: Parted | None,
+    untrue: Collection[int],
+) -> frozenset[bytes]:
+    """Digests of the lines that are no rows and hold text where words of ours may stand."""
+    taken = {line.seen.place for line in lines} | set(untrue)
+    places = parts.others if parts else range(1, len(grid))
+    rows = (grid[place] for place in places if place not in taken)
+    return frozenset(mark for row in rows if holds_results(row, columns) if (mark := digest(row)))
+
+
+def holds_results(row: Sequence[str], columns: Columns) -> bool:
+    """Whether a line has text where words of ours stand."""
+    return any(columns.cell(row, name) for name in ASTRAY)
+
+
+def wander(rows: Iterable[Marked], known: Mapping[str, KnownRow]) -> bool:
+    """Whether it takes all that is known to say which rows these are.
+
+    Results without an id may be those of any row; words that came beside an id together with all
+    else that stands in the row may be those of another one.
+    """
+    return any(
+        (row.has_results and not row.mark)
+        or ((was := known.get(row.mark)) and was.inputs != row.inputs and was.others != row.others)
+        for row in rows
+    )
+
+
+def left_at_rest(
+    lines: Iterable[Line],
+    grid: Grid,
+    jobs: Mapping[str, Sequence[Job]],
+    untrue: Collection[int],
+    saves_files: bool,
+) -> dict[str, bytes]:
+    """Id -> digest of those of the lines that a later reading need not look at.
+
+    `jobs` are all jobs of each row, `untrue` the places where a cell does not say the truth.
+    """
+    return {
+        line.seen.row_id: mark
+        for line in lines
+        if line.seen.place not in untrue
+        and _rests(line, jobs.get(line.seen.row_id, ()), saves_files)
+        and (mark := digest(grid[line.seen.place]))
+    }
+
+
+def _rests(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
+    return (
+        line.status in STILL
+        and line.memory.standing is Standing.ROW
+        and not line.memory.again
+        and line.confirmed
+        and is_id(line.seen.row_id)
+        # What becomes of a row with a parent depends on another row.
+        and '"parent":' not in line.memory.inputs
+        and all(_is_over(job, saves_files) for job in jobs)
+    )
+
+
+def _is_over(job: Job, saves_files: bool) -> bool:
+    """Whether nothing is awaited of the job, nor to be saved."""
+    return all(
+        attempt.state in _FINAL
+        and not is_open(attempt)
+        and not (saves_files and job.to_save(attempt))
+        for attempt in job.attempts
+    )

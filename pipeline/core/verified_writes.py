@@ -1,0 +1,360 @@
+"""Which cells of a sheet to write while people move its rows, and how it is known what was hit.
+
+A service that others edit at the same time has no compare-and-swap: between our reading and our
+write any row may have gone elsewhere. (A column cannot: each is written by a name that goes where
+it goes.) So each row is written together with its *proof*, cells that we leave alone and whose
+content the answer shows: the id, or, where that is only being written, the words that it was minted
+for. A row whose proof fails was *misplaced*: what stood there before is put back, and the row is
+written again from a new reading.
+
+`Raw` values are what was entered (a formula as its text); a *snapshot* is a grid of them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from pipeline.core.header import OURS, Columns
+from pipeline.core.model import Grid, Patch
+
+Raw = str | int | float | bool
+Snapshot = tuple[tuple[Raw, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be written into one row, and the cells beside it that prove it was that row."""
+
+    row: int
+    cells: Mapping[int, Raw]
+    proof: Mapping[int, Raw]
+
+    @property
+    def columns(self) -> frozenset[int]:
+        """All that the row is written into or proved by."""
+        return frozenset((*self.cells, *self.proof))
+
+    def is_proved_by(self, row: Sequence[Raw]) -> bool:
+        """Whether a row shows what must stand beside our cells."""
+        return all(at_column(row, at) == says for at, says in self.proof.items())
+
+    def stands_in(self, row: Sequence[Raw]) -> bool:
+        """Whether a row holds all that was written."""
+        return all(at_column(row, at) == says for at, says in self.cells.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """Rows that were written and not proved, and the sheet as it was just before."""
+
+    before: Snapshot
+    strays: tuple[Target, ...]
+    #: The titles that the columns had at the moment of the write, in the order of `before`.
+    header: tuple[Raw, ...]
+    #: By which name each column was written.
+    names: Mapping[int, int]
+
+
+def at_column(row: Sequence[Raw], at: int) -> Raw:
+    """The cell of a row that may be short."""
+    return row[at] if 0 <= at < len(row) else ""
+
+
+def agree(grid: Grid, snapshot: Snapshot) -> bool:
+    """Whether a reading and a snapshot taken after it show the same, as far as can be told."""
+    height = max(len(grid), len(snapshot))
+    return all(
+        _row_agrees(
+            grid[place] if place < len(grid) else (),
+            snapshot[place] if place < len(snapshot) else (),
+        )
+        for place in range(height)
+    )
+
+
+def targets(
+    grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns
+) -> tuple[list[Target], int]:
+    """The rows of a patch where they stand in the snapshot, and how many cannot be found there.
+
+    The patch was worked out from `grid`; a row is found again by its id beside its words, or by its
+    words alone. Columns are not looked for: where the header differs nothing is found.
+    """
+    by_row: dict[int, dict[int, str]] = defaultdict(dict)
+    for (row, at), text in patch.items():
+        by_row[row][at] = text
+    if not _row_agrees(grid[0] if grid else (), snapshot[0] if snapshot else ()):
+        return [], len(by_row)
+    places = _Places(grid, snapshot, columns)
+    found: list[Target] = []
+    for row, cells in sorted(by_row.items()):
+        place = places.find(row)
+        if place is not None:
+            found.append(_target(place, cells, snapshot, columns, places.marks))
+    return found, len(by_row) - len(found)
+
+
+def judge(
+    part: Sequence[Target], shown: Mapping[int, Sequence[Raw]], before: Snapshot
+) -> tuple[tuple[Target, ...], tuple[Raw, ...]] | None:
+    """The rows that are not proved, and the titles at the moment of the write; None if untold.
+
+    `shown` are the columns of the answer, each from the header down.
+    """
+    header = list(before[0]) if before else []
+    entitled = {at for one in part if one.row == 0 for at in one.cells}
+    titled = {at: title for at in shown if at not in entitled and (title := at_column(header, at))}
+    titles = {at: at_column(shown[at], 0) for at in titled}
+    if titled and not any(titles.values()):
+        return None  # the answer shows nothing but what was written
+    shifted = {at for at, title in titled.items() if titles[at] != title}
+    for at in shifted & {at for one in part for at in one.cells}:
+        header[at] = titles[at]
+    strays = tuple(
+        one
+        for one in part
+        if (shifted and not shifted.isdisjoint(one.columns))
+        or any(at_column(shown.get(at, ()), one.row) != says for at, says in one.proof.items())
+    )
+    return strays, tuple(header)
+
+
+def put_back(debt: Debt, now: Snapshot, columns: Columns) -> list[Target]:
+    """What stood before in cells that still hold what was meant for another row.
+
+    `columns` are those of the present snapshot.
+    """
+    header = now[0] if now else ()
+    landed = moved(debt.header, header)
+    came_from = moved(header, debt.before[0] if debt.before else ())
+    wrong: dict[int, set[Raw]] = defaultdict(set)
+    for stray in debt.strays:
+        for at, says in stray.cells.items():
+            if (here := landed.get(at)) is not None:
+                wrong[here].add(says)
+    rows = _Counterparts(debt, now, columns, came_from, wrong)
+    back: list[Target] = []
+    for place, row in enumerate(now):
+        hit = [at for at, words in wrong.items() if at_column(row, at) in words]
+        if not hit:
+            continue
+        was = rows.of(place)
+        restored: dict[int, Raw] = {}
+        for at in hit:
+            old = came_from.get(at)
+            stood: Raw = "" if was is None or old is None else at_column(debt.before[was], old)
+            if stood != at_column(row, at) and not rows.is_meant(row, was, old, landed):
+                restored[at] = stood
+        if restored:
+            back.append(Target(place, restored, _proof(place, restored, now, columns, {})))
+    return back
+
+
+def is_formula(value: Raw) -> bool:
+    """Whether what was entered is a formula; no text of ours begins like one."""
+    return isinstance(value, str) and value.startswith("=")
+
+
+def _row_agrees(shown: Sequence[str], entered: Sequence[Raw]) -> bool:
+    filled = len(entered)
+    if tuple(shown[:filled]) == tuple(entered) and not any(shown[filled:]):
+        return True
+    wide = max(len(shown), len(entered))
+    return all(
+        _agrees(shown[at] if at < len(shown) else "", at_column(entered, at)) for at in range(wide)
+    )
+
+
+def _agrees(shown: str, entered: Raw) -> bool:
+    # How a number, a date or the value of a formula is shown cannot be told from what was entered;
+    # a formula, and a number in a format made for it, may show nothing at all.
+    if not isinstance(entered, str):
+        return True
+    return shown == entered or entered.startswith(("=", "'="))
+
+
+class _Places:
+    """Where the rows of a reading stand in a snapshot that was taken after it."""
+
+    def __init__(self, grid: Grid, snapshot: Snapshot, columns: Columns) -> None:
+        self._grid, self._snapshot, self._columns = grid, snapshot, columns
+        self._id = columns.index.get("row_id", -1)
+        ours = {columns.index[name] for name in OURS if name in columns.index}
+        self._theirs = [at for at in range(len(columns.header)) if at not in ours]
+        self._taken: set[int] = set()
+        self._whole = agree(grid, snapshot)
+        #: Id -> how many rows of the snapshot bear it.
+        self.marks: dict[Raw, int] = defaultdict(int)
+        self._bearers: dict[Raw, list[int]] = defaultdict(list)
+        for place in range(1, len(snapshot)):
+            mark = at_column(snapshot[place], self._id)
+            self.marks[mark] += 1
+            self._bearers[mark].append(place)
+        self._plain: dict[tuple[Raw, ...], list[int]] = defaultdict(list)
+        if not self._whole:
+            for place in self._bearers.get("", ()):
+                self._plain[self._words(snapshot[place])].append(place)
+
+    def find(self, row: int) -> int | None:
+        """The place in the snapshot, or None; no place is given twice."""
+        if row == 0 or self._whole:
+            return row
+        shown = self._grid[row] if row < len(self._grid) else ()
+        mark = at_column(shown, self._id)
+        near = [row] if row < len(self._snapshot) else []
+        # Equal rows without an id are told apart by nothing: the first that is free will do.
+        others: Sequence[int] = self._bearers.get(mark, [])
+        if not mark:
+            others = self._plain.get(self._words(shown), [])
+        for place in (*near, *others):
+            if place not in self._taken and self._is_same(shown, self._snapshot[place]):
+                self._taken.add(place)
+                return place
+        return None
+
+    def _is_same(self, shown: Sequence[str], entered: Sequence[Raw]) -> bool:
+        return at_column(shown, self._id) == at_column(entered, self._id) and all(
+            _agrees(str(at_column(shown, at)), at_column(entered, at)) for at in self._theirs
+        )
+
+    def _words(self, row: Sequence[Raw]) -> tuple[Raw, ...]:
+        return tuple(at_column(row, at) for at in self._theirs)
+
+
+def _target(
+    place: int,
+    cells: Mapping[int, str],
+    snapshot: Snapshot,
+    columns: Columns,
+    marks: Mapping[Raw, int],
+) -> Target:
+    return Target(place, cells, _proof(place, cells, snapshot, columns, marks))
+
+
+def _proof(
+    place: int,
+    cells: Mapping[int, Raw],
+    snapshot: Snapshot,
+    columns: Columns,
+    marks: Mapping[Raw, int],
+) -> dict[int, Raw]:
+    """The id alone, where it stands once and stays; else all that people wrote in the row too."""
+    row = snapshot[place] if place < len(snapshot) else ()
+    if place == 0:
+        return {at: at_column(row, at) for at in range(len(row)) if at not in cells}
+    at_id = columns.index.get("row_id", -1)
+    mark = at_column(row, at_id)
+    proof: dict[int, Raw] = {}
+    if at_id >= 0 and at_id not in cells:
+        proof[at_id] = mark
+        if mark != "" and marks.get(mark) == 1:
+            return proof
+    inputs = (columns.index[name] for name in columns.inputs)
+    return proof | {at: at_column(row, at) for at in inputs if at not in cells}
+
+
+def moved(old: Sequence[Raw], new: Sequence[Raw]) -> dict[int, int]:
+    """Where each column of one header is in another; a column that is gone is left out."""
+    places = {title: at for at, title in enumerate(new) if title != "" and new.count(title) == 1}
+    moved = {
+        at: places[title]
+        for at, title in enumerate(old)
+        if title in places and old.count(title) == 1
+    }
+    same = SequenceMatcher(None, [*map(str, old)], [*map(str, new)], autojunk=False)
+    for block in same.get_matching_blocks():
+        for step in range(block.size):
+            if block.b + step not in moved.values():
+                moved.setdefault(block.a + step, block.b + step)
+    # Beyond the headers cells keep their distance to the last title.
+    for beyond in range(64):
+        moved.setdefault(len(old) + beyond, len(new) + beyond)
+    return moved
+
+
+class _Counterparts:
+    """Which row of the present snapshot was which before: by id, else by what people wrote."""
+
+    def __init__(
+        self,
+        debt: Debt,
+        now: Snapshot,
+        columns: Columns,
+        came_from: Mapping[int, int],
+        wrong: Mapping[int, set[Raw]],
+    ) -> None:
+        self._now = now
+        self._id = columns.index.get("row_id", -1)
+        #: What we wrote into the ids: it says nothing of the rows it stands in.
+        self._written = wrong.get(self._id, set())
+        ours = {columns.index[name] for name in OURS if name in columns.index}
+        #: People's columns that were not hit, now and before.
+        self._theirs = [
+            (at, came_from[at])
+            for at, title in enumerate(now[0] if now else ())
+            if title != "" and at not in ours and at not in wrong and at in came_from
+        ]
+        self._words: dict[tuple[Raw, ...], list[int]] = defaultdict(list)
+        ids: dict[Raw, list[int]] = defaultdict(list)
+        for place in range(1, len(debt.before)):
+            row = debt.before[place]
+            ids[at_column(row, came_from.get(self._id, -1))].append(place)
+            self._words[tuple(_plain(at_column(row, old)) for _, old in self._theirs)].append(place)
+        self._ids = {mark: rows[0] for mark, rows in ids.items() if mark != "" and len(rows) == 1}
+        self._present = {
+            self._ids[mark]
+            for row in now[1:]
+            if (mark := at_column(row, self._id)) in self._ids and mark not in self._written
+        }
+        self._meant = {stray.row: stray for stray in debt.strays}
+
+    def of(self, place: int) -> int | None:
+        """The place that this row had before, or None if it is a new one."""
+        if (known := self._known(place)) is not None or place >= len(self._now):
+            return known
+        # Other words and no id: the row that stood between its neighbours, if there was one.
+        above, below = self._known(place - 1), self._known(place + 1)
+        between = above is not None and below is not None and below == above + 2
+        return above + 1 if above is not None and between else None
+
+    def _known(self, place: int) -> int | None:
+        """By the id where it is not ours to doubt, else by the words."""
+        if place == 0:
+            return 0
+        if place >= len(self._now):
+            return None
+        mark = at_column(self._now[place], self._id)
+        if mark != "" and mark not in self._written:
+            return self._ids.get(mark)
+        words = self._words_of(place)
+        if not any(word != "" for word in words):
+            return None
+        same = self._words.get(words, [])
+        free = [was for was in same if was not in self._present] or same
+        nearest = sorted(free, key=lambda was: abs(was - place))
+        return nearest[0] if nearest else None
+
+    def _words_of(self, place: int) -> tuple[Raw, ...]:
+        row = self._now[place]
+        return tuple(_plain(at_column(row, at)) for at, _ in self._theirs)
+
+    def is_meant(
+        self, row: Sequence[Raw], was: int | None, at: int | None, landed: Mapping[int, int]
+    ) -> bool:
+        """Whether what was written into that column was written for this very row."""
+        stray = None if was is None else self._meant.get(was)
+        if stray is None or at is None or at not in stray.cells:
+            return False
+        return at_column(row, landed.get(at, -1)) == stray.cells[at] and all(
+            at_column(row, landed[column]) == wanted
+            for column, wanted in stray.proof.items()
+            if column in landed
+        )
+
+
+def _plain(value: Raw) -> Raw:
+    # The text of a formula changes when its row moves.
+    return "=" if isinstance(value, str) and value.startswith("=") else value

@@ -1,0 +1,101 @@
+"""What the cells of the sheet say, read again after each change of the file.
+
+If the sheet is out of reach, the last reading is used.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from pipeline import wiring
+from pipeline.config import GoogleSource
+from pipeline.core.errors import PromptsheetError
+from pipeline.core.header import read_header
+from pipeline.core.model import Grid
+from pipeline.core.row_matching import Memory
+from pipeline.reports.results import Said, said_in
+from pipeline.sheets import Sheet
+from pipeline.sync.configured_sheet import Campaign
+
+#: A Google Sheet is read no more often than this (seconds).
+GOOGLE_EVERY: Final = 60.0
+
+
+class Reading:
+    """The sheet of a campaign as it was when it was last read."""
+
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
+        self._sheet: Sheet | None = None
+        self._seen: object = None
+        self._read_at = -GOOGLE_EVERY
+        #: Why it could not be read the last time, in a sentence; empty if it could.
+        self.trouble = ""
+        #: The grid, and the places in it of each id that stands there.
+        self._found: tuple[Grid, Mapping[str, Sequence[int]]] = (), {}
+
+    def look(self) -> set[str]:
+        """Read it if it is another than before: the ids whose rows are."""
+        if (grid := self._changed()) is None:
+            return set()
+        before, places_before = self._found
+        places = self._places(grid)
+        self._found = grid, places
+        if grid[:1] != before[:1]:
+            return {*places, *places_before}
+        gone = places_before.keys() - places.keys()
+        return gone | {
+            one
+            for one, here in places.items()
+            if [grid[at] for at in here] != [before[at] for at in places_before.get(one, ())]
+        }
+
+    def said(self, ids: Iterable[str], memory: Memory) -> dict[str, Said]:
+        """What these rows say, as far as each stands beside the words that are known of it."""
+        grid, places = self._found
+        among = [at for one in ids for at in places.get(one, ())]
+        return said_in(grid, self._campaign.settings, memory, among)
+
+    def _changed(self) -> Grid | None:
+        """The sheet, if it is another than before; None if it is not, or cannot be read."""
+        source, now = self._campaign.settings.source, time.monotonic()
+        try:
+            if isinstance(source, GoogleSource):
+                if now - self._read_at < GOOGLE_EVERY:
+                    return None
+                seen: object = now
+            elif (seen := _version(source)) == self._seen and seen:
+                self.trouble = ""
+                return None
+            self._read_at = now
+            if self._sheet is None:
+                self._sheet = wiring.open_sheet(self._campaign.settings, self._campaign.store)
+            grid = self._sheet.read()
+        except PromptsheetError as error:
+            self.trouble = str(error)
+            return None
+        self._seen, self.trouble = seen, ""
+        return grid
+
+    def _places(self, grid: Grid) -> dict[str, list[int]]:
+        settings = self._campaign.settings
+        header = grid[0] if grid else ()
+        columns = read_header(header, settings.fields, settings.titles, settings.ignore)
+        places: dict[str, list[int]] = defaultdict(list)
+        for at in range(1, len(grid)):
+            if row_id := columns.cell(grid[at], "row_id").strip():
+                places[row_id].append(at)
+        return dict(places)
+
+
+def _version(file: Path) -> object:
+    """Another one whenever somebody wrote the file; None if it is out of reach."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino

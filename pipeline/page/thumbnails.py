@@ -1,0 +1,129 @@
+"""Saved files as the page shows them: only files that we saved, and none that a browser runs.
+
+A picture is asked for by its row, its take and its number, never by a name, so that no request can
+lead anywhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from pipeline.core.filetypes import ENOUGH, ending_of
+from pipeline.plain_files import is_plain, open_plain
+from pipeline.reports import images
+
+#: What is shown, by the ending of its name; the first bytes must agree.
+SHOWN: Final = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "avif": "image/avif",
+}
+#: What is given away to be opened elsewhere.
+GIVEN: Final = {
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "mov": "video/quicktime",
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "aac": "audio/aac",
+    "wav": "audio/wav",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+}
+#: The longer side of a small picture, in pixels, and how many bytes of them are kept.
+SIDE: Final = 480
+MOST_BYTES: Final = 64_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A saved file that may be given to a visitor."""
+
+    path: Path
+    type: str
+    #: Changes whenever the file does.
+    version: str
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether a browser shows it; else it is offered to be saved."""
+        return self.type.startswith("image/")
+
+
+def saved(media: Path | None, name: str) -> Saved | None:
+    """The saved file of that name in the media folder; None if there is none that may be given."""
+    if media is None:
+        return None
+    path = media / name
+    try:
+        if not path.resolve().is_relative_to(media.resolve()) or not is_plain(path):
+            return None
+        seen = path.stat()
+        kind = _type(str(path), seen.st_mtime_ns)
+    except (OSError, ValueError):
+        return None
+    return Saved(path, kind, f"{seen.st_mtime_ns:x}-{seen.st_size:x}") if kind else None
+
+
+@lru_cache(maxsize=50_000)
+def _type(path: str, written: int) -> str:
+    ending = path.rpartition(".")[2].casefold()
+    if ending in GIVEN:
+        return GIVEN[ending]
+    with open_plain(Path(path)) as file:
+        start = file.read(ENOUGH)
+    # Named by what it is: another file that was put into the folder must not borrow a type.
+    return SHOWN.get(ending_of(start), "") if ending in SHOWN else ""
+
+
+@lru_cache(maxsize=50_000)
+def _size(path: str, version: str) -> tuple[int, int]:
+    return images.size_of(Path(path))
+
+
+def size_of(file: Saved) -> tuple[int, int]:
+    """Width and height in pixels; zeros if they are unknown."""
+    return _size(str(file.path), file.version) if file.is_picture else (0, 0)
+
+
+class SmallPictures:
+    """Pictures scaled down for the wall; the ones asked for last are kept, as many as fit."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[tuple[Path, str], bytes] = OrderedDict()
+        self._bytes = 0
+        self._lock = Lock()
+        # Scaling must keep neither a pass nor the rest of the page waiting: it has its own threads.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="small")
+
+    async def of(self, file: Saved) -> bytes | None:
+        """The picture as WebP; None if it cannot be read as one."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._of, file)
+
+    def _of(self, file: Saved) -> bytes | None:
+        key = file.path, file.version
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = images.scaled(file.path, SIDE)
+        if made is None:
+            return None
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = made[0]
+                self._bytes += len(made[0])
+            while self._bytes > MOST_BYTES:
+                _, dropped = self._kept.popitem(last=False)
+                self._bytes -= len(dropped)
+        return made[0]

@@ -1,0 +1,1 @@
+"""The way to the API: one request out, one response back; downloads of results."""

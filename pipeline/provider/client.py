@@ -1,0 +1,249 @@
+"""One request out, one response back; or else, whether the request can have arrived.
+
+A submission costs money, so that is the question this file answers: `NotSent` is raised only on
+proof that nothing left this machine for the API's program, `NoAnswer` for everything else that may
+go wrong, foreseen or not. A submission goes out once, whatever comes back; only what is safe to
+repeat (asking after tasks, the account) is repeated, a few times.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_random_exponential,
+)
+
+from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
+from pipeline.core.model import Request, Response
+from pipeline.core.protocol import Provider
+from pipeline.provider.tls import authorities
+
+log = logging.getLogger("promptsheet")
+
+#: Seconds after which an idle connection is not used again. A server may close such a connection
+#: in the very moment in which a submission enters it, and nobody can say then what became of it.
+IDLE: Final = 2.0
+#: Seconds to wait for a place in the pool and a connection: less than any deadline, so that running
+#: out of time before there is a connection is always told apart from running out of it after.
+CONNECT: Final = 15.0
+#: Bytes of one answer, decompressed. Twenty tasks take some thirty thousand.
+MOST_BYTES: Final = 8_000_000
+#: Connections beyond those for submissions, for the polls between them.
+SPARE: Final = 4
+#: How often a request that is safe to repeat is sent at most.
+TRIES: Final = 3
+
+_JSON: Final = {"Content-Type": "application/json"}
+
+#: The proof that a request never left: each of these is raised only before there is a connection.
+#: Every other exception, known or not, proves nothing.
+NEVER_LEFT: Final = (
+    aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS, certificate
+    aiohttp.ConnectionTimeoutError,  # no place in the pool or no connection in time
+)
+
+#: What went wrong, in a few words without address or key; the first that fits.
+WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted"),
+    (aiohttp.ClientSSLError, "no TLS connection could be made"),
+    (aiohttp.ClientConnectorDNSError, "its name was not found (DNS)"),
+    (aiohttp.ConnectionTimeoutError, "no connection in time"),
+    (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
+    (aiohttp.ClientConnectionError, "the connection broke"),
+    (aiohttp.ClientPayloadError, "the answer broke off, or cannot be unpacked"),
+    (aiohttp.ClientResponseError, "the answer is not HTTP"),
+)
+
+
+class Api:
+    """The way to one API with one key: an async context manager, one for a pass.
+
+    Nothing is opened before the first request, so a pass that has nothing to ask pays nothing.
+    Raises ConfigError for a key that cannot stand in a header. `sleep` is what waits between tries.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        api_key: str,
+        *,
+        base_url: str,
+        concurrency: int,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._title = provider.title
+        self._base_url = base_url.rstrip("/")
+        self._headers = {
+            "User-Agent": provider.user_agent,
+            "Accept": "application/json",
+            provider.key.header: provider.key.value.replace("{key}", _usable(api_key)),
+        }
+        self._connections = concurrency + SPARE
+        self._sleep = sleep
+        self._session: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    def __repr__(self) -> str:
+        return f"Api({self._title!r}, {self._base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._closed = True
+        if self._session:
+            await self._session.close()
+
+    async def submit(self, request: Request, within: float) -> Response:
+        """The answer to a request that is sent once and never again, in `within` seconds in all.
+
+        Raises NotSent if it provably never left, NoAnswer in every other case without a whole
+        answer. Cancelled, it may have arrived: that is for the caller to write down.
+        """
+        if request.method != "POST":
+            # aiohttp itself repeats other methods when a kept connection turns out to be closed.
+            raise NotSent(f"a submission must be a POST, not a {request.method}")
+        return await self._once(request, within)
+
+    async def ask(self, request: Request, within: float) -> Response:
+        """The answer to a request that is safe to repeat: up to three tries in `within` seconds.
+
+        Tried again after a WireError or a 5xx; an answer that says `Retry-After`, any 4xx and any
+        3xx are returned as they are. In the end the last answer is returned or the last error
+        raised, of the same two kinds as for `submit`.
+        """
+        clock = asyncio.get_running_loop().time
+        end = clock() + within
+
+        async def one_try() -> Response:
+            # Half of the time at most: an answer that never comes leaves time to ask anew.
+            return await self._once(request, max(0.0, min(within / 2, end - clock())))
+
+        tries = AsyncRetrying(
+            sleep=self._sleep,
+            stop=stop_after_attempt(TRIES) | stop_before_delay(within),
+            wait=wait_random_exponential(multiplier=0.25, max=within / 4),
+            retry=retry_if_exception_type(WireError) | retry_if_result(_worth_repeating),
+            retry_error_callback=_last,
+        )
+        answer: Response = await tries(one_try)
+        return answer
+
+    async def _once(self, request: Request, within: float) -> Response:
+        try:
+            response = await self._sent(request, within)
+        except WireError as error:
+            log.info("%s %s: %s", request.method, request.path, error)
+            raise
+        log.info("%s %s: status %d", request.method, request.path, response.status)
+        return response
+
+    async def _sent(self, request: Request, within: float) -> Response:
+        body = self._written(request)
+        try:
+            # aiohttp limits each read; an answer that trickles would outlive that.
+            async with asyncio.timeout(within):
+                return await self._exchange(request, body, within)
+        except WireError:
+            raise
+        except TimeoutError as error:
+            if isinstance(error, NEVER_LEFT):
+                raise NotSent(_why(error)) from error
+            raise NoAnswer(f"no whole answer within {within:.3g} s") from error
+        except Exception as error:
+            kind = NotSent if isinstance(error, NEVER_LEFT) else NoAnswer
+            raise kind(_why(error)) from error
+
+    def _written(self, request: Request) -> bytes | None:
+        if self._closed:
+            raise NotSent("the way to the API is closed already")
+        try:
+            return _as_json(request)
+        except (TypeError, ValueError) as error:
+            raise NotSent(f"the request cannot be written ({type(error).__name__})") from error
+
+    def _opened(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=authorities() if self._base_url.lower().startswith("https:") else True,
+                limit=self._connections,
+                keepalive_timeout=IDLE,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
+            trust_env=False,
+        )
+
+    async def _exchange(self, request: Request, body: bytes | None, within: float) -> Response:
+        self._session = self._session or self._opened()
+        asking = self._session.request(
+            request.method,
+            self._base_url + request.path,
+            data=body,
+            headers=_JSON if body is not None else None,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, connect=min(CONNECT, within / 2)),
+        )
+        async with asking as answer:
+            text = bytearray()
+            async for chunk in answer.content.iter_any():
+                text += chunk
+                if len(text) > MOST_BYTES:
+                    raise NoAnswer(f"the answer is larger than {MOST_BYTES // 1_000_000} MB")
+            headers = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(answer.status, headers, bytes(text))
+
+
+def _usable(api_key: str) -> str:
+    # A line break from a key file is found only when the header is written: too late to be sure.
+    key = api_key.strip()
+    if not key or not key.isascii() or not key.isprintable():
+        raise ConfigError("the API key is empty, or holds characters that no key has")
+    return key
+
+
+def _as_json(request: Request) -> bytes | None:
+    if request.body is None:
+        return None
+    return json.dumps(
+        {**request.body, **request.hidden}, ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def _why(cause: BaseException) -> str:
+    if type(cause) is aiohttp.ClientConnectorError:
+        # The text of the exception itself names the address.
+        return f"no connection ({os.strerror(cause.errno or 0).lower()})"
+    for kind, words in WORDS:
+        if isinstance(cause, kind):
+            return words
+    return f"the answer cannot be read ({type(cause).__name__})"
+
+
+def _worth_repeating(answer: Response) -> bool:
+    return answer.status >= 500 and "retry-after" not in answer.headers
+
+
+def _last(state: RetryCallState) -> Response:
+    assert state.outcome
+    answer: Response = state.outcome.result()
+    return answer

@@ -1,0 +1,78 @@
+"""The client of the API and the folder of pictures, each made when it is first needed.
+
+Their imports take longer than a whole pass that has nothing to send and nothing to save.
+"""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import Settings
+from pipeline.core.errors import NotSent
+from pipeline.core.model import Request, Response
+
+if TYPE_CHECKING:
+    from pipeline.provider.client import Api
+    from pipeline.provider.downloads import Media
+
+
+class LazyApi:
+    """The client of the API, made by the first request. `stack` closes it."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._api: Api | None = None
+
+    def open(self) -> None:
+        """Make it now. If that fails, the first request raises the reason."""
+        with suppress(NotSent):
+            self._opened()
+
+    async def submit(self, request: Request, within: float) -> Response:
+        """See `api.Api.submit`."""
+        return await self._opened().submit(request, within)
+
+    async def ask(self, request: Request, within: float) -> Response:
+        """See `api.Api.ask`."""
+        return await self._opened().ask(request, within)
+
+    def _opened(self) -> Api:
+        if self._api is None:
+            settings = self._settings
+            try:
+                from pipeline.provider.client import Api
+
+                assert settings.api_key is not None, "a pass needs the key: load with need_key"
+                self._api = Api(
+                    settings.provider,
+                    settings.api_key.reveal(),
+                    base_url=settings.base_url,
+                    concurrency=settings.pace.concurrency,
+                )
+            except Exception as e:
+                raise NotSent(f"the client of the API cannot be made: {e}") from e
+            self._stack.push_async_exit(self._api)
+        return self._api
+
+
+class LazyMedia:
+    """The folder of saved files, made by the first picture. `stack` closes it."""
+
+    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+        self._settings, self._stack = settings, stack
+        self._media: Media | None = None
+
+    async def save(self, url: str, stem: str) -> str:
+        """See `media.Media.save`."""
+        if self._media is None:
+            from pipeline.provider.downloads import Media
+
+            folder, source = self._settings.media, self._settings.source
+            assert folder is not None, "made only where pictures are saved"
+            sheet = source if isinstance(source, Path) else None
+            self._media = Media(folder, allowed=self._settings.base_url, sheet=sheet)
+            self._stack.push_async_exit(self._media)
+        return await self._media.save(url, stem)

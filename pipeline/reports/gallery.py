@@ -1,0 +1,219 @@
+"""All pictures in one HTML file that can be sent to others and opened in any browser.
+
+The file loads nothing from elsewhere. It contains the pictures, scaled down, and no script; text
+from a sheet or from the API is always shown as text.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pipeline import wiring
+from pipeline.config import Settings
+from pipeline.core.errors import ConfigError
+from pipeline.core.planning import family
+from pipeline.plain_files import share_like
+from pipeline.reports.images import scaled
+from pipeline.reports.results import Shown, everything
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES: Final = Path(__file__).parents[1] / "templates"
+#: Up to so many pictures on the page, their longer side in pixels: a wall of a thousand stays small
+#: enough for a mail.
+SIDES: Final = ((80, 640), (300, 420), (1000, 280))
+SMALLEST: Final = 200
+#: How the statuses stand in the head of the page: what is there, what needs a person, what waits.
+STATUSES: Final = (
+    *("done", "edited", "in progress", "sending"),
+    *("check needed", "failed", "invalid", "over budget", "needs approval", "stranger"),
+    *("queued", "waiting", "copy", "skipped"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture of a job; without `source` only its address is known, or it is no picture."""
+
+    number: int
+    #: The picture itself, as a `data:` address.
+    source: str = ""
+    width: int = 0
+    height: int = 0
+    #: Where the API put it, if that is an address of the web.
+    url: str = ""
+    #: The saved file's name.
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the wall."""
+
+    shown: Shown
+    pictures: tuple[Picture, ...]
+
+    @property
+    def family(self) -> str:
+        """Its status without a percentage."""
+        return family(self.shown.status)
+
+    @property
+    def shape(self) -> str:
+        """How its pictures lie: a word for the style sheet."""
+        first = next((p for p in self.pictures if p.source), None)
+        ratio = first.width / first.height if first else 1.0
+        return "wide" if ratio > 1.4 else "tall" if ratio < 0.85 else "square"
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What was asked for besides the prompt."""
+        return further_inputs(self.shown)
+
+
+def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wiring.now) -> Path:
+    """Write the wall of all that the sheet has asked for: the path of the page.
+
+    A page of that name is replaced in one step, or stays as it was. Raises StoreError if nothing
+    has been run yet, ConfigError if the page cannot be written there.
+    """
+    page = _page(settings, everything(settings), now())
+    # Only the folder may be a link: what a link at this name leads to is not touched.
+    target = to.expanduser().parent.resolve() / to.name
+    sheet = settings.source if isinstance(settings.source, Path) else None
+    try:
+        _replace(target, page.encode("utf-8", "replace"), sheet)
+    except OSError as error:
+        raise ConfigError(f"{to} cannot be written: {error.strerror or error}.") from error
+    return target
+
+
+def further_inputs(one: Shown) -> dict[str, str]:
+    """What a row asked for besides its prompt, with names as people read them."""
+    beside = ("prompt", "endpoint", "parent")
+    return {name.replace("_", " "): text for name, text in one.inputs.items() if name not in beside}
+
+
+def environment(folder: Path) -> Environment:
+    """The templates of a folder: values are escaped, and a missing value is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    made = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters["spoken"] = spoken
+    return made
+
+
+def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
+    from markupsafe import Markup
+
+    entries = _entries(shown)
+    style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("house.css", "gallery.css"))
+    return (
+        environment(TEMPLATES)
+        .get_template("gallery.html.j2")
+        .render(
+            title=settings.source.name,
+            api=settings.provider.title,
+            at=_elsewhere(settings),
+            entries=entries,
+            counts=_counts(entries),
+            pictures=sum(bool(p.source) for entry in entries for p in entry.pictures),
+            credits=sum(one.credits for one in shown),
+            typical=_typical(shown),
+            now=now.astimezone(ZoneInfo(settings.timezone)),
+            # Our own style sheet, unescaped: the page allows only a style with its digest.
+            style=Markup(style),  # noqa: S704
+            digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        )
+    )
+
+
+def _elsewhere(settings: Settings) -> str:
+    """Where the API was asked, if not at its own address: a sandbox must not pass for it."""
+    usual = settings.base_url == settings.provider.base_url.rstrip("/")
+    return "" if usual else urlsplit(settings.base_url).netloc
+
+
+def _entries(shown: Sequence[Shown]) -> list[Entry]:
+    side = _side(sum(len(one.files) for one in shown))
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
+        # Pillow lets go of the interpreter while it scales, so threads are enough.
+        walls = threads.map(lambda one: _pictures(one, side), shown)
+        return [Entry(one, wall) for one, wall in zip(shown, walls, strict=True)]
+
+
+def _side(pictures: int) -> int:
+    return next((side for most, side in SIDES if pictures <= most), SMALLEST)
+
+
+def _pictures(shown: Shown, side: int) -> tuple[Picture, ...]:
+    return tuple(
+        _picture(number, url, shown.files.get(url), side)
+        for number, url in enumerate(shown.urls, start=1)
+    )
+
+
+def _picture(number: int, url: str, file: Path | None, side: int) -> Picture:
+    # An address is made a link only if it leads to the web: `javascript:` would run in the page.
+    link = url if url.lower().startswith(("https://", "http://")) else ""
+    small = scaled(file, side) if file else None
+    if small is None:
+        return Picture(number, url=link, file=file.name if file else "")
+    content, width, height = small
+    source = f"data:image/webp;base64,{base64.b64encode(content).decode()}"
+    return Picture(number, source, width, height, link, file.name if file else "")
+
+
+def _counts(entries: Iterable[Entry]) -> list[tuple[str, int]]:
+    found = Counter(entry.family for entry in entries)
+    return [(status, found[status]) for status in STATUSES if found[status]]
+
+
+def _typical(shown: Iterable[Shown]) -> float | None:
+    waits = [one.seconds for one in shown if one.seconds is not None and one.urls]
+    return median(waits) if waits else None
+
+
+def spoken(seconds: float) -> str:
+    """A wait as people say it: 3.4 s, 2 min 5 s, 1 h 10 min."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def _replace(target: Path, content: bytes, sheet: Path | None) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    passing = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        with passing.open("xb") as file:
+            share_like(passing, sheet)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        passing.replace(target)
+    finally:
+        passing.unlink(missing_ok=True)

@@ -1,0 +1,299 @@
+"""What a person would look at: every job as one record, in the order of the sheet.
+
+Only for looking. The store is read through a passing copy and the sheet is only read, so nothing
+here makes, moves or pays for anything, and no API key is needed.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from pipeline import wiring
+from pipeline.config import Settings
+from pipeline.core import messages
+from pipeline.core.errors import SheetError, StoreError
+from pipeline.core.header import Columns, parsed, read_header
+from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
+from pipeline.core.planning import Rules, standing_of
+from pipeline.core.row_matching import Memory
+from pipeline.core.states import cost_of, shown, state_of
+from pipeline.core.takes import take_of
+from pipeline.plain_files import is_plain
+from pipeline.sheets import Sheet
+
+#: What a row that is not sent may say of itself; anything else in its cell is a scribble.
+UNSENT = (
+    *("queued", "over budget", "invalid", "needs approval"),
+    *("skipped", "waiting", "copy", "stranger"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One job as people look at it, or a row that no job answers for (then `state` is None)."""
+
+    row_id: str
+    #: Its row in the sheet as last read, counted as spreadsheets do; None if it is gone from there.
+    line: int | None
+    #: What the sheet calls it now; empty if it has no name, or the sheet cannot be read.
+    name: str
+    take: int
+    prompt: str
+    #: What was sent; for what was not sent yet, what the row says.
+    inputs: Mapping[str, str]
+    endpoint: str
+    #: As in the sheet, words for people.
+    status: str
+    note: str
+    state: State | None = None
+    task_id: str = ""
+    urls: tuple[str, ...] = ()
+    grid_url: str = ""
+    #: URL -> saved file, in the order of the URLs; only files that are there.
+    files: Mapping[str, Path] = field(default_factory=dict)
+    #: What all attempts of the job cost: as reported, else as listed.
+    credits: int = 0
+    attempts: int = 0
+    submitted_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """From submission to result; None while there is none."""
+        if self.submitted_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.submitted_at) / timedelta(seconds=1)
+
+    @property
+    def in_sheet(self) -> bool:
+        """Whether its row was there when the sheet was last read."""
+        return self.line is not None
+
+
+def results(settings: Settings) -> list[Shown]:
+    """Every job of the sheet, earlier takes included: by row, then by take.
+
+    Rows come in the order in which they were last read; jobs whose rows are gone come last, in the
+    order in which they were made. Raises StoreError if nothing has been run yet.
+    """
+    return [one for one in everything(settings) if one.state is not None]
+
+
+def everything(settings: Settings) -> list[Shown]:
+    """As `results`, with the rows that no job answers for in their places: nothing is left out."""
+    place = Path(settings.store_url.removeprefix("sqlite:///"))
+    if not place.is_file():
+        raise StoreError(
+            f"Nothing has been run yet: there is no store {place}. "
+            f"Run promptsheet run {settings.path.name} first."
+        )
+    with wiring.scratch_store(settings) as store:
+        sheet = wiring.open_sheet(settings, store)
+        view = View(
+            memory=store.memory(sheet.key),
+            said=_said(sheet, settings, store.memory(sheet.key)),
+            rules=wiring.rules(settings, sheet.key),
+            media=settings.media,
+            now=wiring.now(),
+        )
+        return list(_in_order(store.jobs(sheet.key).values(), view))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a row of the sheet says of itself now."""
+
+    name: str
+    status: str
+    note: str
+    take: str
+    #: What its column for takes is called, and whether the sheet has it.
+    take_column: str = "take"
+    has_take: bool = True
+    #: The text of its cell `approved`.
+    approved: str = ""
+    #: Title -> text of the team's own columns, where there is some.
+    own: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is needed beside a job to say how it stands."""
+
+    memory: Memory
+    said: Mapping[str, Said]
+    rules: Rules
+    media: Path | None
+    now: datetime
+
+    def line(self, row_id: str) -> int | None:
+        """The number that spreadsheets show beside the row."""
+        place = self.memory.order.get(row_id)
+        return None if place is None else place + 1
+
+
+def _in_order(jobs: Collection[Job], view: View) -> Iterator[Shown]:
+    takes: dict[str, list[Job]] = defaultdict(list)
+    for job in sorted(jobs, key=lambda job: (job.made_at or view.now, job.key.take)):
+        takes[job.key.row_id].append(job)
+    in_sheet = sorted(view.memory.order, key=lambda row_id: view.memory.order[row_id])
+    for row_id in in_sheet:
+        known = view.memory.known.get(row_id)
+        if its := takes.pop(row_id, None):
+            yield from of_row(its, known, view)
+        elif known:
+            yield unanswered(known, view)
+    for its in takes.values():
+        yield from of_row(its, None, view)
+
+
+def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[Shown]:
+    """The takes of one row; `known` is what the row holds, None if it is gone."""
+    by_take = sorted(jobs, key=lambda job: job.key.take)
+    last, again = by_take[-1].key.take, known.again if known else 0
+    said = view.said.get(by_take[-1].key.row_id)
+    asked = (take_of(said.take, again) if said else None) or last
+    for job in by_take:
+        # An earlier take is not "edited" by the words that the next one was made from.
+        is_last = job.key.take == last
+        column = said.take_column if said else "take"
+        redo = messages.write_take(
+            max(last + 1 - again, 1), column, is_there=not said or said.has_take
+        )
+        one = _of_job(job, known if is_last else None, redo, view)
+        if is_last and again and asked == last and one.status not in UNSENT:
+            one = replace(one, note=f"{one.note} {messages.asked_on_the_page(last)}".strip())
+        yield one
+
+
+def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
+    attempt = shown(job)
+    if attempt is None or attempt.state is State.RETURNED:
+        return _queued(job, known, view)
+    row_id, state = job.key.row_id, state_of(job)
+    wrote = known.inputs if known else attempt.inputs
+    status, note = (
+        _unsent(row_id, view)
+        if state is State.PENDING
+        else standing_of(job, wrote, view.rules, view.now, redo)
+    )
+    inputs = parsed(attempt.inputs)
+    ended = attempt.state in (State.SUCCEEDED, State.FAILED)
+    return Shown(
+        row_id=row_id,
+        line=view.line(row_id),
+        name=_name(row_id, view),
+        take=job.key.take,
+        prompt=inputs.get("prompt", ""),
+        inputs=inputs,
+        endpoint=attempt.endpoint,
+        status=status,
+        note=note,
+        state=state,
+        task_id=attempt.task_id,
+        urls=attempt.result.urls,
+        grid_url=attempt.result.grid_url,
+        files=_files(job, attempt, view.media),
+        credits=cost_of(job),
+        attempts=len(job.attempts),
+        submitted_at=attempt.sent_at,
+        finished_at=attempt.ended_at if ended else None,
+    )
+
+
+def _queued(job: Job, known: KnownRow | None, view: View) -> Shown:
+    """A job of which nothing is at the API, and nothing ever was."""
+    row_id = job.key.row_id
+    inputs = known.inputs if known else job.attempts[-1].inputs if job.attempts else "{}"
+    status, note = _unsent(row_id, view)
+    return _written(row_id, inputs, job.key.take, status, note, view, job)
+
+
+def unanswered(known: KnownRow, view: View) -> Shown:
+    """A row that no job answers for: it is held back, or new."""
+    status, note = _unsent(known.row_id, view, "waiting")
+    return _written(known.row_id, known.inputs, known.first_take, status, note, view)
+
+
+def _written(
+    row_id: str,
+    inputs: str,
+    take: int,
+    status: str,
+    note: str,
+    view: View,
+    job: Job | None = None,
+) -> Shown:
+    wrote = parsed(inputs)
+    return Shown(
+        row_id=row_id,
+        line=view.line(row_id),
+        name=_name(row_id, view),
+        take=take,
+        prompt=wrote.get("prompt", ""),
+        inputs=wrote,
+        endpoint=wrote.get("endpoint") or view.rules.endpoint,
+        status=status,
+        note=note,
+        state=state_of(job) if job else None,
+        attempts=len(job.attempts) if job else 0,
+    )
+
+
+def _unsent(row_id: str, view: View, otherwise: str = "queued") -> tuple[str, str]:
+    # Why a row is held back depends on cells that only the sheet holds (skip, approved, a formula),
+    # and the last pass wrote the answer there.
+    said = view.said.get(row_id)
+    return (said.status, said.note) if said and said.status in UNSENT else (otherwise, "")
+
+
+def _name(row_id: str, view: View) -> str:
+    said = view.said.get(row_id)
+    return said.name if said else ""
+
+
+def _said(sheet: Sheet, settings: Settings, memory: Memory) -> dict[str, Said]:
+    """What the rows say of themselves, by id; nothing if the sheet is out of reach."""
+    try:
+        return said_in(sheet.read(), settings, memory)
+    except SheetError:
+        return {}
+
+
+def said_in(
+    grid: Grid, settings: Settings, memory: Memory, among: Iterable[int] | None = None
+) -> dict[str, Said]:
+    """What the rows of a reading say of themselves, by id; `among`: at these places only."""
+    columns = read_header(
+        grid[0] if grid else (), settings.fields, settings.titles, settings.ignore
+    )
+    return dict(_confirmed(grid, columns, memory, among))
+
+
+def _confirmed(
+    grid: Grid, columns: Columns, memory: Memory, among: Iterable[int] | None
+) -> Iterator[tuple[str, Said]]:
+    title, has_take = columns.title("take"), "take" in columns.index
+    theirs = [(at, title) for at, title in enumerate(columns.header) if title.strip()]
+    own = [(at, title) for at, title in theirs if at not in columns.index.values()]
+    # Ids are sorted apart and copied along: one is believed only beside the words that it had.
+    for row in columns.rows(grid, among):
+        known = memory.known.get(row.mark)
+        if known and known.inputs == row.inputs:
+            cells = grid[row.place]
+            named = ("name", "status", "note", "take")
+            name, status, note, take = (columns.cell(cells, name).strip() for name in named)
+            filled = {t: text for at, t in own if at < len(cells) and (text := cells[at].strip())}
+            said = columns.control(cells, "approved")
+            yield row.mark, Said(name, status, note, take, title, has_take, said, filled)
+
+
+def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:
+    if media is None:
+        return {}
+    saved = {url: media / job.files[url] for url in attempt.result.urls if url in job.files}
+    return {url: path for url, path in saved.items() if is_plain(path)}

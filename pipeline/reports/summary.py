@@ -1,0 +1,107 @@
+"""What came of a pass, in words: the closing line, the rows that need attention, the JSON."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.core import messages
+from pipeline.sync.outcome import Outcome
+from pipeline.terminal import plain
+
+#: Rows that need attention and are named at the end of a run.
+LISTED = 10
+
+
+def about(title: str, sentence: str) -> str:
+    """A sentence with the sheet that it is about, named once."""
+    words = plain(sentence)
+    return words if title in words else f"{title}: {words}"
+
+
+def rows(number: int) -> str:
+    """A number of rows, in words."""
+    return "1 row" if number == 1 else f"{number} rows"
+
+
+def here(path: Path) -> str:
+    """A path as people type it: relative to the current folder if it is in there."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def no_rows(title: str) -> str:
+    """What to do about a sheet with a header alone."""
+    return f"{title} has no rows yet. Write a prompt into the column prompt."
+
+
+def strangers(number: int) -> str:
+    """What to do about rows that bear results which this store does not know."""
+    bear = "bears" if number == 1 else "bear"
+    new = "If it is a new row, empty its" if number == 1 else "If they are new rows, empty their"
+    return (
+        f"{rows(number)} {bear} results that this store does not know. Run doctor --adopt. {new} "
+        "task_id and image_urls."
+    )
+
+
+def closing(outcome: Outcome) -> str:
+    """The closing line: 12 new, 11 done, 1 refused, 44 credits."""
+    parts = [f"{outcome.new} new", f"{outcome.done} done"]
+    for number, word in ((outcome.refused, "refused"), (outcome.failed, "failed")):
+        if number:
+            parts.append(f"{number} {word}")
+    if outcome.lost:
+        parts.append(f"{outcome.lost} without an answer")
+    waiting = outcome.statuses["in progress"] + outcome.statuses["sending"]
+    if waiting:
+        parts.append(f"{waiting} in progress")
+    still = (("waiting", "waiting"), ("queued", "still to send"), ("over budget", "over budget"))
+    for status, words in still:
+        if number := outcome.statuses[status]:
+            parts.append(f"{number} {words}")
+    return ", ".join([*parts, messages.in_credits(outcome.credits)])
+
+
+def as_json(outcome: Outcome, code: int) -> dict[str, object]:
+    """What came of a run, for programs.
+
+    `new` to `credits` count what happened in this run (see `Outcome`). `rows` counts the rows of
+    the sheet by their status. `details` lists the rows that changed in this run or need attention.
+    """
+    listed = {row.row_id: row for row in (*outcome.changed, *outcome.attention)}
+    return {
+        "sheet": outcome.title,
+        "new": outcome.new,
+        "done": outcome.done,
+        "refused": outcome.refused,
+        "failed": outcome.failed,
+        "without_answer": outcome.lost,
+        "saved": outcome.saved,
+        "credits": outcome.credits,
+        "rows": dict(sorted(outcome.statuses.items())),
+        "newly_need_a_person": outcome.newly,
+        "need_a_person": outcome.needing,
+        "messages": [*outcome.notices, *outcome.sentences],
+        "details": [row.as_json() for row in sorted(listed.values(), key=lambda row: row.number)],
+        "exit_code": code,
+    }
+
+
+def attention(outcome: Outcome, config: Path) -> Iterator[str]:
+    """Lines that name the rows that need attention, at most `LISTED` of them."""
+    if not outcome.attention:
+        return
+    need = "needs" if outcome.needing == 1 else "need"
+    yield f"{rows(outcome.needing)} {need} your attention:"
+    for row in outcome.attention[:LISTED]:
+        what = row.name or shortened(row.prompt)
+        yield f"  row {row.number}, {plain(what)}: {plain(row.note) or row.status}"
+    if (more := outcome.needing - LISTED) > 0:
+        yield f"  and {more} more: promptsheet status {shlex.quote(str(here(config)))}"
+
+
+def shortened(words: str, most: int = 40) -> str:
+    """The beginning of a text, at most so many characters."""
+    line = plain(words)
+    return line if len(line) <= most else line[: most - 1].rstrip() + "…"

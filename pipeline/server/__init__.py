@@ -1,0 +1,1 @@
+"""Everything that listens or stays: webhooks, metrics, the commands `serve` and `watch`."""

@@ -1,0 +1,207 @@
+"""What Prometheus reads at `/metrics`: how many of what, and how long it takes; never one row's.
+
+    promptsheet_jobs{sheet,state}              jobs by state, from the store
+    promptsheet_submissions_total{sheet}       attempts that were begun, from the store
+    promptsheet_credits_today{account}         held or spent on the day of the budget, by API key
+    promptsheet_last_pass_seconds{sheet}       when the last pass ended, as a Unix time
+    promptsheet_held{sheet}                    1 while a hold or a pause keeps rows from being sent
+    promptsheet_webhooks_total{outcome}        calls of the API, by what became of them
+    promptsheet_webhook_commits_total          commits that recorded them
+    promptsheet_result_seconds{sheet}          from a submission to its result (histogram)
+    promptsheet_cells_seconds{sheet}           from a result to the cells that say it (histogram)
+
+The store is read when the numbers are asked for: jobs are counted again only if something changed,
+and only events since the last time are read. Histograms and webhook counts begin at 0 with each
+start of the program. The page token is needed: behind a reverse proxy, every caller seems to come
+from this machine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from pipeline import wiring
+from pipeline.core.errors import StoreError
+from pipeline.core.model import State
+from pipeline.server.webhook_recorder import Tally
+from pipeline.sync.configured_sheet import Campaign
+
+PATH = "/metrics"
+BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+
+
+class TokenCheck(Protocol):
+    """The part of the page's gate that checks tokens: it counts tries of sign-in and metrics."""
+
+    def begins_try(self, request: Request) -> bool:
+        """Count a try, and return whether the token may be checked."""
+
+    def is_token(self, text: str) -> bool:
+        """Whether it is the page token."""
+
+    def was_right(self, request: Request) -> None:
+        """Do not count the last try: its token was right."""
+
+
+class Metrics:
+    """The numbers of these sheets, for callers who send the page token."""
+
+    def __init__(self, campaigns: Sequence[Campaign]) -> None:
+        #: The counts of webhooks, one for each receiver.
+        self.tallies: list[Tally] = []
+        self._titles = dict(
+            zip(
+                (one.key for one in campaigns),
+                _distinct(one.settings.source.name for one in campaigns),
+                strict=True,
+            )
+        )
+        self._campaigns = campaigns
+        self._registry = CollectorRegistry()
+        self._result = self._histogram("result", "Seconds from a submission to its result.")
+        self._cells = self._histogram("cells", "Seconds from a result to the cells that say it.")
+        self._store = _OfTheStore(campaigns, self._titles, self._result)
+        self._registry.register(self._store)
+        self._registry.register(_OfTheCalls(self.tallies))
+
+    def route(self, gate: TokenCheck) -> Route:
+        """The route of the numbers, on the page that `gate` protects."""
+
+        async def answer(request: Request) -> Response:
+            return await self._answer(request, gate)
+
+        return Route(PATH, answer, methods=["GET"])
+
+    def shown(self, campaign: Campaign, seconds: float) -> None:
+        """Note how many seconds after its result a row was written."""
+        self._cells.labels(self._titles[campaign.key]).observe(seconds)
+
+    def _histogram(self, name: str, says: str) -> Histogram:
+        full = f"promptsheet_{name}_seconds"
+        return Histogram(full, says, ["sheet"], buckets=BUCKETS, registry=self._registry)
+
+    async def _answer(self, request: Request, gate: TokenCheck) -> Response:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        is_try = scheme.casefold() == "bearer"
+        if is_try and not gate.begins_try(request):
+            return PlainTextResponse("Too many wrong tokens.", 429, {"retry-after": "1"})
+        if not (is_try and gate.is_token(token)):
+            says = "Send the page token: Authorization: Bearer TOKEN"
+            return PlainTextResponse(says, 401, {"www-authenticate": "Bearer"})
+        gate.was_right(request)
+        encode, kind = choose_encoder(request.headers.get("accept", ""))
+        try:
+            text = await asyncio.to_thread(encode, self._registry)
+        except StoreError as trouble:
+            return PlainTextResponse(f"{trouble}\n", 503)
+        return Response(text, headers={"content-type": kind, "cache-control": "no-store"})
+
+
+class _OfTheStore(Collector):
+    """Numbers from the stores, read when they are asked for."""
+
+    def __init__(
+        self, campaigns: Sequence[Campaign], titles: dict[str, str], result: Histogram
+    ) -> None:
+        self._campaigns, self._titles, self._result = campaigns, titles, result
+        self._events = {one.store: one.store.last_event() for one in campaigns}
+        #: Sheet -> where the store stood when its jobs were counted, and what came of it.
+        self._counted: dict[str, tuple[int, Counter[str], int]] = {}
+
+    def describe(self) -> Iterable[Metric]:
+        return []  # so that nothing is read at registration
+
+    def collect(self) -> Iterator[Metric]:
+        jobs = GaugeMetricFamily("promptsheet_jobs", "Jobs by state.", labels=["sheet", "state"])
+        sent = _counter("submissions", "Attempts that were begun.", "sheet")
+        ended = _gauge("last_pass_seconds", "When the last pass ended, as a Unix time.", "sheet")
+        held = _gauge("held", "1 while a hold or a pause keeps rows from being sent.", "sheet")
+        self._take_in_events()
+        for one in self._campaigns:
+            title = self._titles[one.key]
+            states, attempts = self._numbers(one)
+            for state in (*(s for s in State if s is not State.RETURNED),):
+                jobs.add_metric([title, state.value], states[state.value])
+            sent.add_metric([title], attempts)
+            record = one.store.sheet(one.key)
+            held.add_metric([title], bool(record.hold or record.paused))
+            if record.passed_at:
+                ended.add_metric([title], record.passed_at.timestamp())
+        yield from (jobs, sent, ended, held, self._credits())
+
+    def _numbers(self, one: Campaign) -> tuple[Counter[str], int]:
+        moved = one.store.cursor(one.key)
+        if one.key not in self._counted or self._counted[one.key][0] != moved:
+            self._counted[one.key] = (moved, *one.store.numbers(one.key))
+        return self._counted[one.key][1:]
+
+    def _take_in_events(self) -> None:
+        for store, since in self._events.items():
+            until = store.last_event()
+            for one in self._campaigns:
+                if one.store is store:
+                    seen = self._result.labels(self._titles[one.key])
+                    for seconds in store.took(one.key, since, until):
+                        seen.observe(seconds)
+            self._events[store] = until
+
+    def _credits(self) -> Metric:
+        says = "Credits held or spent on the day of the budget, by API key."
+        told = _gauge("credits_today", says, "account")
+        keyed = [one for one in self._campaigns if one.settings.api_key]
+        by_key = {wiring.limits(one.settings).api_key: one for one in reversed(keyed)}
+        names = _distinct(one.settings.provider.title for one in by_key.values())
+        for name, (api_key, one) in zip(names, by_key.items(), strict=True):
+            day = wiring.limits(one.settings).day
+            told.add_metric([name], one.store.credits(api_key, day))
+        return told
+
+
+class _OfTheCalls(Collector):
+    """What happened to webhooks since the start."""
+
+    def __init__(self, tallies: Sequence[Tally]) -> None:
+        self._tallies = tallies
+
+    def collect(self) -> Iterator[Metric]:
+        says = "Calls of the API, by what became of them."
+        calls = _counter("webhooks", says, "outcome")
+        commits = _counter("webhook_commits", "Commits that recorded calls of the API.")
+        outcomes = Counter({"recorded": 0, "known": 0, "proof": 0})
+        for tally in self._tallies:
+            taken = {told: n for told, n in tally.calls.items() if told in ("recorded", "known")}
+            outcomes.update({str(told): n for told, n in taken.items()})
+            outcomes.update(tally.refused)
+        for outcome, number in sorted(outcomes.items()):
+            calls.add_metric([outcome], number)
+        commits.add_metric([], sum(tally.commits for tally in self._tallies))
+        yield from (calls, commits)
+
+
+def _gauge(name: str, says: str, label: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"promptsheet_{name}", says, labels=[label])
+
+
+def _counter(name: str, says: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"promptsheet_{name}", says, labels=labels)
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """The names, the second of two that are alike with a number."""
+    met: defaultdict[str, int] = defaultdict(int)
+    distinct = []
+    for name in names:
+        met[name] += 1
+        distinct.append(name if met[name] == 1 else f"{name} #{met[name]}")
+    return distinct

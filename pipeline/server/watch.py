@@ -1,0 +1,230 @@
+"""The command `watch`: passes as the schedule says, receiver and page, in one process.
+
+Passes over one sheet come one after another, each staying until what it sent is there. In between
+the sheet is left alone, until a pass is due or the store has heard something: a webhook, a click on
+the page, another process. A pass that is under way when the next one is due looks at the sheet anew
+instead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Sequence
+from contextlib import suppress
+from datetime import datetime
+from itertools import count
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from pipeline import wiring
+from pipeline.config import Settings
+from pipeline.core.errors import PromptsheetError, unforeseen
+from pipeline.core.repeats import is_news, trouble_of
+from pipeline.reports import summary
+from pipeline.scheduler import Schedule
+from pipeline.server import event_loop
+from pipeline.server.serve import campaigns, house
+from pipeline.server.signals import interrupting
+from pipeline.sync import quick_check
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.outcome import Asked, Outcome
+from pipeline.sync.runner import Runner
+from pipeline.wiring import Busy
+
+if TYPE_CHECKING:
+    from pipeline.server.metrics import Metrics
+
+log = logging.getLogger("promptsheet")
+
+#: Seconds between two questions to the store, whether it has heard anything.
+LISTEN_EVERY = 1.0
+
+
+def watch(settings: Sequence[Settings], console: Console, quiet: bool = False) -> int:
+    """Watch these sheets until a signal ends it: 0, or 130 if that interrupted a pass.
+
+    `quiet` reports only what went wrong.
+    """
+    return event_loop.run(_watch(settings, console, quiet))
+
+
+async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) -> int:
+    watchers: list[Watcher] = []
+
+    def end() -> None:
+        for watcher in watchers:
+            watcher.end()
+
+    with campaigns(settings) as all_of_them:
+        watchers += (Watcher(one, console, quiet) for one in all_of_them)
+        # The house stays open while passes end: what comes in meanwhile is recorded as well.
+        with interrupting(end):
+            async with house(all_of_them) as open_now:
+                for watcher in watchers:
+                    watcher.metrics = open_now.metrics
+                greetings = [*open_now.doors, *(watcher.greeting for watcher in watchers)]
+                greetings.append("Restart it after a change to the configuration.")
+                for words in () if quiet else greetings:
+                    console.print(words, markup=False)
+                await asyncio.gather(*(watcher.run() for watcher in watchers))
+    return 130 if any(watcher.interrupted for watcher in watchers) else 0
+
+
+class Watcher:
+    """Passes over one sheet."""
+
+    def __init__(self, campaign: Campaign, console: Console, quiet: bool = False) -> None:
+        settings = campaign.settings
+        self.interrupted = False
+        self.metrics: Metrics | None = None
+        self._campaign, self._console, self._quiet = campaign, console, quiet
+        self._schedule = Schedule(
+            settings.schedule.cron, settings.schedule.every, settings.timezone
+        )
+        self._ending = asyncio.Event()
+        self._runner: Runner | None = None
+        self._began = wiring.now()
+        self._numbers = count(1)
+        #: Where the store stood when the last pass had looked for the last time.
+        self._cursor = 0
+        #: A rule of ours stopped the sending: it stays so until somebody starts the program anew.
+        self._stopped = False
+        #: What was said of the last pass: it is not said of each.
+        self._said: dict[str, datetime] = {}
+
+    @property
+    def greeting(self) -> str:
+        """What is said of the sheet at the start."""
+        schedule = self._campaign.settings.schedule
+        every = schedule.every.total_seconds() if schedule.every else 0
+        when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
+        return f"Watching {self._campaign.settings.source.name}, {when}."
+
+    def end(self) -> None:
+        """Let nothing more leave; `run` ends once what is in the air has been recorded."""
+        self._ending.set()
+        if self._runner:
+            self.interrupted = True
+            self._runner.interrupt()
+
+    async def run(self) -> None:
+        """Pass after pass, until `end`."""
+        while not self._ending.is_set():
+            await self._pass()
+            await self._rest()
+
+    async def _pass(self) -> None:
+        stood = await self._stands_at()
+        if await asyncio.to_thread(quick_check.was_a_pass, self._campaign.settings):
+            self._cursor = stood
+            return
+        stirring = asyncio.create_task(self._stir())
+        try:
+            outcome = await self._outcome()
+            # Where it came to nothing, it is not tried again before more is heard, or it is due.
+            looked_at = outcome.cursor if isinstance(outcome, Outcome) else 0
+            self._cursor = looked_at or stood
+            self._say(outcome)
+        finally:
+            self._runner = None
+            stirring.cancel()
+            with suppress(asyncio.CancelledError):
+                await stirring
+
+    async def _outcome(self) -> Outcome | Busy:
+        """What came of a pass. Whatever ended it, there will be another."""
+        campaign = self._campaign
+        outcome = Outcome(title=campaign.settings.source.name)
+        try:
+            return await wiring.run(
+                campaign.settings,
+                Asked(wait=True, limit=0 if self._stopped else None),
+                store=campaign.store,
+                start=f"{wiring.START}-{next(self._numbers)}",
+                shown=self._shown,
+                started=self._started,
+            )
+        except PromptsheetError as e:
+            outcome.worsen(e.exit_code, str(e))
+        except Exception as e:
+            log.info("The traceback:", exc_info=e)
+            outcome.worsen(3, unforeseen(e))
+        return outcome
+
+    def _shown(self, seconds: float) -> None:
+        if self.metrics:
+            self.metrics.shown(self._campaign, seconds)
+
+    def _started(self, runner: Runner) -> None:
+        self._runner = runner
+        if self._ending.is_set():
+            self.end()
+
+    async def _stir(self) -> None:
+        """While a pass is under way: have it look whenever another one is due."""
+        while True:
+            await asyncio.sleep(self._until(self._due()))
+            if self._runner:
+                self._runner.look_again()
+
+    async def _rest(self) -> None:
+        """Until a pass is due, or there is something to write."""
+        due, ended = self._due(), wiring.now()
+        pause = self._campaign.settings.pace.write_every / 2
+        while not self._ending.is_set() and (left := self._until(due)) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(left, LISTEN_EVERY)):
+                    await self._ending.wait()
+            if wiring.now() - ended >= pause and await self._stands_at() > self._cursor:
+                return
+
+    async def _stands_at(self) -> int:
+        """Where the store's changes stand; 0 where it cannot be read: the next pass says why."""
+        campaign = self._campaign
+        try:
+            return await asyncio.to_thread(campaign.store.cursor, campaign.key)
+        except PromptsheetError:
+            return 0
+
+    def _due(self) -> datetime:
+        return self._schedule.due(wiring.now(), self._began)
+
+    def _until(self, moment: datetime) -> float:
+        return (moment - wiring.now()).total_seconds()
+
+    def _say(self, outcome: Outcome | Busy) -> None:
+        """One line of a pass in which something happened, and each trouble when it begins."""
+        if isinstance(outcome, Busy):
+            self._tell(outcome.title, [f"Another run ({outcome.holder}) is working on it."])
+            return
+        troubles = {*outcome.notices, *outcome.sentences}
+        if outcome.stopped and not self._stopped:
+            self._stopped = True
+            troubles.add("Nothing more is sent until watch is restarted.")
+        self._tell(outcome.title, troubles)
+        if outcome.has_news and not self._quiet:
+            self._print(outcome.title, summary.closing(outcome))
+        if outcome.newly:
+            first, *others = summary.attention(outcome, self._campaign.settings.path)
+            self._print(outcome.title, first)
+            for line in others:
+                self._console.print(line, markup=False)
+            with suppress(PromptsheetError):  # the next pass reports them again
+                self._campaign.store.keep_unreported_rows(outcome.key, ())
+
+    def _tell(self, title: str, sentences: Collection[str]) -> None:
+        """Print the troubles of a pass: each when it begins, and then once a day."""
+        now, said = wiring.now(), {}
+        for sentence in sorted(sentences):
+            trouble = trouble_of(sentence)
+            said[trouble] = self._said.get(trouble, now)
+            if is_news({trouble}, self._said, now):
+                self._print(title, sentence)
+                said[trouble] = now
+        self._said = said
+
+    def _print(self, title: str, sentence: str) -> None:
+        at = wiring.now().astimezone().strftime("%H:%M:%S")
+        self._console.print(f"{at}  {summary.about(title, sentence)}", markup=False)

@@ -1,0 +1,187 @@
+"""Where the API calls back: `POST /hooks/{hook token}`, and who is refused.
+
+A caller is a stranger until the proof is there, and learns nothing: a wrong proof and an unknown
+token get the same answer in the same way. A proof in a header is compared before the body is read.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from pipeline.callers import caller_of, limited_logger
+from pipeline.core.errors import ConfigError
+from pipeline.core.webhook import PATH, Proofs
+from pipeline.server.webhook_recorder import Call, Intake, Tally, Told
+from pipeline.store import Store
+from pipeline.sync.configured_sheet import Campaign
+
+# Strangers cause what is logged here: each kind of refusal appears once a minute.
+log = limited_logger("hooks")
+
+#: A description of a task is a few kilobytes.
+MOST_BYTES: Final = 1_000_000
+#: Seconds in which a whole body must be there.
+BODY_WITHIN: Final = 5.0
+
+# Without a body, because uvicorn sends one in a second packet.
+_TAKEN = Response()
+_NOT_POSTED = PlainTextResponse("Method Not Allowed", 405, {"allow": "POST"})
+# Identical to the 404 of an unknown path.
+_UNKNOWN = PlainTextResponse("Not Found", 404)
+# What is left of an unread body is not waited for.
+_CLOSE = {"connection": "close"}
+_REFUSALS: Final = {
+    "too long": PlainTextResponse("Content Too Large", 413, _CLOSE),
+    "too slow": PlainTextResponse("Request Timeout", 408, _CLOSE),
+    "proof": _UNKNOWN,
+    "no token": _UNKNOWN,
+    "other task": _UNKNOWN,
+    "not JSON": PlainTextResponse("Bad Request: this is not a JSON object", 400),
+    "store away": PlainTextResponse("Service Unavailable", 503, {"retry-after": "5"}),
+}
+
+
+class Refused(Exception):
+    """A call that is refused; its text is a key of `_REFUSALS`."""
+
+
+class _Left(Exception):
+    """The caller left before the whole body was there."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """Campaigns that share a store and a proof."""
+
+    intake: Intake
+    proofs: Proofs
+    campaigns: dict[str, Campaign]
+
+
+class Hooks:
+    """Receives the API's calls for these campaigns. Raises ConfigError if a secret is missing."""
+
+    def __init__(self, campaigns: Sequence[Campaign]) -> None:
+        self.tally = Tally()
+        self._intakes: dict[Store, Intake] = {}
+        self._doors = self._made(campaigns)
+
+    def before(self, app: ASGIApp) -> ASGIApp:
+        """The app, with the API's calls handled before its routing: they come by the thousand."""
+
+        async def first(scope: Scope, receive: Receive, send: Send) -> None:
+            token = _token(scope["path"]) if scope["type"] == "http" else ""
+            if not token:
+                await app(scope, receive, send)
+            elif scope["method"] != "POST":
+                await _NOT_POSTED(scope, receive, send)
+            else:
+                await self._answer(token, scope, receive, send)
+
+        return first
+
+    async def close(self) -> None:
+        """Record the calls that have arrived."""
+        for intake in self._intakes.values():
+            await intake.close()
+
+    async def _answer(self, token: str, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._take(token, scope, receive)
+            response: Response = _TAKEN
+        except Refused as refused:
+            why = str(refused)
+            self.tally.refused[why] += 1
+            # Neither token nor secret nor body: a log is read by many. The reason is one of ours.
+            caller = caller_of(scope["client"][0] if scope["client"] else "")
+            log.info(f"a call was refused ({why}); the caller was %s", caller)
+            response = _REFUSALS[why]
+        except _Left:
+            self.tally.refused["left"] += 1
+            return
+        await response(scope, receive, send)
+
+    async def _take(self, token: str, scope: Scope, receive: Receive) -> None:
+        """Return once the call is on disk. Raises Refused or _Left."""
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        # All of them are tried, also after the first that fits.
+        doors = [door for door in self._doors if door.proofs.may_be_met(token, headers)]
+        if not doors:
+            raise Refused("proof")
+        body = await _body(headers.get("content-length", ""), receive)
+        doors = [door for door in doors if door.proofs.are_met(token, headers, body)]
+        if not doors:
+            raise Refused("proof")
+        said = _json_object(body)
+        told = Told.NO_TOKEN
+        for door in doors:
+            told = await door.intake.take(Call(token, said, door.campaigns))
+            if told is not Told.NO_TOKEN:
+                break
+        if told not in (Told.RECORDED, Told.KNOWN):
+            raise Refused(told.value)
+
+    def _made(self, campaigns: Sequence[Campaign]) -> list[_Door]:
+        doors: dict[tuple[Store, str, tuple[str, ...], str], _Door] = {}
+        for one in campaigns:
+            settings, ours = one.settings, one.settings.webhook
+            if ours.public_url and ours.secret is None:
+                raise ConfigError(
+                    f"{settings.path.name}: webhook.secret: is not set, missing or empty. Put it "
+                    "there: without it no call can be told from a forged one."
+                )
+            if settings.provider.webhook is None or ours.secret is None:
+                continue
+            kept = ours.secret, ours.previous_secret
+            secrets = tuple(secret.reveal() for secret in kept if secret)
+            api_key = settings.api_key.reveal() if settings.api_key else ""
+            same = one.store, repr(settings.provider.webhook), secrets, api_key
+            if same not in doors:
+                intake = self._intakes.setdefault(one.store, Intake(one.store, self.tally))
+                doors[same] = _Door(intake, Proofs(settings.provider.webhook, secrets, api_key), {})
+            doors[same].campaigns[one.key] = one
+        return list(doors.values())
+
+
+def _token(path: str) -> str:
+    """The hook token that an address ends in; empty where it is no address for calls."""
+    token = path.removeprefix(PATH) if path.startswith(PATH) else ""
+    return "" if "/" in token else token
+
+
+async def _body(length: str, receive: Receive) -> bytes:
+    """The whole body. Raises Refused or _Left."""
+    # A number of very many digits is compared by its length: making it an int would fail.
+    if length.isdecimal() and (len(length) > 9 or int(length) > MOST_BYTES):
+        raise Refused("too long")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_WITHIN):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Left
+                body += message.get("body", b"")
+                if len(body) > MOST_BYTES:
+                    raise Refused("too long")
+                if not message.get("more_body"):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refused("too slow") from None
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        said = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Refused("not JSON") from None
+    if not isinstance(said, dict):
+        raise Refused("not JSON")
+    return said

@@ -1,0 +1,70 @@
+"""What separates the cells of a CSV file: said by its first line, or seen by its header."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from itertools import islice
+
+from pipeline.core.messages import DELIMITER_NAMES
+
+DELIMITERS = ",;\t|"
+#: How much of a file is looked at to choose between two that the header has both of.
+_LETTERS, _RECORDS = 100_000, 50
+
+# As people write it, and as it comes back from programs that take it for a row.
+_SAID = re.compile(r'"?sep="?([,;\t|])[",;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
+
+
+def named(delimiter: str) -> str:
+    """What people call it, in the plural."""
+    return f"{DELIMITER_NAMES[delimiter]}s"
+
+
+def said(text: str) -> tuple[str, str]:
+    """The line `sep=;` that Excel understands, with its end, and what it says; else nothing.
+
+    Excel does not show that line: its row 1, and ours, is the one after it.
+    """
+    match = _SAID.match(text)
+    return (match.group(), match[1]) if match else ("", "")
+
+
+def delimiter_of(text: str) -> str:
+    """What separates the header's names: comma, semicolon, tab or bar.
+
+    Of two that the header has, the one that it has more of without a space beside it (as there is
+    in `size, in cm`), then the one that cuts more rows to the header's width. Under a header of one
+    name, one that leaves the rows whole: a prompt sent up to its first comma is paid for, too.
+    """
+    beginning = text[:_LETTERS]
+    header = next(filter(None, re.split(r"[\r\n]", _QUOTED_NAME.sub("name", beginning))), "")
+    there = [delimiter for delimiter in DELIMITERS if delimiter in header]
+    if len(there) == 1:
+        return there[0]
+    if there:
+        return max(there, key=lambda one: (_tight(header, one), _agreeing(beginning, one)))
+    return next((one for one in DELIMITERS if _leaves_whole(text, one)), ",")
+
+
+# A quote opens only where a name begins: in `12" prints;price` it is a letter like any other.
+_QUOTED_NAME = re.compile(r'(?:(?<=[,;\t|\r\n])|^)"[^"]*+(?:""[^"]*+)*+(?:"|\Z)')
+
+
+def _tight(header: str, delimiter: str) -> int:
+    return sum(name == name.strip(" ") for name in header.split(delimiter)[1:])
+
+
+def _agreeing(text: str, delimiter: str) -> int:
+    """How many of the first rows are as wide as the header."""
+    records = filter(None, csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+    width = len(next(records))
+    return sum(len(record) == width for record in islice(records, _RECORDS))
+
+
+def _leaves_whole(text: str, delimiter: str) -> bool:
+    if delimiter not in text:
+        return True
+    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    return all(len(record) < 2 for record in records)

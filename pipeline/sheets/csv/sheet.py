@@ -1,0 +1,144 @@
+"""A CSV file as a sheet: only our cells change in it, every other byte stays as people wrote it."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline.core.errors import SheetError, UnclearText
+from pipeline.core.model import Claim, Grid, Patch
+from pipeline.sheets.csv.delimiters import named
+from pipeline.sheets.csv.encodings import NotText, Unclear
+from pipeline.sheets.csv.text import CannotHold, CsvText, LeftOpen
+from pipeline.sheets.files.claim import read_claim, write_claim
+from pipeline.sheets.files.recovery import Pause
+from pipeline.sheets.files.replace import after_a_kill, read_file, rewrite
+from pipeline.sheets.files.swap import Exchange, exchange
+
+_SAVE_AGAIN = 'Save it again as "CSV UTF-8".'
+
+
+class CsvSheet:
+    """The sheet in one .csv or .tsv file; a link is followed once, when the sheet is made.
+
+    Encodings: see `encodings`; what separates the cells: see `delimiters`. `write` changes nobody's
+    save: see `replace`; nor a file that is open in a spreadsheet program: see `open_elsewhere`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        key: str | None = None,
+        encoding: str = "",
+        exchange: Exchange = exchange,
+        pause: Pause = time.sleep,
+    ) -> None:
+        self._path = path.resolve()
+        self._delimiter = "\t" if path.suffix.lower() == ".tsv" else None
+        self._encoding = encoding
+        self._exchange = exchange
+        self._pause = pause
+        self.key = key or str(self._path)
+        self.title = path.name
+        #: A digest of the file's bytes as they were last read, and their text without these bytes.
+        self.fingerprint = hashlib.sha256().hexdigest()
+        self._text: CsvText | None = None
+
+    @property
+    def left_out(self) -> str:
+        """A file is written whole, or not at all."""
+        return ""
+
+    @property
+    def read_as(self) -> str:
+        """The encoding and what separates the cells, as they were last seen."""
+        if self._text is None:
+            return ""
+        return f"{self._text.encoding.title}, cells separated by {named(self._text.delimiter)}"
+
+    @property
+    def delimiter(self) -> str:
+        """What separates the cells, as it was last seen."""
+        return self._text.delimiter if self._text else ","
+
+    @property
+    def elsewhere(self) -> str:
+        """A file of text has no tabs."""
+        return ""
+
+    def read(self) -> Grid:
+        """The file as it is now; an empty file is an empty grid."""
+        after_a_kill(self._path, self._exchange)
+        return self._taken_in(read_file(self._path, pause=self._pause)).grid
+
+    def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
+        """Change the cells that `patch_for` names in the grid just read: the grid read back.
+
+        Cells that already say so are no change, and without a change the file is not touched.
+        """
+
+        def change(content: bytes) -> bytes:
+            text = self._taken_in(content)
+            try:
+                return text.patched(patch_for(text.grid))
+            except CannotHold as lost:
+                raise SheetError(
+                    f"{self._path} is {lost.encoding} text, which has no letters for the column"
+                    f" {lost.name}. {_SAVE_AGAIN}"
+                ) from lost
+
+        written = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
+        return self._taken_in(written).grid
+
+    def read_claim(self) -> Claim | None:
+        """The claim in `NAME.promptsheet` beside the file, or None."""
+        return read_claim(self._path)
+
+    def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
+        """Put `claim` beside the file if `instead_of` is what lies there: whether that was so."""
+        return write_claim(self._path, claim, instead_of)
+
+    def _taken_in(self, content: bytes) -> CsvText:
+        """What was read; where it is as it was before, the very same grid, and rows likewise."""
+        was, self.fingerprint = self.fingerprint, hashlib.sha256(content).hexdigest()
+        if self._text and self.fingerprint == was:
+            return replace(self._text, content=content)
+        earlier = self._text.grid if self._text else ()
+        self._text = None
+        try:
+            text = CsvText.of(content, self._delimiter, earlier, self._encoding)
+        except Unclear as unclear:
+            raise UnclearText(_choice(self._path, unclear)) from unclear
+        except NotText as what:
+            raise SheetError(f"{self._path} {what}. {_SAVE_AGAIN}") from what
+        except LeftOpen as quote:
+            raise SheetError(
+                f"{self._path} has a quotation mark in line {quote.line} that is never closed, and"
+                " all that follows would be one cell. Close it, or save the file again."
+            ) from quote
+        self._text = replace(text, content=b"")  # a big file is in memory often enough
+        return text
+
+
+def _choice(path: Path, unclear: Unclear) -> str:
+    """What to do about a file whose letters are not certain."""
+    names: dict[str, list[str]] = {}
+    for codec, text in unclear.readings.items():
+        names.setdefault(_shortened(text), []).append(f'"{codec}"')
+    shown = "; ".join(f"encoding = {' or '.join(some)}: {text}" for text, some in names.items())
+    return (
+        f"{path} is not UTF-8, and could be text of several code pages. Line {unclear.line} in "
+        f"each: {shown}. Set the right one in [sheet], or save the file again as UTF-8."
+    )
+
+
+def _shortened(text: str) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
+
+
+_SHOWN = 60

@@ -1,0 +1,216 @@
+"""The text of a CSV file as a grid, and the same text with some cells changed and no other byte.
+
+Values come from Python's `csv`, which is fast and reads odd quoting as people's programs do. Only a
+record with a cell to change is cut into pieces, one for each field as it is written; the pieces and
+the delimiters between them are the record, so what is not replaced stays as it was.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, islice, repeat
+from operator import methodcaller
+from typing import TextIO
+
+from pipeline.core.model import Grid, Patch
+from pipeline.sheets.csv.delimiters import DELIMITERS, delimiter_of, said
+from pipeline.sheets.csv.encodings import Encoding, decoded
+
+#: A line after the last: a row of its own, unless a quotation mark is still open.
+_END = "\ue000"
+_LINE_END = re.compile(r"\r\n|\r|\n")
+
+# A cell of 50,000 characters with every quote doubled is near csv's own limit (131,072).
+csv.field_size_limit(2**31 - 1)
+
+
+class CannotHold(ValueError):
+    """The encoding has no letters for a column's name, which would never be found again."""
+
+    def __init__(self, encoding: str, name: str) -> None:
+        self.encoding = encoding
+        self.name = name
+        super().__init__(f"{encoding} has no letters for {name}")
+
+
+class LeftOpen(ValueError):
+    """A quotation mark is never closed: all that follows would be one cell, perhaps a prompt."""
+
+    def __init__(self, line: int) -> None:
+        self.line = line
+        super().__init__(f"a quotation mark of line {line} is never closed")
+
+
+@dataclass(frozen=True)
+class CsvText:
+    """One CSV file: its encoding, the line `sep=;` if it begins with one, its delimiter."""
+
+    content: bytes
+    encoding: Encoding
+    lead: str
+    delimiter: str
+    #: Every record in order; a blank line is an empty one, so that rows keep their numbers.
+    grid: Grid
+
+    @classmethod
+    def of(
+        cls, content: bytes, delimiter: str | None = None, earlier: Grid = (), encoding: str = ""
+    ) -> CsvText:
+        """The text in `content`; it tells its delimiter itself where none is given.
+
+        `encoding` is the one that the configuration names, or empty.
+        Rows that are as they were in the `earlier` grid are the very same: both take one's room.
+        Raises NotText, Unclear, and LeftOpen for a file that ends within quotation marks: one is
+        missing, or the file is being saved at this moment.
+        """
+        spelling, text = decoded(content, encoding)
+        lead, told = said(text)
+        text = text[len(lead) :]
+        delimiter = told or delimiter or delimiter_of(text)
+        ends_a_line = text.endswith(("\n", "\r"))
+        del text  # with letters beyond the usual ones it is bigger than all the rest
+        lines = chain(_lines(content, spelling, lead), [_END + delimiter + _END])
+        records = csv.reader(lines, delimiter=delimiter)
+        beside = zip(map(tuple, records), chain(earlier, repeat(())), strict=False)
+        *rows, last = (was if row == was else row for row, was in beside)
+        if last != (_END, _END):
+            after = len(_LINE_END.findall(last[-1])) + (not ends_a_line)
+            raise LeftOpen(records.line_num - after + bool(lead))
+        return cls(content, spelling, lead, delimiter, tuple(rows))
+
+    def patched(self, patch: Patch) -> bytes:
+        """The file with those cells changed: the very same bytes where they already say so.
+
+        Letters that the encoding lacks become question marks, and a cell that shows these says so.
+        Cells beyond the end of a record are added. Raises IndexError for a row that is not there,
+        CannotHold for a column's name that would lose letters.
+        """
+        readable = {
+            (row, column): self.encoding.readable(harmless(text, self.delimiter) if row else text)
+            for (row, column), text in patch.items()
+        }
+        for place, text in patch.items():
+            if place[0] == 0 and readable[place] != text:
+                raise CannotHold(self.encoding.title, text)
+        changes = _changes(self.grid, readable)
+        return b"".join(self._with_changes(changes)) if changes else self.content
+
+    def _with_changes(
+        self, changes: Mapping[int, Mapping[int, str]]
+    ) -> Iterator[bytes | memoryview]:
+        """The pieces of the file with those cells changed; what stays is a part of the old file."""
+        codec, content = self.encoding.codec, memoryview(self.content)
+        lines = partial(_lines, self.content, self.encoding, self.lead)
+        records = csv.reader(lines(), delimiter=self.delimiter)
+        sizes = map(len, map(methodcaller("encode", codec), lines()))
+        end = len(self.encoding.mark) + len(self.lead.encode(codec))
+        kept = row = line = 0
+        for changed in sorted(changes):
+            deque(islice(records, changed - row), maxlen=0)
+            start = end + sum(islice(sizes, records.line_num - line))
+            line = records.line_num
+            next(records)
+            end = start + sum(islice(sizes, records.line_num - line))
+            row, line = changed + 1, records.line_num
+            # A header with a strange delimiter in a bare name could be taken for another kind.
+            special = DELIMITERS if changed == 0 else self.delimiter
+            record = str(content[start:end], codec)
+            edited = _edited(record, self.delimiter, special, changes[changed])
+            yield content[kept:start]
+            yield edited.encode(codec, "replace")
+            kept = end
+        yield content[kept:]
+
+
+def harmless(text: str, delimiter: str) -> str:
+    """Text that begins no formula where the file is read with another delimiter, or line by line.
+
+    Excel takes the delimiter of the reader's country. In a file of commas that it reads with
+    semicolons our quotation marks stand inside a cell and protect nothing: the rest of a text after
+    a semicolon or a line break is a cell of its own. Where that would be a formula, an apostrophe
+    goes before it; in an address the delimiter is written as `%3B` and the like.
+    """
+    if not _MAY_BE_LIVE.search(text):
+        return text
+    others = "".join(one for one in DELIMITERS if one != delimiter)
+
+    def changed(match: re.Match[str]) -> str:
+        sign = match[1]
+        if sign not in others + "\r\n":
+            return sign
+        return f"%{ord(sign):02X}" if is_address and sign in others else f"{sign}'"
+
+    is_address = text.startswith(("http://", "https://"))
+    return _MAY_BE_LIVE.sub(changed, text)
+
+
+_MAY_BE_LIVE = re.compile(r'([,;\t|\r\n])(?=[\s"\ufeff\u200b]*+[=+\-@＝＋－＠])')
+
+
+def _lines(content: bytes, encoding: Encoding, lead: str) -> TextIO:
+    """The lines of a file, decoded bit by bit."""
+    encoded = io.BytesIO(content)
+    encoded.seek(len(encoding.mark))
+    lines = io.TextIOWrapper(encoded, encoding.codec, newline="")
+    lines.read(len(lead))
+    return lines
+
+
+def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
+    """The cells that would show something else than now, by row."""
+    changes: dict[int, dict[int, str]] = defaultdict(dict)
+    for (row, column), text in patch.items():
+        record = grid[row]
+        if text != (record[column] if column < len(record) else ""):
+            changes[row][column] = text
+    # A record that grows takes its empty cells along, so that it is as long as it was asked to be.
+    growing = {row for row, cells in changes.items() if max(cells) >= len(grid[row])}
+    for (row, column), text in patch.items():
+        if row in growing and column >= len(grid[row]):
+            changes[row].setdefault(column, text)
+    return changes
+
+
+def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str]) -> str:
+    pieces, line_end = pieces_of(record, delimiter)
+    missing = max(cells) + 1 - len(pieces)
+    if missing > 0:
+        pieces += [""] * missing
+    for column, text in cells.items():
+        pieces[column] = _written(text, special, quoted=pieces[column].startswith('"'))
+    # One bare empty field would read as a blank line.
+    return (delimiter.join(pieces) or '""') + line_end
+
+
+def pieces_of(record: str, delimiter: str) -> tuple[list[str], str]:
+    """The fields of one record as they are written, quotes and all, and the line end after them."""
+    bare = record.rstrip("\r\n")
+    if '"' not in record:
+        return (bare.split(delimiter) if bare else []), record[len(bare) :]
+    field = _FIELD[delimiter]
+    pieces, place = [], -1
+    while place < 0 or record[place : place + 1] == delimiter:
+        match = field.match(record, place + 1)
+        assert match is not None, "a field may be empty, so it always matches"
+        pieces.append(match.group())
+        place = match.end()
+    return pieces, record[place:]
+
+
+# After a closing quote, csv takes what follows as it is, up to the delimiter.
+_FIELD = {
+    delimiter: re.compile(rf'"[^"]*+(?:""[^"]*+)*+"[^{delimiter}\r\n]*+|[^{delimiter}\r\n]*+')
+    for delimiter in DELIMITERS
+}
+
+
+def _written(text: str, special: str, *, quoted: bool) -> str:
+    if quoted or any(mark in text for mark in special + '"\r\n') or text.strip(" \t\ufeff") != text:
+        return '"' + text.replace('"', '""') + '"'
+    return text

@@ -1,0 +1,1 @@
+"""Excel sheets: only the cells that change are rewritten in the package."""

@@ -1,0 +1,172 @@
+"""The hidden files beside a sheet while it is being changed, and what becomes of them after a kill.
+
+    .NAME.promptsheet-RANDOM.part            ours, perhaps half written: cleared away
+    .NAME.promptsheet-BASE-FRESH-RANDOM      traded places with the sheet, or was about to
+
+The second name tells, by their digests, what had been read (BASE) and what we made of it (FRESH). A
+left-over that is neither was saved by a person in the instant of the exchange: it is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import time
+from collections.abc import Callable
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
+
+from pipeline.plain_files import is_plain
+from pipeline.sheets.files.locks import being_written
+from pipeline.sheets.files.swap import Exchange, appear
+
+_log = logging.getLogger(__name__)
+
+Pause = Callable[[float], None]
+
+_SAVES = 100
+_FOR_A_SAVE_TO_END = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1)
+
+
+def part_name(target: Path) -> Path:
+    """A new name for a file that is being written."""
+    return target.with_name(f"{_prefix(target)}{token_hex(4)}.part")
+
+
+def incoming_name(target: Path, base: bytes, fresh: bytes) -> Path:
+    """A new name for `fresh`, made from `base`, before it takes the sheet's place."""
+    return target.with_name(f"{_prefix(target)}{_digest(base)}-{_digest(fresh)}-{token_hex(4)}")
+
+
+def has_left_overs(target: Path) -> bool:
+    """Whether there is anything to settle, or another start is at work just now."""
+    return any(path.name.startswith(_prefix(target)) for path in target.parent.iterdir())
+
+
+def settle(target: Path, exchange: Exchange) -> None:
+    """Clear away what killed starts left, and put back a save that one of them had in its hands.
+
+    Only for one who holds the folder's lock: what lies there then belongs to nobody alive.
+    """
+    for path in sorted(target.parent.iterdir()):
+        if (kind := _kind(path, target)) and is_plain(path):
+            _settle_one(path, target, kind, exchange)
+
+
+def put_back(
+    late: Path, target: Path, ours: bytes, exchange: Exchange, pause: Pause = time.sleep
+) -> None:
+    """Make the newest save the file again: `late`, or what was saved while we put that back.
+
+    What comes out is either what lay there before (`ours` at first), and then nobody has saved
+    since; or it is newer, and goes in next. Only of a save that somebody took too long over, and
+    that comes out changed, it cannot be told whether it ended before the other one or began after
+    it: then the later of the two is the file, and the other one lies beside it.
+    """
+    there, unsure = ours, None
+    for _ in range(_SAVES):
+        at_rest = _is_at_rest(late, pause)
+        going_in, before = late.read_bytes(), late.stat()
+        try:
+            came_out = exchange(late, target)
+        except FileNotFoundError:
+            if appear(late, target):  # moved away or deleted: a save is not lost with it
+                return
+            continue
+        if holds(came_out, there) and holds(came_out, there):
+            came_out.unlink()
+            return
+        if unsure and os.path.samestat(came_out.stat(), unsure):
+            if not _is_later(came_out, target):
+                late = came_out
+                break
+            _keep_aside(_copied(going_in, target), target)
+        late, there, unsure = came_out, going_in, None if at_rest else before
+    _keep_aside(late, target)
+
+
+#: How many bytes are compared at a time.
+_PART = 2**20
+
+
+def holds(path: Path, content: bytes) -> bool:
+    """Whether those are its bytes, and nobody has it open to change them.
+
+    Ask twice before you delete it: who found it under its old name, and was about to open it when
+    it was taken away, is seen the second time.
+    """
+    if being_written(path) or path.stat().st_size != len(content):
+        return False
+    rest = memoryview(content)
+    with path.open("rb") as file:
+        while part := file.read(_PART):
+            if part != rest[: len(part)]:
+                return False
+            rest = rest[len(part) :]
+    return not rest
+
+
+def _is_at_rest(path: Path, pause: Pause) -> bool:
+    """Wait a little for who is still writing: whether the save is whole now."""
+    for wait in _FOR_A_SAVE_TO_END:
+        if not being_written(path):
+            return True
+        pause(wait)
+    return not being_written(path)
+
+
+def _is_later(save: Path, other: Path) -> bool:
+    """Whether `save` was written after `other`, as far as their times tell."""
+    if being_written(other):
+        return False
+    return being_written(save) or save.stat().st_mtime_ns > other.stat().st_mtime_ns
+
+
+def _copied(content: bytes, target: Path) -> Path:
+    part = part_name(target)
+    part.write_bytes(content)
+    return part
+
+
+def _settle_one(left: Path, target: Path, kind: re.Match[str], exchange: Exchange) -> None:
+    if kind["part"] or left.samefile(target):
+        left.unlink()
+    elif being_written(left):
+        return
+    elif _digest(left.read_bytes()) in kind.group("base", "fresh"):
+        left.unlink()
+    elif _digest(ours := target.read_bytes()) == kind["fresh"]:
+        _log.warning("%s was saved while a pass was killed: that save is the file again.", target)
+        put_back(left, target, ours, exchange)
+    else:
+        _keep_aside(left, target)
+
+
+def _keep_aside(save: Path, target: Path) -> None:
+    """A save that another one has overtaken lies beside the file under a name that people see."""
+    for number in count(1):
+        name = target.with_name(f"{target.name}.conflict" + (f"-{number}" if number > 1 else ""))
+        if appear(save, name):
+            break
+    _log.warning("A save of %s met a newer one. It is kept as %s: look at both.", target, name.name)
+
+
+def _prefix(target: Path) -> str:
+    return f".{target.name}.promptsheet-"
+
+
+_KIND = re.compile(
+    r"(?P<part>[0-9a-f]{8}\.part)|(?P<base>[0-9a-f]{16})-(?P<fresh>[0-9a-f]{16})-[0-9a-f]{8}"
+)
+
+
+def _kind(path: Path, target: Path) -> re.Match[str] | None:
+    prefix = _prefix(target)
+    return _KIND.fullmatch(path.name, len(prefix)) if path.name.startswith(prefix) else None
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:16]

@@ -1,0 +1,88 @@
+"""The claim on a tab of a Google Sheet: which store owns it, as developer metadata."""
+
+from __future__ import annotations
+
+import json
+import zlib
+
+from pipeline.core.errors import SheetError
+from pipeline.core.model import Claim
+from pipeline.sheets.google.client import Json
+
+FIELDS = "developerMetadata(metadataId,metadataKey,metadataValue)"
+
+
+def claim_key(gid: int) -> str:
+    """The name that the claim of a tab lies under, in its spreadsheet."""
+    return f"promptsheet-{gid}"
+
+
+def lying(claims: list[Json], gid: int, title: str) -> Claim | None:
+    """The claim of the tab among those of the spreadsheet. Raises SheetError if it is damaged."""
+    for one in claims:
+        if one.get("metadataKey") == claim_key(gid):
+            return _parsed(str(one.get("metadataValue", "")), title)
+    return None
+
+
+def first(claim: Claim, gid: int) -> Json:
+    """The request for a claim where none lies."""
+    # A number can be used once in a spreadsheet: of two that create it, one is refused.
+    return {
+        "createDeveloperMetadata": {
+            "developerMetadata": {
+                "metadataId": zlib.crc32(claim_key(gid).encode()) & 0x7FFFFFFF or 1,
+                "metadataKey": claim_key(gid),
+                "metadataValue": _as_text(claim),
+                "location": {"spreadsheet": True},
+                "visibility": "DOCUMENT",
+            }
+        }
+    }
+
+
+def instead(claim: Claim, instead_of: Claim, gid: int) -> Json:
+    """The request for a claim in place of another."""
+    # The old value is a part of the search, so that nobody else's claim is replaced.
+    lookup = {"metadataKey": claim_key(gid), "metadataValue": _as_text(instead_of)}
+    return {
+        "updateDeveloperMetadata": {
+            "dataFilters": [{"developerMetadataLookup": lookup}],
+            "developerMetadata": {"metadataValue": _as_text(claim)},
+            "fields": "metadataValue",
+        }
+    }
+
+
+def put(said: Json) -> list[Json]:
+    """The claims that an answer shows to be there now, because it has put them there."""
+    told = [
+        reply.get(change, {}).get("developerMetadata", [])
+        for reply in said.get("replies", [])
+        for change in ("createDeveloperMetadata", "updateDeveloperMetadata")
+    ]
+    return [one for some in told for one in (some if isinstance(some, list) else [some])]
+
+
+def _parsed(text: str, title: str) -> Claim:
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        fields = None
+    match fields:
+        case {"sheet": str(sheet), "store": str(store), "counter": int(counter), "word": str(word)}:
+            return Claim(sheet, store, counter, word)
+    raise SheetError(
+        f"The claim on {title} is damaged: it should say which store owns the sheet. Run "
+        "doctor --adopt, which makes this store the owner and pays nothing."
+    )
+
+
+def _as_text(claim: Claim) -> str:
+    fields = {
+        "sheet": claim.sheet,
+        "store": claim.store,
+        "counter": claim.counter,
+        "word": claim.word,
+    }
+    return json.dumps(fields, separators=(",", ":"))

@@ -1,0 +1,121 @@
+"""What somebody means to send, and whether it may begin now: a whole batch, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from pipeline.core.model import Attempt, JobKey, State
+from pipeline.core.states import state_of
+from pipeline.store.job_cache import KeptJob
+from pipeline.store.rate_limit import Pace
+from pipeline.store.transactions import LockedSheet
+
+
+class Refusal(StrEnum):
+    """Why an attempt may not begin now."""
+
+    PAUSED = "paused"
+    NOT_PENDING = "not pending"
+    #: The API asked for a pause.
+    SLOW = "slow"
+    PACE = "pace"
+    RUN_BUDGET = "run budget"
+    DAY_BUDGET = "day budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One attempt that somebody means to begin."""
+
+    key: JobKey
+    #: The number that it will have: one more than the last. Another means that the job moved on.
+    number: int
+    inputs: str
+    columns: tuple[str, ...]
+    endpoint: str
+    price: int
+    #: Seconds until others may record the answer as lost.
+    deadline: float
+    #: What will be asked, without secrets.
+    body: Mapping[str, object] | None = None
+    #: The hook token; empty if the API is not asked to call back.
+    hook: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a batch must keep to. A cap of 0 lets nothing be spent; None is no cap."""
+
+    #: A name for the API key (a digest), never the key.
+    api_key: str
+    #: This start of the program, and the date in the budget's timezone.
+    run: str
+    day: str
+    per_run: int | None = None
+    per_day: int | None = None
+    per_minute: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What there is room for, less and less as the batch is gone through."""
+
+    at: datetime
+    limits: Limits
+    sheets: Mapping[str, LockedSheet]
+    jobs: Mapping[JobKey, KeptJob]
+    pace: Pace
+    run: int
+    day: int
+    begun: dict[JobKey, tuple[Intent, Attempt]] = field(default_factory=dict)
+
+    def answer(self, intent: Intent) -> Attempt | Refusal:
+        """The attempt, counted; or why it may not begin."""
+        if refusal := self._refusal(intent):
+            return refusal
+        attempt = Attempt(
+            number=intent.number,
+            state=State.SUBMITTING,
+            inputs=intent.inputs,
+            columns=intent.columns,
+            endpoint=intent.endpoint,
+            price=intent.price,
+            sent_at=self.at,
+            deadline=self.at + timedelta(seconds=intent.deadline),
+            hook=intent.hook,
+        )
+        self.begun[intent.key] = intent, attempt
+        self.pace = self.pace.after(1)
+        self.run += intent.price
+        self.day += intent.price
+        return attempt
+
+    def _refusal(self, intent: Intent) -> Refusal | None:
+        sheet = self.sheets.get(intent.key.sheet)
+        if sheet and sheet.paused:
+            return Refusal.PAUSED
+        if not self._may_begin(intent):
+            return Refusal.NOT_PENDING
+        if self.pace.is_slowed:
+            return Refusal.SLOW
+        if not self.pace.room(1, self.limits.per_minute):
+            return Refusal.PACE
+        if not _fits(self.run, intent.price, self.limits.per_run):
+            return Refusal.RUN_BUDGET
+        if not _fits(self.day, intent.price, self.limits.per_day):
+            return Refusal.DAY_BUDGET
+        return None
+
+    def _may_begin(self, intent: Intent) -> bool:
+        if intent.key not in self.jobs or intent.key in self.begun:
+            return False
+        job = self.jobs[intent.key]
+        last = max(job.tried, default=0)
+        return state_of(job.as_job()) is State.PENDING and intent.number == last + 1
+
+
+def _fits(held: int, price: int, cap: int | None) -> bool:
+    return cap is None or held + price <= cap

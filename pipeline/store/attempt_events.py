@@ -1,0 +1,109 @@
+"""An event as it is kept: in a job's history, and in the rescue file while the disk is full."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from pipeline.core.model import JobKey, Result
+from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
+
+_KINDS: Final[dict[str, type[Event]]] = {
+    kind.__name__.lower(): kind
+    for kind in (Accepted, Progressed, Succeeded, Failed, Lost, Postponed)
+}
+# Made once: making it takes longer than its work.
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What happened to one attempt of a job."""
+
+    key: JobKey
+    number: int
+    event: Event
+
+
+def kind_of(event: Event) -> str:
+    """The event's name as it is kept: `accepted`, `failed`, …"""
+    return type(event).__name__.lower()
+
+
+def to_body(event: Event) -> str:
+    """The event's fields as JSON."""
+    return _encoded(_fields(event))
+
+
+def _fields(event: Event) -> dict[str, object]:
+    fields = {name: getattr(event, name) for name in event.__dataclass_fields__}
+    if isinstance(event, Succeeded):
+        fields["result"] = result_fields(event.result)
+    return fields
+
+
+def from_body(kind: str, body: Mapping[str, Any]) -> Event:
+    """The event again. Raises KeyError or TypeError for what is none."""
+    fields = dict(body)
+    if "result" in fields:
+        fields["result"] = to_result(fields["result"])
+    return _KINDS[kind](**fields)
+
+
+def result_fields(result: Result) -> dict[str, object]:
+    """A result as its JSON fields."""
+    fields = {"urls": result.urls, "grid_url": result.grid_url, "text": result.text}
+    return fields | ({"left_out": result.left_out} if result.left_out else {})
+
+
+def to_result(fields: Mapping[str, Any]) -> Result:
+    """A result from its JSON fields."""
+    urls, left_out = tuple(fields["urls"]), fields.get("left_out", 0)
+    return Result(urls, fields["grid_url"], fields["text"], left_out)
+
+
+def to_line(fact: Fact, at: datetime) -> str:
+    """A fact, and when it was heard, as one line of JSON in ASCII."""
+    return _encoded(
+        {
+            "key": fact.key,
+            "number": fact.number,
+            "at": at.isoformat(),
+            "kind": kind_of(fact.event),
+            "body": _fields(fact.event),
+        }
+    )
+
+
+def from_line(line: bytes) -> tuple[Fact, datetime]:
+    """A fact again, and when it was heard. Raises ValueError for a line that was torn."""
+    try:
+        kept = json.loads(line)
+        sheet, row_id, take = kept["key"]
+        event = from_body(kept["kind"], kept["body"])
+        fact = Fact(JobKey(str(sheet), str(row_id), int(take)), int(kept["number"]), event)
+        return fact, datetime.fromisoformat(kept["at"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a fact: {error}") from error
+
+
+def told_to_people(kind: str, body: Mapping[str, Any]) -> str:
+    """What the history says of an event, in a few words."""
+    match kind:
+        case "succeeded":
+            many = len(body["result"]["urls"])
+            words = [f"{many} result{'' if many == 1 else 's'}"]
+        case "progressed":
+            words = [] if body["percent"] is None else [f"{body['percent']} %"]
+        case "sent" | "adopted":
+            words = [body["endpoint"], f"{body['price']} credits"]
+        case _:
+            words = [body.get("reason", "")]
+    if body.get("reported") is not None:
+        words.append(f"{body['reported']} credits reported")
+    if body.get("task_id"):
+        words.append(f"task {body['task_id']}")
+    return ", ".join(word for word in words if word)

@@ -1,0 +1,241 @@
+"""One transaction for what has come back and what may leave: a *turn*.
+
+Answers are recorded as `states.TABLE` says, then attempts are begun, and both are on disk when the
+turn ends: before any of the requests leaves. It holds the sheets, the pace and the counters against
+all other processes, so what is decided from them is still true when it is written; all that moves
+is moved by conditional updates all the same, which no miscounting gets past.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, insert, update
+
+from pipeline.core.errors import StoreError
+from pipeline.core.model import Attempt, JobKey
+from pipeline.store.admission import Batch, Intent, Limits, Refusal
+from pipeline.store.attempt_events import Fact, kind_of, to_body
+from pipeline.store.budget import CounterName, correct, counters_of, held, hold
+from pipeline.store.history import history_line, write_history
+from pipeline.store.job_cache import KeptAttempt, KeptJob, Left, load
+from pipeline.store.jobs import raise_jobs
+from pipeline.store.rate_limit import keep_pace, pace_of
+from pipeline.store.schema import attempts, escaped, to_number
+from pipeline.store.serialization import ATTEMPT, to_plain, to_text
+from pipeline.store.transactions import Base, LockedSheet, Prepared, locked, stirred
+
+#: Facts, and when they were heard.
+Heard = Sequence[tuple[Fact, datetime]]
+
+#: What an event may change of an attempt.
+_CHANGING: Final = ("state", "task_id", "progress", "result", "reason", "ended_at", "reported")
+_FIELDS: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in (*_CHANGING, "charged")}
+_MOVED = Prepared(
+    update(attempts)
+    .where(
+        attempts.c.job == bindparam("its_job"),
+        attempts.c.number == bindparam("its_number"),
+        attempts.c.state == bindparam("its_state"),
+    )
+    .values(_FIELDS),
+    *(*_CHANGING, "charged", "its_job", "its_number", "its_state"),
+)
+_BEGUN = Prepared(
+    insert(attempts).inline(),
+    *("job", *(column.name for column in ATTEMPT), "body", "api_key", "run", "day", "charged"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What came of a turn."""
+
+    #: For each fact: whether it moved its attempt, and the attempt as it is now, if there is one.
+    told: Sequence[tuple[bool, Attempt | None]]
+    #: For each intent: the attempt, or why it may not begin.
+    answers: Sequence[Attempt | Refusal]
+    #: Sheet -> its `moved` before the turn and after it.
+    moved: Mapping[str, tuple[int, int]]
+
+
+class Turns(Base):
+    """Recording and beginning, in one commit."""
+
+    def __init__(self, engine: Engine, place: str, file: Path | None, now: Any) -> None:
+        super().__init__(engine, place, file, now)
+        self._left: dict[str, Left] = {}
+
+    def turn(self, facts: Sequence[Fact], intents: Sequence[Intent], limits: Limits) -> Turn:
+        """Record what happened, then begin what may: both committed to disk, or neither.
+
+        See `record` and `begin`. What is given back by a fact is there for an intent of the same
+        turn. Where this raises, nothing was begun, and the facts are still to be recorded.
+        """
+        return self._turned([(fact, self._now()) for fact in facts], intents, limits)
+
+    def begin(self, intents: Sequence[Intent], limits: Limits) -> list[Attempt | Refusal]:
+        """The attempts, committed to disk, or why not: one answer for each intent, in order.
+
+        Each is charged to the budget and the pace at once. An intent that does not fit does not
+        keep a later, cheaper one from fitting. Raises StoreFull, and nothing was begun.
+        """
+        return list(self._turned((), intents, limits).answers)
+
+    def _turned(self, heard: Heard, intents: Sequence[Intent], limits: Limits | None) -> Turn:
+        keys = {fact.key for fact, _ in heard} | {intent.key for intent in intents}
+        if not keys:
+            return Turn((), (), {})
+        with self._writing() as connection:
+            left, self._left = self._left, {}
+            sheets = locked(connection, {key.sheet for key in keys})
+            jobs = load(connection, keys, sheets, left)
+            told = [_tell(jobs.get(fact.key), fact, at) for fact, at in heard]
+            changed = _changed(jobs, keys)
+            _correct(connection, [one for _, one in changed])
+            batch = None
+            answers: list[Attempt | Refusal] = []
+            if intents and limits:
+                batch = _batch(connection, sheets, jobs, limits, self._now())
+                answers = [batch.answer(intent) for intent in intents]
+            moved = _written(connection, sheets, jobs, changed, batch)
+        self._left = _kept(left, sheets, jobs, moved)
+        return Turn(told, answers, moved)
+
+
+def _tell(job: KeptJob | None, fact: Fact, at: datetime) -> tuple[bool, Attempt | None]:
+    one = job.tried.get(fact.number) if job else None
+    if one is None:
+        return False, None
+    moved = one.tell(fact.event, at)
+    return moved, one.attempt
+
+
+def _changed(
+    jobs: Mapping[JobKey, KeptJob], keys: Collection[JobKey]
+) -> list[tuple[KeptJob, KeptAttempt]]:
+    return [
+        (job, one)
+        for key in sorted(keys)
+        if (job := jobs.get(key))
+        for one in job.tried.values()
+        if one.news
+    ]
+
+
+def _correct(connection: Connection, changed: Sequence[KeptAttempt]) -> None:
+    changes: Counter[CounterName] = Counter()
+    for one in changed:
+        if one.charged != one.charged_before:
+            for name in one.counters:
+                changes[name] += one.charged - one.charged_before
+    correct(connection, changes)
+
+
+def _batch(
+    connection: Connection,
+    sheets: Mapping[str, LockedSheet],
+    jobs: Mapping[JobKey, KeptJob],
+    limits: Limits,
+    at: datetime,
+) -> Batch:
+    """Everything that the intents depend on, locked: sheets, then pace, then counters."""
+    pace = pace_of(connection, limits.api_key, at)
+    run, day = held(connection, counters_of(limits.api_key, limits.run, limits.day))
+    return Batch(at, limits, sheets, jobs, pace, run, day)
+
+
+def _written(
+    connection: Connection,
+    sheets: Mapping[str, LockedSheet],
+    jobs: Mapping[JobKey, KeptJob],
+    changed: Sequence[tuple[KeptJob, KeptAttempt]],
+    batch: Batch | None,
+) -> dict[str, tuple[int, int]]:
+    """Write all of it: sheet -> its `moved` before and after."""
+    begun = batch.begun if batch else {}
+    touched = {job.key: job for job, _ in changed} | {key: jobs[key] for key in begun}
+    now = stirred(connection, {sheets[key.sheet].number for key in touched})
+    _move(connection, changed)
+    history = [
+        (job.number, one.attempt.number, to_number(at), kind_of(event), to_body(event))
+        for job, one in changed
+        for at, event in one.news
+    ]
+    if batch and begun:
+        history += _write_begun(connection, jobs, batch)
+    write_history(connection, history)
+    raise_jobs(
+        connection, {job.number: now[sheets[key.sheet].number] for key, job in touched.items()}
+    )
+    return {
+        name: (sheet.moved, now.get(sheet.number, sheet.moved)) for name, sheet in sheets.items()
+    }
+
+
+def _move(connection: Connection, changed: Sequence[tuple[KeptJob, KeptAttempt]]) -> None:
+    """Compare and set: each only from the state that it was found in."""
+    lines = [
+        (
+            *(one.attempt.state.value, escaped(one.attempt.task_id), one.attempt.progress),
+            *(to_text(one.attempt.result), escaped(one.attempt.reason)),
+            *(to_number(one.attempt.ended_at), one.attempt.reported, one.charged),
+            *(job.number, one.before.number, one.before.state.value),
+        )
+        for job, one in changed
+    ]
+    if _MOVED.each(connection, lines) != len(lines):
+        raise StoreError(
+            "Another program moved the same attempts; nothing was recorded, try again."
+        )
+
+
+def _write_begun(
+    connection: Connection, jobs: Mapping[JobKey, KeptJob], batch: Batch
+) -> list[tuple[int, int, int | None, str, str]]:
+    limits = batch.limits
+    counters = counters_of(limits.api_key, limits.run, limits.day)
+    ours = tuple(map(escaped, (limits.api_key, limits.run, limits.day)))
+    lines, history, price = [], [], 0
+    for key, (intent, attempt) in batch.begun.items():
+        job = jobs[key]
+        body = json.dumps(intent.body)
+        lines.append((job.number, *to_plain(attempt), body, *ours, attempt.price))
+        history.append(history_line(job.number, attempt, batch.at, "sent"))
+        price += attempt.price
+        job.tried[attempt.number] = KeptAttempt(
+            attempt, attempt, counters, attempt.price, attempt.price
+        )
+    _BEGUN.each(connection, lines)
+    run, day = counters
+    hold(connection, day, price, limits.per_day)
+    hold(connection, run, price, limits.per_run)
+    keep_pace(connection, limits.api_key, batch.pace)
+    return history
+
+
+def _kept(
+    left: Mapping[str, Left],
+    sheets: Mapping[str, LockedSheet],
+    jobs: Mapping[JobKey, KeptJob],
+    moved: Mapping[str, tuple[int, int]],
+) -> dict[str, Left]:
+    """What this turn leaves in memory: the jobs under way."""
+    kept = dict(left)
+    for name, sheet in sheets.items():
+        before = left[name].jobs if name in left and left[name].is_true(sheet) else {}
+        kept[name] = Left(sheet._replace(moved=moved[name][1]), before)
+    for key, job in jobs.items():
+        if job.is_under_way:
+            kept[key.sheet].jobs[key] = job
+            for one in job.tried.values():
+                one.settle()
+        else:
+            kept[key.sheet].jobs.pop(key, None)
+    return kept

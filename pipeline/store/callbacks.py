@@ -1,0 +1,50 @@
+"""Which attempt the API calls back about, by the token that it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from sqlalchemy import select, text
+
+from pipeline.core.model import JobKey
+from pipeline.store.schema import attempts, jobs, sheets, unescaped
+from pipeline.store.transactions import Base, Prepared, listed, one_of
+
+# Built once: building a statement takes longer than running it.
+_HOOKED = Prepared(
+    select(
+        *(attempts.c.hook, sheets.c.key, jobs.c.row_id, jobs.c.take),
+        *(attempts.c.number, attempts.c.endpoint, attempts.c.task_id),
+    )
+    .select_from(attempts.join(jobs).join(sheets))
+    # Said in the words of the index, which is only then used.
+    .where(attempts.c.hook.in_(one_of("its_hooks")), text("hook <> ''")),
+    "its_hooks",
+)
+
+
+class Hooked(NamedTuple):
+    """An attempt that the API calls back about."""
+
+    key: JobKey
+    number: int
+    endpoint: str
+    #: Empty while the answer to its submission is not there.
+    task_id: str
+
+
+class Calling(Base):
+    """Who is meant by a call."""
+
+    def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:
+        """Hook token -> the attempt that was sent with it; without unknown ones."""
+        with self._reading() as connection:
+            rows = _HOOKED.rows(connection, listed(hooks))
+        return {
+            hook: Hooked(
+                JobKey(unescaped(sheet), unescaped(row_id), take),
+                *(number, unescaped(endpoint), unescaped(task_id)),
+            )
+            for hook, sheet, row_id, take, number, endpoint, task_id in rows
+        }

@@ -1,0 +1,250 @@
+"""Opening the place where the store lies: a file of this machine, or a PostgreSQL server."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    insert,
+    inspect,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from pipeline.core.errors import StoreError
+from pipeline.store.errors import told
+from pipeline.store.schema import VERSION, meta, metadata, spell_for_postgresql
+
+#: Files there are seen by several machines, and locks by one: two passes would both be alone.
+NETWORK: Final = {
+    *("9p", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "glusterfs", "gpfs", "lustre"),
+    *("ncpfs", "nfs", "nfs4", "smb2", "smb3", "smbfs", "fuse.ceph", "fuse.davfs2", "fuse.gcsfuse"),
+    *("fuse.glusterfs", "fuse.rclone", "fuse.s3fs", "fuse.smbnetfs", "fuse.sshfs"),
+}
+#: RETURNING came with it.
+_OLDEST: Final = (3, 35)
+#: What leads from each version of the tables to the next, in both dialects.
+UPGRADES: Final = {
+    1: (
+        "ALTER TABLE attempts ADD COLUMN hook VARCHAR(64) DEFAULT '' NOT NULL",
+        "CREATE UNIQUE INDEX attempts_by_hook ON attempts (hook) WHERE hook <> ''",
+        "ALTER TABLE sheets ADD COLUMN passed_at BIGINT",
+        "ALTER TABLE known_rows ADD COLUMN again BIGINT DEFAULT 0 NOT NULL",
+        "CREATE INDEX known_rows_again ON known_rows (sheet) WHERE again > 0",
+        "ALTER TABLE jobs ADD COLUMN dismissed BIGINT",
+    ),
+    2: (
+        "ALTER TABLE known_rows ADD COLUMN dismissed TEXT DEFAULT '' NOT NULL",
+        "CREATE INDEX known_rows_dismissed ON known_rows (sheet) WHERE dismissed <> ''",
+    ),
+    3: (
+        "ALTER TABLE files ADD COLUMN reason TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE files ADD COLUMN tries INTEGER DEFAULT '0' NOT NULL",
+        "ALTER TABLE files ADD COLUMN next_at BIGINT",
+        "ALTER TABLE files ADD COLUMN lost BOOLEAN DEFAULT FALSE NOT NULL",
+    ),
+    4: (
+        "ALTER TABLE known_rows ADD COLUMN approved_on_page TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE known_rows ADD COLUMN approval_moved BIGINT DEFAULT 0 NOT NULL",
+        "CREATE INDEX known_rows_approved ON known_rows (sheet, approval_moved) "
+        "WHERE approval_moved > 0",
+    ),
+}
+#: The execution option of the engine whose transactions write.
+WRITES: Final = "promptsheet_writes"
+
+
+def parsed_url(url: str) -> URL:
+    """The address of a store. Raises StoreError for one that is none, without repeating it."""
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # The text may hold a password, also where it cannot be taken apart.
+        raise StoreError("[store] url is not an address; write sqlite:///FILE.") from None
+    kind = parsed.get_backend_name()
+    if kind not in ("sqlite", "postgresql"):
+        raise StoreError(f"[store] url begins with {kind}; write sqlite:///FILE.")
+    if kind == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise StoreError("[store] url names no file; write sqlite:///FILE.")
+    return parsed
+
+
+def opened(url: URL, patience: float) -> Engine:
+    """An engine whose writing transactions (option WRITES) come one after the other."""
+    if url.get_backend_name() == "sqlite":
+        return _open_sqlite(url, patience)
+    return _open_postgresql(url)
+
+
+def prepare(engine: Engine, place: str) -> str:
+    """The store's id; its tables are there afterwards, and are ones that this program knows."""
+    with engine.connect() as connection:
+        found = _marks(connection)
+    if not found or int(found["version"]) < VERSION:
+        with engine.execution_options(**{WRITES: True}).begin() as connection:
+            found = _upgraded(connection, _created(connection))
+    if int(found["version"]) > VERSION:
+        raise StoreError(
+            f"The store {place} was made by a newer Promptsheet (its version is "
+            f"{found['version']}, this program knows {VERSION}); upgrade Promptsheet."
+        )
+    return found["id"]
+
+
+def _marks(connection: Connection) -> dict[str, str]:
+    if not inspect(connection).has_table(meta.name):
+        return {}
+    return {row.name: row.value for row in connection.execute(select(meta))}
+
+
+def _created(connection: Connection) -> dict[str, str]:
+    if connection.dialect.name == "postgresql":
+        # CREATE TABLE IF NOT EXISTS is not safe there against another one at the same time.
+        connection.execute(text("select pg_advisory_xact_lock(7261)"))
+    if found := _marks(connection):
+        return found
+    metadata.create_all(connection)
+    marks = {"version": str(VERSION), "id": secrets.token_hex(8)}
+    connection.execute(insert(meta), [{"name": n, "value": v} for n, v in marks.items()])
+    return marks
+
+
+def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
+    """The marks of the store, whose tables are those of this version: all of it or nothing."""
+    before = int(found["version"])
+    for version in range(before, VERSION):
+        for statement in UPGRADES[version]:
+            connection.exec_driver_sql(statement)
+    if before < VERSION:
+        metadata.create_all(connection)  # tables that are new in it
+        found = {**found, "version": str(VERSION)}
+        its = update(meta).where(meta.c.name == "version")
+        connection.execute(its.values(value=found["version"]))
+    return found
+
+
+def _open_sqlite(url: URL, patience: float) -> Engine:
+    """All that is SQLite's own: the file, its modes, when a transaction takes the lock."""
+    if sqlite3.sqlite_version_info < _OLDEST:
+        raise StoreError(
+            f"SQLite here is {sqlite3.sqlite_version}; Promptsheet needs 3.35 or newer."
+        )
+    path = Path(url.database or "")
+    _refuse_network(path)
+    _make_private(path)
+    with told(str(path)):
+        _turn_to_wal(path, patience)
+    engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
+
+    @event.listens_for(engine, "connect")
+    def connected(connection: Any, entry: ConnectionPoolEntry) -> None:
+        # The driver must not begin transactions by itself: it would take the lock too late.
+        connection.isolation_level = None
+        # The default of WAL may lose the last commits when the power goes: a paid attempt.
+        connection.execute("PRAGMA synchronous = FULL").close()
+
+    @event.listens_for(engine, "begin")
+    def begun(connection: Connection) -> None:
+        writes = connection.get_execution_options().get(WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _open_postgresql(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    spell_for_postgresql(metadata)
+    try:
+        return create_engine(url, hide_parameters=True, pool_pre_ping=True)
+    except ModuleNotFoundError as missing:
+        raise StoreError(f"A PostgreSQL store needs {missing.name}; install it.") from None
+
+
+def _make_private(path: Path) -> None:
+    # SQLite gives the -wal and -shm files the mode of this one.
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        if not path.is_file():  # SQLite would wait at a pipe without end
+            raise OSError(errno.EINVAL, "It is no plain file")
+    except OSError as error:
+        raise StoreError(
+            f"The store {path} cannot be opened: {error.strerror}. Is its folder there, and may "
+            "this account write in it? [store] url can name another place."
+        ) from error
+
+
+def _turn_to_wal(path: Path, patience: float) -> None:
+    """Many readers beside one writer. SQLite does not wait by itself while another turns it."""
+    until = time.monotonic() + patience
+    while True:
+        try:
+            with closing(sqlite3.connect(path, timeout=patience)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL").close()
+            return
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > until:
+                raise
+            time.sleep(0.01)
+
+
+def _refuse_network(path: Path) -> None:
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text(errors="surrogateescape")
+    except OSError:
+        return
+    if kind := network_file_system(path.resolve(), mounts):
+        raise StoreError(
+            f"The store {path} lies on a network file system ({kind}), where locks cannot be "
+            "trusted. Put it on a disk of this machine, or use postgresql://."
+        )
+
+
+def network_file_system(path: Path, mountinfo: str) -> str:
+    """The kind of network file system that holds an absolute path; empty if it is a local disk."""
+    best, kind = Path(), ""
+    for line in mountinfo.splitlines():
+        left, dash, right = line.partition(" - ")
+        fields = left.split(" ")
+        if not dash or len(fields) < 5:
+            continue
+        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
+        # Of two on one point the later lies on top.
+        if path.is_relative_to(point) and len(point.parts) >= len(best.parts):
+            best, kind = point, right.split(" ")[0]
+    return kind if kind in NETWORK else ""
+
+
+def copied(file: Path, to: Path) -> None:
+    """Copy a SQLite store as it is in this moment, and leave nothing beside it that was not there.
+
+    Raises StoreError where it cannot be read.
+    """
+    # Without a log of changes beside it nobody is writing, and SQLite need not make its side files.
+    at_rest = not Path(f"{file}-wal").exists()
+    address = f"{file.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
+    if not file.is_file():
+        raise StoreError(f"The store {file} is no plain file. [store] url can name another place.")
+    with (
+        told(str(file)),
+        closing(sqlite3.connect(address, uri=True)) as source,
+        closing(sqlite3.connect(to)) as copy,
+    ):
+        source.backup(copy)

@@ -1,0 +1,145 @@
+"""Jobs as they are while a turn works on them, and what the turn before left of them in memory.
+
+What was left is true for as long as the sheet's `moved` is as our own last change made it: whoever
+changes a job raises that first. So a pass that is alone with its store loads each job once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection, bindparam, select
+
+from pipeline.core.model import Attempt, Job, JobKey, State
+from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
+from pipeline.store.budget import CounterName, counters_of
+from pipeline.store.schema import attempts, jobs, unescaped
+from pipeline.store.serialization import ATTEMPT, from_plain
+from pipeline.store.transactions import LockedSheet, Prepared, listed, one_of
+
+#: States after which nothing more is expected to happen.
+_ENDED = (State.SUCCEEDED, State.FAILED)
+
+# Built once: building a statement takes longer than running it.
+_FOUND = Prepared(
+    select(
+        *(jobs.c.id, jobs.c.row_id, jobs.c.take, jobs.c.asked),
+        *(attempts.c.api_key, attempts.c.run, attempts.c.day, attempts.c.charged),
+        *ATTEMPT,
+    )
+    .select_from(jobs.outerjoin(attempts))
+    .where(jobs.c.sheet == bindparam("its_sheet"), jobs.c.row_id.in_(one_of("its_rows")))
+    .order_by(jobs.c.id, attempts.c.number),
+    *("its_sheet", "its_rows"),
+)
+
+
+@dataclass(slots=True)
+class KeptAttempt:
+    """An attempt while it is told what happened to it."""
+
+    #: As it stands in the store, and as it is by now.
+    before: Attempt
+    attempt: Attempt
+    counters: tuple[CounterName, ...]
+    charged_before: int
+    charged: int
+    news: list[tuple[datetime, Event]] = field(default_factory=list)
+
+    def tell(self, event: Event, at: datetime) -> bool:
+        """Whether the event moved it; what teaches a task id is news as well, and moves nothing."""
+        after = advance(self.attempt, event, at)
+        if after == self.attempt:
+            return False
+        moved = type(event) in TABLE[self.attempt.state]
+        if moved:
+            self.charged = _charge(self.charged, self.attempt.price, event)
+        self.attempt = after
+        self.news.append((at, event))
+        return moved
+
+    def settle(self) -> None:
+        """What it is by now stands in the store."""
+        self.before, self.charged_before = self.attempt, self.charged
+        self.news = []
+
+
+@dataclass(slots=True)
+class KeptJob:
+    """A job: its number inside the store, and its attempts by their numbers."""
+
+    key: JobKey
+    number: int
+    asked: int
+    tried: dict[int, KeptAttempt] = field(default_factory=dict)
+
+    def as_job(self) -> Job:
+        """The job, for the rules to judge; without its files."""
+        return Job(self.key, self.asked, tuple(one.attempt for one in self.tried.values()))
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is still expected to happen to it."""
+        return any(one.attempt.state not in _ENDED for one in self.tried.values())
+
+
+@dataclass(slots=True)
+class Left:
+    """What a turn left in memory of the jobs of one sheet."""
+
+    sheet: LockedSheet
+    jobs: dict[JobKey, KeptJob]
+
+    def is_true(self, sheet: LockedSheet) -> bool:
+        """Whether nobody has changed a job of the sheet since."""
+        return (sheet.number, sheet.moved) == (self.sheet.number, self.sheet.moved)
+
+
+def load(
+    connection: Connection,
+    keys: Collection[JobKey],
+    sheets: Mapping[str, LockedSheet],
+    left: Mapping[str, Left],
+) -> dict[JobKey, KeptJob]:
+    """The jobs of these keys that there are; the sheets must be held against all others."""
+    found: dict[JobKey, KeptJob] = {}
+    for name, sheet in sheets.items():
+        if name in left and left[name].is_true(sheet):
+            known = left[name].jobs
+            found |= {key: known[key] for key in keys if key in known}
+    for name, sheet in sheets.items():
+        if missing := {key for key in keys if key.sheet == name and key not in found}:
+            jobs = _loaded(connection, name, sheet, {key.row_id for key in missing})
+            found |= {job.key: job for job in jobs if job.key in missing}
+    return found
+
+
+def _loaded(
+    connection: Connection, name: str, sheet: LockedSheet, row_ids: Collection[str]
+) -> Collection[KeptJob]:
+    """All jobs of these rows."""
+    found: dict[int, KeptJob] = {}
+    rows = _FOUND.rows(connection, sheet.number, listed(row_ids))
+    for number, row_id, take, asked, api_key, run, day, charged, *fields in rows:
+        if not (job := found.get(number)):
+            key = JobKey(name, unescaped(row_id), take)
+            job = found[number] = KeptJob(key, number, asked)
+        if fields[0] is not None:
+            attempt = from_plain(fields)
+            # What was adopted is on no counter.
+            counters = counters_of(*map(unescaped, (api_key, run, day))) if api_key else ()
+            job.tried[attempt.number] = KeptAttempt(attempt, attempt, counters, charged, charged)
+    return found.values()
+
+
+def _charge(charged: int, price: int, event: Event) -> int:
+    """What the counters should hold for an attempt that the event has moved."""
+    reported = getattr(event, "reported", None)
+    if isinstance(reported, int):
+        return reported
+    if gives_back(event):
+        return 0
+    # It was taken after all, perhaps after its price was given back.
+    return price if isinstance(event, Accepted | Progressed | Succeeded) else charged

@@ -1,0 +1,152 @@
+"""How many requests may leave: counted by API key, for all processes on this store together.
+
+Requests are counted by the second in which they were let go; they may arrive up to two seconds
+later. Sixty seconds of arrivals touch at most sixty-three of these, so a sum over sixty-three that
+stays within the limit keeps every window of sixty within it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from pipeline.store.schema import escaped, from_number, paces, to_number
+from pipeline.store.transactions import Base, Prepared, upsert
+
+_WINDOW: Final = 62
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What left lately under one API key, as seen at `at`."""
+
+    at: datetime
+    #: Second -> requests that left in it.
+    counts: Mapping[int, int]
+    #: The API asked that nothing leaves until then.
+    not_before: datetime | None = None
+
+    @property
+    def second(self) -> int:
+        """The second that it is now."""
+        return math.floor(self.at.timestamp())
+
+    def settled(self) -> Pace:
+        """Without what left too long ago.
+
+        What seems to lie in the future (the clock was put back) counts as of now: it did leave, and
+        must neither be forgotten nor bar the way for as long as the clock was put back.
+        """
+        kept: Counter[int] = Counter()
+        for second, count in self.counts.items():
+            if second >= self.second - _WINDOW:
+                kept[min(second, self.second)] += count
+        return replace(self, counts=dict(kept))
+
+    @property
+    def is_slowed(self) -> bool:
+        """Whether the API asked to wait, and the time is not over."""
+        return self.not_before is not None and self.at < self.not_before
+
+    def room(self, wanted: int, per_minute: int | None) -> int:
+        """How many of the wanted requests may leave now."""
+        if self.is_slowed:
+            return 0
+        if per_minute is None:
+            return wanted
+        return max(0, min(wanted, per_minute - sum(self.counts.values())))
+
+    def after(self, left: int) -> Pace:
+        """When so many more have left."""
+        if not left:
+            return self
+        return replace(
+            self, counts={**self.counts, self.second: self.counts.get(self.second, 0) + left}
+        )
+
+    def ready_in(self, per_minute: int | None) -> float:
+        """Seconds until one more may leave; infinite where none ever may."""
+        waits = [0.0]
+        if self.not_before is not None:
+            waits.append((self.not_before - self.at).total_seconds())
+        if per_minute is not None:
+            waits.append(self._freed(per_minute) - self.at.timestamp())
+        return max(waits)
+
+    def _freed(self, per_minute: int) -> float:
+        """The second from which one more is within the limit."""
+        if per_minute < 1:
+            return math.inf
+        left = sum(self.counts.values())
+        freed = -math.inf
+        for second in sorted(self.counts):
+            if left < per_minute:
+                break
+            left -= self.counts[second]
+            freed = second + _WINDOW + 1
+        return freed
+
+
+_FOUND = select(paces.c.counts, paces.c.not_before).where(paces.c.api_key == bindparam("its_key"))
+_ASKED = Prepared(_FOUND, "its_key")
+_LOCKED = Prepared(_FOUND.with_for_update(), "its_key")
+_KEPT = Prepared(
+    update(paces)
+    .where(paces.c.api_key == bindparam("its_key"))
+    .values(counts=bindparam("its_counts"), not_before=bindparam("until")),
+    *("its_key", "its_counts", "until"),
+)
+
+
+class Paces(Base):
+    """Asking whether a request may leave."""
+
+    def permits(self, api_key: str, wanted: int, per_minute: int | None) -> int:
+        """How many of the wanted requests may leave now; these count as having left."""
+        with self._writing() as connection:
+            pace = pace_of(connection, api_key, self._now())
+            left = pace.room(wanted, per_minute)
+            keep_pace(connection, api_key, pace.after(left))
+        return left
+
+    def ready_in(self, api_key: str, per_minute: int | None) -> float:
+        """Seconds until one more request may leave (0 if now); infinite where none ever may."""
+        with self._reading() as connection:
+            found = _ASKED.first(connection, escaped(api_key))
+        return _read(found or ("{}", None), self._now()).ready_in(per_minute)
+
+    def slow_down(self, api_key: str, until: datetime) -> None:
+        """Let nothing leave under this API key until then; an earlier, longer wait stands."""
+        with self._writing() as connection:
+            pace = pace_of(connection, api_key, self._now())
+            latest = max(until, pace.not_before or until)
+            keep_pace(connection, api_key, replace(pace, not_before=latest))
+
+
+def pace_of(connection: Connection, api_key: str, at: datetime) -> Pace:
+    """The pace of an API key, held against all others until the transaction ends."""
+    found = _LOCKED.first(connection, escaped(api_key))
+    if found is None:
+        new = upsert(connection, paces).values(api_key=api_key, counts="{}")
+        connection.execute(new.on_conflict_do_nothing())
+        return pace_of(connection, api_key, at)
+    return _read(found, at)
+
+
+def keep_pace(connection: Connection, api_key: str, pace: Pace) -> None:
+    """Write the pace back."""
+    kept = escaped(api_key), json.dumps(pace.counts), to_number(pace.not_before)
+    _KEPT.each(connection, [kept])
+
+
+def _read(found: Sequence[Any], at: datetime) -> Pace:
+    counts, not_before = found
+    seconds = {int(second): count for second, count in json.loads(counts).items()}
+    return Pace(at, seconds, from_number(not_before)).settled()

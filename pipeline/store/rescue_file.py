@@ -1,0 +1,108 @@
+"""A place for what was heard while the disk is full: a file beside the store, made beforehand.
+
+Its blocks are taken when it is made, and it is only ever written over: so it needs no room when
+there is none. One fact a line, with a line feed before it (where a line was torn, it ends there);
+zeros behind the last.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from io import FileIO
+from pathlib import Path
+from typing import Final
+
+from pipeline.core.errors import StoreFull
+from pipeline.store.attempt_events import Fact, from_line, to_line
+
+if sys.platform != "win32":
+    import fcntl
+
+#: Room for some two hundred facts with four URLs each.
+SIZE: Final = 256 * 1024
+
+_log = logging.getLogger(__name__)
+_Heard = Sequence[tuple[Fact, datetime]]
+
+
+class RescueFile:
+    """The file, shared by all processes on a store: one at a time works on it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def reserve(self) -> None:
+        """Make the file with room in it, or make sure of its room. Raises StoreFull."""
+        with self._opened() as file:
+            _take_blocks(file)
+
+    def write(self, heard: _Heard) -> None:
+        """Add the facts, on disk when this returns. Raises StoreFull, and none was added."""
+        new = "".join(f"\n{to_line(fact, at)}" for fact, at in heard).encode() + b"\n"
+        with self._opened() as file:
+            if file.seek(0, os.SEEK_END) < SIZE:
+                _take_blocks(file)
+            end = len(_content(file))
+            if end + len(new) > SIZE:
+                raise StoreFull(f"The rescue file {self.path} is full too; free some room.")
+            _write_over(file, end, new)
+
+    def emptied(self, record: Callable[[_Heard], object]) -> int:
+        """How many facts it held: they are recorded first, then the file is blank."""
+        if not self.path.exists():
+            return 0
+        with self._opened() as file:
+            content = _content(file)
+            heard = list(self._read(content))
+            if heard:
+                record(heard)
+            if content:
+                _write_over(file, 0, bytes(len(content)))
+        return len(heard)
+
+    def _read(self, content: bytes) -> Iterator[tuple[Fact, datetime]]:
+        for line in content.replace(b"\0", b"\n").splitlines():
+            if line:
+                try:
+                    yield from_line(line)
+                except ValueError as torn:
+                    _log.warning("%s: a line could not be read (%s)", self.path, torn)
+
+    @contextmanager
+    def _opened(self) -> Iterator[FileIO]:
+        """The file, ours alone; trouble with it is a StoreFull: nothing can be kept there."""
+        try:
+            with open(self.path, "r+b", buffering=0, opener=_private) as file:
+                if sys.platform != "win32":
+                    fcntl.flock(file, fcntl.LOCK_EX)
+                yield file
+        except OSError as error:
+            raise StoreFull(f"No room in the rescue file {self.path}: {error.strerror}.") from error
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o600)
+
+
+def _take_blocks(file: FileIO) -> None:
+    if sys.platform == "linux":
+        os.posix_fallocate(file.fileno(), 0, SIZE)
+    elif (size := file.seek(0, os.SEEK_END)) < SIZE:
+        file.write(bytes(SIZE - size))
+    os.fsync(file.fileno())
+
+
+def _content(file: FileIO) -> bytes:
+    file.seek(0)
+    return file.read().rstrip(b"\0")
+
+
+def _write_over(file: FileIO, at: int, new: bytes) -> None:
+    file.seek(at)
+    file.write(new)
+    os.fsync(file.fileno())

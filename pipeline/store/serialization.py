@@ -1,0 +1,107 @@
+"""An attempt as a line of its table, and back: by SQLAlchemy's types, and as plain values.
+
+Plain values are for statements that run for each of many rows, where the types cost more than the
+statement.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Any
+
+from pipeline.core.model import Attempt, Result, State
+from pipeline.store.attempt_events import result_fields, to_result
+from pipeline.store.schema import attempts, escaped, from_number, to_number, unescaped
+
+#: The columns of an attempt, in the order of its fields.
+ATTEMPT = [attempts.c[name] for name in Attempt.__dataclass_fields__]
+_STATE, _COLUMNS, _RESULT = (
+    [column.name for column in ATTEMPT].index(name) for name in ("state", "columns", "result")
+)
+_STATES = {str(state): state for state in State}
+_NOTHING = Result()
+_decoded = json.JSONDecoder().decode
+
+
+def to_columns(attempt: Attempt) -> dict[str, object]:
+    """An attempt as its columns in the store."""
+    line = {column.name: getattr(attempt, column.name) for column in ATTEMPT}
+    line["columns"] = _listed(attempt.columns)
+    line["result"] = to_text(attempt.result)
+    return line
+
+
+def to_plain(attempt: Attempt) -> tuple[object, ...]:
+    """The same as plain values, in the order of ATTEMPT."""
+    return (
+        attempt.number,
+        attempt.state.value,
+        escaped(attempt.inputs),
+        _listed(attempt.columns),
+        escaped(attempt.endpoint),
+        attempt.price,
+        to_number(attempt.sent_at),
+        to_number(attempt.deadline),
+        escaped(attempt.task_id),
+        attempt.progress,
+        to_text(attempt.result),
+        escaped(attempt.reason),
+        to_number(attempt.ended_at),
+        attempt.reported,
+        to_number(attempt.asked_at),
+        attempt.hook,
+    )
+
+
+def to_text(result: Result) -> str:
+    """A result as its column in the store."""
+    return "" if result == _NOTHING else json.dumps(result_fields(result))
+
+
+def from_columns(fields: list[Any]) -> Attempt:
+    """An attempt from its columns, in the order of ATTEMPT; the list is used up."""
+    fields[_STATE] = _STATES[fields[_STATE]]
+    fields[_COLUMNS] = _columns(fields[_COLUMNS])
+    fields[_RESULT] = _result(fields[_RESULT])
+    return Attempt(*fields)
+
+
+def from_plain(fields: Iterable[Any]) -> Attempt:
+    """An attempt from plain values, in the order of ATTEMPT."""
+    number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
+    progress, result, reason, ended_at, reported, asked_at, hook = after
+    return Attempt(
+        number,
+        _STATES[state],
+        unescaped(inputs),
+        _columns(columns),
+        unescaped(endpoint),
+        price,
+        from_number(sent_at),
+        from_number(deadline),
+        unescaped(task_id),
+        progress,
+        _result(result),
+        unescaped(reason),
+        from_number(ended_at),
+        reported,
+        from_number(asked_at),
+        hook,
+    )
+
+
+def _result(text: str) -> Result:
+    return to_result(_decoded(text)) if text else _NOTHING
+
+
+@lru_cache(maxsize=256)
+def _listed(columns: tuple[str, ...]) -> str:
+    return json.dumps(columns)
+
+
+@lru_cache(maxsize=256)
+def _columns(text: str) -> tuple[str, ...]:
+    # The same few headers, a hundred thousand times.
+    return tuple(json.loads(text))

@@ -1,0 +1,251 @@
+"""What every part of the store stands on: an engine, a clock, and two kinds of transaction."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    Connection,
+    Dialect,
+    Engine,
+    Insert,
+    Select,
+    Table,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    update,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from pipeline.store.connection import WRITES
+from pipeline.store.errors import told
+from pipeline.store.schema import escaped, meta, sheets
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
+
+T = TypeVar("T")
+#: How many values go into one question: every database has a limit.
+CHUNK = 500
+
+
+class Prepared:
+    """A statement that is spelled once for each dialect, and given plain values in the order of
+    `names`: numbers for moments, escaped texts, JSON.
+
+    For what each row needs again and again: SQLAlchemy looks at every value of every line, and
+    takes ten times as long for that as the database for all the rest. SQLite is asked directly.
+    """
+
+    def __init__(self, statement: ClauseElement, *names: str) -> None:
+        self._statement = statement
+        self._names = names
+        self._spelled: dict[str, tuple[str, tuple[int, ...] | None]] = {}
+
+    def each(self, connection: Connection, lines: Sequence[Sequence[object]]) -> int:
+        """Execute it for each line: how many rows that touched in all."""
+        if not lines:
+            return 0
+        text, order = self._for(connection.dialect)
+        if order is None:
+            named = [dict(zip(self._names, line, strict=True)) for line in lines]
+            return connection.exec_driver_sql(text, named).rowcount
+        placed = [tuple([line[at] for at in order]) for line in lines]
+        with closing(_sqlite(connection).cursor()) as cursor:
+            return cursor.executemany(text, placed).rowcount
+
+    def first(self, connection: Connection, *values: object) -> Sequence[Any] | None:
+        """The first row that it finds for these values, as plain values; None if there is none."""
+        return next(iter(self.rows(connection, *values)), None)
+
+    def rows(self, connection: Connection, *values: object) -> Sequence[Sequence[Any]]:
+        """All rows that it finds for these values, as plain values."""
+        text, order = self._for(connection.dialect)
+        if order is None:
+            named = dict(zip(self._names, values, strict=True))
+            return connection.exec_driver_sql(text, named).all()
+        with closing(_sqlite(connection).cursor()) as cursor:
+            return cursor.execute(text, [values[at] for at in order]).fetchall()
+
+    def _for(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
+        """Its text, and which of the values stands where; None where they are named."""
+        if spelled := self._spelled.get(dialect.name):
+            return spelled
+        keys = self._names if isinstance(self._statement, Insert) else None
+        compiled = self._statement.compile(dialect=dialect, column_keys=keys)
+        assert isinstance(compiled, SQLCompiler)
+        places = compiled.positiontup
+        order = None if places is None else tuple(self._names.index(name) for name in places)
+        self._spelled[dialect.name] = compiled.string, order
+        return compiled.string, order
+
+
+def one_of(name: str) -> Select[Any]:
+    """The texts that `listed` made one value of, under this name: as many as there are."""
+    return select(func.json_each(bindparam(name, type_=JSON)).table_valued("key").c.key)
+
+
+def listed(texts: Iterable[str]) -> str:
+    """Texts as one value of a prepared statement."""
+    # The keys of an object: what both dialects take apart by the same name.
+    return json.dumps(dict.fromkeys(map(escaped, texts)))
+
+
+def _sqlite(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection), "only SQLite's values stand in places"
+    return driver
+
+
+# Built once: building a statement takes longer than running it.
+_NUMBER = select(sheets.c.id).where(sheets.c.key == bindparam("key"))
+_LOCKED = Prepared(
+    select(sheets.c.id, sheets.c.paused, sheets.c.moved)
+    .where(sheets.c.key == bindparam("its_key"))
+    .with_for_update(),
+    "its_key",
+)
+_RAISED = Prepared(
+    update(sheets)
+    .where(sheets.c.id == bindparam("its_number"))
+    .values(moved=sheets.c.moved + literal_column("1"))
+    .returning(sheets.c.moved),
+    "its_number",
+)
+
+
+def value_of(connection: Connection, name: str) -> str:
+    """The value of this name in the table `promptsheet`; "" if there is none."""
+    return connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar() or ""
+
+
+def keep_value(connection: Connection, name: str, value: str) -> None:
+    """Keep a value under this name in the table `promptsheet`; an empty one deletes the line."""
+    if not value:
+        connection.execute(delete(meta).where(meta.c.name == name))
+        return
+    keeping = upsert(connection, meta).values(name=name, value=value)
+    connection.execute(
+        keeping.on_conflict_do_update(index_elements=["name"], set_={"value": value})
+    )
+
+
+class LockedSheet(NamedTuple):
+    """A sheet that is held against all others: its number inside the store, and its pause."""
+
+    number: int
+    paused: bool
+    #: Raised by everybody who changes one of its jobs.
+    moved: int
+
+
+class Base:
+    """The engine and the clock of a store."""
+
+    #: The store's own id, minted when it was made; it stands in every claim that it raises.
+    id: str
+
+    def __init__(self, engine: Engine, place: str, file: Path | None, now: Callable[[], datetime]):
+        self._engine = engine
+        self._writer = engine.execution_options(**{WRITES: True})
+        self._place = place
+        self._file = file
+        self._now = now
+        # Threads that wait for each other's file locks sleep too long; here they queue.
+        self._turn = Lock()
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """A transaction that sees one moment and changes nothing."""
+        with told(self._place), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A transaction that is kept whole when the block ends, and not at all if it raises."""
+        with self._turn, told(self._place), self._writer.begin() as connection:
+            yield connection
+
+
+def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say what happens on a conflict: both dialects spell it alike."""
+    if connection.dialect.name == "postgresql":
+        # Costs a tenth of a second to import, so only those pay who have one.
+        from sqlalchemy.dialects import postgresql
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
+
+
+def number_of(connection: Connection, sheet: str) -> int:
+    """The number of a sheet inside the store; 0, which no sheet has, if it is not known."""
+    return connection.execute(_NUMBER, {"key": sheet}).scalar() or 0
+
+
+def made(connection: Connection, sheet: str) -> int:
+    """The number of a sheet inside the store, which knows it from now on."""
+    if found := number_of(connection, sheet):
+        return found
+    connection.execute(upsert(connection, sheets).values(key=sheet).on_conflict_do_nothing())
+    return number_of(connection, sheet)
+
+
+def locked(connection: Connection, keys: Iterable[str]) -> dict[str, LockedSheet]:
+    """Key -> sheet, for those of the keys that there are.
+
+    They are held against all others who change jobs until the transaction ends. (In SQLite the
+    whole store is: it has no FOR UPDATE, and needs none.)
+    """
+    # Always in the same order, so that no two wait for each other.
+    found = {key: _LOCKED.first(connection, escaped(key)) for key in sorted(set(keys))}
+    return {key: LockedSheet(row[0], bool(row[1]), row[2]) for key, row in found.items() if row}
+
+
+def stirred(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
+    """Number -> its raised `moved`; holds these sheets as `locked` does."""
+    # Always in the same order, so that no two wait for each other.
+    raised = {number: _RAISED.first(connection, number) for number in sorted(set(numbers))}
+    return {number: row[0] for number, row in raised.items() if row}
+
+
+def chunks(values: Sequence[T]) -> Iterator[list[T]]:
+    """The values in lists short enough for one question."""
+    rest = iter(values)
+    while chunk := list(islice(rest, CHUNK)):
+        yield chunk
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector: of many values that all stay, or all go, it finds none.
+
+    It would look through them again and again, and take as long as the work itself.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def digest(text: str) -> str:
+    """A short name for a text of any length."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,79 @@
+"""Which rows of a sheet a pass left at rest: one value, so that a hundred thousand load fast.
+
+It is true only as long as nobody changes what is known of the rows: `disturb` says that somebody
+did, in the very transaction, and a pass that does not know of it cannot keep its own view.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from pipeline.core.unchanged_rows import DIGEST, Resting
+from pipeline.store.schema import resting, sheets
+from pipeline.store.transactions import Base, made, upsert
+
+Piece = TypeVar("Piece", str, bytes)
+
+_HERE = sheets.c.key == bindparam("key")
+_ASKED = select(resting).join(sheets, sheets.c.id == resting.c.sheet).where(_HERE)
+_NOTED = select(resting.c.noted).join(sheets, sheets.c.id == resting.c.sheet).where(_HERE)
+_NOTHING: dict[str, object] = {
+    "under": "",
+    "moved": 0,
+    "ids": "",
+    "digests": b"",
+    "others": (),
+    "lines": b"",
+}
+
+
+class Rests(Base):
+    """What lies at rest in each sheet."""
+
+    def resting(self, sheet: str) -> tuple[int, Resting]:
+        """How often the known rows were changed, and what has been at rest since."""
+        with self._reading() as connection:
+            found = connection.execute(_ASKED, {"key": sheet}).first()
+        if found is None:
+            return 0, Resting()
+        # All ids have one length, which the number of digests tells.
+        count = len(found.digests) // DIGEST
+        ids = _cut(found.ids, len(found.ids) // (count or 1))
+        rows = dict(zip(ids, _cut(found.digests, DIGEST), strict=True))
+        lines = frozenset(_cut(found.lines, DIGEST))
+        return found.noted, Resting(found.under, found.moved, rows, frozenset(found.others), lines)
+
+    def noted(self, sheet: str) -> int:
+        """How often the known rows were changed."""
+        with self._reading() as connection:
+            return connection.execute(_NOTED, {"key": sheet}).scalar() or 0
+
+    def keep_resting(self, sheet: str, left: Resting, noted: int) -> bool:
+        """Keep what lies at rest, if the known rows were changed `noted` times: whether so."""
+        kept = {
+            "under": left.under,
+            "moved": left.moved,
+            "ids": "".join(left.rows),
+            "digests": b"".join(left.rows.values()),
+            "others": sorted(left.others),
+            "lines": b"".join(sorted(left.lines)),
+        }
+        with self._writing() as connection:
+            number = made(connection, sheet)
+            new = upsert(connection, resting).values(sheet=number, noted=0).on_conflict_do_nothing()
+            connection.execute(new)
+            same = (resting.c.sheet == number) & (resting.c.noted == noted)
+            return connection.execute(update(resting).where(same).values(kept)).rowcount == 1
+
+
+def disturb(connection: Connection, number: int) -> None:
+    """Nothing of the sheet with this number is at rest any more, whoever may think so."""
+    new = upsert(connection, resting).values(sheet=number, noted=1, **_NOTHING)
+    again = {**_NOTHING, "noted": resting.c.noted + 1}
+    connection.execute(new.on_conflict_do_update(index_elements=["sheet"], set_=again))
+
+
+def _cut(text: Piece, size: int) -> list[Piece]:
+    return [text[at : at + size] for at in range(0, len(text), size)] if text else []

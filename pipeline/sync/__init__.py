@@ -1,0 +1,1 @@
+"""One pass over one sheet: read it, send, poll, save pictures, write the cells."""

@@ -1,0 +1,157 @@
+"""Taking over a sheet whose store was lost, restored from a backup, or another's: without paying.
+
+Nobody can say what the other store has sent since. So everything that this store would send
+counts as sent without an answer, until a person picks what to send with `retry --unknown`; rows
+that bear a task or pictures become jobs with that task and those pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from random import Random
+
+from pipeline.core.header import OURS, Columns, Header, read_header
+from pipeline.core.model import (
+    MOST_RESULTS,
+    Attempt,
+    Grid,
+    Job,
+    JobKey,
+    KnownRow,
+    Result,
+    Standing,
+    State,
+)
+from pipeline.core.planning import TAKEN_OVER, Line, Rules, plan
+from pipeline.core.row_matching import match, new_id
+from pipeline.core.states import state_of
+from pipeline.sheets import Sheet
+from pipeline.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """How many rows were taken over with pictures, with a task to ask after, with neither."""
+
+    pictures: int = 0
+    tasks: int = 0
+    unknown: int = 0
+
+
+def take_over_columns(sheet: Sheet, store: Store, header: Header) -> list[str]:
+    """Make every column that bears a name of ours ours, though it is filled: their titles."""
+    columns = _columns(sheet.read(), header)
+    ours = {name for name in OURS if name in columns.index}
+    store.update_sheet(sheet.key, ours=store.sheet(sheet.key).ours | ours)
+    return [columns.title(name) for name in OURS if name in ours]
+
+
+def adopt(
+    sheet: Sheet,
+    store: Store,
+    rules: Rules,
+    header: Header,
+    config: str,
+    now: datetime,
+    chance: Random,
+) -> Adopted:
+    """Make this store the owner of the sheet; nothing is sent, nothing unsent stays sendable."""
+    take_over_columns(sheet, store, header)
+    lying = sheet.read_claim()
+    word = f"{chance.getrandbits(64):016x}"
+    mine = store.raise_claim(sheet.key, word, lying.counter if lying else 0)
+    sheet.write_claim(mine, lying)
+    store.update_sheet(sheet.key, config=config, hold="")
+    grid = sheet.read()
+    columns = _columns(grid, header)
+    lines = _lines(grid, columns, store, rules, now, chance)
+    order = [""] * len(grid)
+    for line in lines:
+        order[line.seen.place] = line.seen.row_id
+    store.note(sheet.key, [line.memory for line in lines], order, None)
+    counts = {State.SUCCEEDED: 0, State.RUNNING: 0, State.UNKNOWN: 0}
+    for line in lines:
+        if attempt := _attempt(line, grid[line.seen.place], columns, rules, now):
+            assert line.take is not None, "a row without a usable take is never sent"
+            store.adopt(JobKey(rules.sheet, line.seen.row_id, line.take), attempt)
+            counts[attempt.state] += 1
+    for job in store.jobs(sheet.key).values():
+        if state_of(job) is State.PENDING:
+            counts[State.UNKNOWN] += _close(job, store, now)
+    return Adopted(counts[State.SUCCEEDED], counts[State.RUNNING], counts[State.UNKNOWN])
+
+
+def _columns(grid: Grid, header: Header) -> Columns:
+    return read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
+
+
+def _lines(
+    grid: Grid, columns: Columns, store: Store, rules: Rules, now: datetime, chance: Random
+) -> list[Line]:
+    """The rows that bear an id, a task or pictures, as ordinary rows from now on."""
+    rows = list(columns.rows(grid))
+    memory = store.memory(rules.sheet)
+    unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
+    memory = replace(memory, foreign=store.foreign(rules.sheet, unknown), columns=None)
+    seen = [
+        replace(one, standing=Standing.ROW) if one.standing is Standing.STRANGER else one
+        for one in match(rows, memory, lambda: new_id(chance))
+    ]
+    marked = [one for one in seen if one.known or one.marked.mark or one.marked.has_results]
+    lines = plan(marked, grid, columns, store.jobs(rules.sheet), rules, now).lines
+    return [replace(line, memory=_ordinary(line)) for line in lines]
+
+
+def _ordinary(line: Line) -> KnownRow:
+    if line.seen.standing is Standing.ROW:
+        return replace(line.memory, standing=Standing.ROW)
+    return line.memory
+
+
+def _attempt(
+    line: Line, row: Sequence[str], columns: Columns, rules: Rules, now: datetime
+) -> Attempt | None:
+    """What the row's cells say of an attempt that this store does not know; None if of none."""
+    task_id = columns.cell(row, "task_id").strip().removeprefix("'")
+    urls = tuple(u for u in columns.cell(row, "image_urls").split() if u.startswith("http"))
+    urls = urls[:MOST_RESULTS]
+    known = {one.task_id for one in line.job.attempts} if line.job else set()
+    has_news = (task_id and task_id not in known) or (urls and line.job is None)
+    if line.take is None or not (line.endpoint or (has_news and line.job is None)):
+        return None
+    state = State.SUCCEEDED if urls else State.RUNNING if task_id else State.UNKNOWN
+    if not has_news:
+        task_id, urls, state = "", (), State.UNKNOWN
+    return Attempt(
+        number=len(line.job.attempts) + 1 if line.job else 1,
+        state=state,
+        inputs=line.memory.inputs,
+        columns=columns.inputs,
+        endpoint=line.endpoint or rules.endpoint,
+        price=0,
+        sent_at=now,
+        deadline=now,
+        task_id=task_id,
+        result=Result(urls),
+        reason=TAKEN_OVER,
+        ended_at=now if urls else None,
+    )
+
+
+def _close(job: Job, store: Store, now: datetime) -> int:
+    """Let a job that could still be sent count as sent: how often that had to be said (once)."""
+    last = job.attempts[-1] if job.attempts else None
+    attempt = Attempt(
+        number=len(job.attempts) + 1,
+        state=State.UNKNOWN,
+        inputs=last.inputs if last else "{}",
+        columns=last.columns if last else (),
+        endpoint=last.endpoint if last else "",
+        price=0,
+        sent_at=now,
+        deadline=now,
+        reason=TAKEN_OVER,
+    )
+    return int(store.adopt(job.key, attempt))

@@ -1,0 +1,142 @@
+"""Saving the pictures of jobs that succeeded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+from pipeline.core.errors import BadLink, DeadLink, NoPlace, NotSaved, PromptsheetError
+from pipeline.core.filenames import picture_stem
+from pipeline.core.model import Attempt, JobKey, Unsaved
+from pipeline.core.states import shown
+from pipeline.sync.book import Book
+from pipeline.sync.worker import Clerk
+
+log = logging.getLogger("promptsheet")
+
+#: Files that are downloaded at the same time.
+DOWNLOADS: Final = 8
+#: A file that cannot be downloaded is tried again after the first pause, then after twice as long,
+#: and so on up to the longest; after the last try (in about two days) it is given up.
+FIRST_PAUSE, LONGEST_PAUSE, LAST_TRY = timedelta(minutes=1), timedelta(hours=6), 16
+#: A link that is dead although its task is recent is tried again after these pauses, because a file
+#: may appear later than its address. Links live for a day at Apiframe, and for an hour at least at
+#: other vendors.
+DEAD_PAUSES: Final = (timedelta(minutes=10), timedelta(hours=2))
+LINK_LIFE: Final = timedelta(days=1)
+
+
+def missed(error: NotSaved, before: Unsaved | None, sent_at: datetime, now: datetime) -> Unsaved:
+    """What to record about a picture that was not saved; `before` is the earlier record, if any.
+
+    `sent_at` is when its task was submitted: its link is not older than that.
+    """
+    tries = 1 + (before.tries if before else 0)
+    pause: timedelta | None = None
+    if isinstance(error, DeadLink):
+        if now - sent_at < LINK_LIFE and tries <= len(DEAD_PAUSES):
+            pause = DEAD_PAUSES[tries - 1]
+    elif not isinstance(error, BadLink) and tries < LAST_TRY:
+        pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+    lost = pause is None or isinstance(error, DeadLink)
+    return Unsaved(str(error), tries, now + pause if pause else None, lost)
+
+
+class Saver(Protocol):
+    """What a pass needs of the folder of saved files (`media.Media`)."""
+
+    async def save(self, url: str, stem: str) -> str:
+        """Where it was saved, relative to the folder. Raises PromptsheetError if it was not."""
+
+
+class Keeper:
+    """Saves each picture once, with one try a pass, and notes in the store what was not saved.
+
+    `trouble` are the errors that no row shows: a later run tries these pictures again.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        clerk: Clerk,
+        media: Saver,
+        now: Callable[[], datetime],
+        on_saved: Callable[[], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self.trouble: list[PromptsheetError] = []
+        self._book, self._clerk, self._media, self._now = book, clerk, media, now
+        self._on_saved, self._on_lost = on_saved, on_lost
+        self._gate = asyncio.Semaphore(DOWNLOADS)
+        self._tried: set[tuple[JobKey, str]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def pending(self) -> int:
+        """Pictures that are being saved."""
+        return len(self._tasks)
+
+    def keep(self, key: JobKey) -> None:
+        """Save the pictures of a job that are due and were not tried in this pass."""
+        job = self._book.known.jobs.get(key)
+        if job is None:
+            return
+        first, name, now = shown(job), self._book.name_of(key), self._now()
+        for attempt in job.attempts:
+            wanted = job.to_save(attempt)
+            for at, url in enumerate(attempt.result.urls, start=1):
+                before = job.unsaved.get(url)
+                waits = before and before.next_at and before.next_at > now
+                if url not in wanted or waits or (key, url) in self._tried:
+                    continue
+                self._tried.add((key, url))
+                beside = None if attempt == first else attempt.number
+                stem = picture_stem(name, key, at, beside)
+                task = asyncio.create_task(self._save(key, attempt, url, stem, before))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Wait for the downloads that are running."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def close(self) -> None:
+        """Cancel the downloads that are running; a later pass tries them again."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _save(
+        self, key: JobKey, attempt: Attempt, url: str, stem: str, before: Unsaved | None
+    ) -> None:
+        store, picture = self._book.store, (key, attempt.number, url)
+        async with self._gate:
+            try:
+                path = await self._media.save(url, stem)
+                await self._clerk.do(store.save_file, *picture, path)
+            except NotSaved as error:
+                log.info("%s: %s", key.row_id, error)
+                if isinstance(error, NoPlace):  # nothing is wrong with the link
+                    self.trouble.append(error)
+                    return
+                why = missed(error, before, attempt.sent_at, self._now())
+                await self._noted(picture, why)
+                if not why.lost:
+                    self.trouble.append(error)
+            except PromptsheetError as error:
+                self.trouble.append(error)
+            else:
+                self._on_saved()
+
+    async def _noted(self, picture: tuple[JobKey, int, str], why: Unsaved) -> None:
+        try:
+            await self._clerk.do(self._book.store.miss_file, *picture, why)
+        except PromptsheetError as error:
+            self.trouble.append(error)
+        else:
+            if why.lost:
+                self._on_lost()

@@ -1,0 +1,95 @@
+"""The options of a pass, its progress, and its result."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.core.planning import Line
+from pipeline.core.repeats import trouble_of
+from pipeline.sync.row_reports import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The options of a run."""
+
+    wait: bool = False
+    limit: int | None = None
+    #: Picks the lines that may be sent; None for all.
+    only: Callable[[Line], bool] | None = None
+    #: Whether the outcome lists the rows that changed.
+    detailed: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a pass, for the closing line and the exit code."""
+
+    title: str = ""
+    #: The sheet's key in the store; empty where the pass did not get that far.
+    key: str = ""
+    #: Rows that this pass sent, whatever came of them: taken, refused or without an answer.
+    new: int = 0
+    #: Rows that were done, refused or failed in this pass, whichever run sent them.
+    done: int = 0
+    refused: int = 0
+    failed: int = 0
+    #: Rows that this pass sent and that no answer says anything about.
+    lost: int = 0
+    #: Pictures that were saved in this pass.
+    saved: int = 0
+    #: What this pass sent costs, as listed; without what the API did not take.
+    credits: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    #: How many rows began to need attention in this pass (see `core.attention`).
+    newly: int = 0
+    #: The rows that need attention: first those that newly do, then in the order of the sheet.
+    attention: list[Row] = field(default_factory=list)
+    #: The rows that changed in this pass, if they were asked for (`Asked.detailed`).
+    changed: list[Row] = field(default_factory=list)
+    #: A sentence each: a hold, a stop, a sheet or a store out of reach.
+    sentences: list[str] = field(default_factory=list)
+    #: Things to know although nothing is wrong: a sentence each.
+    notices: list[str] = field(default_factory=list)
+    #: A rule of ours stopped the sending.
+    stopped: bool = False
+    #: Where the store's changes stood when the pass last took them over.
+    cursor: int = 0
+    code: int = 0
+
+    @property
+    def needing(self) -> int:
+        """How many rows need attention."""
+        return len(self.attention)
+
+    @property
+    def troubles(self) -> set[str]:
+        """What was said of the sheet, without the amounts that differ from run to run."""
+        return {trouble_of(sentence) for sentence in (*self.notices, *self.sentences)}
+
+    @property
+    def has_news(self) -> bool:
+        """Whether anything came of the pass."""
+        heard = self.new, self.done, self.refused, self.failed, self.lost
+        return any(heard) or bool(self.newly)
+
+    def worsen(self, code: int, sentence: str = "") -> None:
+        """Note a trouble; the worst exit code counts."""
+        self.code = max(self.code, code)
+        if sentence and sentence not in self.sentences:
+            self.sentences.append(sentence)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pass is, for a bar."""
+
+    sent: int = 0
+    to_send: int = 0
+    at_work: int = 0
+    saved: int = 0
+    saving: int = 0
+    done: int = 0
+    credits: int = 0

@@ -1,0 +1,162 @@
+"""Rows as a run, `status` and their JSON report them: one value for each row of the last look.
+
+The numbers are defined here once. *Rows* are lines of the sheet, each counted once, whatever its
+take. Rows that *need attention* are those of `core.attention`. A row's *credits* are what all
+attempts of its take cost: as the API reported, else as listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+
+from pipeline.core import messages
+from pipeline.core.attention import is_dismissed, said_by
+from pipeline.core.header import parsed
+from pipeline.core.model import Job, JobKey
+from pipeline.core.planning import NEEDS_A_PERSON, Line, family
+from pipeline.core.states import cost_of, shown
+from pipeline.core.takes import take_of
+from pipeline.sync.book import Book
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the sheet as it is reported to people and programs."""
+
+    #: Its row number as spreadsheets show it.
+    number: int
+    row_id: str
+    name: str
+    #: What it asks for: its prompt, or its other inputs.
+    prompt: str
+    #: As in the sheet.
+    status: str
+    note: str
+    take: int | None
+    task_id: str
+    urls: tuple[str, ...]
+    #: What all attempts of its take cost, in credits.
+    credits: int
+    #: Whether it needs attention (see `core.attention`).
+    needs_attention: bool
+    #: Whether only a change to the sheet ends its waiting: an input cell shows an error.
+    is_stuck: bool
+
+    def as_json(self) -> dict[str, object]:
+        """The row for programs."""
+        return {
+            "row": self.number,
+            "row_id": self.row_id,
+            "name": self.name,
+            "status": self.status,
+            "note": self.note,
+            "take": self.take,
+            "task_id": self.task_id,
+            "urls": self.urls,
+            "credits": self.credits,
+            "needs_attention": self.needs_attention,
+        }
+
+
+def needing(book: Book) -> list[Row]:
+    """The rows that need attention, in the order of the sheet."""
+    if not any(book.plan.statuses[status] for status in NEEDS_A_PERSON):
+        return []
+    return [row for row in rows(book, NEEDS_A_PERSON) if row.needs_attention]
+
+
+def rows(
+    book: Book, statuses: Collection[str] | None = None, ids: Collection[str] = ()
+) -> list[Row]:
+    """Rows of the last look, in the order of the sheet.
+
+    All of them; or those with one of these statuses or ids.
+    """
+    wanted: Callable[[str, str], bool] = (
+        (lambda status, row_id: True)
+        if statuses is None
+        else (lambda status, row_id: family(status) in statuses or row_id in ids)
+    )
+    away = book.store.dismissed_rows(book.key)
+    found = [
+        _row_of(line, book, away)
+        for line in book.plan.lines
+        if wanted(line.status, line.seen.row_id)
+    ]
+    found += _at_rest(book, wanted, away)
+    return sorted(found, key=lambda row: row.number)
+
+
+def _row_of(line: Line, book: Book, away: dict[str, str]) -> Row:
+    row_id, job = line.seen.row_id, line.job
+    said = said_by(line.memory.since, line.status, messages.as_text(line.note))
+    dismissed = is_dismissed(job) if job else away.get(row_id) == said
+    settling = line.note.startswith(messages.settling(book.rules.settle))
+    waits = line.status == "waiting" and not settling
+    return _row(
+        line.seen.place,
+        row_id,
+        line.name,
+        line.memory.inputs,
+        (line.status, line.note),
+        line.take,
+        job,
+        dismissed,
+        waits,
+    )
+
+
+def _at_rest(book: Book, wanted: Callable[[str, str], bool], away: dict[str, str]) -> Iterator[Row]:
+    """Rows at rest, which the last look did not work out: their status is read from their cells."""
+    cell, known = book.cell, book.known
+    places = {
+        row_id: place
+        for row_id, place in book.parting.resting.items()
+        if wanted(cell(place, "status"), row_id)
+    }
+    known.load(places)
+    for row_id, place in places.items():
+        memory = known.memory.known[row_id]
+        status, note = cell(place, "status"), cell(place, "note")
+        take = take_of(cell(place, "take"), memory.again)
+        job = known.jobs.get(JobKey(book.key, row_id, take or 0))
+        said = said_by(memory.since, status, note)
+        dismissed = is_dismissed(job) if job else away.get(row_id) == said
+        told = status, note
+        name = cell(place, "name").strip()
+        yield _row(place, row_id, name, memory.inputs, told, take, job, dismissed)
+
+
+def _row(
+    place: int,
+    row_id: str,
+    name: str,
+    inputs: str,
+    told: tuple[str, str],
+    take: int | None,
+    job: Job | None,
+    dismissed: bool,
+    is_stuck: bool = False,
+) -> Row:
+    attempt = shown(job) if job else None
+    return Row(
+        number=place + 1,
+        row_id=row_id,
+        name=name,
+        prompt=asked_for(inputs),
+        status=told[0],
+        note=told[1],
+        take=take,
+        task_id=attempt.task_id if attempt else "",
+        urls=attempt.result.urls if attempt else (),
+        credits=cost_of(job) if job else 0,
+        needs_attention=family(told[0]) in NEEDS_A_PERSON and not dismissed,
+        is_stuck=is_stuck,
+    )
+
+
+def asked_for(inputs: str) -> str:
+    """What a row asks for: its prompt, or all inputs by name if it has none."""
+    wrote = parsed(inputs)
+    return wrote.get("prompt") or "; ".join(f"{name}: {text}" for name, text in wrote.items())
