@@ -33,7 +33,7 @@ from pipeline.sync.quick_check import digest
 from tests.benchmarks import intake
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.sandbox_process import sandbox_process
-from tests.whole.google_office import office
+from tests.system.whole.google_office import office
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = [sys.executable, str(ROOT / "run.py")]

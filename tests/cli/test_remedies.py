@@ -1,0 +1,616 @@
+"""Every remedy that a hold or a note recommends, performed: afterwards the row is done, paid once.
+
+The list of remedies is derived from the program: from the kinds of hold, the losses of columns, the
+notes, and the commands that its sentences name. A new one without a test here fails.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import shutil
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.core import header, messages
+from pipeline.sandbox import Sandbox
+from pipeline.sync.ownership import Hold
+from tests.fakes.program import until
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import ROOT, Team
+
+Act = Callable[[Team, Sandbox], None]
+
+#: What a remedy is performed for -> the tests that perform one.
+PERFORMED: dict[str, list[str]] = {}
+REMEDIES: list[Act] = []
+
+#: Functions of `notes` that are parts of sentences, or need nobody to act.
+NOTHING_TO_DO = {
+    *("as_text", "quoted", "or_ignore", "write_take", "made_from", "not_a_value", "listed"),
+    *("in_credits", "spoken"),
+    "asked_on_the_page",
+    "second_success",
+    *("warning", "left_out"),
+    "settling",  # ends by itself
+    "files_missing",  # later runs try again
+    "account_differs",  # about what else may have used the account; all rows are done
+    "charged_otherwise",  # about prices; all rows are done (tests/sync/test_charges.py)
+}
+
+
+def remedy(*troubles: str) -> Callable[[Act], Act]:
+    """The test performs what is recommended for these."""
+
+    def kept(act: Act) -> Act:
+        for trouble in troubles:
+            PERFORMED.setdefault(trouble, []).append(act.__name__)
+        REMEDIES.append(act)
+        return act
+
+    return kept
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[Sandbox]:
+    with sandbox_process(task_seconds=0, plain_pictures="true") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    team = Team(tmp_path, api.url)
+    team.configure()
+    return team
+
+
+def test_every_trouble_has_a_remedy_that_is_performed() -> None:
+    kinds = typing.get_args(typing.get_type_hints(Hold)["kind"])
+    sentences = {
+        name
+        for name, one in inspect.getmembers(messages, inspect.isfunction)
+        if one.__module__ == messages.__name__ and not name.startswith("_")
+    }
+    assert sentences >= NOTHING_TO_DO
+    recommended = {
+        *(f"hold {kind}" for kind in kinds),
+        *(f"loss {number}" for number in range(1, losses() + 1)),
+        *(f"note {name}" for name in sentences - NOTHING_TO_DO),
+        *(f"command {command}" for command in commands()),
+    }
+
+    assert PERFORMED.keys() == recommended
+
+
+def losses() -> int:
+    """How many ways there are to lose columns or rows: each returns a sentence of its own."""
+    body = ast.parse(inspect.getsource(header.loss))
+    returned = [node.value for node in ast.walk(body) if isinstance(node, ast.Return)]
+    return sum(not (isinstance(one, ast.Constant) and one.value == "") for one in returned)
+
+
+def commands() -> set[str]:
+    """The commands that sentences about a sheet recommend."""
+    found: set[str] = set()
+    for path in (ROOT / "pipeline").rglob("*.py"):
+        if "sandbox" not in path.parts:
+            for text in _texts(ast.parse(path.read_text("utf-8"))):
+                found |= set(_COMMAND.findall(text))
+    return found
+
+
+_COMMAND = re.compile(
+    r"\b[Rr]un (?:once with )?((?:doctor|retry|init) --[a-z]+|resume|--[a-z-]+)(?![a-z])"
+)
+
+
+def _texts(tree: ast.AST) -> Iterator[str]:
+    """All texts of a module but its docstrings."""
+    documented = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in documented:
+            yield str(node.value)  # type: ignore[attr-defined]
+
+
+# -- holds -----------------------------------------------------------------------------------
+
+
+@remedy("hold owner", "command doctor --adopt")
+def another_store_owns_it(team: Team, api: Sandbox) -> None:
+    a_fox_is_done(team)
+    team.folder.joinpath("promptsheet.db").unlink()
+    held(team, "belongs to another store", "doctor --adopt")
+    assert "belongs to this store now" in team.start("doctor", team.config, "--adopt").said
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("command doctor --adopt")
+def its_claim_is_damaged(team: Team, api: Sandbox) -> None:
+    a_fox_is_done(team)
+    claim = team.folder / "prompts.csv.promptsheet"
+    claim.write_text("{")
+    with team.editing() as rows:
+        rows.append({"prompt": "an owl"})
+    held(team, "delete it and run doctor --adopt", code=3)
+    claim.unlink()
+    team.start("doctor", team.config, "--adopt")
+    goes_on(team, api, {"a fox": 1, "an owl": 1})
+
+
+@remedy("hold config")
+def another_configuration_ran_it_first(team: Team, api: Sandbox) -> None:
+    a_fox_is_done(team)
+    other = team.configure(name="other")
+    ended = team.start("run", other)
+    assert (ended.code, "column of that name" in ended.said) == (1, True), ended.said
+    team.retitle(lambda head: f"{head},endpoint")
+    with team.editing() as rows:
+        rows.append({"prompt": "an owl", "endpoint": "imagine"})
+    goes_on(team, api, {"a fox": 1, "an owl": 1})
+
+
+@remedy("hold paused", "command resume")
+def it_is_paused(team: Team, api: Sandbox) -> None:
+    a_fox_is_done(team)
+    team.start("pause", team.config)
+    held(team, "Run resume to go on")
+    team.start("resume", team.config)
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("hold columns", "loss 1")
+def two_columns_have_one_name(team: Team, api: Sandbox) -> None:
+    a_fox_is_done(team)
+    team.retitle(lambda head: f"{head},Prompt")
+    held(team, "Rename all but one of them", code=2)
+    team.retitle(lambda head: head.replace(",Prompt", ",Draft"))
+    goes_on(team, api, {"a fox": 1})
+
+
+def a_column_is_lost(team: Team) -> None:
+    team.write("prompt,take", "a fox,1")
+    team.finish()
+    team.retitle(lambda head: head.replace("take", "tried", 1))
+    held(team, "The column take is gone")
+
+
+@remedy("loss 2")
+def a_lost_column_is_put_back(team: Team, api: Sandbox) -> None:
+    a_column_is_lost(team)
+    team.retitle(lambda head: head.replace("tried", "take", 1))
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("loss 2")
+def a_lost_column_is_named_in_the_configuration(team: Team, api: Sandbox) -> None:
+    a_column_is_lost(team)
+    team.configure('[columns]\ntake = "tried"\n')
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("loss 2", "command --accept-columns")
+def a_lost_column_is_accepted(team: Team, api: Sandbox) -> None:
+    a_column_is_lost(team)
+    assert team.run("--accept-columns").code == 0
+    goes_on(team, api, {"a fox": 1})
+
+
+def all_rows_are_deleted(team: Team) -> bytes:
+    a_fox_is_done(team)
+    whole = team.sheet.read_bytes()
+    team.sheet.write_bytes(whole.splitlines(keepends=True)[0])
+    held(team, "All rows are gone")
+    return whole
+
+
+@remedy("loss 3")
+def lost_rows_are_put_back(team: Team, api: Sandbox) -> None:
+    team.sheet.write_bytes(all_rows_are_deleted(team))
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("loss 3", "command --accept-columns")
+def a_sheet_is_emptied_on_purpose(team: Team, api: Sandbox) -> None:
+    all_rows_are_deleted(team)
+    assert team.run("--accept-columns").code == 0
+    for _ in range(2):
+        empty = team.run()
+        assert (empty.code, empty.said) == (0, "")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy()
+def the_key_is_refused(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox")
+    api.set(code="1 401")
+    held(team, "key", code=3)
+    api.set(code="off")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("command init --adopt")
+def another_tool_filled_our_columns(team: Team, api: Sandbox) -> None:
+    team.write("prompt,status", "a fox,ready")
+    held(team, "run init --adopt", code=2)
+    adopted = team.start("init", team.sheet.name, "--adopt", "--config", team.config.name)
+    assert adopted.code == 0, adopted.said
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy()
+def a_column_of_ours_is_renamed(team: Team, api: Sandbox) -> None:
+    team.write("prompt,status", "a fox,ready")
+    held(team, '[columns] status = "Image status"', code=2)
+    team.configure('[columns]\nstatus = "Image status"\n')
+    team.finish()
+    assert [(row["status"], row["Image status"]) for row in team.rows()] == [("ready", "done")]
+
+
+# -- notes: the row is not sent --------------------------------------------------------------------
+
+
+@remedy("note incomplete")
+def an_incomplete_row_is_completed(team: Team, api: Sandbox) -> None:
+    team.write("prompt,aspect_ratio", "a fox,wide")
+    noted(team, "invalid", "Not sent, nothing paid")
+    change(team, aspect_ratio="16:9")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note incomplete")
+def a_column_that_is_not_for_us_is_ignored(team: Team, api: Sandbox) -> None:
+    team.write("prompt,Parent", "a fox,id:17")
+    noted(team, "invalid", '[columns] ignore = ["Parent"]')
+    team.configure('[columns]\nignore = ["Parent"]\n')
+    team.run("--accept-columns")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note too_many_cells")
+def a_comma_is_quoted(team: Team, api: Sandbox) -> None:
+    team.write("prompt,remark", "a fox, in snow,soon")
+    ended = team.finish()
+    assert "Put quotation marks around a text" in ended.said
+    text = team.sheet.read_text("utf-8").replace("a fox, in snow", '"a fox, in snow"', 1)
+    team.sheet.write_text(text, "utf-8")
+    goes_on(team, api, {"a fox, in snow": 1})
+
+
+@remedy("note bad_take")
+def a_take_that_is_no_number_is_written_as_one(team: Team, api: Sandbox) -> None:
+    team.write("prompt,take", "a fox,two")
+    noted(team, "invalid", "Write a whole number from 1")
+    change(team, take="1")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note jumped_take")
+def a_take_that_jumped_is_lowered(team: Team, api: Sandbox) -> None:
+    team.write("prompt,take", "a fox,1")
+    team.finish()
+    change(team, take="7")
+    noted(team, "invalid", "Write 2 to make this row again, or 1 to leave it")
+    change(team, take="1")
+    goes_on(team, api, {"a fox": 1})
+    change(team, take="2")
+    goes_on(team, api, {"a fox": 2})
+
+
+@remedy("note no_such_take")
+def a_take_before_the_first_is_raised(team: Team, api: Sandbox) -> None:
+    team.write("prompt,take", "a fox,3")
+    team.finish()
+    change(team, take="2")
+    noted(team, None, "Write 3 to see those")
+    change(team, take="3")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note no_price")
+def a_price_is_added(team: Team, api: Sandbox) -> None:
+    shutil.copytree(ROOT / "configs" / "providers", team.folder / "providers")
+    file = team.folder / "providers" / "apiframe.toml"
+    whole = file.read_text("utf-8")
+    priced = re.compile(r"(?m)^credits = \d+.*$")
+    assert priced.search(whole)
+    file.write_text(priced.sub("", whole), "utf-8")
+    team.write("prompt", "a fox")
+    noted(team, "invalid", "lists no credits for imagine")
+    file.write_text(whole, "utf-8")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note needs_approval")
+def a_row_is_ticked(team: Team, api: Sandbox) -> None:
+    team.write("prompt,approved", "a fox,")
+    noted(team, "needs approval", "Tick approved")
+    change(team, approved="TRUE")
+    goes_on(team, api, {"a fox": 1}, approved="yes")
+
+
+@remedy("note not_approved")
+def a_word_is_replaced_by_one_that_counts(team: Team, api: Sandbox) -> None:
+    team.write("prompt,approved", "a fox,soon")
+    noted(team, "needs approval", "Tick it, or write one of these: yes")
+    change(team, approved="yes")
+    goes_on(team, api, {"a fox": 1}, approved="yes")
+
+
+@remedy("note needs_approval_again")
+def a_row_that_changed_is_ticked_again(team: Team, api: Sandbox) -> None:
+    team.write("prompt,approved", "a fox,yes")
+    team.run("--limit", "0")
+    change(team, prompt="a red fox")
+    noted(team, "needs approval", "Untick approved, wait for a run, tick it again")
+    change(team, approved="")
+    team.run()
+    change(team, approved="yes")
+    goes_on(team, api, {"a red fox": 1}, approved="yes")
+
+
+@remedy("note needs_approval_column")
+def a_column_for_approval_is_added(team: Team, api: Sandbox) -> None:
+    team.configure("[rules]\napproval = true\n")
+    team.write("prompt", "a fox")
+    noted(team, "needs approval", "Add a column named approved and write yes into it")
+    team.retitle(lambda head: f"{head},approved")
+    change(team, approved="yes")
+    goes_on(team, api, {"a fox": 1}, approved="yes")
+
+
+@remedy("note skipped")
+def a_skipped_row_is_wanted_again(team: Team, api: Sandbox) -> None:
+    team.write("prompt,skip", "a fox,later")
+    noted(team, "skipped", "Empty that cell")
+    change(team, skip="")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note unfinished_cell")
+def a_formula_is_computed(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "Loading...")
+    noted(team, "waiting", "open the sheet and save it")
+    change(team, prompt="a fox")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note broken_cell")
+def a_broken_formula_is_repaired(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "#REF!")
+    noted(team, "waiting", "Repair that cell")
+    change(team, prompt="a fox")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note copy")
+def a_copy_is_changed_or_made_once_more(team: Team, api: Sandbox) -> None:
+    team.write("prompt,take", "a fox,1")
+    team.finish()
+    with team.editing() as rows:
+        rows += [dict(rows[0]), dict(rows[0])]
+    noted(team, "copy", "Change its prompt", place=1)
+    with team.editing() as rows:
+        rows[1]["prompt"] = "an owl"
+        rows[2]["take"] = "2"
+    goes_on(team, api, {"a fox": 2, "an owl": 1})
+
+
+@remedy("note stranger")
+def rows_of_a_lost_store_are_taken_over(team: Team, api: Sandbox) -> None:
+    store_is_lost(team)
+    assert "belongs to this store now" in team.start("doctor", team.config, "--adopt").said
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note stranger")
+def a_row_of_a_lost_store_is_made_again(team: Team, api: Sandbox) -> None:
+    store_is_lost(team)
+    team.retitle(lambda head: f"{head},take")
+    change(team, take="2")
+    goes_on(team, api, {"a fox": 2})
+
+
+def store_is_lost(team: Team) -> None:
+    a_fox_is_done(team)
+    for name in ("promptsheet.db", "prompts.csv.promptsheet"):
+        team.folder.joinpath(name).unlink()
+    assert team.run().code == 0
+    said = team.start("status", team.config).said
+    assert "Run doctor --adopt" in said
+    said = team.start("status", team.config, "--row", "2").said
+    assert "write 2 into it" in said
+
+
+@remedy("note over_budget")
+def a_budget_is_raised(team: Team, api: Sandbox) -> None:
+    team.configure("[budget]\nper_day = 4\n")
+    team.write("prompt", "a fox", "an owl")
+    noted(team, "over budget", "raise the budget", place=1)
+    team.configure("[budget]\nper_day = 100\n")
+    goes_on(team, api, {"a fox": 1, "an owl": 1})
+
+
+@remedy("note beyond_budget")
+def a_budget_below_one_row_is_raised(team: Team, api: Sandbox) -> None:
+    team.configure("[budget]\nper_run = 3\n")
+    team.write("prompt", "a fox")
+    noted(team, "over budget", "Raise per_run")
+    team.configure("[budget]\nper_run = 100\n")
+    goes_on(team, api, {"a fox": 1})
+
+
+# -- notes: the row was sent -----------------------------------------------------------------------
+
+
+@remedy("note refused")
+def a_refused_prompt_is_changed(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a [refuse] fox")
+    noted(team, "failed", "Change the prompt; the row then runs again")
+    change(team, prompt="a fox")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note failed")
+def a_failed_prompt_is_changed(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a [fail] fox")
+    noted(team, "failed", "Change the prompt, or ask for a retry")
+    change(team, prompt="a fox")
+    goes_on(team, api, {"a [fail] fox": 1, "a fox": 1})
+
+
+@remedy("note failed")
+def a_failed_row_is_retried(team: Team, api: Sandbox) -> None:
+    api.set(fail="next 1")
+    team.write("prompt", "a fox")
+    noted(team, "failed", "ask for a retry")
+    assert team.start("retry", team.config).code == 0
+    goes_on(team, api, {"a fox": 2})
+
+
+@remedy("note lost", "command retry --unknown")
+def a_row_without_an_answer_is_sent_again(team: Team, api: Sandbox) -> None:
+    api.set(lost="next 1")
+    team.write("prompt", "a fox")
+    noted(team, "check needed", "unless you run retry --unknown")
+    assert team.start("retry", team.config, "--unknown", "--yes").code == 0
+    goes_on(team, api, {"a fox": 2})
+
+
+@remedy("note taken_over", "command retry --unknown")
+def a_row_of_another_store_is_sent(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox")
+    team.run("--limit", "0")
+    team.folder.joinpath("promptsheet.db").unlink()
+    held(team, "belongs to another store")
+    team.start("doctor", team.config, "--adopt")
+    noted(team, "check needed", "unless you run retry --unknown")
+    assert team.start("retry", team.config, "--unknown", "--yes").code == 0
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note overdue")
+def a_task_that_does_not_end_is_replaced(team: Team, api: Sandbox) -> None:
+    give_up_after(team, "100ms")
+    api.set(endless="next 1")
+    team.write("prompt,take", "a fox,")
+    until(lambda: team.finish() and team.rows()[0]["status"] == "check needed", "it is overdue")
+    assert "write 2 into take" in team.rows()[0]["note"]
+    give_up_after(team, "1s")
+    change(team, take="2")
+    goes_on(team, api, {"a fox": 2})
+
+
+@remedy("note edited")
+def an_edited_row_is_made_again_or_put_back(team: Team, api: Sandbox) -> None:
+    team.write("prompt,take", "a fox,1", "an owl,1")
+    team.finish()
+    with team.editing() as rows:
+        rows[0]["prompt"], rows[1]["prompt"] = "a red fox", "a grey owl"
+    noted(team, "edited", "write 2 into take; or put the old text back")
+    with team.editing() as rows:
+        rows[0]["take"], rows[1]["prompt"] = "2", "an owl"
+    goes_on(team, api, {"a fox": 1, "a red fox": 1, "an owl": 1})
+
+
+@remedy("note lost_cell")
+def a_text_that_was_lost_is_put_back(team: Team, api: Sandbox) -> None:
+    team.write("prompt,aspect_ratio", "a fox,16:9")
+    team.finish()
+    change(team, prompt="")
+    noted(team, "waiting", "Put the text back")
+    change(team, prompt="a fox")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note files_lost", "command doctor --repair")
+def pictures_whose_links_were_dead_are_saved(team: Team, api: Sandbox) -> None:
+    api.set(dead_links=1)
+    team.write("prompt", "a fox")
+    noted(team, "check needed", "could be saved")
+    assert "Run doctor --repair" in team.start("doctor", team.config).said
+    api.set(dead_links="off")
+    assert team.start("doctor", team.config, "--repair").code == 0
+    assert len(list((team.folder / "media").rglob("*.png"))) == 4
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("command doctor --repair")
+def pictures_that_are_gone_from_disk_are_saved_again(team: Team, api: Sandbox) -> None:
+    a_fox_is_done(team)
+    saved = sorted((team.folder / "media").rglob("*.png"))
+    for picture in saved:
+        picture.unlink()
+    assert "Run doctor --repair" in team.start("doctor", team.config).said
+    assert team.start("doctor", team.config, "--repair").code == 0
+    assert sorted((team.folder / "media").rglob("*.png")) == saved
+    goes_on(team, api, {"a fox": 1})
+
+
+# -- steps -----------------------------------------------------------------------------------------
+
+
+def a_fox_is_done(team: Team) -> None:
+    team.write("prompt", "a fox")
+    assert team.finish().code == 0
+
+
+def give_up_after(team: Team, span: str) -> None:
+    config = team.configure().read_text()
+    team.config.write_text(config.replace("[pace]\n", f'[pace]\ngive_up_after = "{span}"\n'))
+
+
+def change(team: Team, **cells: str) -> None:
+    """A person changes cells of the first row."""
+    with team.editing() as rows:
+        rows[0].update(cells)
+
+
+def held(team: Team, *words: str, code: int = 1) -> None:
+    """A run ends with this code and says so, and sends nothing."""
+    ended = team.run("--limit", "5")
+    assert ended.code == code, ended.said
+    for one in words:
+        assert one in ended.said
+
+
+def noted(team: Team, status: str | None, words: str, place: int = 0) -> None:
+    """After a run, the row says so."""
+    team.finish()
+    row = team.rows()[place]
+    assert status in (None, row["status"]), row
+    assert words in row["note"]
+
+
+def goes_on(team: Team, api: Sandbox, paid: dict[str, int], **cells: str) -> None:
+    """A run sends what is new, also a row that is new now; all rows are done, paid as told."""
+    number = len(team.rows()) + 1
+    new = {"prompt": f"a new row {number}", **cells}
+    with team.editing() as rows:
+        rows.append(new)
+    ended = team.finish()
+    assert (ended.code, [row["status"] for row in team.rows()]) == (0, ["done"] * number), (
+        ended.said,
+        team.rows(),
+    )
+    taken = api.state()["tasks"]
+    assert {prompt: n for prompt, n in taken.items() if "a new row" not in prompt} == paid
+    assert taken[new["prompt"]] == 1
+    again = team.run()
+    assert (again.code, again.said, api.state()["tasks"]) == (0, "", taken)
+
+
+@pytest.mark.parametrize("perform", REMEDIES, ids=lambda perform: perform.__name__)
+def test_the_remedy_works(perform: Act, team: Team, api: Sandbox) -> None:
+    perform(team, api)

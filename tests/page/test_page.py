@@ -1,0 +1,381 @@
+"""The page in a real browser: what people see there, and what their clicks come to."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from pipeline import wiring
+from pipeline.config import PageSettings, Settings
+from pipeline.core.header import canonical, parsed
+from pipeline.core.model import JobKey, KnownRow, Result
+from pipeline.core.states import Failed, Succeeded
+from pipeline.page.auth import Gate
+from pipeline.sandbox.pictures import code_of, read_code
+from pipeline.sandbox.server import Sandbox
+from pipeline.store import Fact, Intent, Limits, Store
+from pipeline.sync.configured_sheet import Campaign
+from tests.fakes.browser import browser, hosted, looking
+from tests.fakes.program import Program, Studio, until
+from tests.fakes.service import TOKEN, free_port, is_up, service
+from tests.reports.test_results import demo
+
+
+@dataclass(frozen=True)
+class House:
+    """The page of the demo as it was left at its end."""
+
+    address: str
+    gate: Gate
+    campaign: Campaign
+
+    @property
+    def link(self) -> str:
+        return self.gate.link(self.address)
+
+
+@pytest.fixture(scope="module")
+def chromium(finished: Settings) -> Iterator[Browser]:
+    # After the demo: while a browser is driven, this thread can run no loop of its own.
+    with browser() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with demo(tmp_path_factory.mktemp("page")) as run:
+        yield run()
+
+
+@pytest.fixture(scope="module")
+def house(finished: Settings) -> Iterator[House]:
+    with Store(finished.store_url, now=wiring.now) as store:
+        campaign = Campaign(finished, store, wiring.open_sheet(finished, store).key)
+        gate = Gate(PageSettings(wanted=True))
+        with hosted([campaign], gate) as address:
+            yield House(address, gate, campaign)
+
+
+def loaded(page: Page) -> None:
+    """Every picture that is in sight is there."""
+    in_sight = "one.getBoundingClientRect().top < innerHeight"
+    here = f"Array.from(document.images).filter(one => {in_sight})"
+    until(lambda: page.evaluate(f"{here}.every(one => one.naturalWidth > 0)"), "pictures")
+
+
+def codes(page: Page) -> dict[str, list[tuple[str, int]]]:
+    """The codes that the pixels carry, of each card on the wall, by what its prompt is."""
+    found: dict[str, list[tuple[str, int]]] = {}
+    for card in page.locator("#wall > .card:has(.mosaic)").all():
+        links = [one.get_attribute("href") or "" for one in card.locator("a.open").all()]
+        read = []
+        for link in links:
+            whole = link.replace("/row/", "/picture/").replace("?picture=", "/")
+            answer = page.request.get(f"{page.url.split('/?')[0].rstrip('/')}{whole}")
+            assert answer.headers["content-type"] == "image/png"
+            read.append(read_code(answer.body()))
+        found[card.locator("h3").inner_text()] = read
+    return found
+
+
+def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_more(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    with Program("demo", "--folder", tmp_path, "--serve") as program:
+        said = ""
+        while "/enter/" not in said:
+            said = program.process.stdout.readline()
+            assert said, program.end()
+        found = re.search(r"(http://\S+)/enter/\S+", said)
+        assert found
+        with looking(chromium, found[1], found[0]) as look:
+            page = look.page
+            expect(page.locator("#wall > .card")).to_have_count(12, timeout=30_000)
+            assert "/enter/" not in page.url
+            sandbox = Sandbox(_api_of(page), "demo")
+
+            # It fills itself: nobody loads it anew.
+            expect(page.locator("[data-text='pictures']")).to_have_text("32", timeout=60_000)
+            expect(page.locator("#wall .mosaic a.open")).to_have_count(32, timeout=15_000)
+            texts = {name: page.locator(f"[data-text='{name}']").inner_text() for name in TEXTS}
+            assert texts == TEXTS
+
+            prompts = _prompts(tmp_path)
+            assert codes(page) == {
+                name: [(code_of(prompts[name]), number) for number in range(1, 5)]
+                for name in prompts
+                if prompts[name] and name not in ("knight", "boats", "hut")
+            }
+
+            # One of them once more: paid once, however often somebody presses.
+            before = sandbox.state()["tasks_taken"]
+            page.locator("#wall > .card", has_text="hero-morning").locator("a.open").first.click()
+            again = page.locator("dialog form[action^='/again/']")
+            expect(again.locator("button")).to_be_visible()
+            inputs = again.locator("input").all()
+            form: dict[str, str | float | bool] = {
+                one.get_attribute("name") or "": one.input_value() for one in inputs
+            }
+            action = f"{found[1]}{again.get_attribute('action')}"
+            again.locator("button").click()
+            expect(page.locator("#said")).to_contain_text("The next run makes this row again.")
+            late = page.request.post(action, form=form, headers={"Origin": found[1]})
+            assert "Nothing was done, because this has changed in the meantime." in late.text()
+            made = page.locator("#wall > .card", has_text="take 2")
+            expect(made.locator(".mosaic a.open")).to_have_count(4, timeout=30_000)
+            expect(page.locator("#wall > .card").first.locator(".take")).to_have_text("take 2")
+            assert sandbox.state()["tasks_taken"] == before + 1
+            with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
+                (record,) = store.sheets()
+                takes = [key.take for key in store.jobs(record.key)]
+            assert sorted(takes) == [1] * 10 + [2]
+        program.signal(signal.SIGINT)
+        assert program.end().code in (0, 130)
+
+
+TEXTS = {
+    "pictures": "32",
+    "rows": "12",
+    "spent": "36",
+    "budget": "of 1,000 credits today",
+    "count all": "12",
+    "count done": "8",
+    "count failed": "2",
+    "count invalid": "1",
+    "count skipped": "1",
+    "count needing": "3",
+    "progress": "10 of 10 finished",
+}
+
+
+def _api_of(page: Page) -> str:
+    found = re.search(r" at ([\d.:]+)", page.locator(".when").inner_text())
+    assert found
+    return f"http://{found[1]}"
+
+
+def _prompts(folder: Path) -> dict[str, str]:
+    """Name -> prompt, as the demo's sheet has them."""
+    settings = wiring.load(folder / "demo.toml")
+    with Store(settings.store_url) as store:
+        sheet = wiring.open_sheet(settings, store)
+        grid = sheet.read()
+    at = {title: place for place, title in enumerate(grid[0])}
+    return {row[at["Name"]]: row[at["Prompt"]] for row in grid[1:]}
+
+
+def test_rows_are_found_by_their_status_and_by_their_words(chromium: Browser, house: House) -> None:
+    with looking(chromium, house.address, house.link) as look:
+        page, cards = look.page, look.page.locator("#wall > .card")
+
+        page.get_by_role("link", name="failed 2").click()
+        expect(cards).to_have_count(2)
+        page.get_by_role("link", name="all 12").click()
+        page.get_by_role("searchbox").fill("MINT lea")
+        expect(cards.locator("h3")).to_have_text(["fox", "pattern-a", "pattern-b"])
+        page.get_by_role("searchbox").fill("no such words")
+        expect(page.locator("#shown")).to_contain_text("Nothing found")
+
+
+def test_a_row_is_seen_large_with_its_history_its_links_and_what_it_cost(
+    chromium: Browser, house: House
+) -> None:
+    with looking(chromium, house.address, house.link) as look:
+        page = look.page
+        page.locator("#wall > .card", has_text="teehaus").locator("a.open").nth(2).click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog.locator("h2")).to_have_text("teehaus")
+        expect(dialog.locator("#picture")).to_have_attribute("alt", "Picture 3 of 4, teehaus")
+
+        text = dialog.inner_text()
+        for words in ("Ein gemütliches Teehaus", "3:2", "imagine", "4 credits", "Submitted"):
+            assert words in text
+        assert "Delivered 4 results" in " ".join(text.split())
+        assert dialog.locator(".links a").count() == 4
+
+
+def test_the_keyboard_reaches_everything(chromium: Browser, house: House) -> None:
+    with looking(chromium, house.address, house.link) as look:
+        page = look.page
+        first = page.locator("#wall a.open").first
+        first.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowDown")
+        here = page.evaluate("document.activeElement.id")
+        assert re.fullmatch(r"open-r_\w{9}-1-4", here)
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog")
+        expect(dialog.locator(".strip [aria-current]")).to_have_attribute("href", re.compile("=4$"))
+        assert page.evaluate("document.activeElement.closest('dialog') !== null")
+        page.keyboard.press("ArrowLeft")
+        expect(dialog.locator(".strip [aria-current]")).to_have_attribute("href", re.compile("=3$"))
+        page.keyboard.press("Escape")
+        expect(page.locator("dialog[open]")).to_have_count(0)
+        assert page.evaluate("document.activeElement.id") == here
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
+def test_it_fits_into_a_hand_and_into_the_night(
+    chromium: Browser, house: House, width: int, scheme: str
+) -> None:
+    window = {"width": width, "height": 780}
+    with looking(chromium, house.address, house.link, viewport=window, color_scheme=scheme) as look:
+        loaded(look.page)
+        look.assert_well()
+        look.assert_for_everybody()
+        look.page.locator("#wall .mosaic a.open").first.click()
+        expect(look.page.get_by_role("dialog").locator("h2")).to_be_visible()
+        look.assert_for_everybody()
+
+
+def test_without_a_script_it_can_be_read_and_used(chromium: Browser, house: House) -> None:
+    with looking(chromium, house.address, house.link, java_script_enabled=False) as look:
+        page = look.page
+        assert page.locator("#wall > .card").count() == 12
+        page.locator("#wall .mosaic a.open").first.click()
+        assert page.locator(".large h2").inner_text() == "hero-morning"
+        page.get_by_role("link", name="Close").click()
+        page.get_by_role("searchbox").fill("fox")
+        page.get_by_role("button", name="Search").click()
+        assert page.locator("#wall > .card h3").all_inner_texts() == ["fox"]
+        page.get_by_role("button", name="Pause").click()
+        assert page.locator("#said").inner_text().startswith("Paused.")
+        assert house.campaign.store.sheet(house.campaign.key).paused
+        page.get_by_role("button", name="Resume").click()
+        assert not house.campaign.store.sheet(house.campaign.key).paused
+
+
+def test_what_others_do_is_seen_at_once(chromium: Browser, house: House) -> None:
+    campaign = house.campaign
+    failed = next(
+        key
+        for key, job in campaign.store.jobs(campaign.key).items()
+        if "boats" in parsed(job.attempts[-1].inputs)["prompt"]
+    )
+    with looking(chromium, house.address, house.link) as look:
+        page = look.page
+        page.get_by_role("listitem").filter(has_text="boats").get_by_role(
+            "button", name="Dismiss"
+        ).first.click()
+        expect(page.locator("#needs-title")).to_have_text("2 rows need attention")
+        expect(page.locator("#wall > .card")).to_have_count(11)
+        page.get_by_role("link", name="dismissed 1").click()
+        expect(page.locator("#wall > .card")).to_have_count(1)
+
+        campaign.store.dismiss(failed, away=False)
+        expect(page.locator("#wall > .card")).to_have_count(0, timeout=10_000)
+
+
+def test_a_campaign_without_rows_says_what_to_do(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "empty.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
+    (tmp_path / "prompts.csv").write_text("prompt\n")
+    settings = wiring.load(tmp_path / "empty.toml")
+    gate = Gate(PageSettings(wanted=True))
+    with Store(settings.store_url, now=wiring.now) as store:
+        campaign = Campaign(settings, store, wiring.open_sheet(settings, store).key)
+        with (
+            hosted([campaign], gate) as address,
+            looking(chromium, address, gate.link(address)) as look,
+        ):
+            expect(look.page.locator("#shown")).to_contain_text("No rows yet")
+            look.assert_for_everybody()
+            look.page.get_by_role("button", name="Sign out").click()
+            expect(look.page.locator("main")).to_contain_text("Open the link that was printed")
+            look.assert_for_everybody()
+
+
+def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
+    chromium: Browser, tmp_path: Path
+) -> None:
+    studio, port = Studio(tmp_path, "http://127.0.0.1:9"), free_port()
+    studio.write(["a fox"])
+    config, address = service(studio, page=port), f"http://127.0.0.1:{port}"
+    with Store(f"sqlite:///{tmp_path}/promptsheet.db", now=wiring.now) as store:
+        key = wiring.open_sheet(wiring.load(config), store).key
+        row = KnownRow("r_000000001", canonical({"prompt": "a fox"}), 1, since=wiring.now())
+        store.note(key, [row], ["", row.row_id], ("prompt",))
+    with looking(chromium, "about:blank") as look:
+        look.at, page = f"127.0.0.1:{port}", look.page
+        said, state = page.locator("#said"), page.locator("#state")
+        with Program("serve", config) as program:
+            program.until(lambda: is_up(port), "it serves")
+            page.goto(address)
+            page.get_by_label("Page token").fill(TOKEN)
+            page.get_by_role("button", name="Open the page").click()
+            expect(page.locator("#wall > .card")).to_have_count(1)
+            expect(state).to_have_text("Up to date")
+        expect(said).to_contain_text("Promptsheet does not answer.", timeout=15_000)
+        expect(state).to_have_text("Out of reach")
+        page.get_by_role("button", name="Pause").click()
+        expect(said).to_contain_text("Promptsheet does not answer.")
+        assert all("ERR_" in one for one in look.complaints)
+        look.complaints.clear()
+
+        with Program("serve", config) as program:
+            program.until(lambda: is_up(port), "it serves again")
+            expect(said).to_have_text("", timeout=15_000)
+            expect(state).to_have_text("Up to date")
+            page.get_by_role("button", name="Pause").click()
+            expect(said).to_contain_text("Paused.")
+            look.complaints.clear()
+
+
+EVIL = (
+    "<script>alert(1)</script><img src=x onerror=alert(2)>",
+    "\"><svg onload=alert(3)> & ' </li></ol></main>",
+    "{{ 7 * 7 }} {% raw %} javascript:alert(4) \u202e \ud800",
+)
+
+
+def test_words_that_look_like_markup_are_words(chromium: Browser, tmp_path: Path) -> None:
+    (tmp_path / "evil.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
+    (tmp_path / "prompts.csv").write_text("prompt\n")
+    settings = wiring.load(tmp_path / "evil.toml")
+    gate = Gate(PageSettings(wanted=True))
+    with Store(settings.store_url, now=wiring.now) as store:
+        key = wiring.open_sheet(settings, store).key
+        ids = [f"r_00000000{number}" for number in range(3)]
+        rows = [
+            KnownRow(one, canonical({"prompt": text, "aspect_ratio": text}), 1, since=wiring.now())
+            for one, text in zip(ids, EVIL, strict=True)
+        ]
+        store.note(key, rows, ["", *ids], ("prompt",))
+        jobs = [JobKey(key, one, 1) for one in ids]
+        store.add(jobs)
+        intents = [
+            Intent(job, 1, row.inputs, ("prompt",), "imagine", 4, 60)
+            for job, row in zip(jobs, rows, strict=True)
+        ]
+        store.begin(intents, Limits("key", "run", "day"))
+        urls = (
+            "javascript:alert(5)",
+            "data:text/html,<script>alert(6)</script>",
+            'https://x/"><b>',
+        )
+        store.record(
+            [
+                Fact(jobs[0], 1, Failed(EVIL[0], task_id=EVIL[1])),
+                Fact(jobs[1], 1, Succeeded(Result(urls), task_id=EVIL[0])),
+            ]
+        )
+        campaign = Campaign(settings, store, key)
+        with (
+            hosted([campaign], gate) as address,
+            looking(chromium, address, gate.link(address)) as look,
+        ):
+            page = look.page
+            assert page.locator("#wall .prompt").all_inner_texts()[:2] == [
+                text.replace("  ", " ") for text in EVIL[:2]
+            ]
+            assert page.locator("script:not([src]), #wall svg, #wall script").count() == 0
+            page.locator(f"#open-{ids[1]}-1-1").click()
+            links = page.locator("dialog .links a")
+            expect(links).to_have_count(1)
+            assert [one.get_attribute("href") for one in links.all()] == [urls[2]]
+            until(lambda: look.complaints == [], "nothing ran", within=1)

@@ -1,0 +1,325 @@
+"""What people take from the page and pass on: addresses of rows, files, what their columns say."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import threading
+import tracemalloc
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from pipeline import wiring
+from pipeline.config import PageSettings, Secret
+from pipeline.config.addresses import account_of
+from pipeline.core.header import canonical
+from pipeline.core.model import JobKey, KnownRow, Result
+from pipeline.core.states import Succeeded
+from pipeline.page import downloads
+from pipeline.page.board import Wall
+from pipeline.page.thumbnails import saved
+from pipeline.store import Fact, Intent, Limits
+from pipeline.sync.configured_sheet import Campaign
+from tests.fakes.browser import looking
+from tests.page.test_auth import DONE, FAILED, PNG, opened
+from tests.page.test_auth import House as Gatehouse
+from tests.page.test_page import House, chromium, finished, house
+
+__all__ = ["chromium", "finished", "house"]
+
+
+def unpacked(content: bytes) -> dict[str, bytes]:
+    """Name -> content, of a zip file without a fault."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@pytest.fixture
+def gatehouse(tmp_path: Path) -> Gatehouse:  # type: ignore[misc]
+    with opened(tmp_path, PageSettings(wanted=True)) as one:
+        yield one
+
+
+def test_the_files_of_a_row_are_one_zip_under_the_names_that_they_were_saved_by(
+    gatehouse: Gatehouse,
+) -> None:
+    with gatehouse.visitor() as client:
+        answer = client.get(f"/zip/1/{DONE}/1")
+        nothing = client.get(f"/zip/1/{FAILED}/1")
+        missing = [client.get(path).status_code for path in ("/zip/2", "/zip/1/r_x/1")]
+    with gatehouse.stranger() as client:
+        assert client.get(f"/zip/1/{DONE}/1").status_code == 401
+
+    # Only what we saved, and each as what it is: no page, no link that leads elsewhere.
+    assert unpacked(answer.content).keys() == {"fox.png", "film.mp4"}
+    assert unpacked(answer.content)["fox.png"] == PNG
+    assert answer.headers["content-disposition"].startswith(f'attachment; filename="{DONE}.zip"')
+    assert unpacked(nothing.content) == {}
+    assert missing == [404, 404]
+
+
+def test_a_selection_is_downloaded_as_it_is_picked(gatehouse: Gatehouse) -> None:
+    store, key = gatehouse.store, gatehouse.campaign.key
+    row = KnownRow("r_000000009", canonical({"prompt": "a gull"}), 1, since=wiring.now())
+    store.note(key, [row], ["", DONE, row.row_id])
+    job = JobKey(key, row.row_id, 1)
+    store.add([job])
+    store.begin([Intent(job, 1, row.inputs, ("prompt",), "imagine", 4, 60)], Limits("k", "r", "d"))
+    store.record([Fact(job, 1, Succeeded(Result(("https://x/g",)), task_id="t-9"))])
+    folder = gatehouse.folder / "media"
+    (folder / "gull.png").write_bytes(PNG)
+    store.save_file(job, 1, "https://x/g", "gull.png")
+    with gatehouse.visitor() as client:
+        wall = client.get("/?q=gull").text
+        link = re.search(r'href="(/zip/1\?[^"]*)"', wall)
+        assert link
+        found = {
+            "gull": client.get(link[1]),
+            "all": client.get("/zip/1"),
+            "failed": client.get("/zip/1?status=failed"),
+        }
+
+    names = {what: set(unpacked(one.content)) for what, one in found.items()}
+    assert names == {
+        "gull": {"gull.png"},
+        "all": {"gull.png", "fox.png", "film.mp4"},
+        "failed": set(),
+    }
+
+
+def test_a_zip_of_any_size_needs_little_memory_and_leaves_out_what_is_gone(tmp_path: Path) -> None:
+    names = [f"film-{number}.mp4" for number in range(8)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"\0\0\0\x18ftypmp42" + bytes(8_000_000))
+    files = [one for name in names if (one := saved(tmp_path, name))]
+    (tmp_path / names[3]).unlink()
+    tracemalloc.start()
+    size = sum(map(len, downloads.zipped([*files, files[0]], tmp_path)))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert size > 7 * 8_000_000
+    assert most < 5_000_000
+    assert len(unpacked(b"".join(downloads.zipped([*files, files[0]], tmp_path)))) == 7
+
+
+def test_titles_from_outside_cannot_change_a_header() -> None:
+    told = downloads.headers('a "b"\r\nSet-Cookie: x; 日本\x1b')
+    assert all(text.isascii() and text.isprintable() for text in told.values())
+    assert 'filename="a-b-Set-Cookie-x.zip"' in told["Content-Disposition"]
+
+
+def test_a_card_opens_from_its_title_and_its_text(chromium: Browser, house: House) -> None:
+    with looking(chromium, house.address, house.link) as look:
+        page, dialog = look.page, look.page.get_by_role("dialog")
+        card = page.locator("#wall > .card", has_text="teehaus")
+        for part in ("h3", ".prompt"):
+            card.locator(part).click()
+            expect(dialog.locator("h2")).to_have_text("teehaus")
+            page.keyboard.press("Escape")
+        # A row without a picture opens in the same way.
+        page.locator("#wall > .card", has_text="boats").locator(".prompt").click()
+        expect(dialog.locator("h2")).to_have_text("boats")
+
+
+def test_a_row_has_an_address_that_a_colleague_can_open(chromium: Browser, house: House) -> None:
+    with looking(chromium, house.address, house.link) as look:
+        page = look.page
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.locator("#wall > .card", has_text="teehaus").locator("h3").click()
+        page.get_by_role("link", name="Link to this row").click()
+        expect(page.get_by_role("link", name="The link is copied")).to_be_visible()
+        address = page.evaluate("navigator.clipboard.readText()")
+        assert urlsplit(address).path.startswith("/row/1/r_")
+    with looking(chromium, house.address, house.link) as look:
+        look.page.goto(address)
+        expect(look.page.locator("h2")).to_have_text("teehaus")
+        look.assert_for_everybody()
+        # Without scripts and without the clipboard it is a link like any other.
+        assert look.page.locator("a.permalink").get_attribute("href") == urlsplit(address).path
+
+
+def test_moments_name_their_time_zone(gatehouse: Gatehouse) -> None:
+    with gatehouse.visitor() as client:
+        page = client.get(f"/row/1/{DONE}/1").text
+    assert re.search(r"<dt>submitted</dt><dd>\d+ \w+ \d{4}, \d\d:\d\d:\d\d UTC</dd>", page)
+
+
+def test_the_teams_own_columns_are_on_cards_and_in_the_search(gatehouse: Gatehouse) -> None:
+    sheet = gatehouse.folder / "prompts.csv"
+    header, fox, *others = sheet.read_text().splitlines()
+    lines = [f"{header},Channel,Owner", f"{fox},Spring <b>shop</b>,Zoë", *others]
+    sheet.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with gatehouse.visitor() as client:
+        gatehouse.press(client, "dismiss", FAILED)  # it looks at once
+        pages = {word: client.get("/", params={"q": word}).text for word in ("zoë", "SHOP", "x9")}
+        large = client.get(f"/row/1/{DONE}/1").text
+
+    assert {word: page.count('<li class="card') for word, page in pages.items()} == {
+        "zoë": 1,
+        "SHOP": 1,
+        "x9": 0,
+    }
+    for page in (pages["zoë"], large):
+        assert "Spring &lt;b&gt;shop&lt;/b&gt;" in page
+        assert re.search(r"<dt[^>]*>Channel</dt>", page)
+
+
+def test_rows_are_counted_once_whatever_was_made_again_or_dismissed(gatehouse: Gatehouse) -> None:
+    store, key = gatehouse.store, gatehouse.campaign.key
+    again = JobKey(key, DONE, 2)
+    store.add([again])
+
+    def numbers(page: str) -> dict[str, int]:
+        found = re.findall(r'data-text="(rows|count all)">([\d,]+)<', page)
+        other = re.findall(r">(dismissed|earlier takes) <b>(\d+)</b>", page)
+        return {name: int(number) for name, number in [*found, *other]}
+
+    with gatehouse.visitor() as client:
+        gatehouse.press(client, "dismiss", FAILED)
+        wall = client.get("/").text
+        assert numbers(wall) == {"rows": 3, "count all": 2, "dismissed": 1, "earlier takes": 1}
+        assert wall.count('<li class="card') == 2
+        earlier = client.get("/?status=earlier takes").text
+    assert re.findall(r'id="card-(r_\w+-\d)"', earlier) == [f"{DONE}-1"]
+
+
+def test_while_it_is_paused_every_button_that_pays_says_when(gatehouse: Gatehouse) -> None:
+    with gatehouse.visitor() as client:
+        assert gatehouse.store.sheet(gatehouse.campaign.key).paused is False
+        csrf = gatehouse.csrf(client)
+        client.post("/pause/1", data={"csrf": csrf})
+        pages = [client.get("/").text, client.get(f"/row/1/{DONE}/1").text]
+        said = gatehouse.press(client, "retry", FAILED, asked="1")
+        told = client.get(f"/?said={said}").text
+
+    for page in pages:
+        prices = re.findall(r"<small>([^<]*)</small>", page)
+        assert prices
+        assert all(price == "4 credits, after Resume" for price in prices)
+    assert "It is sent after you press Resume." in told
+
+
+def test_credits_are_counted_once_for_an_account_however_its_address_is_written(
+    gatehouse: Gatehouse,
+) -> None:
+    settings = gatehouse.campaign.settings.model_copy(update={"api_key": Secret("k")})
+
+    def spent(address: str) -> int | None:
+        here = settings.model_copy(update={"base_url": address})
+        wall = Wall(Campaign(here, gatehouse.store, gatehouse.campaign.key))
+        wall.look(at_once=True)
+        return wall.standing.spent
+
+    first = settings.model_copy(update={"base_url": "http://127.0.0.1:40001"})
+    store, key = gatehouse.store, gatehouse.campaign.key
+    job = JobKey(key, DONE, 2)
+    store.add([job])
+    store.begin([Intent(job, 1, "{}", ("prompt",), "imagine", 4, 60)], wiring.limits(first))
+
+    # The stand-in has another port with each start.
+    assert [spent("http://127.0.0.1:40002"), spent("http://localhost:40003")] == [4, 4]
+    assert spent("https://api.example.com") == 0
+    same = ("https://api.example.com", "https://API.example.com.:443/", "https://api.example.com/")
+    accounts = {account_of(one) for one in same}
+    assert accounts == {"https://api.example.com"}
+    for other in ("https://api.example.com:8443", "https://api.example.com/v2"):
+        assert account_of(other) not in accounts
+    for one, spelled in (
+        ("https://[2001:db8::1]", "https://[2001:0DB8:0:0::1]:443"),
+        ("https://192.0.2.1", "https://[::ffff:192.0.2.1]"),
+        ("https://xn--bcher-kva.example", "https://Bücher.example."),
+        ("http://127.0.0.1:1", "http://[::ffff:127.0.0.1]:2"),
+    ):
+        assert account_of(one) == account_of(spelled)
+
+
+def test_a_zip_of_a_row_with_any_name_has_a_short_name_that_is_no_path() -> None:
+    for title in ("x" * 32_767, "../../etc/passwd", "a\r\nSet-Cookie: b", "\ud800", "ключ", ""):
+        name = downloads.headers(title)["Content-Disposition"]
+
+        assert len(name) < 500
+        assert name.isascii()
+        assert name.isprintable()
+        assert re.fullmatch(
+            r"""attachment; filename="[A-Za-z0-9_-]+\.zip"; filename\*=UTF-8''[^/\\"]+""", name
+        )
+
+
+def test_a_zip_holds_no_file_that_became_a_link_and_any_moment(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_bytes(b"secret")
+    media = tmp_path / "media"
+    media.mkdir()
+    for name in ("old.png", "late.png", "link.png"):
+        (media / name).write_bytes(PNG)
+    os.utime(media / "old.png", (0, 0))
+    os.utime(media / "late.png", (8e9, 8e9))
+    files = [file for name in ("old.png", "late.png", "link.png") if (file := saved(media, name))]
+    assert len(files) == 3
+    (media / "link.png").unlink()
+    (media / "link.png").symlink_to(tmp_path / "secret")
+
+    found = unpacked(b"".join(downloads.zipped(files, media)))
+
+    assert found == {"old.png": PNG, "late.png": PNG}
+
+
+def test_a_hidden_tab_keeps_no_connection(chromium: Browser, house: House) -> None:
+    show = """(hidden) => {
+        Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+    }"""
+    with looking(chromium, house.address, house.link) as look:
+        for _ in range(2):
+            with look.page.expect_event("requestfailed", lambda one: "/live/" in one.url):
+                look.page.evaluate(show, True)
+            with look.page.expect_request("**/live/*"):
+                look.page.evaluate(show, False)
+        expect(look.page.locator("[data-text='state']")).not_to_have_text("Out of reach")
+
+
+def test_only_rows_with_files_are_offered_as_a_zip(gatehouse: Gatehouse) -> None:
+    with gatehouse.visitor() as client:
+        every, failed = client.get("/").text, client.get("/?status=failed").text
+
+    assert "Download the files of one row (zip)" in every
+    assert 'class="card s-failed"' in failed
+    assert "(zip)" not in failed
+
+
+def test_the_address_of_a_row_that_is_gone_leads_back_to_the_rows(gatehouse: Gatehouse) -> None:
+    with gatehouse.visitor() as client:
+        gone = client.get("/row/1/r_gone00000/1")
+
+    assert gone.status_code == 404
+    assert "This row is not here." in gone.text
+    assert '<a href="/?sheet=1">Show all rows</a>' in gone.text
+
+
+def test_pictures_that_take_long_to_scale_keep_nobody_waiting(
+    gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Semaphore(0), threading.Event()
+
+    def scaled(path: Path, side: int) -> tuple[bytes, int, int]:
+        begun.release()
+        assert go_on.wait(30)
+        return PNG, 1, 1
+
+    monkeypatch.setattr("pipeline.reports.images.scaled", scaled)
+    with gatehouse.visitor() as client, ThreadPoolExecutor(40) as browsers:
+        small = [browsers.submit(client.get, f"/small/1/{DONE}/1/1", timeout=40) for _ in range(40)]
+        try:
+            assert begun.acquire(timeout=20)
+            assert begun.acquire(timeout=20)
+            assert client.get("/", timeout=20).status_code == 200
+        finally:
+            go_on.set()
+        assert {one.result().content for one in small} == {PNG}

@@ -1,0 +1,338 @@
+"""The gallery shows every row, holds all that it needs, and runs nothing from outside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pipeline import notebook, wiring
+from pipeline.config import Settings
+from pipeline.core.errors import ConfigError, StoreError
+from pipeline.core.header import canonical
+from pipeline.core.model import JobKey, Result
+from pipeline.core.states import Succeeded
+from pipeline.reports import gallery
+from pipeline.reports.gallery import write_gallery
+from pipeline.store import Fact, Intent, Limits, Store
+from tests.reports.test_results import Sheet, demo, edit
+
+NOW = datetime(2026, 3, 9, 14, 5, tzinfo=UTC)
+EVIL = '<script>alert(1)</script><img src=x onerror=alert(2)> & "quotes" \'</style>'
+VOID = {"meta", "link", "img", "input", "br"}
+
+
+class Page(HTMLParser):
+    """A page taken apart: its elements with their attributes, and its text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.text = ""
+        self.open: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if not {"style", "title"} & set(self.open):
+            self.text += f"{data} "
+
+    def all(self, tag: str, attribute: str) -> list[str]:
+        return [
+            attrs[attribute] for name, attrs in self.elements if name == tag and attribute in attrs
+        ]
+
+
+def page_of(settings: Settings, tmp_path: Path) -> Page:
+    return Page(write_gallery(settings, tmp_path / "wall.html", lambda: NOW).read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The demo, with a row whose every word tries to be markup."""
+
+    def change(sheet: Sheet) -> None:
+        table = next(row for row in sheet if "table" in row)
+        table[sheet[0].index("Prompt")] = EVIL
+        table[sheet[0].index("Name")] = '"><b>bold</b>'
+
+    folder = tmp_path_factory.mktemp("gallery")
+    with demo(folder) as run:
+        edit(folder / "prompts.csv", change)
+        return run()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Settings:
+    """A configuration whose store is there, and holds nothing."""
+    (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+    settings = wiring.load(tmp_path / "demo.toml")
+    Store(settings.store_url).close()
+    return settings
+
+
+def deliver(settings: Settings, result: Result, files: Iterable[str] = ()) -> None:
+    """Let the API have delivered this, with these files saved for its first addresses."""
+    with Store(settings.store_url) as store:
+        key = JobKey(wiring.open_sheet(settings, store).key, "r_abcdefghi", 1)
+        store.add([key])
+        words = canonical({"prompt": "a fox"})
+        intent = Intent(key, 1, words, ("prompt",), "imagine", 4, deadline=60)
+        store.begin([intent], Limits("k", "run", "2026-03-09", None, None))
+        store.record([Fact(key, 1, Succeeded(result, task_id="t-1"))])
+        for url, file in zip(result.urls, files, strict=False):
+            store.save_file(key, 1, url, file)
+
+
+def test_every_row_is_there_in_its_order_with_its_status_and_its_note(
+    ran: Settings, tmp_path: Path
+) -> None:
+    page = page_of(ran, tmp_path)
+
+    numbers = re.findall(r"Row +(\d+)", page.text)
+    assert numbers == [str(line) for line in range(2, 14)]
+    for words in (
+        *("retail-poster", "No prompt", "invalid", "Not sent, nothing paid: prompt is empty"),
+        *("knight", "Apiframe refused the prompt", "boats", "Apiframe could not make it"),
+        *("hut", "skipped", "Left out, because Skip is filled", "Grüntöne", "a fox asleep under"),
+    ):
+        assert words in page.text
+
+
+def test_every_picture_lies_in_the_page_with_words_for_who_cannot_see_it(
+    ran: Settings, tmp_path: Path
+) -> None:
+    page = page_of(ran, tmp_path)
+
+    sources, words = page.all("img", "src"), page.all("img", "alt")
+    assert len(sources) == 32
+    assert all(source.startswith("data:image/webp;base64,") for source in sources)
+    assert "Picture 2 of 4, teehaus: Ein gemütliches Teehaus über den Dächern" in words[13]
+
+
+def test_the_head_counts_rows_pictures_credits_and_statuses(ran: Settings, tmp_path: Path) -> None:
+    text = " ".join(page_of(ran, tmp_path).text.split())
+
+    assert "Rows 12 Pictures 32 Credits 36 Typical wait" in text
+    assert "all 12 done 8 failed 2 invalid 1 skipped 1" in text
+    assert "as of 9 March 2026, 14:05 UTC" in text
+    assert "Made with Apiframe at 127.0.0.1:" in text
+
+
+def test_the_page_asks_nobody_for_anything(ran: Settings, tmp_path: Path) -> None:
+    page = page_of(ran, tmp_path)
+
+    tags = {tag for tag, _ in page.elements}
+    assert not tags & {"script", "iframe", "object", "embed", "form", "base", "video", "audio"}
+    assert all(link.startswith("#") for link in page.all("a", "href"))
+    assert page.all("link", "href") == ["data:,"]
+    assert not any(name.startswith("on") for _, attrs in page.elements for name in attrs)
+    assert not any("style" in attrs for _, attrs in page.elements)
+
+
+def test_the_browser_is_told_to_take_that_one_style_and_nothing_else(
+    ran: Settings, tmp_path: Path
+) -> None:
+    html = write_gallery(ran, tmp_path / "wall.html").read_text("utf-8")
+
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    policy = next(
+        content for content in Page(html).all("meta", "content") if "default-src" in content
+    )
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    assert "url(" not in style
+    assert "@import" not in style
+
+
+def test_words_that_look_like_markup_are_words(ran: Settings, tmp_path: Path) -> None:
+    page = page_of(ran, tmp_path)
+
+    assert EVIL in page.text
+    assert '"><b>bold</b>' in page.text
+    assert page.all("h2", "id")[1] == "row-2-title"
+
+
+def test_every_link_inside_the_page_leads_somewhere_and_every_name_is_used_once(
+    ran: Settings, tmp_path: Path
+) -> None:
+    page = page_of(ran, tmp_path)
+
+    names = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(names) == len(set(names))
+    assert {link[1:] for link in page.all("a", "href")} <= set(names)
+    assert set(page.all("label", "for")) == set(page.all("input", "id"))
+
+
+def test_pictures_are_scaled_down_and_never_up(empty: Settings, tmp_path: Path) -> None:
+    assert empty.media
+    empty.media.mkdir()
+    Image.effect_noise((1600, 800), 90).save(empty.media / "large.png")
+    Image.new("RGB", (30, 60)).save(empty.media / "small.jpg")
+    deliver(
+        empty, Result(("https://a.example/1", "https://a.example/2")), ["large.png", "small.jpg"]
+    )
+
+    page = page_of(empty, tmp_path)
+
+    assert list(zip(page.all("img", "width"), page.all("img", "height"), strict=True)) == [
+        ("640", "320"),
+        ("30", "60"),
+    ]
+    first = base64.b64decode(page.all("img", "src")[0].partition(",")[2])
+    with Image.open(BytesIO(first)) as picture:
+        assert (picture.format, picture.size) == ("WEBP", (640, 320))
+
+
+def test_a_wall_of_many_pictures_takes_smaller_ones() -> None:
+    assert [gallery._side(number) for number in (0, 80, 81, 1000, 5000)] == [
+        640,
+        640,
+        420,
+        280,
+        200,
+    ]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_no_picture_is_named_and_linked_instead(empty: Settings, tmp_path: Path) -> None:
+    assert empty.media
+    empty.media.mkdir()
+    (empty.media / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
+    (empty.media / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(20))
+    (empty.media / "drawing.png").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    Image.new("1", (20_000, 10_000)).save(empty.media / "bomb.png")
+    files = ["film.mp4", "torn.png", "drawing.png", "bomb.png"]
+    urls = tuple(f"https://a.example/{number}" for number in range(5))
+    deliver(empty, Result(urls), files)
+
+    page = page_of(empty, tmp_path)
+
+    assert page.all("img", "src") == []
+    assert all(file in page.text for file in files)
+    assert "5 of 5 is not saved" in " ".join(page.text.split())
+    assert [link for link in page.all("a", "href") if not link.startswith("#")] == list(urls)
+    assert set(page.all("a", "rel")) == {"noreferrer noopener nofollow"}
+
+
+def test_an_address_that_is_none_of_the_web_is_no_link(empty: Settings, tmp_path: Path) -> None:
+    deliver(empty, Result(("javascript:alert(1)", "data:text/html,x", "file:///etc/passwd")))
+
+    page = page_of(empty, tmp_path)
+
+    assert all(link.startswith("#") for link in page.all("a", "href"))
+    assert "javascript" not in page.text
+
+
+def test_a_job_whose_row_is_gone_is_shown_as_such(empty: Settings, tmp_path: Path) -> None:
+    deliver(empty, Result(("https://a.example/1",)))
+
+    text = page_of(empty, tmp_path).text
+
+    assert "a fox" in text
+    assert "no longer in the sheet" in text
+
+
+def test_a_sheet_without_rows_says_what_to_do(empty: Settings, tmp_path: Path) -> None:
+    assert "No rows yet. Write a prompt into prompts.csv" in page_of(empty, tmp_path).text
+
+
+def test_before_the_first_run_no_page_is_written(tmp_path: Path) -> None:
+    (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+
+    with pytest.raises(StoreError, match="Nothing has been run yet"):
+        write_gallery(wiring.load(tmp_path / "demo.toml"), tmp_path / "wall.html")
+
+    assert not (tmp_path / "wall.html").exists()
+
+
+def test_a_page_that_cannot_be_written_leaves_the_place_as_it_was(
+    empty: Settings, tmp_path: Path
+) -> None:
+    place = tmp_path / "pages"
+    (place / "wall.html").mkdir(parents=True)
+
+    with pytest.raises(ConfigError, match=r"wall\.html cannot be written: "):
+        write_gallery(empty, place / "wall.html")
+
+    assert list(place.iterdir()) == [place / "wall.html"]
+
+
+def test_folders_on_the_way_are_made_and_the_path_comes_back(
+    empty: Settings, tmp_path: Path
+) -> None:
+    assert write_gallery(empty, tmp_path / "a" / "b.html") == (tmp_path / "a" / "b.html").resolve()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.html"]
+
+
+def test_every_status_can_be_picked_and_has_a_colour_in_charts() -> None:
+    style = (gallery.TEMPLATES / "gallery.css").read_text("utf-8")
+
+    words = {status.replace(" ", "-") for status in gallery.STATUSES}
+    picked = re.findall(r"has\(#pick-([a-z-]+):checked\) \.row:not\(\.s-([a-z-]+)\)", style)
+    assert set(picked) == {(word, word) for word in words}
+    assert set(notebook.STATUSES) == set(gallery.STATUSES)
+
+
+def test_all_words_can_be_read_in_the_light_and_in_the_dark() -> None:
+    style = (gallery.TEMPLATES / "house.css").read_text("utf-8")
+    light, dark = (
+        dict(_colours(block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    )
+
+    for colours in (light, light | dark):
+        tones = ("good", "busy", "bad", "look", "turn", "calm")
+        pairs = [(tone, f"{tone}-bg") for tone in tones]
+        pairs += [
+            (ink, on) for ink in ("ink", "soft", "accent") for on in ("page", "sheet", "gutter")
+        ]
+        too_faint = {
+            (ink, on): round(contrast, 2)
+            for ink, on in pairs
+            if (contrast := _contrast(colours[ink], colours[on])) < 4.5
+        }
+        assert too_faint == {}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0.04, "0.0 s"), (3.44, "3.4 s"), (59.96, "1 min"), (125, "2 min 5 s"), (4200, "1 h 10 min")],
+)
+def test_a_wait_is_said_as_people_say_it(seconds: float, words: str) -> None:
+    assert gallery.spoken(seconds) == words
+
+
+def _colours(block: str) -> Iterator[tuple[str, str]]:
+    for name, colour in re.findall(r"--([a-z-]+): (#[0-9a-f]{3,6})\b", block):
+        short = colour[1:]
+        yield name, short if len(short) == 6 else "".join(c * 2 for c in short)
+
+
+def _contrast(one: str, other: str) -> float:
+    """The contrast of two colours as WCAG counts it: 4.5 is enough for text."""
+    bright, dim = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (bright + 0.05) / (dim + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (0, 2, 4))
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -1,0 +1,105 @@
+"""What the API says that it charged, where that is not the provider file's price."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import httpx
+import pytest
+from aiohttp import web
+from rich.console import Console
+
+from pipeline import wiring
+from pipeline.cli import doctor
+from pipeline.config import PageSettings, Settings
+from pipeline.page.auth import Gate
+from pipeline.server import event_loop
+from pipeline.store import Store
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.outcome import Asked, Outcome
+from tests.fakes.browser import hosted
+from tests.sync.test_submitter import Api, settings_in
+
+ROOT = Path(__file__).parents[2]
+
+
+class Charges(Api):
+    """An API that charges each task otherwise than listed, and says so once it is done."""
+
+    async def _fetch(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        tasks = [
+            {"task_id": task, "image_urls": ["http://127.0.0.1/0.png"], "charged": 7}
+            for task in body.get("task_ids") or [body["task_id"]]
+        ]
+        return web.json_response({"tasks": tasks} if "task_ids" in body else tasks[0])
+
+
+def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _list_prices(tmp_path, 4)
+
+    async def ran() -> tuple[Settings, Outcome, Outcome, int]:
+        api = Charges()
+        async with api.served() as url:
+            settings = settings_in(tmp_path, url, rows=3)
+            first = await wiring.run(settings, Asked(wait=True))
+            again = await wiring.run(settings, Asked(wait=True))
+            assert isinstance(first, Outcome)
+            assert isinstance(again, Outcome)
+            with wiring.open_store(settings) as store:
+                limits = wiring.limits(settings)
+                spent = store.spent(limits.api_key, limits.run, limits.day)
+            return settings, first, again, spent.day
+
+    settings, first, again, spent = event_loop.run(ran())
+    doctor.run(settings, Console(width=300), repair=False, adopt=False)
+
+    sentence = (
+        "Apiframe charged 21 credits for 3 tasks; the provider file lists 12. The budget counts "
+        "what was charged. Correct the prices in the provider file."
+    )
+    assert (first.done, first.code, first.notices) == (3, 0, [sentence])
+    assert again.notices == []
+    assert spent == 21
+    assert sentence in capsys.readouterr().out
+    assert sentence in _page(settings)
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        assert {row["status"] for row in csv.DictReader(file)} == {"done"}
+
+
+def test_where_the_listed_price_is_corrected_nothing_is_said(tmp_path: Path) -> None:
+    _list_prices(tmp_path, 7)
+
+    async def ran() -> Outcome:
+        async with Charges().served() as url:
+            outcome = await wiring.run(settings_in(tmp_path, url, rows=3), Asked(wait=True))
+        assert isinstance(outcome, Outcome)
+        return outcome
+
+    outcome = event_loop.run(ran())
+
+    assert (outcome.done, outcome.code, outcome.notices) == (3, 0, [])
+
+
+def _list_prices(folder: Path, price: int) -> None:
+    """A provider file of the folder's own: this price for each task, and where charges are said."""
+    text = (ROOT / "configs/providers/apiframe.toml").read_text()
+    text = text.replace('status = "status"', 'credits = "charged"\nstatus = "status"', 1)
+    (folder / "providers").mkdir()
+    (folder / "providers" / "apiframe.toml").write_text(
+        text.replace("credits = 4\n", f"credits = {price}\n")
+    )
+
+
+def _page(settings: Settings) -> str:
+    """What the page of the sheet says, as HTML."""
+    gate = Gate(PageSettings(wanted=True))
+    with Store(settings.store_url, now=wiring.now) as store:
+        campaign = Campaign(settings, store, wiring.open_sheet(settings, store).key)
+        with hosted([campaign], gate) as address, httpx.Client(trust_env=False) as client:
+            headers = {"Origin": address}
+            client.post(gate.link(address), headers=headers)
+            return client.get(address).text

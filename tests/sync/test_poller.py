@@ -1,0 +1,136 @@
+"""Asking after tasks, where somebody else is told of the same ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import pytest
+
+from pipeline import wiring
+from pipeline.core.model import JobKey, Request, Response, State
+from pipeline.core.states import Event
+from pipeline.server import event_loop
+from pipeline.store import Store
+from pipeline.sync.book import Book
+from pipeline.sync.poller import Poller
+from pipeline.sync.submitter import Pace, Sender, Wire
+from pipeline.sync.worker import Clerk
+from tests.core.build import NOW, attempt
+from tests.sync.test_submitter import settings_in
+
+P = ParamSpec("P")
+T = TypeVar("T")
+TASK = attempt(State.RUNNING, task_id="t-1")
+
+
+class Finished:
+    """An API that says of every task that it has ended."""
+
+    def open(self) -> None:
+        """There is nothing to open."""
+
+    async def submit(self, request: Request, within: float) -> Response:
+        raise AssertionError("nothing is sent here")
+
+    async def ask(self, request: Request, within: float) -> Response:
+        told = {"task_id": "t-1", "status": "finished", "image_urls": ["http://127.0.0.1/1.png"]}
+        return Response(200, {}, json.dumps(told).encode())
+
+
+class CalledMeanwhile(Clerk):
+    """A thread in which, while an answer is recorded, the API calls about the same task."""
+
+    poller: Poller
+    calls: bool
+
+    async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        done = await super().do(work, *args, **kwargs)
+        if self.calls and work.__name__ == "record":
+            self.poller.ended(TASK)
+        return done
+
+
+def _poller(
+    book: Book, clerk: Clerk, api: Wire, on_event: Callable[[JobKey, int, Event], None]
+) -> Poller:
+    """What asks in a pass that does not wait."""
+    sender = Sender(
+        *(book, clerk, api, Pace()),
+        now=lambda: NOW,
+        limit=None,
+        patient=False,
+        on_answer=lambda sending, told: None,
+        on_stale=lambda: None,
+    )
+    return Poller(
+        book, clerk, api, sender, Pace(), now=lambda: NOW, on_event=on_event, patient=False
+    )
+
+
+@pytest.mark.parametrize(("calls", "counted"), [(False, 1), (True, 0)])
+def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
+    tmp_path: Path, calls: bool, counted: int
+) -> None:
+    heard: list[Event] = []
+
+    async def asked() -> None:
+        settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
+        with Store(settings.store_url) as store:
+            book = wiring.open_book(settings, store, wiring.open_sheet(settings, store))
+            clerk = CalledMeanwhile()
+            clerk.calls = calls
+            clerk.poller = _poller(
+                book, clerk, Finished(), lambda key, number, event: heard.append(event)
+            )
+            clerk.poller.follow(JobKey(book.key, "r_aaaaaaaaa", 1), TASK, soon=True)
+            await clerk.poller.round()
+            clerk.close()
+
+    event_loop.run(asked())
+
+    assert len(heard) == counted
+
+
+class LeavesOut(Finished):
+    """An API that leaves a task out when it is asked about many."""
+
+    def __init__(self) -> None:
+        self.asked: list[object] = []
+
+    async def ask(self, request: Request, within: float) -> Response:
+        assert request.body is not None
+        self.asked.append(request.body)
+        known = ["t-2"] if "task_ids" in request.body else ["t-1"]
+        told = [
+            {"task_id": task, "status": "finished", "image_urls": ["http://127.0.0.1/1.png"]}
+            for task in known
+        ]
+        return Response(200, {}, json.dumps({"tasks": told}).encode())
+
+
+def test_a_hasty_pass_asks_alone_about_a_task_that_an_answer_for_many_left_out(
+    tmp_path: Path,
+) -> None:
+    heard: list[str] = []
+    api = LeavesOut()
+
+    async def asked() -> None:
+        settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
+        with Store(settings.store_url) as store:
+            book = wiring.open_book(settings, store, wiring.open_sheet(settings, store))
+            poller = _poller(
+                book, Clerk(), api, lambda key, number, event: heard.append(key.row_id)
+            )
+            for number in (1, 2):
+                key = JobKey(book.key, f"r_aaaaaaaa{number}", 1)
+                poller.follow(key, attempt(State.RUNNING, task_id=f"t-{number}"), soon=True)
+            while not poller.is_heard:
+                await poller.round()
+
+    event_loop.run(asked())
+
+    assert api.asked == [{"task_ids": ["t-1", "t-2"]}, {"task_id": "t-1"}]
+    assert heard == ["r_aaaaaaaa2", "r_aaaaaaaa1"]

@@ -1,0 +1,447 @@
+"""Looking only at rows that are not at rest comes to what looking at all of them comes to.
+
+The machine of `test_whole` does to sheet, store and API whatever can happen to them. Before a look
+the whole world is copied, and a pass that knows of no row at rest looks at the copy: file, store
+and plan must come out alike.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from pipeline.core import unchanged_rows
+from pipeline.core.errors import SheetError
+from pipeline.core.model import JobKey, Result, State
+from pipeline.core.states import Succeeded
+from pipeline.store import Fact, Store
+from pipeline.sync import changed_rows
+from pipeline.sync.book import Book
+from pipeline.sync.sheet_state import Known
+from tests.system.test_whole import run
+from tests.system.whole.api import Answer
+from tests.system.whole.desks import SHEET, FileDesk
+from tests.system.whole.sheet import PROMPT, REMARK, SKIP, TAKE
+from tests.system.whole.world import MAIN, Pass, Shape, World, _folder, kept_engines
+
+
+def outcome(book: Book, store: Store, file: Path) -> dict[str, Any]:
+    """Everything that may come of a look."""
+    memory = store.memory(book.key)
+    record = store.sheet(book.key)
+    return {
+        "file": file.read_bytes(),
+        "known": memory.known,
+        "past": {one: list(had) for one, had in memory.past.items() if had},
+        "order": memory.order,
+        "jobs": store.jobs(book.key),
+        "record": replace(record, word=""),
+        "hold": book.hold,
+        "statuses": book.plan.statuses,
+        "to send": [(line.seen.row_id, line.take, line.asked) for line in book.plan.to_send],
+        "newly": book.newly,
+        "names": {key.row_id: book.name_of(key) for key in store.jobs(book.key)},
+        "open": sorted(map(str, book.known.open_attempts())),
+        "at work": book.known.at_work(),
+        "rests": book.is_at_rest(saves_files=False),
+    }
+
+
+def file_of(world: World) -> Path:
+    """The file that people and program write in."""
+    assert isinstance(world.team.desk, FileDesk)
+    return world.team.desk.path
+
+
+@cache
+def _beside() -> Path:
+    """The folder of the copies, beside that of the world."""
+    folder = Path(mkdtemp(prefix="promptsheet-twin-", dir=_folder().parent))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
+    """What comes of the look, in a copy of everything, where nothing is known to be at rest."""
+    folder = _beside()
+    twin = folder / "twin.store"
+    for file in folder.iterdir():
+        if not file.name.startswith(twin.name):
+            file.unlink()
+    for file in world.folder.iterdir():
+        if not file.name.partition(".")[2].startswith("db"):
+            shutil.copy2(file, folder / file.name)
+    with (
+        closing(sqlite3.connect(world._file(one.store_name))) as source,
+        closing(sqlite3.connect(twin)) as copied,
+    ):
+        source.backup(copied)
+        copied.execute("delete from resting")
+        copied.commit()
+    chance = Random()
+    chance.setstate(world.chance.getstate())
+    file = folder / file_of(world).name
+    with Store(f"sqlite:///{twin}", now=world.clock) as store:
+        book = Book(
+            FileDesk(file).watched(world.clock).sheet,
+            store,
+            one.book.rules,
+            one.book._header,
+            one.book.limits,
+            config="promptsheet.toml",
+            now=world.clock,
+            chance=chance,
+        )
+        try:
+            book.look()
+        except SheetError as refused:
+            return str(refused)
+        return outcome(book, store, file)
+
+
+class Twins:
+    """Every first look of a pass that is alone, at both lengths."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self._look = World.look
+
+    def look(
+        self,
+        world: World,
+        one: Pass,
+        before: Callable[[], None] | None = None,
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """As the machine does it; the comparison is made where nothing comes in between."""
+        alone = before is None is after and len(world.passes) == 1 and one.store_name == MAIN
+        # What a book knew before another pass noted rows is another matter.
+        fresh = one.book.looked_at is None and one.store.noted(SHEET) == one.book.known._noted
+        full = at_full_length(world, one) if alone and fresh else None
+        self._look(world, one, before, after)
+        if isinstance(full, dict):
+            mine = outcome(one.book, one.store, file_of(world))
+            differing = [name for name in full if mine[name] != full[name]]
+            told = "".join(f"\n{n}: {mine[n]}\n   full: {full[n]}" for n in differing)
+            assert not differing, f"looked at in part it comes out otherwise: {told}"
+            self.counts["compared"] += 1
+            self.counts["in part"] += one.book.parting.parted is not None
+            self.counts["rows at rest"] += one.book.plan.at_rest.total()
+            self.counts["rows looked at beside them"] += (
+                len(one.book.plan.lines) if one.book.plan.at_rest else 0
+            )
+
+
+@contextmanager
+def compared() -> Iterator[Twins]:
+    """The machine, with every look compared."""
+    twins = Twins()
+
+    def look(world: World, one: Pass, *between: Callable[[], None] | None) -> None:
+        twins.look(world, one, *between)
+
+    with patch.object(World, "look", look):
+        yield twins
+
+
+def test_a_look_in_part_comes_to_what_a_look_at_all_comes_to() -> None:
+    with compared() as twins:
+        run(5, 4)
+
+    print(twins.counts)
+    assert twins.counts["rows at rest"] > 10
+    assert twins.counts["rows looked at beside them"] > 3
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_look_in_part_comes_to_the_same_in_a_long_run() -> None:
+    with compared() as twins:
+        run(6, 300)
+
+    print(twins.counts)
+    assert twins.counts["rows at rest"] > 1000
+
+
+# -- what seldom happens by chance, each by itself ------------------------------------------------
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """Four rows at rest: two are done, one of them marked to be skipped, one is refused."""
+    with kept_engines():
+        made = World(1, Shape((PROMPT, REMARK, TAKE, SKIP)))
+        for number in range(4):
+            made.team.do("add", number, made.clock())
+        answers = (Answer.AT_ONCE, Answer.AT_ONCE, Answer.AT_ONCE, Answer.REFUSED)
+        a_pass(made, answers)
+        written(made, lambda rows: [*rows[:2], [*rows[2][:3], "yes", *rows[2][4:]], rows[3]])
+        a_pass(made)
+        yield made
+        made.close()
+
+
+def a_pass(world: World, answers: Sequence[Answer] = ()) -> Pass:
+    """A pass to its end; each look of it is compared where looks are."""
+    one = world.start()
+    assert one
+    one.book.look()
+    one.queue = [line for line in one.book.plan.to_send if line.job]
+    world.begin(one)
+    for how in answers:
+        world.leave(one, how)
+    world.record(one)
+    one.book.look()
+    world.end(one)
+    return one
+
+
+def written(world: World, change: Callable[[list[list[str]]], list[list[str]]]) -> None:
+    """Somebody changes the rows of the file."""
+    header, rows = world.team.read()
+    world.team.desk.save([header, *change(rows)])
+
+
+def looked_at(world: World) -> Pass:
+    """One look at the world, in part where that may be, compared with one at all of it."""
+    one = world.start()
+    assert one
+    full = at_full_length(world, one)
+    one.book.look()
+    world.end(one)
+    assert outcome(one.book, one.store, file_of(world)) == full, "in part it comes out otherwise"
+    return one
+
+
+def _sorted(world: World) -> None:
+    written(world, lambda rows: rows[::-1])
+
+
+def _edited(world: World) -> None:
+    written(world, lambda rows: [["a hen", *rows[0][1:]], *rows[1:]])
+
+
+def _copied(world: World) -> None:
+    written(world, lambda rows: [*rows, rows[0]])
+
+
+def _copied_and_its_original_deleted(world: World) -> None:
+    """The copy is skipped like its original, and takes its place two looks later."""
+    written(world, lambda rows: [*rows, rows[2]])
+    a_pass(world)
+    written(world, lambda rows: [*rows[:2], *rows[3:]])
+
+
+def _copied_without_its_id(world: World) -> None:
+    at = world.team.read()[0].index("row_id")
+    written(world, lambda rows: [*rows, [*rows[0][:at], "", *rows[0][at + 1 :]]])
+
+
+def _typed_over(world: World) -> None:
+    """All that people wrote in one row stands in another one, whose first words are typed anew."""
+    first = world.team.read()[1][1]
+    written(world, lambda rows: [rows[0], ["a hen", *rows[1][1:]], *rows[2:]])
+    a_pass(world)
+    again = [first[0], *[""] * (len(first) - 1)]
+    written(world, lambda rows: [rows[0], [*rows[0][:3], *rows[1][3:]], *rows[2:], again])
+
+
+def _strayed(world: World) -> None:
+    """The result of one row stands in a line that is no row."""
+    at = world.team.read()[0].index("image_urls")
+    written(
+        world, lambda rows: [*rows, ["" if n != at else rows[0][at] for n in range(len(rows[0]))]]
+    )
+
+
+def _deleted(world: World) -> None:
+    written(world, lambda rows: rows[1:])
+
+
+def _cleared(world: World) -> None:
+    """Nothing of ours stands in a row any more."""
+    theirs = len(world.shape.titles)
+    written(world, lambda rows: [[*rows[0][:theirs], *[""] * (len(rows[0]) - theirs)], *rows[1:]])
+
+
+def _pressed(world: World) -> None:
+    with world._opened(MAIN) as store:
+        assert store.make_again(SHEET, ids(world)[0], 0)
+
+
+def _retried(world: World) -> None:
+    with world._opened(MAIN) as store:
+        assert store.ask(JobKey(SHEET, ids(world)[3], 1), 2)
+
+
+def _succeeded_late(world: World) -> None:
+    with world._opened(MAIN) as store:
+        store.record(
+            [Fact(JobKey(SHEET, ids(world)[3], 1), 1, Succeeded(Result(("https://x/y",))))]
+        )
+
+
+def ids(world: World) -> list[str]:
+    return [cells["row_id"] for cells in world.team.written()]
+
+
+GESTURES = (
+    *(_sorted, _edited, _copied, _copied_and_its_original_deleted, _copied_without_its_id),
+    *(_typed_over, _strayed, _deleted, _cleared, _pressed, _retried, _succeeded_late),
+)
+
+
+def test_without_a_gesture_all_rows_are_at_rest(world: World) -> None:
+    assert looked_at(world).book.plan.at_rest.total() == 4
+
+
+@pytest.mark.parametrize("gesture", GESTURES, ids=lambda one: one.__name__.strip("_"))
+def test_after_each_gesture_a_look_in_part_comes_to_the_same(
+    world: World, gesture: Callable[[World], None]
+) -> None:
+    gesture(world)
+
+    looked_at(world)
+    looked_at(world)
+
+
+def test_a_press_on_the_page_is_seen_between_two_looks_at_a_row_at_rest(world: World) -> None:
+    one = world.start()
+    assert one
+    one.book.look()
+    assert one.book.plan.at_rest.total() == 4
+
+    _pressed(world)
+    one.book.look()
+
+    assert [(line.seen.row_id, line.take) for line in one.book.plan.to_send] == [(ids(world)[0], 2)]
+
+
+def test_what_the_receiver_records_of_a_row_at_rest_is_overheard_once(world: World) -> None:
+    one = world.start()
+    assert one
+    one.book.known.is_called = True
+    one.book.look()
+    assert one.book.plan.at_rest.total() == 4
+
+    world.clock.on(1)
+    _succeeded_late(world)
+    heard = [(key.row_id, attempt.state) for key, attempt in one.book.known.overheard()]
+    world.clock.on(1)
+    with world._opened(MAIN) as store:
+        store.dismiss(JobKey(SHEET, ids(world)[0], 1), away=True)
+
+    assert heard == [(ids(world)[3], State.SUCCEEDED)]
+    assert one.book.known.overheard() == []
+
+
+# -- planted faults: the comparison sees each of them ---------------------------------------------
+
+
+def _a_copied_id_rests() -> Any:
+    """A row rests although its id stands twice."""
+    right = unchanged_rows.parted
+
+    def parted(*given: Any) -> Any:
+        with patch.object(
+            unchanged_rows, "Counter", lambda marks=(): Counter(dict.fromkeys(marks, 1))
+        ):
+            return right(*given)
+
+    return patch.object(changed_rows, "parted", parted)
+
+
+def _moved_jobs_rest() -> Any:
+    """A row rests although its job has moved."""
+    right = unchanged_rows.parted
+
+    def parted(grid: Any, columns: Any, left: Any, stirred: Any, earlier: Any) -> Any:
+        return right(grid, columns, left, (), earlier)
+
+    return patch.object(changed_rows, "parted", parted)
+
+
+def _presses_are_not_heard() -> Any:
+    """A row rests although somebody pressed."""
+    return patch.object(Store, "again", lambda self, sheet: {})
+
+
+def _edits_rest() -> Any:
+    """A row rests by its id, whatever its cells say."""
+    return patch.object(unchanged_rows, "digest", lambda row: b"0" * unchanged_rows.DIGEST)
+
+
+def _missing_ids_are_forgotten() -> Any:
+    """What is known of rows that are gone from the sheet is not loaded."""
+    return patch.object(Known, "load", lambda self, ids: None)
+
+
+def _results_do_not_stray() -> Any:
+    """Nobody looks whether a line that is no row holds what is a row's at rest."""
+    return patch.object(changed_rows, "may_stray", lambda *given: False)
+
+
+def _words_do_not_wander() -> Any:
+    """Which row is which is asked of those only that are not at rest."""
+    return patch.object(changed_rows, "wander", lambda *given: False)
+
+
+def _copies_rest() -> Any:
+    """A copy rests, although it becomes the original when that is deleted."""
+
+    def rests(line: Any, jobs: Any, saves_files: bool) -> bool:
+        return bool(line.confirmed and line.status in (*unchanged_rows.STILL, "copy"))
+
+    return patch.object(unchanged_rows, "_rests", rests)
+
+
+@pytest.mark.parametrize(
+    ("fault", "gesture"),
+    [
+        (_a_copied_id_rests, _copied),
+        (_moved_jobs_rest, _retried),
+        (_moved_jobs_rest, _succeeded_late),
+        (_presses_are_not_heard, _pressed),
+        (_missing_ids_are_forgotten, _cleared),
+        (_results_do_not_stray, _strayed),
+        (_words_do_not_wander, _copied_without_its_id),
+        (_words_do_not_wander, _typed_over),
+        (_copies_rest, _copied_and_its_original_deleted),
+    ],
+    ids=lambda one: one.__name__.strip("_"),
+)
+def test_a_planted_fault_is_seen(
+    world: World, fault: Callable[[], Any], gesture: Callable[[World], None]
+) -> None:
+    with fault():
+        gesture(world)
+        with pytest.raises(AssertionError, match="in part it comes out otherwise"):
+            looked_at(world)
+
+
+def _whoever_waits_rests() -> Any:
+    """Rows rest whose task is not finished."""
+    waits = ("queued", "in progress", "waiting", "over budget", "copy", "check needed")
+    still = (*unchanged_rows.STILL, *waits)
+    return patch.multiple(unchanged_rows, STILL=still, _is_over=lambda job, saves: True)
+
+
+@pytest.mark.parametrize(
+    "fault", [_edits_rest, _whoever_waits_rests], ids=lambda one: one.__name__.strip("_")
+)
+def test_the_machine_sees_a_planted_fault(fault: Callable[[], Any]) -> None:
+    with fault(), compared(), pytest.raises(AssertionError):
+        run(1, 25)

@@ -1,0 +1,572 @@
+"""The whole of it, driven at random: whatever people, the API and crashes do, in any order.
+
+The machine needs no network: `tests/system/whole/world.py` takes a pass step by step, and counts
+what the API took.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import ClassVar
+from unittest.mock import patch
+
+import pytest
+from hypothesis import HealthCheck, Phase, note, seed, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from pipeline.core.model import Claim, Grid
+from pipeline.core.planning import Line
+from pipeline.sync.book import Book
+from tests.system.whole.api import TAKEN, Answer, Turn
+from tests.system.whole.desks import SHEET
+from tests.system.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
+from tests.system.whole.world import COPY, MAIN, OTHER, Killed, Pass, Shape, World, kept_engines
+
+PICK = st.integers(0, 2**24 - 1)
+SHAPES = st.builds(
+    Shape,
+    titles=st.sampled_from(
+        [
+            (PROMPT, REMARK, TAKE),
+            (REMARK, PROMPT, TAKE),
+            (PROMPT, TAKE, REMARK, SKIP),
+            (PROMPT, REMARK),
+            (PROMPT, TAKE, APPROVED, REMARK),
+        ]
+    ),
+    ours=st.sampled_from([(), (), ("status", "image_1"), ("image_urls", "credits", "row_id")]),
+    settle=st.sampled_from([timedelta(0), timedelta(0), timedelta(seconds=30)]),
+    per_run=st.sampled_from([None, None, None, 8]),
+    per_day=st.sampled_from([None, None, None, 12]),
+)
+#: Mostly an API that works; lost answers are what costs money.
+ANSWERS = st.sampled_from([*Answer, Answer.ACCEPTED, Answer.ACCEPTED, Answer.LOST_TAKEN])
+TURNS = st.sampled_from([*Turn, Turn.FINISH, Turn.FINISH])
+SECONDS = st.sampled_from([1, 20, 31, 46, 59, 61, 61, 61, 200, 200, 7300])
+
+
+class Machine(RuleBasedStateMachine):
+    """Random steps; `counts` says what happened over all runs of a test."""
+
+    counts: ClassVar[Counter[str]] = Counter()
+    examples = 0
+    place = "prompts.csv"
+    #: Over all runs of this process.
+    started = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).examples += 1
+        Machine.started += 1
+        self.world: World
+
+    @initialize(shape=SHAPES, number=st.integers(0, 10**6), rows=st.integers(2, 4))
+    def a_sheet(self, shape: Shape, number: int, rows: int) -> None:
+        self.world = World(number, replace(shape, place=self.place))
+        for row in range(rows):
+            self.world.team.do("add", number + row, self.world.clock())
+        if APPROVED in shape.titles:
+            self.world.team.do("approve all", 0, self.world.clock())
+
+    # -- people ----------------------------------------------------------------------------------
+
+    @rule(picks=st.lists(PICK, min_size=1, max_size=3))
+    def gestures(self, picks: list[int]) -> None:
+        for pick in picks:
+            self.world.gesture(pick)
+
+    @precondition(lambda self: self.world.api.tasks)
+    @rule(pick=PICK)
+    def retry(self, pick: int) -> None:
+        self.world.retry(pick)
+
+    @precondition(lambda self: self.world.heard)
+    @rule(pick=PICK)
+    def press(self, pick: int) -> None:
+        self.world.press(pick)
+
+    @precondition(lambda self: self.world.api.tasks)
+    @rule()
+    def pause_or_resume(self) -> None:
+        self.world.pause()
+
+    # -- a pass, all at once, with things that come in between -----------------------------------
+
+    @rule(
+        between=st.lists(PICK, min_size=8, max_size=8),
+        answers=st.lists(ANSWERS, min_size=1, max_size=4),
+        turns=st.lists(TURNS, min_size=1, max_size=3),
+        leased=st.integers(0, 3).map(lambda n: n == 3),
+        new=PICK,
+    )
+    def a_pass(
+        self,
+        between: list[int],
+        answers: list[Answer],
+        turns: list[Turn],
+        leased: bool,
+        new: int,
+    ) -> None:
+        world = self.world
+        for name in ("add", "add", "edit", "")[new % 4 : new % 4 + 1]:
+            if name in world.team.possible():
+                world.team.do(name, new, world.clock())
+        # As with --limit: what is left over was seen, and not sent.
+        most = (20, 20, 1, 0)[new // 4 % 4]
+        if len(world.passes) > 1:
+            world.end(world.passes[0])
+        one = world.start(MAIN, leased)
+        if one is None:
+            return
+        steps: list[Callable[[], None]] = [
+            partial(
+                world.look,
+                one,
+                self._what(one, between[0]),
+                self._what(one, between[1], alone=True),
+            ),
+            partial(world.begin, one, most),
+            *(partial(world.leave, one, answers[n % len(answers)]) for n in range(5)),
+            partial(world.record, one),
+            partial(world.ask_after, one, between[7], turns),
+            partial(world.record, one),
+            partial(world.look, one, self._what(one, between[5])),
+        ]
+        gaps = {1: between[2], 2: between[3], 7: between[4], 10: between[6]}
+        for number, step in enumerate(steps):
+            what = self._what(one, gaps.get(number, 0), rival=number == 1)
+            if one in world.passes and what:
+                try:
+                    what()
+                except Killed:
+                    world.crash(one)
+            if one not in world.passes:
+                return
+            step()
+        if one in world.passes and not one.ready:
+            world.end(one)
+
+    def _what(
+        self, one: Pass, pick: int, alone: bool = False, rival: bool = False
+    ) -> Callable[[], None] | None:
+        """What happens in a gap: mostly nothing, sometimes the worst.
+
+        `alone`: while the pass replaces the file, and so keeps other passes out of the folder;
+        `rival`: where another pass hurts most, between a look and what is sent after it.
+        """
+        world, kind, rest = self.world, pick % 16, pick // 16
+        if rival and 0 < kind < 5:
+            return partial(self._another, rest)
+        if kind < 9:
+            return None
+        if kind < 12:
+            return partial(world.gesture, rest)
+        if kind < 13:
+            return self._die
+        if kind < 14:
+            return partial(world.clock.on, (1, 46, 61)[rest % 3])
+        return partial(world.gesture, rest) if alone else partial(self._another, rest)
+
+    def _die(self) -> None:
+        raise Killed
+
+    def _another(self, pick: int) -> None:
+        """Another pass does all it can, while the first one waits."""
+        world = self.world
+        names = [MAIN, OTHER]
+        another = world.start(names[pick % 5 == 0], leased=pick % 7 == 0)
+        if another:
+            world.look(another)
+            world.begin(another)
+            while another.ready:
+                world.leave(another, list(Answer)[pick % len(Answer)])
+            if pick % 3:
+                world.end(another)
+            else:
+                world.crash(another)
+
+    @rule(
+        answers=st.lists(ANSWERS, min_size=2, max_size=4),
+        leased=st.integers(0, 3).map(lambda n: n == 3),
+        pick=PICK,
+    )
+    def two_passes_at_once(self, answers: list[Answer], leased: bool, pick: int) -> None:
+        """Both have seen the same rows, and each would send them."""
+        world = self.world
+        for one in world.passes[1:]:
+            world.end(one)
+        if "add" in world.team.possible():
+            world.team.do("add", pick, world.clock())
+        both = [started for _ in range(2) if (started := world.start(MAIN, leased))]
+        for one in (*both, *both):
+            world.look(one)
+            world.clock.on(world.shape.settle.total_seconds() / 2)
+        for one in both if pick % 2 else both[::-1]:
+            world.begin(one)
+        for how in answers:
+            for one in both:
+                world.leave(one, how)
+        for one in both:
+            world.end(one)
+
+    # -- a pass, step by step --------------------------------------------------------------------
+
+    @precondition(lambda self: len(self.world.passes) < 2)
+    @rule(leased=st.booleans())
+    def start(self, leased: bool) -> None:
+        self.world.start(MAIN, leased)
+
+    @precondition(lambda self: len(self.world.passes) < 3)
+    @rule(pick=PICK)
+    def start_elsewhere(self, pick: int) -> None:
+        """Somebody else's store, or an old copy of ours, is set to work on the sheet."""
+        world = self.world
+        name = COPY if pick % 2 and world.may_restore() else OTHER
+        if another := world.start(name):
+            world.look(another)
+            world.begin(another)
+            while another.ready:
+                world.leave(another, Answer.ACCEPTED)
+            world.end(another)
+
+    @precondition(lambda self: self.world.passes)
+    @rule(pick=PICK, between=PICK, kind=st.integers(0, 2))
+    def look(self, pick: int, between: int, kind: int) -> None:
+        one = self._one(pick)
+        what = self._what(one, between, alone=kind == 2)
+        self.world.look(one, what if kind == 1 else None, what if kind == 2 else None)
+
+    @precondition(lambda self: any(one.queue for one in self.world.passes))
+    @rule(pick=PICK, most=st.integers(1, 4))
+    def begin(self, pick: int, most: int) -> None:
+        self.world.begin(self._one(pick), most)
+
+    @precondition(lambda self: any(one.ready for one in self.world.passes))
+    @rule(pick=PICK, answers=st.lists(ANSWERS, min_size=1, max_size=4))
+    def leave(self, pick: int, answers: list[Answer]) -> None:
+        for how in answers:
+            self.world.leave(self._one(pick), how)
+
+    @precondition(lambda self: any(one.answers for one in self.world.passes))
+    @rule(pick=PICK)
+    def record(self, pick: int) -> None:
+        self.world.record(self._one(pick))
+
+    @precondition(lambda self: self.world.passes and self.world.api.tasks)
+    @rule(pick=PICK, turns=st.lists(TURNS, min_size=1, max_size=4))
+    def ask_after(self, pick: int, turns: list[Turn]) -> None:
+        self.world.ask_after(self._one(pick), pick, turns)
+
+    @precondition(lambda self: self.world.passes)
+    @rule(pick=PICK)
+    def crash(self, pick: int) -> None:
+        self.world.crash(self._one(pick))
+
+    # -- elsewhere -------------------------------------------------------------------------------
+
+    @precondition(lambda self: self.world.api.tasks)
+    @rule(pick=PICK, what=TURNS)
+    def task_moves(self, pick: int, what: Turn) -> None:
+        self.world.task_moves(pick, what)
+
+    @precondition(lambda self: self.world.mail)
+    @rule(picks=st.lists(PICK, min_size=1, max_size=3))
+    def callbacks(self, picks: list[int]) -> None:
+        for pick in picks:
+            self.world.callback(pick)
+
+    @precondition(lambda self: self.world.heard)
+    @rule(pick=PICK)
+    def the_api_changes_its_mind(self, pick: int) -> None:
+        self.world.change_of_mind(pick)
+
+    @rule(seconds=SECONDS)
+    def time_passes(self, seconds: int) -> None:
+        self.world.clock.on(seconds)
+
+    @precondition(lambda self: self.world.counts["look"] % 3 == 1)
+    @rule()
+    def back_up(self) -> None:
+        self.world.back_up()
+
+    @precondition(lambda self: self.world.counts["left in peace"] == 0 < len(self.world.api.tasks))
+    @rule()
+    def left_in_peace(self) -> None:
+        self.world.peace()
+
+    # -- always ----------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_is_paid_twice(self) -> None:
+        self.world.assert_nothing_paid_twice()
+
+    def teardown(self) -> None:
+        try:
+            if sys.exc_info()[0] is None:
+                self.world.peace()
+        finally:
+            note("\n".join(self.world.story))
+            for counts in (self.world.counts, self.world.team.counts, self.world.api.counts):
+                type(self).counts += counts
+            self.world.close()
+
+    def _one(self, pick: int) -> Pass:
+        return self.world.passes[pick % len(self.world.passes)]
+
+
+def run(
+    number: int, examples: int, steps: int = 30, shrink: bool = False, sheet: str = "prompts.csv"
+) -> type[Machine]:
+    """The machine with its own count, run with a seed; raises what it finds."""
+
+    class Fresh(Machine):
+        counts: ClassVar[Counter[str]] = Counter()
+        examples = 0
+        place = sheet
+
+    phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
+    chosen = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        database=None,
+        phases=phases,
+        report_multiple_bugs=False,
+        print_blob=False,
+        # Files, even in memory, make a run slow; a run that cannot go on is none.
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    with kept_engines():
+        run_state_machine_as_test(seed(number)(Fresh), settings=chosen)
+    return Fresh
+
+
+def told(ran: type[Machine]) -> str:
+    """Safety and liveness of one run, in a line, and how often everything happened."""
+    counts = ran.counts
+    rest = {n.removeprefix("at rest: "): c for n, c in counts.items() if n.startswith("at rest: ")}
+    others = {n: c for n, c in counts.items() if not n.startswith("at rest: ")}
+    return (
+        f"paid twice 0, paid {sum(counts[how] for how in TAKEN)}, left in peace "
+        f"{counts['left in peace']} times, rows then: {dict(sorted(rest.items()))}\n"
+        f"{dict(sorted(others.items()))}"
+    )
+
+
+#: What has to happen in any run, by kind: a machine that idles finds nothing.
+KINDS: dict[str, tuple[str, ...]] = {
+    "rows are added": ("add", "add the same", "insert above"),
+    "rows are edited": ("edit", "edit back", "empty"),
+    "rows are deleted": ("delete", "undo the delete", "delete all", "put all back"),
+    "rows are moved": ("sort", "move"),
+    "rows are copied": ("copy whole", "copy and change", "copy over"),
+    "our cells are meddled with": ("fill down", "clear", "scribble", "remove ours"),
+    "a column is sorted alone": ("sort ours alone", "sort prompts alone"),
+    "takes change": ("raise take", "lower take", "jump take"),
+    "rows are held back": ("skip", "approve", "approve all", "unapprove"),
+    "an old version is saved": ("save an old version",),
+    "columns go and come": ("remove a column", "put the columns back"),
+    "somebody asks for more": ("retry", "made again"),
+    "the sheet is held": ("held: owner", "held: columns", "held: paused"),
+    "answers are lost": (Answer.LOST, Answer.LOST_TAKEN, Answer.NO_ID),
+    "answers are no": (Answer.REFUSED, Answer.STOP),
+    "answers are later": (Answer.BUSY, Answer.NEVER_LEFT),
+    "answers make no sense": (Answer.ERROR, Answer.ERROR_TAKEN),
+    "answers are good": (Answer.ACCEPTED, Answer.AT_ONCE),
+    "tasks go on": (Turn.PROGRESS, Turn.FINISH, Turn.FAIL),
+    "tasks are strange": (Turn.STRANGE, Turn.CONTRADICT),
+    "answers come twice or late": ("callback",),
+    "passes die": ("crash with something in hand", "crash inside a look"),
+    "rows are at rest": ("rows not looked at",),
+    "passes meet": ("kept out by a lease", "refused to begin"),
+    "other stores come": ("start on other", "start on copy"),
+}
+
+
+def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_rest() -> None:
+    ran = run(7, 80)
+
+    print(told(ran))
+    assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
+
+
+def test_a_sheet_that_reads_back_as_written_stands_as_a_reading_anew_would_say() -> None:
+    seen: Counter[str] = Counter()
+    is_as_written = Book._is_as_written
+
+    def compared(book: Book, grid: Grid) -> bool:
+        found = is_as_written(book, grid)
+        # A moment later more may have settled, and others may have spent.
+        capped = book.limits.per_run or book.limits.per_day
+        if found and not (book.rules.settle or capped):
+            seen["read back"] += 1
+            at_once, hold = book.plan, book.hold
+            columns = book._take_in(grid)
+            lines = {line.seen.row_id: _stand(line) for line in at_once.lines}
+            # What says the truth again may lie at rest by now.
+            assert all(lines[line.seen.row_id] == _stand(line) for line in book.plan.lines)
+            assert (book.plan.statuses, book.hold) == (at_once.statuses, hold)
+            # Of a sheet that another store owns only some rows are written.
+            assert hold or not book._untruths(grid, columns, book.plan.lines)
+        return found
+
+    with patch.object(Book, "_is_as_written", compared):
+        ran = run(3, 25)
+
+    assert seen["read back"] > 20
+    assert sum(ran.counts[how] for how in TAKEN) >= 25
+
+
+def _stand(line: Line) -> Line:
+    """All that is said of a row: not whether it was met just now, nor what its cells held then."""
+    marked = replace(line.seen.marked, has_results=False, has_marks=False)
+    return replace(line, seen=replace(line.seen, marked=marked, known=None))
+
+
+def test_the_same_holds_for_an_excel_workbook() -> None:
+    ran = run(11, 4, sheet="prompts.xlsx")
+
+    print(told(ran))
+    assert ran.counts["left in peace"] >= 4
+    assert sum(ran.counts[how] for how in TAKEN) >= 4
+
+
+def test_the_same_holds_for_a_google_sheet() -> None:
+    ran = run(5, 6, sheet="google")
+
+    print(told(ran))
+    assert ran.counts["left in peace"] >= 6
+    assert sum(ran.counts[how] for how in TAKEN) >= 6
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_a_google_sheet_sees_in_a_long_run_what_a_csv_file_sees() -> None:
+    ran = run(5, 500, sheet="google")
+
+    print(told(ran))
+    assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_an_excel_workbook_sees_in_a_long_run_what_a_csv_file_sees() -> None:
+    ran = run(7, 200, sheet="prompts.xlsx")
+
+    print(told(ran))
+    assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_everything_that_people_the_api_and_crashes_can_do_happens_in_a_long_run() -> None:
+    ran = run(7, 1000)
+
+    print(told(ran))
+    never = [name for names in KINDS.values() for name in names if not ran.counts[name]]
+    assert never == []
+
+
+# -- what the machine found, each pinned ----------------------------------------------------------
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with kept_engines():
+        made = World(1, Shape())
+        made.team.do("add", 1, made.clock())
+        yield made
+        made.close()
+
+
+def started(world: World, name: str = MAIN) -> Pass:
+    one = world.start(name)
+    assert one
+    return one
+
+
+def whole_pass(world: World) -> None:
+    one = started(world)
+    world.look(one)
+    world.begin(one)
+    world.leave(one, Answer.AT_ONCE)
+    world.record(one)
+    world.look(one)
+    world.end(one)
+
+
+def statuses(one: Pass) -> list[str]:
+    return [*one.book.plan.statuses.elements()]
+
+
+def test_a_backup_made_before_the_last_requests_left_is_held(world: World) -> None:
+    one = started(world)
+    world.look(one)
+    world.back_up()
+    world.begin(one)
+    world.leave(one, Answer.ACCEPTED)
+    world.record(one)
+    world.look(one)
+    world.end(one)
+
+    restored = started(world, COPY)
+    world.look(restored)
+
+    assert restored.book.hold
+    assert restored.book.hold.kind == "owner"
+    assert restored.queue == []
+
+
+def test_rows_that_another_pass_met_meanwhile_are_no_strangers(world: World) -> None:
+    one, another = started(world), started(world)
+    world.look(one, before=lambda: world.look(another))
+    world.end(another)
+
+    world.look(one)
+
+    assert "stranger" not in statuses(one)
+    assert len(one.store.memory(SHEET).known) == 1
+
+
+def test_a_claim_that_another_store_wrote_an_instant_ago_is_not_replaced(world: World) -> None:
+    one, other = started(world), started(world, OTHER)
+    raise_claim = one.store.raise_claim
+
+    def too_late(sheet: str, word: str) -> Claim:
+        world.look(other)
+        return raise_claim(sheet, word)
+
+    with patch.object(one.store, "raise_claim", too_late):
+        world.look(one)
+
+    assert one.book.hold
+    assert one.book.hold.kind == "owner"
+    assert other.book.hold is None
+
+
+def test_a_row_copied_whole_while_the_sheet_is_paused_is_a_copy_afterwards(world: World) -> None:
+    whole_pass(world)
+    world.pause()
+    world.team.do("copy whole", 1, world.clock())
+    paused = started(world)
+    world.look(paused)
+    world.end(paused)
+    world.pause()
+
+    one = started(world)
+    world.look(one)
+
+    assert sorted(statuses(one)) == ["copy", "done"]

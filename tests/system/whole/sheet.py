@@ -1,0 +1,558 @@
+"""A team at work on a sheet, and what it wrote there, kept apart from what the program says.
+
+The sheet holds people's columns and ours. `Team` remembers by itself what people wrote, line for
+line, so that the sheet can be compared with it; and it remembers what people *asked for*: every
+pair of words and take that ever stood in a line. Nobody may be charged for more.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+from pipeline.core.header import OURS, normalise
+from tests.system.whole.desks import Desk
+
+#: Titles of the columns that people fill; the others of the file are ours.
+PROMPT, TAKE, APPROVED, SKIP, REMARK = "prompt", "take", "approved", "skip", "remark"
+SCRIBBLES = ("x", "done", "=1+1", "r_aaaaaaaaa", "https://elsewhere.example/x.png", "@SUM(A1)")
+#: How a prompt may be typed: its words stay what they are, whatever surrounds them.
+TYPED = ("{}", "{}", "{}", " {} ", "={}", "-{}\r\nand a fox", '"{}", they said', "a tree, {}")
+
+
+@dataclass
+class Line:
+    """One line of the sheet, as people see it."""
+
+    #: The same for a line and its whole copies, until one of them is changed.
+    token: int
+    cells: dict[str, str]
+    #: Born as a whole copy of another line, and not changed since.
+    copied: bool = False
+    #: Somebody's hand was in our cells of this line, so that it may pass for a stranger or a copy.
+    odd: bool = False
+    #: Our cells of this line may not say the truth, or nothing yet: since the last quiet look.
+    raw: bool = True
+    #: Somebody wrote other words here after the first ones.
+    reworded: bool = False
+    earlier: list[str] = field(default_factory=list)
+
+    @property
+    def words(self) -> str:
+        """The prompt as it is compared and sent."""
+        return normalise(self.cells.get(PROMPT, ""))
+
+    @property
+    def take(self) -> str:
+        """What stands in the take cell; nothing means the first."""
+        return self.cells.get(TAKE, "").strip() or "1"
+
+    def twin(self) -> Line:
+        """A copy that shares nothing with this line."""
+        new = copy(self)
+        new.cells, new.earlier = dict(self.cells), list(self.earlier)
+        return new
+
+
+@dataclass
+class Saved:
+    """The whole sheet at some moment, and what people had written in it."""
+
+    content: object
+    titles: list[str]
+    lines: list[Line]
+
+
+class Team:
+    """People at a sheet: each gesture saves it as a spreadsheet program would."""
+
+    def __init__(self, desk: Desk, titles: list[str], ours: list[str]) -> None:
+        self.desk = desk
+        self.titles = titles
+        self.all_titles = list(titles)
+        self.lines: list[Line] = []
+        self.trash: list[tuple[Line, dict[str, str]]] = []
+        self.cleared: list[tuple[Line, dict[str, str]]] = []
+        self.saves: list[Saved] = []
+        #: Words -> (token, take) of every line that ever asked for them.
+        self.wishes: dict[str, set[tuple[int, str]]] = defaultdict(set)
+        #: Words -> how often somebody went back to words that had failed.
+        self.granted: Counter[str] = Counter()
+        self.failed: Counter[str] = Counter()
+        #: Words -> when they last stood in a line that may be sent.
+        self.asked_at: dict[str, datetime] = {}
+        self.counts: Counter[str] = Counter()
+        #: Whether the program has written here: before that, a text in a column is a person's.
+        self.is_served = False
+        self.retakes = 0
+        #: Words of lines that were copied whole: typed anew they may count as that copy.
+        self.copied_words: set[str] = set()
+        self._number = 0
+        self._save([*titles, *ours], [])
+
+    # -- the file --------------------------------------------------------------------------------
+
+    def read(self) -> tuple[list[str], list[list[str]]]:
+        """The header and the rows, each as wide as the header."""
+        rows = self.desk.rows()
+        header = rows[0]
+        return header, [row + [""] * (len(header) - len(row)) for row in rows[1:]]
+
+    def written(self) -> list[dict[str, str]]:
+        """Each line of the file by its titles."""
+        header, rows = self.read()
+        return [dict(zip(header, row, strict=True)) for row in rows]
+
+    def assert_untouched(self) -> None:
+        """What people wrote stands in the file, and nothing else of theirs."""
+        header, rows = self.read()
+        places = [header.index(title) for title in self.titles]
+        theirs = [title for title in header if title not in OURS]
+        assert theirs == self.titles, f"people's columns are {self.titles}, the file has {theirs}"
+        said = [[row[at] for at in places] for row in rows]
+        wrote = [[line.cells.get(title, "") for title in self.titles] for line in self.lines]
+        assert said == wrote, f"people wrote {wrote}, the file says {said}"
+
+    def _save(self, header: list[str], rows: list[list[str]]) -> None:
+        self.desk.save([header, *rows])
+
+    # -- what was asked for ----------------------------------------------------------------------
+
+    def is_asking(self, line: Line) -> bool:
+        """Whether the line may be sent, as far as a person can see."""
+        ticked = APPROVED not in self.titles or line.cells.get(APPROVED, "") != ""
+        return bool(line.words) and not line.cells.get(SKIP, "") and ticked
+
+    def look_round(self, now: datetime) -> None:
+        """Note what stands in the sheet at this moment."""
+        if PROMPT in self.titles:
+            for line in self.lines:
+                if self.is_asking(line):
+                    self.asked_at[line.words] = now
+
+    def _note_wishes(self, before: dict[int, set[str]]) -> None:
+        if PROMPT not in self.titles:
+            return
+        for line in self.lines:
+            if words := line.words:
+                take = line.take if TAKE in self.titles else "1"
+                self.wishes[words].add((line.token, take))
+                if words not in before[line.token]:
+                    self.granted[words] += self.failed[words] > 0
+
+    def do(self, name: str, pick: int, now: datetime) -> None:
+        """One gesture; `pick` says where, and how."""
+        self.look_round(now)
+        before: dict[int, set[str]] = defaultdict(set)
+        for line in self.lines:
+            before[line.token].add(line.words)
+        if len(self.saves) < 6 or pick % 3 == 0:
+            self._keep()
+        GESTURES[name][0](self, Random(pick))
+        self.counts[name] += 1
+        self._note_wishes(before)
+        self.look_round(now)
+
+    def possible(self) -> list[str]:
+        """The gestures that would do something now; the everyday ones more than once."""
+        names = [name for name, (_, may) in GESTURES.items() if may(self)]
+        return names + [name for name in EVERYDAY if name in names]
+
+    def _keep(self) -> None:
+        lines = [line.twin() for line in self.lines]
+        self.saves = [
+            *self.saves[-7:],
+            Saved(self.desk.version(), list(self.titles), lines),
+        ]
+
+    # -- gestures --------------------------------------------------------------------------------
+
+    def add(self, chance: Random) -> None:
+        """A new row with new words, at the end."""
+        self._insert(len(self.lines), self._new_line(self._fresh(chance)))
+
+    def add_the_same(self, chance: Random) -> None:
+        """A new row with the words of another one."""
+        self._insert(len(self.lines), self._new_line(chance.choice(self._worded()).cells[PROMPT]))
+
+    def insert_above(self, chance: Random) -> None:
+        """A new row somewhere above."""
+        self._insert(chance.randrange(len(self.lines)), self._new_line(self._fresh(chance)))
+
+    def edit(self, chance: Random) -> None:
+        """Other words in a row; now and then those of another row."""
+        line = chance.choice(self.lines)
+        same = chance.random() < 0.2 and self._worded()
+        self._reword(line, chance.choice(same).cells[PROMPT] if same else self._fresh(chance))
+
+    def edit_back(self, chance: Random) -> None:
+        """The words that a row had before."""
+        line = chance.choice([line for line in self.lines if line.earlier])
+        self._reword(line, line.earlier.pop())
+
+    def empty(self, chance: Random) -> None:
+        """No words in a row."""
+        self._reword(chance.choice(self._worded()), "")
+
+    def delete(self, chance: Random) -> None:
+        """A whole row is deleted."""
+        header, rows = self.read()
+        at = chance.randrange(len(rows))
+        self.trash.append((self.lines.pop(at), dict(zip(header, rows.pop(at), strict=True))))
+        self._save(header, rows)
+
+    def undo_the_delete(self, chance: Random) -> None:
+        """A deleted row is there again, with all its cells."""
+        header, rows = self.read()
+        line, cells = self.trash.pop(chance.randrange(len(self.trash)))
+        self._mark_twin(line)
+        at = chance.randrange(len(rows) + 1)
+        self.lines.insert(at, line)
+        rows.insert(at, self._as_row(header, line, cells))
+        self._save(header, rows)
+
+    def sort(self, chance: Random) -> None:
+        """Whole rows in another order."""
+        header, rows = self.read()
+        order = list(range(len(rows)))
+        chance.shuffle(order)
+        self.lines = [self.lines[at] for at in order]
+        self._save(header, [rows[at] for at in order])
+
+    def move(self, chance: Random) -> None:
+        """One row somewhere else."""
+        header, rows = self.read()
+        at, to = chance.randrange(len(rows)), chance.randrange(len(rows))
+        rows.insert(to, rows.pop(at))
+        self.lines.insert(to, self.lines.pop(at))
+        self._save(header, rows)
+
+    def copy_whole(self, chance: Random) -> None:
+        """A row once more, with all its cells."""
+        header, rows = self.read()
+        at, to = chance.randrange(len(rows)), chance.randrange(len(rows) + 1)
+        rows.insert(to, list(rows[at]))
+        self.lines.insert(to, self._copied(self.lines[at]))
+        self._save(header, rows)
+
+    def copy_and_change(self, chance: Random) -> None:
+        """A row once more, with other words."""
+        header, rows = self.read()
+        at = chance.randrange(len(rows))
+        rows.append(list(rows[at]))
+        self.lines.append(self._copied(self.lines[at]))
+        self._save(header, rows)
+        self._reword(self.lines[-1], self._fresh(chance))
+        self.lines[-1].raw = True
+
+    def copy_over(self, chance: Random) -> None:
+        """A row pasted over another one."""
+        header, rows = self.read()
+        at, to = chance.sample(range(len(rows)), 2)
+        rows[to] = list(rows[at])
+        self.lines[to] = self._copied(self.lines[at])
+        self._save(header, rows)
+
+    def fill_down(self, chance: Random) -> None:
+        """Our cells of a row, one column or all, dragged down over the next ones."""
+        header, rows = self.read()
+        at = chance.randrange(len(rows) - 1)
+        ours = self._ours(header)
+        places = [chance.choice(ours)] if chance.random() < 0.6 else ours
+        for to in range(at + 1, min(at + 3, len(rows))):
+            self._meddle(self.lines[to])
+            for place in places:
+                rows[to][place] = rows[at][place]
+        self._save(header, rows)
+
+    def clear(self, chance: Random) -> None:
+        """One of our cells is emptied, or all of a row."""
+        header, rows = self.read()
+        at = chance.randrange(len(rows))
+        ours = self._ours(header)
+        self._meddle(self.lines[at])
+        for place in [chance.choice(ours)] if chance.random() < 0.7 else ours:
+            rows[at][place] = ""
+        self._save(header, rows)
+
+    def scribble(self, chance: Random) -> None:
+        """Somebody's text in one of our cells; also what stands in another row there."""
+        header, rows = self.read()
+        at = chance.randrange(len(rows))
+        place = chance.choice(self._ours(header))
+        self._meddle(self.lines[at])
+        rows[at][place] = chance.choice([*SCRIBBLES, chance.choice(rows)[place]])
+        self._save(header, rows)
+
+    def sort_ours_alone(self, chance: Random) -> None:
+        """One of our columns sorted without the others."""
+        header, rows = self.read()
+        place = chance.choice(self._ours(header))
+        cells = [row[place] for row in rows]
+        chance.shuffle(cells)
+        for line, row, cell in zip(self.lines, rows, cells, strict=True):
+            self._meddle(line)
+            row[place] = cell
+        self._save(header, rows)
+
+    def sort_prompts_alone(self, chance: Random) -> None:
+        """The prompts sorted without the rest of their rows."""
+        header, rows = self.read()
+        order = list(range(len(rows)))
+        chance.shuffle(order)
+        place = header.index(PROMPT)
+        moved = [self.lines[at].twin() for at in order]
+        for row, line, was in zip(rows, self.lines, moved, strict=True):
+            # The ids follow their words, where all of them are still there. Where some are not,
+            # this is an edit of every row: so it may count as one.
+            self._number += 1
+            if was.words:
+                self.wishes[was.words].add((self._number, line.take))
+                self.granted[was.words] += self.failed[was.words] > 0
+            row[place] = was.cells[PROMPT]
+            line.cells[PROMPT] = was.cells[PROMPT]
+            line.token, line.copied, line.earlier = was.token, was.copied, was.earlier
+        for line in self.lines:
+            self._meddle(line)
+        self._save(header, rows)
+
+    def raise_take(self, chance: Random) -> None:
+        """One more in a take cell."""
+        line = chance.choice(self._worded())
+        self._retake(line, str(int(line.take) + 1) if line.take.isdecimal() else "2")
+
+    def lower_take(self, chance: Random) -> None:
+        """One less in a take cell."""
+        line = chance.choice(self.lines)
+        number = int(line.take) if line.take.isdecimal() else 1
+        self._retake(line, str(number - 1) if number > 1 else "")
+
+    def jump_take(self, chance: Random) -> None:
+        """A take cell dragged far, or a word in it."""
+        line = chance.choice(self.lines)
+        number = int(line.take) if line.take.isdecimal() else 1
+        self._retake(line, chance.choice([str(number + 5), "many", "0"]))
+
+    def skip(self, chance: Random) -> None:
+        """A row is marked to be left out, or no longer."""
+        line = chance.choice(self.lines)
+        self._put(line, SKIP, "" if line.cells.get(SKIP) else "yes")
+
+    def approve(self, chance: Random) -> None:
+        """A row is approved."""
+        self._put(chance.choice(self.lines), APPROVED, "TRUE")
+
+    def approve_all(self, chance: Random) -> None:
+        """Every row is approved."""
+        for line in self.lines:
+            self._put(line, APPROVED, "TRUE")
+
+    def unapprove(self, chance: Random) -> None:
+        """An approval is taken back."""
+        self._put(chance.choice(self.lines), APPROVED, "")
+
+    def save_an_old_version(self, chance: Random) -> None:
+        """What the file was earlier is saved over what it is."""
+        # The last ones are nearly what the file is now.
+        kept = self.saves[: max(1, len(self.saves) - 1)]
+        saved = chance.choice(kept)
+        self.desk.put_back(saved.content)
+        self.titles = list(saved.titles)
+        self.lines = [line.twin() for line in saved.lines]
+        for line in self.lines:
+            self._meddle(line)
+
+    def remove_a_column(self, chance: Random) -> None:
+        """A column of the people's that matters is gone."""
+        matter = [title for title in (PROMPT, TAKE, APPROVED) if title in self.titles]
+        title = chance.choice(matter)
+        header, rows = self.read()
+        self.titles.remove(title)
+        self._without(header, rows, [header.index(title)])
+
+    def put_the_columns_back(self, chance: Random) -> None:
+        """The columns of the people's that are gone are there again."""
+        header, rows = self.read()
+        for title in self.all_titles:
+            if title not in self.titles:
+                at = chance.randrange(len(header) + 1)
+                header.insert(at, title)
+                for row, line in zip(rows, self.lines, strict=True):
+                    row.insert(at, line.cells.get(title, ""))
+        self.titles = [title for title in header if title in self.all_titles]
+        self._save(header, rows)
+
+    def remove_ours(self, chance: Random) -> None:
+        """One of our columns is deleted, or all of them."""
+        header, rows = self.read()
+        ours = self._ours(header)
+        for line in self.lines:
+            self._meddle(line)
+        self._without(header, rows, [chance.choice(ours)] if chance.random() < 0.5 else ours)
+
+    def delete_all(self, chance: Random) -> None:
+        """Every row is gone."""
+        header, rows = self.read()
+        self.cleared = [
+            (line, dict(zip(header, row, strict=True)))
+            for line, row in zip(self.lines, rows, strict=True)
+        ]
+        self.lines = []
+        self._save(header, [])
+
+    def put_all_back(self, chance: Random) -> None:
+        """The rows that were all deleted are there again."""
+        header, rows = self.read()
+        for line, _ in self.cleared:
+            self._mark_twin(line)
+        self.lines = [line for line, _ in self.cleared] + self.lines
+        rows = [self._as_row(header, line, cells) for line, cells in self.cleared] + rows
+        self.cleared = []
+        self._save(header, rows)
+
+    # -- parts of gestures -----------------------------------------------------------------------
+
+    def _worded(self) -> list[Line]:
+        return [line for line in self.lines if line.words]
+
+    def _fresh(self, chance: Random) -> str:
+        self._number += 1
+        return chance.choice(TYPED).format(f"picture {self._number}")
+
+    def _new_line(self, prompt: str) -> Line:
+        self._number += 1
+        ticked = {APPROVED: "TRUE"} if APPROVED in self.all_titles and self._number % 2 else {}
+        return Line(self._number, {PROMPT: prompt, REMARK: f"remark {self._number}", **ticked})
+
+    def _insert(self, at: int, line: Line) -> None:
+        header, rows = self.read()
+        rows.insert(at, self._as_row(header, line, {}))
+        self.lines.insert(at, line)
+        self._save(header, rows)
+
+    def _as_row(self, header: list[str], line: Line, cells: dict[str, str]) -> list[str]:
+        source = cells | {title: line.cells.get(title, "") for title in self.titles}
+        return [source.get(title, "") for title in header]
+
+    def _copied(self, line: Line) -> Line:
+        new = line.twin()
+        new.copied = new.odd = line.odd = True
+        self.copied_words.add(line.words)
+        if line.raw:  # without our marks a copy is the same words typed once more
+            self._own(new)
+        return new
+
+    def _meddle(self, line: Line) -> None:
+        """A hand in our cells of a line: a copy of it may now look like words typed once more."""
+        line.odd = line.raw = True
+        if any(one.token == line.token for one in self.lines if one is not line):
+            line.copied = True
+            self._own(line)
+
+    def _mark_twin(self, line: Line) -> None:
+        """A line that comes back beside itself (an old version brought it already) is a copy."""
+        for one in self.lines:
+            if one.token == line.token:
+                line.copied = line.odd = one.odd = True
+                if one.raw or line.raw:
+                    self._own(line)
+
+    def _reword(self, line: Line, prompt: str) -> None:
+        if line.cells[PROMPT] != prompt:
+            line.earlier = [*line.earlier[-3:], line.cells[PROMPT]]
+            # Without its marks and with other words nobody can tell which row it was.
+            self._own(line, also=line.odd and line.raw)
+            line.reworded = True
+        self._put(line, PROMPT, prompt)
+
+    def _retake(self, line: Line, take: str) -> None:
+        self.retakes += 1
+        self._own(line)
+        self._put(line, TAKE, take)
+
+    def _own(self, line: Line, also: bool = False) -> None:
+        """A copy that is changed asks for itself from now on; `also`: one that is no copy, too."""
+        if line.copied or also:
+            self._number += 1
+            line.token, line.copied = self._number, False
+
+    def _put(self, line: Line, title: str, text: str) -> None:
+        line.cells[title] = text
+        if title in self.titles:
+            header, rows = self.read()
+            at = next(at for at, one in enumerate(self.lines) if one is line)
+            rows[at][header.index(title)] = text
+            self._save(header, rows)
+
+    def _ours(self, header: list[str]) -> list[int]:
+        return [at for at, title in enumerate(header) if title in OURS]
+
+    def _without(self, header: list[str], rows: list[list[str]], places: list[int]) -> None:
+        kept = [at for at in range(len(header)) if at not in places]
+        self._save([header[at] for at in kept], [[row[at] for at in kept] for row in rows])
+
+
+def _has_rows(team: Team, least: int = 1) -> bool:
+    return PROMPT in team.titles and len(team.lines) >= least
+
+
+def _has_words(team: Team) -> bool:
+    return PROMPT in team.titles and any(line.words for line in team.lines)
+
+
+def _has_ours(team: Team, least: int = 1) -> bool:
+    header, rows = team.read()
+    return team.is_served and len(rows) >= least and any(title in OURS for title in header)
+
+
+#: Every gesture, and when it is possible. No sheet grows without end.
+GESTURES: dict[str, tuple[Callable[[Team, Random], None], Callable[[Team], bool]]] = {
+    "add": (Team.add, lambda t: PROMPT in t.titles and len(t.lines) < 7),
+    "add the same": (Team.add_the_same, lambda t: _has_words(t) and len(t.lines) < 7),
+    "insert above": (Team.insert_above, lambda t: _has_rows(t) and len(t.lines) < 7),
+    "edit": (Team.edit, _has_rows),
+    "edit back": (
+        Team.edit_back,
+        lambda t: PROMPT in t.titles and any(line.earlier for line in t.lines),
+    ),
+    "empty": (Team.empty, _has_words),
+    "delete": (Team.delete, _has_rows),
+    "undo the delete": (Team.undo_the_delete, lambda t: bool(t.trash) and len(t.lines) < 8),
+    "sort": (Team.sort, lambda t: _has_rows(t, 2)),
+    "move": (Team.move, lambda t: _has_rows(t, 2)),
+    "copy whole": (Team.copy_whole, lambda t: _has_rows(t) and len(t.lines) < 7),
+    "copy and change": (Team.copy_and_change, lambda t: _has_rows(t) and len(t.lines) < 7),
+    "copy over": (Team.copy_over, lambda t: _has_rows(t, 2)),
+    "fill down": (Team.fill_down, lambda t: _has_ours(t, 2)),
+    "clear": (Team.clear, _has_ours),
+    "scribble": (Team.scribble, _has_ours),
+    "sort ours alone": (Team.sort_ours_alone, lambda t: _has_ours(t, 2)),
+    "sort prompts alone": (Team.sort_prompts_alone, lambda t: _has_rows(t, 2)),
+    "raise take": (Team.raise_take, lambda t: TAKE in t.titles and _has_words(t)),
+    "lower take": (Team.lower_take, lambda t: TAKE in t.titles and _has_rows(t)),
+    "jump take": (Team.jump_take, lambda t: TAKE in t.titles and _has_rows(t)),
+    "skip": (Team.skip, lambda t: SKIP in t.titles and _has_rows(t)),
+    "approve": (Team.approve, lambda t: APPROVED in t.titles and _has_rows(t)),
+    "approve all": (Team.approve_all, lambda t: APPROVED in t.titles and _has_rows(t)),
+    "unapprove": (Team.unapprove, lambda t: APPROVED in t.titles and _has_rows(t)),
+    "save an old version": (Team.save_an_old_version, lambda t: len(t.saves) > 1),
+    "remove a column": (Team.remove_a_column, lambda t: PROMPT in t.titles),
+    "put the columns back": (
+        Team.put_the_columns_back,
+        lambda t: set(t.titles) != set(t.all_titles),
+    ),
+    "remove ours": (Team.remove_ours, _has_ours),
+    "delete all": (Team.delete_all, lambda t: _has_rows(t) and not t.cleared),
+    "put all back": (
+        Team.put_all_back,
+        lambda t: bool(t.cleared) and len(t.lines) + len(t.cleared) < 10,
+    ),
+}
+EVERYDAY = (
+    *("add", "add", "add", "edit", "edit", "raise take", "sort", "copy whole", "add the same"),
+    *("save an old version", "sort ours alone", "sort prompts alone"),
+)

@@ -1,0 +1,736 @@
+"""The whole of it but the wire: people at a sheet, an API that counts, and the program in between.
+
+Every step of a pass is a step of its own here, so that anything can happen between any two: a
+gesture, a crash, another pass, a late answer. After each step the world is compared with what
+people wrote and with what the API was asked for; the program's own store is never asked whether it
+did well.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from random import Random
+from tempfile import gettempdir, mkdtemp
+from typing import Any
+from unittest.mock import patch
+
+from sqlalchemy import URL, Engine
+
+import pipeline.store as store_package
+from pipeline.core.errors import ColumnsError
+from pipeline.core.header import Header, parsed
+from pipeline.core.model import JobKey, State
+from pipeline.core.planning import Line as Planned
+from pipeline.core.planning import Rules, family
+from pipeline.core.protocol import poll_answer, task_event, verdict
+from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
+from pipeline.store import Fact, Lease, Limits, Store, connection
+from pipeline.sync.book import Book, Sending
+from tests.system.whole.api import (
+    IMAGINE,
+    PRICE,
+    PROVIDER,
+    Answer,
+    Api,
+    Task,
+    Turn,
+    described,
+    response,
+)
+from tests.system.whole.desks import SHEET, Desk, FileDesk, GoogleDesk, Watched
+from tests.system.whole.sheet import APPROVED, PROMPT, SKIP, TAKE, Line, Team
+
+START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+#: The store in use, one of somebody else, and a backup of the first.
+MAIN, OTHER, COPY = "main", "other", "copy"
+_HELD_ROWS = ("owner", "columns", "config")
+
+
+class Killed(BaseException):
+    """The program is no more: nothing of it runs any longer."""
+
+
+@dataclass
+class Clock:
+    """Time that passes when it is told to."""
+
+    at: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def on(self, seconds: float) -> None:
+        """So many seconds later."""
+        self.at += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a sheet and its configuration are like."""
+
+    titles: tuple[str, ...] = (PROMPT, "remark", TAKE)
+    ours: tuple[str, ...] = ()
+    settle: timedelta = timedelta(0)
+    per_run: int | None = None
+    per_day: int | None = None
+    #: The file, or "google".
+    place: str = "prompts.csv"
+
+
+@dataclass
+class Pass:
+    """One start of the program, somewhere in the middle of its work."""
+
+    store_name: str
+    store: Store
+    sheet: Watched
+    book: Book
+    run: str
+    lease: Lease | None
+    queue: list[Planned] = field(default_factory=list)
+    ready: list[Sending] = field(default_factory=list)
+    answers: list[Fact] = field(default_factory=list)
+    #: It is inside a look: nobody can ask anything else of it.
+    busy: bool = False
+
+
+def places_at_rest(book: Book) -> frozenset[int]:
+    """Where the rows stand that a look had no need to look at."""
+    return frozenset(book.parting.resting.values())
+
+
+class World:
+    """Everything, and what must always be true of it."""
+
+    def __init__(self, seed: int, shape: Shape) -> None:
+        self.folder = _empty_folder()
+        self.shape = shape
+        self.chance = Random(seed)
+        self.clock = Clock()
+        self.api = Api()
+        self.team = Team(self._desk(), list(shape.titles), list(shape.ours))
+        self.passes: list[Pass] = []
+        self.mail: list[tuple[str, Fact]] = []
+        #: What was recorded as a success, in the order in which it was, by store and job.
+        self.heard: dict[tuple[str, JobKey], dict[int, tuple[str, ...]]] = {}
+        #: Attempts asked for by `retry`.
+        self.retried: Counter[JobKey] = Counter()
+        self.retried_words: Counter[str] = Counter()
+        #: Jobs of which an answer was lost, or a start of the program.
+        self.uncertain: set[JobKey] = set()
+        self.paused = False
+        self.counts: Counter[str] = Counter()
+        #: What happened, a line each, for whoever has to find out why.
+        self.story: list[str] = []
+        self._starts = 0
+        #: The claim when the store was copied, and whether anything was begun under it since.
+        self._copied_at = 0
+        self._begun_since_copy = False
+        shutil.copy(_blank(MAIN), self._file(MAIN))
+        shutil.copy(_blank(OTHER), self._file(OTHER))
+
+    def close(self) -> None:
+        """Everything is gone."""
+        for one in list(self.passes):
+            self._drop(one)
+        _empty_folder()
+
+    # -- starts of the program -------------------------------------------------------------------
+
+    def start(self, name: str = MAIN, leased: bool = False) -> Pass | None:
+        """Begin a pass on a store: None if another one holds the lease."""
+        self._starts += 1
+        run = f"start {self._starts}"
+        store = self._open(name)
+        lease = store.take_lease(SHEET, run, 45.0) if leased else None
+        if leased and lease is None:
+            store.close()
+            self.counts["kept out by a lease"] += 1
+            return None
+        watched = self.team.desk.watched(self.clock)
+        book = Book(
+            watched.sheet,
+            store,
+            Rules(sheet=SHEET, provider=PROVIDER, endpoint="imagine", settle=self.shape.settle),
+            Header({}, (), frozenset({PROMPT})),
+            Limits(
+                api_key="key",
+                run=run,
+                day=self.clock().date().isoformat(),
+                per_run=self.shape.per_run,
+                per_day=self.shape.per_day,
+            ),
+            config="promptsheet.toml",
+            now=self.clock,
+            chance=self.chance,
+        )
+        started = Pass(name, store, watched, book, run, lease)
+        self.passes.append(started)
+        self.counts[f"start on {name}"] += 1
+        self._tell(f"{run} begins on {name}")
+        return started
+
+    def end(self, one: Pass) -> None:
+        """A pass comes to its end: what it heard is recorded."""
+        if one.ready:
+            self.crash(one)
+            return
+        self.record(one)
+        if one.lease:
+            one.store.release(one.lease)
+        self._drop(one)
+
+    def crash(self, one: Pass) -> None:
+        """A pass dies: what it had begun and heard and not recorded is gone with it."""
+        if one not in self.passes:
+            return  # it died in the arms of another
+        self._tell(f"{one.run} dies")
+        self.counts["crash"] += 1
+        self.counts["crash with something in hand"] += bool(one.ready or one.answers)
+        self.uncertain |= {sending.key for sending in one.ready}
+        self.uncertain |= {fact.key for fact in one.answers}
+        self._drop(one)
+
+    def _drop(self, one: Pass) -> None:
+        self.passes.remove(one)
+        one.store.close()
+
+    # -- steps of a pass -------------------------------------------------------------------------
+
+    def look(
+        self,
+        one: Pass,
+        before: Callable[[], None] | None = None,
+        after: Callable[[], None] | None = None,
+    ) -> None:
+        """Read, note, write, read back; something may happen in the middle of it."""
+        self.counts["look"] += 1
+        one.sheet.before, one.sheet.after, one.sheet.disturbed = before, after, False
+        one.busy = True
+        one.queue = []
+        try:
+            one.book.look()
+        except ColumnsError as refusal:
+            self._tell(f"{one.run} refused the sheet: {refusal}")
+            self._assert_may_refuse(one)
+            return
+        except Killed:
+            self.counts["crash inside a look"] += 1
+            self.crash(one)
+            return
+        finally:
+            one.busy = False
+        self.team.assert_untouched()
+        hold = one.book.hold
+        self._tell(f"{one.run} looked: {hold.kind if hold else ''}{self._as_told()}")
+        if hold:
+            self.counts[f"held: {hold.kind}"] += 1
+        else:
+            one.queue = [line for line in one.book.plan.to_send if line.job]
+        self.team.is_served |= hold is None and bool(one.book.plan.statuses)
+        if not one.sheet.disturbed and (hold is None or hold.kind not in _HELD_ROWS):
+            self.assert_rows_are_true(one)
+            for line in self.team.lines if hold is None else ():
+                line.raw = False
+
+    def begin(self, one: Pass, most: int = 20) -> None:
+        """Begin attempts for the first lines of the queue."""
+        lines, one.queue = one.queue[:most], one.queue[most:]
+        if not lines:
+            return
+        self.team.look_round(self.clock())
+        begun, refused = one.book.begin(lines)
+        self.counts["refused to begin"] += len(refused)
+        assert not (begun and one.book.hold), "something was begun although the sheet is held"
+        assert not (begun and self.paused and one.store_name == MAIN), "begun while paused"
+        for sending in begun:
+            words = self._words(sending)
+            asked = self.team.asked_at.get(words)
+            recent = asked is not None and self.clock() - asked <= timedelta(seconds=60)
+            assert recent, f"{words!r} was begun, and nobody asks for it any more"
+        one.ready += begun
+        if begun and one.store_name == MAIN and self._claim_counter() == self._copied_at:
+            self._begun_since_copy = True
+
+    def leave(self, one: Pass, how: Answer) -> None:
+        """The next request leaves, and this is what becomes of it."""
+        if not one.ready:
+            return
+        sending = one.ready.pop(0)
+        key, number = sending.key, sending.attempt.number
+        if sending.attempt.deadline <= self.clock():
+            self.counts["too late to leave"] += 1
+            self.uncertain.add(key)  # others may have called it lost by now
+            one.answers.append(Fact(key, number, Postponed("its time was over")))
+            return
+        words = self._words(sending)
+        self._tell(f"{one.run} sent {words!r} for {key.row_id}/{key.take}/{number}: {how}")
+        task = self.api.asked(key, number, words, one.store_name, how)
+        if task:
+            for name in (f"run {one.run}", f"day {one.book.limits.day} {one.store_name}"):
+                self.api.charged[name] += PRICE
+        back = response(how, task)
+        event: Event
+        if back is not None:
+            event = verdict(PROVIDER, IMAGINE, back, self.clock()).event
+        elif how is Answer.NEVER_LEFT:
+            event = Postponed("no way to the API")
+        else:
+            event = Lost("no answer in time")
+        if isinstance(event, Failed):
+            self.team.failed[words] += 1
+        one.answers.append(Fact(key, number, event))
+        self.assert_nothing_paid_twice()
+
+    def record(self, one: Pass) -> None:
+        """What came back is written down."""
+        facts, one.answers = one.answers, []
+        if facts:
+            self.clock.on(0.001)
+            self._tell(f"{one.run} recorded {[(f.key.row_id, f.event) for f in facts]}")
+            one.book.record(facts)
+            self._note_heard(one.store_name, facts)
+
+    def ask_after(self, one: Pass, pick: int, turns: Sequence[Turn]) -> None:
+        """Ask after open tasks; each has moved on by then."""
+        known = self.api.tasks
+        attempts = [(k, a) for k, a in one.book.known.open_attempts() if a.task_id in known]
+        if not attempts:
+            return
+        first = pick % len(attempts)
+        asked = (attempts[first:] + attempts[:first])[: max(1, len(turns))]
+        bodies = [
+            self._turn(known[attempt.task_id], turns[n % len(turns)] if turns else Turn.PROGRESS)
+            for n, (_, attempt) in enumerate(asked)
+        ]
+        by_task = {attempt.task_id: (key, attempt.number) for key, attempt in asked}
+        answers = poll_answer(
+            PROVIDER, dict.fromkeys(by_task, IMAGINE), described(bodies), self.clock()
+        )
+        self.counts["poll"] += 1
+        one.answers += [Fact(*by_task[task], event) for task, event in answers.events.items()]
+
+    # -- what happens elsewhere ------------------------------------------------------------------
+
+    def task_moves(self, pick: int, what: Turn) -> None:
+        """The API goes on with a task, and calls back: when that arrives is another matter."""
+        tasks = list(self.api.tasks.values())
+        task = tasks[pick % len(tasks)]
+        event = task_event(PROVIDER, IMAGINE, self._turn(task, what), task.id)
+        self.mail = [*self.mail[-30:], (task.store, Fact(task.key, task.attempt, event))]
+
+    def change_of_mind(self, pick: int) -> None:
+        """The API calls back to say that a finished task failed."""
+        done = [task for task in self.api.tasks.values() if task.status == "finished"]
+        if done:
+            task = done[pick % len(done)]
+            event = task_event(PROVIDER, IMAGINE, self._turn(task, Turn.CONTRADICT), task.id)
+            self.mail.append((task.store, Fact(task.key, task.attempt, event)))
+            self.callback(len(self.mail) - 1)
+
+    def callback(self, pick: int) -> None:
+        """A call of the API arrives: late, out of order, perhaps not for the first time."""
+        name, fact = self.mail[pick % len(self.mail)]
+        self.counts["callback"] += 1
+        self.clock.on(0.001)
+        with self._opened(name) as store:
+            self._tell(f"callback on {name}: {fact.key.row_id}/{fact.number} {fact.event}")
+            store.record([fact])
+        self._note_heard(name, [fact])
+
+    def gesture(self, pick: int) -> None:
+        """Somebody does something in the sheet."""
+        possible = self.team.possible()
+        if possible:
+            name = possible[pick % len(possible)]
+            self._tell(f"somebody: {name}")
+            self.team.do(name, pick // len(possible), self.clock())
+
+    def pause(self) -> None:
+        """A person pauses the sheet, or lets it go on."""
+        self.paused = not self.paused
+        self.counts["pause"] += 1
+        with self._opened(MAIN) as store:
+            store.update_sheet(SHEET, paused=self.paused)
+
+    def retry(self, pick: int) -> None:
+        """A person asks for another attempt at what failed or may be lost, and a row asks for."""
+        asking = {
+            cells.get("row_id", "")
+            for line, cells in zip(self.team.lines, self.team.written(), strict=True)
+            if line.words
+        }
+        with self._opened(self.owner()) as store:
+            jobs = [
+                job
+                for job in store.jobs(SHEET).values()
+                if state_of(job) in (State.FAILED, State.UNKNOWN) and job.key.row_id in asking
+            ]
+            if jobs:
+                job = jobs[pick % len(jobs)]
+                if store.ask(job.key, job.asked + 1):
+                    self.counts["retry"] += 1
+                    self._tell(f"retry of {job.key}")
+                    self.retried[job.key] += 1
+                    # The row may go back to words that it had when an attempt was lost.
+                    sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
+                    self.retried_words.update(sent | {line.words for line in self.team.lines})
+
+    def press(self, pick: int) -> None:
+        """Somebody presses on the page that a row with a last word be made again."""
+        with self._opened(self.owner()) as store:
+            again, jobs = store.again(SHEET), store.jobs(SHEET)
+            pressable = {
+                mark: job
+                for line, cells in zip(self.team.lines, self.team.written(), strict=True)
+                if line.words and (mark := cells.get("row_id", ""))
+                if (job := jobs.get(JobKey(SHEET, mark, _take(line) + again.get(mark, 0))))
+                and state_of(job) in (State.SUCCEEDED, State.FAILED)
+            }
+            if not pressable:
+                return
+            mark, job = list(pressable.items())[pick % len(pressable)]
+            if store.make_again(SHEET, mark, again.get(mark, 0)):
+                self.counts["made again"] += 1
+                self._tell(f"somebody presses that {mark} be made again")
+                # It asks for the words that the row has once it is sent.
+                sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
+                self.retried_words.update(sent | {line.words for line in self.team.lines})
+
+    def back_up(self) -> None:
+        """The store is copied, in the middle of whatever it does."""
+        if self.has_backup and self.owner() == COPY:
+            return  # that would destroy the store in use
+        for one in [one for one in self.passes if one.store_name == COPY]:
+            self.end(one)
+        self.counts["backup"] += 1
+        self._tell("the store is backed up")
+        self._copied_at, self._begun_since_copy = self._claim_counter(), False
+        for left in self.folder.glob(f"{COPY}.db*"):
+            left.unlink()
+        with (
+            closing(sqlite3.connect(self._file(MAIN))) as source,
+            closing(sqlite3.connect(self._file(COPY))) as copied,
+        ):
+            source.backup(copied)
+
+    @property
+    def has_backup(self) -> bool:
+        """Whether there is a copy of the store."""
+        return self._file(COPY).exists()
+
+    def may_restore(self) -> bool:
+        """Whether a backup may be put to use: no pass of the original is under way.
+
+        A backup made in the minute between a look and what was sent after it is told from the
+        original only once a later look has raised the claim: until then nobody may use it.
+        """
+        told_apart = not self._begun_since_copy or self._claim_counter() != self._copied_at
+        alone = not any(one.store_name == MAIN for one in self.passes)
+        return self.has_backup and alone and told_apart
+
+    def _claim_counter(self) -> int:
+        claim = self.team.desk.claim()
+        return claim.counter if claim else 0
+
+    def owner(self) -> str:
+        """The store that the sheet belongs to: by what lies beside the file."""
+        claim = self.team.desk.claim()
+        if claim is None:
+            return MAIN
+        names = (MAIN, OTHER, COPY) if self.has_backup else (MAIN, OTHER)
+        for name in names:
+            with self._opened(name) as store:
+                record = store.sheet(SHEET)
+                mine = store.id == claim.store
+                if mine and (record.counter, record.word) == (claim.counter, claim.word):
+                    return name
+        # A claim that was raised in a store and never written: nobody else has it.
+        return next(name for name in names if self._id(name) == claim.store)
+
+    # -- what must be true -----------------------------------------------------------------------
+
+    def assert_nothing_paid_twice(self) -> None:
+        """By the API's own count: for each words, for each job, and in credits."""
+        api, team = self.api, self.team
+        for words, count in api.received.items():
+            asked = len(team.wishes[words]) + team.granted[words] + self.retried_words[words]
+            assert count <= asked, f"{words!r} was sent {count} times, and asked for {asked} times"
+        for key, count in api.received_for.items():
+            asked = 1 + self.retried[key] + api.failed_for[key]
+            assert count <= asked, f"{key} was sent {count} times, and asked for {asked} times"
+        for name, spent in api.charged.items():
+            cap = self.shape.per_run if name.startswith("run") else self.shape.per_day
+            assert cap is None or spent <= cap, f"{spent} credits in {name}, allowed: {cap}"
+
+    def assert_what_was_heard_is_kept(self) -> None:
+        """A success that was recorded is in its store for ever."""
+        for name in {name for name, _ in self.heard}:
+            with self._opened(name) as store:
+                jobs = store.jobs(SHEET)
+            for (where, key), successes in self.heard.items():
+                for number, urls in successes.items() if where == name else ():
+                    attempt = next(a for a in jobs[key].attempts if a.number == number)
+                    kept = attempt.state, attempt.result.urls
+                    assert kept == (State.SUCCEEDED, urls), f"{key} had {urls}, now {kept}"
+
+    def assert_rows_are_true(self, one: Pass) -> None:
+        """After a quiet look: every result in its own row, and nowhere else."""
+        lines = {line.seen.place: line for line in one.book.plan.lines}
+        resting, again = places_at_rest(one.book), one.store.again(SHEET)
+        shown: dict[str, int] = {}
+        ids: set[str] = set()
+        for place, (line, cells) in enumerate(
+            zip(self.team.lines, self.team.written(), strict=True), start=1
+        ):
+            planned = lines.get(place)
+            known = place in resting or (planned is not None and not planned.foreign)
+            if not line.words or not known:
+                continue
+            urls = cells.get("image_urls", "").split()
+            status = cells.get("status", "")
+            for url in urls:
+                task = self.api.by_url.get(url)
+                assert task, f"line {place} shows {url}, which the API never gave"
+                assert url not in shown, f"lines {shown[url]} and {place} both show {url}"
+                shown[url] = place
+                # After a mistake in take, the row shows earlier pictures, and its note says so.
+                is_told = "when these pictures were made" in cells.get("note", "")
+                is_told |= status in ("edited", "check needed")
+                assert task.words == line.words or is_told, (
+                    f"line {place} says {line.words!r} and shows {task.words!r} as {status}"
+                )
+            mark = cells.get("row_id", "")
+            assert mark, f"line {place} has no id"
+            assert mark not in ids, f"{mark} stands twice"
+            ids.add(mark)
+            take = _take(line) and _take(line) + again.get(mark, 0)
+            if successes := self.heard.get((one.store_name, JobKey(SHEET, mark, take))):
+                first = next(iter(successes.values()))
+                assert tuple(urls) == first, f"line {place} shows {urls} and not {first}"
+
+    def peace(self) -> None:
+        """Left in peace, with an API that answers, every row ends, or says what it waits for."""
+        self._tell("left in peace")
+        self.counts["left in peace"] += 1
+        for one in list(self.passes):
+            self.end(one)
+        for name in ("put all back", "put the columns back"):
+            if name in self.team.possible():
+                self.team.do(name, 0, self.clock())
+        if self.paused:
+            self.pause()
+        name = self.owner()
+        for _ in range(30):
+            if not self._peaceful_pass(name):
+                break
+        else:
+            raise AssertionError("it never comes to rest")
+        self.assert_what_was_heard_is_kept()
+
+    def _peaceful_pass(self, name: str) -> bool:
+        """A pass in peace: whether anything was left to do."""
+        self.clock.on(61)
+        for task in self.api.tasks.values():
+            self.api.turn(task, Turn.PROGRESS if task.status == "failed" else Turn.FINISH)
+            if task.status == "failed":
+                self.team.failed[task.words] += 1
+        one = self.start(name)
+        assert one
+        self.look(one)
+        if hold := one.book.hold:
+            emptied = hold.kind == "columns" and not any(line.words for line in self.team.lines)
+            assert emptied, f"held: {hold}"
+        self.begin(one)
+        busy = bool(one.ready)
+        while one.ready:
+            self.leave(one, Answer.ACCEPTED)
+        self.record(one)
+        while attempts := [
+            a for _, a in one.book.known.open_attempts() if a.task_id in self.api.tasks
+        ]:
+            busy = True
+            self.ask_after(one, 0, [Turn.FINISH] * len(attempts))
+            self.record(one)
+        self.look(one)
+        waiting = [line.status for line in one.book.plan.lines if line.status == "waiting"]
+        if not busy and not waiting:
+            self._assert_all_is_said(one)
+            self.end(one)
+            return False
+        self.end(one)
+        return True
+
+    def _assert_all_is_said(self, one: Pass) -> None:
+        for job in one.store.jobs(SHEET).values():
+            for attempt in job.attempts:
+                settled = attempt.state not in (State.SUBMITTING, State.RUNNING)
+                assert settled, f"{job.key} is {attempt.state} for ever"
+        foreign = {line.seen.place: line.foreign for line in one.book.plan.lines}
+        foreign |= dict.fromkeys(places_at_rest(one.book), False)
+        again = one.store.again(SHEET)
+        self.counts["rows not looked at"] += one.book.plan.at_rest.total()
+        for place, (line, cells) in enumerate(
+            zip(self.team.lines, self.team.written(), strict=True), start=1
+        ):
+            if line.words:
+                said = cells.get("status", "")
+                good = line.odd if foreign[place] else self._good(place, cells, again)
+                assert good, f"line {place}, {line}, says {said!r}: {cells.get('note')}"
+                self.counts[f"at rest: {'stranger' if foreign[place] else family(said)}"] += 1
+
+    def _good(self, place: int, cells: dict[str, str], again: Mapping[str, int]) -> bool:
+        """Whether a row at rest says something that people can see to be so."""
+        line = self.team.lines[place - 1]
+        words = {
+            task.words for u in cells["image_urls"].split() if (task := self.api.by_url.get(u))
+        }
+        mark = cells["row_id"]
+        key = JobKey(SHEET, mark, _take(line) and _take(line) + again.get(mark, 0))
+        match cells["status"]:
+            case "done":
+                return words == {line.words}
+            case "edited":
+                return bool(words) and line.words not in words and (line.reworded or line.odd)
+            case "failed":
+                return self.api.failed_for[key] > 0
+            case "check needed":
+                return key in self.uncertain
+            case "copy":
+                return line.odd or line.words in self.team.copied_words
+            case "invalid":
+                return self.team.retakes > 0
+            case "needs approval":
+                return APPROVED in self.team.titles
+            case "skipped":
+                return bool(line.cells.get(SKIP))
+            case "over budget":
+                return self.shape.per_day is not None
+        return False
+
+    # -- parts -----------------------------------------------------------------------------------
+
+    def _tell(self, what: str) -> None:
+        self.story.append(f"{self.clock():%H:%M:%S} {what}")
+
+    def _as_told(self) -> str:
+        lines = []
+        for line, cells in zip(self.team.lines, self.team.written(), strict=True):
+            tasks = {
+                t.id for u in cells.get("image_urls", "").split() if (t := self.api.by_url.get(u))
+            }
+            said = " ".join((cells.get("row_id", ""), cells.get("status", ""), *sorted(tasks)))
+            lines.append(f"\n        #{line.token} {line.words!r} take {line.take}: {said}")
+        return "".join(lines)
+
+    def _turn(self, task: Task, what: Turn) -> dict[str, Any]:
+        body = self.api.turn(task, what)
+        if body.get("status") == "failed":
+            self.team.failed[task.words] += 1
+        return body
+
+    def _words(self, sending: Sending) -> str:
+        body = sending.request.body
+        assert body is not None
+        return str(body["prompt"])
+
+    def _note_heard(self, name: str, facts: Sequence[Fact]) -> None:
+        for fact in facts:
+            if isinstance(fact.event, Succeeded):
+                successes = self.heard.setdefault((name, fact.key), {})
+                successes.setdefault(fact.number, fact.event.result.urls)
+            elif isinstance(fact.event, Lost):
+                self.uncertain.add(fact.key)
+
+    def _assert_may_refuse(self, one: Pass) -> None:
+        """A sheet is refused only without its prompts, or by a store that never wrote into it."""
+        mine = one.store_name == self.owner()
+        assert PROMPT not in self.team.titles or not mine, "the sheet was refused without a reason"
+
+    def _desk(self) -> Desk:
+        if self.shape.place == "google":
+            return GoogleDesk()
+        return FileDesk(self.folder / self.shape.place)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / f"{name}.db"
+
+    def _id(self, name: str) -> str:
+        with self._opened(name) as store:
+            return store.id
+
+    @contextmanager
+    def _opened(self, name: str) -> Iterator[Store]:
+        for one in self.passes:
+            if one.store_name == name:
+                yield one.store
+                return
+        with self._open(name) as store:
+            yield store
+
+    def _open(self, name: str) -> Store:
+        return Store(f"sqlite:///{self._file(name)}", now=self.clock)
+
+
+def _take(line: Line) -> int:
+    """The number in the take cell; 0 where there is none."""
+    return int(line.take) if line.take.isdecimal() else 0
+
+
+@cache
+def _folder() -> Path:
+    """The folder of this process, in memory where there is such a place."""
+    return _made("promptsheet-whole-")
+
+
+def _made(prefix: str) -> Path:
+    shared = Path("/dev/shm")
+    place = str(shared) if os.access(shared, os.W_OK) else gettempdir()
+    folder = Path(mkdtemp(prefix=prefix, dir=place))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _empty_folder() -> Path:
+    for engine in _engines.values():
+        engine.dispose()
+    folder = _folder()
+    for file in folder.iterdir():
+        file.unlink()
+    return folder
+
+
+#: One engine for each file: compiling the statements anew takes most of a step's time.
+_engines: dict[str, Engine] = {}
+
+
+def _kept_engine(url: URL, patience: float) -> Engine:
+    where = str(url)
+    if where not in _engines:
+        _engines[where] = connection.opened(url, patience)
+    return _engines[where]
+
+
+@contextmanager
+def kept_engines() -> Iterator[None]:
+    """Stores that are opened in here share the engine of their file; all else is theirs alone."""
+    with patch.object(store_package, "opened", _kept_engine):
+        yield
+
+
+@cache
+def _blank(name: str) -> Path:
+    """A store without anything in it, made once: each has an id of its own."""
+    file = _made("promptsheet-blank-") / f"{name}.db"
+    Store(f"sqlite:///{file}").close()
+    return file

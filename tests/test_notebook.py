@@ -1,0 +1,245 @@
+"""Analysts get a typed table and charts, and the notebook that comes along runs as it stands."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pipeline import notebook, wiring
+from pipeline.config import Settings
+from pipeline.core.errors import ConfigError, StoreError
+from pipeline.store import Store
+from tests.reports.test_results import demo
+
+# They come with the notebook extra; the base install is tested without them.
+pd = pytest.importorskip("pandas")
+figures = pytest.importorskip("matplotlib.figure")
+nbformat = pytest.importorskip("nbformat")
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_results.ipynb"
+TYPES = {
+    "row_id": "string",
+    "line": "Int64",
+    "name": "string",
+    "take": "Int64",
+    "prompt": "string",
+    "inputs": "object",
+    "endpoint": "string",
+    "status": "category",
+    "note": "string",
+    "state": "string",
+    "task_id": "string",
+    "urls": "object",
+    "grid_url": "string",
+    "files": "object",
+    "credits": "Int64",
+    "attempts": "Int64",
+    "submitted_at": "datetime64[ns, UTC]",
+    "finished_at": "datetime64[ns, UTC]",
+    "seconds": "Float64",
+    "in_sheet": "boolean",
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The demo, run once."""
+    folder = tmp_path_factory.mktemp("notebook") / "demo"
+    folder.mkdir()
+    with demo(folder) as run:
+        return run()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Path:
+    """A configuration whose store is there, and holds nothing."""
+    (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+    Store(wiring.load(tmp_path / "demo.toml").store_url).close()
+    return tmp_path / "demo.toml"
+
+
+def test_the_table_has_one_row_a_job_and_a_type_for_each_column(ran: Settings) -> None:
+    jobs = notebook.open(ran.path).jobs()
+
+    assert {name: str(kind) for name, kind in jobs.dtypes.items()} == TYPES
+    assert jobs["status"].value_counts()[["done", "failed"]].to_dict() == {"done": 8, "failed": 2}
+    assert (jobs["credits"].sum(), jobs["files"].map(len).sum()) == (36, 32)
+
+
+def test_values_of_the_table_are_what_was_asked_and_what_came(ran: Settings) -> None:
+    fox = notebook.open(str(ran.path)).jobs().set_index("name").loc["fox"]
+
+    assert fox["inputs"]["aspect_ratio"] == "2:3"
+    assert fox["submitted_at"].tzinfo is UTC or str(fox["submitted_at"].tzinfo) == "UTC"
+    waited = (fox["finished_at"] - fox["submitted_at"]).total_seconds()
+    assert fox["seconds"] == pytest.approx(waited, abs=0.001)
+    assert all(Path(file).is_file() for file in fox["files"])
+
+
+def test_a_table_without_jobs_has_the_same_types(empty: Path) -> None:
+    jobs = notebook.open(empty).jobs()
+
+    assert len(jobs) == 0
+    assert {name: str(kind) for name, kind in jobs.dtypes.items()} == TYPES
+
+
+@pytest.mark.parametrize("chart", ["timings", "outcomes", "spending", "pictures"])
+def test_each_chart_can_be_drawn_with_jobs_and_without(
+    chart: str, ran: Settings, empty: Path
+) -> None:
+    for config in (ran.path, empty):
+        figure: Figure = getattr(notebook.open(config), chart)()
+
+        figure.canvas.draw()
+        assert isinstance(figure, figures.Figure)
+
+
+def test_charts_say_what_they_show(ran: Settings) -> None:
+    results = notebook.open(ran.path)
+
+    titles = [chart().axes[0].get_title("left") for chart in (results.outcomes, results.spending)]
+    assert titles == ["What became of 10 jobs", "36 credits so far"]
+    assert "From submission to result: half within" in results.timings().axes[0].get_title("left")
+
+
+def test_the_grid_shows_one_picture_of_each_row_before_a_second_one(ran: Settings) -> None:
+    figure = notebook.open(ran.path).pictures(9)
+
+    titles = [axes.get_title() for axes in figure.axes if axes.images]
+    assert titles[:8] == [
+        *("hero-morning", "table", "story-steam", "teehaus"),
+        *("fox", "pattern-a", "pattern-b", "hedgehogs"),
+    ]
+    assert titles[8:] == ["hero-morning"]
+
+
+def test_one_moment_for_all_tables_and_charts(ran: Settings) -> None:
+    results = notebook.open(ran.path)
+
+    assert repr(results) == "<10 jobs of prompts.csv>"
+    pd.testing.assert_frame_equal(results.jobs(), results.jobs())
+
+
+def test_before_the_first_run_it_says_so(tmp_path: Path) -> None:
+    (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+
+    with pytest.raises(StoreError, match="Nothing has been run yet"):
+        notebook.open(tmp_path / "demo.toml")
+
+
+@pytest.mark.parametrize(("missing", "asks"), [("pandas", "jobs"), ("matplotlib", "timings")])
+def test_without_the_extra_it_says_what_to_install(
+    missing: str, asks: str, ran: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = notebook.open(ran.path)
+    for name in [name for name in sys.modules if name.split(".")[0] == missing]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+
+    with pytest.raises(
+        ConfigError, match=rf'{missing}.* Run pip install "promptsheet\[notebook\]"'
+    ):
+        getattr(results, asks)()
+
+
+# The notebook ------------------------------------------------------------------------------------
+
+
+def test_the_notebook_is_kept_without_outputs() -> None:
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert {(cell["execution_count"], len(cell["outputs"])) for cell in code} == {(None, 0)}
+
+
+def test_each_cell_of_the_notebook_is_one_sentence_and_one_call() -> None:
+    cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
+
+    kinds = [cell["cell_type"] for cell in cells]
+    assert kinds == ["markdown", *["markdown", "code"] * (len(cells) // 2)]
+    for cell in cells[4::2]:
+        (only,) = ast.parse("".join(cell["source"])).body
+        assert isinstance(only, ast.Expr)
+        assert isinstance(only.value, ast.Call)
+
+
+@pytest.fixture
+def jupyter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], Any]:
+    """Runs a copy of the notebook in the folder where it is, as Jupyter does."""
+    nbclient = pytest.importorskip("nbclient")
+    monkeypatch.delenv("PROMPTSHEET_CONFIG", raising=False)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+
+    def execute(folder: Path) -> Any:
+        folder.mkdir(exist_ok=True)
+        read = nbformat.read(NOTEBOOK, as_version=4)
+        where = {"metadata": {"path": str(folder)}}
+        nbclient.NotebookClient(read, timeout=60, kernel_name="python3", resources=where).execute()
+        return read
+
+    return execute
+
+
+def test_the_notebook_runs_in_its_own_folder_beside_the_demo(
+    ran: Settings, jupyter: Callable[[Path], Any]
+) -> None:
+    read = jupyter(ran.path.parent.parent / "notebooks")
+
+    shown = {cell["id"]: _shown(cell) for cell in read.cells if cell.cell_type == "code"}
+    assert shown["open"] == [{"text/plain"}]
+    assert shown["jobs"] == [{"text/plain", "text/html"}]
+    for chart in ("timings", "outcomes", "spending", "pictures"):
+        assert shown[chart] == [{"text/plain", "image/png"}]
+    assert "PROMPTSHEET_DEMO_KEY" not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("is_copied", "sentence"),
+    [(True, "Nothing has been run yet"), (False, "Run `promptsheet demo` there")],
+)
+def test_before_the_first_run_the_notebook_shows_one_sentence(
+    is_copied: bool, sentence: str, tmp_path: Path, jupyter: Callable[[Path], Any]
+) -> None:
+    if is_copied:
+        (tmp_path / "demo").mkdir()
+        (tmp_path / "demo" / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
+
+    with pytest.raises(Exception, match=sentence) as failed:
+        jupyter(tmp_path / "notebooks")
+
+    shown = str(failed.value)
+    assert "Traceback" not in shown
+    assert "notebook.py" not in shown
+
+
+@pytest.mark.parametrize("place", ["promptsheet.toml", "demo/demo.toml", "spring/mine.toml"])
+def test_a_configuration_is_found_in_this_folder_and_in_the_one_above(
+    place: str, ran: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config, below = tmp_path / place, tmp_path / "notebooks"
+    config.parent.mkdir(exist_ok=True)
+    below.mkdir()
+    text = ran.path.read_text().replace('"prompts.csv"', f'"{ran.source}"')
+    config.write_text(text.replace("sqlite:///promptsheet.db", ran.store_url))
+    named = place if place == "spring/mine.toml" else ""
+
+    for folder in (tmp_path, below):
+        monkeypatch.chdir(folder)
+        assert repr(notebook.open(named)) == "<10 jobs of prompts.csv>"
+    monkeypatch.setenv("PROMPTSHEET_CONFIG", place)
+    assert len(notebook.open().jobs()) == 10
+
+
+def _shown(cell: Any) -> list[set[str]]:
+    return [set(output["data"]) for output in cell["outputs"]]
