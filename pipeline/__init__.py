@@ -14,7 +14,8 @@ The rooms, from the highest layer down. Imports go down only; import-linter chec
     page/         the pictures in a browser, for the people of the sheet
     notebook      analysis in pandas
     reports/      results, the gallery, and what came of a pass, for people
-    wiring        Settings -> running parts
+    wiring        Settings -> objects, and nothing else
+    open_sheet    which class reads the sheet, and under which key the store knows it
     sync/         one pass over one sheet: where requests are sent and cells are written
     sheets/       CSV, Excel, Google: a grid to read, a patch to write
     provider/     one request out, one response back; downloads

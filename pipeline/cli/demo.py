@@ -19,8 +19,8 @@ from pipeline.core.errors import ConfigError
 from pipeline.reports import gallery, summary
 from pipeline.server import event_loop
 from pipeline.sync import row_reports
+from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import Asked
-from pipeline.wiring import Busy
 
 
 def demo(console: Console, folder: Path, program: str, serve: bool = False) -> int:

@@ -23,14 +23,15 @@ from pipeline.core.header import OURS, parsed, read_header
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import meaning_of, reason_of, verdict
 from pipeline.core.states import other_charges
+from pipeline.open_sheet import open_sheet, refuse_read_only
 from pipeline.plain_files import is_plain
 from pipeline.reports import summary
 from pipeline.server import event_loop
-from pipeline.sheets.files.errors import refuse_read_only
 from pipeline.store import Balance
 from pipeline.sync import adopt as adoption
 from pipeline.sync import row_reports
 from pipeline.sync.book import Book
+from pipeline.sync.lease import Busy, take_lease
 from pipeline.sync.outcome import Asked
 
 Sign = Literal["ok", "person", "unusable", "reach"]
@@ -73,9 +74,9 @@ def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> i
 
 def _adopt(settings: Settings, console: Console) -> None:
     with wiring.open_store(settings) as store:
-        sheet = wiring.open_sheet(settings, store)
-        lease = wiring.take_lease(store, sheet)
-        if isinstance(lease, wiring.Busy):
+        sheet = open_sheet(settings, store)
+        lease = take_lease(store, sheet)
+        if isinstance(lease, Busy):
             raise ConfigError(_busy(lease))
         try:
             adopted = adoption.adopt(
@@ -97,7 +98,7 @@ def _adopt(settings: Settings, console: Console) -> None:
     )
 
 
-def _busy(by: wiring.Busy) -> str:
+def _busy(by: Busy) -> str:
     return f"Another run ({by.holder}) is working on {by.title}. Try again later."
 
 
@@ -108,7 +109,7 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     be saved again.
     """
     with wiring.open_store(settings) as store:
-        sheet = wiring.open_sheet(settings, store)
+        sheet = open_sheet(settings, store)
         jobs = store.jobs(sheet.key).values()
         shared = shared_files(jobs)
         gone = [(j.key, u) for j in jobs for u, p in j.files.items() if not _is_there(settings, p)]
@@ -116,7 +117,7 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
         for key, url in {*gone, *chain.from_iterable(shared.values())}:
             store.forget_file(key, url)
     outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
-    if isinstance(outcome, wiring.Busy):
+    if isinstance(outcome, Busy):
         raise ConfigError(_busy(outcome))
     for sentence in outcome.sentences:
         console.print(Text(terminal.plain(sentence), style="yellow"))

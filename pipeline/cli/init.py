@@ -32,6 +32,7 @@ from pipeline.config.template import (
 )
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.header import ALWAYS
+from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import adopt as adoption
 from pipeline.sync.book import Book
@@ -352,7 +353,7 @@ def _create(file: Path, content: bytes) -> None:
 
 def _take_over(console: Console, settings: Settings) -> None:
     with wiring.open_store(settings) as store:
-        sheet = wiring.open_sheet(settings, store)
+        sheet = open_sheet(settings, store)
         titles = adoption.take_over_columns(sheet, store, wiring.header(settings))
     columns = ", ".join(titles) or "no column"
     console.print(

@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import wiring
 from pipeline.config import GoogleSource, Settings, google_source
 from pipeline.core.errors import ConfigError
 from pipeline.core.header import ALWAYS
+from pipeline.open_sheet import google_setup
 from pipeline.sheets.choices import Choices
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _says(file: Path) -> dict[str, Any]:
 
 def connect(console: Console, source: GoogleSource, credentials: str) -> Connected:
     """Try each thing in turn, with a tick for each. Raises SheetError at the first that fails."""
-    account, setup = wiring.google_setup(source)
+    account, setup = google_setup(source)
     _tick(console, f"The key is that of {account}.")
     setup.sign_in()
     _tick(console, "Google knows it.")

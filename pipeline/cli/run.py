@@ -16,13 +16,14 @@ from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
 from pipeline.core.planning import Line, Plan
 from pipeline.core.repeats import BUSY, is_news
+from pipeline.open_sheet import place_of
 from pipeline.reports import summary
 from pipeline.server import event_loop
 from pipeline.server.signals import interrupting
 from pipeline.sync import row_reports
+from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.runner import INTERRUPTED, Runner
-from pipeline.wiring import Busy
 
 log = logging.getLogger("promptsheet")
 
@@ -165,7 +166,7 @@ def _is_repetition(outcome: Outcome, settings: Settings) -> bool:
 def _were_reported(troubles: Collection[str], settings: Settings) -> bool:
     # Without a usable store everything is reported.
     with suppress(StoreError), wiring.open_store(settings) as store:
-        return not is_news(troubles, store.reported(wiring.place_of(settings)), wiring.now())
+        return not is_news(troubles, store.reported(place_of(settings)), wiring.now())
     return False
 
 
@@ -173,7 +174,7 @@ def _record(troubles: Collection[str], settings: Settings, *, keep: bool = False
     """Record that these troubles were printed, and no others; `keep` keeps the others."""
     terminal.finish()
     with suppress(StoreError), wiring.open_store(settings) as store:
-        place = wiring.place_of(settings)
+        place = place_of(settings)
         others = store.reported(place) if keep else {}
         store.keep_reported(place, others | dict.fromkeys(troubles, wiring.now()))
 

@@ -21,9 +21,11 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
 from pipeline.core.planning import Line
 from pipeline.core.states import state_of
+from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import row_reports
 from pipeline.sync.book import Book
+from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
 
 #: Rows of each kind that `status` lists; the JSON has all of them.
@@ -109,7 +111,7 @@ def tell_json(settings: Settings, _: Console, row: str = "") -> int:
 def set_paused(settings: Settings, console: Console, paused: bool) -> int:
     """Stop sending, or send again."""
     with wiring.open_store(settings) as store:
-        sheet = wiring.open_sheet(settings, store)
+        sheet = open_sheet(settings, store)
         store.update_sheet(sheet.key, paused=paused)
         words = "is paused; nothing more is sent" if paused else "is sent again by the next run"
         console.print(f"{sheet.title} {words}.", markup=False)
@@ -241,7 +243,7 @@ def _unsaved(book: Book) -> int:
 def _worker(book: Book) -> str:
     """Which run is working on the sheet; empty if none is."""
     lease = book.store.lease_of(book.key)
-    if not lease or wiring.is_dead(lease.holder):
+    if not lease or is_dead(lease.holder):
         return ""
     since = lease.since.astimezone().strftime("%H:%M:%S")
     return f"a run ({lease.holder}) has been working on it since {since}"

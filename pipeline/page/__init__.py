@@ -28,6 +28,8 @@ from pipeline.page.sign_in import Door
 from pipeline.page.views import Views
 from pipeline.sync.configured_sheet import Campaign
 
+__all__ = ["Gate", "routes"]
+
 
 class _Number(Convertor[int]):
     """A number in an address: short enough for every place that it is used in."""

@@ -28,9 +28,9 @@ from pipeline.page.cards import Card, Gist, cards_of, gist_of
 from pipeline.page.sheet_reader import Reading
 from pipeline.reports.gallery import STATUSES
 from pipeline.reports.results import View
-from pipeline.store.rows import places_in
-from pipeline.store.transactions import uncollected
+from pipeline.store import places_in, uncollected
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.lease import is_dead
 
 #: Seconds from one look to the next at the earliest; a look may take a twentieth of the time.
 EVERY: Final = 0.5
@@ -334,7 +334,7 @@ class Wall:
         record = store.sheet(key)
         lease = store.lease_of(key)
         # A lease runs out by itself; who holds a good one is at work.
-        alive = lease and lease.until > wiring.now() and not wiring.is_dead(lease.holder)
+        alive = lease and lease.until > wiring.now() and not is_dead(lease.holder)
         limits = wiring.limits(settings)
         has_key = settings.api_key is not None
         return Standing(

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline import wiring
 from pipeline.config import GoogleSource
 from pipeline.core.errors import PromptsheetError
 from pipeline.core.header import read_header
 from pipeline.core.model import Grid
 from pipeline.core.row_matching import Memory
+from pipeline.open_sheet import open_sheet
 from pipeline.reports.results import Said, said_in
 from pipeline.sheets import Sheet
 from pipeline.sync.configured_sheet import Campaign
@@ -73,7 +73,7 @@ class Reading:
                 return None
             self._read_at = now
             if self._sheet is None:
-                self._sheet = wiring.open_sheet(self._campaign.settings, self._campaign.store)
+                self._sheet = open_sheet(self._campaign.settings, self._campaign.store)
             grid = self._sheet.read()
         except PromptsheetError as error:
             self.trouble = str(error)

@@ -22,6 +22,7 @@ from pipeline.core.planning import Rules, standing_of
 from pipeline.core.row_matching import Memory
 from pipeline.core.states import cost_of, shown, state_of
 from pipeline.core.takes import take_of
+from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import is_plain
 from pipeline.sheets import Sheet
 
@@ -92,7 +93,7 @@ def everything(settings: Settings) -> list[Shown]:
             f"Run promptsheet run {settings.path.name} first."
         )
     with wiring.scratch_store(settings) as store:
-        sheet = wiring.open_sheet(settings, store)
+        sheet = open_sheet(settings, store)
         view = View(
             memory=store.memory(sheet.key),
             said=_said(sheet, settings, store.memory(sheet.key)),

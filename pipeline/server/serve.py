@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, ListenError
+from pipeline.open_sheet import open_sheet
 from pipeline.server import app as web
 from pipeline.server import event_loop
 from pipeline.server.http_server import (
@@ -37,7 +38,7 @@ from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 
 if TYPE_CHECKING:
-    from pipeline.page.auth import Gate
+    from pipeline.page import Gate
     from pipeline.server.metrics import Metrics
 
 #: Seconds that answers under way may still take when a server is closed.
@@ -87,7 +88,7 @@ def campaigns(settings: Sequence[Settings]) -> Iterator[list[Campaign]]:
 
 
 def _campaign(settings: Settings, store: Store) -> Campaign:
-    return Campaign(settings, store, wiring.open_sheet(settings, store).key)
+    return Campaign(settings, store, open_sheet(settings, store).key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +149,7 @@ def _by_address(
 def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
     """The routes of the page of these sheets, and its gate. Raises ConfigError if they disagree."""
     # Imported here because a run that only receives webhooks does not need it.
-    from pipeline.page import routes
-    from pipeline.page.auth import Gate
+    from pipeline.page import Gate, routes
 
     pages = [one.settings.page for one in of]
     if len({(page.token.reveal() if page.token else "", page.public_url) for page in pages}) > 1:

@@ -29,9 +29,9 @@ from pipeline.server.serve import campaigns, house
 from pipeline.server.signals import interrupting
 from pipeline.sync import quick_check
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.runner import Runner
-from pipeline.wiring import Busy
 
 if TYPE_CHECKING:
     from pipeline.server.metrics import Metrics

@@ -43,10 +43,11 @@ from pipeline.store.jobs import Jobs
 from pipeline.store.rate_limit import Paces
 from pipeline.store.recording import Recording
 from pipeline.store.reported import Reported
-from pipeline.store.rows import Rows
+from pipeline.store.rows import Rows, places_in
 from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Counting
+from pipeline.store.transactions import uncollected
 from pipeline.store.unchanged_rows import Rests
 
 __all__ = [
@@ -65,6 +66,8 @@ __all__ = [
     "Turn",
     "copied",
     "network_file_system",
+    "places_in",
+    "uncollected",
     "utc_now",
 ]
 

@@ -20,6 +20,7 @@ from pipeline import wiring
 from pipeline.core.header import ALWAYS, Marked, believed, read_header
 from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
 from pipeline.core.row_matching import new_id
+from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.store.history import history_line, write_history
 from pipeline.store.schema import attempts
@@ -41,7 +42,7 @@ def fill(config: Path, rows: int) -> Path:
         out.writerow(TITLES)
         out.writerows(_cells(row_id, number) for number, row_id in enumerate(ids))
     with wiring.open_store(settings) as store:
-        ours = wiring.open_sheet(settings, store)
+        ours = open_sheet(settings, store)
         columns = read_header(TITLES, settings.fields)
         store.update_sheet(ours.key, ours=frozenset(ALWAYS), config=str(config.resolve()))
         assert ours.write_claim(store.raise_claim(ours.key, "big"), ours.read_claim())

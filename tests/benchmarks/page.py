@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import wiring
+from pipeline.open_sheet import open_sheet
 from tests.benchmarks.big import fill
 from tests.fakes.browser import browser, looking
 from tests.fakes.service import free_port
@@ -159,7 +160,7 @@ def _change(config: Path) -> bool:
     """What another process does: put a row out of sight. Whether that was to be done."""
     settings = wiring.load(config)
     with wiring.open_store(settings) as store:
-        key = wiring.open_sheet(settings, store).key
+        key = open_sheet(settings, store).key
         store.dismiss(store.newest(key, 1)[0], away=True)
         return False
 

@@ -14,6 +14,7 @@ from pipeline import wiring
 from pipeline.cli import run as running
 from pipeline.config import load
 from pipeline.core.planning import Plan
+from pipeline.open_sheet import open_sheet
 from pipeline.sandbox import Sandbox
 from pipeline.server import event_loop
 from pipeline.server.watch import Watcher
@@ -87,7 +88,7 @@ def test_an_unforeseen_error_in_one_watched_sheet_leaves_the_others_alone(
         with wiring.open_store(load(paths[0], need_key=True)) as store:
             for path in paths:
                 settings = load(path, need_key=True)
-                sheet = wiring.open_sheet(settings, store)
+                sheet = open_sheet(settings, store)
                 campaign = Campaign(settings, store, sheet.key)
                 watchers.append(Watcher(campaign, Console(width=200)))
             running_ = asyncio.gather(*(one.run() for one in watchers))

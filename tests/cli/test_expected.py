@@ -17,6 +17,7 @@ from pipeline.cli import commands
 from pipeline.cli.commands import app
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import JobKey
+from pipeline.open_sheet import open_sheet
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from tests.fakes.program import KEY as STUDIO_KEY
@@ -185,7 +186,7 @@ def test_a_row_that_was_dismissed_on_the_page_needs_no_attention_until_something
     assert team.finish().code == 1
     settings = wiring.load(team.config)
     with Store(settings.store_url, now=wiring.now) as store:
-        key = wiring.open_sheet(settings, store).key
+        key = open_sheet(settings, store).key
         assert store.dismiss(JobKey(key, team.rows()[0]["row_id"], 1), away=True)
 
     def counts() -> list[int]:

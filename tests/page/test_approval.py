@@ -14,6 +14,7 @@ import pytest
 
 from pipeline import wiring
 from pipeline.config import PageSettings
+from pipeline.open_sheet import open_sheet
 from pipeline.page.auth import Gate
 from pipeline.sandbox.server import Sandbox
 from pipeline.store import Store
@@ -81,7 +82,7 @@ def desk_with(folder: Path, sheet: str, approval: bool = False) -> Iterator[Desk
         config = studio.config(tables={"rules": {"approval": approval}})
         settings = wiring.load(config)
         with Store(settings.store_url, now=wiring.now) as store:
-            key = wiring.open_sheet(settings, store).key
+            key = open_sheet(settings, store).key
             gate = Gate(PageSettings(wanted=True))
             with (
                 hosted([Campaign(settings, store, key)], gate) as address,

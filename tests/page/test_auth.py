@@ -25,6 +25,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.header import canonical
 from pipeline.core.model import JobKey, KnownRow, Result, State
 from pipeline.core.states import Failed, Lost, Succeeded, state_of
+from pipeline.open_sheet import open_sheet
 from pipeline.page import auth as gates
 from pipeline.page import routes
 from pipeline.page.attempt_limit import EACH_SECOND, MOST_CALLERS, Tries
@@ -104,7 +105,7 @@ def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[House]:
     (folder / "secret.png").write_bytes(PNG)
     settings = wiring.load(folder / "page.toml")
     with Store(settings.store_url, now=wiring.now) as store:
-        key = wiring.open_sheet(settings, store).key
+        key = open_sheet(settings, store).key
         known = [KnownRow(one, canonical({"prompt": p}), 1, since=wiring.now()) for one, p in rows]
         store.note(key, known, ["", *(one for one, _ in rows)], ("prompt",))
         jobs = [JobKey(key, one, 1) for one, _ in rows]

@@ -16,6 +16,7 @@ from pipeline.config import PageSettings, Settings
 from pipeline.core.header import canonical, parsed
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Failed, Succeeded
+from pipeline.open_sheet import open_sheet
 from pipeline.page.auth import Gate
 from pipeline.sandbox.pictures import code_of, read_code
 from pipeline.sandbox.server import Sandbox
@@ -56,7 +57,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def house(finished: Settings) -> Iterator[House]:
     with Store(finished.store_url, now=wiring.now) as store:
-        campaign = Campaign(finished, store, wiring.open_sheet(finished, store).key)
+        campaign = Campaign(finished, store, open_sheet(finished, store).key)
         gate = Gate(PageSettings(wanted=True))
         with hosted([campaign], gate) as address:
             yield House(address, gate, campaign)
@@ -164,7 +165,7 @@ def _prompts(folder: Path) -> dict[str, str]:
     """Name -> prompt, as the demo's sheet has them."""
     settings = wiring.load(folder / "demo.toml")
     with Store(settings.store_url) as store:
-        sheet = wiring.open_sheet(settings, store)
+        sheet = open_sheet(settings, store)
         grid = sheet.read()
     at = {title: place for place, title in enumerate(grid[0])}
     return {row[at["Name"]]: row[at["Prompt"]] for row in grid[1:]}
@@ -278,7 +279,7 @@ def test_a_campaign_without_rows_says_what_to_do(chromium: Browser, tmp_path: Pa
     settings = wiring.load(tmp_path / "empty.toml")
     gate = Gate(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
-        campaign = Campaign(settings, store, wiring.open_sheet(settings, store).key)
+        campaign = Campaign(settings, store, open_sheet(settings, store).key)
         with (
             hosted([campaign], gate) as address,
             looking(chromium, address, gate.link(address)) as look,
@@ -297,7 +298,7 @@ def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
     studio.write(["a fox"])
     config, address = service(studio, page=port), f"http://127.0.0.1:{port}"
     with Store(f"sqlite:///{tmp_path}/promptsheet.db", now=wiring.now) as store:
-        key = wiring.open_sheet(wiring.load(config), store).key
+        key = open_sheet(wiring.load(config), store).key
         row = KnownRow("r_000000001", canonical({"prompt": "a fox"}), 1, since=wiring.now())
         store.note(key, [row], ["", row.row_id], ("prompt",))
     with looking(chromium, "about:blank") as look:
@@ -339,7 +340,7 @@ def test_words_that_look_like_markup_are_words(chromium: Browser, tmp_path: Path
     settings = wiring.load(tmp_path / "evil.toml")
     gate = Gate(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
-        key = wiring.open_sheet(settings, store).key
+        key = open_sheet(settings, store).key
         ids = [f"r_00000000{number}" for number in range(3)]
         rows = [
             KnownRow(one, canonical({"prompt": text, "aspect_ratio": text}), 1, since=wiring.now())

@@ -20,6 +20,7 @@ from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.header import canonical
 from pipeline.core.model import JobKey, Result
 from pipeline.core.states import Succeeded
+from pipeline.open_sheet import open_sheet
 from pipeline.reports import gallery
 from pipeline.reports.gallery import write_gallery
 from pipeline.store import Fact, Intent, Limits, Store
@@ -89,7 +90,7 @@ def empty(tmp_path: Path) -> Settings:
 def deliver(settings: Settings, result: Result, files: Iterable[str] = ()) -> None:
     """Let the API have delivered this, with these files saved for its first addresses."""
     with Store(settings.store_url) as store:
-        key = JobKey(wiring.open_sheet(settings, store).key, "r_abcdefghi", 1)
+        key = JobKey(open_sheet(settings, store).key, "r_abcdefghi", 1)
         store.add([key])
         words = canonical({"prompt": "a fox"})
         intent = Intent(key, 1, words, ("prompt",), "imagine", 4, deadline=60)

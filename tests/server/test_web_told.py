@@ -16,6 +16,7 @@ import pytest
 
 from pipeline import wiring
 from pipeline.config import load
+from pipeline.open_sheet import open_sheet
 from pipeline.server.app import receiver as app
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
@@ -96,7 +97,7 @@ def receiver(studio: Studio) -> Iterator[httpx.Client]:
     """The receiver of the studio's sheet, in this process and not in the program's."""
     settings = load(studio.folder / "pipeline.toml", need_key=False)
     with wiring.open_store(settings) as store:
-        campaign = Campaign(settings, store, wiring.open_sheet(settings, store).key)
+        campaign = Campaign(settings, store, open_sheet(settings, store).key)
         with served(app([campaign])) as url, httpx.Client(base_url=url) as client:
             yield client
 

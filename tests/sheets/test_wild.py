@@ -20,6 +20,7 @@ from pipeline.core.errors import SheetError
 from pipeline.core.header import OURS, parsed
 from pipeline.core.model import Result
 from pipeline.core.states import Accepted, Succeeded
+from pipeline.open_sheet import open_sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Fact
 from pipeline.sync.book import Book
@@ -62,7 +63,7 @@ def picture_of(prompt: str) -> str:
 def a_pass(settings: Settings) -> Book:
     """Look, send all there is, have every picture made, and look again."""
     with wiring.open_store(settings) as store:
-        book = wiring.open_book(settings, store, wiring.open_sheet(settings, store))
+        book = wiring.open_book(settings, store, open_sheet(settings, store))
         book.look()
         begun, _ = book.begin(book.plan.to_send)
         for sending in begun:

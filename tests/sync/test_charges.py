@@ -13,6 +13,7 @@ from rich.console import Console
 from pipeline import wiring
 from pipeline.cli import doctor
 from pipeline.config import PageSettings, Settings
+from pipeline.open_sheet import open_sheet
 from pipeline.page.auth import Gate
 from pipeline.server import event_loop
 from pipeline.store import Store
@@ -98,7 +99,7 @@ def _page(settings: Settings) -> str:
     """What the page of the sheet says, as HTML."""
     gate = Gate(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
-        campaign = Campaign(settings, store, wiring.open_sheet(settings, store).key)
+        campaign = Campaign(settings, store, open_sheet(settings, store).key)
         with hosted([campaign], gate) as address, httpx.Client(trust_env=False) as client:
             headers = {"Origin": address}
             client.post(gate.link(address), headers=headers)

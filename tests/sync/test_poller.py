@@ -12,6 +12,7 @@ import pytest
 from pipeline import wiring
 from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event
+from pipeline.open_sheet import open_sheet
 from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.book import Book
@@ -79,7 +80,7 @@ def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
     async def asked() -> None:
         settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
         with Store(settings.store_url) as store:
-            book = wiring.open_book(settings, store, wiring.open_sheet(settings, store))
+            book = wiring.open_book(settings, store, open_sheet(settings, store))
             clerk = CalledMeanwhile()
             clerk.calls = calls
             clerk.poller = _poller(
@@ -120,7 +121,7 @@ def test_a_hasty_pass_asks_alone_about_a_task_that_an_answer_for_many_left_out(
     async def asked() -> None:
         settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
         with Store(settings.store_url) as store:
-            book = wiring.open_book(settings, store, wiring.open_sheet(settings, store))
+            book = wiring.open_book(settings, store, open_sheet(settings, store))
             poller = _poller(
                 book, Clerk(), api, lambda key, number, event: heard.append(key.row_id)
             )

@@ -21,9 +21,9 @@ from pipeline.config import Settings
 from pipeline.core.model import State
 from pipeline.server import event_loop
 from pipeline.store import Store
+from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.runner import Runner
-from pipeline.wiring import Busy
 from tests.fakes.program import until
 
 ROWS, CONCURRENCY, QUICK = 200, 10, 0.02

@@ -1,0 +1,149 @@
+"""Opens the sheet of a configuration: which class, and under which key the store knows it.
+
+The only module that names the classes of the sheets. It owns no state. Raises SheetError where a
+sheet cannot be reached, MissingExtra where its libraries are not installed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.config import GoogleSource, Settings
+from pipeline.core.errors import MissingExtra, SheetError
+from pipeline.core.header import read_header
+from pipeline.core.model import Grid
+from pipeline.sheets import Sheet
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sheets.files.errors import refuse_read_only as refuse_read_only
+from pipeline.store import Store, utc_now
+
+if TYPE_CHECKING:
+    from pipeline.sheets.google.setup import Setup
+
+#: So long a person who sets something up is kept waiting for Google, in seconds.
+SETUP_PATIENCE = 10.0
+
+
+def open_sheet(settings: Settings, store: Store) -> Sheet:
+    """The configuration's sheet, under the name by which the store knows it.
+
+    A file keeps its name when it is moved: it is known by the claim that came along, or, without
+    one, by the ids in it, provided that the file of that name is gone.
+    """
+    source = settings.source
+    if isinstance(source, GoogleSource):
+        return _google_sheet(source, settings, store)
+    place = str(source.resolve())
+    if settings.sheet_id:
+        return _placed(_sheet_of(settings, settings.sheet_id), store, place)
+    for record in store.sheets():
+        if record.place == place:
+            return _sheet_of(settings, record.key)
+    if moved := _moved_here(_sheet_of(settings), settings, store):
+        return _placed(_sheet_of(settings, moved), store, place)
+    key, number = place, 1
+    # Where another start has made the record in this very moment, both must mean the same sheet.
+    while store.sheet(key).place not in ("", place):
+        number += 1  # the sheet of that name has moved away, and this is another
+        key = f"{place}#{number}"
+    return _placed(_sheet_of(settings, key), store, place)
+
+
+def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
+    """The sheet of that kind which the file's name tells."""
+    if settings.file.suffix.casefold() in (".xlsx", ".xlsm"):
+        from pipeline.sheets.excel.sheet import ExcelSheet
+
+        return ExcelSheet(settings.file, tab=settings.tab, key=key)
+    return CsvSheet(settings.file, key=key, encoding=settings.encoding)
+
+
+def google_setup(source: GoogleSource) -> tuple[str, Setup]:
+    """A Google Sheet that is to be made ready, and the account that it must be shared with.
+
+    Raises SheetError where there is no usable key.
+    """
+    with _google_libraries():
+        from pipeline.sheets.google.client import Spreadsheet, account
+        from pipeline.sheets.google.setup import Setup
+    who = account(source.credentials.reveal() if source.credentials else None)
+    way = Spreadsheet(source.spreadsheet, who, base=source.base_url, patience=SETUP_PATIENCE)
+    return who.called, Setup(way, source.tab, source.gid)
+
+
+@contextmanager
+def _google_libraries() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as e:
+        raise MissingExtra("A Google Sheet", "google") from e
+
+
+def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
+    """A tab of a Google Sheet: known by its number, under whatever title."""
+    with _google_libraries():
+        from pipeline.sheets.google.client import PER_MINUTE, Spreadsheet, account
+        from pipeline.sheets.google.sheet import GoogleSheet
+    known = {record.place: record.key for record in store.sheets()}
+    key = settings.sheet_id or known.get(source.place, "")
+    found = re.fullmatch(rf"google:{re.escape(source.spreadsheet)}:(\d+)", key)
+    who = account(source.credentials.reveal() if source.credentials else None)
+
+    def budget() -> float:
+        if store.permits(who.digest, 1, PER_MINUTE):
+            return 0.0
+        return max(store.ready_in(who.digest, PER_MINUTE), 0.1)
+
+    sheet = GoogleSheet(
+        Spreadsheet(source.spreadsheet, who, budget=budget, base=source.base_url),
+        lambda row: read_header(row, settings.fields, settings.titles, settings.ignore),
+        tab=source.tab,
+        gid=int(found[1]) if found else source.gid,
+        key=key,
+        now=utc_now,
+    )
+    return _placed(sheet, store, source.place)
+
+
+def _placed(sheet: Sheet, store: Store, place: str) -> Sheet:
+    record = store.sheet(sheet.key)
+    if record.place != place:
+        store.update_sheet(sheet.key, place=place, title=sheet.title)
+    return sheet
+
+
+def _moved_here(sheet: Sheet, settings: Settings, store: Store) -> str:
+    """The name of the sheet that this file is, if it was moved here; else nothing."""
+    files = [r for r in store.sheets() if r.place and not r.place.startswith("https:")]
+    gone = {r.key for r in files if not Path(r.place).exists()}
+    if not gone:
+        return ""
+    try:
+        claim, grid = sheet.read_claim(), sheet.read()
+    except SheetError:
+        return ""
+    if claim is not None and claim.store == store.id and claim.sheet in gone:
+        return claim.sheet
+    ids = _ids(grid, settings)
+    for key in gone:
+        theirs = ids & store.memory(key).known.keys()
+        if theirs and len(theirs) * 2 > len(ids):
+            return key
+    return ""
+
+
+def _ids(grid: Grid, settings: Settings) -> set[str]:
+    columns = read_header(
+        grid[0] if grid else (), settings.fields, settings.titles, settings.ignore
+    )
+    return {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
+
+
+def place_of(settings: Settings) -> str:
+    """Where the sheet of a configuration lies: a path or an address."""
+    source = settings.source
+    return source.place if isinstance(source, GoogleSource) else str(source.resolve())
