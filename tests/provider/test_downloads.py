@@ -350,7 +350,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 def test_a_kill_in_the_middle_leaves_no_half_file_under_the_name(tmp_path: Path) -> None:
     program = (
-        "import asyncio, sys, pathlib; from pipeline.media import Media\n"
+        "import asyncio, sys, pathlib; from pipeline.provider.downloads import Media\n"
         "async def run():\n"
         "    async with Media(pathlib.Path(sys.argv[1]), allowed=sys.argv[2]) as media:\n"
         "        await media.save(sys.argv[2] + '/1.png', 'fox')\n"

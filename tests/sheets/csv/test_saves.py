@@ -21,7 +21,7 @@ LONG = "in the snow, " * 4_000
 WRITER = """
 import itertools, sys
 from pathlib import Path
-from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.csv.sheet import CsvSheet
 sheet = CsvSheet(Path(sys.argv[1]))
 rows = range(1, len(sheet.read()))
 for turn in itertools.count():

@@ -369,8 +369,8 @@ def test_a_program_that_opened_the_old_file_still_saves_into_the_sheet(path: Pat
 KILLED = """
 import os, sys
 from pathlib import Path
-from pipeline.sheets.csv_file import CsvSheet
-from pipeline.sheets.exchange import exchange, exchange_by_link
+from pipeline.sheets.csv.sheet import CsvSheet
+from pipeline.sheets.files.swap import exchange, exchange_by_link
 path, moment, way = Path(sys.argv[1]), sys.argv[2], {"swap": exchange, "link": exchange_by_link}
 def killed(incoming, target):
     if moment == "before": os._exit(9)
@@ -513,7 +513,7 @@ FULL = """
 import resource, sys
 from pathlib import Path
 from pipeline.core.errors import SheetError
-from pipeline.sheets.csv_file import CsvSheet
+from pipeline.sheets.csv.sheet import CsvSheet
 resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 try:
     CsvSheet(Path(sys.argv[1])).write(lambda grid: {(1, 1): "x" * 30_000})
