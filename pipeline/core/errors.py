@@ -13,7 +13,6 @@
     │   ├── BadLink       its link, or the file behind it, is of a kind that is never saved
     │   └── NoPlace       nothing can be saved in the folder: exit 3
     ├── ListenError       an address cannot be listened at: exit 3
-    ├── Held              nothing new may be sent until a person has acted: exit 1
     └── WireError         one request came to nothing; the difference is money
         ├── NotSent       proof that it never left: nothing was taken
         └── NoAnswer      it may have been taken, and no answer says so
@@ -106,12 +105,6 @@ class NoPlace(NotSaved):
 
 class ListenError(PromptsheetError):
     """Nobody can listen at an address: it is taken, or not to be had."""
-
-
-class Held(PromptsheetError):
-    """A hold: no ids are made and nothing is sent until a person has acted."""
-
-    exit_code = 1
 
 
 class WireError(PromptsheetError):

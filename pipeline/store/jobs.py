@@ -149,29 +149,6 @@ class Jobs(Base):
             write_history(connection, [history_line(job, adopted, self._now(), "adopted")])
             return True
 
-    def by_task(self, task_ids: Iterable[str]) -> dict[str, tuple[JobKey, int]]:
-        """Task id -> the job that it answers, and which of its attempts; without unknown ones."""
-        named = [attempts.c.task_id, sheets.c.key, jobs.c.row_id, jobs.c.take, attempts.c.number]
-        wanted = select(*named).select_from(attempts.join(jobs).join(sheets))
-        with self._reading() as connection:
-            return {
-                task_id: (JobKey(*key), number)
-                for chunk in chunks(sorted({one for one in task_ids if one}))
-                for task_id, *key, number in connection.execute(
-                    wanted.where(attempts.c.task_id.in_(chunk))
-                )
-            }
-
-    def body_of(self, key: JobKey, number: int) -> Mapping[str, object] | None:
-        """What the attempt asked of the API, word for word; None if nothing, or no such attempt."""
-        wanted = select(attempts.c.body).select_from(attempts.join(jobs))
-        with self._reading() as connection:
-            body = connection.execute(
-                wanted.where(_is(connection, key), attempts.c.number == number)
-            ).scalar()
-        asked: Mapping[str, object] | None = json.loads(body or "null")
-        return asked
-
     def save_file(self, key: JobKey, number: int, url: str, path: str) -> bool:
         """Note where a picture was saved, instead of an earlier note: whether the job is there."""
         return self._note_file(key, number, url, path)

@@ -93,17 +93,6 @@ class Sheets(Base):
                 connection.execute(update(sheets).where(sheets.c.id == number).values(**changes))
         return self.sheet(key)
 
-    def move_sheet(self, key: str, new_key: str) -> bool:
-        """The sheet has another key from now on, with all its rows and jobs.
-
-        False, and nothing has changed, if the key is unknown or the new one is taken.
-        """
-        with self._writing() as connection:
-            if _record(connection, new_key) is not None:
-                return False
-            moved = update(sheets).where(sheets.c.key == key).values(key=new_key)
-            return connection.execute(moved).rowcount == 1
-
     def note_rest(self, key: str, note: str) -> None:
         """Keep what a pass saw that left nothing to do (see `glance`), instead of what was kept."""
         with self._writing() as connection:

@@ -171,20 +171,13 @@ class Book:
         self._read(self.sheet.read())
         return self.plan
 
-    def begin(
-        self, lines: Sequence[Line]
-    ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]]]:
-        """Begin an attempt for each of the lines, all in one commit: those on disk, and the others.
-
-        Lines of a look that is older than a minute, or held, are refused without a reason: the next
-        look says what is to become of them.
-        """
-        return self.turn((), lines)
-
     def turn(
         self, facts: Sequence[Fact], lines: Sequence[Line]
     ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]]]:
-        """Record what happened and `begin`, all in one commit.
+        """Record what happened and begin an attempt for each of the lines, all in one commit.
+
+        Returns the attempts on disk, and the lines that were refused. Lines of a look that is older
+        than a minute, or held, are refused without a reason: the next look decides about them.
 
         Where this raises nothing was done, and the facts are still to be recorded.
         """

@@ -216,7 +216,7 @@ def test_none_of_our_cells_becomes_a_formula(tmp_path: Path, kind: str, end: str
             chance=Random(1),
         )
         book.look()
-        begun, _ = book.begin([line for line in book.plan.to_send if line.job])
+        begun, _ = book.turn((), [line for line in book.plan.to_send if line.job])
         facts: dict[JobKey, Fact] = {}
         for one in begun:
             text = FORMULAS[one.line.seen.place - 1]

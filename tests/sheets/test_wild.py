@@ -65,7 +65,7 @@ def a_pass(settings: Settings) -> Book:
     with wiring.open_store(settings) as store:
         book = wiring.open_book(settings, store, open_sheet(settings, store))
         book.look()
-        begun, _ = book.begin(book.plan.to_send)
+        begun, _ = book.turn((), book.plan.to_send)
         for sending in begun:
             name = f"task-{sending.line.seen.row_id}"
             result = Result((picture_of(parsed(sending.attempt.inputs)["prompt"]),))

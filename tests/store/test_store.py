@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -70,24 +72,6 @@ def test_a_sheet_changes_only_in_what_is_named(store: Store) -> None:
         ours=frozenset({"Status", "Note"}),
         columns=("prompt", "take"),
     )
-
-
-def test_a_sheet_that_was_moved_keeps_its_rows_and_jobs(store: Store) -> None:
-    store.note("old", [row(1)])
-    store.add([JobKey("old", row(1).row_id, 1)])
-
-    assert store.move_sheet("old", "new")
-    assert store.memory("new").known == {row(1).row_id: row(1)}
-    assert set(store.jobs("new")) == {JobKey("new", row(1).row_id, 1)}
-    assert not store.jobs("old")
-
-
-def test_a_sheet_is_not_moved_over_another(store: Store) -> None:
-    store.sheet("old")
-    store.sheet("new")
-
-    assert not store.move_sheet("old", "new")
-    assert not store.move_sheet("unheard of", "newer")
 
 
 def test_each_claim_is_ahead_of_the_last_and_of_what_was_found(store: Store) -> None:
@@ -315,14 +299,6 @@ def test_what_is_adopted_counts_and_costs_nothing(store: Store) -> None:
     assert [line.kind for line in store.history(KEY)] == ["adopted", "succeeded"]
 
 
-def test_a_job_is_found_by_the_task_that_answers_it(store: Store) -> None:
-    store.add([KEY])
-    store.begin([intent()], LIMITS)
-    store.record([Fact(KEY, 1, Accepted("t1"))])
-
-    assert store.by_task(["t1", "t2", ""]) == {"t1": (KEY, 1)}
-
-
 def test_saved_files_come_back_in_the_order_of_their_urls(store: Store) -> None:
     store.add([KEY])
     store.begin([intent()], LIMITS)
@@ -351,13 +327,14 @@ def test_a_file_that_is_forgotten_is_to_be_saved_anew(store: Store) -> None:
     assert store.changed("sheet", cursor)[1] == {KEY}
 
 
-def test_the_request_is_kept_as_it_was_sent(store: Store) -> None:
+def test_the_request_is_kept_as_it_was_sent(store: Store, tmp_path: Path) -> None:
     store.add([KEY])
     asked = Intent(KEY, 1, "{}", (), "imagine", 8, 120, {"prompt": "a \ud800 cat", "n": [1, None]})
     store.begin([asked], LIMITS)
 
-    assert store.body_of(KEY, 1) == asked.body
-    assert store.body_of(KEY, 2) is None
+    with sqlite3.connect(tmp_path / "store.db") as connection:
+        [(body,)] = connection.execute("select body from attempts")
+    assert json.loads(body) == asked.body
 
 
 def test_the_history_tells_what_happened_and_no_repeats(store: Store, clock: Clock) -> None:

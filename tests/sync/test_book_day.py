@@ -34,7 +34,7 @@ def test_what_is_begun_after_midnight_is_on_the_new_days_counter(tmp_path: Path)
         )
         begun = []
         for _ in range(3):
-            sent, _refused = book.begin(book.look().to_send)
+            sent, _refused = book.turn((), book.look().to_send)
             begun.append([one.line.memory.inputs for one in sent])
 
         assert [len(one) for one in begun] == [1, 0, 1]

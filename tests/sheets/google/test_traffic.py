@@ -62,12 +62,12 @@ def test_while_a_long_pass_sends_one_reading_a_minute_is_enough(tmp_path: Path) 
         minutes = 0
         while waiting:
             # Nothing of what is sent has been answered yet: the sheet says what it said.
-            begun, refused = made.book.begin(waiting[:10])
+            begun, refused = made.book.turn((), waiting[:10])
             assert len(begun) == 10
             assert refused == []
             waiting = waiting[10:]
             made.now += timedelta(seconds=61)
-            assert made.book.begin(waiting[:10])[0] == []
+            assert made.book.turn((), waiting[:10])[0] == []
             reads, writes = cost(google, made.book.look)
             # The rows now say "sending": one more reading before that is written, and the claim.
             assert (reads, writes) == (2, 2)

@@ -277,7 +277,7 @@ class Office:
         self._finish()
 
     def _send(self) -> None:
-        begun, _ = self.book.begin([line for line in self.book.plan.to_send if line.job])
+        begun, _ = self.book.turn((), [line for line in self.book.plan.to_send if line.job])
         accepted = []
         for one in begun:
             mark = mark_of(parsed(one.attempt.inputs)["prompt"])

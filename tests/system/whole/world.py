@@ -249,7 +249,7 @@ class World:
         if not lines:
             return
         self.team.look_round(self.clock())
-        begun, refused = one.book.begin(lines)
+        begun, refused = one.book.turn((), lines)
         self.counts["refused to begin"] += len(refused)
         assert not (begun and one.book.hold), "something was begun although the sheet is held"
         assert not (begun and self.paused and one.store_name == MAIN), "begun while paused"
