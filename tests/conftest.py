@@ -24,3 +24,8 @@ def team(tmp_path: Path, api: Sandbox) -> Team:
     team = Team(tmp_path, api.url)
     team.configure('[media]\nsave_to = ""\n')
     return team
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest tests begin first, so that at the end no worker waits for one of them."""
+    items.sort(key=lambda item: "system" not in item.path.parts)

@@ -99,8 +99,8 @@ class Runner:
         self._sent: list[tuple[JobKey, int]] = []
         #: Jobs that something happened to in this pass.
         self._touched: set[JobKey] = set()
-        #: The ends of attempts that are counted: a poll and a webhook may report the same one.
-        self._ends: set[tuple[JobKey, int, State]] = set()
+        #: The ends of attempts that were counted.
+        self._ends: set[tuple[JobKey, int, type[Event]]] = set()
         #: Why the last look came to nothing, as a sentence.
         self._sheet_trouble: SheetError | None = None
         self._next_look = 0.0
@@ -312,8 +312,6 @@ class Runner:
         """What others recorded: the receiver of the API's calls, here or in another process."""
         for key, attempt in moved:
             self._changed = True
-            if (key, attempt.number, attempt.state) in self._ends:
-                continue  # a poll has reported it, and that was counted
             if attempt.state in (State.SUCCEEDED, State.FAILED):
                 self._poller.ended(attempt)
                 succeeded = attempt.state is State.SUCCEEDED
@@ -328,8 +326,16 @@ class Runner:
                 self._poller.follow(key, attempt)
 
     def _happened(self, key: JobKey, number: int, event: Event) -> None:
-        """Count what was recorded, and see to what follows from it."""
+        """Count what was recorded, and see to what follows from it.
+
+        Each end counts once: a poll and a webhook may both report it, in either order.
+        """
         self._changed = True
+        if isinstance(event, Succeeded | Failed):
+            end = key, number, type(event)
+            if end in self._ends:
+                return
+            self._ends.add(end)
         self._touched.add(key)
         log.info("row %s, take %d: %s", key.row_id, key.take, type(event).__name__.lower())
         if isinstance(event, Succeeded | Failed) and event.reported is not None:
@@ -338,12 +344,10 @@ class Runner:
                 self._charged.append((attempt.price, event.reported))
         match event:
             case Succeeded():
-                self._ends.add((key, number, State.SUCCEEDED))
                 self.outcome.done += 1
                 if self._keeper:
                     self._keeper.keep(key)
             case Failed(refused=refused):
-                self._ends.add((key, number, State.FAILED))
                 self.outcome.refused += refused
                 self.outcome.failed += not refused
             case _:
