@@ -1,4 +1,4 @@
-"""The console that every command prints to: rich's, with the rules of `output`."""
+"""The console that every command prints to: rich's, with the rules of `terminal`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The nouns: frozen values that the rest of the program passes around.
 
 A sheet is a *grid* of text while it is being read and patched; what a column means is worked out
-in `columns`, which row is which in `identity`. A *job* (ours) is one take of one row; a *task*
+in `header`, which row is which in `row_matching`. A *job* (ours) is one take of one row; a *task*
 (theirs) is what the API accepted for it.
 """
 

@@ -99,7 +99,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All lines of a reading, in its order, but for rows at rest (see `resting`)."""
+    """All lines of a reading, in its order, but for rows at rest (see `unchanged_rows`)."""
 
     lines: tuple[Line, ...] = ()
     #: How many rows at rest there are besides, by their status.

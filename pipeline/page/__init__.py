@@ -1,14 +1,16 @@
 """The page: the pictures of a campaign in a browser, for the people of the sheet.
 
-    gate       who may look, and which forms count; `tries`: how often a token may be tried
-    door       signing in and out
-    cards      what is shown of one take of a row, and what may be done about it
-    reading    what the rows of the sheet say of themselves now
-    wall       all cards of the campaign, found and counted
-    pictures   saved files, and small ones of them; `downloads`: many of them as a zip file
-    views      what is shown, as HTML; `live`: what changes, as it happens
-    rendering  templates and static files
-    deeds      what the buttons do
+    auth           who may see the page, and which forms count
+    attempt_limit  how often a token may be tried
+    sign_in        signing in and out
+    board          all cards of the campaign, found and counted
+    cards          what is shown of one take of a row, and what may be done about it
+    sheet_reader   what the rows of the sheet contain now
+    thumbnails     saved files, and small versions of them
+    downloads      many saved files as one zip file
+    views          what is shown, as HTML, and what changes while it is open
+    rendering      templates and static files
+    actions        what the buttons do
 
 Nothing here asks the API or the sheet for anything: the store says how things stand, and what a
 button asks for is noted there for the next pass.
@@ -47,7 +49,7 @@ register_url_convertor("number", _Number())
 
 
 def routes(campaigns: Sequence[Campaign], gate: Gate) -> list[BaseRoute]:
-    """All that the page answers to, for these campaigns; `gate` stands before each of them."""
+    """All that the page answers to, for these campaigns; `gate` checks each request first."""
     walls = [Wall(campaign) for campaign in campaigns]
     views, deeds, door = Views(walls, gate), Deeds(walls), Door(gate)
     visitors, everybody = gate.only_visitors, gate.open_to_all

@@ -212,7 +212,7 @@ class Connections:
 
 
 class GuardedProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol within the limits of `connections`, which a subclass sets."""
+    """uvicorn's HTTP/1.1 protocol within the limits of `Connections`, which a subclass sets."""
 
     connections_of_all: Connections
 

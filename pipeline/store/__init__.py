@@ -1,23 +1,26 @@
 """What is known of every job, and the only place where it is kept.
 
-    opening     where the store lies, and whether it can be trusted to lie there
-    tables      what it is made of
-    sheets      how each sheet stands, its claim, who works on it
-    rows        what was written in each row when it was last read
-    resting     which rows the last pass left at rest
-    jobs        the takes of each row, with their attempts, files and history
-    attempts    an attempt as a line of its table; `history`: what happened to it, line by line
-    sending     what somebody means to send, and whether it may begin now
-    turns       one commit for what has come back and what may leave; `kept`: jobs in between
-    calling     which attempt the API calls back about
-    recording   what answers, polls and webhooks tell
-    rescue      where that goes while the disk is full
-    pace        how many requests may leave; `budget`: how many credits may be spent
-    counting    numbers about many jobs at once
-    sessions    which sessions of the page were ended
-    accounts    what was left in the API's account when it was last asked
+    schema           the tables
+    connection       opens the file, and checks that its disk can be trusted
+    transactions     the two kinds of transaction; `errors`: a database's errors as sentences
+    sheets           each sheet: its claim, its lease, its holds
+    rows             what was written in each row when it was last read
+    unchanged_rows   the rows that the last pass left with nothing to do
+    jobs             the takes of each row, with their attempts and files; `history`: their events
+    serialization    an attempt as a line of its table; `attempt_events`: an event as text
+    admission        whether an attempt may begin now
+    batch            one commit: record what came back, begin what may leave
+    job_cache        jobs that are kept in memory between two batches
+    callbacks        which attempt a webhook is about
+    recording        records what answers, polls and webhooks report
+    rescue_file      where that goes while the disk is full
+    rate_limit       how many requests may leave; `budget`: how many credits may be spent
+    stats            numbers about many jobs at once; `durations`: how long tasks took
+    reported         what was reported about each sheet
+    sessions         which sessions of the page were ended
+    accounts         the balance of the API's account when it was last asked
 
-Each of them adds its questions to `Store`. Every method is one transaction (at most), may be called
+Each of them adds methods to `Store`; nothing outside this package imports them. Every method is one transaction (at most), may be called
 from any thread, and raises `StoreError` with a sentence for people.
 """
 

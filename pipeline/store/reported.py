@@ -37,7 +37,7 @@ class Reported(Base):
         self._keep(self._rows_of(sheet), json.dumps(sorted(ids)) if ids else "")
 
     def _rows_of(self, sheet: str) -> str:
-        # `glance` reads this line as well, by the number of the sheet.
+        # `sync.quick_check` reads this line as well, by the number of the sheet.
         with self._reading() as connection:
             return f"unreported of {number_of(connection, sheet)}"
 

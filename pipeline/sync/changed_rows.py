@@ -1,6 +1,6 @@
 """Which rows of a reading need a look, and which lie as the last pass left them.
 
-The rule is `core.resting`; here it meets what is known. Where a reading could mean anything that
+The rule is `core.unchanged_rows`; here it meets what is known. Where a reading could mean anything that
 takes all rows to tell, all are looked at.
 """
 

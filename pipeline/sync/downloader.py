@@ -46,7 +46,7 @@ def missed(error: NotSaved, before: Unsaved | None, sent_at: datetime, now: date
 
 
 class Saver(Protocol):
-    """What a pass needs of the folder of saved files (`media.Media`)."""
+    """What a pass needs of the folder of saved files (`provider.downloads.Media`)."""
 
     async def save(self, url: str, stem: str) -> str:
         """Where it was saved, relative to the folder. Raises PromptsheetError if it was not."""

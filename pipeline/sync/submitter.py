@@ -41,7 +41,7 @@ FAILED_SHARE, FAILED_LEAST = 0.3, 20
 
 
 class Wire(Protocol):
-    """What a pass needs of the way to the API (`api.Api`)."""
+    """What a pass needs of the way to the API (`provider.client.Api`)."""
 
     def open(self) -> None:
         """Load what a request needs, so that none waits for that which is on disk as sent."""

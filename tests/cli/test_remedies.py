@@ -29,7 +29,7 @@ Act = Callable[[Team, Sandbox], None]
 PERFORMED: dict[str, list[str]] = {}
 REMEDIES: list[Act] = []
 
-#: Functions of `notes` that are parts of sentences, or need nobody to act.
+#: Functions of `messages` that are parts of sentences, or need nobody to act.
 NOTHING_TO_DO = {
     *("as_text", "quoted", "or_ignore", "write_take", "made_from", "not_a_value", "listed"),
     *("in_credits", "spoken"),

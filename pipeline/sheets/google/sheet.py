@@ -1,7 +1,7 @@
 """A tab of a Google Sheet as a sheet: results in the right row while people work in it.
 
-Which tab it is and what stands in it is in `google_tab`, how cells are written and proved in
-`google_writing`, how our columns look in `google_dress`.
+Which tab it is and what stands in it is in `tab`, how cells are written and proved in
+`writer`, how our columns look in `formatting`.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Writing into a tab that others edit: by column, proved by what was hit, put back where it went
-astray. What is decided about that is in `core.placing`.
+astray. What is decided about that is in `core.verified_writes`.
 
 A column is written by its name, developer metadata that goes wherever the column goes; so what
 people do to columns in that very moment makes us write into none of theirs. Rows have no such name
