@@ -5,8 +5,8 @@ digest of all cells of the row; the next reading is parted by it, and only the o
 judged and written. What comes of it is what would come of looking at all rows, because a row rests
 only if nothing but its own cells, its own jobs and the rules (`Resting.under`) could change what is
 said of it, and because matching gives nothing of such a row away: its id stands in the sheet once,
-beside the very words that are known of it, which is rule 1 of `row_matching`, and it is no copy, so no
-other id may have it.
+beside the very words that are known of it, which is rule 1 of `row_matching`, and it is no copy,
+so no other id may have it.
 """
 
 from __future__ import annotations

@@ -20,8 +20,9 @@
     sessions         which sessions of the page were ended
     accounts         the balance of the API's account when it was last asked
 
-Each of them adds methods to `Store`; nothing outside this package imports them. Every method is one transaction (at most), may be called
-from any thread, and raises `StoreError` with a sentence for people.
+Each of them adds methods to `Store`; nothing outside this package imports them. Every method is
+one transaction (at most), may be called from any thread, and raises `StoreError` with a sentence
+for people.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Sheets(Base):
         return self.sheet(key)
 
     def note_rest(self, key: str, note: str) -> None:
-        """Keep what a pass saw that left nothing to do (see `sync.quick_check`), instead of what was kept."""
+        """Keep what a pass saw that left nothing to do; `sync.quick_check` compares it."""
         with self._writing() as connection:
             keep_value(connection, f"rest of {made(connection, key)}", note)
 

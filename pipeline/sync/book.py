@@ -45,9 +45,9 @@ from pipeline.core.unchanged_rows import Resting
 from pipeline.core.webhook import Callback, new_token
 from pipeline.sheets import Sheet
 from pipeline.store import Fact, Intent, Limits, Refusal, Store
-from pipeline.sync.changed_rows import Parting
-from pipeline.sync.ownership import Hold, Holding
-from pipeline.sync.sheet_state import Known
+from pipeline.sync.changed_rows import ChangedRows
+from pipeline.sync.ownership import Hold, Ownership
+from pipeline.sync.sheet_state import SheetState
 
 #: Only what a reading of the last minute still asks for is sent.
 FRESH = timedelta(seconds=60)
@@ -110,13 +110,13 @@ class Book:
         self._now = now
         self._chance = chance
         self._callback, self._today = callback, today
-        self.known = Known(
+        self.known = SheetState(
             store, self.key, now=now, whole=accept_columns, is_called=callback is not None
         )
-        self.holding = Holding(
+        self.ownership = Ownership(
             sheet, store, self.known, config=config, accept_columns=accept_columns, chance=chance
         )
-        self.parting = Parting(self.known, rules, header)
+        self.changed_rows = ChangedRows(self.known, rules, header)
         #: Places of the last reading where a cell does not say the truth.
         self._untrue: set[int] = set()
         self._columns = read_header((), ())
@@ -151,10 +151,10 @@ class Book:
             self._untrue = {at for at, _ in self._untruths(grid, columns, self.plan.lines)}
         self.looked_at = began
         self._names = {line.seen.row_id: line.name for line in self.plan.lines if line.name}
-        if (self.plan.to_send or self.holding.has_sent) and not self.hold:
-            self.hold = self.holding.own()
+        if (self.plan.to_send or self.ownership.has_sent) and not self.hold:
+            self.hold = self.ownership.own()
         if not self.hold:
-            self.parting.keep(self.plan.lines, self._grid, self._columns, self._untrue)
+            self.changed_rows.keep(self.plan.lines, self._grid, self._columns, self._untrue)
         self._write_down_jobs()
         # Whether it is paused is said by the pause itself: it ends when somebody lifts it.
         noted = self.hold if self.hold and self.hold.kind != "paused" else None
@@ -192,7 +192,7 @@ class Book:
         for (line, (intent, request)), answer in zip(asked, turn.answers, strict=True):
             if isinstance(answer, Attempt):
                 begun.append(Sending(line, answer, request))
-                self.holding.has_sent = True
+                self.ownership.has_sent = True
                 self.known.begun(intent.key, answer)
             else:
                 refused.append((line, answer))
@@ -218,7 +218,7 @@ class Book:
 
     def name_of(self, key: JobKey) -> str:
         """What the person calls the row, if it has a name in this reading."""
-        place = self.parting.resting.get(key.row_id)
+        place = self.changed_rows.resting.get(key.row_id)
         if place is not None:
             return self._columns.cell(self._grid[place], "name").strip()
         return self._names.get(key.row_id, "")
@@ -291,14 +291,14 @@ class Book:
         """Every cell of the lines looked at that does not say the truth."""
         believed_in = not self.hold or self.hold.kind not in ("owner", "columns")
         jobs = self.known.jobs.values() if believed_in else None
-        return cells.patch(lines, grid, columns, jobs, self.parting.others)
+        return cells.patch(lines, grid, columns, jobs, self.changed_rows.others)
 
     def _take_in(self, grid: Grid) -> Columns:
         """Read a grid and remember it; new rows get their ids, unless a hold is against it."""
         columns = self._read(grid)
         met_new = any(line.seen.known is None for line in self.plan.lines)
-        if met_new and not self.holding.has_claimed and not self.hold:
-            self.hold = self.holding.own()
+        if met_new and not self.ownership.has_claimed and not self.hold:
+            self.hold = self.ownership.own()
             # Another pass over this store may have noted these very rows since we began.
             if self.known.others_have_noted() and not self.hold:
                 columns = self._read(grid)
@@ -307,7 +307,7 @@ class Book:
             self.plan = replace(self.plan, lines=met)
         if not self.hold or self.hold.kind not in ("owner", "config", "columns"):
             self._take_back_approvals(grid, columns)
-            there, kept = self.parting.resting, believed(columns)
+            there, kept = self.changed_rows.resting, believed(columns)
             self.known.note(self.plan.lines, there, kept, len(grid))
         return columns
 
@@ -336,9 +336,9 @@ class Book:
             raise ColumnsError(" ".join((str(why), *more))) from why
         self._grid, self._columns, self._inputs = grid, columns, columns.inputs
         self.notices = self.notices or becoming_ours(columns, ours)
-        parting = self.parting
+        parting = self.changed_rows
         rows = parting.rows(columns, grid)
-        self.hold = self.holding.hold(columns, len(rows) + parting.statuses.total())
+        self.hold = self.ownership.hold(columns, len(rows) + parting.statuses.total())
         if self.hold and parting.parted:
             rows = parting.all_rows(columns, grid)
         if self.hold and self.hold.kind == "columns":

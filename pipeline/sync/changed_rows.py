@@ -1,7 +1,7 @@
-"""Which rows of a reading need a look, and which lie as the last pass left them.
+"""Which rows of a reading have to be looked at, and which are as the last pass left them.
 
-The rule is `core.unchanged_rows`; here it meets what is known. Where a reading could mean anything that
-takes all rows to tell, all are looked at.
+The rule is in `core.unchanged_rows`; this class applies it to what the store knows. Where only a
+look at all rows can tell what a reading means, all rows are looked at.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from pipeline.core.unchanged_rows import (
     stray_lines,
     wander,
 )
-from pipeline.sync.sheet_state import Known
+from pipeline.sync.sheet_state import SheetState
 
 
-class Parting:
+class ChangedRows:
     """The last reading of a sheet in rows at rest and others."""
 
-    def __init__(self, known: Known, rules: Rules, header: Header) -> None:
+    def __init__(self, known: SheetState, rules: Rules, header: Header) -> None:
         self._known = known
         self._rules = rules
         self._header = header

@@ -13,7 +13,7 @@ from pipeline.core.filenames import picture_stem
 from pipeline.core.model import Attempt, JobKey, Unsaved
 from pipeline.core.states import shown
 from pipeline.sync.book import Book
-from pipeline.sync.worker import Clerk
+from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
 
@@ -52,7 +52,7 @@ class Saver(Protocol):
         """Where it was saved, relative to the folder. Raises PromptsheetError if it was not."""
 
 
-class Keeper:
+class Downloader:
     """Saves each picture once, with one try a pass, and notes in the store what was not saved.
 
     `trouble` are the errors that no row shows: a later run tries these pictures again.
@@ -61,14 +61,14 @@ class Keeper:
     def __init__(
         self,
         book: Book,
-        clerk: Clerk,
+        worker: Worker,
         media: Saver,
         now: Callable[[], datetime],
         on_saved: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
         self.trouble: list[PromptsheetError] = []
-        self._book, self._clerk, self._media, self._now = book, clerk, media, now
+        self._book, self._worker, self._media, self._now = book, worker, media, now
         self._on_saved, self._on_lost = on_saved, on_lost
         self._gate = asyncio.Semaphore(DOWNLOADS)
         self._tried: set[tuple[JobKey, str]] = set()
@@ -117,7 +117,7 @@ class Keeper:
         async with self._gate:
             try:
                 path = await self._media.save(url, stem)
-                await self._clerk.do(store.save_file, *picture, path)
+                await self._worker.run(store.save_file, *picture, path)
             except NotSaved as error:
                 log.info("%s: %s", key.row_id, error)
                 if isinstance(error, NoPlace):  # nothing is wrong with the link
@@ -134,7 +134,7 @@ class Keeper:
 
     async def _noted(self, picture: tuple[JobKey, int, str], why: Unsaved) -> None:
         try:
-            await self._clerk.do(self._book.store.miss_file, *picture, why)
+            await self._worker.run(self._book.store.miss_file, *picture, why)
         except PromptsheetError as error:
             self.trouble.append(error)
         else:

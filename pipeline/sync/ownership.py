@@ -16,7 +16,7 @@ from pipeline.core.header import Columns, loss
 from pipeline.core.model import Claim
 from pipeline.sheets import Sheet
 from pipeline.store import Store
-from pipeline.sync.sheet_state import Known
+from pipeline.sync.sheet_state import SheetState
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Hold:
     exit_code: int = 1
 
 
-class Holding:
+class Ownership:
     """The claim of one store on one sheet, and what holds the sheet at each reading.
 
     `config` is the resolved path of the configuration, `accept_columns` believes a reading that
@@ -40,7 +40,7 @@ class Holding:
         self,
         sheet: Sheet,
         store: Store,
-        known: Known,
+        known: SheetState,
         *,
         config: str,
         accept_columns: bool,

@@ -17,8 +17,8 @@ from pipeline.core.protocol import Answers, poll_answer, polls
 from pipeline.core.states import Event, Failed, Progressed, Succeeded
 from pipeline.store import Fact
 from pipeline.sync.book import Book
-from pipeline.sync.submitter import HASTY_TRIES, PATIENCE, Pace, Sender, Stop, Wire
-from pipeline.sync.worker import Clerk
+from pipeline.sync.submitter import HASTY_TRIES, PATIENCE, Pace, Stop, Submitter, Wire
+from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
 
@@ -93,9 +93,9 @@ class Poller:
     def __init__(
         self,
         book: Book,
-        clerk: Clerk,
+        worker: Worker,
         wire: Wire,
-        sender: Sender,
+        submitter: Submitter,
         pace: Pace,
         now: Callable[[], datetime],
         on_event: Callable[[JobKey, int, Event], None],
@@ -106,7 +106,7 @@ class Poller:
         self.trouble = ""
         self._patient = patient
         self._busy = 0
-        self._book, self._clerk, self._wire, self._sender = book, clerk, wire, sender
+        self._book, self._worker, self._wire, self._submitter = book, worker, wire, submitter
         self._pace, self._now, self._on_event = pace, now, on_event
         self._open: dict[str, Open] = {}
         #: The tasks that a question in the air is about.
@@ -232,7 +232,7 @@ class Poller:
         try:
             questions = list(polls(self._book.rules.provider.poll, tasks, self._alone))
             limits = self._book.limits
-            left = await self._clerk.do(
+            left = await self._worker.run(
                 self._book.store.permits, limits.api_key, len(questions), limits.per_minute
             )
             self._questions += min(left, len(questions))
@@ -248,7 +248,7 @@ class Poller:
     async def _leave_to_the_next_run(self) -> None:
         """Stop asking in this pass if the pace would delay it by more than a minute."""
         limits = self._book.limits
-        wait = await self._clerk.do(self._book.store.ready_in, limits.api_key, limits.per_minute)
+        wait = await self._worker.run(self._book.store.ready_in, limits.api_key, limits.per_minute)
         if wait > PATIENCE:
             self._forgive(self._open)
 
@@ -289,15 +289,15 @@ class Poller:
         self._alone |= alone
         if answers.stop:
             self._stopped = True
-            self._sender.end(Stop(answers.stop, True))
+            self._submitter.end(Stop(answers.stop, True))
         if answers.pause:
             self._busy += 1
-            self._sender.slow_down(answers.pause)
+            self._submitter.slow_down(answers.pause)
         wait = timedelta(seconds=answers.pause)
         now = self._now()
         late = [(o.key, o.attempt.number) for o in asked.values() if self._is_late(o.attempt, now)]
         if late:
-            await self._clerk.do(self._book.store.asked, late)
+            await self._worker.run(self._book.store.asked, late)
         for task, one in asked.items():
             event = answers.events.get(task)
             if isinstance(event, Succeeded):
@@ -326,12 +326,12 @@ class Poller:
             heard, self._heard = self._heard, []
             if not heard:
                 return
-            await self._clerk.do(self._book.record, [fact for _, fact in heard])
+            await self._worker.run(self._book.record, [fact for _, fact in heard])
             for one, fact in heard:
                 if isinstance(fact.event, Succeeded | Failed):
                     if not self._open.pop(one.attempt.task_id, None):
                         continue  # the API has called meanwhile, and that was counted
-                    self._sender.ended(
+                    self._submitter.ended(
                         fact.key, fact.number, succeeded=isinstance(fact.event, Succeeded)
                     )
                 self._on_event(fact.key, fact.number, fact.event)

@@ -112,7 +112,7 @@ def _at_rest(book: Book, wanted: Callable[[str, str], bool], away: dict[str, str
     cell, known = book.cell, book.known
     places = {
         row_id: place
-        for row_id, place in book.parting.resting.items()
+        for row_id, place in book.changed_rows.resting.items()
         if wanted(cell(place, "status"), row_id)
     }
     known.load(places)

@@ -22,11 +22,11 @@ from pipeline.core.protocol import Verdict
 from pipeline.core.states import Accepted, Event, Failed, Succeeded, gives_back, is_open
 from pipeline.sync import row_reports
 from pipeline.sync.book import Book, Sending
-from pipeline.sync.downloader import Keeper, Saver
+from pipeline.sync.downloader import Downloader, Saver
 from pipeline.sync.outcome import Asked, Outcome, Progress
 from pipeline.sync.poller import Poller
-from pipeline.sync.submitter import Pace, Sender, Wire
-from pipeline.sync.worker import Clerk
+from pipeline.sync.submitter import Pace, Submitter, Wire
+from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
 
@@ -69,10 +69,10 @@ class Runner:
         self.outcome = Outcome(title=book.sheet.title)
         self._book, self._pace, self._asked, self._now, self._tell = book, pace, asked, now, tell
         self._keep_lease, self._shown = keep_lease, shown
-        self._clerk = Clerk()
-        self._sender = Sender(
+        self._worker = Worker()
+        self._submitter = Submitter(
             book,
-            self._clerk,
+            self._worker,
             wire,
             pace,
             now=now,
@@ -82,11 +82,13 @@ class Runner:
             on_stale=self._stale,
         )
         self._poller = Poller(
-            *(book, self._clerk, wire, self._sender, pace, now, self._happened),
+            *(book, self._worker, wire, self._submitter, pace, now, self._happened),
             patient=asked.wait,
         )
-        self._keeper = (
-            Keeper(book, self._clerk, media, now, self._saved, self.look_again) if media else None
+        self._downloader = (
+            Downloader(book, self._worker, media, now, self._saved, self.look_again)
+            if media
+            else None
         )
         #: Seconds between two rounds.
         self._every = min(pace.poll_every.total_seconds() / 20, 0.5) if pace.poll_every else TICK
@@ -113,7 +115,7 @@ class Runner:
         """Let nothing more leave; `run` ends once what is in the air has been recorded."""
         self._interrupted = True
         self._news.set()
-        self._sender.end()
+        self._submitter.end()
 
     def look_again(self) -> None:
         """Look at the sheet soon: it is time, or somebody knows of something new."""
@@ -131,7 +133,7 @@ class Runner:
             await self._look(first=True)
             await self._recall()
             background = [
-                asyncio.create_task(self._sender.run()),
+                asyncio.create_task(self._submitter.run()),
                 *(asyncio.create_task(self._ask()) for _ in range(ROUNDS)),
                 asyncio.create_task(self._listen()),
                 asyncio.create_task(self._renew()),
@@ -140,31 +142,31 @@ class Runner:
             await self._finish()
         except Exception as e:
             # Whatever ends the pass: what is in the air may be paid for, so it is recorded first.
-            self._sender.end()
-            while background and not (self._sender.idle or background[0].done()):
+            self._submitter.end()
+            while background and not (self._submitter.idle or background[0].done()):
                 await asyncio.wait(background[:1], timeout=0.1)
             if not isinstance(e, PromptsheetError):
                 raise
             self.outcome.worsen(e.exit_code, str(e))
         finally:
             # First of all: what lands while the pass ends gives its place to nobody.
-            self._sender.end()
+            self._submitter.end()
             for task in background:
                 task.cancel()
             for ended in await asyncio.gather(*background, return_exceptions=True):
                 if isinstance(ended, Exception):
                     log.info("%s: a part of the pass ended: %r", self.outcome.title, ended)
-            if self._keeper:
-                await self._keeper.close()
-            await self._sender.drain()
-            self._clerk.close()
+            if self._downloader:
+                await self._downloader.close()
+            await self._submitter.drain()
+            self._worker.close()
         self._close()
         return self.outcome
 
     async def _recall(self) -> None:
         """Load how long tasks took in earlier passes, if this pass has tasks to ask about."""
-        if self._sender.waiting or self._poller.expecting():
-            kept = await self._clerk.do(self._book.store.durations, self._book.limits.api_key)
+        if self._submitter.waiting or self._poller.expecting():
+            kept = await self._worker.run(self._book.store.durations, self._book.limits.api_key)
             self._poller.durations = {name: Durations(seen) for name, seen in kept.items()}
 
     async def _finish(self) -> None:
@@ -174,17 +176,17 @@ class Runner:
         tried once.
         """
         while True:
-            if self._keeper and not self._interrupted:
-                await self._keeper.finish()
+            if self._downloader and not self._interrupted:
+                await self._downloader.finish()
             if self._changed:
                 await self._look()
-            pending = self._keeper.pending if self._keeper else 0
+            pending = self._downloader.pending if self._downloader else 0
             if self._interrupted or self._sheet_trouble or not pending:
                 break
         if self._poller.has_learnt:
             learnt = {name: one.seen for name, one in self._poller.durations.items()}
             key = self._book.limits.api_key
-            await self._clerk.do(self._book.store.keep_durations, key, learnt)
+            await self._worker.run(self._book.store.keep_durations, key, learnt)
 
     async def _stay(self, background: list[asyncio.Task[None]]) -> None:
         """Until nothing is left to do now, looking again whenever it is time."""
@@ -193,8 +195,8 @@ class Runner:
             for task in background:
                 if task.done():
                     task.result()  # a trouble of the store ends the pass, with its sentence
-            if self._interrupted or self._sender.broken:
-                if self._sender.idle:
+            if self._interrupted or self._submitter.broken:
+                if self._submitter.idle:
                     return
             elif self._is_finished():
                 # The pass does not wait for an overdue task, but its row must say so.
@@ -212,18 +214,18 @@ class Runner:
                     await self._news.wait()
 
     def _is_finished(self) -> bool:
-        if not self._sender.idle:
+        if not self._submitter.idle:
             return False
         if not self._asked.wait:
             return self._poller.is_heard
-        keeping = self._keeper.pending if self._keeper else 0
+        keeping = self._downloader.pending if self._downloader else 0
         return not (self._poller.expecting() or keeping or self._book.is_ripening())
 
     def _is_time_to_look(self) -> bool:
         now = time.monotonic()
         old = now - self._looked >= READ_EVERY
         if not self._asked.wait:
-            return old and self._sender.waiting > 0
+            return old and self._submitter.waiting > 0
         return old or ((self._changed or self._is_late()) and now >= self._next_look)
 
     def _is_late(self) -> bool:
@@ -233,7 +235,7 @@ class Runner:
         began = time.monotonic()
         changed, self._changed = self._changed, False
         try:
-            plan = await self._clerk.do(self._book.look)
+            plan = await self._worker.run(self._book.look)
         except SheetError as e:
             if e.exit_code != SheetError.exit_code and not self._looked:
                 raise
@@ -241,7 +243,7 @@ class Runner:
             # is still followed, and written by a later look.
             log.info("%s: %s", self._book.sheet.title, e)
             self._sheet_trouble, self._changed = e, changed
-            self._sender.offer(())
+            self._submitter.offer(())
         else:
             self._sheet_trouble = None
             title, rows, ready = self._book.sheet.title, plan.statuses.total(), len(plan.to_send)
@@ -250,8 +252,8 @@ class Runner:
                 self._shown(seconds)
             only = self._asked.only or (lambda line: True)
             wanted = () if self._book.hold else plan.to_send
-            self._sender.offer(line for line in wanted if line.job and only(line))
-        self._sender.at_work = self._book.known.at_work()
+            self._submitter.offer(line for line in wanted if line.job and only(line))
+        self._submitter.at_work = self._book.known.at_work()
         self._late_at = self._book.known.late_at(self._pace.give_up_after)
         self._follow_up(soon=first)
         self._looked = time.monotonic()
@@ -267,9 +269,9 @@ class Runner:
         """
         for key, attempt in self._book.known.open_attempts():
             self._poller.follow(key, attempt, soon)
-        if self._keeper:
+        if self._downloader:
             for key, _, _ in self._book.known.unsaved():
-                self._keeper.keep(key)
+                self._downloader.keep(key)
 
     async def _ask(self) -> None:
         """Ask about tasks, round by round."""
@@ -283,17 +285,17 @@ class Runner:
     async def _listen(self) -> None:
         """Take over what webhooks reported, if the API sends any."""
         while self._book.known.is_called:
-            self._overhear(await self._clerk.do(self._book.known.overheard))
+            self._overhear(await self._worker.run(self._book.known.overheard))
             self._news.set()
             await asyncio.sleep(max(self._every, LISTEN_EVERY))
 
     async def _renew(self) -> None:
         while True:
             await asyncio.sleep(LEASE_EVERY)
-            if not await self._clerk.do(self._keep_lease):
+            if not await self._worker.run(self._keep_lease):
                 break
         self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")
-        self._sender.end()
+        self._submitter.end()
         await asyncio.Event().wait()
 
     def _answered(self, sending: Sending, told: Verdict) -> None:
@@ -315,7 +317,7 @@ class Runner:
             if attempt.state in (State.SUCCEEDED, State.FAILED):
                 self._poller.ended(attempt)
                 succeeded = attempt.state is State.SUCCEEDED
-                self._sender.ended(key, attempt.number, succeeded=succeeded)
+                self._submitter.ended(key, attempt.number, succeeded=succeeded)
                 told: Event = (
                     Succeeded(attempt.result, reported=attempt.reported)
                     if succeeded
@@ -345,8 +347,8 @@ class Runner:
         match event:
             case Succeeded():
                 self.outcome.done += 1
-                if self._keeper:
-                    self._keeper.keep(key)
+                if self._downloader:
+                    self._downloader.keep(key)
             case Failed(refused=refused):
                 self.outcome.refused += refused
                 self.outcome.failed += not refused
@@ -370,12 +372,12 @@ class Runner:
         self._told = now
         self._tell(
             Progress(
-                sent=self._sender.sent,
-                to_send=self._sender.sent + self._sender.waiting,
+                sent=self._submitter.sent,
+                to_send=self._submitter.sent + self._submitter.waiting,
                 at_work=self._poller.expecting(),
                 done=self.outcome.done + self.outcome.failed,
                 saved=self.outcome.saved,
-                saving=self._keeper.pending if self._keeper else 0,
+                saving=self._downloader.pending if self._downloader else 0,
                 credits=self.outcome.credits,
             )
         )
@@ -406,16 +408,16 @@ class Runner:
             outcome.worsen(book.hold.exit_code, book.hold.sentence)
         if left_out := book.sheet.left_out:
             outcome.worsen(1, left_out)
-        if stop := self._sender.stop:
+        if stop := self._submitter.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
             outcome.stopped = not stop.out_of_reach
         if gone := self._sheet_trouble:
             outcome.worsen(gone.exit_code, str(gone))
-        for trouble in filter(None, (self._sender.trouble, self._poller.trouble)):
+        for trouble in filter(None, (self._submitter.trouble, self._poller.trouble)):
             outcome.worsen(3, trouble)
         if outcome.newly:
             outcome.worsen(1)
-        if self._keeper and (unsaved := self._keeper.trouble):
+        if self._downloader and (unsaved := self._downloader.trouble):
             worst = max(unsaved, key=lambda trouble: trouble.exit_code)
             many = "1 picture was" if len(unsaved) == 1 else f"{len(unsaved)} pictures were"
             outcome.worsen(worst.exit_code, f"{many} not saved. {worst} A later run tries again.")

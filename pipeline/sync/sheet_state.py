@@ -20,7 +20,7 @@ from pipeline.core.unchanged_rows import Resting
 from pipeline.store import Fact, Store, Turn
 
 
-class Known:
+class SheetState:
     """What is known of one sheet, for the length of a pass.
 
     `whole` loads all rows at once, `is_called` says whether the API calls back: then there is

@@ -22,7 +22,7 @@ from pipeline.core.protocol import Verdict, verdict
 from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
 from pipeline.store import Fact, Refusal, Store
 from pipeline.sync.book import Book, Sending
-from pipeline.sync.worker import Clerk
+from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
 
@@ -76,13 +76,13 @@ class Stop:
     out_of_reach: bool
 
 
-class Sender:
+class Submitter:
     """Sends the lines that it is offered, as fast as the pace allows and no faster."""
 
     def __init__(
         self,
         book: Book,
-        clerk: Clerk,
+        worker: Worker,
         wire: Wire,
         pace: Pace,
         *,
@@ -100,7 +100,7 @@ class Sender:
         self.sent = 0
         #: When the attempts that the API may still be working on were sent.
         self.at_work: dict[tuple[JobKey, int], datetime] = {}
-        self._book, self._clerk, self._wire, self._pace = book, clerk, wire, pace
+        self._book, self._worker, self._wire, self._pace = book, worker, wire, pace
         self._now, self._limit, self._patient = now, limit, patient
         self._on_answer, self._on_stale = on_answer, on_stale
         self._queue: deque[Line] = deque()
@@ -168,7 +168,7 @@ class Sender:
         A pass that does not wait ends if that is more than a minute.
         """
         until = self._now() + timedelta(seconds=seconds)
-        self._clerk.later(self._book.store.slow_down, self._book.limits.api_key, until)
+        self._worker.submit(self._book.store.slow_down, self._book.limits.api_key, until)
         self._pause(seconds)
         if not self._patient and seconds > PATIENCE:
             api = self._book.rules.provider.title
@@ -222,12 +222,12 @@ class Sender:
             await asyncio.wait(self._air)
         if facts := [Fact(s.key, s.attempt.number, v.event) for s, v in self._answers]:
             self._answers = []
-            await self._clerk.do(_kept, self._book.store, facts)
+            await self._worker.run(_kept, self._book.store, facts)
 
     async def _turn(self, answers: list[tuple[Sending, Verdict]], lines: list[Line]) -> None:
         facts = [Fact(s.key, s.attempt.number, v.event) for s, v in answers]
         began = time.monotonic()
-        begun, refused, trouble = await self._clerk.do(self._both, facts, lines)
+        begun, refused, trouble = await self._worker.run(self._both, facts, lines)
         self._turn_took = _lately(self._turn_took, time.monotonic() - began)
         if trouble:
             self.broken = True
@@ -363,7 +363,7 @@ class Sender:
         if why in (Refusal.PACE, Refusal.SLOW):
             self._queue.appendleft(line)
             limits = self._book.limits
-            wait = await self._clerk.do(
+            wait = await self._worker.run(
                 self._book.store.ready_in, limits.api_key, limits.per_minute
             )
             self._open_at = asyncio.get_running_loop().time() + max(wait, 0.05)

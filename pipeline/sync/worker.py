@@ -1,7 +1,7 @@
-"""The one worker thread in which sheet and store are read and written, one thing after another.
+"""The one thread in which a pass reads and writes its sheet and its store.
 
-The wire is async, sheet and store are not: everything that touches a disk goes through here, so
-that nothing of it runs at the same time and no answer on the wire waits for a disk.
+Requests are asynchronous, sheet and store are not. Everything that touches a disk runs in this
+thread, one call after another, so no request waits for a disk and no two calls overlap.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Clerk:
-    """A queue of one: `do` awaits its result, `later` does not."""
+class Worker:
+    """Runs functions in one thread, in order: `run` awaits the result, `submit` does not."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="clerk")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="worker")
         self._under_way = 0
 
     @property
@@ -32,7 +32,7 @@ class Clerk:
         """Whether something that was asked for has not been done."""
         return self._under_way > 0
 
-    async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The result of `work`, done after everything that was asked for before.
 
         It is done even if the one who asked is cancelled meanwhile: half a turn is never left.
@@ -47,7 +47,7 @@ class Clerk:
         finally:
             self._under_way -= 1
 
-    def later(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    def submit(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
         """Have `work` done in its turn without waiting for it; an error is logged."""
 
         def done() -> None:

@@ -226,7 +226,7 @@ def google() -> Iterator[Line]:
         with tempfile.TemporaryDirectory() as folder, google_sheets() as sheets:
             made = office(sheets, Path(folder), 10_000, seed=1, most=0, at_a_time=10**6)
             edge = SheetEdge(made.book.sheet)
-            made.book.sheet = made.book.holding.sheet = edge
+            made.book.sheet = made.book.ownership.sheet = edge
             for what, told in looks.items():
                 began, theirs = time.process_time(), sheets.spent
                 made.book.look()

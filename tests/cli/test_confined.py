@@ -20,7 +20,7 @@ from pipeline.server import event_loop
 from pipeline.server.watch import Watcher
 from pipeline.sync.book import Book
 from pipeline.sync.configured_sheet import Campaign
-from pipeline.sync.worker import Clerk
+from pipeline.sync.worker import Worker
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import KEY, KEY_NAME, Team
 
@@ -110,10 +110,10 @@ def test_an_error_of_work_that_is_not_awaited_is_logged(caplog: pytest.LogCaptur
     def slow_down() -> None:
         raise OSError("the disk is gone")
 
-    clerk = Clerk()
+    worker = Worker()
     with caplog.at_level(logging.ERROR, "promptsheet"):
-        clerk.later(slow_down)
-        clerk.close()
+        worker.submit(slow_down)
+        worker.close()
 
     assert [(one.levelname, one.message) for one in caplog.records] == [
         ("ERROR", "slow_down could not be recorded: Unforeseen error: OSError (the disk is gone).")

@@ -58,10 +58,10 @@ class Desk:
         rules = SimpleNamespace(provider=provider, endpoint="imagine")
         limits = SimpleNamespace(api_key="", per_minute=None)
         book: Any = SimpleNamespace(rules=rules, limits=limits, store=self.store, record=len)
-        clerk: Any = SimpleNamespace(do=_at_once)
-        sender: Any = SimpleNamespace(ended=lambda key, number, succeeded: None)
+        worker: Any = SimpleNamespace(do=_at_once)
+        submitter: Any = SimpleNamespace(ended=lambda key, number, succeeded: None)
         wire: Any = SimpleNamespace(ask=self._answer)
-        self.poller = Poller(book, clerk, wire, sender, Pace(), self.now, self._heard)
+        self.poller = Poller(book, worker, wire, submitter, Pace(), self.now, self._heard)
 
     def now(self) -> Any:
         return NOW + timedelta(seconds=self.clock)

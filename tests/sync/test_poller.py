@@ -17,8 +17,8 @@ from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.book import Book
 from pipeline.sync.poller import Poller
-from pipeline.sync.submitter import Pace, Sender, Wire
-from pipeline.sync.worker import Clerk
+from pipeline.sync.submitter import Pace, Submitter, Wire
+from pipeline.sync.worker import Worker
 from tests.core.build import NOW, attempt
 from tests.sync.test_submitter import settings_in
 
@@ -41,25 +41,25 @@ class Finished:
         return Response(200, {}, json.dumps(told).encode())
 
 
-class CalledMeanwhile(Clerk):
+class CalledMeanwhile(Worker):
     """A thread in which, while an answer is recorded, the API calls about the same task."""
 
     poller: Poller
     calls: bool
 
-    async def do(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        done = await super().do(work, *args, **kwargs)
+    async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        done = await super().run(work, *args, **kwargs)
         if self.calls and work.__name__ == "record":
             self.poller.ended(TASK)
         return done
 
 
 def _poller(
-    book: Book, clerk: Clerk, api: Wire, on_event: Callable[[JobKey, int, Event], None]
+    book: Book, worker: Worker, api: Wire, on_event: Callable[[JobKey, int, Event], None]
 ) -> Poller:
     """What asks in a pass that does not wait."""
-    sender = Sender(
-        *(book, clerk, api, Pace()),
+    submitter = Submitter(
+        *(book, worker, api, Pace()),
         now=lambda: NOW,
         limit=None,
         patient=False,
@@ -67,7 +67,7 @@ def _poller(
         on_stale=lambda: None,
     )
     return Poller(
-        book, clerk, api, sender, Pace(), now=lambda: NOW, on_event=on_event, patient=False
+        book, worker, api, submitter, Pace(), now=lambda: NOW, on_event=on_event, patient=False
     )
 
 
@@ -81,14 +81,14 @@ def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
         settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
         with Store(settings.store_url) as store:
             book = wiring.open_book(settings, store, open_sheet(settings, store))
-            clerk = CalledMeanwhile()
-            clerk.calls = calls
-            clerk.poller = _poller(
-                book, clerk, Finished(), lambda key, number, event: heard.append(event)
+            worker = CalledMeanwhile()
+            worker.calls = calls
+            worker.poller = _poller(
+                book, worker, Finished(), lambda key, number, event: heard.append(event)
             )
-            clerk.poller.follow(JobKey(book.key, "r_aaaaaaaaa", 1), TASK, soon=True)
-            await clerk.poller.round()
-            clerk.close()
+            worker.poller.follow(JobKey(book.key, "r_aaaaaaaaa", 1), TASK, soon=True)
+            await worker.poller.round()
+            worker.close()
 
     event_loop.run(asked())
 
@@ -123,7 +123,7 @@ def test_a_hasty_pass_asks_alone_about_a_task_that_an_answer_for_many_left_out(
         with Store(settings.store_url) as store:
             book = wiring.open_book(settings, store, open_sheet(settings, store))
             poller = _poller(
-                book, Clerk(), api, lambda key, number, event: heard.append(key.row_id)
+                book, Worker(), api, lambda key, number, event: heard.append(key.row_id)
             )
             for number in (1, 2):
                 key = JobKey(book.key, f"r_aaaaaaaa{number}", 1)

@@ -8,13 +8,13 @@ from pipeline.core.header import canonical
 from pipeline.core.model import KnownRow
 from pipeline.core.unchanged_rows import Resting
 from pipeline.store import Store, utc_now
-from pipeline.sync.sheet_state import Known
+from pipeline.sync.sheet_state import SheetState
 
 ROWS = [KnownRow(f"r_00000000{n}", canonical({"prompt": f"fox {n}"}), 1) for n in range(3)]
 
 
-def known_of(store: Store) -> Known:
-    return Known(store, "sheet", now=utc_now)
+def known_of(store: Store) -> SheetState:
+    return SheetState(store, "sheet", now=utc_now)
 
 
 def test_an_approval_is_seen_whenever_it_comes_also_by_a_row_at_rest(tmp_path: Path) -> None:

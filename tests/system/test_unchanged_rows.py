@@ -30,7 +30,7 @@ from pipeline.core.states import Succeeded
 from pipeline.store import Fact, Store
 from pipeline.sync import changed_rows
 from pipeline.sync.book import Book
-from pipeline.sync.sheet_state import Known
+from pipeline.sync.sheet_state import SheetState
 from tests.system.test_whole import run
 from tests.system.whole.api import Answer
 from tests.system.whole.desks import SHEET, FileDesk
@@ -138,7 +138,7 @@ class Twins:
             told = "".join(f"\n{n}: {mine[n]}\n   full: {full[n]}" for n in differing)
             assert not differing, f"looked at in part it comes out otherwise: {told}"
             self.counts["compared"] += 1
-            self.counts["in part"] += one.book.parting.parted is not None
+            self.counts["in part"] += one.book.changed_rows.parted is not None
             self.counts["rows at rest"] += one.book.plan.at_rest.total()
             self.counts["rows looked at beside them"] += (
                 len(one.book.plan.lines) if one.book.plan.at_rest else 0
@@ -386,7 +386,7 @@ def _edits_rest() -> Any:
 
 def _missing_ids_are_forgotten() -> Any:
     """What is known of rows that are gone from the sheet is not loaded."""
-    return patch.object(Known, "load", lambda self, ids: None)
+    return patch.object(SheetState, "load", lambda self, ids: None)
 
 
 def _results_do_not_stray() -> Any:

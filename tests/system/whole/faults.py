@@ -22,7 +22,7 @@ from pipeline.store import Intent, Refusal
 from pipeline.store import admission as store_sending
 from pipeline.store import batch as store_turns
 from pipeline.sync.book import Book
-from pipeline.sync.ownership import Holding
+from pipeline.sync.ownership import Ownership
 
 Fault = Callable[[], AbstractContextManager[Any]]
 
@@ -136,11 +136,11 @@ def an_older_save_makes_new_rows() -> AbstractContextManager[Any]:
 def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
     """Two stores work on one sheet, each as if it were alone."""
 
-    def whoever_it_is(self: Holding) -> str:
+    def whoever_it_is(self: Ownership) -> str:
         self._lying = self.sheet.read_claim()
         return ""
 
-    return patch.object(Holding, "_not_the_owner", whoever_it_is)
+    return patch.object(Ownership, "_not_the_owner", whoever_it_is)
 
 
 def stuck_jobs_stay_stuck() -> AbstractContextManager[Any]:

@@ -106,7 +106,7 @@ class Pass:
 
 def places_at_rest(book: Book) -> frozenset[int]:
     """Where the rows stand that a look had no need to look at."""
-    return frozenset(book.parting.resting.values())
+    return frozenset(book.changed_rows.resting.values())
 
 
 class World:
