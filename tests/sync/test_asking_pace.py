@@ -58,7 +58,7 @@ class Desk:
         rules = SimpleNamespace(provider=provider, endpoint="imagine")
         limits = SimpleNamespace(api_key="", per_minute=None)
         book: Any = SimpleNamespace(rules=rules, limits=limits, store=self.store, record=len)
-        worker: Any = SimpleNamespace(do=_at_once)
+        worker: Any = SimpleNamespace(run=_at_once)
         submitter: Any = SimpleNamespace(ended=lambda key, number, succeeded: None)
         wire: Any = SimpleNamespace(ask=self._answer)
         self.poller = Poller(book, worker, wire, submitter, Pace(), self.now, self._heard)
