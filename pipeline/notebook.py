@@ -45,7 +45,7 @@ STATUSES: Final = {
     "failed": "#c23b3b",
     "invalid": "#e08a86",
     "copy": "#cfd6d2",
-    "stranger": "#8a6d3b",
+    "unrecognized": "#8a6d3b",
     "skipped": "#dfe4e1",
 }
 #: Column -> its type in the table of jobs, in their order.

@@ -1,6 +1,6 @@
-"""The command line: thin, quiet where nobody looks, and in words that a colleague understands.
+"""The command line: all commands with their options, and the exit codes.
 
-Whatever costs time to import is imported where it is used, so that `--help` answers at once.
+Slow imports are in the functions that need them, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ command = partial(app.command, cls=flags.Command)
 def main() -> NoReturn:
     """The command `promptsheet`: runs it, and ends the process with its exit code."""
     terminal.prepare()
-    # What is loaded stays until the end. To look through all of it for circles now and then takes
-    # a tenth of a run, and once more at the exit a fifth of a second.
+    # Loaded modules stay until the end. Searching them for reference cycles takes 10 % of a run,
+    # and another 0.2 s at exit.
     gc.set_threshold(250_000, 20, 20)
     atexit.register(gc.freeze)
     _log(logging.ERROR)
@@ -63,7 +63,7 @@ def _unwritten(error: OSError) -> str:
 
 
 def _code_of(program: Callable[..., int | None]) -> int:
-    """Run the command line, say what went wrong, and return the exit code."""
+    """Run the command line, print what went wrong, and return the exit code."""
     try:
         # Not standalone, so that our own errors end with their own codes.
         return program(prog_name="promptsheet", standalone_mode=False) or 0
@@ -77,7 +77,7 @@ def _code_of(program: Callable[..., int | None]) -> int:
         _complain(_unwritten(e))
         return 3
     except Exception as e:
-        # click's own usage errors know how to show themselves and are ours to end with 2.
+        # click's own usage errors have a method that prints them; they end with 2.
         if not hasattr(e, "show"):
             log.info("The traceback:", exc_info=e)
             _complain(f"{unforeseen(e)} Run it again with -v to see where it happened.")
@@ -89,7 +89,7 @@ def _code_of(program: Callable[..., int | None]) -> int:
 
 
 def _log(level: int) -> None:
-    """Write log lines of this level and above to standard error; with times, if it is a low one."""
+    """Write log lines of this level and above to standard error, with times below ERROR."""
     times = "%(asctime)s " if level < logging.ERROR else "%(name)s: "
     handler = logging.StreamHandler()
     handler.setFormatter(terminal.OneLine(f"{times}%(message)s", "%H:%M:%S"))
@@ -110,12 +110,10 @@ def _version(asked: bool) -> None:
 def options(
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", callback=_version, is_eager=True, help="Say which version it is."
-        ),
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
-    """What may stand before the command."""
+    """Options before the command."""
 
 
 @command()
@@ -144,11 +142,11 @@ def run(
         )
     from pipeline.sync import quick_check
 
-    # Under cron, a warning would be mailed with every run.
+    # cron would mail a warning with every run.
     settings = _loaded(paths, need_key=True, warn=sys.stderr.isatty())
     attended = sys.stdout.isatty() and not quiet
     if not (attended or verbose or as_json or row or strict or accept_columns):
-        # Nobody is looking: a sheet that is as the last pass left it costs no more than a glance.
+        # Without a terminal, a sheet that has not changed since the last pass exits early.
         settings = [one for one in settings if not quick_check.was_a_pass(one)]
         if not settings:
             return
@@ -175,7 +173,7 @@ def run(
 def watch(
     configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
 ) -> None:
-    """Run on schedule, with webhooks and page, until stopped."""
+    """Run on a schedule, with webhooks and the page, until stopped."""
     _speak(verbose, quiet)
     settings = _loaded(_named(configs), need_key=True)
     _needs_serve()
@@ -188,7 +186,7 @@ def watch(
 def serve(
     configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
 ) -> None:
-    """Webhooks and page without runs, until stopped."""
+    """Serve webhooks and the page without runs, until stopped."""
     _speak(verbose, quiet)
     settings = _loaded(_named(configs))
     _needs_serve()
@@ -203,7 +201,7 @@ def status(
     row: flags.RowWithHistory = "",
     as_json: flags.AsJson = False,
 ) -> None:
-    """Show how each sheet stands. Ends with 1 while any row needs your attention."""
+    """Show the state of each sheet. Ends with 1 while any row needs your attention."""
     from pipeline.cli import status as status_of
 
     tell = status_of.tell_json if as_json else status_of.tell
@@ -218,7 +216,7 @@ def retry(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Send failed rows again, with the words that they have now."""
+    """Send failed rows again, with what they say now."""
     from pipeline.cli import status as status_of
 
     first, *others = words or [""]
@@ -268,7 +266,7 @@ def gallery(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="Where to write it; usually gallery.html."
+            "--out", "-o", metavar="FILE", help="Where to write it. Default: gallery.html."
         ),
     ] = None,
     open_it: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
@@ -297,7 +295,7 @@ def init(
     sandbox: flags.UseSandbox = False,
     adopt: flags.AdoptColumns = False,
 ) -> None:
-    """Make a configuration, and a sheet if there is none."""
+    """Create a configuration, and a sheet if there is none."""
     from pipeline.cli import init as init_
     from pipeline.config.template import Wanted
 
@@ -314,12 +312,12 @@ def init(
 
 @command()
 def demo(
-    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where to put it.")] = Path("demo"),
+    folder: Annotated[Path, typer.Option(metavar="DIR", help="Where to create it.")] = Path("demo"),
     serve: Annotated[
-        bool, typer.Option("--serve", help="Show it on a page in the browser, until stopped.")
+        bool, typer.Option("--serve", help="Show it in the browser, until stopped.")
     ] = False,
 ) -> None:
-    """Make a sample sheet and fill it. Needs no key and costs nothing."""
+    """Create a sample sheet and fill it. Needs no key and costs nothing."""
     if serve:
         _needs_serve()
     from pipeline.cli.demo import demo as show_demo
@@ -333,14 +331,14 @@ def demo(
     add_help_option=False,
 )
 def sandbox(context: typer.Context) -> None:
-    """The stand-in API by itself, with many switches."""
+    """Run the stand-in for the API alone; it has many options."""
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
 
 
 def _speak(verbose: bool, quiet: bool = False) -> None:
-    """Take over how much is to be said. Raises ConfigError if both flags are set."""
+    """Set how much is printed. Raises ConfigError if both flags are set."""
     if verbose and quiet:
         raise ConfigError("Use -v or -q, not both.")
     if verbose:
@@ -358,8 +356,8 @@ def _named(configs: Path | Sequence[Path] | None) -> list[Path]:
         return [*configs]
     if not flags.USUAL.exists():
         raise ConfigError(
-            f"There is no {flags.USUAL} in this folder. Name a configuration file, or make one "
-            "with promptsheet init."
+            f"There is no {flags.USUAL} in this folder. Name a configuration file, or create "
+            "one with promptsheet init."
         )
     return [flags.USUAL]
 
@@ -375,7 +373,7 @@ def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> l
 
 
 def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:
-    """What receives webhooks while a run stays, if any configuration asks for it."""
+    """The webhook receiver of `run --wait`, if any configuration asks for one."""
     if not any(one.webhook.listen for one in settings):
         return None
     from pipeline.server.serve import receiving
@@ -384,7 +382,7 @@ def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] |
 
 
 def _needs_serve() -> None:
-    """Raises MissingExtra, before anything has begun, if the libraries of `serve` are missing."""
+    """Raise MissingExtra before anything starts if the libraries of `serve` are missing."""
     from importlib.util import find_spec
 
     if not all(map(find_spec, ("cronsim", "itsdangerous", "prometheus_client"))):
@@ -431,5 +429,5 @@ def _complain(text: str) -> None:
         return
     from pipeline.cli.screen import screen
 
-    # A terminal would break a line in the middle of a word.
+    # rich breaks lines between words; the terminal itself would break within a word.
     screen(stderr=True).print(text.rstrip(), markup=False)

@@ -24,7 +24,7 @@ from pipeline.sync.outcome import Asked
 
 
 def demo(console: Console, folder: Path, program: str, serve: bool = False) -> int:
-    """Run the sample sheet against the sandbox; print its rows and where the pictures are.
+    """Run the sample sheet against the sandbox; print its rows and the place of the pictures.
 
     With `serve` the page is shown instead, until the program is stopped. `program` is the command
     that starts this program. The result is the exit code: 0, or that of a pass that went wrong.
@@ -49,7 +49,7 @@ def demo(console: Console, folder: Path, program: str, serve: bool = False) -> i
         if serve:
             from pipeline.server import watch
 
-            console.print("Make a row again on the page, or edit the sheet. Ctrl-C stops it.\n")
+            console.print("Generate a row again on the page, or edit the sheet. Ctrl-C stops it.\n")
             return watch.watch([_with_page(settings)], console)
         outcome = event_loop.run(running.passes([settings], Asked(wait=True), False, console))[0]
         accepted = sandbox.state()["tasks_taken"]
@@ -66,19 +66,19 @@ def demo(console: Console, folder: Path, program: str, serve: bool = False) -> i
     console.print(f"\nSheet     {sheet}", markup=False, soft_wrap=True)
     link = Text(str(page), style=f"link {page.as_uri()}")
     console.print(Text("Pictures  ").append_text(link), soft_wrap=True)
-    console.print("          Open this page in a browser. The pictures are stand-ins:")
+    console.print("          Open this page in a browser. The pictures are only examples:")
     console.print("          Apiframe makes the real ones.")
     console.print(
         "\nTo see that nothing is paid twice, change a prompt or sort the rows, and run the"
     )
-    console.print("demo again. To begin with a sheet of your own:\n")
+    console.print("demo again. To start with a sheet of your own:\n")
     console.print(Text(f"    {program} init", style="bold"), soft_wrap=True)
     # Rows that need attention are part of the sample; only a pass that went wrong is an error.
     return outcome.code if outcome.code > 1 else 0
 
 
 def _with_page(settings: Settings) -> Settings:
-    """The sample with a page on a free port, looked at every two seconds."""
+    """The sample with a page on a free port, and a run every two seconds."""
     page = replace(settings.page, wanted=True, listen="127.0.0.1:0")
     schedule = replace(settings.schedule, cron="", every=timedelta(seconds=2))
     return settings.model_copy(update={"page": page, "schedule": schedule})

@@ -1,4 +1,4 @@
-"""The command `doctor`: sheet, store and API compared, and what is safe put right. Never pays."""
+"""The command `doctor`: compares sheet, store and API, and repairs what is safe. Never pays."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
 _CURES = {
     "invalid": "the column note says what to change",
     "failed": "change the prompt, or run promptsheet retry",
-    "check needed": "the column note says what to do",
+    "check needed": "the column note says what to do; or run retry --unknown to pay for them again",
 }
 #: Rows that a finding names before it only counts them.
 MOST_NAMED = 10
@@ -55,9 +55,10 @@ _CODES: dict[Sign, int] = {"ok": 0, "person": 1, "unusable": 2, "reach": 3}
 
 
 def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> int:
-    """Check, after putting right what was asked for.
+    """Repair what was asked for, then check, and return the exit code.
 
-    0 all well, 1 a person is needed, 2 the header cannot be used, 3 something is out of reach.
+    0: all is well. 1: something needs attention. 2: the header cannot be used. 3: the sheet, the
+    store or the API cannot be reached.
     """
     if repair and settings.api_key is None:
         raise ConfigError("--repair asks the API about open tasks. Set the API key first.")
@@ -103,10 +104,10 @@ def _busy(by: Busy) -> str:
 
 
 def _repair(settings: Settings, console: Console) -> _Pictures:
-    """A pass that sends nothing: asks after tasks, saves pictures, writes the sheet.
+    """Run a pass that sends nothing: it polls tasks, saves pictures and writes the sheet.
 
-    Returned are the files that held the pictures of several rows, with the pictures that could not
-    be saved again.
+    Returns the files that held pictures of several rows, with the pictures that could not be saved
+    again.
     """
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
@@ -135,7 +136,7 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tup
     yield "ok", f"{settings.path.name} can be used."
     yield from _of_the_files(settings)
     if trouble := _store_trouble(settings):
-        # Without its store the sheet would look like another store's.
+        # Without the store, the sheet would seem to belong to another store.
         yield "reach", trouble
         yield from _of_the_api(settings, keep=repair)
         return
@@ -158,16 +159,16 @@ def _of_the_files(settings: Settings) -> Iterator[tuple[Sign, str]]:
 
 
 def _store_trouble(settings: Settings) -> str:
-    """Why the store can neither be opened nor made, as a sentence; empty if it can."""
+    """Why the store can be neither opened nor created, as a sentence; empty if it can."""
     store = Path(settings.store_url.removeprefix("sqlite:///"))
-    cure = "Change that, or set [store] url to another place."
+    cure = "Correct that, or set [store] url to another place."
     if store.exists():
         usable = store.is_file() and os.access(store, os.W_OK)
-        return "" if usable else f"The store {store} is not a file that can be written. {cure}"
+        return "" if usable else f"The store {store} is not a writable file. {cure}"
     if not store.parent.is_dir():
-        return f"The store {store} cannot be made: there is no folder {store.parent}. {cure}"
+        return f"The store {store} cannot be created: there is no folder {store.parent}. {cure}"
     if not os.access(store.parent, os.W_OK | os.X_OK):
-        return f"The store {store} cannot be made: {store.parent} cannot be written to. {cure}"
+        return f"The store {store} cannot be created: {store.parent} is not writable. {cure}"
     return ""
 
 
@@ -179,8 +180,8 @@ def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
     )
     if book.hold:
         yield ("unusable" if book.hold.exit_code == 2 else "person"), book.hold.sentence
-    if count := statuses["stranger"]:
-        yield "person", summary.strangers(count)
+    if count := statuses["unrecognized"]:
+        yield "person", summary.unrecognized(count)
     needing = Counter(row.status for row in row_reports.needing(book))
     for status, cure in _CURES.items():
         if count := needing[status]:
@@ -193,7 +194,7 @@ def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
         for path in job.files.values()
     )
     if missing:
-        gone = f"{_counted(missing, 'saved picture')} {_are(missing)} gone from disk"
+        gone = f"{_counted(missing, 'saved picture')} {_are(missing)} missing on disk"
         yield "person", f"{gone}. Run doctor --repair."
     unsaved = sum(len(urls) for _, _, urls in book.known.unsaved())
     if unsaved and settings.media is not None:
@@ -236,13 +237,13 @@ def _named(book: Book, pictures: Iterable[tuple[JobKey, str]]) -> str:
 
 
 def _columns(book: Book, settings: Settings) -> str:
-    """What is read from the sheet, and what is left alone, by the titles in it."""
+    """Which columns are read and which are not used, by their titles."""
     grid, asked = book.sheet.read(), wiring.header(settings)
     columns = read_header(grid[0] if grid else (), asked.fields, asked.titles, asked.ignore)
     named = [columns.header[at] for name, at in columns.index.items() if name not in OURS]
     known = set(columns.index.values())
     others = [title for at, title in enumerate(columns.header) if at not in known and title]
-    rest = f" Left alone: {', '.join(others)}." if others else ""
+    rest = f" Not used: {', '.join(others)}." if others else ""
     return f"Read: {', '.join(named)}.{rest}"
 
 
@@ -282,7 +283,7 @@ def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tu
 
 
 async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
-    """What the API says of the account: a finding, and the credits that are left if it says so."""
+    """What the API says about the account: a finding, and the credits left if it names them."""
     from pipeline.provider.client import Api
 
     provider = settings.provider
@@ -302,8 +303,8 @@ async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
     try:
         left = json.loads(response.body)[provider.account_credits]
     except (ValueError, KeyError, TypeError):
-        return "ok", f"{provider.title} knows the key.", None
-    words = f"{provider.title} knows the key; {left} credits are left."
+        return "ok", f"{provider.title} accepts the key.", None
+    words = f"{provider.title} accepts the key; {left} credits are left."
     return ("ok" if left else "person"), words, left if type(left) is int else None
 
 

@@ -1,4 +1,4 @@
-"""The command `init`: a configuration, and a sheet where there is none yet."""
+"""The command `init`: creates a configuration, and a sheet if there is none yet."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from pipeline.reports import summary
 from pipeline.sync import adopt as adoption
 from pipeline.sync.book import Book
 
-#: The columns of a new sheet that people fill; ours follow.
+#: The columns of a new sheet that people fill in; ours follow.
 HEADER: Final = ("name", "prompt", "aspect_ratio", "take", "skip")
 SAMPLE: Final = {
     "name": "first",
@@ -54,7 +54,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Google:
-    """The Google Sheet that was asked for; "" where nothing was said."""
+    """The Google Sheet that was asked for; empty texts for what was not named."""
 
     address: str = ""
     tab: str = ""
@@ -70,16 +70,16 @@ def init(
     wanted: Wanted,
     google: Google,
 ) -> int:
-    """Write a configuration beside the sheet, and the sheet if it is missing. Overwrite nothing.
+    """Create a configuration next to the sheet, and the sheet if it is missing. Overwrite nothing.
 
-    Without any argument it asks, on a terminal. With `adopt`, columns that another tool filled
-    become ours. The result is the exit code. Raises ConfigError and SheetError before anything is
+    Without arguments, and on a terminal, it asks questions. With `adopt`, columns that another tool
+    filled become ours. Returns the exit code. Raises ConfigError and SheetError before anything is
     written.
     """
     if sheet is not None and google.address:
         raise ConfigError("Name a file or a Google Sheet, not both.")
     if not google.address and google != Google():
-        raise ConfigError("--tab, --credentials and --base-url are for --google.")
+        raise ConfigError("--tab, --credentials and --base-url need --google.")
     is_terminal = sys.stdin.isatty() and console.is_terminal
     says_nothing = not (sheet or config or adopt or google.address) and wanted == Wanted()
     asks = says_nothing and is_terminal
@@ -116,7 +116,7 @@ def init(
 def _init_google(
     console: Console, google: Google, config: Path, adopt: bool, wanted: Wanted, asks: bool
 ) -> int:
-    """The same for a Google Sheet: try the access first, and write nothing before it works."""
+    """The same for a Google Sheet: check the access first, and write nothing before it works."""
     named = init_google.named(google.address, google.tab, "", google.base_url, config)
     if is_there := config.exists():
         source = wiring.load(config).source
@@ -161,7 +161,7 @@ def _usual_sheet(config: Path) -> str:
 
 
 def _sheets_in(folder: Path) -> list[Path]:
-    """The sheets in a folder, by name; without the files that programs leave beside them."""
+    """The sheets in a folder, by name, without temporary files of other programs."""
     with suppress(OSError):
         files = [file for file in folder.iterdir() if file.suffix.casefold() in KINDS]
         return sorted(f for f in files if f.is_file() and not f.name.startswith((".", "~$")))
@@ -169,10 +169,10 @@ def _sheets_in(folder: Path) -> list[Path]:
 
 
 def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> None:
-    """Ask before a new sheet is made beside another one. Raises ConfigError if it is not wanted.
+    """Ask before a second sheet is created in the folder. Raises ConfigError if it is not wanted.
 
-    A sheet that was named in the command is made without a question, unless the other one has the
-    same name but for its ending.
+    A sheet that was named in the command is created without a question, unless the other one has
+    the same name with another ending.
     """
     if sheet.exists():
         return
@@ -195,7 +195,7 @@ def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> N
 
 
 def _questions(console: Console, config: Path) -> Wanted:
-    """What a person at the terminal answers; each answer is checked at once."""
+    """The answers of the person at the terminal; each one is checked at once."""
     price = _price(_trial(Wanted(), config))
     costs = "" if price is None else f" (a row costs {price})"
     answers = Wanted(
@@ -218,7 +218,7 @@ def _questions(console: Console, config: Path) -> Wanted:
 
 
 def _ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
-    """An answer. If `read` raises ConfigError, its sentence is shown and the question repeated."""
+    """An answer. If `read` raises ConfigError, its message is shown and the question repeated."""
 
     def value(text: str) -> _T:
         try:
@@ -234,7 +234,7 @@ def _named_sheet(text: str) -> Path | Google:
     if is_google(text):
         init_google.named(text, "", "", "", Path(CONFIG_NAME))
         return Google(text.strip())
-    # A file that is dragged into a terminal comes in quotation marks.
+    # A file that is dragged into a terminal has quotation marks around its path.
     return _usable(Path(text.strip().strip("'\"")).expanduser())
 
 
@@ -251,7 +251,7 @@ def _credits(text: str, config: Path) -> int:
 
 
 def _usable(sheet: Path | None) -> Path:
-    """The path, if it can be that of a sheet. Raises ConfigError."""
+    """The path of a sheet. Raises ConfigError if no sheet can have it."""
     sheet = sheet or Path(SHEET_NAME)
     if sheet.suffix.casefold() not in KINDS:
         raise ConfigError(
@@ -331,7 +331,7 @@ def _new_rows(wanted: Wanted) -> list[list[str]]:
 def _write_config(
     console: Console, config: Path, lines: str, wanted: Wanted, trial: Settings
 ) -> bool:
-    """Whether it had to be written."""
+    """Create the configuration if it is missing; return whether it was."""
     if config.exists():
         console.print(f"{config} already exists and was not changed.", markup=False)
         return False
@@ -358,8 +358,8 @@ def _take_over(console: Console, settings: Settings) -> None:
     columns = ", ".join(titles) or "no column"
     console.print(
         f"Taken over: {terminal.plain(columns)}. The next run overwrites these columns, except in "
-        "rows that have a task or pictures. Those rows stay as they are and are not paid for; "
-        "doctor --adopt turns them into jobs.",
+        "rows that have a task or pictures. Those rows are left unchanged and cost nothing; "
+        "doctor --adopt takes them over.",
         markup=False,
     )
 
@@ -368,7 +368,7 @@ def _take_over(console: Console, settings: Settings) -> None:
 
 
 def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
-    """Say which rows are ready and what is wrong with others, and name the next command."""
+    """Print which rows are ready, what is wrong with the others, and the next command."""
     settings = wiring.load(config)
     for warning in settings.warnings:
         console.print(warning, markup=False, soft_wrap=True)
@@ -381,7 +381,7 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
     console.print("\nSee what a run would do:\n")
     _command(console, f"{name} run {path} --plan")
     if settings.base_url == SANDBOX:
-        console.print("\nStart the stand-in in another terminal, and let it run:\n")
+        console.print("\nStart the stand-in in another terminal, and keep it running:\n")
         _command(console, f"{name} sandbox --port {SANDBOX_PORT} --key test")
         console.print("\nThen run it:\n")
         _command(console, _export("APIFRAME_API_KEY", "test"))
@@ -391,12 +391,12 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
         console.print("\nThen set your key, and run it:\n")
         _command(console, _export("APIFRAME_API_KEY", "…"))
     else:
-        console.print("\nThen set your key where api_key says, and run it:\n")
+        console.print("\nThen set your key in the place that api_key names, and run it:\n")
     _command(console, f"{name} run {path} --wait")
     if settings.base_url == SANDBOX:
         console.print(
             f"\nTo use Apiframe later, delete the line base_url in {path} and set your own key. To "
-            "send a row again that the stand-in has done, raise its take.",
+            "send a row to it that the stand-in has already done, raise its take.",
             markup=False,
         )
     return 0
@@ -409,7 +409,7 @@ def _state(book: Book, settings: Settings) -> list[str]:
     if not book.plan.statuses:
         return [summary.no_rows(book.sheet.title)]
     said = []
-    # A row that was just seen for the first time settles for a moment.
+    # A new row is not sent before it has been unchanged for a moment.
     if ready := len(output.to_send(book)) + len(output.settling(book)):
         said.append(f"{summary.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent.")
     if unapproved := book.plan.statuses["needs approval"]:
@@ -421,7 +421,7 @@ def _state(book: Book, settings: Settings) -> list[str]:
     wrong = [line for line in book.plan.lines if line.status == "invalid"]
     if not (said or wrong):
         said.append("No row is ready to be sent.")
-        waiting = ("waiting", "over budget", "copy", "edited", "skipped", "stranger")
+        waiting = ("waiting", "over budget", "copy", "edited", "skipped", "unrecognized")
         wrong = [line for line in book.plan.lines if line.status in waiting]
     for note, lines in groupby(wrong[:_MOST_NAMED], lambda line: line.note):
         numbers = [str(line.seen.place + 1) for line in lines]
@@ -432,7 +432,7 @@ def _state(book: Book, settings: Settings) -> list[str]:
 
 
 def program() -> str:
-    """The command that starts this program: its name, or its path where the name is not found."""
+    """The command that starts this program: its name, or its path if the name is not found."""
     started = Path(sys.argv[0])
     if started.name != "promptsheet" or shutil.which("promptsheet"):
         return "promptsheet"
@@ -445,5 +445,5 @@ def _export(name: str, value: str) -> str:
 
 
 def _command(console: Console, words: str) -> None:
-    """Print a command to be copied: never broken into lines."""
+    """Print a command for copying, on one line."""
     console.print(Text(f"    {words}", style="bold"), soft_wrap=True)

@@ -1,7 +1,7 @@
-"""`init` for a Google Sheet: each thing that access needs gets a tick, or the sentence that helps.
+"""`init` for a Google Sheet: checks each requirement, with a tick or a sentence that helps.
 
-The order is that in which people come upon the things: the key, the token, the sharing, the tab,
-the right to edit. The first that fails ends it, before anything is written.
+The order: the key, the token, the sharing, the tab, the right to edit. The first failure ends the
+command before anything is written.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pipeline.sheets.choices import Choices
 if TYPE_CHECKING:
     from pipeline.sheets.google.setup import Setup
 
-#: What a picture is usually asked for in; other ratios are taken too.
+#: Common aspect ratios; others are accepted too.
 RATIOS = ("1:1", "16:9", "9:16", "3:2", "2:3", "4:3", "3:4")
 BOXES = ("approved", "skip")
 _KEY = "service_account"
@@ -33,7 +33,7 @@ _KEY = "service_account"
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A Google Sheet that was tried: what the configuration says of it, and the way there."""
+    """A Google Sheet that can be used, and what the configuration needs to say about it."""
 
     address: str
     credentials: str
@@ -43,7 +43,7 @@ class Connected:
 
 
 def key_beside(config: Path) -> str:
-    """The reference to the key of a service account that lies beside the configuration.
+    """The reference to the key of a service account, found in the folder of the configuration.
 
     Raises ConfigError if there is none, or more than one.
     """
@@ -54,14 +54,14 @@ def key_beside(config: Path) -> str:
         return f"file:{found[0]}"
     if found:
         raise ConfigError(
-            f"More than one key lies in {folder.resolve()}: {', '.join(found)}. Name one with "
+            f"There is more than one key in {folder.resolve()}: {', '.join(found)}. Name one with "
             f"--credentials, such as --credentials file:{found[0]}."
         )
     if named := os.environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
         return f"file:{named}"
     how = (
-        "Make one in the Google Cloud console (IAM, Service accounts, Keys, JSON), put the file "
-        "there as bot.json, and run this again; or name it with --credentials."
+        "Create one in the Google Cloud console (IAM, Service accounts, Keys, JSON), save it there "
+        "as bot.json, and run this again; or name it with --credentials."
     )
     if wrong := [file.name for file in files if file.name == "bot.json" or _is_client(file)]:
         raise ConfigError(f"{wrong[0]} is not the key of a service account. {how}")
@@ -73,7 +73,7 @@ def _is_key(file: Path) -> bool:
 
 
 def _is_client(file: Path) -> bool:
-    """Whether it is the other kind of key that the console gives, for programs with people."""
+    """Whether it is the other kind of key from the console, an OAuth client."""
     return bool({"installed", "web"} & _says(file).keys())
 
 
@@ -86,24 +86,24 @@ def _says(file: Path) -> dict[str, Any]:
 
 
 def connect(console: Console, source: GoogleSource, credentials: str) -> Connected:
-    """Try each thing in turn, with a tick for each. Raises SheetError at the first that fails."""
+    """Check each requirement, with a tick for each. Raises SheetError at the first failure."""
     account, setup = google_setup(source)
-    _tick(console, f"The key is that of {account}.")
+    _tick(console, f"The key belongs to {account}.")
     setup.sign_in()
-    _tick(console, "Google knows it.")
+    _tick(console, "Google accepts the key.")
     book = setup.book()
-    _tick(console, f"{book} is shared with it.")
+    _tick(console, f"{book} is shared with that account.")
     tab = setup.tab()
     _tick(console, f"The tab is {tab}.")
     setup.may_edit()
-    _tick(console, "It may edit.")
+    _tick(console, "The account may edit it.")
     console.print()
     address = f"https://docs.google.com/spreadsheets/d/{source.spreadsheet}/edit#gid={setup.gid}"
     return Connected(address, credentials, source.base_url, f"{book} / {tab}", setup)
 
 
 def named(source: str, tab: str, credentials: str, base_url: str, config: Path) -> GoogleSource:
-    """What was asked for, before it is tried. Raises ConfigError."""
+    """The sheet that was asked for, not yet checked. Raises ConfigError."""
     return google_source(source, tab, credentials, base_url, config)
 
 

@@ -1,4 +1,4 @@
-"""Arguments and flags that the commands share, with their help texts."""
+"""Arguments and options that several commands share, with their help texts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-#: The configuration that is used where none is named.
+#: The configuration that is used if none is named.
 USUAL = Path("promptsheet.toml")
 
 
@@ -75,7 +75,7 @@ Sheet = Annotated[
     Path | None,
     typer.Argument(
         metavar="SHEET",
-        help="A CSV or Excel file; it is made if it does not exist. Usually prompts.csv.",
+        help="A CSV or Excel file; it is created if it does not exist. Default: prompts.csv.",
         show_default=False,
     ),
 ]
@@ -83,7 +83,7 @@ GoogleUrl = Annotated[
     str, typer.Option("--google", metavar="URL", help="The address of a Google Sheet.")
 ]
 Tab = Annotated[
-    str, typer.Option(metavar="TAB", help="Its tab, if it is not the one in the address.")
+    str, typer.Option(metavar="TAB", help="The tab, if it is not the one in the address.")
 ]
 Credentials = Annotated[
     str,
@@ -98,7 +98,7 @@ NewConfig = Annotated[
 ]
 AspectRatio = Annotated[
     str | None,
-    typer.Option(metavar="R", help="For rows that name no aspect ratio, such as 16:9."),
+    typer.Option(metavar="R", help="The aspect ratio of rows that have none, such as 16:9."),
 ]
 PerDay = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="The most credits to spend in a day.")

@@ -1,4 +1,4 @@
-"""What the terminal says: plans, rows, bars and closing lines, for people who know their sheet."""
+"""What the terminal shows: plans, tables of rows, progress bars and closing lines."""
 
 from __future__ import annotations
 
@@ -47,24 +47,32 @@ COLOURS = {
     "over budget": "yellow",
     "edited": "yellow",
 }
-#: The order in which statuses are told: what needs a person first.
+#: The order in which statuses are listed: those that need attention first.
 ORDER = (
-    *(*NEEDS_A_PERSON, "stranger", "over budget", "needs approval", "edited", "copy", "waiting"),
+    *(
+        *NEEDS_A_PERSON,
+        "unrecognized",
+        "over budget",
+        "needs approval",
+        "edited",
+        "copy",
+        "waiting",
+    ),
     *("skipped", "queued", "sending", "in progress", "done"),
 )
 
-#: Below this width there is room for what matters only.
+#: Narrower terminals show only what matters most.
 NARROW = 60
 #: Rows that a plan shows of each status.
 EXAMPLES = 3
-#: How far the further lines of a note stand in.
+#: Indentation of the further lines of a note.
 _HANGING = 4
-#: How far a plan's rows stand under their status.
+#: Indentation of a plan's rows under their status.
 _INDENT = 8
 
 
 def prompt_of(line: Line) -> str:
-    """What the row asks for, in its own words."""
+    """What the row asks for: its prompt, or else its other inputs."""
     return asked_for(line.memory.inputs)
 
 
@@ -146,9 +154,7 @@ def show_plan(console: Console, book: Book) -> None:
     now, later = to_send(book), settling(book)
     console.print(Text(f"\n{_price(book, now)}", style="bold"))
     if later:
-        unchanged = (
-            f"once its rows have stayed as they are for {messages.spoken(book.rules.settle)}"
-        )
+        unchanged = f"once its rows have not changed for {messages.spoken(book.rules.settle)}"
         console.print(Text(f"then, {unchanged}: {_price(book, later)}", style="bold"))
     if now or later:
         sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
@@ -160,13 +166,13 @@ def show_plan(console: Console, book: Book) -> None:
 def _plan_warnings(book: Book, told: Collection[int] = ()) -> Iterator[str]:
     """What to check before the run: odd prompts, columns not sent, columns that become ours.
 
-    `told` are the places of rows whose notes were already shown.
+    `told` holds the places of rows whose notes were already shown.
     """
     doubtful = [one for one in book.plan.lines if one.warning and one.seen.place not in told]
     for line in doubtful[:EXAMPLES]:
         yield f"Row {line.seen.place + 1}: {line.warning}"
     if len(doubtful) > EXAMPLES:
-        yield f"{rows(len(doubtful) - EXAMPLES)} more with such a warning."
+        yield f"{rows(len(doubtful) - EXAMPLES)} more with a warning."
     for title, name in book.near_misses():
         yield (
             f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
@@ -223,12 +229,12 @@ def _cost(book: Book, lines: Sequence[Line]) -> int:
     return sum(rules.provider.endpoints[name].credits or 0 for name in names)
 
 
-#: Where bars are drawn, or None where nobody looks.
+#: Where bars are drawn; None without a terminal.
 Place = Progress | None
 
 
 class Bars:
-    """A bar for each stage of a pass: sent, finished, saved. Silent where nobody looks."""
+    """A bar for each stage of a pass: sent, finished, saved. Draws nothing without a terminal."""
 
     def __init__(self, progress: Progress | None, title: str) -> None:
         self._progress = progress
@@ -243,12 +249,12 @@ class Bars:
         cost = messages.in_credits(step.credits)
         at_api = step.done + step.at_work
         self._bar("sent", step.sent, step.to_send, cost)
-        self._bar("made", step.done, at_api, f"{step.at_work} at work" if step.at_work else "")
+        self._bar("made", step.done, at_api, f"{step.at_work} in progress" if step.at_work else "")
         self._bar("saved", step.saved, step.saved + step.saving, "")
 
     def _bar(self, stage: str, done: int, total: int, extra: str) -> None:
         assert self._progress is not None
-        # What is being sent just now is counted on neither side: the total would shrink.
+        # Rows that are being sent are counted on neither side, so the total could shrink.
         total = self._totals[stage] = max(total, self._totals[stage])
         if stage not in self._tasks:
             if not total:
@@ -260,17 +266,17 @@ class Bars:
 
 @contextmanager
 def bars(console: Console, shown: bool) -> Iterator[Progress | None]:
-    """A place for bars while a pass runs; None where they are not wanted."""
+    """A display for bars while a pass runs; None if they are not wanted."""
     if not shown:
         yield None
         return
     columns: list[Any] = [
-        # Most spinners are drawn with signs that only Unicode has.
+        # Most spinners need Unicode characters.
         SpinnerColumn("dots" if console.encoding.casefold().startswith("utf") else "line"),
         TextColumn("{task.description}"),
         BarColumn(
             bar_width=None if console.width < NARROW else 30,
-            # Red, as bars are by default, would say that something is wrong.
+            # The default red would look like an error.
             complete_style="cyan",
             finished_style="green",
         ),

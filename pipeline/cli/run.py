@@ -1,4 +1,4 @@
-"""The command `run`: passes over some sheets at once, their bars, and what is said at the end."""
+"""The command `run`: concurrent passes over several sheets, their bars and final reports."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ async def _pass(
     progress: show.Place,
     started: Callable[[Runner], None],
 ) -> Outcome | Busy:
-    """One pass. Whatever goes wrong with a sheet, foreseen or not, stops no other sheet's pass."""
+    """One pass. An error in one sheet, expected or not, does not stop the other sheets."""
     bars = show.Bars(progress, settings.source.name)
     try:
         return await wiring.run(
@@ -122,13 +122,15 @@ def say(
     """Report what came of one sheet, and return its exit code.
 
     Without a terminal, and when `quiet`, nothing is printed as long as the exit code is 0 and there
-    is nothing to know once (`Outcome.notices`). With `once`, a trouble that lasts is printed when
-    it begins and then once a day. What was reported is recorded after it was printed.
+    is no notice (`Outcome.notices`). With `once`, a lasting problem is printed when it begins and
+    then once a day. Reports are recorded after they were printed.
     """
     attended = console.is_terminal and not quiet
     if isinstance(outcome, Busy):
         since = outcome.since.astimezone().strftime("%H:%M:%S")
-        words = f"another run ({outcome.holder}) has been working on it since {since}. Nothing done"
+        words = (
+            f"another run ({outcome.holder}) has been working on it since {since}. Nothing was done"
+        )
         if as_json:
             terminal.write_json({"sheet": outcome.title, "messages": [f"{words}."], "exit_code": 0})
         elif not (once and _were_reported({BUSY}, settings)):
@@ -157,7 +159,7 @@ def say(
 
 
 def _is_repetition(outcome: Outcome, settings: Settings) -> bool:
-    """Whether there is nothing to report but what was reported in the last day."""
+    """Whether everything to report was already reported in the last day."""
     if outcome.newly or outcome.code == INTERRUPTED:
         return False
     return bool(outcome.troubles) and _were_reported(outcome.troubles, settings)
@@ -171,7 +173,7 @@ def _were_reported(troubles: Collection[str], settings: Settings) -> bool:
 
 
 def _record(troubles: Collection[str], settings: Settings, *, keep: bool = False) -> None:
-    """Record that these troubles were printed, and no others; `keep` keeps the others."""
+    """Record that only these problems were printed; `keep` keeps the earlier records too."""
     terminal.finish()
     with suppress(StoreError), wiring.open_store(settings) as store:
         place = place_of(settings)
@@ -189,8 +191,8 @@ def _record_rows(outcome: Outcome, settings: Settings) -> None:
 def _sentences(outcome: Outcome, code: int) -> Iterator[str]:
     yield from outcome.notices
     yield from outcome.sentences
-    if unrecognized := outcome.statuses["stranger"]:
-        yield summary.strangers(unrecognized)
+    if number := outcome.statuses["unrecognized"]:
+        yield summary.unrecognized(number)
     if not code and not outcome.statuses:
         yield summary.no_rows(outcome.title)
 
@@ -198,7 +200,7 @@ def _sentences(outcome: Outcome, code: int) -> Iterator[str]:
 def _only(
     settings: list[Settings], row: str, console: Console, quiet: bool
 ) -> Callable[[Line], bool]:
-    """Picks the one row that the person means, wherever it moves. Raises ConfigError if none."""
+    """A filter for the row that was named, even if it moves; ConfigError if there is none."""
     for line in the_row(settings, row):
         if not quiet:
             words = f"Row {line.seen.place + 1}: {terminal.plain(show.prompt_of(line))}"
@@ -207,7 +209,7 @@ def _only(
 
 
 def the_row(settings: list[Settings], row: str) -> list[Line]:
-    """The line that a person names, among all these sheets.
+    """The line with this row_id, name or number, in any of these sheets.
 
     Empty if it may be in a sheet that cannot be read: the pass over that sheet reports why. Raises
     ConfigError if there is no such row, or several.
@@ -223,8 +225,8 @@ def the_row(settings: list[Settings], row: str) -> list[Line]:
             unread = True
     if len(found) > 1:
         raise ConfigError(
-            f'"{row}" names a row in {" and in ".join(found)}. Name one configuration, or give the '
-            "row_id."
+            f'"{row}" matches a row in {" and in ".join(found)}. Name one configuration, or give '
+            "the row_id."
         )
     if not found and not unread:
         raise ConfigError(no_row(row))
@@ -245,7 +247,7 @@ def show_plan(
 def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
     """The plan of a run that sends this row only, and so many rows at most.
 
-    Without such a row nothing is sent. Raises ConfigError if several rows may be meant.
+    Without such a row nothing is sent. Raises ConfigError if several rows match.
     """
     chosen = plan.to_send
     if row:
@@ -260,7 +262,7 @@ def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
 
 
 class _Only:
-    """Whether a line is the row that was meant; a line number counts in the first look only."""
+    """Whether a line is the row that was named; a line number counts only in the first look."""
 
     def __init__(self, row: str) -> None:
         self._row = row
@@ -276,21 +278,21 @@ class _Only:
 
 
 def find_rows(lines: tuple[Line, ...], row: str) -> list[Line]:
-    """The line that a person names. Raises ConfigError if that could be several."""
+    """The line with this row_id, name or number. Raises ConfigError if several match."""
     found = [line for line in lines if is_named(line, row)]
     if len(found) > 1:
         numbers = ", ".join(str(line.seen.place + 1) for line in found)
-        # A number that is also a name would stay so.
+        # If the number is also the name of a row, a line number does not help.
         cure = "its row_id, or rename it" if row.isdecimal() else "one of these numbers"
-        raise ConfigError(f'"{row}" names several rows: lines {numbers}. Give {cure}.')
+        raise ConfigError(f'"{row}" matches several rows: lines {numbers}. Give {cure}.')
     return found
 
 
 def no_row(row: str) -> str:
-    """What to do where a person names a row that is not there."""
+    """What to do if there is no such row."""
     return f'There is no row "{row}": give its row_id, name or line number.'
 
 
 def is_named(line: Line, row: str) -> bool:
-    """Whether a person may mean this line by a row_id, a name or a line number."""
+    """Whether `row` is the row_id, the name or the line number of this line."""
     return row in (line.seen.row_id, line.name) or row == str(line.seen.place + 1)

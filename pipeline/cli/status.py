@@ -1,4 +1,4 @@
-"""The commands `status`, `retry`, `pause`, `resume` and `gallery`: how a sheet stands."""
+"""The commands `status`, `retry`, `pause`, `resume` and `gallery`: the state of a sheet."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ MOST_ROWS = 20
 
 
 def tell(settings: Settings, console: Console, row: str = "") -> int:
-    """Print how the rows of one sheet stand: 1 while any of them needs attention, or for a hold."""
+    """Print the state of one sheet: 1 if a row needs attention, the code of a hold, else 0."""
     with wiring.previewing(settings) as book:
         if row:
             return _tell_row(book, console, row)
@@ -51,7 +51,7 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         needing = [one for one in rows if one.needs_attention]
         _list(console, "", needing)
         stuck = [one for one in rows if one.is_stuck]
-        _list(console, "Waiting until a cell is repaired:", stuck)
+        _list(console, "Waiting until a cell is corrected:", stuck)
         edited = [one for one in rows if one.status == "edited"]
         _list(console, "Edited after they were made:", edited)
         _list(console, "Copies of other rows:", [one for one in rows if one.status == "copy"])
@@ -68,7 +68,7 @@ def _list(console: Console, heading: str, rows: Sequence[Row]) -> None:
 
 
 def tell_json(settings: Settings, _: Console, row: str = "") -> int:
-    """Print how the rows of one sheet stand, as one line of JSON; the same exit codes as `tell`.
+    """Print the state of one sheet as one line of JSON; the same exit codes as `tell`.
 
     Its fields: `sheet` (title); `rows` (how many there are of each status); `need_a_person` (how
     many rows need attention); `credits_today` (null without an API key) and `per_day` (null without
@@ -109,11 +109,15 @@ def tell_json(settings: Settings, _: Console, row: str = "") -> int:
 
 
 def set_paused(settings: Settings, console: Console, paused: bool) -> int:
-    """Stop sending, or send again."""
+    """Stop sending, or start again."""
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
         store.update_sheet(sheet.key, paused=paused)
-        words = "is paused; nothing more is sent" if paused else "is sent again by the next run"
+        words = (
+            "is paused; nothing more is sent"
+            if paused
+            else "is no longer paused; the next run sends again"
+        )
         console.print(f"{sheet.title} {words}.", markup=False)
     return 0
 
@@ -130,7 +134,7 @@ def write_gallery(settings: Settings, console: Console, to: Path | None, open_it
 
 
 def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, yes: bool) -> int:
-    """Ask for one more attempt of the failed jobs of these rows; 1 if the person says no."""
+    """Request one more attempt for these rows. Returns 1 if the person declines, else 0."""
     with wiring.previewing(settings) as book:
         picked = list(_picked(book, rows, unknown))
         if not picked:
@@ -171,7 +175,7 @@ def _none_picked(book: Book, unknown: bool) -> str:
 
 
 def _picked(book: Book, rows: list[str], unknown: bool) -> Iterator[Line]:
-    """The lines that may be retried; a row that was named and may not is a ConfigError."""
+    """The lines to retry. Raises ConfigError for a named row that cannot be retried."""
     wanted = (State.FAILED, State.UNKNOWN) if unknown else (State.FAILED,)
     if not rows:
         yield from (line for line in book.plan.lines if _state(line) in wanted)
@@ -204,17 +208,17 @@ def _price(book: Book, line: Line) -> int:
 
 
 def _troubles(book: Book) -> Iterator[str]:
-    """What is wrong with the sheet as a whole, and what to do about it."""
+    """Problems of the whole sheet, and what to do about them."""
     if not book.plan.lines and not book.hold:
         yield summary.no_rows(book.sheet.title)
     if book.hold:
         yield book.hold.sentence
-    if unrecognized := book.plan.statuses["stranger"]:
-        yield summary.strangers(unrecognized)
+    if number := book.plan.statuses["unrecognized"]:
+        yield summary.unrecognized(number)
 
 
 def _sentences(book: Book, settings: Settings) -> Iterator[str]:
-    """What else there is to report about the sheet as a whole."""
+    """Other reports about the whole sheet."""
     spent, cap = _spent(book, settings), settings.budget.per_day
     if spent is not None:
         words = f"{spent} of {cap} credits" if cap is not None else messages.in_credits(spent)
@@ -236,7 +240,7 @@ def _spent(book: Book, settings: Settings) -> int | None:
 
 
 def _unsaved(book: Book) -> int:
-    """How many pictures have arrived and are not saved."""
+    """How many pictures have arrived but are not saved."""
     return sum(len(urls) for _, _, urls in book.known.unsaved())
 
 

@@ -1,8 +1,7 @@
-"""Every sentence that people read in their sheet: what happened, and what to do next.
+"""The notes that Promptsheet writes into a sheet: what happened, and what to do next.
 
-One function for each kind of trouble, so that no two share a sentence. Words of the API or of the
-person are quoted, cut to a line and never stand first, so that none of our cells can become a
-formula.
+There is one function for each kind of problem. Text from the API or the sheet is quoted and limited
+to one line. It never comes first in a note, so that no cell of ours can become a formula.
 """
 
 from __future__ import annotations
@@ -14,14 +13,14 @@ from pipeline.core.approval import EXAMPLES
 from pipeline.core.cell_errors import is_unfinished
 from pipeline.core.model import State
 
-#: What a spreadsheet may take for the start of a formula (full-width signs included).
+#: Characters that may begin a formula in a spreadsheet, with their full-width forms.
 _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
-#: What people call the signs that separate the cells of a CSV file.
+#: The usual names of the separators in CSV files.
 DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical bar"}
 
 
 def as_text(text: str) -> str:
-    """Text that no spreadsheet takes for a formula, whatever it was that came from outside."""
+    """Text from outside, changed so that no spreadsheet reads it as a formula."""
     if not text.isprintable():
         text = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
     clean = text.strip(" ")
@@ -29,61 +28,62 @@ def as_text(text: str) -> str:
 
 
 def quoted(words: str, most: int = 120) -> str:
-    """Somebody's words in quotation marks, on one line."""
+    """A text in quotation marks, on one line and with at most `most` characters."""
     line = " ".join(words.split())
     return f'"{line if len(line) <= most else line[: most - 1] + "…"}"'
 
 
 def incomplete(problems: list[str]) -> str:
-    """The row cannot be sent as it is."""
+    """Some cells of the row are missing or wrong."""
     return f"Not sent, nothing paid: {'; '.join(problems)}."
 
 
 def or_ignore(title: str) -> str:
-    """What else to do if a column of the team's own has one of our names."""
-    return f', or set [columns] ignore = ["{title.strip()}"] if that column is not for us'
+    """What to do if a column of the team happens to have one of our names."""
+    return f', or set [columns] ignore = ["{title.strip()}"] if that column is your own'
 
 
 def write_take(take: int, column: str = "take", *, is_there: bool = True) -> str:
-    """How to ask for a take: what to write, and which column to add where there is none."""
+    """How to ask for a take. If the sheet has no such column, it must be added first."""
     if is_there:
-        return f"write {take} into {column}"
-    return f"add a column named {column} and write {take} into it"
+        return f"put {take} in the {column} column"
+    return f"add a column named {column} and put {take} in it"
 
 
 def bad_take(column: str, text: str, *, is_new: bool) -> str:
-    """The take cell holds no number; `is_new`: the row was never made."""
-    cure = "Write a whole number from 1, or empty the cell"
+    """The take cell holds no number; `is_new`: the row was never sent."""
+    cure = "Write a whole number, 1 or more, or clear the cell"
     return f"Not sent: {column} is {quoted(text, 20)}. {cure}{or_ignore(column) if is_new else ''}."
 
 
 def jumped_take(column: str, was: int, now: int, again: int = 0) -> str:
-    """The take was raised by more than one: dragging a cell down counts up.
+    """The take was raised by more than one, as happens when a cell is dragged down.
 
-    `again` is how much of it was asked for on the page.
+    `again` is the number of takes that were requested on the page.
     """
     if again:
         return (
-            f"Not sent: {column} is {now - again}, and {again} more asked for on the page makes "
-            f"{now} after {was}. Write {max(was + 1 - again, 1)} to make this row again."
+            f"Not sent: {column} is {now - again}. With {again} more requested on the page, that "
+            f"is take {now}, but the last one was {was}. "
+            f"Write {max(was + 1 - again, 1)} to generate this row again."
         )
     return (
-        f"Not sent: {column} went from {was} to {now}. Write {was + 1} to make this row again, or "
-        f"{was} to leave it as it is."
+        f"Not sent: {column} went from {was} to {now}. Write {was + 1} to generate this row again, "
+        f"or {was} to keep it as it is."
     )
 
 
 def no_such_take(take: int, first: int, again: int = 0) -> str:
     """The take cell was lowered below the first one."""
     return (
-        f"There are no pictures of take {take}: this row began with take {first}. "
-        f"Write {max(first - again, 1)} to see those."
+        f"Take {take} does not exist: the first take of this row is {first}. "
+        f"Write {max(first - again, 1)} to see its pictures."
     )
 
 
 def asked_on_the_page(take: int) -> str:
-    """The page asked for a take that the row's own cell does not ask for."""
-    return f"Take {take} was asked for on the page."
+    """The take was requested on the page, not in the take cell."""
+    return f"Take {take} was requested on the page."
 
 
 def no_price(endpoint: str) -> str:
@@ -92,12 +92,12 @@ def no_price(endpoint: str) -> str:
 
 
 def needs_approval(column: str) -> str:
-    """Nobody approved it yet."""
-    return f"Tick {column} to have this row made."
+    """The row is not approved yet."""
+    return f"Waiting for approval. Tick {quoted(column)} to generate this row."
 
 
 def not_approved(column: str, text: str) -> str:
-    """The cell holds a text that is not known to mean yes."""
+    """The approval cell holds a text that does not mean yes."""
     words = ", ".join(EXAMPLES)
     return (
         f"Not approved: {column} says {quoted(text, 20)}. Tick it, or write one of these: {words}."
@@ -105,41 +105,41 @@ def not_approved(column: str, text: str) -> str:
 
 
 def needs_approval_again(column: str, is_another_take: bool) -> str:
-    """It was approved, and changed afterwards, or only its take was."""
+    """The row was changed after it was approved, or the approval was for another take."""
     why = (
         "The approval was for another take."
         if is_another_take
         else "Changed after it was approved."
     )
-    return f"{why} Untick {column}, wait for a run, tick it again."
+    return f"{why} Untick {column}, wait for the next run, then tick it again."
 
 
 def needs_approval_column(column: str) -> str:
-    """The config asks for approval, and the sheet has no column for it."""
+    """The configuration requires approval, but the sheet has no column for it."""
     return f"This sheet needs approval. Add a column named {column} and write yes into it."
 
 
 def skipped(column: str) -> str:
-    """The person wants it left out."""
-    return f"Left out, because {column} is filled. Empty that cell to have the row made."
+    """The skip cell is filled in."""
+    return f"Skipped because the {column} cell is filled in. Clear it to generate this row."
 
 
 def settling(settle: timedelta) -> str:
-    """It has just been typed."""
-    return f"Waiting until the row has stayed as it is for {spoken(settle)}."
+    """The row was changed a moment ago."""
+    return f"Waiting until the row has not changed for {spoken(settle)}."
 
 
 def unfinished_cell(name: str) -> str:
     """A formula in an input cell is not computed yet, or came to 0 over an empty cell."""
     return (
         f"Waiting: {name} holds a formula that is not computed yet, or shows 0 because a cell that "
-        "it refers to is empty. If it stays so, open the sheet and save it."
+        "it refers to is empty. If this does not change, open the sheet and save it."
     )
 
 
 def broken_cell(name: str, text: str) -> str:
     """A formula in an input cell shows an error."""
-    return f"Waiting: {name} shows {text}. Repair that cell."
+    return f"Waiting: {name} shows {text}. Correct that cell."
 
 
 def not_a_value(name: str, text: str) -> str:
@@ -148,86 +148,86 @@ def not_a_value(name: str, text: str) -> str:
 
 
 def too_many_cells(delimiter: str) -> str:
-    """A row of a CSV file has more cells than the header has names."""
+    """A row of a CSV file has more cells than the header."""
     sign = DELIMITER_NAMES[delimiter]
     return (
-        "Not sent: this row has more cells than the header has names. Put quotation marks around "
-        f'a text with a {sign}: "a fox{delimiter} in snow". If the last cell is a column of its '
-        "own, give that column a name."
+        "Not sent: this row has more cells than the header. Put quotation marks around text that "
+        f'contains a {sign}: "a fox{delimiter} in snow". If the last cell is a column of its own, '
+        "give that column a title."
     )
 
 
 def copy(redo: str) -> str:
-    """A row copied whole; `redo` says how to ask for the next take."""
+    """The row is a copy of another row; `redo` says how to ask for the next take."""
     return (
-        "A copy of another row, so nothing was sent for it. Change its prompt to have the new one "
-        f"made. To have the same made once more, {redo}."
+        "A copy of another row, so it was not sent. Change its prompt to generate the new one. "
+        f"To generate the same one again, {redo}."
     )
 
 
-def stranger(redo: str) -> str:
-    """A row with marks that this store did not make."""
+def unrecognized(redo: str) -> str:
+    """The row has an id or results that this store did not write."""
     return (
-        "This row shows an id or results that this store does not know, so nothing is paid for it. "
-        f"Run doctor --adopt to take them over. To have it made, {redo}."
+        "Has results that Promptsheet did not write here, so this row is not sent. "
+        f"Run doctor --adopt to take them over. To generate it anyway, {redo}."
     )
 
 
 def over_budget(cap: str) -> str:
     """`cap` is `per_run` or `per_day`."""
-    when = "with the next run" if cap == "per_run" else "tomorrow"
-    return f"The budget is used up ([budget] {cap}). This row goes {when}, or raise the budget."
+    when = "by the next run" if cap == "per_run" else "tomorrow"
+    return f"The budget is used up ([budget] {cap}). This row is sent {when}, or raise the budget."
 
 
 def beyond_budget(cap: str, allowed: int, price: int) -> str:
-    """One row costs more than `cap` allows in all, so that waiting would be in vain."""
+    """The row alone costs more than `cap` allows, so waiting does not help."""
     return (
         f"This row costs {in_credits(price)}, and [budget] {cap} allows {allowed}. "
-        f"Raise {cap} to have it made."
+        f"Raise {cap} to generate it."
     )
 
 
 def refused(api: str, reason: str) -> str:
-    """The API took nothing and said why."""
+    """The API accepted nothing and gave a reason."""
     why = f": {quoted(reason)}" if reason else ""
-    return f"{api} refused the prompt{why}. Change the prompt; the row then runs again."
+    return f"{api} refused the prompt{why}. Change the prompt to send the row again."
 
 
 def failed(api: str, reason: str, price: int) -> str:
-    """A task was made and came to nothing."""
-    # A task that was taken over from another store has no price here.
+    """The API accepted the task, and the task failed."""
+    # The price of a task from another store is unknown.
     cost = f"The failed task may have cost {in_credits(price)}." if price else ""
-    why = f"{api} could not make it: {quoted(reason)}. Change the prompt, or ask for a retry."
+    why = f"{api} could not generate it: {quoted(reason)}. Change the prompt, or ask for a retry."
     return f"{why} {cost}".strip()
 
 
-def lost(api: str, reason: str, price: int) -> str:
-    """Sent, and no answer says whether it was taken."""
+def lost(api: str, reason: str, price: int, redo: str) -> str:
+    """The request was sent, but it is unknown whether the API accepted it."""
     return (
         f"Sent, but no answer came ({' '.join(reason.split())}); "
-        f"it may have cost {in_credits(price)}. Look into your {api} account. "
-        "Nothing is sent again unless you run retry --unknown."
+        f"it may have cost {in_credits(price)}. Check your {api} account. "
+        f"To pay for it again, {redo}, or ask the person who runs Promptsheet."
     )
 
 
-def taken_over(api: str) -> str:
-    """The sheet was another store's, which may have sent the row."""
+def taken_over(api: str, redo: str) -> str:
+    """The sheet belonged to another store, which may have sent the row."""
     return (
         "The sheet was taken over from another store, which may have sent this row. "
-        f"Look into your {api} account. It is not sent unless you run retry --unknown."
+        f"Check your {api} account. To send it, {redo}, or ask the person who runs Promptsheet."
     )
 
 
 def overdue(api: str, task_id: str, after: timedelta, redo: str) -> str:
-    """Taken, and not heard of for longer than one waits."""
+    """The API accepted the task, but it has not finished within the time limit."""
     return (
         f"{api} has had task {task_id} for over {spoken(after)}. Its result is still collected if "
-        f"it comes. To pay for another one, {redo}."
+        f"it arrives. To pay for another one, {redo}."
     )
 
 
 def made_from(changes: Mapping[str, str], state: State) -> str:
-    """What the row said when it was sent, if it says something else now; else ""."""
+    """What the changed cells said when the row was sent; empty if nothing changed."""
     if not changes:
         return ""
     was = [f"{name} was {quoted(text) if text else 'empty'}" for name, text in changes.items()]
@@ -240,31 +240,32 @@ def made_from(changes: Mapping[str, str], state: State) -> str:
 MOST_CHANGES = 3
 
 
-def edited(made: str, redo: str) -> str:
-    """The row was changed after it was sent; `made` says what it was then."""
-    return f"{made} To make the row as it is now, {redo}; or put the old text back."
+def edited(changes: Mapping[str, str], state: State, redo: str) -> str:
+    """The row was changed after it was sent; `changes` holds the earlier texts by column."""
+    new = "the new prompt" if "prompt" in changes else "the changed row"
+    return f"{made_from(changes, state)} To generate {new}, {redo}; or put the old text back."
 
 
 def lost_cell(name: str, text: str) -> str:
-    """A value that was sent is no longer in its cell, and no new one is."""
+    """A value that was sent is no longer in its cell, and there is no new one."""
     says = f"says {quoted(text, 20)}" if text else "is empty"
     return f"Waiting: {name} {says} now. Put the text back."
 
 
 def warning(doubts: Sequence[str]) -> str:
-    """The prompt looks like a mistake, and is sent as it is."""
+    """The prompt looks like a mistake, but is sent as it is."""
     return f"Check this: {'; '.join(doubts)}." if doubts else ""
 
 
 def second_success(task_id: str, price: int, saved: bool = True) -> str:
-    """Two attempts succeeded: the first one heard is shown."""
+    """Two attempts succeeded; the first one reported is shown."""
     cost = in_credits(price)
     files = "its files are saved" if saved else "its files are not saved"
     return f"A second attempt also succeeded (task {task_id}, {cost}); {files}."
 
 
 def left_out(kept: int, more: int) -> str:
-    """The API delivered more results than are kept of one task."""
+    """The API delivered more results than Promptsheet keeps for one task."""
     return f"The API delivered {kept + more} results; the first {kept} are kept."
 
 
@@ -275,9 +276,9 @@ def files_missing(count: int, reason: str = "") -> str:
 
 
 def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, redo: str) -> str:
-    """The pictures with these numbers, of so many, cannot be saved; `reason` is a sentence.
+    """The pictures with these numbers, out of `of`, cannot be saved; `reason` is a sentence.
 
-    `again` says whether later runs still try.
+    `again` says whether later runs try again.
     """
     if of == 1:
         what = "The picture could not be saved."
@@ -291,7 +292,7 @@ def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, redo: 
 
 
 def listed(numbers: Sequence[int]) -> str:
-    """Numbers as people write them in a sentence: 1, 2 and 4; at most ten of them."""
+    """Numbers in words, such as 1, 2 and 4; at most ten of them are named."""
     if len(numbers) > 10:
         return f"{', '.join(map(str, numbers[:10]))} and {len(numbers) - 10} more"
     *most, last = map(str, numbers)
@@ -304,7 +305,7 @@ def in_credits(number: int) -> str:
 
 
 def spoken(span: timedelta) -> str:
-    """A span of time as people say it: 30 s, 60 min, 2 h."""
+    """A duration in words: 30 s, 60 min, 2 h."""
     seconds = round(span.total_seconds())
     if seconds < 120:
         return f"{seconds} s"
@@ -312,7 +313,7 @@ def spoken(span: timedelta) -> str:
 
 
 def charged_otherwise(api: str, charged: Sequence[tuple[int, int]]) -> str:
-    """The API charged other amounts than listed; `charged` has price and charge of each task."""
+    """The API charged other amounts than listed; `charged` holds the listed and the real price."""
     listed, said = (sum(prices) for prices in zip(*charged, strict=True))
     tasks = "1 task" if len(charged) == 1 else f"{len(charged)} tasks"
     return (
@@ -322,7 +323,7 @@ def charged_otherwise(api: str, charged: Sequence[tuple[int, int]]) -> str:
 
 
 def account_differs(api: str, fell: int, spent: int, since: str) -> str:
-    """The account lost other credits than were counted; `since` is when it was seen before."""
+    """The account lost more or fewer credits than were counted since `since`."""
     return (
         f"The account at {api} went down by {in_credits(fell)} since {since}; Promptsheet counted "
         f"{spent}. If nothing else used the account, correct the prices in the provider file."

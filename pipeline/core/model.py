@@ -50,8 +50,9 @@ class Standing(StrEnum):
     ROW = "row"
     #: Came into being by copying a row whole: waits for a change or for `take`.
     COPY = "copy"
-    #: Bears another tool's or a lost store's marks: never pays until `take` is raised.
-    STRANGER = "stranger"
+    #: Has results of another tool or a lost store: never sent until `take` is raised. The value is
+    #: in stores of earlier versions.
+    UNRECOGNIZED = "stranger"
 
 
 @dataclass(frozen=True, slots=True)

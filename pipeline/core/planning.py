@@ -37,7 +37,16 @@ TAKEN_OVER = "another store may have sent it"
 NEEDS_A_PERSON = ("invalid", "failed", "check needed")
 #: Statuses that stay as they are until a person, or the API, does something.
 AT_REST = (
-    *("done", "failed", "invalid", "check needed", "skipped", "needs approval", "copy", "stranger"),
+    *(
+        "done",
+        "failed",
+        "invalid",
+        "check needed",
+        "skipped",
+        "needs approval",
+        "copy",
+        "unrecognized",
+    ),
     "edited",
 )
 
@@ -94,7 +103,7 @@ class Line:
     @property
     def foreign(self) -> bool:
         """Whether the row is a stranger's, whose cells stay as they are."""
-        return self.seen.standing is Standing.STRANGER and self.job is None
+        return self.seen.standing is Standing.UNRECOGNIZED and self.job is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +279,8 @@ def _held_back(
         return "invalid", messages.too_many_cells(rules.delimiter)
     if mistake:
         return mistake
-    if line.seen.standing is Standing.STRANGER:
-        return "stranger", messages.stranger(
+    if line.seen.standing is Standing.UNRECOGNIZED:
+        return "unrecognized", messages.unrecognized(
             how_to_ask(columns, memory.first_take - memory.again + 1)
         )
     if line.seen.standing is Standing.COPY:
@@ -350,7 +359,7 @@ def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -
     assert attempt is not None, "only a pending job has no attempt"
     api = rules.provider.title
     changes = changed(attempt.inputs, inputs, attempt.columns)
-    change = messages.edited(messages.made_from(changes, attempt.state), redo) if changes else ""
+    change = messages.edited(changes, attempt.state, redo) if changes else ""
     emptied = _emptied(attempt, changes, inputs, rules) if changes else ""
     warning = messages.warning(_doubts(attempt.inputs, rules))
     match attempt.state:
@@ -372,8 +381,8 @@ def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -
             return "sending", warning
         case State.UNKNOWN:
             if attempt.reason == TAKEN_OVER:
-                return "check needed", _joined(messages.taken_over(api), emptied or change)
-            why = messages.lost(api, attempt.reason, attempt.price)
+                return "check needed", _joined(messages.taken_over(api, redo), emptied or change)
+            why = messages.lost(api, attempt.reason, attempt.price, redo)
             return "check needed", _joined(why, emptied or change)
         case _:
             if attempt.task_id:

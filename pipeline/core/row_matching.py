@@ -318,7 +318,7 @@ class _Sorting:
             return Seen(row, mint(), Standing.COPY if copy else Standing.ROW)
         if is_id(row.mark) and row.mark not in self.places:
             self._assign(row.mark, row)
-            return Seen(row, row.mark, Standing.STRANGER)
+            return Seen(row, row.mark, Standing.UNRECOGNIZED)
         return Seen(row, mint(), self._standing_of_new(row))
 
     def _standing_of_new(self, row: Marked) -> Standing:
@@ -326,7 +326,7 @@ class _Sorting:
         if made_from is not None and not is_id(row.mark):
             copy = self.inputs[row.place] in map(self._comparable, made_from)
             return Standing.COPY if copy else Standing.ROW
-        return Standing.STRANGER if is_id(row.mark) or row.has_results else Standing.ROW
+        return Standing.UNRECOGNIZED if is_id(row.mark) or row.has_results else Standing.ROW
 
     def _give(
         self, ids: Iterable[str], locked: set[int], wanted: Callable[[str], Iterable[str]]

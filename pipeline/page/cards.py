@@ -22,7 +22,7 @@ from pipeline.core.takes import take_of
 from pipeline.reports.results import Said, Shown, View, of_row, unanswered
 
 #: Statuses of a row whose pictures may be made once more.
-REMAKABLE: Final = ("done", "edited", "failed", "check needed", "copy", "stranger")
+REMAKABLE: Final = ("done", "edited", "failed", "check needed", "copy", "unrecognized")
 #: What is picked on the page beside the statuses.
 NEEDING, DISMISSED, EARLIER = "needs attention", "dismissed", "earlier takes"
 #: A card whose files are missing is worked out again for so long after its result.

@@ -40,7 +40,7 @@ SMALLEST: Final = 200
 #: How the statuses stand in the head of the page: what is there, what needs a person, what waits.
 STATUSES: Final = (
     *("done", "edited", "in progress", "sending"),
-    *("check needed", "failed", "invalid", "over budget", "needs approval", "stranger"),
+    *("check needed", "failed", "invalid", "over budget", "needs approval", "unrecognized"),
     *("queued", "waiting", "copy", "skipped"),
 )
 

@@ -29,7 +29,7 @@ from pipeline.sheets import Sheet
 #: What a row that is not sent may say of itself; anything else in its cell is a scribble.
 UNSENT = (
     *("queued", "over budget", "invalid", "needs approval"),
-    *("skipped", "waiting", "copy", "stranger"),
+    *("skipped", "waiting", "copy", "unrecognized"),
 )
 
 

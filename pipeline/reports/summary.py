@@ -1,4 +1,4 @@
-"""What came of a pass, in words: the closing line, the rows that need attention, the JSON."""
+"""The result of a pass in words: the closing line, the rows that need attention, the JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTED = 10
 
 
 def about(title: str, sentence: str) -> str:
-    """A sentence with the sheet that it is about, named once."""
+    """A sentence that names the sheet it is about, once."""
     words = plain(sentence)
     return words if title in words else f"{title}: {words}"
 
@@ -31,17 +31,17 @@ def here(path: Path) -> str:
 
 
 def no_rows(title: str) -> str:
-    """What to do about a sheet with a header alone."""
+    """What to do about a sheet that has only a header."""
     return f"{title} has no rows yet. Write a prompt into the column prompt."
 
 
-def strangers(number: int) -> str:
-    """What to do about rows that bear results which this store does not know."""
-    bear = "bears" if number == 1 else "bear"
-    new = "If it is a new row, empty its" if number == 1 else "If they are new rows, empty their"
+def unrecognized(number: int) -> str:
+    """What to do about rows with results that this store did not write."""
+    have = "has" if number == 1 else "have"
+    new = "If it is a new row, clear its" if number == 1 else "If they are new rows, clear their"
     return (
-        f"{rows(number)} {bear} results that this store does not know. Run doctor --adopt. {new} "
-        "task_id and image_urls."
+        f"{rows(number)} {have} results that Promptsheet did not write here. Run doctor --adopt to "
+        f"take them over. {new} task_id and image_urls."
     )
 
 
@@ -64,7 +64,7 @@ def closing(outcome: Outcome) -> str:
 
 
 def as_json(outcome: Outcome, code: int) -> dict[str, object]:
-    """What came of a run, for programs.
+    """The result of a run, for programs.
 
     `new` to `credits` count what happened in this run (see `Outcome`). `rows` counts the rows of
     the sheet by their status. `details` lists the rows that changed in this run or need attention.

@@ -1,4 +1,4 @@
-"""What a database complains of, as one sentence for people."""
+"""Database errors as sentences for people."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pipeline.core.errors import StoreError, StoreFull
 _SENTENCES: Final = {
     sqlite3.SQLITE_BUSY: "has been locked by another program for too long. Try again later",
     sqlite3.SQLITE_LOCKED: "has been locked by another program for too long. Try again later",
-    sqlite3.SQLITE_CANTOPEN: "cannot be opened. Is its folder there, and may we write in it?",
-    sqlite3.SQLITE_READONLY: "cannot be written. Give this user the right to write it, "
-    "and the folder it lies in",
-    sqlite3.SQLITE_PERM: "may not be read by this user",
+    sqlite3.SQLITE_CANTOPEN: "cannot be opened. Does its folder exist, and is it writable?",
+    sqlite3.SQLITE_READONLY: "cannot be written. Give this user the right to write it "
+    "and its folder",
+    sqlite3.SQLITE_PERM: "cannot be read by this user",
     sqlite3.SQLITE_NOTADB: "is not a store of Promptsheet. Set [store] url to another file",
     sqlite3.SQLITE_CORRUPT: "is damaged. Put a backup in its place, then run `doctor`",
 }
@@ -28,7 +28,7 @@ _PG_FULL: Final = "53100"
 
 @contextmanager
 def told(place: str) -> Iterator[None]:
-    """Whatever the database raises in here leaves as a StoreError about the store at `place`."""
+    """Turn database errors into StoreError about the store at `place`."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
@@ -36,12 +36,12 @@ def told(place: str) -> Iterator[None]:
 
 
 def trouble(place: str, error: Exception) -> StoreError:
-    """The error as a person should read it."""
+    """The StoreError for a database error."""
     cause = error.orig if isinstance(error, StatementError) and error.orig else error
-    # The low byte is the kind; the rest says where inside SQLite it came up.
+    # The low byte is the kind of error; the rest is a detail of SQLite.
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code in _FULL or getattr(cause, "sqlstate", "") == _PG_FULL:
-        return StoreFull(f"No room left for the store {place} ({_first_line(cause)}).")
+        return StoreFull(f"No space is left for the store {place} ({_first_line(cause)}).")
     if code in _SENTENCES:
         sentence = _SENTENCES[code]
         return StoreError(f"The store {place} {sentence}{'' if sentence.endswith('?') else '.'}")

@@ -96,7 +96,7 @@ def _lines(
     unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
     memory = replace(memory, foreign=store.foreign(rules.sheet, unknown), columns=None)
     seen = [
-        replace(one, standing=Standing.ROW) if one.standing is Standing.STRANGER else one
+        replace(one, standing=Standing.ROW) if one.standing is Standing.UNRECOGNIZED else one
         for one in match(rows, memory, lambda: new_id(chance))
     ]
     marked = [one for one in seen if one.known or one.marked.mark or one.marked.has_results]

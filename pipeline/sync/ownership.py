@@ -1,8 +1,8 @@
-"""Whose the sheet is, and whatever else holds it back.
+"""Which store owns a sheet, and what else puts the sheet on hold.
 
-A store lays its claim beside the sheet before the first request of a pass. Where another store's
-claim lies, or another copy's of this one, or where the sheet is not as it was left, it is held: no
-ids are made and nothing is sent, until somebody does what the one sentence says.
+A store writes its claim next to the sheet before the first request of a pass. The sheet is held if
+there is a claim of another store or of another copy of this store, or if columns or rows are gone.
+A held sheet gets no row_ids and nothing is sent, until a person does what the hold says.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from pipeline.sync.sheet_state import SheetState
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why no ids are made and nothing is sent: one sentence with its one cure."""
+    """Why no row_ids are written and nothing is sent: one sentence that says what to do."""
 
     kind: Literal["owner", "config", "columns", "paused"]
     sentence: str
-    #: What a command ends with: 2 where the header cannot be used.
+    #: The exit code of a command: 2 if the header cannot be used.
     exit_code: int = 1
 
 
 class Ownership:
-    """The claim of one store on one sheet, and what holds the sheet at each reading.
+    """The claim of one store on one sheet, and the hold after each reading.
 
-    `config` is the resolved path of the configuration, `accept_columns` believes a reading that
-    lost a column.
+    `config` is the resolved path of the configuration. `accept_columns` accepts a reading that
+    lost a column or all rows.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Ownership:
         self._config = config
         self._accept_columns = accept_columns
         self._chance = chance
-        #: What we wrote, and what lay with the sheet when it was last judged.
+        #: The claim that we wrote, and the one that was next to the sheet when we last checked.
         self._claim: Claim | None = None
         self._lying: Claim | None = None
-        #: Whether anything was begun since the claim was raised.
+        #: Whether an attempt was begun since the claim was raised.
         self.has_sent = False
 
     @property
@@ -64,35 +64,35 @@ class Ownership:
         return self._claim is not None
 
     def own(self) -> Hold | None:
-        """Raise the claim, in the store first, then beside the sheet; hold if somebody else did.
+        """Raise the claim, in the store first, then next to the sheet; a hold if another store did.
 
-        Raised by each pass before its first request, and at each look after it has sent: so a
-        backup of the store made in between is behind the sheet, and is known for what it is.
+        Each pass raises it before its first request, and at each look after it has sent something.
+        So a backup of the store that was made in between is older than the claim, and is detected.
         """
         if self._claim is not None and not self.has_sent:
             return None
         word = f"{self._chance.getrandbits(64):016x}"
         self._store.update_sheet(self._known.key, config=self._config)
         mine = self._store.raise_claim(self._known.key, word)
-        # Instead of what was judged, not of what lies there by now: that may be another store's.
+        # Compare-and-swap against the claim we checked; the current one may be another store's.
         if self.sheet.write_claim(mine, self._lying) and self.sheet.read_claim() == mine:
             self._claim = self._lying = mine
             self.has_sent = False
             accepted = self._known.record.columns
             self._known.record = replace(self._store.sheet(self._known.key), columns=accepted)
             return None
-        return Hold("owner", f"Another Promptsheet took {self.sheet.title} just now.")
+        return Hold("owner", f"Another Promptsheet has just taken over {self.sheet.title}.")
 
     def hold(self, columns: Columns, rows: int) -> Hold | None:
-        """What holds the sheet, by a reading with these columns and so many rows."""
+        """The hold after a reading with these columns and this number of rows; None without one."""
         if sentence := self._not_the_owner():
             return Hold("owner", sentence)
         other = self._known.record.config
         if other and other != self._config and Path(other).exists():
             return Hold(
                 "config",
-                f"{self.sheet.title} is run by another configuration, {other}. Use that one; its "
-                f"rows can name an endpoint in a column of that name.{self._one_tab()}",
+                f"{self.sheet.title} is run by another configuration, {other}. Use that one. To "
+                f"use another endpoint, name it in a column named endpoint.{self._one_tab()}",
             )
         accepted, known = self._known.record.columns, len(self._known.memory.order)
         if self._accept_columns:
@@ -100,11 +100,11 @@ class Ownership:
         if sentence := loss(columns, accepted, rows, known):
             return Hold("columns", sentence, 2 if columns.doubled else 1)
         if self._store.sheet(self._known.key).paused:
-            return Hold("paused", f"{self.sheet.title} is paused. Run resume to go on.")
+            return Hold("paused", f"{self.sheet.title} is paused. Run resume to continue.")
         return None
 
     def _not_the_owner(self) -> str:
-        """Why this store does not own the sheet, as a sentence; empty if nothing is against it."""
+        """Why this store does not own the sheet, as a sentence; empty if it does."""
         lying = self._lying = self.sheet.read_claim()
         if lying is None or (self._claim is not None and lying == self._claim):
             return ""
@@ -118,31 +118,29 @@ class Ownership:
         ahead = lying.counter > record.counter
         twin = lying.counter == record.counter and lying.word != record.word
         if self._claim is not None and not (ahead or twin):
-            return f"Another pass over this store has taken {self.sheet.title} over."
+            return f"Another run of this store has taken over {self.sheet.title}."
         if ahead or twin:
             return (
-                f"{self.sheet.title} has been run from another copy of this store: this one is an "
-                f"old or a second copy. {cure}"
+                f"{self.sheet.title} has been run from another copy of this store. This copy is "
+                f"old, or it is a second one. {cure}"
             )
         return ""
 
     def _one_tab(self) -> str:
-        """Said where it may be another tab of one file that somebody means."""
+        """A hint for workbooks: the person may want a second tab of the same file."""
         file, _, _ = self.sheet.title.casefold().partition(", ")
         if not file.endswith((".xlsx", ".xlsm")):
             return ""
-        return (
-            " Of a workbook one tab is a sheet: for a second one, save it as a workbook of its own."
-        )
+        return " Only one tab of a workbook can be used. Save a second one as its own workbook."
 
     def _under_another_name(self, key: str, place: str) -> str:
-        """Why a claim of our own store is for another sheet, where that is a trouble.
+        """Why a claim of our own store names another sheet, if that is a problem.
 
-        Copied along with a file it is none: this sheet has not been claimed yet.
+        It is none if the claim was copied with the file: this sheet has no claim yet.
         """
         if place and any(one.key == key and one.place == place for one in self._store.sheets()):
             return (
                 f"{self.sheet.title} is known to this store by another name. Set [sheet] id to "
-                f'"{key}" again, or take it out if there was none.'
+                f'"{key}" again, or remove it if there was none.'
             )
         return ""

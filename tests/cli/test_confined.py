@@ -71,7 +71,7 @@ def test_an_unforeseen_error_in_one_sheet_leaves_the_passes_of_the_others_alone(
 
     said = capsys.readouterr()
     assert code == 3
-    assert "bad.csv: Unforeseen error: RuntimeError (planted)." in said.out
+    assert "bad.csv: Unexpected error: RuntimeError (planted)." in said.out
     assert "Traceback" not in said.out + said.err
     assert [row["status"] for row in team.rows()] == ["done"] * ROWS
     assert api.state()["tasks"] == {f"fox {number}": 1 for number in range(ROWS)}
@@ -102,7 +102,7 @@ def test_an_unforeseen_error_in_one_watched_sheet_leaves_the_others_alone(
 
     event_loop.run(watched())
 
-    assert "Unforeseen error: RuntimeError (planted)." in capsys.readouterr().out
+    assert "Unexpected error: RuntimeError (planted)." in capsys.readouterr().out
     assert api.state()["tasks"] == {f"fox {number}": 1 for number in range(ROWS)}
 
 
@@ -116,5 +116,5 @@ def test_an_error_of_work_that_is_not_awaited_is_logged(caplog: pytest.LogCaptur
         worker.close()
 
     assert [(one.levelname, one.message) for one in caplog.records] == [
-        ("ERROR", "slow_down could not be recorded: Unforeseen error: OSError (the disk is gone).")
+        ("ERROR", "slow_down could not be recorded: Unexpected error: OSError (the disk is gone).")
     ]

@@ -44,7 +44,7 @@ def test_a_row_with_an_unquoted_delimiter_is_invalid_and_the_others_are_done(
     assert api.state()["tasks"] == {"an owl": 1, f"a cat{delimiter} asleep": 1}
     cut, *others = rows_of(studio, delimiter)
     assert cut["status"] == "invalid"
-    assert f"Put quotation marks around a text with a {name}" in cut["note"]
+    assert f"Put quotation marks around text that contains a {name}" in cut["note"]
     assert [row["status"] for row in others] == ["done", "done"]
 
     fixed = studio.sheet.read_text(encoding="utf-8").replace(

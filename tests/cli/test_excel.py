@@ -185,6 +185,6 @@ def test_a_second_tab_of_a_workbook_is_told_to_be_a_workbook_of_its_own(
     again = call("run", first, "--wait")
 
     assert (other.code, again.code) == (1, 0), again.said
-    assert "for a second one, save it as a workbook of its own." in " ".join(other.said.split())
+    assert "Save a second one as its own workbook." in " ".join(other.said.split())
     assert path.read_bytes() == before
     assert api.state()["tasks_taken"] == 1

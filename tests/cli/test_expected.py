@@ -60,8 +60,8 @@ def test_without_the_usual_configuration_a_command_says_how_to_make_one(
 
     assert isinstance(ended.exception, ConfigError)
     assert str(ended.exception) == (
-        "There is no promptsheet.toml in this folder. Name a configuration file, or make one with "
-        "promptsheet init."
+        "There is no promptsheet.toml in this folder. Name a configuration file, or create one "
+        "with promptsheet init."
     )
 
 
@@ -114,7 +114,7 @@ def test_the_end_of_a_run_names_ten_rows_that_need_attention_the_new_ones_first(
         *(f"  row {n}, an owl with very many words an owl with…" for n in range(6, 14)),
         *("  row 2, f0", "  row 3, f1"),
     ]
-    assert all("Change the prompt; the row then runs again." in line for line in lines[2:12])
+    assert all("Change the prompt to send the row again." in line for line in lines[2:12])
     assert lines[12:] == ["  and 2 more: promptsheet status promptsheet.toml"]
 
 
@@ -172,7 +172,7 @@ def test_status_lists_what_was_edited_copied_or_waits_for_a_repair_and_ends_with
 
     assert ended.code == 0
     for heading, row in (
-        ("Waiting until a cell is repaired:", "4  #REF!"),
+        ("Waiting until a cell is corrected:", "4  #REF!"),
         ("Edited after they were made:", "2  a red fox"),
         ("Copies of other rows:", "5  an owl"),
     ):
@@ -265,7 +265,7 @@ def test_a_row_is_picked_in_one_of_several_sheets(team: Team, api: Sandbox) -> N
     assert "1 to send row 2: an owl" in plan.said
     assert (both.code, both.err) == (
         2,
-        '"2" names a row in prompts.csv and in other.csv. Name one configuration, or give the '
+        '"2" matches a row in prompts.csv and in other.csv. Name one configuration, or give the '
         "row_id.\n",
     )
     assert (none.code, none.err) == (
@@ -319,7 +319,7 @@ def test_a_library_that_is_not_installed_is_named_and_ends_with_two(
 
     assert ended.returncode == 2, ended
     said = ended.stdout + ended.stderr
-    assert f'needs more than is installed. Run pip install "promptsheet[{extra}]".' in said
+    assert f'needs more libraries. Run pip install "promptsheet[{extra}]".' in said
     assert "Traceback" not in said
 
 
@@ -332,7 +332,7 @@ def test_doctor_names_a_store_that_cannot_be_made(team: Team) -> None:
     place = team.folder / "nowhere"
     assert ended.code == 3
     assert (
-        f"✗ The store {place / 'promptsheet.db'} cannot be made: there is no folder {place}."
+        f"✗ The store {place / 'promptsheet.db'} cannot be created: there is no folder {place}."
         in ended.said
     )
 
@@ -347,7 +347,7 @@ def test_an_unforeseen_error_is_one_sentence_and_ends_with_three(
 
     assert code == 3
     assert capsys.readouterr().err == (
-        "Unforeseen error: KeyError ('something\\nodd \\x1b[31m'). Run it again with -v to see "
+        "Unexpected error: KeyError ('something\\nodd \\x1b[31m'). Run it again with -v to see "
         "where it happened.\n"
     )
 

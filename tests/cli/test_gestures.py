@@ -74,21 +74,21 @@ def test_a_sorted_edited_copied_and_scribbled_sheet_is_paid_for_what_is_new_alon
     for title in ("task_id", "image_urls"):
         assert after["fox 2"][title] == before["fox 2"][title]
     assert after["fox 2"]["note"] == (
-        "Not sent: take went from 1 to 7. Write 2 to make this row again, or 1 to leave it as it "
-        "is."
+        "Not sent: take went from 1 to 7. Write 2 to generate this row again, or 1 to keep it as "
+        "it is."
     )
     assert after["fox 0, edited"]["status"] == "edited"
     assert after["fox 0, edited"]["image_urls"] == before["fox 0"]["image_urls"]
     assert after["fox 0, edited"]["note"] == (
-        'prompt was "fox 0" when these pictures were made. To make the row as it is now, write 2 '
-        "into take; or put the old text back."
+        'prompt was "fox 0" when these pictures were made. To generate the new prompt, put 2 '
+        "in the take column; or put the old text back."
     )
     (copy,) = (row for row in team.rows() if row["status"] == "copy")
     assert copy["prompt"] == "fox 5"
     assert copy["row_id"] not in ("", before["fox 5"]["row_id"])
     assert copy["note"] == (
-        "A copy of another row, so nothing was sent for it. Change its prompt to have the new one "
-        "made. To have the same made once more, write 2 into take."
+        "A copy of another row, so it was not sent. Change its prompt to generate the new one. "
+        "To generate the same one again, put 2 in the take column."
     )
 
 
@@ -204,7 +204,9 @@ def test_only_approved_rows_leave_and_an_approval_covers_the_words_it_was_given_
     team.write("prompt,approved", "a fox,TRUE", "an owl,no", "a cat,")
     team.finish()
     assert team.said_of("a fox", "an owl", "a cat") == ["done", "needs approval", "needs approval"]
-    assert team.row("an owl")["note"] == "Tick approved to have this row made."
+    assert (
+        team.row("an owl")["note"] == 'Waiting for approval. Tick "approved" to generate this row.'
+    )
 
     with team.editing() as rows:
         rows[0] |= {"prompt": "a wolf"}
@@ -240,7 +242,7 @@ def test_columns_that_the_team_makes_are_filled(team: Team) -> None:
     assert owl["status"] == "invalid"
     assert owl["note"] == (
         'Not sent, nothing paid: there is no endpoint "imagin"; write imagine, or set [columns] '
-        'ignore = ["endpoint"] if that column is not for us.'
+        'ignore = ["endpoint"] if that column is your own.'
     )
 
 

@@ -75,7 +75,7 @@ def test_rows_that_are_not_ready_say_why(team: Team) -> None:
 
     said = team.start("init", "prompts.csv").said
 
-    assert "No row is ready to be sent. Row 2: Left out, because skip is filled." in said
+    assert "No row is ready to be sent. Row 2: Skipped because the skip cell is filled in." in said
 
 
 def test_a_sheet_with_a_header_alone_asks_for_a_prompt(team: Team) -> None:

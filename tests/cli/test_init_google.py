@@ -24,11 +24,11 @@ from tests.fakes.terminal import terminal
 HEADER = ["name", "prompt", "aspect_ratio", "take", "skip"]
 OURS = ["row_id", "status", "task_id", "image_urls", "note"]
 TICKS = [
-    f"The key is that of {EMAIL}.",
-    "Google knows it.",
-    "Spring is shared with it.",
+    f"The key belongs to {EMAIL}.",
+    "Google accepts the key.",
+    "Spring is shared with that account.",
     "The tab is Prompts.",
-    "It may edit.",
+    "The account may edit it.",
 ]
 
 
@@ -175,12 +175,12 @@ def key_is(text: str) -> Callable[[Desk], object]:
 @pytest.mark.parametrize(
     ("breaks", "words", "right", "sentence"),
     [
-        (lambda desk: desk.key.unlink(), (), 0, "put the file there as bot.json, and run this"),
+        (lambda desk: desk.key.unlink(), (), 0, "save it there as bot.json, and run this"),
         (
             lambda desk: desk.key.with_name("two.json").write_text(desk.key.read_text()),
             (),
             0,
-            "More than one key lies in",
+            "There is more than one key in",
         ),
         (
             key_is("{}"),

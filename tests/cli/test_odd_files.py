@@ -39,7 +39,7 @@ BESIDE = ".prompts.csv.promptsheet-0123456789abcdef-0123456789abcdef-01234567"
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
-        ("prompts.csv", 3, "is no plain file|is a folder"),
+        ("prompts.csv", 3, "is not a regular file|is a folder"),
         ("prompts.csv.promptsheet", 3, "prompts.csv.promptsheet is damaged: it should say"),
         ("promptsheet.db", 3, "The store .*promptsheet.db"),
         (".~lock.prompts.csv#", 3, "is open in LibreOffice.*delete .~lock.prompts.csv# beside it"),

@@ -154,7 +154,7 @@ def another_configuration_ran_it_first(team: Team, api: Sandbox) -> None:
     a_fox_is_done(team)
     other = team.configure(name="other")
     ended = team.start("run", other)
-    assert (ended.code, "column of that name" in ended.said) == (1, True), ended.said
+    assert (ended.code, "in a column named endpoint" in ended.said) == (1, True), ended.said
     team.retitle(lambda head: f"{head},endpoint")
     with team.editing() as rows:
         rows.append({"prompt": "an owl", "endpoint": "imagine"})
@@ -165,7 +165,7 @@ def another_configuration_ran_it_first(team: Team, api: Sandbox) -> None:
 def it_is_paused(team: Team, api: Sandbox) -> None:
     a_fox_is_done(team)
     team.start("pause", team.config)
-    held(team, "Run resume to go on")
+    held(team, "Run resume to continue")
     team.start("resume", team.config)
     goes_on(team, api, {"a fox": 1})
 
@@ -282,7 +282,7 @@ def a_column_that_is_not_for_us_is_ignored(team: Team, api: Sandbox) -> None:
 def a_comma_is_quoted(team: Team, api: Sandbox) -> None:
     team.write("prompt,remark", "a fox, in snow,soon")
     ended = team.finish()
-    assert "Put quotation marks around a text" in ended.said
+    assert "Put quotation marks around text" in ended.said
     text = team.sheet.read_text("utf-8").replace("a fox, in snow", '"a fox, in snow"', 1)
     team.sheet.write_text(text, "utf-8")
     goes_on(team, api, {"a fox, in snow": 1})
@@ -291,7 +291,7 @@ def a_comma_is_quoted(team: Team, api: Sandbox) -> None:
 @remedy("note bad_take")
 def a_take_that_is_no_number_is_written_as_one(team: Team, api: Sandbox) -> None:
     team.write("prompt,take", "a fox,two")
-    noted(team, "invalid", "Write a whole number from 1")
+    noted(team, "invalid", "Write a whole number, 1 or more")
     change(team, take="1")
     goes_on(team, api, {"a fox": 1})
 
@@ -301,7 +301,7 @@ def a_take_that_jumped_is_lowered(team: Team, api: Sandbox) -> None:
     team.write("prompt,take", "a fox,1")
     team.finish()
     change(team, take="7")
-    noted(team, "invalid", "Write 2 to make this row again, or 1 to leave it")
+    noted(team, "invalid", "Write 2 to generate this row again, or 1 to keep it")
     change(team, take="1")
     goes_on(team, api, {"a fox": 1})
     change(team, take="2")
@@ -313,7 +313,7 @@ def a_take_before_the_first_is_raised(team: Team, api: Sandbox) -> None:
     team.write("prompt,take", "a fox,3")
     team.finish()
     change(team, take="2")
-    noted(team, None, "Write 3 to see those")
+    noted(team, None, "Write 3 to see its pictures")
     change(team, take="3")
     goes_on(team, api, {"a fox": 1})
 
@@ -335,7 +335,7 @@ def a_price_is_added(team: Team, api: Sandbox) -> None:
 @remedy("note needs_approval")
 def a_row_is_ticked(team: Team, api: Sandbox) -> None:
     team.write("prompt,approved", "a fox,")
-    noted(team, "needs approval", "Tick approved")
+    noted(team, "needs approval", 'Tick "approved"')
     change(team, approved="TRUE")
     goes_on(team, api, {"a fox": 1}, approved="yes")
 
@@ -353,7 +353,7 @@ def a_row_that_changed_is_ticked_again(team: Team, api: Sandbox) -> None:
     team.write("prompt,approved", "a fox,yes")
     team.run("--limit", "0")
     change(team, prompt="a red fox")
-    noted(team, "needs approval", "Untick approved, wait for a run, tick it again")
+    noted(team, "needs approval", "Untick approved, wait for the next run, then tick it again")
     change(team, approved="")
     team.run()
     change(team, approved="yes")
@@ -373,7 +373,7 @@ def a_column_for_approval_is_added(team: Team, api: Sandbox) -> None:
 @remedy("note skipped")
 def a_skipped_row_is_wanted_again(team: Team, api: Sandbox) -> None:
     team.write("prompt,skip", "a fox,later")
-    noted(team, "skipped", "Empty that cell")
+    noted(team, "skipped", "Clear it")
     change(team, skip="")
     goes_on(team, api, {"a fox": 1})
 
@@ -389,7 +389,7 @@ def a_formula_is_computed(team: Team, api: Sandbox) -> None:
 @remedy("note broken_cell")
 def a_broken_formula_is_repaired(team: Team, api: Sandbox) -> None:
     team.write("prompt", "#REF!")
-    noted(team, "waiting", "Repair that cell")
+    noted(team, "waiting", "Correct that cell")
     change(team, prompt="a fox")
     goes_on(team, api, {"a fox": 1})
 
@@ -407,14 +407,14 @@ def a_copy_is_changed_or_made_once_more(team: Team, api: Sandbox) -> None:
     goes_on(team, api, {"a fox": 2, "an owl": 1})
 
 
-@remedy("note stranger")
+@remedy("note unrecognized")
 def rows_of_a_lost_store_are_taken_over(team: Team, api: Sandbox) -> None:
     store_is_lost(team)
     assert "belongs to this store now" in team.start("doctor", team.config, "--adopt").said
     goes_on(team, api, {"a fox": 1})
 
 
-@remedy("note stranger")
+@remedy("note unrecognized")
 def a_row_of_a_lost_store_is_made_again(team: Team, api: Sandbox) -> None:
     store_is_lost(team)
     team.retitle(lambda head: f"{head},take")
@@ -430,7 +430,7 @@ def store_is_lost(team: Team) -> None:
     said = team.start("status", team.config).said
     assert "Run doctor --adopt" in said
     said = team.start("status", team.config, "--row", "2").said
-    assert "write 2 into it" in said
+    assert "put 2 in it" in said
 
 
 @remedy("note over_budget")
@@ -457,7 +457,7 @@ def a_budget_below_one_row_is_raised(team: Team, api: Sandbox) -> None:
 @remedy("note refused")
 def a_refused_prompt_is_changed(team: Team, api: Sandbox) -> None:
     team.write("prompt", "a [refuse] fox")
-    noted(team, "failed", "Change the prompt; the row then runs again")
+    noted(team, "failed", "Change the prompt to send the row again")
     change(team, prompt="a fox")
     goes_on(team, api, {"a fox": 1})
 
@@ -483,8 +483,17 @@ def a_failed_row_is_retried(team: Team, api: Sandbox) -> None:
 def a_row_without_an_answer_is_sent_again(team: Team, api: Sandbox) -> None:
     api.set(lost="next 1")
     team.write("prompt", "a fox")
-    noted(team, "check needed", "unless you run retry --unknown")
+    noted(team, "check needed", "or ask the person who runs Promptsheet")
     assert team.start("retry", team.config, "--unknown", "--yes").code == 0
+    goes_on(team, api, {"a fox": 2})
+
+
+@remedy("note lost")
+def a_row_without_an_answer_is_paid_for_again_in_the_sheet(team: Team, api: Sandbox) -> None:
+    api.set(lost="next 1")
+    team.write("prompt,take", "a fox,")
+    noted(team, "check needed", "To pay for it again, put 2 in the take column")
+    change(team, take="2")
     goes_on(team, api, {"a fox": 2})
 
 
@@ -495,7 +504,7 @@ def a_row_of_another_store_is_sent(team: Team, api: Sandbox) -> None:
     team.folder.joinpath("promptsheet.db").unlink()
     held(team, "belongs to another store")
     team.start("doctor", team.config, "--adopt")
-    noted(team, "check needed", "unless you run retry --unknown")
+    noted(team, "check needed", "or ask the person who runs Promptsheet")
     assert team.start("retry", team.config, "--unknown", "--yes").code == 0
     goes_on(team, api, {"a fox": 1})
 
@@ -506,7 +515,7 @@ def a_task_that_does_not_end_is_replaced(team: Team, api: Sandbox) -> None:
     api.set(endless="next 1")
     team.write("prompt,take", "a fox,")
     until(lambda: team.finish() and team.rows()[0]["status"] == "check needed", "it is overdue")
-    assert "write 2 into take" in team.rows()[0]["note"]
+    assert "put 2 in the take column" in team.rows()[0]["note"]
     give_up_after(team, "1s")
     change(team, take="2")
     goes_on(team, api, {"a fox": 2})
@@ -518,7 +527,7 @@ def an_edited_row_is_made_again_or_put_back(team: Team, api: Sandbox) -> None:
     team.finish()
     with team.editing() as rows:
         rows[0]["prompt"], rows[1]["prompt"] = "a red fox", "a grey owl"
-    noted(team, "edited", "write 2 into take; or put the old text back")
+    noted(team, "edited", "put 2 in the take column; or put the old text back")
     with team.editing() as rows:
         rows[0]["take"], rows[1]["prompt"] = "2", "an owl"
     goes_on(team, api, {"a fox": 1, "a red fox": 1, "an owl": 1})

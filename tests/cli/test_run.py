@@ -26,8 +26,8 @@ def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(
         "1 to send row 2: a fox "
         '1 invalid row 3: an owl Not sent, nothing paid: aspect_ratio is "wide"; it takes two '
         "numbers with a colon, such as 16:9. "
-        "1 skipped row 4: a cat Left out, because skip is filled. Empty that cell to have the row "
-        "made. 1 request, 4 credits Sent from the sheet: aspect_ratio, prompt."
+        "1 skipped row 4: a cat Skipped because the skip cell is filled in. Clear it to generate "
+        "this row. 1 request, 4 credits Sent from the sheet: aspect_ratio, prompt."
     )
 
     assert team.finish().code == 1
@@ -65,10 +65,10 @@ def test_a_run_is_silent_until_a_person_is_needed_and_says_it_once(team: Team) -
         1,
         "prompts.csv: 2 new, 0 done, 1 refused, 1 failed, 4 credits "
         "2 rows need your attention: "
-        'row 3, a bad fox [fail]: Apiframe could not make it: "banned word". Change the prompt, or '
-        "ask for a retry. The failed task may have cost 4 credits. "
+        'row 3, a bad fox [fail]: Apiframe could not generate it: "banned word". Change the '
+        "prompt, or ask for a retry. The failed task may have cost 4 credits. "
         'row 4, no fox [refuse]: Apiframe refused the prompt: "banned word in the prompt: refuse". '
-        "Change the prompt; the row then runs again.",
+        "Change the prompt to send the row again.",
     )
     assert (again.code, again.said) == (0, "")
     assert strict.code == 1
@@ -77,10 +77,10 @@ def test_a_run_is_silent_until_a_person_is_needed_and_says_it_once(team: Team) -
     )
     assert [row["note"] for row in team.rows()] == [
         "",
-        'Apiframe could not make it: "banned word". Change the prompt, or ask for a retry. '
+        'Apiframe could not generate it: "banned word". Change the prompt, or ask for a retry. '
         "The failed task may have cost 4 credits.",
         'Apiframe refused the prompt: "banned word in the prompt: refuse". '
-        "Change the prompt; the row then runs again.",
+        "Change the prompt to send the row again.",
     ]
 
 
@@ -101,7 +101,7 @@ def test_several_sheets_run_at_once_and_ones_trouble_is_not_the_others(team: Tea
         ("gone.csv", 3, {}),
     ]
     assert told[0]["messages"] == told[1]["messages"] == []
-    assert "gone.csv is not there. Put it back" in told[2]["messages"][0]
+    assert "gone.csv does not exist. Put it back" in told[2]["messages"][0]
 
 
 def test_a_limit_and_a_row_are_all_that_is_sent(team: Team, api: Sandbox) -> None:
@@ -121,7 +121,7 @@ def test_a_limit_and_a_row_are_all_that_is_sent(team: Team, api: Sandbox) -> Non
 
     for row, sentence in (
         ("99", 'There is no row "99": give its row_id, name or line number.'),
-        ("o", '"o" names several rows: lines 3, 5. Give one of these numbers.'),
+        ("o", '"o" matches several rows: lines 3, 5. Give one of these numbers.'),
     ):
         ended = team.run("--row", row)
         assert (ended.code, ended.err.strip()) == (2, sentence)
@@ -146,7 +146,7 @@ def test_a_plan_shows_what_a_limit_and_a_row_let_leave_and_no_more(
     )
     assert (several.code, several.err.strip()) == (
         2,
-        '"4" names several rows: lines 2, 4. Give its row_id, or rename it.',
+        '"4" matches several rows: lines 2, 4. Give its row_id, or rename it.',
     )
     assert api.state()["tasks"] == {}
 
@@ -158,13 +158,13 @@ def test_a_budget_lets_so_much_leave_and_the_rest_says_so(team: Team, api: Sandb
     assert team.finish().code == 0
     assert [row["status"] for row in team.rows()] == ["done"] * 2 + ["over budget"] * 8
     assert team.rows()[9]["note"] == (
-        "The budget is used up ([budget] per_run). This row goes with the next run, "
+        "The budget is used up ([budget] per_run). This row is sent by the next run, "
         "or raise the budget."
     )
     assert team.finish().code == 0
     assert [row["status"] for row in team.rows()] == ["done"] * 3 + ["over budget"] * 7
     assert team.rows()[9]["note"] == (
-        "The budget is used up ([budget] per_day). This row goes tomorrow, or raise the budget."
+        "The budget is used up ([budget] per_day). This row is sent tomorrow, or raise the budget."
     )
 
     assert api.state()["tasks_taken"] == 3
@@ -188,13 +188,16 @@ def test_a_pause_lets_nothing_leave_until_resume(team: Team, api: Sandbox) -> No
     assert (paused.code, paused.said) == (0, "prompts.csv is paused; nothing more is sent.")
     assert (held.code, held.said) == (
         1,
-        "prompts.csv is paused. Run resume to go on. prompts.csv: 0 new, 0 done, 0 credits",
+        "prompts.csv is paused. Run resume to continue. prompts.csv: 0 new, 0 done, 0 credits",
     )
     assert plan.code == 1
-    assert "prompts.csv is paused. Run resume to go on. 1 queued row 2: a fox" in plan.said
+    assert "prompts.csv is paused. Run resume to continue. 1 queued row 2: a fox" in plan.said
     assert "0 requests, 0 credits" in plan.said
     assert stood.code == 1
-    assert (resumed.code, resumed.said) == (0, "prompts.csv is sent again by the next run.")
+    assert (resumed.code, resumed.said) == (
+        0,
+        "prompts.csv is no longer paused; the next run sends again.",
+    )
     assert (before, api.state()["tasks_taken"]) == (0, 1)
 
 
@@ -215,8 +218,8 @@ def test_a_lost_answer_is_sent_again_only_when_a_person_says_so(team: Team, api:
     assert team.rows()[0]["status"] == "check needed"
     assert team.rows()[0]["note"] == (
         "Sent, but no answer came (the connection was closed without an answer); it may have cost "
-        "4 credits. Look into your Apiframe account. Nothing is sent again unless you run "
-        "retry --unknown."
+        "4 credits. Check your Apiframe account. To pay for it again, add a column named take and "
+        "put 2 in it, or ask the person who runs Promptsheet."
     )
     for words, sentence in (
         (("lost",), "Row lost may have been paid already. Add --unknown to send it again"),
@@ -257,7 +260,7 @@ def test_retry_sends_failed_rows_once_more_with_the_words_they_have(
     assert f"attempt 1 failed generation failed, task {failed['task_id']}" in history.said
     assert "1 row to send again, 4 credits. The next run sends it." in asked.said
     assert (ended.code, ended.said) == (0, "")
-    assert (nothing.code, "other.csv is not there" in nothing.said) == (3, True)
+    assert (nothing.code, "other.csv does not exist" in nothing.said) == (3, True)
     assert api.state()["tasks"] == {"a fox": 2}
     assert stood.code == 1
     assert stood.out.startswith("prompts.csv: 2 rows\n     1  failed\n     1  done\n")

@@ -113,10 +113,10 @@ def test_doctor_finds_what_is_wrong_and_repairs_what_is_safe(team: Team, api: Sa
     assert found.code == 1
     assert found.said == (
         "✓ promptsheet.toml can be used. "
-        "✓ prompts.csv has 2 rows. Read: prompt. Left alone: owner. "
+        "✓ prompts.csv has 2 rows. Read: prompt. Not used: owner. "
         "! 1 row with the status failed: change the prompt, or run promptsheet retry. "
-        "! 1 saved picture is gone from disk. Run doctor --repair. "
-        "✓ Apiframe knows the key; 999992 credits are left."
+        "! 1 saved picture is missing on disk. Run doctor --repair. "
+        "✓ Apiframe accepts the key; 999992 credits are left."
     )
     assert (no_key.code, no_key.err) == (
         2,
@@ -124,7 +124,7 @@ def test_doctor_finds_what_is_wrong_and_repairs_what_is_safe(team: Team, api: Sa
     )
     assert repaired.code == 1
     assert repaired.said.startswith("Repaired: 0 rows done, 1 picture saved. ✓")
-    assert "gone from disk" not in repaired.said
+    assert "missing on disk" not in repaired.said
     assert len(list((team.folder / "media").glob("*.png"))) == 4
     assert api.state()["tasks"] == {"a fox": 1, "an owl [fail]": 1}
 

@@ -150,7 +150,7 @@ def test_an_account_without_credits_stops_the_sending_until_it_is_filled(
     assert 'Apiframe is out of credits (402). It says: "Insufficient credits". ' in out.said
     assert "1 new, 0 done, 1 in progress, 1 still to send, 4 credits" in out.said
     assert doctor.code == 1
-    assert "! Apiframe knows the key; 0 credits are left." in doctor.said
+    assert "! Apiframe accepts the key; 0 credits are left." in doctor.said
     assert team.finish().code == 0
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
@@ -176,13 +176,13 @@ def test_a_sheet_that_cannot_be_used_is_named_with_its_cure(team: Team) -> None:
     gone = team.run()
     assert (gone.code, gone.said) == (
         3,
-        f"{team.sheet} is not there. Put it back, or correct [sheet] source.",
+        f"{team.sheet} does not exist. Put it back, or correct [sheet] source.",
     )
     assert team.start("status", team.config).said == gone.said
 
     team.sheet.mkdir()
     assert team.run("--plan").said == (
-        f"{team.sheet} is a folder. Let [sheet] source name the file in it."
+        f"{team.sheet} is a folder. Set [sheet] source to the file in it."
     )
     team.sheet.rmdir()
 
@@ -265,6 +265,6 @@ def test_a_sheet_of_another_configuration_is_left_to_it(team: Team, api: Sandbox
 
     assert ended.code == 1
     assert ended.said.startswith(
-        f"prompts.csv is run by another configuration, {team.config}. Use that one;"
+        f"prompts.csv is run by another configuration, {team.config}. Use that one."
     )
     assert api.state()["tasks"] == {"a fox": 1}

@@ -48,7 +48,7 @@ def test_none_of_our_cells_becomes_a_formula_whatever_the_api_or_a_person_wrote(
     for shown in (attempt, replace(attempt, task_id="")):
         job = Job(JobKey("sheet", "r_abcdefghi", 1), attempts=(shown,))
         status, note = standing_of(
-            job, canonical({"prompt": "new words"}), RULES, NOW, "write 2 into take"
+            job, canonical({"prompt": "new words"}), RULES, NOW, "put 2 in the take column"
         )
         line = _line(prompt, status, note, job)
 

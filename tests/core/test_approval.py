@@ -100,7 +100,7 @@ def test_the_note_of_an_unknown_word_names_words_that_count() -> None:
 
 @pytest.mark.parametrize("word", FALSE)
 def test_a_box_that_is_not_ticked_is_asked_for(word: str) -> None:
-    assert _line(word).note == "Tick approved to have this row made."
+    assert _line(word).note == 'Waiting for approval. Tick "approved" to generate this row.'
 
 
 def _line(word: str) -> Line:

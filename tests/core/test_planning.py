@@ -78,7 +78,7 @@ def test_an_overdue_task_needs_a_look_and_is_not_sent_again() -> None:
 
     assert (line.status, line.endpoint) == ("check needed", "")
     assert "t-1" in line.note
-    assert "write 2 into take" in line.note
+    assert "put 2 in the take column" in line.note
 
 
 def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
@@ -86,7 +86,7 @@ def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
 
     assert line.endpoint == ""
     assert "timed out" in line.note
-    assert "retry --unknown" in line.note
+    assert "Check your Apiframe account" in line.note
 
 
 # -- what holds a row back ---------------------------------------------------------------------
@@ -101,10 +101,10 @@ def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
         ("prompt | parent \n a fox | hero", "invalid", "imagine takes no parent"),
         ("prompt | take \n a fox | twice", "invalid", 'take is "twice"'),
         ("prompt | take \n a fox | 0", "invalid", 'take is "0"'),
-        ("prompt | skip \n a fox | x", "skipped", "skip is filled"),
-        ("prompt | approved \n a fox | ", "needs approval", "Tick approved"),
-        ("prompt | approved \n a fox | FALSE", "needs approval", "Tick approved"),
-        ("prompt | APPROVED \n a fox | FALSE", "needs approval", "Tick APPROVED"),
+        ("prompt | skip \n a fox | x", "skipped", "the skip cell is filled in"),
+        ("prompt | approved \n a fox | ", "needs approval", 'Tick "approved"'),
+        ("prompt | approved \n a fox | FALSE", "needs approval", 'Tick "approved"'),
+        ("prompt | APPROVED \n a fox | FALSE", "needs approval", 'Tick "APPROVED"'),
         (
             "prompt | approved \n a fox | Kim",
             "needs approval",
@@ -114,8 +114,8 @@ def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
         ("prompt | approved \n a fox | Loading…", "waiting", "approved holds a formula"),
         ("prompt | skip \n a fox | #N/A", "waiting", "skip shows #N/A"),
         ("prompt \n #REF!", "waiting", "prompt shows #REF!"),
-        ("prompt \n #N/A", "waiting", "Repair that cell"),
-        ("prompt \n Loading...", "waiting", "If it stays so, open the sheet and save it"),
+        ("prompt \n #N/A", "waiting", "Correct that cell"),
+        ("prompt \n Loading...", "waiting", "If this does not change, open the sheet and save it"),
         ("prompt \n Err:509", "waiting", "prompt shows Err:509"),
     ],
 )
@@ -240,8 +240,8 @@ def test_a_mistake_in_take_says_what_to_write_and_what_the_pictures_were_made_fr
     text = f"prompt | Take | row_id \n an owl | 7 | {A}"
 
     assert one(text, job(attempt())).note == (
-        "Not sent: Take went from 1 to 7. Write 2 to make this row again, or 1 to leave it as it "
-        'is. prompt was "a fox" when these pictures were made.'
+        "Not sent: Take went from 1 to 7. Write 2 to generate this row again, or 1 to keep it as "
+        'it is. prompt was "a fox" when these pictures were made.'
     )
 
 
@@ -252,8 +252,8 @@ def test_a_take_that_is_no_number_at_first_sight_may_be_a_column_of_the_teams_ow
     )
 
     assert new.note == (
-        'Not sent: Take is "scene 4". Write a whole number from 1, or empty the cell, or set '
-        '[columns] ignore = ["Take"] if that column is not for us.'
+        'Not sent: Take is "scene 4". Write a whole number, 1 or more, or clear the cell, or set '
+        '[columns] ignore = ["Take"] if that column is your own.'
     )
     assert "ignore" not in one(made, job(attempt())).note
 
@@ -269,7 +269,7 @@ def test_below_the_first_take_there_is_nothing() -> None:
     line = one(f"prompt | take | row_id \n a fox | 3 | {A}", job(attempt(), take=5))
 
     assert line.status == "invalid"
-    assert "began with take 5" in line.note
+    assert "the first take of this row is 5" in line.note
 
 
 # -- copies and strangers ----------------------------------------------------------------------
@@ -281,7 +281,7 @@ def test_a_copy_waits_for_a_change_or_for_its_take() -> None:
     original, copy = judged(text, job(attempt()), remembers=memory(known(A, "a fox")))
 
     assert (original.status, copy.status, copy.endpoint) == ("done", "copy", "")
-    assert "write 2 into take" in copy.note
+    assert "put 2 in the take column" in copy.note
 
 
 def test_a_copy_that_was_changed_runs() -> None:
@@ -298,7 +298,7 @@ def test_a_stranger_never_pays_and_its_cells_are_left_alone() -> None:
 
 
 def test_a_stranger_whose_take_is_raised_runs() -> None:
-    foreign = memory(known(A, "a fox", standing=Standing.STRANGER))
+    foreign = memory(known(A, "a fox", standing=Standing.UNRECOGNIZED))
 
     line = one(f"prompt | take | row_id \n a fox | 2 | {A}", remembers=foreign)
 
@@ -313,8 +313,8 @@ def test_a_done_row_that_is_edited_keeps_its_pictures_and_says_what_they_are_of(
 
     assert (line.status, line.endpoint) == ("edited", "")
     assert line.note == (
-        'prompt was "a fox" when these pictures were made. To make the row as it is now, write 2 '
-        "into take; or put the old text back."
+        'prompt was "a fox" when these pictures were made. To generate the new prompt, put 2 '
+        "in the take column; or put the old text back."
     )
 
 
@@ -335,7 +335,8 @@ def test_the_note_of_an_edited_row_names_what_changed_and_nothing_else(
     line = one(f"prompt | aspect_ratio | row_id \n {text} | {A}", made)
 
     assert line.status == "edited"
-    assert line.note.startswith(f"{said} when these pictures were made. To make the row as it is")
+    new = "new prompt" if said.startswith("prompt") else "changed row"
+    assert line.note.startswith(f"{said} when these pictures were made. To generate the {new}")
 
 
 @pytest.mark.parametrize(
@@ -353,8 +354,8 @@ def test_a_note_names_the_column_to_add_where_the_sheet_has_none(
     bare = one(f"prompt | row_id \n {text} | {A}", made)
     titled = one(f"prompt | TAKE | row_id \n {text} | | {A}", made)
 
-    assert "add a column named take and write 2 into it" in bare.note
-    assert "write 2 into TAKE" in titled.note
+    assert "add a column named take and put 2 in it" in bare.note
+    assert "put 2 in the TAKE column" in titled.note
 
 
 @pytest.mark.parametrize(
@@ -387,7 +388,7 @@ def test_a_row_under_way_whose_formula_has_lost_its_value_is_under_way_still() -
     line = one(f"prompt | row_id \n #REF! | {A}", made)
 
     assert line.status == "in progress 40%"
-    assert "Repair that cell." in line.note
+    assert "Correct that cell." in line.note
 
 
 def test_a_value_that_may_be_left_out_and_is_emptied_is_an_edit() -> None:
@@ -460,7 +461,7 @@ def test_a_row_whose_pictures_are_lost_and_whose_words_changed_says_both() -> No
     assert '"an owl"' in line.note
     assert line.note.endswith(
         "The picture could not be saved. The link is dead: it answers 404. To try again, run "
-        "doctor --repair; to pay for new ones, add a column named take and write 2 into it."
+        "doctor --repair; to pay for new ones, add a column named take and put 2 in it."
     )
 
 
@@ -591,7 +592,7 @@ def test_whoever_approves_a_row_sees_the_warning() -> None:
     line = one("prompt | approved \n a {{fox}} |")
 
     assert line.note == (
-        "Tick approved to have this row made. "
+        'Waiting for approval. Tick "approved" to generate this row. '
         'Check this: prompt has "{{fox}}", a placeholder that was not filled in.'
     )
 
@@ -622,7 +623,7 @@ def test_a_column_of_the_teams_own_that_makes_a_row_invalid_can_be_ignored(
 
     assert line.status == "invalid"
     assert said in line.note
-    assert f'set [columns] ignore = ["{title}"] if that column is not for us.' in line.note
+    assert f'set [columns] ignore = ["{title}"] if that column is your own.' in line.note
 
 
 # -- budget, and readings that are not believed ------------------------------------------------
@@ -670,7 +671,7 @@ def test_what_the_page_asked_for_counts_like_the_take_cell_and_the_note_says_so(
     line = one(ONE, job(attempt()), remembers=again(1))
 
     assert (line.status, line.take, line.endpoint) == ("queued", 2, "imagine")
-    assert line.note == "Take 2 was asked for on the page."
+    assert line.note == "Take 2 was requested on the page."
 
 
 def test_the_page_adds_to_the_number_that_stands_in_the_cell() -> None:
@@ -692,8 +693,9 @@ def test_a_jump_is_no_take_though_the_page_asked_for_a_part_of_it() -> None:
 
     assert (line.status, line.endpoint) == ("invalid", "")
     assert line.note == (
-        "Not sent: take is 1, and 2 more asked for on the page makes 3 after 1. "
-        "Write 1 to make this row again."
+        "Not sent: take is 1. With 2 more requested on the page, that is take 3, but the last one "
+        "was 1. "
+        "Write 1 to generate this row again."
     )
 
 
@@ -702,7 +704,7 @@ def test_a_note_names_the_number_to_write_into_the_cell_not_the_take_that_comes_
     line = one(text, job(attempt()), job(attempt(), take=2), remembers=again(1))
 
     assert line.status == "edited"
-    assert "write 2 into take;" in line.note
+    assert "put 2 in the take column;" in line.note
 
 
 def test_a_copy_is_made_once_the_page_asks_for_it() -> None:

@@ -322,8 +322,8 @@ def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None
         ("a fox", "t-2", "https://x/1.png", Standing.COPY),
         ("a new bird", "", "see the folder", Standing.ROW),
         ("a new bird", "tbd", "", Standing.ROW),
-        ("a new bird", "", "see https://elsewhere/1.png", Standing.STRANGER),
-        ("a new bird", "t-9", "", Standing.STRANGER),
+        ("a new bird", "", "see https://elsewhere/1.png", Standing.UNRECOGNIZED),
+        ("a new bird", "t-9", "", Standing.UNRECOGNIZED),
     ],
 )
 def test_a_result_of_our_own_beside_a_row_without_an_id_says_nothing_of_that_row(
@@ -403,13 +403,13 @@ def test_a_copy_is_released_by_a_change_or_by_its_take() -> None:
 
 
 def test_a_stranger_is_released_by_its_take_alone() -> None:
-    foreign = known(B, "a fox", standing=Standing.STRANGER)
+    foreign = known(B, "a fox", standing=Standing.UNRECOGNIZED)
 
     def standing(text: str, take: int) -> Standing:
         (seen,) = who(sheet(text), memory(foreign))
         return after(seen, take).standing
 
-    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is Standing.STRANGER
+    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is Standing.UNRECOGNIZED
     assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 2) is Standing.ROW
 
 

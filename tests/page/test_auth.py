@@ -741,11 +741,11 @@ def test_the_sheet_need_not_be_there_and_where_it_is_not_that_is_said(house: Hou
     with house.visitor() as client:
         page = client.get("/").text
         assert "a fox" in page
-        assert "prompts.csv is not there." in page
+        assert "prompts.csv does not exist." in page
         assert house.press(client, "again", again="0") == "changed"
         (house.folder / "away.csv").rename(sheet)
         assert house.press(client, "again", again="0") == "again"
-        assert "is not there" not in client.get("/").text
+        assert "does not exist" not in client.get("/").text
 
 
 def test_a_store_that_is_locked_is_said_and_nothing_is_done(house: House) -> None:

@@ -109,8 +109,14 @@ def test_every_row_is_there_in_its_order_with_its_status_and_its_note(
     assert numbers == [str(line) for line in range(2, 14)]
     for words in (
         *("retail-poster", "No prompt", "invalid", "Not sent, nothing paid: prompt is empty"),
-        *("knight", "Apiframe refused the prompt", "boats", "Apiframe could not make it"),
-        *("hut", "skipped", "Left out, because Skip is filled", "Grüntöne", "a fox asleep under"),
+        *("knight", "Apiframe refused the prompt", "boats", "Apiframe could not generate it"),
+        *(
+            "hut",
+            "skipped",
+            "Skipped because the Skip cell is filled in",
+            "Grüntöne",
+            "a fox asleep under",
+        ),
     ):
         assert words in page.text
 

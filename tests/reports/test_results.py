@@ -119,7 +119,7 @@ def test_only_jobs_are_results_and_each_row_without_a_job_says_why(ran: Settings
     assert [one.name for one in jobs][-2:] == ["knight", "boats"]
     assert [(one.name, one.credits) for one in others] == [("retail-poster", 0), ("hut", 0)]
     assert others[0].note == "Not sent, nothing paid: prompt is empty: write one."
-    assert others[1].note.startswith("Left out, because Skip is filled.")
+    assert others[1].note.startswith("Skipped because the Skip cell is filled in.")
 
 
 def test_a_job_shows_what_was_sent_what_came_and_what_it_cost(ran: Settings) -> None:
@@ -161,7 +161,7 @@ def test_a_row_that_was_edited_afterwards_says_so_and_keeps_the_words_that_were_
     (edited,) = [one for one in results(lived) if one.status == "edited"]
 
     assert edited.prompt.endswith("small moons, block print, two colours")
-    assert "write 2 into take" in edited.note
+    assert "put 2 in the take column" in edited.note
 
 
 def test_a_job_whose_row_is_gone_comes_last(lived: Settings) -> None:

@@ -244,7 +244,7 @@ def test_none_of_our_cells_becomes_a_formula(tmp_path: Path, kind: str, end: str
         if end == "is refused":
             assert sum('refused the prompt: "' in note for note in shown["note"]) == len(begun)
         if end == "fails":
-            assert sum("could not make it" in note for note in shown["note"]) == len(begun)
+            assert sum("could not generate it" in note for note in shown["note"]) == len(begun)
         if end == "succeeds":
             assert shown["status"].count("done") == len(begun)
             assert any("=cmd|" in url for url in shown["image_urls"])

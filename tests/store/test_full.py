@@ -138,7 +138,7 @@ def test_a_full_disk_begins_nothing_and_loses_nothing(
             store.begin([intent(key) for key in KEYS[:100]], LIMITS)
 
             room.fill()
-            with pytest.raises(StoreFull, match="No room left"):
+            with pytest.raises(StoreFull, match="No space is left"):
                 begin_until_full(store)
             begun = [job for job in store.jobs("sheet").values() if job.attempts]
             assert all(len(job.attempts) == 1 for job in begun)

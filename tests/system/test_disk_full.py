@@ -100,7 +100,7 @@ def test_answers_that_find_no_room_are_recorded_by_the_next_run(
 
         assert ended.code == 3
         assert ended.is_plain, ended.said
-        assert "No room left for the store" in ended.said
+        assert "No space is left for the store" in ended.said
         assert "lies safe in" in ended.said
         assert at_the_end == 3 + IN_AIR
         assert_all_done(studio, sandbox, after)
@@ -124,7 +124,7 @@ def test_results_that_find_no_room_are_written_by_the_next_run(tmp_path: Path) -
 
         assert ended.code == 3
         assert ended.is_plain, ended.said
-        assert "No room left for the store" in ended.said
+        assert "No space is left for the store" in ended.said
         assert at_the_end - before <= IN_AIR  # what was on its way just then
         assert_all_done(studio, sandbox, after)
 

@@ -69,8 +69,8 @@ def test_every_status_word_is_explained_in_the_readme() -> None:
     source = (ROOT / "pipeline" / "core" / "planning.py").read_text("utf-8")
     in_use = set(re.findall(r'return \(?"([a-z ]+)", ', source)) | {"queued", "over budget"}
 
-    assert in_use <= {*STATUSES, "stranger"}
-    assert set(output.ORDER) == {*STATUSES, "stranger"}
+    assert in_use <= {*STATUSES, "unrecognized"}
+    assert set(output.ORDER) == {*STATUSES, "unrecognized"}
     assert told == set(output.ORDER)
 
 

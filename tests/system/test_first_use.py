@@ -288,7 +288,7 @@ def test_a_budget_is_smaller_than_one_row(team: Team, api: Sandbox, cap: str) ->
     (row,) = team.rows()
     assert (row["status"], row["note"]) == (
         "over budget",
-        f"This row costs 4 credits, and [budget] {cap} allows 3. Raise {cap} to have it made.",
+        f"This row costs 4 credits, and [budget] {cap} allows 3. Raise {cap} to generate it.",
     )
     assert api.state()["tasks_taken"] == 0
 

@@ -59,7 +59,7 @@ def test_a_plan_says_what_rows_that_settle_will_cost(studio: Studio) -> None:
 
     words = " ".join(said.said.split())
     assert "2 waiting" in words
-    assert "0 requests, 0 credits then, once its rows have stayed as they are for 30 s" in words
+    assert "0 requests, 0 credits then, once its rows have not changed for 30 s" in words
     assert ": 2 requests, 8 credits Sent from the sheet: prompt." in words
     told = json.loads(studio.run("--plan", "--json", config=config).said)
     assert (told["requests"], told["credits"]) == (0, 0)

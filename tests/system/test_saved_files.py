@@ -185,7 +185,7 @@ def test_a_dead_link_is_reported_once_listed_and_no_longer_asked(team: Team, api
 
     note = (
         "Pictures 2 and 4 of 4 could not be saved. The link is dead: it answers 404. Later runs "
-        "try again; to pay for new ones, add a column named take and write 2 into it."
+        "try again; to pay for new ones, add a column named take and put 2 in it."
     )
     assert (first.code, second.code, status.code) == (1, 0, 1)
     assert [(row["status"], row["note"]) for row in team.rows()] == [("check needed", note)] * 2
@@ -216,7 +216,7 @@ def test_a_link_is_given_up_after_a_few_tries_until_doctor_is_asked(
     assert asked_at_last == 3 * 4
     assert at_last == (
         "None of the 4 pictures could be saved. The link is dead: it answers 404. To try again, "
-        "run doctor --repair; to pay for new ones, add a column named take and write 2 into it."
+        "run doctor --repair; to pay for new ones, add a column named take and put 2 in it."
     )
     assert repaired.said.startswith("Repaired: 0 rows done, 4 pictures saved.")
     assert repaired.code == 0

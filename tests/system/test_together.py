@@ -18,7 +18,7 @@ PROMPTS = [f"a lighthouse, number {number}" for number in range(500)]
 WIDE: dict[str, dict[str, object]] = {"pace": {"concurrency": 100, "in_flight": 500}}
 HELD = re.compile(
     r"prompts\.csv: another run \(\S+:\d+\) has been working on it since \d\d:\d\d:\d\d\. "
-    r"Nothing done\."
+    r"Nothing was done\."
 )
 
 

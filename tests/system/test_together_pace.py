@@ -194,7 +194,7 @@ def test_a_pause_from_another_process_lets_nothing_leave_from_a_second_on(tmp_pa
         assert len(sent) < 30
         assert len(sent) - bisect_right(sent, at + 1) == 0
         assert ended.code == 1
-        assert "is paused. Run resume to go on." in ended.said
+        assert "is paused. Run resume to continue." in ended.said
         assert after.code == 0
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
         assert studio.statuses() == {"done": 30}

@@ -537,7 +537,7 @@ def test_rows_that_another_pass_met_meanwhile_are_no_strangers(world: World) -> 
 
     world.look(one)
 
-    assert "stranger" not in statuses(one)
+    assert "unrecognized" not in statuses(one)
     assert len(one.store.memory(SHEET).known) == 1
 
 

@@ -1,4 +1,4 @@
-"""Why a sheet's file cannot be read or written, in one sentence that says what to do."""
+"""Why the file of a sheet cannot be read or written, as a sentence that says what to do."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from pipeline.core.errors import SheetError
 _KEPT = "Nothing was changed; results are kept and will be written then."
 
 _SENTENCES = {
-    errno.ENOENT: "{path} is not there. Put it back, or correct [sheet] source.",
-    errno.ENOTDIR: "{path} is not there. Put it back, or correct [sheet] source.",
-    errno.EISDIR: "{path} is a folder. Let [sheet] source name the file in it.",
-    errno.EACCES: "{path} is closed to the account that runs promptsheet. Give it the right to"
+    errno.ENOENT: "{path} does not exist. Put it back, or correct [sheet] source.",
+    errno.ENOTDIR: "{path} does not exist. Put it back, or correct [sheet] source.",
+    errno.EISDIR: "{path} is a folder. Set [sheet] source to the file in it.",
+    errno.EACCES: "{path} is not open to the account that runs promptsheet. Give it the right to"
     " read and write the file and its folder. " + _KEPT,
-    errno.EPERM: "{path} belongs to another account, and cannot be replaced. Run promptsheet as its"
+    errno.EPERM: "{path} belongs to another account and cannot be replaced. Run promptsheet as its"
     " owner. " + _KEPT,
-    errno.EROFS: "{path} lies on a read-only disk. Make it writable. " + _KEPT,
-    errno.ENOSPC: "No room is left on the disk of {path}. Make some. " + _KEPT,
-    errno.EDQUOT: "The disk quota for {path} is used up. Make room. " + _KEPT,
+    errno.EROFS: "{path} is on a read-only disk. Make it writable. " + _KEPT,
+    errno.ENOSPC: "No space is left on the disk of {path}. Free some. " + _KEPT,
+    errno.EDQUOT: "The disk quota for {path} is used up. Free some space. " + _KEPT,
     errno.EFBIG: "{path} would be larger than this system allows. " + _KEPT,
     errno.EBUSY: "{path} is mounted by itself, so it cannot be replaced. Mount its folder. "
     + _KEPT,
@@ -34,7 +34,7 @@ _SENTENCES = {
 
 @contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turn the system's errors into `SheetError`, with a sentence about `path`."""
+    """Turn OSError into `SheetError`, with a sentence about `path`."""
     try:
         yield
     except OSError as error:
@@ -43,21 +43,21 @@ def told(path: Path) -> Iterator[None]:
 
 
 def refuse_what_is_no_file(path: Path) -> None:
-    """Raises SheetError unless a plain file lies there: a pipe would be waited for without end."""
+    """Raise SheetError unless `path` is a regular file: reading a pipe could block forever."""
     with told(path):
         mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise SheetError(_SENTENCES[errno.EISDIR].format(path=path))
     if not stat.S_ISREG(mode):
-        raise SheetError(f"{path} is no plain file. Let [sheet] source name one.")
+        raise SheetError(f"{path} is not a regular file. Set [sheet] source to one.")
 
 
 def refuse_read_only(path: Path) -> None:
-    """Raises SheetError if the file may not be written: root, too, honours a missing write bit."""
+    """Raise SheetError if the file is not writable; for root, too, a missing write bit counts."""
     with told(path):
         closed = _is_closed(path)
     if closed:
-        # A file of others that lets its owner write is not mended by a mode that is there already.
+        # If its owner is somebody else and may write it, "make it writable" would not help.
         if _is_of_others(path):
             raise SheetError(_SENTENCES[errno.EACCES].format(path=path))
         raise SheetError(f"{path} is read-only. Make it writable. {_KEPT}")
@@ -65,7 +65,7 @@ def refuse_read_only(path: Path) -> None:
 
 
 def refuse_closed_folder(path: Path) -> None:
-    """Raises SheetError if no file can be made beside `path`."""
+    """Raise SheetError if no file can be created in the folder of `path`."""
     with told(path.parent):
         closed = _is_closed(path.parent)
     if closed:
@@ -73,14 +73,16 @@ def refuse_closed_folder(path: Path) -> None:
 
 
 def never_at_rest(path: Path, *, held_open: bool) -> SheetError:
-    """What to say when others were at the file in every try."""
+    """The error if another program used the file during every try."""
     if held_open:
         return SheetError(f"{path} is open for writing in another program. Close it there. {_KEPT}")
-    return SheetError(f"{path} was saved by others in every try. Wait for the next pass. {_KEPT}")
+    return SheetError(
+        f"{path} was saved by another program in every try. Wait for the next run. {_KEPT}"
+    )
 
 
 def _is_of_others(path: Path) -> bool:
-    """Whether it could be written by its owner, who is somebody else."""
+    """Whether another account owns it and may write it."""
     there = path.stat()
     return (
         sys.platform != "win32"

@@ -332,7 +332,7 @@ def test_a_save_is_not_lost_with_a_file_that_is_then_deleted(path: Path) -> None
 
 
 def test_a_file_that_is_deleted_before_the_exchange_stays_deleted(path: Path) -> None:
-    with pytest.raises(SheetError, match="is not there"):
+    with pytest.raises(SheetError, match="does not exist"):
         sheet_of(path, saving(exchange, path.unlink)).write(done)
 
     assert names(path) == ["prompts.csv.before-promptsheet"]
@@ -443,21 +443,21 @@ def refused(path: Path) -> str:
 def test_no_file(path: Path) -> None:
     path.unlink()
 
-    assert refused(path) == "…/prompts.csv is not there. Put it back, or correct [sheet] source."
+    assert refused(path) == "…/prompts.csv does not exist. Put it back, or correct [sheet] source."
 
 
 def test_a_folder(path: Path) -> None:
     path.unlink()
     path.mkdir()
 
-    assert refused(path) == "…/prompts.csv is a folder. Let [sheet] source name the file in it."
+    assert refused(path) == "…/prompts.csv is a folder. Set [sheet] source to the file in it."
 
 
 def test_a_pipe(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
 
-    assert refused(path) == "…/prompts.csv is no plain file. Let [sheet] source name one."
+    assert refused(path) == "…/prompts.csv is not a regular file. Set [sheet] source to one."
 
 
 @pytest.mark.parametrize(
@@ -535,7 +535,7 @@ def test_no_room_for_the_new_file(path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "sentence"),
     [
-        (errno.ENOSPC, "No room is left on the disk of …/prompts.csv. Make some."),
+        (errno.ENOSPC, "No space is left on the disk of …/prompts.csv. Free some."),
         (errno.EBUSY, "…/prompts.csv is mounted by itself, so it cannot be replaced."),
         (errno.EIO, "…/prompts.csv cannot be used: Input/output error."),
     ],

@@ -587,7 +587,7 @@ class World:
                 said = cells.get("status", "")
                 good = line.odd if foreign[place] else self._good(place, cells, again)
                 assert good, f"line {place}, {line}, says {said!r}: {cells.get('note')}"
-                self.counts[f"at rest: {'stranger' if foreign[place] else family(said)}"] += 1
+                self.counts[f"at rest: {'unrecognized' if foreign[place] else family(said)}"] += 1
 
     def _good(self, place: int, cells: dict[str, str], again: Mapping[str, int]) -> bool:
         """Whether a row at rest says something that people can see to be so."""
