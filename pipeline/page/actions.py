@@ -21,12 +21,12 @@ from pipeline.page.cards import Card
 
 #: What was done, in a sentence. The address names it by its word, and cannot say anything else.
 SAID: Final = {
-    "again": "Noted. The next run makes this row again.",
+    "again": "Noted. The next run generates this row again.",
     "retry": "Noted. The next run sends this row again.",
     "approved": "Approved. The next run sends this row.",
     "unapproved": "Approval taken back. This row is not sent.",
-    "dismissed": "Dismissed. You find it under “dismissed”; in the sheet nothing has changed.",
-    "restored": "It is shown among the rows that need attention again.",
+    "dismissed": "Dismissed. You can find it under “dismissed”. The sheet was not changed.",
+    "restored": "The row is listed under the rows that need attention again.",
     "paused": "Paused. Nothing more is sent; results of what is running still arrive.",
     "resumed": "Resumed. The next run sends again.",
     "changed": "Nothing was done, because this has changed in the meantime. See how it is now.",
@@ -52,7 +52,7 @@ class Deeds:
         self._walls = walls
 
     async def again(self, request: Request) -> Response:
-        """Ask for one more take of the row than its cell does."""
+        """Request one more take than the take cell of the row."""
 
         def do(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
             said = form.get("again") == str(card.again)
@@ -66,7 +66,7 @@ class Deeds:
         return await self._with_card(request, do, "again")
 
     async def retry(self, request: Request) -> Response:
-        """Ask for one more attempt, as the command does."""
+        """Request one more attempt, as the command does."""
 
         def do(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
             job = card.job
@@ -88,7 +88,7 @@ class Deeds:
         return await self._with_card(request, _unapprove, "unapproved")
 
     async def dismiss(self, request: Request) -> Response:
-        """Put the trouble of a row out of sight, on the page only."""
+        """Dismiss a row that needs attention, on the page only."""
 
         def do(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
             return card.needs and _put(wall, card, away=True)
@@ -96,7 +96,7 @@ class Deeds:
         return await self._with_card(request, do, "dismissed")
 
     async def restore(self, request: Request) -> Response:
-        """Bring it back into sight."""
+        """Undo a dismissal."""
 
         def do(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
             return card.dismissed and _put(wall, card, away=False)
@@ -104,11 +104,11 @@ class Deeds:
         return await self._with_card(request, do, "restored")
 
     async def pause(self, request: Request) -> Response:
-        """Let nothing more leave, as the command does."""
+        """Stop sending, as the command does."""
         return await self._set_paused(request, paused=True)
 
     async def resume(self, request: Request) -> Response:
-        """Go on after a pause."""
+        """Send again after a pause."""
         return await self._set_paused(request, paused=False)
 
     async def _set_paused(self, request: Request, *, paused: bool) -> Response:

@@ -81,8 +81,8 @@ class Sessions(Protocol):
 class Gate:
     """Lets people in, and keeps all others out.
 
-    `now` gives seconds since 1970. Without a token in the settings, the way in is a link (see
-    `link`). `sessions`: where sign-outs are kept; None: only here, until the program ends.
+    `now` gives seconds since 1970. Without a token in the settings, you sign in with a
+    one-time link (see `link`). `sessions`: where sign-outs are kept; None: only here, until the program ends.
     """
 
     def __init__(
@@ -120,7 +120,7 @@ class Gate:
     # -- getting in ------------------------------------------------------------------------------
 
     def link(self, address: str) -> str:
-        """A way in that works once and for some minutes, for a page at `http://HOST:PORT`."""
+        """A sign-in link for a page at `http://HOST:PORT`; it works once, for some minutes."""
         code = secrets.token_urlsafe(24)
         now = self._now()
         self._links = {one: until for one, until in self._links.items() if until > now}
@@ -218,7 +218,7 @@ class Gate:
     # -- standing at the door --------------------------------------------------------------------
 
     def open_to_all(self, answer: Answer) -> Answer:
-        """What strangers may ask for: the door itself, and what it looks like."""
+        """Routes that need no session: the sign-in page and its static files."""
 
         async def guarded(request: Request) -> Response:
             return await _dressed(request, self._refusal(request), answer)

@@ -1,4 +1,4 @@
-"""The way in and out: the page token, the link that works once, and signing out."""
+"""Signing in with the page token or a one-time link, and signing out."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ class Watcher:
         return f"Watching {self._campaign.settings.source.name}, {when}."
 
     def end(self) -> None:
-        """Let nothing more leave; `run` ends once what is in the air has been recorded."""
+        """Stop sending; `run` ends once the answers to open requests are recorded."""
         self._ending.set()
         if self._runner:
             self.interrupted = True

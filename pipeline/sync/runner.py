@@ -112,7 +112,7 @@ class Runner:
         self._late_at: datetime | None = None
 
     def interrupt(self) -> None:
-        """Let nothing more leave; `run` ends once what is in the air has been recorded."""
+        """Stop sending; `run` ends once the answers to open requests are recorded."""
         self._interrupted = True
         self._news.set()
         self._submitter.end()

@@ -149,7 +149,7 @@ class Submitter:
         self._news.set()
 
     def end(self, stop: Stop | None = None) -> None:
-        """Let nothing more leave; what is in the air is still awaited and recorded."""
+        """Stop sending; answers to open requests are still awaited and recorded."""
         self._ending = True
         if stop and self.stop is None:
             self.stop = stop

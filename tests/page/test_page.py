@@ -125,7 +125,7 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
             }
             action = f"{found[1]}{again.get_attribute('action')}"
             again.locator("button").click()
-            expect(page.locator("#said")).to_contain_text("The next run makes this row again.")
+            expect(page.locator("#said")).to_contain_text("The next run generates this row again.")
             late = page.request.post(action, form=form, headers={"Origin": found[1]})
             assert "Nothing was done, because this has changed in the meantime." in late.text()
             made = page.locator("#wall > .card", has_text="take 2")

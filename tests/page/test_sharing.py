@@ -299,7 +299,7 @@ def test_the_address_of_a_row_that_is_gone_leads_back_to_the_rows(gatehouse: Gat
         gone = client.get("/row/1/r_gone00000/1")
 
     assert gone.status_code == 404
-    assert "This row is not here." in gone.text
+    assert "This row was not found." in gone.text
     assert '<a href="/?sheet=1">Show all rows</a>' in gone.text
 
 

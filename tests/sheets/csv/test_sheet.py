@@ -186,7 +186,7 @@ def test_who_cannot_even_keep_the_group_writes_nothing(shared: Path) -> None:
 def test_a_file_of_others_is_refused_in_a_sentence(shared: Path) -> None:
     shared.chmod(0o600)
 
-    with account(999, 999), pytest.raises(SheetError, match="closed to the account"):
+    with account(999, 999), pytest.raises(SheetError, match="not open to the account"):
         sheet_of(shared).read()
 
 
@@ -194,7 +194,7 @@ def test_a_file_of_others_is_refused_in_a_sentence(shared: Path) -> None:
 def test_a_file_that_only_others_may_write_is_not_called_read_only(shared: Path) -> None:
     shared.chmod(0o644)
 
-    with account(999, 999), pytest.raises(SheetError, match="closed to the account that runs"):
+    with account(999, 999), pytest.raises(SheetError, match="not open to the account that runs"):
         sheet_of(shared).write(done)
 
     assert shared.read_text() == TEXT
