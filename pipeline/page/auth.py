@@ -82,7 +82,8 @@ class Gate:
     """Lets people in, and keeps all others out.
 
     `now` gives seconds since 1970. Without a token in the settings, you sign in with a
-    one-time link (see `link`). `sessions`: where sign-outs are kept; None: only here, until the program ends.
+    one-time link (see `link`). `sessions`: where sign-outs are kept; None: only here, until the
+    program ends.
     """
 
     def __init__(
