@@ -29,8 +29,8 @@ from pipeline.sync import quick_check
 from pipeline.sync.book import Book
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
 from pipeline.sync.outcome import Asked, Outcome, Progress
+from pipeline.sync.ports import Pace
 from pipeline.sync.runner import Runner
-from pipeline.sync.submitter import Pace
 
 if TYPE_CHECKING:
     pass

@@ -17,7 +17,8 @@ from pipeline.core.protocol import Answers, poll_answer, polls
 from pipeline.core.states import Event, Failed, Progressed, Succeeded
 from pipeline.store import Fact
 from pipeline.sync.book import Book
-from pipeline.sync.submitter import HASTY_TRIES, PATIENCE, Pace, Stop, Submitter, Wire
+from pipeline.sync.breaker import Stop
+from pipeline.sync.ports import HASTY_TRIES, PATIENCE, Pace, Wire
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -95,19 +96,21 @@ class Poller:
         book: Book,
         worker: Worker,
         wire: Wire,
-        submitter: Submitter,
         pace: Pace,
         now: Callable[[], datetime],
         on_event: Callable[[JobKey, int, Event], None],
         *,
+        on_pause: Callable[[float], None],
+        on_stop: Callable[[Stop], None],
         patient: bool = True,
     ) -> None:
         #: Why the last round got no answer, as a sentence; empty if it did.
         self.trouble = ""
         self._patient = patient
         self._busy = 0
-        self._book, self._worker, self._wire, self._submitter = book, worker, wire, submitter
+        self._book, self._worker, self._wire = book, worker, wire
         self._pace, self._now, self._on_event = pace, now, on_event
+        self._on_pause, self._on_stop = on_pause, on_stop
         self._open: dict[str, Open] = {}
         #: The tasks that a question in the air is about.
         self._asking: set[str] = set()
@@ -289,10 +292,10 @@ class Poller:
         self._alone |= alone
         if answers.stop:
             self._stopped = True
-            self._submitter.end(Stop(answers.stop, True))
+            self._on_stop(Stop(answers.stop, True))
         if answers.pause:
             self._busy += 1
-            self._submitter.slow_down(answers.pause)
+            self._on_pause(answers.pause)
         wait = timedelta(seconds=answers.pause)
         now = self._now()
         late = [(o.key, o.attempt.number) for o in asked.values() if self._is_late(o.attempt, now)]
@@ -328,12 +331,9 @@ class Poller:
                 return
             await self._worker.run(self._book.record, [fact for _, fact in heard])
             for one, fact in heard:
-                if isinstance(fact.event, Succeeded | Failed):
-                    if not self._open.pop(one.attempt.task_id, None):
-                        continue  # the API has called meanwhile, and that was counted
-                    self._submitter.ended(
-                        fact.key, fact.number, succeeded=isinstance(fact.event, Succeeded)
-                    )
+                is_end = isinstance(fact.event, Succeeded | Failed)
+                if is_end and not self._open.pop(one.attempt.task_id, None):
+                    continue  # the API has called meanwhile, and that was counted
                 self._on_event(fact.key, fact.number, fact.event)
 
     def _learn(self, endpoint: str, took: timedelta, at_work: timedelta | None) -> None:

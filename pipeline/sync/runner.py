@@ -25,7 +25,8 @@ from pipeline.sync.book import Book, Sending
 from pipeline.sync.downloader import Downloader, Saver
 from pipeline.sync.outcome import Asked, Outcome, Progress
 from pipeline.sync.poller import Poller
-from pipeline.sync.submitter import Pace, Submitter, Wire
+from pipeline.sync.ports import Pace, Wire
+from pipeline.sync.submitter import Submitter
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -82,7 +83,9 @@ class Runner:
             on_stale=self._stale,
         )
         self._poller = Poller(
-            *(book, self._worker, wire, self._submitter, pace, now, self._happened),
+            *(book, self._worker, wire, pace, now, self._polled),
+            on_pause=self._submitter.slow_down,
+            on_stop=self._submitter.end,
             patient=asked.wait,
         )
         self._downloader = (
@@ -253,7 +256,7 @@ class Runner:
             only = self._asked.only or (lambda line: True)
             wanted = () if self._book.hold else plan.to_send
             self._submitter.offer(line for line in wanted if line.job and only(line))
-        self._submitter.at_work = self._book.known.at_work()
+        self._submitter.found(self._book.known.at_work())
         self._late_at = self._book.known.late_at(self._pace.give_up_after)
         self._follow_up(soon=first)
         self._looked = time.monotonic()
@@ -317,15 +320,20 @@ class Runner:
             if attempt.state in (State.SUCCEEDED, State.FAILED):
                 self._poller.ended(attempt)
                 succeeded = attempt.state is State.SUCCEEDED
-                self._submitter.ended(key, attempt.number, succeeded=succeeded)
                 told: Event = (
                     Succeeded(attempt.result, reported=attempt.reported)
                     if succeeded
                     else Failed(attempt.reason, reported=attempt.reported)
                 )
-                self._happened(key, attempt.number, told)
+                self._polled(key, attempt.number, told)
             elif is_open(attempt):
                 self._poller.follow(key, attempt)
+
+    def _polled(self, key: JobKey, number: int, event: Event) -> None:
+        """A poll or a webhook reported an event, and it is recorded."""
+        if isinstance(event, Succeeded | Failed) and (key, number, type(event)) not in self._ends:
+            self._submitter.ended(key, number, succeeded=isinstance(event, Succeeded))
+        self._happened(key, number, event)
 
     def _happened(self, key: JobKey, number: int, event: Event) -> None:
         """Count what was recorded, and see to what follows from it.
@@ -408,7 +416,7 @@ class Runner:
             outcome.worsen(book.hold.exit_code, book.hold.sentence)
         if left_out := book.sheet.left_out:
             outcome.worsen(1, left_out)
-        if stop := self._submitter.stop:
+        if stop := self._submitter.breaker.stop:
             outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
             outcome.stopped = not stop.out_of_reach
         if gone := self._sheet_trouble:

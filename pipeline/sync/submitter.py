@@ -10,70 +10,29 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Protocol
 
 from pipeline.core.errors import NotSent, StoreError, StoreFull, WireError
-from pipeline.core.model import JobKey, Request, Response
+from pipeline.core.model import JobKey
 from pipeline.core.planning import Line
 from pipeline.core.protocol import Verdict, verdict
 from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
 from pipeline.store import Fact, Refusal, Store
 from pipeline.sync.book import Book, Sending
+from pipeline.sync.breaker import CircuitBreaker, Stop
+from pipeline.sync.in_flight import InFlight, Place
+from pipeline.sync.ports import HASTY_TRIES, PATIENCE, Pace, Wire
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
 
 #: How often an API that cannot be reached is tried again, ever later, before a pass gives up.
 REACH_TRIES = 8
-#: The same for a pass that does not wait: the next one is a few minutes away.
-HASTY_TRIES = 3
-#: The most seconds for which a pass that does not wait is kept by the pace.
-PATIENCE = 60.0
 #: Seconds that what is on disk as sent may wait for a place in the air; then it was not sent.
 SOON = 0.5
 #: Seconds between two turns, so that many rows share a commit: alone it costs as much as ten rows.
 GATHERING = 0.015
-#: Over this share of at least so many outcomes failed: something is wrong with all of them.
-FAILED_SHARE, FAILED_LEAST = 0.3, 20
-
-
-class Wire(Protocol):
-    """What a pass needs of the way to the API (`provider.client.Api`)."""
-
-    def open(self) -> None:
-        """Load what a request needs, so that none waits for that which is on disk as sent."""
-
-    async def submit(self, request: Request, within: float) -> Response:
-        """One answer to one sending. Raises NotSent or NoAnswer."""
-
-    async def ask(self, request: Request, within: float) -> Response:
-        """An answer to what is safe to repeat. Raises WireError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How fast, at most (`[pace]` and `[rules] stop_after`)."""
-
-    concurrency: int = 20
-    in_flight: int = 50
-    per_minute: int | None = 300
-    #: None: ask when tasks have probably ended (see `core.asking`).
-    poll_every: timedelta | None = None
-    write_every: timedelta = timedelta(seconds=5)
-    give_up_after: timedelta = timedelta(minutes=60)
-    stop_after: int = 5
-
-
-@dataclass(slots=True)
-class Stop:
-    """Why nothing more is sent in this start."""
-
-    sentence: str
-    #: The API or the store is out of reach or refuses (exit 3), not a rule of ours (exit 1).
-    out_of_reach: bool
 
 
 class Submitter:
@@ -92,14 +51,13 @@ class Submitter:
         on_answer: Callable[[Sending, Verdict], None],
         on_stale: Callable[[], None],
     ) -> None:
-        self.stop: Stop | None = None
+        self.breaker = CircuitBreaker(book.sheet.title, pace.stop_after, self._wake)
         #: Why the last submission could not leave, as a sentence; empty once one was answered.
         self.trouble = ""
         #: The store is full or out of reach: nothing that is heard from now on reaches the sheet.
         self.broken = False
         self.sent = 0
-        #: When the attempts that the API may still be working on were sent.
-        self.at_work: dict[tuple[JobKey, int], datetime] = {}
+        self._in_flight = InFlight(pace.in_flight, pace.give_up_after, now)
         self._book, self._worker, self._wire, self._pace = book, worker, wire, pace
         self._now, self._limit, self._patient = now, limit, patient
         self._on_answer, self._on_stale = on_answer, on_stale
@@ -112,21 +70,17 @@ class Submitter:
         #: Seconds that a turn takes, and an answer, lately.
         self._turn_took, self._answer_took = 0.0, 0.0
         self._news = asyncio.Event()
-        self._ending = False
         self._turning = False
         #: Loop times before which nothing is begun, and before which nothing leaves at all.
         self._open_at, self._quiet_until = 0.0, 0.0
         self._unreached = 0
-        self._accepted = False
-        self._refusals: list[str] = []
-        self._outcomes = [0, 0]  # succeeded, failed
 
     @property
     def idle(self) -> bool:
         """Whether nothing is in the air or unrecorded, and nothing more may leave for now."""
         if self._air or self._ready or self._answers or self._turning:
             return False
-        full = not self._patient and self._room_in_flight() <= 0
+        full = not self._patient and self._in_flight.room <= 0
         return full or not self._sendable()
 
     @property
@@ -139,6 +93,10 @@ class Submitter:
         """Lines whose turn has not come."""
         return len(self._queue)
 
+    def found(self, at_work: Mapping[Place, datetime]) -> None:
+        """Take over which attempts a look found at the API."""
+        self._in_flight.replace(at_work)
+
     def offer(self, lines: Iterable[Line]) -> None:
         """These, in this order, are what a look just now asks for; older offers are forgotten."""
         self._queue = deque(
@@ -149,17 +107,16 @@ class Submitter:
         self._news.set()
 
     def end(self, stop: Stop | None = None) -> None:
-        """Stop sending; answers to open requests are still awaited and recorded."""
-        self._ending = True
-        if stop and self.stop is None:
-            self.stop = stop
-            log.warning("%s: %s", self._book.sheet.title, stop.sentence)
+        """Stop sending; what has left is still awaited and recorded."""
+        self.breaker.open(stop)
+
+    def _wake(self) -> None:
         self._news.set()
 
     def ended(self, key: JobKey, number: int, *, succeeded: bool) -> None:
         """A task has ended: its place in flight is free for the next row."""
-        self.at_work.pop((key, number), None)
-        self._heard(succeeded)
+        self._in_flight.end((key, number))
+        self.breaker.finished(succeeded=succeeded)
         self._news.set()
 
     def slow_down(self, seconds: float) -> None:
@@ -173,14 +130,6 @@ class Submitter:
         if not self._patient and seconds > PATIENCE:
             api = self._book.rules.provider.title
             self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
-
-    def _heard(self, succeeded: bool) -> None:
-        """Count how a task ended, for the rule that stops when too many fail."""
-        self._outcomes[0 if succeeded else 1] += 1
-        total = sum(self._outcomes)
-        if total >= FAILED_LEAST and self._outcomes[1] > FAILED_SHARE * total:
-            said = f"{self._outcomes[1]} of {total} rows failed"
-            self.end(Stop(f"{said}, so nothing more was sent. Look at their notes first.", False))
 
     async def run(self) -> None:
         """Send until cancelled. What is in the air when `end` was called is still recorded."""
@@ -235,7 +184,7 @@ class Submitter:
         until = asyncio.get_running_loop().time() + SOON
         for sending in begun:
             self.sent += 1
-            self.at_work[sending.key, sending.attempt.number] = sending.attempt.sent_at
+            self._in_flight.begin((sending.key, sending.attempt.number), sending.attempt.sent_at)
             self._ready.append((until, sending))
         self._let_leave()
         for line, why in refused:
@@ -270,7 +219,7 @@ class Submitter:
         """Give the places in the air that are free to what is on disk as sent, or take it back."""
         now = asyncio.get_running_loop().time()
         why = "the sending was stopped before it could leave"
-        is_open = not self._ending and now >= self._quiet_until
+        is_open = not self.breaker.is_open and now >= self._quiet_until
         while self._ready and is_open and len(self._air) < self._pace.concurrency:
             _, sending = self._ready.popleft()
             task = asyncio.create_task(self._submit(sending))
@@ -322,23 +271,18 @@ class Submitter:
         place = sending.key, sending.attempt.number
         match told.event:
             case Accepted():
-                self._accepted = True
+                self.breaker.accepted()
             case Succeeded():
-                self._accepted = True
-                self.at_work.pop(place, None)
-                self._heard(succeeded=True)
+                self.breaker.accepted()
+                self._in_flight.end(place)
+                self.breaker.finished(succeeded=True)
             case Failed(reason):
-                self.at_work.pop(place, None)
-                self._refusals.append(reason)
-                self._heard(succeeded=False)
+                self._in_flight.end(place)
+                self.breaker.finished(succeeded=False)
+                self.breaker.refused(reason)
             case Postponed():
-                self.at_work.pop(place, None)
+                self._in_flight.end(place)
                 self._postponed.add(sending.key)
-        first = self._refusals[: self._pace.stop_after]
-        alike = len(first) == self._pace.stop_after and len(set(first)) == 1
-        if alike and not self._accepted:
-            said = f'The first {len(first)} were all refused alike ("{first[0]}")'
-            self.end(Stop(f"{said}, so nothing more was sent. Repair that first.", False))
         if told.stop:
             self.end(Stop(told.stop, True))
         if told.pause:
@@ -373,7 +317,7 @@ class Submitter:
             self._on_stale()
 
     def _sendable(self) -> bool:
-        return bool(self._queue) and not self._ending and self._room_by_limit() > 0
+        return bool(self._queue) and not self.breaker.is_open and self._room_by_limit() > 0
 
     def _room_by_limit(self) -> int:
         return self._limit - self.sent if self._limit is not None else len(self._queue)
@@ -384,15 +328,12 @@ class Submitter:
             return []
         room = min(
             self._pace.concurrency + self._landing() - len(self._air) - len(self._ready),
-            self._room_in_flight(),
+            self._in_flight.room,
             self._room_by_limit(),
         )
-        if not self._accepted:
-            # While the first refusals are all there is, no sixth is sent before the five are known.
-            refused = len(self._refusals)
-            doubtful = refused if refused < self._pace.stop_after else 0
-            unknown = len(self._air) + len(self._ready)
-            room = min(room, self._pace.stop_after - unknown - doubtful)
+        first = self.breaker.room(len(self._air) + len(self._ready))
+        if first is not None:
+            room = min(room, first)
         return [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
 
     def _landing(self) -> int:
@@ -402,15 +343,10 @@ class Submitter:
         come in bursts, so twice as many as come in that time; where an API takes seconds to answer
         these are none or a few.
         """
-        if not self._accepted:
+        if not self.breaker.has_accepted:
             return 0
         share = 2 * (self._turn_took + GATHERING) / self._answer_took
         return int(self._pace.concurrency * min(share, 1.0))
-
-    def _room_in_flight(self) -> int:
-        young = self._now() - self._pace.give_up_after
-        at_work = sum(sent_at > young for sent_at in self.at_work.values())
-        return self._pace.in_flight - at_work
 
 
 def _lately(before: float, seconds: float) -> float:

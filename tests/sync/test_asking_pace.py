@@ -27,7 +27,7 @@ from pipeline.core.states import Event, Succeeded
 from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.poller import Poller
-from pipeline.sync.submitter import Pace
+from pipeline.sync.ports import Pace
 from tests.core.build import NOW, attempt
 
 IN_FLIGHT = 50
@@ -59,9 +59,12 @@ class Desk:
         limits = SimpleNamespace(api_key="", per_minute=None)
         book: Any = SimpleNamespace(rules=rules, limits=limits, store=self.store, record=len)
         worker: Any = SimpleNamespace(run=_at_once)
-        submitter: Any = SimpleNamespace(ended=lambda key, number, succeeded: None)
         wire: Any = SimpleNamespace(ask=self._answer)
-        self.poller = Poller(book, worker, wire, submitter, Pace(), self.now, self._heard)
+        self.poller = Poller(
+            *(book, worker, wire, Pace(), self.now, self._heard),
+            on_pause=lambda seconds: None,
+            on_stop=lambda stop: None,
+        )
 
     def now(self) -> Any:
         return NOW + timedelta(seconds=self.clock)

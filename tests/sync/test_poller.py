@@ -17,7 +17,7 @@ from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.book import Book
 from pipeline.sync.poller import Poller
-from pipeline.sync.submitter import Pace, Submitter, Wire
+from pipeline.sync.ports import Pace, Wire
 from pipeline.sync.worker import Worker
 from tests.core.build import NOW, attempt
 from tests.sync.test_submitter import settings_in
@@ -58,16 +58,11 @@ def _poller(
     book: Book, worker: Worker, api: Wire, on_event: Callable[[JobKey, int, Event], None]
 ) -> Poller:
     """What asks in a pass that does not wait."""
-    submitter = Submitter(
-        *(book, worker, api, Pace()),
-        now=lambda: NOW,
-        limit=None,
-        patient=False,
-        on_answer=lambda sending, told: None,
-        on_stale=lambda: None,
-    )
     return Poller(
-        book, worker, api, submitter, Pace(), now=lambda: NOW, on_event=on_event, patient=False
+        *(book, worker, api, Pace(), lambda: NOW, on_event),
+        on_pause=lambda seconds: None,
+        on_stop=lambda stop: None,
+        patient=False,
     )
 
 

@@ -1,0 +1,41 @@
+"""What a pass needs from outside: the way to the API, and the pace that the configuration sets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from pipeline.core.model import Request, Response
+
+#: How often a pass that does not wait tries an API again: the next pass is minutes away.
+HASTY_TRIES = 3
+#: Seconds that a pass that does not wait spends waiting for the pace, at most.
+PATIENCE = 60.0
+
+
+class Wire(Protocol):
+    """What a pass needs of the way to the API (`provider.client.Api`)."""
+
+    def open(self) -> None:
+        """Load what a request needs, so that none waits for that which is on disk as sent."""
+
+    async def submit(self, request: Request, within: float) -> Response:
+        """One answer to one sending. Raises NotSent or NoAnswer."""
+
+    async def ask(self, request: Request, within: float) -> Response:
+        """An answer to what is safe to repeat. Raises WireError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast, at most (`[pace]` and `[rules] stop_after`)."""
+
+    concurrency: int = 20
+    in_flight: int = 50
+    per_minute: int | None = 300
+    #: None: ask when tasks have probably ended (see `core.asking`).
+    poll_every: timedelta | None = None
+    write_every: timedelta = timedelta(seconds=5)
+    give_up_after: timedelta = timedelta(minutes=60)
+    stop_after: int = 5

@@ -1,0 +1,84 @@
+"""When a pass stops sending: the rules, without a clock and without a network."""
+
+from __future__ import annotations
+
+from pipeline.sync.breaker import FAILED_LEAST, CircuitBreaker, Stop
+
+
+def breaker(stop_after: int = 5) -> CircuitBreaker:
+    return CircuitBreaker("prompts.csv", stop_after, lambda: None)
+
+
+def test_five_equal_refusals_at_the_start_stop_the_sending() -> None:
+    one = breaker()
+
+    for _ in range(5):
+        assert not one.is_open
+        one.refused("no such model")
+
+    assert one.stop == Stop(
+        'The first 5 were all refused alike ("no such model"), so nothing more was sent. Repair '
+        "that first.",
+        out_of_reach=False,
+    )
+
+
+def test_equal_refusals_do_not_stop_it_once_a_row_was_accepted() -> None:
+    one = breaker()
+
+    one.accepted()
+    for _ in range(FAILED_LEAST):
+        one.refused("banned word")
+
+    assert not one.is_open
+
+
+def test_refusals_that_differ_do_not_stop_it() -> None:
+    one = breaker()
+
+    for number in range(FAILED_LEAST):
+        one.refused(f"banned word {number}")
+
+    assert not one.is_open
+
+
+def test_until_one_is_accepted_no_more_are_unanswered_than_the_rule_needs() -> None:
+    one = breaker()
+
+    assert one.room(unanswered=3) == 2
+    one.refused("banned word")
+    assert one.room(unanswered=3) == 1
+    one.accepted()
+    assert one.room(unanswered=3) is None
+
+
+def test_it_stops_when_over_three_in_ten_of_twenty_tasks_failed() -> None:
+    one = breaker()
+    for _ in range(13):
+        one.finished(succeeded=True)
+
+    for _ in range(6):
+        one.finished(succeeded=False)
+        assert not one.is_open
+    one.finished(succeeded=False)
+
+    assert one.stop is not None
+    assert one.stop.sentence.startswith("7 of 20 rows failed")
+
+
+def test_the_first_reason_stays() -> None:
+    one = breaker()
+
+    one.open(Stop("out of credits", out_of_reach=True))
+    one.open(Stop("something later", out_of_reach=False))
+
+    assert one.stop == Stop("out of credits", out_of_reach=True)
+
+
+def test_each_stop_wakes_the_one_who_sends() -> None:
+    woken: list[bool] = []
+    one = CircuitBreaker("prompts.csv", 5, lambda: woken.append(True))
+
+    one.open()
+
+    assert (one.is_open, one.stop, woken) == (True, None, [True])

@@ -1,0 +1,46 @@
+"""How many attempts the API may have at once, by a clock that the test moves."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from pipeline.core.model import JobKey
+from pipeline.sync.in_flight import InFlight
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def place(number: int) -> tuple[JobKey, int]:
+    return JobKey("sheet", f"r_{number}", 1), 1
+
+
+def test_an_attempt_takes_a_place_until_it_ends() -> None:
+    some = InFlight(2, HOUR, lambda: NOW)
+
+    some.begin(place(1), NOW)
+    some.begin(place(2), NOW)
+    assert some.room == 0
+    some.end(place(1))
+    some.end(place(1))
+
+    assert some.room == 1
+
+
+def test_an_overdue_task_takes_no_place() -> None:
+    clock = [NOW]
+    some = InFlight(2, HOUR, lambda: clock[0])
+    some.begin(place(1), NOW)
+
+    clock[0] += HOUR
+
+    assert some.room == 2
+
+
+def test_what_a_look_found_replaces_what_was_known() -> None:
+    some = InFlight(2, HOUR, lambda: NOW)
+    some.begin(place(1), NOW)
+
+    some.replace({place(2): NOW, place(3): NOW, place(4): NOW})
+
+    assert some.room == -1
