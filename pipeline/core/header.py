@@ -278,10 +278,10 @@ _TITLE_LINES = 50
 
 
 def loss(columns: Columns, accepted: Sequence[str] | None, rows: int, known: int) -> str:
-    """Why this reading is not to be believed, as a sentence; empty if it is.
+    """Why this reading is not accepted, as a sentence; empty if it is.
 
-    `accepted` are the columns of the last reading that was believed; `rows` and `known` count the
-    rows of this reading and those that were there then.
+    `accepted` holds the columns of the last accepted reading; `rows` and `known` count the rows of
+    this reading and of that one.
     """
     if columns.doubled:
         return " ".join(_twice(columns, places) for places in columns.doubled.values())

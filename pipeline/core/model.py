@@ -48,7 +48,7 @@ class Standing(StrEnum):
     """What kind of row a row is, apart from its inputs."""
 
     ROW = "row"
-    #: Came into being by copying a row whole: waits for a change or for `take`.
+    #: A copy of a whole row: waits for a change or a higher `take`.
     COPY = "copy"
     #: Has results of another tool or a lost store: never sent until `take` is raised. The value is
     #: in stores of earlier versions.
@@ -62,7 +62,7 @@ class KnownRow:
     row_id: str
     #: Canonical text of what the person wrote (`columns.Columns.inputs`).
     inputs: str
-    #: The take cell of the first reading, or of the reading that made it a copy or a stranger.
+    #: The take cell of the first reading, or of the reading that made it a copy or unrecognized.
     first_take: int
     standing: Standing = Standing.ROW
     #: When these inputs were first seen; they are sent once they have looked the same for `settle`.

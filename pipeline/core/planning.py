@@ -102,7 +102,7 @@ class Line:
 
     @property
     def foreign(self) -> bool:
-        """Whether the row is a stranger's, whose cells stay as they are."""
+        """Whether the row has results that we did not write; its cells are left unchanged."""
         return self.seen.standing is Standing.UNRECOGNIZED and self.job is None
 
 
@@ -189,9 +189,9 @@ def over_budget(lines: Iterable[Line], caps: Mapping[str, int | None], rules: Ru
 
 
 def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None], rules: Rules) -> Line:
-    """The line as it is when the budget does not cover it: `cap` is what is used up.
+    """The line of a row that the budget does not cover; `cap` names the cap that is used up.
 
-    `allowed` are the caps as they are set: a row that alone costs more would wait in vain.
+    `allowed` holds the caps by name: a row that alone costs more than one of them never fits.
     """
     price = rules.provider.endpoints[line.endpoint].credits or 0
     note = messages.over_budget(cap)
@@ -202,7 +202,7 @@ def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None], rul
 
 
 def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> bool:
-    """Whether the API has had it for longer than one waits."""
+    """Whether the API has had the task for longer than `give_up_after`."""
     return is_open(attempt) and now - attempt.sent_at > give_up_after
 
 
@@ -229,7 +229,7 @@ def _judge(
     failed = job.attempts[-1] if job and state is State.FAILED else None
     is_new = failed is not None and bool(changed(failed.inputs, memory.inputs, failed.columns))
     if job is not None and state is not State.PENDING and not is_new:
-        # The number that makes the next take, together with what the page asked for.
+        # The cell value that, plus the takes requested on the page, gives the next take.
         redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
         status, note = standing_of(job, memory.inputs, rules, now, redo)
         note = _joined(note, _on_page(take, again))
