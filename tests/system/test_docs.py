@@ -21,7 +21,10 @@ from pipeline.core.header import STATUSES
 from pipeline.sandbox.settings import Settings as Switches
 
 ROOT = Path(__file__).resolve().parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
+FRONT = (ROOT / "README.md").read_text("utf-8")
+PAGES = {path: path.read_text("utf-8") for path in sorted((ROOT / "docs").rglob("*.md"))}
+#: The README and all pages behind it.
+README = "\n".join([FRONT, *PAGES.values()])
 #: Flags that the table of commands leaves out, and those that stand before a command.
 EVERYWHERE = {"--help", "--verbose", "--quiet"}
 BEFORE_THE_COMMAND = {"--version", "--install-completion", "--show-completion"}
@@ -30,7 +33,7 @@ OTHERS = ("pip install", "pip wheel", "pipx ", "uvx ", "uv tool", "ruff ", "pyte
 
 
 def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
-    told = dict(pair for row in _table("## Commands") for pair in _commands_in(row[0]))
+    told = dict(pair for row in _table("## All commands") for pair in _commands_in(row[0]))
     flags = _flags()
 
     assert told.keys() == flags.keys()
@@ -39,6 +42,24 @@ def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
             assert named <= flags[command]
         else:
             assert (command, named) == (command, flags[command])
+
+
+def test_the_readme_is_short_and_each_link_leads_somewhere() -> None:
+    assert len(FRONT.splitlines()) <= 150
+    pages = {ROOT / "README.md": FRONT, **PAGES}
+    dead = [
+        (path.name, link)
+        for path, text in pages.items()
+        for link in re.findall(r"""(?:\]\(|src=")([^)"#:]+)[)"]""", text)
+        if not (path.parent / link).is_file()
+    ]
+    assert dead == []
+    linked = {
+        (path.parent / link).resolve()
+        for path, text in pages.items()
+        for link in re.findall(r"\]\(([^)#:]+\.md)\)", text)
+    }
+    assert linked >= PAGES.keys()
 
 
 def test_every_command_line_in_the_readme_can_be_typed() -> None:
@@ -63,7 +84,7 @@ def test_no_command_in_the_readme_shows_a_key_to_the_other_users_of_the_machine(
 def test_every_status_word_is_explained_in_the_readme() -> None:
     told = {
         re.sub(r" \d+%$", "", word)
-        for row in _table("### What `status` says")
+        for row in _table("## What `status` says")
         for word in re.findall(r"`([^`]+)`", row[0])
     }
     source = (ROOT / "pipeline" / "core" / "planning.py").read_text("utf-8")
