@@ -73,7 +73,7 @@ def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
         studio.assert_whole(PROMPTS)
         assert {one.code for one in ended} == {0, 1}
         for one in ended:
-            reason = "(belongs to|took)" if one.code else "has been working on it since"
+            reason = "(belongs to|taken over)" if one.code else "has been working on it since"
             assert one.said == "" or re.search(reason, one.said)
 
 
