@@ -195,8 +195,9 @@ def _be(order: dict[str, Any], mouth: int) -> NoReturn:
     sys.argv = [order["run"], *order["words"]]
     # Each child is a start of its own.
     wiring: Any = importlib.import_module("pipeline.wiring")
-    wiring.BEGAN = wiring.now()
-    wiring.START = f"{wiring.BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    lease: Any = importlib.import_module("pipeline.sync.lease")
+    lease.BEGAN = wiring.now()
+    wiring.START = f"{lease.BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     sys.exit(importlib.import_module(order["run"]).main())
 
 

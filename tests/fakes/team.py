@@ -221,6 +221,7 @@ def _be(words: list[str], folder: str, environment: dict[str, str], out: str, er
     from pipeline.cli import commands
 
     wiring: Any = importlib.import_module("pipeline.wiring")
+    lease: Any = importlib.import_module("pipeline.sync.lease")
     code = 70
     try:
         os.chdir(folder)
@@ -230,7 +231,7 @@ def _be(words: list[str], folder: str, environment: dict[str, str], out: str, er
             os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
         sys.stdin = open(0, closefd=False)  # noqa: SIM115
         sys.argv = ["promptsheet", *words]
-        wiring.BEGAN = wiring.now()
+        lease.BEGAN = wiring.now()
         wiring.START = f"start-{secrets.token_hex(8)}"  # each of them is a start of its own
         commands.main()
     except SystemExit as end:
