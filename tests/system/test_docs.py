@@ -44,22 +44,35 @@ def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
             assert (command, named) == (command, flags[command])
 
 
-def test_the_readme_is_short_and_each_link_leads_somewhere() -> None:
+def test_the_readme_is_short() -> None:
     assert len(FRONT.splitlines()) <= 150
-    pages = {ROOT / "README.md": FRONT, **PAGES}
-    dead = [
-        (path.name, link)
+
+
+def test_each_link_between_pages_leads_to_a_file_and_a_heading() -> None:
+    pages = {
+        ROOT / name: (ROOT / name).read_text("utf-8") for name in ("README.md", "CONTRIBUTING.md")
+    } | PAGES
+    links = [
+        (path, *link.partition("#")[::2])
         for path, text in pages.items()
-        for link in re.findall(r"""(?:\]\(|src=")([^)"#:]+)[)"]""", text)
-        if not (path.parent / link).is_file()
+        for link in re.findall(r"""(?:\]\(|src=")([^)"]+)[)"]""", text)
+        if not link.startswith("https:")
     ]
-    assert dead == []
-    linked = {
-        (path.parent / link).resolve()
-        for path, text in pages.items()
-        for link in re.findall(r"\]\(([^)#:]+\.md)\)", text)
-    }
-    assert linked >= PAGES.keys()
+    files = {(path, name): (path.parent / name).resolve() for path, name, _ in links}
+
+    assert [link for link, file in files.items() if not file.is_file()] == []
+    assert [
+        (path.name, name, heading)
+        for path, name, heading in links
+        if heading and heading not in _headings(pages[files[path, name] if name else path])
+    ] == []
+    assert set(files.values()) >= PAGES.keys()
+
+
+def _headings(text: str) -> set[str]:
+    """The anchors of a page's headings."""
+    titles = re.findall(r"(?m)^#+ (.*)$", text)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def test_every_command_line_in_the_readme_can_be_typed() -> None:
