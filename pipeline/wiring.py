@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store, copied
 from pipeline.sync import quick_check
 from pipeline.sync.book import Book
+from pipeline.sync.clock import Clock
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
 from pipeline.sync.outcome import Asked, Outcome, Progress
 from pipeline.sync.ports import Pace
@@ -39,9 +40,12 @@ if TYPE_CHECKING:
 START = f"{BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
+CLOCK = Clock()
+
+
 def now() -> datetime:
     """The time, in UTC."""
-    return datetime.now(UTC)
+    return CLOCK.now()
 
 
 @contextmanager
@@ -112,7 +116,6 @@ def pace(settings: Settings) -> Pace:
     return Pace(
         concurrency=settings.pace.concurrency,
         in_flight=settings.pace.in_flight,
-        per_minute=settings.pace.per_minute or None,
         poll_every=settings.pace.poll_every,
         write_every=settings.pace.write_every,
         give_up_after=settings.pace.give_up_after,
@@ -129,7 +132,12 @@ def callback(settings: Settings) -> Callback | None:
 
 
 def open_book(
-    settings: Settings, store: Store, sheet: Sheet, accept_columns: bool = False, start: str = ""
+    settings: Settings,
+    store: Store,
+    sheet: Sheet,
+    accept_columns: bool = False,
+    start: str = "",
+    clock: Clock = CLOCK,
 ) -> Book:
     """The sheet and its store, kept in step."""
     return Book(
@@ -139,7 +147,7 @@ def open_book(
         header(settings),
         limits(settings, start),
         config=str(settings.path),
-        now=now,
+        now=clock.now,
         chance=SystemRandom(),
         accept_columns=accept_columns,
         callback=callback(settings),
@@ -187,7 +195,7 @@ async def run(
                     LazyMedia(settings, stack) if settings.media else None,
                     pace(settings),
                     asked,
-                    now=now,
+                    CLOCK,
                     tell=tell,
                     shown=shown,
                     keep_lease=lambda: store.renew(lease, LEASE_SECONDS),

@@ -55,6 +55,8 @@ class Saver(Protocol):
 class Downloader:
     """Saves each picture once, with one try a pass, and notes in the store what was not saved.
 
+    Without `media` it saves nothing: the configuration sets no folder.
+
     `trouble` are the errors that no row shows: a later run tries these pictures again.
     """
 
@@ -62,8 +64,9 @@ class Downloader:
         self,
         book: Book,
         worker: Worker,
-        media: Saver,
+        media: Saver | None,
         now: Callable[[], datetime],
+        *,
         on_saved: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
@@ -82,7 +85,7 @@ class Downloader:
     def keep(self, key: JobKey) -> None:
         """Save the pictures of a job that are due and were not tried in this pass."""
         job = self._book.known.jobs.get(key)
-        if job is None:
+        if job is None or self._media is None:
             return
         first, name, now = shown(job), self._book.name_of(key), self._now()
         for attempt in job.attempts:
@@ -116,6 +119,7 @@ class Downloader:
         store, picture = self._book.store, (key, attempt.number, url)
         async with self._gate:
             try:
+                assert self._media is not None, "keep() begins nothing without a folder"
                 path = await self._media.save(url, stem)
                 await self._worker.run(store.save_file, *picture, path)
             except NotSaved as error:

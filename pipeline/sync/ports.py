@@ -33,7 +33,6 @@ class Pace:
 
     concurrency: int = 20
     in_flight: int = 50
-    per_minute: int | None = 300
     #: None: ask when tasks have probably ended (see `core.asking`).
     poll_every: timedelta | None = None
     write_every: timedelta = timedelta(seconds=5)

@@ -1,42 +1,47 @@
-"""What leaves, and when it must not: slots in the air, the pace, and the rules for stopping.
+"""Decides which lines are begun and when, within the limits, the pace and the stop rules.
 
-Whatever has come back and whatever may go next meet in one *turn* of the worker thread, so that
-many rows share a commit, and each intent is on disk before its request leaves.
+In: the lines that a look found ready. Out: recorded answers, through `on_answer`. The parts own the
+state: the queue the lines, the dispatcher the requests, the committer the answers, the breaker the
+stop rules, the throttle the waits, and `InFlight` the places at the API.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 
-from pipeline.core.errors import NotSent, StoreError, StoreFull, WireError
 from pipeline.core.model import JobKey
 from pipeline.core.planning import Line
-from pipeline.core.protocol import Verdict, verdict
-from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
-from pipeline.store import Fact, Refusal, Store
+from pipeline.core.protocol import Verdict
+from pipeline.core.states import Accepted, Failed, Postponed, Succeeded
+from pipeline.store import Refusal
 from pipeline.sync.book import Book, Sending
 from pipeline.sync.breaker import CircuitBreaker, Stop
+from pipeline.sync.clock import Clock
+from pipeline.sync.committer import Committer
+from pipeline.sync.dispatcher import Dispatcher
 from pipeline.sync.in_flight import InFlight, Place
+from pipeline.sync.line_queue import LineQueue
 from pipeline.sync.ports import HASTY_TRIES, PATIENCE, Pace, Wire
+from pipeline.sync.throttle import Throttle
 from pipeline.sync.worker import Worker
 
-log = logging.getLogger("promptsheet")
-
-#: How often an API that cannot be reached is tried again, ever later, before a pass gives up.
+#: How often a pass that waits tries an API that cannot be reached.
 REACH_TRIES = 8
-#: Seconds that what is on disk as sent may wait for a place in the air; then it was not sent.
-SOON = 0.5
-#: Seconds between two turns, so that many rows share a commit: alone it costs as much as ten rows.
+#: Seconds between two commits, so that many rows share one: a commit costs as much as ten rows.
 GATHERING = 0.015
+#: The shortest wait, in seconds, before the store is asked again whether the pace allows more.
+SHORTEST_WAIT = 0.05
 
 
 class Submitter:
-    """Sends the lines that it is offered, as fast as the pace allows and no faster."""
+    """Sends the lines that it is offered, as fast as the limits allow.
+
+    `limit` is the most to send, `patient` whether the pass waits. `on_answer` is called with each
+    recorded answer, `on_stale` when lines were refused that a new look must decide about.
+    """
 
     def __init__(
         self,
@@ -44,230 +49,151 @@ class Submitter:
         worker: Worker,
         wire: Wire,
         pace: Pace,
+        clock: Clock,
         *,
-        now: Callable[[], datetime],
         limit: int | None,
         patient: bool,
         on_answer: Callable[[Sending, Verdict], None],
         on_stale: Callable[[], None],
     ) -> None:
         self.breaker = CircuitBreaker(book.sheet.title, pace.stop_after, self._wake)
-        #: Why the last submission could not leave, as a sentence; empty once one was answered.
-        self.trouble = ""
-        #: The store is full or out of reach: nothing that is heard from now on reaches the sheet.
-        self.broken = False
-        self.sent = 0
-        self._in_flight = InFlight(pace.in_flight, pace.give_up_after, now)
-        self._book, self._worker, self._wire, self._pace = book, worker, wire, pace
-        self._now, self._limit, self._patient = now, limit, patient
+        #: Whether the store is full or out of reach: nothing more reaches the sheet in this pass.
+        self.is_broken = False
+        self._book, self._worker, self._wire, self._clock = book, worker, wire, clock
+        self._concurrency, self._patient = pace.concurrency, patient
         self._on_answer, self._on_stale = on_answer, on_stale
-        self._queue: deque[Line] = deque()
-        self._postponed: set[JobKey] = set()
-        self._answers: list[tuple[Sending, Verdict]] = []
-        self._air: set[asyncio.Task[None]] = set()
-        #: On disk as sent, without a place in the air so far, and until when they wait for one.
-        self._ready: deque[tuple[float, Sending]] = deque()
-        #: Seconds that a turn takes, and an answer, lately.
-        self._turn_took, self._answer_took = 0.0, 0.0
+        self._queue = LineQueue(limit=limit, patient=patient)
+        self._in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now)
+        self._throttle = Throttle(clock.monotonic)
+        self._committer = Committer(book, worker, clock.monotonic)
+        self._dispatcher = Dispatcher(
+            wire,
+            book.rules.provider,
+            clock,
+            self._throttle,
+            self.breaker,
+            concurrency=pace.concurrency,
+            tries=REACH_TRIES if patient else HASTY_TRIES,
+            on_answer=self._answered,
+            on_change=self._wake,
+        )
         self._news = asyncio.Event()
-        self._turning = False
-        #: Loop times before which nothing is begun, and before which nothing leaves at all.
-        self._open_at, self._quiet_until = 0.0, 0.0
-        self._unreached = 0
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Whether nothing is in the air or unrecorded, and nothing more may leave for now."""
-        if self._air or self._ready or self._answers or self._turning:
+        if not self._is_quiet:
             return False
-        full = not self._patient and self._in_flight.room <= 0
-        return full or not self._sendable()
+        is_full = not self._patient and self._in_flight.room <= 0
+        return is_full or not self._may_send
 
     @property
     def in_air(self) -> int:
         """Requests that have left and are not answered."""
-        return len(self._air)
+        return self._dispatcher.in_air
 
     @property
     def waiting(self) -> int:
-        """Lines whose turn has not come."""
+        """Lines that wait to be sent."""
         return len(self._queue)
+
+    @property
+    def sent(self) -> int:
+        """Attempts that were begun in this pass."""
+        return self._queue.begun
+
+    @property
+    def trouble(self) -> str:
+        """Why the last submission could not leave, as a sentence; empty once one was answered."""
+        return self._dispatcher.trouble
 
     def found(self, at_work: Mapping[Place, datetime]) -> None:
         """Take over which attempts a look found at the API."""
         self._in_flight.replace(at_work)
 
     def offer(self, lines: Iterable[Line]) -> None:
-        """These, in this order, are what a look just now asks for; older offers are forgotten."""
-        self._queue = deque(
-            line
-            for line in lines
-            if line.job is not None and (self._patient or line.job.key not in self._postponed)
-        )
-        self._news.set()
+        """Send these, in this order, instead of the lines of earlier looks."""
+        self._queue.replace(lines)
+        self._wake()
 
     def end(self, stop: Stop | None = None) -> None:
         """Stop sending; what has left is still awaited and recorded."""
         self.breaker.open(stop)
 
-    def _wake(self) -> None:
-        self._news.set()
-
     def ended(self, key: JobKey, number: int, *, succeeded: bool) -> None:
-        """A task has ended: its place in flight is free for the next row."""
+        """A task has ended: its place at the API is free for the next row."""
         self._in_flight.end((key, number))
         self.breaker.finished(succeeded=succeeded)
-        self._news.set()
+        self._wake()
 
     def slow_down(self, seconds: float) -> None:
-        """Send nothing under this API key for so many seconds, in any process, as the API asked.
+        """Send nothing with this API key for so many seconds, in any process, as the API asked.
 
         A pass that does not wait ends if that is more than a minute.
         """
-        until = self._now() + timedelta(seconds=seconds)
+        until = self._clock.now() + timedelta(seconds=seconds)
         self._worker.submit(self._book.store.slow_down, self._book.limits.api_key, until)
-        self._pause(seconds)
+        self._throttle.pause(seconds)
         if not self._patient and seconds > PATIENCE:
             api = self._book.rules.provider.title
             self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
 
     async def run(self) -> None:
-        """Send until cancelled. What is in the air when `end` was called is still recorded."""
-        while True:
+        """Send until `end` is called and everything that has left is recorded."""
+        while not (self.breaker.is_open and self._is_quiet):
             self._news.clear()
-            self._let_leave()
-            answers, self._answers = self._answers, []
+            self._dispatcher.let_leave()
             lines = self._next_lines()
-            if answers or lines:
-                if lines:
-                    self._wire.open()
-                self._turning = True
-                await self._turn(answers, lines)
-                self._turning = False
-                if self._air:
+            if lines or self._committer.has_answers:
+                await self._commit(lines)
+                if self._dispatcher.in_air:
                     await asyncio.sleep(GATHERING)
                 continue
-            try:
-                async with asyncio.timeout_at(self._next_time()):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._next_in()):
                     await self._news.wait()
-            except TimeoutError:
-                continue
-
-    def _next_time(self) -> float | None:
-        """When, by the loop's clock, something is to be done although nothing has come."""
-        times = [self._ready[0][0]] if self._ready else []
-        if self._queue and self._open_at > asyncio.get_running_loop().time():
-            times.append(self._open_at)
-        return min(times, default=None)
 
     async def drain(self) -> None:
-        """Record what is in the air although the pass has ended badly: an answer is not lost.
+        """Record what is in the air although the pass ended badly.
 
-        Where the store takes nothing, the answers go to its rescue file.
+        Where the store cannot take the answers, they go to its rescue file.
         """
         self.end()
-        self._let_leave()
-        if self._air:
-            await asyncio.wait(self._air)
-        if facts := [Fact(s.key, s.attempt.number, v.event) for s, v in self._answers]:
-            self._answers = []
-            await self._worker.run(_kept, self._book.store, facts)
+        self._dispatcher.let_leave()
+        await self._dispatcher.landed()
+        await self._committer.flush()
 
-    async def _turn(self, answers: list[tuple[Sending, Verdict]], lines: list[Line]) -> None:
-        facts = [Fact(s.key, s.attempt.number, v.event) for s, v in answers]
-        began = time.monotonic()
-        begun, refused, trouble = await self._worker.run(self._both, facts, lines)
-        self._turn_took = _lately(self._turn_took, time.monotonic() - began)
-        if trouble:
-            self.broken = True
-            self.end(Stop(str(trouble), True))
-        until = asyncio.get_running_loop().time() + SOON
-        for sending in begun:
-            self.sent += 1
+    async def _commit(self, lines: list[Line]) -> None:
+        if lines:
+            self._wire.open()
+        done = await self._committer.commit(lines)
+        if done.trouble:
+            self.is_broken = True
+            self.end(Stop(str(done.trouble), True))
+        self._queue.began(len(done.begun))
+        for sending in done.begun:
             self._in_flight.begin((sending.key, sending.attempt.number), sending.attempt.sent_at)
-            self._ready.append((until, sending))
-        self._let_leave()
-        for line, why in refused:
-            await self._refused(line, why)
-        for sending, told in answers:
-            self._on_answer(sending, told)
+        self._dispatcher.send(done.begun)
+        for answer in done.answers:
+            self._on_answer(answer.sending, answer.told)
+        await self._refused(done.refused)
 
-    def _both(
-        self, facts: list[Fact], lines: list[Line]
-    ) -> tuple[list[Sending], list[tuple[Line, Refusal | None]], StoreError | None]:
-        """Record and begin. Where the store cannot do both, what was heard is kept all the same."""
-        if not lines:
-            return [], [], self._recorded(facts)
-        try:
-            return (*self._book.turn(facts, lines), None)
-        except StoreError as trouble:
-            return [], [], self._recorded(facts) or trouble
-
-    def _recorded(self, facts: list[Fact]) -> StoreError | None:
-        """Record what was heard, in the store or else beside it: what the trouble is, if any."""
-        try:
-            if facts:
-                self._book.record(facts)
-        except StoreFull as full:  # it has kept them itself
-            return full
-        except StoreError as trouble:
-            self._book.store.rescue(facts)
-            return trouble
-        return None
-
-    def _let_leave(self) -> None:
-        """Give the places in the air that are free to what is on disk as sent, or take it back."""
-        now = asyncio.get_running_loop().time()
-        why = "the sending was stopped before it could leave"
-        is_open = not self.breaker.is_open and now >= self._quiet_until
-        while self._ready and is_open and len(self._air) < self._pace.concurrency:
-            _, sending = self._ready.popleft()
-            task = asyncio.create_task(self._submit(sending))
-            self._air.add(task)
-            task.add_done_callback(self._landed)
-        while self._ready and not (is_open and now < self._ready[0][0]):
-            if is_open:
-                why = "no answer came in time to make room for it"
-            _, sending = self._ready.popleft()
-            self._answered(sending, Verdict(Postponed(why)))
-
-    def _landed(self, task: asyncio.Task[None]) -> None:
-        self._air.discard(task)
-        self._let_leave()
-        self._news.set()
-
-    async def _submit(self, sending: Sending) -> None:
-        """Send once; whatever comes of it is one verdict."""
-        provider = self._book.rules.provider
-        endpoint = provider.endpoints[sending.line.endpoint]
-        began = time.monotonic()
-        try:
-            left = (sending.attempt.deadline - self._now()).total_seconds()
-            if left <= 0:
-                raise NotSent("its time was over before it could leave")
-            response = await self._wire.submit(sending.request, left)
-            self._answer_took = _lately(self._answer_took, time.monotonic() - began)
-            told = verdict(provider, endpoint, response, self._now())
-            self._unreached, self.trouble = 0, ""
-        except NotSent as e:
-            told = Verdict(Postponed(str(e)))
-            self._back_off(str(e))
-        except WireError as e:
-            told = Verdict(Lost(str(e)))
-        except asyncio.CancelledError:
-            self._answers.append((sending, Verdict(Lost("the program was stopped"))))
-            raise
-        except Exception as e:  # whatever it was, it may have been taken
-            log.exception("a submission ended in an unforeseen way")
-            told = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
-        self._answered(sending, told)
+    async def _refused(self, refused: list[tuple[Line, Refusal | None]]) -> None:
+        """Keep the lines that the pace holds back; leave the others to the next look."""
+        held_back = [line for line, why in refused if why in (Refusal.PACE, Refusal.SLOW)]
+        if any(why in (Refusal.PAUSED, None) for _, why in refused):
+            self._queue.clear()
+        if len(held_back) < len(refused):
+            self._on_stale()
+        if held_back:
+            self._queue.put_back(held_back)
+            limits, store = self._book.limits, self._book.store
+            wait = await self._worker.run(store.ready_in, limits.api_key, limits.per_minute)
+            self._throttle.begin_later(max(wait, SHORTEST_WAIT))
 
     def _answered(self, sending: Sending, told: Verdict) -> None:
-        self._answers.append((sending, told))
-        self._learn(sending, told)
-
-    def _learn(self, sending: Sending, told: Verdict) -> None:
-        """What one answer means for all that follow."""
+        """Have an answer recorded, and act on what it means for the lines that follow."""
+        self._committer.add(sending, told)
         place = sending.key, sending.attempt.number
         match told.event:
             case Accepted():
@@ -282,81 +208,51 @@ class Submitter:
                 self.breaker.refused(reason)
             case Postponed():
                 self._in_flight.end(place)
-                self._postponed.add(sending.key)
+                self._queue.came_back(sending.key)
         if told.stop:
             self.end(Stop(told.stop, True))
         if told.pause:
             self.slow_down(told.pause)
 
-    def _back_off(self, why: str) -> None:
-        """Try again ever later; a whole burst that could not leave counts as one try."""
-        if asyncio.get_running_loop().time() >= self._open_at:
-            self._unreached += 1
-            self._pause(min(2.0 ** (self._unreached - 1), 30.0))
-        api = self._book.rules.provider.title
-        self.trouble = f"{api} cannot be reached: {why}. Nothing was sent or paid."
-        if self._unreached >= (REACH_TRIES if self._patient else HASTY_TRIES):
-            self.end(Stop(self.trouble, True))
+    def _wake(self) -> None:
+        self._news.set()
 
-    def _pause(self, seconds: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._quiet_until = max(self._quiet_until, loop.time() + seconds)
-        self._open_at = max(self._open_at, self._quiet_until)
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether nothing is in the air or unrecorded."""
+        return not self._dispatcher.pending and self._committer.is_idle
 
-    async def _refused(self, line: Line, why: Refusal | None) -> None:
-        if why in (Refusal.PACE, Refusal.SLOW):
-            self._queue.appendleft(line)
-            limits = self._book.limits
-            wait = await self._worker.run(
-                self._book.store.ready_in, limits.api_key, limits.per_minute
-            )
-            self._open_at = asyncio.get_running_loop().time() + max(wait, 0.05)
-        else:
-            if why in (Refusal.PAUSED, None):
-                self._queue.clear()
-            self._on_stale()
+    @property
+    def _may_send(self) -> bool:
+        return self._queue.room > 0 and not self.breaker.is_open
 
-    def _sendable(self) -> bool:
-        return bool(self._queue) and not self.breaker.is_open and self._room_by_limit() > 0
-
-    def _room_by_limit(self) -> int:
-        return self._limit - self.sent if self._limit is not None else len(self._queue)
+    def _next_in(self) -> float | None:
+        """Seconds until there is something to do although nothing has come; None if never."""
+        times = [self._dispatcher.gives_up_in]
+        if self._queue and not self._throttle.may_begin:
+            times.append(self._throttle.begins_in)
+        return min((seconds for seconds in times if seconds is not None), default=None)
 
     def _next_lines(self) -> list[Line]:
-        """The lines that may be begun now; none while anything stands against it."""
-        if not self._sendable() or asyncio.get_running_loop().time() < self._open_at:
+        """The lines that may be begun now."""
+        if not (self._may_send and self._throttle.may_begin):
             return []
+        pending = self._dispatcher.pending
         room = min(
-            self._pace.concurrency + self._landing() - len(self._air) - len(self._ready),
+            self._concurrency + self._about_to_land() - pending,
             self._in_flight.room,
-            self._room_by_limit(),
+            self._queue.room,
         )
-        first = self.breaker.room(len(self._air) + len(self._ready))
-        if first is not None:
-            room = min(room, first)
-        return [self._queue.popleft() for _ in range(min(room, len(self._queue)))]
+        first = self.breaker.room(pending)
+        return self._queue.take(max(room if first is None else min(room, first), 0))
 
-    def _landing(self) -> int:
-        """How many of those in the air may have been answered when the next turn is on disk.
+    def _about_to_land(self) -> int:
+        """How many requests in the air may be answered by the time the next commit is on disk.
 
         As many more are begun, so that no place stays empty for the length of a commit. Answers
-        come in bursts, so twice as many as come in that time; where an API takes seconds to answer
-        these are none or a few.
+        come in bursts, so twice as many as come in that time on average.
         """
         if not self.breaker.has_accepted:
             return 0
-        share = 2 * (self._turn_took + GATHERING) / self._answer_took
-        return int(self._pace.concurrency * min(share, 1.0))
-
-
-def _lately(before: float, seconds: float) -> float:
-    return before + (seconds - before) / 8 if before else seconds
-
-
-def _kept(store: Store, facts: list[Fact]) -> None:
-    try:
-        store.record(facts)
-    except StoreFull:
-        return  # rescued already
-    except StoreError:
-        store.rescue(facts)
+        share = 2 * (self._committer.took + GATHERING) / self._dispatcher.answer_took
+        return int(self._concurrency * min(share, 1.0))

@@ -48,7 +48,7 @@ class Worker:
             self._under_way -= 1
 
     def submit(self, work: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Have `work` done in its turn without waiting for it; an error is logged."""
+        """Run `work` in its turn, without waiting for it. An error is logged."""
 
         def done() -> None:
             try:
@@ -58,7 +58,7 @@ class Worker:
                 log.error("%s could not be recorded: %s", name, unforeseen(e))
                 log.info("The traceback:", exc_info=e)
 
-        self._thread.submit(done)
+        asyncio.get_running_loop().run_in_executor(self._thread, done)
 
     def close(self) -> None:
         """Finish what was asked for, then end the thread."""

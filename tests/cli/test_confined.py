@@ -110,10 +110,13 @@ def test_an_error_of_work_that_is_not_awaited_is_logged(caplog: pytest.LogCaptur
     def slow_down() -> None:
         raise OSError("the disk is gone")
 
-    worker = Worker()
-    with caplog.at_level(logging.ERROR, "promptsheet"):
+    async def submitted() -> None:
+        worker = Worker()
         worker.submit(slow_down)
         worker.close()
+
+    with caplog.at_level(logging.ERROR, "promptsheet"):
+        event_loop.run(submitted())
 
     assert [(one.levelname, one.message) for one in caplog.records] == [
         ("ERROR", "slow_down could not be recorded: Unexpected error: OSError (the disk is gone).")

@@ -26,12 +26,15 @@ from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event, Succeeded
 from pipeline.server import event_loop
 from pipeline.store import Store
+from pipeline.sync.clock import Clock
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import Pace
 from tests.core.build import NOW, attempt
 
 IN_FLIGHT = 50
 Lasts = Callable[[Random], float]
+#: What was learnt of an endpoint: the two ages between which each task ended.
+Spans = tuple[tuple[float, float], ...]
 
 #: How long tasks take, in seconds.
 LASTING: dict[str, Lasts] = {
@@ -61,7 +64,9 @@ class Desk:
         worker: Any = SimpleNamespace(run=_at_once)
         wire: Any = SimpleNamespace(ask=self._answer)
         self.poller = Poller(
-            *(book, worker, wire, Pace(), self.now, self._heard),
+            *(book, worker, wire, Pace(), Clock(self.now)),
+            patient=True,
+            on_event=self._heard,
             on_pause=lambda seconds: None,
             on_stop=lambda stop: None,
         )
@@ -81,7 +86,7 @@ class Desk:
             self.ends[task] = self.clock + self.lasting[self.sent]
             sent = attempt(State.RUNNING, task_id=task, endpoint="imagine")
             key = JobKey("sheet", task, 1)
-            self.poller.follow(key, replace(sent, sent_at=self.now()))
+            self.poller.schedule.follow(key, replace(sent, sent_at=self.now()))
             self.sent += 1
         await self.poller.round()
         self.clock += tick
@@ -132,11 +137,11 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return load(config).provider
 
 
-def passed(rows: int, lasts: Lasts, provider: Any, known: Durations | None = None) -> Desk:
+def passed(rows: int, lasts: Lasts, provider: Any, known: Spans = ()) -> Desk:
     """A pass to its end, which may know the durations of an earlier one."""
     desk = Desk(rows, lasts, provider)
     if known:
-        desk.poller.durations = {"imagine": known}
+        desk.poller.schedule.recall({"imagine": known})
     event_loop.run(desk.run(tick=sum(desk.lasting) / rows / 40))
     return desk
 
@@ -144,7 +149,7 @@ def passed(rows: int, lasts: Lasts, provider: Any, known: Durations | None = Non
 @pytest.mark.parametrize("lasting", LASTING)
 def test_few_requests_are_needed_and_little_time_is_lost(lasting: str, provider: Any) -> None:
     first = passed(300, LASTING[lasting], provider)
-    later = passed(100, LASTING[lasting], provider, first.poller.durations["imagine"])
+    later = passed(100, LASTING[lasting], provider, first.poller.schedule.learnt()["imagine"])
 
     for desk in (first, later):
         found = f"{desk.per_row:.3f} a row, {desk.clock / desk.least:.2f} times the least time"
@@ -161,7 +166,7 @@ def test_a_single_long_video_is_asked_about_ever_less_often(provider: Any) -> No
 
 
 def test_what_was_learnt_follows_an_api_that_becomes_much_quicker(provider: Any) -> None:
-    slow = passed(100, lambda chance: 60.0, provider).poller.durations["imagine"]
+    slow = passed(100, lambda chance: 60.0, provider).poller.schedule.learnt()["imagine"]
 
     desk = passed(500, lambda chance: 3.0, provider, slow)
 
@@ -174,15 +179,15 @@ def test_a_quick_task_is_found_soon_also_where_most_take_far_longer(provider: An
     slow = Desk(150, lambda chance: chance.choice((2.0, 200.0)), provider)
     event_loop.run(slow.run(tick=0.5))
 
-    desk = passed(1, lambda chance: 2.0, provider, slow.poller.durations["imagine"])
+    desk = passed(1, lambda chance: 2.0, provider, slow.poller.schedule.learnt()["imagine"])
 
     assert desk.clock < 10, desk.clock
 
 
 def test_a_quick_task_is_found_soon_beside_tasks_that_hardly_ever_end(provider: Any) -> None:
-    known = passed(100, lambda chance: 2.0, provider).poller.durations["imagine"]
+    known = passed(100, lambda chance: 2.0, provider).poller.schedule.learnt()["imagine"]
     desk = Desk(40, lambda chance: 3000.0, provider)
-    desk.poller.durations = {"imagine": known}
+    desk.poller.schedule.recall({"imagine": known})
     desk.lasting += [2.0]
 
     async def until_it_is_found() -> None:
@@ -196,8 +201,8 @@ def test_a_quick_task_is_found_soon_beside_tasks_that_hardly_ever_end(provider: 
 
 def test_a_task_that_the_api_does_not_know_is_asked_about_ever_less_often(provider: Any) -> None:
     desk = Desk(30, lambda chance: 2000.0, provider)
-    known = passed(100, lambda chance: 2.0, provider).poller.durations["imagine"]
-    desk.poller.durations = {"imagine": known}
+    known = passed(100, lambda chance: 2.0, provider).poller.schedule.learnt()["imagine"]
+    desk.poller.schedule.recall({"imagine": known})
     desk.knows_no_task = True
 
     async def for_half_an_hour() -> None:

@@ -16,6 +16,7 @@ from pipeline.open_sheet import open_sheet
 from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.book import Book
+from pipeline.sync.clock import Clock
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import Pace, Wire
 from pipeline.sync.worker import Worker
@@ -50,7 +51,7 @@ class CalledMeanwhile(Worker):
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         done = await super().run(work, *args, **kwargs)
         if self.calls and work.__name__ == "record":
-            self.poller.ended(TASK)
+            self.poller.schedule.ended(TASK)
         return done
 
 
@@ -59,10 +60,11 @@ def _poller(
 ) -> Poller:
     """What asks in a pass that does not wait."""
     return Poller(
-        *(book, worker, api, Pace(), lambda: NOW, on_event),
+        *(book, worker, api, Pace(), Clock(lambda: NOW)),
+        patient=False,
+        on_event=on_event,
         on_pause=lambda seconds: None,
         on_stop=lambda stop: None,
-        patient=False,
     )
 
 
@@ -81,7 +83,7 @@ def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
             worker.poller = _poller(
                 book, worker, Finished(), lambda key, number, event: heard.append(event)
             )
-            worker.poller.follow(JobKey(book.key, "r_aaaaaaaaa", 1), TASK, soon=True)
+            worker.poller.schedule.follow(JobKey(book.key, "r_aaaaaaaaa", 1), TASK, soon=True)
             await worker.poller.round()
             worker.close()
 
@@ -122,7 +124,9 @@ def test_a_hasty_pass_asks_alone_about_a_task_that_an_answer_for_many_left_out(
             )
             for number in (1, 2):
                 key = JobKey(book.key, f"r_aaaaaaaa{number}", 1)
-                poller.follow(key, attempt(State.RUNNING, task_id=f"t-{number}"), soon=True)
+                poller.schedule.follow(
+                    key, attempt(State.RUNNING, task_id=f"t-{number}"), soon=True
+                )
             while not poller.is_heard:
                 await poller.round()
 

@@ -1,0 +1,108 @@
+"""Records answers and begins attempts, many of both in one transaction.
+
+Each attempt is on disk before its request leaves, and an answer is never lost: where the store
+cannot take it, it goes to the rescue file. The committer owns the answers that are not recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.core.errors import StoreError, StoreFull
+from pipeline.core.planning import Line
+from pipeline.core.protocol import Verdict
+from pipeline.store import Fact, Refusal
+from pipeline.sync.book import Book, Sending
+from pipeline.sync.clock import lately
+from pipeline.sync.worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one submission."""
+
+    sending: Sending
+    told: Verdict
+
+    @property
+    def fact(self) -> Fact:
+        """The same, for the store."""
+        return Fact(self.sending.key, self.sending.attempt.number, self.told.event)
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What came of one transaction."""
+
+    #: The answers that are recorded now.
+    answers: list[Answer]
+    #: The attempts that are on disk as sent, and the lines that were refused, each with the reason.
+    begun: list[Sending] = field(default_factory=list)
+    refused: list[tuple[Line, Refusal | None]] = field(default_factory=list)
+    #: Why the store could not do it; None if it could.
+    trouble: StoreError | None = None
+
+
+class Committer:
+    """One transaction after another; the answers that come meanwhile wait for the next."""
+
+    def __init__(self, book: Book, worker: Worker, monotonic: Callable[[], float]) -> None:
+        #: Seconds that a transaction takes, of the last ones.
+        self.took = 0.0
+        self._book, self._worker, self._monotonic = book, worker, monotonic
+        self._answers: list[Answer] = []
+        self._is_committing = False
+
+    @property
+    def has_answers(self) -> bool:
+        """Whether an answer waits to be recorded."""
+        return bool(self._answers)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether all answers are recorded."""
+        return not (self._answers or self._is_committing)
+
+    def add(self, sending: Sending, told: Verdict) -> None:
+        """Have this answer recorded with the next transaction."""
+        self._answers.append(Answer(sending, told))
+
+    async def commit(self, lines: list[Line]) -> Committed:
+        """Record all answers so far, and begin an attempt for each of the lines."""
+        self._is_committing = True
+        answers, self._answers = self._answers, []
+        began = self._monotonic()
+        done = await self._worker.run(self._committed, answers, lines)
+        self.took = lately(self.took, self._monotonic() - began)
+        self._is_committing = False
+        return done
+
+    async def flush(self) -> None:
+        """Record all answers so far; raises nothing."""
+        answers, self._answers = self._answers, []
+        if answers:
+            await self._worker.run(self._recorded, [answer.fact for answer in answers])
+
+    def _committed(self, answers: list[Answer], lines: list[Line]) -> Committed:
+        """Record and begin. If the store cannot do both, the answers are kept all the same."""
+        facts = [answer.fact for answer in answers]
+        if not lines:
+            return Committed(answers, trouble=self._recorded(facts))
+        try:
+            begun, refused = self._book.turn(facts, lines)
+        except StoreError as trouble:
+            return Committed(answers, trouble=self._recorded(facts) or trouble)
+        return Committed(answers, begun, refused)
+
+    def _recorded(self, facts: list[Fact]) -> StoreError | None:
+        """Record answers in the store, or else in its rescue file; the error of the store."""
+        try:
+            if facts:
+                self._book.record(facts)
+        except StoreFull as full:  # The store has written them to the rescue file itself.
+            return full
+        except StoreError as trouble:
+            self._book.store.rescue(facts)
+            return trouble
+        return None

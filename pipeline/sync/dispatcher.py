@@ -1,0 +1,139 @@
+"""Sends the requests of attempts that are on disk as sent, so many at once and no more.
+
+Each request is sent once, and each ends in one verdict. An attempt that finds no place in time, or
+whose sending was stopped, was not sent, and is reported as such. The dispatcher owns the requests
+under way and why the API could not be reached.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from pipeline.core.errors import NotSent, WireError
+from pipeline.core.protocol import Provider, Verdict, verdict
+from pipeline.core.states import Lost, Postponed
+from pipeline.sync.book import Sending
+from pipeline.sync.breaker import CircuitBreaker, Stop
+from pipeline.sync.clock import Clock, lately
+from pipeline.sync.ports import Wire
+from pipeline.sync.throttle import Throttle
+
+log = logging.getLogger("promptsheet")
+
+#: Seconds that an attempt on disk as sent may wait for a place; after that it was not sent.
+SOON = 0.5
+
+
+class Dispatcher:
+    """At most `concurrency` requests at once.
+
+    After `tries` failures to reach the API it opens the breaker. `on_answer` is called with each
+    verdict, `on_change` whenever a place becomes free.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        provider: Provider,
+        clock: Clock,
+        throttle: Throttle,
+        breaker: CircuitBreaker,
+        *,
+        concurrency: int,
+        tries: int,
+        on_answer: Callable[[Sending, Verdict], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        #: Why the last submission could not leave, as a sentence; empty once one was answered.
+        self.trouble = ""
+        #: Seconds until an answer, of the last submissions.
+        self.answer_took = 0.0
+        self._wire, self._provider, self._clock = wire, provider, clock
+        self._throttle, self._breaker = throttle, breaker
+        self._concurrency, self._tries = concurrency, tries
+        self._on_answer, self._on_change = on_answer, on_change
+        self._air: set[asyncio.Task[None]] = set()
+        #: Attempts without a place so far, and until when each waits for one.
+        self._waiting: deque[tuple[float, Sending]] = deque()
+
+    @property
+    def in_air(self) -> int:
+        """Requests that have left and are not answered."""
+        return len(self._air)
+
+    @property
+    def pending(self) -> int:
+        """Attempts that have no verdict."""
+        return len(self._air) + len(self._waiting)
+
+    @property
+    def gives_up_in(self) -> float | None:
+        """Seconds until the first attempt has waited too long; None if none waits."""
+        if not self._waiting:
+            return None
+        return max(self._waiting[0][0] - self._clock.monotonic(), 0.0)
+
+    def send(self, sendings: Sequence[Sending]) -> None:
+        """Send these as soon as there is a place for each."""
+        until = self._clock.monotonic() + SOON
+        self._waiting.extend((until, sending) for sending in sendings)
+        self.let_leave()
+
+    def let_leave(self) -> None:
+        """Give the free places to attempts that wait; report those that may not leave any more."""
+        may_leave = not self._breaker.is_open and self._throttle.may_leave
+        while self._waiting and may_leave and len(self._air) < self._concurrency:
+            _, sending = self._waiting.popleft()
+            task = asyncio.create_task(self._submit(sending))
+            self._air.add(task)
+            task.add_done_callback(self._landed)
+        while self._waiting and (not may_leave or self.gives_up_in == 0):
+            _, sending = self._waiting.popleft()
+            why = "no answer came in time to make room for it"
+            if not may_leave:
+                why = "the sending was stopped before it could leave"
+            self._on_answer(sending, Verdict(Postponed(why)))
+
+    async def landed(self) -> None:
+        """Wait until every request that has left has its verdict."""
+        while self._air:
+            await asyncio.wait(self._air)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._air.discard(task)
+        self.let_leave()
+        self._on_change()
+
+    async def _submit(self, sending: Sending) -> None:
+        """Send once; whatever comes of it is one verdict."""
+        endpoint = self._provider.endpoints[sending.line.endpoint]
+        began = self._clock.monotonic()
+        try:
+            left = (sending.attempt.deadline - self._clock.now()).total_seconds()
+            if left <= 0:
+                raise NotSent("its time was over before it could leave")
+            response = await self._wire.submit(sending.request, left)
+            self.answer_took = lately(self.answer_took, self._clock.monotonic() - began)
+            told = verdict(self._provider, endpoint, response, self._clock.now())
+            self._throttle.reached()
+            self.trouble = ""
+        except NotSent as e:
+            told = Verdict(Postponed(str(e)))
+            self._unreached(str(e))
+        except WireError as e:
+            told = Verdict(Lost(str(e)))
+        except asyncio.CancelledError:
+            self._on_answer(sending, Verdict(Lost("the program was stopped")))
+            raise
+        except Exception as e:  # The API may have accepted it, whatever went wrong here.
+            log.exception("a submission ended in an unforeseen way")
+            told = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
+        self._on_answer(sending, told)
+
+    def _unreached(self, why: str) -> None:
+        self.trouble = f"{self._provider.title} cannot be reached: {why}. Nothing was sent or paid."
+        if self._throttle.unreached() >= self._tries:
+            self._breaker.open(Stop(self.trouble, True))

@@ -1,0 +1,69 @@
+"""When a pass has to look at its sheet again.
+
+It looks because something happened that the sheet does not show, because an attempt became late, or
+because what is sent must still be in a sheet that was read within the last minute.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from pipeline.sync.clock import Clock
+
+#: After a look, wait at least so many times as long as it took: at most 25 % of the time is spent
+#: looking.
+SHARE = 3
+#: While sending, look after so many seconds at the latest: well before a look is too old to send on
+#: (`FRESH`).
+READ_EVERY = 40.0
+
+
+class LookTimer:
+    """The time of the last look, and of the next."""
+
+    def __init__(self, clock: Clock, write_every: timedelta) -> None:
+        self._clock, self._write_every = clock, write_every.total_seconds()
+        self._looked: float | None = None
+        self._next = 0.0
+        self._late_at: datetime | None = None
+        self._has_news = False
+
+    @property
+    def has_looked(self) -> bool:
+        """Whether a look was finished in this pass."""
+        return self._looked is not None
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something happened that the sheet does not show: an event, or a late attempt."""
+        return self._has_news or self._is_late
+
+    @property
+    def is_old(self) -> bool:
+        """Whether the last look will soon be too old to send on."""
+        return self._looked is None or self._clock.monotonic() - self._looked >= READ_EVERY
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to look, for a pass that waits."""
+        return self.is_old or (self.has_news and self._clock.monotonic() >= self._next)
+
+    def changed(self) -> None:
+        """Something happened that the sheet does not show."""
+        self._has_news = True
+
+    def begin(self) -> float:
+        """A look begins: the moment, for `end`. What happens from now on is for the next look."""
+        self._has_news = False
+        return self._clock.monotonic()
+
+    def end(self, began: float, late_at: datetime | None) -> None:
+        """A look has ended. `late_at` is when the next attempt becomes late."""
+        self._late_at = late_at
+        self._looked = self._clock.monotonic()
+        spent = self._looked - began
+        self._next = self._looked + max(self._write_every - spent, SHARE * spent)
+
+    @property
+    def _is_late(self) -> bool:
+        return self._late_at is not None and self._clock.now() > self._late_at

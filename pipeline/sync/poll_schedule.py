@@ -1,0 +1,240 @@
+"""Which tasks are open, and which of them to poll now.
+
+An interval decides (`poll_intervals`), or what was learnt of how long tasks take (`core.asking`).
+The schedule owns the open tasks. It knows no API and no store, and raises nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipeline.core.asking import PER_ROW, Durations, is_due, overgrown, worthwhile
+from pipeline.core.model import Attempt, JobKey, State
+from pipeline.core.states import Event, Progressed, Succeeded
+from pipeline.sync.clock import Clock
+from pipeline.sync.poll_intervals import Intervals
+from pipeline.sync.ports import Pace
+
+#: The wait after a poll that found out nothing about a task.
+NOTHING_SAID = timedelta(seconds=2)
+
+
+@dataclass(slots=True)
+class OpenTask:
+    """A task that the API has, and when to poll it next."""
+
+    key: JobKey
+    attempt: Attempt
+    next_at: datetime
+    #: When its progress may be recorded again: not more often than the sheet is written.
+    news_at: datetime
+    #: Whether this pass must not end before the API was asked about it.
+    is_owed: bool = False
+    #: Its age in seconds when an answer last said that it was running; 0 before that.
+    asked: float = 0.0
+    #: Whether a poll about it is under way.
+    is_asked: bool = False
+
+    def age(self, now: datetime) -> float:
+        """Seconds since its submission."""
+        return (now - self.attempt.sent_at).total_seconds()
+
+
+class PollSchedule:
+    """The open tasks of one pass. `patient` is whether the pass waits for their ends."""
+
+    def __init__(self, pace: Pace, clock: Clock, *, patient: bool) -> None:
+        self.intervals = Intervals(pace)
+        #: Whether the durations are news for the store.
+        self.has_learnt = False
+        self._clock, self._patient = clock, patient
+        self._write_every, self._give_up_after = pace.write_every, pace.give_up_after
+        self._tasks: dict[str, OpenTask] = {}
+        self._durations: dict[str, Durations] = {}
+        #: Endpoint of which nothing is known -> the greatest age of a running task in this pass.
+        self._found_running: dict[str, float] = defaultdict(float)
+        self._began = clock.now()
+        self._followed = self._questions = 0
+
+    # -- which tasks are open --------------------------------------------------------------------
+
+    def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
+        """Poll the attempt's task from now on.
+
+        With `soon`, poll it in the next round, and have the pass wait for the answer.
+        """
+        if not attempt.task_id or attempt.task_id in self._tasks:
+            return
+        now = self._clock.now()
+        next_at = self.intervals.first(attempt, now, soon)
+        is_owed = soon and next_at <= now
+        self._followed += 1
+        self._tasks[attempt.task_id] = OpenTask(
+            key, attempt, next_at, now + self._write_every, is_owed
+        )
+
+    def get(self, task: str) -> OpenTask | None:
+        """The open task with this id; None if it is not open, or not any more."""
+        return self._tasks.get(task)
+
+    def ended(self, attempt: Attempt) -> None:
+        """Stop polling an attempt whose end another process recorded."""
+        self._tasks.pop(attempt.task_id, None)
+        if attempt.state is State.SUCCEEDED and attempt.ended_at:
+            took = attempt.ended_at - attempt.sent_at
+            self._learn(attempt.endpoint, took, took)
+
+    def remove(self, attempt: Attempt) -> bool:
+        """Stop polling an attempt that was found ended. False if it was removed before."""
+        return self._tasks.pop(attempt.task_id, None) is not None
+
+    def expecting(self) -> int:
+        """How many open tasks are not overdue: those that are worth waiting for."""
+        young = self._clock.now() - self._give_up_after
+        return sum(one.attempt.sent_at >= young for one in self._tasks.values())
+
+    @property
+    def owes(self) -> bool:
+        """Whether the pass must not end yet, because of a task followed `soon`."""
+        return any(one.is_owed for one in self._tasks.values())
+
+    def forgive(self, tasks: Iterable[str] | None = None) -> None:
+        """The pass may end without an answer about these tasks; by default, about any."""
+        for task in [*self._tasks] if tasks is None else tasks:
+            if one := self._tasks.get(task):
+                one.is_owed = False
+
+    # -- when to poll ----------------------------------------------------------------------------
+
+    def due(self, most: int) -> list[str]:
+        """The tasks to poll now: those with a fixed time, then those that have likely ended.
+
+        `most` is how many tasks fit into one request. No poll about any of them is under way.
+        """
+        now = self._clock.now()
+        fixed, likely, unknown = [], [], []
+        grown: list[tuple[float, str]] = []
+        guided = 0
+        for task, one in self._tasks.items():
+            if not (self._patient or one.is_owed):
+                continue  # The next run polls it: this one ends as soon as it can.
+            is_guided = self._is_guided(one, now)
+            guided += is_guided
+            if one.next_at > now or one.is_asked:
+                continue
+            if not is_guided:
+                fixed.append(task)
+            elif known := self._durations.get(one.attempt.endpoint):
+                age = one.age(now)
+                likely.append((known.chance(age, one.asked), task))
+                grown.append((known.growth(age, one.asked), task))
+            elif is_due(one.age(now), max(one.asked, self._running_age(one))):
+                unknown.append(task)
+        unknown = sorted(unknown, key=lambda task: self._tasks[task].attempt.sent_at)[:most]
+        self._note_running(unknown, now)
+        spare = PER_ROW * self._followed - self._questions
+        found = worthwhile(likely, guided, most, spare) or overgrown(grown, most)
+        return fixed + unknown + found
+
+    def begin(self, tasks: Iterable[str]) -> None:
+        """Polls about these tasks are under way."""
+        for one in filter(None, map(self._tasks.get, tasks)):
+            one.is_asked = True
+
+    def end(self, tasks: Iterable[str]) -> None:
+        """No polls about these tasks are under way any more."""
+        for one in filter(None, map(self._tasks.get, tasks)):
+            one.is_asked = False
+
+    def sent(self, questions: int) -> None:
+        """So many requests were sent."""
+        self._questions += questions
+
+    def unanswered(self, tasks: Iterable[str]) -> None:
+        """A poll about these tasks got no answer."""
+        self.forgive(tasks)
+        for one in filter(None, map(self._tasks.get, tasks)):
+            one.next_at = self._clock.now() + NOTHING_SAID
+
+    def answered(
+        self, one: OpenTask, event: Event | None, asked_at: datetime, wait: timedelta
+    ) -> None:
+        """A poll at `asked_at` was answered, and said `event` about this task.
+
+        `wait` is how long the API asked to wait; zero if it did not.
+        """
+        now = self._clock.now()
+        if isinstance(event, Succeeded):
+            took, at_work = asked_at - one.attempt.sent_at, timedelta(seconds=one.asked)
+            # At a first look the age says only how long ago the last pass was.
+            self._learn(one.attempt.endpoint, took, None if one.is_owed else at_work)
+        else:
+            # Also without an event about it: it is then polled less and less often.
+            one.asked = max(one.asked, one.age(asked_at))
+        if self._is_guided(one, now):
+            one.next_at = now + (wait or (timedelta(0) if event else NOTHING_SAID))
+        else:
+            one.next_at = max(self.intervals.next(one.attempt, asked_at), now + wait)
+
+    def poll_alone(self, tasks: Collection[str]) -> None:
+        """Poll these tasks at once, each in a request of its own, if the pass waits for them."""
+        for one in filter(None, map(self._tasks.get, tasks)):
+            if one.is_owed:
+                one.next_at = self._clock.now()
+
+    def is_news(self, one: OpenTask, event: Event) -> bool:
+        """Whether to record it: a percentage no more often than the sheet is written."""
+        if not isinstance(event, Progressed) or one.attempt.state is not State.RUNNING:
+            return True
+        now = self._clock.now()
+        if event.percent is None or now < one.news_at:
+            return False
+        one.news_at = now + self._write_every
+        return True
+
+    # -- what is learnt --------------------------------------------------------------------------
+
+    def recall(self, durations: Mapping[str, tuple[tuple[float, float], ...]]) -> None:
+        """Start from what earlier passes learnt: endpoint -> the two ages of each task."""
+        self._durations = {name: Durations(seen) for name, seen in durations.items()}
+
+    def learnt(self) -> dict[str, tuple[tuple[float, float], ...]]:
+        """What later passes should know: endpoint -> the two ages of each task."""
+        return {name: one.seen for name, one in self._durations.items()}
+
+    def _learn(self, endpoint: str, took: timedelta, at_work: timedelta | None) -> None:
+        """Learn from a task that was done at age `took` and still running at age `at_work`.
+
+        None for `at_work`: it is not known when it was last running.
+        """
+        if at_work is not None:
+            known = self._durations.get(endpoint, Durations())
+            spans = at_work.total_seconds(), max(took.total_seconds(), 0.01)
+            self._durations[endpoint] = known.with_one(*spans)
+            self.has_learnt = True
+        if self.intervals.usual.learn(endpoint, took):
+            now = self._clock.now()
+            for one in self._tasks.values():
+                if one.attempt.endpoint == endpoint and not self._is_guided(one, now):
+                    one.next_at = min(one.next_at, self.intervals.next(one.attempt, now))
+
+    def _is_guided(self, one: OpenTask, now: datetime) -> bool:
+        """Whether what was learnt says when to poll, and not an interval."""
+        return not (one.is_owed or self.intervals.decide(one.attempt, now))
+
+    def _running_age(self, one: OpenTask) -> float:
+        """The greatest age at which a task like this one was still running; 0 if unknown.
+
+        Tasks of one pass are alike; one of an earlier pass says nothing about them.
+        """
+        is_ours = one.attempt.sent_at >= self._began
+        return self._found_running[one.attempt.endpoint] if is_ours else 0.0
+
+    def _note_running(self, tasks: Iterable[str], now: datetime) -> None:
+        for one in map(self._tasks.__getitem__, tasks):
+            if one.attempt.sent_at >= self._began:
+                endpoint = one.attempt.endpoint
+                self._found_running[endpoint] = max(self._found_running[endpoint], one.age(now))

@@ -1,0 +1,70 @@
+"""Counts what happens in a pass, for its outcome. Each end counts once, however often reported."""
+
+from __future__ import annotations
+
+import logging
+
+from pipeline.core.model import JobKey, State
+from pipeline.core.states import Event, Failed, Succeeded, gives_back
+from pipeline.sync.book import Book, Sending
+from pipeline.sync.outcome import Outcome
+
+log = logging.getLogger("promptsheet")
+
+
+class Tally:
+    """The counts of one pass; they go into `outcome`."""
+
+    def __init__(self, book: Book) -> None:
+        self.outcome = Outcome(title=book.sheet.title)
+        #: Listed price and reported charge of the tasks where they differ.
+        self.charged: list[tuple[int, int]] = []
+        #: Jobs that something happened to.
+        self.touched: set[JobKey] = set()
+        self._book = book
+        self._sent: list[tuple[JobKey, int]] = []
+        self._ends: set[tuple[JobKey, int, type[Event]]] = set()
+
+    def sent(self, sending: Sending, event: Event) -> None:
+        """A submission was answered with this event, or given up."""
+        if not gives_back(event):
+            self.outcome.credits += sending.attempt.price
+        self._sent.append((sending.key, sending.attempt.number))
+
+    def count(self, key: JobKey, number: int, event: Event) -> bool:
+        """Count an event that is recorded. False if this end was counted before.
+
+        A poll and a webhook may both report the same end, in either order.
+        """
+        if isinstance(event, Succeeded | Failed):
+            end = key, number, type(event)
+            if end in self._ends:
+                return False
+            self._ends.add(end)
+            self._compare_charge(key, number, event)
+        self.touched.add(key)
+        log.info("row %s, take %d: %s", key.row_id, key.take, type(event).__name__.lower())
+        match event:
+            case Succeeded():
+                self.outcome.done += 1
+            case Failed(refused=refused):
+                self.outcome.refused += refused
+                self.outcome.failed += not refused
+            case _:
+                pass
+        return True
+
+    def close(self) -> None:
+        """Count what was sent, at the end of the pass.
+
+        Not earlier: a webhook may say more about an attempt than the answer to its submission.
+        """
+        found = {key: self._book.known.attempt(key, number) for key, number in self._sent}
+        states = [attempt.state for attempt in found.values() if attempt]
+        self.outcome.new = sum(state is not State.RETURNED for state in states)
+        self.outcome.lost = sum(state is State.UNKNOWN for state in states)
+
+    def _compare_charge(self, key: JobKey, number: int, event: Succeeded | Failed) -> None:
+        attempt = self._book.known.attempt(key, number)
+        if event.reported is not None and attempt and attempt.price not in (0, event.reported):
+            self.charged.append((attempt.price, event.reported))

@@ -1,0 +1,204 @@
+"""A bench for a pass without waiting: a loop with simulated time and an API in memory.
+
+Sheet, store and every part of the pass are the real ones. Only time and the way to the API are not:
+when nothing is ready to run, the loop sets its clock to the next timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import json
+import selectors
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline import wiring
+from pipeline.config import Settings, load
+from pipeline.core.model import Request, Response
+from pipeline.open_sheet import open_sheet
+from pipeline.store import Store
+from pipeline.sync.clock import Clock
+from pipeline.sync.outcome import Asked, Outcome
+from pipeline.sync.ports import Pace
+from pipeline.sync.runner import Runner
+
+T = TypeVar("T")
+START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+class _Jump(selectors.SelectSelector):
+    """Waits for nothing: the time until the next timer has passed at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        if timeout is None:
+            raise AssertionError("the pass waits for something that never comes")
+        self.at += max(timeout, 0.0)
+        return super().select(0)
+
+
+class SimulatedLoop(asyncio.SelectorEventLoop):
+    """An event loop with a clock of its own, in which threads are done at once."""
+
+    def __init__(self) -> None:
+        self._jump = _Jump()
+        super().__init__(self._jump)
+
+    def time(self) -> float:
+        return self._jump.at
+
+    def run_in_executor(  # type: ignore[override]  # one thread's worth of it
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> asyncio.Future[Any]:
+        done = self.create_future()
+        try:
+            done.set_result(func(*args))
+        except Exception as e:
+            done.set_exception(e)
+        return done
+
+
+@dataclass
+class Api:
+    """An API in memory, with tasks that take `lasts` seconds. It counts what it received."""
+
+    loop: SimulatedLoop
+    answers_in: float = 0.1
+    lasts: float = 2.0
+    #: Prompt -> what to answer to its submission instead of a task.
+    replies: dict[str, Response] = field(default_factory=dict)
+    #: What to answer to the next polls.
+    poll_replies: list[Response] = field(default_factory=list)
+    #: Prompt -> how many seconds its task takes, if not `lasts`.
+    lasting: dict[str, float] = field(default_factory=dict)
+    #: Prompts whose tasks fail.
+    failing: set[str] = field(default_factory=set)
+    received: list[tuple[float, str]] = field(default_factory=list)
+    polled: list[float] = field(default_factory=list)
+    most: int = 0
+    _in_hand: int = 0
+    _tasks: dict[str, float] = field(default_factory=dict)
+
+    def open(self) -> None:
+        """There is nothing to open."""
+
+    async def submit(self, request: Request, within: float) -> Response:
+        prompt = str((request.body or {})["prompt"])
+        self.received.append((self.loop.time(), prompt))
+        self._in_hand += 1
+        self.most = max(self.most, self._in_hand)
+        await asyncio.sleep(self.answers_in)
+        self._in_hand -= 1
+        if prompt in self.replies:
+            return self.replies[prompt]
+        lasts = self.lasting.get(prompt, self.lasts)
+        self._tasks[f"task of {prompt}"] = self.loop.time() + lasts
+        return reply({"task_id": f"task of {prompt}"})
+
+    async def ask(self, request: Request, within: float) -> Response:
+        self.polled.append(self.loop.time())
+        await asyncio.sleep(self.answers_in)
+        if self.poll_replies:
+            return self.poll_replies.pop(0)
+        body = request.body or {}
+        tasks = body.get("task_ids") or [body["task_id"]]
+        assert isinstance(tasks, list)
+        told = [self._told(str(task)) for task in tasks]
+        return reply({"tasks": told} if "task_ids" in body else told[0])
+
+    def _told(self, task: str) -> dict[str, object]:
+        if self._tasks[task] > self.loop.time():
+            return {"task_id": task, "status": "processing"}
+        if task.removeprefix("task of ") in self.failing:
+            return {"task_id": task, "status": "failed", "message": "it did not work"}
+        return {"task_id": task, "status": "finished", "image_urls": ["http://127.0.0.1/1.png"]}
+
+    @property
+    def prompts(self) -> Counter[str]:
+        """How often each prompt was received."""
+        return Counter(prompt for _, prompt in self.received)
+
+
+def reply(body: Mapping[str, object], status: int = 200, **headers: str) -> Response:
+    """An answer of the API."""
+    named = {name.lower().replace("_", "-"): value for name, value in headers.items()}
+    return Response(status, named, json.dumps(body).encode())
+
+
+class Bench:
+    """A CSV file, its store, and passes over it, in simulated time."""
+
+    def __init__(self, folder: Path, prompts: list[str], extra: str = "") -> None:
+        self.loop = SimulatedLoop()
+        self.api = Api(self.loop)
+        self.file = folder / "rows.csv"
+        self.write([["prompt"], *([prompt] for prompt in prompts)])
+        config = folder / "bench.toml"
+        config.write_text(f'[sheet]\nsource = "rows.csv"\n[media]\nsave_to = ""\n{extra}')
+        self.settings: Settings = load(config, environ={})
+        self.clock = Clock(self.now, self.loop.time)
+        self.runner: Runner
+
+    def close(self) -> None:
+        self.loop.close()
+
+    def now(self) -> datetime:
+        return START + timedelta(seconds=self.loop.time())
+
+    def write(self, rows: list[list[str]]) -> None:
+        """Save the sheet as a person does."""
+        with self.file.open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of the sheet as they are now."""
+        with self.file.open(newline="") as file:
+            return [*csv.DictReader(file)]
+
+    @contextmanager
+    def store(self) -> Iterator[Store]:
+        """The store, by the simulated clock."""
+        with Store(self.settings.store_url, now=self.now) as store:
+            yield store
+
+    def run(
+        self,
+        asked: Asked | None = None,
+        pace: Pace | None = None,
+        *,
+        during: Callable[[Bench, Store], Coroutine[Any, Any, None]] | None = None,
+        called: bool = False,
+        keep_lease: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
+        """One pass to its end; `during` happens beside it."""
+        with self.store() as store:
+            sheet = open_sheet(self.settings, store)
+            book = wiring.open_book(self.settings, store, sheet, clock=self.clock)
+            book.known.is_called = called
+
+            async def both() -> Outcome:
+                self.runner = Runner(
+                    book,
+                    self.api,
+                    None,
+                    pace or wiring.pace(self.settings),
+                    asked or Asked(wait=True),
+                    self.clock,
+                    keep_lease=keep_lease,
+                )
+                beside = asyncio.ensure_future(during(self, store)) if during else None
+                outcome = await self.runner.run()
+                if beside:
+                    await beside
+                return outcome
+
+            return self.loop.run_until_complete(both())

@@ -1,0 +1,253 @@
+"""A whole pass in simulated time: what holds it back, what stops it, and when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.model import JobKey, State
+from pipeline.core.states import Failed
+from pipeline.store import Fact, Store
+from pipeline.sync.outcome import Asked
+from pipeline.sync.ports import Pace
+from tests.sync.bench import Bench, reply
+
+Made = Callable[..., Bench]
+NO_WAIT = Asked()
+WAIT = Asked(wait=True)
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Made]:
+    """Make a bench with these prompts, and these lines of configuration."""
+    benches: list[Bench] = []
+
+    def make(prompts: list[str], extra: str = "") -> Bench:
+        benches.append(Bench(tmp_path, prompts, extra))
+        return benches[-1]
+
+    yield make
+    for bench in benches:
+        bench.close()
+
+
+def prompts(many: int) -> list[str]:
+    return [f"a heron, {number}" for number in range(many)]
+
+
+def test_every_row_is_paid_once_and_done(made: Made) -> None:
+    bench = made(prompts(100))
+
+    outcome = bench.run(pace=Pace(concurrency=10, in_flight=25))
+
+    assert bench.api.prompts == dict.fromkeys(prompts(100), 1)
+    assert bench.api.most == 10
+    assert (outcome.new, outcome.done, outcome.code) == (100, 100, 0)
+    assert {row["status"] for row in bench.rows()} == {"done"}
+
+
+def test_rows_that_the_pace_holds_back_are_sent_later_in_the_order_of_the_sheet(
+    made: Made,
+) -> None:
+    bench = made(prompts(25), "[pace]\nper_minute = 10\n")
+
+    outcome = bench.run(pace=Pace(concurrency=5))
+
+    assert [prompt for _, prompt in bench.api.received] == prompts(25)
+    assert (outcome.done, outcome.code) == (25, 0)
+    for start, _ in bench.api.received:
+        within = [at for at, _ in bench.api.received if start <= at < start + 60]
+        assert len(within) <= 10
+
+
+def test_a_pass_that_does_not_wait_sends_what_the_pace_held_back_too(made: Made) -> None:
+    # No look brings these rows back: the pass ends as soon as nothing waits to be sent.
+    bench = made(prompts(25), "[pace]\nper_minute = 10\n")
+
+    outcome = bench.run(NO_WAIT)
+
+    assert [prompt for _, prompt in bench.api.received] == prompts(25)
+    assert outcome.new == 25
+    assert bench.api.received[-1][0] < 130
+
+
+def test_failures_that_webhooks_report_stop_the_sending(made: Made) -> None:
+    bench = made(prompts(60))
+    bench.api.lasts = 10_000
+
+    async def call(bench: Bench, store: Store) -> None:
+        told: set[JobKey] = set()
+        for _ in range(40):
+            await asyncio.sleep(0.5)
+            (sheet,) = store.sheets()
+            for key, job in store.jobs(sheet.key).items():
+                if key not in told and job.attempts and job.attempts[-1].state is State.RUNNING:
+                    store.record([Fact(key, 1, Failed("no"))])
+                    told.add(key)
+
+    outcome = bench.run(
+        pace=Pace(in_flight=20, poll_every=timedelta(hours=2)), during=call, called=True
+    )
+
+    assert len(bench.api.received) < 60
+    assert outcome.stopped
+    assert any("rows failed, so nothing more was sent" in said for said in outcome.sentences)
+
+
+def test_an_end_that_is_reported_twice_counts_once_towards_the_stop_rule(made: Made) -> None:
+    # 5 of 24 failed: below the rule's 30 %. Counted twice, they are above it.
+    bench = made(prompts(24))
+    bench.api.failing = set(prompts(24)[19:])
+    bench.api.lasting = {"a heron, 0": 60}
+
+    async def report_again(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(10)
+        assert bench.runner.outcome.failed == 5
+        (sheet,) = store.sheets()
+        for key, job in store.jobs(sheet.key).items():
+            attempt = job.attempts[-1]
+            if attempt.state is State.FAILED:
+                bench.runner._reported(key, attempt.number, Failed(attempt.reason))
+
+    outcome = bench.run(during=report_again)
+
+    assert (outcome.done, outcome.failed) == (19, 5)
+    assert bench.loop.time() > 60
+    assert not outcome.stopped
+
+
+def test_a_poll_that_was_told_to_wait_waits(made: Made) -> None:
+    bench = made(prompts(1))
+    bench.api.poll_replies = [reply({}, 429, Retry_After="30")]
+
+    outcome = bench.run()
+
+    first, second, *_ = bench.api.polled
+    assert second - first >= 30
+    assert outcome.done == 1
+
+
+def test_a_pause_that_a_poll_was_asked_for_holds_the_sending_back(made: Made) -> None:
+    bench = made(prompts(20), '[pace]\nconcurrency = 1\npoll_every = "1s"\n')
+    bench.api.answers_in, bench.api.lasts = 2.0, 100.0
+    bench.api.poll_replies = [reply({}, 429, Retry_After="30")]
+
+    outcome = bench.run()
+
+    asked = bench.api.polled[0] + bench.api.answers_in
+    later = [at for at, _ in bench.api.received if at > asked]
+    assert asked < 10
+    assert len(later) > 10
+    assert min(later) > asked + 29.9
+    assert outcome.done == 20
+
+
+def test_a_pass_that_lost_its_lease_sends_no_more_and_follows_what_it_sent(made: Made) -> None:
+    bench = made(prompts(100))
+
+    outcome = bench.run(
+        pace=Pace(concurrency=1, in_flight=1), keep_lease=lambda: bench.loop.time() < 15
+    )
+
+    assert 0 < len(bench.api.received) < 20
+    assert bench.api.received[-1][0] <= 20
+    assert outcome.sentences == ["Another pass took over rows.csv."]
+    assert outcome.done == len(bench.api.received)
+
+
+def test_a_pass_that_sends_for_long_reads_the_sheet_again_in_time(made: Made) -> None:
+    # Two minutes of sending: no line of a look older than a minute is sent, and none is left over.
+    bench = made(prompts(60))
+    bench.api.answers_in, bench.api.lasts = 2.0, 0.1
+
+    outcome = bench.run(NO_WAIT, Pace(concurrency=1, in_flight=1000))
+
+    assert bench.api.received[-1][0] > 110
+    assert outcome.new == 60
+    gaps = [b - a for (a, _), (b, _) in pairwise(bench.api.received)]
+    assert max(gaps) < 4
+
+
+def test_a_row_whose_words_change_while_a_long_pass_sends_is_sent_as_it_then_is(
+    made: Made,
+) -> None:
+    bench = made(prompts(100))
+    bench.api.answers_in = 2.0
+
+    async def edit(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(5)
+        text = bench.file.read_text("utf-8")
+        bench.file.write_text(text.replace('"a heron, 99"', '"a crane, 99"'), "utf-8")
+
+    bench.run(NO_WAIT, Pace(concurrency=1, in_flight=1000), during=edit)
+
+    assert bench.api.prompts["a crane, 99"] == 1
+    assert bench.api.prompts["a heron, 99"] == 0
+    assert len(bench.api.received) == 100
+
+
+def test_a_pass_that_waits_ends_although_a_task_never_does(made: Made) -> None:
+    bench = made(prompts(2), '[pace]\ngive_up_after = "5m"\n')
+    bench.api.lasts = 10_000_000
+
+    outcome = bench.run()
+
+    assert 300 <= bench.loop.time() < 400
+    assert (outcome.new, outcome.done) == (2, 0)
+    for row in bench.rows():
+        assert (row["status"], bool(row["note"])) == ("check needed", True)
+
+
+def test_a_pass_that_waits_ends_although_no_poll_is_answered(made: Made) -> None:
+    bench = made(prompts(2))
+    bench.api.poll_replies = [reply({}, 500) for _ in range(10_000)]
+
+    outcome = bench.run()
+
+    assert outcome.code == 3
+    assert any("has trouble (HTTP 500)" in said for said in outcome.sentences)
+    assert bench.loop.time() < 600
+
+
+def test_a_pass_that_waits_ends_although_rows_wait_for_the_budget(made: Made) -> None:
+    bench = made(prompts(3), "[budget]\nper_day = 8\n")
+
+    outcome = bench.run()
+
+    assert (outcome.done, len(bench.api.received)) == (2, 2)
+    assert bench.loop.time() < 60
+
+
+def test_a_pass_that_does_not_wait_leaves_a_long_pause_to_the_next_run(made: Made) -> None:
+    bench = made(prompts(3))
+    bench.api.replies = {"a heron, 0": reply({}, 429, Retry_After="300")}
+
+    outcome = bench.run(NO_WAIT, Pace(concurrency=1))
+
+    assert bench.loop.time() < 60
+    assert [prompt for _, prompt in bench.api.received] == ["a heron, 0"]
+    assert any("asked to wait 300 s" in said for said in outcome.sentences)
+
+
+def test_the_sheet_is_written_no_more_often_than_it_is_set(made: Made) -> None:
+    bench = made(prompts(40))
+    looks: list[float] = []
+
+    async def watch(bench: Bench, store: Store) -> None:
+        before = b""
+        for _ in range(200):
+            await asyncio.sleep(0.1)
+            if (now := bench.file.read_bytes()) != before:
+                looks.append(bench.loop.time())
+                before = now
+
+    bench.run(pace=Pace(in_flight=4, write_every=timedelta(seconds=5)), during=watch)
+
+    gaps = [later - earlier for earlier, later in pairwise(looks[1:])]
+    assert gaps
+    assert min(gaps) >= 4.9

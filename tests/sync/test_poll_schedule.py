@@ -1,0 +1,113 @@
+"""Which tasks are due to be polled, by a clock that is set by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from pipeline.core.model import Attempt, JobKey, State
+from pipeline.sync.clock import Clock
+from pipeline.sync.poll_schedule import NOTHING_SAID, OpenTask, PollSchedule
+from pipeline.sync.ports import Pace
+from tests.core.build import NOW, attempt
+
+ONE = JobKey("rows.csv", "r_aaaaaaaaa", 1)
+
+
+class Hands:
+    """A clock, and a schedule that goes by it."""
+
+    def __init__(self, poll_every: timedelta | None = None, *, patient: bool = True) -> None:
+        self.seconds = 0.0
+        pace = Pace(poll_every=poll_every, give_up_after=timedelta(hours=1))
+        self.schedule = PollSchedule(pace, Clock(self.now, lambda: self.seconds), patient=patient)
+
+    def now(self) -> datetime:
+        return NOW + timedelta(seconds=self.seconds)
+
+    def follow(self, **more: Any) -> OpenTask:
+        """A task that was submitted now."""
+        task = replace(attempt(State.RUNNING, task_id="t-1", **more), sent_at=self.now())
+        self.schedule.follow(ONE, task)
+        one = self.schedule.get("t-1")
+        assert one
+        return one
+
+
+@pytest.mark.parametrize("poll_every", [None, timedelta(seconds=1)])
+def test_a_task_is_not_due_while_the_api_asked_to_wait(poll_every: timedelta | None) -> None:
+    hands = Hands(poll_every)
+    one = hands.follow()
+    hands.seconds = 10
+    assert hands.schedule.due(20) == ["t-1"]
+
+    hands.schedule.answered(one, None, hands.now(), timedelta(seconds=30))
+
+    hands.seconds = 39
+    assert hands.schedule.due(20) == []
+    hands.seconds = 100
+    assert hands.schedule.due(20) == ["t-1"]
+
+
+def test_no_task_is_due_twice_at_once() -> None:
+    hands = Hands(timedelta(seconds=1))
+    hands.follow()
+    hands.seconds = 10
+    hands.schedule.begin(["t-1"])
+    assert hands.schedule.due(20) == []
+    hands.schedule.end(["t-1"])
+    assert hands.schedule.due(20) == ["t-1"]
+
+
+def test_a_poll_without_an_answer_is_repeated_a_little_later() -> None:
+    hands = Hands(timedelta(seconds=1))
+    hands.follow()
+    hands.seconds = 10
+
+    hands.schedule.unanswered(["t-1"])
+
+    assert hands.schedule.due(20) == []
+    hands.seconds += NOTHING_SAID.total_seconds()
+    assert hands.schedule.due(20) == ["t-1"]
+
+
+def test_an_overdue_task_is_polled_once_an_hour_and_is_not_waited_for() -> None:
+    hands = Hands(timedelta(seconds=1))
+    one = hands.follow()
+    hands.seconds = 3601
+    assert hands.schedule.due(20) == ["t-1"]
+    assert hands.schedule.expecting() == 0
+
+    hands.schedule.answered(one, None, hands.now(), timedelta(0))
+
+    hands.seconds += 3500
+    assert hands.schedule.due(20) == []
+    hands.seconds += 101
+    assert hands.schedule.due(20) == ["t-1"]
+
+
+def test_a_task_with_a_webhook_is_polled_seldom() -> None:
+    hands = Hands(timedelta(seconds=5))
+    hands.follow(hook="a-token")
+
+    hands.seconds = 59
+    assert hands.schedule.due(20) == []
+    hands.seconds = 60
+    assert hands.schedule.due(20) == ["t-1"]
+
+
+def test_a_pass_that_does_not_wait_polls_only_the_tasks_of_earlier_passes() -> None:
+    hands = Hands(timedelta(seconds=1), patient=False)
+    hands.follow()
+    earlier: Attempt = replace(attempt(State.RUNNING, task_id="t-2"), sent_at=hands.now())
+    hands.schedule.follow(ONE, earlier, soon=True)
+
+    hands.seconds = 10
+
+    assert hands.schedule.due(20) == ["t-2"]
+    assert hands.schedule.owes
+    hands.schedule.forgive()
+    assert not hands.schedule.owes
