@@ -26,12 +26,13 @@ from pipeline.provider.lazy import LazyApi, LazyMedia
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store, copied
 from pipeline.sync import quick_check
-from pipeline.sync.book import Book
 from pipeline.sync.clock import Clock
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
 from pipeline.sync.outcome import Asked, Outcome, Progress
 from pipeline.sync.ports import Pace
 from pipeline.sync.runner import Runner
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Submissions
 
 if TYPE_CHECKING:
     pass
@@ -131,37 +132,42 @@ def callback(settings: Settings) -> Callback | None:
     return Callback(theirs, ours.public_url, ours.secret.reveal())
 
 
-def open_book(
+def open_sync(
     settings: Settings,
     store: Store,
     sheet: Sheet,
     accept_columns: bool = False,
     start: str = "",
     clock: Clock = CLOCK,
-) -> Book:
+) -> SheetSync:
     """The sheet and its store, kept in step."""
-    return Book(
+    return SheetSync(
         sheet,
         store,
         rules(settings, sheet.key),
         header(settings),
         limits(settings, start),
         config=str(settings.path),
-        now=clock.now,
+        clock=clock,
         chance=SystemRandom(),
         accept_columns=accept_columns,
-        callback=callback(settings),
+        is_called=callback(settings) is not None,
         today=lambda: limits(settings).day,
     )
 
 
+def submissions(settings: Settings, sync: SheetSync, clock: Clock = CLOCK) -> Submissions:
+    """What begins the attempts of a pass."""
+    return Submissions(sync, callback=callback(settings), clock=clock, chance=SystemRandom())
+
+
 @contextmanager
-def previewing(settings: Settings) -> Iterator[Book]:
-    """A book that has looked at what a run would do; nothing is changed, in sheet or store."""
+def previewing(settings: Settings) -> Iterator[SheetSync]:
+    """A sheet that was looked at as a run would do it; nothing is changed, in sheet or store."""
     with scratch_store(settings) as store:
-        book = open_book(settings, store, open_sheet(settings, store))
-        book.preview()
-        yield book
+        sync = open_sync(settings, store, open_sheet(settings, store))
+        sync.preview()
+        yield sync
 
 
 async def run(
@@ -187,10 +193,11 @@ async def run(
             return lease
         try:
             store.reserve()
-            book = open_book(settings, store, sheet, accept_columns, start)
+            sync = open_sync(settings, store, sheet, accept_columns, start)
             async with AsyncExitStack() as stack:
                 runner = Runner(
-                    book,
+                    sync,
+                    submissions(settings, sync),
                     LazyApi(settings, stack),
                     LazyMedia(settings, stack) if settings.media else None,
                     pace(settings),
@@ -203,8 +210,8 @@ async def run(
                 started(runner)
                 outcome = await runner.run()
             _forget_what_ended(settings, store, sheet, outcome)
-            if book.is_at_rest(settings.media is not None) and not outcome.sentences:
-                _note_rest(settings, store, sheet, book)
+            if sync.is_up_to_date() and not outcome.sentences:
+                _note_rest(settings, store, sheet, sync)
             return outcome
         finally:
             # Where the disk is full, what came of the pass is told all the same; the lease of a
@@ -222,7 +229,7 @@ def _forget_what_ended(settings: Settings, store: Store, sheet: Sheet, outcome: 
             store.keep_unreported_rows(sheet.key, ())
 
 
-def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> None:
+def _note_rest(settings: Settings, store: Store, sheet: Sheet, sync: SheetSync) -> None:
     """So that the next pass can see at a glance that nothing has changed."""
     if not isinstance(settings.source, Path):
         return
@@ -232,7 +239,7 @@ def _note_rest(settings: Settings, store: Store, sheet: Sheet, book: Book) -> No
             sheet.fingerprint,
             claim,
             quick_check.settings_of(settings),
-            book.known.cursor,
-            book.known.record.counter,
+            sync.state.jobs.cursor,
+            sync.state.record.counter,
         )
         store.note_rest(sheet.key, seen.to_text())

@@ -55,8 +55,8 @@ def demo(console: Console, folder: Path, program: str, serve: bool = False) -> i
         accepted = sandbox.state()["tasks_taken"]
         if isinstance(outcome, Busy):
             return running.say(outcome, console, settings)
-    with wiring.previewing(settings) as book:
-        console.print(output.rows_table(row_reports.rows(book), console.width))
+    with wiring.previewing(settings) as sync:
+        console.print(output.rows_table(row_reports.rows(sync), console.width))
     page = gallery.write_gallery(settings, folder / "gallery.html").resolve()
     console.print(Text(f"\n{summary.closing(outcome)}", style="bold"))
     tasks = "1 task" if accepted == 1 else f"{accepted} tasks"

@@ -30,9 +30,9 @@ from pipeline.server import event_loop
 from pipeline.store import Balance
 from pipeline.sync import adopt as adoption
 from pipeline.sync import row_reports
-from pipeline.sync.book import Book
 from pipeline.sync.lease import Busy, take_lease
 from pipeline.sync.outcome import Asked
+from pipeline.sync.sheet_sync import SheetSync
 
 Sign = Literal["ok", "person", "unusable", "reach"]
 _SIGNS: dict[Sign, tuple[str, str]] = {
@@ -141,9 +141,9 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tup
         yield from _of_the_api(settings, keep=repair)
         return
     try:
-        with wiring.previewing(settings) as book:
-            yield from _of_the_book(book, settings)
-            yield from _of_shared_files(book, lost)
+        with wiring.previewing(settings) as sync:
+            yield from _of_the_book(sync, settings)
+            yield from _of_shared_files(sync, lost)
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield signs.get(e.exit_code, "person"), str(e)
@@ -172,40 +172,41 @@ def _store_trouble(settings: Settings) -> str:
     return ""
 
 
-def _of_the_book(book: Book, settings: Settings) -> Iterator[tuple[Sign, str]]:
-    statuses = book.plan.statuses
+def _of_the_book(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, str]]:
+    statuses = sync.last.plan.statuses
     yield (
         "ok",
-        f"{book.sheet.title} has {summary.rows(len(book.plan.lines))}. {_columns(book, settings)}",
+        f"{sync.sheet.title} has {summary.rows(len(sync.last.plan.lines))}. "
+        f"{_columns(sync, settings)}",
     )
-    if book.hold:
-        yield ("unusable" if book.hold.exit_code == 2 else "person"), book.hold.sentence
+    if sync.last.hold:
+        yield ("unusable" if sync.last.hold.exit_code == 2 else "person"), sync.last.hold.sentence
     if count := statuses["unrecognized"]:
         yield "person", summary.unrecognized(count)
-    needing = Counter(row.status for row in row_reports.needing(book))
+    needing = Counter(row.status for row in row_reports.needing(sync))
     for status, cure in _CURES.items():
         if count := needing[status]:
             yield "person", f"{summary.rows(count)} with the status {status}: {cure}."
-    if charged := [one for job in book.known.jobs.values() for one in other_charges(job)]:
-        yield "ok", messages.charged_otherwise(book.rules.provider.title, charged)
+    if charged := [one for job in sync.state.jobs.all.values() for one in other_charges(job)]:
+        yield "ok", messages.charged_otherwise(sync.rules.provider.title, charged)
     missing = sum(
         not _is_there(settings, path)
-        for job in book.known.jobs.values()
+        for job in sync.state.jobs.all.values()
         for path in job.files.values()
     )
     if missing:
         gone = f"{_counted(missing, 'saved picture')} {_are(missing)} missing on disk"
         yield "person", f"{gone}. Run doctor --repair."
-    unsaved = sum(len(urls) for _, _, urls in book.known.unsaved())
+    unsaved = sum(map(len, sync.state.jobs.unsaved().values()))
     if unsaved and settings.media is not None:
         late = f"{_counted(unsaved, 'picture')} {_are(unsaved)} not saved yet"
         yield "person", f"{late}. Run doctor --repair."
 
 
-def _of_shared_files(book: Book, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
+def _of_shared_files(sync: SheetSync, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
     """Pictures that an earlier version saved under one name: a later one replaced the others."""
-    if shared := shared_files(book.known.jobs.values()):
-        rows = _named(book, chain.from_iterable(shared.values()))
+    if shared := shared_files(sync.state.jobs.all.values()):
+        rows = _named(sync, chain.from_iterable(shared.values()))
         yield (
             "person",
             f"{_counted(sum(map(len, shared.values())), 'picture')} were saved in only "
@@ -216,16 +217,16 @@ def _of_shared_files(book: Book, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
         if pictures:
             yield (
                 "person",
-                f"{_counted(len(pictures), 'picture')} of {_named(book, pictures)} could not be "
+                f"{_counted(len(pictures), 'picture')} of {_named(sync, pictures)} could not be "
                 f"saved again. The old file {path} stays where it is; it shows one of them.",
             )
 
 
-def _named(book: Book, pictures: Iterable[tuple[JobKey, str]]) -> str:
+def _named(sync: SheetSync, pictures: Iterable[tuple[JobKey, str]]) -> str:
     """The rows of some pictures in the order of the sheet: row 2 ("red fox"), row 3 and 4 more."""
     row_ids = {key.row_id for key, _ in pictures}
     names = []
-    for line in book.plan.lines:
+    for line in sync.last.plan.lines:
         if line.seen.row_id in row_ids:
             row_ids.discard(line.seen.row_id)
             name = line.name or parsed(line.memory.inputs).get("prompt", "")
@@ -236,9 +237,9 @@ def _named(book: Book, pictures: Iterable[tuple[JobKey, str]]) -> str:
     return ", ".join(names[:MOST_NAMED]) + more
 
 
-def _columns(book: Book, settings: Settings) -> str:
+def _columns(sync: SheetSync, settings: Settings) -> str:
     """Which columns are read and which are not used, by their titles."""
-    grid, asked = book.sheet.read(), wiring.header(settings)
+    grid, asked = sync.sheet.read(), wiring.header(settings)
     columns = read_header(grid[0] if grid else (), asked.fields, asked.titles, asked.ignore)
     named = [columns.header[at] for name, at in columns.index.items() if name not in OURS]
     known = set(columns.index.values())

@@ -35,7 +35,7 @@ from pipeline.core.header import ALWAYS
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import adopt as adoption
-from pipeline.sync.book import Book
+from pipeline.sync.sheet_sync import SheetSync
 
 #: The columns of a new sheet that people fill in; ours follow.
 HEADER: Final = ("name", "prompt", "aspect_ratio", "take", "skip")
@@ -374,8 +374,8 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
         console.print(warning, markup=False, soft_wrap=True)
     if adopt:
         _take_over(console, settings)
-    with wiring.previewing(settings) as book:
-        for sentence in (*_state(book, settings), *book.notices):
+    with wiring.previewing(settings) as sync:
+        for sentence in (*_state(sync, settings), *sync.notices):
             console.print(terminal.plain(sentence), markup=False)
     path, name = shlex.quote(str(config)), program()
     console.print("\nSee what a run would do:\n")
@@ -402,27 +402,27 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
     return 0
 
 
-def _state(book: Book, settings: Settings) -> list[str]:
+def _state(sync: SheetSync, settings: Settings) -> list[str]:
     """Sentences about the rows: how many are ready, which ones to approve, what is wrong."""
-    if book.hold:
-        return [book.hold.sentence]
-    if not book.plan.statuses:
-        return [summary.no_rows(book.sheet.title)]
+    if sync.last.hold:
+        return [sync.last.hold.sentence]
+    if not sync.last.plan.statuses:
+        return [summary.no_rows(sync.sheet.title)]
     said = []
     # A new row is not sent before it has been unchanged for a moment.
-    if ready := len(output.to_send(book)) + len(output.settling(book)):
+    if ready := len(output.to_send(sync)) + len(output.settling(sync)):
         said.append(f"{summary.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent.")
-    if unapproved := book.plan.statuses["needs approval"]:
+    if unapproved := sync.last.plan.statuses["needs approval"]:
         column = settings.titles.get("approved", "approved")
         how = f"write yes into the column {column}"
         if isinstance(settings.source, GoogleSource):
             how = f"tick the column {column}"
         said.append(f"{summary.rows(unapproved)} to approve: {how}.")
-    wrong = [line for line in book.plan.lines if line.status == "invalid"]
+    wrong = [line for line in sync.last.plan.lines if line.status == "invalid"]
     if not (said or wrong):
         said.append("No row is ready to be sent.")
         waiting = ("waiting", "over budget", "copy", "edited", "skipped", "unrecognized")
-        wrong = [line for line in book.plan.lines if line.status in waiting]
+        wrong = [line for line in sync.last.plan.lines if line.status in waiting]
     for note, lines in groupby(wrong[:_MOST_NAMED], lambda line: line.note):
         numbers = [str(line.seen.place + 1) for line in lines]
         said.append(f"Row{'s' * (len(numbers) > 1)} {', '.join(numbers)}: {note}")

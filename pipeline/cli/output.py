@@ -29,10 +29,10 @@ from pipeline.core import messages
 from pipeline.core.header import parsed
 from pipeline.core.planning import NEEDS_A_PERSON, Line, family
 from pipeline.reports.summary import attention, no_rows, rows
-from pipeline.sync.book import Book
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.outcome import Progress as Step
 from pipeline.sync.row_reports import Row, asked_for
+from pipeline.sync.sheet_sync import SheetSync
 from pipeline.terminal import plain
 
 COLOURS = {
@@ -124,18 +124,18 @@ def rows_table(shown: Sequence[Row], width: int, prices: Sequence[int] = ()) -> 
     return table
 
 
-def show_plan(console: Console, book: Book) -> None:
+def show_plan(console: Console, sync: SheetSync) -> None:
     """What a run would do: rows by what would happen to them, requests, credits, examples."""
-    title = Text(book.sheet.title, style="bold")
+    title = Text(sync.sheet.title, style="bold")
     console.print(
         title + Text(": what a run would do now. Nothing was changed.\n", style="not bold")
     )
-    if book.sheet.read_as:
-        console.print(Text(f"Read as {book.sheet.read_as}.\n", style="dim"))
-    if book.hold:
-        console.print(Text(plain(book.hold.sentence) + "\n", style="yellow"))
+    if sync.sheet.read_as:
+        console.print(Text(f"Read as {sync.sheet.read_as}.\n", style="dim"))
+    if sync.last.hold:
+        console.print(Text(plain(sync.last.hold.sentence) + "\n", style="yellow"))
     told: set[int] = set()
-    for name, lines in _groups(book):
+    for name, lines in _groups(sync):
         told.update(line.seen.place for line in lines[:EXAMPLES])
         colour = COLOURS.get(name, "bold")
         console.print(Text(f"{len(lines):>6}  ", style="bold") + Text(name, style=colour))
@@ -149,82 +149,82 @@ def show_plan(console: Console, book: Book) -> None:
                 console.print(said, soft_wrap=False)
         if len(lines) > EXAMPLES:
             console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
-    if not book.plan.lines and not book.hold:
-        console.print(Text(no_rows(book.sheet.title), style="yellow"))
-    now, later = to_send(book), settling(book)
-    console.print(Text(f"\n{_price(book, now)}", style="bold"))
+    if not sync.last.plan.lines and not sync.last.hold:
+        console.print(Text(no_rows(sync.sheet.title), style="yellow"))
+    now, later = to_send(sync), settling(sync)
+    console.print(Text(f"\n{_price(sync, now)}", style="bold"))
     if later:
-        unchanged = f"once its rows have not changed for {messages.spoken(book.rules.settle)}"
-        console.print(Text(f"then, {unchanged}: {_price(book, later)}", style="bold"))
+        unchanged = f"once its rows have not changed for {messages.spoken(sync.rules.settle)}"
+        console.print(Text(f"then, {unchanged}: {_price(sync, later)}", style="bold"))
     if now or later:
         sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
-    for sentence in _plan_warnings(book, told):
+    for sentence in _plan_warnings(sync, told):
         console.print(Text(plain(sentence), style="yellow"))
 
 
-def _plan_warnings(book: Book, told: Collection[int] = ()) -> Iterator[str]:
+def _plan_warnings(sync: SheetSync, told: Collection[int] = ()) -> Iterator[str]:
     """What to check before the run: odd prompts, columns not sent, columns that become ours.
 
     `told` holds the places of rows whose notes were already shown.
     """
-    doubtful = [one for one in book.plan.lines if one.warning and one.seen.place not in told]
+    doubtful = [one for one in sync.last.plan.lines if one.warning and one.seen.place not in told]
     for line in doubtful[:EXAMPLES]:
         yield f"Row {line.seen.place + 1}: {line.warning}"
     if len(doubtful) > EXAMPLES:
         yield f"{rows(len(doubtful) - EXAMPLES)} more with a warning."
-    for title, name in book.near_misses():
+    for title, name in sync.near_misses():
         yield (
             f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
             f'[columns] {name} = "{title}"; if it is your own, ignore = ["{title}"].'
         )
-    yield from book.notices
+    yield from sync.notices
 
 
-def plan_as_json(console: Console, book: Book) -> None:
+def plan_as_json(console: Console, sync: SheetSync) -> None:
     """What a run would do, for programs, as one line of JSON."""
-    now, later = to_send(book), settling(book)
+    now, later = to_send(sync), settling(sync)
     told = {
-        "sheet": book.sheet.title,
-        "rows": {name: len(lines) for name, lines in _groups(book)},
+        "sheet": sync.sheet.title,
+        "rows": {name: len(lines) for name, lines in _groups(sync)},
         "requests": len(now),
-        "credits": _cost(book, now),
+        "credits": _cost(sync, now),
         "requests_once_settled": len(later),
-        "credits_once_settled": _cost(book, later),
-        "hold": book.hold.sentence if book.hold else "",
-        "warnings": list(_plan_warnings(book)),
-        "read_as": book.sheet.read_as,
+        "credits_once_settled": _cost(sync, later),
+        "hold": sync.last.hold.sentence if sync.last.hold else "",
+        "warnings": list(_plan_warnings(sync)),
+        "read_as": sync.sheet.read_as,
     }
     terminal.write_json(told)
 
 
-def _groups(book: Book) -> Iterator[tuple[str, list[Line]]]:
+def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
     groups: dict[str, list[Line]] = defaultdict(list)
-    for line in book.plan.lines:
-        sends = line.endpoint and not book.hold
+    for line in sync.last.plan.lines:
+        sends = line.endpoint and not sync.last.hold
         groups["to send" if sends else family(line.status)].append(line)
     yield from ((name, groups[name]) for name in ("to send", *ORDER) if groups[name])
 
 
-def to_send(book: Book) -> Sequence[Line]:
+def to_send(sync: SheetSync) -> Sequence[Line]:
     """Rows that a run would send now: none if the sheet is held."""
-    return () if book.hold else book.plan.to_send
+    return () if sync.last.hold else sync.last.plan.to_send
 
 
-def settling(book: Book) -> Sequence[Line]:
+def settling(sync: SheetSync) -> Sequence[Line]:
     """Rows that only wait until they have been unchanged for a while."""
-    note = messages.settling(book.rules.settle)
-    lines = () if book.hold else book.plan.lines
+    note = messages.settling(sync.rules.settle)
+    lines = () if sync.last.hold else sync.last.plan.lines
     return [line for line in lines if line.status == "waiting" and line.note.startswith(note)]
 
 
-def _price(book: Book, lines: Sequence[Line]) -> str:
+def _price(sync: SheetSync, lines: Sequence[Line]) -> str:
     many = "1 request" if len(lines) == 1 else f"{len(lines)} requests"
-    return f"{many}, {messages.in_credits(_cost(book, lines))}"
+    return f"{many}, {messages.in_credits(_cost(sync, lines))}"
 
 
-def _cost(book: Book, lines: Sequence[Line]) -> int:
-    rules = book.rules
+def _cost(sync: SheetSync, lines: Sequence[Line]) -> int:
+    rules = sync.rules
     names = (parsed(line.memory.inputs).get("endpoint") or rules.endpoint for line in lines)
     return sum(rules.provider.endpoints[name].credits or 0 for name in names)
 

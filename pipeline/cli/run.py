@@ -218,9 +218,9 @@ def the_row(settings: list[Settings], row: str) -> list[Line]:
     unread = False
     for one in settings:
         try:
-            with wiring.previewing(one) as book:
-                if lines := find_rows(book.plan.lines, row):
-                    found[book.sheet.title] = lines
+            with wiring.previewing(one) as sync:
+                if lines := find_rows(sync.last.plan.lines, row):
+                    found[sync.sheet.title] = lines
         except (SheetError, StoreError):
             unread = True
     if len(found) > 1:
@@ -237,11 +237,11 @@ def show_plan(
     settings: Settings, console: Console, as_json: bool, strict: bool, row: str, limit: int | None
 ) -> int:
     """Print what a run would do and cost, without doing it, and return the exit code."""
-    with wiring.previewing(settings) as book:
-        book.plan = narrowed(book.plan, row, limit)
-        (show.plan_as_json if as_json else show.show_plan)(console, book)
-        needed = strict and bool(row_reports.needing(book))
-        return max(needed, book.hold.exit_code if book.hold else 0)
+    with wiring.previewing(settings) as sync:
+        sync.restrict(narrowed(sync.last.plan, row, limit))
+        (show.plan_as_json if as_json else show.show_plan)(console, sync)
+        needed = strict and bool(row_reports.needing(sync))
+        return max(needed, sync.last.hold.exit_code if sync.last.hold else 0)
 
 
 def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:

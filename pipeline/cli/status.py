@@ -24,9 +24,9 @@ from pipeline.core.states import state_of
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import row_reports
-from pipeline.sync.book import Book
 from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
+from pipeline.sync.sheet_sync import SheetSync
 
 #: Rows of each kind that `status` lists; the JSON has all of them.
 MOST_ROWS = 20
@@ -34,20 +34,20 @@ MOST_ROWS = 20
 
 def tell(settings: Settings, console: Console, row: str = "") -> int:
     """Print the state of one sheet: 1 if a row needs attention, the code of a hold, else 0."""
-    with wiring.previewing(settings) as book:
+    with wiring.previewing(settings) as sync:
         if row:
-            return _tell_row(book, console, row)
-        statuses = book.plan.statuses
-        title = f"{book.sheet.title}: {summary.rows(len(book.plan.lines))}"
+            return _tell_row(sync, console, row)
+        statuses = sync.last.plan.statuses
+        title = f"{sync.sheet.title}: {summary.rows(len(sync.last.plan.lines))}"
         console.print(Text(title, style="bold"))
         for name in show.ORDER:
             if statuses[name]:
                 console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
-        for sentence in _troubles(book):
+        for sentence in _troubles(sync):
             console.print(Text(terminal.plain(sentence), style="yellow"))
-        for sentence in _sentences(book, settings):
+        for sentence in _sentences(sync, settings):
             console.print(Text(terminal.plain(sentence), style="dim"))
-        rows = row_reports.rows(book)
+        rows = row_reports.rows(sync)
         needing = [one for one in rows if one.needs_attention]
         _list(console, "", needing)
         stuck = [one for one in rows if one.is_stuck]
@@ -55,7 +55,7 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         edited = [one for one in rows if one.status == "edited"]
         _list(console, "Edited after they were made:", edited)
         _list(console, "Copies of other rows:", [one for one in rows if one.status == "copy"])
-        return max(int(bool(needing)), book.hold.exit_code if book.hold else 0)
+        return max(int(bool(needing)), sync.last.hold.exit_code if sync.last.hold else 0)
 
 
 def _list(console: Console, heading: str, rows: Sequence[Row]) -> None:
@@ -78,23 +78,23 @@ def tell_json(settings: Settings, _: Console, row: str = "") -> int:
     `exit_code`. With `row`, `details` has that row alone, and `history` says what happened to it
     (`at` in ISO 8601, `attempt`, `kind`, `text`).
     """
-    with wiring.previewing(settings) as book:
-        found = [_found(book, row)] if row else []
+    with wiring.previewing(settings) as sync:
+        found = [_found(sync, row)] if row else []
         picked = {line.seen.row_id for line in found}
-        rows = row_reports.rows(book, (), picked) if row else row_reports.rows(book)
-        needing = row_reports.needing(book)
+        rows = row_reports.rows(sync, (), picked) if row else row_reports.rows(sync)
+        needing = row_reports.needing(sync)
         is_needed = found and any(one.needs_attention for one in rows)
-        hold = book.hold.exit_code if book.hold and not row else 0
+        hold = sync.last.hold.exit_code if sync.last.hold and not row else 0
         code = max(int(bool(is_needed if row else needing)), hold)
         told: dict[str, object] = {
-            "sheet": book.sheet.title,
-            "rows": dict(sorted(book.plan.statuses.items())),
+            "sheet": sync.sheet.title,
+            "rows": dict(sorted(sync.last.plan.statuses.items())),
             "need_a_person": len(needing),
-            "credits_today": _spent(book, settings),
+            "credits_today": _spent(sync, settings),
             "per_day": settings.budget.per_day,
-            "running": _worker(book),
-            "hold": book.hold.sentence if book.hold else "",
-            "messages": [*_troubles(book), *_sentences(book, settings)],
+            "running": _worker(sync),
+            "hold": sync.last.hold.sentence if sync.last.hold else "",
+            "messages": [*_troubles(sync), *_sentences(sync, settings)],
             "details": [one.as_json() for one in rows],
             "exit_code": code,
         }
@@ -102,7 +102,7 @@ def tell_json(settings: Settings, _: Console, row: str = "") -> int:
             told["history"] = [
                 {"at": at.isoformat(), "attempt": number, "kind": kind, "text": text}
                 for line in found
-                for at, number, kind, text in _history(book, line)
+                for at, number, kind, text in _history(sync, line)
             ]
     terminal.write_json(told)
     return code
@@ -135,19 +135,19 @@ def write_gallery(settings: Settings, console: Console, to: Path | None, open_it
 
 def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, yes: bool) -> int:
     """Request one more attempt for these rows. Returns 1 if the person declines, else 0."""
-    with wiring.previewing(settings) as book:
-        picked = list(_picked(book, rows, unknown))
+    with wiring.previewing(settings) as sync:
+        picked = list(_picked(sync, rows, unknown))
         if not picked:
-            console.print(_none_picked(book, unknown), markup=False)
+            console.print(_none_picked(sync, unknown), markup=False)
             return 0
-        prices = [_price(book, line) for line in picked]
+        prices = [_price(sync, line) for line in picked]
         ids = {line.seen.row_id for line in picked}
-        by_id = {row.row_id: row for row in row_reports.rows(book, (), ids)}
+        by_id = {row.row_id: row for row in row_reports.rows(sync, (), ids)}
         shown = [by_id[line.seen.row_id] for line in picked]
         console.print(show.rows_table(shown, console.width, prices))
         words = f"{summary.rows(len(picked))} to send again, {messages.in_credits(sum(prices))}."
         console.print(words, markup=False)
-        hold = terminal.plain(book.hold.sentence) if book.hold else ""
+        hold = terminal.plain(sync.last.hold.sentence) if sync.last.hold else ""
     if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
         if not sys.stdin.isatty():
             raise ConfigError(
@@ -164,8 +164,8 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
     return 0
 
 
-def _none_picked(book: Book, unknown: bool) -> str:
-    lost = sum(_state(line) is State.UNKNOWN for line in book.plan.lines)
+def _none_picked(sync: SheetSync, unknown: bool) -> str:
+    lost = sum(_state(line) is State.UNKNOWN for line in sync.last.plan.lines)
     if unknown or not lost:
         return "There is no row to send again."
     return (
@@ -174,14 +174,14 @@ def _none_picked(book: Book, unknown: bool) -> str:
     )
 
 
-def _picked(book: Book, rows: list[str], unknown: bool) -> Iterator[Line]:
+def _picked(sync: SheetSync, rows: list[str], unknown: bool) -> Iterator[Line]:
     """The lines to retry. Raises ConfigError for a named row that cannot be retried."""
     wanted = (State.FAILED, State.UNKNOWN) if unknown else (State.FAILED,)
     if not rows:
-        yield from (line for line in book.plan.lines if _state(line) in wanted)
+        yield from (line for line in sync.last.plan.lines if _state(line) in wanted)
         return
     for row in rows:
-        found = find_rows(book.plan.lines, row)
+        found = find_rows(sync.last.plan.lines, row)
         if not found:
             raise ConfigError(no_row(row))
         if _state(found[0]) not in wanted:
@@ -201,79 +201,79 @@ def _state(line: Line) -> State | None:
     return state_of(line.job) if line.job and line.job.key.take == line.take else None
 
 
-def _price(book: Book, line: Line) -> int:
+def _price(sync: SheetSync, line: Line) -> int:
     assert line.job is not None, "only jobs are picked"
-    endpoint = book.rules.provider.endpoints.get(line.job.attempts[-1].endpoint)
+    endpoint = sync.rules.provider.endpoints.get(line.job.attempts[-1].endpoint)
     return (endpoint.credits or 0) if endpoint else 0
 
 
-def _troubles(book: Book) -> Iterator[str]:
+def _troubles(sync: SheetSync) -> Iterator[str]:
     """Problems of the whole sheet, and what to do about them."""
-    if not book.plan.lines and not book.hold:
-        yield summary.no_rows(book.sheet.title)
-    if book.hold:
-        yield book.hold.sentence
-    if number := book.plan.statuses["unrecognized"]:
+    if not sync.last.plan.lines and not sync.last.hold:
+        yield summary.no_rows(sync.sheet.title)
+    if sync.last.hold:
+        yield sync.last.hold.sentence
+    if number := sync.last.plan.statuses["unrecognized"]:
         yield summary.unrecognized(number)
 
 
-def _sentences(book: Book, settings: Settings) -> Iterator[str]:
+def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
     """Other reports about the whole sheet."""
-    spent, cap = _spent(book, settings), settings.budget.per_day
+    spent, cap = _spent(sync, settings), settings.budget.per_day
     if spent is not None:
         words = f"{spent} of {cap} credits" if cap is not None else messages.in_credits(spent)
         yield f"{words} spent today"
-    if (unsaved := _unsaved(book)) and settings.media is not None:
+    if (unsaved := _unsaved(sync)) and settings.media is not None:
         were = "1 picture is" if unsaved == 1 else f"{unsaved} pictures are"
         yield f"{were} not saved yet. The next run tries again."
-    if worker := _worker(book):
+    if worker := _worker(sync):
         yield worker
     if settings.api_key is None:
         yield "The API key is not set; nothing can be sent."
 
 
-def _spent(book: Book, settings: Settings) -> int | None:
+def _spent(sync: SheetSync, settings: Settings) -> int | None:
     """Credits spent today. They are counted for each API key, so None without one."""
     if settings.api_key is None:
         return None
-    return book.store.spent(book.limits.api_key, book.limits.run, book.limits.day).day
+    return sync.store.spent(sync.limits.api_key, sync.limits.run, sync.limits.day).day
 
 
-def _unsaved(book: Book) -> int:
+def _unsaved(sync: SheetSync) -> int:
     """How many pictures have arrived but are not saved."""
-    return sum(len(urls) for _, _, urls in book.known.unsaved())
+    return sum(map(len, sync.state.jobs.unsaved().values()))
 
 
-def _worker(book: Book) -> str:
+def _worker(sync: SheetSync) -> str:
     """Which run is working on the sheet; empty if none is."""
-    lease = book.store.lease_of(book.key)
+    lease = sync.store.lease_of(sync.key)
     if not lease or is_dead(lease.holder):
         return ""
     since = lease.since.astimezone().strftime("%H:%M:%S")
     return f"a run ({lease.holder}) has been working on it since {since}"
 
 
-def _found(book: Book, row: str) -> Line:
+def _found(sync: SheetSync, row: str) -> Line:
     """The row that a person names. Raises ConfigError if there is none, or several."""
-    found = find_rows(book.plan.lines, row)
+    found = find_rows(sync.last.plan.lines, row)
     if not found:
         raise ConfigError(no_row(row))
     return found[0]
 
 
-def _history(book: Book, line: Line) -> Iterator[tuple[datetime, int, str, str]]:
+def _history(sync: SheetSync, line: Line) -> Iterator[tuple[datetime, int, str, str]]:
     """What happened to the row: time, number of the attempt, kind of event, its text."""
-    for one in book.store.history(line.job.key) if line.job else ():
+    for one in sync.store.history(line.job.key) if line.job else ():
         yield one.at.astimezone(), one.number, one.kind, one.text
 
 
-def _tell_row(book: Book, console: Console, row: str) -> int:
-    line = _found(book, row)
-    (told,) = row_reports.rows(book, (), {line.seen.row_id})
+def _tell_row(sync: SheetSync, console: Console, row: str) -> int:
+    line = _found(sync, row)
+    (told,) = row_reports.rows(sync, (), {line.seen.row_id})
     console.print(show.rows_table([told], console.width))
     take = line.job.key.take if line.job else line.take or "?"
     console.print(f"\nrow_id {line.seen.row_id}, take {take}", markup=False)
-    for at, number, kind, text in _history(book, line):
+    for at, number, kind, text in _history(sync, line):
         words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {terminal.plain(text)}"
         console.print(words, markup=False)
     return int(told.needs_attention)

@@ -1,19 +1,19 @@
 """Which rows of a reading have to be looked at, and which are as the last pass left them.
 
-The rule is in `core.unchanged_rows`; this class applies it to what the store knows. Where only a
-look at all rows can tell what a reading means, all rows are looked at.
+The rule is in `core.unchanged_rows`; this class applies it to what the store knows. If only a look
+at all rows can tell what a reading means, all rows are looked at.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline import __version__
 from pipeline.core.header import Columns, Header, Marked
 from pipeline.core.model import Grid
-from pipeline.core.planning import Line, Rules
+from pipeline.core.planning import Rules
 from pipeline.core.unchanged_rows import (
     Parted,
     Resting,
@@ -25,95 +25,92 @@ from pipeline.core.unchanged_rows import (
     stray_lines,
     wander,
 )
+from pipeline.sync.look import Look
 from pipeline.sync.sheet_state import SheetState
 
 
 class ChangedRows:
-    """The last reading of a sheet in rows at rest and others."""
+    """Divides each reading into unchanged rows and others. Owns the division of the last one."""
 
-    def __init__(self, known: SheetState, rules: Rules, header: Header) -> None:
-        self._known = known
+    def __init__(self, state: SheetState, rules: Rules, header: Header) -> None:
+        self._state = state
         self._rules = rules
         self._header = header
-        #: None where all rows had to be looked at.
-        self.parted: Parted | None = None
+        self._parted: Parted | None = None
         self._earlier: tuple[Grid, Parted] | None = None
 
     @property
-    def resting(self) -> Mapping[str, int]:
-        """Id -> place of the rows at rest."""
-        return self.parted.resting if self.parted else {}
+    def is_partial(self) -> bool:
+        """Whether not all rows have to be looked at."""
+        return self._parted is not None
+
+    @property
+    def unchanged(self) -> Mapping[str, int]:
+        """Id -> place of the unchanged rows."""
+        return self._parted.resting if self._parted else {}
 
     @property
     def statuses(self) -> Counter[str]:
-        """What the rows at rest say in their status cell, which is the truth."""
-        return self.parted.statuses if self.parted else Counter()
+        """What the unchanged rows say in their status cells, which is right."""
+        return self._parted.statuses if self._parted else Counter()
 
     @property
     def others(self) -> Sequence[int] | None:
-        """Places of all other lines; None where all rows had to be looked at."""
-        return self.parted.others if self.parted else None
+        """Places of all other lines; None if all rows have to be looked at."""
+        return self._parted.others if self._parted else None
 
     def rows(self, columns: Columns, grid: Grid) -> list[Marked]:
         """The rows that have to be looked at, with all that is known of them loaded."""
-        left = self._known.resting
-        usual = left.rows and is_usual(columns, self._known.record.ours)
-        if not usual or left.under != self._under(columns):
+        left = self._state.rows.unchanged
+        is_like_before = left.rows and is_usual(columns, self._state.record.ours)
+        if not is_like_before or left.under != self._under(columns):
             return self.all_rows(columns, grid)
-        parts = parted(grid, columns, left, self._known.stirred, self._earlier)
-        self.parted, self._earlier = parts, (grid, parts)
+        parts = parted(grid, columns, left, self._state.rows.stirred, self._earlier)
+        self._parted, self._earlier = parts, (grid, parts)
         rows = list(columns.rows(grid, parts.others))
-        self._known.load(self._known.ids - parts.resting.keys())
-        if may_stray(grid, columns, parts, rows, left) or wander(rows, self._known.memory.known):
+        self._state.load(self._state.rows.ids - parts.resting.keys())
+        known = self._state.rows.memory.known
+        if may_stray(grid, columns, parts, rows, left) or wander(rows, known):
             return self.all_rows(columns, grid)
         return rows
 
     def all_rows(self, columns: Columns, grid: Grid) -> list[Marked]:
         """All rows, with all that is known of any loaded."""
-        self._known.complete()
-        self.parted = None
+        self._state.complete()
+        self._parted = None
         return list(columns.rows(grid))
 
-    def keep(
-        self, lines: Sequence[Line], grid: Grid, columns: Columns, untrue: Collection[int]
-    ) -> None:
-        """Keep which rows need no look the next time.
-
-        `lines` are those looked at, `untrue` the places where a cell does not say the truth.
-        """
-        left = self._known.resting
-        if not is_usual(columns, self._known.record.ours):
+    def keep(self, look: Look) -> None:
+        """Keep which rows need no look the next time."""
+        state, lines = self._state, look.plan.lines
+        if not is_usual(look.columns, state.record.ours):
             return
         jobs = defaultdict(list)
-        for key, job in self._known.jobs.items():
+        for key, job in state.jobs.all.items():
             jobs[key.row_id].append(job)
-        rows = left_at_rest(lines, grid, jobs, untrue, self._rules.saves_files)
-        rows |= {row_id: left.rows[row_id] for row_id in self.resting}
-        self._known.ids |= {line.seen.row_id for line in lines}
+        rows = left_at_rest(lines, look.grid, jobs, look.outdated, self._rules.saves_files)
+        rows |= {row_id: state.rows.unchanged.rows[row_id] for row_id in self.unchanged}
+        state.rows.met(line.seen.row_id for line in lines)
         now = Resting(
-            self._under(columns),
-            self._known.cursor,
+            self._under(look.columns),
+            state.jobs.cursor,
             rows,
-            frozenset(self._known.ids - rows.keys()),
-            stray_lines(grid, columns, lines, self.parted, untrue),
+            frozenset(state.rows.ids - rows.keys()),
+            stray_lines(look.grid, look.columns, lines, self._parted, look.outdated),
         )
-        self._known.keep_resting(now)
+        state.rows.keep_unchanged(now)
 
     def _under(self, columns: Columns) -> str:
         """A digest of what decides about every row alike."""
-        header, record = self._header, self._known.record
+        header, record = self._header, self._state.record
         return depends(
-            *(
-                __version__,
-                time.tzname,
-                self._rules,
-                columns.header,
-                record.ours and sorted(record.ours),
-            ),
-            *(
-                record.columns,
-                sorted(header.titles.items()),
-                list(header.ignore),
-                sorted(header.fields),
-            ),
+            __version__,
+            time.tzname,
+            self._rules,
+            columns.header,
+            record.ours and sorted(record.ours),
+            record.columns,
+            sorted(header.titles.items()),
+            list(header.ignore),
+            sorted(header.fields),
         )

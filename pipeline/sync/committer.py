@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.planning import Line
 from pipeline.core.protocol import Verdict
-from pipeline.store import Fact, Refusal
-from pipeline.sync.book import Book, Sending
+from pipeline.store import Fact, Store
 from pipeline.sync.clock import lately
+from pipeline.sync.submissions import Batch, Sending, Submissions
 from pipeline.sync.worker import Worker
 
 
@@ -37,9 +37,7 @@ class Committed:
 
     #: The answers that are recorded now.
     answers: list[Answer]
-    #: The attempts that are on disk as sent, and the lines that were refused, each with the reason.
-    begun: list[Sending] = field(default_factory=list)
-    refused: list[tuple[Line, Refusal | None]] = field(default_factory=list)
+    batch: Batch = field(default_factory=Batch)
     #: Why the store could not do it; None if it could.
     trouble: StoreError | None = None
 
@@ -47,12 +45,24 @@ class Committed:
 class Committer:
     """One transaction after another; the answers that come meanwhile wait for the next."""
 
-    def __init__(self, book: Book, worker: Worker, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        submissions: Submissions,
+        store: Store,
+        worker: Worker,
+        monotonic: Callable[[], float],
+    ) -> None:
         #: Seconds that a transaction takes, of the last ones.
         self.took = 0.0
-        self._book, self._worker, self._monotonic = book, worker, monotonic
+        self._submissions, self._store = submissions, store
+        self._worker, self._monotonic = worker, monotonic
         self._answers: list[Answer] = []
-        self._is_committing = False
+        self._is_committing = self._is_broken = False
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether a transaction failed: the store is full or out of reach."""
+        return self._is_broken
 
     @property
     def has_answers(self) -> bool:
@@ -76,6 +86,7 @@ class Committer:
         done = await self._worker.run(self._committed, answers, lines)
         self.took = lately(self.took, self._monotonic() - began)
         self._is_committing = False
+        self._is_broken |= done.trouble is not None
         return done
 
     async def flush(self) -> None:
@@ -90,19 +101,19 @@ class Committer:
         if not lines:
             return Committed(answers, trouble=self._recorded(facts))
         try:
-            begun, refused = self._book.turn(facts, lines)
+            batch = self._submissions.commit_batch(facts, lines)
         except StoreError as trouble:
             return Committed(answers, trouble=self._recorded(facts) or trouble)
-        return Committed(answers, begun, refused)
+        return Committed(answers, batch)
 
     def _recorded(self, facts: list[Fact]) -> StoreError | None:
         """Record answers in the store, or else in its rescue file; the error of the store."""
         try:
             if facts:
-                self._book.record(facts)
+                self._submissions.record(facts)
         except StoreFull as full:  # The store has written them to the rescue file itself.
             return full
         except StoreError as trouble:
-            self._book.store.rescue(facts)
+            self._store.rescue(facts)
             return trouble
         return None

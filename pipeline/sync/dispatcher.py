@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from pipeline.core.errors import NotSent, WireError
 from pipeline.core.protocol import Provider, Verdict, verdict
 from pipeline.core.states import Lost, Postponed
-from pipeline.sync.book import Sending
 from pipeline.sync.breaker import CircuitBreaker, Stop
 from pipeline.sync.clock import Clock, lately
 from pipeline.sync.ports import Wire
+from pipeline.sync.submissions import Sending
 from pipeline.sync.throttle import Throttle
 
 log = logging.getLogger("promptsheet")
@@ -50,7 +50,7 @@ class Dispatcher:
         #: Why the last submission could not leave, as a sentence; empty once one was answered.
         self.trouble = ""
         #: Seconds until an answer, of the last submissions.
-        self.answer_took = 0.0
+        self._answer_took = 0.0
         self._wire, self._provider, self._clock = wire, provider, clock
         self._throttle, self._breaker = throttle, breaker
         self._concurrency, self._tries = concurrency, tries
@@ -69,12 +69,25 @@ class Dispatcher:
         """Attempts that have no verdict."""
         return len(self._air) + len(self._waiting)
 
+    def room(self, until: float) -> int:
+        """How many more may be sent `until` so many seconds from now.
+
+        These are the free places, and those that become free by then. Answers come in bursts, so
+        twice as many as come in that time on average are expected.
+        """
+        share = 2 * until / self._answer_took if self._answer_took else 0.0
+        return self._concurrency + int(self._concurrency * min(share, 1.0)) - self.pending
+
     @property
     def gives_up_in(self) -> float | None:
         """Seconds until the first attempt has waited too long; None if none waits."""
         if not self._waiting:
             return None
         return max(self._waiting[0][0] - self._clock.monotonic(), 0.0)
+
+    def open(self) -> None:
+        """Load what a request needs, before an attempt is on disk as sent."""
+        self._wire.open()
 
     def send(self, sendings: Sequence[Sending]) -> None:
         """Send these as soon as there is a place for each."""
@@ -116,7 +129,7 @@ class Dispatcher:
             if left <= 0:
                 raise NotSent("its time was over before it could leave")
             response = await self._wire.submit(sending.request, left)
-            self.answer_took = lately(self.answer_took, self._clock.monotonic() - began)
+            self._answer_took = lately(self._answer_took, self._clock.monotonic() - began)
             told = verdict(self._provider, endpoint, response, self._clock.now())
             self._throttle.reached()
             self.trouble = ""

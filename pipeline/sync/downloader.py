@@ -12,7 +12,7 @@ from pipeline.core.errors import BadLink, DeadLink, NoPlace, NotSaved, Promptshe
 from pipeline.core.filenames import picture_stem
 from pipeline.core.model import Attempt, JobKey, Unsaved
 from pipeline.core.states import shown
-from pipeline.sync.book import Book
+from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -62,7 +62,7 @@ class Downloader:
 
     def __init__(
         self,
-        book: Book,
+        sync: SheetSync,
         worker: Worker,
         media: Saver | None,
         now: Callable[[], datetime],
@@ -71,7 +71,7 @@ class Downloader:
         on_lost: Callable[[], None],
     ) -> None:
         self.trouble: list[PromptsheetError] = []
-        self._book, self._worker, self._media, self._now = book, worker, media, now
+        self._sync, self._worker, self._media, self._now = sync, worker, media, now
         self._on_saved, self._on_lost = on_saved, on_lost
         self._gate = asyncio.Semaphore(DOWNLOADS)
         self._tried: set[tuple[JobKey, str]] = set()
@@ -84,10 +84,10 @@ class Downloader:
 
     def keep(self, key: JobKey) -> None:
         """Save the pictures of a job that are due and were not tried in this pass."""
-        job = self._book.known.jobs.get(key)
+        job = self._sync.state.jobs.all.get(key)
         if job is None or self._media is None:
             return
-        first, name, now = shown(job), self._book.name_of(key), self._now()
+        first, name, now = shown(job), self._sync.last.name_of(key), self._now()
         for attempt in job.attempts:
             wanted = job.to_save(attempt)
             for at, url in enumerate(attempt.result.urls, start=1):
@@ -116,7 +116,7 @@ class Downloader:
     async def _save(
         self, key: JobKey, attempt: Attempt, url: str, stem: str, before: Unsaved | None
     ) -> None:
-        store, picture = self._book.store, (key, attempt.number, url)
+        store, picture = self._sync.store, (key, attempt.number, url)
         async with self._gate:
             try:
                 assert self._media is not None, "keep() begins nothing without a folder"
@@ -138,7 +138,7 @@ class Downloader:
 
     async def _noted(self, picture: tuple[JobKey, int, str], why: Unsaved) -> None:
         try:
-            await self._worker.run(self._book.store.miss_file, *picture, why)
+            await self._worker.run(self._sync.store.miss_file, *picture, why)
         except PromptsheetError as error:
             self.trouble.append(error)
         else:

@@ -7,26 +7,15 @@ A held sheet gets no row_ids and nothing is sent, until a person does what the h
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
-from typing import Literal
 
 from pipeline.core.header import Columns, loss
 from pipeline.core.model import Claim
 from pipeline.sheets import Sheet
 from pipeline.store import Store
+from pipeline.sync.hold import Hold
 from pipeline.sync.sheet_state import SheetState
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """Why no row_ids are written and nothing is sent: one sentence that says what to do."""
-
-    kind: Literal["owner", "config", "columns", "paused"]
-    sentence: str
-    #: The exit code of a command: 2 if the header cannot be used.
-    exit_code: int = 1
 
 
 class Ownership:
@@ -40,7 +29,7 @@ class Ownership:
         self,
         sheet: Sheet,
         store: Store,
-        known: SheetState,
+        state: SheetState,
         *,
         config: str,
         accept_columns: bool,
@@ -48,20 +37,28 @@ class Ownership:
     ) -> None:
         self.sheet = sheet
         self._store = store
-        self._known = known
+        self._state = state
         self._config = config
         self._accept_columns = accept_columns
         self._chance = chance
         #: The claim that we wrote, and the one that was next to the sheet when we last checked.
         self._claim: Claim | None = None
-        self._lying: Claim | None = None
-        #: Whether an attempt was begun since the claim was raised.
-        self.has_sent = False
+        self._found: Claim | None = None
+        self._has_sent = False
 
     @property
     def has_claimed(self) -> bool:
         """Whether this pass has raised the claim."""
         return self._claim is not None
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether an attempt was begun since the claim was raised."""
+        return self._has_sent
+
+    def note_sent(self) -> None:
+        """An attempt was begun."""
+        self._has_sent = True
 
     def own(self) -> Hold | None:
         """Raise the claim, in the store first, then next to the sheet; a hold if another store did.
@@ -69,17 +66,16 @@ class Ownership:
         Each pass raises it before its first request, and at each look after it has sent something.
         So a backup of the store that was made in between is older than the claim, and is detected.
         """
-        if self._claim is not None and not self.has_sent:
+        if self._claim is not None and not self._has_sent:
             return None
         word = f"{self._chance.getrandbits(64):016x}"
-        self._store.update_sheet(self._known.key, config=self._config)
-        mine = self._store.raise_claim(self._known.key, word)
+        self._store.update_sheet(self._state.key, config=self._config)
+        mine = self._store.raise_claim(self._state.key, word)
         # Compare-and-swap against the claim we checked; the current one may be another store's.
-        if self.sheet.write_claim(mine, self._lying) and self.sheet.read_claim() == mine:
-            self._claim = self._lying = mine
-            self.has_sent = False
-            accepted = self._known.record.columns
-            self._known.record = replace(self._store.sheet(self._known.key), columns=accepted)
+        if self.sheet.write_claim(mine, self._found) and self.sheet.read_claim() == mine:
+            self._claim = self._found = mine
+            self._has_sent = False
+            self._state.read_claim()
             return None
         return Hold("owner", f"Another Promptsheet has just taken over {self.sheet.title}.")
 
@@ -87,36 +83,36 @@ class Ownership:
         """The hold after a reading with these columns and this number of rows; None without one."""
         if sentence := self._not_the_owner():
             return Hold("owner", sentence)
-        other = self._known.record.config
+        other = self._state.record.config
         if other and other != self._config and Path(other).exists():
             return Hold(
                 "config",
                 f"{self.sheet.title} is run by another configuration, {other}. Use that one. To "
                 f"use another endpoint, name it in a column named endpoint.{self._one_tab()}",
             )
-        accepted, known = self._known.record.columns, len(self._known.memory.order)
+        accepted, known = self._state.record.columns, len(self._state.rows.memory.order)
         if self._accept_columns:
             accepted, known = None, 0
         if sentence := loss(columns, accepted, rows, known):
             return Hold("columns", sentence, 2 if columns.doubled else 1)
-        if self._store.sheet(self._known.key).paused:
+        if self._store.sheet(self._state.key).paused:
             return Hold("paused", f"{self.sheet.title} is paused. Run resume to continue.")
         return None
 
     def _not_the_owner(self) -> str:
         """Why this store does not own the sheet, as a sentence; empty if it does."""
-        lying = self._lying = self.sheet.read_claim()
-        if lying is None or (self._claim is not None and lying == self._claim):
+        found = self._found = self.sheet.read_claim()
+        if found is None or (self._claim is not None and found == self._claim):
             return ""
         cure = "If this is the right place to run it from, run doctor --adopt here."
-        if lying.store != self._store.id:
+        if found.store != self._store.id:
             told = f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
             return told + self._one_tab()
-        record = self._store.sheet(self._known.key)
-        if lying.sheet != self._known.key:
-            return self._under_another_name(lying.sheet, record.place)
-        ahead = lying.counter > record.counter
-        twin = lying.counter == record.counter and lying.word != record.word
+        record = self._store.sheet(self._state.key)
+        if found.sheet != self._state.key:
+            return self._under_another_name(found.sheet, record.place)
+        ahead = found.counter > record.counter
+        twin = found.counter == record.counter and found.word != record.word
         if self._claim is not None and not (ahead or twin):
             return f"Another run of this store has taken over {self.sheet.title}."
         if ahead or twin:

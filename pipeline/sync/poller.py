@@ -15,13 +15,14 @@ from datetime import datetime, timedelta
 from pipeline.core.errors import WireError
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import Answers, poll_answer, polls
-from pipeline.core.states import Event, Failed, Succeeded
-from pipeline.store import Fact
-from pipeline.sync.book import Book
+from pipeline.core.states import Event
 from pipeline.sync.breaker import Stop
 from pipeline.sync.clock import Clock
+from pipeline.sync.poll_recorder import PollRecorder
 from pipeline.sync.poll_schedule import OpenTask, PollSchedule
 from pipeline.sync.ports import HASTY_TRIES, PATIENCE, Pace, Wire
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Submissions
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -41,7 +42,8 @@ class Poller:
 
     def __init__(
         self,
-        book: Book,
+        sync: SheetSync,
+        submissions: Submissions,
         worker: Worker,
         wire: Wire,
         pace: Pace,
@@ -55,16 +57,15 @@ class Poller:
         #: Why the last round got no answer, as a sentence; empty if it did.
         self.trouble = ""
         self.schedule = PollSchedule(pace, clock, patient=patient)
-        self._book, self._worker, self._wire, self._clock = book, worker, wire, clock
+        self._recorder = PollRecorder(submissions, worker, self.schedule, on_event)
+        self._sync, self._worker, self._wire, self._clock = sync, worker, wire, clock
         self._patient = patient
-        self._on_event, self._on_pause, self._on_stop = on_event, on_pause, on_stop
+        self._on_pause, self._on_stop = on_pause, on_stop
         self._gate = asyncio.Semaphore(QUESTIONS)
         #: Tasks that an answer for many left out: each is polled in a request of its own.
         self._alone: frozenset[str] = frozenset()
         self._rounds = self._silent = self._busy = 0
         self._is_stopped = False
-        self._heard: list[tuple[OpenTask, Fact]] = []
-        self._recording = asyncio.Lock()
 
     def expecting(self) -> int:
         """How many tasks are worth waiting for."""
@@ -80,7 +81,7 @@ class Poller:
 
         Returns whether any was due. Rounds may run at the same time: no task is polled by two.
         """
-        poll = self._book.rules.provider.poll
+        poll = self._sync.rules.provider.poll
         due = [] if self._is_stopped else self.schedule.due(poll.most if poll.many else 1)
         if due:
             self._rounds += 1
@@ -98,8 +99,8 @@ class Poller:
 
     async def _poll(self, tasks: list[str]) -> list[bool]:
         """For each request that the pace allowed: whether the API answered it."""
-        questions = list(polls(self._book.rules.provider.poll, tasks, self._alone))
-        limits, store = self._book.limits, self._book.store
+        questions = list(polls(self._sync.rules.provider.poll, tasks, self._alone))
+        limits, store = self._sync.limits, self._sync.store
         permits = await self._worker.run(
             store.permits, limits.api_key, len(questions), limits.per_minute
         )
@@ -116,7 +117,7 @@ class Poller:
 
     async def _ask(self, request: Request, tasks: tuple[str, ...]) -> bool:
         """Send one poll. Returns whether the API answered."""
-        provider = self._book.rules.provider
+        provider = self._sync.rules.provider
         async with self._gate:
             asked_at = self._clock.now()
             try:
@@ -126,7 +127,7 @@ class Poller:
                 self.schedule.unanswered(tasks)
                 return False
         asked = {task: one for task in tasks if (one := self.schedule.get(task))}
-        usual = provider.endpoints[self._book.rules.endpoint]
+        usual = provider.endpoints[self._sync.rules.endpoint]
         endpoints = {
             task: provider.endpoints.get(one.attempt.endpoint, usual) for task, one in asked.items()
         }
@@ -148,15 +149,15 @@ class Poller:
         now, is_late = self._clock.now(), self.schedule.intervals.is_late
         late = [(o.key, o.attempt.number) for o in asked.values() if is_late(o.attempt, now)]
         if late:
-            await self._worker.run(self._book.store.asked, late)
+            await self._worker.run(self._sync.store.asked, late)
         for task, one in asked.items():
             event = answers.events.get(task)
             self.schedule.answered(one, event, asked_at, timedelta(seconds=answers.pause))
             # Another process may have recorded its end while this answer was on its way.
             if event and self.schedule.get(task) and self.schedule.is_news(one, event):
-                self._heard.append((one, Fact(one.key, one.attempt.number, event)))
+                self._recorder.add(one, event)
         self.schedule.poll_alone(alone)
-        await self._record()
+        await self._recorder.flush()
         if not answers.pause or self._busy >= HASTY_TRIES or answers.pause > PATIENCE:
             self.schedule.forgive(asked.keys() - alone)
 
@@ -168,16 +169,3 @@ class Poller:
         if answers.pause:
             self._busy += 1
             self._on_pause(answers.pause)
-
-    async def _record(self) -> None:
-        """Record what was heard; the answers that come meanwhile are the next commit."""
-        async with self._recording:
-            heard, self._heard = self._heard, []
-            if not heard:
-                return
-            await self._worker.run(self._book.record, [fact for _, fact in heard])
-            for one, fact in heard:
-                is_end = isinstance(fact.event, Succeeded | Failed)
-                if is_end and not self.schedule.remove(one.attempt):
-                    continue  # A webhook reported it meanwhile, and it was counted then.
-                self._on_event(fact.key, fact.number, fact.event)

@@ -17,7 +17,7 @@ from pipeline.core.model import Job, JobKey
 from pipeline.core.planning import NEEDS_A_PERSON, Line, family
 from pipeline.core.states import cost_of, shown
 from pipeline.core.takes import take_of
-from pipeline.sync.book import Book
+from pipeline.sync.sheet_sync import SheetSync
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +59,15 @@ class Row:
         }
 
 
-def needing(book: Book) -> list[Row]:
+def needing(sync: SheetSync) -> list[Row]:
     """The rows that need attention, in the order of the sheet."""
-    if not any(book.plan.statuses[status] for status in NEEDS_A_PERSON):
+    if not any(sync.last.plan.statuses[status] for status in NEEDS_A_PERSON):
         return []
-    return [row for row in rows(book, NEEDS_A_PERSON) if row.needs_attention]
+    return [row for row in rows(sync, NEEDS_A_PERSON) if row.needs_attention]
 
 
 def rows(
-    book: Book, statuses: Collection[str] | None = None, ids: Collection[str] = ()
+    sync: SheetSync, statuses: Collection[str] | None = None, ids: Collection[str] = ()
 ) -> list[Row]:
     """Rows of the last look, in the order of the sheet.
 
@@ -78,21 +78,21 @@ def rows(
         if statuses is None
         else (lambda status, row_id: family(status) in statuses or row_id in ids)
     )
-    away = book.store.dismissed_rows(book.key)
+    away = sync.store.dismissed_rows(sync.key)
     found = [
-        _row_of(line, book, away)
-        for line in book.plan.lines
+        _row_of(line, sync, away)
+        for line in sync.last.plan.lines
         if wanted(line.status, line.seen.row_id)
     ]
-    found += _at_rest(book, wanted, away)
+    found += _unchanged(sync, wanted, away)
     return sorted(found, key=lambda row: row.number)
 
 
-def _row_of(line: Line, book: Book, away: dict[str, str]) -> Row:
+def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
     row_id, job = line.seen.row_id, line.job
     said = said_by(line.memory.since, line.status, messages.as_text(line.note))
     dismissed = is_dismissed(job) if job else away.get(row_id) == said
-    settling = line.note.startswith(messages.settling(book.rules.settle))
+    settling = line.note.startswith(messages.settling(sync.rules.settle))
     waits = line.status == "waiting" and not settling
     return _row(
         line.seen.place,
@@ -107,20 +107,22 @@ def _row_of(line: Line, book: Book, away: dict[str, str]) -> Row:
     )
 
 
-def _at_rest(book: Book, wanted: Callable[[str, str], bool], away: dict[str, str]) -> Iterator[Row]:
-    """Rows at rest, which the last look did not work out: their status is read from their cells."""
-    cell, known = book.cell, book.known
+def _unchanged(
+    sync: SheetSync, wanted: Callable[[str, str], bool], away: dict[str, str]
+) -> Iterator[Row]:
+    """Unchanged rows, which the last look did not plan: their status is read from their cells."""
+    cell, state = sync.last.cell, sync.state
     places = {
         row_id: place
-        for row_id, place in book.changed_rows.resting.items()
+        for row_id, place in sync.last.unchanged.items()
         if wanted(cell(place, "status"), row_id)
     }
-    known.load(places)
+    state.load(places)
     for row_id, place in places.items():
-        memory = known.memory.known[row_id]
+        memory = state.rows.memory.known[row_id]
         status, note = cell(place, "status"), cell(place, "note")
         take = take_of(cell(place, "take"), memory.again)
-        job = known.jobs.get(JobKey(book.key, row_id, take or 0))
+        job = state.jobs.all.get(JobKey(sync.key, row_id, take or 0))
         said = said_by(memory.since, status, note)
         dismissed = is_dismissed(job) if job else away.get(row_id) == said
         told = status, note

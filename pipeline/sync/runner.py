@@ -14,19 +14,21 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from pipeline.core import messages
-from pipeline.core.errors import PromptsheetError, SheetError, StoreError
-from pipeline.core.model import Attempt, JobKey, State
+from pipeline.core.errors import PromptsheetError, SheetError
+from pipeline.core.model import JobKey
 from pipeline.core.protocol import Verdict
 from pipeline.core.states import Accepted, Event, Failed, Succeeded, is_open
-from pipeline.sync import row_reports
-from pipeline.sync.book import Book, Sending
 from pipeline.sync.clock import Clock
+from pipeline.sync.closing import close, note_troubles
 from pipeline.sync.downloader import Downloader, Saver
+from pipeline.sync.lease_keeper import keep_lease
+from pipeline.sync.listener import Listener
 from pipeline.sync.look_timer import LookTimer
 from pipeline.sync.outcome import Asked, Outcome, Progress
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import Pace, Wire
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Sending, Submissions
 from pipeline.sync.submitter import Submitter
 from pipeline.sync.tally import Tally
 from pipeline.sync.worker import Worker
@@ -41,10 +43,6 @@ ROUNDS = 2
 TICK = 0.05
 #: After a round, wait so many times as long as it took.
 REST = 10
-#: At least so many seconds between two looks into the store for webhooks.
-LISTEN_EVERY = 0.25
-#: Seconds between two renewals of the lease on the sheet.
-LEASE_EVERY = 10.0
 #: Seconds between two reports of progress: counting for one costs as much as a request.
 REPORT_EVERY = 0.1
 
@@ -58,7 +56,8 @@ class Runner:
 
     def __init__(
         self,
-        book: Book,
+        sync: SheetSync,
+        submissions: Submissions,
         wire: Wire,
         media: Saver | None,
         pace: Pace,
@@ -69,14 +68,15 @@ class Runner:
         shown: Callable[[float], None] = lambda seconds: None,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._book, self._pace, self._asked, self._clock = book, pace, asked, clock
+        self._sync, self._pace, self._asked, self._clock = sync, pace, asked, clock
         self._tell, self._shown, self._keep_lease = tell, shown, keep_lease
         self._news = asyncio.Event()
         self._worker = Worker()
-        self._tally = Tally(book)
+        self._tally = Tally(sync)
         self._timer = LookTimer(clock, pace.write_every)
         self._submitter = Submitter(
-            book,
+            sync,
+            submissions,
             self._worker,
             wire,
             pace,
@@ -87,7 +87,8 @@ class Runner:
             on_stale=self.look_again,
         )
         self._poller = Poller(
-            book,
+            sync,
+            submissions,
             self._worker,
             wire,
             pace,
@@ -98,12 +99,19 @@ class Runner:
             on_stop=self._submitter.end,
         )
         self._downloader = Downloader(
-            book,
+            sync,
             self._worker,
             media,
             clock.now,
             on_saved=self._saved,
             on_lost=self.look_again,
+        )
+        self._listener = Listener(
+            sync.state,
+            self._worker,
+            self._poller.schedule,
+            on_event=self._reported,
+            on_change=self.look_again,
         )
         self._is_interrupted = False
         #: Why the last look failed; None if it did not.
@@ -142,7 +150,17 @@ class Runner:
             await self._downloader.close()
             await self._submitter.drain()
             self._worker.close()
-        self._close()
+        close(self._sync, self._tally, detailed=self._asked.detailed)
+        note_troubles(
+            self.outcome,
+            self._sync,
+            stop=self._submitter.breaker.stop,
+            sheet=self._sheet_trouble,
+            api=(self._submitter.trouble, self._poller.trouble),
+            unsaved=self._downloader.trouble,
+        )
+        if self._is_interrupted:
+            self.outcome.code = INTERRUPTED
         return self.outcome
 
     async def _work(self) -> None:
@@ -154,7 +172,8 @@ class Runner:
         sending = asyncio.create_task(self._submitter.run())
         try:
             async with asyncio.TaskGroup() as group:
-                jobs = [*(self._poll() for _ in range(ROUNDS)), self._listen(), self._renew()]
+                lease = keep_lease(self._worker, self._keep_lease, self._lost_the_lease)
+                jobs = [*(self._poll() for _ in range(ROUNDS)), self._listener.run(), lease]
                 helpers = [group.create_task(job) for job in jobs]
                 await self._until_finished(sending)
                 await self._finish()
@@ -172,7 +191,7 @@ class Runner:
     async def _recall(self) -> None:
         """Load how long tasks took in earlier passes, if this pass has tasks to poll."""
         if self._submitter.waiting or self._poller.expecting():
-            kept = await self._worker.run(self._book.store.durations, self._book.limits.api_key)
+            kept = await self._worker.run(self._sync.store.durations, self._sync.limits.api_key)
             self._poller.schedule.recall(kept)
 
     async def _finish(self) -> None:
@@ -189,8 +208,8 @@ class Runner:
             if self._is_interrupted or self._sheet_trouble or not self._downloader.pending:
                 break
         if self._poller.schedule.has_learnt:
-            learnt, key = self._poller.schedule.learnt(), self._book.limits.api_key
-            await self._worker.run(self._book.store.keep_durations, key, learnt)
+            learnt, key = self._poller.schedule.learnt(), self._sync.limits.api_key
+            await self._worker.run(self._sync.store.keep_durations, key, learnt)
 
     async def _until_finished(self, sending: asyncio.Task[None]) -> None:
         """Look whenever it is time, until nothing is left to do now."""
@@ -221,7 +240,7 @@ class Runner:
         if not self._asked.wait:
             return self._poller.is_heard
         is_busy = self._poller.expecting() or self._downloader.pending
-        return not (is_busy or self._book.is_ripening())
+        return not (is_busy or self._sync.is_ripening())
 
     def _is_time_to_look(self) -> bool:
         if not self._asked.wait:
@@ -230,32 +249,33 @@ class Runner:
 
     async def _look(self, first: bool = False) -> None:
         """Look at the sheet, and pass on what it shows to the parts."""
-        book, had_news = self._book, self._timer.has_news
+        sync, had_news = self._sync, self._timer.has_news
         began = self._timer.begin()
         try:
-            plan = await self._worker.run(book.look)
+            look = await self._worker.run(sync.look)
         except SheetError as e:
             if e.exit_code != SheetError.exit_code and not self._timer.has_looked:
                 raise
             # The sheet is out of reach now, or a program that saves has emptied it for a moment:
             # open tasks are still followed, and a later look writes what they become.
-            log.info("%s: %s", book.sheet.title, e)
+            log.info("%s: %s", sync.sheet.title, e)
             self._sheet_trouble = e
             if had_news:
                 self._timer.changed()
             self._submitter.offer(())
         else:
             self._sheet_trouble = None
-            title, rows, ready = book.sheet.title, plan.statuses.total(), len(plan.to_send)
+            plan, title = look.plan, sync.sheet.title
+            rows, ready = plan.statuses.total(), len(plan.to_send)
             log.info("%s: read and written; rows: %d, ready to send: %d", title, rows, ready)
-            for seconds in book.lags:
+            for seconds in look.lags:
                 self._shown(seconds)
             only = self._asked.only or (lambda line: True)
-            wanted = () if book.hold else plan.to_send
+            wanted = () if look.hold else plan.to_send
             self._submitter.offer(line for line in wanted if line.job and only(line))
-        self._submitter.found(book.known.at_work())
+        self._submitter.found(sync.state.jobs.at_work())
         self._follow_up(soon=first)
-        self._timer.end(began, book.known.late_at(self._pace.give_up_after))
+        self._timer.end(began, sync.state.jobs.late_at(self._pace.give_up_after))
 
     def _follow_up(self, *, soon: bool) -> None:
         """Poll tasks of other passes, and save pictures that are not saved yet.
@@ -263,9 +283,9 @@ class Runner:
         At the first look, poll soon: tasks of earlier passes may have ended since, and a webhook
         about them may have been lost.
         """
-        for key, attempt in self._book.known.open_attempts():
+        for key, attempt in self._sync.state.jobs.open_attempts():
             self._poller.schedule.follow(key, attempt, soon)
-        for key, _, _ in self._book.known.unsaved():
+        for key in self._sync.state.jobs.unsaved():
             self._downloader.keep(key)
 
     async def _poll(self) -> None:
@@ -279,19 +299,7 @@ class Runner:
             spent = self._clock.monotonic() - began
             await asyncio.sleep(max(every - spent, min(REST * spent, every), 0.01))
 
-    async def _listen(self) -> None:
-        """Take over what webhooks reported, if the API sends any, until cancelled."""
-        while self._book.known.is_called:
-            self._overhear(await self._worker.run(self._book.known.overheard))
-            self._news.set()
-            await asyncio.sleep(LISTEN_EVERY)
-
-    async def _renew(self) -> None:
-        """Renew the lease until cancelled; without it, stop sending."""
-        while True:
-            await asyncio.sleep(LEASE_EVERY)
-            if not await self._worker.run(self._keep_lease):
-                break
+    def _lost_the_lease(self) -> None:
         self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")
         self._submitter.end()
 
@@ -301,25 +309,10 @@ class Runner:
         self._tally.sent(sending, told.event)
         if isinstance(told.event, Accepted):
             # A webhook may have come before the answer, and have reported the end.
-            attempt = self._book.known.attempt(key, number)
+            attempt = self._sync.state.jobs.attempt(key, number)
             if attempt and is_open(attempt):
                 self._poller.schedule.follow(key, attempt)
         self._happened(key, number, told.event)
-
-    def _overhear(self, moved: list[tuple[JobKey, Attempt]]) -> None:
-        """Take over what others recorded: a webhook receiver, here or in another process."""
-        for key, attempt in moved:
-            self._timer.changed()
-            if attempt.state is State.SUCCEEDED:
-                self._poller.schedule.ended(attempt)
-                event: Event = Succeeded(attempt.result, reported=attempt.reported)
-                self._reported(key, attempt.number, event)
-            elif attempt.state is State.FAILED:
-                self._poller.schedule.ended(attempt)
-                event = Failed(attempt.reason, reported=attempt.reported)
-                self._reported(key, attempt.number, event)
-            elif is_open(attempt):
-                self._poller.schedule.follow(key, attempt)
 
     def _reported(self, key: JobKey, number: int, event: Event) -> None:
         """A poll or a webhook reported an event, and it is recorded."""
@@ -336,7 +329,7 @@ class Runner:
 
     def _saved(self) -> None:
         self.outcome.saved += 1
-        log.info("%s: pictures saved: %d", self._book.sheet.title, self.outcome.saved)
+        log.info("%s: pictures saved: %d", self._sync.sheet.title, self.outcome.saved)
         self._timer.changed()
 
     def _report(self) -> None:
@@ -355,48 +348,3 @@ class Runner:
                 credits=self.outcome.credits,
             )
         )
-
-    def _close(self) -> None:
-        """Complete the outcome."""
-        outcome, book = self.outcome, self._book
-        outcome.key = book.key
-        outcome.title = book.sheet.title  # A Google Sheet has its title once it was read.
-        outcome.statuses = book.plan.statuses
-        outcome.cursor = book.known.cursor
-        outcome.notices = [*book.notices]
-        self._tally.close()
-        if self._tally.charged:
-            api = book.rules.provider.title
-            outcome.notices.append(messages.charged_otherwise(api, self._tally.charged))
-        # If the store cannot be read any more, that was reported before.
-        with suppress(StoreError):
-            attention = row_reports.needing(book)
-            outcome.attention = sorted(attention, key=lambda row: row.row_id not in book.newly)
-            outcome.newly = sum(row.row_id in book.newly for row in attention)
-            if self._asked.detailed:
-                touched = {key.row_id for key in self._tally.touched}
-                outcome.changed = row_reports.rows(book, (), touched)
-        self._note_troubles()
-        if self._is_interrupted:
-            outcome.code = INTERRUPTED
-
-    def _note_troubles(self) -> None:
-        """Note in the outcome what went wrong, in the order in which people should read it."""
-        outcome, book = self.outcome, self._book
-        if book.hold:
-            outcome.worsen(book.hold.exit_code, book.hold.sentence)
-        if left_out := book.sheet.left_out:
-            outcome.worsen(1, left_out)
-        if stop := self._submitter.breaker.stop:
-            outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
-            outcome.stopped = not stop.out_of_reach
-        if trouble := self._sheet_trouble:
-            outcome.worsen(trouble.exit_code, str(trouble))
-        for sentence in filter(None, (self._submitter.trouble, self._poller.trouble)):
-            outcome.worsen(3, sentence)
-        if outcome.newly:
-            outcome.worsen(1)
-        if unsaved := self._downloader.trouble:
-            worst = max(unsaved, key=lambda error: error.exit_code)
-            many = "1 picture was" if len(unsaved) == 1 else f"{len(unsaved)} pictures were"
-            outcome.worsen(worst.exit_code, f"{many} not saved. {worst} A later run tries again.")

@@ -17,7 +17,6 @@ from pipeline.core.planning import Line
 from pipeline.core.protocol import Verdict
 from pipeline.core.states import Accepted, Failed, Postponed, Succeeded
 from pipeline.store import Refusal
-from pipeline.sync.book import Book, Sending
 from pipeline.sync.breaker import CircuitBreaker, Stop
 from pipeline.sync.clock import Clock
 from pipeline.sync.committer import Committer
@@ -25,6 +24,8 @@ from pipeline.sync.dispatcher import Dispatcher
 from pipeline.sync.in_flight import InFlight, Place
 from pipeline.sync.line_queue import LineQueue
 from pipeline.sync.ports import HASTY_TRIES, PATIENCE, Pace, Wire
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Refused, Sending, Submissions
 from pipeline.sync.throttle import Throttle
 from pipeline.sync.worker import Worker
 
@@ -45,7 +46,8 @@ class Submitter:
 
     def __init__(
         self,
-        book: Book,
+        sync: SheetSync,
+        submissions: Submissions,
         worker: Worker,
         wire: Wire,
         pace: Pace,
@@ -56,19 +58,16 @@ class Submitter:
         on_answer: Callable[[Sending, Verdict], None],
         on_stale: Callable[[], None],
     ) -> None:
-        self.breaker = CircuitBreaker(book.sheet.title, pace.stop_after, self._wake)
-        #: Whether the store is full or out of reach: nothing more reaches the sheet in this pass.
-        self.is_broken = False
-        self._book, self._worker, self._wire, self._clock = book, worker, wire, clock
-        self._concurrency, self._patient = pace.concurrency, patient
+        self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._wake)
+        self._sync, self._worker, self._clock, self._patient = sync, worker, clock, patient
         self._on_answer, self._on_stale = on_answer, on_stale
         self._queue = LineQueue(limit=limit, patient=patient)
         self._in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now)
         self._throttle = Throttle(clock.monotonic)
-        self._committer = Committer(book, worker, clock.monotonic)
+        self._committer = Committer(submissions, sync.store, worker, clock.monotonic)
         self._dispatcher = Dispatcher(
             wire,
-            book.rules.provider,
+            sync.rules.provider,
             clock,
             self._throttle,
             self.breaker,
@@ -86,6 +85,11 @@ class Submitter:
             return False
         is_full = not self._patient and self._in_flight.room <= 0
         return is_full or not self._may_send
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether the store is full or out of reach: nothing more can reach the sheet."""
+        return self._committer.is_broken
 
     @property
     def in_air(self) -> int:
@@ -132,10 +136,10 @@ class Submitter:
         A pass that does not wait ends if that is more than a minute.
         """
         until = self._clock.now() + timedelta(seconds=seconds)
-        self._worker.submit(self._book.store.slow_down, self._book.limits.api_key, until)
+        self._worker.submit(self._sync.store.slow_down, self._sync.limits.api_key, until)
         self._throttle.pause(seconds)
         if not self._patient and seconds > PATIENCE:
-            api = self._book.rules.provider.title
+            api = self._sync.rules.provider.title
             self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
 
     async def run(self) -> None:
@@ -165,29 +169,28 @@ class Submitter:
 
     async def _commit(self, lines: list[Line]) -> None:
         if lines:
-            self._wire.open()
+            self._dispatcher.open()
         done = await self._committer.commit(lines)
         if done.trouble:
-            self.is_broken = True
             self.end(Stop(str(done.trouble), True))
-        self._queue.began(len(done.begun))
-        for sending in done.begun:
+        self._queue.began(len(done.batch.begun))
+        for sending in done.batch.begun:
             self._in_flight.begin((sending.key, sending.attempt.number), sending.attempt.sent_at)
-        self._dispatcher.send(done.begun)
+        self._dispatcher.send(done.batch.begun)
         for answer in done.answers:
             self._on_answer(answer.sending, answer.told)
-        await self._refused(done.refused)
+        await self._refused(done.batch.refused)
 
-    async def _refused(self, refused: list[tuple[Line, Refusal | None]]) -> None:
+    async def _refused(self, refused: list[Refused]) -> None:
         """Keep the lines that the pace holds back; leave the others to the next look."""
-        held_back = [line for line, why in refused if why in (Refusal.PACE, Refusal.SLOW)]
-        if any(why in (Refusal.PAUSED, None) for _, why in refused):
+        held_back = [one.line for one in refused if one.why in (Refusal.PACE, Refusal.SLOW)]
+        if any(one.why in (Refusal.PAUSED, None) for one in refused):
             self._queue.clear()
         if len(held_back) < len(refused):
             self._on_stale()
         if held_back:
             self._queue.put_back(held_back)
-            limits, store = self._book.limits, self._book.store
+            limits, store = self._sync.limits, self._sync.store
             wait = await self._worker.run(store.ready_in, limits.api_key, limits.per_minute)
             self._throttle.begin_later(max(wait, SHORTEST_WAIT))
 
@@ -237,22 +240,9 @@ class Submitter:
         """The lines that may be begun now."""
         if not (self._may_send and self._throttle.may_begin):
             return []
-        pending = self._dispatcher.pending
-        room = min(
-            self._concurrency + self._about_to_land() - pending,
-            self._in_flight.room,
-            self._queue.room,
-        )
-        first = self.breaker.room(pending)
+        # Until the API has accepted a submission, no place is expected to become free.
+        until_then = self._committer.took + GATHERING if self.breaker.has_accepted else 0.0
+        places = self._dispatcher.room(until_then)
+        room = min(places, self._in_flight.room, self._queue.room)
+        first = self.breaker.room(self._dispatcher.pending)
         return self._queue.take(max(room if first is None else min(room, first), 0))
-
-    def _about_to_land(self) -> int:
-        """How many requests in the air may be answered by the time the next commit is on disk.
-
-        As many more are begun, so that no place stays empty for the length of a commit. Answers
-        come in bursts, so twice as many as come in that time on average.
-        """
-        if not self.breaker.has_accepted:
-            return 0
-        share = 2 * (self._committer.took + GATHERING) / self._dispatcher.answer_took
-        return int(self._concurrency * min(share, 1.0))

@@ -6,8 +6,9 @@ import logging
 
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import Event, Failed, Succeeded, gives_back
-from pipeline.sync.book import Book, Sending
 from pipeline.sync.outcome import Outcome
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Sending
 
 log = logging.getLogger("promptsheet")
 
@@ -15,13 +16,13 @@ log = logging.getLogger("promptsheet")
 class Tally:
     """The counts of one pass; they go into `outcome`."""
 
-    def __init__(self, book: Book) -> None:
-        self.outcome = Outcome(title=book.sheet.title)
+    def __init__(self, sync: SheetSync) -> None:
+        self.outcome = Outcome(title=sync.sheet.title)
         #: Listed price and reported charge of the tasks where they differ.
         self.charged: list[tuple[int, int]] = []
         #: Jobs that something happened to.
         self.touched: set[JobKey] = set()
-        self._book = book
+        self._sync = sync
         self._sent: list[tuple[JobKey, int]] = []
         self._ends: set[tuple[JobKey, int, type[Event]]] = set()
 
@@ -59,12 +60,12 @@ class Tally:
 
         Not earlier: a webhook may say more about an attempt than the answer to its submission.
         """
-        found = {key: self._book.known.attempt(key, number) for key, number in self._sent}
+        found = {key: self._sync.state.jobs.attempt(key, number) for key, number in self._sent}
         states = [attempt.state for attempt in found.values() if attempt]
         self.outcome.new = sum(state is not State.RETURNED for state in states)
         self.outcome.lost = sum(state is State.UNKNOWN for state in states)
 
     def _compare_charge(self, key: JobKey, number: int, event: Succeeded | Failed) -> None:
-        attempt = self._book.known.attempt(key, number)
+        attempt = self._sync.state.jobs.attempt(key, number)
         if event.reported is not None and attempt and attempt.price not in (0, event.reported):
             self.charged.append((attempt.price, event.reported))

@@ -225,11 +225,11 @@ def google() -> Iterator[Line]:
     for _ in range(3):
         with tempfile.TemporaryDirectory() as folder, google_sheets() as sheets:
             made = office(sheets, Path(folder), 10_000, seed=1, most=0, at_a_time=10**6)
-            edge = SheetEdge(made.book.sheet)
-            made.book.sheet = made.book.ownership.sheet = edge
+            edge = SheetEdge(made.sync.sheet)
+            made.sync.sheet = made.sync.ownership.sheet = edge
             for what, told in looks.items():
                 began, theirs = time.process_time(), sheets.spent
-                made.book.look()
+                made.sync.look()
                 theirs = sheets.spent - theirs
                 told.append((time.process_time() - began - theirs, theirs))
                 if what == "all results written":

@@ -13,13 +13,13 @@ from rich.console import Console
 from pipeline import wiring
 from pipeline.cli import run as running
 from pipeline.config import load
-from pipeline.core.planning import Plan
 from pipeline.open_sheet import open_sheet
 from pipeline.sandbox import Sandbox
 from pipeline.server import event_loop
 from pipeline.server.watch import Watcher
-from pipeline.sync.book import Book
 from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.look import Look
+from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import KEY, KEY_NAME, Team
@@ -48,17 +48,17 @@ def team(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Team:
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch, api: Sandbox) -> None:
     """The second sheet fails in an unforeseen way while the first has requests in flight."""
-    look = Book.look
+    look = SheetSync.look
 
-    def looked(book: Book) -> Plan:
-        if book.sheet.title.startswith("bad"):
+    def looked(sync: SheetSync) -> Look:
+        if sync.sheet.title.startswith("bad"):
             # Each turn asks the API: the requests of the other sheet leave soon.
             while not (api.state()["in_flight"] or api.state()["tasks_taken"]):
                 pass
             raise RuntimeError("planted")
-        return look(book)
+        return look(sync)
 
-    monkeypatch.setattr(Book, "look", looked)
+    monkeypatch.setattr(SheetSync, "look", looked)
 
 
 @pytest.mark.usefixtures("planted")

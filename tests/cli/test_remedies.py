@@ -18,7 +18,7 @@ import pytest
 
 from pipeline.core import header, messages
 from pipeline.sandbox import Sandbox
-from pipeline.sync.ownership import Hold
+from pipeline.sync.hold import Hold
 from tests.fakes.program import until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import ROOT, Team

@@ -29,7 +29,9 @@ from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.excel.sheet import ExcelSheet
 from pipeline.sheets.google.sheet import GoogleSheet
 from pipeline.store import Fact, Limits, Store
-from pipeline.sync.book import Book
+from pipeline.sync.clock import Clock
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Submissions
 from tests.fakes.formulas import FORMULAS, SIGNS
 from tests.fakes.google import entering
 from tests.fakes.google.grid import Cell
@@ -205,27 +207,31 @@ def test_none_of_our_cells_becomes_a_formula(tmp_path: Path, kind: str, end: str
     ):
         desk.fill([[*TITLES, *OURS[5:]], *rows])
         before = [row[:3] for row in desk.written()]
-        book = Book(
+        sync = SheetSync(
             desk.sheet(),
             store,
             Rules(sheet="sheet", provider=PROVIDER, endpoint="imagine"),
             Header({}, (), frozenset({"prompt"})),
             Limits(api_key="key", run="run", day="today"),
             config="promptsheet.toml",
-            now=lambda: NOW,
+            clock=Clock(lambda: NOW),
             chance=Random(1),
         )
-        book.look()
-        begun, _ = book.turn((), [line for line in book.plan.to_send if line.job])
+        submissions = Submissions(sync, callback=None, clock=Clock(lambda: NOW), chance=Random(1))
+        sync.look()
+        ready = [line for line in sync.last.plan.to_send if line.job]
+        begun = submissions.commit_batch((), ready).begun
         facts: dict[JobKey, Fact] = {}
         for one in begun:
             text = FORMULAS[one.line.seen.place - 1]
             event = answer(text, end)
             if isinstance(event, Progressed):
-                book.record([Fact(one.key, one.attempt.number, Accepted(text.strip() or "task"))])
+                submissions.record(
+                    [Fact(one.key, one.attempt.number, Accepted(text.strip() or "task"))]
+                )
             facts[one.key] = Fact(one.key, one.attempt.number, event)
-        book.record(list(facts.values()))
-        book.look()
+        submissions.record(list(facts.values()))
+        sync.look()
         written = desk.written()
         header = written[0]
         shown = {

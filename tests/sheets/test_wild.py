@@ -23,7 +23,7 @@ from pipeline.core.states import Accepted, Succeeded
 from pipeline.open_sheet import open_sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Fact
-from pipeline.sync.book import Book
+from pipeline.sync.sheet_sync import SheetSync
 from tests.wild.manifest import FILES, Wild, corpus
 from tests.wild.slow_reader import Record, slowly
 
@@ -60,20 +60,23 @@ def picture_of(prompt: str) -> str:
     return f"https://pictures.example/{crc32(prompt.encode()):08x}.png"
 
 
-def a_pass(settings: Settings) -> Book:
+def a_pass(settings: Settings) -> SheetSync:
     """Look, send all there is, have every picture made, and look again."""
     with wiring.open_store(settings) as store:
-        book = wiring.open_book(settings, store, open_sheet(settings, store))
-        book.look()
-        begun, _ = book.turn((), book.plan.to_send)
+        sync = wiring.open_sync(settings, store, open_sheet(settings, store))
+        sync.look()
+        submissions = wiring.submissions(settings, sync)
+        begun = submissions.commit_batch((), sync.last.plan.to_send).begun
         for sending in begun:
             name = f"task-{sending.line.seen.row_id}"
             result = Result((picture_of(parsed(sending.attempt.inputs)["prompt"]),))
             events = (Accepted(name), Succeeded(result))
-            book.record([Fact(sending.key, sending.attempt.number, event) for event in events])
+            submissions.record(
+                [Fact(sending.key, sending.attempt.number, event) for event in events]
+            )
         if begun:
-            book.look()
-        return book
+            sync.look()
+        return sync
 
 
 def records(wild: Wild, content: bytes) -> list[Record]:
@@ -106,7 +109,7 @@ class Filled:
 
     wild: Wild
     settings: Settings
-    book: Book
+    sync: SheetSync
 
     @property
     def content(self) -> bytes:
@@ -124,7 +127,7 @@ def test_every_row_gets_its_picture(filled: Filled) -> None:
     header, *after = records(wild, filled.content)
     at = places(header)
 
-    assert filled.book.hold is None
+    assert filled.sync.last.hold is None
     for old, new in zip(records(wild, wild.path.read_bytes())[1:], after, strict=True):
         prompt, shown = words(cells(old, at)["prompt"]), cells(new, at)
         if prompt and not prompt.startswith("Err:") and "quotation marks" not in shown["note"]:
@@ -149,12 +152,12 @@ def test_no_other_byte_changes(filled: Filled) -> None:
 def test_a_second_pass_writes_nothing(filled: Filled) -> None:
     content, before = filled.content, filled.settings.file.stat()
 
-    book = a_pass(filled.settings)
+    sync = a_pass(filled.settings)
 
     after = filled.settings.file.stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert filled.content == content
-    assert not book.plan.to_send
+    assert not sync.last.plan.to_send
 
 
 def theirs(record: Record, ours: set[int]) -> list[str]:
@@ -181,7 +184,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence_and_left_as_it_is(
     settings = copied(wild, tmp_path)
 
     try:
-        hold = a_pass(settings).hold
+        hold = a_pass(settings).last.hold
     except SheetError as error:
         sentence = str(error)
     else:

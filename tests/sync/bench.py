@@ -182,12 +182,13 @@ class Bench:
         """One pass to its end; `during` happens beside it."""
         with self.store() as store:
             sheet = open_sheet(self.settings, store)
-            book = wiring.open_book(self.settings, store, sheet, clock=self.clock)
-            book.known.is_called = called
+            sync = wiring.open_sync(self.settings, store, sheet, clock=self.clock)
+            sync.state.is_called = called
 
             async def both() -> Outcome:
                 self.runner = Runner(
-                    book,
+                    sync,
+                    wiring.submissions(self.settings, sync, self.clock),
                     self.api,
                     None,
                     pace or wiring.pace(self.settings),

@@ -60,11 +60,12 @@ class Desk:
         self.store = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
         rules = SimpleNamespace(provider=provider, endpoint="imagine")
         limits = SimpleNamespace(api_key="", per_minute=None)
-        book: Any = SimpleNamespace(rules=rules, limits=limits, store=self.store, record=len)
+        sync: Any = SimpleNamespace(rules=rules, limits=limits, store=self.store)
+        submissions: Any = SimpleNamespace(record=len)
         worker: Any = SimpleNamespace(run=_at_once)
         wire: Any = SimpleNamespace(ask=self._answer)
         self.poller = Poller(
-            *(book, worker, wire, Pace(), Clock(self.now)),
+            *(sync, submissions, worker, wire, Pace(), Clock(self.now)),
             patient=True,
             on_event=self._heard,
             on_pause=lambda seconds: None,

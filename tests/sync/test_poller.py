@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from random import Random
 from typing import ParamSpec, TypeVar
 
 import pytest
@@ -15,10 +16,11 @@ from pipeline.core.states import Event
 from pipeline.open_sheet import open_sheet
 from pipeline.server import event_loop
 from pipeline.store import Store
-from pipeline.sync.book import Book
 from pipeline.sync.clock import Clock
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import Pace, Wire
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Submissions
 from pipeline.sync.worker import Worker
 from tests.core.build import NOW, attempt
 from tests.sync.test_submitter import settings_in
@@ -55,12 +57,19 @@ class CalledMeanwhile(Worker):
         return done
 
 
+CLOCK = Clock(lambda: NOW)
+
+
+def _submissions(sync: SheetSync) -> Submissions:
+    return Submissions(sync, callback=None, clock=CLOCK, chance=Random(1))
+
+
 def _poller(
-    book: Book, worker: Worker, api: Wire, on_event: Callable[[JobKey, int, Event], None]
+    sync: SheetSync, worker: Worker, api: Wire, on_event: Callable[[JobKey, int, Event], None]
 ) -> Poller:
     """What asks in a pass that does not wait."""
     return Poller(
-        *(book, worker, api, Pace(), Clock(lambda: NOW)),
+        *(sync, _submissions(sync), worker, api, Pace(), CLOCK),
         patient=False,
         on_event=on_event,
         on_pause=lambda seconds: None,
@@ -77,13 +86,13 @@ def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
     async def asked() -> None:
         settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
         with Store(settings.store_url) as store:
-            book = wiring.open_book(settings, store, open_sheet(settings, store))
+            sync = wiring.open_sync(settings, store, open_sheet(settings, store))
             worker = CalledMeanwhile()
             worker.calls = calls
             worker.poller = _poller(
-                book, worker, Finished(), lambda key, number, event: heard.append(event)
+                sync, worker, Finished(), lambda key, number, event: heard.append(event)
             )
-            worker.poller.schedule.follow(JobKey(book.key, "r_aaaaaaaaa", 1), TASK, soon=True)
+            worker.poller.schedule.follow(JobKey(sync.key, "r_aaaaaaaaa", 1), TASK, soon=True)
             await worker.poller.round()
             worker.close()
 
@@ -118,12 +127,12 @@ def test_a_hasty_pass_asks_alone_about_a_task_that_an_answer_for_many_left_out(
     async def asked() -> None:
         settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
         with Store(settings.store_url) as store:
-            book = wiring.open_book(settings, store, open_sheet(settings, store))
+            sync = wiring.open_sync(settings, store, open_sheet(settings, store))
             poller = _poller(
-                book, Worker(), api, lambda key, number, event: heard.append(key.row_id)
+                sync, Worker(), api, lambda key, number, event: heard.append(key.row_id)
             )
             for number in (1, 2):
-                key = JobKey(book.key, f"r_aaaaaaaa{number}", 1)
+                key = JobKey(sync.key, f"r_aaaaaaaa{number}", 1)
                 poller.schedule.follow(
                     key, attempt(State.RUNNING, task_id=f"t-{number}"), soon=True
                 )

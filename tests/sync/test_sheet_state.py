@@ -7,14 +7,15 @@ from pathlib import Path
 from pipeline.core.header import canonical
 from pipeline.core.model import KnownRow
 from pipeline.core.unchanged_rows import Resting
-from pipeline.store import Store, utc_now
+from pipeline.store import Store
+from pipeline.sync.clock import Clock
 from pipeline.sync.sheet_state import SheetState
 
 ROWS = [KnownRow(f"r_00000000{n}", canonical({"prompt": f"fox {n}"}), 1) for n in range(3)]
 
 
 def known_of(store: Store) -> SheetState:
-    return SheetState(store, "sheet", now=utc_now)
+    return SheetState(store, "sheet", Clock())
 
 
 def test_an_approval_is_seen_whenever_it_comes_also_by_a_row_at_rest(tmp_path: Path) -> None:
@@ -28,20 +29,20 @@ def test_an_approval_is_seen_whenever_it_comes_also_by_a_row_at_rest(tmp_path: P
 
         assert store.approve("sheet", first, ROWS[0].inputs, "covers 1")
         known = known_of(store)  # before the pass
-        assert known.stirred == {first}
-        assert known.memory.known[first].approved_on_page == "covers 1"
+        assert known.rows.stirred == {first}
+        assert known.rows.memory.known[first].approved_on_page == "covers 1"
 
         # While a pass listens for webhooks, and does not look at the page.
         assert store.approve("sheet", second, ROWS[1].inputs, "covers 2")
         assert store.approve("sheet", third, ROWS[2].inputs, "covers 3")
         known.overheard()
-        assert known.stirred == {first, second}
-        assert {row.approved_on_page for row in known.memory.known.values()} == {
+        assert known.rows.stirred == {first, second}
+        assert {row.approved_on_page for row in known.rows.memory.known.values()} == {
             f"covers {n}" for n in (1, 2, 3)
         }
         # What a pass notes of the rows does not undo it; another text of theirs does not take it.
         store.note("sheet", [ROWS[2]])
-        assert known_of(store).memory.known[third].approved_on_page == "covers 3"
+        assert known_of(store).rows.memory.known[third].approved_on_page == "covers 3"
         assert not store.approve("sheet", third, canonical({"prompt": "a wolf"}), "covers 4")
 
 

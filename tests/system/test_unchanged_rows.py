@@ -25,12 +25,14 @@ import pytest
 
 from pipeline.core import unchanged_rows
 from pipeline.core.errors import SheetError
+from pipeline.core.header import Header
 from pipeline.core.model import JobKey, Result, State
 from pipeline.core.states import Succeeded
 from pipeline.store import Fact, Store
 from pipeline.sync import changed_rows
-from pipeline.sync.book import Book
+from pipeline.sync.clock import Clock
 from pipeline.sync.sheet_state import SheetState
+from pipeline.sync.sheet_sync import SheetSync
 from tests.system.test_whole import run
 from tests.system.whole.api import Answer
 from tests.system.whole.desks import SHEET, FileDesk
@@ -38,25 +40,25 @@ from tests.system.whole.sheet import PROMPT, REMARK, SKIP, TAKE
 from tests.system.whole.world import MAIN, Pass, Shape, World, _folder, kept_engines
 
 
-def outcome(book: Book, store: Store, file: Path) -> dict[str, Any]:
+def outcome(sync: SheetSync, store: Store, file: Path) -> dict[str, Any]:
     """Everything that may come of a look."""
-    memory = store.memory(book.key)
-    record = store.sheet(book.key)
+    memory = store.memory(sync.key)
+    record = store.sheet(sync.key)
     return {
         "file": file.read_bytes(),
         "known": memory.known,
         "past": {one: list(had) for one, had in memory.past.items() if had},
         "order": memory.order,
-        "jobs": store.jobs(book.key),
+        "jobs": store.jobs(sync.key),
         "record": replace(record, word=""),
-        "hold": book.hold,
-        "statuses": book.plan.statuses,
-        "to send": [(line.seen.row_id, line.take, line.asked) for line in book.plan.to_send],
-        "newly": book.newly,
-        "names": {key.row_id: book.name_of(key) for key in store.jobs(book.key)},
-        "open": sorted(map(str, book.known.open_attempts())),
-        "at work": book.known.at_work(),
-        "rests": book.is_at_rest(saves_files=False),
+        "hold": sync.last.hold,
+        "statuses": sync.last.plan.statuses,
+        "to send": [(line.seen.row_id, line.take, line.asked) for line in sync.last.plan.to_send],
+        "newly": set(sync.new_attention),
+        "names": {key.row_id: sync.last.name_of(key) for key in store.jobs(sync.key)},
+        "open": sorted(map(str, sync.state.jobs.open_attempts())),
+        "at work": sync.state.jobs.at_work(),
+        "rests": sync.is_up_to_date(),
     }
 
 
@@ -95,21 +97,21 @@ def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
     chance.setstate(world.chance.getstate())
     file = folder / file_of(world).name
     with Store(f"sqlite:///{twin}", now=world.clock) as store:
-        book = Book(
+        sync = SheetSync(
             FileDesk(file).watched(world.clock).sheet,
             store,
-            one.book.rules,
-            one.book._header,
-            one.book.limits,
+            one.sync.rules,
+            Header({}, (), frozenset({PROMPT})),
+            one.sync.limits,
             config="promptsheet.toml",
-            now=world.clock,
+            clock=Clock(world.clock),
             chance=chance,
         )
         try:
-            book.look()
+            sync.look()
         except SheetError as refused:
             return str(refused)
-        return outcome(book, store, file)
+        return outcome(sync, store, file)
 
 
 class Twins:
@@ -128,20 +130,23 @@ class Twins:
     ) -> None:
         """As the machine does it; the comparison is made where nothing comes in between."""
         alone = before is None is after and len(world.passes) == 1 and one.store_name == MAIN
-        # What a book knew before another pass noted rows is another matter.
-        fresh = one.book.looked_at is None and one.store.noted(SHEET) == one.book.known._noted
+        # What a sync knew before another pass noted rows is another matter.
+        fresh = (
+            one.sync.last.began_at is None
+            and one.store.noted(SHEET) == one.sync.state.rows._version
+        )
         full = at_full_length(world, one) if alone and fresh else None
         self._look(world, one, before, after)
         if isinstance(full, dict):
-            mine = outcome(one.book, one.store, file_of(world))
+            mine = outcome(one.sync, one.store, file_of(world))
             differing = [name for name in full if mine[name] != full[name]]
             told = "".join(f"\n{n}: {mine[n]}\n   full: {full[n]}" for n in differing)
             assert not differing, f"looked at in part it comes out otherwise: {told}"
             self.counts["compared"] += 1
-            self.counts["in part"] += one.book.changed_rows.parted is not None
-            self.counts["rows at rest"] += one.book.plan.at_rest.total()
+            self.counts["in part"] += bool(one.sync.last.unchanged)
+            self.counts["rows at rest"] += one.sync.last.plan.at_rest.total()
             self.counts["rows looked at beside them"] += (
-                len(one.book.plan.lines) if one.book.plan.at_rest else 0
+                len(one.sync.last.plan.lines) if one.sync.last.plan.at_rest else 0
             )
 
 
@@ -198,13 +203,13 @@ def a_pass(world: World, answers: Sequence[Answer] = ()) -> Pass:
     """A pass to its end; each look of it is compared where looks are."""
     one = world.start()
     assert one
-    one.book.look()
-    one.queue = [line for line in one.book.plan.to_send if line.job]
+    one.sync.look()
+    one.queue = [line for line in one.sync.last.plan.to_send if line.job]
     world.begin(one)
     for how in answers:
         world.leave(one, how)
     world.record(one)
-    one.book.look()
+    one.sync.look()
     world.end(one)
     return one
 
@@ -220,9 +225,9 @@ def looked_at(world: World) -> Pass:
     one = world.start()
     assert one
     full = at_full_length(world, one)
-    one.book.look()
+    one.sync.look()
     world.end(one)
-    assert outcome(one.book, one.store, file_of(world)) == full, "in part it comes out otherwise"
+    assert outcome(one.sync, one.store, file_of(world)) == full, "in part it comes out otherwise"
     return one
 
 
@@ -305,7 +310,7 @@ GESTURES = (
 
 
 def test_without_a_gesture_all_rows_are_at_rest(world: World) -> None:
-    assert looked_at(world).book.plan.at_rest.total() == 4
+    assert looked_at(world).sync.last.plan.at_rest.total() == 4
 
 
 @pytest.mark.parametrize("gesture", GESTURES, ids=lambda one: one.__name__.strip("_"))
@@ -321,31 +326,33 @@ def test_after_each_gesture_a_look_in_part_comes_to_the_same(
 def test_a_press_on_the_page_is_seen_between_two_looks_at_a_row_at_rest(world: World) -> None:
     one = world.start()
     assert one
-    one.book.look()
-    assert one.book.plan.at_rest.total() == 4
+    one.sync.look()
+    assert one.sync.last.plan.at_rest.total() == 4
 
     _pressed(world)
-    one.book.look()
+    one.sync.look()
 
-    assert [(line.seen.row_id, line.take) for line in one.book.plan.to_send] == [(ids(world)[0], 2)]
+    assert [(line.seen.row_id, line.take) for line in one.sync.last.plan.to_send] == [
+        (ids(world)[0], 2)
+    ]
 
 
 def test_what_the_receiver_records_of_a_row_at_rest_is_overheard_once(world: World) -> None:
     one = world.start()
     assert one
-    one.book.known.is_called = True
-    one.book.look()
-    assert one.book.plan.at_rest.total() == 4
+    one.sync.state.is_called = True
+    one.sync.look()
+    assert one.sync.last.plan.at_rest.total() == 4
 
     world.clock.on(1)
     _succeeded_late(world)
-    heard = [(key.row_id, attempt.state) for key, attempt in one.book.known.overheard()]
+    heard = [(key.row_id, attempt.state) for key, attempt in one.sync.state.overheard()]
     world.clock.on(1)
     with world._opened(MAIN) as store:
         store.dismiss(JobKey(SHEET, ids(world)[0], 1), away=True)
 
     assert heard == [(ids(world)[3], State.SUCCEEDED)]
-    assert one.book.known.overheard() == []
+    assert one.sync.state.overheard() == []
 
 
 # -- planted faults: the comparison sees each of them ---------------------------------------------

@@ -29,7 +29,9 @@ from hypothesis.stateful import (
 
 from pipeline.core.model import Claim, Grid
 from pipeline.core.planning import Line
-from pipeline.sync.book import Book
+from pipeline.sync.corrections import Draft
+from pipeline.sync.look import Look
+from pipeline.sync.sheet_sync import SheetSync
 from tests.system.whole.api import TAKEN, Answer, Turn
 from tests.system.whole.desks import SHEET
 from tests.system.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
@@ -405,25 +407,24 @@ def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_res
 
 def test_a_sheet_that_reads_back_as_written_stands_as_a_reading_anew_would_say() -> None:
     seen: Counter[str] = Counter()
-    is_as_written = Book._is_as_written
+    as_written = SheetSync._as_written
 
-    def compared(book: Book, grid: Grid) -> bool:
-        found = is_as_written(book, grid)
+    def compared(sync: SheetSync, draft: Draft, grid: Grid) -> Look | None:
+        found = as_written(sync, draft, grid)
         # A moment later more may have settled, and others may have spent.
-        capped = book.limits.per_run or book.limits.per_day
-        if found and not (book.rules.settle or capped):
+        capped = sync.limits.per_run or sync.limits.per_day
+        if found and not (sync.rules.settle or capped):
             seen["read back"] += 1
-            at_once, hold = book.plan, book.hold
-            columns = book._take_in(grid)
-            lines = {line.seen.row_id: _stand(line) for line in at_once.lines}
+            look = sync._corrections.checked(sync._noted(sync.planner.look(grid)))
+            lines = {line.seen.row_id: _stand(line) for line in found.plan.lines}
             # What says the truth again may lie at rest by now.
-            assert all(lines[line.seen.row_id] == _stand(line) for line in book.plan.lines)
-            assert (book.plan.statuses, book.hold) == (at_once.statuses, hold)
+            assert all(lines[line.seen.row_id] == _stand(line) for line in look.plan.lines)
+            assert (look.plan.statuses, look.hold) == (found.plan.statuses, found.hold)
             # Of a sheet that another store owns only some rows are written.
-            assert hold or not book._untruths(grid, columns, book.plan.lines)
+            assert look.hold or not look.outdated
         return found
 
-    with patch.object(Book, "_is_as_written", compared):
+    with patch.object(SheetSync, "_as_written", compared):
         ran = run(3, 25)
 
     assert seen["read back"] > 20
@@ -509,7 +510,7 @@ def whole_pass(world: World) -> None:
 
 
 def statuses(one: Pass) -> list[str]:
-    return [*one.book.plan.statuses.elements()]
+    return [*one.sync.last.plan.statuses.elements()]
 
 
 def test_a_backup_made_before_the_last_requests_left_is_held(world: World) -> None:
@@ -525,8 +526,8 @@ def test_a_backup_made_before_the_last_requests_left_is_held(world: World) -> No
     restored = started(world, COPY)
     world.look(restored)
 
-    assert restored.book.hold
-    assert restored.book.hold.kind == "owner"
+    assert restored.sync.last.hold
+    assert restored.sync.last.hold.kind == "owner"
     assert restored.queue == []
 
 
@@ -552,9 +553,9 @@ def test_a_claim_that_another_store_wrote_an_instant_ago_is_not_replaced(world: 
     with patch.object(one.store, "raise_claim", too_late):
         world.look(one)
 
-    assert one.book.hold
-    assert one.book.hold.kind == "owner"
-    assert other.book.hold is None
+    assert one.sync.last.hold
+    assert one.sync.last.hold.kind == "owner"
+    assert other.sync.last.hold is None
 
 
 def test_a_row_copied_whole_while_the_sheet_is_paused_is_a_copy_afterwards(world: World) -> None:

@@ -69,7 +69,7 @@ def test_killed_before_the_repair_a_new_row_is_no_stranger_and_is_made(tmp_path:
         made.start()
         google.between(between)
         with pytest.raises(Killed):
-            made.book.look()
+            made.sync.look()
         google.between(None)
         (bird,) = (line for line in made.team.lines() if line.words.startswith("a bird"))
         assert bird.is_wrong
@@ -105,7 +105,7 @@ def test_results_end_in_their_rows_while_people_work() -> None:
 
 def test_columns_kept_from_a_reading_would_be_seen() -> None:
     with columns_keep_their_places():
-        score = play(20, rows=30, rounds=4)
+        score = play(20, rows=30, rounds=4, gestures=("insert_column", "move_column"))
 
     assert score.changed > 0
 

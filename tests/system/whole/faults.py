@@ -18,11 +18,12 @@ from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, Stat
 from pipeline.core.planning import Line
 from pipeline.core.states import Failed
 from pipeline.sheets.google.writer import Writing
-from pipeline.store import Intent, Refusal
+from pipeline.store import Intent, Refusal, Store
 from pipeline.store import admission as store_sending
 from pipeline.store import batch as store_turns
-from pipeline.sync.book import Book
 from pipeline.sync.ownership import Ownership
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Submissions
 
 Fault = Callable[[], AbstractContextManager[Any]]
 
@@ -65,12 +66,13 @@ def a_lost_answer_is_sent_again() -> AbstractContextManager[Any]:
 def equal_rows_are_merged() -> AbstractContextManager[Any]:
     """Two rows with the same words share one job."""
 
-    def key_of(self: Book, line: Line) -> JobKey:
-        first = next(one for one in self.plan.lines if one.memory.inputs == line.memory.inputs)
+    def key_of(self: SheetSync, line: Line) -> JobKey:
+        lines = self.last.plan.lines
+        first = next(one for one in lines if one.memory.inputs == line.memory.inputs)
         assert line.take is not None
         return JobKey(self.key, first.seen.row_id, line.take)
 
-    return patch.object(Book, "_key_of", key_of)
+    return patch.object(SheetSync, "job_key", key_of)
 
 
 def a_failure_undoes_a_success() -> AbstractContextManager[Any]:
@@ -117,15 +119,15 @@ def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
 
 def old_words_are_sent() -> AbstractContextManager[Any]:
     """A row that was edited before its turn is sent with the words that it had at first."""
-    intent_of = Book._intent
+    intent_of = Submissions._intent
 
-    def as_it_was(self: Book, line: Line, number: int) -> tuple[Intent, Request]:
-        past = self.known.memory.past.get(line.seen.row_id)
+    def as_it_was(self: Submissions, line: Line) -> tuple[Intent, Request]:
+        past = self._state.rows.memory.past.get(line.seen.row_id)
         if past:
             line = replace(line, memory=replace(line.memory, inputs=past[-1]))
-        return intent_of(self, line, number)
+        return intent_of(self, line)
 
-    return patch.object(Book, "_intent", as_it_was)
+    return patch.object(Submissions, "_intent", as_it_was)
 
 
 def an_older_save_makes_new_rows() -> AbstractContextManager[Any]:
@@ -137,7 +139,7 @@ def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
     """Two stores work on one sheet, each as if it were alone."""
 
     def whoever_it_is(self: Ownership) -> str:
-        self._lying = self.sheet.read_claim()
+        self._found = self.sheet.read_claim()
         return ""
 
     return patch.object(Ownership, "_not_the_owner", whoever_it_is)
@@ -145,7 +147,7 @@ def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
 
 def stuck_jobs_stay_stuck() -> AbstractContextManager[Any]:
     """Nobody takes note of an answer that can no longer come."""
-    return patch.object(Book, "_expire", lambda self: None)
+    return patch.object(Store, "expired", lambda self, key: [])
 
 
 def columns_keep_their_places() -> AbstractContextManager[Any]:

@@ -35,7 +35,9 @@ from pipeline.core.planning import Rules
 from pipeline.core.states import Accepted, Succeeded
 from pipeline.sheets.google.sheet import GoogleSheet
 from pipeline.store import Fact, Limits, Store
-from pipeline.sync.book import Book
+from pipeline.sync.clock import Clock
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Submissions
 from tests.core.build import PROVIDER
 from tests.fakes.google.grid import Book as Spreadsheet
 from tests.fakes.google.grid import Identity, Sheet
@@ -244,15 +246,18 @@ class Office:
         """A new start of the program, which remembers nothing but the store."""
         access = open_spreadsheet(self.team.google, self.team.spreadsheet, pause=self.pause)
         self.sheet = GoogleSheet(access, columns_of, key="sheet", now=self.clock, pause=self.pause)
-        self.book = Book(
+        self.sync = SheetSync(
             self.sheet,
             self.store,
             Rules(sheet="sheet", provider=PROVIDER, endpoint="imagine"),
             Header({}, (), frozenset({"prompt"})),
             Limits(api_key="key", run="run", day="today"),
             config="promptsheet.toml",
-            now=self.clock,
+            clock=Clock(self.clock),
             chance=self.team.chance,
+        )
+        self.submissions = Submissions(
+            self.sync, callback=None, clock=Clock(self.clock), chance=self.team.chance
         )
 
     def clock(self) -> datetime:
@@ -263,7 +268,7 @@ class Office:
         self.now += timedelta(seconds=30)
         self.team.turn(quiet)
         try:
-            self.book.look()
+            self.sync.look()
         except SheetError:
             self.refused += 1
         else:
@@ -277,14 +282,15 @@ class Office:
         self._finish()
 
     def _send(self) -> None:
-        begun, _ = self.book.turn((), [line for line in self.book.plan.to_send if line.job])
+        ready = [line for line in self.sync.last.plan.to_send if line.job]
+        begun = self.submissions.commit_batch((), ready).begun
         accepted = []
         for one in begun:
             mark = mark_of(parsed(one.attempt.inputs)["prompt"])
             task = f"task-{mark}-{next(self._tasks)}"
             accepted.append(Fact(one.key, one.attempt.number, Accepted(task)))
             self._open.append((one.key, one.attempt.number, task))
-        self.book.record(accepted)
+        self.submissions.record(accepted)
 
     def _finish(self) -> None:
         ready, self._open = self._open[: self.at_a_time], self._open[self.at_a_time :]
@@ -293,7 +299,7 @@ class Office:
             Fact(key, number, Succeeded(Result((f"https://cdn.example/{task[5:]}.png",))))
             for key, number, task in ready
         ]
-        self.book.record(done)
+        self.submissions.record(done)
 
     def statuses(self) -> Counter[str]:
         """How often each status word stands in the sheet, and lines with words and none."""
@@ -418,7 +424,7 @@ def one_sheet(
             made.pass_by(quiet=True)
             score.wrong += wrong(people.lines())
             score.told += sum(line.is_elsewhere and line.is_told for line in people.lines())
-        while made._open or any(line.status == "queued" for line in made.book.plan.lines):
+        while made._open or any(line.status == "queued" for line in made.sync.last.plan.lines):
             made.pass_by(quiet=True)
         made.pass_by(quiet=True)
         judged = people.lines()

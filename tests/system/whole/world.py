@@ -35,7 +35,9 @@ from pipeline.core.planning import Rules, family
 from pipeline.core.protocol import poll_answer, task_event, verdict
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
 from pipeline.store import Fact, Lease, Limits, Store, connection
-from pipeline.sync.book import Book, Sending
+from pipeline.sync import clock as pass_clock
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Sending, Submissions
 from tests.system.whole.api import (
     IMAGINE,
     PRICE,
@@ -94,7 +96,8 @@ class Pass:
     store_name: str
     store: Store
     sheet: Watched
-    book: Book
+    sync: SheetSync
+    submissions: Submissions
     run: str
     lease: Lease | None
     queue: list[Planned] = field(default_factory=list)
@@ -104,9 +107,9 @@ class Pass:
     busy: bool = False
 
 
-def places_at_rest(book: Book) -> frozenset[int]:
+def places_at_rest(sync: SheetSync) -> frozenset[int]:
     """Where the rows stand that a look had no need to look at."""
-    return frozenset(book.changed_rows.resting.values())
+    return frozenset(sync.last.unchanged.values())
 
 
 class World:
@@ -158,7 +161,8 @@ class World:
             self.counts["kept out by a lease"] += 1
             return None
         watched = self.team.desk.watched(self.clock)
-        book = Book(
+        clock = pass_clock.Clock(self.clock)
+        sync = SheetSync(
             watched.sheet,
             store,
             Rules(sheet=SHEET, provider=PROVIDER, endpoint="imagine", settle=self.shape.settle),
@@ -171,10 +175,11 @@ class World:
                 per_day=self.shape.per_day,
             ),
             config="promptsheet.toml",
-            now=self.clock,
+            clock=clock,
             chance=self.chance,
         )
-        started = Pass(name, store, watched, book, run, lease)
+        submissions = Submissions(sync, callback=None, clock=clock, chance=self.chance)
+        started = Pass(name, store, watched, sync, submissions, run, lease)
         self.passes.append(started)
         self.counts[f"start on {name}"] += 1
         self._tell(f"{run} begins on {name}")
@@ -219,7 +224,7 @@ class World:
         one.busy = True
         one.queue = []
         try:
-            one.book.look()
+            one.sync.look()
         except ColumnsError as refusal:
             self._tell(f"{one.run} refused the sheet: {refusal}")
             self._assert_may_refuse(one)
@@ -231,13 +236,13 @@ class World:
         finally:
             one.busy = False
         self.team.assert_untouched()
-        hold = one.book.hold
+        hold = one.sync.last.hold
         self._tell(f"{one.run} looked: {hold.kind if hold else ''}{self._as_told()}")
         if hold:
             self.counts[f"held: {hold.kind}"] += 1
         else:
-            one.queue = [line for line in one.book.plan.to_send if line.job]
-        self.team.is_served |= hold is None and bool(one.book.plan.statuses)
+            one.queue = [line for line in one.sync.last.plan.to_send if line.job]
+        self.team.is_served |= hold is None and bool(one.sync.last.plan.statuses)
         if not one.sheet.disturbed and (hold is None or hold.kind not in _HELD_ROWS):
             self.assert_rows_are_true(one)
             for line in self.team.lines if hold is None else ():
@@ -249,9 +254,10 @@ class World:
         if not lines:
             return
         self.team.look_round(self.clock())
-        begun, refused = one.book.turn((), lines)
+        batch = one.submissions.commit_batch((), lines)
+        begun, refused = batch.begun, batch.refused
         self.counts["refused to begin"] += len(refused)
-        assert not (begun and one.book.hold), "something was begun although the sheet is held"
+        assert not (begun and one.sync.last.hold), "something was begun although the sheet is held"
         assert not (begun and self.paused and one.store_name == MAIN), "begun while paused"
         for sending in begun:
             words = self._words(sending)
@@ -277,7 +283,7 @@ class World:
         self._tell(f"{one.run} sent {words!r} for {key.row_id}/{key.take}/{number}: {how}")
         task = self.api.asked(key, number, words, one.store_name, how)
         if task:
-            for name in (f"run {one.run}", f"day {one.book.limits.day} {one.store_name}"):
+            for name in (f"run {one.run}", f"day {one.sync.limits.day} {one.store_name}"):
                 self.api.charged[name] += PRICE
         back = response(how, task)
         event: Event
@@ -298,13 +304,13 @@ class World:
         if facts:
             self.clock.on(0.001)
             self._tell(f"{one.run} recorded {[(f.key.row_id, f.event) for f in facts]}")
-            one.book.record(facts)
+            one.submissions.record(facts)
             self._note_heard(one.store_name, facts)
 
     def ask_after(self, one: Pass, pick: int, turns: Sequence[Turn]) -> None:
         """Ask after open tasks; each has moved on by then."""
         known = self.api.tasks
-        attempts = [(k, a) for k, a in one.book.known.open_attempts() if a.task_id in known]
+        attempts = [(k, a) for k, a in one.sync.state.jobs.open_attempts() if a.task_id in known]
         if not attempts:
             return
         first = pick % len(attempts)
@@ -486,8 +492,8 @@ class World:
 
     def assert_rows_are_true(self, one: Pass) -> None:
         """After a quiet look: every result in its own row, and nowhere else."""
-        lines = {line.seen.place: line for line in one.book.plan.lines}
-        resting, again = places_at_rest(one.book), one.store.again(SHEET)
+        lines = {line.seen.place: line for line in one.sync.last.plan.lines}
+        resting, again = places_at_rest(one.sync), one.store.again(SHEET)
         shown: dict[str, int] = {}
         ids: set[str] = set()
         for place, (line, cells) in enumerate(
@@ -548,7 +554,7 @@ class World:
         one = self.start(name)
         assert one
         self.look(one)
-        if hold := one.book.hold:
+        if hold := one.sync.last.hold:
             emptied = hold.kind == "columns" and not any(line.words for line in self.team.lines)
             assert emptied, f"held: {hold}"
         self.begin(one)
@@ -557,13 +563,13 @@ class World:
             self.leave(one, Answer.ACCEPTED)
         self.record(one)
         while attempts := [
-            a for _, a in one.book.known.open_attempts() if a.task_id in self.api.tasks
+            a for _, a in one.sync.state.jobs.open_attempts() if a.task_id in self.api.tasks
         ]:
             busy = True
             self.ask_after(one, 0, [Turn.FINISH] * len(attempts))
             self.record(one)
         self.look(one)
-        waiting = [line.status for line in one.book.plan.lines if line.status == "waiting"]
+        waiting = [line.status for line in one.sync.last.plan.lines if line.status == "waiting"]
         if not busy and not waiting:
             self._assert_all_is_said(one)
             self.end(one)
@@ -576,10 +582,10 @@ class World:
             for attempt in job.attempts:
                 settled = attempt.state not in (State.SUBMITTING, State.RUNNING)
                 assert settled, f"{job.key} is {attempt.state} for ever"
-        foreign = {line.seen.place: line.foreign for line in one.book.plan.lines}
-        foreign |= dict.fromkeys(places_at_rest(one.book), False)
+        foreign = {line.seen.place: line.foreign for line in one.sync.last.plan.lines}
+        foreign |= dict.fromkeys(places_at_rest(one.sync), False)
         again = one.store.again(SHEET)
-        self.counts["rows not looked at"] += one.book.plan.at_rest.total()
+        self.counts["rows not looked at"] += one.sync.last.plan.at_rest.total()
         for place, (line, cells) in enumerate(
             zip(self.team.lines, self.team.written(), strict=True), start=1
         ):

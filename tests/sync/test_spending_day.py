@@ -9,8 +9,10 @@ from pipeline.config import configs, load
 from pipeline.core.header import Header
 from pipeline.core.planning import Rules
 from pipeline.sheets.csv.sheet import CsvSheet
-from pipeline.store import Limits, Store, utc_now
-from pipeline.sync.book import Book
+from pipeline.store import Limits, Store
+from pipeline.sync.clock import Clock
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Submissions
 
 
 def test_what_is_begun_after_midnight_is_on_the_new_days_counter(tmp_path: Path) -> None:
@@ -21,21 +23,22 @@ def test_what_is_begun_after_midnight_is_on_the_new_days_counter(tmp_path: Path)
     days = iter(["2026-03-01", "2026-03-01", "2026-03-02"])
     with Store(settings.store_url) as store:
         sheet = CsvSheet(settings.file)
-        book = Book(
+        sync = SheetSync(
             sheet,
             store,
             Rules(sheet=sheet.key, provider=settings.provider, endpoint="imagine"),
             Header({}, (), settings.fields),
             Limits("key", "run", "2026-03-01", per_run=100, per_day=4),
             config="mine.toml",
-            now=utc_now,
+            clock=Clock(),
             chance=Random(1),
             today=lambda: next(days),
         )
+        submissions = Submissions(sync, callback=None, clock=Clock(), chance=Random(1))
         begun = []
         for _ in range(3):
-            sent, _refused = book.turn((), book.look().to_send)
-            begun.append([one.line.memory.inputs for one in sent])
+            batch = submissions.commit_batch((), sync.look().plan.to_send)
+            begun.append([one.line.memory.inputs for one in batch.begun])
 
         assert [len(one) for one in begun] == [1, 0, 1]
         assert store.spent("key", "run", "2026-03-01").day == 4

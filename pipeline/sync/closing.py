@@ -1,0 +1,72 @@
+"""Completes the outcome of a pass: counts, rows that need attention, and what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+
+from pipeline.core import messages
+from pipeline.core.errors import PromptsheetError, SheetError, StoreError
+from pipeline.sync import row_reports
+from pipeline.sync.breaker import Stop
+from pipeline.sync.outcome import Outcome
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.tally import Tally
+
+
+def close(sync: SheetSync, tally: Tally, *, detailed: bool) -> None:
+    """Count the rows of the last look, and list those that need attention.
+
+    `detailed` also lists the rows that changed in this pass.
+    """
+    tally.close()
+    outcome, new_attention = tally.outcome, sync.new_attention
+    outcome.key = sync.key
+    outcome.title = sync.sheet.title  # A Google Sheet has its title once it was read.
+    outcome.statuses = sync.last.plan.statuses
+    outcome.cursor = sync.state.jobs.cursor
+    outcome.notices = [*sync.notices]
+    if tally.charged:
+        api = sync.rules.provider.title
+        outcome.notices.append(messages.charged_otherwise(api, tally.charged))
+    # If the store cannot be read any more, that was reported before.
+    with suppress(StoreError):
+        attention = row_reports.needing(sync)
+        outcome.attention = sorted(attention, key=lambda row: row.row_id not in new_attention)
+        outcome.newly = sum(row.row_id in new_attention for row in attention)
+        if detailed:
+            touched = {key.row_id for key in tally.touched}
+            outcome.changed = row_reports.rows(sync, (), touched)
+
+
+def note_troubles(
+    outcome: Outcome,
+    sync: SheetSync,
+    *,
+    stop: Stop | None,
+    sheet: SheetError | None,
+    api: Sequence[str],
+    unsaved: Sequence[PromptsheetError],
+) -> None:
+    """Note what went wrong, in the order in which people should read it.
+
+    `stop` is why the sending was stopped, `sheet` why the last look failed, `api` are sentences
+    about an API out of reach, `unsaved` the errors about pictures.
+    """
+    if hold := sync.last.hold:
+        outcome.worsen(hold.exit_code, hold.sentence)
+    if left_out := sync.sheet.left_out:
+        outcome.worsen(1, left_out)
+    if stop:
+        outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
+        outcome.stopped = not stop.out_of_reach
+    if sheet:
+        outcome.worsen(sheet.exit_code, str(sheet))
+    for sentence in filter(None, api):
+        outcome.worsen(3, sentence)
+    if outcome.newly:
+        outcome.worsen(1)
+    if unsaved:
+        worst = max(unsaved, key=lambda error: error.exit_code)
+        many = "1 picture was" if len(unsaved) == 1 else f"{len(unsaved)} pictures were"
+        outcome.worsen(worst.exit_code, f"{many} not saved. {worst} A later run tries again.")

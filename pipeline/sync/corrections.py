@@ -1,0 +1,79 @@
+"""Which cells of a reading are out of date, and what to write into them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pipeline.core import cells
+from pipeline.core.model import Patch, State
+from pipeline.core.planning import Line
+from pipeline.core.states import shown, state_of
+from pipeline.sync.changed_rows import ChangedRows
+from pipeline.sync.look import Look
+from pipeline.sync.new_attention import NewAttention
+from pipeline.sync.sheet_state import SheetState
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A look, and the cells to write so that the sheet says what it found."""
+
+    look: Look
+    patch: Patch
+    #: When the jobs ended whose end is written into their cells now.
+    ends: tuple[datetime, ...] = ()
+
+
+class Corrections:
+    """Compares readings with what the store knows."""
+
+    def __init__(
+        self, state: SheetState, changed_rows: ChangedRows, new_attention: NewAttention
+    ) -> None:
+        self._state, self._changed_rows = state, changed_rows
+        self._new_attention = new_attention
+
+    def draft(self, look: Look) -> Draft:
+        """The cells to write. A held sheet gets no ids; one of another store only our results."""
+        lines = look.plan.lines
+        if look.hold and look.hold.kind == "owner":
+            lines = tuple(line for line in lines if _is_plainly_ours(line, look))
+        if not (lines or look.plan.at_rest):
+            return Draft(look, {})  # A sheet without rows keeps its header as it is.
+        self._state.make_ours(look.columns)
+        self._new_attention.compare(look, lines)
+        patch = self._out_of_date(look, lines)
+        outdated = frozenset(place for place, _ in patch)
+        return Draft(replace(look, outdated=outdated), patch, tuple(_ends(lines, patch, look)))
+
+    def checked(self, look: Look) -> Look:
+        """The look with the places of rows that have an out-of-date cell."""
+        patch = self._out_of_date(look, look.plan.lines)
+        return replace(look, outdated=frozenset(place for place, _ in patch))
+
+    def _out_of_date(self, look: Look, lines: Sequence[Line]) -> Patch:
+        is_accepted = not look.hold or look.hold.kind not in ("owner", "columns")
+        jobs = self._state.jobs.all.values() if is_accepted else None
+        return cells.patch(lines, look.grid, look.columns, jobs, self._changed_rows.others)
+
+
+def _is_plainly_ours(line: Line, look: Look) -> bool:
+    """Whether a row may be written although another store owns the sheet: a success of ours."""
+    if line.job is None or state_of(line.job) is not State.SUCCEEDED:
+        return False
+    attempt = shown(line.job)
+    said = look.cell(line.seen.place, "task_id").strip()
+    return attempt is not None and said in ("", attempt.task_id)
+
+
+def _ends(lines: Sequence[Line], patch: Patch, look: Look) -> Iterator[datetime]:
+    at = look.columns.index.get("status")
+    if not patch or at is None:
+        return
+    for line in lines:
+        if line.status in ("done", "failed") and (line.seen.place, at) in patch and line.job:
+            attempt = shown(line.job)
+            if attempt and attempt.ended_at:
+                yield attempt.ended_at

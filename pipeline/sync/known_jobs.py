@@ -1,0 +1,142 @@
+"""The jobs of a sheet, as the store had them when they were last taken over.
+
+The store is the record, and other processes write there too. This is a pass's copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from pipeline.core.model import Attempt, Job, JobKey, State
+from pipeline.core.states import advance, is_open
+from pipeline.store import Fact, Store, Turn
+from pipeline.sync.clock import Clock
+
+
+class KnownJobs:
+    """Jobs by their key. Only this class changes them; others read `all`."""
+
+    def __init__(self, store: Store, sheet: str, clock: Clock) -> None:
+        self.all: dict[JobKey, Job] = {}
+        #: The store's change counter when its changes were last taken over.
+        self.cursor = 0
+        self._store, self._sheet, self._clock = store, sheet, clock
+
+    # -- what is known ---------------------------------------------------------------------------
+
+    def attempt(self, key: JobKey, number: int) -> Attempt | None:
+        """One attempt; None if it is not known."""
+        job = self.all.get(key)
+        return next((one for one in job.attempts if one.number == number), None) if job else None
+
+    def open_attempts(self) -> list[tuple[JobKey, Attempt]]:
+        """Every attempt whose task can be polled."""
+        return [(k, a) for k, job in self.all.items() for a in job.attempts if is_open(a)]
+
+    def at_work(self) -> dict[tuple[JobKey, int], datetime]:
+        """When the attempts were sent that the API may still be working on."""
+        return {
+            (key, attempt.number): attempt.sent_at
+            for key, job in self.all.items()
+            for attempt in job.attempts
+            if attempt.state in (State.SUBMITTING, State.RUNNING, State.UNKNOWN)
+        }
+
+    def late_at(self, patience: timedelta) -> datetime | None:
+        """When the next attempt becomes late, if nothing is heard of it until then.
+
+        An answer is late at its deadline, a task when it is older than `patience`. None if nothing
+        is awaited.
+        """
+        now = self._clock.now()
+        moments = (
+            attempt.deadline if attempt.state is State.SUBMITTING else attempt.sent_at + patience
+            for job in self.all.values()
+            for attempt in job.attempts
+            if attempt.state is State.SUBMITTING
+            or (is_open(attempt) and now - attempt.sent_at <= patience)
+        )
+        return min(moments, default=None)
+
+    @property
+    def awaits_answers(self) -> bool:
+        """Whether an attempt is on disk as sent and its answer is not recorded."""
+        return any(
+            attempt.state is State.SUBMITTING
+            for job in self.all.values()
+            for attempt in job.attempts
+        )
+
+    def unsaved(self) -> dict[JobKey, list[str]]:
+        """Job -> the addresses of its pictures that are neither saved nor given up."""
+        found = {
+            key: [url for attempt in job.attempts for url in job.to_save(attempt)]
+            for key, job in self.all.items()
+        }
+        return {key: urls for key, urls in found.items() if urls}
+
+    # -- what changes them -----------------------------------------------------------------------
+
+    def load(self, row_ids: Collection[str]) -> None:
+        """Load the jobs of these rows."""
+        self.all.update(self._store.jobs_of(self._sheet, row_ids))
+
+    def load_all(self) -> None:
+        """Load all jobs of the sheet."""
+        self.cursor, _ = self._store.changed(self._sheet, 0)
+        self.all.update(self._store.jobs(self._sheet))
+
+    def changed_since(self, cursor: int) -> Collection[JobKey]:
+        """The jobs that were changed after the store's change counter was `cursor`."""
+        self.cursor, moved = self._store.changed(self._sheet, cursor)
+        return moved
+
+    def reload(self, keys: Collection[JobKey]) -> dict[JobKey, Job]:
+        """Load these jobs again, and return them."""
+        now = self._store.jobs(self._sheet, only=keys)
+        self.all.update(now)
+        return now
+
+    def write_down(self, keys: Collection[JobKey]) -> None:
+        """Make a job for each of these keys, in the store and here."""
+        before, after = self._store.add(keys)[self._sheet]
+        self.all.update({key: Job(key, made_at=self._clock.now()) for key in keys})
+        if before == self.cursor:
+            self.cursor = after
+
+    def ask_for(self, key: JobKey, attempts: int) -> None:
+        """Let the job have so many attempts in all: a person asked for them."""
+        self._store.ask(key, attempts)
+        if job := self._store.job(key):
+            self.all[key] = job
+
+    def begun(self, key: JobKey, attempt: Attempt) -> None:
+        """Note an attempt that was begun."""
+        job = self.all[key]
+        self.all[key] = replace(job, attempts=(*job.attempts, attempt))
+
+    def take_over(self, facts: Sequence[Fact], turn: Turn) -> None:
+        """Note what a transaction made of the attempts.
+
+        If others changed jobs in between, only these facts are applied: `SheetState.refresh` takes
+        over the rest, so that it is noticed as news.
+        """
+        before, after = turn.moved.get(self._sheet, (-1, -1))
+        is_alone = before == self.cursor
+        if is_alone:
+            self.cursor = after
+        for fact, (_, now) in zip(facts, turn.told, strict=True):
+            job = self.all.get(fact.key)
+            if now is None or job is None:
+                continue
+            attempts = tuple(
+                one
+                if one.number != fact.number
+                else now
+                if is_alone
+                else advance(one, fact.event, self._clock.now())
+                for one in job.attempts
+            )
+            self.all[fact.key] = replace(job, attempts=attempts)

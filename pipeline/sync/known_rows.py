@@ -1,0 +1,149 @@
+"""The rows of a sheet as the store remembers them, and which of them are unchanged.
+
+Of a big sheet only the rows that changed are loaded at first, and others when a reading needs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from pipeline.core.header import Columns, Marked
+from pipeline.core.model import Grid, Job, KnownRow
+from pipeline.core.row_matching import Memory, own_results
+from pipeline.core.unchanged_rows import Resting
+from pipeline.store import Store
+
+
+class KnownRows:
+    """What is remembered of the rows, for the length of a pass. Only this class changes it."""
+
+    def __init__(self, store: Store, sheet: str) -> None:
+        self.memory = Memory({}, {}, {}, {})
+        #: Every id that the store knows anything about.
+        self.ids: set[str] = set()
+        #: Ids of the rows that something happened to since `unchanged` was kept.
+        self.stirred: set[str] = set()
+        self._store, self._sheet = store, sheet
+        #: The store's change counter for rows, and the rows that are unchanged since then.
+        self._version, self.unchanged = store.resting(sheet)
+        #: The ids whose rows are loaded; None if all are.
+        self._loaded: set[str] | None = None
+
+    # -- loading ---------------------------------------------------------------------------------
+
+    def load_all(self) -> None:
+        """Load all rows."""
+        version = self._store.noted(self._sheet)
+        if version != self._version:
+            self._version, self.unchanged = version, Resting()
+        self.memory = self._store.memory(self._sheet)
+        self.met(self.memory.known)
+        self._loaded = None
+
+    def load_changed(self, moved: Collection[str]) -> Collection[str]:
+        """Load the rows that are not unchanged, `moved` among them. Returns their ids."""
+        left = self.unchanged
+        self.stirred = {*moved}
+        self.ids = {*left.rows, *left.others, *moved}
+        self._loaded = {*left.others, *moved}
+        self.memory = self._store.memory(self._sheet, self._loaded)
+        return self._loaded
+
+    def load(self, ids: Iterable[str]) -> set[str]:
+        """Load these rows if they are not loaded. Returns the ids of those that were not."""
+        if self._loaded is None or not (missing := {*ids} - self._loaded):
+            return set()
+        found, memory = self._store.memory(self._sheet, missing), self.memory
+        known, past = {**memory.known, **found.known}, {**memory.past, **found.past}
+        self.memory = replace(memory, known=known, past=past)
+        self._loaded |= missing
+        return missing
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all rows are loaded."""
+        return self._loaded is None
+
+    def was_changed_elsewhere(self) -> bool:
+        """Whether another process changed the rows since they were loaded."""
+        same = self._store.memory(self._sheet, ()).order == self.memory.order
+        return not (same and self._store.noted(self._sheet) == self._version)
+
+    # -- what changes them -----------------------------------------------------------------------
+
+    def forget_unchanged(self) -> None:
+        """Look at every row in this pass."""
+        self.unchanged = Resting()
+
+    def met(self, ids: Iterable[str]) -> None:
+        """These ids are in the sheet."""
+        self.ids.update(ids)
+
+    def stir(self, ids: Iterable[str]) -> None:
+        """Something happened to these rows: they are not unchanged any more."""
+        self.stirred.update(ids)
+
+    def update(self, rows: Mapping[str, KnownRow]) -> None:
+        """Take over these rows, as the store has them now."""
+        if rows:
+            self.memory = replace(self.memory, known={**self.memory.known, **rows})
+
+    def note(
+        self,
+        changed: Sequence[KnownRow],
+        order: Mapping[str, int],
+        columns: tuple[str, ...],
+        height: int,
+    ) -> None:
+        """Remember a reading: the rows that changed, and the place of each id.
+
+        `columns` are the columns that are accepted, `height` is the number of lines.
+        """
+        places = [""] * height
+        for row_id, place in order.items():
+            places[place] = row_id
+        self._store.note(self._sheet, changed, places, columns)
+        self._version += bool(changed)
+        self.stir(row.row_id for row in changed)
+        known, past = dict(self.memory.known), dict(self.memory.past)
+        for row in changed:
+            before = known.get(row.row_id)
+            if before and before.inputs != row.inputs:
+                earlier = past.get(row.row_id, ())
+                past[row.row_id] = (before.inputs, *(t for t in earlier if t != before.inputs))
+            known[row.row_id] = row
+        self.memory = Memory(known, order, past, {}, frozenset(columns))
+
+    def keep_unchanged(self, now: Resting) -> None:
+        """Keep which rows need no look the next time, if that is not what was kept."""
+        left = self.unchanged
+        is_news = self.stirred or replace(now, moved=left.moved) != left
+        if is_news and self._store.keep_resting(self._sheet, now, self._version):
+            self.unchanged, self.stirred = now, set()
+
+    # -- what is asked ---------------------------------------------------------------------------
+
+    def memory_for(
+        self,
+        grid: Grid,
+        columns: Columns,
+        rows: Sequence[Marked],
+        unchanged: Collection[str],
+        jobs: Iterable[Job],
+    ) -> Memory:
+        """What to match the rows of a reading with; without the ids that are `unchanged`."""
+        memory = self.memory
+        if unchanged:
+            known = {one: row for one, row in memory.known.items() if one not in unchanged}
+            memory = replace(memory, known=known)
+        unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
+        foreign = self._store.foreign(self._sheet, unknown) if unknown else {}
+        before = memory.columns
+        same = before is None or set(columns.inputs) <= before
+        return replace(
+            memory,
+            foreign=foreign,
+            columns=None if same else before,
+            results=own_results(rows, grid, columns, jobs),
+        )

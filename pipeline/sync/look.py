@@ -1,0 +1,74 @@
+"""What one look at a sheet found, as one value that never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from pipeline.core.header import Columns, read_header
+from pipeline.core.model import Grid, JobKey
+from pipeline.core.planning import Line, Plan
+from pipeline.sync.hold import Hold
+
+#: A line is sent only if a look of the last minute asked for it.
+FRESH = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The grid as it was read, what its columns mean, and what is to be done about its rows."""
+
+    grid: Grid = ()
+    columns: Columns = field(default_factory=lambda: read_header((), ()))
+    #: The lines that were looked at. Unchanged rows are not among them; see `unchanged`.
+    plan: Plan = field(default_factory=Plan)
+    #: Why nothing is sent; None if nothing is in the way.
+    hold: Hold | None = None
+    #: Id -> place in the grid of the rows that are as an earlier pass left them.
+    unchanged: Mapping[str, int] = field(default_factory=dict)
+    #: Places of rows with an out-of-date cell.
+    outdated: frozenset[int] = frozenset()
+    #: Sentences about empty columns of the team that become ours.
+    notices: tuple[str, ...] = ()
+    #: Seconds from each result to the cells that now show it.
+    lags: tuple[float, ...] = ()
+    #: When the look began; None before it was finished.
+    began_at: datetime | None = None
+    #: Id -> the name that people gave the row, for the lines.
+    names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_new_rows(self) -> bool:
+        """Whether there are rows that the store does not know yet."""
+        return any(line.seen.known is None for line in self.plan.lines)
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether its lines may be sent: it is finished, and not older than a minute."""
+        return self.began_at is not None and now - self.began_at <= FRESH
+
+    def is_settling(self, now: datetime, settle: timedelta) -> bool:
+        """Whether rows wait only because they were edited a moment ago."""
+        return bool(settle) and any(
+            line.status == "waiting" and now - (line.memory.since or now) < settle * 2
+            for line in self.plan.lines
+        )
+
+    def with_hold(self, hold: Hold | None) -> Look:
+        """The same with a hold, if there is one and it had none."""
+        return replace(self, hold=self.hold or hold)
+
+    def with_lines(self, lines: tuple[Line, ...]) -> Look:
+        """The same with other lines."""
+        return replace(self, plan=replace(self.plan, lines=lines))
+
+    def cell(self, place: int, name: str) -> str:
+        """The text of a named cell."""
+        return self.columns.cell(self.grid[place], name)
+
+    def name_of(self, key: JobKey) -> str:
+        """What people call the row; empty if it has no name in this reading."""
+        place = self.unchanged.get(key.row_id)
+        if place is not None:
+            return self.cell(place, "name").strip()
+        return self.names.get(key.row_id, "")

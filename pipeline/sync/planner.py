@@ -1,0 +1,127 @@
+"""Works out what a reading of a sheet means: which row is which, and what is to be done about it.
+
+In: a grid. Out: a `Look`. Nothing is written, neither into the sheet nor into the store. Raises
+ColumnsError if the header cannot be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from pipeline.core.errors import ColumnsError
+from pipeline.core.header import (
+    Columns,
+    Header,
+    becoming_ours,
+    check_header,
+    read_header,
+)
+from pipeline.core.model import Grid
+from pipeline.core.near_misses import hint, near_misses
+from pipeline.core.planning import Plan, Rules, over_budget, plan, plan_held, short_of_budget
+from pipeline.core.row_matching import made_by_us, match, match_by_id_alone, new_id
+from pipeline.sheets import Sheet
+from pipeline.store import Limits, Store
+from pipeline.sync.changed_rows import ChangedRows
+from pipeline.sync.clock import Clock
+from pipeline.sync.look import Look
+from pipeline.sync.ownership import Ownership
+from pipeline.sync.sheet_state import SheetState
+
+
+class Planner:
+    """Plans one sheet. `limits` says what may be spent today."""
+
+    def __init__(
+        self,
+        sheet: Sheet,
+        store: Store,
+        rules: Rules,
+        header: Header,
+        state: SheetState,
+        ownership: Ownership,
+        changed_rows: ChangedRows,
+        *,
+        clock: Clock,
+        chance: Random,
+        limits: Callable[[], Limits],
+    ) -> None:
+        self._sheet, self._store = sheet, store
+        self._rules, self._header = rules, header
+        self._state, self._ownership, self._changed_rows = state, ownership, changed_rows
+        self._clock, self._chance, self._limits = clock, chance, limits
+
+    def columns(self, grid: Grid) -> Columns:
+        """What the columns of a grid mean."""
+        header = self._header
+        return read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
+
+    def near_misses(self, columns: Columns) -> list[tuple[str, str]]:
+        """Titles that are not used, each with the name that may be meant."""
+        return near_misses(columns, self._header.fields, self._header.ignore)
+
+    def look(self, grid: Grid) -> Look:
+        """What a grid means, and what keeps its rows from being sent."""
+        columns = self.columns(grid)
+        ours = self._state.record.ours or made_by_us(columns, grid)
+        self._check(columns, grid, ours)
+        changed_rows = self._changed_rows
+        rows = changed_rows.rows(columns, grid)
+        hold = self._ownership.hold(columns, len(rows) + changed_rows.statuses.total())
+        if hold and changed_rows.is_partial:
+            rows = changed_rows.all_rows(columns, grid)
+        rules = replace(self._rules, delimiter=self._sheet.delimiter)
+        jobs, now = self._state.jobs.all, self._clock.now()
+        if hold and hold.kind == "columns":
+            seen = match_by_id_alone(rows, self._state.rows.memory)
+            made = plan_held(seen, grid, columns, jobs, rules, now)
+        else:
+            memory = self._state.memory_for(grid, columns, rows, changed_rows.unchanged)
+            seen = match(rows, memory, lambda: new_id(self._chance))
+            made = plan(seen, grid, columns, jobs, rules, now)
+            made = self._within_budget(replace(made, at_rest=changed_rows.statuses), rules)
+        return Look(
+            grid,
+            columns,
+            made,
+            hold,
+            changed_rows.unchanged,
+            notices=tuple(becoming_ours(columns, ours)),
+            names={line.seen.row_id: line.name for line in made.lines if line.name},
+        )
+
+    def budget_left(self) -> dict[str, int | None]:
+        """Credits that may still be spent, by the name of the cap; None where there is no cap."""
+        limits = self._limits()
+        spent = self._store.spent(limits.api_key, limits.run, limits.day)
+        return {
+            "per_run": None if limits.per_run is None else max(limits.per_run - spent.run, 0),
+            "per_day": None if limits.per_day is None else max(limits.per_day - spent.day, 0),
+        }
+
+    def _check(self, columns: Columns, grid: Grid, ours: frozenset[str]) -> None:
+        try:
+            check_header(columns, grid, ours, self._header.fields)
+        except ColumnsError as why:
+            close = hint(columns, self._header.fields, self._header.ignore)
+            more = (text for text in (close, self._sheet.elsewhere) if text)
+            raise ColumnsError(" ".join((str(why), *more))) from why
+
+    def _within_budget(self, made: Plan, rules: Rules) -> Plan:
+        """The plan in which the rows that the budget has no credits for are not sent."""
+        left = self.budget_left()
+        beyond = over_budget(made.to_send, left, rules)
+        if not beyond:
+            return made
+        limits = self._limits()
+        cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
+        allowed = {"per_run": limits.per_run, "per_day": limits.per_day}
+        lines = tuple(
+            short_of_budget(line, cap, allowed, rules)
+            if line.endpoint and line.seen.row_id in beyond
+            else line
+            for line in made.lines
+        )
+        return replace(made, lines=lines)

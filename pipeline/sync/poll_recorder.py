@@ -1,0 +1,47 @@
+"""Records what polls found out. The answers that come during a commit are the next commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from pipeline.core.model import JobKey
+from pipeline.core.states import Event, Failed, Succeeded
+from pipeline.store import Fact
+from pipeline.sync.poll_schedule import OpenTask, PollSchedule
+from pipeline.sync.submissions import Submissions
+from pipeline.sync.worker import Worker
+
+
+class PollRecorder:
+    """Owns the events that are not recorded yet. `on_event` is called with each that is."""
+
+    def __init__(
+        self,
+        submissions: Submissions,
+        worker: Worker,
+        schedule: PollSchedule,
+        on_event: Callable[[JobKey, int, Event], None],
+    ) -> None:
+        self._submissions, self._worker, self._schedule = submissions, worker, schedule
+        self._on_event = on_event
+        self._heard: list[tuple[OpenTask, Event]] = []
+        self._recording = asyncio.Lock()
+
+    def add(self, task: OpenTask, event: Event) -> None:
+        """Have this event recorded with the next commit."""
+        self._heard.append((task, event))
+
+    async def flush(self) -> None:
+        """Record all events so far."""
+        async with self._recording:
+            heard, self._heard = self._heard, []
+            if not heard:
+                return
+            facts = [Fact(task.key, task.attempt.number, event) for task, event in heard]
+            await self._worker.run(self._submissions.record, facts)
+            for task, event in heard:
+                is_end = isinstance(event, Succeeded | Failed)
+                if is_end and not self._schedule.remove(task.attempt):
+                    continue  # A webhook reported it meanwhile, and it was counted then.
+                self._on_event(task.key, task.attempt.number, event)

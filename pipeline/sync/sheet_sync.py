@@ -1,0 +1,263 @@
+"""A sheet and its store, kept in step: `look` reads, plans and writes.
+
+Each step either happened or did not. A crash between any two leaves a difference that the next look
+finds. Ids are noted in the store before they are written into the sheet, and read back from the
+sheet before anything is sent; a job is written down before its request leaves.
+
+Owns the last look; its parts own the rest. Not for two threads at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+
+from pipeline.core.approval import is_taken_back
+from pipeline.core.cell_errors import is_value
+from pipeline.core.header import Header, believed
+from pipeline.core.model import Grid, JobKey, Patch, patched
+from pipeline.core.planning import AT_REST, Line, Plan, Rules
+from pipeline.core.states import Lost
+from pipeline.sheets import Sheet
+from pipeline.store import Fact, Limits, Store
+from pipeline.sync.changed_rows import ChangedRows
+from pipeline.sync.clock import Clock
+from pipeline.sync.corrections import Corrections, Draft
+from pipeline.sync.hold import Hold
+from pipeline.sync.look import Look
+from pipeline.sync.new_attention import NewAttention
+from pipeline.sync.ownership import Ownership
+from pipeline.sync.planner import Planner
+from pipeline.sync.sheet_state import SheetState
+
+
+class SheetSync:
+    """One sheet, for the length of a pass.
+
+    `config` is the resolved path of the configuration. `accept_columns` accepts a reading that lost
+    a column. `is_called` is whether the API sends webhooks. `today` returns the day to spend on: a
+    pass that stays goes on into the next day.
+    """
+
+    def __init__(
+        self,
+        sheet: Sheet,
+        store: Store,
+        rules: Rules,
+        header: Header,
+        limits: Limits,
+        *,
+        config: str,
+        clock: Clock,
+        chance: Random,
+        accept_columns: bool = False,
+        is_called: bool = False,
+        today: Callable[[], str] | None = None,
+    ) -> None:
+        self.sheet, self.store, self.rules, self.limits = sheet, store, rules, limits
+        #: What the last look found; before the first look, an empty sheet.
+        self.last = Look()
+        #: A sentence for each empty column of the team that became ours in this pass.
+        self.notices: tuple[str, ...] = ()
+        self.new_attention = NewAttention(store, self.key)
+        self._clock, self._today = clock, today
+        self.state = SheetState(store, self.key, clock, whole=accept_columns, is_called=is_called)
+        self.ownership = Ownership(
+            sheet, store, self.state, config=config, accept_columns=accept_columns, chance=chance
+        )
+        self._changed_rows = ChangedRows(self.state, rules, header)
+        self._corrections = Corrections(self.state, self._changed_rows, self.new_attention)
+        self.planner = Planner(
+            sheet,
+            store,
+            rules,
+            header,
+            self.state,
+            self.ownership,
+            self._changed_rows,
+            clock=clock,
+            chance=chance,
+            limits=lambda: self.limits,
+        )
+
+    @property
+    def key(self) -> str:
+        """The sheet's name in the store."""
+        return self.rules.sheet
+
+    def look(self) -> Look:
+        """Read the sheet, write into it whatever is out of date, and read it back.
+
+        Afterwards jobs are written down for the rows whose ids are in the sheet. Raises SheetError
+        if the sheet cannot be read or written: results that were to be written stay in the store,
+        and nothing may be sent.
+
+        The plan is made inside the sheet's `write`, because it must be made for exactly the grid
+        that is changed. Rows that the store does not know get ids only under a claim of this pass.
+        So if a first reading has such rows, nothing is written yet: the claim is raised, and the
+        sheet is read again.
+        """
+        self.last = replace(self.last, plan=Plan(), began_at=None)
+        if self._today:
+            self.limits = replace(self.limits, day=self._today())
+        self._take_over()
+        began_at = self._clock.now()
+        look = self._synced()
+        if self._needs_claim(look):
+            refused = self.ownership.own()
+            is_same = not self.state.reload_if_changed()
+            again = self._synced(refused, look if is_same else None)
+            look = replace(again, lags=look.lags + again.lags)
+        if (look.plan.to_send or self.ownership.has_sent) and not look.hold:
+            look = look.with_hold(self.ownership.own())
+        if not look.hold:
+            self._changed_rows.keep(look)
+            look = self._with_jobs(look)
+        self.last = replace(look, began_at=began_at)
+        # A pause is not noted: it ends when a person resumes the sheet, not with a look.
+        noted = look.hold if look.hold and look.hold.kind != "paused" else None
+        self.state.note_hold(noted.sentence if noted else "")
+        return self.last
+
+    def preview(self) -> Look:
+        """The look at the sheet as it is now; nothing is written into the sheet.
+
+        Only for a scratch copy of the store.
+        """
+        self.state.rows.forget_unchanged()
+        self.state.refresh()
+        self.last = self.planner.look(self.sheet.read())
+        self.notices = self.last.notices
+        return self.last
+
+    def restrict(self, plan: Plan) -> None:
+        """Show only this part of the plan, after `preview`."""
+        self.last = replace(self.last, plan=plan)
+
+    def near_misses(self) -> list[tuple[str, str]]:
+        """Titles of the last reading that are not used, each with the name that may be meant."""
+        return self.planner.near_misses(self.last.columns)
+
+    def is_ripening(self) -> bool:
+        """Whether something changes if one only waits: rows that settle, answers that are due."""
+        settles = self.last.is_settling(self._clock.now(), self.rules.settle)
+        return settles or self.state.jobs.awaits_answers
+
+    def is_up_to_date(self) -> bool:
+        """Whether nothing is left to do, and nothing changes by waiting, until a person acts."""
+        still = all(line.status in AT_REST for line in self.last.plan.lines)
+        unsaved = self.rules.saves_files and self.state.jobs.unsaved()
+        return still and not (
+            self.last.hold or self.state.jobs.open_attempts() or self.is_ripening() or unsaved
+        )
+
+    # -- reading and writing ---------------------------------------------------------------------
+
+    def _synced(self, refused: Hold | None = None, planned: Look | None = None) -> Look:
+        """Read and write once. `refused` is why the claim could not be raised.
+
+        `planned` is an earlier look in this call of `look`; it is used if its grid is read again.
+        """
+        drafts: list[Draft] = []
+
+        def patch_for(grid: Grid) -> Patch:
+            look = planned if planned and planned.grid == grid else self.planner.look(grid)
+            drafts.append(self._draft(look.with_hold(refused)))
+            self.last = drafts[-1].look
+            return drafts[-1].patch
+
+        grid = self.sheet.write(patch_for)
+        draft = drafts[-1]
+        lags = tuple((self._clock.now() - ended).total_seconds() for ended in draft.ends)
+        look = draft.look
+        if grid is not look.grid:
+            look = self._as_written(draft, grid) or self._read_back(grid, refused)
+        return replace(look, lags=lags)
+
+    def _draft(self, look: Look) -> Draft:
+        self.notices = self.notices or look.notices
+        if self._needs_claim(look):
+            return Draft(look, {})
+        return self._corrections.draft(self._noted(look))
+
+    def _as_written(self, draft: Draft, grid: Grid) -> Look | None:
+        """The look, if the sheet has our changes now and no others; else None.
+
+        Then each row is where it was, with its id, and to work that out again finds the same.
+        """
+        look, columns = draft.look, self.planner.columns(grid)
+        if columns.inputs != look.columns.inputs or grid != patched(look.grid, draft.patch):
+            return None
+        ids = columns.index.get("row_id")
+        lines = tuple(
+            line.with_its_id() if (line.seen.place, ids) in draft.patch else line
+            for line in look.plan.lines
+        )
+        return replace(look.with_lines(lines), grid=grid, columns=columns, outdated=frozenset())
+
+    def _read_back(self, grid: Grid, refused: Hold | None) -> Look:
+        """The look at a sheet that others changed while it was written."""
+        look = self.planner.look(grid).with_hold(refused)
+        return look if self._needs_claim(look) else self._corrections.checked(self._noted(look))
+
+    def _needs_claim(self, look: Look) -> bool:
+        """Whether there are new rows, and this pass has to claim the sheet before it notes them."""
+        return look.has_new_rows and not (self.ownership.has_claimed or look.hold)
+
+    def _noted(self, look: Look) -> Look:
+        """Note a reading in the store; a held sheet without its new rows."""
+        if look.hold:
+            known = (line for line in look.plan.lines if line.seen.known is not None)
+            look = look.with_lines(tuple(known))
+        if not (look.hold and look.hold.hides_rows):
+            self._take_back_approvals(look)
+            accepted, height = believed(look.columns), len(look.grid)
+            self.state.note(look.plan.lines, look.unchanged, accepted, height)
+        return look
+
+    def _take_back_approvals(self, look: Look) -> None:
+        """Forget approvals of the page that a cell of the sheet contradicts by now.
+
+        A "rejected" still counts after that cell was emptied again.
+        """
+        for line in look.plan.lines:
+            if not line.memory.approved_on_page:
+                continue
+            cell = look.columns.control(look.grid[line.seen.place], "approved")
+            if is_value(cell) and is_taken_back(line.memory, line.take, cell):
+                self.store.approve(self.key, line.seen.row_id, line.memory.inputs, "")
+
+    # -- jobs ------------------------------------------------------------------------------------
+
+    def _take_over(self) -> None:
+        """Take over what others did since the last look."""
+        self.state.read_record()
+        # Attempts whose answer can no longer come are lost: the process that sent them is gone.
+        if late := self.store.expired(self.key):
+            self.store.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
+        self.state.refresh()
+        self.state.heed_the_page()
+
+    def _with_jobs(self, look: Look) -> Look:
+        """Write down a job for each row that may be sent and whose id is in the sheet."""
+        jobs = self.state.jobs
+        ready = [line for line in look.plan.to_send if line.confirmed and line.take]
+        if new := [self.job_key(line) for line in ready if line.job is None]:
+            jobs.write_down(new)
+        for line in ready:
+            if line.job is not None and line.asked > line.job.asked:
+                jobs.ask_for(line.job.key, line.asked)
+        return look.with_lines(
+            tuple(
+                replace(line, job=jobs.all.get(self.job_key(line)))
+                if line.endpoint and line.confirmed
+                else line
+                for line in look.plan.lines
+            )
+        )
+
+    def job_key(self, line: Line) -> JobKey:
+        """The key of the job for the take that a row asks for."""
+        assert line.take is not None, "a row without a usable take is never sent"
+        return JobKey(self.key, line.seen.row_id, line.take)
