@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import wiring
 from pipeline.core.errors import ConfigError, PromptsheetError
-from pipeline.core.planning import family
+from pipeline.core.statuses import Status
 from pipeline.reports.images import opened_picture
 from pipeline.reports.results import Shown, results
 
@@ -33,20 +33,20 @@ if TYPE_CHECKING:
 
 #: Status -> its colour in charts, in the order in which charts and categories show them.
 STATUSES: Final = {
-    "done": "#1f8f5f",
-    "edited": "#7a5cc4",
-    "in progress": "#2f76bd",
-    "sending": "#6fa8dc",
-    "queued": "#9aa59f",
-    "over budget": "#c99a2e",
-    "needs approval": "#d9b65c",
-    "waiting": "#b4bdb8",
-    "check needed": "#c9761f",
-    "failed": "#c23b3b",
-    "invalid": "#e08a86",
-    "copy": "#cfd6d2",
-    "unrecognized": "#8a6d3b",
-    "skipped": "#dfe4e1",
+    Status.DONE: "#1f8f5f",
+    Status.EDITED: "#7a5cc4",
+    Status.IN_PROGRESS: "#2f76bd",
+    Status.SENDING: "#6fa8dc",
+    Status.QUEUED: "#9aa59f",
+    Status.OVER_BUDGET: "#c99a2e",
+    Status.NEEDS_APPROVAL: "#d9b65c",
+    Status.WAITING: "#b4bdb8",
+    Status.CHECK_NEEDED: "#c9761f",
+    Status.FAILED: "#c23b3b",
+    Status.INVALID: "#e08a86",
+    Status.COPY: "#cfd6d2",
+    Status.UNRECOGNIZED: "#8a6d3b",
+    Status.SKIPPED: "#dfe4e1",
 }
 #: Column -> its type in the table of jobs, in their order.
 COLUMNS: Final = {
@@ -138,7 +138,7 @@ class Results:
             columns=list(COLUMNS),
             dtype="object",
         )
-        status = pd.CategoricalDtype(list(STATUSES), ordered=False)
+        status = pd.CategoricalDtype([status.value for status in STATUSES], ordered=False)
         typed: pandas.DataFrame = table.astype({**COLUMNS, "status": status})
         return typed
 
@@ -147,7 +147,8 @@ class Results:
         counts = self.jobs()["status"].value_counts(sort=False)
         counts = counts[counts > 0]
         figure, axes = _chart(f"What became of {_many(len(self._shown), 'job')}", "jobs", "")
-        bars = axes.barh(list(counts.index), counts, color=[STATUSES[s] for s in counts.index])
+        colours = [STATUSES[Status(word)] for word in counts.index]
+        bars = axes.barh(list(counts.index), counts, color=colours)
         axes.bar_label(bars, padding=4)
         axes.invert_yaxis()
         axes.margins(x=0.1)
@@ -160,7 +161,7 @@ class Results:
         half = f": half within {median(waits):.3g} s" if waits else ""
         figure, axes = _chart(f"From submission to result{half}", "seconds", "jobs")
         if waits:
-            axes.hist(waits, bins=min(30, max(5, len(waits))), color=STATUSES["done"])
+            axes.hist(waits, bins=min(30, max(5, len(waits))), color=STATUSES[Status.DONE])
             axes.axvline(median(waits), color="#14201a", linewidth=1.2, linestyle="--")
         axes.yaxis.set_major_locator(_whole_numbers())
         return figure
@@ -175,8 +176,8 @@ class Results:
         if sent:
             dates = _needed("matplotlib.dates")
             moments = dates.date2num([at for at, _ in sent])
-            axes.step(moments, sums, where="post", color=STATUSES["in progress"])
-            axes.plot(moments, sums, ".", color=STATUSES["in progress"])
+            axes.step(moments, sums, where="post", color=STATUSES[Status.IN_PROGRESS])
+            axes.plot(moments, sums, ".", color=STATUSES[Status.IN_PROGRESS])
             locator = dates.AutoDateLocator(minticks=2, maxticks=7)
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
@@ -213,7 +214,7 @@ class Results:
 def _cell(one: Shown, name: str) -> object:
     match name:
         case "status":
-            return family(one.status)
+            return Status.of(one.status).value
         case "state":
             return str(one.state)
         case "inputs":

@@ -23,6 +23,7 @@ from pipeline.core.header import OURS, parsed, read_header
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import meaning_of, reason_of, verdict
 from pipeline.core.states import other_charges
+from pipeline.core.statuses import Status
 from pipeline.open_sheet import open_sheet, refuse_read_only
 from pipeline.plain_files import is_plain
 from pipeline.reports import summary
@@ -43,9 +44,11 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
 }
 #: What a person can do about the rows of a status.
 _CURES = {
-    "invalid": "the column note says what to change",
-    "failed": "change the prompt, or run promptsheet retry",
-    "check needed": "the column note says what to do; or run retry --unknown to pay for them again",
+    Status.INVALID: "the column note says what to change",
+    Status.FAILED: "change the prompt, or run promptsheet retry",
+    Status.CHECK_NEEDED: (
+        "the column note says what to do; or run retry --unknown to pay for them again"
+    ),
 }
 #: Rows that a finding names before it only counts them.
 MOST_NAMED = 10
@@ -181,7 +184,7 @@ def _of_the_book(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, st
     )
     if sync.last.hold:
         yield ("unusable" if sync.last.hold.exit_code == 2 else "person"), sync.last.hold.sentence
-    if count := statuses["unrecognized"]:
+    if count := statuses[Status.UNRECOGNIZED]:
         yield "person", summary.unrecognized(count)
     needing = Counter(row.status for row in row_reports.needing(sync))
     for status, cure in _CURES.items():

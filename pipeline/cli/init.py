@@ -32,6 +32,7 @@ from pipeline.config.template import (
 )
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.header import ALWAYS
+from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import adopt as adoption
@@ -412,17 +413,17 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
     # A new row is not sent before it has been unchanged for a moment.
     if ready := len(output.to_send(sync)) + len(output.settling(sync)):
         said.append(f"{summary.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent.")
-    if unapproved := sync.last.plan.statuses["needs approval"]:
+    if unapproved := sync.last.plan.statuses[Status.NEEDS_APPROVAL]:
         column = settings.titles.get("approved", "approved")
         how = f"write yes into the column {column}"
         if isinstance(settings.source, GoogleSource):
             how = f"tick the column {column}"
         said.append(f"{summary.rows(unapproved)} to approve: {how}.")
-    wrong = [line for line in sync.last.plan.lines if line.status == "invalid"]
+    wrong = [line for line in sync.last.plan.lines if line.status == Status.INVALID]
     if not (said or wrong):
         said.append("No row is ready to be sent.")
-        waiting = ("waiting", "over budget", "copy", "edited", "skipped", "unrecognized")
-        wrong = [line for line in sync.last.plan.lines if line.status in waiting]
+        stuck = (NOT_SENT | {Status.EDITED}) - {Status.NEEDS_APPROVAL, Status.QUEUED}
+        wrong = [line for line in sync.last.plan.lines if line.status in stuck]
     for note, lines in groupby(wrong[:_MOST_NAMED], lambda line: line.note):
         numbers = [str(line.seen.place + 1) for line in lines]
         said.append(f"Row{'s' * (len(numbers) > 1)} {', '.join(numbers)}: {note}")

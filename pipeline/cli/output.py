@@ -27,7 +27,8 @@ from rich.text import Text
 from pipeline import terminal
 from pipeline.core import messages
 from pipeline.core.header import parsed
-from pipeline.core.planning import NEEDS_A_PERSON, Line, family
+from pipeline.core.planning import Line
+from pipeline.core.statuses import Status
 from pipeline.reports.summary import attention, no_rows, rows
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.outcome import Progress as Step
@@ -36,31 +37,19 @@ from pipeline.sync.sheet_sync import SheetSync
 from pipeline.terminal import plain
 
 COLOURS = {
-    "done": "green",
-    "in progress": "cyan",
-    "sending": "cyan",
-    "queued": "blue",
-    "waiting": "blue",
-    "failed": "red",
-    "invalid": "red",
-    "check needed": "bold yellow",
-    "over budget": "yellow",
-    "edited": "yellow",
+    Status.DONE: "green",
+    Status.IN_PROGRESS: "cyan",
+    Status.SENDING: "cyan",
+    Status.QUEUED: "blue",
+    Status.WAITING: "blue",
+    Status.FAILED: "red",
+    Status.INVALID: "red",
+    Status.CHECK_NEEDED: "bold yellow",
+    Status.OVER_BUDGET: "yellow",
+    Status.EDITED: "yellow",
 }
-#: The order in which statuses are listed: those that need attention first.
-ORDER = (
-    *(
-        *NEEDS_A_PERSON,
-        "unrecognized",
-        "over budget",
-        "needs approval",
-        "edited",
-        "copy",
-        "waiting",
-    ),
-    *("skipped", "queued", "sending", "in progress", "done"),
-)
-
+#: The rows of a plan that are sent by the next run, whatever their status is.
+TO_SEND = "to send"
 #: Narrower terminals show only what matters most.
 NARROW = 60
 #: Rows that a plan shows of each status.
@@ -78,7 +67,7 @@ def prompt_of(line: Line) -> str:
 
 def status_text(status: str) -> Text:
     """A status in its colour."""
-    return Text(status, style=COLOURS.get(family(status), ""))
+    return Text(status, style=COLOURS.get(Status.of(status), ""))
 
 
 def show_attention(console: Console, outcome: Outcome, config: Path) -> None:
@@ -137,8 +126,8 @@ def show_plan(console: Console, sync: SheetSync) -> None:
     told: set[int] = set()
     for name, lines in _groups(sync):
         told.update(line.seen.place for line in lines[:EXAMPLES])
-        colour = COLOURS.get(name, "bold")
-        console.print(Text(f"{len(lines):>6}  ", style="bold") + Text(name, style=colour))
+        title = Text(name, style="bold") if name == TO_SEND else status_text(name)
+        console.print(Text(f"{len(lines):>6}  ", style="bold") + title)
         for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
             for line in alike:
                 words = f"row {line.seen.place + 1}: {plain(prompt_of(line))}"
@@ -202,8 +191,8 @@ def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
     groups: dict[str, list[Line]] = defaultdict(list)
     for line in sync.last.plan.lines:
         sends = line.endpoint and not sync.last.hold
-        groups["to send" if sends else family(line.status)].append(line)
-    yield from ((name, groups[name]) for name in ("to send", *ORDER) if groups[name])
+        groups[TO_SEND if sends else Status.of(line.status)].append(line)
+    yield from ((name, groups[name]) for name in (TO_SEND, *Status) if groups[name])
 
 
 def to_send(sync: SheetSync) -> Sequence[Line]:
@@ -215,7 +204,7 @@ def settling(sync: SheetSync) -> Sequence[Line]:
     """Rows that only wait until they have been unchanged for a while."""
     note = messages.settling(sync.rules.settle)
     lines = () if sync.last.hold else sync.last.plan.lines
-    return [line for line in lines if line.status == "waiting" and line.note.startswith(note)]
+    return [line for line in lines if line.status == Status.WAITING and line.note.startswith(note)]
 
 
 def _price(sync: SheetSync, lines: Sequence[Line]) -> str:

@@ -16,6 +16,7 @@ from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
 from pipeline.core.planning import Line, Plan
 from pipeline.core.repeats import BUSY, is_news
+from pipeline.core.statuses import Status
 from pipeline.open_sheet import place_of
 from pipeline.reports import summary
 from pipeline.server import event_loop
@@ -191,7 +192,7 @@ def _record_rows(outcome: Outcome, settings: Settings) -> None:
 def _sentences(outcome: Outcome, code: int) -> Iterator[str]:
     yield from outcome.notices
     yield from outcome.sentences
-    if number := outcome.statuses["unrecognized"]:
+    if number := outcome.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
     if not code and not outcome.statuses:
         yield summary.no_rows(outcome.title)

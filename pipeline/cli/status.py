@@ -21,6 +21,7 @@ from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
 from pipeline.core.planning import Line
 from pipeline.core.states import state_of
+from pipeline.core.statuses import Status
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import row_reports
@@ -40,7 +41,7 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         statuses = sync.last.plan.statuses
         title = f"{sync.sheet.title}: {summary.rows(len(sync.last.plan.lines))}"
         console.print(Text(title, style="bold"))
-        for name in show.ORDER:
+        for name in Status:
             if statuses[name]:
                 console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
         for sentence in _troubles(sync):
@@ -52,9 +53,9 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         _list(console, "", needing)
         stuck = [one for one in rows if one.is_stuck]
         _list(console, "Waiting until a cell is corrected:", stuck)
-        edited = [one for one in rows if one.status == "edited"]
+        edited = [one for one in rows if one.status == Status.EDITED]
         _list(console, "Edited after they were made:", edited)
-        _list(console, "Copies of other rows:", [one for one in rows if one.status == "copy"])
+        _list(console, "Copies of other rows:", [one for one in rows if one.status == Status.COPY])
         return max(int(bool(needing)), sync.last.hold.exit_code if sync.last.hold else 0)
 
 
@@ -213,7 +214,7 @@ def _troubles(sync: SheetSync) -> Iterator[str]:
         yield summary.no_rows(sync.sheet.title)
     if sync.last.hold:
         yield sync.last.hold.sentence
-    if number := sync.last.plan.statuses["unrecognized"]:
+    if number := sync.last.plan.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
 
 

@@ -1,7 +1,7 @@
 """Which rows need the attention of a person. The page and the terminal count them by this rule.
 
-A row needs attention if its status is one of `NEEDS_A_PERSON` and it was not dismissed on the page.
-A dismissed row counts again as soon as something new happens to it.
+A row needs attention if its status is in `statuses.NEEDS_ATTENTION` and it was not dismissed on the
+page. A dismissed row counts again as soon as something new happens to it.
 """
 
 from __future__ import annotations

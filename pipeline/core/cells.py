@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from pipeline.core import messages
-from pipeline.core.header import ALWAYS, OURS, PREVIEW, STATUSES, Columns
+from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
 from pipeline.core.planning import Line
 from pipeline.core.states import shown
+from pipeline.core.statuses import is_ours
 
 #: What a cell says of a job and the attempt of it that people see.
 Says = Callable[[Job, Attempt], str]
@@ -91,7 +92,7 @@ def _strays(
     ]
     if not found:
         return {}
-    truths: set[tuple[str, str]] = {("status", word) for word in STATUSES}
+    truths: set[tuple[str, str]] = set()
     for line in lines:
         if not line.foreign:
             truths.update(cells_of(line).items())
@@ -102,8 +103,7 @@ def _strays(
     return {
         (place, at): ""
         for place, name, at in found
-        if (name, grid[place][at]) in truths
-        or (name == "status" and grid[place][at].startswith("in progress "))
+        if (name, grid[place][at]) in truths or (name == "status" and is_ours(grid[place][at]))
     }
 
 

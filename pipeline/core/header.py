@@ -33,11 +33,6 @@ IF_THERE = (
 #: Filled by the kind of sheet that can show a picture in a cell; no text of ours goes there.
 PREVIEW = "preview"
 OURS = ALWAYS + IF_THERE
-#: Every word that our status column can say; a percentage may follow `in progress`.
-STATUSES = (
-    *("invalid", "failed", "check needed", "over budget", "needs approval", "edited", "copy"),
-    *("waiting", "skipped", "queued", "sending", "in progress", "done"),
-)
 #: The shape of an id of ours.
 ROW_ID = re.compile(r"r_[a-z0-9]{9}")
 #: The field whose values a spreadsheet takes for a time of day.

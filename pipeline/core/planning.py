@@ -29,26 +29,11 @@ from pipeline.core.prompt_checks import doubts, is_missing
 from pipeline.core.protocol import Endpoint, Provider, problems_with
 from pipeline.core.row_matching import Seen, remembered
 from pipeline.core.states import is_open, shown, state_of
+from pipeline.core.statuses import Status, StatusAndNote, in_progress
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
 
 #: The reason of an attempt that another store may have made.
 TAKEN_OVER = "another store may have sent it"
-#: Statuses that need a person before anything more comes of the row.
-NEEDS_A_PERSON = ("invalid", "failed", "check needed")
-#: Statuses that stay as they are until a person, or the API, does something.
-AT_REST = (
-    *(
-        "done",
-        "failed",
-        "invalid",
-        "check needed",
-        "skipped",
-        "needs approval",
-        "copy",
-        "unrecognized",
-    ),
-    "edited",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +107,7 @@ class Plan:
     @property
     def statuses(self) -> Counter[str]:
         """How many rows there are of each status, without what follows `in progress`."""
-        return Counter(family(line.status) for line in self.lines) + self.at_rest
-
-
-def family(status: str) -> str:
-    """A status without its percentage."""
-    return "in progress" if status.startswith("in progress") else status
+        return Counter(Status.of(line.status) for line in self.lines) + self.at_rest
 
 
 def plan(
@@ -198,7 +178,7 @@ def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None], rul
     for name, most in allowed.items():
         if most is not None and price > most:
             note = messages.beyond_budget(name, most, price)
-    return replace(line, status="over budget", note=note, endpoint="")
+    return replace(line, status=Status.OVER_BUDGET, note=note, endpoint="")
 
 
 def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> bool:
@@ -234,7 +214,7 @@ def _judge(
         status, note = standing_of(job, memory.inputs, rules, now, redo)
         note = _joined(note, _on_page(take, again))
         return Line(seen, memory, status, note, take, job, name=name)
-    line = Line(seen, memory, "queued", _on_page(take, again), take, job, name=name)
+    line = Line(seen, memory, Status.QUEUED, _on_page(take, again), take, job, name=name)
     mistake = mistake_in_take(seen, memory, take, takes, columns)
     made_from = ""
     if mistake and (
@@ -243,11 +223,11 @@ def _judge(
         line = replace(line, job=earlier)
         made_from = _made_from(earlier, memory.inputs)
     held = _held_back(line, mistake, row, columns, rules, now)
-    unsent = held is None or held[0] in ("needs approval", "waiting")
+    unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
     warning = messages.warning(_doubts(memory.inputs, rules)) if unsent else ""
     if held is not None:
-        note = _joined(held[1], made_from, warning)
-        return replace(line, status=held[0], note=note, warning=warning)
+        note = _joined(held.note, made_from, warning)
+        return replace(line, status=held.status, note=note, warning=warning)
     return replace(
         line,
         endpoint=_endpoint_name(memory.inputs, rules),
@@ -259,48 +239,48 @@ def _judge(
 
 def _held_back(
     line: Line,
-    mistake: tuple[str, str] | None,
+    mistake: StatusAndNote | None,
     row: Sequence[str],
     columns: Columns,
     rules: Rules,
     now: datetime,
-) -> tuple[str, str] | None:
+) -> StatusAndNote | None:
     """Why a row is not sent, as status and note; None if it may be.
 
     `mistake` is the same for what is wrong with its take.
     """
     memory = line.memory
     if not is_value(skip := columns.control(row, "skip")):
-        return "waiting", messages.not_a_value(columns.title("skip"), skip)
+        return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title("skip"), skip))
     if box(skip) is not Tick.NO:
-        return "skipped", messages.skipped(columns.title("skip"))
+        return StatusAndNote(Status.SKIPPED, messages.skipped(columns.title("skip")))
     # Before any cell is read: each may be in the place of another one.
     if rules.delimiter and columns.surplus(row):
-        return "invalid", messages.too_many_cells(rules.delimiter)
+        return StatusAndNote(Status.INVALID, messages.too_many_cells(rules.delimiter))
     if mistake:
         return mistake
-    if line.seen.standing is Standing.UNRECOGNIZED:
-        return "unrecognized", messages.unrecognized(
-            how_to_ask(columns, memory.first_take - memory.again + 1)
-        )
-    if line.seen.standing is Standing.COPY:
-        return "copy", messages.copy(how_to_ask(columns, memory.first_take - memory.again + 1))
+    if line.seen.standing is not Standing.ROW:
+        redo = how_to_ask(columns, memory.first_take - memory.again + 1)
+        if line.seen.standing is Standing.UNRECOGNIZED:
+            return StatusAndNote(Status.UNRECOGNIZED, messages.unrecognized(redo))
+        return StatusAndNote(Status.COPY, messages.copy(redo))
     wrote = parsed(memory.inputs)
-    for name, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
+    for column, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
         if not is_value(text):
-            return "waiting", messages.not_a_value(columns.title(name), text)
-    endpoint = rules.provider.endpoints.get(_endpoint_name(memory.inputs, rules))
+            return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title(column), text))
+    name = _endpoint_name(memory.inputs, rules)
+    endpoint = rules.provider.endpoints.get(name)
     problems = _problems(endpoint, wrote, columns, rules)
     if rules.strict_prompts:
         problems += _doubts(memory.inputs, rules)
     if problems:
-        return "invalid", messages.incomplete(problems)
+        return StatusAndNote(Status.INVALID, messages.incomplete(problems))
     if endpoint is None or endpoint.credits is None:
-        return "invalid", messages.no_price(_endpoint_name(memory.inputs, rules))
+        return StatusAndNote(Status.INVALID, messages.no_price(name))
     if note := _approval_missing(line, row, columns, rules):
-        return "needs approval", note
+        return StatusAndNote(Status.NEEDS_APPROVAL, note)
     if rules.settle and now - (memory.since or now) < rules.settle:
-        return "waiting", messages.settling(rules.settle)
+        return StatusAndNote(Status.WAITING, messages.settling(rules.settle))
     return None
 
 
@@ -353,7 +333,7 @@ def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: R
     return messages.needs_approval_again(title, covers_another_take(line.memory))
 
 
-def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -> tuple[str, str]:
+def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -> StatusAndNote:
     """Status and note of a job that has been sent; `redo` says how to ask for the next take."""
     attempt = shown(job)
     assert attempt is not None, "only a pending job has no attempt"
@@ -367,27 +347,30 @@ def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -
             gone = _lost(job, attempt, redo) if rules.saves_files else ""
             note = _joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
             note = _joined(emptied or change, _second_success(job, attempt), note)
-            status = "waiting" if emptied else "edited" if changes else "done"
-            return "check needed" if gone else status, _joined(note, "" if changes else warning)
+            status = Status.WAITING if emptied else Status.EDITED if changes else Status.DONE
+            status = Status.CHECK_NEEDED if gone else status
+            return StatusAndNote(status, _joined(note, "" if changes else warning))
         case State.RUNNING:
             if is_overdue(attempt, rules.give_up_after, now):
                 late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
-                return "check needed", _joined(late, emptied or change)
-            percent = f" {attempt.progress}%" if attempt.progress else ""
+                return StatusAndNote(Status.CHECK_NEEDED, _joined(late, emptied or change))
             if changes and not emptied:
-                return "edited", change
-            return f"in progress{percent}", emptied or warning
+                return StatusAndNote(Status.EDITED, change)
+            return StatusAndNote(in_progress(attempt.progress), emptied or warning)
         case State.SUBMITTING:
-            return "sending", warning
+            return StatusAndNote(Status.SENDING, warning)
         case State.UNKNOWN:
             if attempt.reason == TAKEN_OVER:
-                return "check needed", _joined(messages.taken_over(api, redo), emptied or change)
+                note = _joined(messages.taken_over(api, redo), emptied or change)
+                return StatusAndNote(Status.CHECK_NEEDED, note)
             why = messages.lost(api, attempt.reason, attempt.price, redo)
-            return "check needed", _joined(why, emptied or change)
+            return StatusAndNote(Status.CHECK_NEEDED, _joined(why, emptied or change))
         case _:
             if attempt.task_id:
-                return "failed", messages.failed(api, attempt.reason, attempt.price)
-            return "failed", messages.refused(api, attempt.reason)
+                note = messages.failed(api, attempt.reason, attempt.price)
+            else:
+                note = messages.refused(api, attempt.reason)
+            return StatusAndNote(Status.FAILED, note)
 
 
 def _emptied(attempt: Attempt, changes: Mapping[str, str], inputs: str, rules: Rules) -> str:

@@ -29,8 +29,9 @@ from datetime import datetime
 from itertools import count
 from random import Random
 
-from pipeline.core.header import OURS, ROW_ID, STATUSES, Columns, Marked, over
+from pipeline.core.header import OURS, ROW_ID, Columns, Marked, over
 from pipeline.core.model import Grid, Job, KnownRow, Standing
+from pipeline.core.statuses import is_ours
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -89,7 +90,7 @@ def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
         return frozenset()
     ours = {name for name in OURS if name in columns.index}
     said = {columns.cell(row, "status").strip() for row in grid[1:]}
-    if not all(word in ("", *STATUSES) or word.startswith("in progress") for word in said):
+    if not all(is_ours(word) for word in said if word):
         ours.discard("status")
     if columns.index.get("note", 0) < columns.index["row_id"]:
         ours.discard("note")

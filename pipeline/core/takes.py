@@ -15,6 +15,7 @@ from pipeline.core.header import Columns
 from pipeline.core.model import Job, KnownRow, Standing, State
 from pipeline.core.row_matching import Seen
 from pipeline.core.states import shown
+from pipeline.core.statuses import Status, StatusAndNote
 
 #: More digits than any take has; Python reads no number of more than 4,300.
 _MOST_DIGITS = 6
@@ -36,22 +37,22 @@ def take_of(cell: str, again: int) -> int | None:
 
 def mistake_in_take(
     seen: Seen, memory: KnownRow, take: int | None, takes: Sequence[int], columns: Columns
-) -> tuple[str, str] | None:
-    """Why the take that a row asks for cannot be made, as status and note; None if it can.
+) -> StatusAndNote | None:
+    """Why the take that a row asks for cannot be made; None if it can.
 
     `takes` are the takes of the row's jobs.
     """
     title, text, again = columns.title("take"), seen.marked.take, memory.again
     if not is_value(text):
-        return "waiting", messages.not_a_value(title, text)
+        return StatusAndNote(Status.WAITING, messages.not_a_value(title, text))
     if take is None:
-        return "invalid", messages.bad_take(title, text, is_new=not takes)
+        return StatusAndNote(Status.INVALID, messages.bad_take(title, text, is_new=not takes))
     is_row = seen.standing is Standing.ROW
     highest = max(takes, default=take) if is_row else memory.first_take
     if take > highest + 1:
-        return "invalid", messages.jumped_take(title, highest, take, again)
+        return StatusAndNote(Status.INVALID, messages.jumped_take(title, highest, take, again))
     if is_row and take < min(takes, default=1):
-        return "invalid", messages.no_such_take(take, min(takes), again)
+        return StatusAndNote(Status.INVALID, messages.no_such_take(take, min(takes), again))
     return None
 
 

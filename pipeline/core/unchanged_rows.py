@@ -24,9 +24,8 @@ from pipeline.core.model import Grid, Job, KnownRow, Standing, State
 from pipeline.core.planning import Line
 from pipeline.core.row_matching import is_id
 from pipeline.core.states import is_open
+from pipeline.core.statuses import INDEPENDENT
 
-#: What is said of such a row changes neither by itself nor with other rows.
-STILL = ("done", "edited", "failed", "invalid", "needs approval", "skipped")
 _FINAL = (State.SUCCEEDED, State.FAILED, State.RETURNED)
 
 
@@ -187,7 +186,7 @@ def left_at_rest(
 
 def _rests(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
     return (
-        line.status in STILL
+        line.status in INDEPENDENT
         and line.memory.standing is Standing.ROW
         and not line.memory.again
         and line.confirmed

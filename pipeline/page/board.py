@@ -24,6 +24,7 @@ from pipeline import wiring
 from pipeline.core import messages
 from pipeline.core.model import Job
 from pipeline.core.row_matching import Memory
+from pipeline.core.statuses import FINISHED, ON_THE_WAY
 from pipeline.page.cards import Card, Gist, cards_of, gist_of
 from pipeline.page.sheet_reader import Reading
 from pipeline.reports.gallery import STATUSES
@@ -46,7 +47,6 @@ STALE: Final = 60.0
 #: From how long back the rate is worked out.
 WINDOW: Final = timedelta(minutes=5)
 #: Statuses of rows that are still on their way.
-ON_THEIR_WAY: Final = ("queued", "sending", "in progress")
 PAGE: Final = 60
 #: Of a campaign of more jobs than this, the newest are shown before anything else is read.
 MANY: Final = 2_000
@@ -300,14 +300,14 @@ class Wall:
         latest = [one for one in self.gists if not one.is_earlier]
         every = Counter(one.status for one in latest)
         counts = Counter(one.status for one in latest if not one.dismissed)
-        way = sum(every[status] for status in ON_THEIR_WAY)
+        way = sum(every[status] for status in ON_THE_WAY)
         rate = self._rate()
         charged = [one for gist in self.gists for one in gist.charged]
         return Totals(
             counts={status: counts[status] for status in STATUSES if counts[status]},
             rows=len(latest),
             pictures=sum(one.saved for one in self.gists),
-            finished=sum(every[status] for status in ("done", "edited", "failed")),
+            finished=sum(every[status] for status in FINISHED),
             on_their_way=way,
             needing=sum(one.needs for one in latest),
             dismissed=sum(one.dismissed for one in latest),

@@ -16,13 +16,13 @@ from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.header import parsed
 from pipeline.core.model import Job, KnownRow, State
-from pipeline.core.planning import NEEDS_A_PERSON, family
 from pipeline.core.states import other_charges, state_of
+from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
 from pipeline.reports.results import Said, Shown, View, of_row, unanswered
 
 #: Statuses of a row whose pictures may be made once more.
-REMAKABLE: Final = ("done", "edited", "failed", "check needed", "copy", "unrecognized")
+REMAKABLE: Final = FINISHED | {Status.CHECK_NEEDED, Status.COPY, Status.UNRECOGNIZED}
 #: What is picked on the page beside the statuses.
 NEEDING, DISMISSED, EARLIER = "needs attention", "dismissed", "earlier takes"
 #: A card whose files are missing is worked out again for so long after its result.
@@ -91,9 +91,9 @@ class Card:
         return f"{self.shown.row_id}-{self.shown.take}"
 
     @property
-    def family(self) -> str:
+    def family(self) -> Status:
         """Its status without a percentage."""
-        return family(self.shown.status)
+        return Status.of(self.shown.status)
 
     @property
     def says(self) -> str:
@@ -198,7 +198,7 @@ def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None)
         may_make_again=is_current and card.family in REMAKABLE,
         may_retry=is_current and one.state in (State.FAILED, State.UNKNOWN),
         is_asked=bool(job and asked == one.take + 1 and known.again),
-        needs=card.family in NEEDS_A_PERSON and not dismissed,
+        needs=card.family in NEEDS_ATTENTION and not dismissed,
         dismissed=dismissed,
     )
 
@@ -218,12 +218,12 @@ def _approval(
         return None
     is_sent = card.job and asked == card.shown.take and card.shown.state is not State.PENDING
     covers = covered_on_page(known, asked, said.approved)
-    waits = said.status == "needs approval" or known.approved_on_page == covers
+    waits = said.status == Status.NEEDS_APPROVAL or known.approved_on_page == covers
     return Approval(asked, known.inputs, covers, price) if waits and not is_sent else None
 
 
 def _prompt_now(card: Card, known: KnownRow) -> str:
-    now = parsed(known.inputs).get("prompt", "") if card.family == "edited" else ""
+    now = parsed(known.inputs).get("prompt", "") if card.family == Status.EDITED else ""
     return "" if now == card.shown.prompt else now
 
 

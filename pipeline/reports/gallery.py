@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
-from pipeline.core.planning import family
+from pipeline.core.statuses import Status
 from pipeline.plain_files import share_like
 from pipeline.reports.images import scaled
 from pipeline.reports.results import Shown, everything
@@ -37,11 +37,22 @@ TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 #: enough for a mail.
 SIDES: Final = ((80, 640), (300, 420), (1000, 280))
 SMALLEST: Final = 200
-#: How the statuses stand in the head of the page: what is there, what needs a person, what waits.
+#: The order of the statuses at the top of the page: first what is done, then what needs attention.
 STATUSES: Final = (
-    *("done", "edited", "in progress", "sending"),
-    *("check needed", "failed", "invalid", "over budget", "needs approval", "unrecognized"),
-    *("queued", "waiting", "copy", "skipped"),
+    Status.DONE,
+    Status.EDITED,
+    Status.IN_PROGRESS,
+    Status.SENDING,
+    Status.CHECK_NEEDED,
+    Status.FAILED,
+    Status.INVALID,
+    Status.OVER_BUDGET,
+    Status.NEEDS_APPROVAL,
+    Status.UNRECOGNIZED,
+    Status.QUEUED,
+    Status.WAITING,
+    Status.COPY,
+    Status.SKIPPED,
 )
 
 
@@ -68,9 +79,9 @@ class Entry:
     pictures: tuple[Picture, ...]
 
     @property
-    def family(self) -> str:
+    def family(self) -> Status:
         """Its status without a percentage."""
-        return family(self.shown.status)
+        return Status.of(self.shown.status)
 
     @property
     def shape(self) -> str:

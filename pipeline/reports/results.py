@@ -21,16 +21,11 @@ from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
 from pipeline.core.planning import Rules, standing_of
 from pipeline.core.row_matching import Memory
 from pipeline.core.states import cost_of, shown, state_of
+from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.takes import take_of
 from pipeline.open_sheet import open_sheet
 from pipeline.plain_files import is_plain
 from pipeline.sheets import Sheet
-
-#: What a row that is not sent may say of itself; anything else in its cell is a scribble.
-UNSENT = (
-    *("queued", "over budget", "invalid", "needs approval"),
-    *("skipped", "waiting", "copy", "unrecognized"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +161,7 @@ def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[
             max(last + 1 - again, 1), column, is_there=not said or said.has_take
         )
         one = _of_job(job, known if is_last else None, redo, view)
-        if is_last and again and asked == last and one.status not in UNSENT:
+        if is_last and again and asked == last and one.status not in NOT_SENT:
             one = replace(one, note=f"{one.note} {messages.asked_on_the_page(last)}".strip())
         yield one
 
@@ -216,7 +211,7 @@ def _queued(job: Job, known: KnownRow | None, view: View) -> Shown:
 
 def unanswered(known: KnownRow, view: View) -> Shown:
     """A row that no job answers for: it is held back, or new."""
-    status, note = _unsent(known.row_id, view, "waiting")
+    status, note = _unsent(known.row_id, view, Status.WAITING)
     return _written(known.row_id, known.inputs, known.first_take, status, note, view)
 
 
@@ -245,11 +240,11 @@ def _written(
     )
 
 
-def _unsent(row_id: str, view: View, otherwise: str = "queued") -> tuple[str, str]:
+def _unsent(row_id: str, view: View, otherwise: Status = Status.QUEUED) -> tuple[str, str]:
     # Why a row is held back depends on cells that only the sheet holds (skip, approved, a formula),
     # and the last pass wrote the answer there.
     said = view.said.get(row_id)
-    return (said.status, said.note) if said and said.status in UNSENT else (otherwise, "")
+    return (said.status, said.note) if said and said.status in NOT_SENT else (otherwise, "")
 
 
 def _name(row_id: str, view: View) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.core import messages
+from pipeline.core.statuses import Status
 from pipeline.sync.outcome import Outcome
 from pipeline.terminal import plain
 
@@ -53,11 +54,15 @@ def closing(outcome: Outcome) -> str:
             parts.append(f"{number} {word}")
     if outcome.lost:
         parts.append(f"{outcome.lost} without an answer")
-    waiting = outcome.statuses["in progress"] + outcome.statuses["sending"]
+    waiting = outcome.statuses[Status.IN_PROGRESS] + outcome.statuses[Status.SENDING]
     if waiting:
         parts.append(f"{waiting} in progress")
-    still = (("waiting", "waiting"), ("queued", "still to send"), ("over budget", "over budget"))
-    for status, words in still:
+    still = {
+        Status.WAITING: "waiting",
+        Status.QUEUED: "still to send",
+        Status.OVER_BUDGET: "over budget",
+    }
+    for status, words in still.items():
         if number := outcome.statuses[status]:
             parts.append(f"{number} {words}")
     return ", ".join([*parts, messages.in_credits(outcome.credits)])

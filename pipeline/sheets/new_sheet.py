@@ -10,6 +10,7 @@ from typing import Final
 
 from pipeline.core.errors import ConfigError
 from pipeline.core.header import letters
+from pipeline.core.statuses import Status
 from pipeline.sheets.choices import Choices
 from pipeline.sheets.excel.sheet import need_openpyxl
 
@@ -33,10 +34,12 @@ _HEIGHT: Final = 60
 _WRAPPED: Final = ("prompt", "note")
 #: The beginning of a status -> the colour of its cell (RGB).
 _COLOURS: Final = {
-    "done": "D8F0D4",
-    "in progress": "D9E8FA",
-    **dict.fromkeys(("failed", "invalid", "over budget", "check needed"), "FAD9D4"),
-    **dict.fromkeys(("edited", "copy", "needs approval"), "FFF2CC"),
+    Status.DONE: "D8F0D4",
+    Status.IN_PROGRESS: "D9E8FA",
+    **dict.fromkeys(
+        (Status.FAILED, Status.INVALID, Status.OVER_BUDGET, Status.CHECK_NEEDED), "FAD9D4"
+    ),
+    **dict.fromkeys((Status.EDITED, Status.COPY, Status.NEEDS_APPROVAL), "FFF2CC"),
 }
 #: The most characters that a list in a validation may have.
 _LONGEST_LIST: Final = 255

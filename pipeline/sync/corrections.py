@@ -10,6 +10,7 @@ from pipeline.core import cells
 from pipeline.core.model import Patch, State
 from pipeline.core.planning import Line
 from pipeline.core.states import shown, state_of
+from pipeline.core.statuses import Status
 from pipeline.sync.changed_rows import ChangedRows
 from pipeline.sync.look import Look
 from pipeline.sync.new_attention import NewAttention
@@ -73,7 +74,8 @@ def _ends(lines: Sequence[Line], patch: Patch, look: Look) -> Iterator[datetime]
     if not patch or at is None:
         return
     for line in lines:
-        if line.status in ("done", "failed") and (line.seen.place, at) in patch and line.job:
+        is_over = line.status in (Status.DONE, Status.FAILED)
+        if is_over and (line.seen.place, at) in patch and line.job:
             attempt = shown(line.job)
             if attempt and attempt.ended_at:
                 yield attempt.ended_at

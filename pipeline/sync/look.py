@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pipeline.core.header import Columns, read_header
 from pipeline.core.model import Grid, JobKey
 from pipeline.core.planning import Line, Plan
+from pipeline.core.statuses import Status
 from pipeline.sync.hold import Hold
 
 #: A line is sent only if a look of the last minute asked for it.
@@ -50,7 +51,7 @@ class Look:
     def is_settling(self, now: datetime, settle: timedelta) -> bool:
         """Whether rows wait only because they were edited a moment ago."""
         return bool(settle) and any(
-            line.status == "waiting" and now - (line.memory.since or now) < settle * 2
+            line.status == Status.WAITING and now - (line.memory.since or now) < settle * 2
             for line in self.plan.lines
         )
 

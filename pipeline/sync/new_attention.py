@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.core.planning import NEEDS_A_PERSON, Line
+from pipeline.core.planning import Line
+from pipeline.core.statuses import NEEDS_ATTENTION
 from pipeline.store import Store
 from pipeline.sync.look import Look
 
@@ -32,7 +33,7 @@ class NewAttention:
         They are kept before the cells say so.
         """
         for line in lines:
-            if line.status not in NEEDS_A_PERSON:
+            if line.status not in NEEDS_ATTENTION:
                 # A task that the first look found overdue may have ended since.
                 self._ids.discard(line.seen.row_id)
             elif look.cell(line.seen.place, "status") != line.status:

@@ -14,8 +14,9 @@ from pipeline.core import messages
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.header import parsed
 from pipeline.core.model import Job, JobKey
-from pipeline.core.planning import NEEDS_A_PERSON, Line, family
+from pipeline.core.planning import Line
 from pipeline.core.states import cost_of, shown
+from pipeline.core.statuses import NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
 from pipeline.sync.sheet_sync import SheetSync
 
@@ -61,9 +62,9 @@ class Row:
 
 def needing(sync: SheetSync) -> list[Row]:
     """The rows that need attention, in the order of the sheet."""
-    if not any(sync.last.plan.statuses[status] for status in NEEDS_A_PERSON):
+    if not any(sync.last.plan.statuses[status] for status in NEEDS_ATTENTION):
         return []
-    return [row for row in rows(sync, NEEDS_A_PERSON) if row.needs_attention]
+    return [row for row in rows(sync, NEEDS_ATTENTION) if row.needs_attention]
 
 
 def rows(
@@ -76,7 +77,7 @@ def rows(
     wanted: Callable[[str, str], bool] = (
         (lambda status, row_id: True)
         if statuses is None
-        else (lambda status, row_id: family(status) in statuses or row_id in ids)
+        else (lambda status, row_id: Status.of(status) in statuses or row_id in ids)
     )
     away = sync.store.dismissed_rows(sync.key)
     found = [
@@ -93,7 +94,7 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
     said = said_by(line.memory.since, line.status, messages.as_text(line.note))
     dismissed = is_dismissed(job) if job else away.get(row_id) == said
     settling = line.note.startswith(messages.settling(sync.rules.settle))
-    waits = line.status == "waiting" and not settling
+    waits = line.status == Status.WAITING and not settling
     return _row(
         line.seen.place,
         row_id,
@@ -153,7 +154,7 @@ def _row(
         task_id=attempt.task_id if attempt else "",
         urls=attempt.result.urls if attempt else (),
         credits=cost_of(job) if job else 0,
-        needs_attention=family(told[0]) in NEEDS_A_PERSON and not dismissed,
+        needs_attention=Status.of(told[0]) in NEEDS_ATTENTION and not dismissed,
         is_stuck=is_stuck,
     )
 

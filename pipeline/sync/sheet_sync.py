@@ -17,8 +17,9 @@ from pipeline.core.approval import is_taken_back
 from pipeline.core.cell_errors import is_value
 from pipeline.core.header import Header, believed
 from pipeline.core.model import Grid, JobKey, Patch, patched
-from pipeline.core.planning import AT_REST, Line, Plan, Rules
+from pipeline.core.planning import Line, Plan, Rules
 from pipeline.core.states import Lost
+from pipeline.core.statuses import UNCHANGING
 from pipeline.sheets import Sheet
 from pipeline.store import Fact, Limits, Store
 from pipeline.sync.changed_rows import ChangedRows
@@ -146,7 +147,7 @@ class SheetSync:
 
     def is_up_to_date(self) -> bool:
         """Whether nothing is left to do, and nothing changes by waiting, until a person acts."""
-        still = all(line.status in AT_REST for line in self.last.plan.lines)
+        still = all(line.status in UNCHANGING for line in self.last.plan.lines)
         unsaved = self.rules.saves_files and self.state.jobs.unsaved()
         return still and not (
             self.last.hold or self.state.jobs.open_attempts() or self.is_ripening() or unsaved

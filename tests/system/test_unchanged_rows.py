@@ -23,7 +23,7 @@ from unittest.mock import patch
 
 import pytest
 
-from pipeline.core import unchanged_rows
+from pipeline.core import statuses, unchanged_rows
 from pipeline.core.errors import SheetError
 from pipeline.core.header import Header
 from pipeline.core.model import JobKey, Result, State
@@ -410,7 +410,7 @@ def _copies_rest() -> Any:
     """A copy rests, although it becomes the original when that is deleted."""
 
     def rests(line: Any, jobs: Any, saves_files: bool) -> bool:
-        return bool(line.confirmed and line.status in (*unchanged_rows.STILL, "copy"))
+        return bool(line.confirmed and line.status in (*statuses.INDEPENDENT, "copy"))
 
     return patch.object(unchanged_rows, "_rests", rests)
 
@@ -442,8 +442,8 @@ def test_a_planted_fault_is_seen(
 def _whoever_waits_rests() -> Any:
     """Rows rest whose task is not finished."""
     waits = ("queued", "in progress", "waiting", "over budget", "copy", "check needed")
-    still = (*unchanged_rows.STILL, *waits)
-    return patch.multiple(unchanged_rows, STILL=still, _is_over=lambda job, saves: True)
+    still = (*statuses.INDEPENDENT, *waits)
+    return patch.multiple(unchanged_rows, INDEPENDENT=still, _is_over=lambda job, saves: True)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pipeline.core.statuses import Status
 from pipeline.sheets.google.client import Json
 from pipeline.sheets.google.tab import COLUMN_KEY
 
@@ -19,15 +20,15 @@ _GREEN, _RED, _YELLOW, _BLUE = (
     (0.85, 0.91, 0.98),
 )
 _COLOURS = {
-    "done": _GREEN,
-    "in progress": _BLUE,
-    "failed": _RED,
-    "invalid": _RED,
-    "over budget": _RED,
-    "check needed": _RED,
-    "edited": _YELLOW,
-    "copy": _YELLOW,
-    "needs approval": _YELLOW,
+    Status.DONE: _GREEN,
+    Status.IN_PROGRESS: _BLUE,
+    Status.FAILED: _RED,
+    Status.INVALID: _RED,
+    Status.OVER_BUDGET: _RED,
+    Status.CHECK_NEEDED: _RED,
+    Status.EDITED: _YELLOW,
+    Status.COPY: _YELLOW,
+    Status.NEEDS_APPROVAL: _YELLOW,
 }
 
 

@@ -31,9 +31,10 @@ from pipeline.core.errors import ColumnsError
 from pipeline.core.header import Header, parsed
 from pipeline.core.model import JobKey, State
 from pipeline.core.planning import Line as Planned
-from pipeline.core.planning import Rules, family
+from pipeline.core.planning import Rules
 from pipeline.core.protocol import poll_answer, task_event, verdict
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
+from pipeline.core.statuses import Status
 from pipeline.store import Fact, Lease, Limits, Store, connection
 from pipeline.sync import clock as pass_clock
 from pipeline.sync.sheet_sync import SheetSync
@@ -593,7 +594,8 @@ class World:
                 said = cells.get("status", "")
                 good = line.odd if foreign[place] else self._good(place, cells, again)
                 assert good, f"line {place}, {line}, says {said!r}: {cells.get('note')}"
-                self.counts[f"at rest: {'unrecognized' if foreign[place] else family(said)}"] += 1
+                status = Status.UNRECOGNIZED if foreign[place] else Status.of(said)
+                self.counts[f"at rest: {status}"] += 1
 
     def _good(self, place: int, cells: dict[str, str], again: Mapping[str, int]) -> bool:
         """Whether a row at rest says something that people can see to be so."""
