@@ -84,14 +84,16 @@ class Sheets(Base):
         return [_from_row(row) for row in found]
 
     def update_sheet(self, key: str, **changes: Unpack[SheetChanges]) -> SheetRecord:
-        """Change these fields and no others: the sheet as it now stands."""
+        """Change these fields and no others. Returns the sheet as it is then."""
         if "ours" in changes:
             changes["ours"] = sorted(changes["ours"])
         with self._writing() as connection:
             number = made(connection, key)
             if changes:
                 connection.execute(update(sheets).where(sheets.c.id == number).values(**changes))
-        return self.sheet(key)
+            record = _record(connection, key)
+        assert record is not None, "the sheet was made in this transaction"
+        return record
 
     def note_rest(self, key: str, note: str) -> None:
         """Keep what a pass saw that left nothing to do; `sync.quick_check` compares it."""

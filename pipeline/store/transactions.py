@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -169,16 +169,41 @@ class Base:
         self._now = now
         # Threads that wait for each other's file locks sleep too long; here they queue.
         self._turn = Lock()
+        self._snapshots = local()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read as of one moment: all reads of this thread in the block share one transaction.
+
+        Nothing may be written in the block.
+        """
+        if self._snapshot is not None:
+            yield
+            return
+        with self._reading() as connection:
+            self._snapshots.connection = connection
+            try:
+                yield
+            finally:
+                self._snapshots.connection = None
+
+    @property
+    def _snapshot(self) -> Connection | None:
+        return getattr(self._snapshots, "connection", None)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """A transaction that sees one moment and changes nothing."""
+        if connection := self._snapshot:
+            yield connection
+            return
         with told(self._place), self._engine.connect() as connection:
             yield connection
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
         """A transaction that is kept whole when the block ends, and not at all if it raises."""
+        assert self._snapshot is None, "a snapshot only reads"
         with self._turn, told(self._place), self._writer.begin() as connection:
             yield connection
 

@@ -69,13 +69,14 @@ class Ownership:
         if self._claim is not None and not self._has_sent:
             return None
         word = f"{self._chance.getrandbits(64):016x}"
-        self._store.update_sheet(self._state.key, config=self._config)
+        if self._state.record.config != self._config:
+            self._store.update_sheet(self._state.key, config=self._config)
         mine = self._store.raise_claim(self._state.key, word)
         # Compare-and-swap against the claim we checked; the current one may be another store's.
         if self.sheet.write_claim(mine, self._found) and self.sheet.read_claim() == mine:
             self._claim = self._found = mine
             self._has_sent = False
-            self._state.read_claim()
+            self._state.claimed(mine, self._config)
             return None
         return Hold("owner", f"Another Promptsheet has just taken over {self.sheet.title}.")
 
@@ -95,7 +96,7 @@ class Ownership:
             accepted, known = None, 0
         if sentence := loss(columns, accepted, rows, known):
             return Hold("columns", sentence, 2 if columns.doubled else 1)
-        if self._store.sheet(self._state.key).paused:
+        if self._state.record.paused:
             return Hold("paused", f"{self.sheet.title} is paused. Run resume to continue.")
         return None
 

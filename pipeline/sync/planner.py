@@ -64,6 +64,10 @@ class Planner:
 
     def look(self, grid: Grid) -> Look:
         """What a grid means, and what keeps its rows from being sent."""
+        with self._store.snapshot():
+            return self._looked(grid)
+
+    def _looked(self, grid: Grid) -> Look:
         columns = self.columns(grid)
         ours = self._state.record.ours or made_by_us(columns, grid)
         self._check(columns, grid, ours)

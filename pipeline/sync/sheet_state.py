@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
-from pipeline.core.model import Attempt, Grid, Job, JobKey, State
+from pipeline.core.model import Attempt, Claim, Grid, Job, JobKey, State
 from pipeline.core.planning import Line
 from pipeline.core.row_matching import Memory
 from pipeline.store import Fact, Store, Turn
@@ -51,10 +51,6 @@ class SheetState:
     def read_record(self) -> None:
         """Take over what the store says of the sheet as a whole."""
         self.record = self._store.sheet(self.key)
-
-    def read_claim(self) -> None:
-        """Take over the claim that was just raised; which columns are accepted stays."""
-        self.record = replace(self._store.sheet(self.key), columns=self.record.columns)
 
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
@@ -101,6 +97,10 @@ class SheetState:
 
     def reload_if_changed(self) -> bool:
         """Load the rows again if another process changed them. Returns whether it did."""
+        with self._store.snapshot():
+            return self._reload_if_changed()
+
+    def _reload_if_changed(self) -> bool:
         if self.rows.is_complete:
             before = self.rows.memory
             self.rows.load_all()
@@ -143,6 +143,10 @@ class SheetState:
         if changed or order != self.rows.memory.order or columns != self.record.columns:
             self.rows.note(changed, order, columns, height)
             self.record = replace(self.record, columns=columns)
+
+    def claimed(self, claim: Claim, config: str) -> None:
+        """Remember the claim that was just raised, and for which configuration."""
+        self.record = replace(self.record, counter=claim.counter, word=claim.word, config=config)
 
     def make_ours(self, columns: Columns) -> None:
         """Remember which columns are ours, before the first word is written into one."""

@@ -61,9 +61,12 @@ class SheetSync:
         self.last = Look()
         #: A sentence for each empty column of the team that became ours in this pass.
         self.notices: tuple[str, ...] = ()
-        self.new_attention = NewAttention(store, self.key)
         self._clock, self._today = clock, today
-        self.state = SheetState(store, self.key, clock, whole=accept_columns, is_called=is_called)
+        with store.snapshot():
+            self.new_attention = NewAttention(store, self.key)
+            self.state = SheetState(
+                store, self.key, clock, whole=accept_columns, is_called=is_called
+            )
         self.ownership = Ownership(
             sheet, store, self.state, config=config, accept_columns=accept_columns, chance=chance
         )
@@ -233,12 +236,13 @@ class SheetSync:
 
     def _take_over(self) -> None:
         """Take over what others did since the last look."""
-        self.state.read_record()
         # Attempts whose answer can no longer come are lost: the process that sent them is gone.
         if late := self.store.expired(self.key):
             self.store.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
-        self.state.refresh()
-        self.state.heed_the_page()
+        with self.store.snapshot():
+            self.state.read_record()
+            self.state.refresh()
+            self.state.heed_the_page()
 
     def _with_jobs(self, look: Look) -> Look:
         """Write down a job for each row that may be sent and whose id is in the sheet."""

@@ -176,14 +176,17 @@ class Bench:
         pace: Pace | None = None,
         *,
         during: Callable[[Bench, Store], Coroutine[Any, Any, None]] | None = None,
+        before: Callable[[Store], None] = lambda store: None,
         called: bool = False,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> Outcome:
-        """One pass to its end; `during` happens beside it."""
+        """One pass to its end; `before` happens before its first look, `during` beside it."""
         with self.store() as store:
             sheet = open_sheet(self.settings, store)
             sync = wiring.open_sync(self.settings, store, sheet, clock=self.clock)
             sync.state.is_called = called
+
+            before(store)
 
             async def both() -> Outcome:
                 self.runner = Runner(

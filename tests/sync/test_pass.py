@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Connection, event
 
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import Failed
@@ -251,3 +252,15 @@ def test_the_sheet_is_written_no_more_often_than_it_is_set(made: Made) -> None:
     gaps = [later - earlier for earlier, later in pairwise(looks[1:])]
     assert gaps
     assert min(gaps) >= 4.9
+
+
+def test_one_new_row_costs_few_transactions_of_the_store(made: Made) -> None:
+    bench = made(prompts(1))
+    begun: list[Connection] = []
+
+    outcome = bench.run(before=lambda store: event.listen(store._engine, "begin", begun.append))
+
+    assert outcome.done == 1
+    assert bench.rows()[0]["status"] == "done"
+    print(f"{len(begun)} transactions from the first look to the written cell")
+    assert len(begun) <= 30
