@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 from pipeline.core.planning import Line
 from pipeline.core.repeats import trouble_of
+from pipeline.sync.clock import Clock
 from pipeline.sync.row_reports import Row
+
+#: Seconds between two reports of progress.
+REPORT_EVERY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +97,18 @@ class Progress:
     saving: int = 0
     done: int = 0
     credits: int = 0
+
+
+class Reporter:
+    """Reports progress, but seldom: counting for one report costs as much as a request."""
+
+    def __init__(self, clock: Clock, tell: Callable[[Progress], None]) -> None:
+        self._clock, self._tell = clock, tell
+        self._told_at = 0.0
+
+    def report(self, progress: Callable[[], Progress]) -> None:
+        """Report, unless the last report was a moment ago."""
+        now = self._clock.monotonic()
+        if now - self._told_at >= REPORT_EVERY:
+            self._told_at = now
+            self._tell(progress())

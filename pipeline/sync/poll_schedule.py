@@ -101,6 +101,11 @@ class PollSchedule:
         """Whether the pass must not end yet, because of a task followed `soon`."""
         return any(one.is_owed for one in self._tasks.values())
 
+    @property
+    def is_polling(self) -> bool:
+        """Whether a poll about an open task is under way."""
+        return any(one.is_asked for one in self._tasks.values())
+
     def forgive(self, tasks: Iterable[str] | None = None) -> None:
         """The pass may end without an answer about these tasks; by default, about any."""
         for task in [*self._tasks] if tasks is None else tasks:

@@ -1,8 +1,8 @@
 """Polls the API about open tasks, and records the answers.
 
 The schedule owns the tasks and says which are due. The poller owns the requests under way, and
-whether the API answers at all. It knows no submitter: `on_pause` and `on_stop` pass on what the API
-asked for.
+whether the API answers at all. It knows no submitter: `on_order` is called with the reason to stop
+and the seconds to pause that the API asked for.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from pipeline.core.errors import WireError
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import Answers, poll_answer, polls
 from pipeline.core.states import Event
-from pipeline.sync.breaker import Stop
 from pipeline.sync.clock import Clock
 from pipeline.sync.poll_recorder import PollRecorder
 from pipeline.sync.poll_schedule import OpenTask, PollSchedule
@@ -27,6 +26,10 @@ from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
 
+#: Seconds between two rounds if no fixed interval is set.
+TICK = 0.05
+#: After a round, wait so many times as long as it took.
+REST = 10
 #: Seconds for one poll, repeats included.
 WITHIN = 30.0
 #: Polls under way at once.
@@ -51,8 +54,7 @@ class Poller:
         *,
         patient: bool,
         on_event: Callable[[JobKey, int, Event], None],
-        on_pause: Callable[[float], None],
-        on_stop: Callable[[Stop], None],
+        on_order: Callable[[str, float], None],
     ) -> None:
         #: Why the last round got no answer, as a sentence; empty if it did.
         self.trouble = ""
@@ -60,11 +62,13 @@ class Poller:
         self._recorder = PollRecorder(submissions, worker, self.schedule, on_event)
         self._sync, self._worker, self._wire, self._clock = sync, worker, wire, clock
         self._patient = patient
-        self._on_pause, self._on_stop = on_pause, on_stop
+        poll_every = pace.poll_every
+        self._every = min(poll_every.total_seconds() / 20, 0.5) if poll_every else TICK
+        self._on_order = on_order
         self._gate = asyncio.Semaphore(QUESTIONS)
         #: Tasks that an answer for many left out: each is polled in a request of its own.
         self._alone: frozenset[str] = frozenset()
-        self._rounds = self._silent = self._busy = 0
+        self._silent = self._busy = 0
         self._is_stopped = False
 
     def expecting(self) -> int:
@@ -74,7 +78,16 @@ class Poller:
     @property
     def is_heard(self) -> bool:
         """Whether all tasks followed `soon` were polled, and all answers are recorded."""
-        return not self._rounds and (self._is_stopped or not self.schedule.owes)
+        return not self.schedule.is_polling and (self._is_stopped or not self.schedule.owes)
+
+    async def run(self, on_round: Callable[[], None]) -> None:
+        """Poll, round by round, until cancelled. `on_round` is called after each poll."""
+        while True:
+            began = self._clock.monotonic()
+            if await self.round():
+                on_round()
+            spent = self._clock.monotonic() - began
+            await asyncio.sleep(max(self._every - spent, min(REST * spent, self._every), 0.01))
 
     async def round(self) -> bool:
         """Poll every task that is due, once, as far as the pace allows.
@@ -84,13 +97,11 @@ class Poller:
         poll = self._sync.rules.provider.poll
         due = [] if self._is_stopped else self.schedule.due(poll.most if poll.many else 1)
         if due:
-            self._rounds += 1
             self.schedule.begin(due)
             try:
                 heard = await self._poll(due)
             finally:
                 self.schedule.end(due)
-                self._rounds -= 1
             self._silent = 0 if any(heard) or not heard else self._silent + 1
             self._is_stopped |= self._silent >= SILENT_TRIES
             if any(heard):
@@ -163,9 +174,6 @@ class Poller:
 
     def _heed(self, answers: Answers) -> None:
         """Stop or pause, if the API asked for it."""
-        if answers.stop:
-            self._is_stopped = True
-            self._on_stop(Stop(answers.stop, True))
-        if answers.pause:
-            self._busy += 1
-            self._on_pause(answers.pause)
+        self._is_stopped |= bool(answers.stop)
+        self._busy += bool(answers.pause)
+        self._on_order(answers.stop, answers.pause)

@@ -24,7 +24,7 @@ from pipeline.sync.downloader import Downloader, Saver
 from pipeline.sync.lease_keeper import keep_lease
 from pipeline.sync.listener import Listener
 from pipeline.sync.look_timer import LookTimer
-from pipeline.sync.outcome import Asked, Outcome, Progress
+from pipeline.sync.outcome import Asked, Outcome, Progress, Reporter
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import Pace, Wire
 from pipeline.sync.sheet_sync import SheetSync
@@ -39,12 +39,6 @@ log = logging.getLogger("promptsheet")
 INTERRUPTED = 130
 #: Rounds of polls at once: a task that becomes due does not wait for a slow answer about others.
 ROUNDS = 2
-#: Seconds between two rounds if no fixed interval is set.
-TICK = 0.05
-#: After a round, wait so many times as long as it took.
-REST = 10
-#: Seconds between two reports of progress: counting for one costs as much as a request.
-REPORT_EVERY = 0.1
 
 
 class Runner:
@@ -68,8 +62,9 @@ class Runner:
         shown: Callable[[float], None] = lambda seconds: None,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._sync, self._pace, self._asked, self._clock = sync, pace, asked, clock
-        self._tell, self._shown, self._keep_lease = tell, shown, keep_lease
+        self._sync, self._asked, self._give_up_after = sync, asked, pace.give_up_after
+        self._shown, self._keep_lease = shown, keep_lease
+        self._reporter = Reporter(clock, tell)
         self._news = asyncio.Event()
         self._worker = Worker()
         self._tally = Tally(sync)
@@ -95,8 +90,7 @@ class Runner:
             clock,
             patient=asked.wait,
             on_event=self._reported,
-            on_pause=self._submitter.slow_down,
-            on_stop=self._submitter.end,
+            on_order=self._submitter.heed,
         )
         self._downloader = Downloader(
             sync,
@@ -116,7 +110,6 @@ class Runner:
         self._is_interrupted = False
         #: Why the last look failed; None if it did not.
         self._sheet_trouble: SheetError | None = None
-        self._told_at = 0.0
 
     @property
     def outcome(self) -> Outcome:
@@ -173,7 +166,8 @@ class Runner:
         try:
             async with asyncio.TaskGroup() as group:
                 lease = keep_lease(self._worker, self._keep_lease, self._lost_the_lease)
-                jobs = [*(self._poll() for _ in range(ROUNDS)), self._listener.run(), lease]
+                rounds = [self._poller.run(self._news.set) for _ in range(ROUNDS)]
+                jobs = [*rounds, self._listener.run(), lease]
                 helpers = [group.create_task(job) for job in jobs]
                 await self._until_finished(sending)
                 await self._finish()
@@ -229,7 +223,7 @@ class Runner:
             elif self._is_time_to_look():
                 await self._look()
                 continue
-            self._report()
+            self._reporter.report(self._progress)
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.25):
                     await self._news.wait()
@@ -275,7 +269,7 @@ class Runner:
             self._submitter.offer(line for line in wanted if line.job and only(line))
         self._submitter.found(sync.state.jobs.at_work())
         self._follow_up(soon=first)
-        self._timer.end(began, sync.state.jobs.late_at(self._pace.give_up_after))
+        self._timer.end(began, sync.state.jobs.late_at(self._give_up_after))
 
     def _follow_up(self, *, soon: bool) -> None:
         """Poll tasks of other passes, and save pictures that are not saved yet.
@@ -287,17 +281,6 @@ class Runner:
             self._poller.schedule.follow(key, attempt, soon)
         for key in self._sync.state.jobs.unsaved():
             self._downloader.keep(key)
-
-    async def _poll(self) -> None:
-        """Poll, round by round, until cancelled."""
-        poll_every = self._pace.poll_every
-        every = min(poll_every.total_seconds() / 20, 0.5) if poll_every else TICK
-        while True:
-            began = self._clock.monotonic()
-            if await self._poller.round():
-                self._news.set()
-            spent = self._clock.monotonic() - began
-            await asyncio.sleep(max(every - spent, min(REST * spent, every), 0.01))
 
     def _lost_the_lease(self) -> None:
         self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")
@@ -332,19 +315,13 @@ class Runner:
         log.info("%s: pictures saved: %d", self._sync.sheet.title, self.outcome.saved)
         self._timer.changed()
 
-    def _report(self) -> None:
-        now = self._clock.monotonic()
-        if now - self._told_at < REPORT_EVERY:
-            return
-        self._told_at = now
-        self._tell(
-            Progress(
-                sent=self._submitter.sent,
-                to_send=self._submitter.sent + self._submitter.waiting,
-                at_work=self._poller.expecting(),
-                done=self.outcome.done + self.outcome.failed,
-                saved=self.outcome.saved,
-                saving=self._downloader.pending,
-                credits=self.outcome.credits,
-            )
+    def _progress(self) -> Progress:
+        return Progress(
+            sent=self._submitter.sent,
+            to_send=self._submitter.sent + self._submitter.waiting,
+            at_work=self._poller.expecting(),
+            done=self.outcome.done + self.outcome.failed,
+            saved=self.outcome.saved,
+            saving=self._downloader.pending,
+            credits=self.outcome.credits,
         )

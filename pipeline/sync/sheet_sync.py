@@ -62,6 +62,7 @@ class SheetSync:
         #: A sentence for each empty column of the team that became ours in this pass.
         self.notices: tuple[str, ...] = ()
         self._clock, self._today = clock, today
+        store.sheet(self.key)  # This adds a new sheet to the store; a snapshot only reads.
         with store.snapshot():
             self.new_attention = NewAttention(store, self.key)
             self.state = SheetState(

@@ -130,17 +130,12 @@ class Submitter:
         self.breaker.finished(succeeded=succeeded)
         self._wake()
 
-    def slow_down(self, seconds: float) -> None:
-        """Send nothing with this API key for so many seconds, in any process, as the API asked.
-
-        A pass that does not wait ends if that is more than a minute.
-        """
-        until = self._clock.now() + timedelta(seconds=seconds)
-        self._worker.submit(self._sync.store.slow_down, self._sync.limits.api_key, until)
-        self._throttle.pause(seconds)
-        if not self._patient and seconds > PATIENCE:
-            api = self._sync.rules.provider.title
-            self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
+    def heed(self, stop: str, pause: float) -> None:
+        """Do what the API asked for: stop, with this sentence, or pause for so many seconds."""
+        if stop:
+            self.end(Stop(stop, True))
+        if pause:
+            self._slow_down(pause)
 
     async def run(self) -> None:
         """Send until `end` is called and everything that has left is recorded."""
@@ -194,6 +189,18 @@ class Submitter:
             wait = await self._worker.run(store.ready_in, limits.api_key, limits.per_minute)
             self._throttle.begin_later(max(wait, SHORTEST_WAIT))
 
+    def _slow_down(self, seconds: float) -> None:
+        """Send nothing with this API key for so many seconds, in any process.
+
+        A pass that does not wait ends if that is more than a minute.
+        """
+        until = self._clock.now() + timedelta(seconds=seconds)
+        self._worker.submit(self._sync.store.slow_down, self._sync.limits.api_key, until)
+        self._throttle.pause(seconds)
+        if not self._patient and seconds > PATIENCE:
+            api = self._sync.rules.provider.title
+            self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
+
     def _answered(self, sending: Sending, told: Verdict) -> None:
         """Have an answer recorded, and act on what it means for the lines that follow."""
         self._committer.add(sending, told)
@@ -212,10 +219,7 @@ class Submitter:
             case Postponed():
                 self._in_flight.end(place)
                 self._queue.came_back(sending.key)
-        if told.stop:
-            self.end(Stop(told.stop, True))
-        if told.pause:
-            self.slow_down(told.pause)
+        self.heed(told.stop, told.pause)
 
     def _wake(self) -> None:
         self._news.set()

@@ -68,8 +68,7 @@ class Desk:
             *(sync, submissions, worker, wire, Pace(), Clock(self.now)),
             patient=True,
             on_event=self._heard,
-            on_pause=lambda seconds: None,
-            on_stop=lambda stop: None,
+            on_order=lambda stop, pause: None,
         )
 
     def now(self) -> Any:

@@ -72,8 +72,7 @@ def _poller(
         *(sync, _submissions(sync), worker, api, Pace(), CLOCK),
         patient=False,
         on_event=on_event,
-        on_pause=lambda seconds: None,
-        on_stop=lambda stop: None,
+        on_order=lambda stop, pause: None,
     )
 
 
