@@ -114,7 +114,7 @@ def test_a_run_that_stays_is_called_back_and_need_not_ask(tmp_path: Path) -> Non
     with sandbox_process(KEY, task_seconds=1) as sandbox:
         studio = Studio(tmp_path, sandbox.url)
         studio.write(rows)
-        config = service(studio, hooks=port, poll_every="1s")
+        config = service(studio, hooks=port, poll_every="5s")
         ended = call("run", config, "--wait")
 
         tell(studio, sandbox, len(rows))
