@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline import wiring
 from pipeline.core.errors import ConfigError, PromptsheetError
 from pipeline.core.statuses import Status
+from pipeline.core.text import counted
 from pipeline.reports.images import opened_picture
 from pipeline.reports.results import Shown, results
 
@@ -146,7 +147,7 @@ class Results:
         """A bar for each status: how many jobs there are of it."""
         counts = self.jobs()["status"].value_counts(sort=False)
         counts = counts[counts > 0]
-        figure, axes = _chart(f"What became of {_many(len(self._shown), 'job')}", "jobs", "")
+        figure, axes = _chart(f"What became of {counted(len(self._shown), 'job', ',')}", "jobs", "")
         colours = [STATUSES[Status(word)] for word in counts.index]
         bars = axes.barh(list(counts.index), counts, color=colours)
         axes.bar_label(bars, padding=4)
@@ -172,7 +173,9 @@ class Results:
             (one.submitted_at, one.credits) for one in self._shown if one.submitted_at is not None
         )
         sums = list(accumulate(cost for _, cost in sent))
-        figure, axes = _chart(f"{_many(sums[-1] if sums else 0, 'credit')} so far", "", "credits")
+        figure, axes = _chart(
+            f"{counted(sums[-1] if sums else 0, 'credit', ',')} so far", "", "credits"
+        )
         if sent:
             dates = _needed("matplotlib.dates")
             moments = dates.date2num([at for at, _ in sent])
@@ -259,10 +262,6 @@ def _chart(title: str, across: str, up: str) -> tuple[Figure, Axes]:
 
 def _whole_numbers() -> Any:
     return _needed("matplotlib.ticker").MaxNLocator(nbins="auto", integer=True)
-
-
-def _many(number: int, word: str) -> str:
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
 def _needed(module: str) -> Any:

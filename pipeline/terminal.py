@@ -12,10 +12,10 @@ from __future__ import annotations
 import codecs
 import logging
 import os
-import re
 import sys
 from contextlib import suppress
-from functools import cache
+
+from pipeline.core.text import control_characters_escaped, one_line, printable
 
 #: What stands for a character that the encoding of the output does not have.
 SUBSTITUTES = {
@@ -35,15 +35,6 @@ SUBSTITUTES = {
     "·": "-",
     "\u00a0": " ",
 }
-#: Every control character is one of these; other characters need no look.
-_SUSPECTS = re.compile(
-    r"[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u0600-\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
-    r"\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufdd0-\ufdef\ufeff\ufff0-\uffff"
-    r"\U00010000-\U0010ffff]"
-)
-#: Categories of Unicode that a terminal or a log could obey: control and format characters,
-#: surrogates, separators of lines and of paragraphs.
-_OBEYED = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def prepare() -> None:
@@ -63,29 +54,6 @@ def _substitute(error: UnicodeError) -> tuple[str, int]:
     return "".join(SUBSTITUTES.get(c, "?") for c in lost), error.end
 
 
-def harmless(text: str, instead: str = " ") -> str:
-    """The text with `instead` for each control character; line ends stay.
-
-    Control characters are those of C0, DEL and C1, the marks that turn the direction of writing,
-    and other characters that are not shown.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return _SUSPECTS.sub(lambda found: instead if _is_obeyed(found[0]) else found[0], text)
-
-
-@cache
-def _is_obeyed(character: str) -> bool:
-    import unicodedata
-
-    return unicodedata.category(character) in _OBEYED
-
-
-def plain(text: str) -> str:
-    """Text from outside as one line: no control characters, spaces and line ends as one space."""
-    return " ".join(harmless(text).split())
-
-
 def write(text: str) -> None:
     """Write a line to standard output. A control character becomes a space."""
     _put(text, sys.stdout)
@@ -102,14 +70,12 @@ def write_json(value: object) -> None:
 
     is_utf = (sys.stdout.encoding or "").casefold().startswith("utf")
     line = json.dumps(value, ensure_ascii=not is_utf)
-    # JSON leaves C1 controls and marks of direction as they are.
-    found = _SUSPECTS.sub(lambda c: json.dumps(c[0])[1:-1] if _is_obeyed(c[0]) else c[0], line)
-    _put(found, sys.stdout)
+    _put(control_characters_escaped(line), sys.stdout)
 
 
 def _put(text: str, stream: object) -> None:
     try:
-        print(harmless(text), file=stream, flush=True)  # type: ignore[call-overload]
+        print(printable(text), file=stream, flush=True)  # type: ignore[call-overload]
     except BrokenPipeError:
         abandon()
 
@@ -134,9 +100,9 @@ class OneLine(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
         """The first line of a record; a traceback follows on lines of its own."""
-        record.message = plain(record.message)
+        record.message = one_line(record.message)
         return super().formatMessage(record)
 
     def formatException(self, ei: object) -> str:  # noqa: N802
         """The traceback, without control characters."""
-        return harmless(super().formatException(ei))  # type: ignore[arg-type]
+        return printable(super().formatException(ei))  # type: ignore[arg-type]

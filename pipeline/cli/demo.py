@@ -11,11 +11,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import terminal, wiring
+from pipeline import wiring
 from pipeline.cli import output
 from pipeline.cli import run as running
 from pipeline.config import Secret, Settings
 from pipeline.core.errors import ConfigError
+from pipeline.core.text import counted, one_line
 from pipeline.reports import gallery, summary
 from pipeline.server import event_loop
 from pipeline.sync import row_reports
@@ -59,10 +60,12 @@ def demo(console: Console, folder: Path, program: str, serve: bool = False) -> i
         console.print(output.rows_table(row_reports.rows(sync), console.width))
     page = gallery.write_gallery(settings, folder / "gallery.html").resolve()
     console.print(Text(f"\n{summary.closing(outcome)}", style="bold"))
-    tasks = "1 task" if accepted == 1 else f"{accepted} tasks"
-    console.print(f"The stand-in accepted {tasks} in this run. Nothing was paid.", markup=False)
+    console.print(
+        f"The stand-in accepted {counted(accepted, 'task')} in this run. Nothing was paid.",
+        markup=False,
+    )
     for sentence in outcome.sentences:
-        console.print(Text(terminal.plain(sentence), style="yellow"))
+        console.print(Text(one_line(sentence), style="yellow"))
     console.print(f"\nSheet     {sheet}", markup=False, soft_wrap=True)
     link = Text(str(page), style=f"link {page.as_uri()}")
     console.print(Text("Pictures  ").append_text(link), soft_wrap=True)

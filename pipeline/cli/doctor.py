@@ -14,7 +14,7 @@ from typing import Literal
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import terminal, wiring
+from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
@@ -24,6 +24,7 @@ from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import meaning_of, reason_of, verdict
 from pipeline.core.states import other_charges
 from pipeline.core.statuses import Status
+from pipeline.core.text import counted, is_or_are, one_line, quoted
 from pipeline.open_sheet import open_sheet, refuse_read_only
 from pipeline.plain_files import is_plain
 from pipeline.reports import summary
@@ -71,7 +72,7 @@ def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> i
     worst = 0
     for sign, sentence in _findings(settings, lost, repair):
         mark, colour = _SIGNS[sign]
-        console.print(Text(f"{mark} ", style=colour) + Text(terminal.plain(sentence)))
+        console.print(Text(f"{mark} ", style=colour) + Text(one_line(sentence)))
         worst = max(worst, _CODES[sign])
     return worst
 
@@ -124,9 +125,9 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     if isinstance(outcome, Busy):
         raise ConfigError(_busy(outcome))
     for sentence in outcome.sentences:
-        console.print(Text(terminal.plain(sentence), style="yellow"))
-    saved = f"{_counted(outcome.saved, 'picture')} saved"
-    console.print(f"Repaired: {summary.rows(outcome.done)} done, {saved}.")
+        console.print(Text(one_line(sentence), style="yellow"))
+    saved = f"{counted(outcome.saved, 'picture')} saved"
+    console.print(f"Repaired: {counted(outcome.done, 'row')} done, {saved}.")
     with wiring.open_store(settings) as store:
         known = store.jobs(sheet.key)
     return {
@@ -179,7 +180,7 @@ def _of_the_book(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, st
     statuses = sync.last.plan.statuses
     yield (
         "ok",
-        f"{sync.sheet.title} has {summary.rows(len(sync.last.plan.lines))}. "
+        f"{sync.sheet.title} has {counted(len(sync.last.plan.lines), 'row')}. "
         f"{_columns(sync, settings)}",
     )
     if sync.last.hold:
@@ -189,7 +190,7 @@ def _of_the_book(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, st
     needing = Counter(row.status for row in row_reports.needing(sync))
     for status, cure in _CURES.items():
         if count := needing[status]:
-            yield "person", f"{summary.rows(count)} with the status {status}: {cure}."
+            yield "person", f"{counted(count, 'row')} with the status {status}: {cure}."
     if charged := [one for job in sync.state.jobs.all.values() for one in other_charges(job)]:
         yield "ok", messages.charged_otherwise(sync.rules.provider.title, charged)
     missing = sum(
@@ -198,11 +199,11 @@ def _of_the_book(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, st
         for path in job.files.values()
     )
     if missing:
-        gone = f"{_counted(missing, 'saved picture')} {_are(missing)} missing on disk"
+        gone = f"{counted(missing, 'saved picture')} {is_or_are(missing)} missing on disk"
         yield "person", f"{gone}. Run doctor --repair."
     unsaved = sum(map(len, sync.state.jobs.unsaved().values()))
     if unsaved and settings.media is not None:
-        late = f"{_counted(unsaved, 'picture')} {_are(unsaved)} not saved yet"
+        late = f"{counted(unsaved, 'picture')} {is_or_are(unsaved)} not saved yet"
         yield "person", f"{late}. Run doctor --repair."
 
 
@@ -212,15 +213,15 @@ def _of_shared_files(sync: SheetSync, lost: _Pictures) -> Iterator[tuple[Sign, s
         rows = _named(sync, chain.from_iterable(shared.values()))
         yield (
             "person",
-            f"{_counted(sum(map(len, shared.values())), 'picture')} were saved in only "
-            f"{_counted(len(shared), 'file')}, so only the last one of each is there ({rows}). Run "
+            f"{counted(sum(map(len, shared.values())), 'picture')} were saved in only "
+            f"{counted(len(shared), 'file')}, so only the last one of each is there ({rows}). Run "
             "doctor --repair soon: it saves them again, as long as their links work.",
         )
     for path, pictures in lost.items():
         if pictures:
             yield (
                 "person",
-                f"{_counted(len(pictures), 'picture')} of {_named(sync, pictures)} could not be "
+                f"{counted(len(pictures), 'picture')} of {_named(sync, pictures)} could not be "
                 f"saved again. The old file {path} stays where it is; it shows one of them.",
             )
 
@@ -234,7 +235,7 @@ def _named(sync: SheetSync, pictures: Iterable[tuple[JobKey, str]]) -> str:
             row_ids.discard(line.seen.row_id)
             name = line.name or parsed(line.memory.inputs).get("prompt", "")
             number = f"row {line.seen.place + 1}"
-            names.append(f"{number} ({messages.quoted(name, 40)})" if name else number)
+            names.append(f"{number} ({quoted(name, 40)})" if name else number)
     names += sorted(row_ids)  # of rows that are not in the sheet now
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
@@ -314,11 +315,3 @@ async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
 
 def _is_there(settings: Settings, path: str) -> bool:
     return settings.media is None or is_plain(settings.media / path)
-
-
-def _counted(number: int, thing: str) -> str:
-    return f"1 {thing}" if number == 1 else f"{number} {thing}s"
-
-
-def _are(number: int) -> str:
-    return "is" if number == 1 else "are"

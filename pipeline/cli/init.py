@@ -18,7 +18,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from pipeline import terminal, wiring
+from pipeline import wiring
 from pipeline.cli import init_google, output
 from pipeline.config import GoogleSource, Settings, is_google
 from pipeline.config.template import (
@@ -33,6 +33,7 @@ from pipeline.config.template import (
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.header import ALWAYS
 from pipeline.core.statuses import NOT_SENT, Status
+from pipeline.core.text import counted, is_or_are, one_line
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import adopt as adoption
@@ -183,9 +184,7 @@ def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> N
         return
     other = (alike or others)[0]
     if is_terminal:
-        question = (
-            f"{terminal.plain(str(other))} already exists. Create a second sheet, {sheet.name}?"
-        )
+        question = f"{one_line(str(other))} already exists. Create a second sheet, {sheet.name}?"
         if typer.confirm(question, default=False):
             return
     use, make = (f"init {shlex.quote(str(one))}" for one in (other, sheet))
@@ -358,7 +357,7 @@ def _take_over(console: Console, settings: Settings) -> None:
         titles = adoption.take_over_columns(sheet, store, wiring.header(settings))
     columns = ", ".join(titles) or "no column"
     console.print(
-        f"Taken over: {terminal.plain(columns)}. The next run overwrites these columns, except in "
+        f"Taken over: {one_line(columns)}. The next run overwrites these columns, except in "
         "rows that have a task or pictures. Those rows are left unchanged and cost nothing; "
         "doctor --adopt takes them over.",
         markup=False,
@@ -377,7 +376,7 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
         _take_over(console, settings)
     with wiring.previewing(settings) as sync:
         for sentence in (*_state(sync, settings), *sync.notices):
-            console.print(terminal.plain(sentence), markup=False)
+            console.print(one_line(sentence), markup=False)
     path, name = shlex.quote(str(config)), program()
     console.print("\nSee what a run would do:\n")
     _command(console, f"{name} run {path} --plan")
@@ -412,13 +411,13 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
     said = []
     # A new row is not sent before it has been unchanged for a moment.
     if ready := len(output.to_send(sync)) + len(output.settling(sync)):
-        said.append(f"{summary.rows(ready)} {'is' if ready == 1 else 'are'} ready to be sent.")
+        said.append(f"{counted(ready, 'row')} {is_or_are(ready)} ready to be sent.")
     if unapproved := sync.last.plan.statuses[Status.NEEDS_APPROVAL]:
         column = settings.titles.get("approved", "approved")
         how = f"write yes into the column {column}"
         if isinstance(settings.source, GoogleSource):
             how = f"tick the column {column}"
-        said.append(f"{summary.rows(unapproved)} to approve: {how}.")
+        said.append(f"{counted(unapproved, 'row')} to approve: {how}.")
     wrong = [line for line in sync.last.plan.lines if line.status == Status.INVALID]
     if not (said or wrong):
         said.append("No row is ready to be sent.")
@@ -428,7 +427,7 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
         numbers = [str(line.seen.place + 1) for line in lines]
         said.append(f"Row{'s' * (len(numbers) > 1)} {', '.join(numbers)}: {note}")
     if more := len(wrong) - _MOST_NAMED:
-        said += [f"{summary.rows(more)} more: see --plan."] * (more > 0)
+        said += [f"{counted(more, 'row')} more: see --plan."] * (more > 0)
     return said
 
 

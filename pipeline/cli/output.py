@@ -29,12 +29,12 @@ from pipeline.core import messages
 from pipeline.core.header import parsed
 from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
-from pipeline.reports.summary import attention, no_rows, rows
+from pipeline.core.text import counted, in_credits, one_line, time_limit
+from pipeline.reports.summary import attention, no_rows
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.outcome import Progress as Step
 from pipeline.sync.row_reports import Row, asked_for
 from pipeline.sync.sheet_sync import SheetSync
-from pipeline.terminal import plain
 
 COLOURS = {
     Status.DONE: "green",
@@ -102,13 +102,13 @@ def rows_table(shown: Sequence[Row], width: int, prices: Sequence[int] = ()) -> 
     for at, row in enumerate(shown):
         cells: list[str | Text] = [
             numbers[at],
-            Text(plain(row.prompt) or "–"),
+            Text(one_line(row.prompt) or "–"),
             status_text(row.status),
         ]
         if prices:
             cells.append(str(prices[at]))
         if noted:
-            cells.append(Text(plain(row.note), style="dim"))
+            cells.append(Text(one_line(row.note), style="dim"))
         table.add_row(*cells)
     return table
 
@@ -122,7 +122,7 @@ def show_plan(console: Console, sync: SheetSync) -> None:
     if sync.sheet.read_as:
         console.print(Text(f"Read as {sync.sheet.read_as}.\n", style="dim"))
     if sync.last.hold:
-        console.print(Text(plain(sync.last.hold.sentence) + "\n", style="yellow"))
+        console.print(Text(one_line(sync.last.hold.sentence) + "\n", style="yellow"))
     told: set[int] = set()
     for name, lines in _groups(sync):
         told.update(line.seen.place for line in lines[:EXAMPLES])
@@ -130,11 +130,13 @@ def show_plan(console: Console, sync: SheetSync) -> None:
         console.print(Text(f"{len(lines):>6}  ", style="bold") + title)
         for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
             for line in alike:
-                words = f"row {line.seen.place + 1}: {plain(prompt_of(line))}"
+                words = f"row {line.seen.place + 1}: {one_line(prompt_of(line))}"
                 row = Text(" " * _INDENT + words, overflow="ellipsis", no_wrap=True, style="dim")
                 console.print(row, overflow="ellipsis", no_wrap=True)
             if note:
-                said = Padding(Text(plain(note), style="dim"), (0, 0, 0, _INDENT + 2), expand=False)
+                said = Padding(
+                    Text(one_line(note), style="dim"), (0, 0, 0, _INDENT + 2), expand=False
+                )
                 console.print(said, soft_wrap=False)
         if len(lines) > EXAMPLES:
             console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
@@ -143,13 +145,13 @@ def show_plan(console: Console, sync: SheetSync) -> None:
     now, later = to_send(sync), settling(sync)
     console.print(Text(f"\n{_price(sync, now)}", style="bold"))
     if later:
-        unchanged = f"once its rows have not changed for {messages.spoken(sync.rules.settle)}"
+        unchanged = f"once its rows have not changed for {time_limit(sync.rules.settle)}"
         console.print(Text(f"then, {unchanged}: {_price(sync, later)}", style="bold"))
     if now or later:
         sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
     for sentence in _plan_warnings(sync, told):
-        console.print(Text(plain(sentence), style="yellow"))
+        console.print(Text(one_line(sentence), style="yellow"))
 
 
 def _plan_warnings(sync: SheetSync, told: Collection[int] = ()) -> Iterator[str]:
@@ -161,7 +163,7 @@ def _plan_warnings(sync: SheetSync, told: Collection[int] = ()) -> Iterator[str]
     for line in doubtful[:EXAMPLES]:
         yield f"Row {line.seen.place + 1}: {line.warning}"
     if len(doubtful) > EXAMPLES:
-        yield f"{rows(len(doubtful) - EXAMPLES)} more with a warning."
+        yield f"{counted(len(doubtful) - EXAMPLES, 'row')} more with a warning."
     for title, name in sync.near_misses():
         yield (
             f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
@@ -208,8 +210,7 @@ def settling(sync: SheetSync) -> Sequence[Line]:
 
 
 def _price(sync: SheetSync, lines: Sequence[Line]) -> str:
-    many = "1 request" if len(lines) == 1 else f"{len(lines)} requests"
-    return f"{many}, {messages.in_credits(_cost(sync, lines))}"
+    return f"{counted(len(lines), 'request')}, {in_credits(_cost(sync, lines))}"
 
 
 def _cost(sync: SheetSync, lines: Sequence[Line]) -> int:
@@ -235,7 +236,7 @@ class Bars:
         """Show how far the pass is."""
         if self._progress is None:
             return
-        cost = messages.in_credits(step.credits)
+        cost = in_credits(step.credits)
         at_api = step.done + step.at_work
         self._bar("sent", step.sent, step.to_send, cost)
         self._bar("made", step.done, at_api, f"{step.at_work} in progress" if step.at_work else "")

@@ -17,6 +17,7 @@ from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, Stor
 from pipeline.core.planning import Line, Plan
 from pipeline.core.repeats import BUSY, is_news
 from pipeline.core.statuses import Status
+from pipeline.core.text import one_line
 from pipeline.open_sheet import place_of
 from pipeline.reports import summary
 from pipeline.server import event_loop
@@ -204,7 +205,7 @@ def _only(
     """A filter for the row that was named, even if it moves; ConfigError if there is none."""
     for line in the_row(settings, row):
         if not quiet:
-            words = f"Row {line.seen.place + 1}: {terminal.plain(show.prompt_of(line))}"
+            words = f"Row {line.seen.place + 1}: {one_line(show.prompt_of(line))}"
             console.print(words, markup=False)
     return _Only(row)
 

@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from pipeline import terminal
+from pipeline.core.text import printable
 
 
 class Screen(Console):
@@ -24,7 +25,7 @@ class Screen(Console):
         """The segments of what is to be shown."""
         for segment in super().render(renderable, options):
             # Left out rather than replaced: rich has laid out the line already, without them.
-            clean = segment.text if segment.control else terminal.harmless(segment.text, "")
+            clean = segment.text if segment.control else printable(segment.text, "")
             yield segment if clean == segment.text else segment._replace(text=clean)
 
     def on_broken_pipe(self) -> None:

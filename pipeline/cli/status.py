@@ -16,12 +16,12 @@ from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.cli.run import find_rows, no_row
 from pipeline.config import Settings
-from pipeline.core import messages
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
 from pipeline.core.planning import Line
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
+from pipeline.core.text import counted, in_credits, is_or_are, one_line
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import row_reports
@@ -39,15 +39,15 @@ def tell(settings: Settings, console: Console, row: str = "") -> int:
         if row:
             return _tell_row(sync, console, row)
         statuses = sync.last.plan.statuses
-        title = f"{sync.sheet.title}: {summary.rows(len(sync.last.plan.lines))}"
+        title = f"{sync.sheet.title}: {counted(len(sync.last.plan.lines), 'row')}"
         console.print(Text(title, style="bold"))
         for name in Status:
             if statuses[name]:
                 console.print(Text(f"{statuses[name]:>6}  ") + show.status_text(name))
         for sentence in _troubles(sync):
-            console.print(Text(terminal.plain(sentence), style="yellow"))
+            console.print(Text(one_line(sentence), style="yellow"))
         for sentence in _sentences(sync, settings):
-            console.print(Text(terminal.plain(sentence), style="dim"))
+            console.print(Text(one_line(sentence), style="dim"))
         rows = row_reports.rows(sync)
         needing = [one for one in rows if one.needs_attention]
         _list(console, "", needing)
@@ -146,9 +146,9 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
         by_id = {row.row_id: row for row in row_reports.rows(sync, (), ids)}
         shown = [by_id[line.seen.row_id] for line in picked]
         console.print(show.rows_table(shown, console.width, prices))
-        words = f"{summary.rows(len(picked))} to send again, {messages.in_credits(sum(prices))}."
+        words = f"{counted(len(picked), 'row')} to send again, {in_credits(sum(prices))}."
         console.print(words, markup=False)
-        hold = terminal.plain(sync.last.hold.sentence) if sync.last.hold else ""
+        hold = one_line(sync.last.hold.sentence) if sync.last.hold else ""
     if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
         if not sys.stdin.isatty():
             raise ConfigError(
@@ -170,7 +170,7 @@ def _none_picked(sync: SheetSync, unknown: bool) -> str:
     if unknown or not lost:
         return "There is no row to send again."
     return (
-        f"No row has failed. {summary.rows(lost)} may have been paid already (check needed): "
+        f"No row has failed. {counted(lost, 'row')} may have been paid already (check needed): "
         "promptsheet retry --unknown sends those that you choose."
     )
 
@@ -194,7 +194,7 @@ def _cannot_be_retried(row: str, line: Line) -> str:
     if _state(line) is State.UNKNOWN:
         return f"Row {row} may have been paid already. Add --unknown to send it again."
     why = f'Row {row} is "{line.status}", and only failed rows can be sent again.'
-    return f"{why} {terminal.plain(line.note)}".strip()
+    return f"{why} {one_line(line.note)}".strip()
 
 
 def _state(line: Line) -> State | None:
@@ -222,10 +222,10 @@ def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
     """Other reports about the whole sheet."""
     spent, cap = _spent(sync, settings), settings.budget.per_day
     if spent is not None:
-        words = f"{spent} of {cap} credits" if cap is not None else messages.in_credits(spent)
+        words = f"{spent} of {cap} credits" if cap is not None else in_credits(spent)
         yield f"{words} spent today"
     if (unsaved := _unsaved(sync)) and settings.media is not None:
-        were = "1 picture is" if unsaved == 1 else f"{unsaved} pictures are"
+        were = f"{counted(unsaved, 'picture')} {is_or_are(unsaved)}"
         yield f"{were} not saved yet. The next run tries again."
     if worker := _worker(sync):
         yield worker
@@ -275,6 +275,6 @@ def _tell_row(sync: SheetSync, console: Console, row: str) -> int:
     take = line.job.key.take if line.job else line.take or "?"
     console.print(f"\nrow_id {line.seen.row_id}, take {take}", markup=False)
     for at, number, kind, text in _history(sync, line):
-        words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {terminal.plain(text)}"
+        words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {one_line(text)}"
         console.print(words, markup=False)
     return int(told.needs_attention)

@@ -23,6 +23,8 @@ text goes into the row.
 
 from __future__ import annotations
 
+from pipeline.core.text import one_line, printable
+
 
 class PromptsheetError(Exception):
     """An error with a one-line message for people; `exit_code` is the exit code of the command."""
@@ -39,9 +41,7 @@ class ConfigError(PromptsheetError):
     exit_code = 2
 
     def __init__(self, *problems: str) -> None:
-        self.problems = tuple(
-            "".join(c if c.isprintable() else "?" for c in problem) for problem in problems
-        )
+        self.problems = tuple(printable(problem, "?").replace("\n", "?") for problem in problems)
         super().__init__(_listed(self.problems))
 
 
@@ -119,7 +119,7 @@ class NoAnswer(WireError):
 
 def unforeseen(error: Exception) -> str:
     """A sentence about an unexpected exception."""
-    said = " ".join(str(error).split())
+    said = one_line(str(error))
     return f"Unexpected error: {type(error).__name__}{f' ({said})' if said else ''}."
 
 

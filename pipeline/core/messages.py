@@ -11,7 +11,17 @@ from datetime import timedelta
 
 from pipeline.core.approval import EXAMPLES
 from pipeline.core.cell_errors import is_unfinished
+from pipeline.core.invisible import visible
 from pipeline.core.model import State
+from pipeline.core.text import (
+    counted,
+    in_credits,
+    is_or_are,
+    one_line,
+    printable,
+    quoted,
+    time_limit,
+)
 
 #: Characters that may begin a formula in a spreadsheet, with their full-width forms.
 _LIVE = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "|", "%")
@@ -21,16 +31,10 @@ DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "vertical b
 
 def as_text(text: str) -> str:
     """Text from outside, changed so that no spreadsheet reads it as a formula."""
-    if not text.isprintable():
-        text = "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-    clean = text.strip(" ")
-    return "'" + clean if clean.startswith(_LIVE) else clean
-
-
-def quoted(words: str, most: int = 120) -> str:
-    """A text in quotation marks, on one line and with at most `most` characters."""
-    line = " ".join(words.split())
-    return f'"{line if len(line) <= most else line[: most - 1] + "…"}"'
+    clean = printable(text).strip(" ")
+    # Some programs skip invisible characters before they look for a formula.
+    is_live = clean.startswith(_LIVE) or visible(clean).startswith(_LIVE)
+    return "'" + clean if is_live else clean
 
 
 def incomplete(problems: list[str]) -> str:
@@ -126,7 +130,7 @@ def skipped(column: str) -> str:
 
 def settling(settle: timedelta) -> str:
     """The row was changed a moment ago."""
-    return f"Waiting until the row has not changed for {spoken(settle)}."
+    return f"Waiting until the row has not changed for {time_limit(settle)}."
 
 
 def unfinished_cell(name: str) -> str:
@@ -204,7 +208,7 @@ def failed(api: str, reason: str, price: int) -> str:
 def lost(api: str, reason: str, price: int, redo: str) -> str:
     """The request was sent, but it is unknown whether the API accepted it."""
     return (
-        f"Sent, but no answer came ({' '.join(reason.split())}); "
+        f"Sent, but no answer came ({one_line(reason)}); "
         f"it may have cost {in_credits(price)}. Check your {api} account. "
         f"To pay for it again, {redo}, or ask the person who runs Promptsheet."
     )
@@ -221,8 +225,8 @@ def taken_over(api: str, redo: str) -> str:
 def overdue(api: str, task_id: str, after: timedelta, redo: str) -> str:
     """The API accepted the task, but it has not finished within the time limit."""
     return (
-        f"{api} has had task {task_id} for over {spoken(after)}. Its result is still collected if "
-        f"it arrives. To pay for another one, {redo}."
+        f"{api} has had task {task_id} for over {time_limit(after)}. Its result is still collected "
+        f"if it arrives. To pay for another one, {redo}."
     )
 
 
@@ -271,8 +275,9 @@ def left_out(kept: int, more: int) -> str:
 
 def files_missing(count: int, reason: str = "") -> str:
     """Some pictures are not saved yet; `reason` is a sentence."""
-    files = "1 picture is" if count == 1 else f"{count} pictures are"
-    return f"{files} not saved yet. {reason} Later runs try again.".replace("  ", " ")
+    files = counted(count, "picture")
+    said = f"{files} {is_or_are(count)} not saved yet.", reason, "Later runs try again."
+    return " ".join(filter(None, said))
 
 
 def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, redo: str) -> str:
@@ -299,23 +304,10 @@ def listed(numbers: Sequence[int]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def in_credits(number: int) -> str:
-    """A number of credits, in words."""
-    return "1 credit" if number == 1 else f"{number} credits"
-
-
-def spoken(span: timedelta) -> str:
-    """A duration in words: 30 s, 60 min, 2 h."""
-    seconds = round(span.total_seconds())
-    if seconds < 120:
-        return f"{seconds} s"
-    return f"{seconds // 60} min" if seconds < 7200 else f"{seconds // 3600} h"
-
-
 def charged_otherwise(api: str, charged: Sequence[tuple[int, int]]) -> str:
     """The API charged other amounts than listed; `charged` holds the listed and the real price."""
     listed, said = (sum(prices) for prices in zip(*charged, strict=True))
-    tasks = "1 task" if len(charged) == 1 else f"{len(charged)} tasks"
+    tasks = counted(len(charged), "task")
     return (
         f"{api} charged {said} credits for {tasks}; the provider file lists {listed}. The budget "
         "counts what was charged. Correct the prices in the provider file."

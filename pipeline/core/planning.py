@@ -31,6 +31,7 @@ from pipeline.core.row_matching import Seen, remembered
 from pipeline.core.states import is_open, shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote, in_progress
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
+from pipeline.core.text import quoted
 
 #: The reason of an attempt that another store may have made.
 TAKEN_OVER = "another store may have sent it"
@@ -289,7 +290,7 @@ def _problems(
 ) -> list[str]:
     known = rules.provider.endpoints
     if endpoint is None:
-        title, text = columns.title("endpoint"), messages.quoted(wrote["endpoint"], 40)
+        title, text = columns.title("endpoint"), quoted(wrote["endpoint"], 40)
         return [
             f"there is no endpoint {text}; write {', '.join(known)}{messages.or_ignore(title)}",
         ]

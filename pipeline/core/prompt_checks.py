@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from pipeline.core.header import parsed
 from pipeline.core.protocol import Endpoint
+from pipeline.core.text import quoted
 
 #: Parameters that follow two hyphens in a prompt for Midjourney, and what comes after them.
 #: Source: its documentation's list of parameters.
@@ -82,13 +83,9 @@ def _phrases(text: str) -> Iterator[str]:
     if is_missing(text):
         yield f'says "{text}", as if the value were missing'
     elif found := _NOT_FILLED.search(text):
-        yield f"has {_quoted(found[0])}, a placeholder that was not filled in"
+        yield f"has {quoted(found[0])}, a placeholder that was not filled in"
     if found := _COMMAND.match(text):
-        yield f"begins with {_quoted(found[0])}, which belongs only in a chat"
+        yield f"begins with {quoted(found[0])}, which belongs only in a chat"
     if found := _DASHED.search(text) or _DASHED_NO.search(text):
         right = "--" + found[0].lstrip("-\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
-        yield f"has {_quoted(found[0])} where {_quoted(right)} is probably meant"
-
-
-def _quoted(text: str) -> str:
-    return '"' + " ".join(text.split()) + '"'
+        yield f"has {quoted(found[0])} where {quoted(right)} is probably meant"

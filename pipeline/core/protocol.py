@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from pipeline.core.model import MOST_RESULTS, Request, Response, Result
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
+from pipeline.core.text import quoted, shortened
 from pipeline.core.webhook import Webhook
 
 #: What a status code to a submission means. `taken` is told by the body.
@@ -26,6 +27,8 @@ Meaning = Literal["taken", "refused", "busy", "stop", "lost"]
 
 #: No percentage and no price is as high, and a database has no room for any number at all.
 MUCH = 10**9
+#: The most characters of the API's own words that are kept.
+MOST_WORDS = 300
 _ADDRESS = re.compile(r"https?://\S+")
 
 
@@ -260,7 +263,9 @@ def task_event(
     result = _result(endpoint, body)
     reported = _whole(body.get(task.credits)) if task.credits else None
     if status in task.failed:
-        reason = _words(_first(body, task.reason)) or f"{provider.title} gave no reason"
+        reason = (
+            shortened(_first(body, task.reason), MOST_WORDS) or f"{provider.title} gave no reason"
+        )
         return Failed(reason, task_id, reported=reported)
     if (not status or status in task.finished) and result.urls:
         return Succeeded(result, task_id, reported)
@@ -298,15 +303,15 @@ def reason_of(provider: Provider, response: Response) -> str:
         errors = body.get("errors")
         if isinstance(errors, list):
             said = [str(e.get("msg", "")) if isinstance(e, dict) else str(e) for e in errors]
-            if words := _words("; ".join(filter(None, said))):
+            if words := shortened("; ".join(filter(None, said)), MOST_WORDS):
                 return words
-        return _words(_first(body, provider.task.reason))
+        return shortened(_first(body, provider.task.reason), MOST_WORDS)
     text = response.body[:4000].decode("utf-8", "replace")
     if "<" in text and (
         title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
     ):
         text = title[1]
-    return _words(html.unescape(re.sub(r"<[^>]*>", " ", text)))
+    return shortened(html.unescape(re.sub(r"<[^>]*>", " ", text)), MOST_WORDS)
 
 
 def retry_after(response: Response, now: datetime) -> float | None:
@@ -342,7 +347,7 @@ def _stop_sentence(provider: Provider, response: Response, words: str) -> str:
     if code == 402:
         return f"{api} is out of credits (402).{said} Top up the account, then run again."
     if 300 <= code < 400:
-        place = _words(response.headers.get("location", "")) or "another address"
+        place = shortened(response.headers.get("location", ""), MOST_WORDS) or "another address"
         return f"{api} has moved: it points to {place} ({code}). Set [provider] base_url."
     return f"{api} refused the API key ({code}).{said} Check [provider] api_key."
 
@@ -402,24 +407,18 @@ def _whole(value: object) -> int | None:
     return number if 0 <= number < MUCH else None
 
 
-def _words(text: str, most: int = 300) -> str:
-    """Text from outside as one line without control characters, cut with an ellipsis."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
-
-
 def _problem_with(name: str, asked: Field, text: str) -> str:
     if not text:
         return f"{name} is empty: write one" if asked.required else ""
     if asked.one_of and text not in asked.one_of:
-        return f'{name} is "{_words(text, 40)}"; it can be {", ".join(asked.one_of)}'
+        return f"{name} is {quoted(text, 40)}; it can be {', '.join(asked.one_of)}"
     if asked.pattern and not re.fullmatch(asked.pattern, text):
-        return f'{name} is "{_words(text, 40)}"; it takes {asked.says or asked.pattern}'
+        return f"{name} is {quoted(text, 40)}; it takes {asked.says or asked.pattern}"
     try:
         _typed(asked, text)
     except ValueError:
         wanted = {"integer": "a whole number", "number": "a number", "boolean": "yes or no"}
-        return f'{name} is "{_words(text, 40)}"; it takes {wanted[asked.type]}'
+        return f"{name} is {quoted(text, 40)}; it takes {wanted[asked.type]}"
     return ""
 
 

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
 
 from pipeline.core.errors import StoreError
+from pipeline.core.text import duration
 from pipeline.page import downloads, thumbnails
 from pipeline.page.actions import SAID, SAID_WAITING, place_of, wall_of
 from pipeline.page.auth import Gate
@@ -23,7 +24,6 @@ from pipeline.page.board import PAGE, Wall
 from pipeline.page.cards import DISMISSED, EARLIER, NEEDING, Card, Gist
 from pipeline.page.rendering import html, moment, rendered, web
 from pipeline.page.thumbnails import Saved, SmallPictures
-from pipeline.reports.gallery import spoken
 from pipeline.store import HistoryLine
 
 #: Most rows that need attention shown above the wall.
@@ -334,7 +334,7 @@ def _roughly(seconds: float) -> str:
     """A time to wait, rounded, because it is an estimate."""
     if seconds < 60:
         return f"{max(round(seconds / 5) * 5, 5)} s"
-    return spoken(round(seconds / 60) * 60)
+    return duration(round(seconds / 60) * 60)
 
 
 def _bar(wall: Wall) -> list[tuple[str, float, float]]:

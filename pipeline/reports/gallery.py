@@ -25,6 +25,7 @@ from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
 from pipeline.core.statuses import Status
+from pipeline.core.text import counted, duration
 from pipeline.plain_files import share_like
 from pipeline.reports.images import scaled
 from pipeline.reports.results import Shown, everything
@@ -130,7 +131,7 @@ def environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["spoken"] = spoken
+    made.filters |= {"duration": duration, "counted": counted}
     return made
 
 
@@ -203,17 +204,6 @@ def _counts(entries: Iterable[Entry]) -> list[tuple[str, int]]:
 def _typical(shown: Iterable[Shown]) -> float | None:
     waits = [one.seconds for one in shown if one.seconds is not None and one.urls]
     return median(waits) if waits else None
-
-
-def spoken(seconds: float) -> str:
-    """A wait as people say it: 3.4 s, 2 min 5 s, 1 h 10 min."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
 
 
 def _replace(target: Path, content: bytes, sheet: Path | None) -> None:

@@ -6,24 +6,20 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.core import messages
 from pipeline.core.statuses import Status
+from pipeline.core.text import counted, in_credits, one_line, shortened
 from pipeline.sync.outcome import Outcome
-from pipeline.terminal import plain
 
 #: Rows that need attention and are named at the end of a run.
 LISTED = 10
+#: The most characters of a prompt that names a row.
+SHORT = 40
 
 
 def about(title: str, sentence: str) -> str:
     """A sentence that names the sheet it is about, once."""
-    words = plain(sentence)
+    words = one_line(sentence)
     return words if title in words else f"{title}: {words}"
-
-
-def rows(number: int) -> str:
-    """A number of rows, in words."""
-    return "1 row" if number == 1 else f"{number} rows"
 
 
 def here(path: Path) -> str:
@@ -41,8 +37,8 @@ def unrecognized(number: int) -> str:
     have = "has" if number == 1 else "have"
     new = "If it is a new row, clear its" if number == 1 else "If they are new rows, clear their"
     return (
-        f"{rows(number)} {have} results that Promptsheet did not write here. Run doctor --adopt to "
-        f"take them over. {new} task_id and image_urls."
+        f"{counted(number, 'row')} {have} results that Promptsheet did not write here. "
+        f"Run doctor --adopt to take them over. {new} task_id and image_urls."
     )
 
 
@@ -65,7 +61,7 @@ def closing(outcome: Outcome) -> str:
     for status, words in still.items():
         if number := outcome.statuses[status]:
             parts.append(f"{number} {words}")
-    return ", ".join([*parts, messages.in_credits(outcome.credits)])
+    return ", ".join([*parts, in_credits(outcome.credits)])
 
 
 def as_json(outcome: Outcome, code: int) -> dict[str, object]:
@@ -98,15 +94,9 @@ def attention(outcome: Outcome, config: Path) -> Iterator[str]:
     if not outcome.attention:
         return
     need = "needs" if outcome.needing == 1 else "need"
-    yield f"{rows(outcome.needing)} {need} your attention:"
+    yield f"{counted(outcome.needing, 'row')} {need} your attention:"
     for row in outcome.attention[:LISTED]:
-        what = row.name or shortened(row.prompt)
-        yield f"  row {row.number}, {plain(what)}: {plain(row.note) or row.status}"
+        what = row.name or shortened(row.prompt, SHORT)
+        yield f"  row {row.number}, {one_line(what)}: {one_line(row.note) or row.status}"
     if (more := outcome.needing - LISTED) > 0:
         yield f"  and {more} more: promptsheet status {shlex.quote(str(here(config)))}"
-
-
-def shortened(words: str, most: int = 40) -> str:
-    """The beginning of a text, at most so many characters."""
-    line = plain(words)
-    return line if len(line) <= most else line[: most - 1].rstrip() + "…"

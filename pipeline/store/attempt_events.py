@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pipeline.core.model import JobKey, Result
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
+from pipeline.core.text import counted
 
 _KINDS: Final[dict[str, type[Event]]] = {
     kind.__name__.lower(): kind
@@ -94,8 +95,7 @@ def told_to_people(kind: str, body: Mapping[str, Any]) -> str:
     """What the history says of an event, in a few words."""
     match kind:
         case "succeeded":
-            many = len(body["result"]["urls"])
-            words = [f"{many} result{'' if many == 1 else 's'}"]
+            words = [counted(len(body["result"]["urls"]), "result")]
         case "progressed":
             words = [] if body["percent"] is None else [f"{body['percent']} %"]
         case "sent" | "adopted":

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from pipeline.core import messages
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
+from pipeline.core.text import counted
 from pipeline.sync import row_reports
 from pipeline.sync.breaker import Stop
 from pipeline.sync.outcome import Outcome
@@ -68,5 +69,8 @@ def note_troubles(
         outcome.worsen(1)
     if unsaved:
         worst = max(unsaved, key=lambda error: error.exit_code)
-        many = "1 picture was" if len(unsaved) == 1 else f"{len(unsaved)} pictures were"
-        outcome.worsen(worst.exit_code, f"{many} not saved. {worst} A later run tries again.")
+        were = "was" if len(unsaved) == 1 else "were"
+        many = counted(len(unsaved), "picture")
+        outcome.worsen(
+            worst.exit_code, f"{many} {were} not saved. {worst} A later run tries again."
+        )

@@ -17,6 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from pipeline import terminal as output
+from pipeline.core.text import one_line, printable
 from pipeline.sandbox import Sandbox
 from tests.fakes.team import KEY, KEY_NAME, ROOT, Team
 from tests.fakes.terminal import terminal
@@ -158,8 +159,8 @@ def test_a_log_line_is_one_line_without_control_characters() -> None:
 def test_text_that_people_need_stays() -> None:
     family = "👩‍👩‍👧"
     kept = f"Ä é 灯台 {family} نمی‌خواهم a\u00a0b"
-    assert output.harmless(kept) == kept
-    assert output.plain(f"  {family}\n\x1b[2J b ") == f"{family} [2J b"
+    assert printable(kept) == kept
+    assert one_line(f"  {family}\n\x1b[2J b ") == f"{family} [2J b"
 
 
 @contextmanager

@@ -31,8 +31,7 @@ REMEDIES: list[Act] = []
 
 #: Functions of `messages` that are parts of sentences, or need nobody to act.
 NOTHING_TO_DO = {
-    *("as_text", "quoted", "or_ignore", "write_take", "made_from", "not_a_value", "listed"),
-    *("in_credits", "spoken"),
+    *("as_text", "or_ignore", "write_take", "made_from", "not_a_value", "listed"),
     "asked_on_the_page",
     "second_success",
     *("warning", "left_out"),

@@ -9,7 +9,6 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from pipeline import terminal
 from pipeline.cli import output
 from pipeline.core.cells import cells_of
 from pipeline.core.header import Marked, canonical
@@ -17,6 +16,7 @@ from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, Standing
 from pipeline.core.planning import Line, Rules, standing_of
 from pipeline.core.protocol import Key, Poll, Provider, Task
 from pipeline.core.row_matching import Seen
+from pipeline.core.text import one_line
 from pipeline.reports import summary
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.row_reports import Row
@@ -72,7 +72,7 @@ def test_a_table_of_rows_fits_its_terminal_and_shows_each_number_and_status(widt
 
 
 def test_outside_text_is_one_line_without_control_signs() -> None:
-    assert terminal.plain("a\r\nb\x1b[2J\tc \u202e d") == "a b [2J c d"
+    assert one_line("a\r\nb\x1b[2J\tc \u202e d") == "a b [2J c d"
 
 
 def test_a_sentence_names_its_sheet_once() -> None:

@@ -289,7 +289,7 @@ def test_only_rows_with_files_are_offered_as_a_zip(gatehouse: Gatehouse) -> None
     with gatehouse.visitor() as client:
         every, failed = client.get("/").text, client.get("/?status=failed").text
 
-    assert "Download the files of one row (zip)" in every
+    assert "Download the files of 1 row (zip)" in every
     assert 'class="card s-failed"' in failed
     assert "(zip)" not in failed
 

@@ -20,6 +20,7 @@ from pipeline.core.errors import ConfigError, StoreError
 from pipeline.core.header import canonical
 from pipeline.core.model import JobKey, Result
 from pipeline.core.states import Succeeded
+from pipeline.core.text import duration
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import gallery
 from pipeline.reports.gallery import write_gallery
@@ -324,7 +325,7 @@ def test_all_words_can_be_read_in_the_light_and_in_the_dark() -> None:
     [(0.04, "0.0 s"), (3.44, "3.4 s"), (59.96, "1 min"), (125, "2 min 5 s"), (4200, "1 h 10 min")],
 )
 def test_a_wait_is_said_as_people_say_it(seconds: float, words: str) -> None:
-    assert gallery.spoken(seconds) == words
+    assert duration(seconds) == words
 
 
 def _colours(block: str) -> Iterator[tuple[str, str]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline.core.errors import SheetError, UnclearText
 from pipeline.core.model import Claim, Grid, Patch
+from pipeline.core.text import shortened
 from pipeline.sheets.csv.delimiters import named
 from pipeline.sheets.csv.encodings import NotText, Unclear
 from pipeline.sheets.csv.text import CannotHold, CsvText, LeftOpen
@@ -128,17 +129,12 @@ def _choice(path: Path, unclear: Unclear) -> str:
     """What to do about a file whose letters are not certain."""
     names: dict[str, list[str]] = {}
     for codec, text in unclear.readings.items():
-        names.setdefault(_shortened(text), []).append(f'"{codec}"')
+        names.setdefault(shortened(text, _SHOWN), []).append(f'"{codec}"')
     shown = "; ".join(f"encoding = {' or '.join(some)}: {text}" for text, some in names.items())
     return (
         f"{path} is not UTF-8, and could be text of several code pages. Line {unclear.line} in "
         f"each: {shown}. Set the right one in [sheet], or save the file again as UTF-8."
     )
-
-
-def _shortened(text: str) -> str:
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= _SHOWN else line[: _SHOWN - 1] + "…"
 
 
 _SHOWN = 60

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.core.errors import SheetError
+from pipeline.core.text import one_line, printable
 from pipeline.plain_files import open_plain
 
 _DAY = 24 * 60 * 60
@@ -60,12 +61,14 @@ def _in_excel(path: Path) -> _Open | None:
         return None
     content = _content(mark)  # the length of a name, and the name
     name = content[1 : 1 + content[0]] if content else b""
-    return _Open("Excel", _plain(name.decode("cp1252", "replace")), mark)
+    return _Open("Excel", one_line(printable(name.decode("cp1252", "replace"), "")), mark)
 
 
 def _fields(text: str) -> tuple[str, str, str]:
     """Name, account and machine of `Ann\\, A.,desk/ann,desk,22.11.2026 14:23,file:///…;`."""
-    fields = [_plain(re.sub(r"\\(.)", r"\1", field)) for field in _FIELD.findall(text)]
+    fields = [
+        one_line(printable(re.sub(r"\\(.)", r"\1", field), "")) for field in _FIELD.findall(text)
+    ]
     name, account, host, *_ = [*fields, "", "", ""]
     return name, account, host
 
@@ -79,10 +82,6 @@ def _content(mark: Path) -> bytes:
             return file.read(2_000)
     except OSError:
         return b""  # Windows may keep it closed, which says enough; it may also be no file at all
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name if letter.isprintable()).strip()
 
 
 def _is_old(mark: Path) -> bool:
