@@ -11,12 +11,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Final, Self
 
-import aiohttp
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
@@ -30,6 +28,7 @@ from tenacity import (
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
 from pipeline.core.protocol import Provider
+from pipeline.provider.http import Wire
 from pipeline.provider.tls import authorities
 
 log = logging.getLogger("promptsheet")
@@ -46,27 +45,6 @@ MOST_BYTES: Final = 8_000_000
 SPARE: Final = 4
 #: How often a request that is safe to repeat is sent at most.
 TRIES: Final = 3
-
-_JSON: Final = {"Content-Type": "application/json"}
-
-#: The proof that a request never left: each of these is raised only before there is a connection.
-#: Every other exception, known or not, proves nothing.
-NEVER_LEFT: Final = (
-    aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS, certificate
-    aiohttp.ConnectionTimeoutError,  # no place in the pool or no connection in time
-)
-
-#: What went wrong, in a few words without address or key; the first that fits.
-WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
-    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted"),
-    (aiohttp.ClientSSLError, "no TLS connection could be made"),
-    (aiohttp.ClientConnectorDNSError, "its name was not found (DNS)"),
-    (aiohttp.ConnectionTimeoutError, "no connection in time"),
-    (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
-    (aiohttp.ClientConnectionError, "the connection broke"),
-    (aiohttp.ClientPayloadError, "the answer broke off, or cannot be unpacked"),
-    (aiohttp.ClientResponseError, "the answer is not HTTP"),
-)
 
 
 class Api:
@@ -94,7 +72,7 @@ class Api:
         }
         self._connections = concurrency + SPARE
         self._sleep = sleep
-        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -110,8 +88,8 @@ class Api:
         trace: TracebackType | None,
     ) -> None:
         self._closed = True
-        if self._session:
-            await self._session.close()
+        if self._wire:
+            await self._wire.close()
 
     async def submit(self, request: Request, within: float) -> Response:
         """The answer to a request that is sent once and never again, in `within` seconds in all.
@@ -120,7 +98,7 @@ class Api:
         answer. Cancelled, it may have arrived: that is for the caller to write down.
         """
         if request.method != "POST":
-            # aiohttp itself repeats other methods when a kept connection turns out to be closed.
+            # Libraries and proxies may repeat other methods (RFC 9110, section 9.2.2).
             raise NotSent(f"a submission must be a POST, not a {request.method}")
         return await self._once(request, within)
 
@@ -166,12 +144,9 @@ class Api:
         except WireError:
             raise
         except TimeoutError as error:
-            if isinstance(error, NEVER_LEFT):
-                raise NotSent(_why(error)) from error
             raise NoAnswer(f"no whole answer within {within:.3g} s") from error
         except Exception as error:
-            kind = NotSent if isinstance(error, NEVER_LEFT) else NoAnswer
-            raise kind(_why(error)) from error
+            raise NoAnswer(f"the answer cannot be read ({type(error).__name__})") from error
 
     def _written(self, request: Request) -> bytes | None:
         if self._closed:
@@ -181,36 +156,30 @@ class Api:
         except (TypeError, ValueError) as error:
             raise NotSent(f"the request cannot be written ({type(error).__name__})") from error
 
-    def _opened(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                ssl=authorities() if self._base_url.lower().startswith("https:") else True,
-                limit=self._connections,
-                keepalive_timeout=IDLE,
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
+    def _opened(self) -> Wire:
+        return Wire(
             headers=self._headers,
-            trust_env=False,
+            tls=authorities() if self._base_url.lower().startswith("https:") else None,
+            connections=self._connections,
+            idle=IDLE,
         )
 
     async def _exchange(self, request: Request, body: bytes | None, within: float) -> Response:
-        self._session = self._session or self._opened()
-        asking = self._session.request(
+        self._wire = self._wire or self._opened()
+        answer = await self._wire.send(
             request.method,
             self._base_url + request.path,
-            data=body,
-            headers=_JSON if body is not None else None,
-            allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, connect=min(CONNECT, within / 2)),
+            body=body,
+            kind="application/json" if body is not None else "",
+            connect=min(CONNECT, within / 2),
         )
-        async with asking as answer:
+        async with answer:
             text = bytearray()
-            async for chunk in answer.content.iter_any():
+            async for chunk in answer.chunks():
                 text += chunk
                 if len(text) > MOST_BYTES:
                     raise NoAnswer(f"the answer is larger than {MOST_BYTES // 1_000_000} MB")
-            headers = {name.lower(): value for name, value in answer.headers.items()}
-            return Response(answer.status, headers, bytes(text))
+            return Response(answer.status, answer.headers, bytes(text))
 
 
 def _usable(api_key: str) -> str:
@@ -227,16 +196,6 @@ def _as_json(request: Request) -> bytes | None:
     return json.dumps(
         {**request.body, **request.hidden}, ensure_ascii=False, allow_nan=False
     ).encode()
-
-
-def _why(cause: BaseException) -> str:
-    if type(cause) is aiohttp.ClientConnectorError:
-        # The text of the exception itself names the address.
-        return f"no connection ({os.strerror(cause.errno or 0).lower()})"
-    for kind, words in WORDS:
-        if isinstance(cause, kind):
-            return words
-    return f"the answer cannot be read ({type(cause).__name__})"
 
 
 def _worth_repeating(answer: Response) -> bool:

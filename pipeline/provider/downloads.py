@@ -15,7 +15,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from itertools import count
@@ -23,14 +23,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
-import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
+from tenacity import retry, retry_if_exception_type, stop_after_attempt
 from yarl import URL
 
-from pipeline.core.errors import BadLink, DeadLink, NoPlace, NotSaved
+from pipeline.core.errors import BadLink, DeadLink, NoAnswer, NoPlace, NotSaved, NotSent
 from pipeline.core.filetypes import ENOUGH, ending_of
 from pipeline.plain_files import is_plain, share_like
+from pipeline.provider.http import Answer, BadAddress, Wire
 from pipeline.provider.tls import authorities
 
 #: Answers that say that there is no such file (any more), or not for us.
@@ -68,7 +69,7 @@ class Media:
         self._most_bytes = most_bytes
         self._within = within
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -79,8 +80,8 @@ class Media:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._session:
-            await self._session.close()
+        if self._wire:
+            await self._wire.close()
 
     async def save(self, url: str, stem: str) -> str:
         """Keep what the link shows: its path within the folder, the stem and the kind's ending.
@@ -97,11 +98,11 @@ class Media:
                     return await self._saved(_address(url), stem)
             except TimeoutError as error:
                 raise NotSaved(f"The file took longer than {self._within:.3g} s.") from error
-            except aiohttp.InvalidURL as error:
+            except BadAddress as error:
                 raise BadLink("The link is not a web address.") from error
-            except aiohttp.ClientConnectorError as error:
+            except NotSent as error:
                 raise NotSaved("The server behind the link cannot be reached.") from error
-            except aiohttp.ClientError as error:
+            except NoAnswer as error:
                 raise NotSaved("The connection broke before the whole file was there.") from error
             except OSError as error:
                 why = error.strerror or type(error).__name__
@@ -118,31 +119,28 @@ class Media:
                 raise NotSaved("The link cannot be read.") from error
 
     async def _saved(self, address: URL, stem: str) -> str:
-        self._session = self._session or self._opened()
+        self._wire = self._wire or self._opened()
         for _ in range(REDIRECTS + 1):
             self._check(address)
-            async with self._session.get(address, allow_redirects=False) as answer:
+            async with await _got(self._wire, address) as answer:
                 if answer.status not in (301, 302, 303, 307, 308):
                     return await self._kept(answer, stem)
-                address = _address(str(address.join(_as_given(answer.headers.get("Location", "")))))
+                address = _address(str(address.join(_as_given(answer.headers.get("location", "")))))
         raise DeadLink(f"The link sends us on more than {REDIRECTS} times.")
 
-    def _opened(self) -> aiohttp.ClientSession:
+    def _opened(self) -> Wire:
         if not self._folder.is_dir():
             self._folder.mkdir(parents=True)
             share_like(self._folder, self._sheet, folder=True)
         _sweep(self._folder)
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=authorities(), resolver=_PublicOnly(self._allowed)),
-            cookie_jar=aiohttp.DummyCookieJar(),
+        return Wire(
             headers={
                 "User-Agent": "promptsheet",
                 "Accept": "image/*, video/*, audio/*",
                 "Accept-Encoding": "identity",
             },
-            # The one limit is that of `save`; aiohttp's own would end a large file early.
-            timeout=aiohttp.ClientTimeout(total=None),
-            trust_env=False,
+            tls=authorities(),
+            resolver=_PublicOnly(self._allowed),
         )
 
     def _check(self, address: URL) -> None:
@@ -158,18 +156,20 @@ class Media:
         if (host, port) != self._allowed and not is_public(figures):
             raise BadLink(_private(host))
 
-    async def _kept(self, answer: aiohttp.ClientResponse, stem: str) -> str:
+    async def _kept(self, answer: Answer, stem: str) -> str:
         if answer.status in GONE:
             raise DeadLink(f"The link is dead: it answers {answer.status}.")
         if answer.status != HTTPStatus.OK:
             raise NotSaved(f"The server behind the link answers {answer.status}.")
-        self._check_size(answer.content_length or 0)
-        start = await _start_of(answer.content)
-        ending = _ending(answer.content_type, start)
+        length = answer.headers.get("content-length", "")
+        self._check_size(int(length) if length.isdecimal() else 0)
+        chunks = answer.chunks()
+        start = await _start_of(chunks)
+        ending = _ending(_kind(answer), start)
         with _passing_file(self._folder) as file:
             share_like(Path(file.name), self._sheet)
             size = file.write(start)
-            async for chunk in answer.content.iter_chunked(1 << 16):
+            async for chunk in chunks:
                 size += file.write(chunk)
                 self._check_size(size)
             return await asyncio.to_thread(_into_place, file, stem, ending)
@@ -243,11 +243,26 @@ def _private(host: str) -> str:
     return f"The link points into a private network ({host})."
 
 
-async def _start_of(content: aiohttp.StreamReader) -> bytes:
-    try:
-        return await content.readexactly(ENOUGH)
-    except asyncio.IncompleteReadError as whole:
-        return whole.partial
+@retry(stop=stop_after_attempt(2), retry=retry_if_exception_type(NoAnswer), reraise=True)
+async def _got(wire: Wire, address: URL) -> Answer:
+    # A server may close a kept connection in the moment in which a request enters it.
+    return await wire.send("GET", address)
+
+
+def _kind(answer: Answer) -> str:
+    """What the server calls the file: a type in lower case."""
+    name = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return name or "application/octet-stream"
+
+
+async def _start_of(chunks: AsyncIterator[bytes]) -> bytes:
+    """The first chunks, which have ENOUGH bytes to tell the kind, or all that there is."""
+    start = b""
+    async for chunk in chunks:
+        start += chunk
+        if len(start) >= ENOUGH:
+            break
+    return start
 
 
 def _ending(called: str, start: bytes) -> str:

@@ -30,7 +30,7 @@ from pipeline.sandbox import Sandbox
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sync.quick_check import digest
-from tests.benchmarks import intake
+from tests.benchmarks import http_calls, intake
 from tests.fakes.google_sheets import google_sheets
 from tests.fakes.sandbox_process import sandbox_process
 from tests.system.whole.google_office import office
@@ -373,6 +373,10 @@ def submissions() -> Iterator[Line]:
             asked = "select (max(at) - min(at)) / 1e6, sum(kind = 'accepted') from events"
             span, count = store.execute(f"{asked} where kind in ('sent', 'accepted')").fetchone()
     yield Line("submissions a second", count / span, float(done.stdout), "a bare aiohttp loop", "")
+    ours, theirs = http_calls.measured()
+    yield Line("CPU of one request", ours.cpu, theirs.cpu, "a bare aiohttp loop", "ms")
+    rates = ours.per_second, theirs.per_second
+    yield Line("the client alone, submissions a second", *rates, "a bare aiohttp loop", "")
 
 
 def make(folder: Path, rows: int, url: str, pace: str = "") -> Path:

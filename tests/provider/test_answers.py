@@ -7,11 +7,10 @@ requests it read to the end. `Postponed` after no answer at all means that it re
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 import tomllib
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +25,12 @@ from pipeline.core.protocol import Provider, Verdict, submission, verdict
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succeeded
 from pipeline.provider.client import Api
 from pipeline.server import event_loop
+from tests.fakes.no_server import (
+    nobody_accepts,
+    nobody_has_that_name,
+    nobody_listens,
+    nobody_speaks_tls,
+)
 from tests.fakes.raw_server import (
     RawServer,
     Script,
@@ -38,7 +43,6 @@ from tests.fakes.raw_server import (
     half,
     keeps_silent,
     resets_after_reading,
-    speaks_first,
     trickles,
 )
 
@@ -233,36 +237,6 @@ def test_an_address_that_has_moved_is_told_and_never_followed(status: int) -> No
         1,
         0,
     )
-
-
-@asynccontextmanager
-async def nobody_listens() -> AsyncIterator[str]:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
-
-
-@asynccontextmanager
-async def nobody_accepts() -> AsyncIterator[str]:
-    with socket.socket() as full, socket.socket() as first, socket.socket() as second:
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for waiting in (first, second):
-            waiting.setblocking(False)
-            waiting.connect_ex(full.getsockname())
-        yield f"http://127.0.0.1:{full.getsockname()[1]}"
-
-
-@asynccontextmanager
-async def nobody_has_that_name() -> AsyncIterator[str]:
-    yield "http://api.apiframe.invalid"
-
-
-@asynccontextmanager
-async def nobody_speaks_tls() -> AsyncIterator[str]:
-    async with RawServer(speaks_first(answer(400))) as server:
-        yield f"https://127.0.0.1:{server.port}"
-        assert server.read == 0
 
 
 @pytest.mark.parametrize(

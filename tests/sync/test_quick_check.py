@@ -62,7 +62,9 @@ def test_a_pass_over_a_sheet_at_rest_loads_no_store_and_no_wire(studio: Studio) 
     modules = loaded(studio)
 
     assert "tomllib" in modules
-    assert not {name for name in ("sqlalchemy", "aiohttp", "rich.console") if name in modules}
+    assert not {
+        name for name in ("sqlalchemy", "aiohttp", "httpx", "rich.console") if name in modules
+    }
 
 
 def test_a_pass_that_was_a_glance_leaves_its_time_behind_and_is_at_rest_still(
@@ -95,7 +97,7 @@ def test_a_pass_that_has_to_look_loads_nothing_of_other_doors(studio: Studio) ->
     modules = loaded(studio)
 
     assert "sqlalchemy" in modules
-    others = ("pandas", "gspread", "uvicorn", "starlette", "openpyxl", "httpx")
+    others = ("pandas", "gspread", "uvicorn", "starlette", "openpyxl")
     assert not {name for name in others if name in modules}
     assert len(studio.attempts()) == 4
 

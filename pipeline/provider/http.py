@@ -1,0 +1,217 @@
+"""The one way out to the internet: httpx over aiohttp's connections.
+
+A request goes to httpx-aiohttp's transport directly, not through `httpx.AsyncClient`: the client
+costs 0.4 ms of CPU more for each request, and all that it adds (cookies, redirects, default
+headers, an environment's proxy) must not happen here.
+
+A failed exchange is `NotSent` only on proof that nothing left this machine, and `NoAnswer`
+otherwise. The classes of httpx are no such proof: httpx-aiohttp 0.2.0 raises `httpx.ConnectTimeout`
+for a connection that is reset after the server read the request. The proof is the class of
+aiohttp's own exception.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
+from functools import lru_cache
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+import httpx
+from aiohttp.abc import AbstractResolver
+from httpx_aiohttp import AiohttpTransport
+from yarl import URL
+
+from pipeline.core.errors import NoAnswer, NotSent, PromptsheetError, WireError
+
+#: Each of these is raised only before there is a connection, so the request never left. Every other
+#: exception, known or not, proves nothing.
+NEVER_LEFT: Final = (
+    aiohttp.ClientConnectorError,  # refused, unreachable, DNS, TLS, certificate
+    aiohttp.ConnectionTimeoutError,  # no place in the pool or no connection in time
+)
+
+#: What went wrong, in a few words without address or key; the first that fits.
+WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (aiohttp.ClientConnectorCertificateError, "its certificate is not trusted"),
+    (aiohttp.ClientSSLError, "no TLS connection could be made"),
+    (aiohttp.ClientConnectorDNSError, "its name was not found (DNS)"),
+    (aiohttp.ConnectionTimeoutError, "no connection in time"),
+    (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
+    (aiohttp.ClientConnectionError, "the connection broke"),
+    (aiohttp.ClientPayloadError, "the answer broke off, or cannot be unpacked"),
+    (httpx.DecodingError, "the answer broke off, or cannot be unpacked"),
+    (aiohttp.ClientResponseError, "the answer is not HTTP"),
+)
+
+#: Packings that httpx unpacks in steps of bounded size: 16 KiB become 17 MB at most. An answer that
+#: is packed in any other way, or twice, stays as it is.
+_UNPACKED: Final = ("gzip", "deflate")
+
+
+class BadAddress(NotSent):
+    """The address cannot be used, so there is nobody to connect to."""
+
+
+class Answer:
+    """A status and headers that have come, and a body that still comes: an async context manager.
+
+    `headers` has the names in lower case; of a name that comes twice, the last value.
+    """
+
+    def __init__(self, answer: httpx.Response) -> None:
+        assert isinstance(answer.stream, httpx.AsyncByteStream)
+        self._answer, self._stream = answer, answer.stream
+        self.status = answer.status_code
+        self.headers: Mapping[str, str] = {
+            name.decode("latin-1").lower(): value.decode("utf-8", "replace")
+            for name, value in answer.headers.raw
+        }
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stream.aclose()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body, unpacked, part by part. Raises NoAnswer if it does not come whole."""
+        is_packed = self.headers.get("content-encoding", "").strip().lower() in _UNPACKED
+        # `aiter_raw` would give the same parts as the stream itself, for twice the CPU.
+        try:
+            async for part in self._answer.aiter_bytes() if is_packed else self._stream:
+                yield part
+        except Exception as error:
+            raise failed(error) from error
+
+
+class Wire:
+    """Connections to one or many servers; `close` ends them.
+
+    `headers` go with every request, `connections` is how many there are at most, and `idle` the
+    seconds after which an unused one is not used again. `tls` says which certificates count.
+    """
+
+    def __init__(
+        self,
+        *,
+        headers: Mapping[str, str],
+        tls: ssl.SSLContext | None = None,
+        connections: int = 100,
+        idle: float = 15.0,
+        resolver: AbstractResolver | None = None,
+    ) -> None:
+        # Without `tls` no certificate counts: loading authorities takes a twentieth of a second.
+        tls = tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                ssl=tls, limit=connections, keepalive_timeout=idle, resolver=resolver
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers={"Accept-Encoding": ", ".join(_UNPACKED), **headers},
+            middlewares=(_once_and_as_it_stands,),
+            trust_env=False,
+        )
+        self._transport = AiohttpTransport(verify=tls, client=session)
+
+    async def send(
+        self,
+        method: str,
+        address: str | URL,
+        *,
+        body: bytes | None = None,
+        kind: str = "",
+        connect: float | None = None,
+    ) -> Answer:
+        """Send one request, once, and return the answer as soon as its headers are here.
+
+        `kind` is the type of the body, `connect` the seconds in which there must be a connection.
+        Raises BadAddress or another NotSent if the request certainly never left, and NoAnswer if it
+        may have arrived.
+        """
+        try:
+            exact, tidied = _parsed(address)
+            request = httpx.Request(
+                method,
+                tidied,
+                headers={"Content-Type": kind} if kind else None,
+                # As a stream: for `content`, httpx would write headers that aiohttp writes anyway.
+                stream=httpx.ByteStream(body or b""),
+                extensions={"timeout": {"pool": connect}},
+            )
+            request.read()
+        except (httpx.InvalidURL, ValueError, TypeError) as error:
+            raise BadAddress("its address cannot be used") from error
+        token = _address.set(exact)
+        try:
+            return Answer(await self._transport.handle_async_request(request))
+        except PromptsheetError:
+            raise
+        except Exception as error:
+            raise failed(error) from error
+        finally:
+            _address.reset(token)
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._transport.aclose()
+
+
+@lru_cache(maxsize=64)
+def _parsed(address: str | URL) -> tuple[URL, httpx.URL]:
+    # The few addresses of an API come again and again.
+    exact = URL(address)
+    if not exact.raw_host:
+        raise ValueError("no host")
+    return exact, httpx.URL(str(exact))
+
+
+#: The address of the request that is being sent.
+_address: ContextVar[URL] = ContextVar("address")
+
+
+class _Broken(aiohttp.ClientConnectionError):
+    """The connection broke after there was one; its cause is aiohttp's own exception."""
+
+
+async def _once_and_as_it_stands(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    # httpx and aiohttp both tidy an address; a signed link is valid only letter by letter.
+    request.url = _address.get()
+    try:
+        return await send(request)
+    except NEVER_LEFT:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        # Under its own class, aiohttp would send a GET a second time, uncounted.
+        raise _Broken from error
+
+
+def failed(error: Exception) -> WireError:
+    """What an exception of httpx-aiohttp, httpx or aiohttp proves: NotSent or NoAnswer."""
+    cause: BaseException = error
+    # `__cause__` only: `__context__` may be the failure of an earlier request.
+    while isinstance(cause, httpx.TransportError | _Broken) and cause.__cause__:
+        cause = cause.__cause__
+    kind = NotSent if isinstance(cause, NEVER_LEFT) else NoAnswer
+    return kind(_why(cause))
+
+
+def _why(cause: BaseException) -> str:
+    if type(cause) is aiohttp.ClientConnectorError:
+        # The text of the exception itself names the address.
+        return f"no connection ({os.strerror(cause.errno or 0).lower()})"
+    for kind, words in WORDS:
+        if isinstance(cause, kind):
+            return words
+    return f"the answer cannot be read ({type(cause).__name__})"

@@ -1,0 +1,273 @@
+"""The one way out: which failures prove that a request never left; one call is one request.
+
+The libraries' own words are no proof. httpx-aiohttp calls it `httpx.ConnectTimeout` when a name is
+not found, and also when a server reads a request and then resets the connection. So each failure
+here is made on a real socket, beside the number of requests that were read to the end.
+"""
+
+from __future__ import annotations
+
+import errno
+import gzip
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import chain
+from types import SimpleNamespace
+
+import aiohttp
+import httpx
+import pytest
+from httpx_aiohttp.transport import map_aiohttp_exceptions
+
+from pipeline.core.errors import NoAnswer, NotSent, WireError
+from pipeline.provider import http
+from pipeline.provider.http import BadAddress, Wire
+from pipeline.server import event_loop
+from tests.fakes.no_server import (
+    nobody_accepts,
+    nobody_has_that_name,
+    nobody_listens,
+    nobody_speaks_tls,
+)
+from tests.fakes.raw_server import (
+    RawServer,
+    Script,
+    answer,
+    answers,
+    answers_then,
+    closes_after_reading,
+    closes_at_once,
+    half,
+    resets_after_reading,
+)
+
+FINE = answer(200, {"task_id": "29e983ca-7e86-4017-a9e3-ef6fe9cd5f2a"})
+
+#: aiohttp's exceptions that are raised only before there is a connection.
+BEFORE = {
+    "ClientConnectorError",
+    "ClientConnectorCertificateError",
+    "ClientConnectorDNSError",
+    "ClientConnectorSSLError",
+    "ClientProxyConnectionError",
+    "ClientSSLError",
+    "ConnectionTimeoutError",
+    "UnixClientConnectorError",
+}
+#: All others that the two libraries have. They prove nothing, also those that we never see.
+NO_PROOF = {
+    # aiohttp: the connection, the answer, the address
+    *("ClientError", "ClientConnectionError", "ClientConnectionResetError", "ClientOSError"),
+    *("ServerConnectionError", "ServerDisconnectedError", "ServerFingerprintMismatch"),
+    *("ServerTimeoutError", "SocketTimeoutError", "ClientPayloadError", "ClientResponseError"),
+    *("ClientHttpProxyError", "ContentTypeError", "TooManyRedirects", "WSServerHandshakeError"),
+    *("UploadAbortedError", "InvalidURL", "InvalidUrlClientError", "NonHttpUrlClientError"),
+    *("RedirectClientError", "InvalidUrlRedirectClientError", "NonHttpUrlRedirectClientError"),
+    "_Broken",  # ours, around one of these
+    # httpx
+    *("HTTPError", "RequestError", "HTTPStatusError", "TransportError", "DecodingError"),
+    *("httpx.TooManyRedirects", "TimeoutException", "ConnectTimeout", "ReadTimeout"),
+    *("WriteTimeout", "PoolTimeout", "NetworkError", "ConnectError", "ReadError", "WriteError"),
+    *("CloseError", "ProtocolError", "LocalProtocolError", "RemoteProtocolError"),
+    *("ProxyError", "UnsupportedProtocol", "StreamError", "StreamConsumed", "StreamClosed"),
+    *("ResponseNotRead", "RequestNotRead", "httpx.InvalidURL", "CookieConflict"),
+}
+
+
+def test_every_exception_of_both_libraries_is_known_and_few_prove_that_nothing_left() -> None:
+    roots = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
+    kinds = set(chain.from_iterable(map(_family, (aiohttp.ClientError, *roots))))
+
+    proofs = {_name(kind) for kind in kinds if isinstance(http.failed(_made(kind)), NotSent)}
+
+    assert proofs == BEFORE
+    assert {_name(kind) for kind in kinds} == BEFORE | NO_PROOF
+
+
+@pytest.mark.parametrize("kind", sorted(BEFORE))
+def test_the_proof_counts_through_the_librarys_own_exception(kind: str) -> None:
+    (found,) = [one for one in _family(aiohttp.ClientError) if one.__name__ == kind]
+
+    assert isinstance(http.failed(_mapped(_made(found))), NotSent)
+
+
+@pytest.mark.parametrize("kind", sorted(httpx.TransportError.__subclasses__(), key=str))
+def test_what_was_handled_before_proves_nothing_about_a_later_failure(
+    kind: type[httpx.TransportError],
+) -> None:
+    later = _made(kind)
+    later.__context__ = _mapped(_made(aiohttp.ClientConnectorDNSError))
+
+    assert isinstance(http.failed(later), NoAnswer)
+
+
+def test_a_failure_met_while_handling_one_that_never_left_is_no_proof() -> None:
+    server = RawServer(resets_after_reading)
+
+    async def run() -> None:
+        async with server, nobody_listens() as nowhere, wire() as out:
+            try:
+                await out.send("POST", nowhere)
+            except NotSent:
+                await out.send("POST", server.url)
+
+    with pytest.raises(NoAnswer):
+        event_loop.run(run())
+    assert server.read == 1
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Where a request goes, what aiohttp or httpx says at the root of it, and what was read."""
+
+    what: str
+    script: Script | None
+    roots: tuple[type[Exception], ...]
+    read: int = 0
+    place: Callable[[], AbstractAsyncContextManager[str]] | None = None
+
+
+#: A system may tell of a closed connection in either way.
+EITHER = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
+FAILURES = [
+    Failure("nobody listens", None, (aiohttp.ClientConnectorError,), place=nobody_listens),
+    Failure("nobody accepts", None, (aiohttp.ConnectionTimeoutError,), place=nobody_accepts),
+    Failure("no DNS", None, (aiohttp.ClientConnectorDNSError,), place=nobody_has_that_name),
+    Failure("no TLS", None, (aiohttp.ClientConnectorSSLError,), place=nobody_speaks_tls),
+    Failure("closed at once", closes_at_once, EITHER),
+    Failure("closed after reading", closes_after_reading, (aiohttp.ServerDisconnectedError,), 1),
+    Failure("reset after reading", resets_after_reading, EITHER, 1),
+    Failure("half an answer", half(FINE, reset=False), (aiohttp.ClientPayloadError,), 1),
+    Failure("half, then reset", half(FINE, reset=True), (aiohttp.ClientPayloadError, *EITHER), 1),
+    Failure("not HTTP", answers(b"220 ESMTP\r\n\r\n"), (aiohttp.ClientResponseError,), 1),
+    Failure(
+        "not gzip",
+        answers(answer(200, b"not gzip", Content_Encoding="gzip")),
+        (zlib.error,),
+        1,
+    ),
+]
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT"])
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.what)
+def test_one_call_is_one_request_and_its_failure_says_whether_it_left(
+    failure: Failure, method: str
+) -> None:
+    error, read = event_loop.run(_failing(failure, method))
+
+    assert read == failure.read
+    assert isinstance(error, NotSent) is (failure.place is not None)
+    assert type(_root(error)) in failure.roots
+
+
+def test_the_exceptions_of_httpx_are_the_same_for_what_left_and_for_what_did_not() -> None:
+    async def run() -> list[type]:
+        both = [one for one in FAILURES if one.what in ("no DNS", "closed after reading")]
+        return [type((await _failing(one, "POST"))[0].__cause__) for one in both]
+
+    # If this fails, httpx-aiohttp tells them apart by now: the module's docstring can say so.
+    assert event_loop.run(run()) == [httpx.ConnectTimeout] * 2
+
+
+@pytest.mark.parametrize("trap", [resets_after_reading, closes_after_reading])
+def test_a_get_over_a_kept_connection_that_dies_is_one_request(trap: Script) -> None:
+    server = RawServer(answers_then(trap, FINE), answers(FINE))
+
+    async def run() -> None:
+        async with server, wire() as out:
+            for _ in range(2):
+                await _whole(out, "GET", server.url)
+
+    with pytest.raises(NoAnswer):
+        event_loop.run(run())
+    assert (server.read, server.connections) == (2, 1)
+
+
+@pytest.mark.parametrize("packing", ["gzip, gzip", "br", "zstd", "x-unknown"])
+def test_an_answer_in_an_unasked_packing_is_left_packed(packing: str) -> None:
+    packed = gzip.compress(gzip.compress(b"x" * 1_000_000))
+
+    got = event_loop.run(_got(answer(200, packed, Content_Encoding=packing)))
+
+    assert got == packed
+
+
+@pytest.mark.parametrize("address", ["http://", "http://[::1", "http://x:99999/"])
+def test_an_address_that_cannot_be_used_never_leaves(address: str) -> None:
+    async def run() -> None:
+        async with wire() as out:
+            await out.send("POST", address)
+
+    with pytest.raises(BadAddress):
+        event_loop.run(run())
+
+
+async def _got(text: bytes) -> bytes:
+    async with RawServer(answers(text)) as server, wire() as out:
+        return await _whole(out, "GET", server.url)
+
+
+async def _whole(out: Wire, method: str, url: str) -> bytes:
+    async with await out.send(method, url, body=b"{}", connect=0.5) as answer:
+        return b"".join([part async for part in answer.chunks()])
+
+
+async def _failing(failure: Failure, method: str) -> tuple[WireError, int]:
+    server = RawServer(failure.script or closes_at_once)
+    async with AsyncExitStack() as stack:
+        if failure.place:
+            url = await stack.enter_async_context(failure.place())
+        else:
+            url = (await stack.enter_async_context(server)).url
+        out = await stack.enter_async_context(wire())
+        with pytest.raises(WireError) as caught:
+            await _whole(out, method, url)
+        return caught.value, server.read
+
+
+@asynccontextmanager
+async def wire() -> AsyncIterator[Wire]:
+    out = Wire(headers={})
+    try:
+        yield out
+    finally:
+        await out.close()
+
+
+def _family(kind: type[Exception]) -> set[type[Exception]]:
+    return {kind}.union(*map(_family, kind.__subclasses__()))
+
+
+def _name(kind: type[Exception]) -> str:
+    both = hasattr(aiohttp, kind.__name__) and hasattr(httpx, kind.__name__)
+    return f"httpx.{kind.__name__}" if both and kind.__module__ == "httpx" else kind.__name__
+
+
+def _made(kind: type[Exception]) -> Exception:
+    error = kind.__new__(kind)  # each wants other arguments, and none of them matters here
+    if isinstance(error, aiohttp.ClientConnectorError):
+        # What their texts are made of.
+        refused = OSError(errno.ECONNREFUSED, "refused")
+        place = SimpleNamespace(host="api.test", port=443, ssl=True, is_ssl=True)
+        vars(error).update(_conn_key=place, _os_error=refused, _certificate_error=refused)
+        vars(error).update(_path="")
+    return error
+
+
+def _mapped(error: Exception) -> Exception:
+    """What httpx-aiohttp makes of it."""
+    with pytest.raises(httpx.HTTPError) as caught, map_aiohttp_exceptions():
+        raise error
+    return caught.value
+
+
+def _root(error: BaseException) -> BaseException:
+    """The first exception behind an error of ours that is not the transport's."""
+    while (
+        isinstance(error, WireError | httpx.HTTPError) or type(error).__name__ == "_Broken"
+    ) and error.__cause__:
+        error = error.__cause__
+    return error
