@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import GoogleSource, Settings
 from pipeline.core.errors import MissingExtra, SheetError
-from pipeline.core.header import read_header
 from pipeline.core.model import Grid
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
@@ -100,7 +99,7 @@ def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> She
 
     sheet = GoogleSheet(
         Spreadsheet(source.spreadsheet, who, budget=budget, base=source.base_url),
-        lambda row: read_header(row, settings.fields, settings.titles, settings.ignore),
+        settings.header.read_line,
         tab=source.tab,
         gid=int(found[1]) if found else source.gid,
         key=key,
@@ -137,9 +136,7 @@ def _moved_here(sheet: Sheet, settings: Settings, store: Store) -> str:
 
 
 def _ids(grid: Grid, settings: Settings) -> set[str]:
-    columns = read_header(
-        grid[0] if grid else (), settings.fields, settings.titles, settings.ignore
-    )
+    columns = settings.header.read(grid)
     return {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
 
 

@@ -18,8 +18,7 @@ from pipeline.config import configs as configs
 from pipeline.config import load as load
 from pipeline.config.addresses import account_of
 from pipeline.core.errors import StoreError
-from pipeline.core.header import Header
-from pipeline.core.planning import Rules
+from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
 from pipeline.open_sheet import open_sheet, place_of
 from pipeline.provider.lazy import LazyApi, LazyMedia
@@ -93,11 +92,6 @@ def rules(settings: Settings, key: str) -> Rules:
     )
 
 
-def header(settings: Settings) -> Header:
-    """What the configuration says about columns."""
-    return Header(settings.titles, settings.ignore, settings.fields)
-
-
 def limits(settings: Settings, start: str = "") -> Limits:
     """What may be spent and sent, by the day that it is in the configuration's time zone."""
     key = settings.api_key.reveal() if settings.api_key else ""
@@ -145,7 +139,7 @@ def open_sync(
         sheet,
         store,
         rules(settings, sheet.key),
-        header(settings),
+        settings.header,
         limits(settings, start),
         config=str(settings.path),
         clock=clock,

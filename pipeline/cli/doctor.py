@@ -19,7 +19,8 @@ from pipeline.config import Settings
 from pipeline.core import messages
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
 from pipeline.core.filenames import shared_files
-from pipeline.core.header import OURS, parsed, read_header
+from pipeline.core.header import OURS
+from pipeline.core.inputs import parsed
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import meaning_of, reason_of, verdict
 from pipeline.core.states import other_charges
@@ -88,7 +89,7 @@ def _adopt(settings: Settings, console: Console) -> None:
                 sheet,
                 store,
                 wiring.rules(settings, sheet.key),
-                wiring.header(settings),
+                settings.header,
                 str(settings.path),
                 wiring.now(),
                 SystemRandom(),
@@ -243,8 +244,7 @@ def _named(sync: SheetSync, pictures: Iterable[tuple[JobKey, str]]) -> str:
 
 def _columns(sync: SheetSync, settings: Settings) -> str:
     """Which columns are read and which are not used, by their titles."""
-    grid, asked = sync.sheet.read(), wiring.header(settings)
-    columns = read_header(grid[0] if grid else (), asked.fields, asked.titles, asked.ignore)
+    columns = settings.header.read(sync.sheet.read())
     named = [columns.header[at] for name, at in columns.index.items() if name not in OURS]
     known = set(columns.index.values())
     others = [title for at, title in enumerate(columns.header) if at not in known and title]

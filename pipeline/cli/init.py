@@ -354,7 +354,7 @@ def _create(file: Path, content: bytes) -> None:
 def _take_over(console: Console, settings: Settings) -> None:
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
-        titles = adoption.take_over_columns(sheet, store, wiring.header(settings))
+        titles = adoption.take_over_columns(sheet, store, settings.header)
     columns = ", ".join(titles) or "no column"
     console.print(
         f"Taken over: {one_line(columns)}. The next run overwrites these columns, except in "

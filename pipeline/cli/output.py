@@ -26,7 +26,7 @@ from rich.text import Text
 
 from pipeline import terminal
 from pipeline.core import messages
-from pipeline.core.header import parsed
+from pipeline.core.inputs import parsed
 from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, one_line, time_limit

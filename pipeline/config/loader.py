@@ -29,7 +29,7 @@ from pipeline.config.settings import (
 )
 from pipeline.core.errors import ConfigError
 from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
-from pipeline.core.protocol import Provider, problems_with
+from pipeline.core.provider import Provider, problems_with
 
 _SPREADSHEET = re.compile(
     r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"

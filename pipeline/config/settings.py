@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
 from pipeline.config.secrets import Secret
-from pipeline.core.protocol import Provider
+from pipeline.core.header import Header
+from pipeline.core.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +120,8 @@ class Settings(BaseModel):
     def fields(self) -> frozenset[str]:
         """All fields that a column can be named after."""
         return frozenset(name for e in self.provider.endpoints.values() for name in e.fields)
+
+    @property
+    def header(self) -> Header:
+        """What the configuration says about columns."""
+        return Header(self.fields, self.titles, self.ignore)

@@ -1,4 +1,4 @@
-"""The header is the configuration: which column is what, and what the person wrote in a row.
+"""Which column of a sheet is what, by the titles in its header, and what its rows say.
 
 Names match without regard to case, spaces, hyphens, underscores and invisible characters. Three
 kinds of column matter: *inputs* (named like a field of an endpoint), *controls* (people steer with
@@ -7,17 +7,16 @@ them) and *ours* (we write them). All others are left alone.
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 import zlib
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pipeline.core.cell_errors import input_text
-from pipeline.core.errors import ColumnsError
+from pipeline.core.inputs import canonical, normalise, ratio
 from pipeline.core.invisible import is_blank, visible
 from pipeline.core.model import Grid
 
@@ -64,7 +63,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where each name stands in one header. Made by `read_header`."""
+    """Where each name stands in one header. Made by `Header.read`."""
 
     header: tuple[str, ...]
     #: Name -> column, counted from 0; the first of its name where there are two.
@@ -173,131 +172,37 @@ _NOT_ENOUGH = frozenset(WRITTEN)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the configuration says about columns."""
+    """What the configuration says about columns: it tells which column of a sheet is what."""
 
-    titles: Mapping[str, str]
-    ignore: Sequence[str]
+    #: Fields of the endpoints.
     fields: frozenset[str]
+    #: `[columns]`: our name -> the sheet's title.
+    titles: Mapping[str, str] = field(default_factory=dict)
+    #: Titles of columns that have a name of ours and are a team's own.
+    ignore: Sequence[str] = ()
 
+    def read(self, grid: Grid) -> Columns:
+        """What the columns of a grid mean, by its first line."""
+        return self.read_line(grid[0] if grid else ())
 
-def read_header(
-    header: Sequence[str],
-    fields: Collection[str],
-    titles: Mapping[str, str] | None = None,
-    ignore: Collection[str] = (),
-) -> Columns:
-    """Which column is what, for a sheet whose endpoints have these fields.
-
-    `titles` is `[columns]` (our name -> the sheet's title), `ignore` the titles of columns that
-    bear a name of ours and are a team's own.
-    """
-    titles = titles or {}
-    wanted = {folded(titles.get(name, name)): name for name in (*OURS, *CONTROLS, *fields)}
-    free = {folded(title) for title in ignore}
-    found: dict[str, list[int]] = defaultdict(list)
-    for at, title in enumerate(header):
-        name = wanted.get(folded(title))
-        if name and folded(title) not in free:
-            found[name].append(at)
-    inputs = tuple(sorted(name for name in found if name in fields or name in WRITTEN))
-    return Columns(
-        header=tuple(header),
-        index={name: places[0] for name, places in found.items()},
-        inputs=inputs,
-        doubled={name: tuple(places) for name, places in found.items() if len(places) > 1},
-        titles=titles,
-    )
-
-
-def check_header(
-    columns: Columns, grid: Grid, ours: frozenset[str], inputs: Collection[str]
-) -> None:
-    """Raise ColumnsError unless the header can be used; `ours` are the columns that are ours.
-
-    A column of one of our names that already holds text is a person's, and we write nowhere.
-    """
-    if not grid:
-        raise ColumnsError("The sheet is empty. Write a header with a column named prompt.")
-    if not set(columns.inputs) & set(inputs):
-        raise ColumnsError(_no_header(columns, grid, inputs))
-    for name in OURS:
-        if name in columns.index and name not in ours and columns.filled(grid, name):
-            at, title = columns.index[name], columns.title(name)
-            # A column that we add in any case needs another title; the others are left out.
-            ignored = f'[columns] ignore = ["{title.strip()}"]'
-            other = f'[columns] {name} = "{_another_title(name)}"'
-            raise ColumnsError(
-                f"Column {letters(at)}, {title}, already holds text. Rename it, or set "
-                f"{other if name in ALWAYS else ignored}. "
-                "If another tool filled it for us, run init --adopt."
-            )
-
-
-def becoming_ours(columns: Columns, ours: Collection[str]) -> list[str]:
-    """Sentences about empty columns that have one of our names and may be meant for something else.
-
-    `ours` are the columns that are ours already. A sheet with a column for ids was made for us.
-    """
-    if "row_id" in columns.index:
-        return []
-    return [
-        f"Column {letters(columns.index[name])}, {columns.title(name).strip()}, is empty, so "
-        f"Promptsheet writes its {name.replace('_', ' ')} there. If the column is your own, rename "
-        f'it, or set [columns] {name} = "{_another_title(name)}".'
-        for name in ALWAYS
-        if name in columns.index and name not in ours
-    ]
-
-
-def _another_title(name: str) -> str:
-    return f"Image {name.replace('_', ' ')}"
-
-
-def _no_header(columns: Columns, grid: Grid, fields: Collection[str]) -> str:
-    """Why the first line is no header, and what to do about it."""
-    for place, row in enumerate(grid[1:_TITLE_LINES], start=2):
-        if set(read_header(row, fields, columns.titles).inputs) & set(fields):
-            return (
-                f"The header is in line {place}. Move it to the first line: delete the lines above "
-                "it, or write them further down."
-            )
-    return (
-        f"No column is named like something to send ({', '.join(sorted(fields))}). "
-        "The header must be the first line; name a column prompt, "
-        'or set [columns] prompt = "Your title".'
-    )
-
-
-#: How far down a header is looked for, to tell people where it is.
-_TITLE_LINES = 50
-
-
-def loss(columns: Columns, accepted: Sequence[str] | None, rows: int, known: int) -> str:
-    """Why this reading is not accepted, as a sentence; empty if it is.
-
-    `accepted` holds the columns of the last accepted reading; `rows` and `known` count the rows of
-    this reading and of that one.
-    """
-    if columns.doubled:
-        return " ".join(_twice(columns, places) for places in columns.doubled.values())
-    gone = [name for name in accepted or () if name not in columns.index]
-    if gone:
-        return (
-            f"The column {', '.join(gone)} is gone. Put it back, name it under [columns], "
-            "or run once with --accept-columns."
+    def read_line(self, line: Sequence[str]) -> Columns:
+        """What the columns mean if this line is the header."""
+        names = (*OURS, *CONTROLS, *self.fields)
+        wanted = {folded(self.titles.get(name, name)): name for name in names}
+        free = {folded(title) for title in self.ignore}
+        found: dict[str, list[int]] = defaultdict(list)
+        for at, title in enumerate(line):
+            name = wanted.get(folded(title))
+            if name and folded(title) not in free:
+                found[name].append(at)
+        inputs = tuple(sorted(name for name in found if name in self.fields or name in WRITTEN))
+        return Columns(
+            header=tuple(line),
+            index={name: places[0] for name, places in found.items()},
+            inputs=inputs,
+            doubled={name: tuple(places) for name, places in found.items() if len(places) > 1},
+            titles=self.titles,
         )
-    if known and not rows:
-        return "All rows are gone. Put them back, or run once with --accept-columns."
-    return ""
-
-
-def _twice(columns: Columns, places: Sequence[int]) -> str:
-    *some, last = map(letters, places)
-    names = dict.fromkeys(columns.header[at].strip() for at in places)
-    return (
-        f"Columns {', '.join(some)} and {last} have one name, {' or '.join(names)}. "
-        "Rename all but one of them."
-    )
 
 
 def believed(columns: Columns) -> tuple[str, ...]:
@@ -317,88 +222,6 @@ def folded(title: str) -> str:
 
 
 _NOT_COUNTED = re.compile(r"[\s_-]")
-
-
-def letters(at: int) -> str:
-    """The letters that spreadsheets give to a column counted from 0: A, B, … Z, AA."""
-    name = ""
-    at += 1
-    while at:
-        at, rest = divmod(at - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
-def normalise(text: str) -> str:
-    """Text as it is compared and sent: NFC, trimmed, line ends as line feeds.
-
-    Empty if nothing of it can be seen.
-    """
-    if text.isascii() and text.isprintable():
-        return text.strip()
-    if is_blank(text):
-        return ""
-    if not text.isascii():
-        text = unicodedata.normalize("NFC", text)
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text.strip()
-
-
-@lru_cache(maxsize=1024)
-def ratio(text: str) -> str:
-    """A ratio as it was typed, also where a spreadsheet shows it as a time; other text as it is.
-
-    16:9 becomes 16:09 in Excel, 16:09:00 or 04:09:00 PM in LibreOffice, 16:09:00.000000000 in
-    polars, and stays so in a CSV that was saved there; Gnumeric writes 32:9 as 32:09:00. No two
-    ratios become one time.
-    """
-    text = visible(text)
-    match = _TIME.fullmatch(text)
-    if match is None:
-        return text
-    wide, half = int(match[1]), (match[3] or "").upper()
-    if half:
-        wide = wide % 12 + (12 if half == "PM" else 0)
-    return f"{wide}:{int(match[2])}"
-
-
-_TIME = re.compile(r"([0-9]{1,4}):([0-5]?[0-9])(?::00(?:[.,]0+)?)?(?:\s?([AaPp][Mm]))?")
-
-
-def canonical(inputs: Mapping[str, str]) -> str:
-    """Inputs as one text: equal inputs, equal text."""
-    return _as_canonical(inputs)
-
-
-# Made once: making it takes longer than its work.
-_as_canonical = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
-
-
-def parsed(inputs: str) -> dict[str, str]:
-    """The inputs behind their canonical text."""
-    cells: dict[str, str] = json.loads(inputs)
-    return cells
-
-
-def over(columns: Collection[str], inputs: str) -> str:
-    """The inputs as they are when only these columns are looked at."""
-    wrote = parsed(inputs)
-    if wrote.keys() <= set(columns):
-        return inputs
-    return canonical({name: text for name, text in wrote.items() if name in columns})
-
-
-def changed(was: str, now: str, among: Collection[str]) -> dict[str, str]:
-    """The earlier texts of the inputs that are different now: name -> text, the prompt first.
-
-    Only the columns in `among` are compared.
-    """
-    if now == was or (now := over(among, now)) == was:
-        return {}
-    before, after = parsed(was), parsed(now)
-    names = sorted(before.keys() | after.keys(), key=lambda name: (name != "prompt", name))
-    return {name: before.get(name, "") for name in names if before.get(name) != after.get(name)}
 
 
 def _is_note(cell: str) -> bool:

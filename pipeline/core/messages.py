@@ -17,6 +17,7 @@ from pipeline.core.text import (
     counted,
     in_credits,
     is_or_are,
+    joined,
     one_line,
     printable,
     quoted,
@@ -276,8 +277,8 @@ def left_out(kept: int, more: int) -> str:
 def files_missing(count: int, reason: str = "") -> str:
     """Some pictures are not saved yet; `reason` is a sentence."""
     files = counted(count, "picture")
-    said = f"{files} {is_or_are(count)} not saved yet.", reason, "Later runs try again."
-    return " ".join(filter(None, said))
+    said = f"{files} {is_or_are(count)} not saved yet."
+    return joined(said, reason, "Later runs try again.")
 
 
 def files_lost(numbers: Sequence[int], of: int, reason: str, again: bool, redo: str) -> str:

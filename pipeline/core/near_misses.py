@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from pipeline.core.header import CONTROLS, Columns, folded
 
@@ -26,9 +27,16 @@ _OTHER_WORDS = {
 }
 
 
+class NearMiss(NamedTuple):
+    """A column that is not used: its title, and the name that may be meant."""
+
+    title: str
+    name: str
+
+
 def near_misses(
     columns: Columns, fields: Collection[str], ignore: Collection[str]
-) -> list[tuple[str, str]]:
+) -> list[NearMiss]:
     """Titles of the header that are not used, each with the name that may be meant.
 
     Names that have a column in the sheet are not considered.
@@ -38,7 +46,7 @@ def near_misses(
     used = {*columns.index.values(), *(at for places in columns.doubled.values() for at in places)}
     free = {folded(title) for title in ignore}
     return [
-        (title.strip(), name)
+        NearMiss(title.strip(), name)
         for at, title in enumerate(columns.header)
         if at not in used and folded(title) not in free
         if (name := _meant(folded(title), missing))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pipeline.core import messages
 from pipeline.core.approval import (
@@ -23,36 +23,17 @@ from pipeline.core.approval import (
     is_covered,
 )
 from pipeline.core.cell_errors import is_value
-from pipeline.core.header import Columns, changed, normalise, parsed
-from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Standing, State
-from pipeline.core.prompt_checks import doubts, is_missing
-from pipeline.core.protocol import Endpoint, Provider, problems_with
-from pipeline.core.row_matching import Seen, remembered
-from pipeline.core.states import is_open, shown, state_of
-from pipeline.core.statuses import Status, StatusAndNote, in_progress
+from pipeline.core.header import Columns
+from pipeline.core.inputs import changed, normalise, parsed
+from pipeline.core.job_status import job_status, what_it_was_made_from
+from pipeline.core.known_rows import Seen, remembered
+from pipeline.core.model import Grid, Job, JobKey, KnownRow, Standing, State
+from pipeline.core.provider import Endpoint, problems_with
+from pipeline.core.rules import Rules
+from pipeline.core.states import state_of
+from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
-from pipeline.core.text import quoted
-
-#: The reason of an attempt that another store may have made.
-TAKEN_OVER = "another store may have sent it"
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What the configuration says that matters for deciding."""
-
-    sheet: str
-    provider: Provider
-    endpoint: str
-    defaults: Mapping[str, object] = field(default_factory=dict)
-    settle: timedelta = timedelta(0)
-    approval: bool = False
-    #: Whether a prompt that looks like a mistake is not sent (see `prompt_checks`).
-    strict_prompts: bool = False
-    give_up_after: timedelta = timedelta(minutes=60)
-    saves_files: bool = False
-    #: What separates the cells of the sheet's file; empty where cells need no quoting.
-    delimiter: str = ""
+from pipeline.core.text import joined, quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +132,7 @@ def plan_held(
         job = jobs.get(asked) or latest.get(one.row_id)
         if one.known and job and state_of(job) is not State.PENDING:
             redo = how_to_ask(columns, job.key.take)
-            status, note = standing_of(job, one.known.inputs, rules, now, redo)
+            status, note = job_status(job, one.known.inputs, rules, now, redo)
             lines.append(Line(one, one.known, status, note, job.key.take, job))
     return Plan(tuple(lines))
 
@@ -182,11 +163,6 @@ def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None], rul
     return replace(line, status=Status.OVER_BUDGET, note=note, endpoint="")
 
 
-def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> bool:
-    """Whether the API has had the task for longer than `give_up_after`."""
-    return is_open(attempt) and now - attempt.sent_at > give_up_after
-
-
 def _judge(
     seen: Seen,
     row: Sequence[str],
@@ -212,8 +188,8 @@ def _judge(
     if job is not None and state is not State.PENDING and not is_new:
         # The cell value that, plus the takes requested on the page, gives the next take.
         redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
-        status, note = standing_of(job, memory.inputs, rules, now, redo)
-        note = _joined(note, _on_page(take, again))
+        status, note = job_status(job, memory.inputs, rules, now, redo)
+        note = joined(note, _on_page(take, again))
         return Line(seen, memory, status, note, take, job, name=name)
     line = Line(seen, memory, Status.QUEUED, _on_page(take, again), take, job, name=name)
     mistake = mistake_in_take(seen, memory, take, takes, columns)
@@ -222,18 +198,18 @@ def _judge(
         earlier := latest_shown(jobs[JobKey(rules.sheet, seen.row_id, one)] for one in takes)
     ):
         line = replace(line, job=earlier)
-        made_from = _made_from(earlier, memory.inputs)
+        made_from = what_it_was_made_from(earlier, memory.inputs)
     held = _held_back(line, mistake, row, columns, rules, now)
     unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
-    warning = messages.warning(_doubts(memory.inputs, rules)) if unsent else ""
+    warning = messages.warning(rules.doubts(memory.inputs)) if unsent else ""
     if held is not None:
-        note = _joined(held.note, made_from, warning)
+        note = joined(held.note, made_from, warning)
         return replace(line, status=held.status, note=note, warning=warning)
     return replace(
         line,
-        endpoint=_endpoint_name(memory.inputs, rules),
+        endpoint=rules.endpoint_name(memory.inputs),
         asked=job.asked + is_new if job else 1,
-        note=_joined(line.note, warning),
+        note=joined(line.note, warning),
         warning=warning,
     )
 
@@ -269,11 +245,11 @@ def _held_back(
     for column, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
         if not is_value(text):
             return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title(column), text))
-    name = _endpoint_name(memory.inputs, rules)
+    name = rules.endpoint_name(memory.inputs)
     endpoint = rules.provider.endpoints.get(name)
     problems = _problems(endpoint, wrote, columns, rules)
     if rules.strict_prompts:
-        problems += _doubts(memory.inputs, rules)
+        problems += rules.doubts(memory.inputs)
     if problems:
         return StatusAndNote(Status.INVALID, messages.incomplete(problems))
     if endpoint is None or endpoint.credits is None:
@@ -302,19 +278,9 @@ def _problems(
     return problems
 
 
-def _doubts(inputs: str, rules: Rules) -> list[str]:
-    endpoint = rules.provider.endpoints.get(_endpoint_name(inputs, rules))
-    return doubts(inputs, endpoint) if endpoint else []
-
-
 def _given(defaults: Mapping[str, object], wrote: Mapping[str, str]) -> dict[str, str]:
     # Values from [defaults] were checked with the configuration; here they only count as given.
     return {name: str(value) for name, value in defaults.items() if name not in wrote}
-
-
-def _endpoint_name(inputs: str, rules: Rules) -> str:
-    # Few rows name one; within a text each quotation mark has a backslash before it.
-    return parsed(inputs)["endpoint"] if '"endpoint":' in inputs else rules.endpoint
 
 
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:
@@ -334,106 +300,5 @@ def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: R
     return messages.needs_approval_again(title, covers_another_take(line.memory))
 
 
-def standing_of(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -> StatusAndNote:
-    """Status and note of a job that has been sent; `redo` says how to ask for the next take."""
-    attempt = shown(job)
-    assert attempt is not None, "only a pending job has no attempt"
-    api = rules.provider.title
-    changes = changed(attempt.inputs, inputs, attempt.columns)
-    change = messages.edited(changes, attempt.state, redo) if changes else ""
-    emptied = _emptied(attempt, changes, inputs, rules) if changes else ""
-    warning = messages.warning(_doubts(attempt.inputs, rules))
-    match attempt.state:
-        case State.SUCCEEDED:
-            gone = _lost(job, attempt, redo) if rules.saves_files else ""
-            note = _joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
-            note = _joined(emptied or change, _second_success(job, attempt), note)
-            status = Status.WAITING if emptied else Status.EDITED if changes else Status.DONE
-            status = Status.CHECK_NEEDED if gone else status
-            return StatusAndNote(status, _joined(note, "" if changes else warning))
-        case State.RUNNING:
-            if is_overdue(attempt, rules.give_up_after, now):
-                late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
-                return StatusAndNote(Status.CHECK_NEEDED, _joined(late, emptied or change))
-            if changes and not emptied:
-                return StatusAndNote(Status.EDITED, change)
-            return StatusAndNote(in_progress(attempt.progress), emptied or warning)
-        case State.SUBMITTING:
-            return StatusAndNote(Status.SENDING, warning)
-        case State.UNKNOWN:
-            if attempt.reason == TAKEN_OVER:
-                note = _joined(messages.taken_over(api, redo), emptied or change)
-                return StatusAndNote(Status.CHECK_NEEDED, note)
-            why = messages.lost(api, attempt.reason, attempt.price, redo)
-            return StatusAndNote(Status.CHECK_NEEDED, _joined(why, emptied or change))
-        case _:
-            if attempt.task_id:
-                note = messages.failed(api, attempt.reason, attempt.price)
-            else:
-                note = messages.refused(api, attempt.reason)
-            return StatusAndNote(Status.FAILED, note)
-
-
-def _emptied(attempt: Attempt, changes: Mapping[str, str], inputs: str, rules: Rules) -> str:
-    """The note for a row in which a value that was sent is gone and no new value took its place.
-
-    A formula that is broken or not computed is no new value, nor is an empty cell where a value is
-    required. "" if the row has new values.
-    """
-    wrote, endpoint = parsed(inputs), rules.provider.endpoints.get(attempt.endpoint)
-    made = messages.made_from(changes, attempt.state)
-    for name in changes:
-        text, field = wrote.get(name, ""), endpoint.fields.get(name) if endpoint else None
-        if not is_value(text):
-            return _joined(messages.not_a_value(name, text), made)
-        if field and ((not text and field.required) or (field.type == "text" and is_missing(text))):
-            return _joined(messages.lost_cell(name, text), made)
-    return ""
-
-
-def _second_success(job: Job, first: Attempt) -> str:
-    others = [a for a in job.attempts if a.state is State.SUCCEEDED and a.number != first.number]
-    return " ".join(
-        messages.second_success(a.task_id, a.price, any(url in job.files for url in a.result.urls))
-        for a in others
-    )
-
-
-def _left_out(attempt: Attempt) -> str:
-    kept, more = len(attempt.result.urls), attempt.result.left_out
-    return messages.left_out(kept, more) if more else ""
-
-
-def _lost(job: Job, attempt: Attempt, redo: str) -> str:
-    """The note about pictures that could not be saved; "" if there are none."""
-    urls, unsaved = attempt.result.urls, job.unsaved
-    lost = [n for n, url in enumerate(urls, start=1) if url in unsaved and unsaved[url].lost]
-    if not lost:
-        return ""
-    why = unsaved[urls[lost[0] - 1]]
-    return messages.files_lost(lost, len(urls), why.reason, why.next_at is not None, redo)
-
-
-def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
-    # Not in the first minutes: they are being saved then.
-    missing = [url for url in attempt.result.urls if url not in job.files]
-    late = now - (attempt.ended_at or now) > timedelta(minutes=5)
-    if not (missing and late and rules.saves_files):
-        return ""
-    why = job.unsaved.get(missing[0])
-    return messages.files_missing(len(missing), why.reason if why else "")
-
-
-def _made_from(job: Job, inputs: str) -> str:
-    """The sentence about what the shown attempt was made from, if the row is different now."""
-    attempt = shown(job)
-    assert attempt is not None, "only what can be shown is asked about"
-    return messages.made_from(changed(attempt.inputs, inputs, attempt.columns), attempt.state)
-
-
 def _on_page(take: int | None, again: int) -> str:
     return messages.asked_on_the_page(take) if take and again else ""
-
-
-def _joined(*sentences: str) -> str:
-    return " ".join(filter(None, sentences))

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from pipeline.core.header import parsed
-from pipeline.core.protocol import Endpoint
+from pipeline.core.inputs import parsed
+from pipeline.core.provider import Endpoint
 from pipeline.core.text import quoted
 
 #: Parameters that follow two hyphens in a prompt for Midjourney, and what comes after them.

@@ -1,29 +1,25 @@
 """How to ask an API for a picture, and what its answers mean.
 
-A provider is a table of values (`configs/providers/*.toml`), so that an API is added by writing
-text. Here are the plain functions over it: the request for a row, the event behind an answer to a
-submission, the events behind an answer to a poll. Nothing here knows HTTP beyond its numbers.
+Functions over the tables of `provider`: the request for a row, the event behind an answer to a
+submission, the events behind an answer to a poll. They know nothing of HTTP but status codes and
+headers.
 """
 
 from __future__ import annotations
 
 import html
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Literal
+from typing import Any, NamedTuple
 
 from pipeline.core.model import MOST_RESULTS, Request, Response, Result
+from pipeline.core.provider import MEANINGS, Endpoint, Meaning, Poll, Provider, typed_value
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
-from pipeline.core.text import quoted, shortened
-from pipeline.core.webhook import Webhook
-
-#: What a status code to a submission means. `taken` is told by the body.
-Meaning = Literal["taken", "refused", "busy", "stop", "lost"]
+from pipeline.core.text import shortened
 
 #: No percentage and no price is as high, and a database has no room for any number at all.
 MUCH = 10**9
@@ -32,105 +28,18 @@ MOST_WORDS = 300
 _ADDRESS = re.compile(r"https?://\S+")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field of an endpoint, and what may stand in its cell."""
+class Question(NamedTuple):
+    """A poll, and the tasks that it is about."""
 
-    type: Literal["text", "integer", "number", "boolean"] = "text"
-    required: bool = False
-    one_of: tuple[str, ...] = ()
-    #: The whole text must match it; `says` tells people what is wanted.
-    pattern: str = ""
-    says: str = ""
+    request: Request
+    task_ids: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """How to ask one thing of one API."""
+class TaskEvent(NamedTuple):
+    """What a webhook reports: the task, empty if it names none, and what happened to it."""
 
-    path: str
-    fields: Mapping[str, Field]
-    #: Where the results are in a finished task.
-    urls: tuple[str, ...]
-    grid_url: str = ""
-    #: Listed credits for one submission; without a price nothing is sent.
-    credits: int | None = None
-    #: Seconds that a submission may take in all, before its answer counts as lost.
-    deadline: float = 60.0
-    #: Whether it can be asked to call back; one that answers with the finished thing need not be.
-    webhook: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """How the API key is shown to the API, and which keys belong elsewhere."""
-
-    header: str = "Authorization"
-    value: str = "{key}"
-    #: Beginning of a key -> a sentence that says what to do with it.
-    refused: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """How a task is described in any answer. Of several names the first one found counts."""
-
-    id: tuple[str, ...]
-    status: str
-    finished: tuple[str, ...]
-    failed: tuple[str, ...]
-    percent: str = ""
-    reason: tuple[str, ...] = ("message", "error")
-    #: Credits that it really cost, where the API says so.
-    credits: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Poll:
-    """How to ask after tasks: one by one, and many at once."""
-
-    one: str
-    one_field: str
-    many: str = ""
-    many_field: str = ""
-    many_tasks: str = ""
-    least: int = 2
-    most: int = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """One API."""
-
-    title: str
-    base_url: str
-    key: Key
-    task: Task
-    poll: Poll
-    endpoints: Mapping[str, Endpoint]
-    #: How it calls back, if it does.
-    webhook: Webhook | None = None
-    #: The credits that are left: a path, and the name of the number in its answer.
-    account: str = ""
-    account_credits: str = "credits"
-    user_agent: str = "promptsheet"
-    #: Status code -> meaning, where this API differs from MEANINGS.
-    meanings: Mapping[str, Meaning] = field(default_factory=dict)
-
-
-#: What the answers to a submission mean by default. Codes that are not listed: lost.
-MEANINGS: Mapping[str, Meaning] = {
-    "2xx": "taken",
-    "3xx": "stop",
-    "400": "refused",
-    "401": "stop",
-    "402": "stop",
-    "403": "stop",
-    "404": "refused",
-    "413": "refused",
-    "422": "refused",
-    "429": "busy",
-}
+    task_id: str
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,15 +66,6 @@ class Answers:
     pause: float = 0.0
 
 
-def problems_with(endpoint: Endpoint, inputs: Mapping[str, str]) -> list[str]:
-    """What is wrong with a row's inputs, a sentence each; empty if they can be sent."""
-    return [
-        problem
-        for name, asked in endpoint.fields.items()
-        if (problem := _problem_with(name, asked, inputs.get(name, "")))
-    ]
-
-
 def submission(
     endpoint: Endpoint, inputs: Mapping[str, str], defaults: Mapping[str, object]
 ) -> Request:
@@ -173,13 +73,11 @@ def submission(
     body: dict[str, object] = {n: v for n, v in defaults.items() if n in endpoint.fields}
     for name, asked in endpoint.fields.items():
         if text := inputs.get(name):
-            body[name] = _typed(asked, text)
+            body[name] = typed_value(asked, text)
     return Request("POST", endpoint.path, body)
 
 
-def polls(
-    poll: Poll, task_ids: Sequence[str], alone: frozenset[str]
-) -> Iterator[tuple[Request, tuple[str, ...]]]:
+def polls(poll: Poll, task_ids: Sequence[str], alone: frozenset[str]) -> Iterator[Question]:
     """The fewest requests that ask after all these tasks, each with the tasks that it asks after.
 
     Tasks in `alone` are asked after one by one (an answer for many did not mention them).
@@ -188,12 +86,12 @@ def polls(
     for start in range(0, len(together), poll.most):
         batch = tuple(together[start : start + poll.most])
         if len(batch) >= poll.least:
-            yield Request("POST", poll.many, {poll.many_field: list(batch)}), batch
+            yield Question(Request("POST", poll.many, {poll.many_field: list(batch)}), batch)
     grouped = len(together) - len(together) % poll.most if poll.many else 0
     rest = together[grouped:]
     singles = rest if len(rest) < poll.least else []
     for task in (*singles, *(t for t in task_ids if t in alone or not poll.many)):
-        yield Request("POST", poll.one, {poll.one_field: task}), (task,)
+        yield Question(Request("POST", poll.one, {poll.one_field: task}), (task,))
 
 
 def verdict(provider: Provider, endpoint: Endpoint, response: Response, now: datetime) -> Verdict:
@@ -273,15 +171,13 @@ def task_event(
     return Progressed(percent if percent is None else min(percent, 100), task_id)
 
 
-def webhook_event(
-    provider: Provider, endpoint: Endpoint, body: Mapping[str, Any]
-) -> tuple[str, Event]:
+def webhook_event(provider: Provider, endpoint: Endpoint, body: Mapping[str, Any]) -> TaskEvent:
     """The task that a call speaks of (empty if it names none), and the event behind it.
 
     The body is the same description of a task that an answer to a poll holds.
     """
     task_id = _task_id(provider, body)
-    return task_id, task_event(provider, endpoint, body, task_id)
+    return TaskEvent(task_id, task_event(provider, endpoint, body, task_id))
 
 
 def meaning_of(provider: Provider, response: Response) -> Meaning:
@@ -405,34 +301,3 @@ def _whole(value: object) -> int | None:
     except (ValueError, OverflowError):
         return None
     return number if 0 <= number < MUCH else None
-
-
-def _problem_with(name: str, asked: Field, text: str) -> str:
-    if not text:
-        return f"{name} is empty: write one" if asked.required else ""
-    if asked.one_of and text not in asked.one_of:
-        return f"{name} is {quoted(text, 40)}; it can be {', '.join(asked.one_of)}"
-    if asked.pattern and not re.fullmatch(asked.pattern, text):
-        return f"{name} is {quoted(text, 40)}; it takes {asked.says or asked.pattern}"
-    try:
-        _typed(asked, text)
-    except ValueError:
-        wanted = {"integer": "a whole number", "number": "a number", "boolean": "yes or no"}
-        return f"{name} is {quoted(text, 40)}; it takes {wanted[asked.type]}"
-    return ""
-
-
-def _typed(asked: Field, text: str) -> object:
-    match asked.type:
-        case "text":
-            return text
-        case "integer":
-            return int(text)
-        case "number":
-            if not math.isfinite(number := float(text)):
-                raise ValueError(text)  # JSON has no word for it
-            return number
-        case "boolean":
-            if (word := text.casefold()) in ("yes", "true", "1", "no", "false", "0"):
-                return word in ("yes", "true", "1")
-            raise ValueError(text)

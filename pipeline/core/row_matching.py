@@ -23,116 +23,14 @@ wander: ids are copied along and sorted apart, words are typed twice. The rules,
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
-from random import Random
 
-from pipeline.core.header import OURS, ROW_ID, Columns, Marked, over
-from pipeline.core.model import Grid, Job, KnownRow, Standing
-from pipeline.core.statuses import is_ours
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A row of a reading that is known by name."""
-
-    marked: Marked
-    row_id: str
-    standing: Standing
-    #: What the store remembers of it, from before this reading; None for one just met.
-    known: KnownRow | None = None
-
-    @property
-    def place(self) -> int:
-        """Its row in the grid of this reading."""
-        return self.marked.place
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What the store knows of the rows of one sheet, and of ids that stand in it by mistake."""
-
-    known: Mapping[str, KnownRow]
-    #: Ids by their place at the last accepted reading.
-    order: Mapping[str, int]
-    #: Inputs that an id had earlier.
-    past: Mapping[str, Sequence[str]]
-    #: Ids of other sheets of this store, with their inputs.
-    foreign: Mapping[str, str]
-    #: Input columns of the last accepted reading: a column that was added since does not count.
-    columns: frozenset[str] | None = None
-    #: Places without an id that show results of this sheet's own, and the inputs of those.
-    results: Mapping[int, Sequence[str]] = field(default_factory=dict)
-
-
-def new_id(chance: Random) -> str:
-    """An id that no spreadsheet takes for a number or a date: `r_` and nine letters and digits."""
-    return "r_" + "".join(chance.choices(_LETTERS, k=9))
-
-
-def is_id(text: str) -> bool:
-    """Whether the text has the shape of an id of ours."""
-    return ROW_ID.fullmatch(text) is not None
-
-
-def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
-    """Our columns in a sheet that is not known by name: a copy, or one whose store was lost.
-
-    Nobody else makes ids of our shape. A status in other words than ours, or a note that stands
-    left of the ids, is a person's nevertheless.
-    """
-    marks = {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
-    if not marks or not all(map(is_id, marks)):
-        return frozenset()
-    ours = {name for name in OURS if name in columns.index}
-    said = {columns.cell(row, "status").strip() for row in grid[1:]}
-    if not all(is_ours(word) for word in said if word):
-        ours.discard("status")
-    if columns.index.get("note", 0) < columns.index["row_id"]:
-        ours.discard("note")
-    return frozenset(ours)
-
-
-def own_results(
-    rows: Sequence[Marked], grid: Grid, columns: Columns, jobs: Iterable[Job]
-) -> dict[int, tuple[str, ...]]:
-    """Rows without an id whose results say nothing of them, by place: the inputs of the results.
-
-    They are these jobs' own (one is enough: filled down, a number at the end of a task's name
-    counts up), or no results at all but words that a person wrote into those cells.
-    """
-    shown = {
-        row.place: {*_results_in(columns, grid[row.place])}
-        for row in rows
-        if row.has_results and not row.mark
-    }
-    if not shown:
-        return {}
-    made_from = {
-        text: attempt.inputs
-        for job in jobs
-        for attempt in job.attempts
-        for text in (attempt.task_id, *attempt.result.urls)
-    }
-    return {
-        place: tuple(made_from[text] for text in texts if text in made_from)
-        for place, texts in shown.items()
-        if not texts or not texts.isdisjoint(made_from)
-    }
-
-
-def _results_in(columns: Columns, row: Sequence[str]) -> Iterator[str]:
-    """What may have come from an API: addresses, and a task's name, which has a digit in it."""
-    task = columns.cell(row, "task_id").strip().removeprefix("'")
-    if len(task.split()) == 1 and any(c.isdigit() for c in task):
-        yield task
-    for text in columns.cell(row, "image_urls").split():
-        if text.casefold().startswith(("http://", "https://")):
-            yield text
+from pipeline.core.header import Marked
+from pipeline.core.inputs import over
+from pipeline.core.known_rows import Memory, Seen, is_id
+from pipeline.core.model import Standing
 
 
 def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:
@@ -155,37 +53,6 @@ def match_by_id_alone(rows: Sequence[Marked], memory: Memory) -> list[Seen]:
         for row in rows
         if (known := memory.known.get(row.mark)) and len(bearers[row.mark]) == 1
     ]
-
-
-def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
-    """What the store should remember of the row from now on (approval is the plan's to add).
-
-    A copy stays one until its inputs change or its take is raised by one, a stranger until its take
-    is; `take` is the number in its take cell, None if there is no usable one.
-    """
-    row, known = seen.marked, seen.known
-    if known is None:
-        return KnownRow(
-            row_id=seen.row_id,
-            inputs=row.inputs,
-            first_take=take or 1,
-            standing=seen.standing,
-            since=since,
-            others=row.others,
-        )
-    same = known.inputs == row.inputs
-    raised = take == known.first_take + 1
-    released = raised or (seen.standing is Standing.COPY and not same)
-    standing = Standing.ROW if released else seen.standing
-    if same and (standing, row.others) == (known.standing, known.others):
-        return known
-    return replace(
-        known,
-        inputs=row.inputs,
-        standing=standing,
-        since=known.since if same else since,
-        others=row.others,
-    )
 
 
 class _Sorting:

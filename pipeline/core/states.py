@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.core.model import Attempt, Job, Result, State
 
@@ -187,10 +187,17 @@ def _cost(attempt: Attempt) -> int:
     return 0 if refused or attempt.state is State.RETURNED else attempt.price
 
 
-def other_charges(job: Job) -> list[tuple[int, int]]:
-    """Listed price and reported charge, in credits, of the job's attempts where they differ."""
+class Charge(NamedTuple):
+    """What one attempt cost, in credits: as the provider file lists it, and as the API reported."""
+
+    listed: int
+    reported: int
+
+
+def other_charges(job: Job) -> list[Charge]:
+    """The charges of those attempts of the job for which the API reported another than listed."""
     return [
-        (one.price, one.reported)
+        Charge(one.price, one.reported)
         for one in job.attempts
         if one.reported is not None and one.price not in (0, one.reported)
     ]

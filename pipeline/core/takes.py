@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
 from pipeline.core.header import Columns
+from pipeline.core.known_rows import Seen
 from pipeline.core.model import Job, KnownRow, Standing, State
-from pipeline.core.row_matching import Seen
 from pipeline.core.states import shown
 from pipeline.core.statuses import Status, StatusAndNote
 

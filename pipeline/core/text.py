@@ -57,6 +57,11 @@ def quoted(text: str, most: int = 120) -> str:
     return f'"{shortened(text, most)}"'
 
 
+def joined(*sentences: str) -> str:
+    """The sentences that are not empty, as one text."""
+    return " ".join(filter(None, sentences))
+
+
 def counted(number: int, noun: str, form: str = "") -> str:
     """A number with its noun: 1 row, 2 rows. `form` is a format such as `,` for 1,234 rows."""
     return f"{number:{form}} {noun}{'' if number == 1 else 's'}"

@@ -20,9 +20,9 @@ from operator import is_
 
 from pipeline.core.cells import ASTRAY
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
+from pipeline.core.known_rows import is_id
 from pipeline.core.model import Grid, Job, KnownRow, Standing, State
 from pipeline.core.planning import Line
-from pipeline.core.row_matching import is_id
 from pipeline.core.states import is_open
 from pipeline.core.statuses import INDEPENDENT
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from pipeline.core.header import OURS, Columns
 from pipeline.core.model import Grid, Patch
@@ -58,6 +58,20 @@ class Debt:
     names: Mapping[int, int]
 
 
+class Located(NamedTuple):
+    """The rows of a patch that were found in a snapshot, and how many were not."""
+
+    targets: list[Target]
+    missing: int
+
+
+class Judgement(NamedTuple):
+    """What the answer to a write shows: rows that are not proved, and the titles at that moment."""
+
+    strays: tuple[Target, ...]
+    header: tuple[Raw, ...]
+
+
 def at_column(row: Sequence[Raw], at: int) -> Raw:
     """The cell of a row that may be short."""
     return row[at] if 0 <= at < len(row) else ""
@@ -75,10 +89,8 @@ def agree(grid: Grid, snapshot: Snapshot) -> bool:
     )
 
 
-def targets(
-    grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns
-) -> tuple[list[Target], int]:
-    """The rows of a patch where they stand in the snapshot, and how many cannot be found there.
+def targets(grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns) -> Located:
+    """The rows of a patch where they stand in the snapshot.
 
     The patch was worked out from `grid`; a row is found again by its id beside its words, or by its
     words alone. Columns are not looked for: where the header differs nothing is found.
@@ -87,20 +99,20 @@ def targets(
     for (row, at), text in patch.items():
         by_row[row][at] = text
     if not _row_agrees(grid[0] if grid else (), snapshot[0] if snapshot else ()):
-        return [], len(by_row)
+        return Located([], len(by_row))
     places = _Places(grid, snapshot, columns)
     found: list[Target] = []
     for row, cells in sorted(by_row.items()):
         place = places.find(row)
         if place is not None:
             found.append(_target(place, cells, snapshot, columns, places.marks))
-    return found, len(by_row) - len(found)
+    return Located(found, len(by_row) - len(found))
 
 
 def judge(
     part: Sequence[Target], shown: Mapping[int, Sequence[Raw]], before: Snapshot
-) -> tuple[tuple[Target, ...], tuple[Raw, ...]] | None:
-    """The rows that are not proved, and the titles at the moment of the write; None if untold.
+) -> Judgement | None:
+    """Which rows were written and are not proved; None if the answer does not show it.
 
     `shown` are the columns of the answer, each from the header down.
     """
@@ -119,38 +131,7 @@ def judge(
         if (shifted and not shifted.isdisjoint(one.columns))
         or any(at_column(shown.get(at, ()), one.row) != says for at, says in one.proof.items())
     )
-    return strays, tuple(header)
-
-
-def put_back(debt: Debt, now: Snapshot, columns: Columns) -> list[Target]:
-    """What stood before in cells that still hold what was meant for another row.
-
-    `columns` are those of the present snapshot.
-    """
-    header = now[0] if now else ()
-    landed = moved(debt.header, header)
-    came_from = moved(header, debt.before[0] if debt.before else ())
-    wrong: dict[int, set[Raw]] = defaultdict(set)
-    for stray in debt.strays:
-        for at, says in stray.cells.items():
-            if (here := landed.get(at)) is not None:
-                wrong[here].add(says)
-    rows = _Counterparts(debt, now, columns, came_from, wrong)
-    back: list[Target] = []
-    for place, row in enumerate(now):
-        hit = [at for at, words in wrong.items() if at_column(row, at) in words]
-        if not hit:
-            continue
-        was = rows.of(place)
-        restored: dict[int, Raw] = {}
-        for at in hit:
-            old = came_from.get(at)
-            stood: Raw = "" if was is None or old is None else at_column(debt.before[was], old)
-            if stood != at_column(row, at) and not rows.is_meant(row, was, old, landed):
-                restored[at] = stood
-        if restored:
-            back.append(Target(place, restored, _proof(place, restored, now, columns, {})))
-    return back
+    return Judgement(strays, tuple(header))
 
 
 def is_formula(value: Raw) -> bool:
@@ -231,10 +212,10 @@ def _target(
     columns: Columns,
     marks: Mapping[Raw, int],
 ) -> Target:
-    return Target(place, cells, _proof(place, cells, snapshot, columns, marks))
+    return Target(place, cells, proof_of(place, cells, snapshot, columns, marks))
 
 
-def _proof(
+def proof_of(
     place: int,
     cells: Mapping[int, Raw],
     snapshot: Snapshot,
@@ -254,107 +235,3 @@ def _proof(
             return proof
     inputs = (columns.index[name] for name in columns.inputs)
     return proof | {at: at_column(row, at) for at in inputs if at not in cells}
-
-
-def moved(old: Sequence[Raw], new: Sequence[Raw]) -> dict[int, int]:
-    """Where each column of one header is in another; a column that is gone is left out."""
-    places = {title: at for at, title in enumerate(new) if title != "" and new.count(title) == 1}
-    moved = {
-        at: places[title]
-        for at, title in enumerate(old)
-        if title in places and old.count(title) == 1
-    }
-    same = SequenceMatcher(None, [*map(str, old)], [*map(str, new)], autojunk=False)
-    for block in same.get_matching_blocks():
-        for step in range(block.size):
-            if block.b + step not in moved.values():
-                moved.setdefault(block.a + step, block.b + step)
-    # Beyond the headers cells keep their distance to the last title.
-    for beyond in range(64):
-        moved.setdefault(len(old) + beyond, len(new) + beyond)
-    return moved
-
-
-class _Counterparts:
-    """Which row of the present snapshot was which before: by id, else by what people wrote."""
-
-    def __init__(
-        self,
-        debt: Debt,
-        now: Snapshot,
-        columns: Columns,
-        came_from: Mapping[int, int],
-        wrong: Mapping[int, set[Raw]],
-    ) -> None:
-        self._now = now
-        self._id = columns.index.get("row_id", -1)
-        #: What we wrote into the ids: it says nothing of the rows it stands in.
-        self._written = wrong.get(self._id, set())
-        ours = {columns.index[name] for name in OURS if name in columns.index}
-        #: People's columns that were not hit, now and before.
-        self._theirs = [
-            (at, came_from[at])
-            for at, title in enumerate(now[0] if now else ())
-            if title != "" and at not in ours and at not in wrong and at in came_from
-        ]
-        self._words: dict[tuple[Raw, ...], list[int]] = defaultdict(list)
-        ids: dict[Raw, list[int]] = defaultdict(list)
-        for place in range(1, len(debt.before)):
-            row = debt.before[place]
-            ids[at_column(row, came_from.get(self._id, -1))].append(place)
-            self._words[tuple(_plain(at_column(row, old)) for _, old in self._theirs)].append(place)
-        self._ids = {mark: rows[0] for mark, rows in ids.items() if mark != "" and len(rows) == 1}
-        self._present = {
-            self._ids[mark]
-            for row in now[1:]
-            if (mark := at_column(row, self._id)) in self._ids and mark not in self._written
-        }
-        self._meant = {stray.row: stray for stray in debt.strays}
-
-    def of(self, place: int) -> int | None:
-        """The place that this row had before, or None if it is a new one."""
-        if (known := self._known(place)) is not None or place >= len(self._now):
-            return known
-        # Other words and no id: the row that stood between its neighbours, if there was one.
-        above, below = self._known(place - 1), self._known(place + 1)
-        between = above is not None and below is not None and below == above + 2
-        return above + 1 if above is not None and between else None
-
-    def _known(self, place: int) -> int | None:
-        """By the id where it is not ours to doubt, else by the words."""
-        if place == 0:
-            return 0
-        if place >= len(self._now):
-            return None
-        mark = at_column(self._now[place], self._id)
-        if mark != "" and mark not in self._written:
-            return self._ids.get(mark)
-        words = self._words_of(place)
-        if not any(word != "" for word in words):
-            return None
-        same = self._words.get(words, [])
-        free = [was for was in same if was not in self._present] or same
-        nearest = sorted(free, key=lambda was: abs(was - place))
-        return nearest[0] if nearest else None
-
-    def _words_of(self, place: int) -> tuple[Raw, ...]:
-        row = self._now[place]
-        return tuple(_plain(at_column(row, at)) for at, _ in self._theirs)
-
-    def is_meant(
-        self, row: Sequence[Raw], was: int | None, at: int | None, landed: Mapping[int, int]
-    ) -> bool:
-        """Whether what was written into that column was written for this very row."""
-        stray = None if was is None else self._meant.get(was)
-        if stray is None or at is None or at not in stray.cells:
-            return False
-        return at_column(row, landed.get(at, -1)) == stray.cells[at] and all(
-            at_column(row, landed[column]) == wanted
-            for column, wanted in stray.proof.items()
-            if column in landed
-        )
-
-
-def _plain(value: Raw) -> Raw:
-    # The text of a formula changes when its row moves.
-    return "=" if isinstance(value, str) and value.startswith("=") else value

@@ -22,8 +22,8 @@ from zoneinfo import ZoneInfo
 
 from pipeline import wiring
 from pipeline.core import messages
+from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job
-from pipeline.core.row_matching import Memory
 from pipeline.core.statuses import FINISHED, ON_THE_WAY
 from pipeline.page.cards import Card, Gist, cards_of, gist_of
 from pipeline.page.sheet_reader import Reading

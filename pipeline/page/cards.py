@@ -14,7 +14,7 @@ from typing import Final
 
 from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
-from pipeline.core.header import parsed
+from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.states import other_charges, state_of
 from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, Status

@@ -13,9 +13,8 @@ from typing import Final
 
 from pipeline.config import GoogleSource
 from pipeline.core.errors import PromptsheetError
-from pipeline.core.header import read_header
+from pipeline.core.known_rows import Memory
 from pipeline.core.model import Grid
-from pipeline.core.row_matching import Memory
 from pipeline.open_sheet import open_sheet
 from pipeline.reports.results import Said, said_in
 from pipeline.sheets import Sheet
@@ -82,9 +81,7 @@ class Reading:
         return grid
 
     def _places(self, grid: Grid) -> dict[str, list[int]]:
-        settings = self._campaign.settings
-        header = grid[0] if grid else ()
-        columns = read_header(header, settings.fields, settings.titles, settings.ignore)
+        columns = self._campaign.settings.header.read(grid)
         places: dict[str, list[int]] = defaultdict(list)
         for at in range(1, len(grid)):
             if row_id := columns.cell(grid[at], "row_id").strip():

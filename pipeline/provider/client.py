@@ -27,7 +27,7 @@ from tenacity import (
 
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
-from pipeline.core.protocol import Provider
+from pipeline.core.provider import Provider
 from pipeline.provider.http import Wire
 from pipeline.provider.tls import authorities
 

@@ -16,10 +16,12 @@ from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
 from pipeline.core.errors import SheetError, StoreError
-from pipeline.core.header import Columns, parsed, read_header
+from pipeline.core.header import Columns
+from pipeline.core.inputs import parsed
+from pipeline.core.job_status import job_status
+from pipeline.core.known_rows import Memory
 from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
-from pipeline.core.planning import Rules, standing_of
-from pipeline.core.row_matching import Memory
+from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of, shown, state_of
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.takes import take_of
@@ -175,7 +177,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
     status, note = (
         _unsent(row_id, view)
         if state is State.PENDING
-        else standing_of(job, wrote, view.rules, view.now, redo)
+        else job_status(job, wrote, view.rules, view.now, redo)
     )
     inputs = parsed(attempt.inputs)
     ended = attempt.state in (State.SUCCEEDED, State.FAILED)
@@ -264,9 +266,7 @@ def said_in(
     grid: Grid, settings: Settings, memory: Memory, among: Iterable[int] | None = None
 ) -> dict[str, Said]:
     """What the rows of a reading say of themselves, by id; `among`: at these places only."""
-    columns = read_header(
-        grid[0] if grid else (), settings.fields, settings.titles, settings.ignore
-    )
+    columns = settings.header.read(grid)
     return dict(_confirmed(grid, columns, memory, among))
 
 

@@ -21,8 +21,8 @@ from sqlalchemy import (
     update,
 )
 
+from pipeline.core.known_rows import Memory
 from pipeline.core.model import KnownRow, Standing
-from pipeline.core.row_matching import Memory
 from pipeline.store.schema import known_rows, orders, past, sheets
 from pipeline.store.transactions import (
     Base,

@@ -12,7 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from random import Random
 
-from pipeline.core.header import OURS, Columns, Header, read_header
+from pipeline.core.header import OURS, Columns, Header
+from pipeline.core.job_status import TAKEN_OVER
+from pipeline.core.known_rows import new_id
 from pipeline.core.model import (
     MOST_RESULTS,
     Attempt,
@@ -24,8 +26,9 @@ from pipeline.core.model import (
     Standing,
     State,
 )
-from pipeline.core.planning import TAKEN_OVER, Line, Rules, plan
-from pipeline.core.row_matching import match, new_id
+from pipeline.core.planning import Line, plan
+from pipeline.core.row_matching import match
+from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
 from pipeline.sheets import Sheet
 from pipeline.store import Store
@@ -42,7 +45,7 @@ class Adopted:
 
 def take_over_columns(sheet: Sheet, store: Store, header: Header) -> list[str]:
     """Make every column that bears a name of ours ours, though it is filled: their titles."""
-    columns = _columns(sheet.read(), header)
+    columns = header.read(sheet.read())
     ours = {name for name in OURS if name in columns.index}
     store.update_sheet(sheet.key, ours=store.sheet(sheet.key).ours | ours)
     return [columns.title(name) for name in OURS if name in ours]
@@ -65,7 +68,7 @@ def adopt(
     sheet.write_claim(mine, lying)
     store.update_sheet(sheet.key, config=config, hold="")
     grid = sheet.read()
-    columns = _columns(grid, header)
+    columns = header.read(grid)
     lines = _lines(grid, columns, store, rules, now, chance)
     order = [""] * len(grid)
     for line in lines:
@@ -81,10 +84,6 @@ def adopt(
         if state_of(job) is State.PENDING:
             counts[State.UNKNOWN] += _close(job, store, now)
     return Adopted(counts[State.SUCCEEDED], counts[State.RUNNING], counts[State.UNKNOWN])
-
-
-def _columns(grid: Grid, header: Header) -> Columns:
-    return read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
 
 
 def _lines(

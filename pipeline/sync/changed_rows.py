@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pipeline import __version__
 from pipeline.core.header import Columns, Header, Marked
 from pipeline.core.model import Grid
-from pipeline.core.planning import Rules
+from pipeline.core.rules import Rules
 from pipeline.core.unchanged_rows import (
     Parted,
     Resting,

@@ -13,7 +13,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 
 from pipeline.core.errors import NotSent, WireError
-from pipeline.core.protocol import Provider, Verdict, verdict
+from pipeline.core.protocol import Verdict, verdict
+from pipeline.core.provider import Provider
 from pipeline.core.states import Lost, Postponed
 from pipeline.sync.breaker import CircuitBreaker, Stop
 from pipeline.sync.clock import Clock, lately

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from pipeline.core.header import Columns, Marked
+from pipeline.core.known_rows import Memory, own_results
 from pipeline.core.model import Grid, Job, KnownRow
-from pipeline.core.row_matching import Memory, own_results
 from pipeline.core.unchanged_rows import Resting
 from pipeline.store import Store
 

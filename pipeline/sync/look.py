@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pipeline.core.header import Columns, read_header
+from pipeline.core.header import Columns, Header
 from pipeline.core.model import Grid, JobKey
 from pipeline.core.planning import Line, Plan
 from pipeline.core.statuses import Status
@@ -21,7 +21,7 @@ class Look:
     """The grid as it was read, what its columns mean, and what is to be done about its rows."""
 
     grid: Grid = ()
-    columns: Columns = field(default_factory=lambda: read_header((), ()))
+    columns: Columns = field(default_factory=lambda: Header(frozenset()).read(()))
     #: The lines that were looked at. Unchanged rows are not among them; see `unchanged`.
     plan: Plan = field(default_factory=Plan)
     #: Why nothing is sent; None if nothing is in the way.

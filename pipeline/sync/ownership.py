@@ -10,7 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from random import Random
 
-from pipeline.core.header import Columns, loss
+from pipeline.core.header import Columns
+from pipeline.core.header_checks import loss
 from pipeline.core.model import Claim
 from pipeline.sheets import Sheet
 from pipeline.store import Store

@@ -11,17 +11,14 @@ from dataclasses import replace
 from random import Random
 
 from pipeline.core.errors import ColumnsError
-from pipeline.core.header import (
-    Columns,
-    Header,
-    becoming_ours,
-    check_header,
-    read_header,
-)
+from pipeline.core.header import Columns, Header
+from pipeline.core.header_checks import becoming_ours, check_header
+from pipeline.core.known_rows import made_by_us, new_id
 from pipeline.core.model import Grid
-from pipeline.core.near_misses import hint, near_misses
-from pipeline.core.planning import Plan, Rules, over_budget, plan, plan_held, short_of_budget
-from pipeline.core.row_matching import made_by_us, match, match_by_id_alone, new_id
+from pipeline.core.near_misses import NearMiss, hint, near_misses
+from pipeline.core.planning import Plan, over_budget, plan, plan_held, short_of_budget
+from pipeline.core.row_matching import match, match_by_id_alone
+from pipeline.core.rules import Rules
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store
 from pipeline.sync.changed_rows import ChangedRows
@@ -55,10 +52,9 @@ class Planner:
 
     def columns(self, grid: Grid) -> Columns:
         """What the columns of a grid mean."""
-        header = self._header
-        return read_header(grid[0] if grid else (), header.fields, header.titles, header.ignore)
+        return self._header.read(grid)
 
-    def near_misses(self, columns: Columns) -> list[tuple[str, str]]:
+    def near_misses(self, columns: Columns) -> list[NearMiss]:
         """Titles that are not used, each with the name that may be meant."""
         return near_misses(columns, self._header.fields, self._header.ignore)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.core import messages
 from pipeline.core.attention import is_dismissed, said_by
-from pipeline.core.header import parsed
+from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, JobKey
 from pipeline.core.planning import Line
 from pipeline.core.states import cost_of, shown

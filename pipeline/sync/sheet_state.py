@@ -11,9 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
+from pipeline.core.known_rows import Memory
 from pipeline.core.model import Attempt, Claim, Grid, Job, JobKey, State
 from pipeline.core.planning import Line
-from pipeline.core.row_matching import Memory
 from pipeline.store import Fact, Store, Turn
 from pipeline.sync.clock import Clock
 from pipeline.sync.known_jobs import KnownJobs

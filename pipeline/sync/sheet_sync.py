@@ -17,7 +17,9 @@ from pipeline.core.approval import is_taken_back
 from pipeline.core.cell_errors import is_value
 from pipeline.core.header import Header, believed
 from pipeline.core.model import Grid, JobKey, Patch, patched
-from pipeline.core.planning import Line, Plan, Rules
+from pipeline.core.near_misses import NearMiss
+from pipeline.core.planning import Line, Plan
+from pipeline.core.rules import Rules
 from pipeline.core.states import Lost
 from pipeline.core.statuses import UNCHANGING
 from pipeline.sheets import Sheet
@@ -140,7 +142,7 @@ class SheetSync:
         """Show only this part of the plan, after `preview`."""
         self.last = replace(self.last, plan=plan)
 
-    def near_misses(self) -> list[tuple[str, str]]:
+    def near_misses(self) -> list[NearMiss]:
         """Titles of the last reading that are not used, each with the name that may be meant."""
         return self.planner.near_misses(self.last.columns)
 

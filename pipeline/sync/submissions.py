@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
-from pipeline.core.header import parsed
+from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey, Request
 from pipeline.core.planning import Line
 from pipeline.core.protocol import submission

@@ -17,9 +17,9 @@ from random import Random
 from sqlalchemy import insert
 
 from pipeline import wiring
-from pipeline.core.header import ALWAYS, Marked, believed, read_header
+from pipeline.core.header import ALWAYS, Header, Marked, believed
+from pipeline.core.known_rows import new_id
 from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
-from pipeline.core.row_matching import new_id
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.store.history import history_line, write_history
@@ -43,7 +43,7 @@ def fill(config: Path, rows: int) -> Path:
         out.writerows(_cells(row_id, number) for number, row_id in enumerate(ids))
     with wiring.open_store(settings) as store:
         ours = open_sheet(settings, store)
-        columns = read_header(TITLES, settings.fields)
+        columns = Header(settings.fields).read_line(TITLES)
         store.update_sheet(ours.key, ours=frozenset(ALWAYS), config=str(config.resolve()))
         assert ours.write_claim(store.raise_claim(ours.key, "big"), ours.read_claim())
         for first in range(0, rows, BATCH):

@@ -26,7 +26,7 @@ from aiohttp import web
 from pydantic import TypeAdapter
 
 from pipeline.core.model import Request
-from pipeline.core.protocol import Provider
+from pipeline.core.provider import Provider
 from pipeline.provider.client import Api
 from pipeline.server import event_loop
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.core import header, messages
+from pipeline.core import header_checks, messages
 from pipeline.sandbox import Sandbox
 from pipeline.sync.hold import Hold
 from tests.fakes.program import until
@@ -88,7 +88,7 @@ def test_every_trouble_has_a_remedy_that_is_performed() -> None:
 
 def losses() -> int:
     """How many ways there are to lose columns or rows: each returns a sentence of its own."""
-    body = ast.parse(inspect.getsource(header.loss))
+    body = ast.parse(inspect.getsource(header_checks.loss))
     returned = [node.value for node in ast.walk(body) if isinstance(node, ast.Return)]
     return sum(not (isinstance(one, ast.Constant) and one.value == "") for one in returned)
 

@@ -11,11 +11,14 @@ from rich.console import Console
 
 from pipeline.cli import output
 from pipeline.core.cells import cells_of
-from pipeline.core.header import Marked, canonical
+from pipeline.core.header import Marked
+from pipeline.core.inputs import canonical
+from pipeline.core.job_status import job_status
+from pipeline.core.known_rows import Seen
 from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, Standing, State
-from pipeline.core.planning import Line, Rules, standing_of
-from pipeline.core.protocol import Key, Poll, Provider, Task
-from pipeline.core.row_matching import Seen
+from pipeline.core.planning import Line
+from pipeline.core.provider import Key, Poll, Provider, Task
+from pipeline.core.rules import Rules
 from pipeline.core.text import one_line
 from pipeline.reports import summary
 from pipeline.sync.outcome import Outcome
@@ -47,7 +50,7 @@ def test_none_of_our_cells_becomes_a_formula_whatever_the_api_or_a_person_wrote(
     )
     for shown in (attempt, replace(attempt, task_id="")):
         job = Job(JobKey("sheet", "r_abcdefghi", 1), attempts=(shown,))
-        status, note = standing_of(
+        status, note = job_status(
             job, canonical({"prompt": "new words"}), RULES, NOW, "put 2 in the take column"
         )
         line = _line(prompt, status, note, job)

@@ -11,11 +11,14 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from pipeline.core.header import Columns, canonical, read_header
+from pipeline.core.header import Columns, Header
+from pipeline.core.inputs import canonical
+from pipeline.core.known_rows import Memory, Seen, remembered
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, Standing, State
-from pipeline.core.planning import Line, Rules, plan
-from pipeline.core.protocol import Provider
-from pipeline.core.row_matching import Memory, Seen, match, remembered
+from pipeline.core.planning import Line, plan
+from pipeline.core.provider import Provider
+from pipeline.core.row_matching import match
+from pipeline.core.rules import Rules
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SHEET = "prompts.csv"
@@ -36,7 +39,7 @@ def sheet(text: str) -> Grid:
 
 def columns_of(grid: Grid) -> Columns:
     """What the columns of a grid mean."""
-    return read_header(grid[0], FIELDS)
+    return Header(FIELDS).read(grid)
 
 
 def wrote(prompt: str, **more: str) -> str:

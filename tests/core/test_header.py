@@ -7,18 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.errors import ColumnsError
-from pipeline.core.header import (
-    becoming_ours,
-    believed,
-    canonical,
-    check_header,
-    letters,
-    loss,
-    normalise,
-    over,
-    parsed,
-    read_header,
-)
+from pipeline.core.header import Header, believed
+from pipeline.core.header_checks import becoming_ours, check_header, letters, loss
+from pipeline.core.inputs import canonical, normalise, over, parsed
 from pipeline.core.near_misses import near_misses
 from tests.core.build import FIELDS, columns_of, sheet, wrote
 
@@ -29,13 +20,12 @@ NOBODY: frozenset[str] = frozenset()
     "title", ["aspect_ratio", "Aspect Ratio", "ASPECT-RATIO", " aspectratio ", "Aspect_ ratio"]
 )
 def test_names_match_without_case_spaces_hyphens_and_underscores(title: str) -> None:
-    assert read_header(["x", title], FIELDS).index == {"aspect_ratio": 1}
+    assert Header(FIELDS).read_line(["x", title]).index == {"aspect_ratio": 1}
 
 
 def test_a_title_of_theirs_can_stand_for_a_name_of_ours() -> None:
-    columns = read_header(
-        ["Text", "Status", "Image status"], FIELDS, {"prompt": "text", "status": "Image status"}
-    )
+    header = Header(FIELDS, {"prompt": "text", "status": "Image status"})
+    columns = header.read_line(["Text", "Status", "Image status"])
 
     assert columns.index == {"prompt": 0, "status": 2}
     assert columns.title("status") == "Image status"
@@ -43,11 +33,11 @@ def test_a_title_of_theirs_can_stand_for_a_name_of_ours() -> None:
 
 
 def test_an_ignored_column_is_a_teams_own() -> None:
-    assert read_header(["prompt", "Take"], FIELDS, ignore=["take"]).index == {"prompt": 0}
+    assert Header(FIELDS, ignore=["take"]).read_line(["prompt", "Take"]).index == {"prompt": 0}
 
 
 def test_names_of_ours_are_never_inputs() -> None:
-    columns = read_header(["prompt", "status", "endpoint", "take", "owner"], FIELDS)
+    columns = Header(FIELDS).read_line(["prompt", "status", "endpoint", "take", "owner"])
 
     assert columns.inputs == ("endpoint", "prompt")
 
@@ -70,7 +60,7 @@ def test_a_filled_column_that_we_do_not_need_can_be_ignored() -> None:
         check_header(columns_of(grid), grid, NOBODY, FIELDS)
 
     assert 'Rename it, or set [columns] ignore = ["Text"].' in str(caught.value)
-    check_header(read_header(grid[0], FIELDS, ignore=["Text"]), grid, NOBODY, FIELDS)
+    check_header(Header(FIELDS, ignore=["Text"]).read(grid), grid, NOBODY, FIELDS)
 
 
 def test_a_teams_own_empty_column_is_named_before_it_becomes_ours() -> None:
@@ -113,7 +103,7 @@ def test_titles_that_are_close_to_a_name_are_told(
 
 
 def test_a_title_that_is_ignored_is_not_told() -> None:
-    columns = read_header(["prompt", "Ratio"], FIELDS, ignore=["ratio"])
+    columns = Header(FIELDS, ignore=["ratio"]).read_line(["prompt", "Ratio"])
 
     assert near_misses(columns, FIELDS, ["ratio"]) == []
 
@@ -146,7 +136,7 @@ def test_a_header_further_down_is_found_for_the_person() -> None:
 
 def test_an_empty_sheet_is_a_sentence() -> None:
     with pytest.raises(ColumnsError, match="The sheet is empty"):
-        check_header(read_header((), FIELDS), (), NOBODY, FIELDS)
+        check_header(Header(FIELDS).read(()), (), NOBODY, FIELDS)
 
 
 def test_a_reading_that_lost_a_load_bearing_column_is_not_believed() -> None:

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.header import check_header, normalise, read_header
+from pipeline.core.header import Header
+from pipeline.core.header_checks import check_header
+from pipeline.core.inputs import normalise
 from pipeline.core.invisible import is_blank, visible
 from tests.core.build import FIELDS, columns_of, judged, wrote
 
@@ -20,7 +22,9 @@ NOTHING = (
 
 @pytest.mark.parametrize("nothing", NOTHING)
 def test_a_cell_that_shows_nothing_is_empty(nothing: str) -> None:
-    columns = read_header(["prompt", "aspect_ratio", "take", "skip", "approved", "status"], FIELDS)
+    columns = Header(FIELDS).read_line(
+        ["prompt", "aspect_ratio", "take", "skip", "approved", "status"]
+    )
     empty = ("", "", "", "", "", nothing)
     blank = (nothing,) * 6
     grid = (columns.header, blank, ("a fox", nothing, nothing, nothing, "x", nothing))
@@ -45,11 +49,11 @@ def test_a_row_is_neither_approved_nor_skipped_by_it(nothing: str) -> None:
 def test_a_title_is_known_with_it(nothing: str) -> None:
     header = [f"{nothing}prompt", f"aspect{nothing} ratio{nothing}", f"ta{nothing}ke"]
 
-    assert read_header(header, FIELDS).index == {"prompt": 0, "aspect_ratio": 1, "take": 2}
+    assert Header(FIELDS).read_line(header).index == {"prompt": 0, "aspect_ratio": 1, "take": 2}
 
 
 def test_a_title_of_the_configuration_is_found_however_it_is_composed() -> None:
-    columns = read_header(["U\u0308bersicht"], FIELDS, {"prompt": "\u00dcbersicht"})
+    columns = Header(FIELDS, {"prompt": "\u00dcbersicht"}).read_line(["U\u0308bersicht"])
 
     assert columns.index == {"prompt": 0}
 

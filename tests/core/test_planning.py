@@ -9,9 +9,10 @@ import pytest
 
 from pipeline.core.approval import covered_on_page
 from pipeline.core.cells import cells_of
+from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job, Result, Standing, State, Unsaved
 from pipeline.core.planning import Line, over_budget, plan_held
-from pipeline.core.row_matching import Memory, match_by_id_alone
+from pipeline.core.row_matching import match_by_id_alone
 from tests.core.build import (
     NOW,
     PROVIDER,

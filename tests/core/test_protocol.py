@@ -17,22 +17,17 @@ from pydantic import TypeAdapter
 from pipeline.core.model import Request, Response, Result
 from pipeline.core.protocol import (
     Answers,
-    Endpoint,
-    Field,
-    Meaning,
-    Poll,
-    Provider,
     Verdict,
     meaning_of,
     poll_answer,
     polls,
-    problems_with,
     reason_of,
     retry_after,
     submission,
     task_event,
     verdict,
 )
+from pipeline.core.provider import Endpoint, Field, Meaning, Poll, Provider, problems_with
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 
 NOW = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)

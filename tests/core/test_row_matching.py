@@ -7,8 +7,9 @@ from random import Random
 
 import pytest
 
+from pipeline.core.known_rows import Memory, Seen, is_id, new_id, own_results
 from pipeline.core.model import Standing
-from pipeline.core.row_matching import Memory, Seen, is_id, match_by_id_alone, new_id, own_results
+from pipeline.core.row_matching import match_by_id_alone
 from tests.core.build import after, attempt, columns_of, job, known, memory, sheet, who, wrote
 
 A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from pipeline.core.header import Columns, read_header
+from pipeline.core.header import Columns, Header
 from pipeline.sheets.google.client import Spreadsheet, account
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets
@@ -16,7 +16,7 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 
 def columns_of(header: Sequence[str]) -> Columns:
     """Columns of a sheet whose only field is the prompt."""
-    return read_header(header, {"prompt"})
+    return Header(frozenset({"prompt"})).read_line(header)
 
 
 def open_spreadsheet(

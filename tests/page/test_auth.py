@@ -22,7 +22,7 @@ from pipeline import wiring
 from pipeline.callers import caller_of
 from pipeline.config import PageSettings, Secret, load
 from pipeline.core.errors import ConfigError
-from pipeline.core.header import canonical
+from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, KnownRow, Result, State
 from pipeline.core.states import Failed, Lost, Succeeded, state_of
 from pipeline.open_sheet import open_sheet

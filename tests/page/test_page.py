@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from pipeline import wiring
 from pipeline.config import PageSettings, Settings
-from pipeline.core.header import canonical, parsed
+from pipeline.core.inputs import canonical, parsed
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Failed, Succeeded
 from pipeline.open_sheet import open_sheet

@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, expect
 from pipeline import wiring
 from pipeline.config import PageSettings, Secret
 from pipeline.config.addresses import account_of
-from pipeline.core.header import canonical
+from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Succeeded
 from pipeline.page import downloads

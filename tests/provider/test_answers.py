@@ -21,7 +21,8 @@ from pydantic import TypeAdapter
 
 from pipeline.core.errors import NoAnswer, NotSent
 from pipeline.core.model import Result
-from pipeline.core.protocol import Provider, Verdict, submission, verdict
+from pipeline.core.protocol import Verdict, submission, verdict
+from pipeline.core.provider import Provider
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succeeded
 from pipeline.provider.client import Api
 from pipeline.server import event_loop

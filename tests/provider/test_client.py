@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
-from pipeline.core.protocol import Provider
+from pipeline.core.provider import Provider
 from pipeline.provider.client import Api
 from pipeline.server import event_loop
 from tests.fakes.raw_server import (

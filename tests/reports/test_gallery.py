@@ -17,7 +17,7 @@ from PIL import Image
 from pipeline import notebook, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, StoreError
-from pipeline.core.header import canonical
+from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, Result
 from pipeline.core.states import Succeeded
 from pipeline.core.text import duration

@@ -21,8 +21,8 @@ from openpyxl import Workbook, load_workbook
 
 from pipeline.core.header import ALWAYS, Header
 from pipeline.core.model import JobKey, Response
-from pipeline.core.planning import Rules
 from pipeline.core.protocol import task_event, verdict
+from pipeline.core.rules import Rules
 from pipeline.core.states import Accepted, Event, Progressed
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
@@ -211,7 +211,7 @@ def test_none_of_our_cells_becomes_a_formula(tmp_path: Path, kind: str, end: str
             desk.sheet(),
             store,
             Rules(sheet="sheet", provider=PROVIDER, endpoint="imagine"),
-            Header({}, (), frozenset({"prompt"})),
+            Header(frozenset({"prompt"})),
             Limits(api_key="key", run="run", day="today"),
             config="promptsheet.toml",
             clock=Clock(lambda: NOW),

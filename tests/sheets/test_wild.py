@@ -17,7 +17,8 @@ import pytest
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import SheetError
-from pipeline.core.header import OURS, parsed
+from pipeline.core.header import OURS
+from pipeline.core.inputs import parsed
 from pipeline.core.model import Result
 from pipeline.core.states import Accepted, Succeeded
 from pipeline.open_sheet import open_sheet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.core.header import canonical
+from pipeline.core.inputs import canonical
 from pipeline.core.model import KnownRow
 from pipeline.core.unchanged_rows import Resting
 from pipeline.store import Store

@@ -7,7 +7,7 @@ from random import Random
 
 from pipeline.config import configs, load
 from pipeline.core.header import Header
-from pipeline.core.planning import Rules
+from pipeline.core.rules import Rules
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Limits, Store
 from pipeline.sync.clock import Clock
@@ -27,7 +27,7 @@ def test_what_is_begun_after_midnight_is_on_the_new_days_counter(tmp_path: Path)
             sheet,
             store,
             Rules(sheet=sheet.key, provider=settings.provider, endpoint="imagine"),
-            Header({}, (), settings.fields),
+            Header(settings.fields),
             Limits("key", "run", "2026-03-01", per_run=100, per_day=4),
             config="mine.toml",
             clock=Clock(),

@@ -101,7 +101,7 @@ def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
             FileDesk(file).watched(world.clock).sheet,
             store,
             one.sync.rules,
-            Header({}, (), frozenset({PROMPT})),
+            Header(frozenset({PROMPT})),
             one.sync.limits,
             config="promptsheet.toml",
             clock=Clock(world.clock),

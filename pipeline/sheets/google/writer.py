@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from pipeline.core import verified_writes
+from pipeline.core import misplaced, verified_writes
 from pipeline.core.errors import SheetError
 from pipeline.core.header import Columns
 from pipeline.core.verified_writes import Debt, Raw, Snapshot, Target
@@ -82,9 +82,9 @@ class Writing:
             back: dict[int, Target] = {}
             names: dict[int, int] = {}
             for debt in debts:
-                landed = verified_writes.moved(debt.header, header)
+                landed = misplaced.moved(debt.header, header)
                 names |= {landed[at]: name for at, name in debt.names.items() if at in landed}
-                for one in verified_writes.put_back(debt, now, here):
+                for one in misplaced.put_back(debt, now, here):
                     earlier = back.get(one.row)
                     owed = {a: v for a, v in one.cells.items() if names.get(a) not in self._gone}
                     cells = {**owed, **(earlier.cells if earlier else {})}

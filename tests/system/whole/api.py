@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from pipeline.core.model import JobKey, Response
-from pipeline.core.protocol import Endpoint, Field, Key, Poll, Provider
-from pipeline.core.protocol import Task as TaskNames
+from pipeline.core.provider import Endpoint, Field, Key, Poll, Provider
+from pipeline.core.provider import Task as TaskNames
 
 PRICE = 4
 IMAGINE = Endpoint(

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from openpyxl import Workbook, load_workbook
 
-from pipeline.core.header import read_header
+from pipeline.core.header import Header
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
@@ -308,7 +308,7 @@ def stop_google() -> None:
 
 
 def _columns_of(header: Sequence[str]) -> Any:
-    return read_header(header, {"prompt"})
+    return Header(frozenset({"prompt"})).read_line(header)
 
 
 def _text(value: Value) -> str:

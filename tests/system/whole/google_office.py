@@ -29,9 +29,10 @@ from pathlib import Path
 from random import Random
 
 from pipeline.core.errors import SheetError
-from pipeline.core.header import Header, parsed
+from pipeline.core.header import Header
+from pipeline.core.inputs import parsed
 from pipeline.core.model import JobKey, Result
-from pipeline.core.planning import Rules
+from pipeline.core.rules import Rules
 from pipeline.core.states import Accepted, Succeeded
 from pipeline.sheets.google.sheet import GoogleSheet
 from pipeline.store import Fact, Limits, Store
@@ -250,7 +251,7 @@ class Office:
             self.sheet,
             self.store,
             Rules(sheet="sheet", provider=PROVIDER, endpoint="imagine"),
-            Header({}, (), frozenset({"prompt"})),
+            Header(frozenset({"prompt"})),
             Limits(api_key="key", run="run", day="today"),
             config="promptsheet.toml",
             clock=Clock(self.clock),

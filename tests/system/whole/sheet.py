@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from pipeline.core.header import OURS, normalise
+from pipeline.core.header import OURS
+from pipeline.core.inputs import normalise
 from tests.system.whole.desks import Desk
 
 #: Titles of the columns that people fill; the others of the file are ours.

@@ -28,11 +28,12 @@ from sqlalchemy import URL, Engine
 
 import pipeline.store as store_package
 from pipeline.core.errors import ColumnsError
-from pipeline.core.header import Header, parsed
+from pipeline.core.header import Header
+from pipeline.core.inputs import parsed
 from pipeline.core.model import JobKey, State
 from pipeline.core.planning import Line as Planned
-from pipeline.core.planning import Rules
 from pipeline.core.protocol import poll_answer, task_event, verdict
+from pipeline.core.rules import Rules
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
 from pipeline.core.statuses import Status
 from pipeline.store import Fact, Lease, Limits, Store, connection
@@ -167,7 +168,7 @@ class World:
             watched.sheet,
             store,
             Rules(sheet=SHEET, provider=PROVIDER, endpoint="imagine", settle=self.shape.settle),
-            Header({}, (), frozenset({PROMPT})),
+            Header(frozenset({PROMPT})),
             Limits(
                 api_key="key",
                 run=run,

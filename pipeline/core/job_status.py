@@ -1,0 +1,124 @@
+"""What the status and note cells say of a job that was sent.
+
+`planning` decides what they say of rows that were not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from pipeline.core import messages
+from pipeline.core.cell_errors import is_value
+from pipeline.core.inputs import changed, parsed
+from pipeline.core.model import Attempt, Job, State
+from pipeline.core.prompt_checks import is_missing
+from pipeline.core.rules import Rules
+from pipeline.core.states import is_open, shown
+from pipeline.core.statuses import Status, StatusAndNote, in_progress
+from pipeline.core.text import joined
+
+#: The reason of an attempt that another store may have made.
+TAKEN_OVER = "another store may have sent it"
+
+
+def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> bool:
+    """Whether the API has had the task for longer than `give_up_after`."""
+    return is_open(attempt) and now - attempt.sent_at > give_up_after
+
+
+def job_status(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -> StatusAndNote:
+    """Status and note of a job that has been sent; `redo` says how to ask for the next take."""
+    attempt = shown(job)
+    assert attempt is not None, "only a pending job has no attempt"
+    api = rules.provider.title
+    changes = changed(attempt.inputs, inputs, attempt.columns)
+    change = messages.edited(changes, attempt.state, redo) if changes else ""
+    emptied = _emptied(attempt, changes, inputs, rules) if changes else ""
+    warning = messages.warning(rules.doubts(attempt.inputs))
+    match attempt.state:
+        case State.SUCCEEDED:
+            gone = _lost(job, attempt, redo) if rules.saves_files else ""
+            note = joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
+            note = joined(emptied or change, _second_success(job, attempt), note)
+            status = Status.WAITING if emptied else Status.EDITED if changes else Status.DONE
+            status = Status.CHECK_NEEDED if gone else status
+            return StatusAndNote(status, joined(note, "" if changes else warning))
+        case State.RUNNING:
+            if is_overdue(attempt, rules.give_up_after, now):
+                late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
+                return StatusAndNote(Status.CHECK_NEEDED, joined(late, emptied or change))
+            if changes and not emptied:
+                return StatusAndNote(Status.EDITED, change)
+            return StatusAndNote(in_progress(attempt.progress), emptied or warning)
+        case State.SUBMITTING:
+            return StatusAndNote(Status.SENDING, warning)
+        case State.UNKNOWN:
+            if attempt.reason == TAKEN_OVER:
+                note = joined(messages.taken_over(api, redo), emptied or change)
+                return StatusAndNote(Status.CHECK_NEEDED, note)
+            why = messages.lost(api, attempt.reason, attempt.price, redo)
+            return StatusAndNote(Status.CHECK_NEEDED, joined(why, emptied or change))
+        case _:
+            if attempt.task_id:
+                note = messages.failed(api, attempt.reason, attempt.price)
+            else:
+                note = messages.refused(api, attempt.reason)
+            return StatusAndNote(Status.FAILED, note)
+
+
+def _emptied(attempt: Attempt, changes: Mapping[str, str], inputs: str, rules: Rules) -> str:
+    """The note for a row in which a value that was sent is gone and no new value took its place.
+
+    A formula that is broken or not computed is no new value, nor is an empty cell where a value is
+    required. "" if the row has new values.
+    """
+    wrote, endpoint = parsed(inputs), rules.provider.endpoints.get(attempt.endpoint)
+    made = messages.made_from(changes, attempt.state)
+    for name in changes:
+        text, field = wrote.get(name, ""), endpoint.fields.get(name) if endpoint else None
+        if not is_value(text):
+            return joined(messages.not_a_value(name, text), made)
+        if field and ((not text and field.required) or (field.type == "text" and is_missing(text))):
+            return joined(messages.lost_cell(name, text), made)
+    return ""
+
+
+def _second_success(job: Job, first: Attempt) -> str:
+    others = [a for a in job.attempts if a.state is State.SUCCEEDED and a.number != first.number]
+    return " ".join(
+        messages.second_success(a.task_id, a.price, any(url in job.files for url in a.result.urls))
+        for a in others
+    )
+
+
+def _left_out(attempt: Attempt) -> str:
+    kept, more = len(attempt.result.urls), attempt.result.left_out
+    return messages.left_out(kept, more) if more else ""
+
+
+def _lost(job: Job, attempt: Attempt, redo: str) -> str:
+    """The note about pictures that could not be saved; "" if there are none."""
+    urls, unsaved = attempt.result.urls, job.unsaved
+    lost = [n for n, url in enumerate(urls, start=1) if url in unsaved and unsaved[url].lost]
+    if not lost:
+        return ""
+    why = unsaved[urls[lost[0] - 1]]
+    return messages.files_lost(lost, len(urls), why.reason, why.next_at is not None, redo)
+
+
+def _unsaved(job: Job, attempt: Attempt, rules: Rules, now: datetime) -> str:
+    # Not in the first minutes: they are being saved then.
+    missing = [url for url in attempt.result.urls if url not in job.files]
+    late = now - (attempt.ended_at or now) > timedelta(minutes=5)
+    if not (missing and late and rules.saves_files):
+        return ""
+    why = job.unsaved.get(missing[0])
+    return messages.files_missing(len(missing), why.reason if why else "")
+
+
+def what_it_was_made_from(job: Job, inputs: str) -> str:
+    """The sentence about what the shown attempt was made from, if the row is different now."""
+    attempt = shown(job)
+    assert attempt is not None, "only what can be shown is asked about"
+    return messages.made_from(changed(attempt.inputs, inputs, attempt.columns), attempt.state)
