@@ -18,8 +18,10 @@ from tests.fakes.team import Team
 
 
 @pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
+def api(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
+    """The API of one test file, whose TASK_SECONDS say how long a task takes."""
+    seconds = getattr(request.module, "TASK_SECONDS", 0.1)
+    with sandbox_process(task_seconds=seconds, plain_pictures="true") as sandbox:
         yield sandbox
 
 

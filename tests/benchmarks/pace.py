@@ -18,8 +18,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from tests.fakes.program import KEY, Studio, call
+from tests.fakes.program import KEY, call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
 
 IN_FLIGHT = 50
 #: What the sandbox is told, and how long one of its tasks takes on average.
@@ -42,12 +43,12 @@ def main(rows: int) -> None:
     for tasks, (switches, lasting) in TASKS.items():
         bound = -(-rows // IN_FLIGHT) * lasting
         with tempfile.TemporaryDirectory() as place, sandbox_process(KEY, **switches) as sandbox:
-            studio = Studio(Path(place), sandbox.url)
+            team = Team(Path(place), sandbox.url)
             for number, (way, pace) in enumerate(WAYS.items()):
                 sandbox.reset()
                 sheet = f"sheet-{number}.csv"
-                studio.write([f"a heron, {number}.{row}" for row in range(rows)], sheet)
-                seconds = took(studio, f"way-{number}", sheet, pace)
+                team.write_prompts([f"a heron, {number}.{row}" for row in range(rows)], sheet)
+                seconds = took(team, f"way-{number}", sheet, pace)
                 requests = sum(sandbox.state()["requests"].values()) / rows
                 table.add_row(
                     tasks, way, f"{seconds:.1f}", f"{seconds / bound:.2f}", f"{requests:.3f}"
@@ -55,13 +56,13 @@ def main(rows: int) -> None:
     Console(width=120).print(table)
 
 
-def took(studio: Studio, name: str, sheet: str, pace: dict[str, object]) -> float:
+def took(team: Team, name: str, sheet: str, pace: dict[str, object]) -> float:
     """Seconds from the first submission to the last result of a run that waits."""
     whole = {"poll_every": "", "write_every": "5s", "in_flight": IN_FLIGHT, **pace}
-    ended = call("run", studio.config(name, sheet, tables={"pace": whole}), "--wait", within=900)
+    ended = call("run", team.configured(name, sheet, tables={"pace": whole}), "--wait", within=900)
     if ended.code:
         raise SystemExit(ended.said)
-    with closing(sqlite3.connect(studio.folder / "promptsheet.db")) as store:
+    with closing(sqlite3.connect(team.folder / "promptsheet.db")) as store:
         asked = (
             "select (max(ended_at) - min(sent_at)) / 1e6 from attempts join jobs on jobs.id = "
             "attempts.job join sheets on sheets.id = jobs.sheet where sheets.place like ?"

@@ -25,9 +25,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.program import KEY, Program, Studio, until
+from tests.fakes.program import KEY, Program, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import free_port, service
+from tests.fakes.team import Team
 
 #: How often a sheet is written, and how often is asked, in seconds: as the configurations say.
 WRITE, ASK = 1.0, 5.0
@@ -59,16 +60,16 @@ def _way(rows: int, called: bool, asks: str, lost: float) -> Iterator[str]:
     port = free_port()
     switches: dict[str, Any] = {"task_seconds": 10, "webhook_drop": lost, "webhook_progress": 1}
     with tempfile.TemporaryDirectory() as place, sandbox_process(KEY, **switches) as sandbox:
-        studio = _studio(place, sandbox, rows)
-        config = service(studio, hooks=port if called else 0, **{**PACE, "poll_every": asks})
+        team = _team(place, sandbox, rows)
+        config = service(team, hooks=port if called else 0, **{**PACE, "poll_every": asks})
         with Program("watch", config) as program:
-            shown = _cells(studio, rows, program)
+            shown = _cells(team, rows, program)
         state = sandbox.state(ends=True)
         waits = [shown[task] - ends for task, ends in state["ends"].items()]
         yield f"{1000 * sum(state['requests'].values()) / rows:.0f}"
         yield f"{statistics.median(waits):.2f} s"
         yield f"{statistics.quantiles(waits, n=20)[-1]:.2f} s"
-        yield f"{studio.statuses()['done']}"
+        yield f"{team.statuses()['done']}"
 
 
 def _at_once(rows: int) -> None:
@@ -80,8 +81,8 @@ def _at_once(rows: int) -> None:
     port, wait = free_port(), 20 + rows / 50
     switches: dict[str, Any] = {"together_at": wait, "webhook_progress": 0}
     with tempfile.TemporaryDirectory() as place, sandbox_process(KEY, **switches) as sandbox:
-        studio = _studio(place, sandbox, rows)
-        config = service(studio, hooks=port, **{**PACE, "poll_every": "1h"})
+        team = _team(place, sandbox, rows)
+        config = service(team, hooks=port, **{**PACE, "poll_every": "1h"})
         with Program("watch", config) as program:
             program.until(lambda: sandbox.state()["tasks_taken"] == rows, "all are sent")
             state = sandbox.state(ends=True)
@@ -89,7 +90,7 @@ def _at_once(rows: int) -> None:
             assert state["now"] < ends, "sending took longer than the tasks"
             shown: dict[str, float] = {}
             thread = threading.Thread(
-                target=lambda: shown.update(_cells(studio, rows, program)), daemon=True
+                target=lambda: shown.update(_cells(team, rows, program)), daemon=True
             )
             thread.start()
             until(lambda: sandbox.state()["webhooks"].get("accepted") == rows, "all answered", 300)
@@ -163,25 +164,25 @@ def _bare() -> Iterator[str]:
         thread.join()
 
 
-def _studio(place: str, sandbox: Sandbox, rows: int) -> Studio:
-    studio = Studio(Path(place), sandbox.url)
-    studio.write([f"a heron, number {n}" for n in range(rows)])
-    return studio
+def _team(place: str, sandbox: Sandbox, rows: int) -> Team:
+    team = Team(Path(place), sandbox.url)
+    team.write_prompts([f"a heron, number {n}" for n in range(rows)])
+    return team
 
 
-def _cells(studio: Studio, rows: int, program: Program) -> dict[str, float]:
+def _cells(team: Team, rows: int, program: Program) -> dict[str, float]:
     """By task, the moment in which its cells said that it is done, as the file shows it."""
     shown: dict[str, float] = {}
     pause, seen = threading.Event(), 0
     while len(shown) < rows:
         assert not program.is_over, program.end()
-        written = studio.sheet.stat().st_mtime_ns
+        written = team.sheet.stat().st_mtime_ns
         if written == seen:
             pause.wait(0.02)
             continue
         # The file was there from its last change on: CLOCK_REALTIME beside CLOCK_MONOTONIC.
         at = time.monotonic() - (time.time() - written / 1e9)
-        with studio.sheet.open(newline="") as file:
+        with team.sheet.open(newline="") as file:
             for row in csv.DictReader(file):
                 if row.get("status") == "done":
                     shown.setdefault(row["task_id"], at)

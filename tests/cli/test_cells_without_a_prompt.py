@@ -10,23 +10,17 @@ import io
 import zipfile
 from pathlib import Path
 
-import pytest
 from openpyxl import Workbook, load_workbook
 
 from pipeline.sandbox import Sandbox
 from tests.core.test_cell_errors import ERRORS
 from tests.fakes.google_sheets import google_sheets
-from tests.fakes.google_studio import Studio as GoogleStudio
-from tests.fakes.program import Ended, Studio, call
+from tests.fakes.google_team import GoogleTeam
+from tests.fakes.program import Ended, call
+from tests.fakes.team import Team
 from tests.wild.slow_workbook import SHEET
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-
-
-@pytest.fixture
-def studio(tmp_path: Path, api: Sandbox) -> Studio:
-    api.reset()
-    return Studio(tmp_path, api.url)
 
 
 def run_twice(config: Path) -> Ended:
@@ -36,14 +30,14 @@ def run_twice(config: Path) -> Ended:
     return again
 
 
-def test_errors_in_a_csv_file_wait_in_every_language(studio: Studio, api: Sandbox) -> None:
-    with studio.sheet.open("w", newline="", encoding="utf-8") as file:
+def test_errors_in_a_csv_file_wait_in_every_language(team: Team, api: Sandbox) -> None:
+    with team.sheet.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["prompt"], *([text] for text in ERRORS), ["a fox"], ["0"]])
 
-    run_twice(studio.config())
+    run_twice(team.configured())
 
     assert api.state()["tasks"] == {"a fox": 1, "0": 1}
-    with studio.sheet.open(newline="", encoding="utf-8") as file:
+    with team.sheet.open(newline="", encoding="utf-8") as file:
         statuses = [row["status"] for row in csv.DictReader(file)]
     assert statuses == [*["waiting"] * len(ERRORS), "done", "done"]
 
@@ -65,7 +59,7 @@ ERROR_CELLS = ("#BUSY!", "#FIELD!", "#CONNECT!", "#N/A", "#VOELLIG_NEU", "a word
 
 
 def test_formulas_without_a_result_and_error_cells_of_a_workbook_wait(
-    studio: Studio, api: Sandbox
+    team: Team, api: Sandbox
 ) -> None:
     cells = [
         *(('t="n"', inner) for inner in WAITING),
@@ -75,10 +69,10 @@ def test_formulas_without_a_result_and_error_cells_of_a_workbook_wait(
         ('t="str"', "<f>Ideas!A1</f><v>a fox</v>"),
         ('t="n"', "<f>40+2</f><v>42</v>"),
     ]
-    path = studio.folder / "team.xlsx"
+    path = team.folder / "team.xlsx"
     path.write_bytes(workbook_of(cells))
 
-    run_twice(studio.config(sheet="team.xlsx"))
+    run_twice(team.configured(sheet="team.xlsx"))
 
     assert api.state()["tasks"] == {"0": 1, "a fox": 1, "42": 1}
     header, *rows = load_workbook(path, data_only=True).worksheets[0].values
@@ -117,9 +111,9 @@ def test_errors_of_a_google_sheet_wait_whatever_they_are_called(
         book.sheets[0].enter(0, 1, "=1/0", locale="en")  # a title, whatever it says
         for row, formula in enumerate((*formulas, '="a "&"fox"'), start=1):
             book.sheets[0].enter(row, 0, formula, locale="en")
-        studio = GoogleStudio(google, book, tmp_path, api)
-        run_twice(studio.configure())
-        rows = studio.rows()
+        team = GoogleTeam(google, book, tmp_path, api)
+        run_twice(team.configure())
+        rows = team.rows()
 
     assert api.state()["tasks"] == {"a fox": 1}
     assert [row.get("status") for row in rows[:2]] == ["waiting", "waiting"]

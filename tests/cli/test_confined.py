@@ -21,8 +21,9 @@ from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.look import Look
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
+from tests.fakes.program import KEY, KEY_NAME
 from tests.fakes.sandbox_process import sandbox_process
-from tests.fakes.team import KEY, KEY_NAME, Team
+from tests.fakes.team import Team
 
 ROWS = 8
 

@@ -7,13 +7,11 @@ counted by the API.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 #: Nothing listens there: calls of the API are lost.
@@ -21,12 +19,6 @@ LOST_CALLS = (
     '[webhook]\npublic_url = "http://127.0.0.1:9"\nsecret = "file:hook.secret"\n'
     'listen = "127.0.0.1:0"\n'
 )
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(plain_pictures="true") as sandbox:
-        yield sandbox
 
 
 @pytest.fixture

@@ -7,22 +7,16 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
 
 import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.program import Studio, call
+from tests.fakes.program import call
+from tests.fakes.team import Team
 
 
-@pytest.fixture
-def studio(tmp_path: Path, api: Sandbox) -> Studio:
-    api.reset()
-    return Studio(tmp_path, api.url)
-
-
-def rows_of(studio: Studio, delimiter: str = ",", codec: str = "utf-8") -> list[dict[str, str]]:
-    with studio.sheet.open(newline="", encoding=codec) as file:
+def rows_of(team: Team, delimiter: str = ",", codec: str = "utf-8") -> list[dict[str, str]]:
+    with team.sheet.open(newline="", encoding=codec) as file:
         return list(csv.DictReader(file, delimiter=delimiter))
 
 
@@ -31,52 +25,50 @@ def rows_of(studio: Studio, delimiter: str = ",", codec: str = "utf-8") -> list[
     [(",", "comma"), (";", "semicolon"), ("\t", "tab"), ("|", "vertical bar")],
 )
 def test_a_row_with_an_unquoted_delimiter_is_invalid_and_the_others_are_done(
-    studio: Studio, api: Sandbox, delimiter: str, name: str
+    team: Team, api: Sandbox, delimiter: str, name: str
 ) -> None:
     lines = ("prompt,owner", "a wolf, in snow,Zoë", "an owl,Zoë,,,", '"a cat, asleep",Zoë')
     text = "\n".join(lines).replace('"a cat, asleep"', f'"a cat{delimiter} asleep"')
-    studio.sheet.write_text(text.replace(",", delimiter) + "\n", encoding="utf-8")
-    config = studio.config()
+    team.sheet.write_text(text.replace(",", delimiter) + "\n", encoding="utf-8")
+    config = team.configured()
 
     codes = [call("run", config, "--wait").code for _ in range(2)]
 
     assert codes == [1, 0], "the row needs a person, and is reported once"
     assert api.state()["tasks"] == {"an owl": 1, f"a cat{delimiter} asleep": 1}
-    cut, *others = rows_of(studio, delimiter)
+    cut, *others = rows_of(team, delimiter)
     assert cut["status"] == "invalid"
     assert f"Put quotation marks around text that contains a {name}" in cut["note"]
     assert [row["status"] for row in others] == ["done", "done"]
 
-    fixed = studio.sheet.read_text(encoding="utf-8").replace(
+    fixed = team.sheet.read_text(encoding="utf-8").replace(
         f"a wolf{delimiter} in snow", f'"a wolf{delimiter} in snow"'
     )
-    studio.sheet.write_text(fixed, encoding="utf-8")
+    team.sheet.write_text(fixed, encoding="utf-8")
 
     assert call("run", config, "--wait").code == 0
     assert api.state()["tasks"][f"a wolf{delimiter} in snow"] == 1
-    assert [row["status"] for row in rows_of(studio, delimiter)] == ["done"] * 3
+    assert [row["status"] for row in rows_of(team, delimiter)] == ["done"] * 3
 
 
 def test_an_unquoted_comma_is_named_and_not_what_it_moved_into_take(
-    studio: Studio, api: Sandbox
+    team: Team, api: Sandbox
 ) -> None:
-    studio.sheet.write_text("prompt,name,take\na cat, with a hat,cat,\na dog, asleep,dog,2\n")
+    team.sheet.write_text("prompt,name,take\na cat, with a hat,cat,\na dog, asleep,dog,2\n")
 
-    called = call("run", studio.config(), "--wait")
+    called = call("run", team.configured(), "--wait")
 
     assert called.code == 1
     assert api.state()["tasks_taken"] == 0
     # The first row ends with an empty cell, so nothing is in excess: its take is what is wrong.
-    assert ["comma" in row["note"] for row in rows_of(studio)] == [False, True]
-    assert ["take" in row["note"] for row in rows_of(studio)] == [True, False]
+    assert ["comma" in row["note"] for row in rows_of(team)] == [False, True]
+    assert ["take" in row["note"] for row in rows_of(team)] == [True, False]
 
 
-def test_columns_without_a_name_inside_the_table_are_no_mistake(
-    studio: Studio, api: Sandbox
-) -> None:
-    studio.sheet.write_text(",prompt,,owner\n0,a fox,x,Zoë\n", encoding="utf-8")
+def test_columns_without_a_name_inside_the_table_are_no_mistake(team: Team, api: Sandbox) -> None:
+    team.sheet.write_text(",prompt,,owner\n0,a fox,x,Zoë\n", encoding="utf-8")
 
-    assert call("run", studio.config(), "--wait").code == 0
+    assert call("run", team.configured(), "--wait").code == 0
     assert api.state()["tasks"] == {"a fox": 1}
 
 
@@ -84,36 +76,36 @@ WORDS = ("příběh o lišce", "žlutý dům", "kočka")
 
 
 def test_letters_of_an_unknown_code_page_stop_the_run_until_it_is_named(
-    studio: Studio, api: Sandbox
+    team: Team, api: Sandbox
 ) -> None:
     content = "\r\n".join(("prompt;owner", *(f"{words};Zdeněk" for words in WORDS), ""))
-    studio.sheet.write_bytes(content.encode("cp1250"))
-    config = studio.config()
+    team.sheet.write_bytes(content.encode("cp1250"))
+    config = team.configured()
 
     for command in (("run", "--wait"), ("run",), ("run", "--plan")):
         stopped = call(command[0], config, *command[1:])
 
-        said = " ".join(stopped.said.split())
+        said = stopped.said
         assert (stopped.code, stopped.is_plain) == (2, True), said
         assert 'encoding = "cp1250": příběh o lišce;Zdeněk' in said
         assert 'encoding = "cp1252": pøíbìh o lišce;Zdenìk' in said
-    assert studio.sheet.read_bytes() == content.encode("cp1250")
+    assert team.sheet.read_bytes() == content.encode("cp1250")
     assert api.state()["tasks"] == {}
 
-    config = studio.config(tables={"sheet": {"encoding": "cp1250"}})
+    config = team.configured(tables={"sheet": {"encoding": "cp1250"}})
     plan = call("run", config, "--plan")
     first, again = call("run", config, "--wait"), call("run", config, "--wait")
 
-    assert "Read as cp1250, cells separated by semicolons." in " ".join(plan.said.split())
+    assert "Read as cp1250, cells separated by semicolons." in plan.said
     assert (first.code, again.code) == (0, 0), first.said + again.said
     assert api.state()["tasks"] == dict.fromkeys(WORDS, 1)
-    rows = rows_of(studio, ";", "cp1250")
+    rows = rows_of(team, ";", "cp1250")
     assert [(row["prompt"], row["status"]) for row in rows] == [(one, "done") for one in WORDS]
 
 
-def test_a_plan_says_how_a_western_file_was_read(studio: Studio) -> None:
-    studio.sheet.write_bytes("prompt,owner\nun café près de la forêt,Zoë\n".encode("cp1252"))
+def test_a_plan_says_how_a_western_file_was_read(team: Team) -> None:
+    team.sheet.write_bytes("prompt,owner\nun café près de la forêt,Zoë\n".encode("cp1252"))
 
-    told = json.loads(call("run", studio.config(), "--plan", "--json").said)
+    told = json.loads(call("run", team.configured(), "--plan", "--json").said)
 
     assert told["read_as"] == "Windows-1252, cells separated by commas"

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from openpyxl import Workbook, load_workbook
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.program import Studio, call
+from tests.fakes.program import call
+from tests.fakes.team import Team
 
 PROMPTS = [f"an owl, number {number}" for number in range(1, 13)]
-
-
-@pytest.fixture
-def studio(tmp_path: Path, api: Sandbox) -> Studio:
-    api.reset()
-    return Studio(tmp_path, api.url)
 
 
 def rows_of(path: Path) -> list[dict[str, object]]:
@@ -26,9 +20,9 @@ def rows_of(path: Path) -> list[dict[str, object]]:
 
 
 def test_every_row_is_done_and_paid_once_also_when_it_is_sorted_and_run_again(
-    studio: Studio, api: Sandbox
+    team: Team, api: Sandbox
 ) -> None:
-    path = studio.folder / "team.xlsx"
+    path = team.folder / "team.xlsx"
     book = Workbook()
     book.worksheets[0].append(["not", "this tab"])
     tab = book.create_sheet("Prompts")
@@ -36,7 +30,7 @@ def test_every_row_is_done_and_paid_once_also_when_it_is_sorted_and_run_again(
     for number, prompt in enumerate(PROMPTS):
         tab.append(["Zoë", prompt, None, "=A1", f"={number}*2"])
     book.save(path)
-    config = studio.config(sheet="team.xlsx", tables={"sheet": {"tab": "Prompts"}})
+    config = team.configured(sheet="team.xlsx", tables={"sheet": {"tab": "Prompts"}})
 
     first = call("run", config, "--wait")
     after = path.read_bytes()
@@ -81,9 +75,9 @@ def turn_over(path: Path) -> None:
 
 
 def test_a_formula_that_was_never_worked_out_waits_and_numbers_are_sent_as_shown(
-    studio: Studio, api: Sandbox
+    team: Team, api: Sandbox
 ) -> None:
-    path = studio.folder / "team.xlsx"
+    path = team.folder / "team.xlsx"
     book = Workbook()
     tab = book.worksheets[0]
     tab.title = "Prompts"
@@ -94,7 +88,7 @@ def test_a_formula_that_was_never_worked_out_waits_and_numbers_are_sent_as_shown
     tab.append([1234567890123456])
     book.save(path)
 
-    ended = call("run", studio.config(sheet="team.xlsx"), "--wait")
+    ended = call("run", team.configured(sheet="team.xlsx"), "--wait")
 
     assert ended.is_plain
     assert api.state()["tasks"] == {"00042": 1, "1234567890123456": 1}
@@ -104,30 +98,30 @@ def test_a_formula_that_was_never_worked_out_waits_and_numbers_are_sent_as_shown
     assert [row["status"] for row in done] == ["done", "done"]
 
 
-def test_a_header_that_lies_in_another_tab_is_told_with_that_tab(studio: Studio) -> None:
-    path = studio.folder / "team.xlsx"
+def test_a_header_that_lies_in_another_tab_is_told_with_that_tab(team: Team) -> None:
+    path = team.folder / "team.xlsx"
     book = Workbook()
     book.worksheets[0].append(["how to use this"])
     book.create_sheet("Lists").sheet_state = "hidden"
     book.create_sheet("Prompts").append(["prompt"])
     book.save(path)
 
-    ended = call("run", studio.config(sheet="team.xlsx"), "--plan")
+    ended = call("run", team.configured(sheet="team.xlsx"), "--plan")
 
     assert ended.code == 2
-    assert ended.said.strip().endswith('Or set [sheet] tab: there is "Prompts".')
+    assert ended.said.endswith('Or set [sheet] tab: there is "Prompts".')
 
 
 def test_a_workbook_that_is_open_waits_for_its_results_and_gets_them(
-    studio: Studio, api: Sandbox
+    team: Team, api: Sandbox
 ) -> None:
-    path = studio.folder / "team.xlsx"
+    path = team.folder / "team.xlsx"
     book = Workbook()
     book.worksheets[0].title = "Prompts"
     book.worksheets[0].append(["prompt"])
     book.worksheets[0].append(["a fox"])
     book.save(path)
-    config = studio.config(sheet="team.xlsx")
+    config = team.configured(sheet="team.xlsx")
     mark = path.with_name("~$team.xlsx")
     mark.write_bytes(b"\x03Zoe")
     before = path.read_bytes()
@@ -135,7 +129,7 @@ def test_a_workbook_that_is_open_waits_for_its_results_and_gets_them(
     ended = call("run", config, "--wait")
 
     assert ended.code == 3
-    assert "team.xlsx is open in Excel (by Zoe)." in " ".join(ended.said.split())
+    assert "team.xlsx is open in Excel (by Zoe)." in ended.said
     assert path.read_bytes() == before
     mark.unlink()
     assert call("run", config, "--wait").code == 0
@@ -144,30 +138,30 @@ def test_a_workbook_that_is_open_waits_for_its_results_and_gets_them(
 
 
 def test_init_makes_a_workbook_that_runs_and_leaves_one_that_is_there(
-    studio: Studio, api: Sandbox
+    team: Team, api: Sandbox
 ) -> None:
-    path = studio.folder / "plan.xlsx"
+    path = team.folder / "plan.xlsx"
 
     made = call("init", path)
 
     assert made.code == 0, made.said
-    assert "plan.xlsx was created, with a sample row." in " ".join(made.said.split())
+    assert "plan.xlsx was created, with a sample row." in made.said
     content = path.read_bytes()
     assert "already exists and was not changed" in call("init", path).said
     assert path.read_bytes() == content
     assert rows_of(path)[0]["aspect_ratio"] == "16:9"
-    ended = call("run", studio.config(sheet="plan.xlsx"), "--wait")
+    ended = call("run", team.configured(sheet="plan.xlsx"), "--wait")
     assert ended.code == 0, ended.said
     assert list(api.state()["tasks"].values()) == [1]
     assert rows_of(path)[0]["status"] == "done"
-    macros = call("init", studio.folder / "plan.xlsm", "--config", studio.folder / "other.toml")
+    macros = call("init", team.folder / "plan.xlsm", "--config", team.folder / "other.toml")
     assert (macros.code, "Name an .xlsx file." in macros.said) == (2, True)
 
 
 def test_a_second_tab_of_a_workbook_is_told_to_be_a_workbook_of_its_own(
-    studio: Studio, api: Sandbox
+    team: Team, api: Sandbox
 ) -> None:
-    path = studio.folder / "team.xlsx"
+    path = team.folder / "team.xlsx"
     book = Workbook()
     book.worksheets[0].title = "Prompts"
     for row in (["prompt"], ["an owl"]):
@@ -176,8 +170,8 @@ def test_a_second_tab_of_a_workbook_is_told_to_be_a_workbook_of_its_own(
     for row in (["prompt", "aspect_ratio"], ["a fox", "1:1"]):
         tab.append(row)
     book.save(path)
-    first = studio.config("first", sheet="team.xlsx", tables={"sheet": {"tab": "Prompts"}})
-    second = studio.config("second", sheet="team.xlsx", tables={"sheet": {"tab": "Ideas"}})
+    first = team.configured("first", sheet="team.xlsx", tables={"sheet": {"tab": "Prompts"}})
+    second = team.configured("second", sheet="team.xlsx", tables={"sheet": {"tab": "Ideas"}})
     call("run", first, "--wait")
     before = path.read_bytes()
 
@@ -185,6 +179,6 @@ def test_a_second_tab_of_a_workbook_is_told_to_be_a_workbook_of_its_own(
     again = call("run", first, "--wait")
 
     assert (other.code, again.code) == (1, 0), again.said
-    assert "Save a second one as its own workbook." in " ".join(other.said.split())
+    assert "Save a second one as its own workbook." in other.said
     assert path.read_bytes() == before
     assert api.state()["tasks_taken"] == 1

@@ -20,11 +20,10 @@ from pipeline.core.model import JobKey
 from pipeline.open_sheet import open_sheet
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
-from tests.fakes.program import KEY as STUDIO_KEY
-from tests.fakes.program import Studio, call
+from tests.fakes.program import KEY, KEY_NAME, ROOT, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import free_port, service
-from tests.fakes.team import KEY, KEY_NAME, ROOT, Team
+from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
 COMMANDS = sorted(getattr(typer.main.get_command(app), "commands", {}))
@@ -355,13 +354,13 @@ def test_an_unforeseen_error_is_one_sentence_and_ends_with_three(
 def test_a_row_whose_answer_was_lost_and_that_the_api_called_about_counts_as_new(
     tmp_path: Path,
 ) -> None:
-    with sandbox_process(STUDIO_KEY, task_seconds=0.3, plain_pictures="true") as sandbox:
+    with sandbox_process(KEY, task_seconds=0.3, plain_pictures="true") as sandbox:
         sandbox.set(lost="next 1 trickle")
-        studio = Studio(tmp_path, sandbox.url)
-        studio.answers_within(3)
-        studio.write(["a fox", "an owl", "a cat"])
+        team = Team(tmp_path, sandbox.url)
+        team.answers_within(3)
+        team.write_prompts(["a fox", "an owl", "a cat"])
 
-        ended = call("run", service(studio, hooks=free_port()), "--wait", "--json")
+        ended = call("run", service(team, hooks=free_port()), "--wait", "--json")
 
         told = json.loads(ended.said)
         assert sandbox.state()["tasks_taken"] == 3
@@ -369,10 +368,10 @@ def test_a_row_whose_answer_was_lost_and_that_the_api_called_about_counts_as_new
 
 
 def test_a_row_that_a_poll_and_a_webhook_both_report_is_counted_once(tmp_path: Path) -> None:
-    with sandbox_process(STUDIO_KEY, task_seconds=0.3, plain_pictures="true") as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write([f"a fox in the {number}th street" for number in range(40)])
-        config = service(studio, hooks=free_port(), poll_every="20ms")
+    with sandbox_process(KEY, task_seconds=0.3, plain_pictures="true") as sandbox:
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts([f"a fox in the {number}th street" for number in range(40)])
+        config = service(team, hooks=free_port(), poll_every="20ms")
 
         ended = call("run", config, "--wait", "--json")
 

@@ -18,7 +18,8 @@ from openpyxl.utils import get_column_letter
 from pipeline.config import configs
 from pipeline.config.template import SANDBOX
 from pipeline.sandbox import Sandbox
-from tests.fakes.team import KEY, ROOT, Team
+from tests.fakes.program import KEY, ROOT
+from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
 

@@ -18,7 +18,8 @@ from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
-from tests.fakes.team import Ended, Team
+from tests.fakes.program import Ended
+from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
 HEADER = ["name", "prompt", "aspect_ratio", "take", "skip"]

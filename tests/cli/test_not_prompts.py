@@ -7,7 +7,6 @@ that must be done, so that a program that does nothing fails as well.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 from openpyxl import Workbook, load_workbook
@@ -17,12 +16,6 @@ from tests.fakes.program import until
 from tests.fakes.team import Team
 
 Grid = Sequence[Sequence[str]]
-
-
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    return Team(tmp_path, api.url)
 
 
 @pytest.fixture(params=["csv", "xlsx"])

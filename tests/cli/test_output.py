@@ -19,7 +19,8 @@ from pathlib import Path
 from pipeline import terminal as output
 from pipeline.core.text import one_line, printable
 from pipeline.sandbox import Sandbox
-from tests.fakes.team import KEY, KEY_NAME, ROOT, Team
+from tests.fakes.program import KEY, KEY_NAME, ROOT
+from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
 #: What a terminal could obey: escape, return, bell, backspace, C1, marks of direction, line ends.

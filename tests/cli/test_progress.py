@@ -7,21 +7,22 @@ from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
-from tests.fakes.program import KEY, Studio, call
+from tests.fakes.program import KEY, call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
 
 
 def test_a_percentage_is_recorded_no_more_often_than_the_sheet_is_written(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=2, plain_pictures="true") as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(["a fox", "an owl", "a cat"])
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(["a fox", "an owl", "a cat"])
 
-        ended = call("run", studio.config(poll_every="100ms", write_every="600ms"), "--wait")
+        ended = call("run", team.configured(poll_every="100ms", write_every="600ms"), "--wait")
 
         asked = sandbox.state()["requests"]
     with closing(sqlite3.connect(tmp_path / "promptsheet.db")) as store:
         kinds = Counter(kind for (kind,) in store.execute("select kind from events"))
-    assert (ended.code, studio.statuses()) == (0, {"done": 3})
+    assert (ended.code, team.statuses()) == (0, {"done": 3})
     assert asked["/fetch-many"] + asked.get("/fetch", 0) > 6
     assert kinds["succeeded"] == 3
     # Of each task at most once for each writing in its two seconds.

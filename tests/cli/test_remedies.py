@@ -19,9 +19,8 @@ import pytest
 from pipeline.core import header_checks, messages
 from pipeline.sandbox import Sandbox
 from pipeline.sync.hold import Hold
-from tests.fakes.program import until
-from tests.fakes.sandbox_process import sandbox_process
-from tests.fakes.team import ROOT, Team
+from tests.fakes.program import ROOT, until
+from tests.fakes.team import Team
 
 Act = Callable[[Team, Sandbox], None]
 
@@ -54,10 +53,8 @@ def remedy(*troubles: str) -> Callable[[Act], Act]:
     return kept
 
 
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0, plain_pictures="true") as sandbox:
-        yield sandbox
+#: How long a task takes at the API.
+TASK_SECONDS = 0
 
 
 @pytest.fixture

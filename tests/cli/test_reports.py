@@ -7,7 +7,7 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -15,24 +15,19 @@ import pytest
 
 from pipeline.sandbox import Sandbox
 from pipeline.store import Store
-from tests.fakes.sandbox_process import sandbox_process
-from tests.fakes.team import KEY, KEY_NAME, ROOT, Team
+from tests.fakes.program import KEY, KEY_NAME, ROOT
+from tests.fakes.team import Team
 
 DAY = 24 * 60 * 60 * 1_000_000
 
 
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0, plain_pictures="true") as sandbox:
-        yield sandbox
+#: How long a task takes at the API.
+TASK_SECONDS = 0
 
 
 @pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
+def team(team: Team) -> Team:
     """A row that is done, and one that is new."""
-    api.reset()
-    team = Team(tmp_path, api.url)
-    team.configure('[media]\nsave_to = ""\n')
     team.write("prompt", "a fox")
     assert team.finish().code == 0
     with team.editing() as rows:

@@ -15,7 +15,8 @@ import pytest
 
 from pipeline import __version__
 from pipeline.sandbox import Sandbox, running
-from tests.fakes.team import ROOT, Team, assert_no_formula
+from tests.fakes.program import ROOT
+from tests.fakes.team import Team, assert_no_formula
 from tests.fakes.terminal import terminal
 
 

@@ -45,7 +45,11 @@ LONGEST = 200_000
 
 
 class Child:
-    """One process, as `subprocess` would show it: both of its mouths are `stdout`."""
+    """One process, as `subprocess` would show it. Its output and its errors are `stdout`.
+
+    `err`: a file for its errors instead; `folder`: where it works, instead of here; `gate`: the end
+    of a pipe to read from: the process begins once nobody can write into the pipe any more.
+    """
 
     def __init__(
         self,
@@ -53,6 +57,10 @@ class Child:
         words: Sequence[str],
         environment: Mapping[str, str],
         nursery: socket.socket | None = None,
+        *,
+        folder: Path | None = None,
+        err: int | None = None,
+        gate: int | None = None,
     ) -> None:
         self.args = (run, *words)
         self.returncode: int | None = None
@@ -60,14 +68,15 @@ class Child:
             "run": run,
             "words": words,
             "environment": dict(environment),
-            "in": str(Path.cwd()),
+            "in": str(folder or Path.cwd()),
         }
         self._told, telling = socket.socketpair()
         speech, mouth = os.pipe()
         self.stdout = os.fdopen(speech, encoding="utf-8")
         with telling:
             try:
-                files = [mouth, telling.fileno()]
+                files = [mouth, mouth if err is None else err, telling.fileno()]
+                files += [] if gate is None else [gate]
                 socket.send_fds(nursery or opened(), [json.dumps(order).encode()], files)
             finally:
                 os.close(mouth)
@@ -97,7 +106,7 @@ class Child:
             said += more
         self.stdout.close()
         self.wait(left)
-        return said.decode().replace("\r\n", "\n"), None
+        return said.decode(), None
 
     def send_signal(self, number: int) -> None:
         """Nobody is hit where it has ended."""
@@ -158,7 +167,7 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
         importlib.import_module(name)
     gc.freeze()
     while True:
-        order, files, *_ = socket.recv_fds(orders, LONGEST, 2)
+        order, files, *_ = socket.recv_fds(orders, LONGEST, 4)
         with suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
@@ -171,12 +180,19 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
             os.close(file)
 
 
-def _keep(order: dict[str, Any], mouth: int, telling: int) -> NoReturn:
+def _keep(
+    order: dict[str, Any], out: int, err: int, telling: int, gate: int | None = None
+) -> NoReturn:
     """Have a child, and tell its number and its end."""
     if not (child := os.fork()):
         os.close(telling)
-        _be(order, mouth)
-    os.close(mouth)
+        if gate is not None:
+            os.read(gate, 1)
+            os.close(gate)
+        _be(order, out, err)
+    for file in (out, err, gate):
+        if file is not None:
+            os.close(file)
     with suppress(BrokenPipeError):  # nobody wants to know any more
         os.write(telling, child.to_bytes(4, "big", signed=True))
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -184,11 +200,11 @@ def _keep(order: dict[str, Any], mouth: int, telling: int) -> NoReturn:
     os._exit(0)
 
 
-def _be(order: dict[str, Any], mouth: int) -> NoReturn:
+def _be(order: dict[str, Any], out: int, err: int) -> NoReturn:
     """Run it as an interpreter of its own would, and end as that does."""
-    os.dup2(mouth, 1)
-    os.dup2(mouth, 2)
-    os.close(mouth)
+    for file, number in ((out, 1), (err, 2)):
+        os.dup2(file, number)
+        os.close(file)
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(order["in"])

@@ -1,4 +1,4 @@
-"""A studio that is watched or served: where it is called back, its page token, its history."""
+"""A team that is watched or served: where it is called back, its page token, its history."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.fakes.program import Studio
+from tests.fakes.team import Team
 
 TOKEN = "a page token for tests"
 SECRET = "a secret for tests, long enough to be one"
@@ -27,7 +27,7 @@ def free_port() -> int:
 
 
 def service(
-    studio: Studio,
+    team: Team,
     name: str = "pipeline",
     *,
     hooks: int = 0,
@@ -39,8 +39,8 @@ def service(
 ) -> Path:
     """A configuration of a service: called back at the port `hooks`, 0: not at all."""
     for file, text in {"token": TOKEN, "secret": SECRET}.items():
-        (studio.folder / file).write_text(text)
-        (studio.folder / file).chmod(0o600)
+        (team.folder / file).write_text(text)
+        (team.folder / file).chmod(0o600)
     webhook = {
         "public_url": public_url or f"http://127.0.0.1:{hooks}",
         "secret": "file:secret",
@@ -54,7 +54,7 @@ def service(
         tables["budget"] = budget
     if hooks:
         tables["webhook"] = dict(webhook)
-    return studio.config(name, tables=tables, **more)  # type: ignore[arg-type]
+    return team.configured(name, tables=tables, **more)  # type: ignore[arg-type]
 
 
 def get(url: str, token: str = "") -> tuple[int, str]:
@@ -75,26 +75,26 @@ def is_up(port: int) -> bool:
         return False
 
 
-def passed_at(studio: Studio) -> int:
+def passed_at(team: Team) -> int:
     """When the last pass ended, in microseconds; 0 before the first."""
-    with closing(sqlite3.connect(studio.folder / "promptsheet.db")) as connection:
+    with closing(sqlite3.connect(team.folder / "promptsheet.db")) as connection:
         return int(connection.execute("select max(passed_at) from sheets").fetchone()[0] or 0)
 
 
-def is_at_rest(studio: Studio) -> bool:
+def is_at_rest(team: Team) -> bool:
     """Whether nobody is at work on the sheet, and the last pass left nothing to do."""
     asked = (
         "select (select count(*) from leases) = 0 and "
         "(select count(*) from promptsheet where name like 'rest of %') > 0"
     )
-    with closing(sqlite3.connect(studio.folder / "promptsheet.db")) as connection:
+    with closing(sqlite3.connect(team.folder / "promptsheet.db")) as connection:
         return bool(connection.execute(asked).fetchone()[0])
 
 
-def history(studio: Studio, store: str = "promptsheet.db") -> dict[tuple[int, int], list[str]]:
+def history(team: Team, store: str = "promptsheet.db") -> dict[tuple[int, int], list[str]]:
     """The kinds of event of each attempt, in the order in which they were recorded."""
     told: dict[tuple[int, int], list[str]] = {}
-    with closing(sqlite3.connect(studio.folder / store)) as connection:
+    with closing(sqlite3.connect(team.folder / store)) as connection:
         asked = "select job, number, kind, body from events order by id"
         for job, number, kind, body in connection.execute(asked):
             percent = (json.loads(body) or {}).get("percent")
@@ -103,11 +103,11 @@ def history(studio: Studio, store: str = "promptsheet.db") -> dict[tuple[int, in
     return told
 
 
-def backward_moves(studio: Studio) -> int:
+def backward_moves(team: Team) -> int:
     """How often a later event of an attempt says less than an earlier one."""
     order = {"sent": 0, "lost": 1, "accepted": 1, "progressed": 2, "failed": 3, "succeeded": 4}
     back = 0
-    for kinds in history(studio).values():
+    for kinds in history(team).values():
         ranks = [order[kind.split()[0]] for kind in kinds]
         back += sum(b < a for a, b in pairwise(ranks))
         back += max(Counter(ranks).get(4, 0) - 1, 0)

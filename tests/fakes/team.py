@@ -1,38 +1,28 @@
 """A team at its sheet: it edits a CSV as people do, and starts the program from the command line.
 
-What the program may never do is looked at in every reading: a cell of ours that a spreadsheet would
-take for a formula, a row that is wider than the header.
-
-Each start is a process of its own. Most are forked from one that has imported the program already
-(`python -m tests.fakes.team`): that leaves time for many; `fresh` ones are a new interpreter.
+Each reading of the sheet checks what the program may never do: write a cell that a spreadsheet
+would take for a formula, or a row that is wider than the header.
 """
 
 from __future__ import annotations
 
-import atexit
 import csv
-import gc
-import importlib
 import io
 import json
 import os
-import secrets
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
-import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
 
-from tests.fakes import nursery
+from tests.fakes.program import KEY, KEY_NAME, ROOT, Ended, Program
 
-ROOT = nursery.ROOT
-KEY = "sandbox"
-KEY_NAME = "APIFRAME_API_KEY"
 #: Our columns that a sheet of these tests can have.
 OURS = (
     *("row_id", "status", "task_id", "image_urls", "note", "image_1", "image_2", "grid_url"),
@@ -40,22 +30,10 @@ OURS = (
 )
 #: How a cell begins that a spreadsheet takes for a formula.
 LIVE = ("=", "+", "-", "@", "\t", "\r")
+#: How people's cells look where a careless writer would change them.
+REMARKS = ('says "now", not later', "zwei\nZeilen", "  spaces ", "=1+1", "Ä, ö; ß", "")
 
 Row = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """How one start of the program ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def said(self) -> str:
-        """All that it said, people's view of it: one line is one space apart from the next."""
-        return " ".join((self.out + self.err).split())
 
 
 @dataclass(frozen=True)
@@ -83,10 +61,52 @@ class Team:
         )
         return path
 
+    def configured(
+        self,
+        name: str = "pipeline",
+        sheet: str = "prompts.csv",
+        store: str = "promptsheet.db",
+        media: str = "",
+        tables: Mapping[str, Mapping[str, object]] | None = None,
+        **pace: object,
+    ) -> Path:
+        """The same from values: `pace` and `tables` say what differs from a quick one."""
+        quick = {"per_minute": 0, "poll_every": "200ms", "write_every": "200ms"}
+        parts: dict[str, Mapping[str, object]] = {
+            "sheet": {"source": sheet},
+            "provider": {"api_key": f"env:{KEY_NAME}", "base_url": self.url},
+            "store": {"url": f"sqlite:///{store}"},
+            "media": {"save_to": media},
+            "budget": {"per_run": 1_000_000, "per_day": 1_000_000},
+            "pace": quick | pace,
+        }
+        for table, keys in (tables or {}).items():
+            parts[table] = {**parts.get(table, {}), **keys}
+        path = self.folder / f"{name}.toml"
+        path.write_text("\n".join(_table(name, keys) for name, keys in parts.items()))
+        return path
+
+    def answers_within(self, seconds: int) -> None:
+        """Give each submission only so long: a provider file beside the configuration."""
+        text = (ROOT / "configs/providers/apiframe.toml").read_text()
+        changed = text.replace("deadline = 60 ", f"deadline = {seconds} ")
+        assert changed != text
+        (self.folder / "providers").mkdir(exist_ok=True)
+        (self.folder / "providers" / "apiframe.toml").write_text(changed)
+
     def write(self, header: str, *rows: str, sheet: str = "") -> None:
         """A new sheet, as lines of a CSV."""
         path = self.folder / (sheet or self.sheet.name)
         path.write_text("\n".join((header, *rows)) + "\n", encoding="utf-8")
+
+    def write_prompts(self, prompts: Sequence[str], sheet: str = "prompts.csv") -> None:
+        """A new sheet with these prompts, between columns of the team's own."""
+        _save(self.folder / sheet, [["Owner", "Prompt", "Remark"], *map(_line, prompts)])
+
+    def add_prompts(self, prompts: Sequence[str], sheet: str = "prompts.csv") -> None:
+        """More such rows at the end, saved as an editor saves."""
+        path = self.folder / sheet
+        _replace(path, [*_grid(path), *map(_line, prompts)])
 
     def rows(self, sheet: str = "") -> list[Row]:
         """The rows by their titles, in the order of the sheet."""
@@ -105,19 +125,22 @@ class Team:
         """What the sheet says of these rows: their status words."""
         return [self.row(prompt)["status"] for prompt in prompts]
 
+    def statuses(self, sheet: str = "") -> Counter[str]:
+        """How many rows there are of each status."""
+        return Counter(row.get("status", "") for row in self.rows(sheet))
+
+    def assert_whole(self, prompts: Sequence[str], sheet: str = "") -> None:
+        """The file has these rows and no other, and people's cells are as they were."""
+        theirs = [[row["Owner"], row["Prompt"], row["Remark"]] for row in self.rows(sheet)]
+        assert theirs == [_line(prompt) for prompt in prompts]
+
     @contextmanager
     def editing(self) -> Iterator[list[Row]]:
         """The rows, to be changed in place; saved at the end as an editor saves."""
         header = _grid(self.sheet)[0]
         rows = self.rows()
         yield rows
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow(header)
-        writer.writerows([row.get(title, "") for title in header] for row in rows)
-        beside = self.sheet.with_name("saving.tmp")
-        beside.write_bytes(text.getvalue().encode())
-        beside.replace(self.sheet)
+        _replace(self.sheet, [header, *([row.get(t, "") for t in header] for row in rows)])
 
     def retitle(self, change: Callable[[str], str]) -> None:
         """Change the first line of the sheet."""
@@ -129,27 +152,32 @@ class Team:
         environment = {n: v for n, v in os.environ.items() if n not in (KEY_NAME, "COLUMNS")}
         if key is not None:
             environment[KEY_NAME] = key
-        with tempfile.TemporaryDirectory() as place:
-            out, err = Path(place, "out"), Path(place, "err")
-            if fresh:
-                with out.open("wb") as said, err.open("wb") as complained:
-                    code = subprocess.run(
-                        [sys.executable, ROOT / "run.py", *words],
-                        cwd=self.folder,
-                        env=environment,
-                        stdin=subprocess.DEVNULL,
-                        stdout=said,
-                        stderr=complained,
-                        timeout=60,
-                        check=False,
-                    ).returncode
-            else:
-                told = [str(word) for word in words]
-                code = _forked(told, str(self.folder), environment, str(out), str(err))
-            # As bytes: a carriage return is to be seen as one.
-            ended = Ended(code, out.read_bytes().decode(), err.read_bytes().decode())
-        assert "Traceback" not in ended.said, ended.err
+        if fresh:
+            ended = self._start_fresh(words, environment)
+        else:
+            with tempfile.TemporaryFile() as err:
+                with Program(
+                    *words, folder=self.folder, environment=environment, err=err.fileno()
+                ) as program:
+                    out = program.end()
+                err.seek(0)
+                ended = Ended(out.code, out.out, err.read().decode())
+        assert ended.is_plain, ended.err
         return ended
+
+    def _start_fresh(self, words: Sequence[str | Path], environment: Mapping[str, str]) -> Ended:
+        """Start it in a new interpreter."""
+        done = subprocess.run(
+            [sys.executable, ROOT / "run.py", *words],
+            cwd=self.folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        # As bytes, so that a carriage return is seen as one.
+        return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def run(self, *words: str | Path, key: str | None = KEY) -> Ended:
         """`promptsheet run` with the configuration."""
@@ -167,6 +195,31 @@ class Team:
             for path in files
         }
 
+    def left_overs(self) -> list[str]:
+        """What the program keeps beside the sheet only while it replaces it."""
+        return sorted(p.name for p in self.folder.glob(f".{self.sheet.name}.promptsheet-*"))
+
+    def attempts(self, store: str = "promptsheet.db") -> list[dict[str, str]]:
+        """Every attempt in the store on the disk, as it is: prompt, state, task_id.
+
+        Read from a copy: to open the file itself would repair what a kill left, and that is for
+        the program to do.
+        """
+        with tempfile.TemporaryDirectory() as place:
+            for path in self.folder.glob(f"{store}*"):
+                with suppress(FileNotFoundError):
+                    shutil.copy(path, place)
+            with closing(sqlite3.connect(Path(place) / store)) as connection:
+                asked = "select inputs, state, task_id from attempts"
+                try:
+                    found = connection.execute(asked).fetchall()
+                except sqlite3.OperationalError:
+                    return []  # killed before there was a table
+        return [
+            {"prompt": json.loads(inputs)["prompt"], "state": state, "task_id": task_id}
+            for inputs, state, task_id in found
+        ]
+
 
 def assert_no_formula(rows: Sequence[Row]) -> None:
     """None of our cells is one that a spreadsheet would compute."""
@@ -178,71 +231,24 @@ def _grid(path: Path) -> list[list[str]]:
     return list(csv.reader(io.StringIO(path.read_bytes().decode("utf-8-sig"), newline="")))
 
 
-def _forked(*start: object) -> int:
-    """The exit code of one start, forked from the process that has imported the program."""
-    driver = _driver()
-    assert driver.stdin is not None
-    assert driver.stdout is not None
-    driver.stdin.write(json.dumps(start) + "\n")
-    driver.stdin.flush()
-    return int(driver.stdout.readline())
+def _line(prompt: str) -> list[str]:
+    return ["Zoë", prompt, REMARKS[len(prompt) % len(REMARKS)]]
 
 
-@cache
-def _driver() -> subprocess.Popen[str]:
-    driver = subprocess.Popen(
-        [sys.executable, "-m", "tests.fakes.team"],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    atexit.register(driver.communicate)  # at the end of its input it ends
-    return driver
+def _save(path: Path, grid: Sequence[Sequence[str]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(grid)
+    path.write_bytes(text.getvalue().encode())
 
 
-def _drive() -> None:
-    """Fork a start for each line that comes in, and answer with its exit code."""
-    for name in nursery.LOADED:
-        importlib.import_module(name)
-    gc.collect()
-    gc.freeze()  # so that a child's collections do not copy the pages of its parent
-    for line in sys.stdin:
-        child = os.fork()
-        if not child:
-            _be(*json.loads(line))
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        sys.stdout.write(f"{code}\n")
-        sys.stdout.flush()
+def _replace(path: Path, grid: Sequence[Sequence[str]]) -> None:
+    """Save as an editor does: a new file takes the place of the old one."""
+    beside = path.with_name("saving.tmp")
+    _save(beside, grid)
+    beside.replace(path)
 
 
-def _be(words: list[str], folder: str, environment: dict[str, str], out: str, err: str) -> NoReturn:
-    """Be one start of the program: its folder, its environment, its files to speak into."""
-    from pipeline.cli import commands
-
-    wiring: Any = importlib.import_module("pipeline.wiring")
-    lease: Any = importlib.import_module("pipeline.sync.lease")
-    code = 70
-    try:
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(environment)
-        for number, path in enumerate((os.devnull, out, err)):
-            os.dup2(os.open(path, os.O_RDWR | os.O_CREAT), number)
-        sys.stdin = open(0, closefd=False)  # noqa: SIM115
-        sys.argv = ["promptsheet", *words]
-        lease.BEGAN = wiring.now()
-        wiring.START = f"start-{secrets.token_hex(8)}"  # each of them is a start of its own
-        commands.main()
-    except SystemExit as end:
-        code = int(end.code or 0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-if __name__ == "__main__":
-    _drive()
+def _table(name: str, keys: Mapping[str, object]) -> str:
+    # JSON's texts, numbers and truths are TOML's as well.
+    lines = (f"{key} = {json.dumps(value)}" for key, value in keys.items())
+    return "\n".join((f"[{name}]", *lines, ""))

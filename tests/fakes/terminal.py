@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from tests.fakes.team import KEY_NAME, ROOT
+from tests.fakes.program import KEY_NAME, ROOT
 
 _LONGEST = 30.0
 #: What a terminal is told beside text: colours, and where to write next.

@@ -20,15 +20,16 @@ from pipeline.sandbox.server import Sandbox
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import hosted
-from tests.fakes.program import KEY, Studio, call, until
+from tests.fakes.program import KEY, call, until
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
 
 
 @dataclass
 class Desk:
     """A sheet that needs approval, and somebody at its page."""
 
-    studio: Studio
+    team: Team
     config: Path
     sandbox: Sandbox
     client: httpx.Client
@@ -40,7 +41,7 @@ class Desk:
 
     def form(self, what: str, row: int = 0) -> tuple[str, dict[str, str]]:
         """The address and the fields of a button on the page, of the row at that place."""
-        row_id = self.studio.rows()[row]["row_id"]
+        row_id = self.team.rows()[row]["row_id"]
         button = rf'<form method="post" action="(/{what}/[^"]+)">(.*?)</form>'
 
         def found() -> re.Match[str] | None:
@@ -54,7 +55,7 @@ class Desk:
 
     def offers(self, what: str, row: int = 0) -> bool:
         """Whether the page shows that button for the row."""
-        row_id = self.studio.rows()[row]["row_id"]
+        row_id = self.team.rows()[row]["row_id"]
         return f'action="/{what}/1/{row_id}/' in self.client.get(f"/row/1/{row_id}/1").text
 
     def press(self, address: str, form: dict[str, str]) -> str:
@@ -69,17 +70,17 @@ class Desk:
         return taken
 
     def edit(self, old: str, new: str) -> None:
-        text = self.studio.sheet.read_text()
+        text = self.team.sheet.read_text()
         assert old in text
-        self.studio.sheet.write_text(text.replace(old, new))
+        self.team.sheet.write_text(text.replace(old, new))
 
 
 @contextmanager
 def desk_with(folder: Path, sheet: str, approval: bool = False) -> Iterator[Desk]:
     with sandbox_process(KEY, task_seconds=0.05) as sandbox:
-        studio = Studio(folder, sandbox.url)
-        studio.sheet.write_text(sheet)
-        config = studio.config(tables={"rules": {"approval": approval}})
+        team = Team(folder, sandbox.url)
+        team.sheet.write_text(sheet)
+        config = team.configured(tables={"rules": {"approval": approval}})
         settings = wiring.load(config)
         with Store(settings.store_url, now=wiring.now) as store:
             key = open_sheet(settings, store).key
@@ -90,14 +91,14 @@ def desk_with(folder: Path, sheet: str, approval: bool = False) -> Iterator[Desk
             ):
                 client.headers["Origin"] = address
                 assert client.post(gate.link("").removeprefix("http://")).status_code == 303
-                yield Desk(studio, config, sandbox, client)
+                yield Desk(team, config, sandbox, client)
 
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     with desk_with(tmp_path, "prompt,approved,take\na fox,,\nan owl,false,\n") as one:
         one.run()
-        assert one.studio.statuses() == {"needs approval": 2}
+        assert one.team.statuses() == {"needs approval": 2}
         assert one.paid == 0
         yield one
 
@@ -110,12 +111,12 @@ def test_an_approved_row_is_made_once_however_often_the_button_is_pressed(desk: 
     desk.run()
     desk.run()
 
-    assert [row["status"] for row in desk.studio.rows()] == ["done", "needs approval"]
+    assert [row["status"] for row in desk.team.rows()] == ["done", "needs approval"]
     assert desk.paid == 1
     assert not desk.offers("approve")
     assert not desk.offers("unapprove")
     # The cell is the team's: it stays as it is.
-    assert [row["approved"] for row in desk.studio.rows()] == ["", "false"]
+    assert [row["approved"] for row in desk.team.rows()] == ["", "false"]
 
 
 def test_a_row_made_again_says_that_its_next_take_waits_for_approval(desk: Desk) -> None:
@@ -131,7 +132,7 @@ def test_a_row_made_again_says_that_its_next_take_waits_for_approval(desk: Desk)
     assert desk.press(*desk.form("approve")) == "approved"
     assert "Take 2 comes with the next run." in desk.client.get("/").text
     desk.run()
-    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 2)
+    assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 2)
 
 
 def test_what_is_changed_after_it_was_approved_is_not_sent(desk: Desk) -> None:
@@ -139,11 +140,11 @@ def test_what_is_changed_after_it_was_approved_is_not_sent(desk: Desk) -> None:
     desk.edit("a fox", "a wolf")
     desk.run()
 
-    assert (desk.studio.statuses()["needs approval"], desk.paid) == (2, 0)
+    assert (desk.team.statuses()["needs approval"], desk.paid) == (2, 0)
     # What it says now may be approved as well.
     assert desk.press(*desk.form("approve")) == "approved"
     desk.run()
-    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 1)
+    assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 1)
 
 
 def test_a_rejection_in_the_sheet_takes_an_approval_on_the_page_back_for_good(desk: Desk) -> None:
@@ -154,10 +155,10 @@ def test_a_rejection_in_the_sheet_takes_an_approval_on_the_page_back_for_good(de
     desk.run()
     desk.run()
 
-    assert (desk.studio.statuses()["needs approval"], desk.paid) == (2, 0)
+    assert (desk.team.statuses()["needs approval"], desk.paid) == (2, 0)
     assert desk.press(*desk.form("approve")) == "approved"
     desk.run()
-    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 1)
+    assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 1)
 
 
 def test_a_button_of_an_older_page_does_nothing(desk: Desk) -> None:
@@ -169,7 +170,7 @@ def test_a_button_of_an_older_page_does_nothing(desk: Desk) -> None:
     forged = old[0], {**old[1], "shown": ""}
     assert desk.press(*forged) == "changed"
     desk.run()
-    assert (desk.studio.statuses()["needs approval"], desk.paid) == (2, 0)
+    assert (desk.team.statuses()["needs approval"], desk.paid) == (2, 0)
 
 
 def test_an_approval_covers_one_take_and_can_be_taken_back_before_it_is_sent(desk: Desk) -> None:
@@ -187,7 +188,7 @@ def test_an_approval_covers_one_take_and_can_be_taken_back_before_it_is_sent(des
     address, form = desk.form("approve")
     assert desk.press(address, form) == "approved"
     desk.run()
-    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 2)
+    assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 2)
 
 
 def test_a_page_approval_counts_where_the_sheet_has_no_column_for_it(tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_a_page_approval_counts_where_the_sheet_has_no_column_for_it(tmp_path: P
         assert desk.press(*desk.form("approve", 1)) == "approved"
         desk.run()
 
-        assert [row["status"] for row in desk.studio.rows()] == ["needs approval", "done"]
+        assert [row["status"] for row in desk.team.rows()] == ["needs approval", "done"]
         assert desk.paid == 1
 
 
@@ -209,4 +210,4 @@ def test_while_it_is_paused_a_button_says_when_it_counts(desk: Desk) -> None:
     assert desk.paid == 0
     assert call("resume", desk.config).code == 0
     desk.run()
-    assert (desk.studio.rows()[0]["status"], desk.paid) == ("done", 1)
+    assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 1)

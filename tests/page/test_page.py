@@ -23,8 +23,9 @@ from pipeline.sandbox.server import Sandbox
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import browser, hosted, looking
-from tests.fakes.program import Program, Studio, until
+from tests.fakes.program import Program, until
 from tests.fakes.service import TOKEN, free_port, is_up, service
+from tests.fakes.team import Team
 from tests.reports.test_results import demo
 
 
@@ -294,9 +295,9 @@ def test_a_campaign_without_rows_says_what_to_do(chromium: Browser, tmp_path: Pa
 def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
     chromium: Browser, tmp_path: Path
 ) -> None:
-    studio, port = Studio(tmp_path, "http://127.0.0.1:9"), free_port()
-    studio.write(["a fox"])
-    config, address = service(studio, page=port), f"http://127.0.0.1:{port}"
+    team, port = Team(tmp_path, "http://127.0.0.1:9"), free_port()
+    team.write_prompts(["a fox"])
+    config, address = service(team, page=port), f"http://127.0.0.1:{port}"
     with Store(f"sqlite:///{tmp_path}/promptsheet.db", now=wiring.now) as store:
         key = open_sheet(wiring.load(config), store).key
         row = KnownRow("r_000000001", canonical({"prompt": "a fox"}), 1, since=wiring.now())

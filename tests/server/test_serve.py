@@ -12,28 +12,29 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.fakes.program import KEY, KEY_NAME, ROOT, Program, Studio, call
+from tests.fakes.program import KEY, KEY_NAME, ROOT, Program, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import TOKEN, free_port, get, is_at_rest, is_up, passed_at, service
+from tests.fakes.team import Team
 
 PROMPTS = [f"a kite, number {number}" for number in range(8)]
 
 
 def test_watch_fills_the_sheet_sees_new_rows_and_ends_when_asked(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
-        studio, page = Studio(tmp_path, sandbox.url), free_port()
-        studio.write(PROMPTS)
-        with Program("watch", service(studio, page=page)) as program:
-            program.until(lambda: studio.statuses()["done"] == 8, "the first rows are done")
-            studio.add(["one more"])
-            program.until(lambda: studio.statuses()["done"] == 9, "the new row is done")
+        team, page = Team(tmp_path, sandbox.url), free_port()
+        team.write_prompts(PROMPTS)
+        with Program("watch", service(team, page=page)) as program:
+            program.until(lambda: team.statuses()["done"] == 8, "the first rows are done")
+            team.add_prompts(["one more"])
+            program.until(lambda: team.statuses()["done"] == 9, "the new row is done")
             cells = "cells_seconds_count"
             program.until(lambda: _metric(page, cells) == "9.0", "it says when the cells did")
             submissions = _metric(page, "submissions_total")
             done = _metric(page, "jobs", 'state="succeeded"')
             took, held = _metric(page, "result_seconds_count"), _metric(page, "held")
             strangers = get(f"http://127.0.0.1:{page}/metrics")[0]
-            program.until(lambda: is_at_rest(studio), "the pass is over")
+            program.until(lambda: is_at_rest(team), "the pass is over")
             program.signal(signal.SIGTERM)
             ended = program.end()
 
@@ -52,14 +53,14 @@ def test_a_watch_that_is_ended_lets_nothing_more_leave_and_records_what_is_in_th
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.2, answer_seconds=1) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS)
-        config = service(studio, concurrency=3)
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        config = service(team, concurrency=3)
         with Program("watch", config) as program:
             program.until(lambda: sandbox.state()["tasks_taken"] == 3, "three are on their way")
             program.signal(signal.SIGTERM)
             ended = program.end()
-        taken, statuses = sandbox.state()["tasks_taken"], studio.statuses()
+        taken, statuses = sandbox.state()["tasks_taken"], team.statuses()
         sandbox.set(answer_seconds=0)
         call("run", config, "--wait")
 
@@ -68,14 +69,14 @@ def test_a_watch_that_is_ended_lets_nothing_more_leave_and_records_what_is_in_th
         assert taken == 3
         assert statuses == {"in progress": 3, "queued": 5}
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
-        assert studio.statuses() == {"done": 8}
+        assert team.statuses() == {"done": 8}
 
 
 def test_who_asks_a_watch_twice_does_not_wait(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2, answer_seconds=60) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS)
-        with Program("watch", service(studio, concurrency=3)) as program:
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        with Program("watch", service(team, concurrency=3)) as program:
             program.until(lambda: sandbox.state()["tasks_taken"] == 3, "three are on their way")
             program.signal(signal.SIGINT)
             program.until(lambda: not _hears(program), "the first one is heard")
@@ -89,9 +90,9 @@ def test_who_asks_a_watch_twice_does_not_wait(tmp_path: Path) -> None:
 def test_serve_answers_until_it_is_ended_and_a_second_one_says_that_the_address_is_taken(
     tmp_path: Path,
 ) -> None:
-    studio, page = Studio(tmp_path, "http://127.0.0.1:9"), free_port()
-    studio.write(PROMPTS)
-    config = service(studio, page=page)
+    team, page = Team(tmp_path, "http://127.0.0.1:9"), free_port()
+    team.write_prompts(PROMPTS)
+    config = service(team, page=page)
     with Program("serve", config) as program:
         program.until(lambda: is_up(page), "it answers")
         second = call("serve", config)
@@ -108,21 +109,21 @@ def test_serve_answers_until_it_is_ended_and_a_second_one_says_that_the_address_
 
 
 def test_with_nothing_to_serve_serve_says_so(tmp_path: Path) -> None:
-    studio = Studio(tmp_path, "http://127.0.0.1:9")
-    studio.write(PROMPTS)
-    ended = call("serve", studio.config())
+    team = Team(tmp_path, "http://127.0.0.1:9")
+    team.write_prompts(PROMPTS)
+    ended = call("serve", team.configured())
 
     assert ended.code == 2
     assert "There is nothing to serve" in ended.said
 
 
 def test_two_configurations_that_share_a_page_must_agree_on_its_token(tmp_path: Path) -> None:
-    studio, page = Studio(tmp_path, "http://127.0.0.1:9"), free_port()
-    studio.write(PROMPTS)
-    studio.write(PROMPTS, "others.csv")
+    team, page = Team(tmp_path, "http://127.0.0.1:9"), free_port()
+    team.write_prompts(PROMPTS)
+    team.write_prompts(PROMPTS, "others.csv")
     here = {"listen": f"127.0.0.1:{page}"}
-    first = service(studio, page=page)
-    second = studio.config("others", sheet="others.csv", tables={"page": here})
+    first = service(team, page=page)
+    second = team.configured("others", sheet="others.csv", tables={"page": here})
     ended = call("serve", first, second)
 
     assert ended.code == 2
@@ -131,30 +132,30 @@ def test_two_configurations_that_share_a_page_must_agree_on_its_token(tmp_path: 
 
 def test_a_rule_that_stopped_the_sending_holds_until_watch_is_started_anew(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.1, code="1 400") as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS)
-        with Program("watch", service(studio, schedule={"every": "200ms"})) as program:
-            program.until(lambda: studio.statuses()["failed"] == 5, "five are refused alike")
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        with Program("watch", service(team, schedule={"every": "200ms"})) as program:
+            program.until(lambda: team.statuses()["failed"] == 5, "five are refused alike")
             sandbox.set(code="off")
-            since = passed_at(studio)
-            program.until(lambda: passed_at(studio) > since + 1_000_000, "more passes went by")
+            since = passed_at(team)
+            program.until(lambda: passed_at(team) > since + 1_000_000, "more passes went by")
             asked = sandbox.state()["requests"]["/imagine"]
             program.signal(signal.SIGTERM)
             ended = program.end()
 
         assert asked == 5
         assert "Nothing more is sent until watch is restarted" in ended.said
-        assert studio.statuses() == {"failed": 5, "queued": 3}
+        assert team.statuses() == {"failed": 5, "queued": 3}
 
 
 def test_in_a_watch_each_pass_has_the_budget_of_a_run(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.1) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS)
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
         budget: dict[str, object] = {"per_run": 12}
-        config = service(studio, schedule={"every": "200ms"}, budget=budget)
+        config = service(team, schedule={"every": "200ms"}, budget=budget)
         with Program("watch", config) as program:
-            program.until(lambda: studio.statuses()["done"] == 8, "all are done, three a pass")
+            program.until(lambda: team.statuses()["done"] == 8, "all are done, three a pass")
             program.signal(signal.SIGTERM)
             program.end()
 
@@ -165,9 +166,9 @@ def test_a_sheet_paused_on_the_page_sends_nothing_its_results_arrive_and_the_pag
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=1.5) as sandbox:
-        studio, page = Studio(tmp_path, sandbox.url), free_port()
-        studio.write(PROMPTS)
-        config = service(studio, page=page, in_flight=3, schedule={"every": "200ms"})
+        team, page = Team(tmp_path, sandbox.url), free_port()
+        team.write_prompts(PROMPTS)
+        config = service(team, page=page, in_flight=3, schedule={"every": "200ms"})
         address = f"http://127.0.0.1:{page}"
         with (
             Program("watch", config) as program,
@@ -180,14 +181,14 @@ def test_a_sheet_paused_on_the_page_sends_nothing_its_results_arrive_and_the_pag
             form = {"csrf": found[1]}
             assert client.post("/pause/1", data=form).headers["location"].endswith("said=paused")
             sandbox.set(task_seconds=0)
-            studio.add(["one more"])
-            program.until(lambda: studio.statuses()["done"] == 3, "what was under way is done")
-            since = passed_at(studio)
-            program.until(lambda: passed_at(studio) > since + 1_000_000, "more passes went by")
-            paused = sandbox.state()["tasks_taken"], studio.statuses()
+            team.add_prompts(["one more"])
+            program.until(lambda: team.statuses()["done"] == 3, "what was under way is done")
+            since = passed_at(team)
+            program.until(lambda: passed_at(team) > since + 1_000_000, "more passes went by")
+            paused = sandbox.state()["tasks_taken"], team.statuses()
             told = client.get("/").text
             client.post("/resume/1", data=form)
-            program.until(lambda: studio.statuses()["done"] == 9, "it has gone on")
+            program.until(lambda: team.statuses()["done"] == 9, "it has gone on")
             program.signal(signal.SIGTERM)
             ended = program.end()
 
@@ -204,9 +205,9 @@ def test_a_sheet_paused_on_the_page_sends_nothing_its_results_arrive_and_the_pag
 def test_what_is_missing_is_named_before_anything_begins(
     command: str, missing: str, tmp_path: Path
 ) -> None:
-    studio = Studio(tmp_path, "http://127.0.0.1:9")
-    studio.write(PROMPTS)
-    typed = ["promptsheet", command, str(service(studio, hooks=free_port()))]
+    team = Team(tmp_path, "http://127.0.0.1:9")
+    team.write_prompts(PROMPTS)
+    typed = ["promptsheet", command, str(service(team, hooks=free_port()))]
     ended = _python(
         f"import sys; sys.modules[{missing!r}] = None; sys.argv = {typed!r}; "
         "from pipeline.cli.commands import main; main()"
@@ -214,13 +215,13 @@ def test_what_is_missing_is_named_before_anything_begins(
 
     assert ended.returncode == 2
     assert 'Run pip install "promptsheet[serve]"' in ended.stderr
-    assert studio.statuses() == {"": 8}
+    assert team.statuses() == {"": 8}
 
 
 def test_a_run_without_a_receiver_loads_no_server(tmp_path: Path) -> None:
-    studio = Studio(tmp_path, "http://127.0.0.1:9")
-    studio.write([])
-    config = studio.config()
+    team = Team(tmp_path, "http://127.0.0.1:9")
+    team.write_prompts([])
+    config = team.configured()
     ended = _python(
         "import sys, atexit; sys.argv = ['promptsheet', 'run', '--wait', "
         f"{str(config)!r}]; atexit.register(lambda: print(sorted(sys.modules))); "

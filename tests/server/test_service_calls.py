@@ -16,9 +16,10 @@ import pytest
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.attacker import MARK, attacking
-from tests.fakes.program import KEY, Program, Studio, call
+from tests.fakes.program import KEY, Program, call
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import backward_moves, free_port, is_up, service
+from tests.fakes.team import Team
 
 LOSSY: dict[str, Any] = {"webhook_drop": 0.3, "webhook_double": 0.3, "webhook_reorder": 1}
 
@@ -27,29 +28,29 @@ def prompts(number: int) -> list[str]:
     return [f"a heron, number {n}" for n in range(number)]
 
 
-def tell(studio: Studio, sandbox: Sandbox, rows: int) -> None:
+def tell(team: Team, sandbox: Sandbox, rows: int) -> None:
     """Both numbers beside each other, and what it took."""
     state = sandbox.state()
     twice = sum(n - 1 for n in state["tasks"].values())
     asked = Counter(state["requests"])
     print(
-        f"\nsafety: paid twice {twice}, backward moves {backward_moves(studio)}; "
-        f"liveness: {studio.statuses()['done']} of {rows} rows done; {asked.total()} requests "
+        f"\nsafety: paid twice {twice}, backward moves {backward_moves(team)}; "
+        f"liveness: {team.statuses()['done']} of {rows} rows done; {asked.total()} requests "
         f"({asked['/imagine']} submissions), webhooks {state['webhooks']}"
     )
 
 
-def assert_kept(studio: Studio, sandbox: Sandbox, rows: list[str]) -> None:
+def assert_kept(team: Team, sandbox: Sandbox, rows: list[str]) -> None:
     """Every row is done with its own pictures, none was paid twice, nothing went backwards."""
     state = sandbox.state(ids=True)
-    assert studio.statuses() == {"done": len(rows)}
+    assert team.statuses() == {"done": len(rows)}
     assert state["tasks"] == dict.fromkeys(rows, 1)
-    assert backward_moves(studio) == 0
-    assert {row["Prompt"]: state["ids"][row["task_id"]] for row in studio.rows()} == {
+    assert backward_moves(team) == 0
+    assert {row["Prompt"]: state["ids"][row["task_id"]] for row in team.rows()} == {
         row: row for row in rows
     }
-    assert all(row["task_id"] in row["image_urls"] for row in studio.rows())
-    studio.assert_whole(rows)
+    assert all(row["task_id"] in row["image_urls"] for row in team.rows())
+    team.assert_whole(rows)
 
 
 def lossy_and_attacked(folder: Path, number: int, forged: float, seconds: float) -> None:
@@ -59,16 +60,16 @@ def lossy_and_attacked(folder: Path, number: int, forged: float, seconds: float)
         sandbox_process(KEY, seed=3, task_seconds=seconds, **LOSSY) as sandbox,
         attacking(f"http://127.0.0.1:{port}", forged) as attacker,
     ):
-        studio = Studio(folder, sandbox.url)
-        studio.write(rows)
-        config = service(studio, hooks=port, public_url=attacker.url, in_flight=1000)
+        team = Team(folder, sandbox.url)
+        team.write_prompts(rows)
+        config = service(team, hooks=port, public_url=attacker.url, in_flight=1000)
         with Program("watch", config) as program:
-            program.until(lambda: studio.statuses()["done"] == number, "all are done")
+            program.until(lambda: team.statuses()["done"] == number, "all are done")
             program.signal(signal.SIGTERM)
             ended = program.end()
         state = sandbox.state()
 
-        tell(studio, sandbox, number)
+        tell(team, sandbox, number)
         for kind, answers in attacker.forged.items():
             print(f"forged, {kind}: {dict(answers)}")
         print(f"genuine: {dict(attacker.genuine)}; requests for 1,000 rows: ", end="")
@@ -80,8 +81,8 @@ def lossy_and_attacked(folder: Path, number: int, forged: float, seconds: float)
         for kind, answers in attacker.forged.items():
             # What is said again word for word is known already, and answered like the first time.
             assert set(answers) == ({200} if kind == "replay" else {404}), kind
-        assert MARK not in studio.sheet.read_text()
-        assert_kept(studio, sandbox, rows)
+        assert MARK not in team.sheet.read_text()
+        assert_kept(team, sandbox, rows)
 
 
 def test_calls_that_are_lost_doubled_reordered_and_forged_leave_every_row_right(
@@ -98,29 +99,29 @@ def test_a_thousand_rows_with_calls_lost_doubled_reordered_and_forged(tmp_path: 
 def test_where_every_call_is_lost_asking_brings_all_of_them(tmp_path: Path) -> None:
     rows, port = prompts(30), free_port()
     with sandbox_process(KEY, task_seconds=0.3, webhook_drop=1) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(rows)
-        config = service(studio, hooks=port)
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(rows)
+        config = service(team, hooks=port)
         ended = call("run", config, "--wait")
 
-        tell(studio, sandbox, len(rows))
+        tell(team, sandbox, len(rows))
         assert (ended.code, ended.is_plain) == (0, True), ended.said
         assert set(sandbox.state()["webhooks"]) == {"dropped"}
-        assert_kept(studio, sandbox, rows)
+        assert_kept(team, sandbox, rows)
 
 
 def test_a_run_that_stays_is_called_back_and_need_not_ask(tmp_path: Path) -> None:
     rows, port = prompts(30), free_port()
     with sandbox_process(KEY, task_seconds=1) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(rows)
-        config = service(studio, hooks=port, poll_every="5s")
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(rows)
+        config = service(team, hooks=port, poll_every="5s")
         ended = call("run", config, "--wait")
 
-        tell(studio, sandbox, len(rows))
+        tell(team, sandbox, len(rows))
         assert (ended.code, ended.is_plain) == (0, True), ended.said
         assert sandbox.state()["requests"] == {"/imagine": 30}
-        assert_kept(studio, sandbox, rows)
+        assert_kept(team, sandbox, rows)
 
 
 def test_two_receivers_over_one_store_take_calls_for_the_passes_of_a_third(tmp_path: Path) -> None:
@@ -128,12 +129,12 @@ def test_two_receivers_over_one_store_take_calls_for_the_passes_of_a_third(tmp_p
     rows, ports = prompts(60), (free_port(), free_port())
     switches: dict[str, Any] = {"webhook_retry_seconds": 0.2, "webhook_retries": 6}
     with sandbox_process(KEY, task_seconds=1.5, **switches) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(rows)
-        first = service(studio, "first", hooks=ports[0])
-        second = service(studio, "second", hooks=ports[1])
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(rows)
+        first = service(team, "first", hooks=ports[0])
+        second = service(team, "second", hooks=ports[1])
         # The second one runs the sheet, and gives the first one's address.
-        runs = studio.config(
+        runs = team.configured(
             poll_every="20s",
             in_flight=1000,
             tables={
@@ -156,9 +157,9 @@ def test_two_receivers_over_one_store_take_calls_for_the_passes_of_a_third(tmp_p
                     assert not again.is_over
             assert not two.is_over
 
-        tell(studio, sandbox, len(rows))
+        tell(team, sandbox, len(rows))
         assert (ended.code, ended.is_plain) == (0, True), ended.said
-        assert_kept(studio, sandbox, rows)
+        assert_kept(team, sandbox, rows)
 
 
 def test_a_watch_that_is_killed_again_and_again_pays_nothing_twice(tmp_path: Path) -> None:
@@ -168,30 +169,30 @@ def test_a_watch_that_is_killed_again_and_again_pays_nothing_twice(tmp_path: Pat
     with sandbox_process(
         KEY, task_seconds=0.5, answer_seconds=0.05, webhook_progress=0, **switches
     ) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(rows)
-        studio.answers_within(2)
-        config = service(studio, hooks=port, concurrency=3, in_flight=1000)
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(rows)
+        team.answers_within(2)
+        config = service(team, hooks=port, concurrency=3, in_flight=1000)
         in_air: set[str] = set()
         for number in (10, 30):
             with Program("watch", config) as program:
                 _until_sent(program, sandbox, number + chance.randint(0, 5))
                 program.kill()
                 program.end()
-            in_air |= {o["prompt"] for o in studio.attempts() if o["state"] == "submitting"}
+            in_air |= {o["prompt"] for o in team.attempts() if o["state"] == "submitting"}
         with Program("watch", config) as program:
-            program.until(lambda: _is_final(studio, sandbox), "all that was taken is done")
+            program.until(lambda: _is_final(team, sandbox), "all that was taken is done")
             program.signal(signal.SIGTERM)
             assert program.end().is_plain
 
-        tell(studio, sandbox, len(rows))
-        print(f"{len(in_air)} in the air at 2 kills; {dict(studio.statuses())}")
-        tasks, statuses = sandbox.state()["tasks"], studio.statuses()
+        tell(team, sandbox, len(rows))
+        print(f"{len(in_air)} in the air at 2 kills; {dict(team.statuses())}")
+        tasks, statuses = sandbox.state()["tasks"], team.statuses()
         assert set(tasks.values()) == {1}
         assert set(rows) - tasks.keys() <= in_air
         assert statuses == Counter({"done": len(tasks), "check needed": len(rows) - len(tasks)})
-        assert backward_moves(studio) == 0
-        studio.assert_whole(rows)
+        assert backward_moves(team) == 0
+        team.assert_whole(rows)
 
 
 def taken(sandbox: Sandbox) -> int:
@@ -203,7 +204,7 @@ def _until_sent(program: Program, sandbox: Sandbox, number: int) -> None:
     program.until(lambda: sandbox.state()["tasks_taken"] >= number, f"{number} are sent")
 
 
-def _is_final(studio: Studio, sandbox: Sandbox) -> bool:
+def _is_final(team: Team, sandbox: Sandbox) -> bool:
     """Whether all that the API has taken is done; what never reached it is for a person."""
-    statuses, tasks = studio.statuses(), sandbox.state()["tasks_taken"]
+    statuses, tasks = team.statuses(), sandbox.state()["tasks_taken"]
     return statuses["done"] == tasks and statuses.keys() <= {"done", "check needed"}

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.fakes.program import KEY, KEY_NAME, ROOT, Studio, call, until
+from tests.fakes.program import KEY, KEY_NAME, ROOT, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import TOKEN, free_port, is_up, service
+from tests.fakes.team import Team
 
 #: Fewer than there are strangers: a pass needs some of them as well.
 FILES = 256
@@ -27,9 +28,9 @@ def test_three_hundred_silent_connections_stop_neither_pass_nor_page_nor_receive
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.1) as sandbox, ExitStack() as stack:
-        studio, page, hooks = Studio(tmp_path, sandbox.url), free_port(), free_port()
-        studio.write(["a fox"])
-        config = service(studio, page=page, hooks=hooks, media="media/")
+        team, page, hooks = Team(tmp_path, sandbox.url), free_port(), free_port()
+        team.write_prompts(["a fox"])
+        config = service(team, page=page, hooks=hooks, media="media/")
         watch = f"ulimit -n {FILES} && exec {sys.executable} -m pipeline watch {config}"
         said = stack.enter_context((tmp_path / "said").open("w+"))
         program = subprocess.Popen(
@@ -41,14 +42,14 @@ def test_three_hundred_silent_connections_stop_neither_pass_nor_page_nor_receive
         )
         stack.callback(program.wait, 30)
         stack.callback(program.send_signal, signal.SIGTERM)
-        until(lambda: is_up(page) and studio.statuses()["done"] == 1, "the first row is done")
+        until(lambda: is_up(page) and team.statuses()["done"] == 1, "the first row is done")
         for number in range(STRANGERS):
             where = ("127.0.0.1", (page, hooks)[number % 2])
             wire = stack.enter_context(socket.create_connection(where, timeout=10))
             wire.sendall((b"", HALF_HEAD, HALF_BODY)[number % 3])
 
-        studio.add(["an owl"])
-        until(lambda: studio.statuses()["done"] == 2, "a new row is done as well")
+        team.add_prompts(["an owl"])
+        until(lambda: team.statuses()["done"] == 2, "a new row is done as well")
         address = f"http://127.0.0.1:{page}"
         with httpx.Client(base_url=address, trust_env=False, headers={"Origin": address}) as client:
             assert client.post("/login", data={"token": TOKEN}).status_code == 303
@@ -60,9 +61,9 @@ def test_three_hundred_silent_connections_stop_neither_pass_nor_page_nor_receive
 
 
 def test_page_and_receiver_are_never_at_one_address(tmp_path: Path) -> None:
-    studio, port = Studio(tmp_path, "http://127.0.0.1:9"), free_port()
-    studio.write(["a fox"])
-    ended = call("serve", service(studio, page=port, hooks=port))
+    team, port = Team(tmp_path, "http://127.0.0.1:9"), free_port()
+    team.write_prompts(["a fox"])
+    ended = call("serve", service(team, page=port, hooks=port))
 
     assert ended.code == 2
     assert "Give one of them another port" in ended.said

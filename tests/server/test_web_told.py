@@ -21,9 +21,10 @@ from pipeline.server.app import receiver as app
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import SECRET, final, progress, proof, served, to_bytes
-from tests.fakes.program import ROOT, Program, Studio, call
+from tests.fakes.program import ROOT, Program, call
+from tests.fakes.team import Team
 
-WEBHOOK = {"webhook": {"public_url": "https://hooks.example.com/studio", "secret": "env:HOOKS"}}
+WEBHOOK = {"webhook": {"public_url": "https://hooks.example.com/team", "secret": "env:HOOKS"}}
 
 
 class Api:
@@ -78,14 +79,14 @@ def api() -> Api:
 
 
 @pytest.fixture
-def studio(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Studio]:
+def team(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
     """A folder whose program speaks to the API."""
     monkeypatch.setenv("HOOKS", SECRET)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Door", (_Door,), {"api": api}))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield Studio(tmp_path, f"http://127.0.0.1:{server.server_port}")
+        yield Team(tmp_path, f"http://127.0.0.1:{server.server_port}")
     finally:
         server.shutdown()
         thread.join()
@@ -93,9 +94,9 @@ def studio(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 @contextmanager
-def receiver(studio: Studio) -> Iterator[httpx.Client]:
-    """The receiver of the studio's sheet, in this process and not in the program's."""
-    settings = load(studio.folder / "pipeline.toml", need_key=False)
+def receiver(team: Team) -> Iterator[httpx.Client]:
+    """The receiver of the team's sheet, in this process and not in the program's."""
+    settings = load(team.folder / "pipeline.toml", need_key=False)
     with wiring.open_store(settings) as store:
         campaign = Campaign(settings, store, open_sheet(settings, store).key)
         with served(app([campaign])) as url, httpx.Client(base_url=url) as client:
@@ -103,20 +104,20 @@ def receiver(studio: Studio) -> Iterator[httpx.Client]:
 
 
 def test_each_submission_names_an_address_and_a_secret_of_its_own_and_the_store_keeps_neither(
-    studio: Studio, api: Api
+    team: Team, api: Api
 ) -> None:
-    studio.write(["a fox", "an owl"])
+    team.write_prompts(["a fox", "an owl"])
 
-    ended = call("run", studio.config(tables=WEBHOOK, poll_every="100ms"), "--wait")
+    ended = call("run", team.configured(tables=WEBHOOK, poll_every="100ms"), "--wait")
 
-    assert (ended.code, studio.statuses()) == (0, {"done": 2})
+    assert (ended.code, team.statuses()) == (0, {"done": 2})
     for one, token in zip(api.asked, api.tokens(), strict=True):
-        assert one["webhook_url"] == f"https://hooks.example.com/studio/hooks/{token}"
+        assert one["webhook_url"] == f"https://hooks.example.com/team/hooks/{token}"
         assert one["webhook_secret"] == proof(token)["x-webhook-secret"]
     tokens = api.tokens()
-    with Store(f"sqlite:///{studio.folder / 'promptsheet.db'}") as store:
+    with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
         assert len(store.by_hook(tokens)) == 2
-    kept = b"".join(path.read_bytes() for path in studio.folder.glob("promptsheet.db*"))
+    kept = b"".join(path.read_bytes() for path in team.folder.glob("promptsheet.db*"))
     made = [one["webhook_secret"] for one in api.asked]
     secrets = [SECRET, "hooks.example.com", "webhook", *made]
     assert not [word for word in secrets if word.encode() in kept]
@@ -124,33 +125,33 @@ def test_each_submission_names_an_address_and_a_secret_of_its_own_and_the_store_
 
 
 def test_without_a_public_url_or_for_an_endpoint_that_does_not_call_back_nothing_is_added(
-    studio: Studio, api: Api
+    team: Team, api: Api
 ) -> None:
-    studio.write(["a fox"])
-    call("run", studio.config(), "--wait")
-    studio.add(["an owl"])
-    own = studio.folder / "providers" / "apiframe.toml"
+    team.write_prompts(["a fox"])
+    call("run", team.configured(), "--wait")
+    team.add_prompts(["an owl"])
+    own = team.folder / "providers" / "apiframe.toml"
     own.parent.mkdir()
     theirs = (ROOT / "configs/providers/apiframe.toml").read_text()
     own.write_text(theirs.replace("credits = 4", "credits = 4\nwebhook = false"))
 
-    call("run", studio.config(tables=WEBHOOK), "--wait")
+    call("run", team.configured(tables=WEBHOOK), "--wait")
 
     assert api.asked == [{"prompt": "a fox"}, {"prompt": "an owl"}]
 
 
 def test_a_run_that_waits_notices_what_a_receiver_in_another_process_took_in(
-    studio: Studio, api: Api
+    team: Team, api: Api
 ) -> None:
-    studio.write(["a fox", "an owl", "a cat"])
-    config = studio.config(tables=WEBHOOK, poll_every="1h")
+    team.write_prompts(["a fox", "an owl", "a cat"])
+    config = team.configured(tables=WEBHOOK, poll_every="1h")
     with Program("run", config, "--wait", "--json") as program:
         program.until(lambda: len(api.asked) == 3, "all are submitted")
-        with receiver(studio) as client:
+        with receiver(team) as client:
             first, *others = api.tokens()
             said = progress("40", "t-1")
             client.post(f"/hooks/{first}", json=said, headers=proof(first))
-            program.until(lambda: studio.statuses()["in progress 40%"], "progress in its row")
+            program.until(lambda: team.statuses()["in progress 40%"], "progress in its row")
             for number, token in enumerate((first, *others), start=1):
                 answer = client.post(
                     f"/hooks/{token}", json=final(f"t-{number}"), headers=proof(token)
@@ -158,23 +159,23 @@ def test_a_run_that_waits_notices_what_a_receiver_in_another_process_took_in(
                 assert answer.status_code == 200
             ended = program.end(within=20)
 
-    assert (ended.code, studio.statuses()) == (0, {"done": 3})
+    assert (ended.code, team.statuses()) == (0, {"done": 3})
     told = json.loads(ended.said)
     assert (told["new"], told["done"]) == (3, 3)
     assert api.questions == 0
 
 
 def test_a_run_ends_well_though_every_call_is_lost_and_asks_far_less_often(
-    studio: Studio, api: Api
+    team: Team, api: Api
 ) -> None:
     api.seconds = 0.8
     questions: list[int] = []
     for tables in ({}, WEBHOOK):
-        studio.write([f"fox {number} of run {len(questions)}" for number in range(20)])
+        team.write_prompts([f"fox {number} of run {len(questions)}" for number in range(20)])
         before = api.questions
-        ended = call("run", studio.config(tables=tables, poll_every="100ms"), "--wait")
+        ended = call("run", team.configured(tables=tables, poll_every="100ms"), "--wait")
         questions.append(api.questions - before)
-        assert (ended.code, studio.statuses()) == (0, {"done": 20})
+        assert (ended.code, team.statuses()) == (0, {"done": 20})
 
     polling, called = questions
     assert 0 < called * 3 < polling

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.program import KEY, Ended, Program, Studio, call
+from tests.fakes.program import KEY, Ended, Program, call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
 
 PROMPTS = [f"a bridge, number {number}" for number in range(12)]
 IN_AIR = 4
@@ -79,12 +80,12 @@ def test_answers_that_find_no_room_are_recorded_by_the_next_run(
     place: Callable[[Path], AbstractContextManager[SmallDisk]], wait: list[str], tmp_path: Path
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox, place(tmp_path) as disk:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS[:3])
-        config = studio.config(concurrency=IN_AIR)
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS[:3])
+        config = team.configured(concurrency=IN_AIR)
         # A first run, so that there is some history; then more rows, and answers take their time.
         call("run", config, "--wait")
-        studio.add(PROMPTS[3:])
+        team.add_prompts(PROMPTS[3:])
         sandbox.set(answer_seconds=1)
         with Program("run", config, *wait) as program:
             program.until(
@@ -93,7 +94,7 @@ def test_answers_that_find_no_room_are_recorded_by_the_next_run(
             disk.fill(program.process.pid)
             ended = program.end()
         at_the_end = sandbox.state()["tasks_taken"]
-        studio.assert_whole(PROMPTS)
+        team.assert_whole(PROMPTS)
         sandbox.set(answer_seconds=0)
         disk.free()
         after = call("run", config, "--wait")
@@ -103,21 +104,21 @@ def test_answers_that_find_no_room_are_recorded_by_the_next_run(
         assert "No space is left for the store" in ended.said
         assert "lies safe in" in ended.said
         assert at_the_end == 3 + IN_AIR
-        assert_all_done(studio, sandbox, after)
+        assert_all_done(team, sandbox, after)
 
 
 def test_results_that_find_no_room_are_written_by_the_next_run(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=3) as sandbox, mounted(tmp_path) as disk:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS)
-        config = studio.config(in_flight=IN_AIR, poll_every="1s")
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        config = team.configured(in_flight=IN_AIR, poll_every="1s")
         with Program("run", config, "--wait") as program:
-            program.until(lambda: studio.statuses()["in progress"] == IN_AIR, "four are being made")
+            program.until(lambda: team.statuses()["in progress"] == IN_AIR, "four are being made")
             disk.fill(program.process.pid)
             before = sandbox.state()["tasks_taken"]
             ended = program.end()
         at_the_end = sandbox.state()["tasks_taken"]
-        studio.assert_whole(PROMPTS)
+        team.assert_whole(PROMPTS)
         sandbox.set(task_seconds=0.2)
         disk.free()
         after = call("run", config, "--wait")
@@ -126,14 +127,14 @@ def test_results_that_find_no_room_are_written_by_the_next_run(tmp_path: Path) -
         assert ended.is_plain, ended.said
         assert "No space is left for the store" in ended.said
         assert at_the_end - before <= IN_AIR  # what was on its way just then
-        assert_all_done(studio, sandbox, after)
+        assert_all_done(team, sandbox, after)
 
 
-def assert_all_done(studio: Studio, sandbox: Sandbox, after: Ended) -> None:
+def assert_all_done(team: Team, sandbox: Sandbox, after: Ended) -> None:
     """Once there was room again, everything came to its end, and nothing was paid twice."""
-    tasks, statuses = sandbox.state()["tasks"], studio.statuses()
+    tasks, statuses = sandbox.state()["tasks"], team.statuses()
     print(f"\nsafety: paid twice {sum(tasks.values()) - len(tasks)}; liveness: {dict(statuses)}")
     assert after.code == 0
     assert tasks == dict.fromkeys(PROMPTS, 1)
     assert statuses == {"done": len(PROMPTS)}
-    studio.assert_whole(PROMPTS)
+    team.assert_whole(PROMPTS)

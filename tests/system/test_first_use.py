@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.team import KEY, Team
+from tests.fakes.program import KEY
+from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
 PEOPLES = ["name", "prompt", "aspect_ratio", "take", "skip"]

@@ -14,110 +14,110 @@ from tests.fakes.google.account import EMAIL
 from tests.fakes.google.faults import Fault
 from tests.fakes.google.grid import Protected
 from tests.fakes.google_sheets import google_sheets
-from tests.fakes.google_studio import Studio
+from tests.fakes.google_team import GoogleTeam
 
 
 @pytest.fixture
-def studio(tmp_path: Path, api: Sandbox) -> Iterator[Studio]:
+def team(tmp_path: Path, api: Sandbox) -> Iterator[GoogleTeam]:
     api.reset()
     with google_sheets() as google:
         book = google.new_book("Spring", [["prompt", "remark"], ["a fox", "=1+1"], ["=an owl", ""]])
         book.sheets[0].enter(2, 0, "=an owl")
-        studio = Studio(google, book, tmp_path, api)
-        studio.configure()
-        yield studio
+        team = GoogleTeam(google, book, tmp_path, api)
+        team.configure()
+        yield team
 
 
-def test_a_run_fills_the_sheet_and_a_second_one_pays_nothing(studio: Studio) -> None:
-    first = studio.run("--wait")
+def test_a_run_fills_the_sheet_and_a_second_one_pays_nothing(team: GoogleTeam) -> None:
+    first = team.run("--wait")
 
     assert (first.code, first.is_plain) == (0, True), first.said
-    rows = studio.rows()
+    rows = team.rows()
     assert [row["status"] for row in rows] == ["done", "done"]
     assert [row["prompt"] for row in rows] == ["a fox", "=an owl"]
-    assert studio.book.sheets[0].cell(1, 1).formula == "=1+1"
-    asked = studio.google.reads, studio.google.writes
+    assert team.book.sheets[0].cell(1, 1).formula == "=1+1"
+    asked = team.google.reads, team.google.writes
 
-    assert studio.run().code == 0
+    assert team.run().code == 0
     # Nothing new: one reading shows the grid, the tab and the claim.
-    assert (studio.google.reads, studio.google.writes) == (asked[0] + 1, asked[1])
-    assert studio.rows() == rows
-    assert studio.api.state()["tasks_taken"] == 2
+    assert (team.google.reads, team.google.writes) == (asked[0] + 1, asked[1])
+    assert team.rows() == rows
+    assert team.api.state()["tasks_taken"] == 2
 
 
-def test_a_plan_changes_nothing(studio: Studio) -> None:
-    said = studio.run("--plan")
+def test_a_plan_changes_nothing(team: GoogleTeam) -> None:
+    said = team.run("--plan")
 
     assert said.code == 0
     assert "2 requests" in said.said
-    assert studio.google.writes == 0
+    assert team.google.writes == 0
 
 
-def test_a_plan_says_what_rows_that_settle_will_cost(studio: Studio) -> None:
-    config = studio.configure(settle="30s")
-    said = studio.run("--plan", config=config)
+def test_a_plan_says_what_rows_that_settle_will_cost(team: GoogleTeam) -> None:
+    config = team.configure(settle="30s")
+    said = team.run("--plan", config=config)
 
     words = " ".join(said.said.split())
     assert "2 waiting" in words
     assert "0 requests, 0 credits then, once its rows have not changed for 30 s" in words
     assert ": 2 requests, 8 credits Sent from the sheet: prompt." in words
-    told = json.loads(studio.run("--plan", "--json", config=config).said)
+    told = json.loads(team.run("--plan", "--json", config=config).said)
     assert (told["requests"], told["credits"]) == (0, 0)
     assert (told["requests_once_settled"], told["credits_once_settled"]) == (2, 8)
 
 
-def test_of_two_stores_on_one_sheet_the_second_neither_mints_nor_sends(studio: Studio) -> None:
-    studio.run("--wait")
-    studio.book.sheets[0].enter(3, 0, "a wolf")
-    second = studio.run("--wait", config=studio.configure("second"))
+def test_of_two_stores_on_one_sheet_the_second_neither_mints_nor_sends(team: GoogleTeam) -> None:
+    team.run("--wait")
+    team.book.sheets[0].enter(3, 0, "a wolf")
+    second = team.run("--wait", config=team.configure("second"))
 
     assert second.code == 1
     assert "belongs to another store" in second.said
-    assert "row_id" not in studio.rows()[2]
-    assert studio.api.state()["tasks_taken"] == 2
+    assert "row_id" not in team.rows()[2]
+    assert team.api.state()["tasks_taken"] == 2
 
 
-def test_a_row_that_is_protected_is_told_and_the_others_are_done(studio: Studio) -> None:
-    studio.book.sheets[0].protected[7] = Protected(Area(1, 2), {})
+def test_a_row_that_is_protected_is_told_and_the_others_are_done(team: GoogleTeam) -> None:
+    team.book.sheets[0].protected[7] = Protected(Area(1, 2), {})
 
     for new in ("1 new", "0 new"):
-        ended = studio.run("--wait")
+        ended = team.run("--wait")
 
         said = " ".join(ended.said.split())
         assert (ended.code, ended.is_plain) == (1, True), said
         assert f"row 2 (row_id, status) may not be edited by {EMAIL}" in said
         assert f"{new}, " in said
-    assert [row.get("status") for row in studio.rows()] == [None, "done"]
-    assert studio.api.state()["tasks_taken"] == 1
+    assert [row.get("status") for row in team.rows()] == [None, "done"]
+    assert team.api.state()["tasks_taken"] == 1
 
 
-def test_a_sheet_that_is_not_shared_ends_with_what_to_do(studio: Studio) -> None:
-    studio.google.faults.when(lambda asked: True, Fault.FORBIDDEN)
+def test_a_sheet_that_is_not_shared_ends_with_what_to_do(team: GoogleTeam) -> None:
+    team.google.faults.when(lambda asked: True, Fault.FORBIDDEN)
 
-    said = studio.run()
+    said = team.run()
 
     assert (said.code, said.is_plain) == (3, True)
     assert f"Share the sheet with {EMAIL} as Editor." in " ".join(said.said.split())
 
 
-def test_a_wrong_tab_lists_the_tabs(studio: Studio) -> None:
-    said = studio.run(config=studio.configure(tab="Nope"))
+def test_a_wrong_tab_lists_the_tabs(team: GoogleTeam) -> None:
+    said = team.run(config=team.configure(tab="Nope"))
 
     assert said.code == 3
     assert 'has no tab "Nope"; there is Sheet1' in " ".join(said.said.split())
 
 
-def test_two_tabs_of_one_spreadsheet_are_two_sheets(studio: Studio) -> None:
-    ideas = studio.book.add_sheet("Ideas", 10, 10)
+def test_two_tabs_of_one_spreadsheet_are_two_sheets(team: GoogleTeam) -> None:
+    ideas = team.book.add_sheet("Ideas", 10, 10)
     for place, text in enumerate(("prompt", "a heron")):
         ideas.enter(place, 0, text)
 
-    first = studio.run("--wait")
-    second = studio.run("--wait", config=studio.configure("second", tab="Ideas"))
+    first = team.run("--wait")
+    second = team.run("--wait", config=team.configure("second", tab="Ideas"))
 
     assert (first.code, second.code) == (0, 0), second.said
-    header, row = studio.google.table(studio.book, "Ideas")
+    header, row = team.google.table(team.book, "Ideas")
     assert row[header.index("status")] == "done"
-    assert studio.api.state()["tasks_taken"] == 3
-    assert studio.run().code == 0
-    assert studio.api.state()["tasks_taken"] == 3
+    assert team.api.state()["tasks_taken"] == 3
+    assert team.run().code == 0
+    assert team.api.state()["tasks_taken"] == 3

@@ -19,79 +19,78 @@ import pytest
 from pipeline.sandbox import Sandbox
 from tests.fakes.google.a1 import Area
 from tests.fakes.google_sheets import Asked, Cut, google_sheets
-from tests.fakes.google_studio import Studio
+from tests.fakes.google_team import GoogleTeam
 from tests.fakes.program import Ended, Program, at_one_instant
-from tests.fakes.sandbox_process import sandbox_process, shows
+from tests.fakes.sandbox_process import shows
 
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(task_seconds=0, plain_pictures="true") as sandbox:
-        yield sandbox
+#: How long a task takes at the API.
+TASK_SECONDS = 0
 
 
 @contextmanager
-def at_work(folder: Path, api: Sandbox) -> Iterator[Studio]:
+def at_work(folder: Path, api: Sandbox) -> Iterator[GoogleTeam]:
     api.reset()
     with google_sheets(reads=10**6, writes=10**6) as google:
         book = google.new_book("Spring", [["prompt", "remark"]], rows=100)
-        yield Studio(google, book, folder, api)
+        yield GoogleTeam(google, book, folder, api)
 
 
-def add(studio: Studio, number: int) -> None:
+def add(team: GoogleTeam, number: int) -> None:
     """One more row, with a formula beside it."""
-    with studio.google.paused():
-        tab = studio.book.sheets[0]
+    with team.google.paused():
+        tab = team.book.sheets[0]
         row = tab.filled
         tab.enter(row, 0, f"a fox, number {number}")
         tab.enter(row, 1, f'=UPPER("r{number}")', locale="en_US")
 
 
-def run_and_kill(studio: Studio, config: Path, number: int, applied: bool, chance: Random) -> Ended:
+def run_and_kill(
+    team: GoogleTeam, config: Path, number: int, applied: bool, chance: Random
+) -> Ended:
     """One start of the program, killed at its so-and-so-manieth request, if there are so many."""
-    before = len(studio.google.log)
+    before = len(team.google.log)
     with Program("run", config, "--wait") as program:
 
         def kill(asked: Asked) -> None:
             if asked.number - before == number:
                 program.kill()
-                shuffle(studio, chance)
+                shuffle(team, chance)
                 if not applied:
                     raise Cut(reset=True)
 
-        studio.google.between(kill)
+        team.google.between(kill)
         ended = program.end()
-        studio.google.between(None)
+        team.google.between(None)
     return ended
 
 
-def shuffle(studio: Studio, chance: Random) -> None:
+def shuffle(team: GoogleTeam, chance: Random) -> None:
     """Somebody puts the rows into another order."""
-    tab = studio.book.sheets[0]
+    tab = team.book.sheets[0]
     order = list(range(1, tab.filled))
     chance.shuffle(order)
-    studio.book.rearrange(tab, Area(1, tab.filled, 0, len(tab.columns)), order)
+    team.book.rearrange(tab, Area(1, tab.filled, 0, len(tab.columns)), order)
 
 
-def kill_at_requests(studio: Studio, step: int) -> tuple[int, int, int]:
+def kill_at_requests(team: GoogleTeam, step: int) -> tuple[int, int, int]:
     """Start after start, killed so many requests later each time: how many rows, how many kills.
 
     With a step of 1 at each request both ways, else in turns. And how often the last start asked,
     which came to its end because it asked no oftener.
     """
-    config = studio.configure(write_every="10s")
+    config = team.configure(write_every="10s")
     chance = Random(1)
     rows = 0
     for number in count(1, step):
         for applied in (False, True) if step == 1 else (number // step % 2 == 1,):
             rows += 1
-            add(studio, rows)
-            studio.another_account(rows)  # so many requests in a minute are too many for one
-            before = len(studio.google.log)
-            ended = run_and_kill(studio, config, number, applied, chance)
+            add(team, rows)
+            team.another_account(rows)  # so many requests in a minute are too many for one
+            before = len(team.google.log)
+            ended = run_and_kill(team, config, number, applied, chance)
             if ended.code != -9:
                 assert ended.is_plain, ended.said
-                return rows, rows - 1, len(studio.google.log) - before
+                return rows, rows - 1, len(team.google.log) - before
     raise AssertionError("numbers do not end")
 
 
@@ -101,17 +100,17 @@ def kill_at_requests(studio: Studio, step: int) -> tuple[int, int, int]:
 def test_killed_at_requests_to_google_all_rows_are_done_and_none_is_paid_twice(
     tmp_path: Path, api: Sandbox, step: int
 ) -> None:
-    with at_work(tmp_path, api) as studio:
-        rows, kills, asked = kill_at_requests(studio, step)
+    with at_work(tmp_path, api) as team:
+        rows, kills, asked = kill_at_requests(team, step)
 
-        taken = studio.api.state()["tasks"]
-        found = {row["prompt"]: row for row in studio.rows() if row["prompt"]}
+        taken = team.api.state()["tasks"]
+        found = {row["prompt"]: row for row in team.rows() if row["prompt"]}
         done = sum(row["status"] == "done" for row in found.values())
         print(f"{kills} kills: paid twice {sum(n - 1 for n in taken.values())}, {done} of {rows}")
         assert taken == {f"a fox, number {n}": 1 for n in range(1, rows + 1)}
         assert Counter(row["status"] for row in found.values()) == {"done": rows}
         assert all(shows(words, row["image_urls"]) for words, row in found.items())
-        tab = studio.book.sheets[0]
+        tab = team.book.sheets[0]
         remarks = {str(tab.cell(n, 1).formula) for n in range(1, tab.filled)}
         assert remarks == {f'=UPPER("r{n}")' for n in range(1, rows + 1)}
         # To look, own the sheet, make the id and read it back; to write the result.
@@ -120,15 +119,15 @@ def test_killed_at_requests_to_google_all_rows_are_done_and_none_is_paid_twice(
 
 
 def test_of_two_stores_at_one_instant_one_takes_the_sheet(tmp_path: Path, api: Sandbox) -> None:
-    with at_work(tmp_path, api) as studio:
+    with at_work(tmp_path, api) as team:
         for number in range(1, 6):
-            add(studio, number)
-        configs = [studio.configure(name) for name in ("first", "second")]
+            add(team, number)
+        configs = [team.configure(name) for name in ("first", "second")]
 
         ended = at_one_instant([["run", config, "--wait"] for config in configs * 2])
 
-        taken = studio.api.state()["tasks"]
+        taken = team.api.state()["tasks"]
         assert taken == {f"a fox, number {n}": 1 for n in range(1, 6)}
-        assert {row["status"] for row in studio.rows()} == {"done"}
-        assert len({row["row_id"] for row in studio.rows()}) == 5
+        assert {row["status"] for row in team.rows()} == {"done"}
+        assert len({row["row_id"] for row in team.rows()}) == 5
         assert {one.code for one in ended} == {0, 1}

@@ -15,20 +15,21 @@ import pytest
 from pipeline.sandbox import Sandbox
 from pipeline.server import event_loop
 from pipeline.server.signals import interrupting
-from tests.fakes.program import KEY, Program, Studio, call
+from tests.fakes.program import KEY, Program, call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
 
 PROMPTS = [f"a kite, number {number}" for number in range(20)]
 IN_AIR = 4
 
 
 @contextmanager
-def slow_answers(folder: Path, seconds: float) -> Iterator[tuple[Sandbox, Studio, Path]]:
+def slow_answers(folder: Path, seconds: float) -> Iterator[tuple[Sandbox, Team, Path]]:
     """An API that takes its time to answer, and twenty rows for it."""
     with sandbox_process(KEY, task_seconds=0.2, answer_seconds=seconds) as sandbox:
-        studio = Studio(folder, sandbox.url)
-        studio.write(PROMPTS)
-        yield sandbox, studio, studio.config(concurrency=IN_AIR)
+        team = Team(folder, sandbox.url)
+        team.write_prompts(PROMPTS)
+        yield sandbox, team, team.configured(concurrency=IN_AIR)
 
 
 def taken(sandbox: Sandbox) -> int:
@@ -40,13 +41,13 @@ def taken(sandbox: Sandbox) -> int:
 def test_what_is_in_the_air_is_recorded_and_nothing_more_leaves(
     number: signal.Signals, tmp_path: Path
 ) -> None:
-    with slow_answers(tmp_path, 1) as (sandbox, studio, config):
+    with slow_answers(tmp_path, 1) as (sandbox, team, config):
         with Program("run", config, "--wait") as program:
             program.until(lambda: taken(sandbox) == IN_AIR, "four are on their way")
             program.signal(number)
             ended = program.end()
         at_the_end = taken(sandbox)
-        statuses = studio.statuses()
+        statuses = team.statuses()
         sandbox.set(answer_seconds=0)
         call("run", config, "--wait")
 
@@ -55,12 +56,12 @@ def test_what_is_in_the_air_is_recorded_and_nothing_more_leaves(
         assert at_the_end == IN_AIR
         assert statuses == {"in progress": IN_AIR, "queued": 20 - IN_AIR}
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
-        assert studio.statuses() == {"done": 20}
-        studio.assert_whole(PROMPTS)
+        assert team.statuses() == {"done": 20}
+        team.assert_whole(PROMPTS)
 
 
 def test_who_asks_twice_does_not_wait_and_a_later_run_puts_it_right(tmp_path: Path) -> None:
-    with slow_answers(tmp_path, 60) as (sandbox, studio, config):
+    with slow_answers(tmp_path, 60) as (sandbox, team, config):
         with Program("run", config, "--wait") as program:
             program.until(lambda: taken(sandbox) == IN_AIR, "four are on their way")
             program.signal(signal.SIGINT)
@@ -76,12 +77,12 @@ def test_who_asks_twice_does_not_wait_and_a_later_run_puts_it_right(tmp_path: Pa
         assert ended.is_plain, ended.said
         assert took < 10
         assert max(sandbox.state()["tasks"].values()) == 1
-        assert studio.statuses() == {"check needed": IN_AIR, "done": 20 - IN_AIR}
-        studio.assert_whole(PROMPTS)
+        assert team.statuses() == {"check needed": IN_AIR, "done": 20 - IN_AIR}
+        team.assert_whole(PROMPTS)
 
 
 def test_a_run_that_is_interrupted_before_it_has_begun_sends_nothing(tmp_path: Path) -> None:
-    with slow_answers(tmp_path, 0) as (sandbox, studio, config):
+    with slow_answers(tmp_path, 0) as (sandbox, team, config):
         with Program("run", config, "--wait") as program:
             program.until(lambda: _hears(program), "the program listens for Ctrl-C")
             program.signal(signal.SIGTERM)
@@ -93,7 +94,7 @@ def test_a_run_that_is_interrupted_before_it_has_begun_sends_nothing(tmp_path: P
         assert ended.is_plain, ended.said
         assert sent < len(PROMPTS)
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
-        assert studio.statuses() == {"done": 20}
+        assert team.statuses() == {"done": 20}
 
 
 def test_who_asks_for_the_second_time_in_the_middle_of_a_step_breaks_off_all_tasks_alike() -> None:

@@ -27,8 +27,9 @@ import pytest
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.pausing_proxy import Moment, PausingProxy, pausing_proxy
-from tests.fakes.program import KEY, Program, Studio, call, until
+from tests.fakes.program import KEY, Program, call, until
 from tests.fakes.sandbox_process import sandbox_process, shows
+from tests.fakes.team import Team
 
 #: Rows that are added before each start, and requests in the air at once.
 ROWS, CONCURRENCY = 5, 3
@@ -50,7 +51,7 @@ class Class(Enum):
 class Ordeal:
     """One sheet, killed again and again, and what has become of it."""
 
-    studio: Studio
+    team: Team
     sandbox: Sandbox
     proxy: PausingProxy
     chance: Random
@@ -66,9 +67,9 @@ class Ordeal:
         """Add rows, start the program, kill it there, and see where it was."""
         new = [f"a fox, number {next(self.numbers)}" for _ in range(ROWS)]
         self.prompts += new
-        self.studio.add(new)
-        config = self.studio.folder / "pipeline.toml"
-        with watching(self.studio.folder) as watch, Program("run", config, "--wait") as program:
+        self.team.add_prompts(new)
+        config = self.team.folder / "pipeline.toml"
+        with watching(self.team.folder) as watch, Program("run", config, "--wait") as program:
             self._strike(wanted, program, watch)
             ended = program.end()
             assert ended.code == -9, (wanted, ended)
@@ -77,19 +78,19 @@ class Ordeal:
 
     def finish(self) -> None:
         """Further runs, without kills, until there is nothing left to do."""
-        self.studio.answers_within(30)
+        self.team.answers_within(30)
         for _ in range(3):
-            ended = call("run", self.studio.folder / "pipeline.toml", "--wait")
+            ended = call("run", self.team.folder / "pipeline.toml", "--wait")
             assert ended.is_plain, ended.said
             assert ended.code in (0, 1), ended.said
-            if set(self.studio.statuses()) <= {"done", "check needed"}:
+            if set(self.team.statuses()) <= {"done", "check needed"}:
                 return
-        raise AssertionError(f"not at an end: {self.studio.statuses()}")
+        raise AssertionError(f"not at an end: {self.team.statuses()}")
 
     def tell(self) -> None:
         """The histogram, and both numbers beside each other."""
         taken = Counter(self.sandbox.state()["tasks"])
-        statuses = self.studio.statuses()
+        statuses = self.team.statuses()
         print()
         for one in Class:
             print(f"{self.kills[one]:4}  {one.value}")
@@ -104,20 +105,20 @@ class Ordeal:
     def assert_kept(self) -> None:
         """Everything that is promised."""
         tasks = self.sandbox.state()["tasks"]
-        statuses = self.studio.statuses()
-        self.studio.assert_whole(self.prompts)
+        statuses = self.team.statuses()
+        self.team.assert_whole(self.prompts)
         assert max(tasks.values()) == 1  # by the API's own count
         assert set(tasks) <= set(self.prompts)
         assert statuses["check needed"] <= len(self.in_air)
         assert statuses["done"] + statuses["check needed"] == len(self.prompts)
         assert self.lost_results() == []
-        done = [row for row in self.studio.rows() if row["status"] == "done"]
+        done = [row for row in self.team.rows() if row["status"] == "done"]
         assert all(shows(row["Prompt"], row["image_urls"]) for row in done)
-        assert len({row["row_id"] for row in self.studio.rows()}) == len(self.prompts)
+        assert len({row["row_id"] for row in self.team.rows()}) == len(self.prompts)
 
     def lost_results(self) -> list[str]:
         """Prompts whose task was recorded at some kill, and whose row is not done."""
-        done = {row["Prompt"] for row in self.studio.rows() if row["status"] == "done"}
+        done = {row["Prompt"] for row in self.team.rows() if row["status"] == "done"}
         return sorted(self.recorded - done)
 
     def _strike(self, wanted: Class, program: Program, watch: Watch) -> None:
@@ -132,8 +133,8 @@ class Ordeal:
 
     def _take_stock(self, wanted: Class, new: list[str]) -> None:
         """After a kill: the file is whole, and it shows where the program was."""
-        self.studio.assert_whole(self.prompts)
-        attempts = self.studio.attempts()
+        self.team.assert_whole(self.prompts)
+        attempts = self.team.attempts()
         self.recorded |= {one["prompt"] for one in attempts if one["task_id"]}
         left = {one["prompt"] for one in attempts if one["state"] == "submitting"} - self.in_air
         # In the air, and no more that were on disk as sent and next to leave.
@@ -156,10 +157,10 @@ class Ordeal:
             yield Class.TAKEN
         if left - taken:
             yield Class.INTENT
-        if self.studio.left_overs():
+        if self.team.left_overs():
             yield Class.REPLACING
             return
-        ids = {row["Prompt"] for row in self.studio.rows() if row.get("row_id")}
+        ids = {row["Prompt"] for row in self.team.rows() if row.get("row_id")}
         if ids.issuperset(new) and not begun & {*new}:
             yield Class.MINTED
 
@@ -222,12 +223,12 @@ def ordeal(folder: Path, seed: int) -> Iterator[Ordeal]:
         sandbox_process(KEY, task_seconds=0.2, plain_pictures=True) as sandbox,
         pausing_proxy(sandbox.url) as proxy,
     ):
-        studio = Studio(folder, proxy.url)
-        studio.write([])
-        studio.answers_within(DEADLINE)
+        team = Team(folder, proxy.url)
+        team.write_prompts([])
+        team.answers_within(DEADLINE)
         # Lost ones count as being made for an hour: there is room for all of them.
-        studio.config(concurrency=CONCURRENCY, in_flight=1000)
-        yield Ordeal(studio, sandbox, proxy, Random(seed))
+        team.configured(concurrency=CONCURRENCY, in_flight=1000)
+        yield Ordeal(team, sandbox, proxy, Random(seed))
 
 
 @pytest.mark.parametrize("wanted", Class)

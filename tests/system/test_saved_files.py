@@ -14,7 +14,8 @@ from pipeline.sandbox import Sandbox, pictures
 from pipeline.store import Store
 from pipeline.sync.quick_check import is_at_rest
 from tests.core.build import attempt
-from tests.fakes.team import KEY, KEY_NAME, Team
+from tests.fakes.program import KEY, KEY_NAME
+from tests.fakes.team import Team
 
 LONG = "Autumn campaign hero picture for the landing page and the newsletter of October"
 ROWS = [f"{LONG} {n},a fox in picture {n}," for n in (1, 2, 3)]

@@ -10,8 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 from tests.fakes.pausing_proxy import Moment, pausing_proxy
-from tests.fakes.program import KEY, Ended, Program, Studio, at_one_instant, call
+from tests.fakes.program import KEY, Ended, Program, at_one_instant, call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
 
 PROMPTS = [f"a lighthouse, number {number}" for number in range(500)]
 #: Fast, so that the test is: what is together on the way at once is not the question here.
@@ -24,32 +25,32 @@ HELD = re.compile(
 
 def test_ten_at_one_instant_send_every_row_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS)
-        config = studio.config(tables=WIDE)
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        config = team.configured(tables=WIDE)
 
         ended = at_one_instant([["run", config, "--wait"]] * 10)
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
-        assert studio.statuses() == {"done": 500}
-        studio.assert_whole(PROMPTS)
+        assert team.statuses() == {"done": 500}
+        team.assert_whole(PROMPTS)
         assert [one.code for one in ended] == [0] * 10
-        assert all(one.said == "" or HELD.fullmatch(one.said.strip()) for one in ended)
+        assert all(one.said == "" or HELD.fullmatch(one.said) for one in ended)
         # Whoever comes while one is at work says so; whoever comes later finds nothing to do.
         assert any(one.said for one in ended)
 
 
 def test_ten_with_two_configurations_send_every_row_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS)
-        configs = [studio.config(name, tables=WIDE) for name in ("one", "other")]
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
+        configs = [team.configured(name, tables=WIDE) for name in ("one", "other")]
 
         ended = at_one_instant([["run", config, "--wait"] for config in configs * 5])
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
-        assert studio.statuses() == {"done": 500}
-        studio.assert_whole(PROMPTS)
+        assert team.statuses() == {"done": 500}
+        team.assert_whole(PROMPTS)
         for one in ended:
             reason = (
                 "is run by another configuration" if one.code else "has been working on it since"
@@ -60,17 +61,17 @@ def test_ten_with_two_configurations_send_every_row_once(tmp_path: Path) -> None
 
 def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS)
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS)
         configs = [
-            studio.config(name, store=f"{name}.db", tables=WIDE) for name in ("one", "other")
+            team.configured(name, store=f"{name}.db", tables=WIDE) for name in ("one", "other")
         ]
 
         ended = at_one_instant([["run", config, "--wait"] for config in configs * 5])
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
-        assert studio.statuses() == {"done": 500}
-        studio.assert_whole(PROMPTS)
+        assert team.statuses() == {"done": 500}
+        team.assert_whole(PROMPTS)
         assert {one.code for one in ended} == {0, 1}
         for one in ended:
             reason = "(belongs to|taken over)" if one.code else "has been working on it since"
@@ -79,17 +80,17 @@ def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
 
 def test_a_sheet_that_is_named_twice_in_one_command_is_sent_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
-        studio.write(PROMPTS[:40])
-        configs = [studio.config(name) for name in ("one", "other")]
+        team = Team(tmp_path, sandbox.url)
+        team.write_prompts(PROMPTS[:40])
+        configs = [team.configured(name) for name in ("one", "other")]
 
         ended = call("run", configs[0], configs[1], configs[0], "--wait")
 
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS[:40], 1)
-        assert studio.statuses() == {"done": 40}
+        assert team.statuses() == {"done": 40}
         assert ended.is_plain, ended.said
         assert ended.code == 0
-        assert len([line for line in ended.said.splitlines() if HELD.fullmatch(line)]) == 2
+        assert len([line for line in ended.out.splitlines() if HELD.fullmatch(line)]) == 2
 
 
 def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: Path) -> None:
@@ -97,10 +98,10 @@ def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: 
         sandbox_process(KEY, task_seconds=0.2) as sandbox,
         pausing_proxy(sandbox.url) as proxy,
     ):
-        studio = Studio(tmp_path, proxy.url)
-        studio.write(PROMPTS[:8])
-        studio.answers_within(4)
-        config = studio.config(concurrency=2)
+        team = Team(tmp_path, proxy.url)
+        team.write_prompts(PROMPTS[:8])
+        team.answers_within(4)
+        config = team.configured(concurrency=2)
         proxy.pause_at(Moment.TAKEN)
 
         with Program("run", config, "--wait") as first:
@@ -109,15 +110,15 @@ def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: 
             first.kill()
             first.end()
         proxy.cut()
-        studio.answers_within(30)
+        team.answers_within(30)
         third = call("run", config, "--wait")
 
-        assert HELD.fullmatch(second.said.strip())
+        assert HELD.fullmatch(second.said)
         assert f":{first.process.pid}) has" in second.said
         assert second.code == 0
         assert "working on it" not in third.said
         assert max(sandbox.state()["tasks"].values()) == 1
-        statuses = studio.statuses()
+        statuses = team.statuses()
         assert statuses["check needed"] <= 2
         assert statuses["done"] + statuses["check needed"] == 8
 
@@ -125,12 +126,12 @@ def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: 
 def test_64_sheets_spend_one_small_budget_and_not_a_credit_more(tmp_path: Path) -> None:
     count, rows, cap, cost = 64, 3, 400, 4
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
-        studio = Studio(tmp_path, sandbox.url)
+        team = Team(tmp_path, sandbox.url)
         starts: list[list[str | Path]] = []
         for number in range(count):
             sheet = f"sheet-{number}.csv"
-            studio.write([f"a boat, {number}-{row}" for row in range(rows)], sheet)
-            config = studio.config(f"config-{number}", sheet, tables={"budget": {"per_day": cap}})
+            team.write_prompts([f"a boat, {number}-{row}" for row in range(rows)], sheet)
+            config = team.configured(f"config-{number}", sheet, tables={"budget": {"per_day": cap}})
             starts.append(["run", config])
 
         ended = at_one_instant(starts)
@@ -139,7 +140,7 @@ def test_64_sheets_spend_one_small_budget_and_not_a_credit_more(tmp_path: Path) 
         charged = state["credits_charged"]
         statuses: Counter[str] = Counter()
         for number in range(count):
-            statuses += studio.statuses(f"sheet-{number}.csv")
+            statuses += team.statuses(f"sheet-{number}.csv")
         print(
             f"\nsafety: overspent {max(0, charged - cap)} of {cap}, paid twice "
             f"{state['tasks_taken'] - len(state['tasks'])}; liveness: used {charged / cap:.1%}, "

@@ -19,36 +19,37 @@ from urllib.parse import urlsplit
 import pytest
 
 from pipeline.sandbox import Sandbox
-from tests.fakes.program import KEY, Program, Studio, call
+from tests.fakes.program import KEY, Program, call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
 
 PROMPTS = [f"a river, number {number}" for number in range(30)]
 
 
 @contextmanager
-def studio_of(
-    folder: Path, prompts: list[str], **switches: object
-) -> Iterator[tuple[Sandbox, Studio]]:
+def team_of(folder: Path, prompts: list[str], **switches: object) -> Iterator[tuple[Sandbox, Team]]:
     """An API with these switches, and a sheet for it."""
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         sandbox.set(**switches)
-        studio = Studio(folder, sandbox.url)
-        studio.write(prompts)
-        yield sandbox, studio
+        team = Team(folder, sandbox.url)
+        team.write_prompts(prompts)
+        yield sandbox, team
 
 
-def two_sheets(studio: Studio, rows: int, pace: Mapping[str, object]) -> list[Path]:
+def two_sheets(team: Team, rows: int, pace: Mapping[str, object]) -> list[Path]:
     """Two sheets of one store and one key."""
     configs = []
     for name in ("one", "other"):
-        studio.write([f"{name} river, number {number}" for number in range(rows)], f"{name}.csv")
-        configs.append(studio.config(name, f"{name}.csv", tables={"pace": pace}))
+        team.write_prompts(
+            [f"{name} river, number {number}" for number in range(rows)], f"{name}.csv"
+        )
+        configs.append(team.configured(name, f"{name}.csv", tables={"pace": pace}))
     return configs
 
 
 def test_two_processes_together_keep_to_so_many_requests_a_minute(tmp_path: Path) -> None:
-    with studio_of(tmp_path, []) as (sandbox, studio):
-        one, other = two_sheets(studio, 20, {"per_minute": 12})
+    with team_of(tmp_path, []) as (sandbox, team):
+        one, other = two_sheets(team, 20, {"per_minute": 12})
         with Program("run", one, "--wait") as first, Program("run", other, "--wait") as second:
             first.until(
                 lambda: sandbox.state()["most_per_minute"] == 12, "twelve requests have come"
@@ -65,8 +66,8 @@ def test_two_processes_together_keep_to_so_many_requests_a_minute(tmp_path: Path
 
 @pytest.mark.soak
 def test_two_processes_keep_to_the_pace_over_minutes(tmp_path: Path) -> None:
-    with studio_of(tmp_path, []) as (sandbox, studio):
-        one, other = two_sheets(studio, 40, {"per_minute": 30, "poll_every": "20s"})
+    with team_of(tmp_path, []) as (sandbox, team):
+        one, other = two_sheets(team, 40, {"per_minute": 30, "poll_every": "20s"})
         with Program("run", one, "--wait") as first, Program("run", other, "--wait") as second:
             codes = [first.end(900).code, second.end(900).code]
 
@@ -79,8 +80,8 @@ def test_two_processes_keep_to_the_pace_over_minutes(tmp_path: Path) -> None:
 
 
 def test_no_more_requests_are_in_the_air_than_the_configuration_says(tmp_path: Path) -> None:
-    with studio_of(tmp_path, PROMPTS, answer_seconds=0.3) as (sandbox, studio):
-        ended = call("run", studio.config(concurrency=7, poll_every="1m"))
+    with team_of(tmp_path, PROMPTS, answer_seconds=0.3) as (sandbox, team):
+        ended = call("run", team.configured(concurrency=7, poll_every="1m"))
 
         state = sandbox.state()
         assert ended.code == 0
@@ -89,33 +90,33 @@ def test_no_more_requests_are_in_the_air_than_the_configuration_says(tmp_path: P
 
 
 def test_no_more_tasks_are_being_made_than_the_configuration_says(tmp_path: Path) -> None:
-    with studio_of(tmp_path, PROMPTS[:12], task_seconds=0.5) as (sandbox, studio):
-        ended = call("run", studio.config(in_flight=4), "--wait")
+    with team_of(tmp_path, PROMPTS[:12], task_seconds=0.5) as (sandbox, team):
+        ended = call("run", team.configured(in_flight=4), "--wait")
 
         state = sandbox.state()
         assert ended.code == 0
         assert state["most_running"] == 4
-        assert studio.statuses() == {"done": 12}
+        assert team.statuses() == {"done": 12}
 
 
 def test_the_first_five_are_refused_alike_and_no_sixth_is_sent(tmp_path: Path) -> None:
     refused = [f"a river [refuse], number {number}" for number in range(20)]
-    with studio_of(tmp_path, refused, answer_seconds=0.2) as (sandbox, studio):
-        ended = call("run", studio.config(), "--wait")
+    with team_of(tmp_path, refused, answer_seconds=0.2) as (sandbox, team):
+        ended = call("run", team.configured(), "--wait")
 
         state = sandbox.state()
         assert ended.code == 1
         assert "The first 5 were all refused alike" in ended.said
         assert state["submissions"] == {"refused": 5}
         assert state["most_in_flight"] == 5
-        assert studio.statuses() == {"failed": 5, "queued": 15}
+        assert team.statuses() == {"failed": 5, "queued": 15}
 
 
 def test_until_one_is_accepted_five_are_in_the_air_and_then_as_many_as_may_be(
     tmp_path: Path,
 ) -> None:
-    with studio_of(tmp_path, PROMPTS, answer_seconds=0.5, task_seconds=60) as (sandbox, studio):
-        with Program("run", studio.config(concurrency=20, poll_every="1m")) as program:
+    with team_of(tmp_path, PROMPTS, answer_seconds=0.5, task_seconds=60) as (sandbox, team):
+        with Program("run", team.configured(concurrency=20, poll_every="1m")) as program:
             program.until(lambda: sandbox.state()["tasks_taken"], "the first have come")
             before = 0
             while not sandbox.state()["submissions"]:  # none is answered
@@ -139,22 +140,22 @@ def test_until_one_is_accepted_five_are_in_the_air_and_then_as_many_as_may_be(
 def test_an_api_that_refuses_stops_the_pass_and_the_rows_stay_queued(
     switches: dict[str, object], outcome: str, sentence: str, tmp_path: Path
 ) -> None:
-    with studio_of(tmp_path, PROMPTS, **switches) as (sandbox, studio):
-        ended = call("run", studio.config(concurrency=3), "--wait")
+    with team_of(tmp_path, PROMPTS, **switches) as (sandbox, team):
+        ended = call("run", team.configured(concurrency=3), "--wait")
 
         state = sandbox.state()
         assert ended.code == 3
         assert ended.is_plain, ended.said
         assert sentence in ended.said
-        assert studio.statuses() == {"queued": 30}
+        assert team.statuses() == {"queued": 30}
         assert state["tasks"] == {}
         # What was in the air together with the first, and not one more.
         assert 1 <= state["submissions"][outcome] <= 3
 
 
 def test_a_429_that_asks_to_wait_slows_every_process(tmp_path: Path) -> None:
-    with studio_of(tmp_path, [], answer_seconds=0.1, retry_after=2) as (sandbox, studio):
-        configs = two_sheets(studio, 20, {"concurrency": 1, "poll_every": "1m"})
+    with team_of(tmp_path, [], answer_seconds=0.1, retry_after=2) as (sandbox, team):
+        configs = two_sheets(team, 20, {"concurrency": 1, "poll_every": "1m"})
         with Program("run", configs[0]) as first, Program("run", configs[1]) as second:
             first.until(lambda: _sheets_begun(sandbox) == 2, "both are sending")
             sandbox.set(busy="next 1")
@@ -177,9 +178,9 @@ def test_a_429_that_asks_to_wait_slows_every_process(tmp_path: Path) -> None:
 
 
 def test_a_pause_from_another_process_lets_nothing_leave_from_a_second_on(tmp_path: Path) -> None:
-    with studio_of(tmp_path, PROMPTS, answer_seconds=0.5) as (sandbox, studio):
+    with team_of(tmp_path, PROMPTS, answer_seconds=0.5) as (sandbox, team):
         # It is heard of before each request, and not only when the sheet is looked at anew.
-        config = studio.config(concurrency=1, write_every="1m")
+        config = team.configured(concurrency=1, write_every="1m")
         with Program("run", config, "--wait") as program:
             program.until(lambda: sandbox.state()["tasks_taken"], "the first is sent")
             paused = call("pause", config)
@@ -197,7 +198,7 @@ def test_a_pause_from_another_process_lets_nothing_leave_from_a_second_on(tmp_pa
         assert "is paused. Run resume to continue." in ended.said
         assert after.code == 0
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
-        assert studio.statuses() == {"done": 30}
+        assert team.statuses() == {"done": 30}
 
 
 def _stays(is_so: Callable[[], object], seconds: float) -> None:
@@ -225,13 +226,13 @@ def test_the_default_pace_finds_what_has_ended_sooner_than_a_fixed_one_and_asks_
     tmp_path: Path,
 ) -> None:
     switches = {"task_seconds": 1.0, "max_seconds": 0.5}
-    with studio_of(tmp_path, [], **switches) as (sandbox, studio):
+    with team_of(tmp_path, [], **switches) as (sandbox, team):
         took = {}
         for name, poll_every in (("learnt", ""), ("fixed", "3s")):
-            studio.write([f"{name} river, number {n}" for n in range(40)], f"{name}.csv")
+            team.write_prompts([f"{name} river, number {n}" for n in range(40)], f"{name}.csv")
             sandbox.reset()
             sandbox.set(**switches)
-            config = studio.config(name, f"{name}.csv", poll_every=poll_every, in_flight=20)
+            config = team.configured(name, f"{name}.csv", poll_every=poll_every, in_flight=20)
             began = monotonic()
             assert call("run", config, "--wait").code == 0
             took[name] = monotonic() - began
@@ -245,13 +246,13 @@ def test_the_default_pace_finds_what_has_ended_sooner_than_a_fixed_one_and_asks_
 
 def test_a_later_run_knows_how_long_tasks_take(tmp_path: Path) -> None:
     switches = {"task_seconds": 10.0, "max_seconds": 2.0}
-    with studio_of(tmp_path, [], **switches) as (sandbox, studio):
+    with team_of(tmp_path, [], **switches) as (sandbox, team):
         asked = []
         for name in ("first", "later"):
-            studio.write([f"{name} river, number {n}" for n in range(8)], f"{name}.csv")
+            team.write_prompts([f"{name} river, number {n}" for n in range(8)], f"{name}.csv")
             sandbox.reset()
             sandbox.set(**switches)
-            config = studio.config(name, f"{name}.csv", poll_every="")
+            config = team.configured(name, f"{name}.csv", poll_every="")
             assert call("run", config, "--wait").code == 0
             requests = sandbox.state()["requests"]
             asked.append(requests["/fetch-many"] + requests.get("/fetch", 0))

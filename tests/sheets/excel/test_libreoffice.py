@@ -21,8 +21,9 @@ from openpyxl import Workbook, load_workbook
 from pipeline.core.model import Patch
 from pipeline.sheets.excel.sheet import ExcelSheet
 from tests.fakes.formulas import FORMULAS
-from tests.fakes.program import Studio, call
+from tests.fakes.program import call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
 from tests.sheets.excel.test_sheet import TEAM, TEXTS
 from tests.wild import slow_workbook
 
@@ -117,7 +118,7 @@ def test_a_corpus_of_formulas_in_prompts_goes_through_the_whole_program(tmp_path
         tab.cell(number, 1, prompt.replace("\r", "_x000D_")).data_type = "s"
     book.save(path)
     with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        ended = call("run", Studio(tmp_path, sandbox.url).config(sheet="team.xlsx"), "--wait")
+        ended = call("run", Team(tmp_path, sandbox.url).configured(sheet="team.xlsx"), "--wait")
         tasks = sandbox.state()["tasks"]
 
     assert ended.is_plain, ended.said
@@ -141,7 +142,7 @@ def test_a_corpus_of_formulas_goes_through_a_csv_file_that_libreoffice_opens(
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([["prompt"], *([prompt] for prompt in prompts)])
     with sandbox_process(task_seconds=0.1, plain_pictures="true") as sandbox:
-        ended = call("run", Studio(tmp_path, sandbox.url).config(sheet="team.csv"), "--wait")
+        ended = call("run", Team(tmp_path, sandbox.url).configured(sheet="team.csv"), "--wait")
 
     assert ended.is_plain, ended.said
     header, *rows = cells_in_libreoffice(path)

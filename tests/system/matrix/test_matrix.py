@@ -22,19 +22,12 @@ import pytest
 from pipeline.sandbox import Sandbox
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
 from tests.fakes.program import KEY, KEY_NAME
-from tests.fakes.sandbox_process import sandbox_process
 from tests.system.matrix.kinds import CsvKind, ExcelKind, GoogleKind, Kind
 from tests.system.matrix.ways import WAYS, Way
 from tests.system.matrix.world import World
 
 #: Longer than any test: a task ends when the test says so.
-NEVER = 10_000
-
-
-@pytest.fixture(scope="module")
-def api() -> Iterator[Sandbox]:
-    with sandbox_process(KEY, task_seconds=NEVER, plain_pictures="true") as sandbox:
-        yield sandbox
+TASK_SECONDS = 10_000
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from pipeline.cli.commands import app
 from pipeline.core.errors import PromptsheetError
 from pipeline.sandbox import Sandbox
 from pipeline.sandbox.pictures import code_of, read_code
-from tests.fakes.program import Ended, Program, Studio
+from tests.fakes.program import Ended, Program
 from tests.fakes.program import until as until_
 from tests.fakes.service import SECRET, TOKEN, free_port
+from tests.fakes.team import Team
 from tests.system.matrix.kinds import HEADER, Kind, line
 
 #: A look at sheet, store or API costs more than most waits: seconds between two of them.
@@ -58,7 +59,7 @@ class World:
                 "listen": f"127.0.0.1:{self.port}",
             }
         tables["sheet"] = self.kind.source()
-        Studio(self.folder, self.api.url).config(
+        Team(self.folder, self.api.url).configured(
             media="media", tables=tables, poll_every=poll_every, write_every="250ms"
         )
 
@@ -102,17 +103,17 @@ class World:
     def until_running(self, number: int, store: str = "promptsheet.db") -> None:
         """Until the store knows that the API has taken so many tasks, or how they ended."""
         known = {"running", "succeeded", "failed"}
-        studio = Studio(self.folder, self.api.url)
+        team = Team(self.folder, self.api.url)
         until(
-            lambda: sum(one["state"] in known for one in studio.attempts(store)) >= number,
+            lambda: sum(one["state"] in known for one in team.attempts(store)) >= number,
             f"the store knows of {number} tasks",
         )
 
     def until_heard(self) -> None:
         """Until the API has called about the end of every task."""
-        studio = Studio(self.folder, self.api.url)
+        team = Team(self.folder, self.api.url)
         until(
-            lambda: all(one["state"] in ("succeeded", "failed") for one in studio.attempts()),
+            lambda: all(one["state"] in ("succeeded", "failed") for one in team.attempts()),
             "all calls are recorded",
         )
 

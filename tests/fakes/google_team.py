@@ -13,7 +13,7 @@ from tests.fakes.program import KEY_NAME, Ended, call
 
 
 @dataclass
-class Studio:
+class GoogleTeam:
     """A sheet that is shared with us, and a configuration for it."""
 
     google: GoogleSheets
