@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from openpyxl import Workbook, load_workbook
 
 from pipeline.sandbox import Sandbox
@@ -11,6 +12,12 @@ from tests.fakes.program import call
 from tests.fakes.team import Team
 
 PROMPTS = [f"an owl, number {number}" for number in range(1, 13)]
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    return Team(tmp_path, api.url)
 
 
 def rows_of(path: Path) -> list[dict[str, object]]:

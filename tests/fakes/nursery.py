@@ -38,6 +38,9 @@ LOADED = (
     *("pipeline.provider.client", "pipeline.provider.downloads", "pipeline.sandbox.__main__"),
     *("sqlalchemy.dialects.sqlite", "aiohttp", "cronsim", "jinja2", "uvloop", "stringprep"),
     *("rich._emoji_codes", "typer._adapters", "typer._click.decorators"),
+    *("pipeline.sheets.excel", "pipeline.sheets.google", "pipeline.sheets.google.sheet"),
+    *("gspread", "google.oauth2.service_account", "openpyxl", "xml.etree.ElementTree"),
+    *("uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.lifespan.on"),
     *("PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.WebPImagePlugin"),
 )
 #: The longest order: an environment and some words.
