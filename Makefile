@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test browser office bench soak lint format lock clean
+.PHONY: demo test browser office bench soak mutants lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -35,6 +35,10 @@ bench: .venv/ready-dev
 
 soak: .venv/ready-dev
 	$(BIN)/pytest -m soak -n 2 --timeout 3600 -s
+
+# Plant faults one by one, and run the tests that must find each.
+mutants: .venv/ready-dev
+	$(BIN)/python -m tests.mutants
 
 format: .venv/ready-dev
 	$(BIN)/ruff check --fix .

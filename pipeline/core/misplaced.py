@@ -76,6 +76,7 @@ class _Counterparts:
         wrong: Mapping[int, set[Raw]],
     ) -> None:
         self._now = now
+        self._height = len(debt.before)
         self._id = columns.index.get("row_id", -1)
         #: What we wrote into the ids: it says nothing of the rows it stands in.
         self._written = wrong.get(self._id, set())
@@ -104,8 +105,11 @@ class _Counterparts:
         """The place that this row had before, or None if it is a new one."""
         if (known := self._known(place)) is not None or place >= len(self._now):
             return known
-        # Other words and no id: the row that stood between its neighbours, if there was one.
+        # Other words and no id: the row that was between its neighbours, if there was one. The end
+        # of the sheet counts as a neighbour: a line of totals may have words in our columns only.
         above, below = self._known(place - 1), self._known(place + 1)
+        if place + 1 == len(self._now):
+            below = self._height
         between = above is not None and below is not None and below == above + 2
         return above + 1 if above is not None and between else None
 

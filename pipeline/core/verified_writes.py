@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import NamedTuple
 
 from pipeline.core.header import OURS, Columns
@@ -86,6 +87,24 @@ def agree(grid: Grid, snapshot: Snapshot) -> bool:
             snapshot[place] if place < len(snapshot) else (),
         )
         for place in range(height)
+    )
+
+
+def with_text_marked(grid: Grid, snapshot: Snapshot, columns: Columns) -> Snapshot:
+    """The snapshot with a `'` before text in our columns that looks like a formula.
+
+    A snapshot may show such text like a formula. But a cell that shows in the reading what was
+    entered is text: a formula shows its value. `grid` must agree with the snapshot.
+    """
+    ours = {columns.index[n] for n in OURS if n in columns.index and n != "row_id"}
+    return tuple(
+        tuple(
+            f"'{cell}" if at in ours and is_formula(cell) and at_column(shown, at) == cell else cell
+            for at, cell in enumerate(row)
+        )
+        if any(map(is_formula, row))
+        else row
+        for shown, row in zip_longest(grid[: len(snapshot)], snapshot, fillvalue=())
     )
 
 

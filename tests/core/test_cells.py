@@ -118,6 +118,13 @@ def test_what_was_sorted_into_a_line_without_words_is_taken_away() -> None:
     assert patch(lines, grid, columns_of(grid), None) == {}
 
 
+@pytest.mark.parametrize("status", ["in progress 40%", "in progress", "queued", "over budget"])
+def test_each_status_of_ours_is_taken_out_of_a_line_that_is_no_row_any_more(status: str) -> None:
+    text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n | | {status} | | |"
+
+    assert patched(text, job(attempt())) == {(2, 2): ""}
+
+
 def test_a_row_that_has_no_line_yet_keeps_its_marks() -> None:
     # A whole copy, seen while the sheet is held: without marks it would be a new row, and be paid.
     text = f"{HEADER} \n a fox | {A} | done | t-1 | | \n a fox | {A} | done | t-1 | |"

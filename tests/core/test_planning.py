@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
+from pipeline.core import messages
 from pipeline.core.approval import covered_on_page
 from pipeline.core.cells import cells_of
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job, Result, Standing, State, Unsaved
-from pipeline.core.planning import Line, over_budget, plan_held
+from pipeline.core.planning import Line, over_budget, plan_held, short_of_budget
 from pipeline.core.row_matching import match_by_id_alone
 from tests.core.build import (
     NOW,
@@ -283,6 +284,18 @@ def test_a_copy_waits_for_a_change_or_for_its_take() -> None:
 
     assert (original.status, copy.status, copy.endpoint) == ("done", "copy", "")
     assert "put 2 in the take column" in copy.note
+
+
+@pytest.mark.parametrize("standing", [Standing.COPY, Standing.UNRECOGNIZED])
+@pytest.mark.parametrize(("first", "take"), [(1, 3), (1, 7), (2, 1), (5, 7)])
+def test_only_the_next_take_makes_a_row_of_a_copy_and_any_other_costs_nothing(
+    standing: Standing, first: int, take: int
+) -> None:
+    waiting = memory(known(A, "a fox", standing=standing, first_take=first))
+
+    line = one(f"prompt | take | row_id \n a fox | {take} | {A}", remembers=waiting)
+
+    assert (line.memory.standing, line.endpoint) == (standing, "")
 
 
 def test_a_copy_that_was_changed_runs() -> None:
@@ -636,6 +649,18 @@ def test_the_budget_covers_the_first_rows_of_the_sheet() -> None:
     beyond = over_budget(lines, {"per_run": 9, "per_day": None}, RULES)
 
     assert beyond == {lines[2].seen.row_id}
+
+
+@pytest.mark.parametrize(("most", "is_too_dear"), [(3, True), (4, False), (5, False)])
+def test_only_a_row_that_costs_more_than_a_cap_is_told_to_raise_it(
+    most: int, is_too_dear: bool
+) -> None:
+    price = 4
+    line = short_of_budget(one(ONE), "per_day", {"per_run": None, "per_day": most}, RULES)
+
+    says = messages.beyond_budget("per_day", most, price)
+    assert (line.status, line.endpoint) == ("over budget", "")
+    assert line.note == (says if is_too_dear else messages.over_budget("per_day"))
 
 
 def test_without_a_cap_nothing_is_over_budget() -> None:

@@ -133,6 +133,16 @@ def test_a_row_that_was_deleted_and_typed_again_is_the_old_one() -> None:
     assert ids(text, memory(FOX, OWL)) == [B, A]
 
 
+def test_an_id_that_is_nowhere_gets_a_row_before_an_id_that_has_one_to_stay_in() -> None:
+    # Two foxes: the id of the second was cleared, the first was edited into a dog.
+    text = """
+        prompt | row_id
+        a dog  | r_aaaaaaaaa
+        a fox  |
+    """
+    assert ids(text, memory(FOX, known(B, "a fox"))) == [A, B]
+
+
 def test_a_deleted_row_is_known_by_words_that_it_had_before() -> None:
     text = """
         prompt    | row_id
@@ -221,6 +231,22 @@ def test_a_row_copied_whole_is_a_copy() -> None:
     """
     assert ids(text, memory(FOX)) == [A, "r_new000001"]
     assert kinds(text, memory(FOX)) == ["row", "copy"]
+
+
+@pytest.mark.parametrize("second", ["r_aaaaaaaaa", "r_ccccccccc"])
+def test_an_id_that_was_filled_down_alone_makes_no_copy_of_rows_with_equal_words(
+    second: str,
+) -> None:
+    # A second fox was typed, and an id of this sheet or of another one came into its id cell only.
+    text = f"""
+        prompt | row_id      | status
+        a fox  | r_aaaaaaaaa | done
+        a fox  | {second}    |
+    """
+    remembers = memory(FOX, foreign={"r_ccccccccc": wrote("a fox")})
+
+    assert ids(text, remembers) == [A, "r_new000001"]
+    assert kinds(text, remembers) == ["row", "row"]
 
 
 def test_a_row_copied_and_changed_is_a_new_row() -> None:

@@ -5,6 +5,8 @@ The digests here were made with `openssl dgst -sha256 -mac HMAC`, not with the c
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from random import Random
 
 import pytest
@@ -65,10 +67,33 @@ def test_a_signature_counts_in_each_of_the_forms_that_the_vendors_pages_leave_op
     )
 
 
-@pytest.mark.parametrize("given", ["", "sha256=", DERIVED, "schön", BY_BYTES.upper()])
+def signed_with(key: bytes) -> str:
+    """A signature of BODY that anybody can make."""
+    return hmac.new(key, BODY, "sha256").hexdigest()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *("", "sha256=", DERIVED, "schön", BY_BYTES.upper(), f"sha256={BY_BYTES[:-1]}"),
+        # With no key, with the API key itself, with the secret.
+        *(signed_with(key) for key in (b"", API_KEY.encode(), SECRET.encode())),
+    ],
+)
 def test_anything_else_is_no_signature(given: str) -> None:
-    assert not Proofs(SIGNED, (), API_KEY).are_met(TOKEN, {"x-webhook-signature": given}, BODY)
-    assert not Proofs(SIGNED, (SECRET,), "").are_met(TOKEN, {"x-webhook-signature": given}, BODY)
+    headers = {"x-webhook-signature": given}
+
+    assert not Proofs(SIGNED, (SECRET,), API_KEY).are_met(TOKEN, headers, BODY)
+
+
+def test_without_an_api_key_no_signature_counts_not_even_one_made_with_an_empty_key() -> None:
+    empty = hashlib.sha256(b"")
+    proofs = Proofs(SIGNED, (SECRET,), "")
+
+    for made in map(signed_with, (b"", empty.digest(), empty.hexdigest().encode())):
+        headers = {"x-webhook-signature": made}
+        assert not proofs.may_be_met(TOKEN, headers)
+        assert not proofs.are_met(TOKEN, headers, BODY)
 
 
 def test_a_secret_is_believed_for_its_own_token_only_now_and_after_a_change() -> None:

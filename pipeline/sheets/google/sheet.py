@@ -152,6 +152,8 @@ class GoogleSheet:
         same = verified_writes.agree(look.grid, snapshot)
         if not same and not stubborn:
             return None
+        if same:
+            snapshot = verified_writes.with_text_marked(look.grid, snapshot, columns)
         found, lost = verified_writes.targets(look.grid, patch, snapshot, columns)
         sent = self._writing.send(found, snapshot, names)
         pictures = previews(snapshot, found, columns)

@@ -67,6 +67,11 @@ class Faults:
         """At each request that matches; `times` of them."""
         self._planned.append(_Planned(fault, matches, 0, times))
 
+    @property
+    def are_over(self) -> bool:
+        """Whether all faults that were planned have happened."""
+        return not self._planned
+
     def clear(self) -> None:
         """No more faults, and nothing hangs any longer."""
         self._planned.clear()

@@ -611,3 +611,34 @@ def test_a_damaged_claim_says_what_to_do(path: Path, content: str) -> None:
 
     with pytest.raises(SheetError, match=r"is damaged.*doctor --adopt"):
         sheet_of(path).read_claim()
+
+
+def test_a_save_in_place_while_the_folder_reaches_the_disk_is_kept(
+    path: Path, way: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A program opened the file before ours took its place, and saves after our first look at it.
+    saves = iter(["prompt,status\na fox,\nan owl,\na wolf,\n"])
+    with path.open("r+") as theirs:
+
+        def slow(folder: Path) -> None:
+            if text := next(saves, ""):
+                theirs.write(text)
+                theirs.flush()
+
+        monkeypatch.setattr("pipeline.sheets.files.replace.fsync_folder", slow)
+        monkeypatch.setattr("pipeline.sheets.files.replace.being_written", lambda path: False)
+        monkeypatch.setattr("pipeline.sheets.files.recovery.being_written", lambda path: False)
+        sheet_of(path, way).write(done)
+
+    assert next(saves, None) is None
+    assert path.read_text() == "prompt,status\na fox,done\nan owl,\na wolf,\n"
+
+
+@pytest.mark.parametrize("name", ["prompts.tsv", "PROMPTS.TSV", "Prompts.Tsv"])
+def test_a_file_with_tabs_by_its_name_is_read_by_tabs_whatever_its_header_looks_like(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.write_text("prompt\tprice,net,gross\na fox, red\t4\n")
+
+    assert sheet_of(path).read() == (("prompt", "price,net,gross"), ("a fox, red", "4"))

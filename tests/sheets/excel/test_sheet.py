@@ -449,6 +449,24 @@ def test_empty_cells_and_rows_that_are_one_tag_are_filled_where_they_are(tmp_pat
     assert b'<row r="2" ht="9"><c r="B2" t="inlineStr">' in parts(path.read_bytes())[SHEET]
 
 
+@pytest.mark.parametrize("quote", ['"', "'"])
+@pytest.mark.parametrize("cells", ['<c r="A1"/>', ""])
+def test_no_row_says_that_its_cells_end_before_the_last_of_them(
+    tmp_path: Path, quote: str, cells: str
+) -> None:
+    row = f"<row r={quote}1{quote} spans={quote}1:2{quote} ht={quote}9{quote}"
+    last = '<row r="2"><c r="A2"><v>1</v></c></row>'
+    path = raw(tmp_path, (f"{row}>{cells}</row>" if cells else f"{row}/>") + last)
+
+    sheet_in(path).write(always({(0, 4): "far"}))
+
+    part = parts(path.read_bytes())[SHEET].decode()
+    said = re.search(r"""<row [^>]*spans=["']\d+:(\d+)""", part)
+    assert said is None or int(said[1]) >= 5
+    assert re.search(r"""ht=["']9""", part)
+    assert sheet_in(path).read()[0] == ("", "", "", "", "far")
+
+
 def test_of_a_formula_that_was_filled_down_later_cells_may_go(tmp_path: Path) -> None:
     first = '<row r="1"><c r="B1"><f t="shared" si="0" ref="B1:B2">1</f><v>1</v></c></row>'
     path = raw(tmp_path, f'{first}<row r="2"><c r="B2"><f t="shared" si="0"/><v>1</v></c></row>')

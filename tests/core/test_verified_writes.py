@@ -1,0 +1,34 @@
+"""Which cells prove that a write hit the row that it was meant for."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.verified_writes import targets
+from tests.core.build import columns_of, sheet
+
+A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
+
+
+@pytest.mark.parametrize(
+    ("second", "proof"),
+    [(B, {1: A}), ("", {1: A}), (A, {0: "a fox", 1: A})],
+    ids=["of another row", "none", "twice"],
+)
+def test_an_id_alone_proves_a_row_only_where_it_is_in_the_sheet_once(
+    second: str, proof: dict[int, str]
+) -> None:
+    grid = sheet(f"prompt | row_id | status \n a fox | {A} | \n an owl | {second} |")
+
+    found, lost = targets(grid, {(1, 2): "done"}, grid, columns_of(grid))
+
+    assert lost == 0
+    assert [(one.row, one.proof) for one in found] == [(1, proof)]
+
+
+def test_a_row_that_is_only_being_named_is_proved_by_its_words() -> None:
+    grid = sheet("prompt | row_id | status \n a fox | | ")
+
+    (found,), _ = targets(grid, {(1, 1): A, (1, 2): "queued"}, grid, columns_of(grid))
+
+    assert found.proof == {0: "a fox"}

@@ -1,0 +1,15 @@
+"""All planted faults."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tests.mutants import receiver, rows, sheets, store
+from tests.mutants.fault import Fault
+
+FAULTS: Final[tuple[Fault, ...]] = (
+    *rows.FAULTS,
+    *store.FAULTS,
+    *receiver.FAULTS,
+    *sheets.FAULTS,
+)
