@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.config import GoogleSource, Settings
 from pipeline.core.errors import MissingExtra, SheetError
-from pipeline.core.model import Grid
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.files.errors import refuse_read_only as refuse_read_only
@@ -28,31 +27,40 @@ SETUP_PATIENCE = 10.0
 
 
 def open_sheet(settings: Settings, store: Store) -> Sheet:
-    """The configuration's sheet, under the name by which the store knows it.
+    """The sheet of a configuration, with the key by which the store knows it."""
+    source, key = settings.source, settings.sheet_id
+    if isinstance(source, Path):
+        place = str(source.resolve())
+        key = key or _key_of_file(settings, store, place)
+        sheet = _file(settings, key)
+    else:
+        place = source.place
+        sheet = _google_sheet(source, settings, store)
+    if store.sheet(sheet.key).place != place:
+        store.update_sheet(sheet.key, place=place, title=sheet.title)
+    return sheet
 
-    A file keeps its name when it is moved: it is known by the claim that came along, or, without
-    one, by the ids in it, provided that the file of that name is gone.
+
+def _key_of_file(settings: Settings, store: Store, place: str) -> str:
+    """The key of the file at this place.
+
+    A file keeps its key when it is moved: it is recognized by the claim that was moved with it, or,
+    without one, by the ids in it, provided that no file is left at the old place.
     """
-    source = settings.source
-    if isinstance(source, GoogleSource):
-        return _google_sheet(source, settings, store)
-    place = str(source.resolve())
-    if settings.sheet_id:
-        return _placed(_sheet_of(settings, settings.sheet_id), store, place)
     for record in store.sheets():
         if record.place == place:
-            return _sheet_of(settings, record.key)
-    if moved := _moved_here(_sheet_of(settings), settings, store):
-        return _placed(_sheet_of(settings, moved), store, place)
+            return record.key
+    if moved := _moved_here(settings, store):
+        return moved
     key, number = place, 1
-    # Where another start has made the record in this very moment, both must mean the same sheet.
+    # If another start makes the record at the same moment, both must mean the same sheet.
     while store.sheet(key).place not in ("", place):
-        number += 1  # the sheet of that name has moved away, and this is another
+        number += 1  # The sheet with that key has moved away, and this is another.
         key = f"{place}#{number}"
-    return _placed(_sheet_of(settings, key), store, place)
+    return key
 
 
-def _sheet_of(settings: Settings, key: str | None = None) -> Sheet:
+def _file(settings: Settings, key: str | None = None) -> Sheet:
     """The sheet of that kind which the file's name tells."""
     if settings.file.suffix.casefold() in (".xlsx", ".xlsm"):
         from pipeline.sheets.excel.sheet import ExcelSheet
@@ -97,7 +105,7 @@ def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> She
             return 0.0
         return max(store.ready_in(who.digest, PER_MINUTE), 0.1)
 
-    sheet = GoogleSheet(
+    return GoogleSheet(
         Spreadsheet(source.spreadsheet, who, budget=budget, base=source.base_url),
         settings.header.read_line,
         tab=source.tab,
@@ -105,29 +113,23 @@ def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> She
         key=key,
         now=utc_now,
     )
-    return _placed(sheet, store, source.place)
 
 
-def _placed(sheet: Sheet, store: Store, place: str) -> Sheet:
-    record = store.sheet(sheet.key)
-    if record.place != place:
-        store.update_sheet(sheet.key, place=place, title=sheet.title)
-    return sheet
-
-
-def _moved_here(sheet: Sheet, settings: Settings, store: Store) -> str:
-    """The name of the sheet that this file is, if it was moved here; else nothing."""
+def _moved_here(settings: Settings, store: Store) -> str:
+    """The key of the sheet that this file is, if it was moved here; else empty."""
     files = [r for r in store.sheets() if r.place and not r.place.startswith("https:")]
     gone = {r.key for r in files if not Path(r.place).exists()}
     if not gone:
         return ""
+    sheet = _file(settings)
     try:
         claim, grid = sheet.read_claim(), sheet.read()
     except SheetError:
         return ""
     if claim is not None and claim.store == store.id and claim.sheet in gone:
         return claim.sheet
-    ids = _ids(grid, settings)
+    columns = settings.header.read(grid)
+    ids = {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
     for key in gone:
         theirs = ids & store.memory(key).known.keys()
         if theirs and len(theirs) * 2 > len(ids):
@@ -135,12 +137,7 @@ def _moved_here(sheet: Sheet, settings: Settings, store: Store) -> str:
     return ""
 
 
-def _ids(grid: Grid, settings: Settings) -> set[str]:
-    columns = settings.header.read(grid)
-    return {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
-
-
 def place_of(settings: Settings) -> str:
-    """Where the sheet of a configuration lies: a path or an address."""
+    """The place of a configuration's sheet: a path or an address."""
     source = settings.source
     return source.place if isinstance(source, GoogleSource) else str(source.resolve())

@@ -59,9 +59,9 @@ def write(text: str) -> None:
     _put(text, sys.stdout)
 
 
-def complain(text: str) -> None:
-    """Write a message to standard error; it may have several lines."""
-    _put(text.rstrip(), sys.stderr)
+def complain(text: str, title: str = "") -> None:
+    """Write a message to standard error; it may have several lines. See `about` for `title`."""
+    _put((about(title, text) if title else text).rstrip(), sys.stderr)
 
 
 def write_json(value: object) -> None:
@@ -106,3 +106,9 @@ class OneLine(logging.Formatter):
     def formatException(self, ei: object) -> str:  # noqa: N802
         """The traceback, without control characters."""
         return printable(super().formatException(ei))  # type: ignore[arg-type]
+
+
+def about(title: str, sentence: str) -> str:
+    """A sentence that names the sheet it is about, once."""
+    words = one_line(sentence)
+    return words if title in words else f"{title}: {words}"

@@ -99,11 +99,16 @@ def limits(settings: Settings, start: str = "") -> Limits:
         # A digest: the store must be able to tell keys apart, and never to give one away.
         api_key=hashlib.sha256(f"{account_of(settings.base_url)} {key}".encode()).hexdigest()[:16],
         run=start or START,
-        day=now().astimezone(ZoneInfo(settings.timezone)).date().isoformat(),
+        day=_day(ZoneInfo(settings.timezone)),
         per_run=settings.budget.per_run,
         per_day=settings.budget.per_day,
         per_minute=settings.pace.per_minute or None,
     )
+
+
+def _day(zone: ZoneInfo) -> str:
+    """The date in this time zone."""
+    return now().astimezone(zone).date().isoformat()
 
 
 def pace(settings: Settings) -> Pace:
@@ -135,18 +140,24 @@ def open_sync(
     clock: Clock = CLOCK,
 ) -> SheetSync:
     """The sheet and its store, kept in step."""
+    ruled, spent = rules(settings, sheet.key), limits(settings, start)
+    is_called, zone = callback(settings) is not None, ZoneInfo(settings.timezone)
+
+    def today() -> str:
+        return _day(zone)
+
     return SheetSync(
         sheet,
         store,
-        rules(settings, sheet.key),
+        ruled,
         settings.header,
-        limits(settings, start),
+        spent,
         config=str(settings.path),
         clock=clock,
         chance=SystemRandom(),
         accept_columns=accept_columns,
-        is_called=callback(settings) is not None,
-        today=lambda: limits(settings).day,
+        is_called=is_called,
+        today=today,
     )
 
 
@@ -159,7 +170,8 @@ def submissions(settings: Settings, sync: SheetSync, clock: Clock = CLOCK) -> Su
 def previewing(settings: Settings) -> Iterator[SheetSync]:
     """A sheet that was looked at as a run would do it; nothing is changed, in sheet or store."""
     with scratch_store(settings) as store:
-        sync = open_sync(settings, store, open_sheet(settings, store))
+        sheet = open_sheet(settings, store)
+        sync = open_sync(settings, store, sheet)
         sync.preview()
         yield sync
 

@@ -22,8 +22,6 @@ from pipeline.cli import options as flags
 from pipeline.core.errors import ConfigError, MissingExtra, PromptsheetError, unforeseen
 
 if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
     from pipeline.cli.screen import Screen
     from pipeline.config import Settings
 
@@ -131,19 +129,18 @@ def run(
 ) -> None:
     """Send new rows, collect results and write them into the sheet."""
     _speak(verbose, quiet)
-    paths = _named(configs)
+    # cron would mail a warning with every run, and a plan need not repeat it.
+    warn = sys.stderr.isatty() and not (plan and not row)
+    settings = _loaded(_named(configs), need_key=not plan, warn=warn or bool(plan and row))
     if plan:
-        from pipeline.cli.run import show_plan, the_row
+        from pipeline.cli.run import checked, show_plan
 
-        if row:
-            the_row(_loaded(paths), row)
-        raise typer.Exit(
-            _worst(paths, lambda one: show_plan(one, _console(), as_json, strict, row, limit))
-        )
+        def show(one: Settings) -> int:
+            return show_plan(one, _console(), as_json, strict, row, limit)
+
+        raise typer.Exit(_worst(checked(settings, row), show))
     from pipeline.sync import quick_check
 
-    # cron would mail a warning with every run.
-    settings = _loaded(paths, need_key=True, warn=sys.stderr.isatty())
     attended = sys.stdout.isatty() and not quiet
     if not (attended or verbose or as_json or row or strict or accept_columns):
         # Without a terminal, a sheet that has not changed since the last pass exits early.
@@ -156,7 +153,6 @@ def run(
         run_all(
             settings,
             _console(),
-            beside=_receiver(settings) if wait else None,
             wait=wait,
             limit=limit,
             row=row,
@@ -205,7 +201,7 @@ def status(
     from pipeline.cli import status as status_of
 
     tell = status_of.tell_json if as_json else status_of.tell
-    raise typer.Exit(_worst(_named(configs), lambda one: tell(one, _console(), row)))
+    raise typer.Exit(_worst(_settings(configs), lambda one: tell(one, _console(), row)))
 
 
 @command()
@@ -226,7 +222,7 @@ def retry(
     def send_again(settings: Settings) -> int:
         return status_of.retry(settings, _console(), rows, unknown, yes)
 
-    raise typer.Exit(_worst(_named(config), send_again))
+    raise typer.Exit(_worst(_settings(config), send_again))
 
 
 @command()
@@ -274,9 +270,9 @@ def gallery(
     """Write all pictures into one HTML file to look at or send."""
     from pipeline.cli import status as status_of
 
-    (path,) = _named(config)
+    settings = _settings(config)
     raise typer.Exit(
-        _worst([path], lambda one: status_of.write_gallery(one, _console(), out, open_it))
+        _worst(settings, lambda one: status_of.write_gallery(one, _console(), out, open_it))
     )
 
 
@@ -372,15 +368,6 @@ def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> l
     return loaded
 
 
-def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:
-    """The webhook receiver of `run --wait`, if any configuration asks for one."""
-    if not any(one.webhook.listen for one in settings):
-        return None
-    from pipeline.server.serve import receiving
-
-    return receiving(settings)
-
-
 def _needs_serve() -> None:
     """Raise MissingExtra before anything starts if the libraries of `serve` are missing."""
     from importlib.util import find_spec
@@ -393,27 +380,28 @@ def _set_paused(configs: list[Path] | None, *, paused: bool) -> None:
     from pipeline.cli import status as status_of
 
     raise typer.Exit(
-        _worst(_named(configs), lambda one: status_of.set_paused(one, _console(), paused))
+        _worst(_settings(configs), lambda one: status_of.set_paused(one, _console(), paused))
     )
 
 
-def _worst(configs: list[Path], do: Callable[[Settings], int]) -> int:
-    """Do it for each sheet, and return the worst exit code. One sheet's error stops no other."""
-    from pipeline import wiring
-    from pipeline.reports.summary import about
+def _settings(configs: Path | Sequence[Path] | None) -> list[Settings]:
+    """The named configurations, loaded without their warnings."""
+    return _loaded(_named(configs), warn=False)
 
+
+def _worst(settings: list[Settings], do: Callable[[Settings], int]) -> int:
+    """Do it for each sheet, and return the worst exit code. One sheet's error stops no other."""
     code = 0
-    for settings in [wiring.load(path) for path in configs]:
+    for one in settings:
         try:
-            code = max(code, do(settings))
-        except PromptsheetError as e:
-            is_usage = isinstance(e, ConfigError)
-            _complain(str(e) if is_usage else about(settings.source.name, str(e)))
-            code = max(code, e.exit_code)
+            code = max(code, do(one))
         except Exception as e:
-            log.info("The traceback:", exc_info=e)
-            _complain(about(settings.source.name, unforeseen(e)))
-            code = max(code, 3)
+            is_expected = isinstance(e, PromptsheetError)
+            if not is_expected:
+                log.info("The traceback:", exc_info=e)
+            said = str(e) if is_expected else unforeseen(e)
+            _complain(said, "" if isinstance(e, ConfigError) else one.source.name)
+            code = max(code, e.exit_code if isinstance(e, PromptsheetError) else 3)
     return code
 
 
@@ -423,11 +411,13 @@ def _console() -> Screen:
     return screen()
 
 
-def _complain(text: str) -> None:
+def _complain(text: str, title: str = "") -> None:
+    """Print what went wrong on standard error. `title` names the sheet, if it is about one."""
     if not sys.stderr.isatty():
-        terminal.complain(text)
+        terminal.complain(text, title)
         return
     from pipeline.cli.screen import screen
 
     # rich breaks lines between words; the terminal itself would break within a word.
-    screen(stderr=True).print(text.rstrip(), markup=False)
+    said = terminal.about(title, text) if title else text
+    screen(stderr=True).print(said.rstrip(), markup=False)

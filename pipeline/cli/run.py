@@ -42,21 +42,26 @@ def run_all(
     as_json: bool = False,
     quiet: bool = False,
     bars: bool = True,
-    beside: AbstractAsyncContextManager[object] | None = None,
 ) -> int:
-    """One pass over each sheet, all at once: the worst exit code.
+    """One pass over each sheet, all at once. Returns the worst exit code.
 
-    `beside` is open meanwhile. `quiet` reports only what went wrong, as without a terminal.
+    With `wait`, webhooks are received meanwhile, if a configuration asks for that. `quiet` reports
+    only what went wrong, as without a terminal.
     """
     only = _only(settings, row, console, quiet=as_json) if row else None
     asked = Asked(wait=wait, limit=limit, only=only, detailed=as_json)
 
-    async def both() -> list[Outcome | Busy]:
-        async with beside or nullcontext():
-            shown = bars and console.is_terminal
-            return await passes(settings, asked, accept_columns, console, bars=shown)
+    async def all_of_them() -> list[Outcome | Busy]:
+        return await passes(
+            settings,
+            asked,
+            accept_columns,
+            console,
+            bars=bars and console.is_terminal,
+            beside=_receiver(settings) if wait else None,
+        )
 
-    outcomes = event_loop.run(both())
+    outcomes = event_loop.run(all_of_them())
     # As cron starts it: without a terminal and without options.
     is_plain = not (wait or row or accept_columns or strict or as_json) and limit is None
     once = is_plain and not console.is_terminal
@@ -66,6 +71,15 @@ def run_all(
     )
 
 
+def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:
+    """The webhook receiver of `run --wait`, if any configuration asks for one."""
+    if not any(one.webhook.listen for one in settings):
+        return None
+    from pipeline.server.serve import receiving
+
+    return receiving(settings)
+
+
 async def passes(
     settings: list[Settings],
     asked: Asked,
@@ -73,8 +87,12 @@ async def passes(
     console: Console,
     *,
     bars: bool = True,
+    beside: AbstractAsyncContextManager[object] | None = None,
 ) -> list[Outcome | Busy]:
-    """A pass over each sheet, all at once, with bars on a terminal; interrupted as one."""
+    """A pass over each sheet, all at once, with bars on a terminal; interrupted as one.
+
+    `beside` is open meanwhile.
+    """
     runners: list[Runner] = []
 
     def end() -> None:
@@ -82,9 +100,10 @@ async def passes(
             runner.interrupt()
 
     with interrupting(end), show.bars(console, bars and console.is_terminal) as progress:
-        return await asyncio.gather(
-            *(_pass(one, asked, accept_columns, progress, runners.append) for one in settings)
-        )
+        async with beside or nullcontext():
+            return await asyncio.gather(
+                *(_pass(one, asked, accept_columns, progress, runners.append) for one in settings)
+            )
 
 
 async def _pass(
@@ -147,9 +166,9 @@ def say(
         return code
     elif code or attended or outcome.notices:
         for line in _sentences(outcome, code):
-            console.print(summary.about(outcome.title, line), markup=False, style="yellow")
+            console.print(terminal.about(outcome.title, line), markup=False, style="yellow")
         if code < 2 or outcome.statuses or outcome.new or outcome.done or outcome.lost:
-            console.print(summary.about(outcome.title, summary.closing(outcome)), markup=False)
+            console.print(terminal.about(outcome.title, summary.closing(outcome)), markup=False)
         show.show_attention(console, outcome, settings.path)
         if attended and outcome.saved and settings.media:
             console.print(f"Pictures: {summary.here(settings.media)}", markup=False)
@@ -233,6 +252,13 @@ def the_row(settings: list[Settings], row: str) -> list[Line]:
     if not found and not unread:
         raise ConfigError(no_row(row))
     return [line for lines in found.values() for line in lines]
+
+
+def checked(settings: list[Settings], row: str) -> list[Settings]:
+    """The same configurations. Raises ConfigError unless exactly one sheet may have the row."""
+    if row:
+        the_row(settings, row)
+    return settings
 
 
 def show_plan(

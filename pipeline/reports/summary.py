@@ -16,12 +16,6 @@ LISTED = 10
 SHORT = 40
 
 
-def about(title: str, sentence: str) -> str:
-    """A sentence that names the sheet it is about, once."""
-    words = one_line(sentence)
-    return words if title in words else f"{title}: {words}"
-
-
 def here(path: Path) -> str:
     """A path as people type it: relative to the current folder if it is in there."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

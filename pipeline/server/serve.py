@@ -84,11 +84,8 @@ def campaigns(settings: Sequence[Settings]) -> Iterator[list[Campaign]]:
         for one in settings:
             if one.store_url not in stores:
                 stores[one.store_url] = stack.enter_context(wiring.open_store(one))
-        yield [_campaign(one, stores[one.store_url]) for one in settings]
-
-
-def _campaign(settings: Settings, store: Store) -> Campaign:
-    return Campaign(settings, store, open_sheet(settings, store).key)
+        opened = [(one, stores[one.store_url]) for one in settings]
+        yield [Campaign(one, store, open_sheet(one, store).key) for one, store in opened]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipeline import wiring
+from pipeline import terminal, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import PromptsheetError, unforeseen
 from pipeline.core.repeats import is_news, trouble_of
@@ -227,4 +227,4 @@ class Watcher:
 
     def _print(self, title: str, sentence: str) -> None:
         at = wiring.now().astimezone().strftime("%H:%M:%S")
-        self._console.print(f"{at}  {summary.about(title, sentence)}", markup=False)
+        self._console.print(f"{at}  {terminal.about(title, sentence)}", markup=False)

@@ -56,17 +56,12 @@ def is_at_rest(settings: Settings) -> bool:
         return False
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     try:
-        if read_plain(Path(f"{store}.rescue")).strip(b"\0"):
-            return False
         for moved, counter, note in _asked(store, str(source)):
-            seen = Rest(
-                digest(read_plain(source)),
-                claim_of(source),
-                settings_of(settings),
-                moved,
-                counter,
-            )
-            return bool(note == seen.to_text())
+            claim = claim_of(source)
+            sheet = digest(read_plain(source))
+            seen = Rest(sheet, claim, settings_of(settings), moved, counter)
+            has_rescued = read_plain(Path(f"{store}.rescue")).strip(b"\0")
+            return bool(note == seen.to_text() and not has_rescued)
     except (OSError, sqlite3.Error):
         pass
     return False

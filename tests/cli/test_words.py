@@ -9,6 +9,7 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
+from pipeline import terminal
 from pipeline.cli import output
 from pipeline.core.cells import cells_of
 from pipeline.core.header import Marked
@@ -79,9 +80,9 @@ def test_outside_text_is_one_line_without_control_signs() -> None:
 
 
 def test_a_sentence_names_its_sheet_once() -> None:
-    assert summary.about("a.csv", "It is full.") == "a.csv: It is full."
-    assert summary.about("a.csv", "a.csv is full.") == "a.csv is full."
-    assert summary.about("a.csv", "/somewhere/a.csv is full.") == "/somewhere/a.csv is full."
+    assert terminal.about("a.csv", "It is full.") == "a.csv: It is full."
+    assert terminal.about("a.csv", "a.csv is full.") == "a.csv is full."
+    assert terminal.about("a.csv", "/somewhere/a.csv is full.") == "/somewhere/a.csv is full."
 
 
 def test_a_closing_line_says_what_came_and_what_is_left() -> None:
