@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import ssl
+import zlib
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
@@ -44,13 +45,15 @@ WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ServerDisconnectedError, "the connection was closed without an answer"),
     (aiohttp.ClientConnectionError, "the connection broke"),
     (aiohttp.ClientPayloadError, "the answer broke off, or cannot be unpacked"),
-    (httpx.DecodingError, "the answer broke off, or cannot be unpacked"),
+    (zlib.error, "the answer broke off, or cannot be unpacked"),
     (aiohttp.ClientResponseError, "the answer is not HTTP"),
 )
 
-#: Packings that httpx unpacks in steps of bounded size: 16 KiB become 17 MB at most. An answer that
-#: is packed in any other way, or twice, stays as it is.
-_UNPACKED: Final = ("gzip", "deflate")
+#: What is asked for and unpacked. An answer that is packed in any other way, or twice, stays as it
+#: is.
+PACKINGS: Final = ("gzip", "deflate")
+#: Bytes that are unpacked in one step at most: a few packed bytes can stand for many.
+STEP: Final = 1 << 20
 
 
 class BadAddress(NotSent):
@@ -65,7 +68,7 @@ class Answer:
 
     def __init__(self, answer: httpx.Response) -> None:
         assert isinstance(answer.stream, httpx.AsyncByteStream)
-        self._answer, self._stream = answer, answer.stream
+        self._stream = answer.stream
         self.status = answer.status_code
         self.headers: Mapping[str, str] = {
             name.decode("latin-1").lower(): value.decode("utf-8", "replace")
@@ -85,10 +88,11 @@ class Answer:
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body, unpacked, part by part. Raises NoAnswer if it does not come whole."""
-        is_packed = self.headers.get("content-encoding", "").strip().lower() in _UNPACKED
-        # `aiter_raw` would give the same parts as the stream itself, for twice the CPU.
+        packing = self.headers.get("content-encoding", "").strip().lower()
+        is_packed = packing in PACKINGS
+        # `Response.aiter_raw` would give the same parts as the stream, for twice the CPU.
         try:
-            async for part in self._answer.aiter_bytes() if is_packed else self._stream:
+            async for part in _unpacked(self._stream, packing) if is_packed else self._stream:
                 yield part
         except Exception as error:
             raise failed(error) from error
@@ -117,7 +121,7 @@ class Wire:
                 ssl=tls, limit=connections, keepalive_timeout=idle, resolver=resolver
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"Accept-Encoding": ", ".join(_UNPACKED), **headers},
+            headers={"Accept-Encoding": ", ".join(PACKINGS), **headers},
             middlewares=(_once_and_as_it_stands,),
             trust_env=False,
         )
@@ -195,6 +199,37 @@ async def _once_and_as_it_stands(
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
         # Under its own class, aiohttp would send a GET a second time, uncounted.
         raise _Broken from error
+
+
+async def _unpacked(parts: httpx.AsyncByteStream, packing: str) -> AsyncIterator[bytes]:
+    """The parts unpacked, in steps. Raises zlib.error if they cannot be unpacked.
+
+    httpx 0.28 would stop at the end of the first gzip member, without an error, though an answer
+    may have several (RFC 1952, section 2.2).
+    """
+    stream = None
+    async for part in parts:
+        left, may_hold_back = part, False
+        while left or may_hold_back:
+            stream = stream or zlib.decompressobj(_window(packing, left))
+            chunk = stream.decompress(left, STEP)
+            if chunk:
+                yield chunk
+            if stream.eof:
+                left, stream = stream.unused_data, None
+            else:
+                left = stream.unconsumed_tail
+            may_hold_back = stream is not None and len(chunk) == STEP
+    # A gzip without its last bytes, a checksum, counts: HTTP itself says that the answer is whole.
+    if stream and packing == "deflate":
+        raise zlib.error("the end is missing")
+
+
+def _window(packing: str, start: bytes) -> int:
+    # Some servers call it deflate and leave out the header of RFC 1950, whose first half is 8.
+    if packing == "gzip":
+        return 16 + zlib.MAX_WBITS
+    return zlib.MAX_WBITS if start[0] & 0xF == 8 else -zlib.MAX_WBITS
 
 
 def failed(error: Exception) -> WireError:

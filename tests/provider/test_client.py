@@ -249,6 +249,15 @@ def test_a_question_is_asked_three_times_at_most_and_the_last_error_told() -> No
     assert server.read == 3
 
 
+def test_a_question_without_a_body_is_sent_no_oftener_than_another() -> None:
+    server = RawServer(resets_after_reading)
+
+    with pytest.raises(NoAnswer):
+        event_loop.run(asked(server, ACCOUNT))
+
+    assert server.read == 3
+
+
 def test_the_last_answer_is_told_when_an_api_stays_in_trouble() -> None:
     server = RawServer(answers(answer(502, b"Bad gateway")))
 

@@ -25,6 +25,7 @@ from tests.fakes.raw_server import (
     Script,
     answer,
     answers,
+    answers_then,
     closes_after_reading,
     half,
     head,
@@ -185,6 +186,17 @@ def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Pat
     first, *lines = server.requests[1].decode().lower().split("\r\n")
     assert first == "get /a%2fb/%7efox.png?x=1%3d%2b&s=a+b http/1.1"
     assert not [line for line in lines if line.startswith(("cookie", "authorization"))]
+
+
+def test_a_kept_connection_that_dies_under_a_download_costs_no_picture(tmp_path: Path) -> None:
+    server = RawServer(answers_then(closes_after_reading, PICTURE), answers(PICTURE))
+
+    async def run() -> list[str]:
+        async with server, Media(tmp_path, allowed=server.url) as media:
+            return [await media.save(f"{server.url}/{n}.png", f"fox{n}") for n in (1, 2)]
+
+    assert event_loop.run(run()) == ["fox1.png", "fox2.png"]
+    assert (server.read, server.connections) == (3, 2)
 
 
 def test_a_redirect_at_the_same_place_is_followed(tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import errno
 import gzip
+import subprocess
+import sys
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from types import SimpleNamespace
 
 import aiohttp
@@ -43,6 +46,7 @@ from tests.fakes.raw_server import (
     resets_after_reading,
 )
 
+ROOT = Path(__file__).parents[2]
 FINE = answer(200, {"task_id": "29e983ca-7e86-4017-a9e3-ef6fe9cd5f2a"})
 
 #: aiohttp's exceptions that are raised only before there is a connection.
@@ -186,6 +190,54 @@ def test_a_get_over_a_kept_connection_that_dies_is_one_request(trap: Script) -> 
     assert (server.read, server.connections) == (2, 1)
 
 
+RAW = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+BODY = b'{"credits": 12}'
+LARGE = bytes(5_000_000)
+
+
+@pytest.mark.parametrize(
+    ("packing", "packed", "body"),
+    [
+        ("gzip", gzip.compress(BODY), BODY),
+        ("GZIP", gzip.compress(BODY[:4]) + gzip.compress(BODY[4:]), BODY),
+        ("deflate", zlib.compress(BODY), BODY),
+        ("deflate", RAW.compress(BODY) + RAW.flush(), BODY),
+        ("gzip", gzip.compress(LARGE), LARGE),
+        ("deflate", zlib.compress(LARGE), LARGE),
+        ("gzip", gzip.compress(BODY)[:-8], BODY),
+        ("gzip", b"", b""),
+        ("identity", BODY, BODY),
+    ],
+    ids=[
+        "gzip",
+        "two members",
+        "deflate",
+        "raw",
+        "large",
+        "large deflate",
+        "no checksum",
+        "empty",
+        "none",
+    ],
+)
+def test_an_answer_is_unpacked_whole(packing: str, packed: bytes, body: bytes) -> None:
+    assert event_loop.run(_got(answer(200, packed, Content_Encoding=packing))) == body
+
+
+@pytest.mark.parametrize(
+    ("packing", "packed"),
+    [
+        ("gzip", gzip.compress(BODY) + b"junk"),
+        ("deflate", zlib.compress(BODY)[:-5]),
+        ("gzip", BODY),
+    ],
+    ids=["gzip and junk", "cut deflate", "not packed at all"],
+)
+def test_an_answer_that_cannot_be_unpacked_whole_is_none(packing: str, packed: bytes) -> None:
+    with pytest.raises(NoAnswer, match="cannot be unpacked"):
+        event_loop.run(_got(answer(200, packed, Content_Encoding=packing)))
+
+
 @pytest.mark.parametrize("packing", ["gzip, gzip", "br", "zstd", "x-unknown"])
 def test_an_answer_in_an_unasked_packing_is_left_packed(packing: str) -> None:
     packed = gzip.compress(gzip.compress(b"x" * 1_000_000))
@@ -203,6 +255,19 @@ def test_an_address_that_cannot_be_used_never_leaves(address: str) -> None:
 
     with pytest.raises(BadAddress):
         event_loop.run(run())
+
+
+def test_neither_help_nor_a_look_at_the_version_loads_the_http_libraries() -> None:
+    for words in (["--help"], ["--version"]):
+        told = subprocess.run(
+            [sys.executable, "-X", "importtime", ROOT / "run.py", *words],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stderr
+        loaded = {line.rpartition("|")[2].strip() for line in told.splitlines()}
+        assert "typer" in loaded
+        assert loaded.isdisjoint({"httpx", "httpx_aiohttp", "aiohttp", "tenacity"})
 
 
 async def _got(text: bytes) -> bytes:

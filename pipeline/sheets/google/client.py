@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import random
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -25,6 +24,12 @@ from google.oauth2 import service_account
 from gspread.exceptions import APIError
 from gspread.http_client import HTTPClient
 from gspread.urls import SPREADSHEET_URL
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_before_delay,
+    wait_exponential_jitter,
+)
 
 from pipeline.core.errors import SheetError
 
@@ -196,16 +201,15 @@ class Spreadsheet:
 
     def _read(self, ask: Callable[[], Any]) -> Json:
         """Ask until there is an answer, for as long as there is patience."""
-        until = time.monotonic() + self._patience
-        for turn in range(20):
-            try:
-                return self._once(ask)
-            except Busy:
-                wait = min(2.0**turn, 32.0) * random.uniform(0.5, 1.0)  # noqa: S311
-                if time.monotonic() + wait > until:
-                    raise
-                self._pause(wait)
-        raise AssertionError("patience ends before the turns do")
+        tries = Retrying(
+            sleep=self._pause,
+            stop=stop_before_delay(self._patience),
+            wait=wait_exponential_jitter(initial=1, max=32),  # as Google asks for
+            retry=retry_if_exception_type(Busy),
+            reraise=True,
+        )
+        answer: Json = tries(self._once, ask)
+        return answer
 
     def _once(self, ask: Callable[[], Any]) -> Json:
         self._wait_for_turn()
