@@ -61,7 +61,8 @@ def write(text: str) -> None:
 
 def complain(text: str, title: str = "") -> None:
     """Write a message to standard error; it may have several lines. See `about` for `title`."""
-    _put((about(title, text) if title else text).rstrip(), sys.stderr)
+    said = about(title, text) if title else text
+    _put(said.rstrip(), sys.stderr)
 
 
 def write_json(value: object) -> None:

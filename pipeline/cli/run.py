@@ -51,6 +51,13 @@ def run_all(
     only = _only(settings, row, console, quiet=as_json) if row else None
     asked = Asked(wait=wait, limit=limit, only=only, detailed=as_json)
 
+    # As cron starts it: without a terminal and without options.
+    is_plain = not (wait or row or accept_columns or strict or as_json) and limit is None
+    once = is_plain and not console.is_terminal
+
+    def report(of: Settings, outcome: Outcome | Busy) -> int:
+        return say(outcome, console, of, strict=strict, as_json=as_json, quiet=quiet, once=once)
+
     async def all_of_them() -> list[Outcome | Busy]:
         return await passes(
             settings,
@@ -61,14 +68,7 @@ def run_all(
             beside=_receiver(settings) if wait else None,
         )
 
-    outcomes = event_loop.run(all_of_them())
-    # As cron starts it: without a terminal and without options.
-    is_plain = not (wait or row or accept_columns or strict or as_json) and limit is None
-    once = is_plain and not console.is_terminal
-    return max(
-        say(one, console, of, strict=strict, as_json=as_json, quiet=quiet, once=once)
-        for of, one in zip(settings, outcomes, strict=True)
-    )
+    return max(map(report, settings, event_loop.run(all_of_them())))
 
 
 def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:
