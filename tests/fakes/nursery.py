@@ -12,6 +12,7 @@ words name what it loads, instead of the program.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import gc
 import importlib
 import json
@@ -22,12 +23,15 @@ import signal
 import socket
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
+
+from typer.main import get_command
 
 ROOT = Path(__file__).resolve().parents[2]
 #: What the program imports when it needs it: a child would import it again in each start.
@@ -51,7 +55,8 @@ class Child:
     """One process, as `subprocess` would show it. Its output and its errors are `stdout`.
 
     `err`: a file for its errors instead; `folder`: where it works, instead of here; `gate`: the end
-    of a pipe to read from: the process begins once nobody can write into the pipe any more.
+    of a pipe to read from: the process begins once nobody can write into the pipe any more;
+    `tty`: a terminal that becomes its own, for its input, output and errors.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Child:
         folder: Path | None = None,
         err: int | None = None,
         gate: int | None = None,
+        tty: int | None = None,
     ) -> None:
         self.args = (run, *words)
         self.returncode: int | None = None
@@ -72,13 +78,14 @@ class Child:
             "words": words,
             "environment": dict(environment),
             "in": str(folder or Path.cwd()),
+            "tty": tty is not None,
         }
         self._told, telling = socket.socketpair()
         speech, mouth = os.pipe()
         self.stdout = os.fdopen(speech, encoding="utf-8")
         with telling:
             try:
-                files = [mouth, mouth if err is None else err, telling.fileno()]
+                files = [telling.fileno(), *([mouth, err or mouth] if tty is None else [tty, tty])]
                 files += [] if gate is None else [gate]
                 socket.send_fds(nursery or opened(), [json.dumps(order).encode()], files)
             finally:
@@ -165,46 +172,63 @@ def opened(*loaded: str, hashes: str = "random") -> socket.socket:
 
 
 def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
-    """Fork for each order, until nobody gives any more."""
+    """Fork for each order, and tell number and end of each child, until nobody orders any more."""
     for name in loaded:
         importlib.import_module(name)
+    if "pipeline.cli.commands" in loaded:
+        commands: Any = importlib.import_module("pipeline.cli.commands")
+        commands.app = get_command(commands.app)  # each start would make it again, in 20 ms
+    gc.collect()
     gc.freeze()
+    told: dict[int, socket.socket] = {}
+    ended, ending = socket.socketpair()
+    ending.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(ending.fileno(), warn_on_full_buffer=False)
     while True:
+        ready, _, _ = select.select([orders, ended], [], [])
+        if ended in ready:
+            ended.recv(4096)
+            _tell_ends(told)
+        if orders not in ready:
+            continue
         order, files, *_ = socket.recv_fds(orders, LONGEST, 4)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
         if not order:
             return
-        if not os.fork():
-            orders.close()
-            _keep(json.loads(order), *files)
-        for file in files:
+        telling = socket.socket(fileno=files[0])
+        if not (child := os.fork()):
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            for one in (orders, ended, ending, telling, *told.values()):
+                one.close()
+            _be(json.loads(order), *files[1:])
+        told[child] = telling
+        _tell(telling, child)
+        for file in files[1:]:
             os.close(file)
 
 
-def _keep(
-    order: dict[str, Any], out: int, err: int, telling: int, gate: int | None = None
-) -> NoReturn:
-    """Have a child, and tell its number and its end."""
-    if not (child := os.fork()):
-        os.close(telling)
-        if gate is not None:
-            os.read(gate, 1)
-            os.close(gate)
-        _be(order, out, err)
-    for file in (out, err, gate):
-        if file is not None:
-            os.close(file)
-    with suppress(BrokenPipeError):  # nobody wants to know any more
-        os.write(telling, child.to_bytes(4, "big", signed=True))
-        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        os.write(telling, code.to_bytes(4, "big", signed=True))
-    os._exit(0)
+def _tell_ends(told: dict[int, socket.socket]) -> None:
+    with suppress(ChildProcessError):
+        while ended := os.waitpid(-1, os.WNOHANG):
+            if not (child := ended[0]):
+                return
+            with told.pop(child) as telling:
+                _tell(telling, os.waitstatus_to_exitcode(ended[1]))
 
 
-def _be(order: dict[str, Any], out: int, err: int) -> NoReturn:
+def _tell(telling: socket.socket, number: int) -> None:
+    with suppress(BrokenPipeError):  # the test does not need it any more
+        telling.sendall(number.to_bytes(4, "big", signed=True))
+
+
+def _be(order: dict[str, Any], out: int, err: int, gate: int | None = None) -> NoReturn:
     """Run it as an interpreter of its own would, and end as that does."""
+    if gate is not None:
+        os.read(gate, 1)
+        os.close(gate)
+    if order["tty"]:
+        _sit_at(out)
     for file, number in ((out, 1), (err, 2)):
         os.dup2(file, number)
         os.close(file)
@@ -218,6 +242,19 @@ def _be(order: dict[str, Any], out: int, err: int) -> NoReturn:
     lease.BEGAN = wiring.now()
     wiring.START = f"{lease.BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     sys.exit(importlib.import_module(order["run"]).main())
+
+
+def _sit_at(tty: int) -> None:
+    """Make it the terminal of this process, whose keys reach it as signals."""
+    os.setsid()
+    os.dup2(tty, 0)
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    # Tests that were started in the background inherit that Ctrl-C is ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(number, mode, buffering=1, closefd=False)  # noqa: SIM115
+        for number, mode in ((0, "r"), (1, "w"), (2, "w"))
+    )
 
 
 if __name__ == "__main__":

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pty
 import re
 import select
-import signal
 import subprocess
-import sys
-import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from tests.fakes.program import KEY_NAME, ROOT
+from tests.fakes.nursery import Child
+from tests.fakes.program import KEY_NAME
 
 _LONGEST = 30.0
 #: What a terminal is told beside text: colours, and where to write next.
@@ -26,7 +23,7 @@ _SIGNS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 class Terminal:
     """One start of the program at a terminal, and all that it has shown."""
 
-    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
+    def __init__(self, process: Child, screen: int) -> None:
         self._process = process
         self._screen = screen
         self._read = b""
@@ -84,13 +81,6 @@ class Terminal:
             self._read += came
 
 
-def _takes_its_keys() -> None:
-    """Make it the terminal whose Ctrl-C reaches the process, and ends it."""
-    # Who starts tests in the background hands on that it is ignored.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
 @contextmanager
 def terminal(
     folder: Path, *words: str, width: int = 80, key: str | None = None, **environment: str
@@ -102,20 +92,13 @@ def terminal(
     if key is not None:
         known[KEY_NAME] = key
     ours_end, its_end = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, ROOT / "run.py", *words],
-        cwd=folder,
-        env=known,
-        stdin=its_end,
-        stdout=its_end,
-        stderr=its_end,
-        start_new_session=True,
-        preexec_fn=_takes_its_keys,
-    ) as process:
+    try:
+        process = Child("pipeline.cli.commands", words, known, folder=folder, tty=its_end)
+    finally:
         os.close(its_end)
-        try:
-            yield Terminal(process, ours_end)
-        finally:
-            if process.poll() is None:
-                process.kill()
-            os.close(ours_end)
+    try:
+        yield Terminal(process, ours_end)
+    finally:
+        process.kill()
+        process.close()
+        os.close(ours_end)
