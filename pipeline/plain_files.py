@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import sys
 from pathlib import Path
@@ -70,3 +71,27 @@ def share_like(path: Path, sheet: Path | None, *, folder: bool = False) -> None:
     if folder:
         mode |= (mode & 0o444) >> 2
     path.chmod(mode)
+
+
+def write_whole(target: Path, content: bytes, *, like: Path | None) -> None:
+    """Write a file in one step: a reader finds the old content or the new one, never a part.
+
+    The new file is on disk when this returns. Those who can read the sheet `like` can read it (see
+    `share_like`). Raises OSError, and the old file is unchanged.
+    """
+    part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+    try:
+        write_new(part, content, 0o600 if like else 0o666)
+        share_like(part, like)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_new(path: Path, content: bytes, mode: int) -> None:
+    """Write a file that must not exist, and wait until it is on disk. Raises OSError."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with os.fdopen(os.open(path, flags, mode), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -41,8 +41,9 @@ command = partial(app.command, cls=flags.Command)
 def main() -> NoReturn:
     """The command `promptsheet`: runs it, and ends the process with its exit code."""
     terminal.prepare()
-    # Loaded modules stay until the end. Searching them for reference cycles takes 10 % of a run,
-    # and another 0.2 s at exit.
+    # The only switch of the garbage collector. Loaded modules, rows and jobs stay until the end:
+    # searching them for reference cycles took 10 % of a run, and another 0.2 s at exit. With this
+    # threshold, loading 100,000 jobs takes no longer than without the collector.
     gc.set_threshold(250_000, 20, 20)
     atexit.register(gc.freeze)
     _log(logging.ERROR)

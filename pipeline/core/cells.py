@@ -145,7 +145,6 @@ _OF_RESULT: Mapping[str, Says] = {
     "task_id": lambda job, attempt: messages.as_text(attempt.task_id),
     "image_urls": lambda job, attempt: "\n".join(attempt.result.urls),
     "grid_url": lambda job, attempt: attempt.result.grid_url,
-    "text": lambda job, attempt: messages.as_text(attempt.result.text),
     **{f"image_{number}": _nth_url(number) for number in range(1, 5)},
 }
 _SAYS: Mapping[str, Says] = {

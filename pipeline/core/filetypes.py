@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
+#: The kinds, by the ending of their names -> media type (https://www.iana.org/assignments/media-types).
+MEDIA_TYPES: Final = {
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "avif": "image/avif",
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "mov": "video/quicktime",
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "aac": "audio/aac",
+    "wav": "audio/wav",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+}
 #: How many bytes at the beginning of a file are enough to know its kind.
 ENOUGH: Final = 64
 #: (offset, bytes there, ending); the first that fits. No SVG: that is a page with scripts.

@@ -25,8 +25,16 @@ CONTROLS = ("endpoint", "name", "parent", "take", "approved", "skip")
 ALWAYS = ("row_id", "status", "task_id", "image_urls", "note")
 #: Ours where the person has made the column.
 IF_THERE = (
-    *("image_1", "image_2", "image_3", "image_4"),
-    *("grid_url", "text", "files", "credits", "progress", "submitted_at", "finished_at"),
+    "image_1",
+    "image_2",
+    "image_3",
+    "image_4",
+    "grid_url",
+    "files",
+    "credits",
+    "progress",
+    "submitted_at",
+    "finished_at",
     "preview",
 )
 #: Filled by the kind of sheet that can show a picture in a cell; no text of ours goes there.

@@ -104,11 +104,10 @@ MOST_RESULTS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the API delivered: addresses in the API's order, and text where there is some."""
+    """What the API delivered: addresses in the API's order."""
 
     urls: tuple[str, ...] = ()
     grid_url: str = ""
-    text: str = ""
     #: How many further addresses there were; only the first `MOST_RESULTS` are kept.
     left_out: int = 0
 

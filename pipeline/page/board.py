@@ -29,7 +29,7 @@ from pipeline.page.cards import Card, Gist, cards_of, gist_of
 from pipeline.page.sheet_reader import Reading
 from pipeline.reports.gallery import STATUSES
 from pipeline.reports.results import View
-from pipeline.store import places_in, uncollected
+from pipeline.store import places_in
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.lease import is_dead
 
@@ -148,8 +148,7 @@ class Wall:
             if at_once or began > self._noticed_at + EVERY:
                 self._notice()
                 self._noticed_at = time.monotonic()
-            with uncollected():
-                self._work_out(until=began + SLICE)
+            self._work_out(until=began + SLICE)
             ended = time.monotonic()
             self._next = ended if self._stale else ended + max(EVERY, SHARE * (ended - began))
         finally:

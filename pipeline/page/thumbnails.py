@@ -15,30 +15,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Final
 
-from pipeline.core.filetypes import ENOUGH, ending_of
+from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.plain_files import is_plain, open_plain
 from pipeline.reports import images
 
-#: What is shown, by the ending of its name; the first bytes must agree.
-SHOWN: Final = {
-    "png": "image/png",
-    "jpg": "image/jpeg",
-    "webp": "image/webp",
-    "gif": "image/gif",
-    "avif": "image/avif",
-}
-#: What is given away to be opened elsewhere.
-GIVEN: Final = {
-    "mp4": "video/mp4",
-    "webm": "video/webm",
-    "mov": "video/quicktime",
-    "mp3": "audio/mpeg",
-    "m4a": "audio/mp4",
-    "aac": "audio/aac",
-    "wav": "audio/wav",
-    "ogg": "audio/ogg",
-    "flac": "audio/flac",
-}
+#: Files that the page shows: ending of the name -> media type. The first bytes must agree.
+SHOWN: Final = {kind: name for kind, name in MEDIA_TYPES.items() if name.startswith("image/")}
+#: Files that are downloaded, to be opened elsewhere.
+GIVEN: Final = {kind: name for kind, name in MEDIA_TYPES.items() if kind not in SHOWN}
 #: The longer side of a small picture, in pixels, and how many bytes of them are kept.
 SIDE: Final = 480
 MOST_BYTES: Final = 64_000_000

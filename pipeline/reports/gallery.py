@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,7 @@ from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, duration
-from pipeline.plain_files import share_like
+from pipeline.plain_files import write_whole
 from pipeline.reports.images import scaled
 from pipeline.reports.results import Shown, everything
 
@@ -108,7 +107,8 @@ def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wi
     target = to.expanduser().parent.resolve() / to.name
     sheet = settings.source if isinstance(settings.source, Path) else None
     try:
-        _replace(target, page.encode("utf-8", "replace"), sheet)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, page.encode("utf-8", "replace"), like=sheet)
     except OSError as error:
         raise ConfigError(f"{to} cannot be written: {error.strerror or error}.") from error
     return target
@@ -204,17 +204,3 @@ def _counts(entries: Iterable[Entry]) -> list[tuple[str, int]]:
 def _typical(shown: Iterable[Shown]) -> float | None:
     waits = [one.seconds for one in shown if one.seconds is not None and one.urls]
     return median(waits) if waits else None
-
-
-def _replace(target: Path, content: bytes, sheet: Path | None) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    passing = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
-    try:
-        with passing.open("xb") as file:
-            share_like(passing, sheet)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        passing.replace(target)
-    finally:
-        passing.unlink(missing_ok=True)

@@ -51,7 +51,6 @@ from pipeline.store.rows import Rows, places_in
 from pipeline.store.sessions import Sessions
 from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
 from pipeline.store.stats import Counting
-from pipeline.store.transactions import uncollected
 from pipeline.store.unchanged_rows import Rests
 
 __all__ = [
@@ -71,7 +70,6 @@ __all__ = [
     "copied",
     "network_file_system",
     "places_in",
-    "uncollected",
     "utc_now",
 ]
 

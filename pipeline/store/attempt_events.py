@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.core.model import JobKey, Result
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
@@ -27,6 +27,13 @@ class Fact:
     key: JobKey
     number: int
     event: Event
+
+
+class HeardFact(NamedTuple):
+    """A fact, and when it was heard."""
+
+    fact: Fact
+    at: datetime
 
 
 def kind_of(event: Event) -> str:
@@ -56,14 +63,13 @@ def from_body(kind: str, body: Mapping[str, Any]) -> Event:
 
 def result_fields(result: Result) -> dict[str, object]:
     """A result as its JSON fields."""
-    fields = {"urls": result.urls, "grid_url": result.grid_url, "text": result.text}
+    fields: dict[str, object] = {"urls": result.urls, "grid_url": result.grid_url}
     return fields | ({"left_out": result.left_out} if result.left_out else {})
 
 
 def to_result(fields: Mapping[str, Any]) -> Result:
     """A result from its JSON fields."""
-    urls, left_out = tuple(fields["urls"]), fields.get("left_out", 0)
-    return Result(urls, fields["grid_url"], fields["text"], left_out)
+    return Result(tuple(fields["urls"]), fields["grid_url"], fields.get("left_out", 0))
 
 
 def to_line(fact: Fact, at: datetime) -> str:
@@ -79,14 +85,14 @@ def to_line(fact: Fact, at: datetime) -> str:
     )
 
 
-def from_line(line: bytes) -> tuple[Fact, datetime]:
+def from_line(line: bytes) -> HeardFact:
     """A fact again, and when it was heard. Raises ValueError for a line that was torn."""
     try:
         kept = json.loads(line)
         sheet, row_id, take = kept["key"]
         event = from_body(kept["kind"], kept["body"])
         fact = Fact(JobKey(str(sheet), str(row_id), int(take)), int(kept["number"]), event)
-        return fact, datetime.fromisoformat(kept["at"])
+        return HeardFact(fact, datetime.fromisoformat(kept["at"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a fact: {error}") from error
 

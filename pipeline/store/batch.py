@@ -14,9 +14,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, insert, update
+from sqlalchemy import ColumnElement, Connection, Engine, bindparam, update
 
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
@@ -28,8 +28,8 @@ from pipeline.store.job_cache import KeptAttempt, KeptJob, Left, load
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.rate_limit import keep_pace, pace_of
 from pipeline.store.schema import attempts, escaped, to_number
-from pipeline.store.serialization import ATTEMPT, to_plain, to_text
-from pipeline.store.transactions import Base, LockedSheet, Prepared, locked, stirred
+from pipeline.store.serialization import NEW_ATTEMPT, to_plain, to_text
+from pipeline.store.transactions import Base, LockedSheet, Prepared, Versions, locked, stirred
 
 #: Facts, and when they were heard.
 Heard = Sequence[tuple[Fact, datetime]]
@@ -45,24 +45,31 @@ _MOVED = Prepared(
         attempts.c.state == bindparam("its_state"),
     )
     .values(_FIELDS),
-    *(*_CHANGING, "charged", "its_job", "its_number", "its_state"),
+    *_CHANGING,
+    "charged",
+    "its_job",
+    "its_number",
+    "its_state",
 )
-_BEGUN = Prepared(
-    insert(attempts).inline(),
-    *("job", *(column.name for column in ATTEMPT), "body", "api_key", "run", "day", "charged"),
-)
+
+
+class Told(NamedTuple):
+    """Whether a fact moved its attempt, and the attempt as it is now, if there is one."""
+
+    moved: bool
+    attempt: Attempt | None
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """What came of a turn."""
 
-    #: For each fact: whether it moved its attempt, and the attempt as it is now, if there is one.
-    told: Sequence[tuple[bool, Attempt | None]]
+    #: For each fact, what it did.
+    told: Sequence[Told]
     #: For each intent: the attempt, or why it may not begin.
     answers: Sequence[Attempt | Refusal]
     #: Sheet -> its `moved` before the turn and after it.
-    moved: Mapping[str, tuple[int, int]]
+    moved: Mapping[str, Versions]
 
 
 class Turns(Base):
@@ -109,12 +116,12 @@ class Turns(Base):
         return Turn(told, answers, moved)
 
 
-def _tell(job: KeptJob | None, fact: Fact, at: datetime) -> tuple[bool, Attempt | None]:
+def _tell(job: KeptJob | None, fact: Fact, at: datetime) -> Told:
     one = job.tried.get(fact.number) if job else None
     if one is None:
-        return False, None
+        return Told(False, None)
     moved = one.tell(fact.event, at)
-    return moved, one.attempt
+    return Told(moved, one.attempt)
 
 
 def _changed(
@@ -157,7 +164,7 @@ def _written(
     jobs: Mapping[JobKey, KeptJob],
     changed: Sequence[tuple[KeptJob, KeptAttempt]],
     batch: Batch | None,
-) -> dict[str, tuple[int, int]]:
+) -> dict[str, Versions]:
     """Write all of it: sheet -> its `moved` before and after."""
     begun = batch.begun if batch else {}
     touched = {job.key: job for job, _ in changed} | {key: jobs[key] for key in begun}
@@ -175,7 +182,8 @@ def _written(
         connection, {job.number: now[sheets[key.sheet].number] for key, job in touched.items()}
     )
     return {
-        name: (sheet.moved, now.get(sheet.number, sheet.moved)) for name, sheet in sheets.items()
+        name: Versions(sheet.moved, now.get(sheet.number, sheet.moved))
+        for name, sheet in sheets.items()
     }
 
 
@@ -183,10 +191,17 @@ def _move(connection: Connection, changed: Sequence[tuple[KeptJob, KeptAttempt]]
     """Compare and set: each only from the state that it was found in."""
     lines = [
         (
-            *(one.attempt.state.value, escaped(one.attempt.task_id), one.attempt.progress),
-            *(to_text(one.attempt.result), escaped(one.attempt.reason)),
-            *(to_number(one.attempt.ended_at), one.attempt.reported, one.charged),
-            *(job.number, one.before.number, one.before.state.value),
+            one.attempt.state.value,
+            escaped(one.attempt.task_id),
+            one.attempt.progress,
+            to_text(one.attempt.result),
+            escaped(one.attempt.reason),
+            to_number(one.attempt.ended_at),
+            one.attempt.reported,
+            one.charged,
+            job.number,
+            one.before.number,
+            one.before.state.value,
         )
         for job, one in changed
     ]
@@ -212,7 +227,7 @@ def _write_begun(
         job.tried[attempt.number] = KeptAttempt(
             attempt, attempt, counters, attempt.price, attempt.price
         )
-    _BEGUN.each(connection, lines)
+    NEW_ATTEMPT.each(connection, lines)
     run, day = counters
     hold(connection, day, price, limits.per_day)
     hold(connection, run, price, limits.per_run)
@@ -224,13 +239,13 @@ def _kept(
     left: Mapping[str, Left],
     sheets: Mapping[str, LockedSheet],
     jobs: Mapping[JobKey, KeptJob],
-    moved: Mapping[str, tuple[int, int]],
+    moved: Mapping[str, Versions],
 ) -> dict[str, Left]:
     """What this turn leaves in memory: the jobs under way."""
     kept = dict(left)
     for name, sheet in sheets.items():
         before = left[name].jobs if name in left and left[name].is_true(sheet) else {}
-        kept[name] = Left(sheet._replace(moved=moved[name][1]), before)
+        kept[name] = Left(sheet._replace(moved=moved[name].after), before)
     for key, job in jobs.items():
         if job.is_under_way:
             kept[key.sheet].jobs[key] = job

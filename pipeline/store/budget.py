@@ -47,7 +47,10 @@ _MOVED_WITHIN = Prepared(
         counters.c.credits + bindparam("more", type_=BigInteger)
         <= bindparam("cap", type_=BigInteger)
     ),
-    *(*_NAMES, "price", "more", "cap"),
+    *_NAMES,
+    "price",
+    "more",
+    "cap",
 )
 
 

@@ -14,8 +14,13 @@ from pipeline.store.transactions import Base, Prepared, listed, one_of
 # Built once: building a statement takes longer than running it.
 _HOOKED = Prepared(
     select(
-        *(attempts.c.hook, sheets.c.key, jobs.c.row_id, jobs.c.take),
-        *(attempts.c.number, attempts.c.endpoint, attempts.c.task_id),
+        attempts.c.hook,
+        sheets.c.key,
+        jobs.c.row_id,
+        jobs.c.take,
+        attempts.c.number,
+        attempts.c.endpoint,
+        attempts.c.task_id,
     )
     .select_from(attempts.join(jobs).join(sheets))
     # Said in the words of the index, which is only then used.
@@ -44,7 +49,9 @@ class Calling(Base):
         return {
             hook: Hooked(
                 JobKey(unescaped(sheet), unescaped(row_id), take),
-                *(number, unescaped(endpoint), unescaped(task_id)),
+                number,
+                unescaped(endpoint),
+                unescaped(task_id),
             )
             for hook, sheet, row_id, take, number, endpoint, task_id in rows
         }

@@ -25,14 +25,21 @@ _ENDED = (State.SUCCEEDED, State.FAILED)
 # Built once: building a statement takes longer than running it.
 _FOUND = Prepared(
     select(
-        *(jobs.c.id, jobs.c.row_id, jobs.c.take, jobs.c.asked),
-        *(attempts.c.api_key, attempts.c.run, attempts.c.day, attempts.c.charged),
+        jobs.c.id,
+        jobs.c.row_id,
+        jobs.c.take,
+        jobs.c.asked,
+        attempts.c.api_key,
+        attempts.c.run,
+        attempts.c.day,
+        attempts.c.charged,
         *ATTEMPT,
     )
     .select_from(jobs.outerjoin(attempts))
     .where(jobs.c.sheet == bindparam("its_sheet"), jobs.c.row_id.in_(one_of("its_rows")))
     .order_by(jobs.c.id, attempts.c.number),
-    *("its_sheet", "its_rows"),
+    "its_sheet",
+    "its_rows",
 )
 
 

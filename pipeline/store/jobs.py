@@ -15,22 +15,23 @@ from pipeline.core.model import Attempt, Job, JobKey, Unsaved
 from pipeline.store.attempt_events import told_to_people
 from pipeline.store.history import HistoryLine, history_line, write_history
 from pipeline.store.schema import attempts, events, files, jobs, sheets
-from pipeline.store.serialization import ATTEMPT, from_columns, to_columns
+from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
     Base,
     Prepared,
+    Versions,
     chunks,
     digest,
     made,
     number_of,
     stirred,
-    uncollected,
     upsert,
 )
 
 _RAISED = Prepared(
     update(jobs).where(jobs.c.id == bindparam("its_id")).values(moved=bindparam("its")),
-    *("its", "its_id"),
+    "its",
+    "its_id",
 )
 
 
@@ -45,7 +46,7 @@ class _Questions(NamedTuple):
 def _questions(*where: ColumnElement[bool]) -> _Questions:
     named = [jobs.c.id, sheets.c.key, jobs.c.row_id, jobs.c.take]
     named += [jobs.c.asked, jobs.c.made_at, jobs.c.dismissed]
-    tried = select(attempts.c.job, *ATTEMPT).select_from(attempts.join(jobs)).where(*where)
+    tried = select(attempts.c.job, *ATTEMPT_PLAIN).select_from(attempts.join(jobs)).where(*where)
     columns = [files.c.job, files.c.url, files.c.path]
     columns += [files.c.reason, files.c.tries, files.c.next_at, files.c.lost]
     saved = select(*columns).select_from(files.join(jobs))
@@ -67,6 +68,13 @@ _SOME_JOBS = _questions(_SOME)
 _SAVED = Unsaved(reason="", tries=0, next_at=None, lost=False)
 
 
+class Changes(NamedTuple):
+    """Where the changes of a sheet's jobs stand now, and the jobs that were changed."""
+
+    cursor: int
+    keys: set[JobKey]
+
+
 class Jobs(Base):
     """What is known of each take of each row."""
 
@@ -76,8 +84,7 @@ class Jobs(Base):
             if only is not None:
                 return {job.key: job for job in found(connection, only).values()}
             about = {"sheet": number_of(connection, sheet)}
-            with uncollected():
-                return {job.key: job for job in _load(connection, _ALL_JOBS, about).values()}
+            return {job.key: job for job in _load(connection, _ALL_JOBS, about).values()}
 
     def newest(self, sheet: str, most: int | None = None) -> list[JobKey]:
         """The jobs, or so many of them, the one first that was written down last."""
@@ -101,11 +108,8 @@ class Jobs(Base):
         """The job, if there is one for this take."""
         return self.jobs(key.sheet, [key]).get(key)
 
-    def add(self, keys: Iterable[JobKey]) -> dict[str, tuple[int, int]]:
-        """Write down these jobs; those that are there stay as they are.
-
-        Returned is, by sheet, its `moved` before and after.
-        """
+    def add(self, keys: Iterable[JobKey]) -> dict[str, Versions]:
+        """Add these jobs, where they are new: sheet -> its versions."""
         by_sheet = defaultdict(list)
         for key in keys:
             by_sheet[key.sheet].append(key)
@@ -141,10 +145,12 @@ class Jobs(Base):
             _add(connection, key.sheet, [key], self._now())
             moved = _moved(connection, key)
             job = connection.execute(select(jobs.c.id).where(_is(connection, key))).scalar_one()
-            line = {"job": job, **to_columns(adopted)}
-            new = upsert(connection, attempts).values(line).on_conflict_do_nothing()
-            if connection.execute(new).rowcount != 1:
+            tried = select(attempts.c.number).where(
+                attempts.c.job == job, attempts.c.number == attempt.number
+            )
+            if connection.execute(tried).first():
                 return False
+            NEW_ATTEMPT.each(connection, [(job, *to_plain(adopted), "null", "", "", "", 0)])
             connection.execute(update(jobs).where(jobs.c.id == job).values(moved=moved))
             write_history(connection, [history_line(job, adopted, self._now(), "adopted")])
             return True
@@ -218,14 +224,14 @@ class Jobs(Base):
             moved = select(sheets.c.moved).where(sheets.c.key == sheet)
             return connection.execute(moved).scalar() or 0
 
-    def changed(self, sheet: str, since: int) -> tuple[int, set[JobKey]]:
+    def changed(self, sheet: str, since: int) -> Changes:
         """The cursor now, and the jobs that anyone wrote down or changed since then."""
         with self._reading() as connection:
             here = select(sheets.c.id, sheets.c.moved).where(sheets.c.key == sheet)
             number, now = connection.execute(here).first() or (0, 0)
             after = and_(jobs.c.sheet == number, jobs.c.moved > since, jobs.c.moved <= now)
             rows = connection.execute(select(jobs.c.row_id, jobs.c.take).where(after))
-            return now, {JobKey(sheet, row_id, take) for row_id, take in rows}
+            return Changes(now, {JobKey(sheet, row_id, take) for row_id, take in rows})
 
 
 def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:
@@ -255,15 +261,13 @@ def raise_jobs(connection: Connection, moved: Mapping[int, int]) -> None:
     _RAISED.each(connection, [(now, number) for number, now in moved.items()])
 
 
-def _add(
-    connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime
-) -> tuple[int, int]:
+def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime) -> Versions:
     number = made(connection, sheet)
     moved = stirred(connection, [number])[number]
     same = {"sheet": number, "asked": 1, "made_at": at, "moved": moved}
     lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
     connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
-    return moved - 1, moved
+    return Versions(moved - 1, moved)
 
 
 def _moved(connection: Connection, key: JobKey) -> int:
@@ -283,7 +287,7 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
     """Number inside the store -> job, in three questions however many there are."""
     tried: dict[int, list[Attempt]] = defaultdict(list)
     for number, *fields in connection.execute(ask.attempts, about):
-        tried[number].append(from_columns(fields))
+        tried[number].append(from_plain(fields))
     saved: dict[int, dict[str, str]] = defaultdict(dict)
     unsaved: dict[int, dict[str, Unsaved]] = defaultdict(dict)
     for number, url, path, *why in connection.execute(ask.files, about):

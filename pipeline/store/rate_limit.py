@@ -101,7 +101,9 @@ _KEPT = Prepared(
     update(paces)
     .where(paces.c.api_key == bindparam("its_key"))
     .values(counts=bindparam("its_counts"), not_before=bindparam("until")),
-    *("its_key", "its_counts", "until"),
+    "its_key",
+    "its_counts",
+    "until",
 )
 
 

@@ -13,7 +13,7 @@ from pipeline.store.attempt_events import Fact
 from pipeline.store.batch import Turn, Turns
 from pipeline.store.rescue_file import RescueFile
 from pipeline.store.schema import attempts, jobs
-from pipeline.store.transactions import number_of, uncollected
+from pipeline.store.transactions import number_of
 
 
 class Recording(Turns):
@@ -26,8 +26,7 @@ class Recording(Turns):
         given back and corrected here. Raises StoreFull where there is no room: the facts then lie
         in the rescue file, and the next `rescued` records them.
         """
-        with uncollected():
-            return [moved for moved, _ in self.recorded(facts).told]
+        return [one.moved for one in self.recorded(facts).told]
 
     def recorded(self, facts: Sequence[Fact]) -> Turn:
         """The same, and what came of it: a turn in which nothing begins."""

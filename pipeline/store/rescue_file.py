@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.core.errors import StoreFull
-from pipeline.store.attempt_events import Fact, from_line, to_line
+from pipeline.store.attempt_events import Fact, HeardFact, from_line, to_line
 
 if sys.platform != "win32":
     import fcntl
@@ -65,7 +65,7 @@ class RescueFile:
                 _write_over(file, 0, bytes(len(content)))
         return len(heard)
 
-    def _read(self, content: bytes) -> Iterator[tuple[Fact, datetime]]:
+    def _read(self, content: bytes) -> Iterator[HeardFact]:
         for line in content.replace(b"\0", b"\n").splitlines():
             if line:
                 try:

@@ -31,7 +31,6 @@ from pipeline.store.transactions import (
     made,
     number_of,
     stirred,
-    uncollected,
     upsert,
 )
 from pipeline.store.unchanged_rows import disturb
@@ -202,12 +201,11 @@ class Rows(Base):
 def _known(
     connection: Connection, number: int, only: Collection[str] | None
 ) -> dict[str, KnownRow]:
-    with uncollected():
-        return {
-            row[0]: KnownRow(row[0], row[1], row[2], _STANDINGS[row[3]], *row[4:])
-            for wanted in _about(_KNOWN, known_rows.c.row_id, only)
-            for row in connection.execute(wanted, {"sheet": number})
-        }
+    return {
+        row[0]: KnownRow(row[0], row[1], row[2], _STANDINGS[row[3]], *row[4:])
+        for wanted in _about(_KNOWN, known_rows.c.row_id, only)
+        for row in connection.execute(wanted, {"sheet": number})
+    }
 
 
 def _about(

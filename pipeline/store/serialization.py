@@ -1,7 +1,7 @@
-"""An attempt as a line of its table, and back: by SQLAlchemy's types, and as plain values.
+"""An attempt as a line of its table, and back.
 
-Plain values are for statements that run for each of many rows, where the types cost more than the
-statement.
+The values are plain ones: SQLAlchemy's types, applied to each value of each of many lines, cost
+more than the statement.
 """
 
 from __future__ import annotations
@@ -11,30 +11,35 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
+from sqlalchemy import Text, insert, type_coerce
+
 from pipeline.core.model import Attempt, Result, State
 from pipeline.store.attempt_events import result_fields, to_result
 from pipeline.store.schema import attempts, escaped, from_number, to_number, unescaped
+from pipeline.store.transactions import Prepared
 
 #: The columns of an attempt, in the order of its fields.
 ATTEMPT = [attempts.c[name] for name in Attempt.__dataclass_fields__]
-_STATE, _COLUMNS, _RESULT = (
-    [column.name for column in ATTEMPT].index(name) for name in ("state", "columns", "result")
+#: The same for a SELECT of SQLAlchemy that is to return plain values.
+ATTEMPT_PLAIN = [type_coerce(column, Text) for column in ATTEMPT]
+#: Adds an attempt to a job: `to_plain`, between the job's number and what only the store knows.
+NEW_ATTEMPT = Prepared(
+    insert(attempts).inline(),
+    "job",
+    *(column.name for column in ATTEMPT),
+    "body",
+    "api_key",
+    "run",
+    "day",
+    "charged",
 )
 _STATES = {str(state): state for state in State}
 _NOTHING = Result()
 _decoded = json.JSONDecoder().decode
 
 
-def to_columns(attempt: Attempt) -> dict[str, object]:
-    """An attempt as its columns in the store."""
-    line = {column.name: getattr(attempt, column.name) for column in ATTEMPT}
-    line["columns"] = _listed(attempt.columns)
-    line["result"] = to_text(attempt.result)
-    return line
-
-
 def to_plain(attempt: Attempt) -> tuple[object, ...]:
-    """The same as plain values, in the order of ATTEMPT."""
+    """An attempt as plain values, in the order of ATTEMPT."""
     return (
         attempt.number,
         attempt.state.value,
@@ -58,14 +63,6 @@ def to_plain(attempt: Attempt) -> tuple[object, ...]:
 def to_text(result: Result) -> str:
     """A result as its column in the store."""
     return "" if result == _NOTHING else json.dumps(result_fields(result))
-
-
-def from_columns(fields: list[Any]) -> Attempt:
-    """An attempt from its columns, in the order of ATTEMPT; the list is used up."""
-    fields[_STATE] = _STATES[fields[_STATE]]
-    fields[_COLUMNS] = _columns(fields[_COLUMNS])
-    fields[_RESULT] = _result(fields[_RESULT])
-    return Attempt(*fields)
 
 
 def from_plain(fields: Iterable[Any]) -> Attempt:

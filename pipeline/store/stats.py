@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, case, func, select
 
@@ -33,11 +34,18 @@ _JOBS = (
 _ENDED = ("succeeded", "failed")
 
 
+class Numbers(NamedTuple):
+    """How many jobs are in each state, and how many attempts they have in all."""
+
+    by_state: Counter[str]
+    sent: int
+
+
 class Counting(Base):
     """How many of everything."""
 
-    def numbers(self, sheet: str) -> tuple[Counter[str], int]:
-        """How many jobs of a sheet are in each state, and how often any of them was sent.
+    def numbers(self, sheet: str) -> Numbers:
+        """Numbers about the jobs of a sheet.
 
         Looks at every job: some tenths of a second for a hundred thousand.
         """
@@ -45,7 +53,8 @@ class Counting(Base):
             each = _JOBS.where(jobs.c.sheet == number_of(connection, sheet)).subquery()
             asked = select(each.c.state, func.count(), func.sum(each.c.sent)).group_by(each.c.state)
             found = connection.execute(asked).all()
-        return Counter({state: n for state, n, _ in found}), sum(sent for _, _, sent in found)
+        by_state = Counter({state: n for state, n, _ in found})
+        return Numbers(by_state, sum(sent for _, _, sent in found))
 
     def last_event(self) -> int:
         """The number of the latest event of all sheets, for `took`."""

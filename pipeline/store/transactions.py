@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import sqlite3
@@ -155,6 +154,13 @@ class LockedSheet(NamedTuple):
     moved: int
 
 
+class Versions(NamedTuple):
+    """A sheet's `moved` before and after a change of its jobs."""
+
+    before: int
+    after: int
+
+
 class Base:
     """The engine and the clock of a store."""
 
@@ -254,21 +260,6 @@ def chunks(values: Sequence[T]) -> Iterator[list[T]]:
     rest = iter(values)
     while chunk := list(islice(rest, CHUNK)):
         yield chunk
-
-
-@contextmanager
-def uncollected() -> Iterator[None]:
-    """Without the garbage collector: of many values that all stay, or all go, it finds none.
-
-    It would look through them again and again, and take as long as the work itself.
-    """
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def digest(text: str) -> str:

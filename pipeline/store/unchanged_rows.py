@@ -6,7 +6,7 @@ did, in the very transaction, and a pass that does not know of it cannot keep it
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, select, update
 
@@ -29,21 +29,29 @@ _NOTHING: dict[str, object] = {
 }
 
 
+class KeptRest(NamedTuple):
+    """Rows that need no look, and how often known rows of the sheet had been changed then."""
+
+    noted: int
+    resting: Resting
+
+
 class Rests(Base):
     """What lies at rest in each sheet."""
 
-    def resting(self, sheet: str) -> tuple[int, Resting]:
-        """How often the known rows were changed, and what has been at rest since."""
+    def resting(self, sheet: str) -> KeptRest:
+        """The rows that need no look, as they were kept last; none if they were not."""
         with self._reading() as connection:
             found = connection.execute(_ASKED, {"key": sheet}).first()
         if found is None:
-            return 0, Resting()
+            return KeptRest(0, Resting())
         # All ids have one length, which the number of digests tells.
         count = len(found.digests) // DIGEST
         ids = _cut(found.ids, len(found.ids) // (count or 1))
         rows = dict(zip(ids, _cut(found.digests, DIGEST), strict=True))
         lines = frozenset(_cut(found.lines, DIGEST))
-        return found.noted, Resting(found.under, found.moved, rows, frozenset(found.others), lines)
+        resting = Resting(found.under, found.moved, rows, frozenset(found.others), lines)
+        return KeptRest(found.noted, resting)
 
     def noted(self, sheet: str) -> int:
         """How often the known rows were changed."""

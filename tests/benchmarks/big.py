@@ -14,8 +14,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from sqlalchemy import insert
-
 from pipeline import wiring
 from pipeline.core.header import ALWAYS, Header, Marked, believed
 from pipeline.core.known_rows import new_id
@@ -23,8 +21,7 @@ from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.store.history import history_line, write_history
-from pipeline.store.schema import attempts
-from pipeline.store.serialization import to_columns
+from pipeline.store.serialization import NEW_ATTEMPT, to_plain
 
 BATCH = 50_000
 TITLES = ("prompt", "remark", *ALWAYS)
@@ -73,8 +70,8 @@ def _put_attempts(
     # Jobs are numbered as they are written down, one sheet alone in its store.
     made = list(enumerate(_attempts(seen, grid, columns), start=first + 1))
     with store._writing() as connection:
-        connection.execute(
-            insert(attempts), [{"job": job, **to_columns(one), "body": "{}"} for job, one in made]
+        NEW_ATTEMPT.each(
+            connection, [(job, *to_plain(one), "{}", "", "", "", 0) for job, one in made]
         )
         write_history(connection, [history_line(job, a, NOW, "sent") for job, a in made])
 

@@ -46,7 +46,7 @@ def test_none_of_our_cells_becomes_a_formula_whatever_the_api_or_a_person_wrote(
     attempt = Attempt(
         *(1, state, prompt, ("prompt",), "imagine", 4, NOW, NOW),
         task_id=text,
-        result=Result(("https://example.com/1.png",), "", text),
+        result=Result(("https://example.com/1.png",)),
         reason=text,
     )
     for shown in (attempt, replace(attempt, task_id="")):

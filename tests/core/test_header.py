@@ -54,13 +54,13 @@ def test_a_filled_column_of_our_name_stops_the_pass_with_both_cures() -> None:
 
 
 def test_a_filled_column_that_we_do_not_need_can_be_ignored() -> None:
-    grid = sheet("prompt | Text \n a fox | a slogan")
+    grid = sheet("prompt | Files \n a fox | a slogan")
 
     with pytest.raises(ColumnsError) as caught:
         check_header(columns_of(grid), grid, NOBODY, FIELDS)
 
-    assert 'Rename it, or set [columns] ignore = ["Text"].' in str(caught.value)
-    check_header(Header(FIELDS, ignore=["Text"]).read(grid), grid, NOBODY, FIELDS)
+    assert 'Rename it, or set [columns] ignore = ["Files"].' in str(caught.value)
+    check_header(Header(FIELDS, ignore=["Files"]).read(grid), grid, NOBODY, FIELDS)
 
 
 def test_a_teams_own_empty_column_is_named_before_it_becomes_ours() -> None:

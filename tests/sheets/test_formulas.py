@@ -43,7 +43,7 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 ENDPOINT = replace(IMAGINE, grid_url="grid")
 PROVIDER = replace(PROVIDER, endpoints={"imagine": ENDPOINT})
 TITLES = ("prompt", "name", "theirs")
-OURS = (*ALWAYS, "image_1", "image_2", "grid_url", "text", "preview")
+OURS = (*ALWAYS, "image_1", "image_2", "grid_url", "preview")
 #: What the API makes of a row.
 ENDS = ("succeeds", "fails", "is refused", "is asked after")
 

@@ -21,6 +21,7 @@ from pipeline.core.errors import StoreFull
 from pipeline.core.model import Attempt, JobKey, KnownRow, Result, State
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 from pipeline.store import Fact, Intent, Limits, Store
+from pipeline.store.attempt_events import from_body
 
 KEYS = [JobKey("sheet", f"r_{number:09d}", 1) for number in range(220)]
 LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
@@ -217,7 +218,7 @@ def test_what_does_not_fit_the_rescue_file_is_said_and_leaves_the_rest(store: St
 def test_every_kind_of_event_is_rescued_with_the_moment_it_was_heard(tmp_path: Path) -> None:
     events: list[Event] = [
         *(Accepted("t"), Progressed(3, "t"), Progressed(), Failed("no \ud800\n\0", "t", True, 1)),
-        *(Lost("time-out"), Postponed("429"), Succeeded(Result(("u\n",), "g", "\x1a"), "t", 2)),
+        *(Lost("time-out"), Postponed("429"), Succeeded(Result(("u\n",), "g\x1a", 3), "t", 2)),
     ]
     url, later = f"sqlite:///{tmp_path}/store.db", NOON + timedelta(hours=5)
     with Store(url, now=lambda: NOON) as store:
@@ -234,7 +235,7 @@ def test_every_kind_of_event_is_rescued_with_the_moment_it_was_heard(tmp_path: P
         ]
         assert jobs[KEYS[3]].attempts[0].reason == "no \ud800\n\0"
         assert jobs[KEYS[6]].attempts[0].ended_at == NOON
-        assert jobs[KEYS[6]].attempts[0].result == Result(("u\n",), "g", "\x1a")
+        assert jobs[KEYS[6]].attempts[0].result == Result(("u\n",), "g\x1a", 3)
 
 
 def test_torn_lines_are_passed_over_and_said(
@@ -269,3 +270,11 @@ def test_a_store_without_a_rescue_file_has_nothing_to_rescue(tmp_path: Path) -> 
     with Store(f"sqlite:///{tmp_path}/store.db") as store:
         assert store.rescued() == 0
     assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
+
+
+def test_an_event_of_an_earlier_version_is_still_read() -> None:
+    # Results once had a text.
+    result = {"urls": ["https://x/1.png"], "grid_url": "", "text": ""}
+    body = {"result": result, "task_id": "t", "reported": None}
+
+    assert from_body("succeeded", body) == Succeeded(Result(("https://x/1.png",)), "t")

@@ -250,7 +250,7 @@ def test_whatever_is_noted_comes_back_as_it_was(
         deadline=moments,
         task_id=texts,
         progress=st.none() | st.integers(0, 100),
-        result=st.builds(Result, st.lists(texts, max_size=4).map(tuple), texts, texts),
+        result=st.builds(Result, st.lists(texts, max_size=4).map(tuple), texts, st.integers(0, 99)),
         reason=texts,
         ended_at=st.none() | moments,
         reported=st.none() | st.integers(0, 2**40),

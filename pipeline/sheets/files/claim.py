@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+from pipeline.core.claims import claim_fields, parsed_claim
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim
 from pipeline.plain_files import read_plain, share_like
@@ -61,25 +62,14 @@ def write_claim(target: Path, claim: Claim, instead_of: Claim | None) -> bool:
 
 
 def _text(claim: Claim) -> bytes:
-    fields = {
-        "about": _ABOUT,
-        "sheet": claim.sheet,
-        "store": claim.store,
-        "counter": claim.counter,
-        "word": claim.word,
-    }
-    return json.dumps(fields, indent=2).encode() + b"\n"
+    return json.dumps({"about": _ABOUT, **claim_fields(claim)}, indent=2).encode() + b"\n"
 
 
 def _parsed(content: bytes, path: Path) -> Claim:
     try:
-        fields = json.loads(content)
+        return parsed_claim(content)
     except ValueError:
         raise _senseless(path) from None
-    match fields:
-        case {"sheet": str(sheet), "store": str(store), "counter": int(counter), "word": str(word)}:
-            return Claim(sheet, store, counter, word)
-    raise _senseless(path)
 
 
 def _senseless(path: Path) -> SheetError:

@@ -26,6 +26,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pipeline.core.errors import SheetError
+from pipeline.plain_files import write_new
 from pipeline.sheets.files.errors import (
     never_at_rest,
     refuse_read_only,
@@ -106,7 +107,7 @@ def write_beside(target: Path, content: bytes, mode: int = 0o666) -> Path:
     """A whole file on the disk, in the same folder, under a name that a later start clears away."""
     part = part_name(target)
     try:
-        _write_new(part, content, mode)
+        write_new(part, content, mode)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -221,13 +222,3 @@ def _give_to_owner(part: Path, like: os.stat_result) -> None:
         os.chown(part, like.st_uid, like.st_gid)
     except PermissionError:
         os.chown(part, -1, like.st_gid)
-
-
-def _write_new(path: Path, content: bytes, mode: int) -> None:
-    descriptor = os.open(
-        path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode
-    )
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())

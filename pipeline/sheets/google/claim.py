@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zlib
 
+from pipeline.core.claims import claim_fields, parsed_claim
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim
 from pipeline.sheets.google.client import Json
@@ -66,23 +67,13 @@ def put(said: Json) -> list[Json]:
 
 def _parsed(text: str, title: str) -> Claim:
     try:
-        fields = json.loads(text)
+        return parsed_claim(text)
     except ValueError:
-        fields = None
-    match fields:
-        case {"sheet": str(sheet), "store": str(store), "counter": int(counter), "word": str(word)}:
-            return Claim(sheet, store, counter, word)
-    raise SheetError(
-        f"The claim on {title} is damaged: it should say which store owns the sheet. Run "
-        "doctor --adopt, which makes this store the owner and pays nothing."
-    )
+        raise SheetError(
+            f"The claim on {title} is damaged: it should say which store owns the sheet. Run "
+            "doctor --adopt, which makes this store the owner and pays nothing."
+        ) from None
 
 
 def _as_text(claim: Claim) -> str:
-    fields = {
-        "sheet": claim.sheet,
-        "store": claim.store,
-        "counter": claim.counter,
-        "word": claim.word,
-    }
-    return json.dumps(fields, separators=(",", ":"))
+    return json.dumps(claim_fields(claim), separators=(",", ":"))
