@@ -35,7 +35,7 @@ def run(fault: Fault) -> bool:
         root = Path(folder)
         _copy(root)
         fault.plant(root)
-        words = ["-x", "-n", "0", "-q", "--timeout", "60", "--no-header", *fault.tests.split()]
+        words = ["-x", "-n", "0", "-q", "--timeout", "30", "--no-header", *fault.tests.split()]
         done = subprocess.run(
             [sys.executable, "-m", "pytest", *words],
             cwd=root,

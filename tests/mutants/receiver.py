@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from tests.mutants.fault import Fault
 
+_HOOKS = "tests/server/test_webhooks.py"
+_RECORDER = "pipeline/server/webhook_recorder.py"
+_SERVER = "pipeline/server/webhooks.py"
 _WEBHOOK = "pipeline/core/webhook.py"
 
 FAULTS = (
@@ -22,5 +25,45 @@ FAULTS = (
         "return bool(self.api_key) and _SIGNATURE.fullmatch(given) is not None",
         "return _SIGNATURE.fullmatch(given) is not None",
         "tests/core/test_webhook.py",
+    ),
+    Fault(
+        "the receiver leaves facts in the rescue file",
+        "P3",
+        _RECORDER,
+        "                self._store.rescued()\n",
+        "",
+        _HOOKS,
+    ),
+    Fault(
+        "two calls in one commit get each other's answers",
+        "P2",
+        _RECORDER,
+        "return [Told.RECORDED if one else Told.KNOWN for one in moved]",
+        "return [Told.RECORDED if one else Told.KNOWN for one in reversed(moved)]",
+        _HOOKS,
+    ),
+    Fault(
+        "two calls about two tasks in one commit are mixed up",
+        "P2",
+        _RECORDER,
+        "    tasks[call.token] = known or named\n",
+        "",
+        _HOOKS,
+    ),
+    Fault(
+        "a second campaign with the same secret gets 404",
+        "P3",
+        _SERVER,
+        "            if told is not Told.NO_TOKEN:\n                break\n",
+        "            break\n",
+        _HOOKS,
+    ),
+    Fault(
+        "a retry of an old page counts",
+        "P1",
+        "pipeline/page/actions.py",
+        """form.get("asked") != str(job.asked)""",
+        """not form.get("asked")""",
+        "tests/page/test_auth.py",
     ),
 )

@@ -57,4 +57,21 @@ FAULTS = (
         'if mark != "":',
         "tests/core/test_verified_writes.py",
     ),
+    *(
+        Fault(
+            f"unchanged rows are not checked after {what} changed",
+            "use",
+            "pipeline/sync/changed_rows.py",
+            "            self._rules,\n            columns.header,\n",
+            f"            __import__('dataclasses').replace(self._rules, {same}),\n"
+            "            columns.header,\n",
+            "tests/sync/test_changed_rules.py",
+        )
+        for what, same in (
+            ("approval", "approval=False"),
+            ("defaults", "defaults={}"),
+            ("prices", "provider=None"),
+            ("the endpoint", "endpoint=''"),
+        )
+    ),
 )

@@ -578,6 +578,23 @@ def test_retry_asks_for_one_more_attempt_and_for_what_may_be_paid_only_who_was_t
     assert asked == {DONE: 1, FAILED: 2, LOST: 2}
 
 
+def test_a_retry_from_a_page_that_shows_an_earlier_failure_asks_for_nothing(house: House) -> None:
+    with house.visitor() as client:
+        assert house.press(client, "retry", FAILED, asked="1") == "retry"
+        again = Intent(house.key(FAILED), 2, "{}", ("prompt",), "imagine", 4, 60)
+        house.store.begin([again], Limits("key", "run", "day"))
+        house.store.record([Fact(house.key(FAILED), 2, Failed("no", task_id="t-9"))])
+
+        # It failed once more. Two people have had the page open since the first failure.
+        for stale in ("1", "0", "", "3", "x"):
+            assert house.press(client, "retry", FAILED, asked=stale) == "changed"
+        assert house.press(client, "retry", FAILED, asked="2") == "retry"
+
+    job = house.store.job(house.key(FAILED))
+    assert job
+    assert job.asked == 3
+
+
 def test_what_was_dismissed_comes_back_when_something_happens_to_it(house: House) -> None:
     with house.visitor() as client:
         assert house.press(client, "dismiss", FAILED) == "dismissed"

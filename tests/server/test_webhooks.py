@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,13 @@ import pytest
 from starlette.applications import Starlette
 
 from pipeline.config import load
-from pipeline.core.errors import ConfigError
-from pipeline.core.model import Attempt, State
+from pipeline.core.errors import ConfigError, StoreFull
+from pipeline.core.model import Attempt, JobKey, Result, State
 from pipeline.core.protocol import task_event
-from pipeline.core.states import Accepted, Failed, Lost, Postponed
+from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
 from pipeline.core.webhook import PATH, Proofs, Webhook
 from pipeline.server.app import receiver as app
+from pipeline.server.webhook_recorder import Call, Intake, Tally, Told
 from pipeline.store import Fact, Intent, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import (
@@ -477,3 +479,106 @@ def test_two_campaigns_of_one_store_are_served_by_one_receiver(tmp_path: Path) -
 
         assert answer.status_code == 200
         assert desk.attempt(key).state is State.SUCCEEDED
+
+
+def test_two_stores_with_the_same_secret_each_get_their_own_calls(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in "ab"]
+    for folder in folders:
+        folder.mkdir()
+    with desk_in(folders[0]) as first, desk_in(folders[1]) as second:
+        (one,), (two,) = first.begin(), second.begin(start=1)
+        up = app([first.campaign, second.campaign])
+        with served(up) as url, httpx.Client(base_url=url) as client:
+            for key in (one, two):
+                token = token_of(key)
+                sent = client.post(f"{PATH}{token}", json=final(), headers=proof(token))
+                assert sent.status_code == 200
+
+        assert first.attempt(one).state is State.SUCCEEDED
+        assert second.attempt(two).state is State.SUCCEEDED
+        assert up.state.tally.refused == {}
+
+
+# -- many calls in one commit ----------------------------------------------------------------------
+
+
+def calls_at_once(desk: Desk, *calls: tuple[JobKey, dict[str, Any]]) -> list[Told]:
+    """What became of calls that arrive at the same moment."""
+
+    async def take() -> list[Told]:
+        intake = Intake(desk.store, Tally())
+        campaigns = {SHEET: desk.campaign}
+        told = await asyncio.gather(
+            *(intake.take(Call(token_of(key), said, campaigns)) for key, said in calls)
+        )
+        await intake.close()
+        assert intake._tally.commits <= 1
+        return told
+
+    return asyncio.run(take())
+
+
+def test_each_of_many_calls_in_one_commit_gets_its_own_answer_and_its_own_result(
+    tmp_path: Path,
+) -> None:
+    with desk_in(tmp_path) as desk:
+        known, first, second = desk.begin(3)
+        desk.store.record([Fact(known, 1, Succeeded(Result(("https://x/0.png",)), "t-0"))])
+
+        told = calls_at_once(
+            desk,
+            (known, final("t-0", ["https://x/0.png"])),
+            (first, final("t-1", ["https://x/1.png"])),
+            (second, final("t-2", ["https://x/2.png"])),
+        )
+
+        assert told == [Told.KNOWN, Told.RECORDED, Told.RECORDED]
+        for number, key in enumerate((known, first, second)):
+            attempt = desk.attempt(key)
+            assert (attempt.task_id, attempt.result.urls) == (
+                f"t-{number}",
+                (f"https://x/{number}.png",),
+            )
+
+
+def test_of_two_calls_in_one_commit_about_two_tasks_of_one_attempt_the_first_counts(
+    tmp_path: Path,
+) -> None:
+    with desk_in(tmp_path) as desk:
+        (key,) = desk.begin()
+
+        told = calls_at_once(desk, (key, progress(10, "t-1")), (key, final("t-2")))
+
+        assert told == [Told.RECORDED, Told.OTHER_TASK]
+        attempt = desk.attempt(key)
+        assert (attempt.task_id, attempt.state) == ("t-1", State.RUNNING)
+
+
+def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with desk_in(tmp_path) as desk:
+        full, later = desk.begin(2)
+        record = desk.store.record
+        is_full = True
+
+        def recorded(facts: Sequence[Fact]) -> list[bool]:
+            if is_full:
+                raise StoreFull("No space is left.")
+            return record(facts)
+
+        monkeypatch.setattr(desk.store, "record", recorded)
+
+        async def take() -> list[Told]:
+            nonlocal is_full
+            intake, campaigns = Intake(desk.store, Tally()), {SHEET: desk.campaign}
+            told = [await intake.take(Call(token_of(full), final("t-1"), campaigns))]
+            assert desk.attempt(full).state is State.SUBMITTING
+            is_full = False
+            told.append(await intake.take(Call(token_of(later), final("t-2"), campaigns)))
+            await intake.close()
+            return told
+
+        assert asyncio.run(take()) == [Told.RECORDED, Told.RECORDED]
+        assert [desk.attempt(key).state for key in (full, later)] == [State.SUCCEEDED] * 2
+        assert desk.store.rescued() == 0

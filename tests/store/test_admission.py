@@ -170,6 +170,11 @@ def test_each_run_and_each_day_and_each_key_has_its_own_counter(store: Store) ->
         # Not in the table, so nothing is given back.
         ([Accepted("t"), Postponed("429")], 8),
         ([Postponed("429"), Postponed("429")], 0),
+        # A late event that only teaches the task is not in the table either.
+        ([Succeeded(Result(("u",))), Failed("late", "t9", refused=True)], 8),
+        ([Succeeded(Result(("u",))), Failed("late", "t9", reported=2)], 8),
+        ([Failed("no"), Failed("late", "t9", refused=True, reported=50)], 8),
+        ([Postponed("429"), Failed("late", "t9", reported=50)], 0),
     ],
 )
 def test_the_counters_hold_what_an_attempt_costs(

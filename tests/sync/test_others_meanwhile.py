@@ -1,0 +1,41 @@
+"""What another process records while this one writes is taken over, and is not passed over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.model import JobKey, State
+from pipeline.core.states import Accepted, Failed
+from pipeline.store import Fact, Intent, Limits, Store
+from pipeline.sync.clock import Clock
+from pipeline.sync.sheet_state import SheetState
+
+LIMITS = Limits("key", "run", "day")
+ONE, TWO, THREE = (JobKey("sheet", f"r_00000000{n}", 1) for n in (1, 2, 3))
+
+
+@pytest.mark.parametrize("ours", ["jobs are written down", "answers are recorded"])
+def test_what_others_recorded_just_before_our_own_write_is_taken_over(
+    tmp_path: Path, ours: str
+) -> None:
+    url = f"sqlite:///{tmp_path}/store.db"
+    with Store(url) as store, Store(url) as other:
+        store.add([ONE, TWO])
+        store.begin([Intent(k, 1, "{}", (), "imagine", 4, 60) for k in (ONE, TWO)], LIMITS)
+        state = SheetState(store, "sheet", Clock())
+
+        other.record([Fact(ONE, 1, Failed("banned word", "t-1"))])
+        if ours == "jobs are written down":
+            state.jobs.write_down([THREE])
+        else:
+            facts = [Fact(TWO, 1, Accepted("t-2"))]
+            state.jobs.take_over(facts, store.recorded(facts))
+        state.refresh()
+
+        known = {key: job.attempts[0].state for key, job in state.jobs.all.items() if job.attempts}
+        assert known[ONE] is State.FAILED
+        assert state.rows.stirred >= {ONE.row_id}
+        if ours == "answers are recorded":
+            assert known[TWO] is State.RUNNING

@@ -1,0 +1,71 @@
+"""A pass that waits ends by itself, whatever is out of reach; and how old a look may be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import StoreFull
+from pipeline.store import Store
+from pipeline.sync.look import Look
+from tests.sync.bench import Bench
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    bench = Bench(tmp_path, ["a fox", "an owl"])
+    yield bench
+    bench.close()
+
+
+def test_a_pass_that_waits_ends_although_its_sheet_is_gone(bench: Bench) -> None:
+    async def delete(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(1)
+        bench.file.unlink()
+
+    outcome = bench.run(during=delete)
+
+    assert outcome.code == 3
+    # What came meanwhile is in the store.
+    assert outcome.done == 2
+    assert bench.loop.time() < 300
+
+
+@pytest.mark.parametrize("commits", [0, 1])
+def test_a_pass_that_waits_ends_although_its_store_is_full(bench: Bench, commits: int) -> None:
+    def fill(store: Store) -> None:
+        turn, done = store.turn, iter(range(commits))
+
+        def full(*args: object) -> object:
+            if next(done, None) is None:
+                raise StoreFull("No space is left.")
+            return turn(*args)  # type: ignore[arg-type]
+
+        store.turn = full  # type: ignore[method-assign,assignment]
+
+    bench.api.answers_in = 0.5
+    if commits:
+        # The second row is ready only after the first is sent.
+        bench.settings = bench.settings.model_copy(
+            update={"pace": bench.settings.pace.model_copy(update={"in_flight": 1})}
+        )
+
+    outcome = bench.run(before=fill)
+
+    assert outcome.code == 3
+    assert any("No space is left" in said for said in outcome.sentences)
+    assert len(bench.api.received) == commits
+    assert bench.loop.time() < 300
+
+
+def test_a_line_may_be_sent_for_a_minute_after_its_look_began() -> None:
+    began = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    fresh = [Look(began_at=began).is_fresh(began + timedelta(seconds=s)) for s in (0, 59, 61)]
+
+    assert fresh == [True, True, False]
+    assert not Look().is_fresh(began)
