@@ -12,7 +12,7 @@ from datetime import datetime
 from random import Random
 
 from pipeline.core.header import OURS, ROW_ID, Columns, Marked
-from pipeline.core.model import Grid, Job, KnownRow, Standing
+from pipeline.core.model import Grid, Job, KnownRow, RowKind
 from pipeline.core.statuses import is_ours
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -24,7 +24,7 @@ class Seen:
 
     marked: Marked
     row_id: str
-    standing: Standing
+    standing: RowKind
     #: What the store remembers of it, from before this reading; None for one just met.
     known: KnownRow | None = None
 
@@ -135,8 +135,8 @@ def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
         )
     same = known.inputs == row.inputs
     raised = take == known.first_take + 1
-    released = raised or (seen.standing is Standing.COPY and not same)
-    standing = Standing.ROW if released else seen.standing
+    released = raised or (seen.standing is RowKind.COPY and not same)
+    standing = RowKind.ROW if released else seen.standing
     if same and (standing, row.others) == (known.standing, known.others):
         return known
     return replace(

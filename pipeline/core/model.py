@@ -44,7 +44,7 @@ class State(StrEnum):
     PENDING = "pending"
 
 
-class Standing(StrEnum):
+class RowKind(StrEnum):
     """What kind of row a row is, apart from its inputs."""
 
     ROW = "row"
@@ -64,7 +64,7 @@ class KnownRow:
     inputs: str
     #: The take cell of the first reading, or of the reading that made it a copy or unrecognized.
     first_take: int
-    standing: Standing = Standing.ROW
+    standing: RowKind = RowKind.ROW
     #: When these inputs were first seen; they are sent once they have looked the same for `settle`.
     since: datetime | None = None
     #: What the `approved` cell held when it last counted, and the inputs and take that it covers.

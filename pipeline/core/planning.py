@@ -27,7 +27,7 @@ from pipeline.core.header import Columns
 from pipeline.core.inputs import changed, normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
-from pipeline.core.model import Grid, Job, JobKey, KnownRow, Standing, State
+from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.provider import Endpoint, problems_with
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
@@ -70,7 +70,7 @@ class Line:
     @property
     def foreign(self) -> bool:
         """Whether the row has results that we did not write; its cells are left unchanged."""
-        return self.seen.standing is Standing.UNRECOGNIZED and self.job is None
+        return self.seen.standing is RowKind.UNRECOGNIZED and self.job is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,9 +236,9 @@ def _held_back(
         return StatusAndNote(Status.INVALID, messages.too_many_cells(rules.delimiter))
     if mistake:
         return mistake
-    if line.seen.standing is not Standing.ROW:
+    if line.seen.standing is not RowKind.ROW:
         redo = how_to_ask(columns, memory.first_take - memory.again + 1)
-        if line.seen.standing is Standing.UNRECOGNIZED:
+        if line.seen.standing is RowKind.UNRECOGNIZED:
             return StatusAndNote(Status.UNRECOGNIZED, messages.unrecognized(redo))
         return StatusAndNote(Status.COPY, messages.copy(redo))
     wrote = parsed(memory.inputs)

@@ -59,7 +59,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class TaskFields:
     """How a task is described in any answer. Of several names the first one found counts."""
 
     id: tuple[str, ...]
@@ -92,7 +92,7 @@ class Provider:
     title: str
     base_url: str
     key: Key
-    task: Task
+    task: TaskFields
     poll: Poll
     endpoints: Mapping[str, Endpoint]
     #: How it calls back, if it does.

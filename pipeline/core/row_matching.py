@@ -30,7 +30,7 @@ from itertools import count
 from pipeline.core.header import Marked
 from pipeline.core.inputs import over
 from pipeline.core.known_rows import Memory, Seen, is_id
-from pipeline.core.model import Standing
+from pipeline.core.model import RowKind
 
 
 def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:
@@ -183,18 +183,18 @@ class _Sorting:
             return Seen(row, found, known.standing, known)
         if row.mark in self.memory.known or row.mark in self.memory.foreign:
             copy = row.has_marks and self.inputs[row.place] in self._inputs_beside(row.mark)
-            return Seen(row, mint(), Standing.COPY if copy else Standing.ROW)
+            return Seen(row, mint(), RowKind.COPY if copy else RowKind.ROW)
         if is_id(row.mark) and row.mark not in self.places:
             self._assign(row.mark, row)
-            return Seen(row, row.mark, Standing.UNRECOGNIZED)
+            return Seen(row, row.mark, RowKind.UNRECOGNIZED)
         return Seen(row, mint(), self._standing_of_new(row))
 
-    def _standing_of_new(self, row: Marked) -> Standing:
+    def _standing_of_new(self, row: Marked) -> RowKind:
         made_from = self.memory.results.get(row.place)
         if made_from is not None and not is_id(row.mark):
             copy = self.inputs[row.place] in map(self._comparable, made_from)
-            return Standing.COPY if copy else Standing.ROW
-        return Standing.UNRECOGNIZED if is_id(row.mark) or row.has_results else Standing.ROW
+            return RowKind.COPY if copy else RowKind.ROW
+        return RowKind.UNRECOGNIZED if is_id(row.mark) or row.has_results else RowKind.ROW
 
     def _give(
         self, ids: Iterable[str], locked: set[int], wanted: Callable[[str], Iterable[str]]
@@ -248,7 +248,7 @@ class _Sorting:
         return self._is_copy(one), one in self.bearers, order.get(one, len(order))
 
     def _is_copy(self, one: str) -> bool:
-        return self.memory.known[one].standing is Standing.COPY
+        return self.memory.known[one].standing is RowKind.COPY
 
     def _inputs_now(self, one: str) -> tuple[str, ...]:
         return (self.memory.known[one].inputs,)

@@ -13,7 +13,7 @@ from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
 from pipeline.core.header import Columns
 from pipeline.core.known_rows import Seen
-from pipeline.core.model import Job, KnownRow, Standing, State
+from pipeline.core.model import Job, KnownRow, RowKind, State
 from pipeline.core.states import shown
 from pipeline.core.statuses import Status, StatusAndNote
 
@@ -47,7 +47,7 @@ def mistake_in_take(
         return StatusAndNote(Status.WAITING, messages.not_a_value(title, text))
     if take is None:
         return StatusAndNote(Status.INVALID, messages.bad_take(title, text, is_new=not takes))
-    is_row = seen.standing is Standing.ROW
+    is_row = seen.standing is RowKind.ROW
     highest = max(takes, default=take) if is_row else memory.first_take
     if take > highest + 1:
         return StatusAndNote(Status.INVALID, messages.jumped_take(title, highest, take, again))

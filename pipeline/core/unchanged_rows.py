@@ -21,7 +21,7 @@ from operator import is_
 from pipeline.core.cells import ASTRAY
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
 from pipeline.core.known_rows import is_id
-from pipeline.core.model import Grid, Job, KnownRow, Standing, State
+from pipeline.core.model import Grid, Job, KnownRow, RowKind, State
 from pipeline.core.planning import Line
 from pipeline.core.states import is_open
 from pipeline.core.statuses import INDEPENDENT
@@ -187,7 +187,7 @@ def left_at_rest(
 def _rests(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
     return (
         line.status in INDEPENDENT
-        and line.memory.standing is Standing.ROW
+        and line.memory.standing is RowKind.ROW
         and not line.memory.again
         and line.confirmed
         and is_id(line.seen.row_id)

@@ -68,7 +68,7 @@ class Visitor:
     csrf: str
 
 
-class Sessions(Protocol):
+class SessionStore(Protocol):
     """Where sessions that were ended are kept, for all processes that show the page."""
 
     def end_session(self, session: str, until: float) -> None:
@@ -90,7 +90,7 @@ class Gate:
         self,
         page: PageSettings,
         now: Callable[[], float] = time.time,
-        sessions: Sessions | None = None,
+        sessions: SessionStore | None = None,
     ) -> None:
         self._page = page
         self._now = now

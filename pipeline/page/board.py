@@ -82,7 +82,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class SheetStatus:
     """How the sheet as a whole stands."""
 
     #: Credits of today, as the budget counts them: by API key and store, so that other sheets of
@@ -126,7 +126,7 @@ class Wall:
         #: Whether these are all that there are, and not only the newest.
         self.is_whole = False
         self.totals = Totals({})
-        self.standing = Standing()
+        self.standing = SheetStatus()
         #: Raised whenever anything is not as it was.
         self.revision = 0
 
@@ -328,7 +328,7 @@ class Wall:
         began = min(one.submitted_at or now for one in late)
         return 60 * len(late) / max((now - max(began, since)).total_seconds(), 1.0)
 
-    def _stands(self) -> Standing:
+    def _stands(self) -> SheetStatus:
         settings, store, key = self.campaign.settings, self.campaign.store, self.campaign.key
         record = store.sheet(key)
         lease = store.lease_of(key)
@@ -336,7 +336,7 @@ class Wall:
         alive = lease and lease.until > wiring.now() and not is_dead(lease.holder)
         limits = wiring.limits(settings)
         has_key = settings.api_key is not None
-        return Standing(
+        return SheetStatus(
             spent=store.spent(limits.api_key, limits.run, limits.day).day if has_key else None,
             budget=limits.per_day,
             paused=record.paused,

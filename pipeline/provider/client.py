@@ -28,7 +28,7 @@ from tenacity import (
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
 from pipeline.core.provider import Provider
-from pipeline.provider.http import Wire
+from pipeline.provider.http import HttpClient
 from pipeline.provider.tls import authorities
 
 log = logging.getLogger("promptsheet")
@@ -72,7 +72,7 @@ class Api:
         }
         self._connections = concurrency + SPARE
         self._sleep = sleep
-        self._wire: Wire | None = None
+        self._wire: HttpClient | None = None
         self._closed = False
 
     def __repr__(self) -> str:
@@ -156,8 +156,8 @@ class Api:
         except (TypeError, ValueError) as error:
             raise NotSent(f"the request cannot be written ({type(error).__name__})") from error
 
-    def _opened(self) -> Wire:
-        return Wire(
+    def _opened(self) -> HttpClient:
+        return HttpClient(
             headers=self._headers,
             tls=authorities() if self._base_url.lower().startswith("https:") else None,
             connections=self._connections,

@@ -31,7 +31,7 @@ from yarl import URL
 from pipeline.core.errors import BadLink, DeadLink, NoAnswer, NoPlace, NotSaved, NotSent
 from pipeline.core.filetypes import ENOUGH, ending_of
 from pipeline.plain_files import is_plain, share_like
-from pipeline.provider.http import Answer, BadAddress, Wire
+from pipeline.provider.http import BadAddress, HttpAnswer, HttpClient
 from pipeline.provider.tls import authorities
 
 #: Answers that say that there is no such file (any more), or not for us.
@@ -69,7 +69,7 @@ class Media:
         self._most_bytes = most_bytes
         self._within = within
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._wire: Wire | None = None
+        self._wire: HttpClient | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -128,12 +128,12 @@ class Media:
                 address = _address(str(address.join(_as_given(answer.headers.get("location", "")))))
         raise DeadLink(f"The link sends us on more than {REDIRECTS} times.")
 
-    def _opened(self) -> Wire:
+    def _opened(self) -> HttpClient:
         if not self._folder.is_dir():
             self._folder.mkdir(parents=True)
             share_like(self._folder, self._sheet, folder=True)
         _sweep(self._folder)
-        return Wire(
+        return HttpClient(
             headers={
                 "User-Agent": "promptsheet",
                 "Accept": "image/*, video/*, audio/*",
@@ -156,7 +156,7 @@ class Media:
         if (host, port) != self._allowed and not is_public(figures):
             raise BadLink(_private(host))
 
-    async def _kept(self, answer: Answer, stem: str) -> str:
+    async def _kept(self, answer: HttpAnswer, stem: str) -> str:
         if answer.status in GONE:
             raise DeadLink(f"The link is dead: it answers {answer.status}.")
         if answer.status != HTTPStatus.OK:
@@ -244,12 +244,12 @@ def _private(host: str) -> str:
 
 
 @retry(stop=stop_after_attempt(2), retry=retry_if_exception_type(NoAnswer), reraise=True)
-async def _got(wire: Wire, address: URL) -> Answer:
+async def _got(wire: HttpClient, address: URL) -> HttpAnswer:
     # A server may close a kept connection in the moment in which a request enters it.
     return await wire.send("GET", address)
 
 
-def _kind(answer: Answer) -> str:
+def _kind(answer: HttpAnswer) -> str:
     """What the server calls the file: a type in lower case."""
     name = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     return name or "application/octet-stream"

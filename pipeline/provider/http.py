@@ -60,7 +60,7 @@ class BadAddress(NotSent):
     """The address cannot be used, so there is nobody to connect to."""
 
 
-class Answer:
+class HttpAnswer:
     """A status and headers that have come, and a body that still comes: an async context manager.
 
     `headers` has the names in lower case; of a name that comes twice, the last value.
@@ -98,7 +98,7 @@ class Answer:
             raise failed(error) from error
 
 
-class Wire:
+class HttpClient:
     """Connections to one or many servers; `close` ends them.
 
     `headers` go with every request, `connections` is how many there are at most, and `idle` the
@@ -135,7 +135,7 @@ class Wire:
         body: bytes | None = None,
         kind: str = "",
         connect: float | None = None,
-    ) -> Answer:
+    ) -> HttpAnswer:
         """Send one request, once, and return the answer as soon as its headers are here.
 
         `kind` is the type of the body, `connect` the seconds in which there must be a connection.
@@ -157,7 +157,7 @@ class Wire:
             raise BadAddress("its address cannot be used") from error
         token = _address.set(exact)
         try:
-            return Answer(await self._transport.handle_async_request(request))
+            return HttpAnswer(await self._transport.handle_async_request(request))
         except PromptsheetError:
             raise
         except Exception as error:

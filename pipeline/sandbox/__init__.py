@@ -13,6 +13,6 @@ often each prompt was taken, and so paid, is counted here and nowhere else.
 
 from pipeline.sandbox.app import create_app
 from pipeline.sandbox.server import Sandbox, run, running
-from pipeline.sandbox.settings import Settings, SettingsError
+from pipeline.sandbox.settings import SandboxSettings, SettingsError
 
-__all__ = ["Sandbox", "Settings", "SettingsError", "create_app", "run", "running"]
+__all__ = ["Sandbox", "SandboxSettings", "SettingsError", "create_app", "run", "running"]

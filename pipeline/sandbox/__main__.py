@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.sandbox.server import LOOPBACK, run
-from pipeline.sandbox.settings import RULES, Fault, Settings, SettingsError, shown
+from pipeline.sandbox.settings import RULES, Fault, SandboxSettings, SettingsError, shown
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
         "--seed", type=int, default=0, help="what chance is drawn from (%(default)s)"
     )
     parser.add_argument("--print-url", action="store_true", help="print the address and no more")
-    defaults = shown(Settings())
+    defaults = shown(SandboxSettings())
     for name, rule in RULES.items():
         flag = "--" + name.replace("_", "-")
         if rule.type is bool:

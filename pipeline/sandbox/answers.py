@@ -18,7 +18,7 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Reply:
     """One answer, worked out and not yet sent."""
 
     status: int
@@ -31,14 +31,14 @@ class Answer:
     #: What was taken, whatever the answer says of it.
     task: Task | None = None
 
-    def as_outcome(self, outcome: str) -> Answer:
+    def as_outcome(self, outcome: str) -> Reply:
         """The same answer, counted as this."""
         return replace(self, outcome=outcome)
 
 
-def say(body: object, status: int = 200, outcome: str = "", headers: Headers = ()) -> Answer:
+def say(body: object, status: int = 200, outcome: str = "", headers: Headers = ()) -> Reply:
     """An answer in JSON."""
-    return Answer(status, compact(body), (JSON, *headers), outcome)
+    return Reply(status, compact(body), (JSON, *headers), outcome)
 
 
 def compact(body: object) -> bytes:
@@ -47,23 +47,23 @@ def compact(body: object) -> bytes:
     return text.encode(errors="surrogatepass")
 
 
-def errors(message: str, status: int = 400, outcome: str = "invalid") -> Answer:
+def errors(message: str, status: int = 400, outcome: str = "invalid") -> Reply:
     """The documented form of a refusal."""
     return say({"errors": [{"msg": message}]}, status, outcome)
 
 
-def message(text: str, status: int, outcome: str, headers: Headers = ()) -> Answer:
+def message(text: str, status: int, outcome: str, headers: Headers = ()) -> Reply:
     """The form of 402 and 429: undocumented; the vendor's Node client reads `message` from them."""
     return say({"message": text}, status, outcome, headers)
 
 
-def page(status: int, title: str, outcome: str) -> Answer:
+def page(status: int, title: str, outcome: str) -> Reply:
     """What a gateway in front of the API says: HTML."""
     html = (
         f"<!DOCTYPE html>\n<html><head><title>{status} {title}</title></head>\n"
         f"<body><center><h1>{status} {title}</h1></center><hr>nginx</body></html>\n"
     )
-    return Answer(status, html.encode(), (HTML,), outcome)
+    return Reply(status, html.encode(), (HTML,), outcome)
 
 
 def retry_after(seconds: int, form: str) -> Headers:

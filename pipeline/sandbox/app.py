@@ -17,10 +17,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from pipeline.sandbox import pictures
-from pipeline.sandbox.answers import Answer, Headers, errors
+from pipeline.sandbox.answers import Headers, Reply, errors
 from pipeline.sandbox.counts import Counts, Gauge
 from pipeline.sandbox.desk import Desk
-from pipeline.sandbox.settings import Settings, SettingsError
+from pipeline.sandbox.settings import SandboxSettings, SettingsError
 from pipeline.sandbox.tasks import Task
 from pipeline.sandbox.wire import deliver, is_gone
 
@@ -29,14 +29,14 @@ PICTURE = re.compile(r"(?P<task>.+)-(?P<which>[1-4]|grid)\.png")
 
 
 def create_app(
-    settings: Settings | None = None,
+    settings: SandboxSettings | None = None,
     *,
     key: str = "sandbox",
     seed: int = 0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Starlette:
     """The application. Answers can only be lost under the server of `pipeline.sandbox.server`."""
-    desk = Desk(settings or Settings(), key=key, seed=seed, clock=clock)
+    desk = Desk(settings or SandboxSettings(), key=key, seed=seed, clock=clock)
     owner = _Owner(desk)
     app = Starlette(
         routes=[
@@ -102,7 +102,7 @@ class _Pictures:
             answer = await self._answer(scope["path_params"]["name"])
             await deliver(answer, scope, receive, send, pause=float)
 
-    async def _answer(self, name: str) -> Answer:
+    async def _answer(self, name: str) -> Reply:
         found = PICTURE.fullmatch(name)
         task = self._desk.tasks.get(found["task"]) if found else None
         if found is None or task is None or self._is_dead(task, name):
@@ -113,7 +113,7 @@ class _Pictures:
         png = await asyncio.to_thread(
             pictures.draw, task.prompt, task.aspect_ratio, task.number, index, plain=plain
         )
-        return Answer(200, png, PNG)
+        return Reply(200, png, PNG)
 
     def _is_dead(self, task: Task, name: str) -> bool:
         desk, now = self._desk, self._desk.clock()

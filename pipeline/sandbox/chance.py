@@ -11,19 +11,19 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 
-from pipeline.sandbox.settings import ANY, RULES, Fault, Settings
+from pipeline.sandbox.settings import ANY, RULES, Fault, SandboxSettings
 
 
 class Chance:
     """The seed, and how many of each `next N` are left."""
 
-    def __init__(self, seed: int, settings: Settings) -> None:
+    def __init__(self, seed: int, settings: SandboxSettings) -> None:
         self._seed = seed
         self.settings = settings
         self.left: dict[str, int] = {}
         self.arm(settings, RULES)
 
-    def arm(self, settings: Settings, changed: Iterable[str]) -> None:
+    def arm(self, settings: SandboxSettings, changed: Iterable[str]) -> None:
         """Go on with these settings; each `next N` among the changed switches starts afresh."""
         self.settings = settings
         for name in changed:

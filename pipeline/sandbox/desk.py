@@ -16,10 +16,10 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from pipeline.sandbox.answers import TEXT, Answer, Headers, errors, message, page, retry_after, say
+from pipeline.sandbox.answers import TEXT, Headers, Reply, errors, message, page, retry_after, say
 from pipeline.sandbox.chance import Chance
 from pipeline.sandbox.counts import MINUTE, Counts
-from pipeline.sandbox.settings import Fault, Settings, merged, shown
+from pipeline.sandbox.settings import Fault, SandboxSettings, merged, shown
 from pipeline.sandbox.tasks import PICTURES, Task
 from pipeline.sandbox.webhooks import Courier
 
@@ -32,7 +32,7 @@ RATIO = re.compile(r"[1-9]\d{0,3}:[1-9]\d{0,3}")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class DueCall:
     """One request of the API, read to its end."""
 
     path: str
@@ -51,14 +51,14 @@ class Desk:
     """The API itself: its account, its tasks, its books."""
 
     def __init__(
-        self, settings: Settings, *, key: str, seed: int, clock: Callable[[], float]
+        self, settings: SandboxSettings, *, key: str, seed: int, clock: Callable[[], float]
     ) -> None:
         self.clock = clock
         self._key = key
         self._seed = seed
         self._first_settings = settings
         self.courier = Courier(lambda: self.settings, lambda: self.chance, clock)
-        self._routes: Mapping[str, Callable[[Call], Answer]] = {
+        self._routes: Mapping[str, Callable[[DueCall], Reply]] = {
             "/imagine": self._imagine,
             "/fetch": self._fetch,
             "/fetch-many": self._fetch_many,
@@ -125,16 +125,16 @@ class Desk:
 
     def call(
         self, path: str, authorization: str, fields: Mapping[str, object] | None, base_url: str
-    ) -> Call:
+    ) -> DueCall:
         """A request that was just read to its end; it is counted by this."""
         now = self.clock()
         self.counts.arrived(path, now)
         prompt = fields.get("prompt") if fields else None
         mark = prompt if path == "/imagine" and isinstance(prompt, str) else path
         self._seen[mark] += 1
-        return Call(path, authorization, fields, base_url, now, f"{mark}\0{self._seen[mark]}")
+        return DueCall(path, authorization, fields, base_url, now, f"{mark}\0{self._seen[mark]}")
 
-    def answer(self, call: Call) -> Answer:
+    def answer(self, call: DueCall) -> Reply:
         """What the API does with it: the work is done, and counted, when this returns."""
         refused = self._gateway(call) or self._door(call) or self._pace(call)
         if refused:
@@ -142,7 +142,7 @@ class Desk:
         answer = self._routes[call.path](call)
         return replace(self._aftermath(call, answer), task=answer.task)
 
-    def patience(self, call: Call) -> float:
+    def patience(self, call: DueCall) -> float:
         """How long the answer lets people wait, in seconds."""
         seconds, spread = self.settings.answer_seconds, self.settings.answer_spread
         if not seconds or not spread:
@@ -153,15 +153,15 @@ class Desk:
 
     # Before anything is taken
 
-    def _gateway(self, call: Call) -> Answer | None:
+    def _gateway(self, call: DueCall) -> Reply | None:
         struck = self._striker(call)
         if fault := struck("cut"):
-            return Answer(0, b"", outcome="cut", loss=fault.kind)
+            return Reply(0, b"", outcome="cut", loss=fault.kind)
         if struck("html"):
             return page(502, "Bad Gateway", "html")
         if fault := struck("redirect"):
             address = self.settings.redirect_to.rstrip("/") + call.path
-            return Answer(int(fault.kind), b"", ((b"location", address.encode()),), "redirect")
+            return Reply(int(fault.kind), b"", ((b"location", address.encode()),), "redirect")
         if fault := struck("code"):
             return _plain(int(fault.kind))
         if fault := struck("unavailable"):
@@ -171,7 +171,7 @@ class Desk:
             return say({}, 500, "error")
         return None
 
-    def _door(self, call: Call) -> Answer | None:
+    def _door(self, call: DueCall) -> Reply | None:
         given = call.authorization.removeprefix("Bearer ").strip()
         if given.startswith(V2_KEY):
             return errors(
@@ -180,7 +180,7 @@ class Desk:
             )
         return None if given and given == self._key else say({}, 401, "no_key")
 
-    def _pace(self, call: Call) -> Answer | None:
+    def _pace(self, call: DueCall) -> Reply | None:
         if self._striker(call)("busy"):
             return self._too_many("busy")
         if not (limit := self.settings.per_minute):
@@ -192,7 +192,7 @@ class Desk:
         self._admitted.append(call.now)
         return None
 
-    def _too_many(self, outcome: str) -> Answer:
+    def _too_many(self, outcome: str) -> Reply:
         return message("Too many requests", 429, outcome, self._retry_after())
 
     def _retry_after(self) -> Headers:
@@ -200,7 +200,7 @@ class Desk:
 
     # The routes
 
-    def _imagine(self, call: Call) -> Answer:
+    def _imagine(self, call: DueCall) -> Reply:
         if call.fields is None:
             return errors("The body is not a JSON object")
         prompt = call.fields.get("prompt")
@@ -222,14 +222,14 @@ class Desk:
         task = self._take(call, prompt, ratio)
         return replace(say({"task_id": task.id}, outcome="accepted"), task=task)
 
-    def _take(self, call: Call, prompt: str, ratio: str) -> Task:
+    def _take(self, call: DueCall, prompt: str, ratio: str) -> Task:
         task = self._new_task(call, prompt, ratio)
         self.tasks[task.id] = task
         self.credits -= self.settings.cost
         self.counts.took(prompt, self.settings.cost, task.ends, call.now)
         return task
 
-    def _new_task(self, call: Call, prompt: str, ratio: str) -> Task:
+    def _new_task(self, call: DueCall, prompt: str, ratio: str) -> Task:
         struck, fields = self._striker(call), call.fields or {}
         failed, odd = struck("fail"), struck("odd_status")
         failure = "banned word" if "[fail]" in prompt else "generation failed" if failed else ""
@@ -250,14 +250,14 @@ class Desk:
             webhook_secret=str(fields.get("webhook_secret", "")),
         )
 
-    def _duration(self, call: Call, prompt: str) -> float:
+    def _duration(self, call: DueCall, prompt: str) -> float:
         if self.settings.together_at:
             return max(0.0, self.counts.began + self.settings.together_at - call.now)
         vary = 0.6 + 0.8 * self.chance.draw("duration", call.draw_for)
         seconds = self.settings.task_seconds * vary * (5 if "[slow]" in prompt else 1)
         return min(seconds, self.settings.max_seconds or seconds)
 
-    def _fetch(self, call: Call) -> Answer:
+    def _fetch(self, call: DueCall) -> Reply:
         task_id = call.fields.get("task_id") if call.fields is not None else None
         if not isinstance(task_id, str) or not task_id:
             return errors("task_id is required")
@@ -265,7 +265,7 @@ class Desk:
             return errors("Task not found", 404)
         return say(self._payload(self.tasks[task_id], call.now))
 
-    def _fetch_many(self, call: Call) -> Answer:
+    def _fetch_many(self, call: DueCall) -> Reply:
         ids = call.fields.get("task_ids") if call.fields is not None else None
         if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
             return errors("task_ids is required, a list of ids")
@@ -282,7 +282,7 @@ class Desk:
             now, bare=settings.bare_final, numeric=settings.percentage_as == "number"
         )
 
-    def _account(self, call: Call) -> Answer:
+    def _account(self, call: DueCall) -> Reply:
         done = sum(task.has_pictures(call.now) for task in self.tasks.values())
         return say(
             {
@@ -295,7 +295,7 @@ class Desk:
 
     # After it was taken
 
-    def _aftermath(self, call: Call, answer: Answer) -> Answer:
+    def _aftermath(self, call: DueCall, answer: Reply) -> Reply:
         if answer.status != 200:
             return answer
         struck = self._striker(call)
@@ -306,17 +306,17 @@ class Desk:
         if struck("html_after"):
             return page(502, "Bad Gateway", "html_after")
         if fault := struck("garbled"):
-            garbled = {"no_id": say({"ok": True}), "text": Answer(200, b"Accepted", (TEXT,))}
-            return garbled.get(fault.kind, Answer(200, b"")).as_outcome("garbled")
+            garbled = {"no_id": say({"ok": True}), "text": Reply(200, b"Accepted", (TEXT,))}
+            return garbled.get(fault.kind, Reply(200, b"")).as_outcome("garbled")
         return answer
 
-    def _striker(self, call: Call) -> Callable[[str], Fault | None]:
+    def _striker(self, call: DueCall) -> Callable[[str], Fault | None]:
         return partial(self.chance.strikes, path=call.path, key=call.draw_for)
 
 
-def _plain(status: int) -> Answer:
+def _plain(status: int) -> Reply:
     # Cloudflare's own 403 is plain text; the API's error bodies are not documented for the rest.
     if status == 403:
-        return Answer(403, b"error code: 1010", (TEXT,), "code_403")
+        return Reply(403, b"error code: 1010", (TEXT,), "code_403")
     known = {known.value: known.phrase for known in HTTPStatus}
     return message(known.get(status, "Error"), status, f"code_{status}")

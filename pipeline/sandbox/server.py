@@ -18,7 +18,7 @@ import uvicorn
 
 from pipeline.sandbox.app import create_app
 from pipeline.sandbox.desk import Desk
-from pipeline.sandbox.settings import Settings, SettingsError, merged
+from pipeline.sandbox.settings import SandboxSettings, SettingsError, merged
 from pipeline.sandbox.wire import Protocol
 
 BACKLOG = 2048
@@ -82,7 +82,7 @@ def run(
 
     A wrong switch is a `SettingsError`, a port in use an `OSError`, before anything is served.
     """
-    server = _server(merged(Settings(), settings or {}), key, seed)
+    server = _server(merged(SandboxSettings(), settings or {}), key, seed)
     with _listen(host, port) as listener:
         # Connections are accepted by the kernel from here on, so nobody who is told is refused.
         if ready is not None:
@@ -100,7 +100,7 @@ def running(
     With a file to `remember` its tasks in, the next one has the same port, if that is free, and
     knows the tasks: links to their pictures go on working.
     """
-    server = _server(merged(Settings(), settings), key, seed)
+    server = _server(merged(SandboxSettings(), settings), key, seed)
     port, tasks = _remembered(remember)
     with _listen_again(port) as listener:
         port = listener.getsockname()[1]
@@ -160,7 +160,7 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _server(settings: Settings, key: str, seed: int) -> _Server:
+def _server(settings: SandboxSettings, key: str, seed: int) -> _Server:
     app = create_app(settings, key=key, seed=seed)
     config = uvicorn.Config(
         app,

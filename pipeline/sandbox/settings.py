@@ -83,7 +83,7 @@ def _fault(says: str, *kinds: str, path: str = "/imagine", free: bool = False) -
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class SandboxSettings:
     """Every switch. `merged` is the way to change some of them."""
 
     # How long things take.
@@ -155,7 +155,7 @@ class Settings:
     webhook_early: Fault = _fault("a first webhook comes before the submission's answer", path="*")
 
 
-def merged(settings: Settings, changes: Mapping[str, object]) -> Settings:
+def merged(settings: SandboxSettings, changes: Mapping[str, object]) -> SandboxSettings:
     """The settings with these changes; a `SettingsError` names all that is wrong at once."""
     rules = {name: rule for name, rule in RULES.items() if name in changes}
     problems = [_unknown(name) for name in changes if name not in RULES]
@@ -170,7 +170,7 @@ def merged(settings: Settings, changes: Mapping[str, object]) -> Settings:
     return replace(settings, **values)
 
 
-def shown(settings: Settings) -> dict[str, object]:
+def shown(settings: SandboxSettings) -> dict[str, object]:
     """The settings as JSON can carry them; a fault as the words that would set it."""
     values = {f.name: getattr(settings, f.name) for f in fields(settings)}
     return {k: str(v) if isinstance(v, Fault) else v for k, v in values.items()}
@@ -266,4 +266,4 @@ def _amount(value: object) -> float:
 
 
 #: Name of each switch -> how it is read.
-RULES: dict[str, _Rule] = {f.name: f.metadata["rule"] for f in fields(Settings)}
+RULES: dict[str, _Rule] = {f.name: f.metadata["rule"] for f in fields(SandboxSettings)}

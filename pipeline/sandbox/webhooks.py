@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from pipeline.sandbox.answers import compact
 from pipeline.sandbox.chance import Chance
-from pipeline.sandbox.settings import Settings
+from pipeline.sandbox.settings import SandboxSettings
 from pipeline.sandbox.tasks import Task
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Courier:
 
     def __init__(
         self,
-        settings: Callable[[], Settings],
+        settings: Callable[[], SandboxSettings],
         chance: Callable[[], Chance],
         now: Callable[[], float],
     ) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from pipeline.sandbox.answers import Answer
+from pipeline.sandbox.answers import Reply
 
 #: Windows has shorts where POSIX has ints: (on, seconds) = (1, 0) makes close() send a reset.
 RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -38,7 +38,7 @@ def is_gone(scope: Scope) -> bool:
 
 
 async def deliver(
-    answer: Answer, scope: Scope, receive: Receive, send: Send, *, pause: Callable[[], float]
+    answer: Reply, scope: Scope, receive: Receive, send: Send, *, pause: Callable[[], float]
 ) -> None:
     """Send the answer, or lose it in the way it says. `pause` is the time between two bytes."""
     if not answer.loss:
@@ -63,7 +63,7 @@ async def deliver(
         pass
 
 
-async def _send(answer: Answer, send: Send) -> None:
+async def _send(answer: Reply, send: Send) -> None:
     size = (b"content-length", str(len(answer.body)).encode())
     start = {"status": answer.status, "headers": [*answer.headers, size]}
     await send({"type": "http.response.start", **start})

@@ -34,7 +34,7 @@ from starlette.routing import Route
 from pipeline import wiring
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
-from pipeline.server.webhook_recorder import Tally
+from pipeline.server.webhook_recorder import CallCounts
 from pipeline.sync.configured_sheet import Campaign
 
 PATH = "/metrics"
@@ -59,7 +59,7 @@ class Metrics:
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         #: The counts of webhooks, one for each receiver.
-        self.tallies: list[Tally] = []
+        self.tallies: list[CallCounts] = []
         self._titles = dict(
             zip(
                 (one.key for one in campaigns),
@@ -171,7 +171,7 @@ class _OfTheStore(Collector):
 class _OfTheCalls(Collector):
     """What happened to webhooks since the start."""
 
-    def __init__(self, tallies: Sequence[Tally]) -> None:
+    def __init__(self, tallies: Sequence[CallCounts]) -> None:
         self._tallies = tallies
 
     def collect(self) -> Iterator[Metric]:

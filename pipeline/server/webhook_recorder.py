@@ -37,7 +37,7 @@ LONGEST = 0.025
 BRING_EVERY = 5.0
 
 
-class Told(StrEnum):
+class CallResult(StrEnum):
     """What became of a call."""
 
     RECORDED = "recorded"
@@ -62,10 +62,10 @@ class Call:
 
 
 @dataclass(slots=True)
-class Tally:
+class CallCounts:
     """How many calls came to what, since the start: for the metrics."""
 
-    calls: Counter[Told] = field(default_factory=Counter)
+    calls: Counter[CallResult] = field(default_factory=Counter)
     #: By why they were refused: "proof", "no token", "not JSON", "too long", …
     refused: Counter[str] = field(default_factory=Counter)
     #: Commits that recorded them.
@@ -75,18 +75,18 @@ class Tally:
 class Intake:
     """Records calls about the jobs of one store. To be closed after use, in the same loop."""
 
-    def __init__(self, store: Store, tally: Tally) -> None:
+    def __init__(self, store: Store, tally: CallCounts) -> None:
         self._store, self._tally = store, tally
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
-        self._waiting: list[tuple[Call, asyncio.Future[Told]]] = []
+        self._waiting: list[tuple[Call, asyncio.Future[CallResult]]] = []
         self._turns: asyncio.Task[None] | None = None
         #: Whether the rescue file holds something that belongs into the store.
         self._rescued = False
         self._bring_at = 0.0
 
-    async def take(self, call: Call) -> Told:
+    async def take(self, call: Call) -> CallResult:
         """What became of the call; where it says RECORDED or KNOWN, it is on disk."""
-        future: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, future))
         if self._turns is None:
             self._turns = asyncio.create_task(self._take_turns())
@@ -123,27 +123,27 @@ class Intake:
             for _ in range(ROUNDS):
                 await asyncio.sleep(0)
 
-    def _all_told(self, calls: Sequence[Call]) -> list[Told]:
+    def _all_told(self, calls: Sequence[Call]) -> list[CallResult]:
         try:
             return self._record(calls)
         except Exception:  # every caller must get an answer, and the API calls again
             log.exception("webhooks could not be recorded, because of an unexpected error")
-            return [Told.STORE_AWAY] * len(calls)
+            return [CallResult.STORE_AWAY] * len(calls)
 
-    def _record(self, calls: Sequence[Call]) -> list[Told]:
+    def _record(self, calls: Sequence[Call]) -> list[CallResult]:
         """What became of each, all in one commit."""
         try:
             hooked = self._store.by_hook({call.token for call in calls})
         except StoreError as trouble:
             log.warning("webhooks are not accepted: %s", trouble)
-            return [Told.STORE_AWAY] * len(calls)
+            return [CallResult.STORE_AWAY] * len(calls)
         tasks = {token: one.task_id for token, one in hooked.items()}
         read = [_read(call, hooked.get(call.token), tasks) for call in calls]
         facts = [fact for fact in read if isinstance(fact, Fact)]
         moved = iter(self._kept(facts) if facts else ())
-        return [one if isinstance(one, Told) else next(moved) for one in read]
+        return [one if isinstance(one, CallResult) else next(moved) for one in read]
 
-    def _kept(self, facts: Sequence[Fact]) -> list[Told]:
+    def _kept(self, facts: Sequence[Fact]) -> list[CallResult]:
         """Record them, or write them into the rescue file if the store is full or out of reach."""
         try:
             if self._rescued and time.monotonic() >= self._bring_at:
@@ -153,12 +153,12 @@ class Intake:
                 self._rescued = False
             moved = self._store.record(facts)
             self._tally.commits += any(moved)
-            return [Told.RECORDED if one else Told.KNOWN for one in moved]
+            return [CallResult.RECORDED if one else CallResult.KNOWN for one in moved]
         except StoreError as trouble:
             log.warning("webhooks are not recorded in the store: %s", trouble)
             kept = self._is_kept(facts, trouble)
         self._rescued |= kept
-        return [Told.RECORDED if kept else Told.STORE_AWAY] * len(facts)
+        return [CallResult.RECORDED if kept else CallResult.STORE_AWAY] * len(facts)
 
     def _is_kept(self, facts: Sequence[Fact], trouble: StoreError) -> bool:
         if isinstance(trouble, StoreFull) and trouble.kept:
@@ -169,15 +169,15 @@ class Intake:
             return False
 
 
-def _read(call: Call, hooked: Hooked | None, tasks: dict[str, str]) -> Fact | Told:
+def _read(call: Call, hooked: Hooked | None, tasks: dict[str, str]) -> Fact | CallResult:
     """What the call reports, as a fact; `tasks` holds the task of each attempt so far."""
     campaign = call.campaigns.get(hooked.key.sheet) if hooked else None
     if hooked is None or campaign is None:
-        return Told.NO_TOKEN
+        return CallResult.NO_TOKEN
     event = _event(campaign, hooked.endpoint, call.body)
     known, named = tasks[call.token], event[0]
     if named and known and named != known:
-        return Told.OTHER_TASK
+        return CallResult.OTHER_TASK
     tasks[call.token] = known or named
     return Fact(hooked.key, hooked.number, event[1])
 

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline.callers import caller_of, limited_logger
 from pipeline.core.errors import ConfigError
 from pipeline.core.webhook import PATH, Proofs
-from pipeline.server.webhook_recorder import Call, Intake, Tally, Told
+from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, Intake
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 
@@ -48,7 +48,7 @@ _REFUSALS: Final = {
 }
 
 
-class Refused(Exception):
+class CallRefused(Exception):
     """A call that is refused; its text is a key of `_REFUSALS`."""
 
 
@@ -69,7 +69,7 @@ class Hooks:
     """Receives the API's calls for these campaigns. Raises ConfigError if a secret is missing."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
-        self.tally = Tally()
+        self.tally = CallCounts()
         self._intakes: dict[Store, Intake] = {}
         self._doors = self._made(campaigns)
 
@@ -96,7 +96,7 @@ class Hooks:
         try:
             await self._take(token, scope, receive)
             response: Response = _TAKEN
-        except Refused as refused:
+        except CallRefused as refused:
             why = str(refused)
             self.tally.refused[why] += 1
             # Neither token nor secret nor body: a log is read by many. The reason is one of ours.
@@ -114,19 +114,19 @@ class Hooks:
         # All of them are tried, also after the first that fits.
         doors = [door for door in self._doors if door.proofs.may_be_met(token, headers)]
         if not doors:
-            raise Refused("proof")
+            raise CallRefused("proof")
         body = await _body(headers.get("content-length", ""), receive)
         doors = [door for door in doors if door.proofs.are_met(token, headers, body)]
         if not doors:
-            raise Refused("proof")
+            raise CallRefused("proof")
         said = _json_object(body)
-        told = Told.NO_TOKEN
+        told = CallResult.NO_TOKEN
         for door in doors:
             told = await door.intake.take(Call(token, said, door.campaigns))
-            if told is not Told.NO_TOKEN:
+            if told is not CallResult.NO_TOKEN:
                 break
-        if told not in (Told.RECORDED, Told.KNOWN):
-            raise Refused(told.value)
+        if told not in (CallResult.RECORDED, CallResult.KNOWN):
+            raise CallRefused(told.value)
 
     def _made(self, campaigns: Sequence[Campaign]) -> list[_Door]:
         doors: dict[tuple[Store, str, tuple[str, ...], str], _Door] = {}
@@ -160,7 +160,7 @@ async def _body(length: str, receive: Receive) -> bytes:
     """The whole body. Raises Refused or _Left."""
     # A number of very many digits is compared by its length: making it an int would fail.
     if length.isdecimal() and (len(length) > 9 or int(length) > MOST_BYTES):
-        raise Refused("too long")
+        raise CallRefused("too long")
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_WITHIN):
@@ -170,18 +170,18 @@ async def _body(length: str, receive: Receive) -> bytes:
                     raise _Left
                 body += message.get("body", b"")
                 if len(body) > MOST_BYTES:
-                    raise Refused("too long")
+                    raise CallRefused("too long")
                 if not message.get("more_body"):
                     return bytes(body)
     except TimeoutError:
-        raise Refused("too slow") from None
+        raise CallRefused("too slow") from None
 
 
 def _json_object(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError):
-        raise Refused("not JSON") from None
+        raise CallRefused("not JSON") from None
     if not isinstance(said, dict):
-        raise Refused("not JSON")
+        raise CallRefused("not JSON")
     return said

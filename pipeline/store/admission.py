@@ -10,7 +10,7 @@ from enum import StrEnum
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.states import state_of
 from pipeline.store.job_cache import KeptJob
-from pipeline.store.rate_limit import Pace
+from pipeline.store.rate_limit import RequestCounts
 from pipeline.store.transactions import LockedSheet
 
 
@@ -60,14 +60,14 @@ class Limits:
 
 
 @dataclass(slots=True)
-class Batch:
+class Admission:
     """What there is room for, less and less as the batch is gone through."""
 
     at: datetime
     limits: Limits
     sheets: Mapping[str, LockedSheet]
     jobs: Mapping[JobKey, KeptJob]
-    pace: Pace
+    pace: RequestCounts
     run: int
     day: int
     begun: dict[JobKey, tuple[Intent, Attempt]] = field(default_factory=dict)

@@ -20,7 +20,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, bindparam, update
 
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
-from pipeline.store.admission import Batch, Intent, Limits, Refusal
+from pipeline.store.admission import Admission, Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact, kind_of, to_body
 from pipeline.store.budget import CounterName, correct, counters_of, held, hold
 from pipeline.store.history import history_line, write_history
@@ -151,11 +151,11 @@ def _batch(
     jobs: Mapping[JobKey, KeptJob],
     limits: Limits,
     at: datetime,
-) -> Batch:
+) -> Admission:
     """Everything that the intents depend on, locked: sheets, then pace, then counters."""
     pace = pace_of(connection, limits.api_key, at)
     run, day = held(connection, counters_of(limits.api_key, limits.run, limits.day))
-    return Batch(at, limits, sheets, jobs, pace, run, day)
+    return Admission(at, limits, sheets, jobs, pace, run, day)
 
 
 def _written(
@@ -163,7 +163,7 @@ def _written(
     sheets: Mapping[str, LockedSheet],
     jobs: Mapping[JobKey, KeptJob],
     changed: Sequence[tuple[KeptJob, KeptAttempt]],
-    batch: Batch | None,
+    batch: Admission | None,
 ) -> dict[str, Versions]:
     """Write all of it: sheet -> its `moved` before and after."""
     begun = batch.begun if batch else {}
@@ -212,7 +212,7 @@ def _move(connection: Connection, changed: Sequence[tuple[KeptJob, KeptAttempt]]
 
 
 def _write_begun(
-    connection: Connection, jobs: Mapping[JobKey, KeptJob], batch: Batch
+    connection: Connection, jobs: Mapping[JobKey, KeptJob], batch: Admission
 ) -> list[tuple[int, int, int | None, str, str]]:
     limits = batch.limits
     counters = counters_of(limits.api_key, limits.run, limits.day)

@@ -24,7 +24,7 @@ _WINDOW: Final = 62
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RequestCounts:
     """What left lately under one API key, as seen at `at`."""
 
     at: datetime
@@ -38,7 +38,7 @@ class Pace:
         """The second that it is now."""
         return math.floor(self.at.timestamp())
 
-    def settled(self) -> Pace:
+    def settled(self) -> RequestCounts:
         """Without what left too long ago.
 
         What seems to lie in the future (the clock was put back) counts as of now: it did leave, and
@@ -63,7 +63,7 @@ class Pace:
             return wanted
         return max(0, min(wanted, per_minute - sum(self.counts.values())))
 
-    def after(self, left: int) -> Pace:
+    def after(self, left: int) -> RequestCounts:
         """When so many more have left."""
         if not left:
             return self
@@ -132,7 +132,7 @@ class Paces(Base):
             keep_pace(connection, api_key, replace(pace, not_before=latest))
 
 
-def pace_of(connection: Connection, api_key: str, at: datetime) -> Pace:
+def pace_of(connection: Connection, api_key: str, at: datetime) -> RequestCounts:
     """The pace of an API key, held against all others until the transaction ends."""
     found = _LOCKED.first(connection, escaped(api_key))
     if found is None:
@@ -142,13 +142,13 @@ def pace_of(connection: Connection, api_key: str, at: datetime) -> Pace:
     return _read(found, at)
 
 
-def keep_pace(connection: Connection, api_key: str, pace: Pace) -> None:
+def keep_pace(connection: Connection, api_key: str, pace: RequestCounts) -> None:
     """Write the pace back."""
     kept = escaped(api_key), json.dumps(pace.counts), to_number(pace.not_before)
     _KEPT.each(connection, [kept])
 
 
-def _read(found: Sequence[Any], at: datetime) -> Pace:
+def _read(found: Sequence[Any], at: datetime) -> RequestCounts:
     counts, not_before = found
     seconds = {int(second): count for second, count in json.loads(counts).items()}
-    return Pace(at, seconds, from_number(not_before)).settled()
+    return RequestCounts(at, seconds, from_number(not_before)).settled()

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from pipeline.core.known_rows import Memory
-from pipeline.core.model import KnownRow, Standing
+from pipeline.core.model import KnownRow, RowKind
 from pipeline.store.schema import known_rows, orders, past, sheets
 from pipeline.store.transactions import (
     Base,
@@ -36,7 +36,7 @@ from pipeline.store.transactions import (
 from pipeline.store.unchanged_rows import disturb
 
 _FIELDS = tuple(KnownRow.__dataclass_fields__)
-_STANDINGS = {str(standing): standing for standing in Standing}
+_STANDINGS = {str(standing): standing for standing in RowKind}
 
 
 class Rows(Base):

@@ -23,7 +23,7 @@ from pipeline.core.model import (
     JobKey,
     KnownRow,
     Result,
-    Standing,
+    RowKind,
     State,
 )
 from pipeline.core.planning import Line, plan
@@ -95,7 +95,7 @@ def _lines(
     unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
     memory = replace(memory, foreign=store.foreign(rules.sheet, unknown), columns=None)
     seen = [
-        replace(one, standing=Standing.ROW) if one.standing is Standing.UNRECOGNIZED else one
+        replace(one, standing=RowKind.ROW) if one.standing is RowKind.UNRECOGNIZED else one
         for one in match(rows, memory, lambda: new_id(chance))
     ]
     marked = [one for one in seen if one.known or one.marked.mark or one.marked.has_results]
@@ -104,8 +104,8 @@ def _lines(
 
 
 def _ordinary(line: Line) -> KnownRow:
-    if line.seen.standing is Standing.ROW:
-        return replace(line.memory, standing=Standing.ROW)
+    if line.seen.standing is RowKind.ROW:
+        return replace(line.memory, standing=RowKind.ROW)
     return line.memory
 
 

@@ -35,7 +35,7 @@ class Sending:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedLine:
     """A line that may not be begun; without a reason, the next look decides about it."""
 
     line: Line
@@ -47,7 +47,7 @@ class Batch:
     """What came of one transaction: the attempts on disk, and the lines that were refused."""
 
     begun: list[Sending] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedLine] = field(default_factory=list)
 
 
 class Submissions:
@@ -68,7 +68,7 @@ class Submissions:
         batch = Batch()
         look = self._sync.last
         if look.hold or not look.is_fresh(self._clock.now()):
-            batch.refused.extend(Refused(line) for line in lines)
+            batch.refused.extend(RefusedLine(line) for line in lines)
             lines = ()
         asked = [(line, *self._intent(line)) for line in lines]
         turn = self._store.turn(facts, [intent for _, intent, _ in asked], self._sync.limits)
@@ -79,7 +79,7 @@ class Submissions:
                 self._sync.ownership.note_sent()
                 self._state.begun(intent.key, answer)
             else:
-                batch.refused.append(Refused(line, answer))
+                batch.refused.append(RefusedLine(line, answer))
         return batch
 
     def record(self, facts: Sequence[Fact]) -> None:

@@ -25,7 +25,7 @@ from pipeline.sync.in_flight import InFlight, Place
 from pipeline.sync.line_queue import LineQueue
 from pipeline.sync.ports import HASTY_TRIES, PATIENCE, Pace, Wire
 from pipeline.sync.sheet_sync import SheetSync
-from pipeline.sync.submissions import Refused, Sending, Submissions
+from pipeline.sync.submissions import RefusedLine, Sending, Submissions
 from pipeline.sync.throttle import Throttle
 from pipeline.sync.worker import Worker
 
@@ -176,7 +176,7 @@ class Submitter:
             self._on_answer(answer.sending, answer.told)
         await self._refused(done.batch.refused)
 
-    async def _refused(self, refused: list[Refused]) -> None:
+    async def _refused(self, refused: list[RefusedLine]) -> None:
         """Keep the lines that the pace holds back; leave the others to the next look."""
         held_back = [one.line for one in refused if one.why in (Refusal.PACE, Refusal.SLOW)]
         if any(one.why in (Refusal.PAUSED, None) for one in refused):

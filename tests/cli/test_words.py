@@ -16,9 +16,9 @@ from pipeline.core.header import Marked
 from pipeline.core.inputs import canonical
 from pipeline.core.job_status import job_status
 from pipeline.core.known_rows import Seen
-from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, Standing, State
+from pipeline.core.model import Attempt, Job, JobKey, KnownRow, Result, RowKind, State
 from pipeline.core.planning import Line
-from pipeline.core.provider import Key, Poll, Provider, Task
+from pipeline.core.provider import Key, Poll, Provider, TaskFields
 from pipeline.core.rules import Rules
 from pipeline.core.text import one_line
 from pipeline.reports import summary
@@ -33,7 +33,7 @@ CORPUS = (
     *("＝1", "＋1", "－1", "＠1", "|calc", "%0A=1", "\x00=1", "\u200b=1", "\ufeff=1", "\x1b[31m=1"),
     *("'=1", '"=1', ";=1", "", "-", "=", "a\r=1", "a\tb"),
 )
-PROVIDER = Provider("Apiframe", "", Key(), Task(("id",), "", (), ()), Poll("", ""), {})
+PROVIDER = Provider("Apiframe", "", Key(), TaskFields(("id",), "", (), ()), Poll("", ""), {})
 RULES = Rules("sheet", PROVIDER, "imagine")
 
 
@@ -104,7 +104,7 @@ def _row(prompt: str, status: str, note: str, number: int = 2) -> Row:
 def _line(inputs: str, status: str, note: str, job: Job | None) -> Line:
     known = KnownRow("r_abcdefghi", inputs, 1)
     marked = Marked(1, "r_abcdefghi", inputs, "", "", has_results=False, has_marks=False)
-    seen = Seen(marked, "r_abcdefghi", Standing.ROW, known)
+    seen = Seen(marked, "r_abcdefghi", RowKind.ROW, known)
     return Line(seen, known, status, note, take=1, job=job)
 
 

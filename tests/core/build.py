@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from pipeline.core.header import Columns, Header
 from pipeline.core.inputs import canonical
 from pipeline.core.known_rows import Memory, Seen, remembered
-from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, Standing, State
+from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, State
 from pipeline.core.planning import Line, plan
 from pipeline.core.provider import Provider
 from pipeline.core.row_matching import match
@@ -128,6 +128,3 @@ def judged(
 def after(seen: Seen, take: int | None = 1) -> KnownRow:
     """What the store remembers of a row once it was read."""
     return remembered(seen, take, NOW)
-
-
-__all__ = ["Standing"]

@@ -11,7 +11,7 @@ from pipeline.core import messages
 from pipeline.core.approval import covered_on_page
 from pipeline.core.cells import cells_of
 from pipeline.core.known_rows import Memory
-from pipeline.core.model import Job, Result, Standing, State, Unsaved
+from pipeline.core.model import Job, Result, RowKind, State, Unsaved
 from pipeline.core.planning import Line, over_budget, plan_held, short_of_budget
 from pipeline.core.row_matching import match_by_id_alone
 from tests.core.build import (
@@ -286,10 +286,10 @@ def test_a_copy_waits_for_a_change_or_for_its_take() -> None:
     assert "put 2 in the take column" in copy.note
 
 
-@pytest.mark.parametrize("standing", [Standing.COPY, Standing.UNRECOGNIZED])
+@pytest.mark.parametrize("standing", [RowKind.COPY, RowKind.UNRECOGNIZED])
 @pytest.mark.parametrize(("first", "take"), [(1, 3), (1, 7), (2, 1), (5, 7)])
 def test_only_the_next_take_makes_a_row_of_a_copy_and_any_other_costs_nothing(
-    standing: Standing, first: int, take: int
+    standing: RowKind, first: int, take: int
 ) -> None:
     waiting = memory(known(A, "a fox", standing=standing, first_take=first))
 
@@ -299,7 +299,7 @@ def test_only_the_next_take_makes_a_row_of_a_copy_and_any_other_costs_nothing(
 
 
 def test_a_copy_that_was_changed_runs() -> None:
-    waiting = memory(known(A, "a fox", standing=Standing.COPY))
+    waiting = memory(known(A, "a fox", standing=RowKind.COPY))
 
     assert one(f"prompt | row_id \n a red fox | {A}", remembers=waiting).status == "queued"
 
@@ -312,7 +312,7 @@ def test_a_stranger_never_pays_and_its_cells_are_left_alone() -> None:
 
 
 def test_a_stranger_whose_take_is_raised_runs() -> None:
-    foreign = memory(known(A, "a fox", standing=Standing.UNRECOGNIZED))
+    foreign = memory(known(A, "a fox", standing=RowKind.UNRECOGNIZED))
 
     line = one(f"prompt | take | row_id \n a fox | 2 | {A}", remembers=foreign)
 
@@ -734,7 +734,7 @@ def test_a_note_names_the_number_to_write_into_the_cell_not_the_take_that_comes_
 
 
 def test_a_copy_is_made_once_the_page_asks_for_it() -> None:
-    line = one(ONE, remembers=again(1, standing=Standing.COPY))
+    line = one(ONE, remembers=again(1, standing=RowKind.COPY))
 
     assert (line.status, line.take, line.endpoint) == ("queued", 2, "imagine")
 

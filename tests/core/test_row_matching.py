@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from pipeline.core.known_rows import Memory, Seen, is_id, new_id, own_results
-from pipeline.core.model import Standing
+from pipeline.core.model import RowKind
 from pipeline.core.row_matching import match_by_id_alone
 from tests.core.build import after, attempt, columns_of, job, known, memory, sheet, who, wrote
 
@@ -120,7 +120,7 @@ def test_an_edited_row_is_the_same_row() -> None:
     """
     (seen,) = who(sheet(text), memory(FOX))
 
-    assert (seen.row_id, seen.standing) == (A, Standing.ROW)
+    assert (seen.row_id, seen.standing) == (A, RowKind.ROW)
     assert after(seen).inputs == wrote("a red fox")
 
 
@@ -274,11 +274,11 @@ def test_the_copy_becomes_the_original_when_that_is_deleted() -> None:
         prompt | row_id      | status
         a fox  | r_bbbbbbbbb | copy
     """
-    assert ids(text, memory(FOX, known(B, "a fox", standing=Standing.COPY))) == [A]
+    assert ids(text, memory(FOX, known(B, "a fox", standing=RowKind.COPY))) == [A]
 
 
 def test_two_copies_never_take_turns_in_one_row() -> None:
-    first, second = (known(one, "a fox", standing=Standing.COPY) for one in (B, C))
+    first, second = (known(one, "a fox", standing=RowKind.COPY) for one in (B, C))
     text = """
         prompt | row_id
         a fox  | r_aaaaaaaaa
@@ -294,7 +294,7 @@ def test_a_copy_that_makes_room_for_the_original_gets_another_row_of_its_words()
         a fox  | r_bbbbbbbbb | done
         a fox  |             | copy
     """
-    copy = known(B, "a fox", standing=Standing.COPY)
+    copy = known(B, "a fox", standing=RowKind.COPY)
 
     assert ids(text, memory(FOX, copy)) == [A, B]
 
@@ -342,19 +342,19 @@ def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None
 @pytest.mark.parametrize(
     ("words", "task", "urls", "standing"),
     [
-        ("a new bird", "t-1", "https://x/1.png", Standing.ROW),
-        ("a new bird", "", "https://x/1.png", Standing.ROW),
-        ("a fox", "t-1", "", Standing.COPY),
-        ("a new bird", "t-2", "https://x/1.png", Standing.ROW),
-        ("a fox", "t-2", "https://x/1.png", Standing.COPY),
-        ("a new bird", "", "see the folder", Standing.ROW),
-        ("a new bird", "tbd", "", Standing.ROW),
-        ("a new bird", "", "see https://elsewhere/1.png", Standing.UNRECOGNIZED),
-        ("a new bird", "t-9", "", Standing.UNRECOGNIZED),
+        ("a new bird", "t-1", "https://x/1.png", RowKind.ROW),
+        ("a new bird", "", "https://x/1.png", RowKind.ROW),
+        ("a fox", "t-1", "", RowKind.COPY),
+        ("a new bird", "t-2", "https://x/1.png", RowKind.ROW),
+        ("a fox", "t-2", "https://x/1.png", RowKind.COPY),
+        ("a new bird", "", "see the folder", RowKind.ROW),
+        ("a new bird", "tbd", "", RowKind.ROW),
+        ("a new bird", "", "see https://elsewhere/1.png", RowKind.UNRECOGNIZED),
+        ("a new bird", "t-9", "", RowKind.UNRECOGNIZED),
     ],
 )
 def test_a_result_of_our_own_beside_a_row_without_an_id_says_nothing_of_that_row(
-    words: str, task: str, urls: str, standing: Standing
+    words: str, task: str, urls: str, standing: RowKind
 ) -> None:
     grid = sheet(f"""
         prompt  | row_id      | task_id | image_urls
@@ -418,26 +418,26 @@ def test_a_line_without_words_is_no_row() -> None:
 
 
 def test_a_copy_is_released_by_a_change_or_by_its_take() -> None:
-    waiting = known(B, "a fox", standing=Standing.COPY)
+    waiting = known(B, "a fox", standing=RowKind.COPY)
 
-    def standing(text: str, take: int) -> Standing:
+    def standing(text: str, take: int) -> RowKind:
         (seen,) = who(sheet(text), memory(waiting))
         return after(seen, take).standing
 
-    assert standing("prompt | row_id \n a fox | r_bbbbbbbbb", 1) is Standing.COPY
-    assert standing("prompt | row_id \n a fox | r_bbbbbbbbb", 2) is Standing.ROW
-    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is Standing.ROW
+    assert standing("prompt | row_id \n a fox | r_bbbbbbbbb", 1) is RowKind.COPY
+    assert standing("prompt | row_id \n a fox | r_bbbbbbbbb", 2) is RowKind.ROW
+    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is RowKind.ROW
 
 
 def test_a_stranger_is_released_by_its_take_alone() -> None:
-    foreign = known(B, "a fox", standing=Standing.UNRECOGNIZED)
+    foreign = known(B, "a fox", standing=RowKind.UNRECOGNIZED)
 
-    def standing(text: str, take: int) -> Standing:
+    def standing(text: str, take: int) -> RowKind:
         (seen,) = who(sheet(text), memory(foreign))
         return after(seen, take).standing
 
-    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is Standing.UNRECOGNIZED
-    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 2) is Standing.ROW
+    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is RowKind.UNRECOGNIZED
+    assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 2) is RowKind.ROW
 
 
 def test_a_reading_that_is_not_believed_knows_rows_by_id_alone() -> None:

@@ -18,9 +18,9 @@ FAULTS = (
         """        except Unsure:
             self.debts.append(Debt(snapshot, tuple(part), snapshot[0] if snapshot else (), names))
             raise
-        except Refused as e:
+        except GoogleRefused as e:
             if not""",
-        """        except Refused as e:
+        """        except GoogleRefused as e:
             if not""",
         _BY_MISTAKE,
     ),

@@ -26,7 +26,7 @@ from httpx_aiohttp.transport import map_aiohttp_exceptions
 
 from pipeline.core.errors import NoAnswer, NotSent, WireError
 from pipeline.provider import http
-from pipeline.provider.http import BadAddress, Wire
+from pipeline.provider.http import BadAddress, HttpClient
 from pipeline.server import event_loop
 from tests.fakes.no_server import (
     nobody_accepts,
@@ -275,7 +275,7 @@ async def _got(text: bytes) -> bytes:
         return await _whole(out, "GET", server.url)
 
 
-async def _whole(out: Wire, method: str, url: str) -> bytes:
+async def _whole(out: HttpClient, method: str, url: str) -> bytes:
     async with await out.send(method, url, body=b"{}", connect=0.5) as answer:
         return b"".join([part async for part in answer.chunks()])
 
@@ -294,8 +294,8 @@ async def _failing(failure: Failure, method: str) -> tuple[WireError, int]:
 
 
 @asynccontextmanager
-async def wire() -> AsyncIterator[Wire]:
-    out = Wire(headers={})
+async def wire() -> AsyncIterator[HttpClient]:
+    out = HttpClient(headers={})
     try:
         yield out
     finally:

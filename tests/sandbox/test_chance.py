@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.sandbox import Settings, SettingsError
+from pipeline.sandbox import SandboxSettings, SettingsError
 from pipeline.sandbox.chance import Chance
 from pipeline.sandbox.counts import Window
 from pipeline.sandbox.settings import merged
 
 
 def test_the_same_seed_goes_wrong_in_the_same_places() -> None:
-    settings = merged(Settings(), {"lost": "0.3 any"})
+    settings = merged(SandboxSettings(), {"lost": "0.3 any"})
     prompts = [f"p{n}" for n in range(200)]
 
     def struck(seed: int, order: list[str]) -> dict[str, str]:
@@ -37,12 +37,14 @@ def test_the_most_within_any_minute_is_what_slid_past() -> None:
 )
 def test_a_fault_that_cannot_be_read_is_refused(value: object) -> None:
     with pytest.raises(SettingsError, match="lost"):
-        merged(Settings(), {"lost": value})
+        merged(SandboxSettings(), {"lost": value})
 
 
 def test_a_fault_reads_the_same_in_words_and_in_json() -> None:
-    words = merged(Settings(), {"lost": "next 3 rst /fetch*", "busy": "0.25"})
-    json = merged(Settings(), {"lost": {"next": 3, "kind": "rst", "path": "/fetch*"}, "busy": 0.25})
+    words = merged(SandboxSettings(), {"lost": "next 3 rst /fetch*", "busy": "0.25"})
+    json = merged(
+        SandboxSettings(), {"lost": {"next": 3, "kind": "rst", "path": "/fetch*"}, "busy": 0.25}
+    )
 
     assert words == json
     assert merged(words, {"lost": str(words.lost)}) == words

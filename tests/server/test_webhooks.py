@@ -21,7 +21,7 @@ from pipeline.core.protocol import task_event
 from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
 from pipeline.core.webhook import PATH, Proofs, Webhook
 from pipeline.server.app import receiver as app
-from pipeline.server.webhook_recorder import Call, Intake, Tally, Told
+from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, Intake
 from pipeline.store import Fact, Intent, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import (
@@ -502,11 +502,11 @@ def test_two_stores_with_the_same_secret_each_get_their_own_calls(tmp_path: Path
 # -- many calls in one commit ----------------------------------------------------------------------
 
 
-def calls_at_once(desk: Desk, *calls: tuple[JobKey, dict[str, Any]]) -> list[Told]:
+def calls_at_once(desk: Desk, *calls: tuple[JobKey, dict[str, Any]]) -> list[CallResult]:
     """What became of calls that arrive at the same moment."""
 
-    async def take() -> list[Told]:
-        intake = Intake(desk.store, Tally())
+    async def take() -> list[CallResult]:
+        intake = Intake(desk.store, CallCounts())
         campaigns = {SHEET: desk.campaign}
         told = await asyncio.gather(
             *(intake.take(Call(token_of(key), said, campaigns)) for key, said in calls)
@@ -532,7 +532,7 @@ def test_each_of_many_calls_in_one_commit_gets_its_own_answer_and_its_own_result
             (second, final("t-2", ["https://x/2.png"])),
         )
 
-        assert told == [Told.KNOWN, Told.RECORDED, Told.RECORDED]
+        assert told == [CallResult.KNOWN, CallResult.RECORDED, CallResult.RECORDED]
         for number, key in enumerate((known, first, second)):
             attempt = desk.attempt(key)
             assert (attempt.task_id, attempt.result.urls) == (
@@ -549,7 +549,7 @@ def test_of_two_calls_in_one_commit_about_two_tasks_of_one_attempt_the_first_cou
 
         told = calls_at_once(desk, (key, progress(10, "t-1")), (key, final("t-2")))
 
-        assert told == [Told.RECORDED, Told.OTHER_TASK]
+        assert told == [CallResult.RECORDED, CallResult.OTHER_TASK]
         attempt = desk.attempt(key)
         assert (attempt.task_id, attempt.state) == ("t-1", State.RUNNING)
 
@@ -569,9 +569,9 @@ def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
 
         monkeypatch.setattr(desk.store, "record", recorded)
 
-        async def take() -> list[Told]:
+        async def take() -> list[CallResult]:
             nonlocal is_full
-            intake, campaigns = Intake(desk.store, Tally()), {SHEET: desk.campaign}
+            intake, campaigns = Intake(desk.store, CallCounts()), {SHEET: desk.campaign}
             told = [await intake.take(Call(token_of(full), final("t-1"), campaigns))]
             assert desk.attempt(full).state is State.SUBMITTING
             is_full = False
@@ -579,6 +579,6 @@ def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
             await intake.close()
             return told
 
-        assert asyncio.run(take()) == [Told.RECORDED, Told.RECORDED]
+        assert asyncio.run(take()) == [CallResult.RECORDED, CallResult.RECORDED]
         assert [desk.attempt(key).state for key in (full, later)] == [State.SUCCEEDED] * 2
         assert desk.store.rescued() == 0

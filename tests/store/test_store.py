@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.model import Attempt, Claim, Job, JobKey, KnownRow, Result, Standing, State
+from pipeline.core.model import Attempt, Claim, Job, JobKey, KnownRow, Result, RowKind, State
 from pipeline.core.states import Accepted, Event, Failed, Progressed, Succeeded, state_of
 from pipeline.store import Fact, HistoryLine, Intent, Lease, Limits, SheetRecord, Store
 
@@ -211,7 +211,7 @@ known = st.builds(
     row_id=texts,
     inputs=texts,
     first_take=st.integers(1, 2**40),
-    standing=st.sampled_from(Standing),
+    standing=st.sampled_from(RowKind),
     since=st.none() | moments,
     approved=texts,
     approved_for=texts,

@@ -17,7 +17,7 @@ from pipeline.cli.commands import app
 from pipeline.core import errors
 from pipeline.core.errors import PromptsheetError
 from pipeline.core.statuses import Status
-from pipeline.sandbox.settings import Settings as Switches
+from pipeline.sandbox.settings import SandboxSettings as Switches
 
 ROOT = Path(__file__).resolve().parents[2]
 FRONT = (ROOT / "README.md").read_text("utf-8")

@@ -38,7 +38,7 @@ _TAG = re.compile(rb"<[^<>]*+>")
 
 
 @dataclass(frozen=True)
-class Tab:
+class WorkbookTab:
     """A worksheet by the name on its tab."""
 
     name: str
@@ -82,7 +82,7 @@ class Workbook:
         return cls(archive, parts)
 
     @cached_property
-    def tabs(self) -> tuple[Tab, ...]:
+    def tabs(self) -> tuple[WorkbookTab, ...]:
         """Its worksheets in the order of the tabs; charts have tabs and are none."""
         targets = self._targets(self._main, "/worksheet")
         found = []
@@ -90,7 +90,7 @@ class Workbook:
             ids = [value for name, value in sheet.items() if name.endswith("}id")]
             if ids and ids[0] in targets:
                 hidden = sheet.get("state", "visible") != "visible"
-                found.append(Tab(unescaped(sheet.get("name", "")), targets[ids[0]], hidden))
+                found.append(WorkbookTab(unescaped(sheet.get("name", "")), targets[ids[0]], hidden))
         return tuple(found)
 
     @cached_property

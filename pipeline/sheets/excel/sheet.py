@@ -17,7 +17,7 @@ from pipeline.core.errors import MissingExtra, SheetError
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.excel.a1 import MAX_COLUMNS, box_of, width_of
 from pipeline.sheets.excel.number_formats import shown_moment, shown_number
-from pipeline.sheets.excel.package import MOST_LETTERS, TOO_LONG, Tab, Workbook
+from pipeline.sheets.excel.package import MOST_LETTERS, TOO_LONG, Workbook, WorkbookTab
 from pipeline.sheets.excel.worksheet import Cell, SharedFormula, Unreadable, Worksheet
 from pipeline.sheets.excel.xml_text import unescaped, whole, whole_number
 from pipeline.sheets.files.claim import read_claim, write_claim
@@ -135,7 +135,7 @@ class _Page:
     """One tab of one workbook, both read."""
 
     book: Workbook
-    tab: Tab
+    tab: WorkbookTab
     sheet: Worksheet
 
     @classmethod
@@ -240,7 +240,7 @@ class _Page:
         return formats[number] if number < len(formats) else "General"
 
 
-def _chosen(book: Workbook, name: str) -> Tab:
+def _chosen(book: Workbook, name: str) -> WorkbookTab:
     for tab in book.tabs:
         if name and tab.name.casefold() == name.casefold():
             return tab

@@ -60,7 +60,7 @@ class Cell:
 
 
 @dataclass(slots=True)
-class Row:
+class RowXml:
     """One row as it is written: where its start tag begins and ends, and where it is closed."""
 
     start: int
@@ -76,7 +76,7 @@ class Worksheet:
 
     content: bytes
     prefix: str = ""
-    rows: dict[int, Row] = field(default_factory=dict)
+    rows: dict[int, RowXml] = field(default_factory=dict)
     close: int = 0
     #: Where the value of the dimension's ref stands, and what it says.
     dimension: tuple[int, int] | None = None
@@ -167,7 +167,7 @@ class Worksheet:
                     raise SharedFormula(name_of(number, column))
 
     def _in_row(
-        self, row: Row, number: int, changes: Mapping[int, str]
+        self, row: RowXml, number: int, changes: Mapping[int, str]
     ) -> Iterator[tuple[int, int, bytes]]:
         added = {column: text for column, text in changes.items() if column not in row.cells}
         for column, text in changes.items():
@@ -186,7 +186,7 @@ class Worksheet:
         if at_end:
             yield from self._at_end(row, at_end)
 
-    def _at_end(self, row: Row, fresh: bytes) -> Iterator[tuple[int, int, bytes]]:
+    def _at_end(self, row: RowXml, fresh: bytes) -> Iterator[tuple[int, int, bytes]]:
         # `spans` says between which columns the cells are; it may be left out, and not be wrong.
         tag = re.sub(rb"""\sspans=(?:"[^"]*"|'[^']*')""", b"", self.content[row.start : row.inside])
         if row.close is None:
@@ -243,7 +243,7 @@ class _Scan:
         self._parser.StartDoctypeDeclHandler = self._refuse_doctype
         self._parser.XmlDeclHandler = self._declared
         self._names: dict[str, str] = {}
-        self._row: Row | None = None
+        self._row: RowXml | None = None
         self._cell: Cell | None = None
         self._number = self._column = -1
         self._text: list[str] = []
@@ -342,7 +342,7 @@ class _Scan:
             raise Unreadable("its rows are not in their order")
         self._number, self._column = number, -1
         at = self._parser.CurrentByteIndex
-        self._row = Row(at, at + len(self._tag()), None)
+        self._row = RowXml(at, at + len(self._tag()), None)
         self._sheet.rows[number] = self._row
 
     def _start_cell(self, attributes: Mapping[str, str]) -> None:

@@ -58,15 +58,15 @@ Budget = Callable[[], float]
 Pause = Callable[[float], None]
 
 
-class Busy(SheetError):
+class GoogleBusy(SheetError):
     """Google took nothing now, and may do so later."""
 
 
-class Unsure(Busy):
+class Unsure(GoogleBusy):
     """No answer that can be trusted: what was asked may have been done."""
 
 
-class Refused(SheetError):
+class GoogleRefused(SheetError):
     """Google said no to this request, and will again; `reason` is what it said."""
 
     def __init__(self, sentence: str, code: int, reason: str) -> None:
@@ -205,7 +205,7 @@ class Spreadsheet:
             sleep=self._pause,
             stop=stop_before_delay(self._patience),
             wait=wait_exponential_jitter(initial=1, max=32),  # as Google asks for
-            retry=retry_if_exception_type(Busy),
+            retry=retry_if_exception_type(GoogleBusy),
             reraise=True,
         )
         answer: Json = tries(self._once, ask)
@@ -219,15 +219,17 @@ class Spreadsheet:
             raise self._refused(e) from e
         except RefreshError as e:
             if e.retryable:
-                raise Busy(f"Google gives no token now: {_words(e)}. Try again later.") from e
+                raise GoogleBusy(f"Google gives no token now: {_words(e)}. Try again later.") from e
             raise SheetError(
                 f"Google does not accept the key of {self.account.called}: {_words(e)}. Make a new "
                 "key in the Google Cloud console and name it in [sheet] credentials."
             ) from e
         except GoogleAuthError as e:
-            raise Busy(f"Google cannot be reached: {_words(e)}. Try again later.") from e
+            raise GoogleBusy(f"Google cannot be reached: {_words(e)}. Try again later.") from e
         except requests.ConnectTimeout as e:
-            raise Busy("Google cannot be reached: no connection in time. Try again later.") from e
+            raise GoogleBusy(
+                "Google cannot be reached: no connection in time. Try again later."
+            ) from e
         except requests.Timeout as e:
             raise Unsure("Google did not answer in time. Try again later.") from e
         except (requests.RequestException, ValueError) as e:
@@ -240,7 +242,7 @@ class Spreadsheet:
         until = time.monotonic() + self._patience
         while (wait := self._budget()) > 0:
             if time.monotonic() + wait > until:
-                raise Busy(
+                raise GoogleBusy(
                     f"Too many requests to Google as {self.account.called} within a minute. "
                     "The next run goes on."
                 )
@@ -252,9 +254,9 @@ class Spreadsheet:
         reason = str(said.get("message", "")) if said.get("code") != -1 else ""
         who = self.account.called
         if code == 429:
-            return Busy(f"Google asks {who} to slow down. The next run goes on.")
+            return GoogleBusy(f"Google asks {who} to slow down. The next run goes on.")
         if code == 401:
-            return Busy(
+            return GoogleBusy(
                 f"Google does not accept the token of {who}. If this stays so, make a new key and "
                 "name it in [sheet] credentials."
             )
@@ -262,21 +264,21 @@ class Spreadsheet:
             return Unsure(f"Google has trouble of its own ({code}). Try again later.")
         if code == 403 and "SERVICE_DISABLED" in str(said.get("details", "")):
             link = _ENABLE.search(reason)
-            return Refused(
+            return GoogleRefused(
                 f"The Google Sheets API is not enabled in the project of {who}. Enable it at "
                 f"{link[0] if link else _LIBRARY}, wait a minute, and run again.",
                 code,
                 reason,
             )
         if code == 403:
-            return Refused(
+            return GoogleRefused(
                 f"The sheet is not shared with {who}. Share the sheet with {who} as Editor.",
                 code,
                 reason,
             )
         if code == 400 and "not supported for this document" in reason:
             # A workbook that was uploaded to Drive has an address like a Google Sheet's.
-            return Refused(
+            return GoogleRefused(
                 "This is an Excel file in Google Drive, not a Google Sheet. Open it in the "
                 "browser, choose File > Save as Google Sheets, and use the address of the new "
                 "sheet.",
@@ -284,14 +286,14 @@ class Spreadsheet:
                 reason,
             )
         if code == 404:
-            return Refused(
+            return GoogleRefused(
                 f"There is no Google Sheet {self.id}, or none that {who} can see. Correct [sheet] "
                 f"source, or share the sheet with {who} as Editor.",
                 code,
                 reason,
             )
         words = reason.strip().rstrip(".") or f"status {code}"
-        return Refused(f'Google refused: "{words}".', code, reason)
+        return GoogleRefused(f'Google refused: "{words}".', code, reason)
 
 
 class _Elsewhere(requests.adapters.HTTPAdapter):

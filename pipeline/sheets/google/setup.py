@@ -8,8 +8,8 @@ from typing import Final
 from pipeline.core.errors import SheetError
 from pipeline.sheets.choices import Choices
 from pipeline.sheets.google import formatting as dress
-from pipeline.sheets.google.client import Refused, Spreadsheet
-from pipeline.sheets.google.tab import Tab
+from pipeline.sheets.google.client import GoogleRefused, Spreadsheet
+from pipeline.sheets.google.tab import GoogleTab
 
 _TRIAL: Final = "promptsheet-trial"
 _TABS: Final = "properties.title"
@@ -20,7 +20,7 @@ class Setup:
 
     def __init__(self, spreadsheet: Spreadsheet, title: str = "", gid: int | None = None) -> None:
         self._sheets = spreadsheet
-        self._tab = Tab(spreadsheet, title, gid)
+        self._tab = GoogleTab(spreadsheet, title, gid)
 
     def sign_in(self) -> None:
         """Get a token. Raises SheetError if Google gives none."""
@@ -56,7 +56,7 @@ class Setup:
                     {"deleteDeveloperMetadata": delete},
                 ]
             )
-        except Refused as e:
+        except GoogleRefused as e:
             who = self._sheets.account.called
             if e.code != 403:
                 raise

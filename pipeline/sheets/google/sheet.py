@@ -20,10 +20,17 @@ from pipeline.core.header import OURS, Columns
 from pipeline.core.model import Claim, Grid, Patch
 from pipeline.sheets.google import claim as google_claim
 from pipeline.sheets.google import formatting as dress
-from pipeline.sheets.google.client import Busy, Json, Pause, Refused, Spreadsheet, Unsure
+from pipeline.sheets.google.client import (
+    GoogleBusy,
+    GoogleRefused,
+    Json,
+    Pause,
+    Spreadsheet,
+    Unsure,
+)
 from pipeline.sheets.google.preview import previews
 from pipeline.sheets.google.protected_ranges import Fenced
-from pipeline.sheets.google.tab import Header, Look, Tab, grid, header, trimmed
+from pipeline.sheets.google.tab import GoogleTab, TabHeader, TabReading, grid, header, trimmed
 from pipeline.sheets.google.writer import ROUNDS, Writing
 
 log = logging.getLogger("promptsheet")
@@ -51,7 +58,7 @@ class GoogleSheet:
     ) -> None:
         self._sheets = spreadsheet
         self._columns_of = columns_of
-        self._tab = Tab(spreadsheet, tab, gid)
+        self._tab = GoogleTab(spreadsheet, tab, gid)
         self._writing = Writing(spreadsheet, self._tab, columns_of, lambda: self.title)
         self._key = key
         self._now, self._pause = now, pause
@@ -102,7 +109,7 @@ class GoogleSheet:
                         "written. The next run writes the rest."
                     )
                 written = self._written(look, patch, stubborn=disturbed > 0)
-            except Busy:
+            except GoogleBusy:
                 troubles += 1
                 if troubles > ROUNDS:
                     raise
@@ -112,7 +119,7 @@ class GoogleSheet:
                 return self._told(written)
             disturbed += 1
 
-    def _open_cells(self, look: Look, patch: Patch) -> Patch:
+    def _open_cells(self, look: TabReading, patch: Patch) -> Patch:
         """The patch without what is protected; SheetError if nothing of ours can be written."""
         closed = self._writing.closed
         closed.left_out.clear()
@@ -136,7 +143,7 @@ class GoogleSheet:
         self.left_out = self._writing.left_out(grid[0] if grid else (), len(grid))
         return grid
 
-    def _written(self, look: Look, patch: Patch, stubborn: bool) -> Grid | None:
+    def _written(self, look: TabReading, patch: Patch, stubborn: bool) -> Grid | None:
         """Write the patch: the grid as it then is, or None if people were in between.
 
         Where the rows are not where they were read, it is first read anew; a `stubborn` write goes
@@ -167,7 +174,7 @@ class GoogleSheet:
             look.grid, ((one.row, at, str(t)) for one in sent for at, t in one.cells.items())
         )
 
-    def _with_columns(self, look: Look, patch: Patch) -> tuple[Look, Patch] | None:
+    def _with_columns(self, look: TabReading, patch: Patch) -> tuple[TabReading, Patch] | None:
         """The columns that the patch adds at the right are made, and all it writes have names.
 
         One request does it, and shows the header as it then is: None if that is another than was
@@ -204,7 +211,7 @@ class GoogleSheet:
         rest = {(row, at): text for (row, at), text in patch.items() if row or at < edge}
         return replace(look, grid=(tuple(wide), *look.grid[1:]), header=after), rest
 
-    def _change_header(self, wanted: list[Json]) -> Header | None:
+    def _change_header(self, wanted: list[Json]) -> TabHeader | None:
         """Change something that is addressed by where columns stand: the header after that."""
         said = self._writing.change(wanted, self._tab.first_line)
         for tab in said.get("updatedSpreadsheet", {}).get("sheets", []):
@@ -212,7 +219,7 @@ class GoogleSheet:
                 return header(tab)
         return None
 
-    def _say_when(self, look: Look, columns: Columns) -> None:
+    def _say_when(self, look: TabReading, columns: Columns) -> None:
         """A note on the status header: at most hourly, and never over a person's note."""
         at = columns.index.get("status")
         if at is None or self._writing.closed.holds(0, at):
@@ -235,7 +242,7 @@ class GoogleSheet:
         """What the note on the status header says now."""
         return f"{_NOTE}{self._now().astimezone().isoformat(sep=' ', timespec='minutes')}"
 
-    def _note(self, before: Header, at: int, text: str) -> None:
+    def _note(self, before: TabHeader, at: int, text: str) -> None:
         """Put a note on a title.
 
         It goes by where the column stands: where that moves away in that moment the note is on
@@ -284,7 +291,7 @@ class GoogleSheet:
             said = self._sheets.change([wanted])
         except Unsure:
             return self.read_claim() == claim
-        except Refused as e:
+        except GoogleRefused as e:
             if e.code != 400:
                 raise self._writing.unwritable(e) from e
             said = {}

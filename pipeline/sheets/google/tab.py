@@ -15,7 +15,7 @@ from pipeline.core.cell_errors import NOT_COMPUTED, error_text
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid
 from pipeline.core.verified_writes import Raw, Snapshot
-from pipeline.sheets.google.client import Busy, Json, Refused, Spreadsheet
+from pipeline.sheets.google.client import GoogleBusy, GoogleRefused, Json, Spreadsheet
 from pipeline.sheets.google.protected_ranges import Area, listed
 
 #: Names of columns: developer metadata with this key goes wherever its column goes.
@@ -32,7 +32,7 @@ _TABS = "properties.title,sheets.properties(sheetId,title,sheetType)"
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class TabHeader:
     """The first line in one moment: titles, notes, and by which name each column can be written."""
 
     titles: tuple[str, ...]
@@ -41,18 +41,18 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TabReading:
     """The tab in one moment."""
 
     grid: Grid
-    header: Header
+    header: TabHeader
     wide: int
     frozen: int
     #: What of it is protected against us.
     closed: tuple[Area, ...] = ()
 
 
-class Tab:
+class GoogleTab:
     """One tab: by its title, or its number where that is known; else the first."""
 
     def __init__(self, spreadsheet: Spreadsheet, title: str = "", gid: int | None = None) -> None:
@@ -90,13 +90,13 @@ class Tab:
         """It bears another title by now, or is gone: the next look finds it."""
         self._found = False
 
-    def look(self) -> Look:
+    def look(self) -> TabReading:
         """Read the tab; where it bears another title by now, find it first."""
         if not self._found:
             self._find()
         try:
             said = self._sheets.look(_LOOK, self.area)
-        except Refused as e:
+        except GoogleRefused as e:
             if e.code != 400:
                 raise
             self._find()
@@ -120,7 +120,7 @@ class Tab:
             for place, line in enumerate(_part(tab).get("rowData", ()))
         )
         wide, frozen = size.get("columnCount", 0), size.get("frozenRowCount", 0)
-        return Look(grid(shown), header(tab), wide, frozen, listed(tab))
+        return TabReading(grid(shown), header(tab), wide, frozen, listed(tab))
 
     def snapshot(self) -> Snapshot:
         """What was entered."""
@@ -128,10 +128,10 @@ class Tab:
             self._find()
         try:
             said = self._sheets.values(self.area, "FORMULA")
-        except Refused as e:
+        except GoogleRefused as e:
             if e.code == 400:  # the tab was renamed in this very moment
                 self.is_lost()
-                raise Busy(str(e)) from e
+                raise GoogleBusy(str(e)) from e
             raise
         return tuple(trimmed(row) for row in said.get("values", []))
 
@@ -159,7 +159,7 @@ class Tab:
         self.title, self._gid, self._found = found, tabs[found], True
 
 
-def header(tab: Json) -> Header:
+def header(tab: Json) -> TabHeader:
     """The header of a tab in an answer."""
     part = _part(tab)
     cells = (part.get("rowData") or [{}])[0].get("values", [])
@@ -169,7 +169,7 @@ def header(tab: Json) -> Header:
         for one in column.get("developerMetadata", [])
         if one.get("metadataKey") == COLUMN_KEY
     }
-    return Header(
+    return TabHeader(
         trimmed([_text(cell) for cell in cells]),
         {at: str(cell.get("note", "")) for at, cell in enumerate(cells)},
         names,

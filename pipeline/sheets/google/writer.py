@@ -19,9 +19,9 @@ from pipeline.core import misplaced, verified_writes
 from pipeline.core.errors import SheetError
 from pipeline.core.header import Columns
 from pipeline.core.verified_writes import Debt, Raw, Snapshot, Target
-from pipeline.sheets.google.client import Busy, Json, Refused, Spreadsheet, Unsure
+from pipeline.sheets.google.client import GoogleBusy, GoogleRefused, Json, Spreadsheet, Unsure
 from pipeline.sheets.google.protected_ranges import Closed, Fenced, search, told
-from pipeline.sheets.google.tab import Tab
+from pipeline.sheets.google.tab import GoogleTab
 
 log = logging.getLogger("promptsheet")
 
@@ -40,7 +40,7 @@ class Writing:
     def __init__(
         self,
         spreadsheet: Spreadsheet,
-        tab: Tab,
+        tab: GoogleTab,
         columns_of: Callable[[Sequence[str]], Columns],
         title: Callable[[], str],
     ) -> None:
@@ -59,7 +59,7 @@ class Writing:
         """Change what is not a value."""
         try:
             return self._sheets.change(wanted, show)
-        except Refused as e:
+        except GoogleRefused as e:
             raise self.unwritable(e) from e
 
     def send(
@@ -103,7 +103,7 @@ class Writing:
                 "into a wrong row could not be put back yet. The next run puts them right."
             )
 
-    def unwritable(self, e: Refused) -> SheetError:
+    def unwritable(self, e: GoogleRefused) -> SheetError:
         """What a refused write means."""
         who, title = self._sheets.account.called, self._title()
         if e.code == 403 and "permission" in e.reason.casefold():
@@ -116,9 +116,9 @@ class Writing:
             return self.all_closed()
         if "Unable to parse range" in e.reason:
             self._tab.is_lost()
-            return Busy(f"The tab {self._tab.title} is there no longer. Correct [sheet] tab.")
+            return GoogleBusy(f"The tab {self._tab.title} is there no longer. Correct [sheet] tab.")
         # Rows or a column that were there are gone: what to write is worked out from a new look.
-        return Busy(str(e))
+        return GoogleBusy(str(e))
 
     # -- one request -----------------------------------------------------------------------------
 
@@ -132,19 +132,21 @@ class Writing:
         except Unsure:
             self.debts.append(Debt(snapshot, tuple(part), snapshot[0] if snapshot else (), names))
             raise
-        except Refused as e:
+        except GoogleRefused as e:
             if not self.is_closed_to(e):
                 raise self.unwritable(e) from e
             # A new look lists what is protected by now; if it was listed already, or is not then,
             # the next write touches no other cell than those it is for.
             self._fenced += 1
-            raise Busy(str(e)) from e
+            raise GoogleBusy(str(e)) from e
         shown = _shown(said, names)
         self._judge(part, shown, snapshot, names)
         missing = {at for one in part for at in one.cells if at not in shown}
         if missing:
             self._gone |= {names[at] for at in missing if at in names}
-            raise Busy(f"A column of {self._title()} was deleted just now. The next run goes on.")
+            raise GoogleBusy(
+                f"A column of {self._title()} was deleted just now. The next run goes on."
+            )
         return list(part)
 
     def _judge(
@@ -187,7 +189,7 @@ class Writing:
 
     # -- what is protected -----------------------------------------------------------------------
 
-    def is_closed_to(self, e: Refused) -> bool:
+    def is_closed_to(self, e: GoogleRefused) -> bool:
         """Whether a refusal is for a part that is protected."""
         return e.code == 400 and "protected" in e.reason.casefold()
 
@@ -225,7 +227,7 @@ class Writing:
             except Unsure:
                 written.extend(piece)
                 raise
-            except Refused as e:
+            except GoogleRefused as e:
                 if self.is_closed_to(e):
                     return False
                 raise self.unwritable(e) from e

@@ -99,7 +99,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for(google: GoogleSheets) ->
     google.faults.at(1, Fault.HANG, times=None)
 
     with pytest.raises(SheetError, match="did not answer in time"):
-        sheet_of(google, google.new_book(), timeout=(1.0, 0.1), patience=0.0).read()
+        sheet_of(google, google.new_book(), timeout=(2.0, 0.5), patience=0.0).read()
 
     google.faults.clear()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.core.model import JobKey, Response
 from pipeline.core.provider import Endpoint, Field, Key, Poll, Provider
-from pipeline.core.provider import Task as TaskNames
+from pipeline.core.provider import TaskFields as TaskNames
 
 PRICE = 4
 IMAGINE = Endpoint(

@@ -82,9 +82,9 @@ def a_failure_undoes_a_success() -> AbstractContextManager[Any]:
 
 def the_number_of_an_attempt_is_ignored() -> AbstractContextManager[Any]:
     """A job that another pass has begun meanwhile is begun once more."""
-    answer = store_sending.Batch.answer
+    answer = store_sending.Admission.answer
 
-    def anyway(self: store_sending.Batch, intent: Intent) -> Attempt | Refusal:
+    def anyway(self: store_sending.Admission, intent: Intent) -> Attempt | Refusal:
         told = answer(self, intent)
         if told is not Refusal.NOT_PENDING or intent.key not in self.jobs:
             return told
@@ -98,7 +98,7 @@ def the_number_of_an_attempt_is_ignored() -> AbstractContextManager[Any]:
             self.begun[intent.key] = replace(intent, number=next_one), attempt
         return attempt
 
-    return patch.object(store_sending.Batch, "answer", anyway)
+    return patch.object(store_sending.Admission, "answer", anyway)
 
 
 def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
