@@ -36,8 +36,8 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
     else:
         place = source.place
         sheet = _google_sheet(source, settings, store)
-    if store.sheet(sheet.key).place != place:
-        store.update_sheet(sheet.key, place=place, title=sheet.title)
+    if store.sheets.get(sheet.key).place != place:
+        store.sheets.update(sheet.key, place=place, title=sheet.title)
     return sheet
 
 
@@ -47,14 +47,14 @@ def _key_of_file(settings: Settings, store: Store, place: str) -> str:
     A file keeps its key when it is moved: it is recognized by the claim that was moved with it, or,
     without one, by the ids in it, provided that no file is left at the old place.
     """
-    for record in store.sheets():
+    for record in store.sheets.all():
         if record.place == place:
             return record.key
     if moved := _moved_here(settings, store):
         return moved
     key, number = place, 1
     # If another start makes the record at the same moment, both must mean the same sheet.
-    while store.sheet(key).place not in ("", place):
+    while store.sheets.get(key).place not in ("", place):
         number += 1  # The sheet with that key has moved away, and this is another.
         key = f"{place}#{number}"
     return key
@@ -95,15 +95,15 @@ def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> She
     with _google_libraries():
         from pipeline.sheets.google.client import PER_MINUTE, Spreadsheet, account
         from pipeline.sheets.google.sheet import GoogleSheet
-    known = {record.place: record.key for record in store.sheets()}
+    known = {record.place: record.key for record in store.sheets.all()}
     key = settings.sheet_id or known.get(source.place, "")
     found = re.fullmatch(rf"google:{re.escape(source.spreadsheet)}:(\d+)", key)
     who = account(source.credentials.reveal() if source.credentials else None)
 
     def budget() -> float:
-        if store.permits(who.digest, 1, PER_MINUTE):
+        if store.rate_limit.permits(who.digest, 1, PER_MINUTE):
             return 0.0
-        return max(store.ready_in(who.digest, PER_MINUTE), 0.1)
+        return max(store.rate_limit.ready_in(who.digest, PER_MINUTE), 0.1)
 
     return GoogleSheet(
         Spreadsheet(source.spreadsheet, who, budget=budget, base=source.base_url),
@@ -117,7 +117,7 @@ def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> She
 
 def _moved_here(settings: Settings, store: Store) -> str:
     """The key of the sheet that this file is, if it was moved here; else empty."""
-    files = [r for r in store.sheets() if r.place and not r.place.startswith("https:")]
+    files = [r for r in store.sheets.all() if r.place and not r.place.startswith("https:")]
     gone = {r.key for r in files if not Path(r.place).exists()}
     if not gone:
         return ""
@@ -131,7 +131,7 @@ def _moved_here(settings: Settings, store: Store) -> str:
     columns = settings.header.read(grid)
     ids = {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
     for key in gone:
-        theirs = ids & store.memory(key).known.keys()
+        theirs = ids & store.rows.memory(key).known.keys()
         if theirs and len(theirs) * 2 > len(ids):
             return key
     return ""

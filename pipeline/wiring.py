@@ -52,13 +52,13 @@ def now() -> datetime:
 def open_store(settings: Settings) -> Iterator[Store]:
     """The store of a configuration; what a full disk kept from it is recorded first."""
     with Store(settings.store_url, now=now) as store:
-        store.rescued()
+        store.attempts.rescued()
         yield store
 
 
 @contextmanager
 def _at_hand(store: Store) -> Iterator[Store]:
-    store.rescued()
+    store.attempts.rescued()
     yield store
 
 
@@ -198,7 +198,7 @@ async def run(
         if isinstance(lease, Busy):
             return lease
         try:
-            store.reserve()
+            store.attempts.reserve()
             sync = open_sync(settings, store, sheet, accept_columns, start)
             async with AsyncExitStack() as stack:
                 runner = Runner(
@@ -211,7 +211,7 @@ async def run(
                     CLOCK,
                     tell=tell,
                     shown=shown,
-                    keep_lease=lambda: store.renew(lease, LEASE_SECONDS),
+                    keep_lease=lambda: store.leases.renew(lease, LEASE_SECONDS),
                 )
                 started(runner)
                 outcome = await runner.run()
@@ -223,16 +223,16 @@ async def run(
             # Where the disk is full, what came of the pass is told all the same; the lease of a
             # dead process is in nobody's way.
             with suppress(StoreError):
-                store.release(lease)
+                store.leases.release(lease)
 
 
 def _forget_what_ended(settings: Settings, store: Store, sheet: Sheet, outcome: Outcome) -> None:
     """Forget what was reported and has ended: if it begins again, it is reported again."""
     with suppress(StoreError):
         if not outcome.troubles:
-            store.keep_reported(place_of(settings), {})
+            store.reports.keep_troubles(place_of(settings), {})
         if not outcome.newly:
-            store.keep_unreported_rows(sheet.key, ())
+            store.reports.keep_rows(sheet.key, ())
 
 
 def _note_rest(settings: Settings, store: Store, sheet: Sheet, sync: SheetSync) -> None:
@@ -248,4 +248,4 @@ def _note_rest(settings: Settings, store: Store, sheet: Sheet, sync: SheetSync) 
             sync.state.jobs.cursor,
             sync.state.record.counter,
         )
-        store.note_rest(sheet.key, seen.to_text())
+        store.sheets.note_rest(sheet.key, seen.to_text())

@@ -95,7 +95,7 @@ def _adopt(settings: Settings, console: Console) -> None:
                 SystemRandom(),
             )
         finally:
-            store.release(lease)
+            store.leases.release(lease)
     console.print(
         f"{sheet.title} belongs to this store now. Nothing was paid. Rows taken over: "
         f"{adopted.pictures} with pictures, {adopted.tasks} with an open task, {adopted.unknown} "
@@ -116,12 +116,12 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     """
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
-        jobs = store.jobs(sheet.key).values()
+        jobs = store.jobs.all(sheet.key).values()
         shared = shared_files(jobs)
         gone = [(j.key, u) for j in jobs for u, p in j.files.items() if not _is_there(settings, p)]
         gone += [(job.key, url) for job in jobs for url in job.unsaved]
         for key, url in {*gone, *chain.from_iterable(shared.values())}:
-            store.forget_file(key, url)
+            store.jobs.forget_file(key, url)
     outcome = event_loop.run(wiring.run(settings, Asked(limit=0)))
     if isinstance(outcome, Busy):
         raise ConfigError(_busy(outcome))
@@ -130,7 +130,7 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     saved = f"{counted(outcome.saved, 'picture')} saved"
     console.print(f"Repaired: {counted(outcome.done, 'row')} done, {saved}.")
     with wiring.open_store(settings) as store:
-        known = store.jobs(sheet.key)
+        known = store.jobs.all(sheet.key)
     return {
         path: [(key, url) for key, url in pictures if url not in known[key].files]
         for path, pictures in shared.items()
@@ -273,11 +273,11 @@ def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tu
         return  # nothing was ever sent
     key = wiring.limits(settings).api_key
     with (wiring.open_store if keep else wiring.scratch_store)(settings) as store:
-        if (counted := store.counted(key)) is None:
+        if (counted := store.accounts.counted(key)) is None:
             return
-        before = store.balance(key)
+        before = store.accounts.balance(key)
         if keep:
-            store.keep_balance(key, Balance(left, counted, wiring.now()))
+            store.accounts.keep(key, Balance(left, counted, wiring.now()))
     if before is None:
         return
     fell, spent = before.left - left, counted - before.counted

@@ -189,7 +189,7 @@ def _is_repetition(outcome: Outcome, settings: Settings) -> bool:
 def _were_reported(troubles: Collection[str], settings: Settings) -> bool:
     # Without a usable store everything is reported.
     with suppress(StoreError), wiring.open_store(settings) as store:
-        return not is_news(troubles, store.reported(place_of(settings)), wiring.now())
+        return not is_news(troubles, store.reports.troubles(place_of(settings)), wiring.now())
     return False
 
 
@@ -198,15 +198,15 @@ def _record(troubles: Collection[str], settings: Settings, *, keep: bool = False
     terminal.finish()
     with suppress(StoreError), wiring.open_store(settings) as store:
         place = place_of(settings)
-        others = store.reported(place) if keep else {}
-        store.keep_reported(place, others | dict.fromkeys(troubles, wiring.now()))
+        others = store.reports.troubles(place) if keep else {}
+        store.reports.keep_troubles(place, others | dict.fromkeys(troubles, wiring.now()))
 
 
 def _record_rows(outcome: Outcome, settings: Settings) -> None:
     """Record that the rows that began to need attention were printed."""
     terminal.finish()
     with suppress(StoreError), wiring.open_store(settings) as store:
-        store.keep_unreported_rows(outcome.key, ())
+        store.reports.keep_rows(outcome.key, ())
 
 
 def _sentences(outcome: Outcome, code: int) -> Iterator[str]:

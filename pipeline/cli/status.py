@@ -113,7 +113,7 @@ def set_paused(settings: Settings, console: Console, paused: bool) -> int:
     """Stop sending, or start again."""
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
-        store.update_sheet(sheet.key, paused=paused)
+        store.sheets.update(sheet.key, paused=paused)
         words = (
             "is paused; nothing more is sent"
             if paused
@@ -159,7 +159,7 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
     with wiring.open_store(settings) as store:
         for line in picked:
             assert line.job is not None, "only jobs are picked"
-            store.ask(line.job.key, line.job.asked + 1)
+            store.jobs.ask(line.job.key, line.job.asked + 1)
     them = "it" if len(picked) == 1 else "them"
     console.print(hold or f"The next run sends {them}.", markup=False)
     return 0
@@ -237,7 +237,7 @@ def _spent(sync: SheetSync, settings: Settings) -> int | None:
     """Credits spent today. They are counted for each API key, so None without one."""
     if settings.api_key is None:
         return None
-    return sync.store.spent(sync.limits.api_key, sync.limits.run, sync.limits.day).day
+    return sync.store.budget.spent(sync.limits.api_key, sync.limits.run, sync.limits.day).day
 
 
 def _unsaved(sync: SheetSync) -> int:
@@ -247,7 +247,7 @@ def _unsaved(sync: SheetSync) -> int:
 
 def _worker(sync: SheetSync) -> str:
     """Which run is working on the sheet; empty if none is."""
-    lease = sync.store.lease_of(sync.key)
+    lease = sync.store.leases.of(sync.key)
     if not lease or is_dead(lease.holder):
         return ""
     since = lease.since.astimezone().strftime("%H:%M:%S")
@@ -264,7 +264,7 @@ def _found(sync: SheetSync, row: str) -> Line:
 
 def _history(sync: SheetSync, line: Line) -> Iterator[tuple[datetime, int, str, str]]:
     """What happened to the row: time, number of the attempt, kind of event, its text."""
-    for one in sync.store.history(line.job.key) if line.job else ():
+    for one in sync.store.jobs.history(line.job.key) if line.job else ():
         yield one.at.astimezone(), one.number, one.kind, one.text
 
 

@@ -60,7 +60,7 @@ class Deeds:
             return (
                 said
                 and card.may_make_again
-                and store.make_again(wall.campaign.key, one.row_id, card.again)
+                and store.rows.ask_again(wall.campaign.key, one.row_id, card.again)
             )
 
         return await self._with_card(request, do, "again")
@@ -75,7 +75,7 @@ class Deeds:
             # What may have been paid is paid again only by who was told so.
             if card.may_be_paid_twice and form.get("unknown") != "yes":
                 return False
-            return wall.campaign.store.ask(job.key, job.asked + 1)
+            return wall.campaign.store.jobs.ask(job.key, job.asked + 1)
 
         return await self._with_card(request, do, "retry")
 
@@ -115,7 +115,7 @@ class Deeds:
         wall = wall_of(self._walls, request)
 
         def do() -> bool:
-            wall.campaign.store.update_sheet(wall.campaign.key, paused=paused)
+            wall.campaign.store.sheets.update(wall.campaign.key, paused=paused)
             return True
 
         return await _answered(request, wall, do, "paused" if paused else "resumed")
@@ -152,21 +152,21 @@ def _approve(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
     if one is None or card.is_approved or form.get("shown") != one.shown:
         return False
     store, key = wall.campaign.store, wall.campaign.key
-    return store.approve(key, card.shown.row_id, one.inputs, one.covers)
+    return store.rows.approve(key, card.shown.row_id, one.inputs, one.covers)
 
 
 def _unapprove(wall: Wall, card: Card, form: Mapping[str, str]) -> bool:
     one = card.approval
     if one is None or not card.is_approved or form.get("shown") != one.shown:
         return False
-    return wall.campaign.store.approve(wall.campaign.key, card.shown.row_id, one.inputs, "")
+    return wall.campaign.store.rows.approve(wall.campaign.key, card.shown.row_id, one.inputs, "")
 
 
 def _put(wall: Wall, card: Card, away: bool) -> bool:
     store = wall.campaign.store
     if card.job is not None:
-        return store.dismiss(card.job.key, away)
-    return store.dismiss_row(wall.campaign.key, card.shown.row_id, card.says if away else "")
+        return store.jobs.dismiss(card.job.key, away)
+    return store.rows.dismiss(wall.campaign.key, card.shown.row_id, card.says if away else "")
 
 
 async def _answered(request: Request, wall: Wall, do: Callable[[], bool], said: str) -> Response:

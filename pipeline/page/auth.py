@@ -71,10 +71,10 @@ class Visitor:
 class SessionStore(Protocol):
     """Where sessions that were ended are kept, for all processes that show the page."""
 
-    def end_session(self, session: str, until: float) -> None:
+    def end(self, session: str, until: float) -> None:
         """Keep it until a moment in seconds since 1970, when its cookie is too old anyway."""
 
-    def ended_sessions(self) -> frozenset[str]:
+    def ended(self) -> frozenset[str]:
         """All that were ended."""
 
 
@@ -185,7 +185,7 @@ class Gate:
         self._ended.add(ended)
         if self._sessions:
             with suppress(StoreError):  # it is ended in this process all the same
-                self._sessions.end_session(ended, self._now() + STAYS)
+                self._sessions.end(ended, self._now() + STAYS)
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(
             self.cookie, httponly=True, samesite="lax", secure=self._is_secure(request)
@@ -214,7 +214,7 @@ class Gate:
             return
         self._ended_until = time.monotonic() + ENDED_KEPT
         with suppress(StoreError):  # the page says so itself where it needs the store
-            self._ended |= await asyncio.to_thread(self._sessions.ended_sessions)
+            self._ended |= await asyncio.to_thread(self._sessions.ended)
 
     # -- standing at the door --------------------------------------------------------------------
 

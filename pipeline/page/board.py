@@ -190,7 +190,7 @@ class Wall:
 
     def _newest(self) -> list[str]:
         """The rows to begin with, where all at once would keep people waiting."""
-        found = self.campaign.store.newest(self.campaign.key, MANY + 1)
+        found = self.campaign.store.jobs.newest(self.campaign.key, MANY + 1)
         return [job.row_id for job in found[:PAGE]] if len(found) > MANY else []
 
     def _show_only(self, newest: Sequence[str]) -> None:
@@ -203,13 +203,13 @@ class Wall:
         """Find out which rows must be worked out again."""
         store, key = self.campaign.store, self.campaign.key
         if self._cursor:
-            cursor, moved = store.changed(key, self._cursor)
+            cursor, moved = store.jobs.changed(key, self._cursor)
             ids = [job.row_id for job in moved]
         else:
-            cursor, ids = store.cursor(key), [job.row_id for job in store.newest(key)]
+            cursor, ids = store.jobs.cursor(key), [job.row_id for job in store.jobs.newest(key)]
         ids += self._newly_noted()
         ids += self._take_order()
-        away = store.dismissed_rows(key)
+        away = store.rows.dismissed(key)
         ids += [one for one, _ in away.items() ^ self._away.items()]
         self._away = away
         ids += self._reading.look()
@@ -219,16 +219,16 @@ class Wall:
 
     def _newly_noted(self) -> Iterable[str]:
         store, key = self.campaign.store, self.campaign.key
-        if (noted := store.noted(key)) == self._noted:
+        if (noted := store.unchanged.noted(key)) == self._noted:
             return ()
-        marks = store.marks(key)
+        marks = store.rows.marks(key)
         changed = [one for one, mark in marks.items() if self._marks.get(one) != mark]
         self._noted, self._marks = noted, marks
         return changed
 
     def _take_order(self) -> Iterable[str]:
         """Take over where the rows stand: the ids that came or went."""
-        written = self.campaign.store.written_order(self.campaign.key)
+        written = self.campaign.store.rows.written_order(self.campaign.key)
         if written == self._written_order:
             return ()
         before, self._order = self._order, places_in(written)
@@ -263,9 +263,9 @@ class Wall:
         """The cards of these rows, from what the store knows in this moment."""
         store, key, order, wanted = self.campaign.store, self.campaign.key, self._order, set(ids)
         takes: dict[str, list[Job]] = defaultdict(list)
-        for job in store.jobs_of(key, wanted).values():
+        for job in store.jobs.of_rows(key, wanted).values():
             takes[job.key.row_id].append(job)
-        known = store.rows_of(key, wanted & order.keys())
+        known = store.rows.known(key, wanted & order.keys())
         memory = Memory(known, order, {}, {})
         # Whether a file is there is asked when it is shown, not of every file of the campaign.
         view = View(memory, self._reading.said(wanted, memory), self._rules, None, wiring.now())
@@ -330,14 +330,15 @@ class Wall:
 
     def _stands(self) -> SheetStatus:
         settings, store, key = self.campaign.settings, self.campaign.store, self.campaign.key
-        record = store.sheet(key)
-        lease = store.lease_of(key)
+        record = store.sheets.get(key)
+        lease = store.leases.of(key)
         # A lease runs out by itself; who holds a good one is at work.
         alive = lease and lease.until > wiring.now() and not is_dead(lease.holder)
         limits = wiring.limits(settings)
         has_key = settings.api_key is not None
+        spent = store.budget.spent(limits.api_key, limits.run, limits.day)
         return SheetStatus(
-            spent=store.spent(limits.api_key, limits.run, limits.day).day if has_key else None,
+            spent=spent.day if has_key else None,
             budget=limits.per_day,
             paused=record.paused,
             hold="" if record.paused else record.hold,

@@ -115,8 +115,8 @@ class Views:
             number = min(_whole(request.query_params.get("picture", ""), 1), max(len(files), 1))
             history, runs = [], {}
             if card.job:
-                history = wall.campaign.store.history(card.job.key)
-                runs = wall.campaign.store.run_of(card.job.key)
+                history = wall.campaign.store.jobs.history(card.job.key)
+                runs = wall.campaign.store.jobs.run_of(card.job.key)
             return self._rendered(
                 "card.html.j2",
                 wall,

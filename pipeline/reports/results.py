@@ -92,13 +92,13 @@ def everything(settings: Settings) -> list[Shown]:
     with wiring.scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         view = View(
-            memory=store.memory(sheet.key),
-            said=_said(sheet, settings, store.memory(sheet.key)),
+            memory=store.rows.memory(sheet.key),
+            said=_said(sheet, settings, store.rows.memory(sheet.key)),
             rules=wiring.rules(settings, sheet.key),
             media=settings.media,
             now=wiring.now(),
         )
-        return list(_in_order(store.jobs(sheet.key).values(), view))
+        return list(_in_order(store.jobs.all(sheet.key).values(), view))
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,6 @@ class _Health:
 
     def _last_pass(self) -> str | None:
         """When the last pass ended, as ISO 8601; None before the first."""
-        ends = [one.store.sheet(one.key).passed_at for one in self._campaigns]
+        ends = [one.store.sheets.get(one.key).passed_at for one in self._campaigns]
         last = max((end for end in ends if end), default=None)
         return last.isoformat() if last else None

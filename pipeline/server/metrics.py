@@ -115,7 +115,7 @@ class _OfTheStore(Collector):
         self, campaigns: Sequence[Campaign], titles: dict[str, str], result: Histogram
     ) -> None:
         self._campaigns, self._titles, self._result = campaigns, titles, result
-        self._events = {one.store: one.store.last_event() for one in campaigns}
+        self._events = {one.store: one.store.stats.last_event() for one in campaigns}
         #: Sheet -> where the store stood when its jobs were counted, and what came of it.
         self._counted: dict[str, tuple[int, Counter[str], int]] = {}
 
@@ -134,25 +134,25 @@ class _OfTheStore(Collector):
             for state in (*(s for s in State if s is not State.RETURNED),):
                 jobs.add_metric([title, state.value], states[state.value])
             sent.add_metric([title], attempts)
-            record = one.store.sheet(one.key)
+            record = one.store.sheets.get(one.key)
             held.add_metric([title], bool(record.hold or record.paused))
             if record.passed_at:
                 ended.add_metric([title], record.passed_at.timestamp())
         yield from (jobs, sent, ended, held, self._credits())
 
     def _numbers(self, one: Campaign) -> tuple[Counter[str], int]:
-        moved = one.store.cursor(one.key)
+        moved = one.store.jobs.cursor(one.key)
         if one.key not in self._counted or self._counted[one.key][0] != moved:
-            self._counted[one.key] = (moved, *one.store.numbers(one.key))
+            self._counted[one.key] = (moved, *one.store.stats.numbers(one.key))
         return self._counted[one.key][1:]
 
     def _take_in_events(self) -> None:
         for store, since in self._events.items():
-            until = store.last_event()
+            until = store.stats.last_event()
             for one in self._campaigns:
                 if one.store is store:
                     seen = self._result.labels(self._titles[one.key])
-                    for seconds in store.took(one.key, since, until):
+                    for seconds in store.stats.took(one.key, since, until):
                         seen.observe(seconds)
             self._events[store] = until
 
@@ -164,7 +164,7 @@ class _OfTheStore(Collector):
         names = _distinct(one.settings.provider.title for one in by_key.values())
         for name, (api_key, one) in zip(names, by_key.items(), strict=True):
             day = wiring.limits(one.settings).day
-            told.add_metric([name], one.store.credits(api_key, day))
+            told.add_metric([name], one.store.stats.credits(api_key, day))
         return told
 
 

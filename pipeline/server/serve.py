@@ -154,7 +154,7 @@ def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
             f"{_titles(of)} are to be shown at one address, and their [page] tables differ. Write "
             "the same token and public_url into them, or give each its own listen address."
         )
-    gate = Gate(pages[0], sessions=of[0].store)
+    gate = Gate(pages[0], sessions=of[0].store.sessions)
     return gate, routes(of, gate)
 
 

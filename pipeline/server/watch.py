@@ -184,7 +184,7 @@ class Watcher:
         """Where the store's changes stand; 0 where it cannot be read: the next pass says why."""
         campaign = self._campaign
         try:
-            return await asyncio.to_thread(campaign.store.cursor, campaign.key)
+            return await asyncio.to_thread(campaign.store.jobs.cursor, campaign.key)
         except PromptsheetError:
             return 0
 
@@ -212,7 +212,7 @@ class Watcher:
             for line in others:
                 self._console.print(line, markup=False)
             with suppress(PromptsheetError):  # the next pass reports them again
-                self._campaign.store.keep_unreported_rows(outcome.key, ())
+                self._campaign.store.reports.keep_rows(outcome.key, ())
 
     def _tell(self, title: str, sentences: Collection[str]) -> None:
         """Print the troubles of a pass: each when it begins, and then once a day."""

@@ -2,7 +2,7 @@
 
 Calls that arrive during a commit share the next one, in one worker thread. So a burst costs a few
 commits, and every call is on disk before it is answered. Calls and polls are recorded by the same
-`Store.record`.
+`Store.attempts.record`.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Intake:
     def _record(self, calls: Sequence[Call]) -> list[CallResult]:
         """What became of each, all in one commit."""
         try:
-            hooked = self._store.by_hook({call.token for call in calls})
+            hooked = self._store.callbacks.by_hook({call.token for call in calls})
         except StoreError as trouble:
             log.warning("webhooks are not accepted: %s", trouble)
             return [CallResult.STORE_AWAY] * len(calls)
@@ -149,9 +149,9 @@ class Intake:
             if self._rescued and time.monotonic() >= self._bring_at:
                 # All of it in one commit, and not with each call while the disk is full.
                 self._bring_at = time.monotonic() + BRING_EVERY
-                self._store.rescued()
+                self._store.attempts.rescued()
                 self._rescued = False
-            moved = self._store.record(facts)
+            moved = self._store.attempts.record(facts)
             self._tally.commits += any(moved)
             return [CallResult.RECORDED if one else CallResult.KNOWN for one in moved]
         except StoreError as trouble:
@@ -164,7 +164,7 @@ class Intake:
         if isinstance(trouble, StoreFull) and trouble.kept:
             return True
         try:
-            return self._store.rescue(facts)
+            return self._store.attempts.rescue(facts)
         except StoreFull:
             return False
 

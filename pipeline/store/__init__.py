@@ -1,33 +1,36 @@
 """What is known of every job, and the only place where it is kept.
 
-    schema           the tables
-    connection       opens the file, and checks that its disk can be trusted
-    transactions     the two kinds of transaction; `errors`: a database's errors as sentences
-    sheets           each sheet: its claim, its lease, its holds
-    rows             what was written in each row when it was last read
-    unchanged_rows   the rows that the last pass left with nothing to do
-    jobs             the takes of each row, with their attempts and files; `history`: their events
-    serialization    an attempt as a line of its table; `attempt_events`: an event as text
-    admission        whether an attempt may begin now
-    batch            one commit: record what came back, begin what may leave
-    job_cache        jobs that are kept in memory between two batches
-    callbacks        which attempt a webhook is about
-    recording        records what answers, polls and webhooks report
-    rescue_file      where that goes while the disk is full
-    rate_limit       how many requests may leave; `budget`: how many credits may be spent
-    stats            numbers about many jobs at once; `durations`: how long tasks took
-    reported         what was reported about each sheet
-    sessions         which sessions of the page were ended
-    accounts         the balance of the API's account when it was last asked
+A `Store` has parts, each with the methods about one subject:
 
-Each of them adds methods to `Store`; nothing outside this package imports them. Every method is
-one transaction (at most), may be called from any thread, and raises `StoreError` with a sentence
-for people.
+    store.sheets       each sheet: its claim, its holds, its title and place
+    store.leases       which process works on a sheet now
+    store.rows         what was written in each row when it was last read
+    store.unchanged    the rows that the last pass left with nothing to do
+    store.jobs         the takes of each row, with their attempts, files and history
+    store.attempts     begins attempts, and records what answers, polls and webhooks report
+    store.callbacks    which attempt a webhook is about
+    store.rate_limit   how many requests may leave
+    store.budget       how many credits are spent
+    store.stats        numbers about many jobs at once
+    store.durations    how long tasks took
+    store.reports      what was reported about each sheet
+    store.sessions     which sessions of the page were ended
+    store.accounts     the balance of the API's account when it was last asked
+
+The other modules: `schema` has the tables, `connection` opens the file and checks its disk,
+`transactions` has the two kinds of transaction, `errors` makes sentences of a database's errors,
+`serialization` and `attempt_events` convert attempts and events, `admission` decides whether an
+attempt may begin, `batch` commits, `job_cache` keeps jobs in memory between two commits, and
+`rescue_file` takes what is reported while the disk is full.
+
+Nothing outside this package imports its modules. Every method is at most one transaction, may be
+called from any thread, and raises StoreError with a sentence for people.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -38,20 +41,22 @@ from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
 from pipeline.store.batch import Turn
 from pipeline.store.budget import Budget, Spent
-from pipeline.store.callbacks import Calling, Hooked
+from pipeline.store.callbacks import Callbacks, Hooked
 from pipeline.store.connection import copied, network_file_system, opened, parsed_url, prepare
-from pipeline.store.durations import KeptDurations
+from pipeline.store.durations import Durations
 from pipeline.store.errors import told
 from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
-from pipeline.store.rate_limit import Paces
-from pipeline.store.recording import Recording
-from pipeline.store.reported import Reported
+from pipeline.store.leases import Lease, Leases
+from pipeline.store.rate_limit import RateLimit
+from pipeline.store.recording import Attempts
+from pipeline.store.reported import Reports
 from pipeline.store.rows import Rows, places_in
 from pipeline.store.sessions import Sessions
-from pipeline.store.sheets import Lease, SheetChanges, SheetRecord, Sheets
-from pipeline.store.stats import Counting
-from pipeline.store.unchanged_rows import Rests
+from pipeline.store.sheets import SheetChanges, SheetRecord, Sheets
+from pipeline.store.stats import Stats
+from pipeline.store.transactions import Database
+from pipeline.store.unchanged_rows import UnchangedRows
 
 __all__ = [
     "Balance",
@@ -79,25 +84,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store(
-    Sheets,
-    Rows,
-    Rests,
-    Jobs,
-    Paces,
-    Budget,
-    Calling,
-    Recording,
-    Counting,
-    Sessions,
-    Accounts,
-    KeptDurations,
-    Reported,
-):
-    """The store at an address such as `sqlite:///promptsheet.db`, made where there is none.
+class Store:
+    """The store at an address such as `sqlite:///promptsheet.db`. It is made if it does not exist.
 
     `patience` is how many seconds it waits for other processes before it gives up. `now` must
-    return aware moments. To be closed after use, or used in a `with`.
+    return aware moments. Close it after use, or use it in a `with`. Raises StoreError.
     """
 
     def __init__(
@@ -108,17 +99,43 @@ class Store(
         file = Path(address.database or "") if is_file else None
         place = str(file) if file else address.render_as_string(hide_password=True)
         engine = opened(address, patience)
-        super().__init__(engine, place, file, now)
+        self._database = database = Database(engine, place, file, now)
         try:
             with told(place):
-                self.id = prepare(engine, place)
+                database.id = prepare(engine, place)
         except BaseException:
             self.close()
             raise
+        self.sheets = Sheets(database)
+        self.leases = Leases(database)
+        self.rows = Rows(database)
+        self.unchanged = UnchangedRows(database)
+        self.jobs = Jobs(database)
+        self.attempts = Attempts(database)
+        self.callbacks = Callbacks(database)
+        self.rate_limit = RateLimit(database)
+        self.budget = Budget(database)
+        self.stats = Stats(database)
+        self.durations = Durations(database)
+        self.reports = Reports(database)
+        self.sessions = Sessions(database)
+        self.accounts = Accounts(database)
+
+    @property
+    def id(self) -> str:
+        """The store's own id, made with its tables. Every claim of the store holds it."""
+        return self._database.id
+
+    def snapshot(self) -> AbstractContextManager[None]:
+        """Read as of one moment: all reads of this thread in the block share one transaction.
+
+        Nothing may be written in the block.
+        """
+        return self._database.snapshot()
 
     def close(self) -> None:
-        """Let go of the store; it must not be used afterwards."""
-        self._engine.dispose()
+        """Close the store; it must not be used afterwards."""
+        self._database.engine.dispose()
 
     def __enter__(self) -> Self:
         return self

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from pipeline.core.model import State
 from pipeline.store.schema import attempts, counters, escaped, from_number, to_number
-from pipeline.store.transactions import Base, keep_value, value_of
+from pipeline.store.transactions import Part, keep_value, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +26,22 @@ class Balance:
     at: datetime
 
 
-class Accounts(Base):
+class Accounts(Part):
     """Balances of accounts, by API key."""
 
     def balance(self, api_key: str) -> Balance | None:
         """The balance that was kept last; None if there is none."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             kept = value_of(connection, _name(api_key))
         if not kept:
             return None
         left, counted, at = json.loads(kept)
         return Balance(left, counted, from_number(at))
 
-    def keep_balance(self, api_key: str, balance: Balance) -> None:
+    def keep(self, api_key: str, balance: Balance) -> None:
         """Keep this balance instead of the earlier one."""
         text = json.dumps((balance.left, balance.counted, to_number(balance.at)))
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             keep_value(connection, _name(api_key), text)
 
     def counted(self, api_key: str) -> int | None:
@@ -56,7 +56,7 @@ class Accounts(Base):
         total = select(func.coalesce(func.sum(counters.c.credits), 0)).where(
             counters.c.api_key == key, counters.c.kind == "day"
         )
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             if connection.execute(running.limit(1)).first():
                 return None
             return int(connection.execute(total).scalar_one())

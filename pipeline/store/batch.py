@@ -13,10 +13,9 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, bindparam, update
+from sqlalchemy import ColumnElement, Connection, bindparam, update
 
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
@@ -29,7 +28,15 @@ from pipeline.store.jobs import raise_jobs
 from pipeline.store.rate_limit import keep_pace, pace_of
 from pipeline.store.schema import attempts, escaped, to_number
 from pipeline.store.serialization import NEW_ATTEMPT, to_plain, to_text
-from pipeline.store.transactions import Base, LockedSheet, Prepared, Versions, locked, stirred
+from pipeline.store.transactions import (
+    Database,
+    LockedSheet,
+    Part,
+    Prepared,
+    Versions,
+    locked,
+    stirred,
+)
 
 #: Facts, and when they were heard.
 Heard = Sequence[tuple[Fact, datetime]]
@@ -72,34 +79,22 @@ class Turn:
     moved: Mapping[str, Versions]
 
 
-class Turns(Base):
-    """Recording and beginning, in one commit."""
+class Batches(Part):
+    """Commits batches, and keeps the jobs under way in memory from one to the next."""
 
-    def __init__(self, engine: Engine, place: str, file: Path | None, now: Any) -> None:
-        super().__init__(engine, place, file, now)
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
         self._left: dict[str, Left] = {}
 
-    def turn(self, facts: Sequence[Fact], intents: Sequence[Intent], limits: Limits) -> Turn:
-        """Record what happened, then begin what may: both committed to disk, or neither.
+    def commit(self, heard: Heard, intents: Sequence[Intent], limits: Limits | None) -> Turn:
+        """Record what happened, then begin what may: both are committed, or neither.
 
-        See `record` and `begin`. What is given back by a fact is there for an intent of the same
-        turn. Where this raises, nothing was begun, and the facts are still to be recorded.
+        Intents need limits. Raises StoreError or StoreFull, and nothing was recorded or begun.
         """
-        return self._turned([(fact, self._now()) for fact in facts], intents, limits)
-
-    def begin(self, intents: Sequence[Intent], limits: Limits) -> list[Attempt | Refusal]:
-        """The attempts, committed to disk, or why not: one answer for each intent, in order.
-
-        Each is charged to the budget and the pace at once. An intent that does not fit does not
-        keep a later, cheaper one from fitting. Raises StoreFull, and nothing was begun.
-        """
-        return list(self._turned((), intents, limits).answers)
-
-    def _turned(self, heard: Heard, intents: Sequence[Intent], limits: Limits | None) -> Turn:
         keys = {fact.key for fact, _ in heard} | {intent.key for intent in intents}
         if not keys:
             return Turn((), (), {})
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             left, self._left = self._left, {}
             sheets = locked(connection, {key.sheet for key in keys})
             jobs = load(connection, keys, sheets, left)
@@ -109,7 +104,7 @@ class Turns(Base):
             batch = None
             answers: list[Attempt | Refusal] = []
             if intents and limits:
-                batch = _batch(connection, sheets, jobs, limits, self._now())
+                batch = _batch(connection, sheets, jobs, limits, self._database.now())
                 answers = [batch.answer(intent) for intent in intents]
             moved = _written(connection, sheets, jobs, changed, batch)
         self._left = _kept(left, sheets, jobs, moved)

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, bindparam, select, update
 
 from pipeline.core.errors import StoreError
 from pipeline.store.schema import counters, escaped
-from pipeline.store.transactions import Base, Prepared, upsert
+from pipeline.store.transactions import Part, Prepared, upsert
 
 
 class CounterName(NamedTuple):
@@ -54,12 +54,12 @@ _MOVED_WITHIN = Prepared(
 )
 
 
-class Budget(Base):
+class Budget(Part):
     """Asking what was spent."""
 
     def spent(self, api_key: str, run: str, day: str) -> Spent:
         """What the two counters hold now."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return Spent(*(_held(connection, name) or 0 for name in counters_of(api_key, run, day)))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from pipeline.core.model import JobKey
 from pipeline.store.schema import attempts, jobs, sheets, unescaped
-from pipeline.store.transactions import Base, Prepared, listed, one_of
+from pipeline.store.transactions import Part, Prepared, listed, one_of
 
 # Built once: building a statement takes longer than running it.
 _HOOKED = Prepared(
@@ -39,12 +39,12 @@ class Hooked(NamedTuple):
     task_id: str
 
 
-class Calling(Base):
+class Callbacks(Part):
     """Who is meant by a call."""
 
     def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:
         """Hook token -> the attempt that was sent with it; without unknown ones."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             rows = _HOOKED.rows(connection, listed(hooks))
         return {
             hook: Hooked(

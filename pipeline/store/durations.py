@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from pipeline.store.transactions import Base, keep_value, value_of
+from pipeline.store.transactions import Part, keep_value, value_of
 
 #: The two ages, in seconds, between which a task ended.
 Span = tuple[float, float]
 
 
-class KeptDurations(Base):
+class Durations(Part):
     """What passes have learnt about the API's speed."""
 
-    def durations(self, api_key: str) -> dict[str, tuple[Span, ...]]:
+    def get(self, api_key: str) -> dict[str, tuple[Span, ...]]:
         """Endpoint -> the spans that the last pass kept; only endpoints with at least one."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             text = value_of(connection, _name(api_key))
         try:
             return {
@@ -27,10 +27,10 @@ class KeptDurations(Base):
         except (ValueError, TypeError, AttributeError):
             return {}
 
-    def keep_durations(self, api_key: str, spans: Mapping[str, Sequence[Span]]) -> None:
+    def keep(self, api_key: str, spans: Mapping[str, Sequence[Span]]) -> None:
         """Keep these instead of the earlier ones."""
         kept = {name: [(round(a, 4), round(b, 4)) for a, b in of] for name, of in spans.items()}
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             keep_value(connection, _name(api_key), json.dumps(kept))
 
 

@@ -17,7 +17,7 @@ from pipeline.store.history import HistoryLine, history_line, write_history
 from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
-    Base,
+    Part,
     Prepared,
     Versions,
     chunks,
@@ -75,12 +75,12 @@ class Changes(NamedTuple):
     keys: set[JobKey]
 
 
-class Jobs(Base):
+class Jobs(Part):
     """What is known of each take of each row."""
 
-    def jobs(self, sheet: str, only: Collection[JobKey] | None = None) -> dict[JobKey, Job]:
+    def all(self, sheet: str, only: Collection[JobKey] | None = None) -> dict[JobKey, Job]:
         """All jobs of a sheet, or those of `only` that there are."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             if only is not None:
                 return {job.key: job for job in found(connection, only).values()}
             about = {"sheet": number_of(connection, sheet)}
@@ -88,15 +88,15 @@ class Jobs(Base):
 
     def newest(self, sheet: str, most: int | None = None) -> list[JobKey]:
         """The jobs, or so many of them, the one first that was written down last."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
             last = select(jobs.c.row_id, jobs.c.take).where(here)
             last = last.order_by(jobs.c.made_at.desc(), jobs.c.id)
             return [JobKey(sheet, *row) for row in connection.execute(last.limit(most))]
 
-    def jobs_of(self, sheet: str, row_ids: Collection[str]) -> dict[JobKey, Job]:
+    def of_rows(self, sheet: str, row_ids: Collection[str]) -> dict[JobKey, Job]:
         """All jobs of some rows of a sheet."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             number = number_of(connection, sheet)
             return {
                 job.key: job
@@ -104,24 +104,24 @@ class Jobs(Base):
                 for job in _load(connection, _SOME_JOBS, {"sheet": number, "ids": chunk}).values()
             }
 
-    def job(self, key: JobKey) -> Job | None:
+    def get(self, key: JobKey) -> Job | None:
         """The job, if there is one for this take."""
-        return self.jobs(key.sheet, [key]).get(key)
+        return self.all(key.sheet, [key]).get(key)
 
     def add(self, keys: Iterable[JobKey]) -> dict[str, Versions]:
         """Add these jobs, where they are new: sheet -> its versions."""
         by_sheet = defaultdict(list)
         for key in keys:
             by_sheet[key.sheet].append(key)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             return {
-                sheet: _add(connection, sheet, by_sheet[sheet], self._now())
+                sheet: _add(connection, sheet, by_sheet[sheet], self._database.now())
                 for sheet in sorted(by_sheet)
             }
 
     def ask(self, key: JobKey, asked: int) -> bool:
         """Let the job have `asked` attempts: whether it had one less until now."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             moved = _moved(connection, key)
             before = and_(_is(connection, key), jobs.c.asked == asked - 1)
             asking = update(jobs).where(before).values(asked=asked, moved=moved)
@@ -129,8 +129,8 @@ class Jobs(Base):
 
     def dismiss(self, key: JobKey, away: bool) -> bool:
         """Put the job's trouble out of sight on the page, or back: whether the job is there."""
-        at = self._now() if away else None
-        with self._writing() as connection:
+        at = self._database.now() if away else None
+        with self._database.writing() as connection:
             moved = _moved(connection, key)
             putting = update(jobs).where(_is(connection, key)).values(dismissed=at, moved=moved)
             return connection.execute(putting).rowcount == 1
@@ -141,8 +141,8 @@ class Jobs(Base):
         The job is written down where it is new. What was adopted is never charged here.
         """
         adopted = replace(attempt, price=0)
-        with self._writing() as connection:
-            _add(connection, key.sheet, [key], self._now())
+        with self._database.writing() as connection:
+            _add(connection, key.sheet, [key], self._database.now())
             moved = _moved(connection, key)
             job = connection.execute(select(jobs.c.id).where(_is(connection, key))).scalar_one()
             tried = select(attempts.c.number).where(
@@ -152,7 +152,7 @@ class Jobs(Base):
                 return False
             NEW_ATTEMPT.each(connection, [(job, *to_plain(adopted), "null", "", "", "", 0)])
             connection.execute(update(jobs).where(jobs.c.id == job).values(moved=moved))
-            write_history(connection, [history_line(job, adopted, self._now(), "adopted")])
+            write_history(connection, [history_line(job, adopted, self._database.now(), "adopted")])
             return True
 
     def save_file(self, key: JobKey, number: int, url: str, path: str) -> bool:
@@ -167,7 +167,7 @@ class Jobs(Base):
         self, key: JobKey, number: int, url: str, path: str, why: Unsaved = _SAVED
     ) -> bool:
         kept = {"number": number, "url": url, "path": path, **asdict(why)}
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             moving = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
             job = connection.execute(moving.values(moved=_moved(connection, key))).scalar()
             if job is None:
@@ -180,7 +180,7 @@ class Jobs(Base):
 
     def forget_file(self, key: JobKey, url: str) -> bool:
         """Forget what is noted of a picture, so that it is saved again: whether anything was."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             raising = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
             job = connection.execute(raising.values(moved=_moved(connection, key))).scalar()
             noted = (files.c.job == job) & (files.c.digest == digest(url))
@@ -188,16 +188,18 @@ class Jobs(Base):
 
     def asked(self, places: Collection[tuple[JobKey, int]]) -> None:
         """Note that these attempts' tasks were asked after now; no news, so nothing else moves."""
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             for key, number in places:
                 job = select(jobs.c.id).where(_is(connection, key)).scalar_subquery()
                 one = and_(attempts.c.job == job, attempts.c.number == number)
-                connection.execute(update(attempts).where(one).values(asked_at=self._now()))
+                connection.execute(
+                    update(attempts).where(one).values(asked_at=self._database.now())
+                )
 
     def history(self, key: JobKey) -> list[HistoryLine]:
         """What happened to the job, the oldest first."""
         wanted = select(events.c.at, events.c.number, events.c.kind, events.c.body)
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             lines = connection.execute(
                 wanted.select_from(events.join(jobs))
                 .where(_is(connection, key))
@@ -211,7 +213,7 @@ class Jobs(Base):
     def run_of(self, key: JobKey) -> dict[int, str]:
         """Number of each attempt -> which start of the program sent it; empty if none of ours."""
         wanted = select(attempts.c.number, attempts.c.run).select_from(attempts.join(jobs))
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(wanted.where(_is(connection, key)))
             return {row.number: row.run for row in found}
 
@@ -220,13 +222,13 @@ class Jobs(Base):
 
         One that is higher than `changed` gave says that something changed.
         """
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             moved = select(sheets.c.moved).where(sheets.c.key == sheet)
             return connection.execute(moved).scalar() or 0
 
     def changed(self, sheet: str, since: int) -> Changes:
         """The cursor now, and the jobs that anyone wrote down or changed since then."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             here = select(sheets.c.id, sheets.c.moved).where(sheets.c.key == sheet)
             number, now = connection.execute(here).first() or (0, 0)
             after = and_(jobs.c.sheet == number, jobs.c.moved > since, jobs.c.moved <= now)

@@ -18,7 +18,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, select, update
 
 from pipeline.store.schema import escaped, from_number, paces, to_number
-from pipeline.store.transactions import Base, Prepared, upsert
+from pipeline.store.transactions import Part, Prepared, upsert
 
 _WINDOW: Final = 62
 
@@ -107,27 +107,27 @@ _KEPT = Prepared(
 )
 
 
-class Paces(Base):
+class RateLimit(Part):
     """Asking whether a request may leave."""
 
     def permits(self, api_key: str, wanted: int, per_minute: int | None) -> int:
         """How many of the wanted requests may leave now; these count as having left."""
-        with self._writing() as connection:
-            pace = pace_of(connection, api_key, self._now())
+        with self._database.writing() as connection:
+            pace = pace_of(connection, api_key, self._database.now())
             left = pace.room(wanted, per_minute)
             keep_pace(connection, api_key, pace.after(left))
         return left
 
     def ready_in(self, api_key: str, per_minute: int | None) -> float:
         """Seconds until one more request may leave (0 if now); infinite where none ever may."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             found = _ASKED.first(connection, escaped(api_key))
-        return _read(found or ("{}", None), self._now()).ready_in(per_minute)
+        return _read(found or ("{}", None), self._database.now()).ready_in(per_minute)
 
     def slow_down(self, api_key: str, until: datetime) -> None:
         """Let nothing leave under this API key until then; an earlier, longer wait stands."""
-        with self._writing() as connection:
-            pace = pace_of(connection, api_key, self._now())
+        with self._database.writing() as connection:
+            pace = pace_of(connection, api_key, self._database.now())
             latest = max(until, pace.not_before or until)
             keep_pace(connection, api_key, replace(pace, not_before=latest))
 

@@ -8,16 +8,37 @@ from pathlib import Path
 from sqlalchemy import select
 
 from pipeline.core.errors import StoreFull
-from pipeline.core.model import JobKey, State
+from pipeline.core.model import Attempt, JobKey, State
+from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
-from pipeline.store.batch import Turn, Turns
+from pipeline.store.batch import Batches, Heard, Turn
 from pipeline.store.rescue_file import RescueFile
 from pipeline.store.schema import attempts, jobs
-from pipeline.store.transactions import number_of
+from pipeline.store.transactions import Database, Part, number_of
 
 
-class Recording(Turns):
-    """What answers, polls and webhooks tell."""
+class Attempts(Part):
+    """Attempts: beginning them, and recording what answers, polls and webhooks report of them."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._batches = Batches(database)
+
+    def turn(self, facts: Sequence[Fact], intents: Sequence[Intent], limits: Limits) -> Turn:
+        """Record what happened, then begin what may: both committed to disk, or neither.
+
+        See `record` and `begin`. What is given back by a fact is there for an intent of the same
+        turn. If this raises, nothing was begun, and the facts are still to be recorded.
+        """
+        return self._batches.commit(self._heard(facts), intents, limits)
+
+    def begin(self, intents: Sequence[Intent], limits: Limits) -> list[Attempt | Refusal]:
+        """The attempts, committed to disk, or why not: one answer for each intent, in order.
+
+        Each is charged to the budget and the pace at once. An intent that does not fit does not
+        keep a later, cheaper one from fitting. Raises StoreFull, and nothing was begun.
+        """
+        return list(self._batches.commit((), intents, limits).answers)
 
     def record(self, facts: Sequence[Fact]) -> list[bool]:
         """Whether each fact moved its attempt, all in one transaction; an unknown attempt does not.
@@ -30,9 +51,9 @@ class Recording(Turns):
 
     def recorded(self, facts: Sequence[Fact]) -> Turn:
         """The same, and what came of it: a turn in which nothing begins."""
-        heard = [(fact, self._now()) for fact in facts]
+        heard = self._heard(facts)
         try:
-            return self._turned(heard, (), None)
+            return self._batches.commit(heard, (), None)
         except StoreFull as full:
             if self._rescue is None:
                 raise
@@ -57,13 +78,15 @@ class Recording(Turns):
         Raises StoreFull if it is full.
         """
         if self._rescue:
-            self._rescue.write([(fact, self._now()) for fact in facts])
+            self._rescue.write(self._heard(facts))
         return self._rescue is not None
 
     def rescued(self) -> int:
         """How many facts lay in the rescue file: they are recorded now, and the file is blank."""
         return (
-            self._rescue.emptied(lambda heard: self._turned(heard, (), None)) if self._rescue else 0
+            self._rescue.emptied(lambda heard: self._batches.commit(heard, (), None))
+            if self._rescue
+            else 0
         )
 
     def expired(self, sheet: str) -> list[tuple[JobKey, int]]:
@@ -71,13 +94,17 @@ class Recording(Turns):
         over = select(jobs.c.row_id, jobs.c.take, attempts.c.number).where(
             jobs.c.id == attempts.c.job,
             attempts.c.state == State.SUBMITTING,
-            attempts.c.deadline < self._now(),
+            attempts.c.deadline < self._database.now(),
         )
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
             rows = connection.execute(over.where(here).order_by(jobs.c.id, attempts.c.number))
             return [(JobKey(sheet, row_id, take), number) for row_id, take, number in rows]
 
     @property
     def _rescue(self) -> RescueFile | None:
-        return RescueFile(Path(f"{self._file}.rescue")) if self._file else None
+        file = self._database.file
+        return RescueFile(Path(f"{file}.rescue")) if file else None
+
+    def _heard(self, facts: Sequence[Fact]) -> Heard:
+        return [(fact, self._database.now()) for fact in facts]

@@ -12,44 +12,44 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from pipeline.store.schema import from_number, to_number
-from pipeline.store.transactions import Base, digest, keep_value, number_of, value_of
+from pipeline.store.transactions import Part, digest, keep_value, number_of, value_of
 
 
-class Reported(Base):
+class Reports(Part):
     """Reports of each sheet, by its place or its key."""
 
-    def reported(self, place: str) -> dict[str, datetime]:
+    def troubles(self, place: str) -> dict[str, datetime]:
         """Trouble -> when it was last reported, for the sheet at this place (see `wiring`)."""
         kept = self._kept(_troubles_of(place))
         return {trouble: from_number(at) for trouble, at in json.loads(kept or "{}").items()}
 
-    def keep_reported(self, place: str, reported: Mapping[str, datetime]) -> None:
+    def keep_troubles(self, place: str, reported: Mapping[str, datetime]) -> None:
         """Keep these troubles with their times, and no others."""
         times = {trouble: to_number(at) for trouble, at in reported.items()}
         self._keep(_troubles_of(place), json.dumps(times) if times else "")
 
-    def unreported_rows(self, sheet: str) -> set[str]:
+    def rows(self, sheet: str) -> set[str]:
         """Ids of the rows that began to need attention and were not reported yet."""
         return set(json.loads(self._kept(self._rows_of(sheet)) or "[]"))
 
-    def keep_unreported_rows(self, sheet: str, ids: Collection[str]) -> None:
+    def keep_rows(self, sheet: str, ids: Collection[str]) -> None:
         """Keep these ids, and no others."""
         self._keep(self._rows_of(sheet), json.dumps(sorted(ids)) if ids else "")
 
     def _rows_of(self, sheet: str) -> str:
         # `sync.quick_check` reads this line as well, by the number of the sheet.
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return f"unreported of {number_of(connection, sheet)}"
 
     def _kept(self, name: str) -> str:
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return value_of(connection, name)
 
     def _keep(self, name: str, value: str) -> None:
         """Keep the value, or delete it if it is empty. Without a change nothing is written."""
         if self._kept(name) == value:
             return
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             keep_value(connection, name, value)
 
 

@@ -25,7 +25,7 @@ from pipeline.core.known_rows import Memory
 from pipeline.core.model import KnownRow, RowKind
 from pipeline.store.schema import known_rows, orders, past, sheets
 from pipeline.store.transactions import (
-    Base,
+    Part,
     chunks,
     digest,
     made,
@@ -39,7 +39,7 @@ _FIELDS = tuple(KnownRow.__dataclass_fields__)
 _STANDINGS = {str(standing): standing for standing in RowKind}
 
 
-class Rows(Base):
+class Rows(Part):
     """The rows of each sheet, as the last accepted reading left them."""
 
     def memory(self, sheet: str, only: Collection[str] | None = None) -> Memory:
@@ -47,7 +47,7 @@ class Rows(Base):
 
         `only` these ids where some are given; `order` has all ids nevertheless.
         """
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             number = number_of(connection, sheet)
             columns = connection.execute(
                 select(sheets.c.columns).where(sheets.c.id == number)
@@ -60,9 +60,9 @@ class Rows(Base):
                 columns=None if columns is None else frozenset(columns),
             )
 
-    def rows_of(self, sheet: str, row_ids: Collection[str]) -> dict[str, KnownRow]:
+    def known(self, sheet: str, row_ids: Collection[str]) -> dict[str, KnownRow]:
         """Id -> what is known of the row, for those of the ids that there are."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return _known(connection, number_of(connection, sheet), row_ids)
 
     def marks(self, sheet: str) -> dict[str, int]:
@@ -70,20 +70,20 @@ class Rows(Base):
 
         It means something only to whoever remembers an earlier one, in the same process.
         """
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(_MARKS, {"sheet": number_of(connection, sheet)})
             return {row_id: hash((*rest,)) for row_id, *rest in rows}
 
     def written_order(self, sheet: str) -> str:
         """The ids of the last accepted reading, as one text: another text, another order."""
         here = orders.c.sheet == sheets.c.id, sheets.c.key == sheet
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(select(_IDS).where(*here)).scalar() or ""
 
     def foreign(self, sheet: str, ids: Iterable[str]) -> dict[str, str]:
         """Id -> inputs, for those of the ids that belong to other sheets of this store."""
         row_id, inputs = known_rows.c.row_id, known_rows.c.inputs
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             elsewhere = known_rows.c.sheet != number_of(connection, sheet)
             return {
                 one: words
@@ -93,22 +93,22 @@ class Rows(Base):
                 )
             }
 
-    def again(self, sheet: str) -> dict[str, int]:
+    def extra_takes(self, sheet: str) -> dict[str, int]:
         """Id -> how often the page asked for the row once more, where it did."""
         row_id, again = known_rows.c.row_id, known_rows.c.again
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             here = known_rows.c.sheet == number_of(connection, sheet)
             # Word for word what the index is for.
             found = connection.execute(select(row_id, again).where(here, text("again > 0")))
             return {row.row_id: row.again for row in found}
 
-    def make_again(self, sheet: str, row_id: str, again: int) -> bool:
+    def ask_again(self, sheet: str, row_id: str, again: int) -> bool:
         """Ask for one more take of the row than its cell does: whether it was `again` until now.
 
         So two people who press at once, or one who presses twice, ask once.
         """
         one = (known_rows.c.row_id == row_id) & (known_rows.c.again == again)
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             number = number_of(connection, sheet)
             raising = update(known_rows).where(known_rows.c.sheet == number, one)
             if connection.execute(raising.values(again=again + 1)).rowcount != 1:
@@ -125,7 +125,7 @@ class Rows(Base):
         """
         row = known_rows.c.row_id == row_id, known_rows.c.inputs == inputs
         news = known_rows.c.approved_on_page != covers
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             number = number_of(connection, sheet)
             here = select(known_rows.c.row_id).where(known_rows.c.sheet == number, *row, news)
             if connection.execute(here).first() is None:
@@ -139,27 +139,27 @@ class Rows(Base):
     def approvals(self, sheet: str, since: int) -> dict[str, str]:
         """Id -> what it covers, of the approvals noted or taken back after that `moved`."""
         row_id, covers = known_rows.c.row_id, known_rows.c.approved_on_page
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             here = known_rows.c.sheet == number_of(connection, sheet)
             late = known_rows.c.approval_moved > since, text("approval_moved > 0")
             found = connection.execute(select(row_id, covers).where(here, *late))
             return {row.row_id: row.approved_on_page for row in found}
 
-    def dismissed_rows(self, sheet: str) -> dict[str, str]:
+    def dismissed(self, sheet: str) -> dict[str, str]:
         """Id -> what the row said of itself when it was put out of sight on the page."""
         row_id, dismissed = known_rows.c.row_id, known_rows.c.dismissed
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             here = known_rows.c.sheet == number_of(connection, sheet)
             # Word for word what the index is for.
             away = select(row_id, dismissed).where(here, text("dismissed <> ''"))
             return {row.row_id: row.dismissed for row in connection.execute(away)}
 
-    def dismiss_row(self, sheet: str, row_id: str, said: str) -> bool:
+    def dismiss(self, sheet: str, row_id: str, said: str) -> bool:
         """Put a row that says this of itself out of sight on the page, or back where it is empty.
 
         Whether the row is known. A pass has nothing to do with it, so nothing else moves.
         """
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             here = known_rows.c.sheet == number_of(connection, sheet)
             putting = update(known_rows).where(here, known_rows.c.row_id == row_id)
             return connection.execute(putting.values(dismissed=said)).rowcount == 1
@@ -179,7 +179,7 @@ class Rows(Base):
         leaves order or columns as they are.
         """
         noted = {row.row_id: row for row in rows}
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             number = made(connection, sheet)
             if noted:
                 disturb(connection, number)

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Integer, case, func, select
 
 from pipeline.core.model import State
 from pipeline.store.schema import attempts, counters, events, jobs
-from pipeline.store.transactions import Base, number_of
+from pipeline.store.transactions import Part, number_of
 
 
 def _number(*states: State) -> ColumnElement[int]:
@@ -41,7 +41,7 @@ class Numbers(NamedTuple):
     sent: int
 
 
-class Counting(Base):
+class Stats(Part):
     """How many of everything."""
 
     def numbers(self, sheet: str) -> Numbers:
@@ -49,7 +49,7 @@ class Counting(Base):
 
         Looks at every job: some tenths of a second for a hundred thousand.
         """
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             each = _JOBS.where(jobs.c.sheet == number_of(connection, sheet)).subquery()
             asked = select(each.c.state, func.count(), func.sum(each.c.sent)).group_by(each.c.state)
             found = connection.execute(asked).all()
@@ -58,7 +58,7 @@ class Counting(Base):
 
     def last_event(self) -> int:
         """The number of the latest event of all sheets, for `took`."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(select(func.max(events.c.id))).scalar() or 0
 
     def took(self, sheet: str, since: int, until: int) -> list[float]:
@@ -72,7 +72,7 @@ class Counting(Base):
             )
             .where(events.c.id > since, events.c.id <= until, events.c.kind.in_(_ENDED))
         )
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             here = asked.where(jobs.c.sheet == number_of(connection, sheet))
             found = connection.execute(here).all()
         return [(ended - sent).total_seconds() for sent, ended in found if ended]
@@ -82,5 +82,5 @@ class Counting(Base):
         asked = select(counters.c.credits).where(
             counters.c.api_key == api_key, counters.c.kind == "day", counters.c.name == day
         )
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(asked).scalar() or 0

@@ -161,20 +161,23 @@ class Versions(NamedTuple):
     after: int
 
 
-class Base:
-    """The engine and the clock of a store."""
+class Database:
+    """The engine and the clock of a store. All parts share one, and any thread may use it."""
 
-    #: The store's own id, minted when it was made; it stands in every claim that it raises.
-    id: str
-
-    def __init__(self, engine: Engine, place: str, file: Path | None, now: Callable[[], datetime]):
-        self._engine = engine
+    def __init__(
+        self, engine: Engine, place: str, file: Path | None, now: Callable[[], datetime]
+    ) -> None:
+        self.engine = engine
+        #: The store's path or address, for messages.
+        self.place = place
+        #: Where a SQLite store is; None for a server.
+        self.file = file
+        self.now = now
+        #: The store's own id, made with its tables.
+        self.id = ""
         self._writer = engine.execution_options(**{WRITES: True})
-        self._place = place
-        self._file = file
-        self._now = now
         # Threads that wait for each other's file locks sleep too long; here they queue.
-        self._turn = Lock()
+        self._queue = Lock()
         self._snapshots = local()
 
     @contextmanager
@@ -186,7 +189,7 @@ class Base:
         if self._snapshot is not None:
             yield
             return
-        with self._reading() as connection:
+        with self.reading() as connection:
             self._snapshots.connection = connection
             try:
                 yield
@@ -198,20 +201,30 @@ class Base:
         return getattr(self._snapshots, "connection", None)
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
-        """A transaction that sees one moment and changes nothing."""
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that sees one moment and changes nothing. Raises StoreError."""
         if connection := self._snapshot:
             yield connection
             return
-        with told(self._place), self._engine.connect() as connection:
+        with told(self.place), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        """A transaction that is kept whole when the block ends, and not at all if it raises."""
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is committed when the block ends, and rolled back if it raises.
+
+        Raises StoreError, and StoreFull if no space is left.
+        """
         assert self._snapshot is None, "a snapshot only reads"
-        with self._turn, told(self._place), self._writer.begin() as connection:
+        with self._queue, told(self.place), self._writer.begin() as connection:
             yield connection
+
+
+class Part:
+    """A part of the store: methods about one subject, each of them one transaction at most."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:

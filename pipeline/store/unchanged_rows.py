@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from pipeline.core.unchanged_rows import DIGEST, Resting
 from pipeline.store.schema import resting, sheets
-from pipeline.store.transactions import Base, made, upsert
+from pipeline.store.transactions import Part, made, upsert
 
 Piece = TypeVar("Piece", str, bytes)
 
@@ -36,12 +36,12 @@ class KeptRest(NamedTuple):
     resting: Resting
 
 
-class Rests(Base):
+class UnchangedRows(Part):
     """What lies at rest in each sheet."""
 
-    def resting(self, sheet: str) -> KeptRest:
+    def get(self, sheet: str) -> KeptRest:
         """The rows that need no look, as they were kept last; none if they were not."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(_ASKED, {"key": sheet}).first()
         if found is None:
             return KeptRest(0, Resting())
@@ -55,10 +55,10 @@ class Rests(Base):
 
     def noted(self, sheet: str) -> int:
         """How often the known rows were changed."""
-        with self._reading() as connection:
+        with self._database.reading() as connection:
             return connection.execute(_NOTED, {"key": sheet}).scalar() or 0
 
-    def keep_resting(self, sheet: str, left: Resting, noted: int) -> bool:
+    def keep(self, sheet: str, left: Resting, noted: int) -> bool:
         """Keep what lies at rest, if the known rows were changed `noted` times: whether so."""
         kept = {
             "under": left.under,
@@ -68,7 +68,7 @@ class Rests(Base):
             "others": sorted(left.others),
             "lines": b"".join(sorted(left.lines)),
         }
-        with self._writing() as connection:
+        with self._database.writing() as connection:
             number = made(connection, sheet)
             new = upsert(connection, resting).values(sheet=number, noted=0).on_conflict_do_nothing()
             connection.execute(new)

@@ -47,7 +47,7 @@ def take_over_columns(sheet: Sheet, store: Store, header: Header) -> list[str]:
     """Make every column that bears a name of ours ours, though it is filled: their titles."""
     columns = header.read(sheet.read())
     ours = {name for name in OURS if name in columns.index}
-    store.update_sheet(sheet.key, ours=store.sheet(sheet.key).ours | ours)
+    store.sheets.update(sheet.key, ours=store.sheets.get(sheet.key).ours | ours)
     return [columns.title(name) for name in OURS if name in ours]
 
 
@@ -64,23 +64,23 @@ def adopt(
     take_over_columns(sheet, store, header)
     lying = sheet.read_claim()
     word = f"{chance.getrandbits(64):016x}"
-    mine = store.raise_claim(sheet.key, word, lying.counter if lying else 0)
+    mine = store.sheets.raise_claim(sheet.key, word, lying.counter if lying else 0)
     sheet.write_claim(mine, lying)
-    store.update_sheet(sheet.key, config=config, hold="")
+    store.sheets.update(sheet.key, config=config, hold="")
     grid = sheet.read()
     columns = header.read(grid)
     lines = _lines(grid, columns, store, rules, now, chance)
     order = [""] * len(grid)
     for line in lines:
         order[line.seen.place] = line.seen.row_id
-    store.note(sheet.key, [line.memory for line in lines], order, None)
+    store.rows.note(sheet.key, [line.memory for line in lines], order, None)
     counts = {State.SUCCEEDED: 0, State.RUNNING: 0, State.UNKNOWN: 0}
     for line in lines:
         if attempt := _attempt(line, grid[line.seen.place], columns, rules, now):
             assert line.take is not None, "a row without a usable take is never sent"
-            store.adopt(JobKey(rules.sheet, line.seen.row_id, line.take), attempt)
+            store.jobs.adopt(JobKey(rules.sheet, line.seen.row_id, line.take), attempt)
             counts[attempt.state] += 1
-    for job in store.jobs(sheet.key).values():
+    for job in store.jobs.all(sheet.key).values():
         if state_of(job) is State.PENDING:
             counts[State.UNKNOWN] += _close(job, store, now)
     return Adopted(counts[State.SUCCEEDED], counts[State.RUNNING], counts[State.UNKNOWN])
@@ -91,15 +91,15 @@ def _lines(
 ) -> list[Line]:
     """The rows that bear an id, a task or pictures, as ordinary rows from now on."""
     rows = list(columns.rows(grid))
-    memory = store.memory(rules.sheet)
+    memory = store.rows.memory(rules.sheet)
     unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
-    memory = replace(memory, foreign=store.foreign(rules.sheet, unknown), columns=None)
+    memory = replace(memory, foreign=store.rows.foreign(rules.sheet, unknown), columns=None)
     seen = [
         replace(one, standing=RowKind.ROW) if one.standing is RowKind.UNRECOGNIZED else one
         for one in match(rows, memory, lambda: new_id(chance))
     ]
     marked = [one for one in seen if one.known or one.marked.mark or one.marked.has_results]
-    lines = plan(marked, grid, columns, store.jobs(rules.sheet), rules, now).lines
+    lines = plan(marked, grid, columns, store.jobs.all(rules.sheet), rules, now).lines
     return [replace(line, memory=_ordinary(line)) for line in lines]
 
 
@@ -153,4 +153,4 @@ def _close(job: Job, store: Store, now: datetime) -> int:
         deadline=now,
         reason=TAKEN_OVER,
     )
-    return int(store.adopt(job.key, attempt))
+    return int(store.jobs.adopt(job.key, attempt))

@@ -114,6 +114,6 @@ class Committer:
         except StoreFull as full:  # The store has written them to the rescue file itself.
             return full
         except StoreError as trouble:
-            self._store.rescue(facts)
+            self._store.attempts.rescue(facts)
             return trouble
         return None

@@ -121,7 +121,7 @@ class Downloader:
             try:
                 assert self._media is not None, "keep() begins nothing without a folder"
                 path = await self._media.save(url, stem)
-                await self._worker.run(store.save_file, *picture, path)
+                await self._worker.run(store.jobs.save_file, *picture, path)
             except NotSaved as error:
                 log.info("%s: %s", key.row_id, error)
                 if isinstance(error, NoPlace):  # nothing is wrong with the link
@@ -138,7 +138,7 @@ class Downloader:
 
     async def _noted(self, picture: tuple[JobKey, int, str], why: Unsaved) -> None:
         try:
-            await self._worker.run(self._sync.store.miss_file, *picture, why)
+            await self._worker.run(self._sync.store.jobs.miss_file, *picture, why)
         except PromptsheetError as error:
             self.trouble.append(error)
         else:

@@ -81,35 +81,35 @@ class KnownJobs:
 
     def load(self, row_ids: Collection[str]) -> None:
         """Load the jobs of these rows."""
-        self.all.update(self._store.jobs_of(self._sheet, row_ids))
+        self.all.update(self._store.jobs.of_rows(self._sheet, row_ids))
 
     def load_all(self) -> None:
         """Load all jobs of the sheet."""
-        self.cursor, _ = self._store.changed(self._sheet, 0)
-        self.all.update(self._store.jobs(self._sheet))
+        self.cursor, _ = self._store.jobs.changed(self._sheet, 0)
+        self.all.update(self._store.jobs.all(self._sheet))
 
     def changed_since(self, cursor: int) -> Collection[JobKey]:
         """The jobs that were changed after the store's change counter was `cursor`."""
-        self.cursor, moved = self._store.changed(self._sheet, cursor)
+        self.cursor, moved = self._store.jobs.changed(self._sheet, cursor)
         return moved
 
     def reload(self, keys: Collection[JobKey]) -> dict[JobKey, Job]:
         """Load these jobs again, and return them."""
-        now = self._store.jobs(self._sheet, only=keys)
+        now = self._store.jobs.all(self._sheet, only=keys)
         self.all.update(now)
         return now
 
     def write_down(self, keys: Collection[JobKey]) -> None:
         """Make a job for each of these keys, in the store and here."""
-        before, after = self._store.add(keys)[self._sheet]
+        before, after = self._store.jobs.add(keys)[self._sheet]
         self.all.update({key: Job(key, made_at=self._clock.now()) for key in keys})
         if before == self.cursor:
             self.cursor = after
 
     def ask_for(self, key: JobKey, attempts: int) -> None:
         """Let the job have so many attempts in all: a person asked for them."""
-        self._store.ask(key, attempts)
-        if job := self._store.job(key):
+        self._store.jobs.ask(key, attempts)
+        if job := self._store.jobs.get(key):
             self.all[key] = job
 
     def begun(self, key: JobKey, attempt: Attempt) -> None:

@@ -26,7 +26,7 @@ class KnownRows:
         self.stirred: set[str] = set()
         self._store, self._sheet = store, sheet
         #: The store's change counter for rows, and the rows that are unchanged since then.
-        self._version, self.unchanged = store.resting(sheet)
+        self._version, self.unchanged = store.unchanged.get(sheet)
         #: The ids whose rows are loaded; None if all are.
         self._loaded: set[str] | None = None
 
@@ -34,10 +34,10 @@ class KnownRows:
 
     def load_all(self) -> None:
         """Load all rows."""
-        version = self._store.noted(self._sheet)
+        version = self._store.unchanged.noted(self._sheet)
         if version != self._version:
             self._version, self.unchanged = version, Resting()
-        self.memory = self._store.memory(self._sheet)
+        self.memory = self._store.rows.memory(self._sheet)
         self.met(self.memory.known)
         self._loaded = None
 
@@ -47,14 +47,14 @@ class KnownRows:
         self.stirred = {*moved}
         self.ids = {*left.rows, *left.others, *moved}
         self._loaded = {*left.others, *moved}
-        self.memory = self._store.memory(self._sheet, self._loaded)
+        self.memory = self._store.rows.memory(self._sheet, self._loaded)
         return self._loaded
 
     def load(self, ids: Iterable[str]) -> set[str]:
         """Load these rows if they are not loaded. Returns the ids of those that were not."""
         if self._loaded is None or not (missing := {*ids} - self._loaded):
             return set()
-        found, memory = self._store.memory(self._sheet, missing), self.memory
+        found, memory = self._store.rows.memory(self._sheet, missing), self.memory
         known, past = {**memory.known, **found.known}, {**memory.past, **found.past}
         self.memory = replace(memory, known=known, past=past)
         self._loaded |= missing
@@ -67,8 +67,8 @@ class KnownRows:
 
     def was_changed_elsewhere(self) -> bool:
         """Whether another process changed the rows since they were loaded."""
-        same = self._store.memory(self._sheet, ()).order == self.memory.order
-        return not (same and self._store.noted(self._sheet) == self._version)
+        same = self._store.rows.memory(self._sheet, ()).order == self.memory.order
+        return not (same and self._store.unchanged.noted(self._sheet) == self._version)
 
     # -- what changes them -----------------------------------------------------------------------
 
@@ -103,7 +103,7 @@ class KnownRows:
         places = [""] * height
         for row_id, place in order.items():
             places[place] = row_id
-        self._store.note(self._sheet, changed, places, columns)
+        self._store.rows.note(self._sheet, changed, places, columns)
         self._version += bool(changed)
         self.stir(row.row_id for row in changed)
         known, past = dict(self.memory.known), dict(self.memory.past)
@@ -119,7 +119,7 @@ class KnownRows:
         """Keep which rows need no look the next time, if that is not what was kept."""
         left = self.unchanged
         is_news = self.stirred or replace(now, moved=left.moved) != left
-        if is_news and self._store.keep_resting(self._sheet, now, self._version):
+        if is_news and self._store.unchanged.keep(self._sheet, now, self._version):
             self.unchanged, self.stirred = now, set()
 
     # -- what is asked ---------------------------------------------------------------------------
@@ -138,7 +138,7 @@ class KnownRows:
             known = {one: row for one, row in memory.known.items() if one not in unchanged}
             memory = replace(memory, known=known)
         unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}
-        foreign = self._store.foreign(self._sheet, unknown) if unknown else {}
+        foreign = self._store.rows.foreign(self._sheet, unknown) if unknown else {}
         before = memory.columns
         same = before is None or set(columns.inputs) <= before
         return replace(

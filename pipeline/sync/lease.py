@@ -29,18 +29,18 @@ def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
     """The right to work on the sheet, or who has it. One whose process is dead has it no longer."""
     me = f"{socket.gethostname()}:{os.getpid()}"
     for _ in range(2):
-        holding = store.lease_of(sheet.key)
+        holding = store.leases.of(sheet.key)
         # The store lets a holder take it again, for a process that bears a dead one's number; but
         # this very process may have been given the same sheet twice.
         if holding is not None and holding.holder == me and holding.since >= BEGAN:
             return Busy(sheet.title, holding.holder, holding.since)
-        if lease := store.take_lease(sheet.key, me, LEASE_SECONDS):
+        if lease := store.leases.take(sheet.key, me, LEASE_SECONDS):
             return lease
-        holding = store.lease_of(sheet.key)
+        holding = store.leases.of(sheet.key)
         if holding is not None:
             if not is_dead(holding.holder):
                 return Busy(sheet.title, holding.holder, holding.since)
-            store.break_lease(sheet.key, holding.word)
+            store.leases.end(sheet.key, holding.word)
     return Busy(sheet.title, "another pass", utc_now())
 
 

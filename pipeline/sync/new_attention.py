@@ -18,7 +18,7 @@ class NewAttention:
 
     def __init__(self, store: Store, sheet: str) -> None:
         self._store, self._sheet = store, sheet
-        self._ids = store.unreported_rows(sheet)
+        self._ids = store.reports.rows(sheet)
         self._kept = frozenset(self._ids)
 
     def __contains__(self, row_id: str) -> bool:
@@ -39,5 +39,5 @@ class NewAttention:
             elif look.cell(line.seen.place, "status") != line.status:
                 self._ids.add(line.seen.row_id)
         if self._ids != self._kept:
-            self._store.keep_unreported_rows(self._sheet, self._ids)
+            self._store.reports.keep_rows(self._sheet, self._ids)
             self._kept = frozenset(self._ids)

@@ -71,8 +71,8 @@ class Ownership:
             return None
         word = f"{self._chance.getrandbits(64):016x}"
         if self._state.record.config != self._config:
-            self._store.update_sheet(self._state.key, config=self._config)
-        mine = self._store.raise_claim(self._state.key, word)
+            self._store.sheets.update(self._state.key, config=self._config)
+        mine = self._store.sheets.raise_claim(self._state.key, word)
         # Compare-and-swap against the claim we checked; the current one may be another store's.
         if self.sheet.write_claim(mine, self._found) and self.sheet.read_claim() == mine:
             self._claim = self._found = mine
@@ -110,7 +110,7 @@ class Ownership:
         if found.store != self._store.id:
             told = f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
             return told + self._one_tab()
-        record = self._store.sheet(self._state.key)
+        record = self._store.sheets.get(self._state.key)
         if found.sheet != self._state.key:
             return self._under_another_name(found.sheet, record.place)
         ahead = found.counter > record.counter
@@ -136,7 +136,7 @@ class Ownership:
 
         It is none if the claim was copied with the file: this sheet has no claim yet.
         """
-        if place and any(one.key == key and one.place == place for one in self._store.sheets()):
+        if place and any(one.key == key and one.place == place for one in self._store.sheets.all()):
             return (
                 f"{self.sheet.title} is known to this store by another name. Set [sheet] id to "
                 f'"{key}" again, or remove it if there was none.'

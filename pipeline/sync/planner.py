@@ -95,7 +95,7 @@ class Planner:
     def budget_left(self) -> dict[str, int | None]:
         """Credits that may still be spent, by the name of the cap; None where there is no cap."""
         limits = self._limits()
-        spent = self._store.spent(limits.api_key, limits.run, limits.day)
+        spent = self._store.budget.spent(limits.api_key, limits.run, limits.day)
         return {
             "per_run": None if limits.per_run is None else max(limits.per_run - spent.run, 0),
             "per_day": None if limits.per_day is None else max(limits.per_day - spent.day, 0),

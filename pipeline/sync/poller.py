@@ -113,12 +113,14 @@ class Poller:
         questions = list(polls(self._sync.rules.provider.poll, tasks, self._alone))
         limits, store = self._sync.limits, self._sync.store
         permits = await self._worker.run(
-            store.permits, limits.api_key, len(questions), limits.per_minute
+            store.rate_limit.permits, limits.api_key, len(questions), limits.per_minute
         )
         self.schedule.sent(min(permits, len(questions)))
         is_short = permits < len(questions)
         if is_short and not self._patient:
-            wait = await self._worker.run(store.ready_in, limits.api_key, limits.per_minute)
+            wait = await self._worker.run(
+                store.rate_limit.ready_in, limits.api_key, limits.per_minute
+            )
             if wait > PATIENCE:  # The next run polls the rest.
                 self.schedule.forgive()
         heard = await asyncio.gather(*(self._ask(*one) for one in questions[:permits]))
@@ -160,7 +162,7 @@ class Poller:
         now, is_late = self._clock.now(), self.schedule.intervals.is_late
         late = [(o.key, o.attempt.number) for o in asked.values() if is_late(o.attempt, now)]
         if late:
-            await self._worker.run(self._sync.store.asked, late)
+            await self._worker.run(self._sync.store.jobs.asked, late)
         for task, one in asked.items():
             event = answers.events.get(task)
             self.schedule.answered(one, event, asked_at, timedelta(seconds=answers.pause))

@@ -79,7 +79,7 @@ def rows(
         if statuses is None
         else (lambda status, row_id: Status.of(status) in statuses or row_id in ids)
     )
-    away = sync.store.dismissed_rows(sync.key)
+    away = sync.store.rows.dismissed(sync.key)
     found = [
         _row_of(line, sync, away)
         for line in sync.last.plan.lines

@@ -185,7 +185,7 @@ class Runner:
     async def _recall(self) -> None:
         """Load how long tasks took in earlier passes, if this pass has tasks to poll."""
         if self._submitter.waiting or self._poller.expecting():
-            kept = await self._worker.run(self._sync.store.durations, self._sync.limits.api_key)
+            kept = await self._worker.run(self._sync.store.durations.get, self._sync.limits.api_key)
             self._poller.schedule.recall(kept)
 
     async def _finish(self) -> None:
@@ -203,7 +203,7 @@ class Runner:
                 break
         if self._poller.schedule.has_learnt:
             learnt, key = self._poller.schedule.learnt(), self._sync.limits.api_key
-            await self._worker.run(self._sync.store.keep_durations, key, learnt)
+            await self._worker.run(self._sync.store.durations.keep, key, learnt)
 
     async def _until_finished(self, sending: asyncio.Task[None]) -> None:
         """Look whenever it is time, until nothing is left to do now."""

@@ -33,7 +33,7 @@ class SheetState:
         self.key = key
         self.is_called = is_called
         #: The sheet as a whole: its columns, its claim, its hold.
-        self.record = store.sheet(key)
+        self.record = store.sheets.get(key)
         self.rows = KnownRows(store, key)
         self.jobs = KnownJobs(store, key, clock)
         self._store, self._clock = store, clock
@@ -50,7 +50,7 @@ class SheetState:
 
     def read_record(self) -> None:
         """Take over what the store says of the sheet as a whole."""
-        self.record = self._store.sheet(self.key)
+        self.record = self._store.sheets.get(self.key)
 
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
@@ -84,7 +84,7 @@ class SheetState:
 
     def heed_the_page(self) -> None:
         """Take over for which rows a person asked for more takes on the page."""
-        pressed = self._store.again(self.key)
+        pressed = self._store.rows.extra_takes(self.key)
         self.stir(pressed.keys() & self.rows.unchanged.rows.keys())
         known = self.rows.memory.known
         self.rows.update(
@@ -112,7 +112,7 @@ class SheetState:
 
     def _take_over_approvals(self, since: int) -> None:
         """Take over approvals that the page noted or took back after the cursor was `since`."""
-        noted = self._store.approvals(self.key, since)
+        noted = self._store.rows.approvals(self.key, since)
         self.stir(noted.keys() & self.rows.unchanged.rows.keys())
         known = self.rows.memory.known
         self.rows.update(
@@ -152,13 +152,13 @@ class SheetState:
         """Remember which columns are ours, before the first word is written into one."""
         ours = self.record.ours | {n for n in OURS if n in columns.index} | set(ALWAYS)
         if ours != self.record.ours:
-            self._store.update_sheet(self.key, ours=ours)
+            self._store.sheets.update(self.key, ours=ours)
             self.record = replace(self.record, ours=ours)
 
     def note_hold(self, sentence: str) -> None:
         """Remember why the sheet is held; empty if it is not."""
         if sentence != self.record.hold:
-            self._store.update_sheet(self.key, hold=sentence)
+            self._store.sheets.update(self.key, hold=sentence)
             self.record = replace(self.record, hold=sentence)
 
     def take_over(self, facts: Sequence[Fact], turn: Turn) -> None:

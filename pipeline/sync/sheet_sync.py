@@ -64,7 +64,7 @@ class SheetSync:
         #: A sentence for each empty column of the team that became ours in this pass.
         self.notices: tuple[str, ...] = ()
         self._clock, self._today = clock, today
-        store.sheet(self.key)  # This adds a new sheet to the store; a snapshot only reads.
+        store.sheets.get(self.key)  # This adds a new sheet to the store; a snapshot only reads.
         with store.snapshot():
             self.new_attention = NewAttention(store, self.key)
             self.state = SheetState(
@@ -233,15 +233,15 @@ class SheetSync:
                 continue
             cell = look.columns.control(look.grid[line.seen.place], "approved")
             if is_value(cell) and is_taken_back(line.memory, line.take, cell):
-                self.store.approve(self.key, line.seen.row_id, line.memory.inputs, "")
+                self.store.rows.approve(self.key, line.seen.row_id, line.memory.inputs, "")
 
     # -- jobs ------------------------------------------------------------------------------------
 
     def _take_over(self) -> None:
         """Take over what others did since the last look."""
         # Attempts whose answer can no longer come are lost: the process that sent them is gone.
-        if late := self.store.expired(self.key):
-            self.store.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
+        if late := self.store.attempts.expired(self.key):
+            self.store.attempts.record([Fact(k, n, Lost("the program stopped")) for k, n in late])
         with self.store.snapshot():
             self.state.read_record()
             self.state.refresh()

@@ -71,7 +71,9 @@ class Submissions:
             batch.refused.extend(RefusedLine(line) for line in lines)
             lines = ()
         asked = [(line, *self._intent(line)) for line in lines]
-        turn = self._store.turn(facts, [intent for _, intent, _ in asked], self._sync.limits)
+        turn = self._store.attempts.turn(
+            facts, [intent for _, intent, _ in asked], self._sync.limits
+        )
         self._state.take_over(facts, turn)
         for (line, intent, request), answer in zip(asked, turn.answers, strict=True):
             if isinstance(answer, Attempt):
@@ -84,7 +86,7 @@ class Submissions:
 
     def record(self, facts: Sequence[Fact]) -> None:
         """Record what happened, all in one commit."""
-        self._state.take_over(facts, self._store.recorded(facts))
+        self._state.take_over(facts, self._store.attempts.recorded(facts))
 
     def _intent(self, line: Line) -> tuple[Intent, Request]:
         rules, inputs, key = self._sync.rules, line.memory.inputs, self._sync.job_key(line)

@@ -186,7 +186,9 @@ class Submitter:
         if held_back:
             self._queue.put_back(held_back)
             limits, store = self._sync.limits, self._sync.store
-            wait = await self._worker.run(store.ready_in, limits.api_key, limits.per_minute)
+            wait = await self._worker.run(
+                store.rate_limit.ready_in, limits.api_key, limits.per_minute
+            )
             self._throttle.begin_later(max(wait, SHORTEST_WAIT))
 
     def _slow_down(self, seconds: float) -> None:
@@ -195,7 +197,7 @@ class Submitter:
         A pass that does not wait ends if that is more than a minute.
         """
         until = self._clock.now() + timedelta(seconds=seconds)
-        self._worker.submit(self._sync.store.slow_down, self._sync.limits.api_key, until)
+        self._worker.submit(self._sync.store.rate_limit.slow_down, self._sync.limits.api_key, until)
         self._throttle.pause(seconds)
         if not self._patient and seconds > PATIENCE:
             api = self._sync.rules.provider.title

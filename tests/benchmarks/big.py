@@ -41,16 +41,16 @@ def fill(config: Path, rows: int) -> Path:
     with wiring.open_store(settings) as store:
         ours = open_sheet(settings, store)
         columns = Header(settings.fields).read_line(TITLES)
-        store.update_sheet(ours.key, ours=frozenset(ALWAYS), config=str(config.resolve()))
-        assert ours.write_claim(store.raise_claim(ours.key, "big"), ours.read_claim())
+        store.sheets.update(ours.key, ours=frozenset(ALWAYS), config=str(config.resolve()))
+        assert ours.write_claim(store.sheets.raise_claim(ours.key, "big"), ours.read_claim())
         for first in range(0, rows, BATCH):
             batch = range(first, min(first + BATCH, rows))
             grid = (TITLES, *(tuple(_cells(ids[number], number)) for number in batch))
             seen = list(columns.rows(grid))
-            store.note(ours.key, (_known(row) for row in seen))
-            store.add(JobKey(ours.key, row.mark, 1) for row in seen)
+            store.rows.note(ours.key, (_known(row) for row in seen))
+            store.jobs.add(JobKey(ours.key, row.mark, 1) for row in seen)
             _put_attempts(store, first, seen, grid, columns.inputs)
-        store.note(ours.key, (), ["", *ids], believed(columns))
+        store.rows.note(ours.key, (), ["", *ids], believed(columns))
     return sheet
 
 
@@ -69,7 +69,7 @@ def _put_attempts(
 ) -> None:
     # Jobs are numbered as they are written down, one sheet alone in its store.
     made = list(enumerate(_attempts(seen, grid, columns), start=first + 1))
-    with store._writing() as connection:
+    with store._database.writing() as connection:
         NEW_ATTEMPT.each(
             connection, [(job, *to_plain(one), "{}", "", "", "", 0) for job, one in made]
         )

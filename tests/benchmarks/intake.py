@@ -57,7 +57,7 @@ def main() -> None:
 def _check(desk: Desk) -> None:
     done = [
         attempt.state is State.SUCCEEDED
-        for job in desk.store.jobs(desk.campaign.key).values()
+        for job in desk.store.jobs.all(desk.campaign.key).values()
         for attempt in job.attempts
     ]
     if done != [True] * (CALLS * ROUNDS):

@@ -161,7 +161,7 @@ def _change(config: Path) -> bool:
     settings = wiring.load(config)
     with wiring.open_store(settings) as store:
         key = open_sheet(settings, store).key
-        store.dismiss(store.newest(key, 1)[0], away=True)
+        store.jobs.dismiss(store.jobs.newest(key, 1)[0], away=True)
         return False
 
 

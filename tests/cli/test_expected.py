@@ -186,7 +186,7 @@ def test_a_row_that_was_dismissed_on_the_page_needs_no_attention_until_something
     settings = wiring.load(team.config)
     with Store(settings.store_url, now=wiring.now) as store:
         key = open_sheet(settings, store).key
-        assert store.dismiss(JobKey(key, team.rows()[0]["row_id"], 1), away=True)
+        assert store.jobs.dismiss(JobKey(key, team.rows()[0]["row_id"], 1), away=True)
 
     def counts() -> list[int]:
         strict = json.loads(team.finish("--strict", "--json").out)

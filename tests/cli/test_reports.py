@@ -136,19 +136,19 @@ def test_who_asks_for_something_special_gets_the_trouble_each_time(
 
 def test_a_run_that_goes_on_elsewhere_is_reported_once(team: Team) -> None:
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
-        (sheet,) = store.sheets()
+        (sheet,) = store.sheets.all()
         leases = []
         for number in (1, 2):
-            lease = store.take_lease(sheet.key, f"elsewhere:{number}", 60)
+            lease = store.leases.take(sheet.key, f"elsewhere:{number}", 60)
             assert lease
             leases.append((team.run(), team.run()))
-            store.release(lease)
+            store.leases.release(lease)
 
         assert [(first.code, second.code) for first, second in leases] == [(0, 0), (0, 0)]
         assert "another run (elsewhere:1) has been working on it" in leases[0][0].said
         assert [one.said for one in (leases[0][1], *leases[1])] == ["", "", ""]
         assert team.run().said == ""  # there is none, so that the next one is reported
-        assert store.take_lease(sheet.key, "elsewhere:3", 60)
+        assert store.leases.take(sheet.key, "elsewhere:3", 60)
         assert "elsewhere:3" in team.run().said
 
 

@@ -73,14 +73,14 @@ class Desk:
         """So many jobs, each with an attempt that is being submitted; its token tells its row."""
         numbers = range(start, start + count)
         keys = [JobKey(SHEET, f"r_{number:09d}", 1) for number in numbers]
-        self.store.add(keys)
+        self.store.jobs.add(keys)
         asked = [Intent(k, 1, "{}", (), "imagine", 4, 60, hook=token_of(k)) for k in keys]
-        assert all(isinstance(one, Attempt) for one in self.store.begin(asked, LIMITS))
+        assert all(isinstance(one, Attempt) for one in self.store.attempts.begin(asked, LIMITS))
         return keys
 
     def attempt(self, key: JobKey) -> Attempt:
         """The last attempt of the job, as it lies in the store."""
-        job = self.store.job(key)
+        job = self.store.jobs.get(key)
         assert job is not None
         return job.attempts[-1]
 
@@ -88,7 +88,7 @@ class Desk:
         """All that a call could move."""
         return {
             key: [(a.state, a.task_id, a.progress, a.result) for a in job.attempts]
-            for key, job in self.store.jobs(SHEET).items()
+            for key, job in self.store.jobs.all(SHEET).items()
         }
 
 

@@ -30,7 +30,7 @@ FAULTS = (
         "the receiver leaves facts in the rescue file",
         "P3",
         _RECORDER,
-        "                self._store.rescued()\n",
+        "                self._store.attempts.rescued()\n",
         "",
         _HOOKS,
     ),

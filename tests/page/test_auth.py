@@ -107,16 +107,16 @@ def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[House]:
     with Store(settings.store_url, now=wiring.now) as store:
         key = open_sheet(settings, store).key
         known = [KnownRow(one, canonical({"prompt": p}), 1, since=wiring.now()) for one, p in rows]
-        store.note(key, known, ["", *(one for one, _ in rows)], ("prompt",))
+        store.rows.note(key, known, ["", *(one for one, _ in rows)], ("prompt",))
         jobs = [JobKey(key, one, 1) for one, _ in rows]
-        store.add(jobs)
+        store.jobs.add(jobs)
         intents = [
             Intent(job, 1, row.inputs, ("prompt",), "imagine", 4, 60)
             for job, row in zip(jobs, known, strict=True)
         ]
-        store.begin(intents, Limits("key", "run", "day"))
+        store.attempts.begin(intents, Limits("key", "run", "day"))
         urls = tuple(f"https://x/{number}" for number in range(1, 7))
-        store.record(
+        store.attempts.record(
             [
                 Fact(jobs[0], 1, Succeeded(Result(urls), task_id="t-1")),
                 Fact(jobs[1], 1, Failed("no", task_id="t-2")),
@@ -129,9 +129,9 @@ def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[House]:
         (media / "out.png").symlink_to(folder / "secret.png")
         names = ("fox.png", "../secret.png", "drawing.png", "page.html", "out.png", "film.mp4")
         for url, name in zip(urls, names, strict=True):
-            store.save_file(jobs[0], 1, url, name)
+            store.jobs.save_file(jobs[0], 1, url, name)
         clock = Clock()
-        gate = Gate(page, clock, sessions=store)
+        gate = Gate(page, clock, sessions=store.sessions)
         house = House(folder, Campaign(settings, store, key), gate, clock=clock)
         with hosted([house.campaign], house.gate) as house.address:
             yield house
@@ -188,8 +188,8 @@ def test_without_the_cookie_nothing_is_shown_and_nothing_is_done(house: House) -
     shown = {("GET", "/"): 303, ("GET", f"/row/1/{DONE}/1"): 303}
     assert told == {one: (doors | shown).get(one, 401) for one in told}
     assert len(told) == 21
-    assert state_of(house.store.jobs(house.campaign.key)[house.key(FAILED)]) is State.FAILED
-    assert house.store.again(house.campaign.key) == {}
+    assert state_of(house.store.jobs.all(house.campaign.key)[house.key(FAILED)]) is State.FAILED
+    assert house.store.rows.extra_takes(house.campaign.key) == {}
 
 
 def test_every_answer_says_what_a_browser_must_not_do(house: House) -> None:
@@ -372,7 +372,7 @@ def test_a_cookie_opens_nothing_after_its_owner_has_signed_out(with_token: House
         assert thief.get("/").headers["location"] == "/login"
         assert thief.get("/live/1").status_code == 401
     # Nor does it after a restart, which keeps everybody else signed in.
-    restarted = Gate(page, with_token.clock, sessions=with_token.store)
+    restarted = Gate(page, with_token.clock, sessions=with_token.store.sessions)
     asked = Request({"type": "http", "headers": [(b"cookie", _cookie(stolen))]})
     assert restarted.visitor(stolen)
     assert not asyncio.run(restarted.is_in(asked))
@@ -470,7 +470,7 @@ def test_a_form_counts_only_if_the_page_sent_it(house: House) -> None:
         told.append(client.post(f"/again/1/{DONE}/1", data=good).status_code)
 
     assert told == [403] * 10
-    assert house.store.again(house.campaign.key) == {}
+    assert house.store.rows.extra_takes(house.campaign.key) == {}
 
 
 def test_another_name_for_this_machine_is_not_answered(house: House) -> None:
@@ -549,12 +549,12 @@ def test_make_again_counts_once_for_what_the_page_showed(house: House) -> None:
         assert "Take 2 comes with the next run." in page
         assert "Take 1 was asked for" not in page
 
-    assert house.store.again(house.campaign.key) == {DONE: 1}
+    assert house.store.rows.extra_takes(house.campaign.key) == {DONE: 1}
 
 
 def test_an_edited_row_shows_what_its_sheet_says_now_and_is_found_by_it(house: House) -> None:
     store, key = house.store, house.campaign.key
-    store.note(key, [KnownRow(DONE, canonical({"prompt": "a wolf"}), 1, since=wiring.now())])
+    store.rows.note(key, [KnownRow(DONE, canonical({"prompt": "a wolf"}), 1, since=wiring.now())])
     with house.visitor() as client:
         large = client.get(f"/row/1/{DONE}/1").text
         pages = [client.get(f"/?q={word}").text for word in ("wolf", "fox")]
@@ -574,7 +574,7 @@ def test_retry_asks_for_one_more_attempt_and_for_what_may_be_paid_only_who_was_t
         assert house.press(client, "retry", LOST, asked="1") == "changed"
         assert house.press(client, "retry", LOST, asked="1", unknown="yes") == "retry"
 
-    asked = {key.row_id: job.asked for key, job in house.store.jobs(house.campaign.key).items()}
+    asked = {key.row_id: job.asked for key, job in house.store.jobs.all(house.campaign.key).items()}
     assert asked == {DONE: 1, FAILED: 2, LOST: 2}
 
 
@@ -582,15 +582,15 @@ def test_a_retry_from_a_page_that_shows_an_earlier_failure_asks_for_nothing(hous
     with house.visitor() as client:
         assert house.press(client, "retry", FAILED, asked="1") == "retry"
         again = Intent(house.key(FAILED), 2, "{}", ("prompt",), "imagine", 4, 60)
-        house.store.begin([again], Limits("key", "run", "day"))
-        house.store.record([Fact(house.key(FAILED), 2, Failed("no", task_id="t-9"))])
+        house.store.attempts.begin([again], Limits("key", "run", "day"))
+        house.store.attempts.record([Fact(house.key(FAILED), 2, Failed("no", task_id="t-9"))])
 
         # It failed once more. Two people have had the page open since the first failure.
         for stale in ("1", "0", "", "3", "x"):
             assert house.press(client, "retry", FAILED, asked=stale) == "changed"
         assert house.press(client, "retry", FAILED, asked="2") == "retry"
 
-    job = house.store.job(house.key(FAILED))
+    job = house.store.jobs.get(house.key(FAILED))
     assert job
     assert job.asked == 3
 
@@ -601,7 +601,9 @@ def test_what_was_dismissed_comes_back_when_something_happens_to_it(house: House
         assert house.press(client, "dismiss", DONE) == "changed"
         assert "an owl" not in client.get("/").text
         assert "an owl" in client.get("/?status=dismissed").text
-        house.store.record([Fact(house.key(FAILED), 1, Succeeded(Result(), task_id="t-2"))])
+        house.store.attempts.record(
+            [Fact(house.key(FAILED), 1, Succeeded(Result(), task_id="t-2"))]
+        )
         assert house.press(client, "dismiss", DONE) == "changed"  # it looks at once
         assert "an owl" in client.get("/").text
 
@@ -611,7 +613,7 @@ def test_a_row_that_no_job_answers_for_is_put_out_of_sight_until_it_says_anythin
 ) -> None:
     store, key, row_id = house.store, house.campaign.key, "r_000000004"
     known = KnownRow(row_id, canonical({"prompt": "a hen"}), 1, since=wiring.now())
-    store.note(key, [known], ["", DONE, FAILED, LOST, row_id])
+    store.rows.note(key, [known], ["", DONE, FAILED, LOST, row_id])
     sheet = house.folder / "prompts.csv"
     rows = sheet.read_text()
     cells = f"{rows}a hen,{row_id},invalid,,,The aspect ratio is none."
@@ -625,15 +627,15 @@ def test_a_row_that_no_job_answers_for_is_put_out_of_sight_until_it_says_anythin
         assert "a hen" in client.get("/").text
 
         assert house.press(client, "dismiss", row_id) == "dismissed"
-        store.note(key, [known])  # the next pass reads it, as it was
+        store.rows.note(key, [known])  # the next pass reads it, as it was
         house.press(client, "dismiss", DONE)  # looks at once
         assert "a hen" not in client.get("/").text
         sheet.write_text(f"{cells} Nor is the seed.\n")
         house.press(client, "dismiss", DONE)
         assert "a hen" in client.get("/").text
 
-    assert list(store.dismissed_rows(key)) == [row_id]
-    assert store.jobs(key).keys() == {house.key(one) for one in (DONE, FAILED, LOST)}
+    assert list(store.rows.dismissed(key)) == [row_id]
+    assert store.jobs.all(key).keys() == {house.key(one) for one in (DONE, FAILED, LOST)}
 
 
 def crowd(house: House, most: int) -> list[str]:
@@ -646,8 +648,8 @@ def crowd(house: House, most: int) -> list[str]:
         for number in range(100, most + 100)
     ]
     ids = ["", DONE, FAILED, LOST, *(row.row_id for row in rows)]
-    store.note(key, rows, ids, ("prompt",))
-    store.add([JobKey(key, row.row_id, 1) for row in rows])
+    store.rows.note(key, rows, ids, ("prompt",))
+    store.jobs.add([JobKey(key, row.row_id, 1) for row in rows])
     return ids
 
 
@@ -677,11 +679,11 @@ def asked_of(store: Store) -> Iterator[list[str]]:
     def note(*about: Any) -> None:
         tables.extend(re.findall(r"(?:FROM|JOIN) (\w+)", about[2]))
 
-    event.listen(store._engine, "before_cursor_execute", note)
+    event.listen(store._database.engine, "before_cursor_execute", note)
     try:
         yield tables
     finally:
-        event.remove(store._engine, "before_cursor_execute", note)
+        event.remove(store._database.engine, "before_cursor_execute", note)
 
 
 def test_a_wall_at_which_nothing_changed_reads_no_row_and_no_job_again(house: House) -> None:
@@ -704,8 +706,8 @@ def test_of_many_rows_only_those_are_worked_out_again_that_changed(house: House)
     wall.look_until_whole(60)
     sheet, before = house.folder / "prompts.csv", {one.row_id: one for one in wall.gists}
     # One is told by the API, one was noted by a run, one says something else in the sheet.
-    store.record([Fact(house.key(LOST), 1, Failed("no", task_id="t-3"))])
-    store.note(key, [KnownRow(FAILED, canonical({"prompt": "a wren"}), 1, since=wiring.now())])
+    store.attempts.record([Fact(house.key(LOST), 1, Failed("no", task_id="t-3"))])
+    store.rows.note(key, [KnownRow(FAILED, canonical({"prompt": "a wren"}), 1, since=wiring.now())])
     sheet.write_text(f"{sheet.read_text()}hen n00100,{ids[4]},invalid,,,Write more.\n")
     revision = wall.revision
     wall.look(at_once=True)
@@ -721,7 +723,7 @@ def test_a_row_that_moves_in_its_sheet_is_found_by_its_new_number(house: House) 
     ids = crowd(house, 50)
     wall = Wall(house.campaign)
     wall.look(at_once=True)
-    house.store.note(house.campaign.key, (), ["", *reversed(ids[1:])])
+    house.store.rows.note(house.campaign.key, (), ["", *reversed(ids[1:])])
     wall.look(at_once=True)
 
     assert [one.row_id for one in wall.picked(search="row 54")] == [DONE]
@@ -747,9 +749,9 @@ def test_pause_and_resume_are_those_of_the_commands(house: House) -> None:
     with house.visitor() as client:
         form = {"csrf": house.csrf(client)}
         client.post("/pause/1", data=form)
-        assert house.store.sheet(house.campaign.key).paused
+        assert house.store.sheets.get(house.campaign.key).paused
         client.post("/resume/1", data=form)
-        assert not house.store.sheet(house.campaign.key).paused
+        assert not house.store.sheets.get(house.campaign.key).paused
 
 
 def test_the_sheet_need_not_be_there_and_where_it_is_not_that_is_said(house: House) -> None:

@@ -134,8 +134,8 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
             expect(page.locator("#wall > .card").first.locator(".take")).to_have_text("take 2")
             assert sandbox.state()["tasks_taken"] == before + 1
             with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
-                (record,) = store.sheets()
-                takes = [key.take for key in store.jobs(record.key)]
+                (record,) = store.sheets.all()
+                takes = [key.take for key in store.jobs.all(record.key)]
             assert sorted(takes) == [1] * 10 + [2]
         program.signal(signal.SIGINT)
         assert program.end().code in (0, 130)
@@ -248,16 +248,16 @@ def test_without_a_script_it_can_be_read_and_used(chromium: Browser, house: Hous
         assert page.locator("#wall > .card h3").all_inner_texts() == ["fox"]
         page.get_by_role("button", name="Pause").click()
         assert page.locator("#said").inner_text().startswith("Paused.")
-        assert house.campaign.store.sheet(house.campaign.key).paused
+        assert house.campaign.store.sheets.get(house.campaign.key).paused
         page.get_by_role("button", name="Resume").click()
-        assert not house.campaign.store.sheet(house.campaign.key).paused
+        assert not house.campaign.store.sheets.get(house.campaign.key).paused
 
 
 def test_what_others_do_is_seen_at_once(chromium: Browser, house: House) -> None:
     campaign = house.campaign
     failed = next(
         key
-        for key, job in campaign.store.jobs(campaign.key).items()
+        for key, job in campaign.store.jobs.all(campaign.key).items()
         if "boats" in parsed(job.attempts[-1].inputs)["prompt"]
     )
     with looking(chromium, house.address, house.link) as look:
@@ -270,7 +270,7 @@ def test_what_others_do_is_seen_at_once(chromium: Browser, house: House) -> None
         page.get_by_role("link", name="dismissed 1").click()
         expect(page.locator("#wall > .card")).to_have_count(1)
 
-        campaign.store.dismiss(failed, away=False)
+        campaign.store.jobs.dismiss(failed, away=False)
         expect(page.locator("#wall > .card")).to_have_count(0, timeout=10_000)
 
 
@@ -301,7 +301,7 @@ def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
     with Store(f"sqlite:///{tmp_path}/promptsheet.db", now=wiring.now) as store:
         key = open_sheet(wiring.load(config), store).key
         row = KnownRow("r_000000001", canonical({"prompt": "a fox"}), 1, since=wiring.now())
-        store.note(key, [row], ["", row.row_id], ("prompt",))
+        store.rows.note(key, [row], ["", row.row_id], ("prompt",))
     with looking(chromium, "about:blank") as look:
         look.at, page = f"127.0.0.1:{port}", look.page
         said, state = page.locator("#said"), page.locator("#state")
@@ -347,20 +347,20 @@ def test_words_that_look_like_markup_are_words(chromium: Browser, tmp_path: Path
             KnownRow(one, canonical({"prompt": text, "aspect_ratio": text}), 1, since=wiring.now())
             for one, text in zip(ids, EVIL, strict=True)
         ]
-        store.note(key, rows, ["", *ids], ("prompt",))
+        store.rows.note(key, rows, ["", *ids], ("prompt",))
         jobs = [JobKey(key, one, 1) for one in ids]
-        store.add(jobs)
+        store.jobs.add(jobs)
         intents = [
             Intent(job, 1, row.inputs, ("prompt",), "imagine", 4, 60)
             for job, row in zip(jobs, rows, strict=True)
         ]
-        store.begin(intents, Limits("key", "run", "day"))
+        store.attempts.begin(intents, Limits("key", "run", "day"))
         urls = (
             "javascript:alert(5)",
             "data:text/html,<script>alert(6)</script>",
             'https://x/"><b>',
         )
-        store.record(
+        store.attempts.record(
             [
                 Fact(jobs[0], 1, Failed(EVIL[0], task_id=EVIL[1])),
                 Fact(jobs[1], 1, Succeeded(Result(urls), task_id=EVIL[0])),

@@ -68,14 +68,16 @@ def test_the_files_of_a_row_are_one_zip_under_the_names_that_they_were_saved_by(
 def test_a_selection_is_downloaded_as_it_is_picked(gatehouse: Gatehouse) -> None:
     store, key = gatehouse.store, gatehouse.campaign.key
     row = KnownRow("r_000000009", canonical({"prompt": "a gull"}), 1, since=wiring.now())
-    store.note(key, [row], ["", DONE, row.row_id])
+    store.rows.note(key, [row], ["", DONE, row.row_id])
     job = JobKey(key, row.row_id, 1)
-    store.add([job])
-    store.begin([Intent(job, 1, row.inputs, ("prompt",), "imagine", 4, 60)], Limits("k", "r", "d"))
-    store.record([Fact(job, 1, Succeeded(Result(("https://x/g",)), task_id="t-9"))])
+    store.jobs.add([job])
+    store.attempts.begin(
+        [Intent(job, 1, row.inputs, ("prompt",), "imagine", 4, 60)], Limits("k", "r", "d")
+    )
+    store.attempts.record([Fact(job, 1, Succeeded(Result(("https://x/g",)), task_id="t-9"))])
     folder = gatehouse.folder / "media"
     (folder / "gull.png").write_bytes(PNG)
-    store.save_file(job, 1, "https://x/g", "gull.png")
+    store.jobs.save_file(job, 1, "https://x/g", "gull.png")
     with gatehouse.visitor() as client:
         wall = client.get("/?q=gull").text
         link = re.search(r'href="(/zip/1\?[^"]*)"', wall)
@@ -175,7 +177,7 @@ def test_the_teams_own_columns_are_on_cards_and_in_the_search(gatehouse: Gatehou
 def test_rows_are_counted_once_whatever_was_made_again_or_dismissed(gatehouse: Gatehouse) -> None:
     store, key = gatehouse.store, gatehouse.campaign.key
     again = JobKey(key, DONE, 2)
-    store.add([again])
+    store.jobs.add([again])
 
     def numbers(page: str) -> dict[str, int]:
         found = re.findall(r'data-text="(rows|count all)">([\d,]+)<', page)
@@ -193,7 +195,7 @@ def test_rows_are_counted_once_whatever_was_made_again_or_dismissed(gatehouse: G
 
 def test_while_it_is_paused_every_button_that_pays_says_when(gatehouse: Gatehouse) -> None:
     with gatehouse.visitor() as client:
-        assert gatehouse.store.sheet(gatehouse.campaign.key).paused is False
+        assert gatehouse.store.sheets.get(gatehouse.campaign.key).paused is False
         csrf = gatehouse.csrf(client)
         client.post("/pause/1", data={"csrf": csrf})
         pages = [client.get("/").text, client.get(f"/row/1/{DONE}/1").text]
@@ -221,8 +223,10 @@ def test_credits_are_counted_once_for_an_account_however_its_address_is_written(
     first = settings.model_copy(update={"base_url": "http://127.0.0.1:40001"})
     store, key = gatehouse.store, gatehouse.campaign.key
     job = JobKey(key, DONE, 2)
-    store.add([job])
-    store.begin([Intent(job, 1, "{}", ("prompt",), "imagine", 4, 60)], wiring.limits(first))
+    store.jobs.add([job])
+    store.attempts.begin(
+        [Intent(job, 1, "{}", ("prompt",), "imagine", 4, 60)], wiring.limits(first)
+    )
 
     # The stand-in has another port with each start.
     assert [spent("http://127.0.0.1:40002"), spent("http://localhost:40003")] == [4, 4]

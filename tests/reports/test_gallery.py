@@ -92,13 +92,13 @@ def deliver(settings: Settings, result: Result, files: Iterable[str] = ()) -> No
     """Let the API have delivered this, with these files saved for its first addresses."""
     with Store(settings.store_url) as store:
         key = JobKey(open_sheet(settings, store).key, "r_abcdefghi", 1)
-        store.add([key])
+        store.jobs.add([key])
         words = canonical({"prompt": "a fox"})
         intent = Intent(key, 1, words, ("prompt",), "imagine", 4, deadline=60)
-        store.begin([intent], Limits("k", "run", "2026-03-09", None, None))
-        store.record([Fact(key, 1, Succeeded(result, task_id="t-1"))])
+        store.attempts.begin([intent], Limits("k", "run", "2026-03-09", None, None))
+        store.attempts.record([Fact(key, 1, Succeeded(result, task_id="t-1"))])
         for url, file in zip(result.urls, files, strict=False):
-            store.save_file(key, 1, url, file)
+            store.jobs.save_file(key, 1, url, file)
 
 
 def test_every_row_is_there_in_its_order_with_its_status_and_its_note(

@@ -116,7 +116,7 @@ def test_each_submission_names_an_address_and_a_secret_of_its_own_and_the_store_
         assert one["webhook_secret"] == proof(token)["x-webhook-secret"]
     tokens = api.tokens()
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
-        assert len(store.by_hook(tokens)) == 2
+        assert len(store.callbacks.by_hook(tokens)) == 2
     kept = b"".join(path.read_bytes() for path in team.folder.glob("promptsheet.db*"))
     made = [one["webhook_secret"] for one in api.asked]
     secrets = [SECRET, "hooks.example.com", "webhook", *made]

@@ -72,7 +72,7 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 def test_a_result_is_in_the_store_when_its_call_is_answered(receiver: Receiver) -> None:
     (key,) = receiver.begin()
-    receiver.store.record([Fact(key, 1, Accepted("t-1"))])
+    receiver.store.attempts.record([Fact(key, 1, Accepted("t-1"))])
 
     assert receiver.call(token_of(key), final("t-1")) == 200
     attempt = receiver.attempt(key)
@@ -83,7 +83,7 @@ def test_a_call_before_the_answer_to_the_submission_tells_the_task(receiver: Rec
     (key,) = receiver.begin()
 
     assert receiver.call(token_of(key), progress(10, "t-1")) == 200
-    receiver.store.record([Fact(key, 1, Accepted("t-1"))])
+    receiver.store.attempts.record([Fact(key, 1, Accepted("t-1"))])
 
     attempt = receiver.attempt(key)
     assert (attempt.state, attempt.task_id, attempt.progress) == (State.RUNNING, "t-1", 10)
@@ -93,7 +93,7 @@ def test_the_same_call_twice_is_answered_alike_and_noted_once(receiver: Receiver
     (key,) = receiver.begin()
 
     assert [receiver.call(token_of(key), final("t-1")) for _ in range(3)] == [200, 200, 200]
-    assert [line.kind for line in receiver.store.history(key)] == ["sent", "succeeded"]
+    assert [line.kind for line in receiver.store.jobs.history(key)] == ["sent", "succeeded"]
 
 
 def test_progress_after_the_end_and_lower_progress_move_nothing_back(receiver: Receiver) -> None:
@@ -121,7 +121,7 @@ def test_a_result_answers_a_job_that_seemed_lost_returned_or_failed(
     receiver: Receiver, before: Any, state: State
 ) -> None:
     (key,) = receiver.begin()
-    receiver.store.record([Fact(key, 1, before)])
+    receiver.store.attempts.record([Fact(key, 1, before)])
     assert receiver.attempt(key).state is state
 
     assert receiver.call(token_of(key), final("t-1")) == 200
@@ -145,24 +145,24 @@ def test_a_call_and_an_answer_to_a_question_end_in_the_same_record(receiver: Rec
     event = task_event(provider, provider.endpoints["imagine"], final("t-1"), "t-1")
 
     receiver.call(token_of(called), final("t-1"))
-    receiver.store.record([Fact(asked, 1, event)])
+    receiver.store.attempts.record([Fact(asked, 1, event)])
 
     ones = [receiver.attempt(key) for key in (called, asked)]
     assert ones[0].result == ones[1].result
-    assert [[line.text for line in receiver.store.history(key)] for key in (called, asked)] == [
-        ["imagine, 4 credits", "4 results, task t-1"]
-    ] * 2
+    assert [
+        [line.text for line in receiver.store.jobs.history(key)] for key in (called, asked)
+    ] == [["imagine, 4 credits", "4 results, task t-1"]] * 2
 
 
 def test_a_call_for_an_older_attempt_moves_that_one(receiver: Receiver) -> None:
     (key,) = receiver.begin()
-    receiver.store.record([Fact(key, 1, Failed("busy"))])
-    receiver.store.ask(key, 2)
+    receiver.store.attempts.record([Fact(key, 1, Failed("busy"))])
+    receiver.store.jobs.ask(key, 2)
     again = Intent(key, 2, "{}", (), "imagine", 4, 60, hook="another-token")
-    assert isinstance(receiver.store.begin([again], LIMITS)[0], Attempt)
+    assert isinstance(receiver.store.attempts.begin([again], LIMITS)[0], Attempt)
 
     assert receiver.call(token_of(key), final("t-1")) == 200
-    job = receiver.store.job(key)
+    job = receiver.store.jobs.get(key)
     assert job is not None
     assert [one.state for one in job.attempts] == [State.SUCCEEDED, State.SUBMITTING]
 
@@ -207,7 +207,7 @@ def test_a_wrong_secret_an_unknown_token_and_a_missing_page_get_the_same_answer(
 def test_a_wrong_secret_and_an_unknown_token_ask_the_store_nothing(receiver: Receiver) -> None:
     (key,) = receiver.begin()
     receiver.store.close()
-    with closing(Path(receiver.store._place).open("r+b")) as file:
+    with closing(Path(receiver.store._database.place).open("r+b")) as file:
         file.truncate(0)  # whoever asked it now would be told that it is away
 
     statuses = [
@@ -237,7 +237,7 @@ def test_a_call_that_speaks_of_another_task_is_refused_and_moves_nothing(
     receiver: Receiver,
 ) -> None:
     known, early = receiver.begin(2)
-    receiver.store.record([Fact(known, 1, Accepted("t-1"))])
+    receiver.store.attempts.record([Fact(known, 1, Accepted("t-1"))])
     before = receiver.attempt(known)
 
     assert receiver.call(token_of(known), final("t-2")) == 404
@@ -447,12 +447,12 @@ def test_health_tells_the_end_of_the_last_pass_and_nothing_of_the_sheet(
     monkeypatch.setattr("pipeline.server.app.HEALTH_KEPT", 0)
     receiver.begin()
     before = receiver.client.get("/healthz").json()
-    lease = receiver.store.take_lease(SHEET, "host:1", 10)
+    lease = receiver.store.leases.take(SHEET, "host:1", 10)
     assert lease is not None
-    receiver.store.release(lease)
+    receiver.store.leases.release(lease)
 
     after = receiver.client.get("/healthz").json()
-    passed = receiver.store.sheet(SHEET).passed_at
+    passed = receiver.store.sheets.get(SHEET).passed_at
     assert passed is not None
     assert before == {"store": "ok", "last_pass": None}
     assert after == {"store": "ok", "last_pass": passed.isoformat()}
@@ -523,7 +523,7 @@ def test_each_of_many_calls_in_one_commit_gets_its_own_answer_and_its_own_result
 ) -> None:
     with desk_in(tmp_path) as desk:
         known, first, second = desk.begin(3)
-        desk.store.record([Fact(known, 1, Succeeded(Result(("https://x/0.png",)), "t-0"))])
+        desk.store.attempts.record([Fact(known, 1, Succeeded(Result(("https://x/0.png",)), "t-0"))])
 
         told = calls_at_once(
             desk,
@@ -559,7 +559,7 @@ def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
 ) -> None:
     with desk_in(tmp_path) as desk:
         full, later = desk.begin(2)
-        record = desk.store.record
+        record = desk.store.attempts.record
         is_full = True
 
         def recorded(facts: Sequence[Fact]) -> list[bool]:
@@ -567,7 +567,7 @@ def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
                 raise StoreFull("No space is left.")
             return record(facts)
 
-        monkeypatch.setattr(desk.store, "record", recorded)
+        monkeypatch.setattr(desk.store.attempts, "record", recorded)
 
         async def take() -> list[CallResult]:
             nonlocal is_full
@@ -581,4 +581,4 @@ def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
 
         assert asyncio.run(take()) == [CallResult.RECORDED, CallResult.RECORDED]
         assert [desk.attempt(key).state for key in (full, later)] == [State.SUCCEEDED] * 2
-        assert desk.store.rescued() == 0
+        assert desk.store.attempts.rescued() == 0

@@ -252,7 +252,7 @@ class Calls(RuleBasedStateMachine):
     )
     def is_answered(self, of: int, event: Any) -> None:
         told = Accepted(f"t-{of}") if isinstance(event, Accepted) else event
-        self.desk.store.record([Fact(self.keys[of], 1, told)])
+        self.desk.store.attempts.record([Fact(self.keys[of], 1, told)])
 
     @rule(
         of=st.integers(0, 2),

@@ -54,7 +54,7 @@ def clock() -> Clock:
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
     with Store(f"sqlite:///{tmp_path}/store.db", now=clock) as opened:
-        opened.add(KEYS)
+        opened.jobs.add(KEYS)
         yield opened
 
 
@@ -63,17 +63,17 @@ def intent(key: JobKey = KEY, number: int = 1, price: int = 8) -> Intent:
 
 
 def spent(store: Store) -> Spent:
-    return store.spent(LIMITS.api_key, LIMITS.run, LIMITS.day)
+    return store.budget.spent(LIMITS.api_key, LIMITS.run, LIMITS.day)
 
 
 def attempt(store: Store, key: JobKey = KEY) -> Attempt:
-    job = store.job(key)
+    job = store.jobs.get(key)
     assert job
     return job.attempts[-1]
 
 
 def test_an_attempt_begins_as_it_was_meant_and_is_charged(store: Store) -> None:
-    begun = store.begin([intent()], LIMITS)
+    begun = store.attempts.begin([intent()], LIMITS)
 
     expected = Attempt(
         number=1,
@@ -92,10 +92,10 @@ def test_an_attempt_begins_as_it_was_meant_and_is_charged(store: Store) -> None:
 
 def test_only_a_pending_job_begins_and_only_under_its_next_number(store: Store) -> None:
     unknown = JobKey("sheet", "r_unheard0f", 1)
-    store.begin([intent()], LIMITS)
+    store.attempts.begin([intent()], LIMITS)
     asked = [intent(), intent(KEY, 2), intent(KEYS[1], 2), intent(unknown), intent(KEYS[2])]
 
-    answers = store.begin([*asked, intent(KEYS[2])], LIMITS)
+    answers = store.attempts.begin([*asked, intent(KEYS[2])], LIMITS)
 
     assert [isinstance(one, Attempt) for one in answers] == [False] * 4 + [True, False]
     assert {one for one in answers if not isinstance(one, Attempt)} == {Refusal.NOT_PENDING}
@@ -105,22 +105,22 @@ def test_only_a_pending_job_begins_and_only_under_its_next_number(store: Store) 
 def test_a_job_of_a_sheet_that_nobody_knows_is_not_pending(store: Store) -> None:
     stranger = JobKey("unheard of", "r_000000001", 1)
 
-    assert store.begin([intent(stranger)], LIMITS) == [Refusal.NOT_PENDING]
-    assert store.begin([], LIMITS) == []
+    assert store.attempts.begin([intent(stranger)], LIMITS) == [Refusal.NOT_PENDING]
+    assert store.attempts.begin([], LIMITS) == []
 
 
 def test_nothing_begins_on_a_paused_sheet(store: Store) -> None:
-    store.update_sheet("sheet", paused=True)
-    assert store.begin([intent()], LIMITS) == [Refusal.PAUSED]
-    store.update_sheet("sheet", paused=False)
-    assert store.begin([intent()], LIMITS) == [attempt(store)]
+    store.sheets.update("sheet", paused=True)
+    assert store.attempts.begin([intent()], LIMITS) == [Refusal.PAUSED]
+    store.sheets.update("sheet", paused=False)
+    assert store.attempts.begin([intent()], LIMITS) == [attempt(store)]
 
 
 def test_a_cheaper_one_still_fits_where_a_dear_one_does_not(store: Store) -> None:
     limits = replace(LIMITS, per_run=20, per_day=14)
     asked = zip(KEYS, (8, 13, 8, 6, 1), strict=False)
 
-    answers = store.begin([intent(key, price=price) for key, price in asked], limits)
+    answers = store.attempts.begin([intent(key, price=price) for key, price in asked], limits)
 
     assert [one if isinstance(one, Refusal) else one.price for one in answers] == [
         *(8, Refusal.RUN_BUDGET, Refusal.DAY_BUDGET),
@@ -132,7 +132,7 @@ def test_a_cheaper_one_still_fits_where_a_dear_one_does_not(store: Store) -> Non
 def test_a_cap_of_nothing_lets_only_what_is_free_begin(store: Store) -> None:
     limits = replace(LIMITS, per_run=0)
 
-    answers = store.begin([intent(price=1), intent(KEYS[1], price=0)], limits)
+    answers = store.attempts.begin([intent(price=1), intent(KEYS[1], price=0)], limits)
 
     assert [str(one) for one in answers][:1] == ["run budget"]
     assert isinstance(answers[1], Attempt)
@@ -146,11 +146,11 @@ def test_each_run_and_each_day_and_each_key_has_its_own_counter(store: Store) ->
         replace(LIMITS, api_key="another"),
     ]
     for key, limits in zip(KEYS, others, strict=False):
-        store.begin([intent(key)], limits)
+        store.attempts.begin([intent(key)], limits)
 
     assert spent(store) == Spent(run=16, day=16)
-    assert store.spent("key", "later", "2026-03-02") == Spent(run=8, day=8)
-    assert store.spent("another", "run", "2026-03-01") == Spent(run=8, day=8)
+    assert store.budget.spent("key", "later", "2026-03-02") == Spent(run=8, day=8)
+    assert store.budget.spent("another", "run", "2026-03-01") == Spent(run=8, day=8)
 
 
 @pytest.mark.parametrize(
@@ -180,26 +180,26 @@ def test_each_run_and_each_day_and_each_key_has_its_own_counter(store: Store) ->
 def test_the_counters_hold_what_an_attempt_costs(
     store: Store, events: list[Event], charged: int
 ) -> None:
-    store.begin([intent()], LIMITS)
+    store.attempts.begin([intent()], LIMITS)
     for one in events:
-        store.record([Fact(KEY, 1, one)])
+        store.attempts.record([Fact(KEY, 1, one)])
 
     assert spent(store) == Spent(run=charged, day=charged)
 
 
 def test_a_figure_above_the_cap_stops_what_follows(store: Store) -> None:
     limits = replace(LIMITS, per_day=20)
-    store.begin([intent()], limits)
-    store.record([Fact(KEY, 1, Succeeded(Result(("u",)), reported=25))])
+    store.attempts.begin([intent()], limits)
+    store.attempts.record([Fact(KEY, 1, Succeeded(Result(("u",)), reported=25))])
 
-    assert store.begin([intent(KEYS[1], price=0)], limits) == [Refusal.DAY_BUDGET]
+    assert store.attempts.begin([intent(KEYS[1], price=0)], limits) == [Refusal.DAY_BUDGET]
 
 
 def test_what_was_returned_goes_again_as_the_next_attempt(store: Store) -> None:
-    store.begin([intent()], LIMITS)
-    store.record([Fact(KEY, 1, Postponed("429"))])
+    store.attempts.begin([intent()], LIMITS)
+    store.attempts.record([Fact(KEY, 1, Postponed("429"))])
 
-    assert isinstance(store.begin([intent(number=2)], LIMITS)[0], Attempt)
+    assert isinstance(store.attempts.begin([intent(number=2)], LIMITS)[0], Attempt)
     assert spent(store) == Spent(run=8, day=8)
 
 
@@ -207,37 +207,37 @@ def test_no_more_leave_in_a_minute_than_may_and_polls_count_with_them(
     store: Store, clock: Clock
 ) -> None:
     limits = replace(LIMITS, per_minute=10)
-    assert store.permits("key", 4, 10) == 4
-    begun = store.begin([intent(key) for key in KEYS[:8]], limits)
+    assert store.rate_limit.permits("key", 4, 10) == 4
+    begun = store.attempts.begin([intent(key) for key in KEYS[:8]], limits)
     assert [one for one in begun if not isinstance(one, Attempt)] == [Refusal.PACE] * 2
-    assert store.permits("key", 3, 10) == 0
-    assert store.permits("another", 3, 10) == 3
+    assert store.rate_limit.permits("key", 3, 10) == 0
+    assert store.rate_limit.permits("another", 3, 10) == 3
 
-    assert store.ready_in("key", 10) == 63
+    assert store.rate_limit.ready_in("key", 10) == 63
     clock.forward(63)
-    assert store.ready_in("key", 10) == 0
-    assert store.permits("key", 30, 10) == 10
+    assert store.rate_limit.ready_in("key", 10) == 0
+    assert store.rate_limit.permits("key", 30, 10) == 10
 
 
 def test_an_api_that_asks_to_wait_is_waited_for(store: Store, clock: Clock) -> None:
-    store.slow_down("key", NOON + timedelta(seconds=20))
-    store.slow_down("key", NOON + timedelta(seconds=10))
+    store.rate_limit.slow_down("key", NOON + timedelta(seconds=20))
+    store.rate_limit.slow_down("key", NOON + timedelta(seconds=10))
 
-    assert store.begin([intent()], LIMITS) == [Refusal.SLOW]
-    assert store.permits("key", 3, None) == 0
-    assert store.ready_in("key", None) == 20
+    assert store.attempts.begin([intent()], LIMITS) == [Refusal.SLOW]
+    assert store.rate_limit.permits("key", 3, None) == 0
+    assert store.rate_limit.ready_in("key", None) == 20
     clock.forward(20)
-    assert store.permits("key", 3, None) == 3
+    assert store.rate_limit.permits("key", 3, None) == 3
 
 
 def test_a_clock_that_was_put_back_neither_bars_nor_frees_the_way(
     store: Store, clock: Clock
 ) -> None:
-    store.permits("key", 10, 10)
+    store.rate_limit.permits("key", 10, 10)
     clock.forward(-3600)
-    assert store.permits("key", 10, 10) == 0
+    assert store.rate_limit.permits("key", 10, 10) == 0
     clock.forward(63)
-    assert store.permits("key", 10, 10) == 10
+    assert store.rate_limit.permits("key", 10, 10) == 10
 
 
 def test_no_window_of_sixty_seconds_has_more_than_its_share(store: Store, clock: Clock) -> None:
@@ -254,10 +254,10 @@ def test_no_window_of_sixty_seconds_has_more_than_its_share(store: Store, clock:
         left: list[datetime] = []
         for pause, wanted in asked:
             clock.forward(pause)
-            left += [clock()] * store.permits(key, wanted, per_minute)
+            left += [clock()] * store.rate_limit.permits(key, wanted, per_minute)
         assert all(sum(a <= b < a + minute for b in left) <= per_minute for a in left)
-        clock.forward(store.ready_in(key, per_minute))
-        assert store.permits(key, 1, per_minute) == 1
+        clock.forward(store.rate_limit.ready_in(key, per_minute))
+        assert store.rate_limit.permits(key, 1, per_minute) == 1
 
     keeps_to_it()
 
@@ -275,8 +275,8 @@ def test_an_attempt_moves_as_the_table_says_and_in_no_other_way(store: Store) ->
     @given(st.lists(st.lists(st.sampled_from(EVENTS), min_size=1, max_size=4), max_size=4))
     def moves_so(batches: list[list[Event]]) -> None:
         key = KEY._replace(take=next(takes))
-        store.add([key])
-        store.begin([intent(key)], LIMITS)
+        store.jobs.add([key])
+        store.attempts.begin([intent(key)], LIMITS)
         expected = attempt(store, key)
         for events in batches:
             may_move = []
@@ -284,44 +284,44 @@ def test_an_attempt_moves_as_the_table_says_and_in_no_other_way(store: Store) ->
                 after = advance(expected, one, NOON)
                 may_move.append(after != expected and type(one) in TABLE[expected.state])
                 expected = after
-            assert store.record([Fact(key, 1, one) for one in events]) == may_move
+            assert store.attempts.record([Fact(key, 1, one) for one in events]) == may_move
         assert attempt(store, key) == expected
 
     moves_so()
 
 
 def test_a_task_id_that_a_late_event_teaches_is_kept_and_told(store: Store) -> None:
-    store.begin([intent()], LIMITS)
-    store.record([Fact(KEY, 1, Failed("no"))])
+    store.attempts.begin([intent()], LIMITS)
+    store.attempts.record([Fact(KEY, 1, Failed("no"))])
 
-    assert store.record([Fact(KEY, 1, Accepted("t1"))]) == [False]
+    assert store.attempts.record([Fact(KEY, 1, Accepted("t1"))]) == [False]
     assert (attempt(store).state, attempt(store).task_id) == (State.FAILED, "t1")
-    assert [line.kind for line in store.history(KEY)] == ["sent", "failed", "accepted"]
+    assert [line.kind for line in store.jobs.history(KEY)] == ["sent", "failed", "accepted"]
 
 
 def test_facts_about_what_nobody_began_move_nothing(store: Store) -> None:
     strangers = [JobKey("sheet", "r_unheard0f", 1), JobKey("unheard of", "r_000000001", 1)]
     facts = [Fact(KEY, 1, Accepted("t")), *(Fact(key, 1, Accepted("t")) for key in strangers)]
 
-    assert store.record(facts) == [False] * 3
-    assert store.record([]) == []
-    assert [sheet.key for sheet in store.sheets()] == ["sheet"]
+    assert store.attempts.record(facts) == [False] * 3
+    assert store.attempts.record([]) == []
+    assert [sheet.key for sheet in store.sheets.all()] == ["sheet"]
 
 
 def test_a_batch_is_one_commit_and_a_repeat_writes_nothing(store: Store, tmp_path: Path) -> None:
     commits: list[object] = []
-    event.listen(store._engine, "commit", commits.append)
+    event.listen(store._database.engine, "commit", commits.append)
     log = tmp_path / "store.db-wal"
 
-    store.begin([intent(key) for key in KEYS[:50]], LIMITS)
+    store.attempts.begin([intent(key) for key in KEYS[:50]], LIMITS)
     assert len(commits) == 1
 
-    store.record([Fact(key, 1, Progressed(40, "t")) for key in KEYS[:50]])
+    store.attempts.record([Fact(key, 1, Progressed(40, "t")) for key in KEYS[:50]])
     assert len(commits) == 2
 
     before = log.stat()
-    store.record([Fact(key, 1, Progressed(40, "t")) for key in KEYS[:50]])
-    store.begin([intent(key) for key in KEYS[:50]], LIMITS)
+    store.attempts.record([Fact(key, 1, Progressed(40, "t")) for key in KEYS[:50]])
+    store.attempts.begin([intent(key) for key in KEYS[:50]], LIMITS)
     assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
 
@@ -333,13 +333,13 @@ def test_attempts_with_odd_names_are_found_by_their_hooks_and_moved_as_they_were
     odd = '{"a": "\ud800"}', ("b\0",), "x\0y"
     url = f"sqlite:///{tmp_path / 'promptsheet.db'}"
     with Store(url) as store:
-        store.add(keys)
+        store.jobs.add(keys)
         asked = [Intent(key, 1, *odd, 1, 120, hook=hook) for hook, key in hooks.items()]
-        begun = store.begin(asked, LIMITS)
+        begun = store.attempts.begin(asked, LIMITS)
     with Store(url) as another:
-        hooked = another.by_hook([*hooks, "nobody's"])
-        turn = another.recorded([Fact(key, 1, Progressed(3, "t\0")) for key in keys])
-        kept = another.jobs(keys[0].sheet)
+        hooked = another.callbacks.by_hook([*hooks, "nobody's"])
+        turn = another.attempts.recorded([Fact(key, 1, Progressed(3, "t\0")) for key in keys])
+        kept = another.jobs.all(keys[0].sheet)
 
     assert {hook: (one.key, one.endpoint) for hook, one in hooked.items()} == {
         hook: (key, "x\0y") for hook, key in hooks.items()

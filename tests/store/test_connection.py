@@ -32,8 +32,8 @@ def file(tmp_path: Path) -> Iterator[Path]:
 
 def test_all_files_of_a_store_are_private(file: Path) -> None:
     with Store(f"sqlite:///{file}") as store:
-        store.add([JobKey("sheet", "r_000000000", 1)])
-        store.reserve()
+        store.jobs.add([JobKey("sheet", "r_000000000", 1)])
+        store.attempts.reserve()
         modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in file.parent.iterdir()}
 
     names = ("store.db", "store.db-shm", "store.db-wal", "store.db.rescue")
@@ -41,7 +41,7 @@ def test_all_files_of_a_store_are_private(file: Path) -> None:
 
 
 def test_every_commit_reaches_the_disk_before_it_is_believed(file: Path) -> None:
-    with Store(f"sqlite:///{file}") as store, store._reading() as connection:
+    with Store(f"sqlite:///{file}") as store, store._database.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
 
@@ -78,8 +78,12 @@ def test_a_store_of_version_1_is_upgraded_in_place_and_keeps_everything(file: Pa
     first, second, third = (JobKey("sheet", f"r_00000000{n}", 1) for n in range(3))
 
     with Store(f"sqlite:///{of_version_1(file)}") as store:
-        jobs = store.jobs("sheet")
-        kept = store.id, store.memory("sheet").order, store.spent("key", "run", "2026-03-01")
+        jobs = store.jobs.all("sheet")
+        kept = (
+            store.id,
+            store.rows.memory("sheet").order,
+            store.budget.spent("key", "run", "2026-03-01"),
+        )
 
     order = {first.row_id: 1, second.row_id: 2, third.row_id: 3}
     assert kept == ("a27c23c4d097ef4c", order, Spent(8, 8))
@@ -153,7 +157,7 @@ def test_an_address_that_cannot_be_used_is_said_and_never_repeated(url: str, sen
 
 def test_a_damaged_store_is_said_in_a_sentence(file: Path) -> None:
     with Store(f"sqlite:///{file}") as store:
-        store.add([JobKey("sheet", f"r_{number:09d}", 1) for number in range(2000)])
+        store.jobs.add([JobKey("sheet", f"r_{number:09d}", 1) for number in range(2000)])
     kept = file.read_bytes()
     file.write_bytes(kept[:4096] + os.urandom(len(kept) - 4096))
 
@@ -161,7 +165,7 @@ def test_a_damaged_store_is_said_in_a_sentence(file: Path) -> None:
         pytest.raises(StoreError, match=r"is damaged|is not a store") as caught,
         Store(f"sqlite:///{file}") as store,
     ):
-        store.jobs("sheet")
+        store.jobs.all("sheet")
     assert not isinstance(caught.value, StoreFull)
     assert "\n" not in str(caught.value)
 

@@ -39,13 +39,13 @@ def success(key: JobKey, many: int = 4) -> Fact:
 
 def begin_until_full(store: Store) -> None:
     for key in KEYS[100:]:
-        store.begin([intent(key, "x" * 50_000)], LIMITS)
+        store.attempts.begin([intent(key, "x" * 50_000)], LIMITS)
 
 
 def record_until_full(store: Store, told: list[JobKey]) -> None:
     for at in range(0, 100, 10):
         told += KEYS[at : at + 10]
-        assert all(store.record([success(key) for key in told[-10:]]))
+        assert all(store.attempts.record([success(key) for key in told[-10:]]))
 
 
 class SmallDisk:
@@ -132,34 +132,34 @@ def test_a_full_disk_begins_nothing_and_loses_nothing(
 ) -> None:
     def work() -> None:
         with disk(tmp_path) as room, Store(f"sqlite:///{tmp_path}/store.db") as store:
-            store.reserve()
+            store.attempts.reserve()
             # Some history, so that the log of the database is no shorter than the rescue file.
-            store.note("sheet", [KnownRow(f"r_{n:09d}", "x" * 100, 1) for n in range(2000)])
-            store.add(KEYS)
-            store.begin([intent(key) for key in KEYS[:100]], LIMITS)
+            store.rows.note("sheet", [KnownRow(f"r_{n:09d}", "x" * 100, 1) for n in range(2000)])
+            store.jobs.add(KEYS)
+            store.attempts.begin([intent(key) for key in KEYS[:100]], LIMITS)
 
             room.fill()
             with pytest.raises(StoreFull, match="No space is left"):
                 begin_until_full(store)
-            begun = [job for job in store.jobs("sheet").values() if job.attempts]
+            begun = [job for job in store.jobs.all("sheet").values() if job.attempts]
             assert all(len(job.attempts) == 1 for job in begun)
-            assert store.spent("key", "run", "2026-03-01").day == 8 * len(begun)
+            assert store.budget.spent("key", "run", "2026-03-01").day == 8 * len(begun)
 
             told: list[JobKey] = []
             with pytest.raises(StoreFull, match="lies safe in"):
                 record_until_full(store, told)
-            still = store.jobs("sheet", told[-10:]).values()
+            still = store.jobs.all("sheet", told[-10:]).values()
             assert {job.attempts[0].state for job in still} == {State.SUBMITTING}
             with pytest.raises(StoreFull):
-                store.rescued()
+                store.attempts.rescued()
 
             room.free()
-            assert store.rescued() == 10
-            assert store.rescued() == 0
-            after = store.jobs("sheet", told).values()
+            assert store.attempts.rescued() == 10
+            assert store.attempts.rescued() == 0
+            after = store.jobs.all("sheet", told).values()
             assert {job.attempts[0].state for job in after} == {State.SUCCEEDED}
-            assert isinstance(store.begin([intent(KEYS[-1])], LIMITS)[0], Attempt)
-            assert set(store.jobs("sheet")) == set(KEYS)
+            assert isinstance(store.attempts.begin([intent(KEYS[-1])], LIMITS)[0], Attempt)
+            assert set(store.jobs.all("sheet")) == set(KEYS)
 
     apart(work)
 
@@ -172,9 +172,9 @@ def test_no_pass_begins_where_a_rescue_file_finds_no_room(
         with disk(tmp_path) as room, Store(f"sqlite:///{tmp_path}/store.db") as store:
             room.fill()
             with pytest.raises(StoreFull, match=r"No room in the rescue file .*store\.db\.rescue"):
-                store.reserve()
+                store.attempts.reserve()
             room.free()
-            store.reserve()
+            store.attempts.reserve()
 
     apart(work)
 
@@ -182,9 +182,9 @@ def test_no_pass_begins_where_a_rescue_file_finds_no_room(
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store(f"sqlite:///{tmp_path}/store.db", now=lambda: NOON) as opened:
-        opened.add(KEYS)
-        opened.begin([intent(key) for key in KEYS], LIMITS)
-        opened.reserve()
+        opened.jobs.add(KEYS)
+        opened.attempts.begin([intent(key) for key in KEYS], LIMITS)
+        opened.attempts.reserve()
         yield opened
 
 
@@ -198,21 +198,21 @@ def test_the_rescue_file_has_its_blocks_and_is_private(store: Store, tmp_path: P
 
 def test_two_hundred_facts_with_four_addresses_each_find_room(store: Store, tmp_path: Path) -> None:
     for key in KEYS[:200]:
-        store.rescue([success(key)])
+        store.attempts.rescue([success(key)])
 
     assert (tmp_path / "store.db.rescue").stat().st_size == 256 * 1024
-    assert store.rescued() == 200
-    done = [j for j in store.jobs("sheet").values() if j.attempts[0].state is State.SUCCEEDED]
+    assert store.attempts.rescued() == 200
+    done = [j for j in store.jobs.all("sheet").values() if j.attempts[0].state is State.SUCCEEDED]
     assert {job.key for job in done} == set(KEYS[:200])
-    assert store.spent("key", "run", "2026-03-01").day == 8 * 220
+    assert store.budget.spent("key", "run", "2026-03-01").day == 8 * 220
 
 
 def test_what_does_not_fit_the_rescue_file_is_said_and_leaves_the_rest(store: Store) -> None:
-    store.rescue([success(KEYS[0])])
+    store.attempts.rescue([success(KEYS[0])])
     with pytest.raises(StoreFull, match="is full too"):
-        store.rescue([success(key, 9) for key in KEYS])
+        store.attempts.rescue([success(key, 9) for key in KEYS])
 
-    assert store.rescued() == 1
+    assert store.attempts.rescued() == 1
 
 
 def test_every_kind_of_event_is_rescued_with_the_moment_it_was_heard(tmp_path: Path) -> None:
@@ -222,13 +222,13 @@ def test_every_kind_of_event_is_rescued_with_the_moment_it_was_heard(tmp_path: P
     ]
     url, later = f"sqlite:///{tmp_path}/store.db", NOON + timedelta(hours=5)
     with Store(url, now=lambda: NOON) as store:
-        store.add(KEYS)
-        store.begin([intent(key) for key in KEYS[: len(events)]], LIMITS)
-        store.rescue([Fact(key, 1, one) for key, one in zip(KEYS, events, strict=False)])
+        store.jobs.add(KEYS)
+        store.attempts.begin([intent(key) for key in KEYS[: len(events)]], LIMITS)
+        store.attempts.rescue([Fact(key, 1, one) for key, one in zip(KEYS, events, strict=False)])
 
     with Store(url, now=lambda: later) as store:
-        assert store.rescued() == len(events)
-        jobs = store.jobs("sheet")
+        assert store.attempts.rescued() == len(events)
+        jobs = store.jobs.all("sheet")
         assert [jobs[key].attempts[0].state for key in KEYS[: len(events)]] == [
             *(State.RUNNING, State.RUNNING, State.RUNNING, State.FAILED),
             *(State.UNKNOWN, State.RETURNED, State.SUCCEEDED),
@@ -242,13 +242,13 @@ def test_torn_lines_are_passed_over_and_said(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "store.db.rescue"
-    store.rescue([success(KEYS[0])])
+    store.attempts.rescue([success(KEYS[0])])
     content = path.read_bytes().rstrip(b"\0")
     torn = content + b'\n{"key":["sheet","r_00000\xff\n[]\n7\n{"key":1}\nnull\n"key"'
     path.write_bytes(torn.ljust(256 * 1024, b"\0"))
-    store.rescue([success(KEYS[1])])
+    store.attempts.rescue([success(KEYS[1])])
 
-    assert store.rescued() == 2
+    assert store.attempts.rescued() == 2
     assert len(caplog.records) == 6
     assert path.read_bytes() == bytes(256 * 1024)
 
@@ -257,18 +257,18 @@ def test_what_is_recorded_twice_from_the_rescue_file_counts_once(
     store: Store, tmp_path: Path
 ) -> None:
     path = tmp_path / "store.db.rescue"
-    store.rescue([success(KEYS[0])])
+    store.attempts.rescue([success(KEYS[0])])
     before_the_crash = path.read_bytes()
-    store.rescued()
+    store.attempts.rescued()
     path.write_bytes(before_the_crash)
 
-    assert store.rescued() == 1
-    assert [line.kind for line in store.history(KEYS[0])] == ["sent", "succeeded"]
+    assert store.attempts.rescued() == 1
+    assert [line.kind for line in store.jobs.history(KEYS[0])] == ["sent", "succeeded"]
 
 
 def test_a_store_without_a_rescue_file_has_nothing_to_rescue(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path}/store.db") as store:
-        assert store.rescued() == 0
+        assert store.attempts.rescued() == 0
     assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
 
 

@@ -58,40 +58,40 @@ def url(tmp_path: Path) -> str:
 def test_a_store_that_eight_make_at_once_is_one_store(url: str) -> None:
     def make(number: int) -> str:
         with Store(url) as store:
-            store.sheet(f"sheet {number}")
+            store.sheets.get(f"sheet {number}")
             return store.id
 
     ids = in_processes(8, make)
 
     with Store(url) as store:
         assert set(ids) == {store.id}
-        assert len(store.sheets()) == 8
+        assert len(store.sheets.all()) == 8
 
 
 def test_of_many_that_begin_one_job_exactly_one_does(url: str) -> None:
     with Store(url) as store:
-        store.add([KEY])
+        store.jobs.add([KEY])
 
     def begin(number: int) -> int:
         with Store(url) as store, ThreadPoolExecutor(4) as threads:
-            answers = threads.map(lambda _: store.begin([intent(KEY)], LIMITS), range(4))
+            answers = threads.map(lambda _: store.attempts.begin([intent(KEY)], LIMITS), range(4))
             return sum(isinstance(one, Attempt) for (one,) in answers)
 
     begun = in_processes(8, begin)
 
     assert sorted(begun) == [0] * 7 + [1]
     with Store(url) as store:
-        job = store.job(KEY)
+        job = store.jobs.get(KEY)
         assert job
         assert len(job.attempts) == 1
-        assert store.spent("key", "run", "2026-03-01") == Spent(8, 8)
+        assert store.budget.spent("key", "run", "2026-03-01") == Spent(8, 8)
 
 
 def test_sixteen_processes_spend_a_small_budget_and_not_a_credit_more(url: str) -> None:
     cap = 500
     keys = [JobKey(f"sheet {n % 3}", f"r_{n:09d}", 1) for n in range(16 * 12)]
     with Store(url) as store:
-        store.add(keys)
+        store.jobs.add(keys)
 
     def send(number: int) -> int:
         limits = Limits("key", f"run {number}", "2026-03-01", per_day=cap)
@@ -100,7 +100,7 @@ def test_sixteen_processes_spend_a_small_budget_and_not_a_credit_more(url: str) 
             answers = [
                 answer
                 for at in range(0, len(mine), 3)
-                for answer in store.begin(
+                for answer in store.attempts.begin(
                     [intent(k, 3 + number % 5) for k in mine[at : at + 3]], limits
                 )
             ]
@@ -111,19 +111,24 @@ def test_sixteen_processes_spend_a_small_budget_and_not_a_credit_more(url: str) 
     print(f"cap {cap}, paid {paid}, overspent {max(0, paid - cap)}, used {paid / cap:.1%}")
     assert cap * 0.95 <= paid <= cap
     with Store(url) as store:
-        assert store.spent("key", "run 0", "2026-03-01").day == paid
-        kept = [a for s in store.sheets() for j in store.jobs(s.key).values() for a in j.attempts]
+        assert store.budget.spent("key", "run 0", "2026-03-01").day == paid
+        kept = [
+            a
+            for s in store.sheets.all()
+            for j in store.jobs.all(s.key).values()
+            for a in j.attempts
+        ]
         assert sum(attempt.price for attempt in kept) == paid
 
 
 def test_eight_processes_share_one_pace(url: str) -> None:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     with Store(url) as store:
-        store.add([KEY])
+        store.jobs.add([KEY])
 
     def ask(number: int) -> int:
         with Store(url, now=lambda: now) as store:
-            return sum(store.permits("key", 3, 40) for _ in range(5))
+            return sum(store.rate_limit.permits("key", 3, 40) for _ in range(5))
 
     assert sum(in_processes(8, ask)) == 40
 
@@ -131,32 +136,32 @@ def test_eight_processes_share_one_pace(url: str) -> None:
 def test_of_two_that_record_different_ends_the_first_one_heard_stays(url: str) -> None:
     keys = [KEY._replace(take=take) for take in range(1, 41)]
     with Store(url) as store:
-        store.add(keys)
-        store.begin([intent(key) for key in keys], LIMITS)
-        store.record([Fact(key, 1, Accepted(f"t{key.take}")) for key in keys])
+        store.jobs.add(keys)
+        store.attempts.begin([intent(key) for key in keys], LIMITS)
+        store.attempts.record([Fact(key, 1, Accepted(f"t{key.take}")) for key in keys])
 
     def end(number: int) -> list[bool]:
         event = Failed("no") if number % 2 else Failed("refused", refused=True)
         with Store(url) as store:
-            return [store.record([Fact(key, 1, event)])[0] for key in keys]
+            return [store.attempts.record([Fact(key, 1, event)])[0] for key in keys]
 
     moved = in_processes(6, end)
 
     assert [sum(one) for one in zip(*moved, strict=True)] == [1] * 40
     with Store(url) as store:
-        jobs = store.jobs("sheet").values()
+        jobs = store.jobs.all("sheet").values()
         given_back = sum(job.attempts[0].reason == "refused" for job in jobs)
-        assert store.spent("key", "run", "2026-03-01").day == 8 * (40 - given_back)
-        assert Counter(len(store.history(key)) for key in keys) == {3: 40}
+        assert store.budget.spent("key", "run", "2026-03-01").day == 8 * (40 - given_back)
+        assert Counter(len(store.jobs.history(key)) for key in keys) == {3: 40}
 
 
 def test_one_process_holds_a_lease_at_a_time(url: str) -> None:
     with Store(url) as store:
-        store.sheet("sheet")
+        store.sheets.get("sheet")
 
     def take(number: int) -> bool:
         with Store(url) as store:
-            return store.take_lease("sheet", f"here:{number}", 60) is not None
+            return store.leases.take("sheet", f"here:{number}", 60) is not None
 
     assert sorted(in_processes(8, take)) == [False] * 7 + [True]
 
@@ -164,7 +169,7 @@ def test_one_process_holds_a_lease_at_a_time(url: str) -> None:
 def test_claims_of_many_are_all_different(url: str) -> None:
     def claim(number: int) -> list[int]:
         with Store(url) as store:
-            return [store.raise_claim("sheet", f"word {number}").counter for _ in range(5)]
+            return [store.sheets.raise_claim("sheet", f"word {number}").counter for _ in range(5)]
 
     raised = [counter for counters in in_processes(6, claim) for counter in counters]
 
@@ -175,24 +180,24 @@ def test_threads_share_one_store(url: str) -> None:
     keys = [KEY._replace(take=take) for take in range(1, 61)]
 
     def work(key: JobKey) -> State:
-        store.add([key])
-        store.begin([intent(key)], LIMITS)
-        store.record([Fact(key, 1, Succeeded(Result(("u",))))])
-        job = store.job(key)
+        store.jobs.add([key])
+        store.attempts.begin([intent(key)], LIMITS)
+        store.attempts.record([Fact(key, 1, Succeeded(Result(("u",))))])
+        job = store.jobs.get(key)
         assert job
         return job.attempts[0].state
 
     with Store(url) as store, ThreadPoolExecutor(8) as threads:
         assert set(threads.map(work, keys)) == {State.SUCCEEDED}
-        assert store.spent("key", "run", "2026-03-01").run == 8 * 60
+        assert store.budget.spent("key", "run", "2026-03-01").run == 8 * 60
 
 
 def test_who_waits_too_long_for_another_process_is_told_so(url: str) -> None:
     with Store(url) as store, Store(url, patience=0.05) as hasty:
         with (
-            store._writing(),
+            store._database.writing(),
             pytest.raises(StoreError, match="locked by another program for too long"),
         ):
-            hasty.add([KEY])
-        hasty.add([KEY])
-        assert hasty.job(KEY)
+            hasty.jobs.add([KEY])
+        hasty.jobs.add([KEY])
+        assert hasty.jobs.get(KEY)

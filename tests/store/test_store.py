@@ -55,15 +55,15 @@ def row(number: int, inputs: str = '{"prompt":"a cat"}') -> KnownRow:
 
 
 def test_a_sheet_is_known_from_its_first_mention_on(store: Store) -> None:
-    assert store.sheet("sheet") == SheetRecord("sheet")
-    assert store.sheets() == [SheetRecord("sheet")]
+    assert store.sheets.get("sheet") == SheetRecord("sheet")
+    assert store.sheets.all() == [SheetRecord("sheet")]
 
 
 def test_a_sheet_changes_only_in_what_is_named(store: Store) -> None:
-    store.update_sheet("sheet", config="/a.toml", title="Prompts", ours={"Status", "Note"})
-    store.update_sheet("sheet", paused=True, hold="Column C is gone.", columns=("prompt", "take"))
+    store.sheets.update("sheet", config="/a.toml", title="Prompts", ours={"Status", "Note"})
+    store.sheets.update("sheet", paused=True, hold="Column C is gone.", columns=("prompt", "take"))
 
-    assert store.sheet("sheet") == SheetRecord(
+    assert store.sheets.get("sheet") == SheetRecord(
         key="sheet",
         config="/a.toml",
         title="Prompts",
@@ -75,133 +75,136 @@ def test_a_sheet_changes_only_in_what_is_named(store: Store) -> None:
 
 
 def test_each_claim_is_ahead_of_the_last_and_of_what_was_found(store: Store) -> None:
-    first = store.raise_claim("sheet", "tulip")
-    second = store.raise_claim("sheet", "rose", at_least=41)
+    first = store.sheets.raise_claim("sheet", "tulip")
+    second = store.sheets.raise_claim("sheet", "rose", at_least=41)
 
     assert first == Claim("sheet", store.id, 1, "tulip")
     assert second == Claim("sheet", store.id, 42, "rose")
-    assert (store.sheet("sheet").counter, store.sheet("sheet").word) == (42, "rose")
+    assert (store.sheets.get("sheet").counter, store.sheets.get("sheet").word) == (
+        42,
+        "rose",
+    )
 
 
 def test_a_row_is_made_again_once_however_many_press_and_a_later_reading_does_not_undo_it(
     store: Store,
 ) -> None:
-    store.note("sheet", [row(1), row(2)])
-    moved = store.cursor("sheet")
+    store.rows.note("sheet", [row(1), row(2)])
+    moved = store.jobs.cursor("sheet")
 
-    assert [store.make_again("sheet", row(1).row_id, again) for again in (0, 0, 2)] == [
+    assert [store.rows.ask_again("sheet", row(1).row_id, again) for again in (0, 0, 2)] == [
         True,
         False,
         False,
     ]
-    assert not store.make_again("sheet", "r_unheard_of", 0)
-    assert store.cursor("sheet") == moved + 1
-    store.note("sheet", [row(1, '{"prompt":"a dog"}')])
-    assert store.again("sheet") == {row(1).row_id: 1}
-    assert store.memory("sheet").known[row(1).row_id].again == 1
+    assert not store.rows.ask_again("sheet", "r_unheard_of", 0)
+    assert store.jobs.cursor("sheet") == moved + 1
+    store.rows.note("sheet", [row(1, '{"prompt":"a dog"}')])
+    assert store.rows.extra_takes("sheet") == {row(1).row_id: 1}
+    assert store.rows.memory("sheet").known[row(1).row_id].again == 1
 
 
 def test_what_was_dismissed_is_noted_and_can_be_brought_back(store: Store) -> None:
-    store.add([KEY])
+    store.jobs.add([KEY])
 
-    assert store.dismiss(KEY, away=True)
-    assert store.jobs("sheet")[KEY].dismissed == NOON
-    assert store.dismiss(KEY, away=False)
-    assert store.jobs("sheet")[KEY].dismissed is None
-    assert not store.dismiss(JobKey("sheet", "r_unheard_of", 1), away=True)
+    assert store.jobs.dismiss(KEY, away=True)
+    assert store.jobs.all("sheet")[KEY].dismissed == NOON
+    assert store.jobs.dismiss(KEY, away=False)
+    assert store.jobs.all("sheet")[KEY].dismissed is None
+    assert not store.jobs.dismiss(JobKey("sheet", "r_unheard_of", 1), away=True)
 
 
 def test_a_lease_keeps_others_out_until_it_runs_out(store: Store, clock: Clock) -> None:
-    taken = store.take_lease("sheet", "here:1", 60)
+    taken = store.leases.take("sheet", "here:1", 60)
     assert taken
-    assert store.take_lease("sheet", "here:2", 60) is None
-    assert store.lease_of("sheet") == taken
+    assert store.leases.take("sheet", "here:2", 60) is None
+    assert store.leases.of("sheet") == taken
 
     clock.forward(61)
 
-    late = store.take_lease("sheet", "here:2", 60)
+    late = store.leases.take("sheet", "here:2", 60)
     assert late
-    assert not store.renew(taken, 60)
-    assert not store.release(taken)
-    assert store.lease_of("sheet") == late
+    assert not store.leases.renew(taken, 60)
+    assert not store.leases.release(taken)
+    assert store.leases.of("sheet") == late
 
 
 def test_a_lease_that_is_renewed_lasts(store: Store, clock: Clock) -> None:
-    taken = store.take_lease("sheet", "here:1", 60)
+    taken = store.leases.take("sheet", "here:1", 60)
     assert taken
     clock.forward(59)
-    assert store.renew(taken, 60)
+    assert store.leases.renew(taken, 60)
     clock.forward(59)
 
-    assert store.take_lease("sheet", "here:2", 60) is None
-    assert store.lease_of("sheet") == Lease(
+    assert store.leases.take("sheet", "here:2", 60) is None
+    assert store.leases.of("sheet") == Lease(
         "sheet", taken.word, "here:1", NOON, NOON + timedelta(seconds=119)
     )
 
 
 def test_its_holder_takes_a_lease_again_and_the_earlier_taking_ends(store: Store) -> None:
-    first = store.take_lease("sheet", "here:1", 60)
-    second = store.take_lease("sheet", "here:1", 60)
+    first = store.leases.take("sheet", "here:1", 60)
+    second = store.leases.take("sheet", "here:1", 60)
 
     assert first
     assert second
-    assert not store.renew(first, 60)
-    assert store.renew(second, 60)
-    assert store.release(second)
-    assert store.lease_of("sheet") is None
+    assert not store.leases.renew(first, 60)
+    assert store.leases.renew(second, 60)
+    assert store.leases.release(second)
+    assert store.leases.of("sheet") is None
 
 
 def test_only_the_very_lease_that_was_looked_at_is_broken(store: Store) -> None:
-    dead = store.take_lease("sheet", "here:1", 60)
+    dead = store.leases.take("sheet", "here:1", 60)
     assert dead
-    assert store.break_lease("sheet", dead.word)
-    assert store.take_lease("sheet", "here:2", 60)
+    assert store.leases.end("sheet", dead.word)
+    assert store.leases.take("sheet", "here:2", 60)
 
-    assert not store.break_lease("sheet", dead.word)
+    assert not store.leases.end("sheet", dead.word)
 
 
 def test_a_row_that_changes_leaves_what_it_had_before_in_its_past(store: Store) -> None:
     for text in ("a cat", "a dog", "a cat", "a cow"):
-        store.note("sheet", [row(1, text), row(2)])
+        store.rows.note("sheet", [row(1, text), row(2)])
 
-    memory = store.memory("sheet")
+    memory = store.rows.memory("sheet")
     assert memory.known == {row(1).row_id: row(1, "a cow"), row(2).row_id: row(2)}
     assert memory.past == {row(1).row_id: ["a cat", "a dog"]}
 
 
 def test_order_and_columns_stay_until_others_are_noted(store: Store) -> None:
-    store.note("sheet", [row(1), row(2)], ["", row(2).row_id, "", row(1).row_id], ("prompt",))
-    store.note("sheet", [row(2, "a dog")])
+    store.rows.note("sheet", [row(1), row(2)], ["", row(2).row_id, "", row(1).row_id], ("prompt",))
+    store.rows.note("sheet", [row(2, "a dog")])
 
-    memory = store.memory("sheet")
+    memory = store.rows.memory("sheet")
     assert memory.order == {row(2).row_id: 1, row(1).row_id: 3}
     assert memory.columns == frozenset({"prompt"})
-    assert store.memory("another").columns is None
+    assert store.rows.memory("another").columns is None
 
 
 def test_what_was_noted_of_a_row_gives_it_another_mark_and_nothing_else_does(store: Store) -> None:
-    store.note("sheet", [row(1), row(2)], ["", row(1).row_id, row(2).row_id], ("prompt",))
-    before, order = store.marks("sheet"), store.written_order("sheet")
-    store.note("sheet", [row(1)], ["", row(2).row_id, row(1).row_id])
-    assert store.marks("sheet") == before
-    assert store.written_order("sheet") != order
-    store.note("sheet", [row(2, "a dog")])
-    store.make_again("sheet", row(1).row_id, 0)
+    store.rows.note("sheet", [row(1), row(2)], ["", row(1).row_id, row(2).row_id], ("prompt",))
+    before, order = store.rows.marks("sheet"), store.rows.written_order("sheet")
+    store.rows.note("sheet", [row(1)], ["", row(2).row_id, row(1).row_id])
+    assert store.rows.marks("sheet") == before
+    assert store.rows.written_order("sheet") != order
+    store.rows.note("sheet", [row(2, "a dog")])
+    store.rows.ask_again("sheet", row(1).row_id, 0)
 
-    after = store.marks("sheet")
+    after = store.rows.marks("sheet")
     assert before.keys() == after.keys()
     assert all(before[one] != after[one] for one in before)
-    rows = store.rows_of("sheet", [row(2).row_id, "r_nobody000"])
+    rows = store.rows.known("sheet", [row(2).row_id, "r_nobody000"])
     assert rows == {row(2).row_id: row(2, "a dog")}
 
 
 def test_ids_of_other_sheets_are_foreign_and_own_ones_are_not(store: Store) -> None:
-    store.note("sheet", [row(1)])
-    store.note("another", [row(2, "a dog")])
+    store.rows.note("sheet", [row(1)])
+    store.rows.note("another", [row(2, "a dog")])
 
     asked = [row(number).row_id for number in (1, 2, 3)]
-    assert store.foreign("sheet", asked) == {row(2).row_id: "a dog"}
-    assert store.foreign("unheard of", asked[:1]) == {row(1).row_id: row(1).inputs}
+    assert store.rows.foreign("sheet", asked) == {row(2).row_id: "a dog"}
+    assert store.rows.foreign("unheard of", asked[:1]) == {row(1).row_id: row(1).inputs}
 
 
 texts = st.text(st.characters(), max_size=12)
@@ -227,9 +230,9 @@ def test_whatever_is_noted_comes_back_as_it_was(
     expected = {one.row_id: one for one in (*first, *second)}
     order = list(expected)
     with tempfile.TemporaryDirectory() as folder, Store(f"sqlite:///{folder}/store.db") as store:
-        store.note(sheet, first)
-        store.note(sheet, second, order, order)
-        memory = store.memory(sheet)
+        store.rows.note(sheet, first)
+        store.rows.note(sheet, second, order, order)
+        memory = store.rows.memory(sheet)
 
     assert memory.known == expected
     assert memory.order == {one: place for place, one in enumerate(order) if one}
@@ -262,75 +265,79 @@ def test_whatever_is_added_comes_back_as_it_was(attempt: Attempt, key: JobKey) -
         tempfile.TemporaryDirectory() as folder,
         Store(f"sqlite:///{folder}/store.db", now=lambda: NOON) as store,
     ):
-        store.adopt(key, attempt)
+        store.jobs.adopt(key, attempt)
 
-        assert store.jobs(key.sheet) == {key: Job(key, 1, (attempt,), NOON)}
-        assert store.job(key) == Job(key, 1, (attempt,), NOON)
+        assert store.jobs.all(key.sheet) == {key: Job(key, 1, (attempt,), NOON)}
+        assert store.jobs.get(key) == Job(key, 1, (attempt,), NOON)
 
 
 def test_a_job_that_is_there_stays_as_it_is_when_it_is_added_again(store: Store) -> None:
-    store.add([KEY])
-    store.ask(KEY, 2)
-    store.add([KEY, KEY._replace(take=2)])
+    store.jobs.add([KEY])
+    store.jobs.ask(KEY, 2)
+    store.jobs.add([KEY, KEY._replace(take=2)])
 
-    assert {key: job.asked for key, job in store.jobs("sheet").items()} == {
+    assert {key: job.asked for key, job in store.jobs.all("sheet").items()} == {
         KEY: 2,
         KEY._replace(take=2): 1,
     }
 
 
 def test_of_two_that_ask_for_the_same_attempt_one_is_heard(store: Store) -> None:
-    store.add([KEY])
+    store.jobs.add([KEY])
 
-    assert [store.ask(KEY, 2), store.ask(KEY, 2), store.ask(KEY, 4)] == [True, False, False]
-    assert not store.ask(KEY._replace(take=9), 2)
+    assert [store.jobs.ask(KEY, 2), store.jobs.ask(KEY, 2), store.jobs.ask(KEY, 4)] == [
+        True,
+        False,
+        False,
+    ]
+    assert not store.jobs.ask(KEY._replace(take=9), 2)
 
 
 def test_what_is_adopted_counts_and_costs_nothing(store: Store) -> None:
     found = Attempt(1, State.UNKNOWN, "{}", (), "imagine", 8, NOON, NOON, task_id="t1")
 
-    assert store.adopt(KEY, found)
-    assert not store.adopt(KEY, found)
+    assert store.jobs.adopt(KEY, found)
+    assert not store.jobs.adopt(KEY, found)
 
-    job = store.job(KEY)
+    job = store.jobs.get(KEY)
     assert job
     assert (state_of(job), job.attempts[0].price) == (State.UNKNOWN, 0)
-    assert store.record([Fact(KEY, 1, Succeeded(Result(("u",)), reported=9))]) == [True]
-    assert [line.kind for line in store.history(KEY)] == ["adopted", "succeeded"]
+    assert store.attempts.record([Fact(KEY, 1, Succeeded(Result(("u",)), reported=9))]) == [True]
+    assert [line.kind for line in store.jobs.history(KEY)] == ["adopted", "succeeded"]
 
 
 def test_saved_files_come_back_in_the_order_of_their_urls(store: Store) -> None:
-    store.add([KEY])
-    store.begin([intent()], LIMITS)
-    store.record([Fact(KEY, 1, Succeeded(Result(("b", "a", "c"), "grid")))])
+    store.jobs.add([KEY])
+    store.attempts.begin([intent()], LIMITS)
+    store.attempts.record([Fact(KEY, 1, Succeeded(Result(("b", "a", "c"), "grid")))])
     for url in ("grid", "a", "b", "b"):
-        store.save_file(KEY, 1, url, f"{url}.png")
+        store.jobs.save_file(KEY, 1, url, f"{url}.png")
 
-    job = store.job(KEY)
+    job = store.jobs.get(KEY)
     assert job
     assert list(job.files.items()) == [("b", "b.png"), ("a", "a.png"), ("grid", "grid.png")]
-    assert not store.save_file(KEY._replace(take=2), 1, "a", "a.png")
+    assert not store.jobs.save_file(KEY._replace(take=2), 1, "a", "a.png")
 
 
 def test_a_file_that_is_forgotten_is_to_be_saved_anew(store: Store) -> None:
-    store.add([KEY])
-    store.save_file(KEY, 1, "a", "a.png")
-    store.save_file(KEY, 1, "b", "b.png")
-    cursor = store.cursor("sheet")
+    store.jobs.add([KEY])
+    store.jobs.save_file(KEY, 1, "a", "a.png")
+    store.jobs.save_file(KEY, 1, "b", "b.png")
+    cursor = store.jobs.cursor("sheet")
 
-    assert store.forget_file(KEY, "a")
-    assert not store.forget_file(KEY, "a")
-    assert not store.forget_file(KEY._replace(take=9), "a")
-    job = store.job(KEY)
+    assert store.jobs.forget_file(KEY, "a")
+    assert not store.jobs.forget_file(KEY, "a")
+    assert not store.jobs.forget_file(KEY._replace(take=9), "a")
+    job = store.jobs.get(KEY)
     assert job
     assert job.files == {"b": "b.png"}
-    assert store.changed("sheet", cursor)[1] == {KEY}
+    assert store.jobs.changed("sheet", cursor)[1] == {KEY}
 
 
 def test_the_request_is_kept_as_it_was_sent(store: Store, tmp_path: Path) -> None:
-    store.add([KEY])
+    store.jobs.add([KEY])
     asked = Intent(KEY, 1, "{}", (), "imagine", 8, 120, {"prompt": "a \ud800 cat", "n": [1, None]})
-    store.begin([asked], LIMITS)
+    store.attempts.begin([asked], LIMITS)
 
     with sqlite3.connect(tmp_path / "store.db") as connection:
         [(body,)] = connection.execute("select body from attempts")
@@ -338,8 +345,8 @@ def test_the_request_is_kept_as_it_was_sent(store: Store, tmp_path: Path) -> Non
 
 
 def test_the_history_tells_what_happened_and_no_repeats(store: Store, clock: Clock) -> None:
-    store.add([KEY])
-    store.begin([intent()], LIMITS)
+    store.jobs.add([KEY])
+    store.attempts.begin([intent()], LIMITS)
     clock.forward(5)
     told: list[Event] = [
         Accepted("t1"),
@@ -348,11 +355,11 @@ def test_the_history_tells_what_happened_and_no_repeats(store: Store, clock: Clo
         Progressed(None),
         Failed("banned word"),
     ]
-    moved = store.record([Fact(KEY, 1, event) for event in told])
+    moved = store.attempts.record([Fact(KEY, 1, event) for event in told])
 
     later = NOON + timedelta(seconds=5)
     assert moved == [True, True, False, False, True]
-    assert store.history(KEY) == [
+    assert store.jobs.history(KEY) == [
         HistoryLine(NOON, 1, "sent", "imagine, 8 credits"),
         HistoryLine(later, 1, "accepted", "task t1"),
         HistoryLine(later, 1, "progressed", "40 %"),
@@ -364,33 +371,33 @@ def test_whatever_changes_a_job_shows_once_to_who_looks_from_a_cursor(
     store: Store, tmp_path: Path
 ) -> None:
     keys = [KEY._replace(take=take) for take in range(1, 7)]
-    store.add(keys)
-    cursor = store.cursor("sheet")
+    store.jobs.add(keys)
+    cursor = store.jobs.cursor("sheet")
 
     with Store(f"sqlite:///{tmp_path}/store.db") as other:
-        other.ask(keys[0], 2)
-        other.begin([intent(keys[1]), intent(keys[2])], LIMITS)
-        other.record([Fact(keys[2], 1, Accepted("t"))])
-        other.save_file(keys[3], 1, "u", "p")
-        other.add([keys[4], KEY._replace(take=9)])
+        other.jobs.ask(keys[0], 2)
+        other.attempts.begin([intent(keys[1]), intent(keys[2])], LIMITS)
+        other.attempts.record([Fact(keys[2], 1, Accepted("t"))])
+        other.jobs.save_file(keys[3], 1, "u", "p")
+        other.jobs.add([keys[4], KEY._replace(take=9)])
 
-    then, changed = store.changed("sheet", cursor)
+    then, changed = store.jobs.changed("sheet", cursor)
     assert changed == {*keys[:4], KEY._replace(take=9)}
-    assert store.changed("sheet", then) == (then, set())
-    assert set(store.jobs("sheet", changed)) == changed
-    assert store.changed("unheard of", 0) == (0, set())
+    assert store.jobs.changed("sheet", then) == (then, set())
+    assert set(store.jobs.all("sheet", changed)) == changed
+    assert store.jobs.changed("unheard of", 0) == (0, set())
 
 
 def test_an_attempt_expires_when_its_deadline_has_passed_without_an_answer(
     store: Store, clock: Clock
 ) -> None:
     other = KEY._replace(take=2)
-    store.add([KEY, other])
-    store.begin([intent(), intent(other)], LIMITS)
-    store.record([Fact(other, 1, Accepted("t"))])
+    store.jobs.add([KEY, other])
+    store.attempts.begin([intent(), intent(other)], LIMITS)
+    store.attempts.record([Fact(other, 1, Accepted("t"))])
 
     clock.forward(120)
-    assert store.expired("sheet") == []
+    assert store.attempts.expired("sheet") == []
     clock.forward(1)
-    assert store.expired("sheet") == [(KEY, 1)]
-    assert store.expired("another") == []
+    assert store.attempts.expired("sheet") == [(KEY, 1)]
+    assert store.attempts.expired("another") == []

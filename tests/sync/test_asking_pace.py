@@ -224,7 +224,7 @@ def test_while_the_pace_allows_no_question_the_store_is_not_asked_all_the_time(
         asked.append(wanted)
         return 0
 
-    desk.store.permits = permits
+    desk.store.rate_limit.permits = permits
 
     async def for_a_moment() -> None:
         with suppress(TimeoutError):
@@ -241,9 +241,9 @@ def test_while_the_pace_allows_no_question_the_store_is_not_asked_all_the_time(
 def test_an_endpoint_without_a_usable_duration_counts_as_unknown(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path / 'promptsheet.db'}", now=lambda: NOW) as store:
         kept = {"imagine": ((1.0, 2.0), (3.0, 3.0)), "blend": ((5.0, 4.0),), "vary": ()}
-        store.keep_durations("key", kept)
+        store.durations.keep("key", kept)
 
-        assert store.durations("key") == {"imagine": ((1.0, 2.0),)}
+        assert store.durations.get("key") == {"imagine": ((1.0, 2.0),)}
 
 
 @pytest.mark.parametrize("age", [0.0, 1.0, 2.0, 30.0])

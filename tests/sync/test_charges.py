@@ -52,7 +52,7 @@ def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
             assert isinstance(again, Outcome)
             with wiring.open_store(settings) as store:
                 limits = wiring.limits(settings)
-                spent = store.spent(limits.api_key, limits.run, limits.day)
+                spent = store.budget.spent(limits.api_key, limits.run, limits.day)
             return settings, first, again, spent.day
 
     settings, first, again, spent = event_loop.run(ran())

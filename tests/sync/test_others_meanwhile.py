@@ -22,16 +22,16 @@ def test_what_others_recorded_just_before_our_own_write_is_taken_over(
 ) -> None:
     url = f"sqlite:///{tmp_path}/store.db"
     with Store(url) as store, Store(url) as other:
-        store.add([ONE, TWO])
-        store.begin([Intent(k, 1, "{}", (), "imagine", 4, 60) for k in (ONE, TWO)], LIMITS)
+        store.jobs.add([ONE, TWO])
+        store.attempts.begin([Intent(k, 1, "{}", (), "imagine", 4, 60) for k in (ONE, TWO)], LIMITS)
         state = SheetState(store, "sheet", Clock())
 
-        other.record([Fact(ONE, 1, Failed("banned word", "t-1"))])
+        other.attempts.record([Fact(ONE, 1, Failed("banned word", "t-1"))])
         if ours == "jobs are written down":
             state.jobs.write_down([THREE])
         else:
             facts = [Fact(TWO, 1, Accepted("t-2"))]
-            state.jobs.take_over(facts, store.recorded(facts))
+            state.jobs.take_over(facts, store.attempts.recorded(facts))
         state.refresh()
 
         known = {key: job.attempts[0].state for key, job in state.jobs.all.items() if job.attempts}

@@ -32,16 +32,16 @@ def test_a_second_copy_of_a_store_sends_nothing_however_often_each_has_claimed(
     header = [*bench.rows()[0]]
     bench.write([header, *rows, ["an owl"]])
     with bench.store() as store:
-        (record,) = store.sheets()
+        (record,) = store.sheets.all()
         before = record.counter
     assert bench.run().done == 1
     with bench.store() as store:
-        claims = store.sheets()[0].counter - before
+        claims = store.sheets.all()[0].counter - before
     moved_to(bench, store="copy.db")
     with bench.store() as store:
         for number in range(claims + ahead):
             # This copy raised its own claim as often, for a copy of the sheet.
-            store.raise_claim(record.key, f"another word {number}")
+            store.sheets.raise_claim(record.key, f"another word {number}")
     bench.write([header, *([*row.values()] for row in bench.rows()), ["a wolf"]])
 
     outcome = bench.run()

@@ -85,10 +85,10 @@ def test_failures_that_webhooks_report_stop_the_sending(made: Made) -> None:
         told: set[JobKey] = set()
         for _ in range(40):
             await asyncio.sleep(0.5)
-            (sheet,) = store.sheets()
-            for key, job in store.jobs(sheet.key).items():
+            (sheet,) = store.sheets.all()
+            for key, job in store.jobs.all(sheet.key).items():
                 if key not in told and job.attempts and job.attempts[-1].state is State.RUNNING:
-                    store.record([Fact(key, 1, Failed("no"))])
+                    store.attempts.record([Fact(key, 1, Failed("no"))])
                     told.add(key)
 
     outcome = bench.run(
@@ -109,8 +109,8 @@ def test_an_end_that_is_reported_twice_counts_once_towards_the_stop_rule(made: M
     async def report_again(bench: Bench, store: Store) -> None:
         await asyncio.sleep(10)
         assert bench.runner.outcome.failed == 5
-        (sheet,) = store.sheets()
-        for key, job in store.jobs(sheet.key).items():
+        (sheet,) = store.sheets.all()
+        for key, job in store.jobs.all(sheet.key).items():
             attempt = job.attempts[-1]
             if attempt.state is State.FAILED:
                 bench.runner._reported(key, attempt.number, Failed(attempt.reason))
@@ -258,7 +258,9 @@ def test_one_new_row_costs_few_transactions_of_the_store(made: Made) -> None:
     bench = made(prompts(1))
     begun: list[Connection] = []
 
-    outcome = bench.run(before=lambda store: event.listen(store._engine, "begin", begun.append))
+    outcome = bench.run(
+        before=lambda store: event.listen(store._database.engine, "begin", begun.append)
+    )
 
     assert outcome.done == 1
     assert bench.rows()[0]["status"] == "done"

@@ -101,7 +101,7 @@ def test_a_pass_that_has_to_look_loads_nothing_of_other_doors(team: Team) -> Non
 
 def hold_of(team: Team) -> str:
     with Store(f"sqlite:///{team.folder}/promptsheet.db") as store:
-        (record,) = store.sheets()
+        (record,) = store.sheets.all()
     return record.hold
 
 
@@ -153,21 +153,21 @@ def paused(team: Team) -> None:
 def asked_once_more(team: Team) -> None:
     """By another process: `retry`."""
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
-        sheet = store.sheets()[0].key
-        key: JobKey = next(iter(store.jobs(sheet)))
-        assert store.ask(key, 2)
+        sheet = store.sheets.all()[0].key
+        key: JobKey = next(iter(store.jobs.all(sheet)))
+        assert store.jobs.ask(key, 2)
 
 
 def heard_on_a_full_disk(team: Team) -> None:
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
-        sheet = store.sheets()[0].key
-        key = next(iter(store.jobs(sheet)))
-        store.rescue([Fact(key, 1, Failed("late"))])
+        sheet = store.sheets.all()[0].key
+        key = next(iter(store.jobs.all(sheet)))
+        store.attempts.rescue([Fact(key, 1, Failed("late"))])
 
 
 def at_work(team: Team) -> None:
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
-        assert store.take_lease(store.sheets()[0].key, "elsewhere:1", 60)
+        assert store.leases.take(store.sheets.all()[0].key, "elsewhere:1", 60)
 
 
 def store_gone(team: Team) -> None:

@@ -39,15 +39,17 @@ def test_pictures_of_a_second_success_are_kept_beside_those_of_the_first(
     folder = Folder()
     with bench.store() as store:
         key = JobKey(open_sheet(bench.settings, store).key, ROW, 1)
-        store.add([key])
+        store.jobs.add([key])
         for number in (1, 2):
-            store.begin([Intent(key, number, "{}", (), "imagine", 4, 60)], Limits("key", "r", "d"))
-            store.record([Fact(key, number, Lost("no answer"))])
-            store.ask(key, number + 1)
+            store.attempts.begin(
+                [Intent(key, number, "{}", (), "imagine", 4, 60)], Limits("key", "r", "d")
+            )
+            store.attempts.record([Fact(key, number, Lost("no answer"))])
+            store.jobs.ask(key, number + 1)
         for turn, number in enumerate((first, 3 - first)):
             urls = tuple(f"https://x/{number}/{at}.png" for at in (1, 2))
-            store._now = lambda turn=turn: bench.now() + timedelta(seconds=turn)  # type: ignore[misc]
-            store.record([Fact(key, number, Succeeded(Result(urls), f"t-{number}"))])
+            store._database.now = lambda turn=turn: bench.now() + timedelta(seconds=turn)  # type: ignore[misc]
+            store.attempts.record([Fact(key, number, Succeeded(Result(urls), f"t-{number}"))])
 
         sync = wiring.open_sync(
             bench.settings, store, open_sheet(bench.settings, store), clock=bench.clock
@@ -63,7 +65,7 @@ def test_pictures_of_a_second_success_are_kept_beside_those_of_the_first(
             worker.close()
 
         asyncio.run(save())
-        job = store.job(key)
+        job = store.jobs.get(key)
     bench.close()
 
     late = 3 - first

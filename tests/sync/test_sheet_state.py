@@ -21,38 +21,40 @@ def known_of(store: Store) -> SheetState:
 def test_an_approval_is_seen_whenever_it_comes_also_by_a_row_at_rest(tmp_path: Path) -> None:
     first, second, third = (row.row_id for row in ROWS)
     with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
-        store.note("sheet", ROWS, ["", first, second, third], ("prompt",))
-        noted, _ = store.resting("sheet")
+        store.rows.note("sheet", ROWS, ["", first, second, third], ("prompt",))
+        noted, _ = store.unchanged.get("sheet")
         there = {first: b"1" * 16, second: b"2" * 16}
-        rest = Resting("rules", store.cursor("sheet"), there, frozenset([third]))
-        assert store.keep_resting("sheet", rest, noted)
+        rest = Resting("rules", store.jobs.cursor("sheet"), there, frozenset([third]))
+        assert store.unchanged.keep("sheet", rest, noted)
 
-        assert store.approve("sheet", first, ROWS[0].inputs, "covers 1")
+        assert store.rows.approve("sheet", first, ROWS[0].inputs, "covers 1")
         known = known_of(store)  # before the pass
         assert known.rows.stirred == {first}
         assert known.rows.memory.known[first].approved_on_page == "covers 1"
 
         # While a pass listens for webhooks, and does not look at the page.
-        assert store.approve("sheet", second, ROWS[1].inputs, "covers 2")
-        assert store.approve("sheet", third, ROWS[2].inputs, "covers 3")
+        assert store.rows.approve("sheet", second, ROWS[1].inputs, "covers 2")
+        assert store.rows.approve("sheet", third, ROWS[2].inputs, "covers 3")
         known.overheard()
         assert known.rows.stirred == {first, second}
         assert {row.approved_on_page for row in known.rows.memory.known.values()} == {
             f"covers {n}" for n in (1, 2, 3)
         }
         # What a pass notes of the rows does not undo it; another text of theirs does not take it.
-        store.note("sheet", [ROWS[2]])
+        store.rows.note("sheet", [ROWS[2]])
         assert known_of(store).rows.memory.known[third].approved_on_page == "covers 3"
-        assert not store.approve("sheet", third, canonical({"prompt": "a wolf"}), "covers 4")
+        assert not store.rows.approve("sheet", third, canonical({"prompt": "a wolf"}), "covers 4")
 
 
 def test_what_is_approved_twice_moves_the_store_once(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
-        store.note("sheet", ROWS, None, ("prompt",))
-        told = [store.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "covers") for _ in range(3)]
+        store.rows.note("sheet", ROWS, None, ("prompt",))
+        told = [
+            store.rows.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "covers") for _ in range(3)
+        ]
         assert told == [True, False, False]
-        before = store.cursor("sheet")
-        assert store.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "")
-        assert store.cursor("sheet") == before + 1
-        assert store.approvals("sheet", before) == {ROWS[0].row_id: ""}
-        assert store.approvals("sheet", before + 1) == {}
+        before = store.jobs.cursor("sheet")
+        assert store.rows.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "")
+        assert store.jobs.cursor("sheet") == before + 1
+        assert store.rows.approvals("sheet", before) == {ROWS[0].row_id: ""}
+        assert store.rows.approvals("sheet", before + 1) == {}

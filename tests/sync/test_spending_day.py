@@ -41,5 +41,5 @@ def test_what_is_begun_after_midnight_is_on_the_new_days_counter(tmp_path: Path)
             begun.append([one.line.memory.inputs for one in batch.begun])
 
         assert [len(one) for one in begun] == [1, 0, 1]
-        assert store.spent("key", "run", "2026-03-01").day == 4
-        assert store.spent("key", "run", "2026-03-02").day == 4
+        assert store.budget.spent("key", "run", "2026-03-01").day == 4
+        assert store.budget.spent("key", "run", "2026-03-02").day == 4

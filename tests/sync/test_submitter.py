@@ -165,8 +165,8 @@ def settings_in(folder: Path, url: str, rows: int = ROWS) -> Settings:
 
 def states(folder: Path) -> Counter[State]:
     with Store(f"sqlite:///{folder / 'promptsheet.db'}") as store:
-        (sheet,) = store.sheets()
-        jobs = store.jobs(sheet.key).values()
+        (sheet,) = store.sheets.all()
+        jobs = store.jobs.all(sheet.key).values()
         return Counter(attempt.state for job in jobs for attempt in job.attempts)
 
 

@@ -102,18 +102,20 @@ def test_the_pictures_of_a_second_success_stand_beside_those_of_the_first(
     team.finish()
     other = tuple(team.row("an owl")["image_urls"].split("\n"))
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
-        (sheet,) = store.sheets()
-        (key,) = (key for key in store.jobs(sheet.key) if key.row_id == team.row("a fox")["row_id"])
-        first = store.jobs(sheet.key)[key].attempts[0]
+        (sheet,) = store.sheets.all()
+        (key,) = (
+            key for key in store.jobs.all(sheet.key) if key.row_id == team.row("a fox")["row_id"]
+        )
+        first = store.jobs.all(sheet.key)[key].attempts[0]
         ended = first.ended_at
         again = attempt(
             State.SUCCEEDED, number=2, result=Result(other), ended_at=ended, sent_at=ended
         )
-        assert store.adopt(key, again)
+        assert store.jobs.adopt(key, again)
     team.run()
 
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
-        files = store.jobs(sheet.key)[key].files
+        files = store.jobs.all(sheet.key)[key].files
     assert kept(team, "\n".join(files[url] for url in first.result.urls)) == drawn("a fox")
     assert kept(team, "\n".join(files[url] for url in other)) == drawn("an owl")
     assert files[other[0]] == f"{key.row_id}-1-attempt2-1.png"

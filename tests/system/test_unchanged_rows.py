@@ -29,6 +29,7 @@ from pipeline.core.header import Header
 from pipeline.core.model import JobKey, Result, State
 from pipeline.core.states import Succeeded
 from pipeline.store import Fact, Store
+from pipeline.store.rows import Rows
 from pipeline.sync import changed_rows
 from pipeline.sync.clock import Clock
 from pipeline.sync.sheet_state import SheetState
@@ -42,20 +43,20 @@ from tests.system.whole.world import MAIN, Pass, Shape, World, _folder, kept_eng
 
 def outcome(sync: SheetSync, store: Store, file: Path) -> dict[str, Any]:
     """Everything that may come of a look."""
-    memory = store.memory(sync.key)
-    record = store.sheet(sync.key)
+    memory = store.rows.memory(sync.key)
+    record = store.sheets.get(sync.key)
     return {
         "file": file.read_bytes(),
         "known": memory.known,
         "past": {one: list(had) for one, had in memory.past.items() if had},
         "order": memory.order,
-        "jobs": store.jobs(sync.key),
+        "jobs": store.jobs.all(sync.key),
         "record": replace(record, word=""),
         "hold": sync.last.hold,
         "statuses": sync.last.plan.statuses,
         "to send": [(line.seen.row_id, line.take, line.asked) for line in sync.last.plan.to_send],
         "newly": set(sync.new_attention),
-        "names": {key.row_id: sync.last.name_of(key) for key in store.jobs(sync.key)},
+        "names": {key.row_id: sync.last.name_of(key) for key in store.jobs.all(sync.key)},
         "open": sorted(map(str, sync.state.jobs.open_attempts())),
         "at work": sync.state.jobs.at_work(),
         "rests": sync.is_up_to_date(),
@@ -133,7 +134,7 @@ class Twins:
         # What a sync knew before another pass noted rows is another matter.
         fresh = (
             one.sync.last.began_at is None
-            and one.store.noted(SHEET) == one.sync.state.rows._version
+            and one.store.unchanged.noted(SHEET) == one.sync.state.rows._version
         )
         full = at_full_length(world, one) if alone and fresh else None
         self._look(world, one, before, after)
@@ -284,17 +285,17 @@ def _cleared(world: World) -> None:
 
 def _pressed(world: World) -> None:
     with world._opened(MAIN) as store:
-        assert store.make_again(SHEET, ids(world)[0], 0)
+        assert store.rows.ask_again(SHEET, ids(world)[0], 0)
 
 
 def _retried(world: World) -> None:
     with world._opened(MAIN) as store:
-        assert store.ask(JobKey(SHEET, ids(world)[3], 1), 2)
+        assert store.jobs.ask(JobKey(SHEET, ids(world)[3], 1), 2)
 
 
 def _succeeded_late(world: World) -> None:
     with world._opened(MAIN) as store:
-        store.record(
+        store.attempts.record(
             [Fact(JobKey(SHEET, ids(world)[3], 1), 1, Succeeded(Result(("https://x/y",))))]
         )
 
@@ -349,7 +350,7 @@ def test_what_the_receiver_records_of_a_row_at_rest_is_overheard_once(world: Wor
     heard = [(key.row_id, attempt.state) for key, attempt in one.sync.state.overheard()]
     world.clock.on(1)
     with world._opened(MAIN) as store:
-        store.dismiss(JobKey(SHEET, ids(world)[0], 1), away=True)
+        store.jobs.dismiss(JobKey(SHEET, ids(world)[0], 1), away=True)
 
     assert heard == [(ids(world)[3], State.SUCCEEDED)]
     assert one.sync.state.overheard() == []
@@ -383,7 +384,7 @@ def _moved_jobs_rest() -> Any:
 
 def _presses_are_not_heard() -> Any:
     """A row rests although somebody pressed."""
-    return patch.object(Store, "again", lambda self, sheet: {})
+    return patch.object(Rows, "extra_takes", lambda self, sheet: {})
 
 
 def _edits_rest() -> Any:

@@ -92,7 +92,7 @@ def test_on_a_full_disk_whatever_was_answered_well_is_kept_and_all_else_is_to_be
 ) -> None:
     with desk_in(tmp_path) as desk:
         keys = desk.begin(200)
-        desk.store.reserve()
+        desk.store.attempts.reserve()
     with receiver_process(tmp_path) as (process, url), httpx.Client(base_url=url) as client:
 
         def call(key: JobKey) -> int:
@@ -106,7 +106,7 @@ def test_on_a_full_disk_whatever_was_answered_well_is_kept_and_all_else_is_to_be
         answers = {key: call(key) for key in keys}
         with Store(settings_in(tmp_path).store_url) as store:
             before = _kept(store)
-            rescued = store.rescued()
+            rescued = store.attempts.rescued()
             kept = _kept(store)
         no_limit = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, no_limit)
@@ -122,5 +122,5 @@ def test_on_a_full_disk_whatever_was_answered_well_is_kept_and_all_else_is_to_be
 
 
 def _kept(store: Store) -> set[JobKey]:
-    jobs = store.jobs(SHEET)
+    jobs = store.jobs.all(SHEET)
     return {key for key, job in jobs.items() if job.attempts[0].state is State.SUCCEEDED}

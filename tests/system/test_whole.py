@@ -548,18 +548,18 @@ def test_rows_that_another_pass_met_meanwhile_are_no_strangers(world: World) -> 
     world.look(one)
 
     assert "unrecognized" not in statuses(one)
-    assert len(one.store.memory(SHEET).known) == 1
+    assert len(one.store.rows.memory(SHEET).known) == 1
 
 
 def test_a_claim_that_another_store_wrote_an_instant_ago_is_not_replaced(world: World) -> None:
     one, other = started(world), started(world, OTHER)
-    raise_claim = one.store.raise_claim
+    raise_claim = one.store.sheets.raise_claim
 
     def too_late(sheet: str, word: str) -> Claim:
         world.look(other)
         return raise_claim(sheet, word)
 
-    with patch.object(one.store, "raise_claim", too_late):
+    with patch.object(one.store.sheets, "raise_claim", too_late):
         world.look(one)
 
     assert one.sync.last.hold

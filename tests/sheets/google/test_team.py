@@ -81,7 +81,7 @@ def test_killed_before_the_repair_a_new_row_is_no_stranger_and_is_made(tmp_path:
 
         assert wrong(made.team.lines()) == 0
         assert made.statuses() == {"done": 5}
-        assert len(made.store.jobs("sheet")) == 5
+        assert len(made.store.jobs.all("sheet")) == 5
         made.store.close()
 
 

@@ -18,9 +18,10 @@ from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, Stat
 from pipeline.core.planning import Line
 from pipeline.core.states import Failed
 from pipeline.sheets.google.writer import Writing
-from pipeline.store import Intent, Refusal, Store
+from pipeline.store import Intent, Refusal
 from pipeline.store import admission as store_sending
 from pipeline.store import batch as store_turns
+from pipeline.store.recording import Attempts
 from pipeline.sync.ownership import Ownership
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
@@ -147,7 +148,7 @@ def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
 
 def stuck_jobs_stay_stuck() -> AbstractContextManager[Any]:
     """Nobody takes note of an answer that can no longer come."""
-    return patch.object(Store, "expired", lambda self, key: [])
+    return patch.object(Attempts, "expired", lambda self, key: [])
 
 
 def columns_keep_their_places() -> AbstractContextManager[Any]:

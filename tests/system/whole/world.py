@@ -157,7 +157,7 @@ class World:
         self._starts += 1
         run = f"start {self._starts}"
         store = self._open(name)
-        lease = store.take_lease(SHEET, run, 45.0) if leased else None
+        lease = store.leases.take(SHEET, run, 45.0) if leased else None
         if leased and lease is None:
             store.close()
             self.counts["kept out by a lease"] += 1
@@ -194,7 +194,7 @@ class World:
             return
         self.record(one)
         if one.lease:
-            one.store.release(one.lease)
+            one.store.leases.release(one.lease)
         self._drop(one)
 
     def crash(self, one: Pass) -> None:
@@ -353,7 +353,7 @@ class World:
         self.clock.on(0.001)
         with self._opened(name) as store:
             self._tell(f"callback on {name}: {fact.key.row_id}/{fact.number} {fact.event}")
-            store.record([fact])
+            store.attempts.record([fact])
         self._note_heard(name, [fact])
 
     def gesture(self, pick: int) -> None:
@@ -369,7 +369,7 @@ class World:
         self.paused = not self.paused
         self.counts["pause"] += 1
         with self._opened(MAIN) as store:
-            store.update_sheet(SHEET, paused=self.paused)
+            store.sheets.update(SHEET, paused=self.paused)
 
     def retry(self, pick: int) -> None:
         """A person asks for another attempt at what failed or may be lost, and a row asks for."""
@@ -381,12 +381,12 @@ class World:
         with self._opened(self.owner()) as store:
             jobs = [
                 job
-                for job in store.jobs(SHEET).values()
+                for job in store.jobs.all(SHEET).values()
                 if state_of(job) in (State.FAILED, State.UNKNOWN) and job.key.row_id in asking
             ]
             if jobs:
                 job = jobs[pick % len(jobs)]
-                if store.ask(job.key, job.asked + 1):
+                if store.jobs.ask(job.key, job.asked + 1):
                     self.counts["retry"] += 1
                     self._tell(f"retry of {job.key}")
                     self.retried[job.key] += 1
@@ -397,7 +397,7 @@ class World:
     def press(self, pick: int) -> None:
         """Somebody presses on the page that a row with a last word be made again."""
         with self._opened(self.owner()) as store:
-            again, jobs = store.again(SHEET), store.jobs(SHEET)
+            again, jobs = store.rows.extra_takes(SHEET), store.jobs.all(SHEET)
             pressable = {
                 mark: job
                 for line, cells in zip(self.team.lines, self.team.written(), strict=True)
@@ -408,7 +408,7 @@ class World:
             if not pressable:
                 return
             mark, job = list(pressable.items())[pick % len(pressable)]
-            if store.make_again(SHEET, mark, again.get(mark, 0)):
+            if store.rows.ask_again(SHEET, mark, again.get(mark, 0)):
                 self.counts["made again"] += 1
                 self._tell(f"somebody presses that {mark} be made again")
                 # It asks for the words that the row has once it is sent.
@@ -459,7 +459,7 @@ class World:
         names = (MAIN, OTHER, COPY) if self.has_backup else (MAIN, OTHER)
         for name in names:
             with self._opened(name) as store:
-                record = store.sheet(SHEET)
+                record = store.sheets.get(SHEET)
                 mine = store.id == claim.store
                 if mine and (record.counter, record.word) == (claim.counter, claim.word):
                     return name
@@ -485,7 +485,7 @@ class World:
         """A success that was recorded is in its store for ever."""
         for name in {name for name, _ in self.heard}:
             with self._opened(name) as store:
-                jobs = store.jobs(SHEET)
+                jobs = store.jobs.all(SHEET)
             for (where, key), successes in self.heard.items():
                 for number, urls in successes.items() if where == name else ():
                     attempt = next(a for a in jobs[key].attempts if a.number == number)
@@ -495,7 +495,7 @@ class World:
     def assert_rows_are_true(self, one: Pass) -> None:
         """After a quiet look: every result in its own row, and nowhere else."""
         lines = {line.seen.place: line for line in one.sync.last.plan.lines}
-        resting, again = places_at_rest(one.sync), one.store.again(SHEET)
+        resting, again = places_at_rest(one.sync), one.store.rows.extra_takes(SHEET)
         shown: dict[str, int] = {}
         ids: set[str] = set()
         for place, (line, cells) in enumerate(
@@ -580,13 +580,13 @@ class World:
         return True
 
     def _assert_all_is_said(self, one: Pass) -> None:
-        for job in one.store.jobs(SHEET).values():
+        for job in one.store.jobs.all(SHEET).values():
             for attempt in job.attempts:
                 settled = attempt.state not in (State.SUBMITTING, State.RUNNING)
                 assert settled, f"{job.key} is {attempt.state} for ever"
         foreign = {line.seen.place: line.foreign for line in one.sync.last.plan.lines}
         foreign |= dict.fromkeys(places_at_rest(one.sync), False)
-        again = one.store.again(SHEET)
+        again = one.store.rows.extra_takes(SHEET)
         self.counts["rows not looked at"] += one.sync.last.plan.at_rest.total()
         for place, (line, cells) in enumerate(
             zip(self.team.lines, self.team.written(), strict=True), start=1

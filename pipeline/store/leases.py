@@ -1,0 +1,78 @@
+"""Leases: which process works on a sheet now. A lease that is not renewed ends by itself."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, delete, or_, select, update
+
+from pipeline.store.schema import leases, sheets
+from pipeline.store.transactions import Part, upsert
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A process's right to work on a sheet until `until`; `word` tells one taking from the next."""
+
+    sheet: str
+    word: str
+    holder: str
+    since: datetime
+    until: datetime
+
+
+class Leases(Part):
+    """The leases on sheets, by the sheet's key."""
+
+    def take(self, sheet: str, holder: str, seconds: float) -> Lease | None:
+        """The lease, if there is none, or it has run out, or `holder` has it; else None.
+
+        Taking it again under the same name ends the earlier one: `renew` then says so.
+        """
+        now = self._database.now()
+        lease = Lease(sheet, secrets.token_hex(8), holder, now, now + timedelta(seconds=seconds))
+        new = {name: getattr(lease, name) for name in ("word", "holder", "since", "until")}
+        with self._database.writing() as connection:
+            free = or_(leases.c.until <= now, leases.c.holder == holder)
+            taking = (
+                upsert(connection, leases)
+                .values(sheet=sheet, **new)
+                .on_conflict_do_update(index_elements=["sheet"], set_=new, where=free)
+            )
+            taken = connection.execute(taking).rowcount == 1
+        return lease if taken else None
+
+    def renew(self, lease: Lease, seconds: float) -> bool:
+        """Whether the lease was still ours; it then lasts for so long from now."""
+        until = self._database.now() + timedelta(seconds=seconds)
+        ours = (leases.c.sheet == lease.sheet) & (leases.c.word == lease.word)
+        with self._database.writing() as connection:
+            renewed = connection.execute(update(leases).where(ours).values(until=until))
+            return renewed.rowcount == 1
+
+    def release(self, lease: Lease) -> bool:
+        """Give the lease back, the pass being over: whether it was still ours."""
+        ended = (
+            update(sheets).where(sheets.c.key == lease.sheet).values(passed_at=self._database.now())
+        )
+        with self._database.writing() as connection:
+            connection.execute(ended)
+            return _break(connection, lease.sheet, lease.word)
+
+    def end(self, sheet: str, word: str) -> bool:
+        """End the lease with this word: whether it was there. The caller knows its holder dead."""
+        with self._database.writing() as connection:
+            return _break(connection, sheet, word)
+
+    def of(self, sheet: str) -> Lease | None:
+        """The lease on the sheet, also one that has run out."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(leases).where(leases.c.sheet == sheet)).first()
+        return Lease(*found) if found else None
+
+
+def _break(connection: Connection, sheet: str, word: str) -> bool:
+    that = (leases.c.sheet == sheet) & (leases.c.word == word)
+    return connection.execute(delete(leases).where(that)).rowcount == 1
