@@ -51,9 +51,10 @@ def _has_room(folder: Path) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays: the garbage collector has no need to look at it again."""
+    """What is loaded by now stays: the garbage collector need not look at it again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

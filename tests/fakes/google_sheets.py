@@ -57,11 +57,9 @@ from tests.fakes.google.facts import Facts
 from tests.fakes.google.faults import Fault, Faults
 from tests.fakes.google.fields import check_body
 from tests.fakes.google.grid import Book, Sheet
-from tests.fakes.google.places import by_filter, by_text
 from tests.fakes.google.quota import Quota
 from tests.fakes.google.refusals import Json, Refused
 
-READING_POSTS = ("values:batchGetByDataFilter", ":getByDataFilter", "developerMetadata:search")
 BAD_GATEWAY = (
     "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8><title>Error 502 (Server Error)!!1</title>"
     "<p><b>502.</b> <ins>That's an error.</ins><p>The server encountered a temporary error and "
@@ -95,18 +93,17 @@ class Asked:
 
     @property
     def call(self) -> str:
-        """Which call it is: `get`, `:batchUpdate`, `values`, `values:batchUpdate`, `:append`..."""
+        """Which call it is: `get`, `:batchUpdate`, `values`, `values:batchUpdate`..."""
         rest = self.path.split("/v4/spreadsheets/", 1)[-1].partition("/")
         if not rest[1]:
             return ":" + rest[0].partition(":")[2] if ":" in rest[0] else "get"
         if rest[2].startswith("values/"):
-            verb = re.search(r":(append|clear)$", rest[2])
-            return verb[0] if verb else "values"
+            return "values"
         return re.sub(r"/.*", "", rest[2])
 
     @property
     def is_write(self) -> bool:
-        return self.method != "GET" and self.call not in READING_POSTS
+        return self.method != "GET"
 
     @property
     def kind(self) -> str:
@@ -344,28 +341,10 @@ class GoogleSheets:
                 return showing.whole(book, options | {"ranges": many})
             case "POST", "batchUpdate", "":
                 return changes.batch_update(book, email, said)
-            case "POST", "getByDataFilter", "":
-                return showing.by_filter(book, said, options.get("fields"))
-            case "GET", "", "values:batchGet":
-                return values.batch_get(book, many, options)
             case "POST", "", "values:batchUpdate":
                 return values.batch_update(book, email, said)
-            case "POST", "", "values:batchGetByDataFilter":
-                return values.batch_get_by_filter(book, said)
             case "POST", "", "values:batchUpdateByDataFilter":
                 return values.batch_update_by_filter(book, email, said)
-            case "POST", "", "values:batchClear":
-                where = [by_text(book, text) for text in said.get("ranges") or []]
-                cleared = values.clear(book, email, where)
-                return {"spreadsheetId": book.id, "clearedRanges": cleared}
-            case "POST", "", "values:batchClearByDataFilter":
-                where = [one for each in said["dataFilters"] for one in by_filter(book, each)]
-                cleared = values.clear(book, email, where)
-                return {"spreadsheetId": book.id, "clearedRanges": cleared}
-            case "POST", "", "developerMetadata:search":
-                return changes.search_metadata(book, said)
-            case "GET", "", "developerMetadata":
-                return changes.get_metadata(book, rest.partition("/")[2])
             case _, "", "values":
                 return self._values(asked, book, email, rest.partition("/")[2], options, said)
         raise refusals.unknown()
@@ -373,18 +352,11 @@ class GoogleSheets:
     def _values(
         self, asked: Asked, book: Book, email: str, rest: str, options: Json, said: Json
     ) -> Json:
-        verb = re.search(r":(append|clear)$", rest)
-        text = unquote(rest.removesuffix(verb[0]) if verb else rest)
-        match asked.method, verb and verb[1]:
-            case "GET", None:
-                return values.get(book, text, options)
-            case "PUT", None:
-                return values.update(book, email, text, options, said)
-            case "POST", "append":
-                return values.append(book, email, text, options, said)
-            case "POST", "clear":
-                (cleared,) = values.clear(book, email, [by_text(book, text)])
-                return {"spreadsheetId": book.id, "clearedRange": cleared}
+        match asked.method:
+            case "GET":
+                return values.get(book, unquote(rest), options)
+            case "PUT":
+                return values.update(book, email, unquote(rest), options, said)
         raise refusals.unknown()
 
 

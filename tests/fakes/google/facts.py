@@ -28,12 +28,8 @@ class Facts:
     anchor_grows_grid: bool = False
     #: A check box that nobody has touched reads as FALSE; else as empty.
     untouched_checkbox_is_false: bool = True
-    #: Untouched check boxes count as filled where `append` looks for the end of the table.
-    append_sees_checkboxes: bool = True
     #: The words about writing outside of the range put every title in quotes.
     write_error_quotes_title: bool = False
-    #: `findReplace` reads its replacement as if a person had typed it; else it stays text.
-    replacement_is_typed: bool = True
     #: A `null` over a cell that may not be edited is an attempt to edit it.
     null_counts_as_edit: bool = False
     #: Metadata on a column of which a part may not be edited is an attempt to edit it.
@@ -44,8 +40,6 @@ class Facts:
     formula_reading_quotes_text: bool = False
     #: A copied row takes a copy of its developer metadata along (with another id).
     copy_doubles_row_metadata: bool = False
-    #: A sheet that is copied takes the developer metadata of its rows along.
-    duplicate_doubles_metadata: bool = True
     #: Cells that are allocated but empty count to the ten million.
     empty_cells_count: bool = True
     #: Refused requests use up the quota as well.

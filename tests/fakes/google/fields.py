@@ -9,41 +9,14 @@ from tests.fakes.google.refusals import Json, bad, bad_field
 
 #: Of each kind of request in a batchUpdate.
 OF_REQUESTS: dict[str, str] = {
-    "updateSpreadsheetProperties": "properties fields",
-    "addSheet": "properties",
-    "deleteSheet": "sheetId",
-    "duplicateSheet": "sourceSheetId insertSheetIndex newSheetId newSheetName",
     "updateSheetProperties": "properties fields",
     "insertDimension": "range inheritFromBefore",
     "appendDimension": "sheetId dimension length tableId",
-    "deleteDimension": "range",
-    "moveDimension": "source destinationIndex",
     "updateDimensionProperties": "properties fields range dataSourceSheetRange",
-    "autoResizeDimensions": "dimensions dataSourceSheetDimensions",
-    "addDimensionGroup": "range",
-    "deleteDimensionGroup": "range",
     "updateCells": "rows fields start range",
-    "repeatCell": "range cell fields",
-    "appendCells": "sheetId rows fields tableId",
     "setDataValidation": "range rule filteredRowsIncluded",
-    "copyPaste": "source destination pasteType pasteOrientation",
-    "cutPaste": "source destination pasteType",
-    "sortRange": "range sortSpecs",
-    "findReplace": "find replacement matchCase matchEntireCell searchByRegex includeFormulas "
-    "range sheetId allSheets",
-    "mergeCells": "range mergeType",
-    "unmergeCells": "range",
     "addProtectedRange": "protectedRange",
-    "updateProtectedRange": "protectedRange fields",
-    "deleteProtectedRange": "protectedRangeId",
     "addConditionalFormatRule": "rule index",
-    "updateConditionalFormatRule": "index sheetId rule newIndex",
-    "deleteConditionalFormatRule": "index sheetId",
-    "setBasicFilter": "filter",
-    "clearBasicFilter": "sheetId",
-    "addNamedRange": "namedRange",
-    "updateNamedRange": "namedRange fields",
-    "deleteNamedRange": "namedRangeId",
     "createDeveloperMetadata": "developerMetadata",
     "updateDeveloperMetadata": "dataFilters developerMetadata fields",
     "deleteDeveloperMetadata": "dataFilter",
@@ -53,17 +26,9 @@ _WRITING += "responseDateTimeRenderOption"
 #: Of the bodies of the other calls.
 OF_BODIES: dict[str, str] = {
     ":batchUpdate": "requests includeSpreadsheetInResponse responseRanges responseIncludeGridData",
-    ":getByDataFilter": "dataFilters includeGridData excludeTablesInBandedRanges",
     "values": "range majorDimension values",
-    ":append": "range majorDimension values",
-    ":clear": "",
     "values:batchUpdate": _WRITING,
     "values:batchUpdateByDataFilter": _WRITING,
-    "values:batchGetByDataFilter": "dataFilters majorDimension valueRenderOption "
-    "dateTimeRenderOption",
-    "values:batchClear": "ranges",
-    "values:batchClearByDataFilter": "dataFilters",
-    "developerMetadata:search": "dataFilters",
 }
 _GRID_RANGE = "sheetId startRowIndex endRowIndex startColumnIndex endColumnIndex"
 _LINES = "sheetId dimension startIndex endIndex"

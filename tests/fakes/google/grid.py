@@ -103,16 +103,6 @@ class Protected:
         return not self.said.get("warningOnly") and email not in users
 
 
-@dataclass
-class Group:
-    """Rows or columns that can be folded."""
-
-    dimension: str
-    area: Area
-    depth: int = 1
-    collapsed: bool = False
-
-
 @dataclass(eq=False)
 class Sheet:
     """One tab."""
@@ -129,8 +119,6 @@ class Sheet:
     protected: dict[int, Protected] = field(default_factory=dict)
     conditional: list[tuple[list[Area], Json]] = field(default_factory=list)
     filter: tuple[Area, Json] | None = None
-    merges: list[Area] = field(default_factory=list)
-    groups: list[Group] = field(default_factory=list)
     metadata: list[Metadata] = field(default_factory=list)
     has_formulas: bool = False
 
@@ -172,8 +160,6 @@ class Sheet:
             yield from ranges
         if self.filter:
             yield self.filter[0]
-        yield from self.merges
-        yield from (one.area for one in self.groups)
 
     # ------------------------------------------------------------------ cells
 
@@ -263,19 +249,8 @@ class Sheet:
         }
         other.conditional = [([a.copy() for a in areas], said) for areas, said in self.conditional]
         other.filter = (self.filter[0].copy(), self.filter[1]) if self.filter else None
-        other.merges = [one.copy() for one in self.merges]
-        other.groups = [
-            Group(one.dimension, one.area.copy(), one.depth, one.collapsed) for one in self.groups
-        ]
         other.metadata = self.metadata[:]
         return other
-
-
-@dataclass
-class Named:
-    name: str
-    sheet: int
-    area: Area
 
 
 @dataclass(eq=False)
@@ -288,7 +263,6 @@ class Book:
     time_zone: str = "Etc/GMT"
     facts: Facts = field(default_factory=Facts)
     sheets: list[Sheet] = field(default_factory=list)
-    named: dict[str, Named] = field(default_factory=dict)
     metadata: list[Metadata] = field(default_factory=list)
     #: Accounts that may edit, and that may only look. Anybody else gets 403.
     editors: set[str] = field(default_factory=set)
@@ -392,10 +366,6 @@ class Book:
 
     # ------------------------------------------------------------------ gestures of the whole book
 
-    def all_areas(self, sheet: Sheet) -> list[Area]:
-        named = [one.area for one in self.named.values() if one.sheet == sheet.id]
-        return [*sheet.areas(), *named]
-
     def rename(self, sheet: Sheet, title: str) -> None:
         """Another title; formulas that name it follow."""
         old, sheet.title = sheet.title, title
@@ -416,7 +386,7 @@ class Book:
         other = len(sheet.columns) if dimension == ROWS else len(sheet.rows)
         self.check_size(count * other)
         sheet.insert(dimension, at, count, like_before)
-        for area in self.all_areas(sheet):
+        for area in sheet.areas():
             _stretch(area, dimension, lambda n: n + count if n >= at else n, opening=at)
         self._follow(sheet, dimension, lambda n: n + count if n >= at else n)
 
@@ -427,7 +397,7 @@ class Book:
         def edge(n: int) -> int:
             return n if n <= start else max(start, n - (end - start))
 
-        for area in self.all_areas(sheet):
+        for area in sheet.areas():
             _stretch(area, dimension, edge)
         self._drop_empty(sheet)
 
@@ -442,7 +412,7 @@ class Book:
         sheet.move(dimension, start, end, to)
         order = _moved_order(size, start, end, to)
         now = {old: new for new, old in enumerate(order)}
-        for area in self.all_areas(sheet):
+        for area in sheet.areas():
             first, last = _edges(area, dimension)
             if last is not None and start <= first and last <= end:
                 by = now[start] - start
@@ -566,9 +536,6 @@ class Book:
     def saved(self) -> Callable[[], None]:
         """Remember everything; the answer puts it back as it was."""
         sheets = [(one, one.clone()) for one in self.sheets]
-        named = {
-            key: Named(one.name, one.sheet, one.area.copy()) for key, one in self.named.items()
-        }
         metadata, title, locale = self.metadata[:], self.title, self.locale
         zone = self.time_zone
 
@@ -576,7 +543,7 @@ class Book:
             for sheet, before in sheets:
                 sheet.__dict__.update(before.__dict__)
             self.sheets = [sheet for sheet, _ in sheets]
-            self.named, self.metadata, self.title, self.locale = named, metadata, title, locale
+            self.metadata, self.title, self.locale = metadata, title, locale
             self.time_zone = zone
 
         return back
@@ -591,11 +558,8 @@ class Book:
             for areas, said in sheet.conditional
             if (kept := [one for one in areas if there(one)])
         ]
-        sheet.merges = [one for one in sheet.merges if there(one)]
-        sheet.groups = [one for one in sheet.groups if there(one.area)]
         if sheet.filter and not there(sheet.filter[0]):
             sheet.filter = None
-        self.named = {k: one for k, one in self.named.items() if there(one.area)}
 
     def _follow(self, sheet: Sheet, dimension: str, now: Callable[[int], int | None]) -> None:
         """Formulas anywhere follow what has moved in that sheet."""

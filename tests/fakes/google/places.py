@@ -12,23 +12,16 @@ from tests.fakes.google.refusals import Json, bad
 
 
 def by_text(book: Book, text: str) -> tuple[Sheet, Area]:
-    """`'Sheet1'!A1:B2`, `Sheet1`, `A1` (of the first sheet), or a named range."""
+    """`'Sheet1'!A1:B2`, `Sheet1`, `A1` (of the first sheet)."""
     title, cells = a1.split_title(text)
     sheet = area = None
     if title is None:
         sheet = _titled(book, cells)
         area = Area() if sheet else a1.cells(cells)
         sheet = sheet or book.sheets[0]
-        if area is None:
-            for one in book.named.values():
-                if one.name == cells:
-                    return book.sheet(one.sheet), one.area.copy()
     else:
         sheet = _titled(book, title)
         area = a1.cells(cells) if cells else Area()
-        for one in book.named.values():
-            if area is None and one.name == cells:
-                return book.sheet(one.sheet), one.area.copy()
     if sheet is None or area is None:
         raise bad(f"Unable to parse range: {text}")
     return sheet, area

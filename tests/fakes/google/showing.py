@@ -38,15 +38,6 @@ def whole(book: Book, said: Json) -> Json:
     return picked(book, areas if texts else None, wanted, _is_true(said.get("includeGridData")))
 
 
-def by_filter(book: Book, said: Json, fields: str | None) -> Json:
-    """The same for what DataFilters match."""
-    areas = [
-        where for one in said.get("dataFilters") or [] for where in places.by_filter(book, one)
-    ]
-    wanted = mask(fields) if fields else None
-    return picked(book, areas, wanted, _is_true(said.get("includeGridData")))
-
-
 def picked(
     book: Book,
     areas: list[tuple[Sheet, Area]] | None,
@@ -68,8 +59,6 @@ def picked(
                 data(book, sheet, places.checked(sheet, area)) for area in parts or [Area()]
             ]
         answer["sheets"].append(said)
-    if book.named:
-        answer["namedRanges"] = [named(book, key) for key in book.named]
     answer["spreadsheetUrl"] = f"https://docs.google.com/spreadsheets/d/{book.id}/edit"
     own = [one.described() for one in places.all_metadata(book) if one.sheet is None]
     if own:
@@ -89,12 +78,6 @@ def properties(book: Book) -> Json:
         "defaultFormat": DEFAULT_FORMAT,
         "spreadsheetTheme": {"primaryFontFamily": "Arial"},
     }
-
-
-def named(book: Book, key: str) -> Json:
-    one = book.named[key]
-    where = places.described(book.sheet(one.sheet), one.area)
-    return {"namedRangeId": key, "name": one.name, "range": where}
 
 
 def sheet_properties(book: Book, sheet: Sheet) -> Json:
@@ -119,8 +102,6 @@ def sheet_properties(book: Book, sheet: Sheet) -> Json:
 def sheet_said(book: Book, sheet: Sheet) -> Json:
     """A sheet without its cells."""
     said: Json = {"properties": sheet_properties(book, sheet)}
-    if sheet.merges:
-        said["merges"] = [places.described(sheet, area) for area in sheet.merges]
     if sheet.conditional:
         said["conditionalFormats"] = [
             {"ranges": [places.described(sheet, area) for area in areas], **rule}
@@ -143,26 +124,7 @@ def sheet_said(book: Book, sheet: Sheet) -> Json:
     ]
     if own:
         said["developerMetadata"] = own
-    for name, dimension in (("rowGroups", ROWS), ("columnGroups", COLUMNS)):
-        if found := groups(sheet, dimension):
-            said[name] = found
     return said
-
-
-def groups(sheet: Sheet, dimension: str) -> list[Json]:
-    """The groups of rows or columns, as they are in answers."""
-    found = []
-    for one in sheet.groups:
-        if one.dimension != dimension:
-            continue
-        start, end = one.area.top, one.area.bottom
-        if dimension == COLUMNS:
-            start, end = one.area.left, one.area.right
-        where: Json = {"sheetId": sheet.id} if sheet.id else {}
-        where |= {"dimension": dimension, "startIndex": start, "endIndex": end}
-        said: Json = {"range": where, "depth": one.depth}
-        found.append(said | ({"collapsed": True} if one.collapsed else {}))
-    return found
 
 
 def protected(sheet: Sheet, key: int) -> Json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -342,114 +341,6 @@ def _in_data(n: int, refused: Refused) -> Refused:
 def get(book: Book, text: str, options: Json) -> Json:
     """GET values/{range}."""
     return read(book, *places.by_text(book, text), Rendering.asked(options))
-
-
-def batch_get(book: Book, texts: list[str], options: Json) -> Json:
-    """GET values:batchGet."""
-    how = Rendering.asked(options)
-    found = [read(book, *places.by_text(book, text), how) for text in texts]
-    return {"spreadsheetId": book.id} | ({"valueRanges": found} if found else {})
-
-
-def batch_get_by_filter(book: Book, said: Json) -> Json:
-    """POST values:batchGetByDataFilter."""
-    how = Rendering.asked(said)
-    filters = said.get("dataFilters") or []
-    found: dict[tuple[int, str], Json] = {}
-    for one in filters:
-        for sheet, area in places.by_filter(book, one):
-            key = sheet.id, str(area)
-            if key in found:
-                found[key]["dataFilters"].append(one)
-            else:
-                found[key] = {"valueRange": read(book, sheet, area, how), "dataFilters": [one]}
-    answer: Json = {"spreadsheetId": book.id}
-    return answer | ({"valueRanges": list(found.values())} if found else {})
-
-
-def clear(book: Book, email: str, where: list[tuple[Sheet, Area]]) -> list[str]:
-    """Empty cells (their format stays); the ranges as they are said in the answer."""
-    cut = [(sheet, sheet.within(places.checked(sheet, area))) for sheet, area in where]
-    for sheet, area in cut:
-        for fence in sheet.protected.values():
-            if fence.refuses(email) and fence.area.meets(area):
-                raise bad(PROTECTED)
-    for sheet, area in cut:
-        assert area.bottom is not None
-        for r in range(area.top, area.bottom):
-            filled = min(area.right or 0, len(sheet.rows[r].cells))
-            for c in range(area.left, filled):
-                sheet.enter(r, c, "")
-    return [a1.written(sheet.title, area) for sheet, area in cut]
-
-
-def append(book: Book, email: str, text: str, options: Json, said: Json) -> Json:
-    """POST values/{range}:append: below the table that is there, the grid grows."""
-    option = option_of(options)
-    sheet, area = places.by_text(book, text)
-    table = _table(said, "data.values")
-    wide = max((len(row) for row in table), default=0)
-    found = _table_at(book, sheet, area)
-    top, left = area.top, area.left
-    answer: Json = {"spreadsheetId": book.id}
-    if found:
-        assert found.bottom is not None
-        top, left = found.bottom, found.left
-        answer["tableRange"] = a1.written(sheet.title, found)
-        if options.get("insertDataOption") == "INSERT_ROWS" and top < len(sheet.rows):
-            book.insert(sheet, ROWS, top, len(table), like_before=True)
-    if (more := top + len(table) - len(sheet.rows)) > 0:
-        book.insert(sheet, ROWS, len(sheet.rows), more, like_before=True)
-    if (more := left + wide - len(sheet.columns)) > 0:
-        book.insert(sheet, COLUMNS, len(sheet.columns), more, like_before=True)
-    where = sheet, Area(top, top + max(1, len(table)), left, left + max(1, wide))
-    write = planned(book, email, where, said)
-    answer["updates"] = apply(book, write, option)
-    if _is_true(options.get("includeValuesInResponse")):
-        how = Rendering.asked(options, of_answer=True)
-        answer["updates"]["updatedData"] = shown_after(book, write, how)
-    return answer
-
-
-def _table_at(book: Book, sheet: Sheet, area: Area) -> Area | None:
-    """The last table that the range meets: cells that hang together, corners included."""
-
-    def is_filled(row: int, column: int) -> bool:
-        cell = sheet.cell(row, column)
-        is_box = cell.is_checkbox and book.facts.append_sees_checkboxes
-        return not cell.is_empty or is_box
-
-    inside = sheet.within(area)
-    for row in range((inside.bottom or 0) - 1, inside.top - 1, -1):
-        cells = sheet.rows[row].cells
-        for column in range(min(len(cells), inside.right or 0) - 1, inside.left - 1, -1):
-            if is_filled(row, column):
-                return _grown(is_filled, row, column)
-    return None
-
-
-def _grown(is_filled: Callable[[int, int], bool], row: int, column: int) -> Area:
-    """The rectangle that hangs together with this cell."""
-    top, bottom, left, right = row, row + 1, column, column + 1
-
-    def in_row(r: int) -> bool:
-        return r >= 0 and any(is_filled(r, c) for c in range(max(0, left - 1), right + 1))
-
-    def in_column(c: int) -> bool:
-        return c >= 0 and any(is_filled(r, c) for r in range(max(0, top - 1), bottom + 1))
-
-    while True:
-        before = top, bottom, left, right
-        while in_row(top - 1):
-            top -= 1
-        while in_row(bottom):
-            bottom += 1
-        while in_column(left - 1):
-            left -= 1
-        while in_column(right):
-            right += 1
-        if before == (top, bottom, left, right):
-            return Area(top, bottom, left, right)
 
 
 def _is_true(value: object) -> bool:

@@ -231,14 +231,6 @@ def test_a_block_from_one_cell_may_run_past_the_grid_or_not(grows: bool) -> None
             assert refusal(tab.update, [["x"], ["y"]], "A3")[0] == 400
 
 
-def test_append_writes_below_the_table_and_the_grid_grows(google: GoogleSheets) -> None:
-    book = google.new_book("P", PROMPTS, rows=3, columns=3)
-    tab = google.client().open_by_url(book.url).sheet1
-    said = tab.append_rows([["a bee"], ["a cat"]], table_range="A1")
-    assert (said["tableRange"], said["updates"]["updatedRange"]) == ("Sheet1!A1:C3", "Sheet1!A4:A5")
-    assert google.table(book)[3:] == [["a bee"], ["a cat"]]
-
-
 @pytest.mark.parametrize("is_false", [True, False])
 def test_an_untouched_check_box_reads_as_false_or_empty(is_false: bool) -> None:
     with google_sheets(facts=Facts(untouched_checkbox_is_false=is_false)) as google:
@@ -261,19 +253,15 @@ def test_rows_come_and_go_and_formulas_follow(
     google: GoogleSheets, book: Book, tab: gspread.Worksheet
 ) -> None:
     tab.update([["=B3", "=$A$2", "=A2:A3"]], "D3", raw=False)
-    tab.insert_rows([["new"]], 2)
+    book.insert(book.sheets[0], ROWS, 1)
+    book.sheets[0].enter(1, 0, "new")
     assert tab.get("D4:F4", value_render_option=gspread.utils.ValueRenderOption.formula) == [
         ["=B4", "=$A$3", "=A3:A4"]
     ]
-    rows = {"sheetId": 0, "dimension": ROWS, "startIndex": 3, "endIndex": 4}
-    change(tab, moveDimension={"source": rows, "destinationIndex": 1})
+    book.move(book.sheets[0], ROWS, 3, 4, 1)
     assert [row[0] for row in google.table(book)] == ["prompt", "an owl", "new", "a red fox"]
-    tab.delete_rows(4)
+    book.delete(book.sheets[0], ROWS, 3, 4)
     assert tab.acell("E2", gspread.utils.ValueRenderOption.formula).value == "=#REF!"
-    assert refusal(tab.delete_rows, 1, 1000) == (
-        400,
-        "Invalid requests[0].deleteDimension: You can't delete all the rows on the sheet.",
-    )
 
 
 @pytest.mark.parametrize("moves", [True, False])
@@ -290,19 +278,17 @@ def test_a_sort_takes_cells_along_and_metadata_only_by_a_switch(moves: bool) -> 
                 "developerMetadata": one | {"location": {"dimensionRange": where}}
             },
         )
-        tab.sort((1, "des"), range="A2:C3")
+        book.sort(book.sheets[0], Area(1, 3, 0, 3), [(0, True)])
         assert google.table(book)[1:] == [["an owl", "id2", "done"], ["a red fox", "id1"]]
         assert book.sheets[0].where(fox) == 2
-        lookup = {"developerMetadataLookup": {"metadataKey": "r"}}
-        found = post(tab, "/values:batchGetByDataFilter", {"dataFilters": [lookup]})
-        (values,) = found["valueRanges"]
-        assert values["valueRange"]["values"][0][0] == ("a red fox" if moves else "an owl")
+        (row,) = (row for row in book.sheets[0].rows if row.metadata)
+        assert row.cells[0].value == ("a red fox" if moves else "an owl")
 
 
 def test_sorting_one_column_leaves_rows_where_they_are(book: Book, tab: gspread.Worksheet) -> None:
     sheet = book.sheets[0]
     fox, owl = sheet.rows[1].identity, sheet.rows[2].identity
-    tab.sort((2, "des"), range="B2:B3")
+    book.sort(sheet, Area(1, 3, 1, 2), [(1, True)])
     assert tab.col_values(2) == ["row_id", "id2", "id1"]
     assert (sheet.where(fox), sheet.where(owl)) == (1, 2)
     assert sheet.cell(1, 1).origin is owl
@@ -313,21 +299,21 @@ def test_a_batch_is_done_whole_or_not_at_all(
 ) -> None:
     identities = [row.identity for row in book.sheets[0].rows]
     columns = {"sheetId": 0, "dimension": COLUMNS, "startIndex": 0, "endIndex": 1}
+    metadata = {"metadataKey": "k", "visibility": "DOCUMENT", "location": {"spreadsheet": True}}
     requests_ = [
-        {"deleteDimension": {"range": columns}},
-        {"updateSpreadsheetProperties": {"properties": {"title": "X"}, "fields": "title"}},
-        {"deleteNamedRange": {"namedRangeId": "7"}},
+        {"insertDimension": {"range": columns}},
+        {"createDeveloperMetadata": {"developerMetadata": metadata}},
+        {"updateSheetProperties": {"properties": {"sheetId": 7}, "fields": "gridProperties"}},
     ]
     code, message = refusal(tab.spreadsheet.batch_update, {"requests": requests_})
-    assert (code, message.partition(":")[0]) == (400, "Invalid requests[2].deleteNamedRange")
+    assert (code, message.partition(":")[0]) == (400, "Invalid requests[2].updateSheetProperties")
     assert google.table(book) == [*PROMPTS[:1], ["a red fox", "id1"], PROMPTS[2]]
-    assert book.title == "Prompts"
+    assert book.metadata == []
     assert [row.identity for row in book.sheets[0].rows] == identities
 
 
 def test_what_covers_rows_goes_along_with_them(book: Book, tab: gspread.Worksheet) -> None:
     area = {"sheetId": 0, "startRowIndex": 2, "endRowIndex": 3, "endColumnIndex": 3}
-    change(tab, addNamedRange={"namedRange": {"name": "owls", "range": area}})
     rule = {"condition": {"type": "NOT_BLANK"}}
     form = {"backgroundColor": {"red": 0.5}}
     change(
@@ -337,8 +323,7 @@ def test_what_covers_rows_goes_along_with_them(book: Book, tab: gspread.Workshee
             "index": 0,
         },
     )
-    tab.insert_rows([[]], 1)
-    assert tab.spreadsheet.values_get("owls")["range"] == "Sheet1!A4:C4"
+    book.insert(book.sheets[0], ROWS, 0)
     said = tab.spreadsheet.fetch_sheet_metadata()["sheets"][0]
     assert said["conditionalFormats"][0]["ranges"][0]["startRowIndex"] == 3
 
@@ -363,57 +348,13 @@ def test_a_protected_range_refuses_others_and_a_warning_refuses_nobody(
     assert google.table(book)[1:] == [["a red fox", "id1", "y"], ["an owl", "x", "done"]]
 
 
-def test_find_and_replace_finds_a_cell_wherever_it_is(
-    google: GoogleSheets, book: Book, tab: gspread.Worksheet
-) -> None:
-    asked = {"find": "id1", "replacement": "id9", "matchEntireCell": True, "sheetId": 0}
-    assert change(tab, findReplace=asked) == {
-        "valuesChanged": 1,
-        "occurrencesChanged": 1,
-        "rowsChanged": 1,
-        "sheetsChanged": 1,
-    }
-    assert not change(tab, findReplace=asked)
-    assert google.table(book)[1] == ["a red fox", "id9"]
-
-
-def test_copies_notes_filters_and_hidden_columns(
-    google: GoogleSheets, book: Book, tab: gspread.Worksheet
-) -> None:
-    tab.copy_range("A2:C2", "A4:C5")
-    tab.cut_range("A3:C3", "A6:C6")
-    tab.insert_note("C1", "last checked at noon")
-    tab.hide_columns(1, 2)
-    tab.set_basic_filter("A1:C6")
-    tab.freeze(rows=1)
-    assert google.table(book)[2:] == [[], ["a red fox", "id1"], ["a red fox", "id1"], PROMPTS[2]]
-    assert tab.get_note("C1") == "last checked at noon"
-    fields = "sheets(properties.gridProperties/frozenRowCount,basicFilter,data.columnMetadata)"
-    said = tab.spreadsheet.fetch_sheet_metadata({"fields": fields, "ranges": "A1:B1"})["sheets"][0]
-    assert said["properties"] == {"gridProperties": {"frozenRowCount": 1}}
-    assert said["basicFilter"]["range"]["endRowIndex"] == 6
-    assert [one.get("hiddenByUser") for one in said["data"][0]["columnMetadata"]] == [None, True]
-
-
-def test_a_sheet_that_was_doubled_shares_nothing_with_the_first(
-    google: GoogleSheets, book: Book, tab: gspread.Worksheet
-) -> None:
-    copy = tab.duplicate(insert_sheet_index=1, new_sheet_name="Copy")
-    copy.update([["x"]], "A2")
-    assert (google.table(book)[1][0], google.table(book, "Copy")[1][0]) == ("a red fox", "x")
-    assert refusal(copy.update_title, "sheet1")[0] == 400
-    tab.spreadsheet.del_worksheet(copy)
-    assert [one.title for one in book.sheets] == ["Sheet1"]
-
-
 # ---------------------------------------------------------------------------- metadata, filters
 
 
 def test_values_are_written_by_the_number_of_the_sheet_after_it_was_renamed(
     google: GoogleSheets, book: Book, tab: gspread.Worksheet
 ) -> None:
-    tab.update_title("Our prompts")
-    tab.update_title("O'Hara's")
+    book.rename(book.sheets[0], "O'Hara's")
     area = {"sheetId": 0, "startRowIndex": 1, "endRowIndex": 2, "startColumnIndex": 1}
     said = post(
         tab,
@@ -427,12 +368,6 @@ def test_values_are_written_by_the_number_of_the_sheet_after_it_was_renamed(
     (response,) = said["responses"]
     assert response["updatedRange"] == "'O''Hara''s'!B2:C2"
     assert response["updatedData"]["values"] == [["id1", "queued"]]
-    asked = {"dataFilters": [{"a1Range": "A2:C2"}, {"gridRange": area}]}
-    found = post(tab, "/values:batchGetByDataFilter", asked)["valueRanges"]
-    assert [one["valueRange"]["values"] for one in found] == [
-        [["a red fox", "id1", "queued"]],
-        [["id1", "queued"]],
-    ]
 
 
 @pytest.mark.parametrize("fails", [True, False])
@@ -450,14 +385,17 @@ def test_metadata_is_found_changed_and_deleted(fails: bool) -> None:
             made = {"developerMetadata": one | {"location": place}}
             change(tab, createDeveloperMetadata=made)
         assert refusal(change, tab, createDeveloperMetadata=made)[0] == 400  # the id is taken
-        tab.insert_rows([[]], 1)
+        book.insert(book.sheets[0], ROWS, 0)
         lookup = {"developerMetadataLookup": {"metadataKey": "k", "locationType": "ROW"}}
-        found = post(tab, "/developerMetadata:search", {"dataFilters": [lookup]})
-        (matched,) = found["matchedDeveloperMetadata"]
-        where = matched["developerMetadata"]["location"]["dimensionRange"]
-        assert (where["startIndex"], where["endIndex"]) == (3, 4)
-        tab.delete_rows(4)
-        assert post(tab, "/developerMetadata:search", {"dataFilters": [lookup]}) == {}
+        fields: dict[str, Any] = {"fields": "sheets(data.rowMetadata.developerMetadata)"}
+
+        def named() -> list[int]:
+            said = tab.spreadsheet.fetch_sheet_metadata(fields)["sheets"][0]["data"][0]
+            return [n for n, row in enumerate(said["rowMetadata"]) if row]
+
+        assert named() == [3]
+        book.delete(book.sheets[0], ROWS, 3, 4)
+        assert named() == []
         write = {"valueInputOption": "RAW", "data": [{"dataFilter": lookup, "values": [["x"]]}]}
         if fails:
             assert refusal(post, tab, "/values:batchUpdateByDataFilter", write)[0] == 400
@@ -469,8 +407,8 @@ def test_metadata_is_found_changed_and_deleted(fails: bool) -> None:
 
 
 def test_a_misspelt_field_is_refused(tab: gspread.Worksheet) -> None:
-    code, message = refusal(change, tab, deleteSheet={"sheetid": 0})
-    assert (code, "Unknown name \"sheetid\" at 'requests[0]'" in message) == (400, True)
+    code, message = refusal(change, tab, insertDimension={"ranges": 0})
+    assert (code, "Unknown name \"ranges\" at 'requests[0]'" in message) == (400, True)
     assert refusal(post, tab, "/values:batchUpdate", {"value": 1})[0] == 400
     assert refusal(tab.spreadsheet.fetch_sheet_metadata, {"fields": "sheets.propertys"})[0] == 400
 
