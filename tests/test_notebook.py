@@ -16,6 +16,8 @@ import pytest
 from pipeline import notebook, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, StoreError
+from pipeline.core.model import JobKey
+from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from tests.reports.test_results import demo
 
@@ -124,11 +126,20 @@ def test_the_grid_shows_one_picture_of_each_row_before_a_second_one(ran: Setting
     assert titles[8:] == ["hero-morning"]
 
 
-def test_one_moment_for_all_tables_and_charts(ran: Settings) -> None:
-    results = notebook.open(ran.path)
+def test_one_moment_for_all_tables_and_charts(empty: Path) -> None:
+    settings = wiring.load(empty)
+    with Store(settings.store_url) as store:
+        key = open_sheet(settings, store).key
+        store.jobs.add([JobKey(key, f"r_00000000{number}", 1) for number in range(2)])
+        results = notebook.open(empty)
+        before = results.jobs()
+        store.jobs.add([JobKey(key, "r_000000009", 1)])
 
-    assert repr(results) == "<10 jobs of prompts.csv>"
-    pd.testing.assert_frame_equal(results.jobs(), results.jobs())
+    # Something has changed, and these results do not know of it.
+    assert repr(notebook.open(empty)) == "<3 jobs of prompts.csv>"
+    assert repr(results) == "<2 jobs of prompts.csv>"
+    pd.testing.assert_frame_equal(results.jobs(), before)
+    assert results.outcomes().axes[0].get_title("left") == "What became of 2 jobs"
 
 
 def test_before_the_first_run_it_says_so(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import receiver, rows, sheets, store
+from tests.mutants import provider, receiver, rows, sheets, store
 from tests.mutants.fault import Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
@@ -12,4 +12,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *store.FAULTS,
     *receiver.FAULTS,
     *sheets.FAULTS,
+    *provider.FAULTS,
 )

@@ -28,6 +28,7 @@ from tests.fakes.called_back import (
     FOUR,
     LIMITS,
     OLD_SECRET,
+    SECRET,
     SHEET,
     Desk,
     desk_in,
@@ -497,6 +498,23 @@ def test_two_stores_with_the_same_secret_each_get_their_own_calls(tmp_path: Path
         assert first.attempt(one).state is State.SUCCEEDED
         assert second.attempt(two).state is State.SUCCEEDED
         assert up.state.tally.refused == {}
+
+
+def test_the_secret_of_one_campaign_proves_no_call_for_another_of_the_same_store(
+    tmp_path: Path,
+) -> None:
+    with desk_in(tmp_path) as desk:
+        (key,) = desk.begin()
+        (tmp_path / "b").mkdir()
+        path = settings_in(tmp_path / "b").path
+        theirs = load(path, environ={"APIFRAME_API_KEY": "key", "HOOKS": "t" * 32})
+        with served(app([Campaign(theirs, desk.store, "other"), desk.campaign])) as url:
+            token = token_of(key)
+            for secret, status in (("t" * 32, 404), (SECRET, 200)):
+                headers = proof(token, secret)
+                sent = httpx.post(f"{url}{PATH}{token}", json=final(), headers=headers)
+                assert sent.status_code == status
+                assert (desk.attempt(key).state is State.SUCCEEDED) is (status == 200)
 
 
 # -- many calls in one commit ----------------------------------------------------------------------

@@ -308,6 +308,22 @@ def test_facts_about_what_nobody_began_move_nothing(store: Store) -> None:
     assert [sheet.key for sheet in store.sheets.all()] == ["sheet"]
 
 
+def test_what_another_process_did_to_an_attempt_is_known_to_the_next_turn(
+    store: Store, tmp_path: Path
+) -> None:
+    first, second = KEYS[:2]
+    store.attempts.begin([intent(first), intent(second)], LIMITS)
+    with Store(f"sqlite:///{tmp_path}/store.db") as other:
+        other.attempts.record([Fact(first, 1, Accepted("t1")), Fact(second, 1, Postponed("429"))])
+        other.attempts.begin([intent(second, 2)], LIMITS)
+
+    assert store.attempts.record([Fact(first, 1, Succeeded(Result(("u",))))]) == [True]
+    assert store.attempts.begin([intent(second, 2)], LIMITS) == [Refusal.NOT_PENDING]
+    assert (attempt(store, first).state, attempt(store, first).task_id) == (State.SUCCEEDED, "t1")
+    assert attempt(store, second).number == 2
+    assert spent(store) == Spent(run=16, day=16)
+
+
 def test_a_batch_is_one_commit_and_a_repeat_writes_nothing(store: Store, tmp_path: Path) -> None:
     commits: list[object] = []
     event.listen(store._database.engine, "commit", commits.append)
