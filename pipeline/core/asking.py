@@ -1,4 +1,4 @@
-"""When to ask the API about which tasks, learnt from how long earlier ones took.
+"""When to poll which tasks, learnt from how long earlier ones took.
 
 One question can be about many tasks. It is asked once enough of them have probably ended: then few
 questions find nothing, and no result waits long. How probable an end is follows from the tasks of

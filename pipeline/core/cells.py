@@ -1,8 +1,8 @@
 """What our cells should say, and which of them do not say it yet.
 
-The sheet is a view: whatever stands in our columns is compared with what the store knows, and only
-what differs is written. So a scribble, a sort of one column or an old save is put right by the next
-pass, and a sheet that already says the truth is not written at all.
+The sheet is a view of the store: our cells are compared with what the store knows, and only those
+that differ are written. So the next pass corrects cells that people changed, sorted alone or
+restored from an old file, and a sheet that is up to date is not written at all.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pipeline.core.planning import Line
 from pipeline.core.states import shown
 from pipeline.core.statuses import is_ours
 
-#: What a cell says of a job and the attempt of it that people see.
+#: The text of a cell, for a job and the attempt of it that people see.
 Says = Callable[[Job, Attempt], str]
-#: Where a word of ours may stand in a line that is no row; a number may be somebody's total.
+#: Columns in which text of ours is removed from a line that is no row. A number may be a total.
 ASTRAY = tuple(name for name in OURS if name not in ("credits", "progress", PREVIEW))
 
 
@@ -30,13 +30,12 @@ def patch(
     jobs: Iterable[Job] | None = (),
     among: Iterable[int] | None = None,
 ) -> Patch:
-    """Every cell that does not say the truth, with what it should say.
+    """Every out-of-date cell, with the text that it should have.
 
-    `among` are the places that are looked at, where the others are known to say the truth.
-
-    Missing columns of ours are added right of the widest row. Rows of strangers stay as they are;
-    what is ours and stands in a line that is no row (an emptied or a total line) is taken away,
-    also what one of `jobs` once said; not where `jobs` is None: the reading is not believed.
+    Missing columns of ours are added right of the widest row. Unrecognized rows stay unchanged.
+    Text of ours is removed from lines that are no rows (emptied or total lines), also results of
+    `jobs`. If `jobs` is None, the reading is not accepted, and nothing is removed. `among` are the
+    places to compare; all others are known to be up to date.
     """
     places = dict(columns.index)
     cells: dict[tuple[int, int], str] = {}
@@ -60,7 +59,7 @@ def patch(
             if (says := truth.get(name, "")) != (row[at] if at < len(row) else "")
         }
         if any(at >= len(row) for _, at in differing):
-            # A row that grows grows whole, so that it is no shorter than its neighbours.
+            # A row that gets longer gets all our cells, so that it is no shorter than others.
             beyond = {(line.seen.place, at): "" for _, at in ours if at >= len(row)}
             differing = beyond | differing
         cells.update(differing)
@@ -78,10 +77,10 @@ def _strays(
     jobs: Iterable[Job],
     among: Iterable[int],
 ) -> dict[tuple[int, int], str]:
-    """What is surely ours in lines that are no rows, to be taken away.
+    """Text that is certainly ours in lines that are no rows, to be removed.
 
-    A row with words in it is left alone, also one that has no line in this plan (a hold): without
-    its marks a whole copy would look like words typed once more, and be paid for.
+    A row with inputs is left unchanged, even if the plan has no line for it (during a hold):
+    without our cells a copy of a whole row would look like a new row, and be paid for.
     """
     found = [
         (place, name, at)
@@ -108,7 +107,7 @@ def _strays(
 
 
 def cells_of(line: Line, names: Iterable[str] = OURS) -> dict[str, str]:
-    """What our cells of the row should say, by column name: those of `names` that say anything."""
+    """The texts of our cells in the row, by column name; only of `names`."""
     cells = {"row_id": line.seen.row_id, "status": line.status, "note": messages.as_text(line.note)}
     job, attempt = line.job, shown(line.job) if line.job else None
     if job is None or attempt is None or attempt.state is State.RETURNED:
@@ -127,7 +126,7 @@ def _credits(job: Job, attempt: Attempt) -> str:
 
 
 def _progress(job: Job, attempt: Attempt) -> str:
-    # The last progress heard is seldom the last there was.
+    # The last reported percentage is seldom 100.
     progress = 100 if attempt.state is State.SUCCEEDED else attempt.progress
     return f"{progress}%" if progress is not None else ""
 
@@ -140,7 +139,7 @@ def _moment(at: datetime | None) -> str:
     return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
 
 
-#: What a cell says of the attempt that people see: first what the API delivered.
+#: Cells about the attempt that people see: first what the API delivered.
 _OF_RESULT: Mapping[str, Says] = {
     "task_id": lambda job, attempt: messages.as_text(attempt.task_id),
     "image_urls": lambda job, attempt: "\n".join(attempt.result.urls),

@@ -46,13 +46,13 @@ ROW_ID = re.compile(r"r_[a-z0-9]{9}")
 RATIO = "aspect_ratio"
 #: Controls that are part of what the person wrote: another endpoint asks for another picture.
 WRITTEN = ("endpoint", "parent")
-#: Columns whose loss would change what is asked for, so a reading without them is not believed.
+#: Columns whose loss would change what is asked for: a reading without them is not accepted.
 LOAD_BEARING = ("approved", "take", "parent", "endpoint")
 
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """One row of a reading as it stands there, before it is known which row it is."""
+    """One row of a reading, before it is known which row it is."""
 
     #: Its row in the grid (the header is 0).
     place: int
@@ -71,7 +71,7 @@ class Marked:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where each name stands in one header. Made by `Header.read`."""
+    """Which column of one sheet has which name. Made by `Header.read`."""
 
     header: tuple[str, ...]
     #: Name -> column, counted from 0; the first of its name where there are two.
@@ -174,7 +174,7 @@ class Columns:
         return True
 
 
-#: A row with nothing but these is not a row of ours: nobody has asked for anything yet.
+#: A line with only these inputs is no row: it does not ask for anything yet.
 _NOT_ENOUGH = frozenset(WRITTEN)
 
 

@@ -20,12 +20,12 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A row of a reading that is known by name."""
+    """A row of a reading with its id."""
 
     marked: Marked
     row_id: str
     standing: RowKind
-    #: What the store remembers of it, from before this reading; None for one just met.
+    #: What the store remembers of it from earlier readings; None for a new row.
     known: KnownRow | None = None
 
     @property
@@ -36,7 +36,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the store knows of the rows of one sheet, and of ids that stand in it by mistake."""
+    """What the store knows of the rows of one sheet, and of other ids in it."""
 
     known: Mapping[str, KnownRow]
     #: Ids by their place at the last accepted reading.
@@ -62,10 +62,10 @@ def is_id(text: str) -> bool:
 
 
 def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
-    """Our columns in a sheet that is not known by name: a copy, or one whose store was lost.
+    """Our columns in a sheet that the store does not know: a copy, or its store was lost.
 
-    Nobody else makes ids of our shape. A status in other words than ours, or a note that stands
-    left of the ids, is a person's nevertheless.
+    Other programs do not make ids of our shape. But a status column with other words than ours, or
+    a note column left of the ids, is a person's.
     """
     marks = {mark for row in grid[1:] if (mark := columns.cell(row, "row_id").strip())}
     if not marks or not all(map(is_id, marks)):
@@ -82,10 +82,10 @@ def made_by_us(columns: Columns, grid: Grid) -> frozenset[str]:
 def own_results(
     rows: Sequence[Marked], grid: Grid, columns: Columns, jobs: Iterable[Job]
 ) -> dict[int, tuple[str, ...]]:
-    """Rows without an id whose results say nothing of them, by place: the inputs of the results.
+    """Rows without an id whose results are no sign of another tool: place -> inputs of the results.
 
-    They are these jobs' own (one is enough: filled down, a number at the end of a task's name
-    counts up), or no results at all but words that a person wrote into those cells.
+    At least one of the results is of these jobs (if cells were filled down, the number at the end
+    of a task id may have been counted up), or the cells hold other text, which a person wrote.
     """
     shown = {
         row.place: {*_results_in(columns, grid[row.place])}
@@ -108,7 +108,7 @@ def own_results(
 
 
 def _results_in(columns: Columns, row: Sequence[str]) -> Iterator[str]:
-    """What may have come from an API: addresses, and a task's name, which has a digit in it."""
+    """Texts that may come from an API: addresses, and a task id, which has a digit in it."""
     task = columns.cell(row, "task_id").strip().removeprefix("'")
     if len(task.split()) == 1 and any(c.isdigit() for c in task):
         yield task
@@ -118,10 +118,10 @@ def _results_in(columns: Columns, row: Sequence[str]) -> Iterator[str]:
 
 
 def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
-    """What the store should remember of the row from now on (approval is the plan's to add).
+    """What the store should remember of the row from now on; `planning` adds the approval.
 
-    A copy stays one until its inputs change or its take is raised by one, a stranger until its take
-    is; `take` is the number in its take cell, None if there is no usable one.
+    A copy stays one until its inputs change or its take is raised by one. An unrecognized row stays
+    one until its take is. `take` is the number in its take cell, None if there is no usable one.
     """
     row, known = seen.marked, seen.known
     if known is None:

@@ -15,7 +15,7 @@ from pipeline.core.verified_writes import Debt, Raw, Snapshot, Target, at_column
 
 
 def put_back(debt: Debt, now: Snapshot, columns: Columns) -> list[Target]:
-    """What stood before in cells that still hold what was meant for another row.
+    """The writes that restore cells which still hold text meant for another row.
 
     `columns` are those of the present snapshot.
     """
@@ -65,7 +65,7 @@ def moved(old: Sequence[Raw], new: Sequence[Raw]) -> dict[int, int]:
 
 
 class _Counterparts:
-    """Which row of the present snapshot was which before: by id, else by what people wrote."""
+    """Which row of the present snapshot is which earlier row: by id, else by people's cells."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class _Counterparts:
         self._now = now
         self._height = len(debt.before)
         self._id = columns.index.get("row_id", -1)
-        #: What we wrote into the ids: it says nothing of the rows it stands in.
+        #: Ids that were written now: they do not identify the rows that they are in.
         self._written = wrong.get(self._id, set())
         ours = {columns.index[name] for name in OURS if name in columns.index}
         #: People's columns that were not hit, now and before.
@@ -114,7 +114,7 @@ class _Counterparts:
         return above + 1 if above is not None and between else None
 
     def _known(self, place: int) -> int | None:
-        """By the id where it is not ours to doubt, else by the words."""
+        """By the id, unless it was written now; else by people's cells."""
         if place == 0:
             return 0
         if place >= len(self._now):
@@ -137,7 +137,7 @@ class _Counterparts:
     def is_meant(
         self, row: Sequence[Raw], was: int | None, at: int | None, landed: Mapping[int, int]
     ) -> bool:
-        """Whether what was written into that column was written for this very row."""
+        """Whether the text that was written into that column was meant for this row."""
         stray = None if was is None else self._meant.get(was)
         if stray is None or at is None or at not in stray.cells:
             return False

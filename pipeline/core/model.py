@@ -1,7 +1,7 @@
-"""The nouns: frozen values that the rest of the program passes around.
+"""The values that the rest of the program works with. All are frozen.
 
-A sheet is a *grid* of text while it is being read and patched; what a column means is worked out
-in `header`, which row is which in `row_matching`. A *job* (ours) is one take of one row; a *task*
+A sheet is a *grid* of text while it is read and patched. `header` tells what a column means,
+`row_matching` which row is which. A *job* (ours) is one take of one row; a *task*
 (theirs) is what the API accepted for it.
 """
 
@@ -60,7 +60,7 @@ class KnownRow:
     """What the store remembers of a row from its last accepted reading."""
 
     row_id: str
-    #: Canonical text of what the person wrote (`columns.Columns.inputs`).
+    #: Canonical text of what the person wrote (`header.Columns.inputs`).
     inputs: str
     #: The take cell of the first reading, or of the reading that made it a copy or unrecognized.
     first_take: int
@@ -70,9 +70,9 @@ class KnownRow:
     #: What the `approved` cell held when it last counted, and the inputs and take that it covers.
     approved: str = ""
     approved_for: str = ""
-    #: What stood in the people's other cells (`columns.Marked.others`).
+    #: The text of people's other cells (`header.Marked.others`).
     others: str = ""
-    #: How often it was asked for on the page that the row be made again: counts like its take cell.
+    #: How many more takes were requested on the page; they are added to the take cell.
     again: int = 0
     #: What was approved on the page (`approval.covered_on_page`).
     approved_on_page: str = ""
@@ -80,13 +80,13 @@ class KnownRow:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who owns a sheet: written beside it, read back before anything is paid."""
+    """Which store owns a sheet. Kept with the sheet; read again before anything is paid."""
 
     sheet: str
     store: str
-    #: Raised by each pass, in the store first: a claim ahead of its own store betrays a backup.
+    #: Raised by each pass, in the store first. A claim ahead of its store: a backup was restored.
     counter: int
-    #: Chance of the pass that wrote it: tells two copies of one store apart.
+    #: A random word of the pass that wrote it: it tells two copies of one store apart.
     word: str
 
 
@@ -114,7 +114,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One sending of a job, with everything frozen that it was sent with (no secrets)."""
+    """One submission of a job, with everything that it was sent with, except secrets."""
 
     number: int
     state: State
@@ -128,7 +128,7 @@ class Attempt:
     #: After this moment others may record the answer as lost.
     deadline: datetime
     task_id: str = ""
-    #: Per cent, when the API told.
+    #: Per cent, if the API reports it.
     progress: int | None = None
     result: Result = Result()
     #: Why it failed, is unknown or came back: the API's words, or ours.
@@ -136,10 +136,10 @@ class Attempt:
     ended_at: datetime | None = None
     #: Credits that the API reported, where it reports any.
     reported: int | None = None
-    #: When an overdue task was last asked after: ever less often.
+    #: When an overdue task was last polled; this happens less and less often.
     asked_at: datetime | None = None
-    #: Where the API calls back about it: the last part of the address, known to nobody else. Empty
-    #: where it was not asked to. It opens nothing without the secret that is derived from it.
+    #: The hook token: the last part of the address that the API calls back. Empty if it was not
+    #: asked to call. A call also needs the secret that is derived from the token.
     hook: str = field(default="", repr=False)
 
 
@@ -170,7 +170,7 @@ class Job:
     files: Mapping[str, str] = field(default_factory=dict)
     #: URL -> why that picture could not be saved when it was tried.
     unsaved: Mapping[str, Unsaved] = field(default_factory=dict)
-    #: When a person put its trouble out of sight on the page.
+    #: When a person dismissed it on the page.
     dismissed: datetime | None = None
 
     def to_save(self, attempt: Attempt) -> tuple[str, ...]:

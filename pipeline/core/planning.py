@@ -1,8 +1,8 @@
 """What a pass would do: rows + jobs -> Plan, and jobs + rows -> the cells to write.
 
-A `Line` is what the program makes of one row in one reading: where it stands, in the words that
-people see, and whether it may be sent. A `Plan` is all the lines of a reading; it can be printed
-and priced, and doing it is somebody else's work.
+A `Line` is what the program decides about one row of one reading: its status and note, and whether
+it may be sent. A `Plan` holds all lines of a reading. It is only a value, which can be printed and
+priced; `sync` carries it out.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from pipeline.core.text import joined, quoted
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What the program makes of one row in one reading."""
+    """What is decided about one row of one reading."""
 
     seen: Seen
     #: What the store should remember of the row.
@@ -59,11 +59,11 @@ class Line:
 
     @property
     def confirmed(self) -> bool:
-        """Whether the row's id stands in the sheet, as read."""
+        """Whether the reading shows the row's id in its row."""
         return self.seen.marked.mark == self.seen.row_id
 
     def with_its_id(self) -> Line:
-        """The line as it is once the row's id stands in the sheet."""
+        """The line as it is once the row's id is written."""
         marked = replace(self.seen.marked, mark=self.seen.row_id)
         return replace(self, seen=replace(self.seen, marked=marked))
 
@@ -75,10 +75,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All lines of a reading, in its order, but for rows at rest (see `unchanged_rows`)."""
+    """All lines of a reading, in its order, without unchanged rows (see `unchanged_rows`)."""
 
     lines: tuple[Line, ...] = ()
-    #: How many rows at rest there are besides, by their status.
+    #: How many unchanged rows there are besides, by their status.
     at_rest: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -88,7 +88,7 @@ class Plan:
 
     @property
     def statuses(self) -> Counter[str]:
-        """How many rows there are of each status, without what follows `in progress`."""
+        """How many rows there are of each status."""
         return Counter(Status.of(line.status) for line in self.lines) + self.at_rest
 
 
@@ -100,7 +100,7 @@ def plan(
     rules: Rules,
     now: datetime,
 ) -> Plan:
-    """What the program makes of every row of a reading that is believed."""
+    """The plan for a reading that is accepted."""
     takes: dict[str, list[int]] = defaultdict(list)
     for key in jobs:
         takes[key.row_id].append(key.take)
@@ -120,7 +120,7 @@ def plan_held(
     rules: Rules,
     now: datetime,
 ) -> Plan:
-    """The lines of a reading that is not believed: only what jobs say, nothing to send."""
+    """The plan for a reading that is not accepted: the statuses of jobs, nothing to send."""
     latest: dict[str, Job] = {}
     for key in sorted(jobs, key=lambda key: key.take):
         latest[key.row_id] = jobs[key]

@@ -58,9 +58,9 @@ class Answers:
     """What an answer to a poll says."""
 
     events: Mapping[str, Event]
-    #: Tasks that were asked after and are not mentioned: to be asked after one by one.
+    #: Tasks that were polled and are not in the answer: to be polled one by one.
     missing: tuple[str, ...] = ()
-    #: Named tasks that nobody asked after.
+    #: Tasks in the answer that were not polled.
     strange: tuple[str, ...] = ()
     stop: str = ""
     pause: float = 0.0
@@ -78,9 +78,9 @@ def submission(
 
 
 def polls(poll: Poll, task_ids: Sequence[str], alone: frozenset[str]) -> Iterator[Question]:
-    """The fewest requests that ask after all these tasks, each with the tasks that it asks after.
+    """The fewest requests that poll all these tasks, each with its tasks.
 
-    Tasks in `alone` are asked after one by one (an answer for many did not mention them).
+    Tasks in `alone` are polled one by one, because an answer for many did not mention them.
     """
     together = [task for task in task_ids if task not in alone] if poll.many else []
     for start in range(0, len(together), poll.most):
@@ -118,9 +118,9 @@ def poll_answer(
     response: Response,
     now: datetime,
 ) -> Answers:
-    """What an answer to a poll says of the tasks in `endpoint_of` (those that were asked after).
+    """What an answer to a poll says of the polled tasks: task -> its endpoint.
 
-    An answer that says nothing (an error page, a task unknown) moves nothing: it is asked again.
+    An answer that says nothing of them (an error page) changes nothing, and they are polled again.
     """
     meaning = meaning_of(provider, response)
     if meaning != "taken":
@@ -139,7 +139,7 @@ def poll_answer(
         return Answers({})
     for body in told:
         named = _task_id(provider, body)
-        # A single answer without an id can only be about the one that was asked after.
+        # A single answer without an id can only be about the one task that was polled.
         task_id = named or (next(iter(asked)) if len(asked) == 1 else "")
         if task_id in asked:
             events[task_id] = task_event(provider, endpoint_of[task_id], body, task_id)
@@ -264,7 +264,7 @@ def _result(endpoint: Endpoint, body: Mapping[str, Any]) -> Result:
 
 
 def _address(value: object) -> str:
-    # Anything else could be a formula, a path or a script once it stands in a cell or on a page.
+    # Anything else could be a formula, a path or a script in a cell or on a page.
     if isinstance(value, str) and _ADDRESS.fullmatch(value) and value.isprintable():
         return value
     return ""
@@ -286,7 +286,7 @@ def _first(body: Mapping[str, Any], names: Sequence[str]) -> str:
 
 
 def _task_id(provider: Provider, body: Mapping[str, Any]) -> str:
-    # An id that cannot be written down could never be asked after.
+    # A task with an id that cannot be printed could never be polled.
     named = _first(body, provider.task.id)
     return named if named.isprintable() else ""
 

@@ -15,7 +15,7 @@ from typing import Literal
 from pipeline.core.text import quoted
 from pipeline.core.webhook import Webhook
 
-#: What a status code to a submission means. `taken` is told by the body.
+#: What the status code of an answer to a submission means. After `taken`, the body decides.
 Meaning = Literal["taken", "refused", "busy", "stop", "lost"]
 
 
@@ -50,7 +50,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """How the API key is shown to the API, and which keys belong elsewhere."""
+    """How a request carries the API key, and which keys belong to another API."""
 
     header: str = "Authorization"
     value: str = "{key}"
@@ -74,7 +74,7 @@ class TaskFields:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """How to ask after tasks: one by one, and many at once."""
+    """How to poll tasks: one by one, and many at once."""
 
     one: str
     one_field: str

@@ -1,23 +1,27 @@
-"""Who is who: which row of a reading is which row that the store remembers.
+"""Row matching: which row of a reading is which row that the store remembers.
 
 People sort, insert, delete, copy and edit between any two readings, and sometimes a part of the
-sheet only. A row is known by its id *and* by what the person wrote in it, because either alone can
-wander: ids are copied along and sorted apart, words are typed twice. The rules, in their order:
+sheet only. A row is recognized by its id *and* its inputs, because each alone can be in the wrong
+place: ids are copied or sorted without their rows, and the same words are typed twice. The rules,
+in this order:
 
-1. Id and inputs agree: that row. Of several, the one at its old place, else the first.
-2. An id that is missing, or stands beside other inputs, goes to a row without a confirmed id that
-   has its inputs, now or (if the id has no row to stay in) before. Of several, the one whose take
-   and other cells agree, then in old order; but an id that had other words before steps aside for
-   one that would be left over, if those stand in a row without an id. A row that is a copy counts
-   as one without an id, so that a copy becomes the original when that is deleted.
-3. An id known and still standing somewhere: the same row, edited; but where words were sorted alone
-   and one row was deleted, each id follows its words, and the one whose words are gone is gone.
-4. Any further row with that id, or with one of another sheet: a new id; a copy, if the inputs came
-   along unchanged and another of our cells is filled, else a new row.
-5. An id that nobody knows, or none but a task_id or URLs: a stranger. Not where one of these is
-   this sheet's own: such a result was filled down, sorted alone, or written where a row had just
-   left. Beside the words that it was made from it makes a copy, beside others it says nothing.
-6. Neither: new.
+1. Id and inputs agree: it is that row. If several rows agree, it is the one at the old place, else
+   the first one.
+2. An id that is missing, or is in a row with other inputs, goes to a row without a confirmed id
+   that has its inputs: those of now, or (if the id has no row that it can keep) earlier ones. If
+   there are several such rows, one whose take and other cells agree is preferred, then the old
+   order counts. An id that had other inputs before gives its row to an id that would get none, if a
+   row without an id has those earlier inputs. A copy counts as a row without an id, so that it
+   becomes the original when the original is deleted.
+3. A known id that is still in a row: the same row, edited. But if the input column was sorted alone
+   and one row was deleted, each id follows its inputs, and the id whose inputs are gone is gone.
+4. Any further row with that id, or with an id of another sheet: a new id. It is a copy if the
+   inputs are unchanged and another of our cells is filled, else a new row.
+5. An unknown id, or no id but a task_id or URLs: unrecognized. This does not hold if one of these
+   results is this sheet's own: then it was filled down, sorted alone, or written where a row had
+   just been. Next to the inputs that it was made from it makes the row a copy; next to others it
+   has no meaning.
+6. Neither: a new row.
 """
 
 from __future__ import annotations
@@ -34,7 +38,7 @@ from pipeline.core.model import RowKind
 
 
 def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> list[Seen]:
-    """Every row of the reading with its id; ids are minted in the order of the reading."""
+    """Every row of the reading with its id; new ids are made in the order of the reading."""
     sorting = _Sorting(rows, memory)
     sorting.confirm()
     sorting.give_back()
@@ -43,9 +47,9 @@ def match(rows: Sequence[Marked], memory: Memory, mint: Callable[[], str]) -> li
 
 
 def match_by_id_alone(rows: Sequence[Marked], memory: Memory) -> list[Seen]:
-    """The rows of a reading that is not believed: known ids that stand exactly once, and no others.
+    """The rows of a reading that is not accepted: only known ids that are there exactly once.
 
-    Their inputs are taken to be what they were, so that nothing counts as edited.
+    Their inputs are taken as unchanged, so that nothing counts as edited.
     """
     bearers = _by_mark(rows)
     return [
@@ -56,7 +60,7 @@ def match_by_id_alone(rows: Sequence[Marked], memory: Memory) -> list[Seen]:
 
 
 class _Sorting:
-    """One matching under way: which place got which id, by which rule."""
+    """The state of one matching: which place has which id so far."""
 
     def __init__(self, rows: Sequence[Marked], memory: Memory) -> None:
         self.rows = rows
@@ -76,11 +80,11 @@ class _Sorting:
                     self._assign(mark, self._at_old_place(mark, agreeing))
 
     def give_back(self) -> None:
-        """Rule 2, under rule 3: an id that stands once leaves its row only if it finds another.
+        """Rule 2, limited by rule 3: an id leaves its only row only if it finds another one.
 
-        Whether it does depends on all the others (think of a column sorted alone), so the ids are
-        given as if every unconfirmed row were free; a row whose own id found no other place is
-        then locked, and the giving starts again.
+        Whether it does depends on all other ids (for example if one column was sorted alone). So
+        the ids are assigned as if every unconfirmed row were free. Each row whose own id found no
+        other place is then locked, and the assignment starts again.
         """
         confirmed = dict(self.ids), dict(self.places)
         missing = sorted(
@@ -106,10 +110,10 @@ class _Sorting:
             self.ids, self.places = dict(confirmed[0]), dict(confirmed[1])
 
     def _make_room(self, gone: Iterable[str], settled: Mapping[str, int], locked: set[int]) -> None:
-        """Let ids step aside for ids that would be left without a row, where they find another one.
+        """Move ids to other rows, so that ids without a row get theirs.
 
-        Of two that have the same words now, one may have had others before that stand in a row
-        without an id. Were that row nobody's, it would count as new and be paid again.
+        Of two ids with the same inputs now, one may have had earlier inputs that are in a row
+        without an id. If that row got no id, it would count as new and be paid again.
         """
         free = defaultdict(list)
         for row in self.rows:
@@ -120,7 +124,7 @@ class _Sorting:
             if other not in settled and not self._is_copy(other):
                 placed[self.inputs[place]].append(other)
         for one in gone:
-            # A copy takes nobody's place.
+            # A copy never takes the row of another id.
             words = "" if self._is_copy(one) else self._comparable(self.memory.known[one].inputs)
             for other in placed.get(words, ()):
                 before = map(self._comparable, self._inputs_before(other))
@@ -136,11 +140,12 @@ class _Sorting:
         self._assign(other, row)
 
     def _keeps_its_row(self, row: Marked) -> bool:
-        """Whether an id that finds its words nowhere keeps its row from the id that found its own.
+        """Whether an id that finds its inputs nowhere keeps this row.
 
-        That one left a row, too, and so on down a line. Where the line ends at a row that is left
-        without an id, all in it are edits. Where it ends at an id that stands nowhere, words were
-        sorted alone and a row was deleted: then every row has got the id of its words.
+        The id that found its inputs in this row left a row itself, which another id may have taken,
+        and so on: a chain. If the chain ends at a row without an id, all its rows were edited. If
+        it ends at an id that is in no row, the input column was sorted alone and a row was deleted:
+        then every row has the id of its inputs.
         """
         for turn in count():
             found = self.ids.get(row.place)
@@ -153,11 +158,11 @@ class _Sorting:
         raise AssertionError("a line of ids has an end")
 
     def _at_home(self, missing: Sequence[str]) -> dict[str, Marked]:
-        """The rows that ids still stand in, once, and may keep although the words are others.
+        """Id -> the only row with this id, which it may keep although the inputs are others.
 
-        Not one that was empty or away at the last reading; nor one that agrees with another id in
-        words and in all that people wrote beside them: there the id column was sorted alone, or
-        the row is a copy whose id was.
+        Left out are rows that were empty or away at the last reading, and rows that agree with
+        another id in inputs and other cells: there the id column was sorted alone, or the row is a
+        copy with a sorted id.
         """
         known = self.memory.known
         whole = {(self._comparable(row.inputs), row.others) for row in known.values()}
@@ -243,7 +248,7 @@ class _Sorting:
             self._assign(one, row)
 
     def _turn(self, one: str) -> tuple[bool, bool, int]:
-        """Whose turn it is when ids vie for a row: originals first, then ids that are nowhere."""
+        """The order in which ids get rows: originals first, then ids that are in no row."""
         order = self.memory.order
         return self._is_copy(one), one in self.bearers, order.get(one, len(order))
 
@@ -271,7 +276,7 @@ class _Sorting:
         return next((row for row in rows if row.place == old), rows[0])
 
     def _inputs_beside(self, mark: str) -> set[str]:
-        """The inputs that an id came with: as remembered, and as they stand beside it now."""
+        """The inputs of an id: as remembered, and those of its row now."""
         beside = {self.inputs[self.places[mark]]} if mark in self.places else set()
         if mark in self.memory.foreign:
             beside.add(self._comparable(self.memory.foreign[mark]))

@@ -1,12 +1,12 @@
 """What can happen to an attempt, and what follows: one table, and nothing else moves a state.
 
-The rule of this file: whatever changes an attempt's state stands in TABLE. An event that the table
-does not list leaves the attempt as it is, whoever reports it and however often. One event has one
-meaning: `Postponed` says that nothing was taken, `Progressed` that they have it, `Lost` that we do
-not know. Mixing the first two once bought a picture twice.
+The rule of this file: only TABLE changes an attempt's state. An event that the table does not list
+leaves the attempt unchanged, however often it is reported. Each event has one meaning: `Postponed`
+says that the API did not accept the request, `Progressed` that it has the task, `Lost` that we do
+not know. If the first two were mixed up, a picture could be bought twice.
 
-A job's state is never stored. It is worked out here from its attempts, so that what people see and
-what may be sent can never disagree.
+A job's state is never stored. It is computed here from its attempts, so that what people see and
+what may be sent always agree.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from pipeline.core.model import Attempt, Job, Result, State
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The API took it and named it."""
+    """The API accepted the task and gave it an id."""
 
     task_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Progressed:
-    """The API has it and is not done."""
+    """The API is working on the task."""
 
     percent: int | None = None
     task_id: str = ""
@@ -35,7 +35,7 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """The API delivered."""
+    """The API delivered the result."""
 
     result: Result
     task_id: str = ""
@@ -45,25 +45,25 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The API says that nothing will come of it."""
+    """The API refused the task or could not complete it."""
 
     reason: str
     task_id: str = ""
-    #: True if it was refused at the door: no task was made, the price is given back.
+    #: Whether the request was refused: no task was made, and the price is given back.
     refused: bool = False
     reported: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """It may have been taken, and no answer says so."""
+    """The API may have accepted the request, but no answer says so."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """Nothing was taken: it never left, or the API said so."""
+    """Nothing was accepted: the request was not sent, or the API said so."""
 
     reason: str
 
@@ -91,10 +91,10 @@ TABLE: Final[dict[State, dict[type[Event], State]]] = {
 
 
 def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
-    """The attempt as it is after the event; the very same one if the event does not move it.
+    """The attempt after the event; the same object if the event changes nothing.
 
-    A task id is filled in whenever one is learnt and none was known, also by an event that moves
-    nothing else: polling can then ask after it.
+    The first task id that is learnt is kept, also from an event that changes nothing else: the task
+    can then be polled.
     """
     state, task = TABLE[attempt.state].get(type(event)), attempt.task_id
     if not task and not isinstance(event, Lost | Postponed):
@@ -105,7 +105,7 @@ def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
         case Accepted():
             return replace(attempt, state=state, task_id=task, reason="")
         case Progressed(percent):
-            # A late report must not turn the number back; "unknown" is no news either.
+            # A late report must not lower the percentage.
             seen = max((p for p in (attempt.progress, percent) if p is not None), default=None)
             return replace(attempt, state=state, task_id=task, progress=seen, reason="")
         case Succeeded(result, reported=reported):
@@ -155,7 +155,7 @@ def counted(job: Job) -> int:
 
 
 def shown(job: Job) -> Attempt | None:
-    """The attempt that people see: the first success heard, else the latest of the best state."""
+    """The attempt that people see: the first success, else the latest of the best state."""
     if len(job.attempts) == 1:
         return job.attempts[0]
     done = [a for a in job.attempts if a.state is _OK]
@@ -168,7 +168,7 @@ def shown(job: Job) -> Attempt | None:
 
 
 def is_open(attempt: Attempt) -> bool:
-    """Whether the API can still be asked after it: it has a task id and no final word."""
+    """Whether the task can still be polled: it has an id and no final state."""
     return bool(attempt.task_id) and attempt.state in (_R, _U, _S, _B)
 
 

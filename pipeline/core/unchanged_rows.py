@@ -1,12 +1,12 @@
-"""Rows at rest: which rows of a reading lie there exactly as the last pass left them.
+"""Unchanged rows: which rows of a reading are exactly as the last pass left them.
 
-A big sheet is mostly rows whose last word is said. Of these a pass keeps no more than an id and a
-digest of all cells of the row; the next reading is parted by it, and only the others are matched,
-judged and written. What comes of it is what would come of looking at all rows, because a row rests
-only if nothing but its own cells, its own jobs and the rules (`Resting.under`) could change what is
-said of it, and because matching gives nothing of such a row away: its id stands in the sheet once,
-beside the very words that are known of it, which is rule 1 of `row_matching`, and it is no copy,
-so no other id may have it.
+Most rows of a big sheet are finished. Of these a pass keeps only the id and a digest of all cells.
+The next pass compares the digests, and matches, plans and writes only the other rows.
+
+The result is the same as if all rows were planned, for two reasons. A row counts as unchanged only
+if its status depends on nothing but its own cells, its own jobs and the rules (`Resting.under`).
+And matching could not give its id to another row: the id is in the sheet once, with the inputs that
+are known of it (rule 1 of `row_matching`), and the row is no copy.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ _FINAL = (State.SUCCEEDED, State.FAILED, State.RETURNED)
 
 @dataclass(frozen=True, slots=True)
 class Resting:
-    """What a pass left at rest, and all that it depends on but the rows themselves."""
+    """The unchanged rows that a pass left, and everything else that they depend on."""
 
-    #: A digest of header, rules and whatever else decides about every row alike.
+    #: A digest of the header, the rules and whatever else decides about all rows.
     under: str = ""
-    #: The changes of jobs that were looked at.
+    #: The version of the sheet's jobs up to which changes were taken into account.
     moved: int = 0
     #: Id -> digest of the row's cells.
     rows: Mapping[str, bytes] = field(default_factory=dict)
-    #: All other ids that the store knows anything of, in the sheet or not.
+    #: All other ids that the store knows, whether they are in the sheet or not.
     others: frozenset[str] = frozenset()
-    #: Digests of lines that are no rows, hold text where words of ours stand, and may keep it.
+    #: Digests of lines that are no rows, but have text in columns of ours that is not ours.
     lines: frozenset[bytes] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Parted:
-    """A reading in two: rows at rest, and all other lines."""
+    """A reading in two parts: unchanged rows, and all other lines."""
 
     #: Id -> place, in the order of the reading.
     resting: Mapping[str, int]
-    #: What the rows at rest say in their status cell, which is the truth.
+    #: The status cells of the unchanged rows, counted.
     statuses: Counter[str]
     #: Places of all other lines.
     others: Sequence[int]
 
 
 def depends(*on: object) -> str:
-    """A digest of whatever decides about every row alike."""
+    """A digest of values that decide about all rows."""
     return hashlib.sha256(repr(on).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def digest(row: Sequence[str]) -> bytes:
-    """A digest of all cells of a row; empty for one that could be taken for another."""
+    """A digest of all cells of a row; empty if another row could have the same digest."""
     text = _BETWEEN.join(row)
     if text.count(_BETWEEN) != len(row) - 1:
         return b""
@@ -76,7 +76,7 @@ DIGEST = 16
 
 
 def is_usual(columns: Columns, ours: Collection[str]) -> bool:
-    """Whether our columns all stand in the sheet and are known to be ours."""
+    """Whether all our columns are in the sheet and are known to be ours."""
     there = {name for name in OURS if name in columns.index}
     return there <= set(ours) and there >= set(ALWAYS) and not columns.doubled
 
@@ -88,10 +88,10 @@ def parted(
     stirred: Collection[str],
     earlier: tuple[Grid, Parted] | None = None,
 ) -> Parted:
-    """The reading in two; `stirred` are ids whose jobs have moved since.
+    """The reading in two parts; `stirred` are ids whose jobs have changed since.
 
-    Rows that an `earlier` reading under the same rules found at rest, and that are the very same,
-    are as they were then.
+    `earlier` is a reading of the same pass, under the same rules. Rows that are the same objects as
+    there need no new digest.
     """
     at, says = columns.index["row_id"], columns.index["status"]
     marks = [row[at].strip() if at < len(row) else "" for row in grid]
@@ -119,14 +119,14 @@ def parted(
 
 
 def _same(grid: Grid, before: Grid) -> Iterator[bool]:
-    """For each row, whether it is the very one that stood there before."""
+    """For each row, whether it is the same object as in the earlier reading."""
     return map(is_, grid, chain(before, repeat(None)))
 
 
 def may_stray(
     grid: Grid, columns: Columns, parts: Parted, rows: Iterable[Marked], left: Resting
 ) -> bool:
-    """Whether a line that is no row may hold a result of a row at rest, astray."""
+    """Whether a line that is no row may hold misplaced results of an unchanged row."""
     taken = {row.place for row in rows}
     lines = (grid[place] for place in parts.others if place not in taken)
     return any(holds_results(row, columns) and digest(row) not in left.lines for row in lines)
@@ -147,15 +147,15 @@ def stray_lines(
 
 
 def holds_results(row: Sequence[str], columns: Columns) -> bool:
-    """Whether a line has text where words of ours stand."""
+    """Whether a line has text in our columns."""
     return any(columns.cell(row, name) for name in ASTRAY)
 
 
 def wander(rows: Iterable[Marked], known: Mapping[str, KnownRow]) -> bool:
-    """Whether it takes all that is known to say which rows these are.
+    """Whether all known rows are needed to tell which rows these are.
 
-    Results without an id may be those of any row; words that came beside an id together with all
-    else that stands in the row may be those of another one.
+    Results without an id may belong to any row. Where an id has both other inputs and other cells
+    than before, these may be another row's.
     """
     return any(
         (row.has_results and not row.mark)
@@ -171,9 +171,9 @@ def left_at_rest(
     untrue: Collection[int],
     saves_files: bool,
 ) -> dict[str, bytes]:
-    """Id -> digest of those of the lines that a later reading need not look at.
+    """Id -> digest, for the rows that the next pass need not plan if they are unchanged.
 
-    `jobs` are all jobs of each row, `untrue` the places where a cell does not say the truth.
+    `jobs` are all jobs of each row, `untrue` the places of rows with an out-of-date cell.
     """
     return {
         line.seen.row_id: mark
@@ -198,7 +198,7 @@ def _rests(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
 
 
 def _is_over(job: Job, saves_files: bool) -> bool:
-    """Whether nothing is awaited of the job, nor to be saved."""
+    """Whether the job is finished, and its pictures are saved or given up."""
     return all(
         attempt.state in _FINAL
         and not is_open(attempt)

@@ -1,11 +1,10 @@
-"""Which cells of a sheet to write while people move its rows, and how it is known what was hit.
+"""Which cells of a sheet to write while people move its rows, and which rows a write has hit.
 
-A service that others edit at the same time has no compare-and-swap: between our reading and our
-write any row may have gone elsewhere. (A column cannot: each is written by a name that goes where
-it goes.) So each row is written together with its *proof*, cells that we leave alone and whose
-content the answer shows: the id, or, where that is only being written, the words that it was minted
-for. A row whose proof fails was *misplaced*: what stood there before is put back, and the row is
-written again from a new reading.
+A Google Sheet has no compare-and-swap: between our reading and our write, people may move any row.
+(Columns are safe: each is written under a name that moves with the column.) So each row is written
+together with its *proof*: other cells of the row, which the answer to the write shows. The proof is
+the id, or the inputs if the id is only being written. If the proof fails, the row was *misplaced*:
+the earlier cells are put back (see `misplaced`), and the row is written again from a new reading.
 
 `Raw` values are what was entered (a formula as its text); a *snapshot* is a grid of them.
 """
@@ -27,7 +26,7 @@ Snapshot = tuple[tuple[Raw, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is to be written into one row, and the cells beside it that prove it was that row."""
+    """What to write into one row, and the other cells that prove that it was this row."""
 
     row: int
     cells: Mapping[int, Raw]
@@ -35,15 +34,15 @@ class Target:
 
     @property
     def columns(self) -> frozenset[int]:
-        """All that the row is written into or proved by."""
+        """The columns that are written or are a part of the proof."""
         return frozenset((*self.cells, *self.proof))
 
     def is_proved_by(self, row: Sequence[Raw]) -> bool:
-        """Whether a row shows what must stand beside our cells."""
+        """Whether a row has the cells of the proof."""
         return all(at_column(row, at) == says for at, says in self.proof.items())
 
     def stands_in(self, row: Sequence[Raw]) -> bool:
-        """Whether a row holds all that was written."""
+        """Whether a row has all cells that were written."""
         return all(at_column(row, at) == says for at, says in self.cells.items())
 
 
@@ -79,7 +78,7 @@ def at_column(row: Sequence[Raw], at: int) -> Raw:
 
 
 def agree(grid: Grid, snapshot: Snapshot) -> bool:
-    """Whether a reading and a snapshot taken after it show the same, as far as can be told."""
+    """Whether a reading and a later snapshot show the same, as far as can be known."""
     height = max(len(grid), len(snapshot))
     return all(
         _row_agrees(
@@ -111,8 +110,8 @@ def with_text_marked(grid: Grid, snapshot: Snapshot, columns: Columns) -> Snapsh
 def targets(grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns) -> Located:
     """The rows of a patch where they stand in the snapshot.
 
-    The patch was worked out from `grid`; a row is found again by its id beside its words, or by its
-    words alone. Columns are not looked for: where the header differs nothing is found.
+    The patch was made from `grid`. A row is found by its id and inputs, or by its inputs alone.
+    Columns are not searched: if the header differs, no row is found.
     """
     by_row: dict[int, dict[int, str]] = defaultdict(dict)
     for (row, at), text in patch.items():
@@ -177,7 +176,7 @@ def _agrees(shown: str, entered: Raw) -> bool:
 
 
 class _Places:
-    """Where the rows of a reading stand in a snapshot that was taken after it."""
+    """The places of the rows of a reading in a later snapshot."""
 
     def __init__(self, grid: Grid, snapshot: Snapshot, columns: Columns) -> None:
         self._grid, self._snapshot, self._columns = grid, snapshot, columns
@@ -186,7 +185,7 @@ class _Places:
         self._theirs = [at for at in range(len(columns.header)) if at not in ours]
         self._taken: set[int] = set()
         self._whole = agree(grid, snapshot)
-        #: Id -> how many rows of the snapshot bear it.
+        #: Id -> how many rows of the snapshot have it.
         self.marks: dict[Raw, int] = defaultdict(int)
         self._bearers: dict[Raw, list[int]] = defaultdict(list)
         for place in range(1, len(snapshot)):
@@ -205,7 +204,7 @@ class _Places:
         shown = self._grid[row] if row < len(self._grid) else ()
         mark = at_column(shown, self._id)
         near = [row] if row < len(self._snapshot) else []
-        # Equal rows without an id are told apart by nothing: the first that is free will do.
+        # Equal rows without an id cannot be told apart: the first free one is taken.
         others: Sequence[int] = self._bearers.get(mark, [])
         if not mark:
             others = self._plain.get(self._words(shown), [])
@@ -241,7 +240,7 @@ def proof_of(
     columns: Columns,
     marks: Mapping[Raw, int],
 ) -> dict[int, Raw]:
-    """The id alone, where it stands once and stays; else all that people wrote in the row too."""
+    """Only the id, if it is unique and not written now; else the inputs of the row as well."""
     row = snapshot[place] if place < len(snapshot) else ()
     if place == 0:
         return {at: at_column(row, at) for at in range(len(row)) if at not in cells}

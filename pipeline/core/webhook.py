@@ -1,8 +1,8 @@
-"""Where an API is asked to call back, and whether it really is the API that calls.
+"""Webhooks: the address that an API is asked to call, and whether a call is really from the API.
 
-Each attempt has a *hook token*, the last part of the address that the API is given. What proves a
-call is derived from the token and a secret of the configuration, so that it need not be kept: the
-token alone opens nothing, and the proof of one attempt none of another.
+Each attempt has a *hook token*, the last part of its address. The secret that proves a call is
+derived from the token and a secret of the configuration, so that it need not be stored. A token
+alone proves nothing, and the secret of one attempt does not prove calls about another.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What somebody means to send, and whether it may begin now: a whole batch, one after the other."""
+"""Whether attempts may begin now. The attempts of a batch are admitted one after the other."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """One attempt that somebody means to begin."""
+    """One attempt that is to begin."""
 
     key: JobKey
-    #: The number that it will have: one more than the last. Another means that the job moved on.
+    #: Its number: one more than the last. If it is not, the job has changed since.
     number: int
     inputs: str
     columns: tuple[str, ...]
@@ -61,7 +61,7 @@ class Limits:
 
 @dataclass(slots=True)
 class Admission:
-    """What there is room for, less and less as the batch is gone through."""
+    """The room that is left in pace and budgets; each admitted attempt takes some of it."""
 
     at: datetime
     limits: Limits

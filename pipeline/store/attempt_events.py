@@ -1,4 +1,4 @@
-"""An event as it is kept: in a job's history, and in the rescue file while the disk is full."""
+"""Events as JSON: in a job's history, and in the rescue file while the disk is full."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Fact:
 
 
 class HeardFact(NamedTuple):
-    """A fact, and when it was heard."""
+    """A fact, and when it was reported."""
 
     fact: Fact
     at: datetime
@@ -54,7 +54,7 @@ def _fields(event: Event) -> dict[str, object]:
 
 
 def from_body(kind: str, body: Mapping[str, Any]) -> Event:
-    """The event again. Raises KeyError or TypeError for what is none."""
+    """The event of these fields. Raises KeyError or TypeError if there is none."""
     fields = dict(body)
     if "result" in fields:
         fields["result"] = to_result(fields["result"])
@@ -73,7 +73,7 @@ def to_result(fields: Mapping[str, Any]) -> Result:
 
 
 def to_line(fact: Fact, at: datetime) -> str:
-    """A fact, and when it was heard, as one line of JSON in ASCII."""
+    """A fact, and when it was reported, as one line of JSON in ASCII."""
     return _encoded(
         {
             "key": fact.key,
@@ -86,7 +86,7 @@ def to_line(fact: Fact, at: datetime) -> str:
 
 
 def from_line(line: bytes) -> HeardFact:
-    """A fact again, and when it was heard. Raises ValueError for a line that was torn."""
+    """The fact of a line. Raises ValueError for a line that is not complete."""
     try:
         kept = json.loads(line)
         sheet, row_id, take = kept["key"]

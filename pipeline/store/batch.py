@@ -1,9 +1,9 @@
-"""One transaction for what has come back and what may leave: a *turn*.
+"""One transaction that records events and begins attempts: a *turn*.
 
-Answers are recorded as `states.TABLE` says, then attempts are begun, and both are on disk when the
-turn ends: before any of the requests leaves. It holds the sheets, the pace and the counters against
-all other processes, so what is decided from them is still true when it is written; all that moves
-is moved by conditional updates all the same, which no miscounting gets past.
+Events are applied as `states.TABLE` says, then attempts are begun. Both are on disk when the turn
+ends, before any of the requests is sent. The transaction locks the sheets, the pace and the
+counters, so that decisions are still right when they are written. All the same, every change is a
+conditional update, so that a wrong count here could not break a budget.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from pipeline.store.transactions import (
     stirred,
 )
 
-#: Facts, and when they were heard.
+#: Facts, and when they were reported.
 Heard = Sequence[tuple[Fact, datetime]]
 
 #: What an event may change of an attempt.

@@ -1,4 +1,4 @@
-"""Credits, counted by run and by day: what is in flight is held, what was reported corrects it."""
+"""Credits, counted by run and by day. Work in flight counts; reported charges correct it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _MOVED_WITHIN = Prepared(
 
 
 class Budget(Part):
-    """Asking what was spent."""
+    """What was spent."""
 
     def spent(self, api_key: str, run: str, day: str) -> Spent:
         """What the two counters hold now."""
@@ -80,18 +80,18 @@ def held(connection: Connection, names: Sequence[CounterName]) -> list[int]:
 
 
 def hold(connection: Connection, name: CounterName, price: int, cap: int | None) -> None:
-    """Move a counter up by what was found to fit. It never passes its cap, whoever miscounted."""
+    """Raise a counter by a price that fits. Raises StoreError if it would pass its cap."""
     its = _plain(name)
     if cap is None:
         moved = _MOVED.each(connection, [(*its, price)])
     else:
         moved = _MOVED_WITHIN.each(connection, [(*its, price, price, cap)])
     if moved != 1:
-        raise StoreError(f"The {name.kind} budget was moved by another program; nothing was begun.")
+        raise StoreError(f"Another program changed the {name.kind} budget. Nothing was sent.")
 
 
 def correct(connection: Connection, changes: Mapping[CounterName, int]) -> None:
-    """Move counters by what turned out otherwise; they may then stand above their caps."""
+    """Change counters by corrections; afterwards they may be above their caps."""
     # Always in the same order, so that no two wait for each other.
     for name in sorted(name for name, change in changes.items() if change):
         line = upsert(connection, counters).values(**name._asdict(), credits=changes[name])

@@ -40,7 +40,7 @@ class Hooked(NamedTuple):
 
 
 class Callbacks(Part):
-    """Who is meant by a call."""
+    """Which attempts webhooks are about."""
 
     def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:
         """Hook token -> the attempt that was sent with it; without unknown ones."""

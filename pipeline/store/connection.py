@@ -1,4 +1,4 @@
-"""Opening the place where the store lies: a file of this machine, or a PostgreSQL server."""
+"""Opening the store: a file of this machine, or a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -233,11 +233,11 @@ def network_file_system(path: Path, mountinfo: str) -> str:
 
 
 def copied(file: Path, to: Path) -> None:
-    """Copy a SQLite store as it is in this moment, and leave nothing beside it that was not there.
+    """Copy a SQLite store as it is now, without leaving new files next to it.
 
-    Raises StoreError where it cannot be read.
+    Raises StoreError if it cannot be read.
     """
-    # Without a log of changes beside it nobody is writing, and SQLite need not make its side files.
+    # Without a -wal file no process is writing, and SQLite need not make its side files.
     at_rest = not Path(f"{file}-wal").exists()
     address = f"{file.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
     if not file.is_file():

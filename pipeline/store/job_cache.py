@@ -1,7 +1,7 @@
-"""Jobs as they are while a turn works on them, and what the turn before left of them in memory.
+"""Jobs while a batch works on them, and in memory between two batches.
 
-What was left is true for as long as the sheet's `moved` is as our own last change made it: whoever
-changes a job raises that first. So a pass that is alone with its store loads each job once.
+Every change of a job raises the `moved` of its sheet. So jobs in memory are up to date as long as
+`moved` is as our own last batch left it. A pass that is alone with its store loads each job once.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _FOUND = Prepared(
 
 @dataclass(slots=True)
 class KeptAttempt:
-    """An attempt while it is told what happened to it."""
+    """An attempt to which events are being applied."""
 
-    #: As it stands in the store, and as it is by now.
+    #: As it is in the store, and as it is now.
     before: Attempt
     attempt: Attempt
     counters: tuple[CounterName, ...]
@@ -56,7 +56,7 @@ class KeptAttempt:
     news: list[tuple[datetime, Event]] = field(default_factory=list)
 
     def tell(self, event: Event, at: datetime) -> bool:
-        """Whether the event moved it; what teaches a task id is news as well, and moves nothing."""
+        """Apply an event. Returns whether it changed the state; a new task id alone does not."""
         after = advance(self.attempt, event, at)
         if after == self.attempt:
             return False
@@ -68,7 +68,7 @@ class KeptAttempt:
         return moved
 
     def settle(self) -> None:
-        """What it is by now stands in the store."""
+        """Call this when its changes are in the store."""
         self.before, self.charged_before = self.attempt, self.charged
         self.news = []
 
@@ -94,13 +94,13 @@ class KeptJob:
 
 @dataclass(slots=True)
 class Left:
-    """What a turn left in memory of the jobs of one sheet."""
+    """The jobs of one sheet that a batch left in memory."""
 
     sheet: LockedSheet
     jobs: dict[JobKey, KeptJob]
 
     def is_true(self, sheet: LockedSheet) -> bool:
-        """Whether nobody has changed a job of the sheet since."""
+        """Whether no job of the sheet has changed since."""
         return (sheet.number, sheet.moved) == (self.sheet.number, self.sheet.moved)
 
 
@@ -110,7 +110,7 @@ def load(
     sheets: Mapping[str, LockedSheet],
     left: Mapping[str, Left],
 ) -> dict[JobKey, KeptJob]:
-    """The jobs of these keys that there are; the sheets must be held against all others."""
+    """The jobs of these keys that exist. The sheets must be locked."""
     found: dict[JobKey, KeptJob] = {}
     for name, sheet in sheets.items():
         if name in left and left[name].is_true(sheet):

@@ -76,10 +76,10 @@ class Changes(NamedTuple):
 
 
 class Jobs(Part):
-    """What is known of each take of each row."""
+    """The jobs: one for each take of each row."""
 
     def all(self, sheet: str, only: Collection[JobKey] | None = None) -> dict[JobKey, Job]:
-        """All jobs of a sheet, or those of `only` that there are."""
+        """All jobs of a sheet, or those of `only` that exist."""
         with self._database.reading() as connection:
             if only is not None:
                 return {job.key: job for job in found(connection, only).values()}
@@ -87,7 +87,7 @@ class Jobs(Part):
             return {job.key: job for job in _load(connection, _ALL_JOBS, about).values()}
 
     def newest(self, sheet: str, most: int | None = None) -> list[JobKey]:
-        """The jobs, or so many of them, the one first that was written down last."""
+        """The keys of all jobs, or of so many of them, the newest first."""
         with self._database.reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
             last = select(jobs.c.row_id, jobs.c.take).where(here)
@@ -105,7 +105,7 @@ class Jobs(Part):
             }
 
     def get(self, key: JobKey) -> Job | None:
-        """The job, if there is one for this take."""
+        """The job of this take; None if there is none."""
         return self.all(key.sheet, [key]).get(key)
 
     def add(self, keys: Iterable[JobKey]) -> dict[str, Versions]:
@@ -120,7 +120,7 @@ class Jobs(Part):
             }
 
     def ask(self, key: JobKey, asked: int) -> bool:
-        """Let the job have `asked` attempts: whether it had one less until now."""
+        """Allow the job `asked` attempts, if it had one less until now. Returns whether it did."""
         with self._database.writing() as connection:
             moved = _moved(connection, key)
             before = and_(_is(connection, key), jobs.c.asked == asked - 1)
@@ -128,7 +128,7 @@ class Jobs(Part):
             return connection.execute(asking).rowcount == 1
 
     def dismiss(self, key: JobKey, away: bool) -> bool:
-        """Put the job's trouble out of sight on the page, or back: whether the job is there."""
+        """Dismiss the job on the page, or take that back. Returns whether the job exists."""
         at = self._database.now() if away else None
         with self._database.writing() as connection:
             moved = _moved(connection, key)
@@ -136,9 +136,9 @@ class Jobs(Part):
             return connection.execute(putting).rowcount == 1
 
     def adopt(self, key: JobKey, attempt: Attempt) -> bool:
-        """Note an attempt that this store did not begin: whether it had none of that number.
+        """Note an attempt that this store did not begin, unless the job has one of that number.
 
-        The job is written down where it is new. What was adopted is never charged here.
+        Returns whether it did. A new job is added. An adopted attempt is never charged here.
         """
         adopted = replace(attempt, price=0)
         with self._database.writing() as connection:
@@ -156,11 +156,11 @@ class Jobs(Part):
             return True
 
     def save_file(self, key: JobKey, number: int, url: str, path: str) -> bool:
-        """Note where a picture was saved, instead of an earlier note: whether the job is there."""
+        """Note where a picture was saved. Returns whether the job exists."""
         return self._note_file(key, number, url, path)
 
     def miss_file(self, key: JobKey, number: int, url: str, why: Unsaved) -> bool:
-        """Note that a picture could not be saved, and why: whether the job is there."""
+        """Note why a picture could not be saved. Returns whether the job exists."""
         return self._note_file(key, number, url, "", why)
 
     def _note_file(
@@ -179,7 +179,7 @@ class Jobs(Part):
             return True
 
     def forget_file(self, key: JobKey, url: str) -> bool:
-        """Forget what is noted of a picture, so that it is saved again: whether anything was."""
+        """Delete the note about a picture, to save it again. Returns whether there was one."""
         with self._database.writing() as connection:
             raising = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
             job = connection.execute(raising.values(moved=_moved(connection, key))).scalar()
@@ -187,7 +187,7 @@ class Jobs(Part):
             return connection.execute(delete(files).where(noted)).rowcount == 1
 
     def asked(self, places: Collection[tuple[JobKey, int]]) -> None:
-        """Note that these attempts' tasks were asked after now; no news, so nothing else moves."""
+        """Note that these attempts' tasks were polled now. The version does not change."""
         with self._database.writing() as connection:
             for key, number in places:
                 job = select(jobs.c.id).where(_is(connection, key)).scalar_subquery()
@@ -218,16 +218,16 @@ class Jobs(Part):
             return {row.number: row.run for row in found}
 
     def cursor(self, sheet: str) -> int:
-        """Where the changes of a sheet's jobs stand: ask it before `jobs`, then `changed` since.
+        """The version of a sheet's jobs. Read it before the jobs, then ask what `changed` since.
 
-        One that is higher than `changed` gave says that something changed.
+        It is raised by every change of a job of the sheet.
         """
         with self._database.reading() as connection:
             moved = select(sheets.c.moved).where(sheets.c.key == sheet)
             return connection.execute(moved).scalar() or 0
 
     def changed(self, sheet: str, since: int) -> Changes:
-        """The cursor now, and the jobs that anyone wrote down or changed since then."""
+        """What was added or changed, by any process, since that version."""
         with self._database.reading() as connection:
             here = select(sheets.c.id, sheets.c.moved).where(sheets.c.key == sheet)
             number, now = connection.execute(here).first() or (0, 0)

@@ -27,9 +27,9 @@ class Leases(Part):
     """The leases on sheets, by the sheet's key."""
 
     def take(self, sheet: str, holder: str, seconds: float) -> Lease | None:
-        """The lease, if there is none, or it has run out, or `holder` has it; else None.
+        """A new lease; None if another holder has one that has not expired.
 
-        Taking it again under the same name ends the earlier one: `renew` then says so.
+        A new lease of the same holder ends the earlier one, whose `renew` then returns False.
         """
         now = self._database.now()
         lease = Lease(sheet, secrets.token_hex(8), holder, now, now + timedelta(seconds=seconds))
@@ -45,7 +45,7 @@ class Leases(Part):
         return lease if taken else None
 
     def renew(self, lease: Lease, seconds: float) -> bool:
-        """Whether the lease was still ours; it then lasts for so long from now."""
+        """Extend the lease to so long from now. Returns whether it was still ours."""
         until = self._database.now() + timedelta(seconds=seconds)
         ours = (leases.c.sheet == lease.sheet) & (leases.c.word == lease.word)
         with self._database.writing() as connection:
@@ -53,7 +53,7 @@ class Leases(Part):
             return renewed.rowcount == 1
 
     def release(self, lease: Lease) -> bool:
-        """Give the lease back, the pass being over: whether it was still ours."""
+        """End the lease after a pass. Returns whether it was still ours."""
         ended = (
             update(sheets).where(sheets.c.key == lease.sheet).values(passed_at=self._database.now())
         )
@@ -62,7 +62,7 @@ class Leases(Part):
             return _break(connection, lease.sheet, lease.word)
 
     def end(self, sheet: str, word: str) -> bool:
-        """End the lease with this word: whether it was there. The caller knows its holder dead."""
+        """End the lease with this word, whose holder has died. Returns whether there was one."""
         with self._database.writing() as connection:
             return _break(connection, sheet, word)
 

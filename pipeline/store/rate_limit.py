@@ -1,4 +1,4 @@
-"""How many requests may leave: counted by API key, for all processes on this store together.
+"""How many requests may be sent: counted by API key, for all processes of this store together.
 
 Requests are counted by the second in which they were let go; they may arrive up to two seconds
 later. Sixty seconds of arrivals touch at most sixty-three of these, so a sum over sixty-three that
@@ -25,7 +25,7 @@ _WINDOW: Final = 62
 
 @dataclass(frozen=True, slots=True)
 class RequestCounts:
-    """What left lately under one API key, as seen at `at`."""
+    """The requests of the last minute under one API key, as of `at`."""
 
     at: datetime
     #: Second -> requests that left in it.
@@ -39,10 +39,10 @@ class RequestCounts:
         return math.floor(self.at.timestamp())
 
     def settled(self) -> RequestCounts:
-        """Without what left too long ago.
+        """Without requests that are older than a minute.
 
-        What seems to lie in the future (the clock was put back) counts as of now: it did leave, and
-        must neither be forgotten nor bar the way for as long as the clock was put back.
+        Requests in the future (the clock was set back) count as sent now: they must not be
+        forgotten, and must not block others for as long as the clock was set back.
         """
         kept: Counter[int] = Counter()
         for second, count in self.counts.items():
@@ -108,10 +108,10 @@ _KEPT = Prepared(
 
 
 class RateLimit(Part):
-    """Asking whether a request may leave."""
+    """Whether requests may be sent."""
 
     def permits(self, api_key: str, wanted: int, per_minute: int | None) -> int:
-        """How many of the wanted requests may leave now; these count as having left."""
+        """How many of the wanted requests may be sent now. They are counted as sent."""
         with self._database.writing() as connection:
             pace = pace_of(connection, api_key, self._database.now())
             left = pace.room(wanted, per_minute)
@@ -125,7 +125,7 @@ class RateLimit(Part):
         return _read(found or ("{}", None), self._database.now()).ready_in(per_minute)
 
     def slow_down(self, api_key: str, until: datetime) -> None:
-        """Let nothing leave under this API key until then; an earlier, longer wait stands."""
+        """Send nothing under this API key until then, or until an earlier, longer wait is over."""
         with self._database.writing() as connection:
             pace = pace_of(connection, api_key, self._database.now())
             latest = max(until, pace.not_before or until)

@@ -1,4 +1,4 @@
-"""Recording what happened: events move attempts as `states.TABLE` says, and nothing else does."""
+"""Attempts: beginning them, and recording events, which change them as `states.TABLE` says."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from pipeline.core.errors import StoreFull
 from pipeline.core.model import Attempt, JobKey, State
+from pipeline.core.text import counted, is_or_are
 from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
 from pipeline.store.batch import Batches, Heard, Turn
@@ -41,16 +42,16 @@ class Attempts(Part):
         return list(self._batches.commit((), intents, limits).answers)
 
     def record(self, facts: Sequence[Fact]) -> list[bool]:
-        """Whether each fact moved its attempt, all in one transaction; an unknown attempt does not.
+        """Record these facts in one transaction. Returns whether each changed its attempt's state.
 
-        A fact may be told any number of times, in any order, by any number of processes. Prices are
-        given back and corrected here. Raises StoreFull where there is no room: the facts then lie
+        A fact may be reported any number of times, in any order, by any number of processes. Prices
+        are given back and corrected here. Raises StoreFull if no space is left: the facts are then
         in the rescue file, and the next `rescued` records them.
         """
         return [one.moved for one in self.recorded(facts).told]
 
     def recorded(self, facts: Sequence[Fact]) -> Turn:
-        """The same, and what came of it: a turn in which nothing begins."""
+        """The same, with the attempts as they are now."""
         heard = self._heard(facts)
         try:
             return self._batches.commit(heard, (), None)
@@ -59,21 +60,21 @@ class Attempts(Part):
                 raise
             self._rescue.write(heard)
             raise StoreFull(
-                f"{full} What was heard ({len(facts)}) lies safe in {self._rescue.path}; "
-                "once there is room, the next pass records it.",
+                f"{full} {counted(len(facts), 'event')} {is_or_are(len(facts))} saved in "
+                f"{self._rescue.path}. The next pass records them, once there is space.",
                 kept=True,
             ) from full
 
     def reserve(self) -> None:
-        """Make the rescue file, with room in it: done before anything is sent.
+        """Make the rescue file, with its space on disk, before anything is sent.
 
-        Raises StoreFull where there is no room for it. A store that is no file has none.
+        Raises StoreFull if there is no space. A store on a server has no such file.
         """
         if self._rescue:
             self._rescue.reserve()
 
     def rescue(self, facts: Sequence[Fact]) -> bool:
-        """Keep facts in the rescue file, which needs no room: whether this store has one.
+        """Write facts to the rescue file, which needs no new space. Returns whether there is one.
 
         Raises StoreFull if it is full.
         """
@@ -82,7 +83,7 @@ class Attempts(Part):
         return self._rescue is not None
 
     def rescued(self) -> int:
-        """How many facts lay in the rescue file: they are recorded now, and the file is blank."""
+        """Record the facts of the rescue file, then empty it. Returns how many there were."""
         return (
             self._rescue.emptied(lambda heard: self._batches.commit(heard, (), None))
             if self._rescue

@@ -1,8 +1,8 @@
-"""A place for what was heard while the disk is full: a file beside the store, made beforehand.
+"""The rescue file: it takes what is reported while the disk is full. It is next to the store.
 
-Its blocks are taken when it is made, and it is only ever written over: so it needs no room when
-there is none. One fact a line, with a line feed before it (where a line was torn, it ends there);
-zeros behind the last.
+Its blocks are allocated when it is made, and later writes overwrite them, so that it needs no new
+space. It has one fact on each line, after a line feed (which ends a line that was cut off), and
+zeros after the last line.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ _Heard = Sequence[tuple[Fact, datetime]]
 
 
 class RescueFile:
-    """The file, shared by all processes on a store: one at a time works on it."""
+    """The file. All processes of a store share it, and one at a time uses it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def reserve(self) -> None:
-        """Make the file with room in it, or make sure of its room. Raises StoreFull."""
+        """Make the file with its space on disk, if it does not exist. Raises StoreFull."""
         with self._opened() as file:
             _take_blocks(file)
 
     def write(self, heard: _Heard) -> None:
-        """Add the facts, on disk when this returns. Raises StoreFull, and none was added."""
+        """Add the facts, and wait until they are on disk. Raises StoreFull, and none was added."""
         new = "".join(f"\n{to_line(fact, at)}" for fact, at in heard).encode() + b"\n"
         with self._opened() as file:
             if file.seek(0, os.SEEK_END) < SIZE:
                 _take_blocks(file)
             end = len(_content(file))
             if end + len(new) > SIZE:
-                raise StoreFull(f"The rescue file {self.path} is full too; free some room.")
+                raise StoreFull(f"The rescue file {self.path} is full too. Free some space.")
             _write_over(file, end, new)
 
     def emptied(self, record: Callable[[_Heard], object]) -> int:
-        """How many facts it held: they are recorded first, then the file is blank."""
+        """Record its facts, then empty it. Returns how many there were."""
         if not self.path.exists():
             return 0
         with self._opened() as file:
@@ -82,7 +82,9 @@ class RescueFile:
                     fcntl.flock(file, fcntl.LOCK_EX)
                 yield file
         except OSError as error:
-            raise StoreFull(f"No room in the rescue file {self.path}: {error.strerror}.") from error
+            raise StoreFull(
+                f"No space in the rescue file {self.path}: {error.strerror}."
+            ) from error
 
 
 def _private(path: str, flags: int) -> int:

@@ -1,4 +1,4 @@
-"""What was written in each row when it was last read: what a new reading is matched with."""
+"""The rows of each sheet as they were last read: a new reading is matched with them."""
 
 from __future__ import annotations
 
@@ -66,9 +66,9 @@ class Rows(Part):
             return _known(connection, number_of(connection, sheet), row_ids)
 
     def marks(self, sheet: str) -> dict[str, int]:
-        """Id -> a mark that is another one once what is known of the row is another.
+        """Id -> a number that changes when what is known of the row changes.
 
-        It means something only to whoever remembers an earlier one, in the same process.
+        It can only be compared with an earlier one of the same process.
         """
         with self._database.reading() as connection:
             rows = connection.execute(_MARKS, {"sheet": number_of(connection, sheet)})
@@ -103,9 +103,9 @@ class Rows(Part):
             return {row.row_id: row.again for row in found}
 
     def ask_again(self, sheet: str, row_id: str, again: int) -> bool:
-        """Ask for one more take of the row than its cell does: whether it was `again` until now.
+        """Request one more take than `again`. Returns False if `again` is not the present number.
 
-        So two people who press at once, or one who presses twice, ask once.
+        So two people who press at once, or one who presses twice, request one take.
         """
         one = (known_rows.c.row_id == row_id) & (known_rows.c.again == again)
         with self._database.writing() as connection:
@@ -113,7 +113,7 @@ class Rows(Part):
             raising = update(known_rows).where(known_rows.c.sheet == number, one)
             if connection.execute(raising.values(again=again + 1)).rowcount != 1:
                 return False
-            # Something is to be done: a pass that only glances must not miss it.
+            # There is something to do, which a quick check must not miss.
             stirred(connection, [number])
             return True
 
@@ -130,7 +130,7 @@ class Rows(Part):
             here = select(known_rows.c.row_id).where(known_rows.c.sheet == number, *row, news)
             if connection.execute(here).first() is None:
                 return False
-            # Something is to be done: a pass that only glances must not miss it.
+            # There is something to do, which a quick check must not miss.
             moved = stirred(connection, [number])[number]
             noting = update(known_rows).where(known_rows.c.sheet == number, *row)
             connection.execute(noting.values(approved_on_page=covers, approval_moved=moved))
@@ -146,7 +146,7 @@ class Rows(Part):
             return {row.row_id: row.approved_on_page for row in found}
 
     def dismissed(self, sheet: str) -> dict[str, str]:
-        """Id -> what the row said of itself when it was put out of sight on the page."""
+        """Id -> the text that the row had when it was dismissed (`core.attention.said_by`)."""
         row_id, dismissed = known_rows.c.row_id, known_rows.c.dismissed
         with self._database.reading() as connection:
             here = known_rows.c.sheet == number_of(connection, sheet)
@@ -155,9 +155,10 @@ class Rows(Part):
             return {row.row_id: row.dismissed for row in connection.execute(away)}
 
     def dismiss(self, sheet: str, row_id: str, said: str) -> bool:
-        """Put a row that says this of itself out of sight on the page, or back where it is empty.
+        """Dismiss a row with this text on the page; an empty text takes that back.
 
-        Whether the row is known. A pass has nothing to do with it, so nothing else moves.
+        Returns whether the row is known. The version does not change, because a pass has nothing to
+        do.
         """
         with self._database.writing() as connection:
             here = known_rows.c.sheet == number_of(connection, sheet)
@@ -171,12 +172,12 @@ class Rows(Part):
         order: Sequence[str] | None = None,
         columns: Sequence[str] | None = None,
     ) -> None:
-        """Remember these rows as they now are, in one transaction; others stay as they were.
+        """Remember these rows as they are now. All other rows stay unchanged.
 
-        Where a row's inputs changed, the old ones go to its past. Whatever was at rest no longer
-        is, unless only order and columns are noted. `order[place]` is the id of the
-        row at that place of the grid, empty where none of ours stood (as at 0, the header). None
-        leaves order or columns as they are.
+        Earlier inputs of a row are kept as its past. The unchanged rows are forgotten, unless only
+        order and columns are noted. `order[place]` is the id of the row at that place of the grid,
+        empty for a line that is no row (such as 0, the header). None leaves order or columns
+        unchanged.
         """
         noted = {row.row_id: row for row in rows}
         with self._database.writing() as connection:

@@ -1,11 +1,11 @@
-"""What the store is made of: its tables, one SQL for SQLite and PostgreSQL.
+"""The tables of the store, in one SQL for SQLite and PostgreSQL.
 
     promptsheet   the mark of a store: its version and its id
     sheets        one line a sheet: who runs it, whether it may send, its claim
     leases        which process works on a sheet now
     known_rows    what was written in each row at the last reading; `past` what was there before
     orders        the ids of a sheet by their places, as one text: sorting costs one write
-    resting       the rows of a sheet that the last pass left at rest, as one value
+    resting       the unchanged rows of a sheet, as one value
     jobs          one line for each take of a row; `attempts`, `events` and `files` belong to it
     counters      credits held or spent, by run and by day
     paces         requests that left in the last minute, by API key
@@ -190,19 +190,19 @@ known_rows = Table(
     Column("approved_for", Words, nullable=False),
     Column("others", Words, nullable=False),
     Column("again", BigInteger, nullable=False, server_default="0"),
-    # What the row said of itself when somebody put it out of sight on the page.
+    # The text of the row when it was dismissed on the page.
     Column("dismissed", Words, nullable=False, server_default=""),
     # What was approved on the page, and the sheet's `moved` of that moment.
     Column("approved_on_page", Words, nullable=False, server_default=""),
     Column("approval_moved", BigInteger, nullable=False, server_default="0"),
     Index("known_rows_by_id", "row_id"),
-    # Of the few rows that somebody made again on the page.
+    # Of the few rows with takes that were requested on the page.
     Index(
         "known_rows_again",
         "sheet",
         sqlite_where=text("again > 0"),
     ),
-    # Of the few that somebody put out of sight there, though no job answers for them.
+    # Of the few rows without a job that were dismissed there.
     Index(
         "known_rows_dismissed",
         "sheet",
@@ -262,7 +262,7 @@ jobs = Table(
     Column("asked", Integer, nullable=False, default=1),
     Column("made_at", Moment),
     Column("moved", BigInteger, nullable=False),
-    # When its trouble was put out of sight on the page.
+    # When it was dismissed on the page.
     Column("dismissed", Moment),
     UniqueConstraint("sheet", "row_id", "take"),
     Index("jobs_by_moved", "sheet", "moved"),

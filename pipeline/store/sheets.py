@@ -1,4 +1,4 @@
-"""The sheets that a store serves: how each stands, who owns it, which process works on it."""
+"""The sheets of a store: their holds and claims, and how to find them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class SheetRecord:
     #: The claim that this store raised last.
     counter: int = 0
     word: str = ""
-    #: When the last pass ended that had more to do than a glance.
+    #: When the last pass ended, except passes that ended after a quick check.
     passed_at: datetime | None = None
 
 
@@ -54,10 +54,10 @@ _FIELDS = [sheets.c[name] for name in SheetRecord.__dataclass_fields__]
 
 
 class Sheets(Part):
-    """How each sheet stands."""
+    """The sheets of the store, by key."""
 
     def get(self, key: str) -> SheetRecord:
-        """How the sheet stands; one that was not known is known from now on."""
+        """The record of the sheet; a new sheet is added."""
         with self._database.reading() as connection:
             found = _record(connection, key)
         if found is None:
@@ -89,7 +89,7 @@ class Sheets(Part):
             keep_value(connection, f"rest of {made(connection, key)}", note)
 
     def raise_claim(self, sheet: str, word: str, at_least: int = 0) -> Claim:
-        """The next claim of this store on the sheet, noted here before it is written there."""
+        """The next claim of this store on the sheet. It is stored before the sheet gets it."""
         ahead = case((sheets.c.counter < at_least, at_least), else_=sheets.c.counter)
         with self._database.writing() as connection:
             raised = (

@@ -1,4 +1,4 @@
-"""Numbers about many jobs at once, for whoever keeps an eye on the service: never one row's."""
+"""Numbers about many jobs at once, for people who watch the service."""
 
 from __future__ import annotations
 

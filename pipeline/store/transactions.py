@@ -1,4 +1,4 @@
-"""What every part of the store stands on: an engine, a clock, and two kinds of transaction."""
+"""What all parts of the store share: the engine, the clock, and two kinds of transaction."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ CHUNK = 500
 
 
 class Prepared:
-    """A statement that is spelled once for each dialect, and given plain values in the order of
+    """A statement that is compiled once for each dialect, and given plain values in the order of
     `names`: numbers for moments, escaped texts, JSON.
 
-    For what each row needs again and again: SQLAlchemy looks at every value of every line, and
-    takes ten times as long for that as the database for all the rest. SQLite is asked directly.
+    It is for statements that run for each row: SQLAlchemy processes every value, which takes ten
+    times as long as the rest. For SQLite, the driver is called directly.
     """
 
     def __init__(self, statement: ClauseElement, *names: str) -> None:
@@ -58,7 +58,7 @@ class Prepared:
         self._spelled: dict[str, tuple[str, tuple[int, ...] | None]] = {}
 
     def each(self, connection: Connection, lines: Sequence[Sequence[object]]) -> int:
-        """Execute it for each line: how many rows that touched in all."""
+        """Execute it for each line. Returns how many rows were changed in all."""
         if not lines:
             return 0
         text, order = self._for(connection.dialect)
@@ -83,7 +83,7 @@ class Prepared:
             return cursor.execute(text, [values[at] for at in order]).fetchall()
 
     def _for(self, dialect: Dialect) -> tuple[str, tuple[int, ...] | None]:
-        """Its text, and which of the values stands where; None where they are named."""
+        """Its text, and the order of the values; None if they are passed by name."""
         if spelled := self._spelled.get(dialect.name):
             return spelled
         keys = self._names if isinstance(self._statement, Insert) else None
@@ -146,11 +146,11 @@ def keep_value(connection: Connection, name: str, value: str) -> None:
 
 
 class LockedSheet(NamedTuple):
-    """A sheet that is held against all others: its number inside the store, and its pause."""
+    """A sheet that this transaction has locked."""
 
     number: int
     paused: bool
-    #: Raised by everybody who changes one of its jobs.
+    #: The version of its jobs: every change of one of them raises it.
     moved: int
 
 
@@ -228,7 +228,7 @@ class Part:
 
 
 def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what happens on a conflict: both dialects spell it alike."""
+    """An INSERT with an ON CONFLICT clause, which both dialects have."""
     if connection.dialect.name == "postgresql":
         # Costs a tenth of a second to import, so only those pay who have one.
         from sqlalchemy.dialects import postgresql
@@ -238,12 +238,12 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
 
 
 def number_of(connection: Connection, sheet: str) -> int:
-    """The number of a sheet inside the store; 0, which no sheet has, if it is not known."""
+    """The number of a sheet inside the store; 0 if the store does not know it."""
     return connection.execute(_NUMBER, {"key": sheet}).scalar() or 0
 
 
 def made(connection: Connection, sheet: str) -> int:
-    """The number of a sheet inside the store, which knows it from now on."""
+    """The number of a sheet inside the store; a new sheet is added."""
     if found := number_of(connection, sheet):
         return found
     connection.execute(upsert(connection, sheets).values(key=sheet).on_conflict_do_nothing())
@@ -251,19 +251,19 @@ def made(connection: Connection, sheet: str) -> int:
 
 
 def locked(connection: Connection, keys: Iterable[str]) -> dict[str, LockedSheet]:
-    """Key -> sheet, for those of the keys that there are.
+    """Key -> sheet, for those of the keys that exist.
 
-    They are held against all others who change jobs until the transaction ends. (In SQLite the
-    whole store is: it has no FOR UPDATE, and needs none.)
+    They stay locked until the transaction ends: no other process can change their jobs. (SQLite has
+    no FOR UPDATE and needs none: a writing transaction locks the whole store.)
     """
-    # Always in the same order, so that no two wait for each other.
+    # Always in the same order, so that no two transactions wait for each other.
     found = {key: _LOCKED.first(connection, escaped(key)) for key in sorted(set(keys))}
     return {key: LockedSheet(row[0], bool(row[1]), row[2]) for key, row in found.items() if row}
 
 
 def stirred(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
-    """Number -> its raised `moved`; holds these sheets as `locked` does."""
-    # Always in the same order, so that no two wait for each other.
+    """Number -> its raised `moved`; locks these sheets as `locked` does."""
+    # Always in the same order, so that no two transactions wait for each other.
     raised = {number: _RAISED.first(connection, number) for number in sorted(set(numbers))}
     return {number: row[0] for number, row in raised.items() if row}
 

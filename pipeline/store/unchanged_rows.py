@@ -1,7 +1,7 @@
-"""Which rows of a sheet a pass left at rest: one value, so that a hundred thousand load fast.
+"""The unchanged rows of each sheet, as one value, so that a hundred thousand load fast.
 
-It is true only as long as nobody changes what is known of the rows: `disturb` says that somebody
-did, in the very transaction, and a pass that does not know of it cannot keep its own view.
+The value is valid as long as the known rows do not change: `disturb` deletes it in the transaction
+that changes them, and counts that. A pass that did not see the change cannot write its own value.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class KeptRest(NamedTuple):
 
 
 class UnchangedRows(Part):
-    """What lies at rest in each sheet."""
+    """The unchanged rows of each sheet."""
 
     def get(self, sheet: str) -> KeptRest:
         """The rows that need no look, as they were kept last; none if they were not."""
@@ -59,7 +59,7 @@ class UnchangedRows(Part):
             return connection.execute(_NOTED, {"key": sheet}).scalar() or 0
 
     def keep(self, sheet: str, left: Resting, noted: int) -> bool:
-        """Keep what lies at rest, if the known rows were changed `noted` times: whether so."""
+        """Keep these rows, if `noted` is still the number of changes. Returns whether it did."""
         kept = {
             "under": left.under,
             "moved": left.moved,
@@ -77,7 +77,7 @@ class UnchangedRows(Part):
 
 
 def disturb(connection: Connection, number: int) -> None:
-    """Nothing of the sheet with this number is at rest any more, whoever may think so."""
+    """Forget the unchanged rows of the sheet with this number, and count that."""
     new = upsert(connection, resting).values(sheet=number, noted=1, **_NOTHING)
     again = {**_NOTHING, "noted": resting.c.noted + 1}
     connection.execute(new.on_conflict_do_update(index_elements=["sheet"], set_=again))

@@ -146,7 +146,7 @@ def test_a_full_disk_begins_nothing_and_loses_nothing(
             assert store.budget.spent("key", "run", "2026-03-01").day == 8 * len(begun)
 
             told: list[JobKey] = []
-            with pytest.raises(StoreFull, match="lies safe in"):
+            with pytest.raises(StoreFull, match=" saved in "):
                 record_until_full(store, told)
             still = store.jobs.all("sheet", told[-10:]).values()
             assert {job.attempts[0].state for job in still} == {State.SUBMITTING}
@@ -171,7 +171,7 @@ def test_no_pass_begins_where_a_rescue_file_finds_no_room(
     def work() -> None:
         with disk(tmp_path) as room, Store(f"sqlite:///{tmp_path}/store.db") as store:
             room.fill()
-            with pytest.raises(StoreFull, match=r"No room in the rescue file .*store\.db\.rescue"):
+            with pytest.raises(StoreFull, match=r"No space in the rescue file .*store\.db\.rescue"):
                 store.attempts.reserve()
             room.free()
             store.attempts.reserve()

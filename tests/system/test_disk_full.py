@@ -102,7 +102,7 @@ def test_answers_that_find_no_room_are_recorded_by_the_next_run(
         assert ended.code == 3
         assert ended.is_plain, ended.said
         assert "No space is left for the store" in ended.said
-        assert "lies safe in" in ended.said
+        assert " saved in" in ended.said
         assert at_the_end == 3 + IN_AIR
         assert_all_done(team, sandbox, after)
 
