@@ -17,8 +17,9 @@ class Fault:
     """
 
     name: str
-    #: The promise that it threatens: P1 to P7 in the order of `docs/promises.md`, or "use" if only
-    #: the usefulness of the program suffers.
+    #: The promise that it threatens: P1 paid once, P2 in its own row, P3 nothing lost, P4 never
+    #: over budget, P5 people's cells stay, P6 few requests, P7 no one gets in; "use" where only the
+    #: usefulness of the program suffers.
     promise: str
     file: str
     old: str

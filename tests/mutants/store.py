@@ -118,6 +118,14 @@ FAULTS = (
         _ENDS,
     ),
     Fault(
+        "LEASE_SECONDS is ten times as long",
+        "use",
+        "pipeline/sync/lease.py",
+        "LEASE_SECONDS = 45.0",
+        "LEASE_SECONDS = 450.0",
+        "tests/sync/test_lease.py",
+    ),
+    Fault(
         "LEASE_EVERY is ten times as long",
         "P1",
         "pipeline/sync/lease_keeper.py",
