@@ -80,6 +80,17 @@ class Poller:
         """Whether all tasks followed `soon` were polled, and all answers are recorded."""
         return not self.schedule.is_polling and (self._is_stopped or not self.schedule.owes)
 
+    async def recall(self) -> None:
+        """Load how long tasks took in earlier passes."""
+        store, key = self._sync.store, self._sync.limits.api_key
+        self.schedule.recall(await self._worker.run(store.durations.get, key))
+
+    async def remember(self) -> None:
+        """Keep how long tasks took in this pass, for later ones."""
+        if self.schedule.has_learnt:
+            store, key = self._sync.store, self._sync.limits.api_key
+            await self._worker.run(store.durations.keep, key, self.schedule.learnt())
+
     async def run(self, on_round: Callable[[], None]) -> None:
         """Poll, round by round, until cancelled. `on_round` is called after each poll."""
         while True:

@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 
-from pipeline.core.errors import PromptsheetError, SheetError
+from pipeline.core.errors import PromptsheetError
 from pipeline.core.model import JobKey
 from pipeline.core.protocol import Verdict
 from pipeline.core.states import Accepted, Event, Failed, Succeeded, is_open
@@ -24,6 +24,7 @@ from pipeline.sync.downloader import Downloader, Saver
 from pipeline.sync.lease_keeper import keep_lease
 from pipeline.sync.listener import Listener
 from pipeline.sync.look_timer import LookTimer
+from pipeline.sync.looker import Looker
 from pipeline.sync.outcome import Asked, Outcome, Progress, Reporter
 from pipeline.sync.poller import Poller
 from pipeline.sync.ports import Pace, Wire
@@ -62,8 +63,7 @@ class Runner:
         shown: Callable[[float], None] = lambda seconds: None,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._sync, self._asked, self._give_up_after = sync, asked, pace.give_up_after
-        self._shown, self._keep_lease = shown, keep_lease
+        self._sync, self._asked, self._keep_lease = sync, asked, keep_lease
         self._reporter = Reporter(clock, tell)
         self._news = asyncio.Event()
         self._worker = Worker()
@@ -107,9 +107,18 @@ class Runner:
             on_event=self._reported,
             on_change=self.look_again,
         )
+        self._looker = Looker(
+            sync,
+            self._worker,
+            self._timer,
+            self._submitter,
+            self._poller.schedule,
+            self._downloader,
+            only=asked.only,
+            shown=shown,
+            give_up_after=pace.give_up_after,
+        )
         self._is_interrupted = False
-        #: Why the last look failed; None if it did not.
-        self._sheet_trouble: SheetError | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -134,8 +143,9 @@ class Runner:
         cannot be written, an API out of reach, a hold.
         """
         try:
-            await self._look(first=True)
-            await self._recall()
+            await self._looker.look(first=True)
+            if self._submitter.waiting or self._poller.expecting():
+                await self._poller.recall()
             await self._work()
         except PromptsheetError as e:
             self.outcome.worsen(e.exit_code, str(e))
@@ -148,7 +158,7 @@ class Runner:
             self.outcome,
             self._sync,
             stop=self._submitter.breaker.stop,
-            sheet=self._sheet_trouble,
+            sheet=self._looker.trouble,
             api=(self._submitter.trouble, self._poller.trouble),
             unsaved=self._downloader.trouble,
         )
@@ -181,12 +191,8 @@ class Runner:
         finally:
             self._submitter.end()
             await asyncio.wait([sending])
-
-    async def _recall(self) -> None:
-        """Load how long tasks took in earlier passes, if this pass has tasks to poll."""
-        if self._submitter.waiting or self._poller.expecting():
-            kept = await self._worker.run(self._sync.store.durations.get, self._sync.limits.api_key)
-            self._poller.schedule.recall(kept)
+            if not sending.cancelled() and (error := sending.exception()):
+                log.info("%s: the sending ended: %r", self.outcome.title, error)
 
     async def _finish(self) -> None:
         """Finish the downloads, and write everything that the sheet does not show yet.
@@ -198,12 +204,10 @@ class Runner:
             if not self._is_interrupted:
                 await self._downloader.finish()
             if self._timer.has_news:
-                await self._look()
-            if self._is_interrupted or self._sheet_trouble or not self._downloader.pending:
+                await self._looker.look()
+            if self._is_interrupted or self._looker.trouble or not self._downloader.pending:
                 break
-        if self._poller.schedule.has_learnt:
-            learnt, key = self._poller.schedule.learnt(), self._sync.limits.api_key
-            await self._worker.run(self._sync.store.durations.keep, key, learnt)
+        await self._poller.remember()
 
     async def _until_finished(self, sending: asyncio.Task[None]) -> None:
         """Look whenever it is time, until nothing is left to do now."""
@@ -216,12 +220,12 @@ class Runner:
                     return
             elif self._is_finished():
                 # The pass does not wait for an overdue task, but its row must say so.
-                if self._sheet_trouble or not (self._asked.wait and self._timer.has_news):
+                if self._looker.trouble or not (self._asked.wait and self._timer.has_news):
                     return
-                await self._look()
+                await self._looker.look()
                 continue
             elif self._is_time_to_look():
-                await self._look()
+                await self._looker.look()
                 continue
             self._reporter.report(self._progress)
             with suppress(TimeoutError):
@@ -240,47 +244,6 @@ class Runner:
         if not self._asked.wait:
             return self._timer.is_old and self._submitter.waiting > 0
         return self._timer.is_due
-
-    async def _look(self, first: bool = False) -> None:
-        """Look at the sheet, and pass on what it shows to the parts."""
-        sync, had_news = self._sync, self._timer.has_news
-        began = self._timer.begin()
-        try:
-            look = await self._worker.run(sync.look)
-        except SheetError as e:
-            if e.exit_code != SheetError.exit_code and not self._timer.has_looked:
-                raise
-            # The sheet is out of reach now, or a program that saves has emptied it for a moment:
-            # open tasks are still followed, and a later look writes what they become.
-            log.info("%s: %s", sync.sheet.title, e)
-            self._sheet_trouble = e
-            if had_news:
-                self._timer.changed()
-            self._submitter.offer(())
-        else:
-            self._sheet_trouble = None
-            plan, title = look.plan, sync.sheet.title
-            rows, ready = plan.statuses.total(), len(plan.to_send)
-            log.info("%s: read and written; rows: %d, ready to send: %d", title, rows, ready)
-            for seconds in look.lags:
-                self._shown(seconds)
-            only = self._asked.only or (lambda line: True)
-            wanted = () if look.hold else plan.to_send
-            self._submitter.offer(line for line in wanted if line.job and only(line))
-        self._submitter.found(sync.state.jobs.at_work())
-        self._follow_up(soon=first)
-        self._timer.end(began, sync.state.jobs.late_at(self._give_up_after))
-
-    def _follow_up(self, *, soon: bool) -> None:
-        """Poll tasks of other passes, and save pictures that are not saved yet.
-
-        At the first look, poll soon: tasks of earlier passes may have ended since, and a webhook
-        about them may have been lost.
-        """
-        for key, attempt in self._sync.state.jobs.open_attempts():
-            self._poller.schedule.follow(key, attempt, soon)
-        for key in self._sync.state.jobs.unsaved():
-            self._downloader.keep(key)
 
     def _lost_the_lease(self) -> None:
         self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")

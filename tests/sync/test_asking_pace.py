@@ -57,7 +57,8 @@ class Desk:
         self.ends: dict[str, float] = {}
         self.knows_no_task = False
         self.ages: list[float] = []
-        self.store = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
+        rate_limit = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
+        self.store = SimpleNamespace(rate_limit=rate_limit)
         rules = SimpleNamespace(provider=provider, endpoint="imagine")
         limits = SimpleNamespace(api_key="", per_minute=None)
         sync: Any = SimpleNamespace(rules=rules, limits=limits, store=self.store)

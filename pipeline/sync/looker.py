@@ -1,0 +1,94 @@
+"""Looks at the sheet during a pass, and passes on what it shows.
+
+In: the time to look. Out: lines for the submitter, tasks for the poll schedule, pictures for the
+downloader. The looker owns the times of the looks, and why the last one failed.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+
+from pipeline.core.errors import SheetError
+from pipeline.core.planning import Line
+from pipeline.sync.downloader import Downloader
+from pipeline.sync.look import Look
+from pipeline.sync.look_timer import LookTimer
+from pipeline.sync.poll_schedule import PollSchedule
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submitter import Submitter
+from pipeline.sync.worker import Worker
+
+log = logging.getLogger("promptsheet")
+
+
+class Looker:
+    """The looks of one pass.
+
+    `only` picks the lines that may be sent. `shown` is called with the seconds from each result to
+    its cells. A task older than `give_up_after` is overdue.
+    """
+
+    def __init__(
+        self,
+        sync: SheetSync,
+        worker: Worker,
+        timer: LookTimer,
+        submitter: Submitter,
+        schedule: PollSchedule,
+        downloader: Downloader,
+        *,
+        only: Callable[[Line], bool] | None,
+        shown: Callable[[float], None],
+        give_up_after: timedelta,
+    ) -> None:
+        #: Why the last look failed; None if it did not.
+        self.trouble: SheetError | None = None
+        self._sync, self._worker, self._timer = sync, worker, timer
+        self._submitter, self._schedule, self._downloader = submitter, schedule, downloader
+        self._only = only or (lambda line: True)
+        self._shown, self._give_up_after = shown, give_up_after
+
+    async def look(self, first: bool = False) -> None:
+        """Look once. Raises SheetError if the first look of a pass cannot use the header."""
+        had_news = self._timer.has_news
+        began = self._timer.begin()
+        try:
+            look = await self._worker.run(self._sync.look)
+        except SheetError as e:
+            if e.exit_code != SheetError.exit_code and not self._timer.has_looked:
+                raise
+            # The sheet is out of reach now, or a program that saves has emptied it for a moment:
+            # open tasks are still followed, and a later look writes what they become.
+            log.info("%s: %s", self._sync.sheet.title, e)
+            self.trouble = e
+            if had_news:
+                self._timer.changed()
+            self._submitter.offer(())
+        else:
+            self.trouble = None
+            self._pass_on(look)
+        self._submitter.found(self._sync.state.jobs.at_work())
+        self._follow_up(soon=first)
+        self._timer.end(began, self._sync.state.jobs.late_at(self._give_up_after))
+
+    def _pass_on(self, look: Look) -> None:
+        plan, title = look.plan, self._sync.sheet.title
+        rows, ready = plan.statuses.total(), len(plan.to_send)
+        log.info("%s: read and written; rows: %d, ready to send: %d", title, rows, ready)
+        for seconds in look.lags:
+            self._shown(seconds)
+        wanted = () if look.hold else plan.to_send
+        self._submitter.offer(line for line in wanted if line.job and self._only(line))
+
+    def _follow_up(self, *, soon: bool) -> None:
+        """Poll tasks of other passes, and save pictures that are not saved yet.
+
+        At the first look, poll soon: tasks of earlier passes may have ended since, and a webhook
+        about them may have been lost.
+        """
+        for key, attempt in self._sync.state.jobs.open_attempts():
+            self._schedule.follow(key, attempt, soon)
+        for key in self._sync.state.jobs.unsaved():
+            self._downloader.keep(key)
