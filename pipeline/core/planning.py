@@ -274,7 +274,7 @@ def _problems(
     problems = problems_with(endpoint, wrote | _given(rules.defaults, wrote))
     if "parent" in wrote:
         title = columns.title("parent")
-        problems.append(f"{name} takes no {title}: empty that cell{messages.or_ignore(title)}")
+        problems.append(f"{name} has no input {title}: clear that cell{messages.or_ignore(title)}")
     return problems
 
 

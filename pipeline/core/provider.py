@@ -135,12 +135,12 @@ def _problem_with(name: str, asked: Field, text: str) -> str:
     if asked.one_of and text not in asked.one_of:
         return f"{name} is {quoted(text, 40)}; it can be {', '.join(asked.one_of)}"
     if asked.pattern and not re.fullmatch(asked.pattern, text):
-        return f"{name} is {quoted(text, 40)}; it takes {asked.says or asked.pattern}"
+        return f"{name} is {quoted(text, 40)}; it must be {asked.says or asked.pattern}"
     try:
         typed_value(asked, text)
     except ValueError:
         wanted = {"integer": "a whole number", "number": "a number", "boolean": "yes or no"}
-        return f"{name} is {quoted(text, 40)}; it takes {wanted[asked.type]}"
+        return f"{name} is {quoted(text, 40)}; it must be {wanted[asked.type]}"
     return ""
 
 

@@ -211,7 +211,7 @@ def key_is(text: str) -> Callable[[Desk], object]:
             "Enable it at https://console.developers.google.com/apis/api/sheets.googleapis.com/"
             "overview?project=123, wait a minute",
         ),
-        (gone, (), 2, "There is no Google Sheet"),
+        (gone, (), 2, "does not exist, or"),
         (office_file, (), 2, "choose File > Save as Google Sheets, and use the address of the new"),
         (out_of_reach, (), 2, "The connection to Google broke"),
         (lambda _: None, ("--tab", "Nope"), 3, 'Spring has no tab "Nope"; there is Prompts.'),

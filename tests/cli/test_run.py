@@ -24,7 +24,7 @@ def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(
         "prompts.csv: what a run would do now. Nothing was changed. "
         "Read as UTF-8, cells separated by commas. "
         "1 to send row 2: a fox "
-        '1 invalid row 3: an owl Not sent, nothing paid: aspect_ratio is "wide"; it takes two '
+        '1 invalid row 3: an owl Not sent, nothing paid: aspect_ratio is "wide"; it must be two '
         "numbers with a colon, such as 16:9. "
         "1 skipped row 4: a cat Skipped because the skip cell is filled in. Clear it to generate "
         "this row. 1 request, 4 credits Sent from the sheet: aspect_ratio, prompt."

@@ -100,7 +100,7 @@ def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
         ("prompt | aspect_ratio \n | 1:1", "invalid", "prompt is empty"),
         ("prompt | aspect_ratio \n a fox | wide", "invalid", "such as 16:9"),
         ("prompt | endpoint \n a fox | fax", "invalid", 'no endpoint "fax"; write imagine'),
-        ("prompt | parent \n a fox | hero", "invalid", "imagine takes no parent"),
+        ("prompt | parent \n a fox | hero", "invalid", "imagine has no input parent"),
         ("prompt | take \n a fox | twice", "invalid", 'take is "twice"'),
         ("prompt | take \n a fox | 0", "invalid", 'take is "0"'),
         ("prompt | skip \n a fox | x", "skipped", "the skip cell is filled in"),
@@ -625,7 +625,7 @@ def test_strict_prompts_are_not_sent() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("prompt | Parent \n a fox | SKU-7", "imagine takes no Parent"),
+        ("prompt | Parent \n a fox | SKU-7", "imagine has no input Parent"),
         ("prompt | Endpoint \n a fox | EU", 'there is no endpoint "EU"'),
     ],
 )

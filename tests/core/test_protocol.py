@@ -116,14 +116,14 @@ def test_a_complete_row_has_no_problems() -> None:
 def test_every_problem_of_a_row_is_told_at_once_and_says_what_is_wanted() -> None:
     assert problems_with(IMAGINE, {"aspect_ratio": "wide"}) == [
         "prompt is empty: write one",
-        'aspect_ratio is "wide"; it takes two numbers with a colon, such as 16:9',
+        'aspect_ratio is "wide"; it must be two numbers with a colon, such as 16:9',
     ]
     assert problems_with(
         NUMBERS, {"seed": "1.5", "weight": "much", "turbo": "maybe", "mode": "slow"}
     ) == [
-        'seed is "1.5"; it takes a whole number',
-        'weight is "much"; it takes a number',
-        'turbo is "maybe"; it takes yes or no',
+        'seed is "1.5"; it must be a whole number',
+        'weight is "much"; it must be a number',
+        'turbo is "maybe"; it must be yes or no',
         'mode is "slow"; it can be fast, relax',
     ]
 
@@ -131,7 +131,7 @@ def test_every_problem_of_a_row_is_told_at_once_and_says_what_is_wanted() -> Non
 @pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e999"])
 def test_a_number_that_json_cannot_say_is_a_problem_of_the_row(text: str) -> None:
     assert problems_with(NUMBERS, {"weight": text}) == [
-        f'weight is "{text}"; it takes a number',
+        f'weight is "{text}"; it must be a number',
     ]
 
 

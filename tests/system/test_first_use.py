@@ -66,7 +66,7 @@ def test_answers_are_checked_as_they_come_and_the_configuration_says_them(team: 
         screen.answer("Which CSV or Excel file?", "plan.ods\n")
         screen.answer("Save it as one of these first.", "'autumn plan.tsv'\n")
         screen.answer("Aspect ratio", "wide\n")
-        screen.answer('Error: aspect_ratio is "wide"; it takes two numbers with a colon', "3:4\n")
+        screen.answer('Error: aspect_ratio is "wide"; it must be two numbers with a colon', "3:4\n")
         screen.answer("Most credits per day", "plenty\n")
         screen.answer("Error: Write a whole number of credits, such as 1000.", "3\n")
         screen.answer("Error: A row costs 4 credits. Allow at least that many per day.", "40\n")
@@ -149,7 +149,7 @@ def test_flags_say_all_that_the_questions_ask(team: Team) -> None:
         (
             ("--aspect-ratio", "wide"),
             2,
-            'aspect_ratio is "wide"; it takes two numbers with a colon, such as 16:9',
+            'aspect_ratio is "wide"; it must be two numbers with a colon, such as 16:9',
         ),
         (("--per-day", "2"), 2, "A row costs 4 credits. Allow at least that many per day."),
         (("folder.csv",), 2, "folder.csv is a folder. Name a file in it."),

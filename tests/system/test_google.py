@@ -85,7 +85,7 @@ def test_a_row_that_is_protected_is_told_and_the_others_are_done(team: GoogleTea
 
         said = " ".join(ended.said.split())
         assert (ended.code, ended.is_plain) == (1, True), said
-        assert f"row 2 (row_id, status) may not be edited by {EMAIL}" in said
+        assert f"row 2 (row_id, status) cannot be edited by {EMAIL}" in said
         assert f"{new}, " in said
     assert [row.get("status") for row in team.rows()] == [None, "done"]
     assert team.api.state()["tasks_taken"] == 1

@@ -14,7 +14,7 @@ FIELDS = "developerMetadata(metadataId,metadataKey,metadataValue)"
 
 
 def claim_key(gid: int) -> str:
-    """The name that the claim of a tab lies under, in its spreadsheet."""
+    """The metadata key of a tab's claim in its spreadsheet."""
     return f"promptsheet-{gid}"
 
 
@@ -27,7 +27,7 @@ def lying(claims: list[Json], gid: int, title: str) -> Claim | None:
 
 
 def first(claim: Claim, gid: int) -> Json:
-    """The request for a claim where none lies."""
+    """The request that writes a first claim."""
     # A number can be used once in a spreadsheet: of two that create it, one is refused.
     return {
         "createDeveloperMetadata": {
@@ -43,8 +43,8 @@ def first(claim: Claim, gid: int) -> Json:
 
 
 def instead(claim: Claim, instead_of: Claim, gid: int) -> Json:
-    """The request for a claim in place of another."""
-    # The old value is a part of the search, so that nobody else's claim is replaced.
+    """The request that replaces a claim."""
+    # The old value is a part of the search, so that only this claim is replaced.
     lookup = {"metadataKey": claim_key(gid), "metadataValue": _as_text(instead_of)}
     return {
         "updateDeveloperMetadata": {
@@ -56,7 +56,7 @@ def instead(claim: Claim, instead_of: Claim, gid: int) -> Json:
 
 
 def put(said: Json) -> list[Json]:
-    """The claims that an answer shows to be there now, because it has put them there."""
+    """The claims that the request of this answer has written."""
     told = [
         reply.get(change, {}).get("developerMetadata", [])
         for reply in said.get("replies", [])

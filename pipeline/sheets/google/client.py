@@ -1,8 +1,8 @@
-"""The way to one Google spreadsheet: who we are there, how long we wait, what a refusal means.
+"""Requests to one Google spreadsheet: credentials, waiting times, and the meaning of refusals.
 
-Requests are gspread's own; the patience is ours. Only what changes nothing is asked again here, and
-only for so long; a write that came to nothing is `Unsure` or `Busy`, because its row numbers are
-old by then: whoever wrote looks anew. Every other trouble is a sentence that says what to do.
+gspread makes the requests. Only reads are repeated here, for a limited time. A write that failed
+raises `Unsure` or `GoogleBusy` instead: its row numbers may be out of date, so the caller reads the
+sheet again first. All other errors are sentences that say what to do.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ Pause = Callable[[float], None]
 
 
 class GoogleBusy(SheetError):
-    """Google took nothing now, and may do so later."""
+    """Google did not accept the request now, but may accept it later."""
 
 
 class Unsure(GoogleBusy):
-    """No answer that can be trusted: what was asked may have been done."""
+    """There was no usable answer: the request may have been carried out."""
 
 
 class GoogleRefused(SheetError):
-    """Google said no to this request, and will again; `reason` is what it said."""
+    """Google refused the request, and would again; `reason` is its message."""
 
     def __init__(self, sentence: str, code: int, reason: str) -> None:
         super().__init__(sentence)
@@ -76,7 +76,7 @@ class GoogleRefused(SheetError):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who we are at Google."""
+    """The account that we use at Google."""
 
     credentials: Any
     #: The address to share sheets with; empty where it is not known.
@@ -84,7 +84,7 @@ class Account:
 
     @property
     def digest(self) -> str:
-        """The account by a name that gives nothing away: what its requests are counted under."""
+        """A name for the account that reveals nothing; its requests are counted under it."""
         return "google-" + hashlib.sha256(self.email.encode()).hexdigest()[:16]
 
     @property
@@ -148,7 +148,7 @@ class Spreadsheet:
         self._client.set_timeout(timeout)
 
     def sign_in(self) -> None:
-        """Get a token, as every other request does where it has none that is good."""
+        """Get a token, as every request does if it has no valid one."""
 
         def refresh() -> Json:
             self.account.credentials.refresh(Request(self._tokens))
@@ -186,7 +186,7 @@ class Spreadsheet:
         return self._once(lambda: self._client.request("post", url, json=body).json())
 
     def change(self, wanted: list[Json], show: str = "") -> Json:
-        """Change what is not a value: columns, formats, claims; `show` an area as it then is."""
+        """Change columns, formats or claims; the answer shows the area `show` as it is then."""
         body: Json = {"requests": wanted}
         params: Params = {}
         if show:
@@ -200,7 +200,7 @@ class Spreadsheet:
         )
 
     def _read(self, ask: Callable[[], Any]) -> Json:
-        """Ask until there is an answer, for as long as there is patience."""
+        """Send a read, and repeat it until there is an answer or the time is over."""
         tries = Retrying(
             sleep=self._pause,
             stop=stop_before_delay(self._patience),
@@ -219,7 +219,7 @@ class Spreadsheet:
             raise self._refused(e) from e
         except RefreshError as e:
             if e.retryable:
-                raise GoogleBusy(f"Google gives no token now: {_words(e)}. Try again later.") from e
+                raise GoogleBusy(f"Google issued no token: {_words(e)}. Try again later.") from e
             raise SheetError(
                 f"Google does not accept the key of {self.account.called}: {_words(e)}. Make a new "
                 "key in the Google Cloud console and name it in [sheet] credentials."
@@ -235,7 +235,7 @@ class Spreadsheet:
         except (requests.RequestException, ValueError) as e:
             raise Unsure(f"The connection to Google broke: {_kind(e)}. Try again later.") from e
         if not isinstance(answer, dict):
-            raise Unsure("Google answered with something else than a sheet. Try again later.")
+            raise Unsure("Google's answer is not a sheet. Try again later.")
         return answer
 
     def _wait_for_turn(self) -> None:
@@ -244,7 +244,7 @@ class Spreadsheet:
             if time.monotonic() + wait > until:
                 raise GoogleBusy(
                     f"Too many requests to Google as {self.account.called} within a minute. "
-                    "The next run goes on."
+                    "The next run continues."
                 )
             self._pause(wait)
 
@@ -254,14 +254,14 @@ class Spreadsheet:
         reason = str(said.get("message", "")) if said.get("code") != -1 else ""
         who = self.account.called
         if code == 429:
-            return GoogleBusy(f"Google asks {who} to slow down. The next run goes on.")
+            return GoogleBusy(f"Google asks {who} to slow down. The next run continues.")
         if code == 401:
             return GoogleBusy(
                 f"Google does not accept the token of {who}. If this stays so, make a new key and "
                 "name it in [sheet] credentials."
             )
         if code >= 500 or code == 408:
-            return Unsure(f"Google has trouble of its own ({code}). Try again later.")
+            return Unsure(f"Google reports an internal error ({code}). Try again later.")
         if code == 403 and "SERVICE_DISABLED" in str(said.get("details", "")):
             link = _ENABLE.search(reason)
             return GoogleRefused(
@@ -287,8 +287,8 @@ class Spreadsheet:
             )
         if code == 404:
             return GoogleRefused(
-                f"There is no Google Sheet {self.id}, or none that {who} can see. Correct [sheet] "
-                f"source, or share the sheet with {who} as Editor.",
+                f"The Google Sheet {self.id} does not exist, or {who} cannot see it. Correct "
+                f"[sheet] source, or share the sheet with {who} as Editor.",
                 code,
                 reason,
             )
@@ -297,7 +297,7 @@ class Spreadsheet:
 
 
 class _Elsewhere(requests.adapters.HTTPAdapter):
-    """Sends what is meant for Google to another address: for a stand-in on this machine."""
+    """Sends requests for Google to another address: a stand-in on this machine."""
 
     def __init__(self, base: str) -> None:
         self._base = urlsplit(base)
@@ -328,7 +328,7 @@ def _rerouted(session: requests.Session, base: str) -> requests.Session:
 
 
 def _words(error: Exception) -> str:
-    """What an error of google-auth says, without the parts that no person needs."""
+    """The message of an error of google-auth, without technical parts."""
     said = error.args[0] if error.args else error
     text = str(said).strip().rstrip(".") or type(error).__name__
     text = re.sub(r"HTTPS?ConnectionPool\(.*", "no connection", text, flags=re.DOTALL)

@@ -35,7 +35,7 @@ _COLOURS = {
 def new_columns(
     sheet: int, at: int, titles: Sequence[str], wide: int, rows: Sequence[Sequence[str]] = ()
 ) -> list[Json]:
-    """New columns with these titles, put in at `at`: nobody's cell can be overwritten by them."""
+    """The requests for new columns with these titles at `at`; they overwrite no cell."""
     area = {"sheetId": sheet, "dimension": "COLUMNS"}
     count = len(titles)
     wanted: list[Json] = []
@@ -69,7 +69,7 @@ def dressed(sheet: int, added: Mapping[str, int], frozen: int) -> Sequence[Json]
 
 
 def named(sheet: int, at: int) -> Json:
-    """A name for a column, which goes wherever it goes."""
+    """The request for a name of a column, which moves with the column."""
     place = {"sheetId": sheet, "dimension": "COLUMNS", "startIndex": at, "endIndex": at + 1}
     return {
         "createDeveloperMetadata": {

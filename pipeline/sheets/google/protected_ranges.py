@@ -1,8 +1,8 @@
-"""What of a tab is protected against us: as every reading lists it, and as refusals show it.
+"""Protected parts of a tab: those that a reading lists, and those that refusals show.
 
-What is listed costs no request. What refuses us all the same is found by writing halves: each that
-is taken is written, each that is refused is halved again, in a bounded number of requests; what is
-left then waits for the next pass, which has less to try.
+Listed parts cost no request. Other parts are found by halving: a half that is accepted is written,
+a half that is refused is divided again, in a limited number of requests. The rest waits for the
+next pass, which has less to try.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ Try = Callable[[Sequence[Target]], bool]
 
 
 class Fenced(SheetError):
-    """What was asked for is protected against us."""
+    """The cells of the request are protected against us."""
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A part of a tab that may not be edited, and what of it may be all the same."""
+    """A part of a tab that we may not edit, and the exceptions in it."""
 
     rows: range
     columns: range
@@ -79,7 +79,7 @@ class Closed:
         return all(self.holds(row, at) for at in columns for row in range(1, height))
 
     def add(self, part: Iterable[Target]) -> None:
-        """These cells refuse us."""
+        """Note that these cells are protected."""
         cells = {(one.row, at) for one in part for at in one.cells}
         self._found |= cells
         self.left_out |= cells
@@ -101,7 +101,7 @@ def listed(tab: Json) -> tuple[Area, ...]:
 
 
 def search(part: Sequence[Target], closed: Closed, is_taken: Try) -> list[Target]:
-    """Write all of it that can be written, and note what cannot: what was written."""
+    """Write what can be written, and note the rest. Returns what was written."""
     trial = _Trial(is_taken)
     if trial.takes(part):
         return list(part)

@@ -1,4 +1,4 @@
-"""A Google Sheet made ready: what access needs is tried in turn, and an empty tab is laid out."""
+"""Prepares a Google Sheet: checks access step by step, and fills an empty tab."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Setup:
         boxes: Collection[str],
         choices: Mapping[str, Choices],
     ) -> bool:
-        """Put a header and rows into the tab if it is empty: whether it was."""
+        """Write a header and rows into the tab if it is empty. Returns whether it was."""
         look = self._tab.look()
         if look.grid:
             return False
@@ -80,7 +80,7 @@ class Setup:
         added = {title: at[title] for title in ours if title in at}
         self._sheets.change(
             [
-                # New columns, so that a cell that somebody fills in this moment is only moved.
+                # New columns, so that a cell that is filled at this moment is only moved.
                 *dress.new_columns(self.gid, 0, titles, look.wide, rows[1:]),
                 *(dress.named(self.gid, n) for n in added.values()),
                 *dress.dressed(self.gid, added, look.frozen),

@@ -1,7 +1,7 @@
 """A tab of a Google Sheet as a sheet: results in the right row while people work in it.
 
-Which tab it is and what stands in it is in `tab`, how cells are written and proved in
-`writer`, how our columns look in `formatting`.
+`tab` finds and reads the tab, `writer` writes cells and checks what was hit, `formatting` has the
+look of our columns.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ class GoogleSheet:
 
     @property
     def title(self) -> str:
-        """The spreadsheet and its tab, as people call them."""
+        """The titles of the spreadsheet and its tab."""
         return " / ".join(filter(None, (self._tab.book, self._tab.title))) or "the Google Sheet"
 
     @property
     def misplaced(self) -> int:
-        """How many rows were written where they had just left, and written again."""
+        """How many rows were misplaced by a write, and written again."""
         return self._writing.misplaced
 
     def read(self) -> Grid:
@@ -92,7 +92,7 @@ class GoogleSheet:
         return self._tab.look().grid
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """Write what `patch_for` asks, each row where it is now, and prove it by what was hit."""
+        """Write the patch of `patch_for`, each row where it is now, and check what was hit."""
         disturbed = 0
         troubles = 0
         while True:
@@ -105,7 +105,7 @@ class GoogleSheet:
                     return self._told(look.grid)
                 if disturbed == ROUNDS:
                     raise SheetError(
-                        f"{self.title} is being rearranged all the time: not every row could be "
+                        f"People keep moving rows in {self.title}, so not every row could be "
                         "written. The next run writes the rest."
                     )
                 written = self._written(look, patch, stubborn=disturbed > 0)
@@ -139,15 +139,15 @@ class GoogleSheet:
         return {at: patch[at] for at in left}
 
     def _told(self, grid: Grid) -> Grid:
-        """The grid that the write ends with; what it could not write is told."""
+        """The grid after the write; `left_out` then says what could not be written."""
         self.left_out = self._writing.left_out(grid[0] if grid else (), len(grid))
         return grid
 
     def _written(self, look: TabReading, patch: Patch, stubborn: bool) -> Grid | None:
-        """Write the patch: the grid as it then is, or None if people were in between.
+        """Write the patch. Returns the grid after it; None if people moved rows meanwhile.
 
-        Where the rows are not where they were read, it is first read anew; a `stubborn` write goes
-        to the rows that can be found.
+        If rows have moved since the reading, None is returned and nothing is written; a `stubborn`
+        write goes to the rows that can be found.
         """
         named = self._with_columns(look, patch)
         if named is None:
@@ -175,10 +175,10 @@ class GoogleSheet:
         )
 
     def _with_columns(self, look: TabReading, patch: Patch) -> tuple[TabReading, Patch] | None:
-        """The columns that the patch adds at the right are made, and all it writes have names.
+        """Add the new columns of the patch, and names for all columns that it writes.
 
-        One request does it, and shows the header as it then is: None if that is another than was
-        read, so that a name may be on another column than it was meant for.
+        One request does this and shows the header afterwards. Returns None if the header is not as
+        it was read, because a name may then be on a wrong column.
         """
         edge = max(map(len, look.grid), default=0)
         last = max(at for _, at in patch)
@@ -212,7 +212,7 @@ class GoogleSheet:
         return replace(look, grid=(tuple(wide), *look.grid[1:]), header=after), rest
 
     def _change_header(self, wanted: list[Json]) -> TabHeader | None:
-        """Change something that is addressed by where columns stand: the header after that."""
+        """Change something that is addressed by column numbers. Returns the header after that."""
         said = self._writing.change(wanted, self._tab.first_line)
         for tab in said.get("updatedSpreadsheet", {}).get("sheets", []):
             if tab.get("properties", {}).get("sheetId", 0) == self._tab.gid:
@@ -220,7 +220,7 @@ class GoogleSheet:
         return None
 
     def _say_when(self, look: TabReading, columns: Columns) -> None:
-        """A note on the status header: at most hourly, and never over a person's note."""
+        """Write the note on the status header, at most hourly, and never over a person's note."""
         at = columns.index.get("status")
         if at is None or self._writing.closed.holds(0, at):
             return
@@ -239,7 +239,7 @@ class GoogleSheet:
             log.info("the note on %s was not written: %s", self.title, e)
 
     def _checked(self) -> str:
-        """What the note on the status header says now."""
+        """The text of the note on the status header."""
         return f"{_NOTE}{self._now().astimezone().isoformat(sep=' ', timespec='minutes')}"
 
     def _note(self, before: TabHeader, at: int, text: str) -> None:
@@ -271,7 +271,7 @@ class GoogleSheet:
     # -- the claim -------------------------------------------------------------------------------
 
     def read_claim(self) -> Claim | None:
-        """The claim that was there at the last reading, or that we have put there since."""
+        """The claim of the last reading, or the one that we have written since."""
         gid = self._tab.gid
         if self._tab.claims is None:
             about = self._sheets.about(google_claim.FIELDS)
@@ -279,7 +279,7 @@ class GoogleSheet:
         return google_claim.lying(self._tab.claims, gid, self.title)
 
     def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
-        """Put the claim on the spreadsheet, if `instead_of` is what lies there."""
+        """Write the claim to the spreadsheet, if `instead_of` is the one there now."""
         gid = self._tab.gid
         self._tab.claims = None
         wanted = (
@@ -295,17 +295,17 @@ class GoogleSheet:
             if e.code != 400:
                 raise self._writing.unwritable(e) from e
             said = {}
-        # The answer shows what lies there now: nobody need ask once more.
+        # The answer shows the present claims, so no further request is needed.
         if told := google_claim.put(said):
             self._tab.claims = told
             return self.read_claim() == claim
         if instead_of is not None:
-            self.read_claim()  # a damaged claim is told
+            self.read_claim()  # raises SheetError for a damaged claim
         return False
 
 
 def _changes(shown: Grid, patch: Patch) -> Patch:
-    """The cells of a patch that say something else than the grid."""
+    """The cells of a patch that differ from the grid."""
     return {
         (row, at): clipped
         for (row, at), text in patch.items()

@@ -1,8 +1,7 @@
-"""A tab of a Google Sheet: which one it is, under whatever title, and what stands in it.
+"""Finds and reads a tab of a Google Sheet, even after its title has changed.
 
-One reading shows the grid, the tab, the claim and the names of its columns together. Before a write
-one more reading shows what was *entered* (formulas as such), so that whatever has to be put back is
-what was there.
+One reading shows the grid, the tab, the claim and the names of its columns. Before a write, another
+reading shows what was *entered* (formulas as such), so that it can be restored exactly.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _TABS = "properties.title,sheets.properties(sheetId,title,sheetType)"
 
 @dataclass(frozen=True, slots=True)
 class TabHeader:
-    """The first line in one moment: titles, notes, and by which name each column can be written."""
+    """The header as of one moment: titles, notes, and the name of each column."""
 
     titles: tuple[str, ...]
     notes: Mapping[int, str]
@@ -42,7 +41,7 @@ class TabHeader:
 
 @dataclass(frozen=True, slots=True)
 class TabReading:
-    """The tab in one moment."""
+    """The tab as of one moment."""
 
     grid: Grid
     header: TabHeader
@@ -61,13 +60,13 @@ class GoogleTab:
         self.title = title
         #: What the spreadsheet is called, once it has been read.
         self.book = ""
-        #: What lay with the spreadsheet at the last reading, until somebody has asked.
+        #: The claims of the last reading, until they are asked for.
         self.claims: list[Json] | None = None
         self._found = bool(title) or not gid
 
     @property
     def gid(self) -> int:
-        """Its number: the same under any title."""
+        """Its number, which stays when it is renamed."""
         if self._gid is None:
             self._find()
         assert self._gid is not None, "a tab that was found has a number"
@@ -87,11 +86,11 @@ class GoogleTab:
         return f"{self.area}!1:1"
 
     def is_lost(self) -> None:
-        """It bears another title by now, or is gone: the next look finds it."""
+        """Forget the title: the tab was renamed or deleted, and the next reading looks for it."""
         self._found = False
 
     def look(self) -> TabReading:
-        """Read the tab; where it bears another title by now, find it first."""
+        """Read the tab; find it first if it was renamed."""
         if not self._found:
             self._find()
         try:
@@ -196,7 +195,7 @@ def _part(tab: Json) -> Json:
 
 
 def grid(rows: Iterable[Sequence[str]]) -> Grid:
-    """Rows as every kind of sheet shows them: without empty ends, none shorter than the header."""
+    """Rows as all kinds of sheet return them: without empty ends, none shorter than the header."""
     cells = [trimmed(row) for row in rows]
     while cells and not cells[-1]:
         cells.pop()

@@ -1,9 +1,9 @@
-"""Writing into a tab that others edit: by column, proved by what was hit, put back where it went
-astray. What is decided about that is in `core.verified_writes`.
+"""Writes cells into a tab that other people edit, checks which rows were hit, and restores others.
 
-A column is written by its name, developer metadata that goes wherever the column goes; so what
-people do to columns in that very moment makes us write into none of theirs. Rows have no such name
-that a sort would respect: they are proved by the answer.
+The decisions are in `core.verified_writes` and `core.misplaced`. A column is written by its name:
+developer metadata, which moves with the column. So a write never goes into people's columns, even
+if they move columns at that moment. Rows have no such name that a sort would keep: the answer to a
+write shows which rows were hit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pipeline.sheets.google.tab import GoogleTab
 
 log = logging.getLogger("promptsheet")
 
-#: So often something is begun anew because people moved what it was meant for.
+#: How often a step is repeated because people moved rows or columns.
 ROUNDS: Final = 5
 #: Requests beyond this are split: Google advises 2 MB.
 LARGEST: Final = 1_900_000
@@ -35,7 +35,7 @@ Names = Mapping[int, int]
 
 
 class Writing:
-    """What is written into one tab, and what is still to be put back there."""
+    """Writes into one tab, and remembers what is still to be restored there."""
 
     def __init__(
         self,
@@ -46,17 +46,17 @@ class Writing:
     ) -> None:
         self._sheets, self._tab, self._columns_of = spreadsheet, tab, columns_of
         self._title = title
-        #: Rows that were written and not proved; paid before anything else is read.
+        #: Rows that were written and not proved; they are restored before anything else is read.
         self.debts: list[Debt] = []
         self.closed = Closed()
-        #: Names that no column bears any more: what was owed in these went with them.
+        #: Names of columns that were deleted: nothing is to be restored there.
         self._gone: set[int] = set()
         #: How often in a row a write was refused because something is protected.
         self._fenced = 0
         self.misplaced = 0
 
     def change(self, wanted: list[Json], show: str = "") -> Json:
-        """Change what is not a value."""
+        """Change columns, formats or claims."""
         try:
             return self._sheets.change(wanted, show)
         except GoogleRefused as e:
@@ -65,14 +65,14 @@ class Writing:
     def send(
         self, found: Sequence[Target], snapshot: Snapshot, names: Names, entered: bool = False
     ) -> list[Target]:
-        """Send the cells of these rows: those that were written, proved or not; see `debts`."""
+        """Send the cells of these rows. Returns the rows that were written, proved or not."""
         sent: list[Target] = []
         for part in _parts([one for one in map(self._open_part, found) if one.cells]):
             sent += self._send_part(part, snapshot, names, entered)
         return sent
 
     def settle(self) -> None:
-        """Put back what stood where rows of ours went astray, until nothing is left to put back."""
+        """Restore the cells that misplaced rows have overwritten, until none is left."""
         for _ in range(ROUNDS):
             if not self.debts:
                 return
@@ -99,8 +99,8 @@ class Writing:
                 self.debts = []
         if self.debts:
             raise SheetError(
-                f"{self._title()} is being rearranged all the time: some cells that were written "
-                "into a wrong row could not be put back yet. The next run puts them right."
+                f"People keep moving rows in {self._title()}, so some cells that were written into "
+                "a wrong row are not restored yet. The next run restores them."
             )
 
     def unwritable(self, e: GoogleRefused) -> SheetError:
@@ -116,7 +116,7 @@ class Writing:
             return self.all_closed()
         if "Unable to parse range" in e.reason:
             self._tab.is_lost()
-            return GoogleBusy(f"The tab {self._tab.title} is there no longer. Correct [sheet] tab.")
+            return GoogleBusy(f"The tab {self._tab.title} no longer exists. Correct [sheet] tab.")
         # Rows or a column that were there are gone: what to write is worked out from a new look.
         return GoogleBusy(str(e))
 
@@ -145,7 +145,7 @@ class Writing:
         if missing:
             self._gone |= {names[at] for at in missing if at in names}
             raise GoogleBusy(
-                f"A column of {self._title()} was deleted just now. The next run goes on."
+                f"A column of {self._title()} was deleted just now. The next run continues."
             )
         return list(part)
 
@@ -194,14 +194,14 @@ class Writing:
         return e.code == 400 and "protected" in e.reason.casefold()
 
     def left_out(self, titles: Sequence[str], height: int) -> str:
-        """What was left out because it is protected, in a sentence."""
+        """A sentence about cells that were not written because they are protected; else empty."""
         if not self.closed.left_out:
             return ""
         who = self._sheets.account.called
         return (
-            f"{self._title()}: {told(self.closed.left_out, titles, height)} may not be edited by "
-            f"{who}; all else is written. Let {who} edit that part: in the sheet, Data, Protect "
-            "sheets and ranges."
+            f"{self._title()}: {told(self.closed.left_out, titles, height)} cannot be edited by "
+            f"{who}; everything else is written. Let {who} edit that part: in the sheet, Data, "
+            "Protect sheets and ranges."
         )
 
     def all_closed(self) -> Fenced:
@@ -340,7 +340,7 @@ def _parts(found: Sequence[Target]) -> list[list[Target]]:
 
 
 def _by_kind(back: Iterable[Target]) -> tuple[list[Target], list[Target]]:
-    """What goes back as if typed (formulas), and what goes back as it is."""
+    """The cells that are restored as if typed (formulas), and the others."""
     typed: list[Target] = []
     plain: list[Target] = []
     for one in back:

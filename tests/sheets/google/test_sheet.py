@@ -69,11 +69,14 @@ RIGHT = {f"r_{c * 9}": f"done r_{c * 9}" for c in "abc"}
     [
         (Fault.FORBIDDEN, f"is not shared with {EMAIL}. Share the sheet with {EMAIL} as Editor."),
         (Fault.NOT_ENABLED, "API is not enabled in the project of .* Enable it at https://"),
-        (Fault.UNKNOWN, "There is no Google Sheet .* Correct .sheet. source, or share"),
-        (Fault.BUSY, "Google asks .* to slow down. The next run goes on."),
-        (Fault.INTERNAL, "Google has trouble of its own .500.. Try again later."),
-        (Fault.UNAVAILABLE, "Google has trouble of its own .503.. Try again later."),
-        (Fault.BAD_GATEWAY, "Google has trouble of its own .502.. Try again later."),
+        (
+            Fault.UNKNOWN,
+            "The Google Sheet .* does not exist, or .* Correct .sheet. source, or share",
+        ),
+        (Fault.BUSY, "Google asks .* to slow down. The next run continues."),
+        (Fault.INTERNAL, "Google reports an internal error .500.. Try again later."),
+        (Fault.UNAVAILABLE, "Google reports an internal error .503.. Try again later."),
+        (Fault.BAD_GATEWAY, "Google reports an internal error .502.. Try again later."),
         (Fault.RESET_BEFORE, "The connection to Google broke: .* Try again later."),
         (Fault.UNAUTHENTICATED, "does not accept the token of .* make a new key"),
     ],
@@ -278,11 +281,11 @@ def told_all(grid: Grid) -> Patch:
 @pytest.mark.parametrize(
     ("areas", "said"),
     [
-        ([Area(20, 27, 0, 26)], "rows 21 to 27 (status, note) may not be edited by"),
+        ([Area(20, 27, 0, 26)], "rows 21 to 27 (status, note) cannot be edited by"),
         ([Area(0, 1)], ""),
-        ([Area(0, 100, 2, 3)], "the column status may not be edited by"),
+        ([Area(0, 100, 2, 3)], "the column status cannot be edited by"),
         ([Area(0, None, 0, 1)], ""),
-        ([Area(5, 6, 3, 4), Area(30, 31)], "row 31 (status), rows 6 and 31 (note) may not be"),
+        ([Area(5, 6, 3, 4), Area(30, 31)], "row 31 (status), rows 6 and 31 (note) cannot be"),
     ],
     ids=["rows", "the header", "a column of ours", "people's column", "a cell and a row"],
 )
