@@ -73,7 +73,7 @@ FAULTS = (
         "a run with --wait waits for a sheet that cannot be written",
         "use",
         _RUNNER,
-        "if self._sheet_trouble or not (self._asked.wait and self._timer.has_news):",
+        "if self._looker.trouble or not (self._asked.wait and self._timer.has_news):",
         "if not (self._asked.wait and self._timer.has_news):",
         _ENDS,
     ),

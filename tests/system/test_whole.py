@@ -580,3 +580,18 @@ def test_a_row_copied_whole_while_the_sheet_is_paused_is_a_copy_afterwards(world
     world.look(one)
 
     assert sorted(statuses(one)) == ["copy", "done"]
+
+
+def test_a_take_that_was_dragged_far_is_no_request_for_a_row_that_was_sent(world: World) -> None:
+    team = world.team
+    (line,) = team.lines
+    before = set(team.wishes[line.words])
+    for is_sent in (True, False):
+        team.is_sent = lambda row_id, is_sent=is_sent: is_sent  # type: ignore[misc]
+        for pick in range(12):
+            team.do("jump take", pick, world.clock())
+        assert (team.wishes[line.words] == before) is is_sent
+    # What is raised by one is a request, whatever the cell held.
+    team.is_sent = lambda row_id: True
+    team.do("raise take", 1, world.clock())
+    assert (line.token, line.take) in team.wishes[line.words]

@@ -139,6 +139,10 @@ class Api:
             task.status = "finished"
         return task
 
+    def has_received(self, row_id: str) -> bool:
+        """Whether a request for any take of that row came here."""
+        return any(key.row_id == row_id for key in self.received_for)
+
     def turn(self, task: Task, what: Turn) -> dict[str, Any]:
         """Time passes for a task: how the API describes it then."""
         self.counts[what] += 1

@@ -41,6 +41,8 @@ class Line:
     #: Somebody wrote other words here after the first ones.
     reworded: bool = False
     earlier: list[str] = field(default_factory=list)
+    #: What somebody dragged the take cell to, of a row that was sent before: that asks for nothing.
+    jumped: str = ""
 
     @property
     def words(self) -> str:
@@ -71,8 +73,16 @@ class Saved:
 class Team:
     """People at a sheet: each gesture saves it as a spreadsheet program would."""
 
-    def __init__(self, desk: Desk, titles: list[str], ours: list[str]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        titles: list[str],
+        ours: list[str],
+        is_sent: Callable[[str], bool] = lambda row_id: False,
+    ) -> None:
         self.desk = desk
+        #: Whether the API received a request for the row with this id.
+        self.is_sent = is_sent
         self.titles = titles
         self.all_titles = list(titles)
         self.lines: list[Line] = []
@@ -141,7 +151,8 @@ class Team:
         for line in self.lines:
             if words := line.words:
                 take = line.take if TAKE in self.titles else "1"
-                self.wishes[words].add((line.token, take))
+                if take.isdecimal() and int(take) > 0 and take != line.jumped:
+                    self.wishes[words].add((line.token, take))
                 if words not in before[line.token]:
                     self.granted[words] += self.failed[words] > 0
 
@@ -336,7 +347,11 @@ class Team:
         """A take cell dragged far, or a word in it."""
         line = chance.choice(self.lines)
         number = int(line.take) if line.take.isdecimal() else 1
-        self._retake(line, chance.choice([str(number + 5), "many", "0"]))
+        take = chance.choice([str(number + 5), "many", "0"])
+        self._retake(line, take)
+        place = next(at for at, one in enumerate(self.lines) if one is line)
+        if self.is_sent(self.written()[place].get("row_id", "")):
+            line.jumped = take
 
     def skip(self, chance: Random) -> None:
         """A row is marked to be left out, or no longer."""
@@ -468,10 +483,12 @@ class Team:
             # Without its marks and with other words nobody can tell which row it was.
             self._own(line, also=line.odd and line.raw)
             line.reworded = True
+            line.jumped = ""
         self._put(line, PROMPT, prompt)
 
     def _retake(self, line: Line, take: str) -> None:
         self.retakes += 1
+        line.jumped = ""
         self._own(line)
         self._put(line, TAKE, take)
 
@@ -479,7 +496,7 @@ class Team:
         """A copy that is changed asks for itself from now on; `also`: one that is no copy, too."""
         if line.copied or also:
             self._number += 1
-            line.token, line.copied = self._number, False
+            line.token, line.copied, line.jumped = self._number, False, ""
 
     def _put(self, line: Line, title: str, text: str) -> None:
         line.cells[title] = text

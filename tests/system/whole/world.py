@@ -123,7 +123,7 @@ class World:
         self.chance = Random(seed)
         self.clock = Clock()
         self.api = Api()
-        self.team = Team(self._desk(), list(shape.titles), list(shape.ours))
+        self.team = Team(self._desk(), list(shape.titles), list(shape.ours), self.api.has_received)
         self.passes: list[Pass] = []
         self.mail: list[tuple[str, Fact]] = []
         #: What was recorded as a success, in the order in which it was, by store and job.
