@@ -14,11 +14,11 @@ from pipeline.core.model import Claim, Grid, Patch
 
 
 class Sheet(Protocol):
-    """One sheet, wherever it lies. Every method may raise SheetError with a sentence."""
+    """One sheet of any kind. Every method may raise SheetError with a sentence for people."""
 
     @property
     def key(self) -> str:
-        """The sheet's identity in the store, the same for as long as it is the same sheet."""
+        """The sheet's key in the store; it never changes for the same sheet."""
 
     @property
     def title(self) -> str:
@@ -26,11 +26,11 @@ class Sheet(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the bytes of the last reading; empty where the sheet is no file."""
+        """A digest of the bytes that were last read; empty if the sheet is not a file."""
 
     @property
     def left_out(self) -> str:
-        """What the last write could not write, in a sentence; empty if all of it was written."""
+        """A sentence that names the cells the last write left out; empty if it wrote all."""
 
     @property
     def read_as(self) -> str:
@@ -48,7 +48,7 @@ class Sheet(Protocol):
         """The sheet as it is now. Raises SheetError if it cannot be reached."""
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """Read anew, ask `patch_for` which cells to change, change those: the grid as it now is.
+        """Read the sheet, change the cells that `patch_for` names, and return the new grid.
 
         `patch_for` may be called again with a newer grid when somebody saved in between, and must
         then answer for that one. An empty patch writes nothing. Cells beyond the width of a row or
@@ -57,13 +57,13 @@ class Sheet(Protocol):
         """
 
     def read_claim(self) -> Claim | None:
-        """The claim that lies with the sheet, or None if nobody has claimed it.
+        """The claim stored with the sheet, or None if the sheet is not claimed.
 
         As it was at the last reading or claim of ours, at the earliest.
         """
 
     def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
-        """Put `claim` beside the sheet if `instead_of` is what lies there: whether that was so.
+        """Store `claim` with the sheet if its claim is `instead_of`. Returns whether it did.
 
         Between two that write a first claim (`instead_of=None`) exactly one gets True.
         """

@@ -1,4 +1,4 @@
-"""What separates the cells of a CSV file: said by its first line, or seen by its header."""
+"""Finds the delimiter of a CSV file, from a first line `sep=;` or from the header."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import islice
 from pipeline.core.messages import DELIMITER_NAMES
 
 DELIMITERS = ",;\t|"
-#: How much of a file is looked at to choose between two that the header has both of.
+#: How much of a file is read to choose between two delimiters that are both in the header.
 _LETTERS, _RECORDS = 100_000, 50
 
 # As people write it, and as it comes back from programs that take it for a row.
@@ -18,7 +18,7 @@ _SAID = re.compile(r'"?sep="?([,;\t|])[",;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE
 
 
 def named(delimiter: str) -> str:
-    """What people call it, in the plural."""
+    """The delimiter's usual name, in the plural."""
     return f"{DELIMITER_NAMES[delimiter]}s"
 
 

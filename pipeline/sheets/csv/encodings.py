@@ -1,4 +1,4 @@
-"""Bytes into letters and back: the one place that knows in which encodings people's files come.
+"""Decodes the bytes of a text file and encodes them again; knows the supported encodings.
 
 A byte order mark is believed. Without one it is UTF-8 if every byte says so; else what the
 configuration says; else Windows-1252, which Western Excel writes, but only where no other code page
@@ -18,7 +18,7 @@ from pipeline.sheets.csv.code_pages import is_surely_western, readings
 
 
 class NotText(ValueError):
-    """These bytes are no text that we know; says in the middle of a sentence what they are."""
+    """The bytes are not text in a known encoding. The message is a part of a sentence."""
 
 
 class Unclear(ValueError):
@@ -36,7 +36,7 @@ class Encoding:
 
     codec: str
     mark: bytes
-    #: What people call it.
+    #: The usual name of the encoding.
     title: str
 
     def encoded(self, text: str) -> bytes:
@@ -56,7 +56,7 @@ _MARKED = (
     Encoding(_LITTLE, b"\xff\xfe", "UTF-16"),
     Encoding(_BIG, b"\xfe\xff", "UTF-16"),
 )
-#: What begins with these is no text, whatever its name says.
+#: A file that begins with one of these is not text, even if its name ends in .csv.
 _NO_TEXT = {
     b"PK\x03\x04": "is an Excel workbook, whatever its name says",
     b"\xd0\xcf\x11\xe0": "is an old Excel workbook, whatever its name says",

@@ -56,14 +56,14 @@ class CsvSheet:
 
     @property
     def read_as(self) -> str:
-        """The encoding and what separates the cells, as they were last seen."""
+        """The encoding and the delimiter of the last reading."""
         if self._text is None:
             return ""
         return f"{self._text.encoding.title}, cells separated by {named(self._text.delimiter)}"
 
     @property
     def delimiter(self) -> str:
-        """What separates the cells, as it was last seen."""
+        """The delimiter of the last reading."""
         return self._text.delimiter if self._text else ","
 
     @property
@@ -77,9 +77,9 @@ class CsvSheet:
         return self._taken_in(read_file(self._path, pause=self._pause)).grid
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """Change the cells that `patch_for` names in the grid just read: the grid read back.
+        """Read the file, change the cells that `patch_for` names, and return the grid read back.
 
-        Cells that already say so are no change, and without a change the file is not touched.
+        The file is left unchanged if every named cell already has its new value.
         """
 
         def change(content: bytes) -> bytes:
@@ -100,7 +100,7 @@ class CsvSheet:
         return read_claim(self._path)
 
     def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
-        """Put `claim` beside the file if `instead_of` is what lies there: whether that was so."""
+        """Store `claim` beside the file if its claim is `instead_of`. Returns whether it did."""
         return write_claim(self._path, claim, instead_of)
 
     def _taken_in(self, content: bytes) -> CsvText:

@@ -31,7 +31,7 @@ csv.field_size_limit(2**31 - 1)
 
 
 class CannotHold(ValueError):
-    """The encoding has no letters for a column's name, which would never be found again."""
+    """The encoding lacks a letter of a column's name, so the column could not be found later."""
 
     def __init__(self, encoding: str, name: str) -> None:
         self.encoding = encoding
@@ -65,7 +65,7 @@ class CsvText:
         """The text in `content`; it tells its delimiter itself where none is given.
 
         `encoding` is the one that the configuration names, or empty.
-        Rows that are as they were in the `earlier` grid are the very same: both take one's room.
+        Rows that equal those of the `earlier` grid are the same objects, which saves memory.
         Raises NotText, Unclear, and LeftOpen for a file that ends within quotation marks: one is
         missing, or the file is being saved at this moment.
         """
@@ -163,7 +163,7 @@ def _lines(content: bytes, encoding: Encoding, lead: str) -> TextIO:
 
 
 def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
-    """The cells that would show something else than now, by row."""
+    """The cells whose value would change, by row."""
     changes: dict[int, dict[int, str]] = defaultdict(dict)
     for (row, column), text in patch.items():
         record = grid[row]
