@@ -1,8 +1,9 @@
-"""The kinds of sheet, and what the runner asks of each.
+"""The kinds of sheet, and the protocol that they share.
 
-A kind of sheet knows cells and nothing of what they mean. It reads itself as a grid, and writes a
-patch that is worked out *from the grid it has just read*: so a row that moved between two readings
-is found where it is now, and a write that lost a race is worked out again, never repeated.
+A kind of sheet knows cells, but not their meaning. `read` returns the sheet as a grid. `write`
+works out which cells to change *from the grid that it has just read*. So a row that moved between
+two readings is found where it is now, and a write that lost a race is worked out again, never
+repeated.
 """
 
 from __future__ import annotations
@@ -14,56 +15,56 @@ from pipeline.core.model import Claim, Grid, Patch
 
 
 class Sheet(Protocol):
-    """One sheet of any kind. Every method may raise SheetError with a sentence for people."""
+    """One sheet, of any kind. Every method may raise SheetError, which says what to do."""
 
     @property
     def key(self) -> str:
-        """The sheet's key in the store; it never changes for the same sheet."""
+        """The sheet's key in the store. It stays the same as long as it is the same sheet."""
 
     @property
     def title(self) -> str:
-        """What people call it, for messages."""
+        """What people call the sheet, for messages."""
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the bytes that were last read; empty if the sheet is not a file."""
+        """A digest of the bytes of the last reading; empty if the sheet is not a file."""
 
     @property
     def left_out(self) -> str:
-        """A sentence that names the cells the last write left out; empty if it wrote all."""
+        """What the last write left out, as a sentence; empty if everything was written."""
 
     @property
     def read_as(self) -> str:
-        """How the bytes were read, for people: encoding and delimiter; "" if nothing was chosen."""
+        """Encoding and delimiter of the last reading, for people; empty if there was no choice."""
 
     @property
     def delimiter(self) -> str:
-        """What separates the cells of a text file; "" for every other kind of sheet."""
+        """The delimiter of a text file; empty for every other kind of sheet."""
 
     @property
     def elsewhere(self) -> str:
-        """Where else a header could be than where it was last looked for; empty if nowhere."""
+        """Where a header could be if it is not where we looked, as a sentence; else empty."""
 
     def read(self) -> Grid:
-        """The sheet as it is now. Raises SheetError if it cannot be reached."""
+        """The sheet as it is now. Raises SheetError if it cannot be read."""
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """Read the sheet, change the cells that `patch_for` names, and return the new grid.
+        """Read the sheet, change the cells that `patch_for` names, and return the grid afterwards.
 
-        `patch_for` may be called again with a newer grid when somebody saved in between, and must
-        then answer for that one. An empty patch writes nothing. Cells beyond the width of a row or
-        of the header are added. Raises SheetError if the sheet cannot be written; nothing has then
-        changed.
+        `patch_for` is called again with a newer grid if a person saved in between; it must then
+        answer for that grid. An empty patch writes nothing. Cells beyond the width of a row or of
+        the header are added. Raises SheetError if the sheet cannot be written; nothing has changed
+        then.
         """
 
     def read_claim(self) -> Claim | None:
-        """The claim stored with the sheet, or None if the sheet is not claimed.
+        """The claim next to the sheet; None if there is none.
 
-        As it was at the last reading or claim of ours, at the earliest.
+        It is at most as old as the last reading, or the last claim that we wrote.
         """
 
     def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
-        """Store `claim` with the sheet if its claim is `instead_of`. Returns whether it did.
+        """Write `claim` next to the sheet if `instead_of` is there now. Returns whether it was.
 
-        Between two that write a first claim (`instead_of=None`) exactly one gets True.
+        If two write a first claim (`instead_of=None`) at once, exactly one gets True.
         """

@@ -1,4 +1,4 @@
-"""The right to work on a sheet: one process has it at a time, and renews it."""
+"""The lease on a sheet: one process may work on it at a time, and renews the lease."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BEGAN = datetime.now(UTC)
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """Another pass is at work on the sheet."""
+    """Another pass is working on the sheet."""
 
     title: str
     holder: str
@@ -26,12 +26,12 @@ class Busy:
 
 
 def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
-    """The right to work on the sheet, or who has it. One whose process is dead has it no longer."""
+    """Take the lease on the sheet, or return who has it. A dead process loses its lease."""
     me = f"{socket.gethostname()}:{os.getpid()}"
     for _ in range(2):
         holding = store.leases.of(sheet.key)
-        # The store lets a holder take it again, for a process that bears a dead one's number; but
-        # this very process may have been given the same sheet twice.
+        # The store lets a holder take it again, for a process that got the number of a dead one.
+        # But this process itself may have been given the same sheet twice.
         if holding is not None and holding.holder == me and holding.since >= BEGAN:
             return Busy(sheet.title, holding.holder, holding.since)
         if lease := store.leases.take(sheet.key, me, LEASE_SECONDS):
@@ -45,7 +45,7 @@ def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
 
 
 def is_dead(holder: str) -> bool:
-    """Whether a holder `host:pid` is provably gone: a process of this machine that is no more."""
+    """Whether a holder `host:pid` has provably ended: it ran on this machine, and is gone."""
     host, _, pid = holder.rpartition(":")
     if host != socket.gethostname() or not pid.isdecimal() or sys.platform == "win32":
         return False

@@ -1,10 +1,9 @@
-"""A glance before a pass: whether anything can have changed since the last one left nothing to do.
+"""A quick check before a pass: whether anything can have changed since the last one.
 
-Most passes of a schedule find all as they left it. A pass that ends *at rest* (every row has its
-final word, every picture is saved) notes what it saw; the next one compares that with the files as
-they are, before anything is loaded that costs time. Whatever is not exactly as it was, or cannot be
-read, is a matter for a real pass. A glance that was all there was to do leaves its time behind, so
-that a monitor sees a schedule that is kept.
+Most scheduled passes find everything as the last one left it. A pass that leaves nothing to do
+(every row has ended, every picture is saved) notes what it saw. The next one compares that note
+with the files, before it loads anything slow. If a digest differs or a file cannot be read, a real
+pass runs. A pass that ended with the quick check records its time, so that monitoring sees it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from pathlib import Path
 from pipeline.config import Settings
 from pipeline.plain_files import read_plain
 
-# The store's own parts are too slow to load for this. Whoever works on the sheet has a lease.
+# The store is too slow to load for this. A process that works on the sheet has a lease.
 _QUESTION = """
     select sheets.moved, sheets.counter, note.value
     from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
@@ -34,13 +33,13 @@ _NOTE = "update sheets set passed_at = max(coalesce(passed_at, 0), :now) where p
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """What a pass saw that left nothing to do."""
+    """What a pass saw when it left nothing to do."""
 
     #: Digests: of the sheet's bytes, of the claim beside it, of the configuration.
     sheet: str
     claim: str
     settings: str
-    #: Where the store stood: changes of jobs, and claims raised.
+    #: Counters of the store: changes of jobs, and claims raised.
     moved: int
     counter: int
 
@@ -50,7 +49,7 @@ class Rest:
 
 
 def is_at_rest(settings: Settings) -> bool:
-    """Whether a pass would find nothing new, provably: then there is nothing to do."""
+    """Whether a pass would provably find nothing to do."""
     source = settings.source
     if not isinstance(source, Path) or not settings.store_url.startswith("sqlite:///"):
         return False
@@ -68,40 +67,40 @@ def is_at_rest(settings: Settings) -> bool:
 
 
 def was_a_pass(settings: Settings) -> bool:
-    """Whether a glance was all that there was to do; then the store says that a pass has ended."""
+    """Whether the quick check was all there was to do; then the store records that a pass ended."""
     if not is_at_rest(settings):
         return False
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     now = time.time_ns() // 1000
-    # A store that is busy is left alone: whoever is at work on it leaves a time of its own.
+    # A busy store is left alone: the process that works on it records its own time.
     with suppress(sqlite3.Error):
         address = f"{store.resolve().as_uri()}?mode=rw"
         with closing(sqlite3.connect(address, uri=True, timeout=0.2)) as connection, connection:
-            # A time that is lost with the power is no loss.
+            # It does not matter if a power cut loses this time.
             connection.execute("pragma synchronous = normal")
             connection.execute(_NOTE, {"now": now, "place": str(settings.source)})
     return True
 
 
 def digest(content: bytes) -> str:
-    """A short name for bytes."""
+    """The SHA-256 of some bytes, as hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
 def claim_of(source: Path) -> str:
-    """A digest of the claim beside a sheet's file. Raises OSError where there is none."""
+    """A digest of the claim next to a sheet's file. Raises OSError if there is none."""
     return digest(read_plain(source.with_name(f"{source.name}.promptsheet")))
 
 
 def settings_of(settings: Settings) -> str:
-    """A digest of a configuration, all but its secrets: these show themselves to nobody."""
+    """A digest of a configuration. Its secrets do not count, because their repr hides them."""
     return digest(repr(settings).encode())
 
 
 def _asked(store: Path, place: str) -> list[tuple[int, int, str]]:
-    # Without a log of changes beside it nobody is writing, and SQLite need not make its side files.
+    # Without a write-ahead log no process is writing, and SQLite need not create its side files.
     at_rest = not Path(f"{store}-wal").exists()
-    if not store.is_file():  # SQLite would wait at a pipe without end
+    if not store.is_file():  # SQLite would wait at a pipe for ever.
         return []
     address = f"{store.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
     with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:

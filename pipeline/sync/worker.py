@@ -29,19 +29,19 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether something that was asked for has not been done."""
+        """Whether a call has not ended yet."""
         return self._under_way > 0
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """The result of `work`, done after everything that was asked for before.
+        """The result of `work`, which runs after every call before it.
 
-        It is done even if the one who asked is cancelled meanwhile: half a turn is never left.
+        It runs to its end even if the caller is cancelled: a transaction is never left half done.
         """
         self._under_way += 1
         try:
             loop = asyncio.get_running_loop()
             doing = loop.run_in_executor(self._thread, lambda: work(*args, **kwargs))
-            # Where nobody waits any more, a trouble is nobody's: asyncio would print its traceback.
+            # If the caller was cancelled, no one reads the error; asyncio would print it.
             doing.add_done_callback(lambda done: done.cancelled() or done.exception())
             return await asyncio.shield(doing)
         finally:
@@ -61,5 +61,5 @@ class Worker:
         asyncio.get_running_loop().run_in_executor(self._thread, done)
 
     def close(self) -> None:
-        """Finish what was asked for, then end the thread."""
+        """Finish all calls, then end the thread."""
         self._thread.shutdown(wait=True)

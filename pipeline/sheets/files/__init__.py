@@ -1,1 +1,1 @@
-"""What CSV and Excel share: safe replacement of a file, locks, the claim beside it."""
+"""What CSV and Excel share: safe replacement of a file, locks, and the claim next to it."""

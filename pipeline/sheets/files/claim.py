@@ -1,4 +1,4 @@
-"""The claim that lies beside a sheet's file: which store owns the sheet."""
+"""The claim next to a sheet's file: it says which store owns the sheet."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _ABOUT = (
 
 
 def claim_path(target: Path) -> Path:
-    """Where the claim of the sheet in `target` lies."""
+    """The path of the claim for the sheet in `target`."""
     return target.with_name(f"{target.name}.promptsheet")
 
 
 def read_claim(target: Path) -> Claim | None:
-    """The claim beside `target`, or None. Raises SheetError if what is there is damaged."""
+    """The claim for `target`, or None. Raises SheetError if it is damaged."""
     path = claim_path(target)
     if os.path.lexists(path) and not path.is_file():
         raise _senseless(path)
@@ -41,10 +41,11 @@ def read_claim(target: Path) -> Claim | None:
 
 
 def write_claim(target: Path, claim: Claim, instead_of: Claim | None) -> bool:
-    """Put `claim` beside `target` if `instead_of` is what lies there: whether that was so.
+    """Write `claim` for `target` if `instead_of` is there now. Returns whether it was.
 
-    Of two that write a first claim exactly one gets True, on any machine; of two that replace one,
-    where the folder can be locked. A kill leaves the old claim or the new one, whole.
+    If two write a first claim at once, exactly one gets True, on any machine. If two replace a
+    claim at once, that holds where the folder can be locked. After a kill, either the old or the
+    new claim is there, complete.
     """
     refuse_closed_folder(target)
     path = claim_path(target)

@@ -57,7 +57,7 @@ def refuse_read_only(path: Path) -> None:
     with told(path):
         closed = _is_closed(path)
     if closed:
-        # If its owner is somebody else and may write it, "make it writable" would not help.
+        # If it belongs to another account that may write it, "make it writable" would not help.
         if _is_of_others(path):
             raise SheetError(_SENTENCES[errno.EACCES].format(path=path))
         raise SheetError(f"{path} is read-only. Make it writable. {_KEPT}")
@@ -73,7 +73,7 @@ def refuse_closed_folder(path: Path) -> None:
 
 
 def never_at_rest(path: Path, *, held_open: bool) -> SheetError:
-    """The error if another program used the file during every try."""
+    """The error if another program was using the file during every try."""
     if held_open:
         return SheetError(f"{path} is open for writing in another program. Close it there. {_KEPT}")
     return SheetError(
@@ -82,7 +82,7 @@ def never_at_rest(path: Path, *, held_open: bool) -> SheetError:
 
 
 def _is_of_others(path: Path) -> bool:
-    """Whether another account owns it and may write it."""
+    """Whether the file belongs to another account that may write it."""
     there = path.stat()
     return (
         sys.platform != "win32"

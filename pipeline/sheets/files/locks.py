@@ -1,4 +1,4 @@
-"""Whether others are at a file in this moment: another start of this program, or an editor."""
+"""Whether another start of this program, or an editor, is using a file at this moment."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if sys.platform != "win32":
 
 @contextmanager
 def locked(folder: Path) -> Iterator[bool]:
-    """Keep other starts of this program on this machine out of `folder`: whether that worked.
+    """Keep other starts of this program on this machine out of `folder`. Returns whether it worked.
 
-    The folder itself is locked, so no lock file lies around. Not everywhere can that be done (NFS,
-    Windows); there the store's lease alone keeps two passes apart.
+    The folder itself is locked, so there is no lock file to clean up. Some systems cannot do that
+    (NFS, Windows); there only the store's lease keeps two passes apart.
     """
     if sys.platform == "win32":
         yield False
@@ -31,17 +31,17 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 def being_written(path: Path) -> bool:
-    """Whether some program has `path` open for writing; False where the system does not tell.
+    """Whether a program has `path` open for writing; False if the system cannot tell.
 
-    Linux grants a read lease only on a file that nobody has open for writing, so asking for one and
-    giving it back at once is the question. Only a file's owner (or root) may ask, and only of a
-    local disk.
+    Linux grants a read lease only on a file that no program has open for writing. So we ask for a
+    lease and give it back at once. Only a file's owner (or root) may ask, and only on a local disk.
+    Source: the manual page fcntl(2), "Leases".
     """
     if sys.platform != "linux":
         return False
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        # Who opens the file in this instant waits for us, and we would be sent SIGIO, which ends a
+        # A program that opens the file now waits for us, and we would get SIGIO, which ends a
         # process; SIGURG is ignored.
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
         fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)

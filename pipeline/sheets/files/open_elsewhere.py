@@ -1,11 +1,11 @@
-"""Whether a spreadsheet program has the file open, as it says itself by a file beside it.
+"""Whether a spreadsheet program has the file open. Such programs say so in a file next to it.
 
     .~lock.NAME#    LibreOffice: who, on which machine, since when
     ~$NAME          Excel: who
 
-Then the file is left alone: what we wrote would be lost with the next save there, or meet it with a
-question that nobody understands. A program that died leaves such a file behind. It is believed all
-the same, unless it can be proved stale: a day old, of this machine, and no LibreOffice runs here.
+We do not change an open file: the next save there would undo our changes, or show a question that
+confuses people. A program that crashed leaves such a file behind. We trust the file all the same,
+unless we can prove that it is stale: a day old, from this machine, and no LibreOffice runs here.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PROCESSES = {"soffice.bin", "soffice", "oosplash"}
 
 @dataclass(frozen=True, slots=True)
 class _Open:
-    """Where the file is open, and by whom."""
+    """Where the file is open, and who opened it."""
 
     program: str
     who: str
@@ -35,7 +35,7 @@ class _Open:
 
 
 def refuse_while_open(path: Path) -> None:
-    """Raises SheetError while a spreadsheet program has the file open."""
+    """Raise SheetError while a spreadsheet program has the file open."""
     if there := _in_libreoffice(path) or _in_excel(path):
         by = f" (by {there.who})" if there.who else ""
         raise SheetError(
@@ -59,13 +59,13 @@ def _in_excel(path: Path) -> _Open | None:
     mark = path.with_name(f"~${path.name}")
     if not os.path.lexists(mark):
         return None
-    content = _content(mark)  # the length of a name, and the name
+    content = _content(mark)  # The length of a name, then the name.
     name = content[1 : 1 + content[0]] if content else b""
     return _Open("Excel", one_line(printable(name.decode("cp1252", "replace"), "")), mark)
 
 
 def _fields(text: str) -> tuple[str, str, str]:
-    """Name, account and machine of `Ann\\, A.,desk/ann,desk,22.11.2026 14:23,file:///…;`."""
+    """Name, account and machine in `Ann\\, A.,desk/ann,desk,22.11.2026 14:23,file:///…;`."""
     fields = [
         one_line(printable(re.sub(r"\\(.)", r"\1", field), "")) for field in _FIELD.findall(text)
     ]
@@ -81,7 +81,7 @@ def _content(mark: Path) -> bytes:
         with open_plain(mark) as file:
             return file.read(2_000)
     except OSError:
-        return b""  # Windows may keep it closed, which says enough; it may also be no file at all
+        return b""  # Windows may refuse, which is enough to know; it may also be no file.
 
 
 def _is_old(mark: Path) -> bool:
@@ -92,8 +92,8 @@ def _is_old(mark: Path) -> bool:
 
 
 def _none_runs_here() -> bool:
-    """Whether no LibreOffice runs on this machine; False where the system does not tell."""
-    if not Path("/proc/1").exists():  # no Linux, or processes of others are hidden
+    """Whether no LibreOffice runs on this machine; False if the system cannot tell."""
+    if not Path("/proc/1").exists():  # Not Linux, or the processes of others are hidden.
         return False
     return not _PROCESSES & {_name_of(process) for process in Path("/proc").glob("[0-9]*")}
 
@@ -102,4 +102,4 @@ def _name_of(process: Path) -> str:
     try:
         return (process / "comm").read_text("utf-8", "replace").strip()
     except OSError:
-        return ""  # it ended meanwhile
+        return ""  # It has ended meanwhile.

@@ -1,10 +1,10 @@
-"""The hidden files beside a sheet while it is being changed, and what becomes of them after a kill.
+"""The hidden files next to a sheet while it is being changed, and how a later start cleans up.
 
-    .NAME.promptsheet-RANDOM.part            ours, perhaps half written: cleared away
-    .NAME.promptsheet-BASE-FRESH-RANDOM      traded places with the sheet, or was about to
+    .NAME.promptsheet-RANDOM.part            ours, perhaps incomplete: deleted
+    .NAME.promptsheet-BASE-FRESH-RANDOM      was swapped with the sheet, or was about to be
 
-The second name tells, by their digests, what had been read (BASE) and what we made of it (FRESH). A
-left-over that is neither was saved by a person in the instant of the exchange: it is kept.
+The second name contains two digests: of what we had read (BASE), and of what we made of it (FRESH).
+A file that matches neither was saved by a person at the moment of the swap: it is kept.
 """
 
 from __future__ import annotations
@@ -37,19 +37,19 @@ def part_name(target: Path) -> Path:
 
 
 def incoming_name(target: Path, base: bytes, fresh: bytes) -> Path:
-    """A new name for `fresh`, made from `base`, before it takes the sheet's place."""
+    """A new name for `fresh`, which was made from `base`, before it is swapped in."""
     return target.with_name(f"{_prefix(target)}{_digest(base)}-{_digest(fresh)}-{token_hex(4)}")
 
 
 def has_left_overs(target: Path) -> bool:
-    """Whether there is anything to settle, or another start is at work just now."""
+    """Whether there are such files: after a kill, or while another start is working."""
     return any(path.name.startswith(_prefix(target)) for path in target.parent.iterdir())
 
 
 def settle(target: Path, exchange: Exchange) -> None:
-    """Clear away what killed starts left, and put back a save that one of them had in its hands.
+    """Delete what killed starts left behind, and restore a person's save that one of them moved.
 
-    Only for one who holds the folder's lock: what lies there then belongs to nobody alive.
+    Call it only while holding the folder's lock: then no running start owns these files.
     """
     for path in sorted(target.parent.iterdir()):
         if (kind := _kind(path, target)) and is_plain(path):
@@ -59,12 +59,12 @@ def settle(target: Path, exchange: Exchange) -> None:
 def put_back(
     late: Path, target: Path, ours: bytes, exchange: Exchange, pause: Pause = time.sleep
 ) -> None:
-    """Make the newest save the file again: `late`, or what was saved while we put that back.
+    """Make the newest save the sheet's file again: `late`, or what was saved meanwhile.
 
-    What comes out is either what lay there before (`ours` at first), and then nobody has saved
-    since; or it is newer, and goes in next. Only of a save that somebody took too long over, and
-    that comes out changed, it cannot be told whether it ended before the other one or began after
-    it: then the later of the two is the file, and the other one lies beside it.
+    The file that comes out of the swap is either the one that was there before (`ours` at first),
+    and then nobody has saved since; or it is newer, and is put in next. One case cannot be decided:
+    a save that took too long and comes out changed may have ended before the other one or begun
+    after it. Then the later of the two becomes the file, and the other one is kept next to it.
     """
     there, unsure = ours, None
     for _ in range(_SAVES):
@@ -73,7 +73,7 @@ def put_back(
         try:
             came_out = exchange(late, target)
         except FileNotFoundError:
-            if appear(late, target):  # moved away or deleted: a save is not lost with it
+            if appear(late, target):  # It was moved away or deleted: the save is not lost with it.
                 return
             continue
         if holds(came_out, there) and holds(came_out, there):
@@ -88,15 +88,15 @@ def put_back(
     _keep_aside(late, target)
 
 
-#: How many bytes are compared at a time.
+#: Bytes that are compared at a time.
 _PART = 2**20
 
 
 def holds(path: Path, content: bytes) -> bool:
-    """Whether those are its bytes, and nobody has it open to change them.
+    """Whether the file has these bytes, and no program has it open to change them.
 
-    Ask twice before you delete it: who found it under its old name, and was about to open it when
-    it was taken away, is seen the second time.
+    Ask twice before you delete it: a program that was about to open it under its old name, just
+    when it was moved, is noticed the second time.
     """
     if being_written(path) or path.stat().st_size != len(content):
         return False
@@ -110,7 +110,7 @@ def holds(path: Path, content: bytes) -> bool:
 
 
 def _is_at_rest(path: Path, pause: Pause) -> bool:
-    """Wait a little for who is still writing: whether the save is whole now."""
+    """Wait a little while a program is writing. Returns whether the save is complete now."""
     for wait in _FOR_A_SAVE_TO_END:
         if not being_written(path):
             return True
@@ -146,7 +146,7 @@ def _settle_one(left: Path, target: Path, kind: re.Match[str], exchange: Exchang
 
 
 def _keep_aside(save: Path, target: Path) -> None:
-    """A save that another one has overtaken lies beside the file under a name that people see."""
+    """Keep an older save next to the file, under a name that people can see."""
     for number in count(1):
         name = target.with_name(f"{target.name}.conflict" + (f"-{number}" if number > 1 else ""))
         if appear(save, name):

@@ -1,18 +1,18 @@
-"""One file changed in one step: neither a kill nor a save in the same instant costs a byte.
+"""Changes one file in one step, so that neither a kill nor a save at the same moment loses a byte.
 
-What we write is worked out again at any time; what a person saved is not. So the new file and the
-old one *trade places*, and the one that came out is compared with what we had read:
+We can work out our changes again at any time; a person's save is unique. So the new file and the
+old one are *swapped*, and the one that comes out is compared with what we had read:
 
-    the same, and nobody is writing into it   ours stands, the old one goes
-    anything else                             it goes back in, by the very file, and we begin anew
+    the same, and no program is writing it    our file stays, and the old one is deleted
+    anything else                             the old file is put back, and we start again
 
-While that happens the newest save of a person lies either under the file's name or under a hidden
-name beside it (`.NAME.promptsheet-…`), which tells what it was made from and what we made of it: so
-whoever comes after a kill can tell our left-overs from a person's save, and puts the save back.
+During the swap, a person's newest save is either under the file's own name or under a hidden name
+next to it (`.NAME.promptsheet-…`). The hidden name says what the file was made from and what we
+made of it, so a later start can tell our own files from a person's save, and restores the save.
 
-The limit, told honestly: a program that opened the file by its old name and has not written yet is
-seen by `being_written`, where the system answers that (Linux, local disk, own file). Elsewhere a
-save *in place* that begins after our last look goes into the file that we are about to remove.
+One limit remains. A program may open the file under its old name and write later. `being_written`
+notices that where the system can tell (Linux, a local disk, our own file). Elsewhere, a save *in
+place* that begins after our last check is lost.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _BETWEEN_TRIES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5, 0.5, 0.5)
 
 
 def read_file(path: Path, *, pause: Pause = time.sleep) -> bytes:
-    """The file's bytes, not in the middle of somebody's save if a short wait can help it."""
+    """The file's bytes. If a program is saving it, this waits a moment for the save to end."""
     for wait in _BEFORE_READING:
         content = _read_at_rest(path)
         if content is not None:
@@ -71,11 +71,11 @@ def rewrite(
     exchange: Exchange = exchange,
     pause: Pause = time.sleep,
 ) -> bytes:
-    """Put `change` of the file in its place: its bytes, read back from the disk.
+    """Replace the file by `change` of its bytes. Returns the bytes, read back from the disk.
 
-    `change` is asked again, with the newer bytes, when somebody saved in between; where it changes
-    nothing, nothing is written. Raises SheetError if the file cannot be written or is never at
-    rest; it then is as people left it.
+    `change` is called again with the newer bytes if a person saved in between. If it changes
+    nothing, nothing is written. Raises SheetError if the file cannot be written, or if programs
+    keep saving it; the file is then as people left it.
     """
     after_a_kill(target, exchange)
     for wait in _BETWEEN_TRIES:
@@ -84,7 +84,7 @@ def rewrite(
         if fresh == base:
             return base
         if _replaced(target, base, fresh, exchange, pause):
-            del base, fresh  # a big file need not be there three times
+            del base, fresh  # A big file need not be in memory three times.
             return read_file(target, pause=pause)
         pause(wait)
     with told(target):
@@ -92,9 +92,10 @@ def rewrite(
 
 
 def after_a_kill(target: Path, exchange: Exchange = exchange) -> None:
-    """Clear away what a killed start left beside `target`; a save that it had in its hands is back.
+    """Clean up what a killed start left next to `target`, and restore a save that it had moved.
 
-    Costs a look at the folder where nothing is left. Where that cannot be done now, it waits.
+    If nothing was left, this costs one look at the folder. If it cannot be done now, a later start
+    does.
     """
     with suppress(OSError):
         if has_left_overs(target):
@@ -104,7 +105,7 @@ def after_a_kill(target: Path, exchange: Exchange = exchange) -> None:
 
 
 def write_beside(target: Path, content: bytes, mode: int = 0o666) -> Path:
-    """A whole file on the disk, in the same folder, under a name that a later start clears away."""
+    """Write a file to disk, in the same folder, under a name that a later start deletes."""
     part = part_name(target)
     try:
         write_new(part, content, mode)
@@ -115,7 +116,7 @@ def write_beside(target: Path, content: bytes, mode: int = 0o666) -> Path:
 
 
 def appear_once(part: Path, name: Path) -> bool:
-    """Give a file of `write_beside` its name if that is free: whether so. If not, it is gone."""
+    """Give a file of `write_beside` its name. Deletes it and returns False if that is taken."""
     try:
         return appear(part, name)
     finally:
@@ -123,7 +124,7 @@ def appear_once(part: Path, name: Path) -> bool:
 
 
 def fsync_folder(folder: Path) -> None:
-    """The names in `folder` outlast a power cut."""
+    """Make the names in `folder` survive a power cut."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -134,7 +135,7 @@ def fsync_folder(folder: Path) -> None:
 
 
 def _read_at_rest(path: Path) -> bytes | None:
-    """The bytes, or None if the file changed meanwhile, is being written, or is gone for now."""
+    """The bytes, or None if the file has just changed, is being written, or is missing now."""
     try:
         refuse_what_is_no_file(path)
         with told(path):
@@ -143,7 +144,7 @@ def _read_at_rest(path: Path) -> bytes | None:
             at_rest = _looks(before) == _looks(path.stat()) and not being_written(path)
     except SheetError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            return None  # some editors move the old file away before they put the new one there
+            return None  # Some editors move the old file away before they write the new one.
         raise
     return content if at_rest else None
 
@@ -153,7 +154,7 @@ def _looks(stat: os.stat_result) -> tuple[int, int, int]:
 
 
 def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange, pause: Pause) -> bool:
-    """Whether `fresh` is the file now, in place of `base`; if not, it is as people left it."""
+    """Swap `fresh` in for `base`. Returns whether it is the file now; if not, people's file is."""
     refuse_read_only(target)
     refuse_while_open(target)
     with told(target), locked(target.parent):
@@ -174,11 +175,11 @@ def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange, pause
 
 
 def _is_settled(came_out: Path, target: Path, base: bytes) -> bool:
-    """Whether `base` came out, and is gone for good: no newer save was in it."""
+    """Whether `base` came out of the swap unchanged and is deleted: it held no newer save."""
     if not holds(came_out, base):
         return False
     fsync_folder(target.parent)
-    # After the slow step, so that a save that had just begun shows itself.
+    # After the slow step, so that a save that had just begun is noticed.
     if not holds(came_out, base):
         return False
     came_out.unlink()
@@ -186,7 +187,7 @@ def _is_settled(came_out: Path, target: Path, base: bytes) -> bool:
 
 
 def _keep_original(target: Path, content: bytes) -> None:
-    """The first time that we touch a file, it is kept as it was; never again."""
+    """Keep the file as it was before our first change; only once."""
     original = target.with_name(f"{target.name}.before-promptsheet")
     if not os.path.lexists(original):
         appear_once(_dressed(write_beside(target, content, 0o600), target), original)
@@ -198,7 +199,7 @@ def _incoming(target: Path, base: bytes, fresh: bytes) -> Path:
 
 
 def _dressed(part: Path, target: Path) -> Path:
-    """The same file with the mode, the owner and the attributes of `target`."""
+    """Write the file with the mode, the owner and the attributes of `target`."""
     try:
         if sys.platform != "win32":
             _give_to_owner(part, target.stat())
@@ -211,9 +212,9 @@ def _dressed(part: Path, target: Path) -> Path:
 
 
 def _give_to_owner(part: Path, like: os.stat_result) -> None:
-    """Who cannot give files away keeps the group, through which the others still can write.
+    """Give the file to the owner of `target`, or at least to the group.
 
-    Where not even that can be, PermissionError: people could be shut out of their own file.
+    Raises PermissionError if neither works: people could be locked out of their own file.
     """
     now = part.stat()
     if (now.st_uid, now.st_gid) == (like.st_uid, like.st_gid):

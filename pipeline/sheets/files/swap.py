@@ -1,6 +1,6 @@
-"""Two files trade places in one step of the system: what lay there comes out, whatever it is.
+"""Swaps two files in one step of the system, so that the file that was there comes out.
 
-A plain rename would destroy what it hits: also the save that somebody made an instant ago.
+A plain rename would destroy the file that it replaces, also if a person saved it a moment ago.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _UNABLE = {errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM}
 
 
 def swap_names(incoming: Path, target: Path) -> None:
-    """Both names at once, by the kernel. Raises OSError where it, or the file system, cannot."""
+    """Swap both names in the kernel. Raises OSError if it, or the file system, cannot."""
     _renameat2(incoming, target, _EXCHANGE)
 
 
 def exchange(incoming: Path, target: Path, swap: Callable[[Path, Path], None] = swap_names) -> Path:
-    """Put `incoming` in place of `target`: where the file that lay there is now.
+    """Put `incoming` in place of `target`. Returns where the file that was there is now.
 
     At no moment is there no file under the name of `target`.
     """
@@ -42,10 +42,10 @@ def exchange(incoming: Path, target: Path, swap: Callable[[Path, Path], None] = 
 
 
 def exchange_by_link(incoming: Path, target: Path) -> Path:
-    """The same in two steps, for systems that cannot swap: a second name first, then a rename.
+    """Do the same in two steps, for systems that cannot swap: a second name first, then a rename.
 
-    A save *by rename* between the two steps is destroyed, and nothing can tell: some microseconds,
-    where links are known; the time of making a copy, where they are not.
+    A save *by rename* between the two steps is lost without a trace. The gap is some microseconds
+    where hard links work, and the time of making a copy elsewhere.
     """
     kept = another_name(incoming)
     try:
@@ -58,7 +58,7 @@ def exchange_by_link(incoming: Path, target: Path) -> Path:
 
 
 def appear(whole: Path, name: Path) -> bool:
-    """Give a finished file its name if nothing has that name: whether so. If not, it stays."""
+    """Give a finished file its name. Returns False, and leaves it, if the name is taken."""
     try:
         _rename_if_free(whole, name)
     except FileExistsError:
@@ -67,7 +67,7 @@ def appear(whole: Path, name: Path) -> bool:
 
 
 def another_name(path: Path) -> Path:
-    """A free name of the same kind: all but what follows the last hyphen is kept."""
+    """A free name of the same kind: only the part after the last hyphen is new."""
     return path.with_name(f"{path.name.rpartition('-')[0]}-{token_hex(4)}")
 
 
@@ -86,7 +86,7 @@ def _rename_if_free(whole: Path, name: Path) -> None:
     except FileExistsError:
         raise
     except OSError:
-        _renameat2(whole, name, _NOREPLACE)  # FAT and the like know no links
+        _renameat2(whole, name, _NOREPLACE)  # FAT and similar file systems have no hard links.
     else:
         whole.unlink()
 
