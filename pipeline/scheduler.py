@@ -1,8 +1,8 @@
-"""When the next pass is due: pure arithmetic on moments; whoever watches does the waiting.
+"""When the next pass is due. Pure calculation with moments; the caller does the waiting.
 
-Moments that went by while a pass was under way are not made up for: the next one is always after
-the moment that is asked from. A cron line is read by the clock of a time zone, as Debian's cron
-reads it: an hour that the clock leaves out is met right after it, one that it shows twice once.
+Moments that passed while a pass was running are not made up for: the next one is always after the
+given moment. A cron line is read in the clock of a time zone, as Debian's cron does: an hour that
+the clock skips is met right after it, and an hour that it shows twice is met once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-#: An instant for which a cron line is tried out. Any would do.
+#: Any moment, to try out a cron line.
 _SOMETIME = datetime(2026, 1, 1, tzinfo=UTC)
 _EXAMPLE = '"*/5 8-18 * * MON-FRI"'
 _FIELDS = "five fields: minute, hour, day, month, weekday"
@@ -19,16 +19,16 @@ _FIELDS = "five fields: minute, hour, day, month, weekday"
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """Either a cron line, or a span; the time zone is the cron line's."""
+    """Either a cron line with its time zone, or a time span."""
 
     cron: str = ""
     every: timedelta | None = None
     timezone: str = "UTC"
 
     def due(self, after: datetime, began: datetime) -> datetime:
-        """The first moment after `after` at which a pass is due; spans count from `began`.
+        """The first moment after `after` at which a pass is due. Spans are counted from `began`.
 
-        Needs cronsim for a cron line, and one that `problem_with` finds no fault in.
+        A cron line needs cronsim, and must be one for which `problem_with` returns an empty text.
         """
         if self.every is not None:
             return began + (max((after - began) // self.every, 0) + 1) * self.every
@@ -48,7 +48,7 @@ def problem_with(cron: str) -> str:
     try:
         from cronsim import CronSim, CronSimError
     except ModuleNotFoundError:
-        return ""  # only `watch` needs it, and says so itself
+        return ""  # Only `watch` needs it, and says so itself.
     try:
         due = next(CronSim(cron, _SOMETIME), None)
     except CronSimError as e:

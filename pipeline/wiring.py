@@ -1,4 +1,4 @@
-"""Turns Settings into the objects of a pass. Owns no state but the name of this start."""
+"""Builds the objects of a pass from Settings. Its only state is the name of this start."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from pipeline.sync.submissions import Submissions
 if TYPE_CHECKING:
     pass
 
-#: One start of the program: what `[budget] per_run` counts.
+#: The name of this start of the program, for `[budget] per_run`.
 START = f"{BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
 
 
@@ -50,7 +50,7 @@ def now() -> datetime:
 
 @contextmanager
 def open_store(settings: Settings) -> Iterator[Store]:
-    """The store of a configuration; what a full disk kept from it is recorded first."""
+    """The store of a configuration. Facts in its rescue file are recorded first."""
     with Store(settings.store_url, now=now) as store:
         store.attempts.rescued()
         yield store
@@ -64,7 +64,7 @@ def _at_hand(store: Store) -> Iterator[Store]:
 
 @contextmanager
 def scratch_store(settings: Settings) -> Iterator[Store]:
-    """A copy of the store in a passing place: whatever is done to it changes nothing."""
+    """A temporary copy of the store, so that a preview changes nothing."""
     file = Path(settings.store_url.removeprefix("sqlite:///"))
     with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
         copy = Path(folder) / "copy.db"
@@ -78,7 +78,7 @@ def scratch_store(settings: Settings) -> Iterator[Store]:
 
 
 def rules(settings: Settings, key: str) -> Rules:
-    """What the configuration says that matters for deciding."""
+    """The part of the configuration that planning needs."""
     return Rules(
         sheet=key,
         provider=settings.provider,
@@ -93,10 +93,10 @@ def rules(settings: Settings, key: str) -> Rules:
 
 
 def limits(settings: Settings, start: str = "") -> Limits:
-    """What may be spent and sent, by the day that it is in the configuration's time zone."""
+    """What may be spent and sent, with today's date in the configuration's time zone."""
     key = settings.api_key.reveal() if settings.api_key else ""
     return Limits(
-        # A digest: the store must be able to tell keys apart, and never to give one away.
+        # A digest: the store must tell keys apart, and never reveal one.
         api_key=hashlib.sha256(f"{account_of(settings.base_url)} {key}".encode()).hexdigest()[:16],
         run=start or START,
         day=_day(ZoneInfo(settings.timezone)),
@@ -112,7 +112,7 @@ def _day(zone: ZoneInfo) -> str:
 
 
 def pace(settings: Settings) -> Pace:
-    """How fast, at most."""
+    """The limits on speed."""
     return Pace(
         concurrency=settings.pace.concurrency,
         in_flight=settings.pace.in_flight,
@@ -124,7 +124,7 @@ def pace(settings: Settings) -> Pace:
 
 
 def callback(settings: Settings) -> Callback | None:
-    """What the API is told about calling back; None where it is only ever asked."""
+    """What the API is told about webhooks; None if it is only polled."""
     ours, theirs = settings.webhook, settings.provider.webhook
     if not (ours.public_url and ours.secret and theirs):
         return None
@@ -139,7 +139,7 @@ def open_sync(
     start: str = "",
     clock: Clock = CLOCK,
 ) -> SheetSync:
-    """The sheet and its store, kept in step."""
+    """A sheet and its store, ready for a pass."""
     ruled, spent = rules(settings, sheet.key), limits(settings, start)
     is_called, zone = callback(settings) is not None, ZoneInfo(settings.timezone)
 
@@ -162,13 +162,13 @@ def open_sync(
 
 
 def submissions(settings: Settings, sync: SheetSync, clock: Clock = CLOCK) -> Submissions:
-    """What begins the attempts of a pass."""
+    """The object that begins the attempts of a pass."""
     return Submissions(sync, callback=callback(settings), clock=clock, chance=SystemRandom())
 
 
 @contextmanager
 def previewing(settings: Settings) -> Iterator[SheetSync]:
-    """A sheet that was looked at as a run would do it; nothing is changed, in sheet or store."""
+    """A sheet that was planned as a run would do it. Neither sheet nor store is changed."""
     with scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         sync = open_sync(settings, store, sheet)
@@ -187,10 +187,10 @@ async def run(
     shown: Callable[[float], None] = lambda seconds: None,
     started: Callable[[Runner], None] = lambda runner: None,
 ) -> Outcome | Busy:
-    """One pass over the sheet of one configuration, or who is at work on it already.
+    """One pass over the sheet of one configuration; or Busy, if another pass works on it.
 
-    `store` is one that is open already, `start` what `[budget] per_run` counts instead of the start
-    of this program; `shown` hears how long after its result each row said so.
+    `store` is a store that is open already. `start` replaces this start of the program as what
+    `[budget] per_run` counts. `shown` is called with the seconds from each result to its cells.
     """
     with _at_hand(store) if store else open_store(settings) as store:
         sheet = open_sheet(settings, store)
@@ -220,14 +220,14 @@ async def run(
                 _note_rest(settings, store, sheet, sync)
             return outcome
         finally:
-            # Where the disk is full, what came of the pass is told all the same; the lease of a
-            # dead process is in nobody's way.
+            # If the disk is full, the outcome is reported all the same. The lease of a dead process
+            # is taken over by the next one.
             with suppress(StoreError):
                 store.leases.release(lease)
 
 
 def _forget_what_ended(settings: Settings, store: Store, sheet: Sheet, outcome: Outcome) -> None:
-    """Forget what was reported and has ended: if it begins again, it is reported again."""
+    """Forget reported problems that have ended, so that they are reported if they return."""
     with suppress(StoreError):
         if not outcome.troubles:
             store.reports.keep_troubles(place_of(settings), {})
@@ -236,7 +236,7 @@ def _forget_what_ended(settings: Settings, store: Store, sheet: Sheet, outcome: 
 
 
 def _note_rest(settings: Settings, store: Store, sheet: Sheet, sync: SheetSync) -> None:
-    """So that the next pass can see at a glance that nothing has changed."""
+    """Keep a note with which the next pass can check quickly that nothing has changed."""
     if not isinstance(settings.source, Path):
         return
     with suppress(OSError, StoreError):

@@ -1,6 +1,6 @@
-"""What the buttons of the page do: one small note in the store each, which the next pass heeds.
+"""What the buttons of the page do: each leaves a small note in the store for the next pass.
 
-A form says what the page showed when it was pressed; if that is no longer so, nothing is done. So
+A form says what the page showed when it was sent. If that is no longer true, nothing is done. So
 two people who press at once, or one who presses twice, ask for one thing once.
 """
 
@@ -186,7 +186,7 @@ async def _answered(request: Request, wall: Wall, do: Callable[[], bool], said: 
 
 
 def _back(request: Request) -> str:
-    """Where the form was pressed: the wall, as it was picked."""
+    """The page from which the form was sent, with the same selection."""
     form = request.state.form
     kept = {name: form.get(name, "") for name in ("status", "q", "page")}
     sheet = {"sheet": request.path_params["sheet"]}

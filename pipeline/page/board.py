@@ -1,11 +1,11 @@
-"""The campaign as people look at it: a card for each take of each row, the newest first.
+"""The campaign as people see it: a card for each take of each row, the newest first.
 
-Of each card only what finds and counts it is kept (`Gist`), and only changed rows are worked out
+Only what finds and counts a card is kept in memory (`Gist`). Only changed rows are worked out
 again: the store tells which jobs and rows changed, and the sheet's file is read after it was
-written. Cards are made when they are shown. The sheet may be out of reach: what only its cells say
-(names, reasons) is then as it was at the last reading.
+written. Cards are made when they are shown. If the sheet is out of reach, names and reasons, which
+only its cells have, are those of the last reading.
 
-The wall works through very many rows in slices, the newest first, and shows what it has so far.
+A campaign with very many rows is worked out in parts, the newest first, and shown as far as it is.
 """
 
 from __future__ import annotations
@@ -54,9 +54,9 @@ MANY: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The campaign in numbers. Rows are counted once, by their latest take.
+    """The campaign in numbers. Each row counts once, by its latest take.
 
-    So `rows` is always the sum of `counts` and `dismissed`, whatever was made again.
+    So `rows` is always the sum of `counts` and `dismissed`.
     """
 
     #: Status -> rows that have it and are not dismissed.
@@ -83,7 +83,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class SheetStatus:
-    """How the sheet as a whole stands."""
+    """The state of the sheet as a whole."""
 
     #: Credits of today, as the budget counts them: by API key and store, so that other sheets of
     #: this key count as well. And how many there may be. None where there is no cap, or no key.
@@ -133,8 +133,8 @@ class Wall:
     def look(self, *, at_once: bool = False, patience: float = 0) -> None:
         """Take over what has changed, or a good part of it.
 
-        It does so only as often as is cheap, unless `at_once`. While another thread is looking, it
-        waits at most `patience` seconds, unless there is nothing to show yet.
+        It does so only as often as is cheap, unless `at_once`. While another thread is looking,
+        this waits `patience` seconds at most, unless there is nothing to show yet.
         """
         if not self._lock.acquire(timeout=-1 if at_once or not self.revision else patience):
             return
@@ -155,14 +155,14 @@ class Wall:
             self._lock.release()
 
     def look_until_whole(self, within: float) -> None:
-        """Take over all that there is, or as much as so many seconds are enough for."""
+        """Take over everything, or as much as can be done in this number of seconds."""
         until = time.monotonic() + within
         self.look()
         while not self.is_whole and (left := until - time.monotonic()) > 0:
             self.look(patience=left)
 
     def picked(self, status: str = "", search: str = "") -> Sequence[Gist]:
-        """The takes of that status which hold all the words of the search, the newest first."""
+        """The takes with that status that match all words of the search, the newest first."""
         words, order = search.casefold().split(), self._order
         return [
             one
@@ -179,22 +179,22 @@ class Wall:
         return [found[place] for place in places if place in found]
 
     def row(self, row_id: str) -> Sequence[Card]:
-        """The cards of all takes of a row, as they are now; none if the row is unknown."""
+        """The cards of all takes of a row; none if the row is unknown."""
         return self._made([row_id])[row_id]
 
     def card(self, row_id: str, take: int) -> Card | None:
-        """The card of that take, if there is one."""
+        """The card of that take; None if there is none."""
         return next((card for card in self.row(row_id) if card.shown.take == take), None)
 
     # -- taking over -----------------------------------------------------------------------------
 
     def _newest(self) -> list[str]:
-        """The rows to begin with, where all at once would keep people waiting."""
+        """The rows to begin with, if working out all of them would keep people waiting."""
         found = self.campaign.store.jobs.newest(self.campaign.key, MANY + 1)
         return [job.row_id for job in found[:PAGE]] if len(found) > MANY else []
 
     def _show_only(self, newest: Sequence[str]) -> None:
-        """Show these rows; the next look reads the sheet, and begins with all that there is."""
+        """Show these rows. The next look reads the sheet and begins with all rows."""
         self._take_order()
         self._keep(self._made(newest))
         self._show()
@@ -227,7 +227,7 @@ class Wall:
         return changed
 
     def _take_order(self) -> Iterable[str]:
-        """Take over where the rows stand: the ids that came or went."""
+        """Take over the order of the rows: the ids that were added or removed."""
         written = self.campaign.store.rows.written_order(self.campaign.key)
         if written == self._written_order:
             return ()
@@ -236,14 +236,14 @@ class Wall:
         return before.keys() ^ self._order.keys()
 
     def _aged(self) -> Iterable[str]:
-        """The rows of which time alone may have changed what is said."""
+        """The rows whose words may have changed only because time passed."""
         if time.monotonic() < self._fresh_until:
             return ()
         self._fresh_until, now = time.monotonic() + STALE, wiring.now()
         return [one.row_id for one in self.gists if one.ages_until and one.ages_until > now]
 
     def _work_out(self, until: float) -> None:
-        """Work out what is stale, at least a part of it, and show it."""
+        """Work out the rows that are out of date, or a part of them, and show them."""
         while self._stale:
             chunk = list(islice(self._stale, CHUNK))
             self._keep(self._made(chunk))
@@ -260,7 +260,7 @@ class Wall:
                 self._show()
 
     def _made(self, ids: Iterable[str]) -> dict[str, tuple[Card, ...]]:
-        """The cards of these rows, from what the store knows in this moment."""
+        """The cards of these rows, from what the store knows now."""
         store, key, order, wanted = self.campaign.store, self.campaign.key, self._order, set(ids)
         takes: dict[str, list[Job]] = defaultdict(list)
         for job in store.jobs.of_rows(key, wanted).values():
@@ -319,7 +319,7 @@ class Wall:
         )
 
     def _rate(self) -> float:
-        """Results a minute, over the last minutes in which there was something to do."""
+        """Results per minute, over the last minutes in which there was something to do."""
         now = wiring.now()
         since = now - WINDOW
         late = [one for one in self.gists if one.finished_at and one.finished_at > since]
@@ -348,11 +348,11 @@ class Wall:
 
     @property
     def timezone(self) -> ZoneInfo:
-        """Where the people of the sheet are."""
+        """The time zone of the people of the sheet."""
         return ZoneInfo(self.campaign.settings.timezone)
 
 
 def _row_of(one: Gist, order: Mapping[str, int]) -> str:
-    """How its row is called on the page."""
+    """The row's name on the page."""
     place = order.get(one.row_id)
     return "" if place is None else f"row {place + 1}"

@@ -1,7 +1,7 @@
-"""What the page shows of one take of a row, and what may be done about it there.
+"""What the page shows about one take of a row, and which buttons it has.
 
-A status and its note are those of `results`, which has them from the plan that the sheet is
-written by: the page never says anything else than the sheet.
+Status and note are those of `results`, which takes them from the plan that the sheet is written
+from. So the page never contradicts the sheet.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What is approved by approving a row: its inputs, the take that it asks for, the price."""
+    """What an approval covers: the inputs of the row, the take that it asks for, and the price."""
 
     take: int
     inputs: str
@@ -44,14 +44,14 @@ class Approval:
 
     @property
     def shown(self) -> str:
-        """A digest of all that the page shows of it: a button from an older page has another."""
+        """A digest of all that the page shows of it. A button of an older page has another."""
         text = f"{self.price} {self.covers}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One take of a row, and what may be done about it here."""
+    """One take of a row, and what can be done about it."""
 
     shown: Shown
     job: Job | None
@@ -82,12 +82,12 @@ class Card:
 
     @property
     def may_approve(self) -> bool:
-        """Whether its row may be approved here."""
+        """Whether its row can be approved here."""
         return self.approval is not None and not self.is_approved
 
     @property
     def id(self) -> str:
-        """A name for it on the page."""
+        """Its name on the page."""
         return f"{self.shown.row_id}-{self.shown.take}"
 
     @property
@@ -97,7 +97,7 @@ class Card:
 
     @property
     def says(self) -> str:
-        """What is dismissed where there is no job; it is back as soon as the row says otherwise."""
+        """What a dismissal covers if there is no job: it ends when the row says something else."""
         return said_by(self.at, self.shown.status, self.shown.note)
 
     @property
@@ -113,7 +113,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Gist:
-    """What finds and counts a card: of very many rows, all that is kept."""
+    """What finds and counts a card. Of very many rows, only this is kept."""
 
     row_id: str
     take: int
@@ -135,10 +135,10 @@ class Gist:
     look: int
 
     def is_picked(self, status: str) -> bool:
-        """Whether it is among those of that status, or of that pick; empty: all that is asked for.
+        """Whether it matches this status or selection; an empty one matches all that is asked for.
 
-        A row is found once, by its latest take; its earlier takes are a pick of their own, and so
-        is what was dismissed.
+        A row is found once, by its latest take. Earlier takes are a selection of their own, and so
+        are dismissed rows.
         """
         kind = EARLIER if self.is_earlier else DISMISSED if self.dismissed else ""
         if kind or status in (EARLIER, DISMISSED):
@@ -149,10 +149,10 @@ class Gist:
 def cards_of(
     row_id: str, takes: Sequence[Job], known: KnownRow | None, view: View, away: str | None
 ) -> tuple[Card, ...]:
-    """The takes of a row, the first one first; none if the row is gone before it had any.
+    """The takes of a row, the first one first; none if the row was removed before it had any.
 
-    `known` is what the row holds, None if it is gone; `away` what it said of itself when somebody
-    put it out of sight, though no job answers for it.
+    `known` is what the row contains, None if it is gone. `away` is what it said when a person
+    dismissed it although it has no job.
     """
     return tuple(_cards(row_id, takes, known, view, away))
 
@@ -178,7 +178,7 @@ def _cards(
 
 
 def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None) -> Card:
-    """What may be done about the take that its row asks for now, if it does."""
+    """Add what can be done about the take that its row asks for now."""
     one, job = card.shown, card.job
     if known is None or not one.in_sheet:
         return card
@@ -204,7 +204,7 @@ def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None)
 
 
 def _price_now(known: KnownRow, view: View) -> int:
-    """Listed credits of what the row asks for now; 0 where nothing is listed."""
+    """Listed credits of what the row asks for now; 0 if there is no price."""
     name = parsed(known.inputs).get("endpoint") or view.rules.endpoint
     endpoint = view.rules.provider.endpoints.get(name)
     return (endpoint.credits or 0) if endpoint else 0
@@ -228,7 +228,7 @@ def _prompt_now(card: Card, known: KnownRow) -> str:
 
 
 def gist_of(card: Card) -> Gist:
-    """What of the card is kept."""
+    """The part of the card that is kept."""
     one, saved = card.shown, card.saved
     looked_at = (one.name, one.row_id, one.task_id, one.note, one.endpoint, *one.inputs.values())
     words = " ".join((*looked_at, card.now, *card.own.values()))
@@ -255,7 +255,7 @@ def gist_of(card: Card) -> Gist:
 
 
 def _ages_until(card: Card, saved: int) -> datetime | None:
-    """Until when it may become overdue, or a file of it late."""
+    """Until when it may become overdue, or one of its files late."""
     one = card.shown
     if one.state is State.RUNNING:
         return datetime.max.replace(tzinfo=UTC)

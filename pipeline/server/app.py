@@ -1,7 +1,7 @@
-"""What is served to others: the receiver of webhooks, and the page, each as an app of its own.
+"""The two apps that are served: the webhook receiver, and the page.
 
-The receiver is open to the internet; the page is for the people of the sheet. So neither answers
-what is asked of the other.
+The receiver is open to the internet; the page is for the people of the sheet. So they are separate
+apps, and neither answers requests for the other.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from pipeline.core.errors import StoreError
 from pipeline.server.webhooks import Hooks
 from pipeline.sync.configured_sheet import Campaign
 
-#: Seconds for which an answer of /healthz is given again: strangers may ask as often as they like.
+#: Seconds for which an answer of /healthz is repeated: strangers may ask as often as they like.
 HEALTH_KEPT: Final = 1.0
 
 
 def receiver(campaigns: Sequence[Campaign]) -> Starlette:
-    """The app that takes the API's calls for these campaigns.
+    """The app that receives webhooks for these campaigns.
 
-    `app.state.tally` counts the calls. Raises ConfigError where a secret is missing.
+    `app.state.tally` counts the calls. Raises ConfigError if a secret is missing.
     """
     hooks = Hooks(campaigns)
 
@@ -47,12 +47,12 @@ def receiver(campaigns: Sequence[Campaign]) -> Starlette:
 
 
 def page(campaigns: Sequence[Campaign], routes: Sequence[BaseRoute]) -> Starlette:
-    """The app that shows the page of these campaigns; it takes no calls of the API."""
+    """The app that shows the page of these campaigns; it receives no webhooks."""
     return _exact(Starlette(routes=[_health(campaigns), *routes], middleware=_proxies(campaigns)))
 
 
 def _exact(app: Starlette) -> Starlette:
-    """The app without redirects to addresses that it makes from the name that a caller gives."""
+    """The app without redirects, whose address would contain the host name that a caller sends."""
     app.router.redirect_slashes = False
     return app
 
@@ -62,18 +62,18 @@ def _health(campaigns: Sequence[Campaign]) -> Route:
 
 
 def trusted_proxies(campaigns: Sequence[Campaign]) -> set[str]:
-    """The networks of our own proxies, as the configurations name them."""
+    """The networks of our own proxies, from the configurations."""
     return {proxy for one in campaigns for proxy in one.settings.webhook.trusted_proxies}
 
 
 def _proxies(campaigns: Sequence[Campaign]) -> list[Middleware]:
-    """Middleware that believes `X-Forwarded-For` from our own proxies only."""
+    """Middleware that accepts `X-Forwarded-For` from our own proxies only."""
     ours = trusted_proxies(campaigns)
     return [Middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_forms(ours))] if ours else []
 
 
 class _Health:
-    """Whether the stores can be read, and when the last pass ended; nothing more for strangers."""
+    """Whether the stores can be read, and when the last pass ended. Strangers may see only this."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         self._campaigns = campaigns
@@ -82,7 +82,7 @@ class _Health:
         self._until = 0.0
 
     async def answer(self, request: Request) -> JSONResponse:
-        """200 while the stores can be read, else 503. Asked of them once a second at most."""
+        """200 while the stores can be read, else 503. They are read once a second at most."""
         async with self._lock:
             if time.monotonic() >= self._until:
                 self._answer = await self._asked()

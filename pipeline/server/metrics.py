@@ -109,18 +109,18 @@ class Metrics:
 
 
 class _OfTheStore(Collector):
-    """Numbers from the stores, read when they are asked for."""
+    """Numbers from the stores, read when they are requested."""
 
     def __init__(
         self, campaigns: Sequence[Campaign], titles: dict[str, str], result: Histogram
     ) -> None:
         self._campaigns, self._titles, self._result = campaigns, titles, result
         self._events = {one.store: one.store.stats.last_event() for one in campaigns}
-        #: Sheet -> where the store stood when its jobs were counted, and what came of it.
+        #: Sheet -> the store's change counter when its jobs were counted, and the counts.
         self._counted: dict[str, tuple[int, Counter[str], int]] = {}
 
     def describe(self) -> Iterable[Metric]:
-        return []  # so that nothing is read at registration
+        return []  # So that nothing is read at registration.
 
     def collect(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("promptsheet_jobs", "Jobs by state.", labels=["sheet", "state"])
@@ -169,7 +169,7 @@ class _OfTheStore(Collector):
 
 
 class _OfTheCalls(Collector):
-    """What happened to webhooks since the start."""
+    """Counts of webhooks since the start."""
 
     def __init__(self, tallies: Sequence[CallCounts]) -> None:
         self._tallies = tallies
@@ -198,7 +198,7 @@ def _counter(name: str, says: str, *labels: str) -> CounterMetricFamily:
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """The names, the second of two that are alike with a number."""
+    """The names; where several are equal, the later ones get a number."""
     met: defaultdict[str, int] = defaultdict(int)
     distinct = []
     for name in names:

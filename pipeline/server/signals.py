@@ -17,16 +17,16 @@ STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @contextmanager
 def interrupting(end: Callable[[], None]) -> Iterator[None]:
-    """Whatever asks us to end calls `end`, once; asked for a second time, the process ends."""
+    """Call `end` at the first signal that asks us to end; a second one ends the process."""
     here, asked = asyncio.get_running_loop(), count(1)
 
     def interrupt() -> None:
-        # Whoever asks twice does not want to wait; what was in the air is then `check needed`.
+        # A person who asks twice does not want to wait. Open requests are then `check needed`.
         if next(asked) > 1:
             raise KeyboardInterrupt
         end()
-        # Ctrl-C stays with the loop: Python's own way may raise in the middle of a task, and the
-        # task would first see to the end of what it began.
+        # The loop handles Ctrl-C: Python's own way may raise in the middle of a task, and the
+        # task would first finish what it began.
         for one in STOPPING[1:]:
             here.remove_signal_handler(one)
 

@@ -1,9 +1,9 @@
-"""The command `watch`: passes as the schedule says, receiver and page, in one process.
+"""The command `watch`: scheduled passes, the webhook receiver and the page, in one process.
 
-Passes over one sheet come one after another, each staying until what it sent is there. In between
-the sheet is left alone, until a pass is due or the store has heard something: a webhook, a click on
-the page, another process. A pass that is under way when the next one is due looks at the sheet anew
-instead.
+Passes over one sheet run one after another, and each stays until the tasks that it sent have ended.
+Between them, the sheet is not read until a pass is due or the store has news: a webhook, a click on
+the page, another process. If a pass is still running when the next one is due, it looks at the
+sheet again instead.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("promptsheet")
 
-#: Seconds between two questions to the store, whether it has heard anything.
+#: Seconds between two looks into the store for news.
 LISTEN_EVERY = 1.0
 
 
 def watch(settings: Sequence[Settings], console: Console, quiet: bool = False) -> int:
-    """Watch these sheets until a signal ends it: 0, or 130 if that interrupted a pass.
+    """Watch these sheets until a signal ends it. Returns 0, or 130 if that interrupted a pass.
 
     `quiet` reports only what went wrong.
     """
@@ -59,7 +59,7 @@ async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) ->
 
     with campaigns(settings) as all_of_them:
         watchers += (Watcher(one, console, quiet) for one in all_of_them)
-        # The house stays open while passes end: what comes in meanwhile is recorded as well.
+        # The servers stay open while passes end: calls that come meanwhile are recorded as well.
         with interrupting(end):
             async with house(all_of_them) as open_now:
                 for watcher in watchers:
@@ -73,7 +73,7 @@ async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) ->
 
 
 class Watcher:
-    """Passes over one sheet."""
+    """The passes over one sheet."""
 
     def __init__(self, campaign: Campaign, console: Console, quiet: bool = False) -> None:
         settings = campaign.settings
@@ -87,16 +87,16 @@ class Watcher:
         self._runner: Runner | None = None
         self._began = wiring.now()
         self._numbers = count(1)
-        #: Where the store stood when the last pass had looked for the last time.
+        #: The store's change counter at the last look of the last pass.
         self._cursor = 0
-        #: A rule of ours stopped the sending: it stays so until somebody starts the program anew.
+        #: A rule of ours stopped the sending: it stays stopped until the program is started again.
         self._stopped = False
-        #: What was said of the last pass: it is not said of each.
+        #: What was printed about the last pass; the same is not printed about each.
         self._said: dict[str, datetime] = {}
 
     @property
     def greeting(self) -> str:
-        """What is said of the sheet at the start."""
+        """The line about the sheet at the start."""
         schedule = self._campaign.settings.schedule
         every = schedule.every.total_seconds() if schedule.every else 0
         when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
@@ -110,7 +110,7 @@ class Watcher:
             self._runner.interrupt()
 
     async def run(self) -> None:
-        """Pass after pass, until `end`."""
+        """Run pass after pass, until `end`."""
         while not self._ending.is_set():
             await self._pass()
             await self._rest()
@@ -123,7 +123,7 @@ class Watcher:
         stirring = asyncio.create_task(self._stir())
         try:
             outcome = await self._outcome()
-            # Where it came to nothing, it is not tried again before more is heard, or it is due.
+            # If a pass failed, the next one waits for news, or until it is due.
             looked_at = outcome.cursor if isinstance(outcome, Outcome) else 0
             self._cursor = looked_at or stood
             self._say(outcome)
@@ -134,7 +134,7 @@ class Watcher:
                 await stirring
 
     async def _outcome(self) -> Outcome | Busy:
-        """What came of a pass. Whatever ended it, there will be another."""
+        """Run one pass and return its outcome. An error of any kind does not stop the next pass."""
         campaign = self._campaign
         outcome = Outcome(title=campaign.settings.source.name)
         try:
@@ -163,14 +163,14 @@ class Watcher:
             self.end()
 
     async def _stir(self) -> None:
-        """While a pass is under way: have it look whenever another one is due."""
+        """While a pass is running, make it look whenever another one is due."""
         while True:
             await asyncio.sleep(self._until(self._due()))
             if self._runner:
                 self._runner.look_again()
 
     async def _rest(self) -> None:
-        """Until a pass is due, or there is something to write."""
+        """Wait until a pass is due, or there is something to write."""
         due, ended = self._due(), wiring.now()
         pause = self._campaign.settings.pace.write_every / 2
         while not self._ending.is_set() and (left := self._until(due)) > 0:
@@ -181,7 +181,7 @@ class Watcher:
                 return
 
     async def _stands_at(self) -> int:
-        """Where the store's changes stand; 0 where it cannot be read: the next pass says why."""
+        """The store's change counter; 0 if it cannot be read (the next pass says why)."""
         campaign = self._campaign
         try:
             return await asyncio.to_thread(campaign.store.jobs.cursor, campaign.key)
@@ -195,7 +195,7 @@ class Watcher:
         return (moment - wiring.now()).total_seconds()
 
     def _say(self, outcome: Outcome | Busy) -> None:
-        """One line of a pass in which something happened, and each trouble when it begins."""
+        """Print a line about a pass in which something happened, and each new problem."""
         if isinstance(outcome, Busy):
             self._tell(outcome.title, [f"Another run ({outcome.holder}) is working on it."])
             return
@@ -211,11 +211,11 @@ class Watcher:
             self._print(outcome.title, first)
             for line in others:
                 self._console.print(line, markup=False)
-            with suppress(PromptsheetError):  # the next pass reports them again
+            with suppress(PromptsheetError):  # The next pass reports them again.
                 self._campaign.store.reports.keep_rows(outcome.key, ())
 
     def _tell(self, title: str, sentences: Collection[str]) -> None:
-        """Print the troubles of a pass: each when it begins, and then once a day."""
+        """Print the problems of a pass: each when it begins, and then once a day."""
         now, said = wiring.now(), {}
         for sentence in sorted(sentences):
             trouble = trouble_of(sentence)

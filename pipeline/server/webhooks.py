@@ -1,7 +1,7 @@
-"""Where the API calls back: `POST /hooks/{hook token}`, and who is refused.
+"""Receives webhooks at `POST /hooks/{hook token}`, and decides which calls are refused.
 
-A caller is a stranger until the proof is there, and learns nothing: a wrong proof and an unknown
-token get the same answer in the same way. A proof in a header is compared before the body is read.
+A caller learns nothing before it has proved that it is the API: a wrong proof and an unknown token
+get the same answer. A proof in a header is compared before the body is read.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ log = limited_logger("hooks")
 
 #: A description of a task is a few kilobytes.
 MOST_BYTES: Final = 1_000_000
-#: Seconds in which a whole body must be there.
+#: Seconds in which a whole body must arrive.
 BODY_WITHIN: Final = 5.0
 
 # Without a body, because uvicorn sends one in a second packet.
@@ -35,7 +35,7 @@ _TAKEN = Response()
 _NOT_POSTED = PlainTextResponse("Method Not Allowed", 405, {"allow": "POST"})
 # Identical to the 404 of an unknown path.
 _UNKNOWN = PlainTextResponse("Not Found", 404)
-# What is left of an unread body is not waited for.
+# The rest of an unread body is not awaited.
 _CLOSE = {"connection": "close"}
 _REFUSALS: Final = {
     "too long": PlainTextResponse("Content Too Large", 413, _CLOSE),
@@ -49,11 +49,11 @@ _REFUSALS: Final = {
 
 
 class CallRefused(Exception):
-    """A call that is refused; its text is a key of `_REFUSALS`."""
+    """A refused call; its text is a key of `_REFUSALS`."""
 
 
 class _Left(Exception):
-    """The caller left before the whole body was there."""
+    """The caller closed the connection before the whole body had arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class _Door:
 
 
 class Hooks:
-    """Receives the API's calls for these campaigns. Raises ConfigError if a secret is missing."""
+    """Receives the webhooks of these campaigns. Raises ConfigError if a secret is missing."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         self.tally = CallCounts()
@@ -74,7 +74,7 @@ class Hooks:
         self._doors = self._made(campaigns)
 
     def before(self, app: ASGIApp) -> ASGIApp:
-        """The app, with the API's calls handled before its routing: they come by the thousand."""
+        """The app, with webhooks handled before its routing, because thousands may come at once."""
 
         async def first(scope: Scope, receive: Receive, send: Send) -> None:
             token = _token(scope["path"]) if scope["type"] == "http" else ""
@@ -99,7 +99,7 @@ class Hooks:
         except CallRefused as refused:
             why = str(refused)
             self.tally.refused[why] += 1
-            # Neither token nor secret nor body: a log is read by many. The reason is one of ours.
+            # No token, secret or body, because many people read a log. The reason is one of ours.
             caller = caller_of(scope["client"][0] if scope["client"] else "")
             log.info(f"a call was refused ({why}); the caller was %s", caller)
             response = _REFUSALS[why]
@@ -109,9 +109,9 @@ class Hooks:
         await response(scope, receive, send)
 
     async def _take(self, token: str, scope: Scope, receive: Receive) -> None:
-        """Return once the call is on disk. Raises Refused or _Left."""
+        """Return once the call is on disk. Raises CallRefused or _Left."""
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
-        # All of them are tried, also after the first that fits.
+        # All of them are compared, also after the first that fits, so that it takes equally long.
         doors = [door for door in self._doors if door.proofs.may_be_met(token, headers)]
         if not doors:
             raise CallRefused("proof")
@@ -151,14 +151,14 @@ class Hooks:
 
 
 def _token(path: str) -> str:
-    """The hook token that an address ends in; empty where it is no address for calls."""
+    """The hook token at the end of an address; empty if it is not an address for webhooks."""
     token = path.removeprefix(PATH) if path.startswith(PATH) else ""
     return "" if "/" in token else token
 
 
 async def _body(length: str, receive: Receive) -> bytes:
-    """The whole body. Raises Refused or _Left."""
-    # A number of very many digits is compared by its length: making it an int would fail.
+    """The whole body. Raises CallRefused or _Left."""
+    # A number with very many digits is refused by its length: int() would raise an error.
     if length.isdecimal() and (len(length) > 9 or int(length) > MOST_BYTES):
         raise CallRefused("too long")
     body = bytearray()
