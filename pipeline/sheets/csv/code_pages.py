@@ -108,9 +108,9 @@ _MOST_WORDS = 200
 
 
 def is_surely_western(content: bytes) -> bool:
-    """Whether the accented words make sense as Western text, and clearly less as any other."""
+    """Whether the accented words make sense as Western text, and clearly less in any other."""
     words = {word for word in _WORD.findall(content) if not word.isascii()}
-    # So many words from all over the alphabet say enough, and reading stays fast.
+    # This many words from the whole alphabet are enough, and reading stays fast.
     some = sorted(words)[:: len(words) // _MOST_WORDS + 1]
     western = _score(some, WESTERN)
     if western < _LEAST * sum(len(word) - len(word.translate(None, _HIGH)) for word in some):
@@ -141,7 +141,7 @@ def _score(words: list[bytes], codec: str) -> float:
 
 
 def _fit(word: str, language: _Language) -> float:
-    """The logarithm of how plausible the accented letters of a word are where they stand."""
+    """The logarithm of how plausible the accented letters of a word are at their positions."""
     score = 0.0
     for at, letter in enumerate(word):
         if letter.isascii():
@@ -161,7 +161,7 @@ def _fit(word: str, language: _Language) -> float:
 
 
 def _is_odd(before: str, sign: str, after: str) -> bool:
-    """Whether a sign is where Western text has none and another code page has a letter."""
+    """Whether there is a sign where Western text has none and another code page has a letter."""
     if before.isalpha() and after.isalpha():
         return sign not in _JOINTS
     if sign in "ªº":

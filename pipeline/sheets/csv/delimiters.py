@@ -13,7 +13,7 @@ DELIMITERS = ",;\t|"
 #: How much of a file is read to choose between two delimiters that are both in the header.
 _LETTERS, _RECORDS = 100_000, 50
 
-# As people write it, and as it comes back from programs that take it for a row.
+# As people write it, and as programs save it that treat it as a row.
 _SAID = re.compile(r'"?sep="?([,;\t|])[",;\t|]*(?:\r\n|\r|\n|\Z)', re.IGNORECASE)
 
 
@@ -23,7 +23,8 @@ def named(delimiter: str) -> str:
 
 
 def said(text: str) -> tuple[str, str]:
-    """The line `sep=;` that Excel understands, with its end, and what it says; else nothing.
+    """The line `sep=;` that Excel understands, with its line end, and its delimiter; else empty
+    texts.
 
     Excel does not show that line: its row 1, and ours, is the one after it.
     """
@@ -32,11 +33,12 @@ def said(text: str) -> tuple[str, str]:
 
 
 def delimiter_of(text: str) -> str:
-    """What separates the header's names: comma, semicolon, tab or bar.
+    """The delimiter of the header: comma, semicolon, tab or bar.
 
-    Of two that the header has, the one that it has more of without a space beside it (as there is
-    in `size, in cm`), then the one that cuts more rows to the header's width. Under a header of one
-    name, one that leaves the rows whole: a prompt sent up to its first comma is paid for, too.
+    If the header has two of them: the one that it has more of without a space next to it (as there
+    is in `size, in cm`); then the one with which more rows are as wide as the header. Under a
+    header of one name: one that leaves the rows whole, because a prompt that is cut at its first
+    comma is paid for, too.
     """
     beginning = text[:_LETTERS]
     header = next(filter(None, re.split(r"[\r\n]", _QUOTED_NAME.sub("name", beginning))), "")
@@ -48,7 +50,7 @@ def delimiter_of(text: str) -> str:
     return next((one for one in DELIMITERS if _leaves_whole(text, one)), ",")
 
 
-# A quote opens only where a name begins: in `12" prints;price` it is a letter like any other.
+# A quote opens only at the start of a name; in `12" prints;price` it is a letter.
 _QUOTED_NAME = re.compile(r'(?:(?<=[,;\t|\r\n])|^)"[^"]*+(?:""[^"]*+)*+(?:"|\Z)')
 
 

@@ -1,9 +1,9 @@
 """Decodes the bytes of a text file and encodes them again; knows the supported encodings.
 
-A byte order mark is believed. Without one it is UTF-8 if every byte says so; else what the
-configuration says; else Windows-1252, which Western Excel writes, but only where no other code page
-is plausible (see `code_pages`): a prompt in the wrong letters would be sent, paid for and wrong.
-Decoding is strict, so that what is not changed is written back as the very same bytes.
+A byte order mark decides. Without one, the file is UTF-8 if all its bytes are valid UTF-8; else it
+has the encoding in the configuration; else it is Windows-1252, which Western Excel writes, but only
+if no other code page is plausible (see `code_pages`): a prompt with wrong letters would be sent and
+paid for. Decoding is strict, so that unchanged text is written back as the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class NotText(ValueError):
 
 
 class Unclear(ValueError):
-    """The bytes could be text in several code pages; `readings` are one line as each reads it."""
+    """The bytes could be text in several code pages; `readings` has one line in each of them."""
 
     def __init__(self, line: int, readings: Mapping[str, str]) -> None:
         self.line = line
@@ -32,7 +32,7 @@ class Unclear(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """How the letters of one file are written: Python's name for it, and the mark before them."""
+    """The encoding of one file: Python's name for it, and its byte order mark."""
 
     codec: str
     mark: bytes
@@ -44,7 +44,7 @@ class Encoding:
         return self.mark + text.encode(self.codec, errors="replace")
 
     def readable(self, text: str) -> str:
-        """What will be read where `text` was written."""
+        """What is read back after `text` was written."""
         return text if text.isascii() else text.encode(self.codec, "replace").decode(self.codec)
 
 
@@ -98,7 +98,7 @@ def _as_given(content: bytes, encoding: Encoding) -> str:
 
 
 def _unmarked_utf_16(content: bytes) -> str:
-    """Some databases leave the mark out; then every other byte of the header is zero."""
+    """Some databases leave out the mark; then every other byte of the header is zero."""
     zeros = [byte == 0 for byte in content[:4]]
     if zeros == [False, True, False, True]:
         return _LITTLE
@@ -119,7 +119,7 @@ def _damaged(encoding: Encoding, byte: int, line: int) -> NotText:
 
 
 def _as_western(content: bytes, error: UnicodeDecodeError) -> str:
-    """The text as Windows-1252, if it cannot be UTF-8 with a damage or another code page."""
+    """The text as Windows-1252, if it cannot be damaged UTF-8 or another code page."""
     byte, line = content[error.start], 1 + content.count(b"\n", 0, error.start)
     if _is_damaged_utf_8(content, error):
         raise _damaged(_UTF_8, byte, line)
@@ -149,10 +149,10 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def _is_damaged_utf_8(content: bytes, error: UnicodeDecodeError) -> bool:
-    """Whether more of it is UTF-8 than not, or it only ends in the middle of a letter.
+    """Whether most of it is valid UTF-8, or it only ends in the middle of a letter.
 
-    Accents of Windows-1252 look like a letter of UTF-8 now and then (É before a closing quote), so
-    one such letter proves nothing.
+    Accents of Windows-1252 sometimes look like a letter of UTF-8 (É before a closing quote), so one
+    such letter proves nothing.
     """
     rest, letters = _UTF_8_LETTER.subn(b"", content)
     others = len(rest) - len(rest.translate(None, _HIGH))
@@ -168,10 +168,10 @@ _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 
 
 def _is_of_another_script(text: str) -> bool:
-    """Whether the accents of these words stand where no Western word has any.
+    """Whether the accents of these words are where Western words have none.
 
-    Cyrillic, Greek and Japanese come out as long runs of them, text of an old Mac or of DOS as
-    signs, capitals and daggers within words.
+    Cyrillic, Greek and Japanese text looks like long runs of accents. Text of an old Mac or of DOS
+    has signs, capitals and daggers within words.
     """
     runs = sum(map(len, _RUN.findall(text)))
     return runs * 2 > len(_ACCENT.findall(text)) or _NO_WORD.search(text) is not None

@@ -1,4 +1,4 @@
-"""A CSV file as a sheet: only our cells change in it, every other byte stays as people wrote it."""
+"""A CSV file as a sheet: only our cells change, and every other byte stays the same."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _SAVE_AGAIN = 'Save it again as "CSV UTF-8".'
 
 
 class CsvSheet:
-    """The sheet in one .csv or .tsv file; a link is followed once, when the sheet is made.
+    """The sheet in one .csv or .tsv file. A link is followed once, when the sheet is made.
 
-    Encodings: see `encodings`; what separates the cells: see `delimiters`. `write` changes nobody's
-    save: see `replace`; nor a file that is open in a spreadsheet program: see `open_elsewhere`.
+    For encodings see `encodings`, for delimiters `delimiters`. `write` keeps a save by another
+    program (see `replace`), and does not change a file that is open in a spreadsheet program (see
+    `open_elsewhere`).
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class CsvSheet:
 
     @property
     def left_out(self) -> str:
-        """A file is written whole, or not at all."""
+        """Always empty: a file is written whole, or not at all."""
         return ""
 
     @property
@@ -68,7 +69,7 @@ class CsvSheet:
 
     @property
     def elsewhere(self) -> str:
-        """A file of text has no tabs."""
+        """Always empty: a text file has no tabs."""
         return ""
 
     def read(self) -> Grid:
@@ -104,7 +105,7 @@ class CsvSheet:
         return write_claim(self._path, claim, instead_of)
 
     def _taken_in(self, content: bytes) -> CsvText:
-        """What was read; where it is as it was before, the very same grid, and rows likewise."""
+        """The text of the bytes. Rows that did not change are the same objects as before."""
         was, self.fingerprint = self.fingerprint, hashlib.sha256(content).hexdigest()
         if self._text and self.fingerprint == was:
             return replace(self._text, content=content)
@@ -121,12 +122,14 @@ class CsvSheet:
                 f"{self._path} has a quotation mark in line {quote.line} that is never closed, and"
                 " all that follows would be one cell. Close it, or save the file again."
             ) from quote
-        self._text = replace(text, content=b"")  # a big file is in memory often enough
+        self._text = replace(
+            text, content=b""
+        )  # Memory: the bytes of a big file are kept by the caller.
         return text
 
 
 def _choice(path: Path, unclear: Unclear) -> str:
-    """What to do about a file whose letters are not certain."""
+    """The message about a file whose encoding is not certain, with one line in each."""
     names: dict[str, list[str]] = {}
     for codec, text in unclear.readings.items():
         names.setdefault(shortened(text, _SHOWN), []).append(f'"{codec}"')

@@ -1,8 +1,8 @@
 """The text of a CSV file as a grid, and the same text with some cells changed and no other byte.
 
-Values come from Python's `csv`, which is fast and reads odd quoting as people's programs do. Only a
-record with a cell to change is cut into pieces, one for each field as it is written; the pieces and
-the delimiters between them are the record, so what is not replaced stays as it was.
+Values come from Python's `csv`, which is fast and reads odd quoting as spreadsheets do. Only a
+record with a changed cell is cut into pieces, one for each field as it is written. Together with
+the delimiters they are the whole record, so a piece that is not replaced stays as it was.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ csv.field_size_limit(2**31 - 1)
 
 
 class CannotHold(ValueError):
-    """The encoding lacks a letter of a column's name, so the column could not be found later."""
+    """The encoding lacks a letter of a column's name, so the column could not be found again."""
 
     def __init__(self, encoding: str, name: str) -> None:
         self.encoding = encoding
@@ -40,7 +40,7 @@ class CannotHold(ValueError):
 
 
 class LeftOpen(ValueError):
-    """A quotation mark is never closed: all that follows would be one cell, perhaps a prompt."""
+    """A quotation mark is never closed, so everything after it would be one cell."""
 
     def __init__(self, line: int) -> None:
         self.line = line
@@ -49,7 +49,7 @@ class LeftOpen(ValueError):
 
 @dataclass(frozen=True)
 class CsvText:
-    """One CSV file: its encoding, the line `sep=;` if it begins with one, its delimiter."""
+    """One CSV file: its encoding, the line `sep=;` if it begins with one, and its delimiter."""
 
     content: bytes
     encoding: Encoding
@@ -62,19 +62,19 @@ class CsvText:
     def of(
         cls, content: bytes, delimiter: str | None = None, earlier: Grid = (), encoding: str = ""
     ) -> CsvText:
-        """The text in `content`; it tells its delimiter itself where none is given.
+        """The text in `content`. Without `delimiter`, the text shows its delimiter itself.
 
-        `encoding` is the one that the configuration names, or empty.
-        Rows that equal those of the `earlier` grid are the same objects, which saves memory.
-        Raises NotText, Unclear, and LeftOpen for a file that ends within quotation marks: one is
-        missing, or the file is being saved at this moment.
+        `encoding` is the one in the configuration, or empty. Rows that equal those of the `earlier`
+        grid are the same objects, which saves memory. Raises NotText, Unclear, and LeftOpen for a
+        file that ends within quotation marks: one is missing, or the file is being saved at this
+        moment.
         """
         spelling, text = decoded(content, encoding)
         lead, told = said(text)
         text = text[len(lead) :]
         delimiter = told or delimiter or delimiter_of(text)
         ends_a_line = text.endswith(("\n", "\r"))
-        del text  # with letters beyond the usual ones it is bigger than all the rest
+        del text  # With rare letters, this text needs more memory than everything else.
         lines = chain(_lines(content, spelling, lead), [_END + delimiter + _END])
         records = csv.reader(lines, delimiter=delimiter)
         beside = zip(map(tuple, records), chain(earlier, repeat(())), strict=False)
@@ -85,11 +85,11 @@ class CsvText:
         return cls(content, spelling, lead, delimiter, tuple(rows))
 
     def patched(self, patch: Patch) -> bytes:
-        """The file with those cells changed: the very same bytes where they already say so.
+        """The file with those cells changed; the same bytes if they already have these values.
 
-        Letters that the encoding lacks become question marks, and a cell that shows these says so.
-        Cells beyond the end of a record are added. Raises IndexError for a row that is not there,
-        CannotHold for a column's name that would lose letters.
+        Letters that the encoding lacks become question marks, and a cell that shows them counts as
+        up to date. Cells beyond the end of a record are added. Raises IndexError for a row that is
+        not there, CannotHold for a column's name that would lose letters.
         """
         readable = {
             (row, column): self.encoding.readable(harmless(text, self.delimiter) if row else text)
@@ -104,7 +104,9 @@ class CsvText:
     def _with_changes(
         self, changes: Mapping[int, Mapping[int, str]]
     ) -> Iterator[bytes | memoryview]:
-        """The pieces of the file with those cells changed; what stays is a part of the old file."""
+        """The pieces of the file with those cells changed; unchanged pieces are parts of the old
+        file.
+        """
         codec, content = self.encoding.codec, memoryview(self.content)
         lines = partial(_lines, self.content, self.encoding, self.lead)
         records = csv.reader(lines(), delimiter=self.delimiter)
@@ -129,12 +131,12 @@ class CsvText:
 
 
 def harmless(text: str, delimiter: str) -> str:
-    """Text that begins no formula where the file is read with another delimiter, or line by line.
+    """Text that is not a formula even if the file is read with another delimiter, or line by line.
 
-    Excel takes the delimiter of the reader's country. In a file of commas that it reads with
-    semicolons our quotation marks stand inside a cell and protect nothing: the rest of a text after
-    a semicolon or a line break is a cell of its own. Where that would be a formula, an apostrophe
-    goes before it; in an address the delimiter is written as `%3B` and the like.
+    Excel uses the delimiter of the reader's country. If it reads a file of commas with semicolons,
+    our quotation marks are inside a cell and protect nothing: the text after a semicolon or a line
+    break is a cell of its own. If that would be a formula, it gets an apostrophe in front; in an
+    address, the delimiter is written as `%3B` and the like.
     """
     if not _MAY_BE_LIVE.search(text):
         return text
@@ -154,7 +156,7 @@ _MAY_BE_LIVE = re.compile(r'([,;\t|\r\n])(?=[\s"\ufeff\u200b]*+[=+\-@＝＋－�
 
 
 def _lines(content: bytes, encoding: Encoding, lead: str) -> TextIO:
-    """The lines of a file, decoded bit by bit."""
+    """The lines of a file, decoded in parts."""
     encoded = io.BytesIO(content)
     encoded.seek(len(encoding.mark))
     lines = io.TextIOWrapper(encoded, encoding.codec, newline="")
@@ -169,7 +171,7 @@ def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
         record = grid[row]
         if text != (record[column] if column < len(record) else ""):
             changes[row][column] = text
-    # A record that grows takes its empty cells along, so that it is as long as it was asked to be.
+    # A record that grows gets its empty cells too, so that it has the length that was asked for.
     growing = {row for row, cells in changes.items() if max(cells) >= len(grid[row])}
     for (row, column), text in patch.items():
         if row in growing and column >= len(grid[row]):
@@ -189,7 +191,7 @@ def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str])
 
 
 def pieces_of(record: str, delimiter: str) -> tuple[list[str], str]:
-    """The fields of one record as they are written, quotes and all, and the line end after them."""
+    """The fields of one record as they are written, with quotes, and the line end after them."""
     bare = record.rstrip("\r\n")
     if '"' not in record:
         return (bare.split(delimiter) if bare else []), record[len(bare) :]
@@ -203,7 +205,7 @@ def pieces_of(record: str, delimiter: str) -> tuple[list[str], str]:
     return pieces, record[place:]
 
 
-# After a closing quote, csv takes what follows as it is, up to the delimiter.
+# After a closing quote, csv reads the rest up to the delimiter as it is.
 _FIELD = {
     delimiter: re.compile(rf'"[^"]*+(?:""[^"]*+)*+"[^{delimiter}\r\n]*+|[^{delimiter}\r\n]*+')
     for delimiter in DELIMITERS

@@ -18,12 +18,12 @@ _REF = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
 
 
 def name_of(row: int, column: int) -> str:
-    """What the workbook calls a cell."""
+    """The A1 name of a cell."""
     return f"{letters(column)}{row + 1}"
 
 
 def place_of(ref: str) -> tuple[int, int] | None:
-    """Row and column of `B7`, counted from 0; None if it names no cell."""
+    """Row and column of `B7`, counted from 0; None if it is not the name of a cell."""
     match = _REF.fullmatch(ref)
     if match is None:
         return None
@@ -40,22 +40,22 @@ def _column(name: str) -> int:
 
 
 def box_of(ref: str) -> Box | None:
-    """The box of `A1:B7` or `A1`; None if it names none."""
+    """The box of `A1:B7` or `A1`; None if it is not a range."""
     first, _, last = ref.partition(":")
     start, end = place_of(first), place_of(last or first)
     return (*start, *end) if start and end else None
 
 
 def holds_any(box: Box, places: Iterable[Place]) -> bool:
-    """Whether one of these places lies in the box."""
+    """Whether one of these places is in the box."""
     top, left, bottom, right = box
     return any(top <= row <= bottom and left <= column <= right for row, column in places)
 
 
 def width_of(refs: Iterable[str], last: int) -> int:
-    """How many columns from the left these ranges take up in the rows up to `last`.
+    """How many columns from the left these ranges need in the rows up to `last`.
 
-    A range as wide as the whole sheet does not count: nothing could stand at its right.
+    A range as wide as the whole sheet does not count: there is no space at its right.
     """
     boxes = [box for ref in refs if (box := box_of(ref))]
     beside = [right + 1 for top, _, _, right in boxes if top <= last and right + 1 < MAX_COLUMNS]

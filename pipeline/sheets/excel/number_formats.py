@@ -1,7 +1,8 @@
-"""Numbers, dates and times as a spreadsheet shows them, by the number format of their cell.
+"""Shows numbers, dates and times as a spreadsheet does, by the number format of their cell.
 
-A prompt that says `00042`, `31 Jan 2026` or `12 %` must reach the API as people see it. What a
-format leaves to the language of the reader (month names, the short date) is English, or ISO.
+A prompt that shows `00042`, `31 Jan 2026` or `12 %` must reach the API as people see it. Where a
+format depends on the reader's language (month names, the short date), the result is English, or
+ISO.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class _Section:
 
 
 def shown_number(value: str, number_format: str, *, from_1904: bool = False) -> str:
-    """The text that a cell with this number and this format shows; the number where that is odd."""
+    """The text of a cell with this number and format; the plain number if the format is odd."""
     if number_format == "General" and _WHOLE.fullmatch(value):
         return value
     try:
@@ -78,7 +79,7 @@ def shown_number(value: str, number_format: str, *, from_1904: bool = False) -> 
 
 
 def shown_moment(moment: datetime, number_format: str) -> str:
-    """The text of a moment that the file holds as such; in ISO where the format is for numbers."""
+    """The text of a cell that contains a moment; ISO if its format is for numbers."""
     sections = _sections(number_format)
     if sections and sections[0].has("date", "elapsed"):
         return _dated(moment, None, sections[0])
@@ -87,7 +88,7 @@ def shown_moment(moment: datetime, number_format: str) -> str:
 
 @lru_cache(maxsize=4096)
 def plain(value: str) -> str:
-    """A number as its shortest decimal, never `1E+15`; of a fraction the 15 digits that count."""
+    """A number as its shortest decimal, never `1E+15`; a fraction has 15 significant digits."""
     if _WHOLE.fullmatch(value):
         return value
     exact = Decimal(value)
@@ -161,7 +162,7 @@ def _digits(number: Decimal, section: _Section) -> str:
 
 
 def _places(tokens: Sequence[_Token]) -> tuple[str, str, bool, int]:
-    """Placeholders before and after the point, whether thousands are set off, thousands cut off."""
+    """Placeholders before and after the point; whether thousands are separated, and cut off."""
     before, after, point, pending, grouped = "", "", False, 0, False
     for token in tokens:
         if token.kind in ("point", "fraction"):
@@ -184,7 +185,7 @@ def _rounded(number: Decimal, places: int) -> Decimal:
 
 
 def _filled(before: str, whole: str, *, grouped: bool) -> list[str]:
-    """What stands at each placeholder before the point; the first takes the digits left over."""
+    """The digit at each placeholder before the point; the first one gets the remaining digits."""
     digits = whole.rjust(len(before.lstrip("#?")), "0") if "0" in before else whole
     if grouped:
         digits = f"{int(digits):,}" if digits and not digits.startswith("0") else digits

@@ -1,7 +1,7 @@
-"""A workbook file: a zip of parts, of which one is the worksheet that we read and write.
+"""A workbook file: a zip of parts, one of which is the worksheet that we read and write.
 
-Only that part is made anew. All others go over as they are, so that charts, pictures, macros and
-whatever a later Excel invents survive us.
+Only that part is written again. All others are copied unchanged, so that charts, pictures, macros,
+and anything that a later Excel adds, are kept.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from xml.parsers import expat
 from pipeline.sheets.excel.worksheet import Unreadable
 from pipeline.sheets.excel.xml_text import unescaped, whole_number
 
-#: What all parts of a workbook may come to; a small file that claims more is no sheet of prompts.
+#: Bytes of all parts of a workbook at most; a small file that claims more is no sheet of prompts.
 MOST_BYTES = 512 * 1024 * 1024
 #: Bytes of a part that are unpacked at once, and how the parts of workbooks are packed. Of other
 #: ways, Python unpacks all at once.
@@ -48,7 +48,7 @@ class WorkbookTab:
 
 @dataclass(frozen=True)
 class Workbook:
-    """The parts of one workbook, read when they are asked for. Any reading may raise Unreadable."""
+    """The parts of one workbook, read when they are needed. Any reading may raise Unreadable."""
 
     archive: zipfile.ZipFile
     #: Its parts by their names as they are compared: Excel knows no capitals in them.
@@ -83,7 +83,7 @@ class Workbook:
 
     @cached_property
     def tabs(self) -> tuple[WorkbookTab, ...]:
-        """Its worksheets in the order of the tabs; charts have tabs and are none."""
+        """Its worksheets in the order of the tabs. Chart tabs are left out."""
         targets = self._targets(self._main, "/worksheet")
         found = []
         for sheet in _all(self._xml(self._main), "sheet"):
@@ -95,7 +95,7 @@ class Workbook:
 
     @cached_property
     def from_1904(self) -> bool:
-        """Whether its days are counted from 1904 on."""
+        """Whether its days are counted from 1904."""
         settings = next(_all(self._xml(self._main), "workbookPr"), None)
         return settings is not None and settings.get("date1904", "") in ("1", "true", "on")
 
@@ -160,11 +160,11 @@ class Workbook:
             raise Unreadable("it is protected by a password: take that away") from None
 
     def with_part(self, name: str, content: bytes, *, recount: bool) -> bytes:
-        """The file with another content in one part.
+        """The file with new content in one part.
 
-        With `recount` the list that says in which order formulas are worked out is left out: a
-        program that finds a cell in it without a formula takes the file for damaged, and one that
-        finds no list makes it.
+        With `recount`, the calculation chain (the order in which formulas are computed) is left
+        out: a program that finds a cell in it without a formula reports a damaged file, and one
+        that finds no chain makes it.
         """
         changed: dict[str, bytes | None] = self._without_order() if recount else {}
         changed[_key(name)] = content
@@ -255,12 +255,12 @@ TOO_LONG = (
 
 
 def _key(name: str) -> str:
-    """The name of a part as it is compared: some programs write other capitals, or backslashes."""
+    """The name of a part for comparison: some programs use other capitals, or backslashes."""
     return name.replace("\\", "/").lstrip("/").casefold()
 
 
 def _without_tags(content: bytes, kind: bytes, words: bytes) -> bytes:
-    """The XML without the empty elements of that kind that hold these words."""
+    """The XML without the empty elements of that kind that contain these words."""
 
     def left(match: re.Match[bytes]) -> bytes:
         tag = match.group().lower()
@@ -275,12 +275,12 @@ def _rels_of(part: str) -> str:
 
 
 def _all(tree: Element, name: str) -> Iterator[Element]:
-    """All elements of that name, in whichever of the vocabularies."""
+    """All elements of that name, in both namespaces."""
     return (one for one in tree.iter() if one.tag.rpartition("}")[2] == name)
 
 
 def _text(shared: Element) -> str:
-    """The letters of a text without its looks, and without how it is pronounced."""
+    """The characters of a text, without formats and phonetic guides."""
     parts = []
     for child in shared:
         kind = child.tag.rpartition("}")[2]

@@ -29,10 +29,11 @@ _MOST_CELLS = 20_000_000
 
 
 class ExcelSheet:
-    """One tab of an .xlsx or .xlsm file; a link is followed once, when the sheet is made.
+    """One tab of an .xlsx or .xlsm file. A link is followed once, when the sheet is made.
 
-    Values are as the last program that worked them out left them. `write` changes nobody's save:
-    see `replace`; nor a workbook that is open in a spreadsheet program: see `open_elsewhere`.
+    Values are those that the last program computed. `write` keeps a save by another program (see
+    `replace`), and does not change a workbook that is open in a spreadsheet program (see
+    `open_elsewhere`).
     """
 
     def __init__(
@@ -56,17 +57,17 @@ class ExcelSheet:
 
     @property
     def fingerprint(self) -> str:
-        """A digest of the file's bytes as they were last read."""
+        """A digest of the file's bytes at the last reading."""
         return hashlib.sha256(self._content).hexdigest()
 
     @property
     def left_out(self) -> str:
-        """A file is written whole, or not at all."""
+        """Always empty: a file is written whole, or not at all."""
         return ""
 
     @property
     def elsewhere(self) -> str:
-        """The other tabs by their names, where none was asked for."""
+        """The names of the other tabs, if the configuration names none."""
         tabs = Workbook.of(self._content).tabs if self._content and not self._tab else ()
         others = [f'"{tab.name}"' for tab in tabs if not tab.is_hidden][1:]
         return f"Or set [sheet] tab: there is {', '.join(others)}." if others else ""
@@ -80,9 +81,10 @@ class ExcelSheet:
             return _Page.of(self._content, self._tab).grid
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """Change the cells that `patch_for` names in the grid just read: the grid read back.
+        """Change the cells that `patch_for` names in the grid just read. Returns the grid read
+        back.
 
-        Cells that already say so are no change, and without a change the file is not touched.
+        The file is left unchanged if every named cell already has its new value.
         """
         need_openpyxl()
         page_of = lru_cache(maxsize=2)(lambda content: _Page.of(content, self._tab))
@@ -93,7 +95,7 @@ class ExcelSheet:
             if not cells:
                 return content
             fresh = page.patched(cells)
-            # Read before it takes the file's place: what is written wrong would be so for good.
+            # Read back before it replaces the file, because a mistake could not be undone.
             if not page_of(fresh).says(cells):
                 raise Unreadable("its cells would not be where they belong: save it again")
             return fresh
@@ -103,11 +105,11 @@ class ExcelSheet:
             return page_of(self._content).grid
 
     def read_claim(self) -> Claim | None:
-        """The claim in `NAME.promptsheet` beside the file, or None."""
+        """The claim in `NAME.promptsheet` next to the file, or None."""
         return read_claim(self._path)
 
     def write_claim(self, claim: Claim, instead_of: Claim | None) -> bool:
-        """Put `claim` beside the file if `instead_of` is what lies there: whether that was so."""
+        """Store `claim` next to the file if its claim is `instead_of`. Returns whether it did."""
         return write_claim(self._path, claim, instead_of)
 
     @contextmanager
@@ -125,7 +127,7 @@ class ExcelSheet:
 
 
 def need_openpyxl() -> None:
-    """Raises ConfigError if the library for workbooks is not installed."""
+    """Raise ConfigError if the library for workbooks is not installed."""
     if importlib.util.find_spec("openpyxl") is None:
         raise MissingExtra("An Excel file", "excel")
 
@@ -146,10 +148,10 @@ class _Page:
 
     @cached_property
     def grid(self) -> Grid:
-        """Every row at its number; all are as wide as the header, and wider where they hold more.
+        """All rows by number. Each is as wide as the header, or wider if it contains more.
 
-        The header is as wide as what is merged there and below: cells of ours in there would be
-        unseen. What a table shows as its totals is no row of it, and left out.
+        The header is as wide as merged cells in it and below: our cells inside them would be
+        invisible. The totals of a table are left out, because they are not a row of it.
         """
         filled = {number: self._texts(row.cells) for number, row in self.sheet.rows.items()}
         for ref in self.book.totals(self.tab.part):
@@ -169,7 +171,7 @@ class _Page:
         )
 
     def changes(self, patch: Patch) -> dict[tuple[int, int], str]:
-        """The cells that would show something else than now. Raises IndexError beyond the rows."""
+        """The cells whose shown value would change. Raises IndexError beyond the rows."""
         cells: dict[tuple[int, int], str] = {}
         for (number, column), text in patch.items():
             if number >= len(self.grid):
@@ -189,7 +191,7 @@ class _Page:
         return all(self._at(*place) == text for place, text in cells.items())
 
     def _at(self, number: int, column: int) -> str:
-        # A sheet whose last row was emptied is shorter by that row.
+        # A sheet is one row shorter if its last row was emptied.
         row = self.grid[number] if number < len(self.grid) else ()
         return row[column] if column < len(row) else ""
 
@@ -261,6 +263,6 @@ def _is_zero(value: str) -> bool:
 
 
 def _fitting(text: str) -> str:
-    """Text as a cell can hold it: letters beyond are cut off."""
+    """Text cut to the length that a cell can hold."""
     units = whole(text).encode("utf-16-le")
     return units[: 2 * MOST_LETTERS].decode("utf-16-le", "ignore")

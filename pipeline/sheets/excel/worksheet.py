@@ -1,8 +1,8 @@
-"""One worksheet of a workbook as its XML lies there: where each cell stands, and how it is changed.
+"""One worksheet of a workbook, as XML: where each cell is in the bytes, and how it is changed.
 
-openpyxl's save drops what every formula last came to, and whatever it does not know. So nothing is
-saved: the places of rows and cells are found in the part's own bytes, our cells are put in there,
-and every other byte stays as the program wrote it that people use.
+openpyxl's save loses the computed values of formulas, and everything it does not know. So we do not
+save with it: the places of rows and cells are found in the bytes of the part, our cells are
+inserted there, and every other byte stays as the other program wrote it.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ _MOST_CELLS, _MOST_RAW = 4_000_000, 7 * 32_767
 
 
 class Unreadable(Exception):
-    """The part is not what a spreadsheet program writes; says why in a few words."""
+    """The part is not what a spreadsheet program writes. The message says why in a few words."""
 
 
 class SharedFormula(Exception):
-    """A cell holds, or lies in, a formula that other cells live on."""
+    """A cell contains, or is covered by, a formula that other cells depend on."""
 
     def __init__(self, ref: str) -> None:
         self.ref = ref
@@ -44,7 +44,7 @@ class SharedFormula(Exception):
 
 @dataclass(slots=True)
 class Cell:
-    """One cell as it is written; `value` is None where there is none."""
+    """One cell as it is written; `value` is None if it has none."""
 
     start: int
     end: int = 0
@@ -61,7 +61,7 @@ class Cell:
 
 @dataclass(slots=True)
 class RowXml:
-    """One row as it is written: where its start tag begins and ends, and where it is closed."""
+    """One row in the bytes: where its start tag begins and ends, and where it is closed."""
 
     start: int
     inside: int
@@ -78,7 +78,7 @@ class Worksheet:
     prefix: str = ""
     rows: dict[int, RowXml] = field(default_factory=dict)
     close: int = 0
-    #: Where the value of the dimension's ref stands, and what it says.
+    #: Where the value of the dimension's ref is, and the value.
     dimension: tuple[int, int] | None = None
     merged: list[str] = field(default_factory=list)
     #: Column -> the style that a new cell in it gets, where the column has one.
@@ -100,8 +100,8 @@ class Worksheet:
     def _mark_computed(self) -> None:
         """Mark the cells that an array formula of another cell fills.
 
-        Each column keeps down to which row it is filled, so that the work grows with the width of
-        the formulas, however high they are.
+        For each column it keeps the last row that is filled. So the work grows with the width of
+        the formulas, not with their height.
         """
         filled_to: dict[int, int] = {}
         work = 0
@@ -118,7 +118,7 @@ class Worksheet:
                 cell.is_computed |= filled_to.get(column, -1) >= number
 
     def holds_formula(self, places: Mapping[tuple[int, int], str]) -> bool:
-        """Whether one of these cells holds a formula now."""
+        """Whether one of these cells contains a formula now."""
         return any(
             (row := self.rows.get(number)) and (cell := row.cells.get(column)) and cell.has_formula
             for number, column in places
@@ -152,7 +152,7 @@ class Worksheet:
                 box = box_of(cell.answers_for) if cell.answers_for else None
                 if box is None or box[:2] == box[2:]:
                     continue
-                # Of a formula that was filled down, only the first cell holds the words.
+                # If a formula was filled down, only its first cell has the text.
                 if cell.is_shared:
                     hit = (number, column) in cells
                 else:
@@ -187,7 +187,7 @@ class Worksheet:
             yield from self._at_end(row, at_end)
 
     def _at_end(self, row: RowXml, fresh: bytes) -> Iterator[tuple[int, int, bytes]]:
-        # `spans` says between which columns the cells are; it may be left out, and not be wrong.
+        # `spans` gives the first and last column. It may be left out, but must not be wrong.
         tag = re.sub(rb"""\sspans=(?:"[^"]*"|'[^']*')""", b"", self.content[row.start : row.inside])
         if row.close is None:
             opened = tag[:-1].rstrip(b"/ \r\n\t") + b">"
@@ -233,7 +233,7 @@ class Worksheet:
 
 
 class _Scan:
-    """Finds rows and cells by the events of expat, which knows at which byte each begins."""
+    """Finds rows and cells from the events of expat, which gives the byte where each begins."""
 
     def __init__(self, sheet: Worksheet) -> None:
         self._sheet = sheet
@@ -317,7 +317,7 @@ class _Scan:
                 self._cell.end = self._sheet.content.index(b">", at) + 1
             self._cell = None
         elif kind == "row" and self._row is not None:
-            # Of an empty tag the end has no place of its own.
+            # The end of an empty tag has no position of its own.
             if not self._sheet.content.endswith(b"/>", self._row.start, self._row.inside):
                 self._row.close = self._parser.CurrentByteIndex
             self._row = None
@@ -330,7 +330,7 @@ class _Scan:
         """Note the style of some columns, which come in order (ECMA-376, part 1, 18.3.1.13)."""
         first, last, style = (whole_number(attributes.get(n)) for n in ("min", "max", "style"))
         styles = self._sheet.styles
-        # A column that came before is not looked at again, however often a file names it.
+        # Each column counts once, even if a file names it many times.
         begin = max(first - 1, next(reversed(styles), -1) + 1)
         if style:
             styles.update(dict.fromkeys(range(begin, min(last, MAX_COLUMNS)), str(style)))

@@ -1,4 +1,4 @@
-"""Text inside a workbook's XML: what XML cannot hold stands there as `_x000D_` and the like."""
+"""Text in the XML of a workbook: characters that XML cannot hold are written as `_x000D_`, etc."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ _MARKS = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
 def escaped(text: str) -> str:
-    """Text as it stands in XML: what XML cannot hold, or is taken for such, as `_x000D_`."""
+    """Text for XML; a character that XML cannot hold becomes `_x000D_` or the like."""
     text = _UNWRITABLE.sub(lambda match: f"_x{ord(match.group()):04X}_", text)
     return re.sub("[&<>]", lambda match: _MARKS[match.group()], text)
 
 
 def unescaped(text: str) -> str:
-    """The text that `_x000D_` and its like stand for."""
+    """The text that was escaped with `_x000D_` and the like."""
     if "_x" not in text:
         return text
     return whole(_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text))
 
 
 def whole(text: str) -> str:
-    """Text without halves of letters: pairs are one letter, what is alone a question mark."""
+    """Text without surrogates: a pair is one character, a single one becomes a question mark."""
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def whole_number(text: str | None, otherwise: int = 0) -> int:
-    """A whole number from 0 as an attribute says it; else, however long it is, `otherwise`."""
+    """A whole number from an attribute, 0 or more; `otherwise` if it is not one."""
     return int(text) if text and text.isdecimal() and len(text) < _TOO_LONG else otherwise
 
 
