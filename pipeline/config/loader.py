@@ -12,6 +12,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -241,12 +242,18 @@ def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provi
         return None
     try:
         raw = tomllib.loads(file.read_text("utf-8"))
-        return TypeAdapter(Provider).validate_python(raw, extra="forbid")
+        return _provider_adapter().validate_python(raw, extra="forbid")
     except tomllib.TOMLDecodeError as e:
         problems.append(f"{file.name}: this is not TOML: {e}")
     except ValidationError as e:
         problems += [f"{file.name}: {problem}" for problem in _sentences(e, None)]
     return None
+
+
+@cache
+def _provider_adapter() -> TypeAdapter[Provider]:
+    """The validator of provider files, made once for all configurations of a start."""
+    return TypeAdapter(Provider)
 
 
 def _secret(

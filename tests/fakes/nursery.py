@@ -26,9 +26,11 @@ import sys
 import termios
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import cache
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from typer.main import get_command
@@ -178,6 +180,7 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
     if "pipeline.cli.commands" in loaded:
         commands: Any = importlib.import_module("pipeline.cli.commands")
         commands.app = get_command(commands.app)  # each start would make it again, in 20 ms
+        _warm_up(commands)
     gc.collect()
     gc.freeze()
     told: dict[int, socket.socket] = {}
@@ -206,6 +209,25 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
         _tell(telling, child)
         for file in files[1:]:
             os.close(file)
+
+
+def _warm_up(commands: Any) -> None:
+    """Run the program once, so that its children find made what is made at the first use."""
+    argv, here = sys.argv, Path.cwd()
+    with TemporaryDirectory() as folder:
+        os.chdir(folder)
+        Path("rows.csv").write_text("prompt\n\n", "utf-8")
+        Path("promptsheet.toml").write_text(
+            '[sheet]\nsource = "rows.csv"\n[provider]\napi_key = "env:WARM_UP_KEY"\n', "utf-8"
+        )
+        os.environ["WARM_UP_KEY"] = "a-key"
+        for words in (["run"], ["run", "--plan"], ["status"]):
+            sys.argv = ["promptsheet", *words]
+            with redirect_stdout(StringIO()), redirect_stderr(StringIO()), suppress(SystemExit):
+                commands.main()
+        del os.environ["WARM_UP_KEY"]
+        os.chdir(here)
+    sys.argv = argv
 
 
 def _tell_ends(told: dict[int, socket.socket]) -> None:
