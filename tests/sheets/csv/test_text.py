@@ -7,7 +7,7 @@ import io
 import re
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from pipeline.core.model import Grid, Patch
@@ -46,6 +46,8 @@ def with_patch(grid: Grid, patch: Patch) -> Grid:
 
 
 @given(texts, delimiters)
+@example('prompt,remark\na fox,"red\na hen,white\n', ",")
+@example('prompt,remark\na fox,"', ",")
 def test_values_are_those_of_the_csv_module_unless_a_quote_is_left_open(
     text: str, delimiter: str
 ) -> None:
