@@ -124,7 +124,7 @@ def pace(settings: Settings) -> Pace:
 
 
 def callback(settings: Settings) -> Callback | None:
-    """What the API is told about webhooks; None if it is only polled."""
+    """The webhook settings to send with each submission; None if tasks are only polled."""
     ours, theirs = settings.webhook, settings.provider.webhook
     if not (ours.public_url and ours.secret and theirs):
         return None

@@ -90,7 +90,7 @@ class Reading:
 
 
 def _version(file: Path) -> object:
-    """Another one whenever somebody wrote the file; None if it is out of reach."""
+    """A value that changes with each save of the file; None if it is out of reach."""
     try:
         stat = file.stat()
     except OSError:

@@ -113,7 +113,7 @@ class Api:
         end = clock() + within
 
         async def one_try() -> Response:
-            # Half of the time at most: an answer that never comes leaves time to ask anew.
+            # Half of the time at most: an answer that never comes leaves time for another try.
             return await self._once(request, max(0.0, min(within / 2, end - clock())))
 
         tries = AsyncRetrying(

@@ -57,7 +57,7 @@ STEP: Final = 1 << 20
 
 
 class BadAddress(NotSent):
-    """The address cannot be used, so there is nobody to connect to."""
+    """The address is not valid, so no connection was tried."""
 
 
 class HttpAnswer:

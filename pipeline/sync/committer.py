@@ -83,9 +83,14 @@ class Committer:
         self._is_committing = True
         answers, self._answers = self._answers, []
         began = self._monotonic()
-        done = await self._worker.run(self._committed, answers, lines)
+        try:
+            done = await self._worker.run(self._committed, answers, lines)
+        except BaseException:
+            self._answers = answers + self._answers  # For `flush`: recording twice changes nothing.
+            raise
+        finally:
+            self._is_committing = False
         self.took = lately(self.took, self._monotonic() - began)
-        self._is_committing = False
         self._is_broken |= done.trouble is not None
         return done
 

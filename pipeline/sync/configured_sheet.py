@@ -12,7 +12,7 @@ from pipeline.store import Store
 class Campaign:
     """A sheet's configuration, the store that serves it, and the sheet's name in there.
 
-    Several campaigns may share a store; it is opened and closed by whoever makes them.
+    Several campaigns may share a store; the code that makes them opens and closes it.
     """
 
     settings: Settings

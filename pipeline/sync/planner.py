@@ -92,7 +92,7 @@ class Planner:
             names={line.seen.row_id: line.name for line in made.lines if line.name},
         )
 
-    def budget_left(self) -> dict[str, int | None]:
+    def _budget_left(self) -> dict[str, int | None]:
         """Credits that may still be spent, by the name of the cap; None where there is no cap."""
         limits = self._limits()
         spent = self._store.budget.spent(limits.api_key, limits.run, limits.day)
@@ -111,7 +111,7 @@ class Planner:
 
     def _within_budget(self, made: Plan, rules: Rules) -> Plan:
         """The plan in which the rows that the budget has no credits for are not sent."""
-        left = self.budget_left()
+        left = self._budget_left()
         beyond = over_budget(made.to_send, left, rules)
         if not beyond:
             return made

@@ -51,7 +51,7 @@ class Batch:
 
 
 class Submissions:
-    """The attempts of one pass. `callback` is what the API is told about webhooks; None if none."""
+    """The attempts of one pass. `callback` has the webhook settings; None means polling only."""
 
     def __init__(
         self, sync: SheetSync, *, callback: Callback | None, clock: Clock, chance: Random

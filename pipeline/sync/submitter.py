@@ -92,11 +92,6 @@ class Submitter:
         return self._committer.is_broken
 
     @property
-    def in_air(self) -> int:
-        """Requests that have left and are not answered."""
-        return self._dispatcher.in_air
-
-    @property
     def waiting(self) -> int:
         """Lines that wait to be sent."""
         return len(self._queue)

@@ -35,12 +35,12 @@ class Throttle:
         return max(self._begin_at - self._monotonic(), 0.0)
 
     def pause(self, seconds: float) -> None:
-        """Let nothing leave, and begin nothing, for at least so many seconds from now."""
+        """Send nothing and begin nothing for at least this many seconds."""
         self._leave_at = max(self._leave_at, self._monotonic() + seconds)
         self._begin_at = max(self._begin_at, self._leave_at)
 
     def begin_later(self, seconds: float) -> None:
-        """Begin nothing for so many seconds from now; what was begun may leave."""
+        """Begin nothing for this many seconds. Attempts that were begun may still be sent."""
         self._begin_at = max(self._monotonic() + seconds, self._leave_at)
 
     def unreached(self) -> int:

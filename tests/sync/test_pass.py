@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from sqlalchemy import Connection, event
 
 from pipeline.core.model import JobKey, State
+from pipeline.core.planning import Line
 from pipeline.core.states import Failed
 from pipeline.store import Fact, Store
 from pipeline.sync.outcome import Asked
 from pipeline.sync.ports import Pace
+from pipeline.sync.submissions import Batch, Submissions
 from tests.sync.bench import Bench, reply
 
 Made = Callable[..., Bench]
@@ -266,3 +269,21 @@ def test_one_new_row_costs_few_transactions_of_the_store(made: Made) -> None:
     assert bench.rows()[0]["status"] == "done"
     print(f"{len(begun)} transactions from the first look to the written cell")
     assert len(begun) <= 30
+
+
+def test_answers_are_recorded_although_the_pass_ends_with_an_unforeseen_error(made: Made) -> None:
+    bench = made(prompts(3))
+    commit, calls = Submissions.commit_batch, []
+
+    def breaks(self: Submissions, facts: Sequence[Fact], lines: Sequence[Line]) -> Batch:
+        calls.append(len(facts))
+        if facts:
+            raise RuntimeError("planted")
+        return commit(self, facts, lines)
+
+    with patch.object(Submissions, "commit_batch", breaks), pytest.raises(RuntimeError):
+        bench.run(pace=Pace(concurrency=1))
+
+    assert bench.run().done == 3
+    assert bench.api.prompts == dict.fromkeys(prompts(3), 1)
+    assert {row["status"] for row in bench.rows()} == {"done"}

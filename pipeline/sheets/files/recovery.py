@@ -61,9 +61,9 @@ def put_back(
 ) -> None:
     """Make the newest save the sheet's file again: `late`, or what was saved meanwhile.
 
-    The file that comes out of the swap is either the one that was there before (`ours` at first),
-    and then nobody has saved since; or it is newer, and is put in next. One case cannot be decided:
-    a save that took too long and comes out changed may have ended before the other one or begun
+    Compare the file that the swap took out. If it is the one that was there before (`ours` at
+    first), the newest save is in place. If it is newer, it is put back in. One case is ambiguous: a
+    save that took a long time, and came out changed, may have ended before the other save or begun
     after it. Then the later of the two becomes the file, and the other one is kept next to it.
     """
     there, unsure = ours, None
