@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pipeline.sandbox.server import LOOPBACK, run
 from pipeline.sandbox.settings import RULES, Fault, SandboxSettings, SettingsError, shown
+from pipeline.sandbox.vendors import VENDORS
+
+APIFRAME = "apiframe"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until stopped; 2 if a flag is wrong or the port is taken."""
     given = vars(_parser().parse_args(arguments))
+    if given["provider"] != APIFRAME:
+        return _serve_vendor(given)
     switches = {name: given[name] for name in RULES if given[name] is not None}
 
     def ready(url: str) -> None:
@@ -28,12 +34,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _serve_vendor(given: Mapping[str, Any]) -> int:
+    """Serve the stand-in of another vendor; 2 if a flag is wrong or the port is taken."""
+    from pipeline.sandbox.vendors.server import run as run_vendor
+    from pipeline.sandbox.vendors.server import vendor_of
+    from pipeline.sandbox.vendors.service import SwitchError
+
+    switches = {name: given[name] for name in RULES if given[name] is not None}
+
+    def ready(url: str) -> None:
+        title = vendor_of(given["provider"]).title
+        words = f'{title} sandbox. Set base_url = "{url}" (Ctrl+C stops it)'
+        sys.stdout.write((url if given["print_url"] else words) + "\n")
+        sys.stdout.flush()
+
+    try:
+        run_vendor(given["provider"], given["host"], given["port"], given["key"], switches, ready)
+    except (SwitchError, OSError) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return 2
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="promptsheet sandbox",
         allow_abbrev=False,
         description="A stand-in for Apiframe's v1 API. A fault is a rate (0.2), 'next 3' or 'off', "
         "then a kind and a path if wanted: 'next 1 rst /imagine'.",
+    )
+    parser.add_argument(
+        "--provider",
+        default=APIFRAME,
+        choices=[APIFRAME, *VENDORS],
+        help="whose API to stand in for (%(default)s); the others have few of the switches below",
     )
     parser.add_argument("--host", default=LOOPBACK, help="address to listen at (%(default)s)")
     parser.add_argument("--port", type=int, default=8900, help="0: a free one (%(default)s)")
