@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
+from contextlib import ExitStack
 from json import dumps, loads
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +31,13 @@ def api(name: str) -> Iterator[Sandbox]:
         yield api
 
 
+@pytest.fixture
+def open_until_end() -> Iterator[ExitStack]:
+    """What is closed after the test: the vendors' clients keep connections."""
+    with ExitStack() as stack:
+        yield stack
+
+
 def standing_in(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("name", names)
 
@@ -45,16 +53,19 @@ def loaded(address: str) -> bytes:
 # -- Replicate
 
 
-def replicate_client(api: Sandbox, key: str = KEY) -> Any:
+def replicate_client(api: Sandbox, open_until_end: ExitStack, key: str = KEY) -> Any:
     replicate = pytest.importorskip("replicate")
     client = replicate.Client(api_token=key, base_url=root_of(api))
     client.poll_interval = 0.05
+    open_until_end.callback(lambda: client._client.close())
     return client
 
 
 @standing_in("replicate")
-def test_replicate_creates_waits_and_reads_the_picture(api: Sandbox) -> None:
-    client = replicate_client(api)
+def test_replicate_creates_waits_and_reads_the_picture(
+    api: Sandbox, open_until_end: ExitStack
+) -> None:
+    client = replicate_client(api, open_until_end)
     prediction = client.models.predictions.create(
         "black-forest-labs/flux-schnell", input={"prompt": "a fox", "num_outputs": 2}
     )
@@ -67,31 +78,37 @@ def test_replicate_creates_waits_and_reads_the_picture(api: Sandbox) -> None:
 
 
 @standing_in("replicate")
-def test_replicate_runs_a_model_and_waits_for_it_in_one_request(api: Sandbox) -> None:
+def test_replicate_runs_a_model_and_waits_for_it_in_one_request(
+    api: Sandbox, open_until_end: ExitStack
+) -> None:
     # The client makes a file of an address only if it begins with https.
-    address = replicate_client(api).run("black-forest-labs/flux-1.1-pro", {"prompt": "an owl"})
+    address = replicate_client(api, open_until_end).run(
+        "black-forest-labs/flux-1.1-pro", {"prompt": "an owl"}
+    )
 
     assert read_code(loaded(address)) == (code_of("an owl"), 1)
     assert api.state()["requests"] == {"submissions": 1, "results": 1}
 
 
 @standing_in("replicate")
-def test_replicate_tells_of_failures_refusals_and_a_wrong_key(api: Sandbox) -> None:
+def test_replicate_tells_of_failures_refusals_and_a_wrong_key(
+    api: Sandbox, open_until_end: ExitStack
+) -> None:
     exceptions = pytest.importorskip("replicate.exceptions")
-    client = replicate_client(api)
+    client = replicate_client(api, open_until_end)
 
     with pytest.raises(exceptions.ModelError, match="flagged by the moderation"):
         client.run("black-forest-labs/flux-1.1-pro", {"prompt": "a fox [fail]"})
     with pytest.raises(exceptions.ReplicateError, match="prompt is required"):
         client.run("black-forest-labs/flux-1.1-pro", {})
     with pytest.raises(exceptions.ReplicateError, match="Unauthenticated"):
-        replicate_client(api, "wrong").run("a/b", {"prompt": "a fox"})
+        replicate_client(api, open_until_end, "wrong").run("a/b", {"prompt": "a fox"})
     assert api.state()["tasks"] == {"a fox [fail]": 1}
 
 
 @standing_in("replicate")
-def test_replicate_cancels(api: Sandbox) -> None:
-    client = replicate_client(api)
+def test_replicate_cancels(api: Sandbox, open_until_end: ExitStack) -> None:
+    client = replicate_client(api, open_until_end)
     api.set(task_seconds=60)
     prediction = client.predictions.create(
         model="black-forest-labs/flux-schnell", input={"prompt": "a fox"}
@@ -102,8 +119,10 @@ def test_replicate_cancels(api: Sandbox) -> None:
 
 
 @standing_in("replicate")
-def test_the_client_of_replicate_accepts_the_signature_of_its_webhooks(api: Sandbox) -> None:
-    client = replicate_client(api)
+def test_the_client_of_replicate_accepts_the_signature_of_its_webhooks(
+    api: Sandbox, open_until_end: ExitStack
+) -> None:
+    client = replicate_client(api, open_until_end)
     webhook = pytest.importorskip("replicate.webhook")
     with inbox() as receiver:
         client.models.predictions.create(
@@ -125,16 +144,16 @@ def test_the_client_of_replicate_accepts_the_signature_of_its_webhooks(api: Sand
 # -- Runway
 
 
-def runway_client(api: Sandbox, **options: Any) -> Any:
+def runway_client(api: Sandbox, open_until_end: ExitStack, **options: Any) -> Any:
     runwayml = pytest.importorskip("runwayml")
     options = {"api_key": KEY, "max_retries": 0} | options
-    return runwayml.RunwayML(base_url=root_of(api), **options)
+    return open_until_end.enter_context(runwayml.RunwayML(base_url=root_of(api), **options))
 
 
 @standing_in("runway")
-def test_runway_makes_a_picture_and_a_video(api: Sandbox) -> None:
+def test_runway_makes_a_picture_and_a_video(api: Sandbox, open_until_end: ExitStack) -> None:
     api.set(task_seconds=60)
-    client = runway_client(api)
+    client = runway_client(api, open_until_end)
     picture = client.text_to_image.create(model="gen4_image", prompt_text="a fox", ratio="1280:720")
     video = client.image_to_video.create(
         model="gen4_turbo", prompt_image="https://example.com/a.png", ratio="1280:720", duration=5
@@ -151,9 +170,11 @@ def test_runway_makes_a_picture_and_a_video(api: Sandbox) -> None:
 
 
 @standing_in("runway")
-def test_runway_tells_of_failures_refusals_and_its_account(api: Sandbox) -> None:
+def test_runway_tells_of_failures_refusals_and_its_account(
+    api: Sandbox, open_until_end: ExitStack
+) -> None:
     runwayml = pytest.importorskip("runwayml")
-    client = runway_client(api)
+    client = runway_client(api, open_until_end)
     failing = client.text_to_image.create(
         model="gen4_image", prompt_text="a fox [fail]", ratio="720:720"
     )
@@ -166,9 +187,9 @@ def test_runway_tells_of_failures_refusals_and_its_account(api: Sandbox) -> None
     with pytest.raises(runwayml.BadRequestError, match="promptText"):
         client.text_to_image.create(model="gen4_image", prompt_text="", ratio="720:720")
     with pytest.raises(runwayml.AuthenticationError):
-        runway_client(api, api_key="wrong").tasks.retrieve(failing.id)
+        runway_client(api, open_until_end, api_key="wrong").tasks.retrieve(failing.id)
     with pytest.raises(runwayml.BadRequestError, match="X-Runway-Version"):
-        runway_client(api, runway_version="2020-01-01").tasks.retrieve(failing.id)
+        runway_client(api, open_until_end, runway_version="2020-01-01").tasks.retrieve(failing.id)
     with pytest.raises(runwayml.NotFoundError):
         client.tasks.retrieve("17f20503-6c24-4c16-946b-35dbbce2af2f")
 
@@ -176,14 +197,15 @@ def test_runway_tells_of_failures_refusals_and_its_account(api: Sandbox) -> None
 # -- Luma
 
 
-def luma_client(api: Sandbox, key: str = KEY) -> Any:
+def luma_client(api: Sandbox, open_until_end: ExitStack, key: str = KEY) -> Any:
     lumaai = pytest.importorskip("lumaai")
-    return lumaai.LumaAI(auth_token=key, base_url=api.url, max_retries=0)
+    client = lumaai.LumaAI(auth_token=key, base_url=api.url, max_retries=0)
+    return open_until_end.enter_context(client)
 
 
 @standing_in("luma")
-def test_luma_makes_a_picture_and_a_video(api: Sandbox) -> None:
-    client = luma_client(api)
+def test_luma_makes_a_picture_and_a_video(api: Sandbox, open_until_end: ExitStack) -> None:
+    client = luma_client(api, open_until_end)
     picture = client.generations.image.create(model="photon-1", prompt="a fox", aspect_ratio="1:1")
     video = client.generations.video.create(
         model="ray-2",
@@ -199,9 +221,11 @@ def test_luma_makes_a_picture_and_a_video(api: Sandbox) -> None:
 
 
 @standing_in("luma")
-def test_luma_tells_of_failures_refusals_and_its_account(api: Sandbox) -> None:
+def test_luma_tells_of_failures_refusals_and_its_account(
+    api: Sandbox, open_until_end: ExitStack
+) -> None:
     lumaai = pytest.importorskip("lumaai")
-    client = luma_client(api)
+    client = luma_client(api, open_until_end)
     failing = client.generations.image.create(model="photon-1", prompt="a fox [fail]")
     api.finish()
 
@@ -211,7 +235,7 @@ def test_luma_tells_of_failures_refusals_and_its_account(api: Sandbox) -> None:
     with pytest.raises(lumaai.BadRequestError, match="prompt is required"):
         client.generations.image.create(model="photon-1")
     with pytest.raises(lumaai.AuthenticationError):
-        luma_client(api, "wrong").credits.get()
+        luma_client(api, open_until_end, "wrong").credits.get()
 
 
 # -- All of them, as far as they are alike

@@ -174,7 +174,7 @@ def _flags() -> dict[str, set[str]]:
         for name, command in commands.items()
     }
     switches = {f"--{name.replace('_', '-')}" for name in Switches.__dataclass_fields__}
-    flags["sandbox"] |= switches | {"--host", "--port", "--key", "--seed", "--help"}
+    flags["sandbox"] |= switches | {"--provider", "--host", "--port", "--key", "--seed", "--help"}
     return flags
 
 
