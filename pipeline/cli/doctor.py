@@ -22,6 +22,7 @@ from pipeline.core.filenames import shared_files
 from pipeline.core.header import OURS
 from pipeline.core.inputs import parsed
 from pipeline.core.model import JobKey, Request
+from pipeline.core.paths import first_text
 from pipeline.core.protocol import meaning_of, reason_of, verdict
 from pipeline.core.states import other_charges
 from pipeline.core.statuses import Status
@@ -293,10 +294,11 @@ async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
 
     provider = settings.provider
     assert settings.api_key is not None, "asked only with a key"
+    assert provider.account is not None, "asked only where there is an account"
     key = settings.api_key.reveal()
     async with Api(provider, key, base_url=settings.base_url, concurrency=1) as api:
         try:
-            response = await api.ask(Request("GET", provider.account), 15.0)
+            response = await api.ask(Request("GET", provider.account.path), 15.0)
         except WireError as e:
             return "reach", f"{provider.title} cannot be reached: {e}.", None
     if meaning_of(provider, response) != "taken":
@@ -306,11 +308,12 @@ async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
         answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."
         return "reach", stop or answer, None
     try:
-        left = json.loads(response.body)[provider.account_credits]
-    except (ValueError, KeyError, TypeError):
+        text = first_text(json.loads(response.body), provider.account.credits)
+        left = float(text)
+    except ValueError:
         return "ok", f"{provider.title} accepts the key.", None
-    words = f"{provider.title} accepts the key; {left} credits are left."
-    return ("ok" if left else "person"), words, left if type(left) is int else None
+    words = f"{provider.title} accepts the key; {text} credits are left."
+    return ("ok" if left else "person"), words, int(left) if left.is_integer() else None
 
 
 def _is_there(settings: Settings, path: str) -> bool:

@@ -214,9 +214,7 @@ def _price(sync: SheetSync, lines: Sequence[Line]) -> str:
 
 
 def _cost(sync: SheetSync, lines: Sequence[Line]) -> int:
-    rules = sync.rules
-    names = (parsed(line.memory.inputs).get("endpoint") or rules.endpoint for line in lines)
-    return sum(rules.provider.endpoints[name].credits or 0 for name in names)
+    return sum(sync.rules.price(line.memory.inputs) or 0 for line in lines)
 
 
 #: Where bars are drawn; None without a terminal.

@@ -6,19 +6,18 @@ known one.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.problems import nearest, sentences
+from pipeline.config.provider_files import key_problems, read_provider
 from pipeline.config.schema import Document, ScheduleTable, SheetTable, WebhookTable
 from pipeline.config.secrets import Secret, exposed, kept, resolved, text_of
 from pipeline.config.settings import (
@@ -29,8 +28,9 @@ from pipeline.config.settings import (
     WebhookSettings,
 )
 from pipeline.core.errors import ConfigError
+from pipeline.core.fields import as_texts, fields_of, problem_with
 from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
-from pipeline.core.provider import Provider, problems_with
+from pipeline.core.provider import Provider
 
 _SPREADSHEET = re.compile(
     r"^\s*https?://docs\.google\.com/(?:a/[^/]+/)?spreadsheets/(?:u/\d+/)?d/([a-zA-Z0-9_-]+)"
@@ -64,11 +64,12 @@ def load(
     document = _document(path)
     providers = providers or configs() / "providers"
     problems: list[str] = []
-    provider = _provider(document.provider.name, path, providers, problems)
-    if provider is None:
-        raise ConfigError(*problems)
     key = _secret(document.provider.api_key, path, environ, problems, need_key)
-    problems += _key_problems(provider, key)
+    try:
+        provider = read_provider(document.provider.name, key, path.parent / "providers", providers)
+    except ConfigError as e:
+        raise ConfigError(*(_about(path, problem) for problem in e.problems)) from None
+    problems += [f"provider.api_key: {problem}" for problem in key_problems(provider, key)]
     titles, ignore = _columns(document.columns, provider, problems)
     problems += _ignored_problems(titles, ignore)
     problems += _provider_problems(document, provider)
@@ -169,7 +170,7 @@ def google_source(
     try:
         table = SheetTable(source=source, tab=tab, credentials=credentials, base_url=base_url)
     except ValidationError as e:
-        raise ConfigError(*_sentences(e, None)) from None
+        raise ConfigError(*sentences(e, None)) from None
     found = _google(table, path, os.environ, problems)
     if problems:
         raise ConfigError(*problems)
@@ -227,33 +228,7 @@ def _document(path: Path) -> Document:
     try:
         return Document.model_validate(raw)
     except ValidationError as e:
-        raise ConfigError(*(f"{path.name}: {p}" for p in _sentences(e, Document))) from None
-
-
-def _provider(name: str, path: Path, folder: Path, problems: list[str]) -> Provider | None:
-    if not re.fullmatch(r"[\w-]+", name):
-        problems.append(f'{path.name}: provider.name: "{name}" is not the name of a provider file')
-        return None
-    own = path.parent / "providers" / f"{name}.toml"
-    file = own if own.is_file() else folder / f"{name}.toml"
-    if not file.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.toml")))
-        problems.append(f'{path.name}: provider.name: there is no "{name}"; there is {known}')
-        return None
-    try:
-        raw = tomllib.loads(file.read_text("utf-8"))
-        return _provider_adapter().validate_python(raw, extra="forbid")
-    except tomllib.TOMLDecodeError as e:
-        problems.append(f"{file.name}: this is not TOML: {e}")
-    except ValidationError as e:
-        problems += [f"{file.name}: {problem}" for problem in _sentences(e, None)]
-    return None
-
-
-@cache
-def _provider_adapter() -> TypeAdapter[Provider]:
-    """The validator of provider files, made once for all configurations of a start."""
-    return TypeAdapter(Provider)
+        raise ConfigError(*(f"{path.name}: {p}" for p in sentences(e, Document))) from None
 
 
 def _secret(
@@ -332,20 +307,10 @@ def _page(
     return PageSettings(wanted, token, table.listen, table.public_url)
 
 
-def _key_problems(provider: Provider, key: Secret | None) -> Iterator[str]:
-    if key is None:
-        return
-    if re.search(r"\s", key.reveal()) or not key.reveal().isascii():
-        yield "provider.api_key: the key holds a space or another invalid character. Copy it again."
-    for start, sentence in provider.key.refused.items():
-        if key.reveal().startswith(start):
-            yield f"provider.api_key: {sentence}"
-
-
 def _columns(
     table: Mapping[str, str | list[str]], provider: Provider, problems: list[str]
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    fields = {name for e in provider.endpoints.values() for name in e.fields}
+    fields = {name for e in provider.endpoints.values() for name in e.columns}
     names = [*OURS, *CONTROLS, *sorted(fields)]
     titles: dict[str, str] = {}
     ignore: tuple[str, ...] = ()
@@ -353,7 +318,7 @@ def _columns(
         if name == "ignore":
             ignore = tuple(value) if isinstance(value, list) else (value,)
         elif name not in names:
-            problems.append(f"columns.{name}: there is no such column{_nearest(name, names)}")
+            problems.append(f"columns.{name}: there is no such column{nearest(name, names)}")
         elif not isinstance(value, str) or not value.strip():
             problems.append(f"columns.{name}: write the title of one column")
         else:
@@ -376,45 +341,22 @@ def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
     table = document.provider
     endpoint = provider.endpoints.get(table.endpoint)
     if endpoint is None:
-        near = _nearest(table.endpoint, list(provider.endpoints))
+        near = nearest(table.endpoint, list(provider.endpoints))
         yield f'provider.endpoint: there is no "{table.endpoint}"{near}'
     yield from address_problems(
         "provider.base_url", table.base_url or provider.base_url, "https://api.apiframe.pro"
     )
-    fields = {name: f for e in provider.endpoints.values() for name, f in e.fields.items()}
+    fields = {name for e in provider.endpoints.values() for name in e.columns}
     for name in document.defaults:
         if name not in fields:
-            yield f"defaults.{name}: no endpoint has such a field{_nearest(name, list(fields))}"
+            yield f"defaults.{name}: no endpoint has such a field{nearest(name, sorted(fields))}"
     if endpoint is None:
         return
-    given = {name: str(value) for name, value in document.defaults.items() if name in fields}
-    for problem in problems_with(endpoint, given):
-        if not problem.endswith("is empty: write one"):
+    given = as_texts(document.defaults)
+    for name, one in fields_of(endpoint, given).items():
+        if (text := given.get(name)) and (problem := problem_with(name, one, text)):
             yield f"defaults: {problem}"
 
 
-def _sentences(error: ValidationError, document: type[Document] | None) -> Iterator[str]:
-    for problem in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(part) for part in problem["loc"])
-        kind = problem["type"]
-        if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-            known = list(_keys(document, problem["loc"][:-1])) if document else []
-            yield f"{place}: there is no such key{_nearest(str(problem['loc'][-1]), known)}"
-        elif kind == "missing":
-            yield f"{place}: is missing"
-        else:
-            yield f"{place}: {problem['msg'].removeprefix('Value error, ')}"
-
-
-def _keys(model: type[BaseModel], place: tuple[Any, ...]) -> Iterator[str]:
-    for part in place:
-        inner = model.model_fields[str(part)].annotation if part in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return
-        model = inner
-    yield from model.model_fields
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"; did you mean {near[0]}?" if near else f"; there is {', '.join(known)}" * bool(known)
+def _about(path: Path, problem: str) -> str:
+    return f"{path.name}: {problem}" if problem.startswith("provider.") else problem

@@ -16,7 +16,7 @@ from pipeline.scheduler import problem_with
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-def _span(value: object) -> object:
+def span(value: object) -> object:
     """A span of time written as 30s, 5m, 2h, 1d, 500ms or as a number of seconds."""
     if isinstance(value, str):
         found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", value)
@@ -90,12 +90,12 @@ def _proxy(value: str) -> str:
 
 
 def _wait(value: object) -> timedelta:
-    span = _span(value)
-    return _positive(span if isinstance(span, timedelta) else timedelta(0))
+    wait = span(value)
+    return _positive(wait if isinstance(wait, timedelta) else timedelta(0))
 
 
-Span = Annotated[timedelta, BeforeValidator(_span)]
-Wait = Annotated[timedelta, BeforeValidator(_span), AfterValidator(_positive)]
+Span = Annotated[timedelta, BeforeValidator(span)]
+Wait = Annotated[timedelta, BeforeValidator(span), AfterValidator(_positive)]
 #: A wait, or nothing: an empty text.
 OptionalWait = Annotated[
     timedelta | None, BeforeValidator(lambda value: None if value == "" else _wait(value))

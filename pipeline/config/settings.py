@@ -117,11 +117,12 @@ class Settings(BaseModel):
         return self.source
 
     @property
-    def fields(self) -> frozenset[str]:
-        """All fields that a column can be named after."""
-        return frozenset(name for e in self.provider.endpoints.values() for name in e.fields)
-
-    @property
     def header(self) -> Header:
         """What the configuration says about columns."""
-        return Header(self.fields, self.titles, self.ignore)
+        endpoints = self.provider.endpoints
+        return Header(
+            endpoints[self.endpoint].columns,
+            self.titles,
+            self.ignore,
+            {name: one.columns for name, one in endpoints.items()},
+        )

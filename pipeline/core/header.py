@@ -12,7 +12,7 @@ import unicodedata
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pipeline.core.cell_errors import input_text
@@ -86,6 +86,13 @@ class Columns:
         """The text of a named cell; empty if the sheet has no such column or the row is short."""
         at = self.index.get(name, -1)
         return row[at] if 0 <= at < len(row) else ""
+
+    def has(self, name: str) -> bool:
+        """Whether a column of this name is there, also if it means nothing to any row now."""
+        if name in self.index:
+            return True
+        title = folded(self.titles.get(name, name))
+        return any(folded(one) == title for one in self.header)
 
     def control(self, row: Sequence[str], name: str) -> str:
         """The text of a cell that steers the program, without invisible characters."""
@@ -182,16 +189,32 @@ _NOT_ENOUGH = frozenset(WRITTEN)
 class Header:
     """What the configuration says about columns: it tells which column of a sheet is what."""
 
-    #: Fields of the endpoints.
+    #: Fields of the endpoint that rows are for if they name none.
     fields: frozenset[str]
     #: `[columns]`: our name -> the sheet's title.
     titles: Mapping[str, str] = field(default_factory=dict)
     #: Titles of columns that have a name of ours and are a team's own.
     ignore: Sequence[str] = ()
+    #: Endpoint -> its fields, for rows that name one.
+    endpoints: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def read(self, grid: Grid) -> Columns:
-        """What the columns of a grid mean, by its first line."""
-        return self.read_line(grid[0] if grid else ())
+        """What the columns of a grid mean, by its first line.
+
+        A column named like a field of another endpoint is an input if a row names that endpoint;
+        in all other sheets it is a column of the team's own.
+        """
+        columns = self.read_line(grid[0] if grid else ())
+        named = self._named(grid, columns)
+        return replace(self, fields=named).read_line(grid[0]) if named > self.fields else columns
+
+    def _named(self, grid: Grid, columns: Columns) -> frozenset[str]:
+        """The fields of all endpoints that the rows are for."""
+        at = columns.index.get("endpoint")
+        if at is None or not self.endpoints:
+            return self.fields
+        cells = {row[at] for row in grid[1:] if at < len(row)}
+        return self.fields.union(*(self.endpoints.get(visible(one), ()) for one in cells))
 
     def read_line(self, line: Sequence[str]) -> Columns:
         """What the columns mean if this line is the header."""

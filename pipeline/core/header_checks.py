@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from pipeline.core.errors import ColumnsError
-from pipeline.core.header import ALWAYS, OURS, Columns, Header
+from pipeline.core.header import ALWAYS, OURS, WRITTEN, Columns, Header
 from pipeline.core.model import Grid
 
 
@@ -21,7 +21,7 @@ def check_header(
     """
     if not grid:
         raise ColumnsError("The sheet is empty. Write a header with a column named prompt.")
-    if not set(columns.inputs) & set(inputs):
+    if not set(columns.inputs) - set(WRITTEN):
         raise ColumnsError(_no_header(columns, grid, inputs))
     for name in OURS:
         if name in columns.index and name not in ours and columns.filled(grid, name):
@@ -84,7 +84,7 @@ def loss(columns: Columns, accepted: Sequence[str] | None, rows: int, known: int
     """
     if columns.doubled:
         return " ".join(_twice(columns, places) for places in columns.doubled.values())
-    gone = [name for name in accepted or () if name not in columns.index]
+    gone = [name for name in accepted or () if not columns.has(name)]
     if gone:
         return (
             f"The column {', '.join(gone)} is gone. Put it back, name it under [columns], "

@@ -110,6 +110,15 @@ class Result:
     grid_url: str = ""
     #: How many further addresses there were; only the first `MOST_RESULTS` are kept.
     left_out: int = 0
+    #: A result that is text, such as a description.
+    text: str = ""
+    #: The API's id of each result, where it gives any.
+    ids: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing was delivered."""
+        return not (self.urls or self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,14 @@ class Attempt:
     ended_at: datetime | None = None
     #: Credits that the API reported, where it reports any.
     reported: int | None = None
+    #: The API that it was sent to: the provider file, the address, and a digest of the account.
+    provider: str = ""
+    base_url: str = ""
+    account: str = ""
+    #: The idempotency key that it was sent with; empty where the API knows none.
+    resend_key: str = ""
+    #: Where the API said that its task is to be polled; empty: at the usual place.
+    poll_at: str = ""
     #: When an overdue task was last polled; this happens less and less often.
     asked_at: datetime | None = None
     #: The hook token: the last part of the address that the API calls back. Empty if it was not
@@ -184,12 +201,27 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a body that is read when the request is sent: a file, by its name or address."""
+
+    #: Where it goes in the body.
+    to: str
+    text: str
+    encode: str
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """What to ask of the API: no host, no key, and what is secret is not shown."""
 
     method: str
     path: str
     body: Mapping[str, object] | None = None
+    #: Headers of this request alone.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[Part, ...] = ()
+    #: A whole address to use instead of the path, on a host that the provider file names.
+    address: str = ""
     #: Fields of the body that are for the API alone: neither kept nor shown.
     hidden: Mapping[str, object] = field(default_factory=dict, repr=False)
 

@@ -23,12 +23,13 @@ from pipeline.core.approval import (
     is_covered,
 )
 from pipeline.core.cell_errors import is_value
+from pipeline.core.fields import as_texts, problems_with
 from pipeline.core.header import Columns
 from pipeline.core.inputs import changed, normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
-from pipeline.core.provider import Endpoint, problems_with
+from pipeline.core.provider import Endpoint
 from pipeline.core.rules import Rules
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status, StatusAndNote
@@ -51,6 +52,8 @@ class Line:
     job: Job | None = None
     #: Which endpoint it is for, if it may be sent once its turn comes.
     endpoint: str = ""
+    #: Listed credits, if it may be sent.
+    price: int = 0
     #: How many attempts the job must be asked for before it may be sent.
     asked: int = 0
     name: str = ""
@@ -137,25 +140,24 @@ def plan_held(
     return Plan(tuple(lines))
 
 
-def over_budget(lines: Iterable[Line], caps: Mapping[str, int | None], rules: Rules) -> set[str]:
+def over_budget(lines: Iterable[Line], caps: Mapping[str, int | None]) -> set[str]:
     """Row ids of the lines that the credits left do not cover, taken in the order of the sheet."""
     left = min((cap for cap in caps.values() if cap is not None), default=None)
     beyond: set[str] = set()
     for line in lines:
-        price = rules.provider.endpoints[line.endpoint].credits or 0
-        if left is not None and price > left:
+        if left is not None and line.price > left:
             beyond.add(line.seen.row_id)
         elif left is not None:
-            left -= price
+            left -= line.price
     return beyond
 
 
-def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None], rules: Rules) -> Line:
+def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None]) -> Line:
     """The line of a row that the budget does not cover; `cap` names the cap that is used up.
 
     `allowed` holds the caps by name: a row that alone costs more than one of them never fits.
     """
-    price = rules.provider.endpoints[line.endpoint].credits or 0
+    price = line.price
     note = messages.over_budget(cap)
     for name, most in allowed.items():
         if most is not None and price > most:
@@ -208,6 +210,7 @@ def _judge(
     return replace(
         line,
         endpoint=rules.endpoint_name(memory.inputs),
+        price=rules.price(memory.inputs) or 0,
         asked=job.asked + is_new if job else 1,
         note=joined(line.note, warning),
         warning=warning,
@@ -252,7 +255,7 @@ def _held_back(
         problems += rules.doubts(memory.inputs)
     if problems:
         return StatusAndNote(Status.INVALID, messages.incomplete(problems))
-    if endpoint is None or endpoint.credits is None:
+    if endpoint is None or rules.price(memory.inputs) is None:
         return StatusAndNote(Status.INVALID, messages.no_price(name))
     if note := _approval_missing(line, row, columns, rules):
         return StatusAndNote(Status.NEEDS_APPROVAL, note)
@@ -270,17 +273,16 @@ def _problems(
         return [
             f"there is no endpoint {text}; write {', '.join(known)}{messages.or_ignore(title)}",
         ]
-    name = next(n for n, e in known.items() if e is endpoint)
-    problems = problems_with(endpoint, wrote | _given(rules.defaults, wrote))
-    if "parent" in wrote:
-        title = columns.title("parent")
-        problems.append(f"{name} has no input {title}: clear that cell{messages.or_ignore(title)}")
+    name = wrote.get("endpoint") or rules.endpoint
+    if endpoint.ended:
+        return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
+    problems = problems_with(endpoint, wrote, as_texts(rules.defaults))
+    for column in wrote:
+        if column not in endpoint.fields and column != "endpoint":
+            title = columns.title(column)
+            ignore = messages.or_ignore(title)
+            problems.append(f"{name} has no input {title}: clear that cell{ignore}")
     return problems
-
-
-def _given(defaults: Mapping[str, object], wrote: Mapping[str, str]) -> dict[str, str]:
-    # Values from [defaults] were checked with the configuration; here they only count as given.
-    return {name: str(value) for name, value in defaults.items() if name not in wrote}
 
 
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:

@@ -11,20 +11,24 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit
 
+from pipeline.core.fields import Parent, as_texts, body_of
 from pipeline.core.model import MOST_RESULTS, Request, Response, Result
-from pipeline.core.provider import MEANINGS, Endpoint, Meaning, Poll, Provider, typed_value
+from pipeline.core.paths import elements, first_text, is_list, put
+from pipeline.core.provider import MEANINGS, Endpoint, Meaning, Poll, Provider
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 from pipeline.core.text import shortened
 
 #: No percentage and no price is as high, and a database has no room for any number at all.
 MUCH = 10**9
-#: The most characters of the API's own words that are kept.
+#: The most characters of the API's own words that are kept, and of a result that is text.
 MOST_WORDS = 300
+MOST_TEXT = 20_000
 _ADDRESS = re.compile(r"https?://\S+")
 
 
@@ -67,20 +71,33 @@ class Answers:
 
 
 def submission(
-    endpoint: Endpoint, inputs: Mapping[str, str], defaults: Mapping[str, object]
+    endpoint: Endpoint,
+    inputs: Mapping[str, str],
+    defaults: Mapping[str, object],
+    parent: Parent | None = None,
 ) -> Request:
     """The request that asks for what the inputs say. The inputs must be without problems."""
-    body: dict[str, object] = {n: v for n, v in defaults.items() if n in endpoint.fields}
-    for name, asked in endpoint.fields.items():
-        if text := inputs.get(name):
-            body[name] = typed_value(asked, text)
-    return Request("POST", endpoint.path, body)
+    body, parts = body_of(endpoint, {**as_texts(defaults), **inputs}, parent)
+    return Request("POST", endpoint.path, body, parts=parts)
 
 
-def polls(poll: Poll, task_ids: Sequence[str], alone: frozenset[str]) -> Iterator[Question]:
+def sent_once(request: Request, provider: Provider, resend_key: str) -> Request:
+    """The same submission under a key for which the API makes one task, however often it comes."""
+    if provider.once is None or not resend_key:
+        return request
+    return replace(request, headers={**request.headers, provider.once.header: resend_key})
+
+
+def polls(
+    poll: Poll,
+    task_ids: Sequence[str],
+    alone: frozenset[str],
+    addresses: Mapping[str, str] | None = None,
+) -> Iterator[Question]:
     """The fewest requests that poll all these tasks, each with its tasks.
 
     Tasks in `alone` are polled one by one, because an answer for many did not mention them.
+    `addresses` holds where the API said that a task is to be polled: task -> address.
     """
     together = [task for task in task_ids if task not in alone] if poll.many else []
     for start in range(0, len(together), poll.most):
@@ -91,7 +108,32 @@ def polls(poll: Poll, task_ids: Sequence[str], alone: frozenset[str]) -> Iterato
     rest = together[grouped:]
     singles = rest if len(rest) < poll.least else []
     for task in (*singles, *(t for t in task_ids if t in alone or not poll.many)):
-        yield Question(Request("POST", poll.one, {poll.one_field: task}), (task,))
+        yield Question(_poll(poll, task, (addresses or {}).get(task, "")), (task,))
+
+
+def _poll(poll: Poll, task: str, address: str) -> Request:
+    if poll.method == "GET":
+        path = poll.one.replace("{id}", quote(task, safe=""))
+        return Request("GET", path, address=address)
+    body: dict[str, object] = {}
+    put(body, poll.one_field, task)
+    return Request("POST", poll.one, body)
+
+
+def may_be_polled_at(poll: Poll, address: str, base_url: str) -> bool:
+    """Whether the API key may go to an address that an answer named.
+
+    It may go to the API itself and, encrypted, to the hosts that the provider file names.
+    """
+    there, home = urlsplit(address), urlsplit(base_url)
+    if (there.scheme, there.netloc) == (home.scheme, home.netloc):
+        return True
+    host = there.hostname or ""
+    if there.scheme != "https" or there.username or there.password or there.port not in (None, 443):
+        return False
+    return any(
+        host.endswith(one[1:]) if one.startswith("*.") else host == one for one in poll.hosts
+    )
 
 
 def verdict(provider: Provider, endpoint: Endpoint, response: Response, now: datetime) -> Verdict:
@@ -153,22 +195,24 @@ def task_event(
 ) -> Event:
     """The event behind a description of a task, from a poll, a webhook or a submission.
 
-    Failed if the status says so; succeeded if it says finished, or says nothing, and results are
-    there; running otherwise, whatever the status is called.
+    Failed if the status says so, or says finished and there is no result; succeeded if it says
+    finished, or says nothing, and results are there; running otherwise, whatever the status is
+    called.
     """
     task = provider.task
-    status = str(body.get(task.status) or "").strip().casefold()
+    word = first_text(body, task.status)
+    status = word.casefold()
     result = _result(endpoint, body)
-    reported = _whole(body.get(task.credits)) if task.credits else None
-    if status in task.failed:
-        reason = (
-            shortened(_first(body, task.reason), MOST_WORDS) or f"{provider.title} gave no reason"
-        )
-        return Failed(reason, task_id, reported=reported)
-    if (not status or status in task.finished) and result.urls:
+    reported = _whole(first_text(body, task.credits))
+    reason = shortened(first_text(body, task.reason), MOST_WORDS)
+    if status in _folded(task.failed):
+        return Failed(reason or f"{provider.title} gave no reason", task_id, reported=reported)
+    is_finished = _is_finished(provider, body)
+    if (not status or is_finished) and not result.is_empty:
         return Succeeded(result, task_id, reported)
-    percent = _whole(body.get(task.percent)) if task.percent else None
-    return Progressed(percent if percent is None else min(percent, 100), task_id)
+    if is_finished:
+        return Failed(_nothing_came(provider, word, reason), task_id, reported=reported)
+    return Progressed(_percent(provider, body), task_id)
 
 
 def webhook_event(provider: Provider, endpoint: Endpoint, body: Mapping[str, Any]) -> TaskEvent:
@@ -201,7 +245,7 @@ def reason_of(provider: Provider, response: Response) -> str:
             said = [str(e.get("msg", "")) if isinstance(e, dict) else str(e) for e in errors]
             if words := shortened("; ".join(filter(None, said)), MOST_WORDS):
                 return words
-        return shortened(_first(body, provider.task.reason), MOST_WORDS)
+        return shortened(first_text(body, provider.task.reason), MOST_WORDS)
     text = response.body[:4000].decode("utf-8", "replace")
     if "<" in text and (
         title := re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
@@ -232,8 +276,14 @@ def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
         return Lost(f"HTTP {response.status} without a readable answer")
     task_id = _task_id(provider, body)
     event = task_event(provider, endpoint, body, task_id)
+    says_nothing = isinstance(event, Progressed) or (
+        isinstance(event, Failed) and _is_finished(provider, body)
+    )
+    if says_nothing and not task_id:
+        return Lost(f"HTTP {response.status} without a task id")
     if isinstance(event, Progressed):
-        return Accepted(task_id) if task_id else Lost(f"HTTP {response.status} without a task id")
+        address = next((one for one in _addresses(body, provider.poll.address)), "")
+        return Accepted(task_id, address)
     return event
 
 
@@ -249,18 +299,69 @@ def _stop_sentence(provider: Provider, response: Response, words: str) -> str:
 
 
 def _tasks(provider: Provider, body: Any) -> list[Mapping[str, Any]]:
-    many = body.get(provider.poll.many_tasks) if isinstance(body, dict) else None
-    found = many if isinstance(many, list) else [body]
+    many = provider.poll.many_tasks
+    found = elements(body, many) if many and is_list(body, many) else [body]
     return [task for task in found if isinstance(task, dict)]
 
 
 def _result(endpoint: Endpoint, body: Mapping[str, Any]) -> Result:
-    urls: list[str] = []
-    for name in endpoint.urls:
-        value = body.get(name)
-        urls += filter(None, map(_address, value if isinstance(value, list) else [value]))
+    urls = _addresses(body, endpoint.urls)
+    grid = _addresses(body, endpoint.grid_url)
+    text, ids = _texts(body, endpoint.text), _texts(body, endpoint.ids)
     kept = tuple(urls[:MOST_RESULTS])
-    return Result(kept, _address(body.get(endpoint.grid_url)), left_out=len(urls) - len(kept))
+    return Result(
+        kept,
+        next(iter(grid), ""),
+        left_out=len(urls) - len(kept),
+        text="\n".join(text)[:MOST_TEXT],
+        ids=tuple(text for text in ids[:MOST_RESULTS] if text.isprintable()),
+    )
+
+
+def _addresses(body: Mapping[str, Any], paths: Sequence[str]) -> list[str]:
+    """The addresses at the first path that leads to any."""
+    for path in paths:
+        if found := [one for one in map(_address, elements(body, path)) if one]:
+            return found
+    return []
+
+
+def _texts(body: Mapping[str, Any], paths: Sequence[str]) -> list[str]:
+    """The texts at the first path that leads to any."""
+    for path in paths:
+        found = [
+            str(one).strip()
+            for one in elements(body, path)
+            if isinstance(one, str | int) and not isinstance(one, bool) and str(one).strip()
+        ]
+        if found:
+            return found
+    return []
+
+
+def _nothing_came(provider: Provider, status: str, reason: str) -> str:
+    said = f" and: {reason}" if reason else ""
+    return f"{provider.title} says {status}{said}, but sent no result"
+
+
+def _is_finished(provider: Provider, body: Mapping[str, Any]) -> bool:
+    status = first_text(body, provider.task.status).casefold()
+    return status in _folded(provider.task.finished)
+
+
+def _percent(provider: Provider, body: Mapping[str, Any]) -> int | None:
+    text = first_text(body, provider.task.percent)
+    if provider.task.percent_of == 1:
+        try:
+            text = str(float(text) * 100)
+        except ValueError:
+            return None
+    percent = _whole(text)
+    return percent if percent is None else min(percent, 100)
+
+
+def _folded(words: Sequence[str]) -> set[str]:
+    return {word.casefold() for word in words}
 
 
 def _address(value: object) -> str:
@@ -277,17 +378,9 @@ def _json(response: Response) -> Any:
         return None
 
 
-def _first(body: Mapping[str, Any], names: Sequence[str]) -> str:
-    for name in names:
-        value = body.get(name)
-        if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
-            return str(value).strip()
-    return ""
-
-
 def _task_id(provider: Provider, body: Mapping[str, Any]) -> str:
     # A task with an id that cannot be printed could never be polled.
-    named = _first(body, provider.task.id)
+    named = first_text(body, provider.task.id)
     return named if named.isprintable() else ""
 
 

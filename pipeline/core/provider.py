@@ -1,51 +1,123 @@
 """An API as a table of values: its endpoints, their fields, and how it describes a task.
 
-The values come from `configs/providers/*.toml`, so that an API is added by writing text. `protocol`
-makes requests of them and reads answers by them.
+The values come from `configs/providers/*.toml`, so that an API is added by writing text
+(docs/provider-files.md explains each key). `fields` checks rows by these tables, `protocol` makes
+requests of them and reads answers by them. A *path* leads into JSON (see `paths`); of several
+paths, the first that leads to a usable value counts.
 """
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Literal
 
-from pipeline.core.text import quoted
 from pipeline.core.webhook import Webhook
 
 #: What the status code of an answer to a submission means. After `taken`, the body decides.
 Meaning = Literal["taken", "refused", "busy", "stop", "lost"]
+Kind = Literal["image", "video", "audio", "text"]
+FieldType = Literal["text", "integer", "number", "boolean", "list", "address", "addresses", "file"]
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of an endpoint, and what may stand in its cell."""
+    """One field of an endpoint, and what its cell may hold."""
 
-    type: Literal["text", "integer", "number", "boolean"] = "text"
+    type: FieldType = "text"
+    #: Where it goes in the body; empty: under its own name.
+    to: str = ""
     required: bool = False
+    #: The values that are allowed, compared without regard to case and sent as they are here.
     one_of: tuple[str, ...] = ()
-    #: The whole text must match it; `says` tells people what is wanted.
+    #: The whole text must match it; `says` tells people what to write.
     pattern: str = ""
     says: str = ""
+    #: The range of a number.
+    least: float | None = None
+    most: float | None = None
+    #: The most characters of a text.
+    longest: int | None = None
+    #: How many elements a list may have, at least and at most.
+    items: tuple[int, int] | None = None
+    #: Whether the API wants the number or the boolean as text.
+    as_text: bool = False
+    #: How a file is sent: as text, or as the address that it gets by an upload.
+    encode: Literal["base64", "data_uri", "upload"] = "base64"
+    #: What a row with a parent sends here if its cell is empty: the parent's task id, or the
+    #: address or id of one of its results. A task id is never a column.
+    parent: Literal["", "task", "url", "id"] = ""
+    #: Whether it is sent; an `index` may only choose one of the parent's results.
+    send: bool = True
+    #: For which values of the endpoint's `select` field it exists; empty: for all.
+    only: tuple[str, ...] = ()
+    #: The field for some values of `select`, instead of this one.
+    variants: tuple[Field, ...] = ()
+    #: Values that have ended, and when.
+    ended: Mapping[str, date] = field(default_factory=dict)
+
+    @property
+    def is_column(self) -> bool:
+        """Whether people can fill it in."""
+        return self.parent != "task"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """The credits of rows in which these fields have these values."""
+
+    when: Mapping[str, str]
+    credits: int
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """How to ask one thing of one API."""
+    """How to request one kind of result from one API."""
 
     path: str
     fields: Mapping[str, Field]
-    #: Where the results are in a finished task.
-    urls: tuple[str, ...]
-    grid_url: str = ""
-    #: Listed credits for one submission; without a price nothing is sent.
+    #: Paths to the addresses of the results in a finished task.
+    urls: tuple[str, ...] = ()
+    grid_url: tuple[str, ...] = ()
+    #: Paths to a result that is text; paths to the ids of the results.
+    text: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    kind: Kind = "image"
+    #: In a few words, what people get.
+    about: str = ""
+    #: Constants in the body: path -> value.
+    send: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    #: Listed credits of one submission; without a price nothing is sent.
     credits: int | None = None
+    #: The first of these that agrees with the row counts instead.
+    prices: tuple[Price, ...] = ()
+    #: A field by whose number the price is multiplied.
+    credits_times: str = ""
+    #: The field that `Field.only` refers to.
+    select: str = ""
+    #: Of each of these groups of fields, at least one must be filled.
+    one_of: tuple[tuple[str, ...], ...] = ()
+    #: The endpoints whose tasks a parent may be; empty: all of this API.
+    parents: tuple[str, ...] = ()
     #: Seconds that a submission may take in all, before its answer counts as lost.
     deadline: float = 60.0
-    #: Whether it can be asked to call back; one that answers with the finished thing need not be.
+    #: Whether the API can be asked to call back.
     webhook: bool = True
+    #: When it ended, if it did.
+    ended: date | None = None
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The fields that a column can be named after."""
+        return frozenset(name for name, one in self.fields.items() if one.is_column)
+
+    @property
+    def takes_parent(self) -> bool:
+        """Whether a row for it can refer to another row."""
+        return any(
+            one.parent or any(v.parent for v in one.variants) for one in self.fields.values()
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,29 +132,79 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class TaskFields:
-    """How a task is described in any answer. Of several names the first one found counts."""
+    """How a task is described in any answer. Words are compared without regard to case."""
 
     id: tuple[str, ...]
-    status: str
+    status: tuple[str, ...]
     finished: tuple[str, ...]
     failed: tuple[str, ...]
-    percent: str = ""
+    percent: tuple[str, ...] = ()
+    #: 1 where the progress runs from 0 to 1.
+    percent_of: int = 100
     reason: tuple[str, ...] = ("message", "error")
     #: Credits that it really cost, where the API says so.
-    credits: str = ""
+    credits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
     """How to poll tasks: one by one, and many at once."""
 
+    #: A path of the API. With GET, `{id}` in it is replaced by the task id.
     one: str
-    one_field: str
+    #: With POST: the field of the body that takes the id.
+    one_field: str = ""
     many: str = ""
     many_field: str = ""
     many_tasks: str = ""
     least: int = 2
     most: int = 20
+    method: Literal["GET", "POST"] = "POST"
+    #: Paths to the address to poll, in the answer to a submission.
+    address: tuple[str, ...] = ()
+    #: The hosts on which such an address is used; `*.` stands for any host below.
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An idempotency key that the API honours for some hours."""
+
+    header: str
+    hours: float
+
+    @property
+    def life(self) -> timedelta:
+        """How long a lost submission may be sent again: less than the key's life."""
+        return timedelta(hours=self.hours) - min(MARGIN, timedelta(hours=self.hours) / 4)
+
+
+#: Two clocks may differ, and a request takes its time.
+MARGIN = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Where the API says what is left, and what it allows."""
+
+    path: str
+    credits: tuple[str, ...] = ("credits",)
+    #: Paths to how many tasks may run at once.
+    at_once: tuple[str, ...] = ()
+    #: A public list of prices: its path, its entries, and the model and highest price in each.
+    prices: str = ""
+    price_items: str = ""
+    price_id: str = ""
+    price_most: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """How a local file gets an address at the API."""
+
+    path: str
+    field: str
+    url: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +217,23 @@ class Provider:
     task: TaskFields
     poll: Poll
     endpoints: Mapping[str, Endpoint]
+    #: The name of its file, which is kept with each attempt.
+    name: str = ""
+    #: Which API of several with this title, in a few words.
+    about: str = ""
     #: How it calls back, if it does.
     webhook: Webhook | None = None
-    #: The credits that are left: a path, and the name of the number in its answer.
-    account: str = ""
-    account_credits: str = "credits"
+    #: The idempotency key that it honours, if it does.
+    once: Once | None = None
+    account: Account | None = None
+    upload: Upload | None = None
     user_agent: str = "promptsheet"
+    #: Constant headers of each request.
+    headers: Mapping[str, str] = field(default_factory=dict)
+    #: How long addresses of results live; None: not known.
+    links: timedelta | None = None
+    #: The day on which the listed credits were read.
+    credits_read: date | None = None
     #: Status code -> meaning, where this API differs from MEANINGS.
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
 
@@ -118,43 +251,3 @@ MEANINGS: Mapping[str, Meaning] = {
     "422": "refused",
     "429": "busy",
 }
-
-
-def problems_with(endpoint: Endpoint, inputs: Mapping[str, str]) -> list[str]:
-    """What is wrong with a row's inputs, a sentence each; empty if they can be sent."""
-    return [
-        problem
-        for name, asked in endpoint.fields.items()
-        if (problem := _problem_with(name, asked, inputs.get(name, "")))
-    ]
-
-
-def _problem_with(name: str, asked: Field, text: str) -> str:
-    if not text:
-        return f"{name} is empty: write one" if asked.required else ""
-    if asked.one_of and text not in asked.one_of:
-        return f"{name} is {quoted(text, 40)}; it can be {', '.join(asked.one_of)}"
-    if asked.pattern and not re.fullmatch(asked.pattern, text):
-        return f"{name} is {quoted(text, 40)}; it must be {asked.says or asked.pattern}"
-    try:
-        typed_value(asked, text)
-    except ValueError:
-        wanted = {"integer": "a whole number", "number": "a number", "boolean": "yes or no"}
-        return f"{name} is {quoted(text, 40)}; it must be {wanted[asked.type]}"
-    return ""
-
-
-def typed_value(asked: Field, text: str) -> object:
-    match asked.type:
-        case "text":
-            return text
-        case "integer":
-            return int(text)
-        case "number":
-            if not math.isfinite(number := float(text)):
-                raise ValueError(text)  # JSON has no word for it
-            return number
-        case "boolean":
-            if (word := text.casefold()) in ("yes", "true", "1", "no", "false", "0"):
-                return word in ("yes", "true", "1")
-            raise ValueError(text)

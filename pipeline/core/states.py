@@ -23,6 +23,8 @@ class Accepted:
     """The API accepted the task and gave it an id."""
 
     task_id: str
+    #: Where the API says that the task is to be polled; empty: at the usual place.
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,8 @@ def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
     if state is None:
         return attempt if task == attempt.task_id else replace(attempt, task_id=task)
     match event:
-        case Accepted():
-            return replace(attempt, state=state, task_id=task, reason="")
+        case Accepted(address=address):
+            return replace(attempt, state=state, task_id=task, poll_at=address, reason="")
         case Progressed(percent):
             # A late report must not lower the percentage.
             seen = max((p for p in (attempt.progress, percent) if p is not None), default=None)

@@ -7,21 +7,29 @@ alone proves nothing, and the secret of one attempt does not prove calls about a
 
 from __future__ import annotations
 
+import binascii
 import hashlib
 import hmac
 import re
-from base64 import urlsafe_b64encode
+from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Literal
+from typing import Final, Literal
+
+from pipeline.core.paths import put
 
 #: Where calls come in, before the token.
 PATH = "/hooks/"
 #: Random bytes in a token.
 TOKEN_BYTES = 24
-#: What a signature looks like (see `is_signed`).
+#: What an HMAC-SHA256 in hexadecimal looks like, with or without its name before it.
 _SIGNATURE = re.compile(r"(?:sha256=)?[0-9a-f]{64}")
+#: How a call proves that the API made it (see `Webhook`).
+Proof = Literal["secret", "signature", "standard", "body", "none"]
+#: The headers of Standard Webhooks (https://www.standardwebhooks.com), and how old a call may be.
+ID_HEADER, TIME_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
+FRESH_SECONDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +37,25 @@ class Webhook:
     """How an API is asked to call back, and how it proves that it is the one that calls.
 
     `secret`: it was given one with the submission, and returns it word for word in `header`.
-    `signature`: `header` holds a signature of the body, made with the API key.
+    `signature`: `header` holds a signature of the body, made with a digest of the API key.
+    `standard`: Standard Webhooks, signed with a secret that the vendor shows in its settings.
+    `body`: `header` holds a signature of the body, made with the secret of the submission.
+    `none`: nothing proves it, so a call is only a reason to poll the task now.
     """
 
+    #: Where a submission says our address: a path into its body.
     url_field: str
-    header: str
-    proof: Literal["secret", "signature"] = "secret"
-    #: The field of a submission that takes the secret.
+    header: str = ""
+    proof: Proof = "secret"
+    #: Where it says the secret.
     secret_field: str = ""
-    #: What else a submission says about it.
+    #: What else a submission says about it: path -> value.
     fields: Mapping[str, str | list[str]] = field(default_factory=dict)
+
+    @property
+    def needs_vendor_secret(self) -> bool:
+        """Whether calls are proved with a secret that the vendor chose."""
+        return self.proof == "standard"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +68,27 @@ class Callback:
 
     def fields(self, token: str) -> dict[str, object]:
         """What a submission says besides its inputs; it is in no store and no repr."""
-        said: dict[str, object] = dict(self.webhook.fields)
-        said[self.webhook.url_field] = f"{self.public_url}{PATH}{token}"
+        said: dict[str, object] = {}
+        for path, value in self.webhook.fields.items():
+            put(said, path, value)
+        put(said, self.webhook.url_field, f"{self.public_url}{PATH}{token}")
         if self.webhook.secret_field:
-            said[self.webhook.secret_field] = secret_for(self.secret, token)
+            put(said, self.webhook.secret_field, secret_for(self.secret, token))
         return said
 
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
-    """What a call may be proved with: the secret of now, the one before it, the API key."""
+    """What a call may be proved with.
+
+    These are the secret of now and the one before it, the API key, and the vendor's own secret.
+    `now` is the time in seconds since 1970, for calls that say when they were made.
+    """
 
     webhook: Webhook
     secrets: Sequence[str] = field(repr=False)
     api_key: str = field(default="", repr=False)
+    vendor_secret: str = field(default="", repr=False)
 
     def may_be_met(self, token: str, headers: Mapping[str, str]) -> bool:
         """Whether the head of a call proves it, or holds what may prove it once the body is read.
@@ -74,18 +98,35 @@ class Proofs:
         one that does not.
         """
         given = headers.get(self.webhook.header.lower(), "")
-        if self.webhook.proof == "signature":
-            return bool(self.api_key) and _SIGNATURE.fullmatch(given) is not None
+        match self.webhook.proof:
+            case "none":
+                return True
+            case "signature":
+                return bool(self.api_key) and _SIGNATURE.fullmatch(given) is not None
+            case "body":
+                return bool(self.secrets) and _SIGNATURE.fullmatch(given) is not None
+            case "standard":
+                return bool(self.vendor_secret) and SIGNATURE_HEADER in headers
         wanted = [secret_for(secret, token) for secret in self.secrets]
         # All of them are compared, whichever is the right one.
         return sum(_same(given, one) for one in wanted) > 0
 
-    def are_met(self, token: str, headers: Mapping[str, str], body: bytes) -> bool:
+    def are_met(
+        self, token: str, headers: Mapping[str, str], body: bytes, now: float = 0.0
+    ) -> bool:
         """Whether the API made this call; header names in lower case."""
-        if self.webhook.proof == "signature":
-            given = headers.get(self.webhook.header.lower(), "")
-            return bool(self.api_key) and is_signed(given, body, self.api_key)
-        return self.may_be_met(token, headers)
+        if not self.may_be_met(token, headers):
+            return False
+        given = headers.get(self.webhook.header.lower(), "").removeprefix("sha256=")
+        match self.webhook.proof:
+            case "signature":
+                return is_signed(given, body, self.api_key)
+            case "body":
+                keys = [secret_for(secret, token).encode() for secret in self.secrets]
+                return sum(_same(given, _hex(key, body)) for key in keys) > 0
+            case "standard":
+                return is_standard(headers, body, self.vendor_secret, now)
+        return True
 
 
 def new_token(chance: Random) -> str:
@@ -106,8 +147,28 @@ def is_signed(given: str, body: bytes, api_key: str) -> bool:
     """
     digest = hashlib.sha256(api_key.encode())
     keys = digest.digest(), digest.hexdigest().encode()
-    made = [hmac.digest(key, body, "sha256").hex() for key in keys]
-    return any(_same(given.removeprefix("sha256="), one) for one in made)
+    return any(_same(given.removeprefix("sha256="), _hex(key, body)) for key in keys)
+
+
+def is_standard(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:
+    """Whether a call is signed as Standard Webhooks say, and not older than five minutes.
+
+    The secret is base64 after `whsec_`; the header may hold several signatures.
+    """
+    told = headers.get(TIME_HEADER, "")
+    try:
+        key = b64decode(secret.removeprefix("whsec_"), validate=True)
+        age = abs(now - int(told))
+    except (binascii.Error, ValueError):
+        return False
+    signed = f"{headers.get(ID_HEADER, '')}.{told}.".encode() + body
+    wanted = "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
+    given = headers.get(SIGNATURE_HEADER, "").split()
+    return age <= FRESH_SECONDS and sum(_same(one, wanted) for one in given) > 0
+
+
+def _hex(key: bytes, body: bytes) -> str:
+    return hmac.digest(key, body, "sha256").hex()
 
 
 def _same(given: str, wanted: str) -> bool:

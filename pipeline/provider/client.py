@@ -27,6 +27,8 @@ from tenacity import (
 
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
+from pipeline.core.paths import merged
+from pipeline.core.protocol import may_be_polled_at
 from pipeline.core.provider import Provider
 from pipeline.provider.http import HttpClient
 from pipeline.provider.tls import authorities
@@ -68,8 +70,10 @@ class Api:
         self._headers = {
             "User-Agent": provider.user_agent,
             "Accept": "application/json",
+            **provider.headers,
             provider.key.header: provider.key.value.replace("{key}", _usable(api_key)),
         }
+        self._poll = provider.poll
         self._connections = concurrency + SPARE
         self._sleep = sleep
         self._wire: HttpClient | None = None
@@ -156,10 +160,17 @@ class Api:
         except (TypeError, ValueError) as error:
             raise NotSent(f"the request cannot be written ({type(error).__name__})") from error
 
+    def _address_of(self, request: Request) -> str:
+        """Where a request goes: an address that an answer named, where the key may go there."""
+        if request.address and may_be_polled_at(self._poll, request.address, self._base_url):
+            return request.address
+        return self._base_url + request.path
+
     def _opened(self) -> HttpClient:
+        is_encrypted = self._base_url.lower().startswith("https:") or self._poll.hosts
         return HttpClient(
             headers=self._headers,
-            tls=authorities() if self._base_url.lower().startswith("https:") else None,
+            tls=authorities() if is_encrypted else None,
             connections=self._connections,
             idle=IDLE,
         )
@@ -168,7 +179,8 @@ class Api:
         self._wire = self._wire or self._opened()
         answer = await self._wire.send(
             request.method,
-            self._base_url + request.path,
+            self._address_of(request),
+            headers=request.headers,
             body=body,
             kind="application/json" if body is not None else "",
             connect=min(CONNECT, within / 2),
@@ -193,9 +205,8 @@ def _usable(api_key: str) -> str:
 def _as_json(request: Request) -> bytes | None:
     if request.body is None:
         return None
-    return json.dumps(
-        {**request.body, **request.hidden}, ensure_ascii=False, allow_nan=False
-    ).encode()
+    body = merged(request.body, request.hidden)
+    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
 
 
 def _worth_repeating(answer: Response) -> bool:

@@ -134,11 +134,13 @@ class HttpClient:
         *,
         body: bytes | None = None,
         kind: str = "",
+        headers: Mapping[str, str] | None = None,
         connect: float | None = None,
     ) -> HttpAnswer:
         """Send one request, once, and return the answer as soon as its headers are here.
 
-        `kind` is the type of the body, `connect` the seconds in which there must be a connection.
+        `kind` is the type of the body, `headers` go with this request alone, and `connect` is the
+        seconds in which there must be a connection.
         Raises BadAddress or another NotSent if the request certainly never left, and NoAnswer if it
         may have arrived.
         """
@@ -147,7 +149,7 @@ class HttpClient:
             request = httpx.Request(
                 method,
                 tidied,
-                headers={"Content-Type": kind} if kind else None,
+                headers={**(headers or {}), **({"Content-Type": kind} if kind else {})} or None,
                 # As a stream: for `content`, httpx would write headers that aiohttp writes anyway.
                 stream=httpx.ByteStream(body or b""),
                 extensions={"timeout": {"pool": connect}},

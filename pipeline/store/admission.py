@@ -41,6 +41,11 @@ class Intent:
     deadline: float
     #: What will be asked, without secrets.
     body: Mapping[str, object] | None = None
+    #: The API: its file and its address.
+    provider: str = ""
+    base_url: str = ""
+    #: The idempotency key that it is sent with; empty where the API knows none.
+    resend_key: str = ""
     #: The hook token; empty if the API is not asked to call back.
     hook: str = ""
 
@@ -85,6 +90,10 @@ class Admission:
             price=intent.price,
             sent_at=self.at,
             deadline=self.at + timedelta(seconds=intent.deadline),
+            provider=intent.provider,
+            base_url=intent.base_url,
+            account=self.limits.api_key,
+            resend_key=intent.resend_key,
             hook=intent.hook,
         )
         self.begun[intent.key] = intent, attempt

@@ -64,12 +64,19 @@ def from_body(kind: str, body: Mapping[str, Any]) -> Event:
 def result_fields(result: Result) -> dict[str, object]:
     """A result as its JSON fields."""
     fields: dict[str, object] = {"urls": result.urls, "grid_url": result.grid_url}
-    return fields | ({"left_out": result.left_out} if result.left_out else {})
+    more = {"left_out": result.left_out, "text": result.text, "ids": result.ids}
+    return fields | {name: value for name, value in more.items() if value}
 
 
 def to_result(fields: Mapping[str, Any]) -> Result:
     """A result from its JSON fields."""
-    return Result(tuple(fields["urls"]), fields["grid_url"], fields.get("left_out", 0))
+    return Result(
+        tuple(fields["urls"]),
+        fields["grid_url"],
+        fields.get("left_out", 0),
+        fields.get("text", ""),
+        tuple(fields.get("ids", ())),
+    )
 
 
 def to_line(fact: Fact, at: datetime) -> str:

@@ -42,7 +42,9 @@ from pipeline.store.transactions import (
 Heard = Sequence[tuple[Fact, datetime]]
 
 #: What an event may change of an attempt.
-_CHANGING: Final = ("state", "task_id", "progress", "result", "reason", "ended_at", "reported")
+_CHANGING: Final = (
+    *("state", "task_id", "poll_at", "progress", "result", "reason", "ended_at", "reported"),
+)
 _FIELDS: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in (*_CHANGING, "charged")}
 _MOVED = Prepared(
     update(attempts)
@@ -188,6 +190,7 @@ def _move(connection: Connection, changed: Sequence[tuple[KeptJob, KeptAttempt]]
         (
             one.attempt.state.value,
             escaped(one.attempt.task_id),
+            escaped(one.attempt.poll_at),
             one.attempt.progress,
             to_text(one.attempt.result),
             escaped(one.attempt.reason),
@@ -211,7 +214,7 @@ def _write_begun(
 ) -> list[tuple[int, int, int | None, str, str]]:
     limits = batch.limits
     counters = counters_of(limits.api_key, limits.run, limits.day)
-    ours = tuple(map(escaped, (limits.api_key, limits.run, limits.day)))
+    ours = escaped(limits.run), escaped(limits.day)
     lines, history, price = [], [], 0
     for key, (intent, attempt) in batch.begun.items():
         job = jobs[key]

@@ -65,6 +65,14 @@ UPGRADES: Final = {
         "CREATE INDEX known_rows_approved ON known_rows (sheet, approval_moved) "
         "WHERE approval_moved > 0",
     ),
+    5: (
+        "ALTER TABLE attempts ADD COLUMN provider TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN base_url TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN resend_key VARCHAR(64) DEFAULT '' NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN poll_at TEXT DEFAULT '' NOT NULL",
+        # Earlier programs knew this API only.
+        "UPDATE attempts SET provider = 'apiframe-v1'",
+    ),
 }
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"

@@ -41,7 +41,7 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeDecorator
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 5
+VERSION: Final = 6
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -287,6 +287,11 @@ attempts = Table(
     Column("reason", Words, nullable=False, default=""),
     Column("ended_at", Moment),
     Column("reported", BigInteger),
+    # The API that it was sent to: its file, its address; `api_key` is the account.
+    Column("provider", Words, nullable=False, default="", server_default=""),
+    Column("base_url", Words, nullable=False, default="", server_default=""),
+    Column("resend_key", String(64), nullable=False, default="", server_default=""),
+    Column("poll_at", Words, nullable=False, default="", server_default=""),
     Column("asked_at", Moment),
     Column("hook", String(64), nullable=False, default="", server_default=""),
     # What was asked, as JSON, and the counters that hold `charged` credits for it.

@@ -19,7 +19,9 @@ from pipeline.store.schema import attempts, escaped, from_number, to_number, une
 from pipeline.store.transactions import Prepared
 
 #: The columns of an attempt, in the order of its fields.
-ATTEMPT = [attempts.c[name] for name in Attempt.__dataclass_fields__]
+ATTEMPT = [
+    attempts.c["api_key" if name == "account" else name] for name in Attempt.__dataclass_fields__
+]
 #: The same for a SELECT of SQLAlchemy that is to return plain values.
 ATTEMPT_PLAIN = [type_coerce(column, Text) for column in ATTEMPT]
 #: Adds an attempt to a job: `to_plain`, between the job's number and what only the store knows.
@@ -28,7 +30,6 @@ NEW_ATTEMPT = Prepared(
     "job",
     *(column.name for column in ATTEMPT),
     "body",
-    "api_key",
     "run",
     "day",
     "charged",
@@ -55,6 +56,11 @@ def to_plain(attempt: Attempt) -> tuple[object, ...]:
         escaped(attempt.reason),
         to_number(attempt.ended_at),
         attempt.reported,
+        escaped(attempt.provider),
+        escaped(attempt.base_url),
+        escaped(attempt.account),
+        attempt.resend_key,
+        escaped(attempt.poll_at),
         to_number(attempt.asked_at),
         attempt.hook,
     )
@@ -68,7 +74,8 @@ def to_text(result: Result) -> str:
 def from_plain(fields: Iterable[Any]) -> Attempt:
     """An attempt from plain values, in the order of ATTEMPT."""
     number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
-    progress, result, reason, ended_at, reported, asked_at, hook = after
+    progress, result, reason, ended_at, reported, *sent_to, asked_at, hook = after
+    provider, base_url, account, resend_key, poll_at = sent_to
     return Attempt(
         number,
         _STATES[state],
@@ -84,6 +91,11 @@ def from_plain(fields: Iterable[Any]) -> Attempt:
         unescaped(reason),
         from_number(ended_at),
         reported,
+        unescaped(provider),
+        unescaped(base_url),
+        unescaped(account),
+        resend_key,
+        unescaped(poll_at),
         from_number(asked_at),
         hook,
     )

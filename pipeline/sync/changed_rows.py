@@ -113,4 +113,5 @@ class ChangedRows:
             sorted(header.titles.items()),
             list(header.ignore),
             sorted(header.fields),
+            columns.inputs,
         )

@@ -112,14 +112,14 @@ class Planner:
     def _within_budget(self, made: Plan, rules: Rules) -> Plan:
         """The plan in which the rows that the budget has no credits for are not sent."""
         left = self._budget_left()
-        beyond = over_budget(made.to_send, left, rules)
+        beyond = over_budget(made.to_send, left)
         if not beyond:
             return made
         limits = self._limits()
         cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
         allowed = {"per_run": limits.per_run, "per_day": limits.per_day}
         lines = tuple(
-            short_of_budget(line, cap, allowed, rules)
+            short_of_budget(line, cap, allowed)
             if line.endpoint and line.seen.row_id in beyond
             else line
             for line in made.lines

@@ -102,7 +102,7 @@ class Submissions:
             inputs=inputs,
             columns=self._sync.last.columns.inputs,
             endpoint=line.endpoint,
-            price=endpoint.credits or 0,
+            price=line.price,
             deadline=endpoint.deadline,
             body=dict(request.body or {}),
             hook=hook,

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from pipeline import wiring
-from pipeline.core.header import ALWAYS, Header, Marked, believed
+from pipeline.core.header import ALWAYS, Marked, believed
 from pipeline.core.known_rows import new_id
 from pipeline.core.model import Attempt, Grid, JobKey, KnownRow, Result, State
 from pipeline.open_sheet import open_sheet
@@ -40,7 +40,7 @@ def fill(config: Path, rows: int) -> Path:
         out.writerows(_cells(row_id, number) for number, row_id in enumerate(ids))
     with wiring.open_store(settings) as store:
         ours = open_sheet(settings, store)
-        columns = Header(settings.fields).read_line(TITLES)
+        columns = settings.header.read_line(TITLES)
         store.sheets.update(ours.key, ours=frozenset(ALWAYS), config=str(config.resolve()))
         assert ours.write_claim(store.sheets.raise_claim(ours.key, "big"), ours.read_claim())
         for first in range(0, rows, BATCH):

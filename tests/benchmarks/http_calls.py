@@ -15,7 +15,6 @@ import statistics
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,9 @@ from typing import Any
 
 import aiohttp
 from aiohttp import web
-from pydantic import TypeAdapter
 
+from pipeline.config.provider_files import read_provider
 from pipeline.core.model import Request
-from pipeline.core.provider import Provider
 from pipeline.provider.client import Api
 from pipeline.server import event_loop
 
@@ -60,9 +58,7 @@ def measured(requests: int = REQUESTS) -> tuple[Rate, Rate]:
 
 
 async def _round(url: str, requests: int) -> tuple[Rate, Rate]:
-    provider = TypeAdapter(Provider).validate_python(
-        tomllib.loads((ROOT / "configs/providers/apiframe.toml").read_text())
-    )
+    provider = read_provider("apiframe-v1", None, Path(), ROOT / "configs/providers")
     async with Api(provider, "bench", base_url=url, concurrency=IN_FLIGHT) as api:
 
         async def submit(number: int) -> None:

@@ -43,7 +43,7 @@ def test_a_budget_for_a_day_is_the_only_limit_that_is_set(team: Team, per_day: i
 
 
 def test_the_price_is_that_of_the_provider_file_beside_the_configuration(team: Team) -> None:
-    text = (configs() / "providers" / "apiframe.toml").read_text()
+    text = (configs() / "providers" / "apiframe-v1.toml").read_text()
     (team.folder / "providers").mkdir()
     (team.folder / "providers" / "apiframe.toml").write_text(
         text.replace("credits = 4", "credits = 7")

@@ -33,7 +33,7 @@ CORPUS = (
     *("＝1", "＋1", "－1", "＠1", "|calc", "%0A=1", "\x00=1", "\u200b=1", "\ufeff=1", "\x1b[31m=1"),
     *("'=1", '"=1', ";=1", "", "-", "=", "a\r=1", "a\tb"),
 )
-PROVIDER = Provider("Apiframe", "", Key(), TaskFields(("id",), "", (), ()), Poll("", ""), {})
+PROVIDER = Provider("Apiframe", "", Key(), TaskFields(("id",), (), (), ()), Poll("", ""), {})
 RULES = Rules("sheet", PROVIDER, "imagine")
 
 

@@ -106,9 +106,30 @@ def test_a_missing_key_is_a_problem_only_where_one_is_needed(tmp_path: Path) -> 
     ]
 
 
-def test_a_key_of_version_2_is_told_apart_before_the_first_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("key", "file", "about"),
+    [
+        ("afk_1234567", "apiframe-v2", "API version 2"),
+        ("1234567-afk_", "apiframe-v1", "API version 1"),
+    ],
+)
+def test_the_form_of_the_key_tells_which_version_of_the_api_it_is_for(
+    tmp_path: Path, key: str, file: str, about: str
+) -> None:
+    settings = load(tmp_path, '[sheet]\nsource = "rows.csv"\n', {"APIFRAME_API_KEY": key})
+
+    assert (settings.provider.name, settings.provider.about) == (file, about)
+    assert settings.header.read_line(["prompt", "aspect_ratio"]).inputs == (
+        "aspect_ratio",
+        "prompt",
+    )
+
+
+def test_a_key_of_version_2_is_refused_where_version_1_is_named(tmp_path: Path) -> None:
     (problem,) = problems(
-        tmp_path, '[sheet]\nsource = "rows.csv"\n', {"APIFRAME_API_KEY": "afk_1234567"}
+        tmp_path,
+        '[sheet]\nsource = "rows.csv"\n[provider]\nname = "apiframe-v1"\n',
+        {"APIFRAME_API_KEY": "afk_1234567"},
     )
 
     assert "version 2" in problem
@@ -135,7 +156,7 @@ def test_no_repr_shows_the_key(tmp_path: Path) -> None:
 def test_a_provider_file_beside_the_configuration_goes_before_ours(tmp_path: Path) -> None:
     own = tmp_path / "providers"
     own.mkdir()
-    text = (PROVIDERS / "apiframe.toml").read_text().replace("credits = 4", "credits = 7")
+    text = (PROVIDERS / "apiframe-v1.toml").read_text().replace("credits = 4", "credits = 7")
     (own / "apiframe.toml").write_text(text)
 
     settings = load(tmp_path, '[sheet]\nsource = "rows.csv"\n')
@@ -146,7 +167,7 @@ def test_a_provider_file_beside_the_configuration_goes_before_ours(tmp_path: Pat
 def test_a_misspelled_key_in_a_provider_file_is_found(tmp_path: Path) -> None:
     own = tmp_path / "providers"
     own.mkdir()
-    text = (PROVIDERS / "apiframe.toml").read_text().replace("deadline = 60", "dedline = 60")
+    text = (PROVIDERS / "apiframe-v1.toml").read_text().replace("deadline = 60", "dedline = 60")
     (own / "apiframe.toml").write_text(text)
 
     (problem,) = problems(tmp_path, '[sheet]\nsource = "rows.csv"\n')
@@ -366,7 +387,9 @@ def test_any_other_address_is_refused_in_a_sentence_that_does_not_repeat_it(
 
 def test_the_address_in_a_provider_file_is_checked_too(tmp_path: Path) -> None:
     (tmp_path / "providers").mkdir()
-    text = (PROVIDERS / "apiframe.toml").read_text().replace("https://api.apiframe", "http://api.x")
+    text = (
+        (PROVIDERS / "apiframe-v1.toml").read_text().replace("https://api.apiframe", "http://api.x")
+    )
     (tmp_path / "providers" / "apiframe.toml").write_text(text)
 
     (problem,) = problems(tmp_path, '[sheet]\nsource = "rows.csv"\n')

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import itertools
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
+from pipeline.config.provider_files import read_provider
 from pipeline.core.header import Columns, Header
 from pipeline.core.inputs import canonical
 from pipeline.core.known_rows import Memory, Seen, remembered
 from pipeline.core.model import Attempt, Grid, Job, JobKey, KnownRow, Result, State
 from pipeline.core.planning import Line, plan
-from pipeline.core.provider import Provider
 from pipeline.core.row_matching import match
 from pipeline.core.rules import Rules
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SHEET = "prompts.csv"
 FIELDS = frozenset({"prompt", "aspect_ratio"})
-PROVIDER = TypeAdapter(Provider).validate_python(
-    tomllib.loads(
-        (Path(__file__).parents[2] / "configs" / "providers" / "apiframe.toml").read_text()
-    )
+PROVIDER = read_provider(
+    "apiframe-v1", None, Path(), Path(__file__).parents[2] / "configs" / "providers"
 )
 RULES = Rules(sheet=SHEET, provider=PROVIDER, endpoint="imagine")
 

@@ -646,7 +646,7 @@ def test_a_column_of_the_teams_own_that_makes_a_row_invalid_can_be_ignored(
 def test_the_budget_covers_the_first_rows_of_the_sheet() -> None:
     lines = judged("prompt \n a fox \n an owl \n a cat")
 
-    beyond = over_budget(lines, {"per_run": 9, "per_day": None}, RULES)
+    beyond = over_budget(lines, {"per_run": 9, "per_day": None})
 
     assert beyond == {lines[2].seen.row_id}
 
@@ -656,7 +656,7 @@ def test_only_a_row_that_costs_more_than_a_cap_is_told_to_raise_it(
     most: int, is_too_dear: bool
 ) -> None:
     price = 4
-    line = short_of_budget(one(ONE), "per_day", {"per_run": None, "per_day": most}, RULES)
+    line = short_of_budget(one(ONE), "per_day", {"per_run": None, "per_day": most})
 
     says = messages.beyond_budget("per_day", most, price)
     assert (line.status, line.endpoint) == ("over budget", "")
@@ -664,7 +664,7 @@ def test_only_a_row_that_costs_more_than_a_cap_is_told_to_raise_it(
 
 
 def test_without_a_cap_nothing_is_over_budget() -> None:
-    assert over_budget(judged(ONE), {"per_run": None, "per_day": None}, RULES) == set()
+    assert over_budget(judged(ONE), {"per_run": None, "per_day": None}) == set()
 
 
 def test_a_reading_that_is_not_believed_sends_nothing_and_calls_nothing_edited() -> None:

@@ -6,14 +6,14 @@ Each of those files says where it comes from, then the status, the headers and t
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
+from pipeline.config.provider_files import read_provider
+from pipeline.core.fields import problems_with
 from pipeline.core.model import Request, Response, Result
 from pipeline.core.protocol import (
     Answers,
@@ -27,14 +27,12 @@ from pipeline.core.protocol import (
     task_event,
     verdict,
 )
-from pipeline.core.provider import Endpoint, Field, Meaning, Poll, Provider, problems_with
+from pipeline.core.provider import Endpoint, Field, Meaning, Poll
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 
 NOW = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
-APIFRAME = TypeAdapter(Provider).validate_python(
-    tomllib.loads((ROOT / "configs/providers/apiframe.toml").read_text())
-)
+APIFRAME = read_provider("apiframe-v1", None, Path(), ROOT / "configs/providers")
 IMAGINE = APIFRAME.endpoints["imagine"]
 TASK = "29e983ca-7e86-4017-a9e3-ef6fe9cd5f2a"
 OTHER = "8f7d1a52-3c0e-4f0b-9d27-51a2a6c0b9e4"
@@ -408,9 +406,29 @@ def test_a_page_instead_of_an_answer_says_nothing_of_any_task() -> None:
     ["=HYPERLINK(1)", "javascript:alert(1)", "/etc/passwd", "https://a b", "https://a\nb", 7, None],
 )
 def test_what_is_no_web_address_is_no_result(address: object) -> None:
-    body = {"task_id": TASK, "status": "finished", "image_urls": [address]}
+    body = {"task_id": TASK, "image_urls": [address]}
 
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(None, TASK)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({}, "Apiframe says finished, but sent no result"),
+        (
+            {"message": "all filtered"},
+            "Apiframe says finished and: all filtered, but sent no result",
+        ),
+        ({"image_urls": []}, "Apiframe says finished, but sent no result"),
+        ({"image_urls": ["=HYPERLINK(1)"]}, "Apiframe says finished, but sent no result"),
+    ],
+)
+def test_a_finished_task_without_a_result_has_failed_and_says_so(
+    more: dict[str, object], reason: str
+) -> None:
+    body = {"task_id": TASK, "status": "finished", **more}
+
+    assert task_event(APIFRAME, IMAGINE, body, TASK) == Failed(reason, TASK)
 
 
 def test_of_more_results_than_anybody_delivers_the_first_are_kept_and_the_rest_is_counted() -> None:
@@ -437,7 +455,7 @@ def test_a_percentage_may_be_text_or_a_number(percent: object, known: int | None
 
 @pytest.mark.parametrize("told", [-4, "-1e9", 1e300, "12345678901234567890", "nan", "inf"])
 def test_credits_that_cannot_be_meant_do_not_count(told: object) -> None:
-    frank = replace(APIFRAME, task=replace(APIFRAME.task, credits="cost"))
+    frank = replace(APIFRAME, task=replace(APIFRAME.task, credits=("cost",)))
     body = {"status": "failed", "cost": told, "message": "no"}
 
     assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=None)
@@ -450,7 +468,7 @@ def test_the_case_and_the_blanks_of_a_status_do_not_matter() -> None:
 
 
 def test_a_cost_that_the_api_reports_is_kept_with_the_event() -> None:
-    frank = replace(APIFRAME, task=replace(APIFRAME.task, credits="cost"))
+    frank = replace(APIFRAME, task=replace(APIFRAME.task, credits=("cost",)))
     body = {"status": "failed", "message": "no", "cost": "3"}
 
     assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=3)

@@ -17,8 +17,8 @@ FAULTS = (
         "an accepted answer without a task id is running",
         "P1",
         "pipeline/core/protocol.py",
-        "return Accepted(task_id) if task_id else Lost(",
-        "return Accepted(task_id) if not task_id else Lost(",
+        "if says_nothing and not task_id:",
+        "if says_nothing and task_id:",
         "tests/core/test_protocol.py",
     ),
     Fault(

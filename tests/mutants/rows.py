@@ -174,7 +174,7 @@ FAULTS = (
         "an endpoint without a price is free",
         "P4",
         "pipeline/core/planning.py",
-        "if endpoint is None or endpoint.credits is None:",
+        "if endpoint is None or rules.price(memory.inputs) is None:",
         "if endpoint is None:",
         "tests/core/test_planning.py",
     ),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import tomllib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from pydantic import TypeAdapter
 
+from pipeline.config.provider_files import read_provider
 from pipeline.core.errors import NoAnswer, NotSent
 from pipeline.core.model import Result
 from pipeline.core.protocol import Verdict, submission, verdict
-from pipeline.core.provider import Provider
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succeeded
 from pipeline.provider.client import Api
 from pipeline.server import event_loop
@@ -49,9 +47,7 @@ from tests.fakes.raw_server import (
 
 NOW = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
-APIFRAME = TypeAdapter(Provider).validate_python(
-    tomllib.loads((ROOT / "configs/providers/apiframe.toml").read_text())
-)
+APIFRAME = read_provider("apiframe-v1", None, Path(), ROOT / "configs/providers")
 IMAGINE = APIFRAME.endpoints["imagine"]
 REQUEST = submission(IMAGINE, {"prompt": "a fox in the snow"}, {})
 TASK = "29e983ca-7e86-4017-a9e3-ef6fe9cd5f2a"

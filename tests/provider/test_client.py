@@ -6,15 +6,15 @@ import asyncio
 import gzip
 import json
 import ssl
-import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
 
+from pipeline.config.provider_files import read_provider
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
-from pipeline.core.provider import Provider
+from pipeline.core.provider import Key, Provider
 from pipeline.provider.client import Api
 from pipeline.server import event_loop
 from tests.fakes.raw_server import (
@@ -29,9 +29,7 @@ from tests.fakes.raw_server import (
 )
 
 ROOT = Path(__file__).parents[2]
-APIFRAME = TypeAdapter(Provider).validate_python(
-    tomllib.loads((ROOT / "configs/providers/apiframe.toml").read_text())
-)
+APIFRAME = read_provider("apiframe-v1", None, Path(), ROOT / "configs/providers")
 KEY = "3f1c-secret-key"
 IMAGINE = Request("POST", "/imagine", {"prompt": "a fox, \u98db\u884c \U0001f98a"})
 FETCH = Request("POST", "/fetch", {"task_id": "29e983ca"})
@@ -78,12 +76,7 @@ def test_a_request_without_a_body_sends_none() -> None:
 
 
 def test_a_provider_may_want_a_scheme_word_before_the_key() -> None:
-    bearer = TypeAdapter(Provider).validate_python(
-        {
-            **TypeAdapter(Provider).dump_python(APIFRAME),
-            "key": {"header": "X-Auth", "value": "Bearer {key}"},
-        }
-    )
+    bearer = replace(APIFRAME, key=Key("X-Auth", "Bearer {key}"))
 
     assert f"X-Auth: Bearer {KEY}\r\n".encode() in event_loop.run(what_arrives(IMAGINE, bearer))
 

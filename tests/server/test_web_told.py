@@ -132,7 +132,7 @@ def test_without_a_public_url_or_for_an_endpoint_that_does_not_call_back_nothing
     team.add_prompts(["an owl"])
     own = team.folder / "providers" / "apiframe.toml"
     own.parent.mkdir()
-    theirs = (ROOT / "configs/providers/apiframe.toml").read_text()
+    theirs = (ROOT / "configs/providers/apiframe-v1.toml").read_text()
     own.write_text(theirs.replace("credits = 4", "credits = 4\nwebhook = false"))
 
     call("run", team.configured(tables=WEBHOOK), "--wait")

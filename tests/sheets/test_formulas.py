@@ -40,7 +40,7 @@ from tests.fakes.google_sheets import GoogleSheets, google_sheets
 from tests.system.whole.api import IMAGINE, PROVIDER
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
-ENDPOINT = replace(IMAGINE, grid_url="grid")
+ENDPOINT = replace(IMAGINE, grid_url=("grid",))
 PROVIDER = replace(PROVIDER, endpoints={"imagine": ENDPOINT})
 TITLES = ("prompt", "name", "theirs")
 OURS = (*ALWAYS, "image_1", "image_2", "grid_url", "preview")

@@ -84,6 +84,7 @@ def test_an_attempt_begins_as_it_was_meant_and_is_charged(store: Store) -> None:
         price=8,
         sent_at=NOON,
         deadline=NOON + timedelta(seconds=120),
+        account=LIMITS.api_key,
     )
     assert begun == [expected]
     assert attempt(store) == expected

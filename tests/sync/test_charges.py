@@ -87,7 +87,7 @@ def test_where_the_listed_price_is_corrected_nothing_is_said(tmp_path: Path) -> 
 
 def _list_prices(folder: Path, price: int) -> None:
     """A provider file of the folder's own: this price for each task, and where charges are said."""
-    text = (ROOT / "configs/providers/apiframe.toml").read_text()
+    text = (ROOT / "configs/providers/apiframe-v1.toml").read_text()
     text = text.replace('status = "status"', 'credits = "charged"\nstatus = "status"', 1)
     (folder / "providers").mkdir()
     (folder / "providers" / "apiframe.toml").write_text(

@@ -6,7 +6,6 @@ from pathlib import Path
 from random import Random
 
 from pipeline.config import configs, load
-from pipeline.core.header import Header
 from pipeline.core.rules import Rules
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.store import Limits, Store
@@ -27,7 +26,7 @@ def test_what_is_begun_after_midnight_is_on_the_new_days_counter(tmp_path: Path)
             sheet,
             store,
             Rules(sheet=sheet.key, provider=settings.provider, endpoint="imagine"),
-            Header(settings.fields),
+            settings.header,
             Limits("key", "run", "2026-03-01", per_run=100, per_day=4),
             config="mine.toml",
             clock=Clock(),

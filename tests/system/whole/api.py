@@ -30,10 +30,10 @@ PROVIDER = Provider(
     key=Key(),
     task=TaskNames(
         id=("task_id",),
-        status="status",
+        status=("status",),
         finished=("finished",),
         failed=("failed",),
-        percent="percentage",
+        percent=("percentage",),
     ),
     poll=Poll("/fetch", "task_id", "/fetch-many", "task_ids", "tasks"),
     endpoints={"imagine": IMAGINE},

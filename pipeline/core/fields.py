@@ -1,0 +1,289 @@
+"""The fields of an endpoint: what is wrong with a row's cells, what they cost, how they are sent.
+
+In: the tables of `provider`, and a row's inputs as text. Out: sentences, credits, a body. Pure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.core.model import Part
+from pipeline.core.paths import put
+from pipeline.core.provider import Endpoint, Field
+from pipeline.core.text import quoted
+
+#: The field that chooses one of the parent's results.
+INDEX: Final = "index"
+ADDRESS: Final = re.compile(r"https?://[^\s,]\S*", re.IGNORECASE)
+_BETWEEN = re.compile(r"\s*\n\s*|\s*,\s*")
+_BETWEEN_ADDRESSES = re.compile(r"\s*\n\s*|[\s,]+(?=https?://)", re.IGNORECASE)
+_YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
+_WANTED = {
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "yes or no",
+    "address": "an address that begins with https://",
+    "addresses": "addresses that begin with https://",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """What a follow-up needs of the task that it follows."""
+
+    task_id: str
+    urls: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+
+
+def fields_of(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Field]:
+    """The fields that exist for a row with these values: name -> field.
+
+    Where the endpoint has a `select` field, its value decides; without a value, every field that
+    is not a variant exists.
+    """
+    choice = _choice(endpoint, given)
+    found = {}
+    for name, one in endpoint.fields.items():
+        for each in (*one.variants, one):
+            if not each.only or (not choice and not one.variants) or choice in _folded(each.only):
+                found[name] = each
+                break
+    return found
+
+
+def _choice(endpoint: Endpoint, given: Mapping[str, str]) -> str:
+    return given.get(endpoint.select, "").casefold() if endpoint.select else ""
+
+
+def _folded(words: Iterable[str]) -> set[str]:
+    return {word.casefold() for word in words}
+
+
+def problems_with(
+    endpoint: Endpoint,
+    inputs: Mapping[str, str],
+    defaults: Mapping[str, str] | None = None,
+    *,
+    has_parent: bool = False,
+) -> list[str]:
+    """What is wrong with a row's inputs, a sentence each; empty if they can be sent.
+
+    `defaults` stand for cells that are empty. With `has_parent`, the row names another row, and
+    that fills the fields which take something of it.
+    """
+    given = {**(defaults or {}), **inputs}
+    there = fields_of(endpoint, given)
+    problems = []
+    for name, one in there.items():
+        text = given.get(name, "")
+        if one.parent and not text:
+            if one.required and not has_parent:
+                problems.append(_parent_missing(name, one))
+        elif problem := problem_with(name, one, text):
+            problems.append(problem)
+    problems += [
+        _not_for(name, endpoint, given)
+        for name, text in inputs.items()
+        if text and name in endpoint.fields and name not in there
+    ]
+    problems += [
+        f"{' and '.join(group)} are empty: write one of them"
+        for group in endpoint.one_of
+        if not any(given.get(name) for name in group)
+    ]
+    return problems
+
+
+def _parent_missing(name: str, one: Field) -> str:
+    if one.parent == "task":
+        return "parent is empty: write the name of the row that this one follows"
+    return f"{name} is empty: write one, or name another row in parent"
+
+
+def _not_for(name: str, endpoint: Endpoint, given: Mapping[str, str]) -> str:
+    one = endpoint.fields[name]
+    known = [word for each in (*one.variants, one) for word in each.only]
+    more = f"; it is for {', '.join(known)}" if 0 < len(known) <= 8 else ""
+    return f"{given[endpoint.select]} has no {name}{more}: clear that cell"
+
+
+def problem_with(name: str, one: Field, text: str) -> str:
+    """What is wrong with the text of a cell, as a sentence; empty if nothing is."""
+    if not text:
+        return f"{name} is empty: write one" if one.required else ""
+    shown = f"{name} is {quoted(text, 40)}; it"
+    if ended := {word.casefold(): when for word, when in one.ended.items()}.get(text.casefold()):
+        left = [word for word in one.one_of if word not in one.ended]
+        return f"{quoted(text, 40)} ended on {ended}: choose another {name}{_such_as(left)}"
+    if one.one_of and text.casefold() not in _folded(one.one_of):
+        return f"{shown} can be {', '.join(w for w in one.one_of if w not in one.ended)}"
+    if one.pattern and not re.fullmatch(one.pattern, text):
+        return f"{shown} must be {one.says or one.pattern}"
+    if one.longest is not None and len(text) > one.longest:
+        return f"{name} has {len(text)} characters; the most are {one.longest}"
+    try:
+        value = value_of(one, text)
+    except ValueError:
+        return f"{shown} must be {one.says or _WANTED.get(one.type, one.type)}"
+    return _out_of_range(name, one, text, value)
+
+
+def _such_as(words: list[str]) -> str:
+    return f", such as {', '.join(words[:3])}" if words else ""
+
+
+def _out_of_range(name: str, one: Field, text: str, value: object) -> str:
+    if one.items and isinstance(value, list):
+        least, most = one.items
+        if not least <= len(value) <= most:
+            return f"{name} holds {len(value)}; it must hold {least} to {most}, one on each line"
+    if one.type in ("integer", "number") and (one.least is not None or one.most is not None):
+        number = float(text)
+        low = -math.inf if one.least is None else one.least
+        high = math.inf if one.most is None else one.most
+        if not low <= number <= high:
+            return f"{name} is {quoted(text, 40)}; it must be {_range(one.least, one.most)}"
+    return ""
+
+
+def _range(least: float | None, most: float | None) -> str:
+    if least is None:
+        return f"at most {most:g}"
+    return f"at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+
+
+def value_of(one: Field, text: str) -> object:
+    """The value that is sent for a text. Raises ValueError if there is none."""
+    if spelled := {word.casefold(): word for word in one.one_of}.get(text.casefold()):
+        text = spelled
+    match one.type:
+        case "integer":
+            number = int(text)
+            return str(number) if one.as_text else number
+        case "number":
+            if not math.isfinite(amount := float(text)):
+                raise ValueError(text)  # JSON has no word for it.
+            return text if one.as_text else amount
+        case "boolean":
+            if (word := text.casefold()) not in (*_YES, *_NO):
+                raise ValueError(text)
+            return str(word in _YES).lower() if one.as_text else word in _YES
+        case "list":
+            return [part for part in _BETWEEN.split(text) if part]
+        case "address":
+            if not ADDRESS.fullmatch(text):
+                raise ValueError(text)
+            return text
+        case "addresses":
+            parts = [part for part in _BETWEEN_ADDRESSES.split(text) if part]
+            if not all(map(ADDRESS.fullmatch, parts)):
+                raise ValueError(text)
+            return parts
+    return text
+
+
+def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> int | None:
+    """The listed credits of a row with these values; None if there is no price.
+
+    A number that multiplies the price and cannot be read counts as 1: the row is not sent then.
+    """
+    price = endpoint.credits
+    for row in endpoint.prices:
+        if all(given.get(n, "").casefold() == v.casefold() for n, v in row.when.items()):
+            price = row.credits
+            break
+    if price is None or not endpoint.credits_times:
+        return price
+    try:
+        times = float(given.get(endpoint.credits_times) or 1)
+    except ValueError:
+        times = 1
+    return math.ceil(price * max(times, 1)) if math.isfinite(times) else price
+
+
+def body_of(
+    endpoint: Endpoint, given: Mapping[str, str], parent: Parent | None
+) -> tuple[dict[str, object], tuple[Part, ...]]:
+    """The body of a submission, and the parts of it that are read when it is sent.
+
+    The values must be without problems. Fields without a value are left out.
+    """
+    body: dict[str, object] = {}
+    for path, value in endpoint.send.items():
+        put(body, path, value)
+    parts = []
+    for name, one in fields_of(endpoint, given).items():
+        if not one.send:
+            continue
+        to = one.to or name
+        if text := given.get(name, "") or _of_parent(one, given, parent):
+            if one.type == "file":
+                parts.append(Part(to, text, one.encode))
+            else:
+                put(body, to, value_of(one, text))
+    return body, tuple(parts)
+
+
+def _of_parent(one: Field, given: Mapping[str, str], parent: Parent | None) -> str:
+    if parent is None or not one.parent:
+        return ""
+    if one.parent == "task":
+        return parent.task_id
+    return chosen(parent.urls if one.parent == "url" else parent.ids, given)
+
+
+def chosen(results: tuple[str, ...], given: Mapping[str, str]) -> str:
+    """The one of the parent's results that `index` names, by default the first; "" if none is."""
+    text = given.get(INDEX, "") or "1"
+    number = int(text) if text.isdecimal() else 0
+    return next(iter(results[number - 1 : number]), "") if number else ""
+
+
+def as_texts(defaults: Mapping[str, object]) -> dict[str, str]:
+    """Values of `[defaults]` as people would write them in cells."""
+    return {name: _as_text(value) for name, value in defaults.items()}
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def mistakes_in(endpoint: Endpoint) -> Iterator[str]:
+    """What is wrong with the tables of an endpoint, a phrase each."""
+    for name, one in endpoint.fields.items():
+        for each in (one, *one.variants):
+            yield from _mistakes(f"fields.{name}", each)
+        if (one.only or one.variants) and endpoint.select not in endpoint.fields:
+            yield f"fields.{name}: only needs `select`, the name of a field"
+    for group in endpoint.one_of:
+        for name in group:
+            if name not in endpoint.fields:
+                yield f"one_of: there is no field {name}"
+    for row in endpoint.prices:
+        for name in row.when:
+            if name not in endpoint.fields:
+                yield f"prices: there is no field {name}"
+    if endpoint.credits_times and endpoint.credits_times not in endpoint.fields:
+        yield f"credits_times: there is no field {endpoint.credits_times}"
+    if not (endpoint.urls or endpoint.text):
+        yield "urls: is missing, and so is text: one of them says where the result is"
+
+
+def _mistakes(place: str, one: Field) -> Iterator[str]:
+    try:
+        re.compile(one.pattern)
+    except re.error as error:
+        yield f"{place}.pattern: is not a regular expression: {error}"
+    if one.items and one.items[0] > one.items[1]:
+        yield f"{place}.items: write the least first, then the most"
+    if one.least is not None and one.most is not None and one.least > one.most:
+        yield f"{place}.least: is more than most"
+    if one.variants and any(not each.only for each in one.variants):
+        yield f"{place}.variants: each needs only, the values that it is for"

@@ -1,0 +1,208 @@
+"""The fields of an endpoint: what a cell may hold, what it costs, and where it goes in a body."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from pipeline.core.fields import Parent, body_of, fields_of, mistakes_in, price_of, problems_with
+from pipeline.core.model import Part
+from pipeline.core.provider import Endpoint, Field, Price
+
+IMAGE = Endpoint(
+    path="/image",
+    urls=("images[]",),
+    send={"input.kind": "image"},
+    credits=10,
+    prices=(Price({"model": "small"}, 2), Price({"model": "large", "quality": "low"}, 5)),
+    credits_times="count",
+    select="model",
+    one_of=(("prompt", "lyrics"),),
+    fields={
+        "prompt": Field(longest=20, to="input.prompt"),
+        "lyrics": Field(),
+        "model": Field(one_of=("Small", "Large", "old"), ended={"old": date(2026, 5, 12)}),
+        "quality": Field(one_of=("low", "high"), only=("large",)),
+        "size": Field(
+            variants=(
+                Field(only=("small",), one_of=("256", "512"), to="small.size"),
+                Field(only=("large",), type="integer", least=64, most=2048, to="large.size"),
+            ),
+            only=("none of them",),
+        ),
+        "count": Field(type="integer", as_text=True, least=1, most=4),
+        "images": Field(type="addresses", items=(1, 2)),
+        "tags": Field(type="list"),
+        "mask": Field(type="file", to="input.mask"),
+        "loud": Field(type="boolean", as_text=True),
+    },
+)
+UPSCALE = Endpoint(
+    path="/upscale",
+    urls=("image",),
+    credits=1,
+    fields={
+        "parent_task_id": Field(parent="task", required=True),
+        "image_url": Field(type="address", parent="url"),
+        "index": Field(type="integer", least=1, most=4, as_text=True),
+        "song": Field(parent="id"),
+    },
+)
+
+
+def problems(**wrote: str) -> list[str]:
+    return problems_with(IMAGE, {"prompt": "a fox", **wrote})
+
+
+@pytest.mark.parametrize(
+    "wrote",
+    [
+        {"model": "SMALL", "size": "512"},
+        {"model": "large", "size": "64", "quality": "LOW"},
+        {"quality": "low"},  # without a model, its default may have it
+        {"images": "https://a/1.png\nhttps://a/2.png"},
+        {"images": "https://a/1,2.png, https://a/3.png"},
+        {"count": "4", "loud": "Yes", "tags": "a, b,c"},
+        {"lyrics": "la", "prompt": ""},
+    ],
+)
+def test_a_row_without_mistakes_has_no_problems(wrote: dict[str, str]) -> None:
+    assert problems(**wrote) == []
+
+
+@pytest.mark.parametrize(
+    ("wrote", "problem"),
+    [
+        ({"prompt": "x" * 21}, "prompt has 21 characters; the most are 20"),
+        ({"prompt": ""}, "prompt and lyrics are empty: write one of them"),
+        ({"model": "huge"}, "model is “huge”; it can be Small, Large"),
+        ({"model": "OLD"}, "“OLD” ended on 2026-05-12: choose another model, such as Small, Large"),
+        ({"model": "small", "size": "300"}, "size is “300”; it can be 256, 512"),
+        ({"model": "large", "size": "3000"}, "size is “3000”; it must be from 64 to 2048"),
+        ({"model": "large", "size": "wide"}, "size is “wide”; it must be a whole number"),
+        (
+            {"model": "small", "quality": "low"},
+            "small has no quality; it is for large: clear that cell",
+        ),
+        ({"count": "0"}, "count is “0”; it must be from 1 to 4"),
+        ({"images": "a fox"}, "images is “a fox”; it must be addresses that begin with https://"),
+        (
+            {"images": "https://a/1 https://a/2 https://a/3"},
+            "images holds 3; it must hold 1 to 2, one on each line",
+        ),
+        ({"loud": "perhaps"}, "loud is “perhaps”; it must be yes or no"),
+    ],
+)
+def test_a_mistake_names_the_column_the_value_and_what_is_allowed(
+    wrote: dict[str, str], problem: str
+) -> None:
+    assert [one.replace('"', "”").replace("”", "“", 1) for one in problems(**wrote)] == [
+        problem.replace("”", "”")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wrote", "price"),
+    [
+        ({}, 10),
+        ({"model": "SMALL"}, 2),
+        ({"model": "large"}, 10),
+        ({"model": "large", "quality": "low"}, 5),
+        ({"model": "small", "count": "3"}, 6),
+        ({"count": "many"}, 10),
+    ],
+)
+def test_the_price_is_that_of_the_first_line_that_agrees_with_the_row(
+    wrote: dict[str, str], price: int
+) -> None:
+    assert price_of(IMAGE, wrote) == price
+
+
+def test_without_a_listed_price_there_is_none() -> None:
+    assert price_of(replace(IMAGE, credits=None, prices=()), {"count": "3"}) is None
+
+
+def test_a_body_has_each_value_in_its_place_with_its_type() -> None:
+    body, parts = body_of(
+        IMAGE,
+        {
+            "prompt": "a fox",
+            "model": "LARGE",
+            "size": "512",
+            "count": "2",
+            "loud": "yes",
+            "tags": "a,b",
+            "mask": "mask.png",
+            "images": "https://a/1.png",
+        },
+        None,
+    )
+
+    assert body == {
+        "input": {"kind": "image", "prompt": "a fox"},
+        "model": "Large",
+        "large": {"size": 512},
+        "count": "2",
+        "loud": "true",
+        "tags": ["a", "b"],
+        "images": ["https://a/1.png"],
+    }
+    assert parts == (Part("input.mask", "mask.png", "base64"),)
+
+
+def test_empty_cells_send_no_field_at_all() -> None:
+    assert body_of(IMAGE, {"prompt": ""}, None)[0] == {"input": {"kind": "image"}}
+
+
+def test_a_follow_up_sends_what_its_parent_made() -> None:
+    parent = Parent("t-1", ("https://a/1.png", "https://a/2.png"), ("s1", "s2"))
+
+    body, _ = body_of(UPSCALE, {"index": "2"}, parent)
+
+    assert body == {
+        "parent_task_id": "t-1",
+        "image_url": "https://a/2.png",
+        "index": "2",
+        "song": "s2",
+    }
+
+
+def test_what_a_person_wrote_comes_before_what_the_parent_made() -> None:
+    wrote = {"image_url": "https://mine/1.png"}
+
+    assert body_of(UPSCALE, wrote, Parent("t", ("https://a/1.png",)))[0]["image_url"] == (
+        "https://mine/1.png"
+    )
+
+
+def test_a_follow_up_needs_a_parent() -> None:
+    said = "parent is empty: write the name of the row that this one follows"
+
+    assert problems_with(UPSCALE, {}) == [said]
+    assert problems_with(UPSCALE, {}, has_parent=True) == []
+
+
+def test_a_field_with_variants_exists_only_for_their_values() -> None:
+    assert "size" not in fields_of(IMAGE, {"model": "other"})
+    assert fields_of(IMAGE, {"model": "small"})["size"].to == "small.size"
+
+
+@pytest.mark.parametrize(
+    ("change", "mistake"),
+    [
+        ({"urls": ()}, "urls: is missing"),
+        ({"select": ""}, "fields.quality: only needs `select`"),
+        ({"one_of": (("nothing",),)}, "one_of: there is no field nothing"),
+        ({"credits_times": "nothing"}, "credits_times: there is no field nothing"),
+        ({"prices": (Price({"nothing": "1"}, 1),)}, "prices: there is no field nothing"),
+        ({"fields": {"a": Field(pattern="(")}}, "fields.a.pattern: is not a regular expression"),
+        ({"fields": {"a": Field(least=2, most=1)}}, "fields.a.least: is more than most"),
+    ],
+)
+def test_a_mistake_in_an_endpoint_is_found(change: dict[str, object], mistake: str) -> None:
+    bare = replace(IMAGE, one_of=(), prices=(), credits_times="")
+    changed = replace(IMAGE if "fields" not in change else bare, **change)  # type: ignore[arg-type]
+
+    assert any(one.startswith(mistake) for one in mistakes_in(changed))
