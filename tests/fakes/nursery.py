@@ -27,8 +27,8 @@ import termios
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -216,20 +216,49 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
 def _warm_up(commands: Any) -> None:
     """Run the program once, so that its children find made what is made at the first use."""
     argv, here = sys.argv, Path.cwd()
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _sandbox() as url:
         os.chdir(folder)
-        Path("rows.csv").write_text("prompt\n\n", "utf-8")
+        Path("rows.csv").write_text("prompt\na fox\n", "utf-8")
         Path("promptsheet.toml").write_text(
-            '[sheet]\nsource = "rows.csv"\n[provider]\napi_key = "env:WARM_UP_KEY"\n', "utf-8"
+            '[sheet]\nsource = "rows.csv"\n'
+            f'[provider]\nbase_url = "{url}"\napi_key = "env:WARM_UP_KEY"\n'
+            '[media]\nsave_to = ""\n[pace]\npoll_every = "100ms"\nper_minute = 0\n',
+            "utf-8",
         )
-        os.environ["WARM_UP_KEY"] = "a-key"
-        for words in (["run"], ["run", "--plan"], ["status"]):
+        os.environ["WARM_UP_KEY"] = "sandbox"
+        for words in (["run", "--plan"], ["run", "--wait"], ["run"], ["status"], ["doctor"]):
             sys.argv = ["promptsheet", *words]
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()), suppress(SystemExit):
                 commands.main()
+        assert "done" in Path("rows.csv").read_text("utf-8"), "the program does not work"
         del os.environ["WARM_UP_KEY"]
         os.chdir(here)
     sys.argv = argv
+    assert threading.active_count() == 1, "a child would lack the other threads"
+
+
+@contextmanager
+def _sandbox() -> Iterator[str]:
+    """The address of a sandbox in a child, for one short use."""
+    ours, theirs = os.pipe()
+    words = ["--port=0", "--print-url", "--task-seconds=0", "--plain-pictures=true"]
+    order = {
+        "run": "pipeline.sandbox.__main__",
+        "words": words,
+        "environment": dict(os.environ),
+        "in": str(Path.cwd()),
+        "tty": False,
+    }
+    if not (child := os.fork()):
+        os.close(ours)
+        _be(order, theirs, os.dup(2))
+    os.close(theirs)
+    try:
+        with os.fdopen(ours, encoding="utf-8") as said:
+            yield said.readline().strip()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _tell_ends(told: dict[int, socket.socket]) -> None:
