@@ -9,7 +9,6 @@ import secrets
 import sqlite3
 import time
 from contextlib import closing
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,15 +16,14 @@ from sqlalchemy import (
     Connection,
     Engine,
     create_engine,
-    create_mock_engine,
     event,
     insert,
+    inspect,
     select,
     text,
     update,
 )
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -76,25 +74,6 @@ UPGRADES: Final = {
         "UPDATE attempts SET provider = 'apiframe-v1'",
     ),
 }
-
-
-class _CompiledStatements(dict[tuple[Any, ...], Any]):
-    """Compiled statements, for all SQLite stores of this process.
-
-    SQLAlchemy's own cache belongs to one engine, because the dialect of the engine is the first
-    part of its keys. Here all dialects are equal, so the first part is left out: a store that is
-    opened later in the same process, such as the copy of a preview, compiles nothing again.
-    """
-
-    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
-        """The compiled statement of a key of SQLAlchemy's."""
-        return super().get(key[1:], default)
-
-    def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
-        super().__setitem__(key[1:], compiled)
-
-
-_COMPILED: Final = _CompiledStatements()
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"
 
@@ -137,7 +116,7 @@ def prepare(engine: Engine, place: str) -> str:
 
 
 def _marks(connection: Connection) -> dict[str, str]:
-    if not connection.dialect.has_table(connection, meta.name):
+    if not inspect(connection).has_table(meta.name):
         return {}
     return {row.name: row.value for row in connection.execute(select(meta))}
 
@@ -148,27 +127,10 @@ def _created(connection: Connection) -> dict[str, str]:
         connection.execute(text("select pg_advisory_xact_lock(7261)"))
     if found := _marks(connection):
         return found
-    for statement in _tables(connection.dialect.name):
-        connection.exec_driver_sql(statement)
+    metadata.create_all(connection)
     marks = {"version": str(VERSION), "id": secrets.token_hex(8)}
     connection.execute(insert(meta), [{"name": n, "value": v} for n, v in marks.items()])
     return marks
-
-
-@cache
-def _tables(dialect: str) -> tuple[str, ...]:
-    """The statements that make all tables and indexes; to spell them takes longer than to run them.
-
-    `dialect` is "sqlite" or "postgresql".
-    """
-    statements: list[str] = []
-
-    def spell(ddl: Any, *_: object) -> None:
-        statements.append(str(ddl.compile(dialect=engine.dialect)))
-
-    engine: MockConnection = create_mock_engine(f"{dialect}://", spell)
-    metadata.create_all(engine, checkfirst=False)
-    return tuple(statements)
 
 
 def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
@@ -196,12 +158,7 @@ def _open_sqlite(url: URL, patience: float) -> Engine:
     _make_private(path)
     with told(str(path)):
         _turn_to_wal(path, patience)
-    engine = create_engine(
-        url,
-        connect_args={"timeout": patience},
-        hide_parameters=True,
-        execution_options={"compiled_cache": _COMPILED},
-    )
+    engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, entry: ConnectionPoolEntry) -> None:

@@ -89,7 +89,9 @@ class Bfl(Vendor):
         stage = task.stage(now)
         status = MODERATED if stage == "failed" and task.failure == MODERATED else WORDS[stage]
         result = {"sample": task.results[0], "prompt": task.order.prompt, "seed": 42}
+        error = {"error": task.failure} if status == "Error" else {}
         return {
+            **error,
             "id": task.id,
             "status": status,
             "result": result if stage == "done" else None,

@@ -1,0 +1,159 @@
+"""Three rows become results with each vendor, through the program as people start it."""
+
+from __future__ import annotations
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from pipeline.sandbox.pictures import code_of, read_code
+from tests.fakes.program import KEY, ROOT, Program
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.service import SECRET, free_port
+from tests.fakes.team import Team
+
+PROMPTS = ("a fox", "an owl", "a cat")
+#: Vendor, endpoint, defaults of the configuration.
+PICTURES = [
+    ("bfl", "flux-2-pro", "width = 1024\nheight = 1024"),
+    ("leonardo", "phoenix", "num_images = 1\ncontrast = 3.5"),
+    ("luma", "photon", 'aspect_ratio = "16:9"'),
+    ("piapi", "flux-schnell", "batch_size = 1"),
+    ("replicate", "flux-schnell", 'aspect_ratio = "16:9"'),
+    ("runway", "image", 'ratio = "1280:720"'),
+]
+
+
+#: Vendors whose answers about a failed task do not say why.
+GIVE_NO_REASON = ("leonardo",)
+WEBHOOK = """
+[webhook]
+public_url = "http://127.0.0.1:{port}"
+secret = "file:secret"
+listen = "127.0.0.1:{port}"
+[schedule]
+every = "1s"
+"""
+
+
+def team_with(
+    api: Sandbox, folder: Path, vendor: str, endpoint: str, defaults: str = "", more: str = ""
+) -> Team:
+    """A team whose configuration names the vendor, and pictures are saved."""
+    team = Team(folder, api.url)
+    team.configure(f"[defaults]\n{defaults}\n[media]\nsave_to = 'media/'\n{more}")
+    text = team.config.read_text()
+    named = f'[provider]\nname = "{vendor}"\nendpoint = "{endpoint}"\n'
+    team.config.write_text(text.replace("[provider]\n", named))
+    price_missing(folder, vendor)
+    return team
+
+
+def price_missing(folder: Path, vendor: str) -> None:
+    """Where the vendor's prices are not known: a provider file beside the configuration."""
+    text = (ROOT / f"configs/providers/{vendor}.toml").read_text("utf-8")
+    if re.search(r"^credits = \d", text, re.MULTILINE):
+        return
+    priced = re.sub(r'^(path = "/generations.*")$', r"\1\ncredits = 2", text, flags=re.MULTILINE)
+    assert priced != text
+    (folder / "providers").mkdir()
+    (folder / "providers" / f"{vendor}.toml").write_text(priced, "utf-8")
+
+
+@pytest.mark.parametrize(("vendor", "endpoint", "defaults"), PICTURES)
+def test_three_rows_become_pictures_and_each_is_paid_once(
+    vendor: str, endpoint: str, defaults: str, tmp_path: Path
+) -> None:
+    with sandbox_process(KEY, provider=vendor, task_seconds=0.2, plain_pictures="true") as api:
+        team = team_with(api, tmp_path, vendor, endpoint, defaults)
+        team.write("prompt", *PROMPTS)
+        ended = [team.run(), team.finish()]
+
+        assert [one.code for one in ended] == [0, 0], ended
+        assert team.said_of(*PROMPTS) == ["done"] * 3
+        assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+    codes = {read_code(file.read_bytes())[0] for file in (tmp_path / "media").glob("*.png")}
+    assert codes == set(map(code_of, PROMPTS))
+
+
+@pytest.mark.parametrize(("vendor", "endpoint", "defaults"), PICTURES)
+def test_a_row_whose_answer_was_lost_is_never_sent_again(
+    vendor: str, endpoint: str, defaults: str, tmp_path: Path
+) -> None:
+    with sandbox_process(KEY, provider=vendor, task_seconds=0, plain_pictures="true") as api:
+        team = team_with(api, tmp_path, vendor, endpoint, defaults)
+        team.write("prompt", *PROMPTS)
+        api.set(lost=1)
+        first = team.finish()
+        again = team.finish()
+
+        assert (first.code, again.code) == (1, 0), (first, again)
+        assert team.statuses() == {"done": 2, "check needed": 1}
+        assert api.state()["submissions"] == {"lost": 1, "accepted": 2}
+        assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+
+
+@pytest.mark.parametrize(("vendor", "endpoint", "defaults"), PICTURES)
+def test_refusals_and_failures_quote_the_vendor_and_cost_what_they_cost(
+    vendor: str, endpoint: str, defaults: str, tmp_path: Path
+) -> None:
+    with sandbox_process(KEY, provider=vendor, task_seconds=0, plain_pictures="true") as api:
+        team = team_with(api, tmp_path, vendor, endpoint, defaults)
+        team.write("prompt", "a fox", "an owl [refuse]", "a cat [fail]")
+        ended = team.finish()
+
+        assert ended.code == 1, ended
+        assert team.said_of("a fox", "an owl [refuse]", "a cat [fail]") == [
+            *("done", "failed", "failed")
+        ]
+        notes = [team.row(prompt)["note"] for prompt in ("an owl [refuse]", "a cat [fail]")]
+        assert "refused by the moderation" in notes[0]
+        assert ("moderation" in notes[1]) == (vendor not in GIVE_NO_REASON)
+        assert api.state()["tasks"] == {"a fox": 1, "a cat [fail]": 1}
+
+
+@pytest.mark.parametrize(("vendor", "endpoint"), [("bfl", "flux-2-pro"), ("piapi", "flux-schnell")])
+def test_a_call_with_the_vendors_proof_brings_the_result_without_a_poll(
+    vendor: str, endpoint: str, tmp_path: Path
+) -> None:
+    port = free_port()
+    with sandbox_process(KEY, provider=vendor, task_seconds=0.5, plain_pictures="true") as api:
+        (tmp_path / "secret").write_text(SECRET)
+        (tmp_path / "secret").chmod(0o600)
+        team = team_with(api, tmp_path, vendor, endpoint, more=WEBHOOK.format(port=port))
+        slow = team.config.read_text().replace('poll_every = "100ms"', 'poll_every = "10m"')
+        team.config.write_text(slow)
+        team.write("prompt", *PROMPTS)
+        with Program("watch", team.config, folder=tmp_path) as program:
+            program.until(lambda: team.statuses() == {"done": 3}, "all rows are done")
+            requests = api.state()["requests"]
+            program.signal(signal.SIGTERM)
+            ended = program.end()
+
+        assert ended.is_plain, ended
+        assert (requests["submissions"], "polls" in requests) == (3, False)
+        assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "endpoint", "defaults"),
+    [
+        ("leonardo", "video", ""),
+        ("luma", "video", ""),
+        ("piapi", "kling", "duration = 5"),
+        ("runway", "video", 'ratio = "1280:720"\nduration = 5'),
+    ],
+)
+def test_rows_become_videos(vendor: str, endpoint: str, defaults: str, tmp_path: Path) -> None:
+    with sandbox_process(KEY, provider=vendor, task_seconds=0) as api:
+        team = team_with(api, tmp_path, vendor, endpoint, defaults)
+        team.write("prompt", *PROMPTS)
+        ended = team.finish()
+
+        assert (ended.code, team.said_of(*PROMPTS)) == (0, ["done"] * 3), ended
+        assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
+    clips = [file.read_bytes() for file in (tmp_path / "media").glob("*.mp4")]
+    assert [clip[4:8] for clip in clips] == [b"ftyp"] * 3
