@@ -17,7 +17,8 @@ A `Store` has parts, each with the methods about one subject:
     store.sessions     which sessions of the page were ended
     store.accounts     the balance of the API's account when it was last asked
 
-The other modules: `schema` has the tables, `connection` opens the file and checks its disk,
+The other modules: `schema` has the tables, `column_types` says how a value is kept in a column,
+`migrations` makes the tables and upgrades them, `connection` opens the file and checks its disk,
 `transactions` has the two kinds of transaction, `errors` makes sentences of a database's errors,
 `serialization` and `attempt_events` convert attempts and events, `admission` decides whether an
 attempt may begin, `batch` commits, `job_cache` keeps jobs in memory between two commits, and
@@ -42,12 +43,13 @@ from pipeline.store.attempt_events import Fact
 from pipeline.store.batch import Turn
 from pipeline.store.budget import Budget, Spent
 from pipeline.store.callbacks import Callbacks, Hooked
-from pipeline.store.connection import copied, network_file_system, opened, parsed_url, prepare
+from pipeline.store.connection import copied, network_file_system, opened, parsed_url
 from pipeline.store.durations import Durations
 from pipeline.store.errors import told
 from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
+from pipeline.store.migrations import prepare
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports

@@ -13,7 +13,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from pipeline.core.model import State
-from pipeline.store.schema import attempts, counters, escaped, from_number, to_number
+from pipeline.store.column_types import escaped, from_number, to_number
+from pipeline.store.schema import attempts, counters
 from pipeline.store.transactions import Part, keep_value, value_of
 
 

@@ -22,11 +22,12 @@ from pipeline.core.model import Attempt, JobKey
 from pipeline.store.admission import Admission, Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact, kind_of, to_body
 from pipeline.store.budget import CounterName, correct, counters_of, held, hold
+from pipeline.store.column_types import escaped, to_number
 from pipeline.store.history import history_line, write_history
 from pipeline.store.job_cache import KeptAttempt, KeptJob, Left, load
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.rate_limit import keep_pace, pace_of
-from pipeline.store.schema import attempts, escaped, to_number
+from pipeline.store.schema import attempts
 from pipeline.store.serialization import NEW_ATTEMPT, to_plain, to_text
 from pipeline.store.transactions import (
     Database,

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import BigInteger, Connection, bindparam, select, update
 
 from pipeline.core.errors import StoreError
-from pipeline.store.schema import counters, escaped
+from pipeline.store.column_types import escaped
+from pipeline.store.schema import counters
 from pipeline.store.transactions import Part, Prepared, upsert
 
 

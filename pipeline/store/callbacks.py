@@ -8,7 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import select, text
 
 from pipeline.core.model import JobKey
-from pipeline.store.schema import attempts, jobs, sheets, unescaped
+from pipeline.store.column_types import unescaped
+from pipeline.store.schema import attempts, jobs, sheets
 from pipeline.store.transactions import Part, Prepared, listed, one_of
 
 # Built once: building a statement takes longer than running it.

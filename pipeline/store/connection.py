@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import sqlite3
 import time
 from contextlib import closing
@@ -17,11 +16,6 @@ from sqlalchemy import (
     Engine,
     create_engine,
     event,
-    insert,
-    inspect,
-    select,
-    text,
-    update,
 )
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -29,7 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.core.errors import StoreError
 from pipeline.store.errors import told
-from pipeline.store.schema import VERSION, meta, metadata, spell_for_postgresql
+from pipeline.store.schema import metadata, spell_for_postgresql
 
 #: Files there are seen by several machines, and locks by one: two passes would both be alone.
 NETWORK: Final = {
@@ -39,41 +33,6 @@ NETWORK: Final = {
 }
 #: RETURNING came with it.
 _OLDEST: Final = (3, 35)
-#: What leads from each version of the tables to the next, in both dialects.
-UPGRADES: Final = {
-    1: (
-        "ALTER TABLE attempts ADD COLUMN hook VARCHAR(64) DEFAULT '' NOT NULL",
-        "CREATE UNIQUE INDEX attempts_by_hook ON attempts (hook) WHERE hook <> ''",
-        "ALTER TABLE sheets ADD COLUMN passed_at BIGINT",
-        "ALTER TABLE known_rows ADD COLUMN again BIGINT DEFAULT 0 NOT NULL",
-        "CREATE INDEX known_rows_again ON known_rows (sheet) WHERE again > 0",
-        "ALTER TABLE jobs ADD COLUMN dismissed BIGINT",
-    ),
-    2: (
-        "ALTER TABLE known_rows ADD COLUMN dismissed TEXT DEFAULT '' NOT NULL",
-        "CREATE INDEX known_rows_dismissed ON known_rows (sheet) WHERE dismissed <> ''",
-    ),
-    3: (
-        "ALTER TABLE files ADD COLUMN reason TEXT DEFAULT '' NOT NULL",
-        "ALTER TABLE files ADD COLUMN tries INTEGER DEFAULT '0' NOT NULL",
-        "ALTER TABLE files ADD COLUMN next_at BIGINT",
-        "ALTER TABLE files ADD COLUMN lost BOOLEAN DEFAULT FALSE NOT NULL",
-    ),
-    4: (
-        "ALTER TABLE known_rows ADD COLUMN approved_on_page TEXT DEFAULT '' NOT NULL",
-        "ALTER TABLE known_rows ADD COLUMN approval_moved BIGINT DEFAULT 0 NOT NULL",
-        "CREATE INDEX known_rows_approved ON known_rows (sheet, approval_moved) "
-        "WHERE approval_moved > 0",
-    ),
-    5: (
-        "ALTER TABLE attempts ADD COLUMN provider TEXT DEFAULT '' NOT NULL",
-        "ALTER TABLE attempts ADD COLUMN base_url TEXT DEFAULT '' NOT NULL",
-        "ALTER TABLE attempts ADD COLUMN resend_key VARCHAR(64) DEFAULT '' NOT NULL",
-        "ALTER TABLE attempts ADD COLUMN poll_at TEXT DEFAULT '' NOT NULL",
-        # Earlier programs knew this API only.
-        "UPDATE attempts SET provider = 'apiframe-v1'",
-    ),
-}
 #: The execution option of the engine whose transactions write.
 WRITES: Final = "promptsheet_writes"
 
@@ -98,53 +57,6 @@ def opened(url: URL, patience: float) -> Engine:
     if url.get_backend_name() == "sqlite":
         return _open_sqlite(url, patience)
     return _open_postgresql(url)
-
-
-def prepare(engine: Engine, place: str) -> str:
-    """The store's id; its tables are there afterwards, and are ones that this program knows."""
-    with engine.connect() as connection:
-        found = _marks(connection)
-    if not found or int(found["version"]) < VERSION:
-        with engine.execution_options(**{WRITES: True}).begin() as connection:
-            found = _upgraded(connection, _created(connection))
-    if int(found["version"]) > VERSION:
-        raise StoreError(
-            f"The store {place} was made by a newer Promptsheet (its version is "
-            f"{found['version']}, this program knows {VERSION}); upgrade Promptsheet."
-        )
-    return found["id"]
-
-
-def _marks(connection: Connection) -> dict[str, str]:
-    if not inspect(connection).has_table(meta.name):
-        return {}
-    return {row.name: row.value for row in connection.execute(select(meta))}
-
-
-def _created(connection: Connection) -> dict[str, str]:
-    if connection.dialect.name == "postgresql":
-        # CREATE TABLE IF NOT EXISTS is not safe there against another one at the same time.
-        connection.execute(text("select pg_advisory_xact_lock(7261)"))
-    if found := _marks(connection):
-        return found
-    metadata.create_all(connection)
-    marks = {"version": str(VERSION), "id": secrets.token_hex(8)}
-    connection.execute(insert(meta), [{"name": n, "value": v} for n, v in marks.items()])
-    return marks
-
-
-def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
-    """The marks of the store, whose tables are those of this version: all of it or nothing."""
-    before = int(found["version"])
-    for version in range(before, VERSION):
-        for statement in UPGRADES[version]:
-            connection.exec_driver_sql(statement)
-    if before < VERSION:
-        metadata.create_all(connection)  # tables that are new in it
-        found = {**found, "version": str(VERSION)}
-        its = update(meta).where(meta.c.name == "version")
-        connection.execute(its.values(value=found["version"]))
-    return found
 
 
 def _open_sqlite(url: URL, patience: float) -> Engine:

@@ -10,7 +10,8 @@ from datetime import datetime
 from sqlalchemy import Connection, insert
 
 from pipeline.core.model import Attempt
-from pipeline.store.schema import events, to_number
+from pipeline.store.column_types import to_number
+from pipeline.store.schema import events
 from pipeline.store.transactions import Prepared
 
 #: Job (its number inside the store), attempt, moment, kind and body of one line of history.

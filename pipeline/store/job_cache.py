@@ -15,7 +15,8 @@ from sqlalchemy import Connection, bindparam, select
 from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
 from pipeline.store.budget import CounterName, counters_of
-from pipeline.store.schema import attempts, jobs, unescaped
+from pipeline.store.column_types import unescaped
+from pipeline.store.schema import attempts, jobs
 from pipeline.store.serialization import ATTEMPT, from_plain
 from pipeline.store.transactions import LockedSheet, Prepared, listed, one_of
 

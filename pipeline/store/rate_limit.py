@@ -17,7 +17,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from pipeline.store.schema import escaped, from_number, paces, to_number
+from pipeline.store.column_types import escaped, from_number, to_number
+from pipeline.store.schema import paces
 from pipeline.store.transactions import Part, Prepared, upsert
 
 _WINDOW: Final = 62

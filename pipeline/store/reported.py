@@ -11,7 +11,7 @@ import json
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from pipeline.store.schema import from_number, to_number
+from pipeline.store.column_types import from_number, to_number
 from pipeline.store.transactions import Part, digest, keep_value, number_of, value_of
 
 

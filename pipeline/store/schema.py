@@ -16,17 +16,12 @@ for the length of the transaction, and makes "what changed since" one question.
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, overload
+from typing import Final
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
@@ -38,103 +33,11 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.types import TypeDecorator
+
+from pipeline.store.column_types import Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
 VERSION: Final = 6
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-
-
-class Moment(TypeDecorator[datetime]):
-    """An aware moment, kept as whole microseconds since 1970: exact in every dialect."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], int | None]:
-        # Not process_bind_param: that is one more call for each of some hundred thousand values.
-        return to_number
-
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[int | None], datetime | None]:
-        return from_number
-
-
-def to_number(moment: datetime | None) -> int | None:
-    """A moment as it is kept."""
-    return None if moment is None else (moment - _EPOCH) // _MICROSECOND
-
-
-@overload
-def from_number(number: int) -> datetime: ...
-
-
-@overload
-def from_number(number: None) -> None: ...
-
-
-def from_number(number: int | None) -> datetime | None:
-    """The moment again."""
-    return None if number is None else _EPOCH + timedelta(0, 0, number)
-
-
-class Words(TypeDecorator[str]):
-    """Any text at all. Sheets hold signs that no database takes; these are written as numbers."""
-
-    impl = Text
-    cache_ok = True
-
-    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | None]:
-        return escaped
-
-    def result_processor(
-        self, dialect: Dialect, coltype: object
-    ) -> Callable[[str | None], str | None]:
-        return unescaped
-
-
-class Listed(TypeDecorator[tuple[str, ...]]):
-    """A list of texts, as JSON."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json.dumps(list(value))
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> tuple[str, ...] | None:
-        return None if value is None else tuple(json.loads(value))
-
-
-# NUL (PostgreSQL takes none), lone surrogates (no UTF-8 for them), and the sign that marks them.
-_UNKEEPABLE = re.compile("[\x00\x1a\ud800-\udfff]")
-_KEPT = re.compile("\x1a([0-9a-f]{4})")
-
-
-def escaped(words: str | None) -> str | None:
-    """The text as a database can keep it."""
-    if words is None or not _UNKEEPABLE.search(words):
-        return words
-    return _UNKEEPABLE.sub(lambda found: f"\x1a{ord(found[0]):04x}", words)
-
-
-@overload
-def unescaped(words: str) -> str: ...
-
-
-@overload
-def unescaped(words: None) -> None: ...
-
-
-def unescaped(words: str | None) -> str | None:
-    """The text as it was."""
-    if words is None or "\x1a" not in words:
-        return words
-    return _KEPT.sub(lambda found: chr(int(found[1], 16)), words)
-
 
 metadata = MetaData()
 

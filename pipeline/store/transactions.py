@@ -32,9 +32,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from pipeline.store.column_types import escaped
 from pipeline.store.connection import WRITES
 from pipeline.store.errors import told
-from pipeline.store.schema import escaped, meta, sheets
+from pipeline.store.schema import meta, sheets
 
 if TYPE_CHECKING:
     from sqlalchemy.dialects import postgresql

@@ -1,0 +1,98 @@
+"""Makes the tables of a new store, and brings those of an older store up to date."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
+
+from pipeline.core.errors import StoreError
+from pipeline.store.connection import WRITES
+from pipeline.store.schema import VERSION, meta, metadata
+
+#: Version of the tables -> the statements that lead to the next version, in both dialects.
+UPGRADES: Final = {
+    1: (
+        "ALTER TABLE attempts ADD COLUMN hook VARCHAR(64) DEFAULT '' NOT NULL",
+        "CREATE UNIQUE INDEX attempts_by_hook ON attempts (hook) WHERE hook <> ''",
+        "ALTER TABLE sheets ADD COLUMN passed_at BIGINT",
+        "ALTER TABLE known_rows ADD COLUMN again BIGINT DEFAULT 0 NOT NULL",
+        "CREATE INDEX known_rows_again ON known_rows (sheet) WHERE again > 0",
+        "ALTER TABLE jobs ADD COLUMN dismissed BIGINT",
+    ),
+    2: (
+        "ALTER TABLE known_rows ADD COLUMN dismissed TEXT DEFAULT '' NOT NULL",
+        "CREATE INDEX known_rows_dismissed ON known_rows (sheet) WHERE dismissed <> ''",
+    ),
+    3: (
+        "ALTER TABLE files ADD COLUMN reason TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE files ADD COLUMN tries INTEGER DEFAULT '0' NOT NULL",
+        "ALTER TABLE files ADD COLUMN next_at BIGINT",
+        "ALTER TABLE files ADD COLUMN lost BOOLEAN DEFAULT FALSE NOT NULL",
+    ),
+    4: (
+        "ALTER TABLE known_rows ADD COLUMN approved_on_page TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE known_rows ADD COLUMN approval_moved BIGINT DEFAULT 0 NOT NULL",
+        "CREATE INDEX known_rows_approved ON known_rows (sheet, approval_moved) "
+        "WHERE approval_moved > 0",
+    ),
+    5: (
+        "ALTER TABLE attempts ADD COLUMN provider TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN base_url TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN resend_key VARCHAR(64) DEFAULT '' NOT NULL",
+        "ALTER TABLE attempts ADD COLUMN poll_at TEXT DEFAULT '' NOT NULL",
+        # Earlier programs knew this API only.
+        "UPDATE attempts SET provider = 'apiframe-v1'",
+    ),
+}
+
+
+def prepare(engine: Engine, place: str) -> str:
+    """Create or upgrade the tables, and return the store's id.
+
+    Raises StoreError if a newer program made the store.
+    """
+    with engine.connect() as connection:
+        found = _marks(connection)
+    if not found or int(found["version"]) < VERSION:
+        with engine.execution_options(**{WRITES: True}).begin() as connection:
+            found = _upgraded(connection, _created(connection))
+    if int(found["version"]) > VERSION:
+        raise StoreError(
+            f"The store {place} was made by a newer Promptsheet (its version is "
+            f"{found['version']}, this program knows {VERSION}); upgrade Promptsheet."
+        )
+    return found["id"]
+
+
+def _marks(connection: Connection) -> dict[str, str]:
+    if not inspect(connection).has_table(meta.name):
+        return {}
+    return {row.name: row.value for row in connection.execute(select(meta))}
+
+
+def _created(connection: Connection) -> dict[str, str]:
+    if connection.dialect.name == "postgresql":
+        # CREATE TABLE IF NOT EXISTS is not safe there against another one at the same time.
+        connection.execute(text("select pg_advisory_xact_lock(7261)"))
+    if found := _marks(connection):
+        return found
+    metadata.create_all(connection)
+    marks = {"version": str(VERSION), "id": secrets.token_hex(8)}
+    connection.execute(insert(meta), [{"name": n, "value": v} for n, v in marks.items()])
+    return marks
+
+
+def _upgraded(connection: Connection, found: dict[str, str]) -> dict[str, str]:
+    """Upgrade the tables within this transaction, and return the marks of the store."""
+    before = int(found["version"])
+    for version in range(before, VERSION):
+        for statement in UPGRADES[version]:
+            connection.exec_driver_sql(statement)
+    if before < VERSION:
+        metadata.create_all(connection)  # tables that are new in it
+        found = {**found, "version": str(VERSION)}
+        its = update(meta).where(meta.c.name == "version")
+        connection.execute(its.values(value=found["version"]))
+    return found
