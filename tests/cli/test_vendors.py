@@ -142,7 +142,7 @@ def test_a_call_with_the_vendors_proof_brings_the_result_without_a_poll(
     ("vendor", "endpoint", "defaults"),
     [
         ("leonardo", "video", ""),
-        ("luma", "video", ""),
+        ("luma", "video", 'duration = "5s"\nresolution = "720p"'),
         ("piapi", "kling", "duration = 5"),
         ("runway", "video", 'ratio = "1280:720"\nduration = 5'),
     ],

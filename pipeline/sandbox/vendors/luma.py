@@ -23,7 +23,7 @@ from pipeline.sandbox.vendors.vendor import (
 from pipeline.sandbox.vendors.vendor import text as text_of
 
 WORDS = {"waiting": "queued", "running": "dreaming", "done": "completed", "failed": "failed"}
-#: Kind -> its models, with US cents for one. The vendor's price list could not be read.
+#: Kind -> its models, with US cents for one (a video: 720p, five seconds).
 MODELS: Mapping[str, Mapping[str, int]] = {
     "image": {"photon-1": 2, "photon-flash-1": 1},
     "video": {"ray-2": 71, "ray-flash-2": 24},
