@@ -1,4 +1,4 @@
-"""Short ways to say a sheet, its rows and its jobs, for the tests of the core."""
+"""Short builders for sheets, rows and jobs in the tests of the core."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ RULES = Rules(sheet=SHEET, provider=PROVIDER, endpoint="imagine")
 
 
 def sheet(text: str) -> Grid:
-    """A grid from lines with `|` between cells; spaces around them do not count."""
+    """A grid from lines with `|` between cells; spaces around cells are ignored."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
     return tuple(tuple(cell.strip() for cell in line.split("|")) for line in lines)
 
 
 def columns_of(grid: Grid) -> Columns:
-    """What the columns of a grid mean."""
+    """The columns of a grid with their meanings."""
     return Header(FIELDS).read(grid)
 
 
@@ -53,7 +53,7 @@ def memory(
     past: Mapping[str, Sequence[str]] | None = None,
     foreign: Mapping[str, str] | None = None,
 ) -> Memory:
-    """Rows that stood below each other in this order when the sheet was last read."""
+    """Remembered rows, in the order of the last reading."""
     return Memory(
         known={row.row_id: row for row in rows},
         order={row.row_id: place for place, row in enumerate(rows, start=1)},
@@ -68,8 +68,8 @@ def minting() -> Callable[[], str]:
     return lambda: f"r_new{next(numbers):06d}"
 
 
-def who(grid: Grid, remembers: Memory) -> list[Seen]:
-    """Who is who in a reading."""
+def matched(grid: Grid, remembers: Memory) -> list[Seen]:
+    """The row matching of a reading."""
     return match(list(columns_of(grid).rows(grid)), remembers, minting())
 
 
@@ -97,14 +97,14 @@ def job(*attempts: Attempt, row_id: str = "r_aaaaaaaaa", take: int = 1, asked: i
     return Job(JobKey(SHEET, row_id, take), asked, tuple(numbered))
 
 
-def judged(
+def planned(
     text: str | Grid,
     *jobs: Job,
     remembers: Memory | None = None,
     rules: Rules = RULES,
     now: datetime = NOW,
 ) -> list[Line]:
-    """The lines of a sheet; rows that bear an id are known by it unless told otherwise."""
+    """The planned lines of a sheet. By default, the store remembers each row that has an id."""
     grid = sheet(text) if isinstance(text, str) else text
     columns = columns_of(grid)
     rows = list(columns.rows(grid))
@@ -121,5 +121,5 @@ def judged(
 
 
 def after(seen: Seen, take: int | None = 1) -> KnownRow:
-    """What the store remembers of a row once it was read."""
+    """The remembered row after this reading."""
     return remembered(seen, take, NOW)

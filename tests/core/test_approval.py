@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.core.approval import EXAMPLES, Tick, approval, box
 from pipeline.core.planning import Line
-from tests.core.build import judged
+from tests.core.build import planned
 
 #: The Booleans of spreadsheets, by language of the program.
 TRUE = (
@@ -64,27 +64,27 @@ NOT_YES = (
 
 
 @pytest.mark.parametrize("word", [*TRUE, *YES])
-def test_a_word_that_means_yes_approves(word: str) -> None:
+def test_a_word_for_yes_approves_the_row(word: str) -> None:
     assert approval(word) is Tick.YES
 
 
 @pytest.mark.parametrize("word", [*FALSE, *NOT_YES])
-def test_any_other_word_does_not(word: str) -> None:
+def test_any_other_word_does_not_approve_the_row(word: str) -> None:
     assert approval(word) is not Tick.YES
 
 
 @pytest.mark.parametrize("word", [*FALSE, "", "\u200b"])
-def test_a_box_that_is_not_ticked_skips_nothing(word: str) -> None:
+def test_an_unticked_skip_box_does_not_skip_the_row(word: str) -> None:
     assert box(word) is Tick.NO
 
 
 @pytest.mark.parametrize("word", [*TRUE, "x", "no", "later", "-", "✗"])
-def test_any_other_text_in_skip_skips(word: str) -> None:
+def test_any_other_text_in_skip_skips_the_row(word: str) -> None:
     assert box(word) is not Tick.NO
 
 
 @pytest.mark.parametrize("word", NOT_YES)
-def test_a_row_with_such_a_word_costs_nothing(word: str) -> None:
+def test_a_row_with_an_unknown_approval_word_costs_nothing(word: str) -> None:
     line = _line(word)
 
     assert (line.status, line.endpoint) == ("needs approval", "")
@@ -99,10 +99,10 @@ def test_the_note_of_an_unknown_word_names_words_that_count() -> None:
 
 
 @pytest.mark.parametrize("word", FALSE)
-def test_a_box_that_is_not_ticked_is_asked_for(word: str) -> None:
+def test_a_row_with_an_unticked_approval_box_waits_for_approval(word: str) -> None:
     assert _line(word).note == 'Waiting for approval. Tick "approved" to generate this row.'
 
 
 def _line(word: str) -> Line:
-    (line,) = judged(f"prompt | approved \n a fox | {word}")
+    (line,) = planned(f"prompt | approved \n a fox | {word}")
     return line

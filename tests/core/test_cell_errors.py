@@ -1,11 +1,11 @@
-"""Cells that show an error or no result yet are no prompts, in whatever language."""
+"""A cell that shows an error, or no result yet, is not a prompt, in any language."""
 
 from __future__ import annotations
 
 import pytest
 
 from pipeline.core.cell_errors import FormulaZero, error_text, is_error, is_unfinished
-from tests.core.build import columns_of, judged
+from tests.core.build import columns_of, planned
 
 #: As spreadsheets show them; see the module for the sources.
 ERRORS = (
@@ -41,36 +41,36 @@ PROMPTS = (
 
 
 @pytest.mark.parametrize("text", ERRORS)
-def test_an_error_is_known_in_every_language(text: str) -> None:
+def test_an_error_is_recognised_in_every_language(text: str) -> None:
     assert is_error(text)
     assert error_text(f" {text} ") == text
 
 
 @pytest.mark.parametrize("text", ["#GETTING_DATA", "Loading...", "Loading…"])
-def test_a_formula_that_is_being_computed_is_known(text: str) -> None:
+def test_a_formula_that_is_still_computing_is_recognised(text: str) -> None:
     assert is_unfinished(text)
     assert error_text(text) == text
 
 
 @pytest.mark.parametrize("text", PROMPTS)
-def test_what_people_write_is_no_error(text: str) -> None:
+def test_ordinary_text_is_not_an_error(text: str) -> None:
     assert not is_error(text)
     assert not is_unfinished(text)
 
 
-def test_a_cell_that_is_an_error_with_a_text_of_its_own_shows_an_error() -> None:
+def test_an_error_cell_with_its_own_text_counts_as_an_error() -> None:
     assert is_error(error_text("something new"))
     assert is_error(error_text(""))
 
 
 @pytest.mark.parametrize("text", ERRORS)
-def test_a_row_whose_prompt_is_an_error_waits_and_costs_nothing(text: str) -> None:
-    (line,) = judged(f"prompt \n {text}")
+def test_a_row_whose_prompt_shows_an_error_waits_and_costs_nothing(text: str) -> None:
+    (line,) = planned(f"prompt \n {text}")
 
     assert (line.status, line.endpoint) == ("waiting", "")
 
 
-def test_the_zero_of_a_formula_is_no_input_and_a_typed_one_is() -> None:
+def test_a_zero_from_a_formula_is_no_input_but_a_typed_zero_is() -> None:
     zero = FormulaZero("0")
     grid = (("prompt", "skip", "take"), (zero, zero, zero), ("0", "0", "0"))
     formula, typed = columns_of(grid).rows(grid)

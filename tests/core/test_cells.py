@@ -1,4 +1,4 @@
-"""What our cells say: only what differs is written, in our columns alone, and never a formula."""
+"""Content of our cells: only differences are written, only in our columns, and never a formula."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipeline.core import messages
 from pipeline.core.cells import cells_of, patch
 from pipeline.core.model import Grid, Job, Patch, Result, State
-from tests.core.build import attempt, columns_of, job, judged, known, memory, sheet
+from tests.core.build import attempt, columns_of, job, known, memory, planned, sheet
 
 A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
 HEADER = "prompt | row_id | status | task_id | image_urls | note"
@@ -17,7 +17,7 @@ HEADER = "prompt | row_id | status | task_id | image_urls | note"
 
 def patched(text: str, *jobs: Job, **more: object) -> Patch:
     grid = sheet(text)
-    return patch(judged(text, *jobs, **more), grid, columns_of(grid))  # type: ignore[arg-type]
+    return patch(planned(text, *jobs, **more), grid, columns_of(grid))  # type: ignore[arg-type]
 
 
 def with_patch(grid: Grid, changes: Patch) -> Grid:
@@ -28,7 +28,7 @@ def with_patch(grid: Grid, changes: Patch) -> Grid:
     )
 
 
-def test_columns_of_ours_that_are_missing_are_added_right_of_the_widest_row() -> None:
+def test_our_missing_columns_are_added_to_the_right_of_the_widest_row() -> None:
     text = "prompt | mine \n a fox | x | beyond the header"
 
     changes = patched(text)
@@ -42,7 +42,7 @@ def test_columns_of_ours_that_are_missing_are_added_right_of_the_widest_row() ->
     }
 
 
-def test_a_sheet_that_says_the_truth_is_not_written() -> None:
+def test_an_up_to_date_sheet_is_not_written() -> None:
     text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png |"
 
     assert patched(text, job(attempt())) == {}
@@ -54,7 +54,7 @@ def test_only_the_cells_that_differ_are_written() -> None:
     assert patched(text, job(attempt())) == {(1, 2): "done", (1, 4): "https://x/1.png", (1, 5): ""}
 
 
-def test_what_was_written_is_not_written_again() -> None:
+def test_the_same_content_is_not_written_twice() -> None:
     text = f"prompt | row_id \n a fox | {A}"
     grid = with_patch(sheet(text), patched(text, job(attempt())))
     again = "\n".join(" | ".join(row) for row in grid)
@@ -62,9 +62,9 @@ def test_what_was_written_is_not_written_again() -> None:
     assert patched(again, job(attempt())) == {}
 
 
-def test_columns_that_are_there_if_the_person_made_them_are_filled() -> None:
+def test_optional_columns_are_filled_if_the_person_added_them() -> None:
     done = attempt(result=Result(("https://x/1.png", "https://x/2.png"), "https://x/grid.png"))
-    (line,) = judged(f"prompt | row_id \n a fox | {A}", job(done))
+    (line,) = planned(f"prompt | row_id \n a fox | {A}", job(done))
 
     said = cells_of(line)
 
@@ -74,13 +74,13 @@ def test_columns_that_are_there_if_the_person_made_them_are_filled() -> None:
     assert said["image_urls"] == "https://x/1.png\nhttps://x/2.png"
 
 
-def test_a_refused_row_cost_nothing() -> None:
-    (line,) = judged(f"prompt | row_id \n a fox | {A}", job(attempt(State.FAILED)))
+def test_a_refused_row_shows_zero_credits() -> None:
+    (line,) = planned(f"prompt | row_id \n a fox | {A}", job(attempt(State.FAILED)))
 
     assert cells_of(line)["credits"] == "0"
 
 
-def test_results_of_a_copy_are_taken_out_of_it() -> None:
+def test_results_are_removed_from_a_copied_row() -> None:
     text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n" * 1
     text += f"a fox | {A} | done | t-1 | https://x/1.png |"
 
@@ -90,13 +90,13 @@ def test_results_of_a_copy_are_taken_out_of_it() -> None:
     assert (changes[2, 2], changes[2, 3], changes[2, 4]) == ("copy", "", "")
 
 
-def test_the_row_of_a_stranger_stays_as_it_is() -> None:
+def test_an_unrecognized_row_is_left_unchanged() -> None:
     text = f"{HEADER} \n a fox | | finished | t-77 | https://other/1.png | their note"
 
     assert patched(text) == {}
 
 
-def test_a_result_in_a_line_without_words_is_taken_away() -> None:
+def test_a_result_in_a_line_without_a_prompt_is_removed() -> None:
     text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n | {A} | | t-1 | |"
 
     changes = patched(text, job(attempt()), remembers=memory(known(A, "a fox")))
@@ -104,7 +104,7 @@ def test_a_result_in_a_line_without_words_is_taken_away() -> None:
     assert changes == {(2, 1): "", (2, 3): ""}
 
 
-def test_what_was_sorted_into_a_line_without_words_is_taken_away() -> None:
+def test_results_sorted_into_a_line_without_a_prompt_are_removed() -> None:
     text = f"""
         {HEADER}
         a fox | {A} | done   | t-1 | https://x/1.png |
@@ -112,38 +112,40 @@ def test_what_was_sorted_into_a_line_without_words_is_taken_away() -> None:
     """
     grid = sheet(text)
     gone = job(attempt(task_id="t-7", result=Result(("https://x/7.png",))), row_id=B)
-    lines = judged(text, job(attempt()), remembers=memory(known(A, "a fox")))
+    lines = planned(text, job(attempt()), remembers=memory(known(A, "a fox")))
 
     assert patch(lines, grid, columns_of(grid), [gone]) == {(2, at): "" for at in (1, 2, 3, 4)}
     assert patch(lines, grid, columns_of(grid), None) == {}
 
 
 @pytest.mark.parametrize("status", ["in progress 40%", "in progress", "queued", "over budget"])
-def test_each_status_of_ours_is_taken_out_of_a_line_that_is_no_row_any_more(status: str) -> None:
+def test_every_status_is_removed_from_a_line_that_is_no_longer_a_row(status: str) -> None:
     text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n | | {status} | | |"
 
     assert patched(text, job(attempt())) == {(2, 2): ""}
 
 
-def test_a_row_that_has_no_line_yet_keeps_its_marks() -> None:
-    # A whole copy, seen while the sheet is held: without marks it would be a new row, and be paid.
+def test_a_copy_without_a_planned_line_keeps_its_cells() -> None:
+    # A full copy while the sheet is held: without its marks it would be a new row and be paid.
     text = f"{HEADER} \n a fox | {A} | done | t-1 | | \n a fox | {A} | done | t-1 | |"
     grid = sheet(text)
-    lines = judged(text, job(attempt(), row_id=A), remembers=memory(known(A, "a fox")))
+    lines = planned(text, job(attempt(), row_id=A), remembers=memory(known(A, "a fox")))
 
     changes = patch(lines[:1], grid, columns_of(grid))
 
     assert not [at for row, at in changes if row == 2]
 
 
-def test_a_totals_line_of_theirs_stays_in_our_columns() -> None:
+def test_a_persons_totals_line_is_kept_in_our_columns() -> None:
     text = f"{HEADER} \n a fox | {A} | done | t-1 | https://x/1.png | \n | | 1 of 1 | | | sum"
 
     assert patched(text, job(attempt())) == {}
 
 
-def test_a_job_that_came_back_shows_no_task() -> None:
-    (line,) = judged(f"prompt | row_id \n a fox | {A}", job(attempt(State.RETURNED, task_id="t-9")))
+def test_a_returned_job_shows_no_task_id() -> None:
+    (line,) = planned(
+        f"prompt | row_id \n a fox | {A}", job(attempt(State.RETURNED, task_id="t-9"))
+    )
 
     assert cells_of(line).get("task_id", "") == ""
 
@@ -164,16 +166,16 @@ LIVE = [
 
 
 @pytest.mark.parametrize("hostile", LIVE)
-def test_no_words_of_the_api_become_a_formula(hostile: str) -> None:
+def test_text_from_the_api_never_becomes_a_formula(hostile: str) -> None:
     failed = attempt(State.FAILED, reason=hostile, task_id=hostile)
-    (line,) = judged(f"prompt | row_id \n a fox | {A}", job(failed))
+    (line,) = planned(f"prompt | row_id \n a fox | {A}", job(failed))
 
     for said in cells_of(line).values():
         assert not said.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
 
 
 @given(st.text())
-def test_no_text_at_all_becomes_a_formula(text: str) -> None:
+def test_no_text_whatever_becomes_a_formula(text: str) -> None:
     said = messages.as_text(text)
 
     assert not said.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))

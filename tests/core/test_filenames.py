@@ -1,4 +1,4 @@
-"""Names of saved files: each picture has its own, whatever the rows are called."""
+"""Names of saved files: each picture has its own name, whatever the names of the rows are."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PICTURES = st.tuples(KEYS, st.integers(1, 64), st.none() | st.integers(1, 99))
 
 
 def spellings(stem: str) -> set[str]:
-    """The names that file systems make of it: NTFS and APFS ignore case, HFS+ takes it apart."""
+    """The name as file systems store it: NTFS and APFS ignore case, HFS+ decomposes characters."""
     return {
         fold(unicodedata.normalize(form, stem))
         for form, fold in product(FORMS, (str.casefold, str.lower, str.upper))
@@ -55,20 +55,20 @@ def test_no_two_pictures_share_a_file(pictures: list[tuple[str, tuple[JobKey, in
 
 @settings(deadline=None)
 @given(NAMES, PICTURES)
-def test_every_common_file_system_takes_the_name(
+def test_every_common_file_system_accepts_the_name(
     name: str, picture: tuple[JobKey, int, int]
 ) -> None:
     stem = picture_stem(name, *picture)
 
     assert len(f"{stem}.webm".encode()) <= 143 + len("-attempt99-999999")
     assert len(f"{stem}.webm".encode("utf-16-le")) <= 2 * 255
-    # Windows reserves what stands before the first dot; here that is the whole stem.
+    # Windows reserves the part before the first dot; here that is the whole stem.
     assert len(stem) > len("CONOUT$")
     assert not any(c in '/\\:*?"<>|.\0' or unicodedata.category(c)[0] in "CZ" for c in stem)
     assert stem[0].isalnum() or stem[0] == "_" or unicodedata.category(stem[0])[0] == "M"
 
 
-def test_a_name_on_disk_is_plain() -> None:
+def test_a_file_name_has_only_plain_characters() -> None:
     key = JobKey("s", "r_k3f9x2m1q", 2)
 
     assert picture_stem("Red fox", key, 1) == "Red-fox-r_k3f9x2m1q-2-1"
@@ -99,7 +99,7 @@ def test_a_cell_never_chooses_a_path(name: str, part: str) -> None:
     assert free_part(name) == part
 
 
-def test_files_that_hold_several_pictures_are_found_in_every_spelling() -> None:
+def test_files_shared_by_several_pictures_are_found_in_every_spelling() -> None:
     one = Job(JobKey("s", "r_k3f9x2m1q", 1), files={"u1": "Fox.png", "u2": "owl.png"})
     two = Job(JobKey("s", "r_k3f9x2m1r", 1), files={"u3": "fox.png", "u4": "cat.png"})
 

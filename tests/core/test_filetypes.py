@@ -1,4 +1,4 @@
-"""A file is what its first bytes are, whatever a server calls it."""
+"""The type of a file follows from its first bytes, not from what a server says."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ MP4 = b"\x00\x00\x00\x20ftypisom"
         (b"\xff\xf1\x50\x80", "audio/aac", "aac"),
     ],
 )
-def test_a_kind_is_known_by_its_first_bytes(start: bytes, called: str, ending: str) -> None:
+def test_a_file_type_is_recognised_by_its_first_bytes(
+    start: bytes, called: str, ending: str
+) -> None:
     assert ending_of(start + bytes(40), called) == ending
 
 
@@ -51,7 +53,7 @@ def test_a_kind_is_known_by_its_first_bytes(start: bytes, called: str, ending: s
     ],
 )
 @pytest.mark.parametrize("called", ["image/png", "video/mp4", "application/octet-stream"])
-def test_what_begins_like_nothing_known_is_nothing_whatever_it_is_called(
+def test_a_file_with_unknown_first_bytes_has_no_type_whatever_its_name(
     start: bytes, called: str
 ) -> None:
     assert ending_of(start, called) == ""

@@ -1,4 +1,4 @@
-"""The header is the configuration: which column is what, and what the person wrote."""
+"""The header decides the meaning of each column, and which cells are inputs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_names_match_without_case_spaces_hyphens_and_underscores(title: str) -> 
     assert Header(FIELDS).read_line(["x", title]).index == {"aspect_ratio": 1}
 
 
-def test_a_title_of_theirs_can_stand_for_a_name_of_ours() -> None:
+def test_a_title_can_be_mapped_to_one_of_our_names() -> None:
     header = Header(FIELDS, {"prompt": "text", "status": "Image status"})
     columns = header.read_line(["Text", "Status", "Image status"])
 
@@ -32,17 +32,17 @@ def test_a_title_of_theirs_can_stand_for_a_name_of_ours() -> None:
     assert columns.title("note") == "note"
 
 
-def test_an_ignored_column_is_a_teams_own() -> None:
+def test_an_ignored_column_belongs_to_the_team() -> None:
     assert Header(FIELDS, ignore=["take"]).read_line(["prompt", "Take"]).index == {"prompt": 0}
 
 
-def test_names_of_ours_are_never_inputs() -> None:
+def test_our_column_names_are_never_inputs() -> None:
     columns = Header(FIELDS).read_line(["prompt", "status", "endpoint", "take", "owner"])
 
     assert columns.inputs == ("endpoint", "prompt")
 
 
-def test_a_filled_column_of_our_name_stops_the_pass_with_both_cures() -> None:
+def test_a_filled_column_with_our_name_stops_the_pass_and_names_both_remedies() -> None:
     grid = sheet("prompt | owner | Status \n a fox | Kim | open")
 
     with pytest.raises(ColumnsError) as caught:
@@ -53,7 +53,7 @@ def test_a_filled_column_of_our_name_stops_the_pass_with_both_cures() -> None:
     assert "init --adopt" in str(caught.value)
 
 
-def test_a_filled_column_that_we_do_not_need_can_be_ignored() -> None:
+def test_a_filled_column_with_an_optional_name_can_be_ignored() -> None:
     grid = sheet("prompt | Files \n a fox | a slogan")
 
     with pytest.raises(ColumnsError) as caught:
@@ -63,7 +63,7 @@ def test_a_filled_column_that_we_do_not_need_can_be_ignored() -> None:
     check_header(Header(FIELDS, ignore=["Files"]).read(grid), grid, NOBODY, FIELDS)
 
 
-def test_a_teams_own_empty_column_is_named_before_it_becomes_ours() -> None:
+def test_the_teams_empty_column_is_reported_before_we_use_it() -> None:
     columns = columns_of(sheet("prompt | Status | owner | Text \n a fox | | |"))
 
     (said,) = becoming_ours(columns, NOBODY)
@@ -75,7 +75,7 @@ def test_a_teams_own_empty_column_is_named_before_it_becomes_ours() -> None:
     assert becoming_ours(columns, frozenset({"status"})) == []
 
 
-def test_a_sheet_that_was_laid_out_for_us_needs_no_such_word() -> None:
+def test_a_sheet_made_from_our_template_needs_no_such_report() -> None:
     columns = columns_of(sheet("prompt | row_id | status | task_id | image_urls | note"))
 
     assert becoming_ours(columns, NOBODY) == []
@@ -90,56 +90,56 @@ def test_a_sheet_that_was_laid_out_for_us_needs_no_such_word() -> None:
         ("prompt | Size | Aprooved", [("Size", "aspect_ratio"), ("Aprooved", "approved")]),
         ("Prompts | aspect_ratio", [("Prompts", "prompt")]),
         ("My prompt | aspect_ratio | Skipp", [("My prompt", "prompt"), ("Skipp", "skip")]),
-        ("prompt | aspect_ratio | Ratio", []),  # what may be meant is there
+        ("prompt | aspect_ratio | Ratio", []),  # the column that may be meant exists
         ("prompt | Owner | Notes | Campaign | Price", []),
         ("prompt | Status | status 2 | row_id", []),
         ("prompt | | ", []),
     ],
 )
-def test_titles_that_are_close_to_a_name_are_told(
+def test_titles_similar_to_a_known_name_are_reported(
     titles: str, found: list[tuple[str, str]]
 ) -> None:
     assert near_misses(columns_of(sheet(titles)), FIELDS, ()) == found
 
 
-def test_a_title_that_is_ignored_is_not_told() -> None:
+def test_an_ignored_title_is_not_reported() -> None:
     columns = Header(FIELDS, ignore=["ratio"]).read_line(["prompt", "Ratio"])
 
     assert near_misses(columns, FIELDS, ["ratio"]) == []
 
 
-def test_an_empty_column_of_our_name_is_ours() -> None:
+def test_an_empty_column_with_our_name_is_ours() -> None:
     grid = sheet("prompt | Status \n a fox |")
 
     check_header(columns_of(grid), grid, NOBODY, FIELDS)
 
 
-def test_a_column_that_is_ours_may_be_full() -> None:
+def test_a_column_that_is_already_ours_may_be_filled() -> None:
     grid = sheet("prompt | Status \n a fox | done")
 
     check_header(columns_of(grid), grid, frozenset({"status"}), FIELDS)
 
 
-def test_a_sheet_without_anything_to_send_says_what_a_header_needs() -> None:
+def test_the_error_for_a_sheet_without_inputs_says_what_a_header_needs() -> None:
     grid = sheet("name | idea \n x | y")
 
     with pytest.raises(ColumnsError, match=r"aspect_ratio, prompt"):
         check_header(columns_of(grid), grid, NOBODY, FIELDS)
 
 
-def test_a_header_further_down_is_found_for_the_person() -> None:
+def test_the_error_names_the_line_of_a_header_further_down() -> None:
     grid = sheet("Spring campaign | \n 2026 | \n prompt | owner \n a fox | Kim")
 
     with pytest.raises(ColumnsError, match=r"The header is in line 3\. Move it"):
         check_header(columns_of(grid), grid, NOBODY, FIELDS)
 
 
-def test_an_empty_sheet_is_a_sentence() -> None:
+def test_an_empty_sheet_gives_a_clear_sentence() -> None:
     with pytest.raises(ColumnsError, match="The sheet is empty"):
         check_header(Header(FIELDS).read(()), (), NOBODY, FIELDS)
 
 
-def test_a_reading_that_lost_a_load_bearing_column_is_not_believed() -> None:
+def test_a_reading_without_a_required_column_is_rejected() -> None:
     before = believed(columns_of(sheet("prompt | aspect_ratio | take | owner")))
 
     assert before == ("aspect_ratio", "prompt", "take")
@@ -148,20 +148,20 @@ def test_a_reading_that_lost_a_load_bearing_column_is_not_believed() -> None:
     assert "--accept-columns" in loss(columns_of(sheet("prompt | take")), before, 3, 3)
 
 
-def test_a_reading_that_lost_all_rows_is_not_believed() -> None:
+def test_a_reading_without_any_rows_is_rejected() -> None:
     columns = columns_of(sheet("prompt"))
 
     assert "All rows are gone" in loss(columns, ("prompt",), 0, 3)
     assert loss(columns, None, 0, 0) == ""
 
 
-def test_two_columns_of_one_name_are_told_with_their_letters() -> None:
+def test_two_columns_with_one_name_are_reported_with_their_letters() -> None:
     said = loss(columns_of(sheet("prompt | owner | Prompt")), None, 1, 1)
 
     assert "A and C" in said
 
 
-def test_lines_between_the_rows_are_no_rows() -> None:
+def test_lines_between_the_rows_are_not_rows() -> None:
     grid = sheet("prompt | endpoint | take \n a fox | | \n | imagine | \n | | 2")
 
     assert [row.place for row in columns_of(grid).rows(grid)] == [1]
@@ -177,7 +177,7 @@ def test_lines_between_the_rows_are_no_rows() -> None:
         ("\ufeffPrompt | take", "Prompt | take"),
     ],
 )
-def test_a_line_that_repeats_the_header_is_no_row(header: str, line: str) -> None:
+def test_a_line_that_repeats_the_header_is_not_a_row(header: str, line: str) -> None:
     grid = sheet(f"{header} \n a fox \n {line} \n an owl")
     columns = columns_of(grid)
 
@@ -191,7 +191,7 @@ def test_a_line_that_repeats_a_part_of_the_header_is_a_row() -> None:
     assert len(list(columns_of(grid).rows(grid))) == 2
 
 
-def test_what_the_person_wrote_is_compared_after_trimming_and_composing() -> None:
+def test_inputs_are_compared_after_trimming_and_unicode_composition() -> None:
     decomposed = "cafe\u0301 \r\n bar"
 
     assert normalise(f"  {decomposed} ") == "caf\u00e9 \n bar"
@@ -218,7 +218,7 @@ def test_what_the_person_wrote_is_compared_after_trimming_and_composing() -> Non
         ("wide", "wide"),
     ],
 )
-def test_a_ratio_that_a_spreadsheet_took_for_a_time_is_still_that_ratio(
+def test_a_ratio_that_a_spreadsheet_turned_into_a_time_is_read_as_the_ratio(
     shown: str, meant: str
 ) -> None:
     grid = sheet(f"prompt | aspect_ratio \n {shown} | {shown}")
@@ -229,11 +229,11 @@ def test_a_ratio_that_a_spreadsheet_took_for_a_time_is_still_that_ratio(
 
 
 @given(st.dictionaries(st.sampled_from(["prompt", "aspect_ratio"]), st.text(min_size=1)))
-def test_inputs_come_back_from_their_canonical_text(inputs: dict[str, str]) -> None:
+def test_inputs_are_restored_from_their_canonical_text(inputs: dict[str, str]) -> None:
     assert parsed(canonical(inputs)) == inputs
 
 
-def test_inputs_are_compared_over_the_columns_that_there_were() -> None:
+def test_inputs_are_compared_only_in_the_columns_that_existed_then() -> None:
     assert over(("prompt",), wrote("a fox", aspect_ratio="1:1")) == wrote("a fox")
     assert over(("prompt",), wrote("a fox")) == wrote("a fox")
 
@@ -241,5 +241,5 @@ def test_inputs_are_compared_over_the_columns_that_there_were() -> None:
 @pytest.mark.parametrize(
     ("at", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (701, "ZZ"), (702, "AAA")]
 )
-def test_columns_are_named_as_spreadsheets_name_them(at: int, name: str) -> None:
+def test_columns_are_named_with_spreadsheet_letters(at: int, name: str) -> None:
     assert letters(at) == name

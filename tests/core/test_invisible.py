@@ -1,4 +1,4 @@
-"""A cell or a title that holds what nobody can see."""
+"""Invisible characters in cells and titles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.core.header import Header
 from pipeline.core.header_checks import check_header
 from pipeline.core.inputs import normalise
 from pipeline.core.invisible import is_blank, visible
-from tests.core.build import FIELDS, columns_of, judged, wrote
+from tests.core.build import FIELDS, columns_of, planned, wrote
 
 NOTHING = (
     *("\u200b", "\u200c", "\u200d", "\u200e", "\u200f", "\u2060", "\ufeff", "\u00ad", "\u034f"),
@@ -21,7 +21,7 @@ NOTHING = (
 
 
 @pytest.mark.parametrize("nothing", NOTHING)
-def test_a_cell_that_shows_nothing_is_empty(nothing: str) -> None:
+def test_a_cell_with_only_invisible_characters_is_empty(nothing: str) -> None:
     columns = Header(FIELDS).read_line(
         ["prompt", "aspect_ratio", "take", "skip", "approved", "status"]
     )
@@ -37,22 +37,22 @@ def test_a_cell_that_shows_nothing_is_empty(nothing: str) -> None:
 
 
 @pytest.mark.parametrize("nothing", NOTHING)
-def test_a_row_is_neither_approved_nor_skipped_by_it(nothing: str) -> None:
+def test_invisible_characters_neither_approve_nor_skip_a_row(nothing: str) -> None:
     header = ("prompt", "approved", "skip")
 
-    unapproved, sent = judged((header, ("a fox", nothing, ""), ("an owl", "x", nothing)))
+    unapproved, sent = planned((header, ("a fox", nothing, ""), ("an owl", "x", nothing)))
 
     assert (unapproved.status, sent.status) == ("needs approval", "queued")
 
 
 @pytest.mark.parametrize("nothing", [one for one in NOTHING if "\n" not in one])
-def test_a_title_is_known_with_it(nothing: str) -> None:
+def test_a_title_with_invisible_characters_is_recognised(nothing: str) -> None:
     header = [f"{nothing}prompt", f"aspect{nothing} ratio{nothing}", f"ta{nothing}ke"]
 
     assert Header(FIELDS).read_line(header).index == {"prompt": 0, "aspect_ratio": 1, "take": 2}
 
 
-def test_a_title_of_the_configuration_is_found_however_it_is_composed() -> None:
+def test_a_title_from_the_configuration_is_found_in_any_unicode_composition() -> None:
     columns = Header(FIELDS, {"prompt": "\u00dcbersicht"}).read_line(["U\u0308bersicht"])
 
     assert columns.index == {"prompt": 0}
@@ -70,11 +70,11 @@ def test_a_title_of_the_configuration_is_found_however_it_is_composed() -> None:
         "a\ttab and\u00a0a space",
     ],
 )
-def test_a_prompt_that_shows_something_stays_as_it_is(text: str) -> None:
+def test_a_prompt_with_visible_text_is_kept_unchanged(text: str) -> None:
     assert normalise(text) == text
 
 
-def test_a_choice_is_read_without_what_cannot_be_seen() -> None:
+def test_a_choice_is_read_without_its_invisible_characters() -> None:
     grid = (
         ("prompt", "aspect_ratio", "take", "endpoint", "row_id"),
         ("a fox", "16:9\u200e", "\u200b2", "imagine\ufeff", "r_aaaaaaaaa\u200b"),
@@ -87,7 +87,7 @@ def test_a_choice_is_read_without_what_cannot_be_seen() -> None:
 
 
 @given(st.text())
-def test_blank_is_what_is_empty_without_it(text: str) -> None:
+def test_a_text_is_blank_if_nothing_visible_remains(text: str) -> None:
     assert is_blank(text) == (visible(text) == "")
     assert (normalise(text) == "") == is_blank(text)
 

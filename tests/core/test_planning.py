@@ -1,4 +1,4 @@
-"""Where each row stands, in the words that people see, and what may be sent."""
+"""The status and the note of each row, and which rows may be sent."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tests.core.build import (
     attempt,
     columns_of,
     job,
-    judged,
     known,
+    matched,
     memory,
+    planned,
     sheet,
-    who,
     wrote,
 )
 
@@ -36,7 +36,7 @@ ONE_WITH_TAKE = "prompt | row_id | take \n a fox | r_aaaaaaaaa |"
 
 
 def one(text: str, *jobs: Job, **more: object) -> Line:
-    (line,) = judged(text, *jobs, **more)  # type: ignore[arg-type]
+    (line,) = planned(text, *jobs, **more)  # type: ignore[arg-type]
     return line
 
 
@@ -47,7 +47,7 @@ def test_a_new_row_is_queued_and_may_be_sent() -> None:
     assert not line.confirmed
 
 
-def test_a_row_whose_id_stands_in_the_sheet_is_confirmed() -> None:
+def test_a_row_whose_id_is_in_the_sheet_is_confirmed() -> None:
     assert one(ONE).confirmed
 
 
@@ -62,18 +62,18 @@ def test_a_row_whose_id_stands_in_the_sheet_is_confirmed() -> None:
         (State.RETURNED, "queued"),
     ],
 )
-def test_each_state_of_a_job_has_its_word(state: State, status: str) -> None:
+def test_each_state_of_a_job_has_a_status_word(state: State, status: str) -> None:
     line = one(ONE, job(attempt(state)))
 
     assert line.status == status
     assert bool(line.endpoint) is (state is State.RETURNED)
 
 
-def test_progress_stands_in_the_status_once_it_is_known() -> None:
+def test_the_status_shows_the_progress_once_it_is_known() -> None:
     assert one(ONE, job(attempt(State.RUNNING, progress=40))).status == "in progress 40%"
 
 
-def test_an_overdue_task_needs_a_look_and_is_not_sent_again() -> None:
+def test_an_overdue_task_needs_attention_and_is_not_sent_again() -> None:
     old = attempt(State.RUNNING, sent_at=NOW - timedelta(hours=2))
 
     line = one(ONE_WITH_TAKE, job(old))
@@ -83,7 +83,7 @@ def test_an_overdue_task_needs_a_look_and_is_not_sent_again() -> None:
     assert "put 2 in the take column" in line.note
 
 
-def test_a_lost_answer_is_never_sent_again_by_itself() -> None:
+def test_a_row_with_a_lost_answer_is_never_sent_again_automatically() -> None:
     line = one(ONE, job(attempt(State.UNKNOWN, reason="timed out")))
 
     assert line.endpoint == ""
@@ -130,7 +130,7 @@ def test_a_row_that_cannot_be_sent_says_why_and_costs_nothing(
     assert note in line.note
 
 
-def test_no_two_kinds_of_trouble_share_a_sentence() -> None:
+def test_each_kind_of_problem_has_its_own_sentence() -> None:
     texts = [
         "prompt | aspect_ratio \n | 1:1",
         "prompt | take \n a fox | twice",
@@ -144,7 +144,7 @@ def test_no_two_kinds_of_trouble_share_a_sentence() -> None:
     assert len(set(said)) == len(said)
 
 
-def test_an_endpoint_without_a_price_blocks() -> None:
+def test_a_row_of_an_endpoint_without_a_price_is_blocked() -> None:
     free = replace(PROVIDER.endpoints["imagine"], credits=None)
     rules = replace(RULES, provider=replace(PROVIDER, endpoints={"imagine": free}))
 
@@ -154,13 +154,13 @@ def test_an_endpoint_without_a_price_blocks() -> None:
     assert "no credits for imagine" in line.note
 
 
-def test_a_default_counts_as_given() -> None:
+def test_a_default_counts_as_a_given_value() -> None:
     rules = replace(RULES, defaults={"prompt": "a house style"})
 
     assert one("prompt | aspect_ratio \n | 1:1", rules=rules).status == "queued"
 
 
-def test_a_row_waits_until_it_has_looked_the_same_for_long_enough() -> None:
+def test_a_row_waits_until_it_has_been_unchanged_for_long_enough() -> None:
     rules = replace(RULES, settle=timedelta(seconds=30))
     young = memory(known(A, "a fox", since=NOW - timedelta(seconds=10)))
     old = memory(known(A, "a fox", since=NOW - timedelta(seconds=31)))
@@ -178,7 +178,7 @@ def test_raising_take_by_one_makes_the_row_again() -> None:
     assert (line.status, line.take, line.job) == ("queued", 2, None)
 
 
-def test_a_jump_of_take_is_refused_because_dragging_counts_up() -> None:
+def test_a_jump_in_take_is_refused_because_dragging_a_cell_counts_up() -> None:
     line = one(f"prompt | take | row_id \n a fox | 7 | {A}", job(attempt()))
 
     assert (line.status, line.endpoint) == ("invalid", "")
@@ -193,7 +193,7 @@ def test_a_lower_take_shows_the_earlier_pictures_and_pays_nothing() -> None:
     assert (line.status, line.job) == ("done", first)
 
 
-def test_the_number_at_first_sight_is_the_first_take() -> None:
+def test_the_number_at_the_first_reading_is_the_first_take() -> None:
     line = one("prompt | take | row_id \n a fox | 5 |")
 
     assert (line.status, line.take) == ("queued", 5)
@@ -204,9 +204,7 @@ MISTAKES = ("two", "3", "7", "0", "-1", "2.5", "#REF!", "Loading…", "9" * 5000
 
 @pytest.mark.parametrize("take", MISTAKES)
 @pytest.mark.parametrize("state", [State.SUCCEEDED, State.RUNNING, State.FAILED, State.UNKNOWN])
-def test_a_mistake_in_take_costs_nothing_and_leaves_the_results_where_they_are(
-    take: str, state: State
-) -> None:
+def test_an_invalid_take_costs_nothing_and_keeps_the_results(take: str, state: State) -> None:
     made = job(attempt(state))
 
     line = one(f"prompt | take | row_id \n a fox | {take} | {A}", made)
@@ -221,7 +219,7 @@ def test_a_mistake_in_take_costs_nothing_and_leaves_the_results_where_they_are(
     assert len(said["note"]) < 200
 
 
-def test_of_several_takes_the_latest_that_shows_anything_stays() -> None:
+def test_the_latest_take_with_results_is_shown() -> None:
     first, second = job(attempt()), job(attempt(task_id="t-2"), take=2)
     returned = job(attempt(State.RETURNED), take=3)
     text = f"prompt | take | row_id \n a fox | 9 | {A}"
@@ -232,13 +230,13 @@ def test_of_several_takes_the_latest_that_shows_anything_stays() -> None:
     assert one(text, job(attempt(State.RETURNED))).job is None
 
 
-def test_also_a_row_that_is_skipped_keeps_its_results_over_a_mistake_in_take() -> None:
+def test_a_skipped_row_keeps_its_results_when_take_is_invalid() -> None:
     line = one(f"prompt | take | skip | row_id \n a fox | 9 | x | {A}", job(attempt()))
 
     assert (line.status, cells_of(line)["task_id"]) == ("skipped", "t-1")
 
 
-def test_a_mistake_in_take_says_what_to_write_and_what_the_pictures_were_made_from() -> None:
+def test_the_note_for_an_invalid_take_says_what_to_write_and_the_prompt_of_the_pictures() -> None:
     text = f"prompt | Take | row_id \n an owl | 7 | {A}"
 
     assert one(text, job(attempt())).note == (
@@ -247,7 +245,7 @@ def test_a_mistake_in_take_says_what_to_write_and_what_the_pictures_were_made_fr
     )
 
 
-def test_a_take_that_is_no_number_at_first_sight_may_be_a_column_of_the_teams_own() -> None:
+def test_if_take_is_no_number_at_the_first_reading_it_may_be_the_teams_own_column() -> None:
     new, made = (
         one("prompt | Take \n a fox | scene 4"),
         f"prompt | Take | row_id \n a fox | x | {A}",
@@ -261,26 +259,26 @@ def test_a_take_that_is_no_number_at_first_sight_may_be_a_column_of_the_teams_ow
 
 
 @pytest.mark.parametrize("text", ["2.0", "2,0", "2.00", "02", " 2 ", "2\u200b"])
-def test_a_take_is_read_as_programs_save_it(text: str) -> None:
-    (line,) = judged((("prompt", "take"), ("a fox", text)))
+def test_a_take_is_read_in_every_form_in_which_programs_save_numbers(text: str) -> None:
+    (line,) = planned((("prompt", "take"), ("a fox", text)))
 
     assert line.take == 2
 
 
-def test_below_the_first_take_there_is_nothing() -> None:
+def test_a_number_below_the_first_take_is_invalid() -> None:
     line = one(f"prompt | take | row_id \n a fox | 3 | {A}", job(attempt(), take=5))
 
     assert line.status == "invalid"
     assert "the first take of this row is 5" in line.note
 
 
-# -- copies and strangers ----------------------------------------------------------------------
+# -- copies and unrecognized rows --------------------------------------------------------------
 
 
 def test_a_copy_waits_for_a_change_or_for_its_take() -> None:
     text = f"prompt | row_id | status | take \n a fox | {A} | done | \n a fox | {A} | done |"
 
-    original, copy = judged(text, job(attempt()), remembers=memory(known(A, "a fox")))
+    original, copy = planned(text, job(attempt()), remembers=memory(known(A, "a fox")))
 
     assert (original.status, copy.status, copy.endpoint) == ("done", "copy", "")
     assert "put 2 in the take column" in copy.note
@@ -288,7 +286,7 @@ def test_a_copy_waits_for_a_change_or_for_its_take() -> None:
 
 @pytest.mark.parametrize("standing", [RowKind.COPY, RowKind.UNRECOGNIZED])
 @pytest.mark.parametrize(("first", "take"), [(1, 3), (1, 7), (2, 1), (5, 7)])
-def test_only_the_next_take_makes_a_row_of_a_copy_and_any_other_costs_nothing(
+def test_only_the_next_take_starts_a_copy_and_any_other_number_costs_nothing(
     standing: RowKind, first: int, take: int
 ) -> None:
     waiting = memory(known(A, "a fox", standing=standing, first_take=first))
@@ -298,20 +296,20 @@ def test_only_the_next_take_makes_a_row_of_a_copy_and_any_other_costs_nothing(
     assert (line.memory.standing, line.endpoint) == (standing, "")
 
 
-def test_a_copy_that_was_changed_runs() -> None:
+def test_a_changed_copy_runs() -> None:
     waiting = memory(known(A, "a fox", standing=RowKind.COPY))
 
     assert one(f"prompt | row_id \n a red fox | {A}", remembers=waiting).status == "queued"
 
 
-def test_a_stranger_never_pays_and_its_cells_are_left_alone() -> None:
+def test_an_unrecognized_row_is_never_sent_and_its_cells_are_left_unchanged() -> None:
     line = one("prompt | row_id | task_id \n a fox | | t-77")
 
     assert (line.endpoint, line.foreign) == ("", True)
     assert "doctor --adopt" in line.note
 
 
-def test_a_stranger_whose_take_is_raised_runs() -> None:
+def test_an_unrecognized_row_with_a_raised_take_runs() -> None:
     foreign = memory(known(A, "a fox", standing=RowKind.UNRECOGNIZED))
 
     line = one(f"prompt | take | row_id \n a fox | 2 | {A}", remembers=foreign)
@@ -322,7 +320,7 @@ def test_a_stranger_whose_take_is_raised_runs() -> None:
 # -- edits -------------------------------------------------------------------------------------
 
 
-def test_a_done_row_that_is_edited_keeps_its_pictures_and_says_what_they_are_of() -> None:
+def test_an_edited_done_row_keeps_its_pictures_and_notes_their_prompt() -> None:
     line = one(f"prompt | row_id | take \n a red fox | {A} |", job(attempt(prompt="a fox")))
 
     assert (line.status, line.endpoint) == ("edited", "")
@@ -383,7 +381,7 @@ def test_a_note_names_the_column_to_add_where_the_sheet_has_none(
         ("nan", 'prompt says "nan" now'),
     ],
 )
-def test_a_done_row_whose_formula_has_lost_its_value_waits_and_keeps_its_pictures(
+def test_a_done_row_whose_formula_shows_no_value_waits_and_keeps_its_pictures(
     text: str, says: str
 ) -> None:
     made = job(attempt(inputs=wrote("a fox", aspect_ratio="1:1")))
@@ -396,7 +394,7 @@ def test_a_done_row_whose_formula_has_lost_its_value_waits_and_keeps_its_picture
     assert cells_of(line)["task_id"] == "t-1"
 
 
-def test_a_row_under_way_whose_formula_has_lost_its_value_is_under_way_still() -> None:
+def test_a_running_row_whose_formula_shows_no_value_is_still_running() -> None:
     made = job(attempt(State.RUNNING, progress=40))
 
     line = one(f"prompt | row_id \n #REF! | {A}", made)
@@ -405,49 +403,49 @@ def test_a_row_under_way_whose_formula_has_lost_its_value_is_under_way_still() -
     assert "Correct that cell." in line.note
 
 
-def test_a_value_that_may_be_left_out_and_is_emptied_is_an_edit() -> None:
+def test_emptying_an_optional_value_is_an_edit() -> None:
     made = job(attempt(inputs=wrote("a fox", aspect_ratio="1:1")))
 
     assert one(f"prompt | aspect_ratio | row_id \n a fox | | {A}", made).status == "edited"
 
 
-def test_a_row_under_way_that_is_edited_says_so_too() -> None:
+def test_the_note_of_a_running_row_says_that_it_was_edited() -> None:
     running = job(attempt(State.RUNNING, prompt="a fox"))
 
     assert one(f"prompt | row_id \n a red fox | {A}", running).status == "edited"
 
 
-def test_edited_back_it_is_as_before() -> None:
+def test_a_row_that_is_edited_back_is_as_before() -> None:
     assert one(ONE, job(attempt(prompt="a fox"))).status == "done"
 
 
-def test_a_failed_row_that_is_edited_runs_again_with_the_new_words() -> None:
+def test_an_edited_failed_row_runs_again_with_the_new_prompt() -> None:
     line = one(f"prompt | row_id \n a red fox | {A}", job(attempt(State.FAILED, prompt="a fox")))
 
     assert (line.status, line.endpoint, line.asked) == ("queued", "imagine", 2)
     assert "a red fox" in line.memory.inputs
 
 
-def test_a_failed_row_that_was_seen_changed_runs_again_when_it_is_edited_back() -> None:
+def test_a_failed_row_that_is_edited_and_edited_back_runs_again() -> None:
     line = one(ONE, job(attempt(State.FAILED, prompt="a fox"), asked=2))
 
     assert (line.status, line.endpoint) == ("queued", "imagine")
 
 
-def test_a_failed_row_as_it_was_stays_failed() -> None:
+def test_an_unchanged_failed_row_stays_failed() -> None:
     line = one(ONE, job(attempt(State.FAILED, prompt="a fox", reason="banned word")))
 
     assert (line.status, line.endpoint) == ("failed", "")
     assert 'Apiframe refused the prompt: "banned word"' in line.note
 
 
-def test_a_task_that_failed_may_have_cost_credits_and_says_so() -> None:
+def test_the_note_of_a_failed_task_says_that_it_may_have_cost_credits() -> None:
     line = one(ONE, job(attempt(State.FAILED, task_id="t-1", reason="banned word")))
 
     assert "may have cost 4 credits" in line.note
 
 
-def test_a_column_that_came_later_makes_no_row_edited() -> None:
+def test_a_column_added_later_does_not_make_rows_edited() -> None:
     sent = attempt(prompt="a fox", columns=("prompt",))
 
     line = one(f"prompt | aspect_ratio | row_id \n a fox | 1:1 | {A}", job(sent))
@@ -455,7 +453,7 @@ def test_a_column_that_came_later_makes_no_row_edited() -> None:
     assert line.status == "done"
 
 
-def test_results_that_are_left_out_are_named_in_the_note() -> None:
+def test_the_note_names_results_that_are_not_shown() -> None:
     many = Result(tuple(f"https://x/{n}.png" for n in range(64)), left_out=6)
 
     line = one(f"prompt | row_id \n a fox | {A}", job(attempt(result=many)))
@@ -464,7 +462,7 @@ def test_results_that_are_left_out_are_named_in_the_note() -> None:
     assert line.note == "The API delivered 70 results; the first 64 are kept."
 
 
-def test_a_row_whose_pictures_are_lost_and_whose_words_changed_says_both() -> None:
+def test_the_note_names_both_lost_pictures_and_an_edited_prompt() -> None:
     dead = Unsaved("The link is dead: it answers 404.", 1, None, lost=True)
     made = replace(job(attempt(prompt="an owl")), unsaved={"https://x/1.png": dead})
     saving = replace(RULES, saves_files=True)
@@ -479,7 +477,7 @@ def test_a_row_whose_pictures_are_lost_and_whose_words_changed_says_both() -> No
     )
 
 
-def test_a_second_success_is_named_in_the_note() -> None:
+def test_the_note_names_a_second_success() -> None:
     first = attempt(ended_at=NOW - timedelta(minutes=3))
     second = attempt(task_id="t-2", ended_at=NOW)
 
@@ -505,7 +503,7 @@ def approving(*steps: str) -> list[str]:
     return said
 
 
-def test_an_approval_covers_the_words_of_the_first_reading_that_shows_it() -> None:
+def test_an_approval_covers_the_prompt_of_the_first_reading_with_the_approval() -> None:
     assert approving("/a fox", "TRUE/a fox", "TRUE/a red fox") == [
         "needs approval",
         "queued",
@@ -513,33 +511,33 @@ def test_an_approval_covers_the_words_of_the_first_reading_that_shows_it() -> No
     ]
 
 
-def test_a_box_seen_unticked_once_can_be_ticked_again() -> None:
+def test_a_box_that_was_unticked_once_can_be_ticked_again() -> None:
     assert approving("TRUE/a fox", "TRUE/an owl", "FALSE/an owl", "TRUE/an owl")[-1] == "queued"
 
 
-def test_new_content_approves_what_stands_there_now() -> None:
+def test_a_new_word_in_the_approval_cell_approves_the_current_prompt() -> None:
     assert approving("yes/a fox", "yes/an owl", "ok/an owl")[-1] == "queued"
 
 
-def test_a_tick_that_another_program_saved_in_its_own_language_is_no_new_approval() -> None:
+def test_a_tick_saved_in_another_language_is_no_new_approval() -> None:
     said = approving("TRUE/a fox", "WAHR/a red fox", "1/a red fox", "1.0/a red fox")
 
     assert said == ["queued", *["needs approval"] * 3]
 
 
-def test_a_word_that_is_not_known_takes_an_approval_back() -> None:
+def test_an_unknown_word_withdraws_an_approval() -> None:
     said = approving("yes/a fox", "rejected/a fox", "rejected/an owl", "yes/an owl")
 
     assert said == ["queued", "needs approval", "needs approval", "queued"]
 
 
-def test_an_error_in_the_cell_neither_approves_nor_takes_an_approval_back() -> None:
+def test_an_error_in_the_cell_neither_gives_nor_withdraws_an_approval() -> None:
     said = approving("TRUE/a fox", "#N/A/a fox", "TRUE/a fox", "#N/A/an owl", "TRUE/an owl")
 
     assert said == ["queued", "waiting", "queued", "waiting", "needs approval"]
 
 
-def test_an_approval_of_one_take_is_none_of_the_next() -> None:
+def test_an_approval_of_one_take_does_not_approve_the_next() -> None:
     first = one(f"prompt | approved | row_id \n a fox | x | {A}")
     text = f"prompt | approved | take | row_id \n a fox | x | 2 | {A}"
 
@@ -561,7 +559,7 @@ def test_an_approval_of_one_take_is_none_of_the_next() -> None:
         ("a fox", "#REF!", "", "waiting"),
     ],
 )
-def test_an_approval_on_the_page_covers_what_it_showed_and_nothing_else(
+def test_an_approval_on_the_page_covers_only_the_prompt_shown_there(
     prompt: str, approved: str, take: str, status: str
 ) -> None:
     row = known(A, "a fox")
@@ -571,7 +569,7 @@ def test_an_approval_on_the_page_covers_what_it_showed_and_nothing_else(
     assert one(text, remembers=memory(row)).status == status
 
 
-def test_the_configuration_may_ask_for_approval_where_there_is_no_column() -> None:
+def test_the_configuration_can_require_approval_without_a_column() -> None:
     line = one(ONE, rules=replace(RULES, approval=True))
 
     assert line.status == "needs approval"
@@ -592,7 +590,7 @@ ODD = "prompt | row_id \n a fox —ar 16:9 | r_aaaaaaaaa"
         ((State.SUCCEEDED,), "done"),
     ],
 )
-def test_a_prompt_that_looks_like_a_mistake_is_sent_and_its_note_warns_to_the_end(
+def test_a_prompt_that_looks_like_a_mistake_is_sent_and_its_note_keeps_the_warning(
     made: tuple[State, ...], status: str
 ) -> None:
     line = one(ODD, *(job(attempt(state, prompt="a fox —ar 16:9")) for state in made))
@@ -602,7 +600,7 @@ def test_a_prompt_that_looks_like_a_mistake_is_sent_and_its_note_warns_to_the_en
     assert bool(line.warning) == (status == "queued")
 
 
-def test_whoever_approves_a_row_sees_the_warning() -> None:
+def test_the_warning_is_shown_before_the_row_is_approved() -> None:
     line = one("prompt | approved \n a {{fox}} |")
 
     assert line.note == (
@@ -611,7 +609,7 @@ def test_whoever_approves_a_row_sees_the_warning() -> None:
     )
 
 
-def test_strict_prompts_are_not_sent() -> None:
+def test_with_strict_prompts_a_suspicious_prompt_is_not_sent() -> None:
     strict = replace(RULES, strict_prompts=True)
 
     line = one(ODD, rules=strict)
@@ -629,9 +627,7 @@ def test_strict_prompts_are_not_sent() -> None:
         ("prompt | Endpoint \n a fox | EU", 'there is no endpoint "EU"'),
     ],
 )
-def test_a_column_of_the_teams_own_that_makes_a_row_invalid_can_be_ignored(
-    text: str, said: str
-) -> None:
+def test_the_teams_own_column_can_be_ignored_if_it_makes_rows_invalid(text: str, said: str) -> None:
     line = one(text)
     title = text.split()[2]
 
@@ -640,11 +636,11 @@ def test_a_column_of_the_teams_own_that_makes_a_row_invalid_can_be_ignored(
     assert f'set [columns] ignore = ["{title}"] if that column is your own.' in line.note
 
 
-# -- budget, and readings that are not believed ------------------------------------------------
+# -- budget, and rejected readings -------------------------------------------------------------
 
 
 def test_the_budget_covers_the_first_rows_of_the_sheet() -> None:
-    lines = judged("prompt \n a fox \n an owl \n a cat")
+    lines = planned("prompt \n a fox \n an owl \n a cat")
 
     beyond = over_budget(lines, {"per_run": 9, "per_day": None})
 
@@ -652,7 +648,7 @@ def test_the_budget_covers_the_first_rows_of_the_sheet() -> None:
 
 
 @pytest.mark.parametrize(("most", "is_too_dear"), [(3, True), (4, False), (5, False)])
-def test_only_a_row_that_costs_more_than_a_cap_is_told_to_raise_it(
+def test_only_the_note_of_a_row_above_a_cap_says_to_raise_the_cap(
     most: int, is_too_dear: bool
 ) -> None:
     price = 4
@@ -664,10 +660,10 @@ def test_only_a_row_that_costs_more_than_a_cap_is_told_to_raise_it(
 
 
 def test_without_a_cap_nothing_is_over_budget() -> None:
-    assert over_budget(judged(ONE), {"per_run": None, "per_day": None}) == set()
+    assert over_budget(planned(ONE), {"per_run": None, "per_day": None}) == set()
 
 
-def test_a_reading_that_is_not_believed_sends_nothing_and_calls_nothing_edited() -> None:
+def test_a_rejected_reading_sends_nothing_and_marks_no_row_as_edited() -> None:
     grid = sheet(f"prompt | row_id \n other words | {A} \n more | {B}")
     remembers = memory(known(A, "a fox"), known(B, "an owl"))
     done = job(attempt(prompt="a fox"))
@@ -679,42 +675,42 @@ def test_a_reading_that_is_not_believed_sends_nothing_and_calls_nothing_edited()
     assert plan.to_send == ()
 
 
-def test_what_was_read_is_what_is_remembered() -> None:
-    (seen,) = who(sheet(ONE), memory(known(A, "an owl")))
+def test_the_store_remembers_the_row_as_it_was_read() -> None:
+    (seen,) = matched(sheet(ONE), memory(known(A, "an owl")))
 
     assert after(seen).since == NOW
-    assert after(who(sheet(ONE), memory(known(A, "a fox")))[0]).since == known(A, "a fox").since
+    assert after(matched(sheet(ONE), memory(known(A, "a fox")))[0]).since == known(A, "a fox").since
 
 
-# -- made again on the page ----------------------------------------------------------------------
+# -- made again on the page --------------------------------------------------------------------
 
 
 def again(times: int, **more: object) -> Memory:
     return memory(known(A, "a fox", again=times, **more))
 
 
-def test_what_the_page_asked_for_counts_like_the_take_cell_and_the_note_says_so() -> None:
+def test_a_take_requested_on_the_page_counts_like_the_cell_and_is_noted() -> None:
     line = one(ONE, job(attempt()), remembers=again(1))
 
     assert (line.status, line.take, line.endpoint) == ("queued", 2, "imagine")
     assert line.note == "Take 2 was requested on the page."
 
 
-def test_the_page_adds_to_the_number_that_stands_in_the_cell() -> None:
+def test_the_page_adds_to_the_number_in_the_take_cell() -> None:
     text = f"prompt | row_id | take \n a fox | {A} | 2"
     line = one(text, job(attempt()), job(attempt(), take=2), remembers=again(1))
 
     assert (line.status, line.take) == ("queued", 3)
 
 
-def test_a_take_that_was_made_for_the_page_is_paid_no_second_time() -> None:
+def test_a_take_requested_on_the_page_is_not_paid_twice() -> None:
     second = job(attempt(), take=2)
     line = one(ONE, job(attempt()), second, remembers=again(1))
 
     assert (line.status, line.endpoint, line.job) == ("done", "", second)
 
 
-def test_a_jump_is_no_take_though_the_page_asked_for_a_part_of_it() -> None:
+def test_a_jump_in_take_is_refused_even_after_requests_on_the_page() -> None:
     line = one(ONE, job(attempt()), remembers=again(2))
 
     assert (line.status, line.endpoint) == ("invalid", "")
@@ -725,7 +721,7 @@ def test_a_jump_is_no_take_though_the_page_asked_for_a_part_of_it() -> None:
     )
 
 
-def test_a_note_names_the_number_to_write_into_the_cell_not_the_take_that_comes_of_it() -> None:
+def test_a_note_names_the_number_for_the_cell_and_not_the_resulting_take() -> None:
     text = f"prompt | row_id | take \n an owl | {A} |"
     line = one(text, job(attempt()), job(attempt(), take=2), remembers=again(1))
 
@@ -733,13 +729,13 @@ def test_a_note_names_the_number_to_write_into_the_cell_not_the_take_that_comes_
     assert "put 2 in the take column;" in line.note
 
 
-def test_a_copy_is_made_once_the_page_asks_for_it() -> None:
+def test_a_copy_is_sent_once_it_is_requested_on_the_page() -> None:
     line = one(ONE, remembers=again(1, standing=RowKind.COPY))
 
     assert (line.status, line.take, line.endpoint) == ("queued", 2, "imagine")
 
 
-def test_a_held_reading_shows_the_take_that_the_page_asked_for() -> None:
+def test_while_the_sheet_is_held_it_shows_the_take_requested_on_the_page() -> None:
     grid, second = sheet(ONE), job(attempt(), take=2)
     columns = columns_of(grid)
     seen = match_by_id_alone(list(columns.rows(grid)), again(1))

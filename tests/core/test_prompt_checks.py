@@ -1,4 +1,4 @@
-"""Prompts that look like a mistake, and those that only look odd."""
+"""Prompts that look like a mistake, and prompts that only look unusual."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def said(prompt: str) -> list[str]:
         ("a fox —seed 4 --ar 1:1", "--seed"),
     ],
 )
-def test_a_dash_that_a_word_processor_made_is_told_with_what_is_meant(
-    prompt: str, right: str
-) -> None:
+def test_a_word_processors_dash_is_reported_with_its_correction(prompt: str, right: str) -> None:
     (doubt,) = said(prompt)
 
     assert doubt.startswith("prompt has ")
@@ -60,25 +58,25 @@ def test_a_dash_that_a_word_processor_made_is_told_with_what_is_meant(
         ("a fox by None, soft", "by None"),
     ],
 )
-def test_a_placeholder_that_was_not_filled_is_told(prompt: str, placeholder: str) -> None:
+def test_an_unfilled_placeholder_is_reported(prompt: str, placeholder: str) -> None:
     assert said(prompt) == [f'prompt has "{placeholder}", a placeholder that was not filled in']
 
 
 @pytest.mark.parametrize("prompt", ["nan", "NaN", "None", "null", "undefined", "N/A", "<NA>", "0"])
-def test_a_word_for_a_missing_value_is_told(prompt: str) -> None:
+def test_a_word_for_a_missing_value_is_reported(prompt: str) -> None:
     assert said(prompt) == [f'prompt says "{prompt}", as if the value were missing']
 
 
 @pytest.mark.parametrize(
     "prompt", ["/imagine prompt: a fox", "/imagine a fox", "/IMAGINE prompt:x"]
 )
-def test_a_command_of_a_chat_is_told(prompt: str) -> None:
+def test_a_chat_command_is_reported(prompt: str) -> None:
     (doubt,) = said(prompt)
 
     assert "which belongs only in a chat" in doubt
 
 
-def test_each_kind_is_told_once() -> None:
+def test_each_kind_of_mistake_is_reported_once() -> None:
     assert len(said("/imagine prompt: {{a}} and {{b}} —ar 1:1 —v 6")) == 3
 
 
@@ -103,14 +101,14 @@ def test_each_kind_is_told_once() -> None:
         "",
     ],
 )
-def test_what_only_looks_odd_is_not_told(prompt: str) -> None:
+def test_a_prompt_that_only_looks_unusual_is_not_reported(prompt: str) -> None:
     assert said(prompt) == []
 
 
-def test_only_free_text_is_looked_at() -> None:
+def test_only_free_text_is_checked() -> None:
     assert doubts(wrote("a fox", aspect_ratio="0", endpoint="{{x}}"), IMAGINE) == []
 
 
-def test_a_long_prompt_takes_no_longer_than_it_is_long() -> None:
+def test_the_time_of_the_check_grows_linearly_with_the_prompt() -> None:
     for piece in ("{", "<", "[", "—", "{{a ", "of ", "%(", "{a"):
         assert len(said(piece * 50_000)) <= 3

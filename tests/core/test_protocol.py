@@ -1,6 +1,6 @@
-"""How an API is asked, and what its answers mean: by the answers kept in tests/replies/apiframe.
+"""Requests to an API and the meaning of its answers, from the answers in tests/replies/apiframe.
 
-Each of those files says where it comes from, then the status, the headers and the body.
+Each of those files has its source, then the status, the headers and the body.
 """
 
 from __future__ import annotations
@@ -69,13 +69,13 @@ def said(status: int, body: object, **headers: str) -> Response:
 # -- asking
 
 
-def test_a_row_is_asked_for_with_what_it_says_and_nothing_else() -> None:
+def test_a_submission_has_the_values_of_the_row_and_nothing_else() -> None:
     request = submission(IMAGINE, {"prompt": "a fox", "aspect_ratio": "", "team": "red"}, {})
 
     assert request == Request("POST", "/imagine", {"prompt": "a fox"})
 
 
-def test_a_default_fills_in_where_the_row_says_nothing() -> None:
+def test_a_default_is_sent_for_an_empty_cell() -> None:
     defaults = {"aspect_ratio": "1:1", "unknown": 1}
 
     assert [
@@ -87,7 +87,7 @@ def test_a_default_fills_in_where_the_row_says_nothing() -> None:
     ]
 
 
-def test_cells_become_the_kinds_of_value_that_the_field_wants() -> None:
+def test_cells_are_converted_to_the_type_of_the_field() -> None:
     cells = {"seed": "-7", "weight": "0.5", "turbo": "Yes", "mode": "fast"}
 
     assert submission(NUMBERS, cells, {}).body == {
@@ -102,7 +102,7 @@ def test_cells_become_the_kinds_of_value_that_the_field_wants() -> None:
     ("word", "value"),
     [("yes", True), ("TRUE", True), ("1", True), ("no", False), ("False", False), ("0", False)],
 )
-def test_yes_and_no_may_be_written_as_people_write_them(word: str, value: bool) -> None:
+def test_yes_and_no_are_read_in_their_common_spellings(word: str, value: bool) -> None:
     assert submission(NUMBERS, {"turbo": word}, {}).body == {"turbo": value}
 
 
@@ -111,7 +111,7 @@ def test_a_complete_row_has_no_problems() -> None:
     assert problems_with(NUMBERS, {}) == []
 
 
-def test_every_problem_of_a_row_is_told_at_once_and_says_what_is_wanted() -> None:
+def test_all_problems_of_a_row_are_reported_together_with_what_to_write() -> None:
     assert problems_with(IMAGINE, {"aspect_ratio": "wide"}) == [
         "prompt is empty: write one",
         'aspect_ratio is "wide"; it must be two numbers with a colon, such as 16:9',
@@ -127,13 +127,13 @@ def test_every_problem_of_a_row_is_told_at_once_and_says_what_is_wanted() -> Non
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-Infinity", "1e999"])
-def test_a_number_that_json_cannot_say_is_a_problem_of_the_row(text: str) -> None:
+def test_a_number_that_json_cannot_express_is_a_problem_of_the_row(text: str) -> None:
     assert problems_with(NUMBERS, {"weight": text}) == [
         f'weight is "{text}"; it must be a number',
     ]
 
 
-def test_tasks_are_asked_after_by_twenty_and_the_one_left_over_alone() -> None:
+def test_tasks_are_polled_in_groups_of_twenty_and_a_single_one_alone() -> None:
     tasks = [f"t{n}" for n in range(41)]
 
     assert list(polls(APIFRAME.poll, tasks, frozenset())) == [
@@ -144,7 +144,7 @@ def test_tasks_are_asked_after_by_twenty_and_the_one_left_over_alone() -> None:
 
 
 @pytest.mark.parametrize("count", range(65))
-def test_every_task_is_asked_after_exactly_once(count: int) -> None:
+def test_every_task_is_polled_exactly_once(count: int) -> None:
     tasks = [f"t{n}" for n in range(count)]
     alone = frozenset(tasks[::7])
 
@@ -154,14 +154,14 @@ def test_every_task_is_asked_after_exactly_once(count: int) -> None:
     assert not [batch for batch in batches if len(batch) > 1 and alone & set(batch)]
 
 
-def test_a_task_that_answers_for_many_leave_out_is_asked_after_alone() -> None:
+def test_a_task_missing_from_a_group_answer_is_polled_alone() -> None:
     assert list(polls(APIFRAME.poll, ["a", "b", "c"], frozenset({"b"}))) == [
         (Request("POST", "/fetch-many", {"task_ids": ["a", "c"]}), ("a", "c")),
         (Request("POST", "/fetch", {"task_id": "b"}), ("b",)),
     ]
 
 
-def test_an_api_without_a_way_to_ask_after_many_is_asked_one_by_one() -> None:
+def test_an_api_without_group_polls_is_polled_one_task_at_a_time() -> None:
     assert list(polls(Poll(one="/job", one_field="id"), ["a", "b"], frozenset())) == [
         (Request("POST", "/job", {"id": "a"}), ("a",)),
         (Request("POST", "/job", {"id": "b"}), ("b",)),
@@ -215,19 +215,19 @@ def test_an_api_without_a_way_to_ask_after_many_is_asked_one_by_one() -> None:
         ("bad_gateway", Verdict(Lost("HTTP 502: api.apiframe.pro | 502: Bad gateway"))),
     ],
 )
-def test_an_answer_to_a_submission_means(name: str, meant: Verdict) -> None:
+def test_the_meaning_of_an_answer_to_a_submission(name: str, meant: Verdict) -> None:
     assert verdict(APIFRAME, IMAGINE, reply(name), NOW) == meant
 
 
 @pytest.mark.parametrize("body", [b"", b"OK", b"[]", b"null", b'"id"', b"[" * 100_000, b"\xff\xfe"])
-def test_a_success_that_cannot_be_read_is_lost(body: bytes) -> None:
+def test_an_unreadable_success_is_a_lost_answer(body: bytes) -> None:
     meant = verdict(APIFRAME, IMAGINE, said(200, body), NOW)
 
     assert meant == Verdict(Lost("HTTP 200 without a readable answer"))
 
 
 @pytest.mark.parametrize("body", [{}, {"task_id": None}, {"task_id": ""}, {"task_id": ["a"]}])
-def test_a_success_without_an_id_is_lost(body: object) -> None:
+def test_a_success_without_a_task_id_is_a_lost_answer(body: object) -> None:
     meant = verdict(APIFRAME, IMAGINE, said(200, body), NOW)
 
     assert meant == Verdict(Lost("HTTP 200 without a task id"))
@@ -239,7 +239,7 @@ def test_a_task_id_may_be_a_number() -> None:
     assert meant == Verdict(Accepted("1717171717171"))
 
 
-def test_where_an_address_has_moved_is_quoted_as_one_harmless_line() -> None:
+def test_the_new_address_of_a_redirect_is_quoted_as_one_safe_line() -> None:
     place = "https://evil.example/\x1b[2J\x07\r\n=HYPERLINK(1)" + "x" * 1000
 
     stop = verdict(APIFRAME, IMAGINE, said(301, b"", location=place), NOW).stop
@@ -273,11 +273,13 @@ def test_where_an_address_has_moved_is_quoted_as_one_harmless_line() -> None:
         (999, {}, "lost"),
     ],
 )
-def test_a_status_code_means(status: int, headers: dict[str, str], meaning: Meaning) -> None:
+def test_the_meaning_of_a_status_code(
+    status: int, headers: dict[str, str], meaning: Meaning
+) -> None:
     assert meaning_of(APIFRAME, Response(status, headers, b"")) == meaning
 
 
-def test_a_provider_may_give_a_status_code_another_meaning() -> None:
+def test_a_provider_file_can_change_the_meaning_of_a_status_code() -> None:
     other = replace(APIFRAME, meanings={"409": "refused", "5xx": "busy", "503": "lost"})
 
     meanings = [
@@ -303,7 +305,7 @@ def test_a_provider_may_give_a_status_code_another_meaning() -> None:
         (b"", ""),
     ],
 )
-def test_the_apis_own_words_are_one_short_line(body: object, words: str) -> None:
+def test_the_apis_message_becomes_one_short_line(body: object, words: str) -> None:
     assert reason_of(APIFRAME, said(400, body)) == words
 
 
@@ -326,7 +328,7 @@ def test_the_apis_own_words_are_one_short_line(body: object, words: str) -> None
         ("", None),
     ],
 )
-def test_a_time_to_wait_is_read_as_seconds_or_as_a_date(value: str, seconds: float | None) -> None:
+def test_retry_after_is_read_as_seconds_or_as_a_date(value: str, seconds: float | None) -> None:
     assert retry_after(Response(429, {"retry-after": value}, b""), NOW) == seconds
 
 
@@ -350,11 +352,11 @@ def test_a_time_to_wait_is_read_as_seconds_or_as_a_date(value: str, seconds: flo
         ("failed_silent", Failed("Apiframe gave no reason", TASK)),
     ],
 )
-def test_an_answer_about_one_task_means(name: str, event: Event) -> None:
+def test_the_meaning_of_an_answer_about_one_task(name: str, event: Event) -> None:
     assert poll_answer(APIFRAME, {TASK: IMAGINE}, reply(name), NOW) == Answers({TASK: event})
 
 
-def test_answers_for_many_find_their_tasks_by_id_and_not_by_order() -> None:
+def test_group_answers_are_matched_by_task_id_and_not_by_order() -> None:
     asked = {TASK: IMAGINE, OTHER: IMAGINE}
 
     assert poll_answer(APIFRAME, asked, reply("many"), NOW) == Answers(
@@ -362,7 +364,7 @@ def test_answers_for_many_find_their_tasks_by_id_and_not_by_order() -> None:
     )
 
 
-def test_an_answer_without_an_id_among_many_is_given_to_nobody() -> None:
+def test_a_group_answer_without_an_id_is_ignored() -> None:
     asked = {TASK: IMAGINE, OTHER: IMAGINE}
 
     assert poll_answer(APIFRAME, asked, reply("many_one_without_id"), NOW) == Answers(
@@ -370,7 +372,7 @@ def test_an_answer_without_an_id_among_many_is_given_to_nobody() -> None:
     )
 
 
-def test_a_task_that_nobody_asked_after_is_named_and_moves_nothing() -> None:
+def test_an_answer_about_an_unrequested_task_is_logged_and_changes_nothing() -> None:
     asked = {TASK: IMAGINE, OTHER: IMAGINE}
 
     assert poll_answer(APIFRAME, asked, reply("many_strange"), NOW) == Answers(
@@ -391,11 +393,11 @@ def test_a_task_that_nobody_asked_after_is_named_and_moves_nothing() -> None:
         ),
     ],
 )
-def test_a_poll_that_went_wrong_moves_no_task(name: str, answers: Answers) -> None:
+def test_a_failed_poll_changes_no_task(name: str, answers: Answers) -> None:
     assert poll_answer(APIFRAME, {TASK: IMAGINE}, reply(name), NOW) == answers
 
 
-def test_a_page_instead_of_an_answer_says_nothing_of_any_task() -> None:
+def test_an_html_page_instead_of_an_answer_changes_no_task() -> None:
     page = said(200, b"<html>Maintenance</html>")
 
     assert poll_answer(APIFRAME, {TASK: IMAGINE}, page, NOW) == Answers({})
@@ -405,7 +407,7 @@ def test_a_page_instead_of_an_answer_says_nothing_of_any_task() -> None:
     "address",
     ["=HYPERLINK(1)", "javascript:alert(1)", "/etc/passwd", "https://a b", "https://a\nb", 7, None],
 )
-def test_what_is_no_web_address_is_no_result(address: object) -> None:
+def test_only_a_web_address_is_a_result(address: object) -> None:
     body = {"task_id": TASK, "image_urls": [address]}
 
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(None, TASK)
@@ -431,7 +433,7 @@ def test_a_finished_task_without_a_result_has_failed_and_says_so(
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Failed(reason, TASK)
 
 
-def test_of_more_results_than_anybody_delivers_the_first_are_kept_and_the_rest_is_counted() -> None:
+def test_with_too_many_results_the_first_are_kept_and_the_rest_is_counted() -> None:
     addresses = [f"https://x/{n}.png" for n in range(1000)]
     body = {"task_id": TASK, "status": "finished", "image_urls": addresses}
 
@@ -447,34 +449,34 @@ def test_of_more_results_than_anybody_delivers_the_first_are_kept_and_the_rest_i
         *((4200, 100), (-3, None), ("12345678901234567890", None)),
     ],
 )
-def test_a_percentage_may_be_text_or_a_number(percent: object, known: int | None) -> None:
+def test_progress_can_be_text_or_a_number(percent: object, known: int | None) -> None:
     body = {"status": "processing", "percentage": percent}
 
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(known, TASK)
 
 
 @pytest.mark.parametrize("told", [-4, "-1e9", 1e300, "12345678901234567890", "nan", "inf"])
-def test_credits_that_cannot_be_meant_do_not_count(told: object) -> None:
+def test_impossible_amounts_of_credits_are_ignored(told: object) -> None:
     frank = replace(APIFRAME, task=replace(APIFRAME.task, credits=("cost",)))
     body = {"status": "failed", "cost": told, "message": "no"}
 
     assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=None)
 
 
-def test_the_case_and_the_blanks_of_a_status_do_not_matter() -> None:
+def test_case_and_spaces_in_a_status_are_ignored() -> None:
     body = {"status": " FAILED ", "message": "no"}
 
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Failed("no", TASK)
 
 
-def test_a_cost_that_the_api_reports_is_kept_with_the_event() -> None:
+def test_a_reported_cost_is_kept_with_the_event() -> None:
     frank = replace(APIFRAME, task=replace(APIFRAME.task, credits=("cost",)))
     body = {"status": "failed", "message": "no", "cost": "3"}
 
     assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=3)
 
 
-def test_every_kept_reply_says_where_it_comes_from() -> None:
+def test_every_stored_reply_names_its_source() -> None:
     for path in (ROOT / "tests/replies/apiframe").iterdir():
         assert path.read_text("utf-8").startswith(
             ("# Written", "# Observed", "# Not", "# Inv", "# The")

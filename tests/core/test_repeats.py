@@ -1,4 +1,4 @@
-"""Lasting troubles: which of them are reported again, and when."""
+"""Lasting problems: which of them are reported again, and when."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
         (timedelta(days=-2), True),  # the clock was set back meanwhile
     ],
 )
-def test_a_trouble_is_reported_again_after_a_day(ago: timedelta, again: bool) -> None:
+def test_a_lasting_problem_is_reported_again_after_a_day(ago: timedelta, again: bool) -> None:
     assert is_news({"paused"}, {"paused": NOW - ago}, NOW) is again
 
 
-def test_one_trouble_that_is_new_is_news_and_none_is_not() -> None:
+def test_a_new_problem_is_reported_at_once_and_no_problem_is_not() -> None:
     assert is_news({"paused", "gone"}, {"paused": NOW}, NOW)
     assert not is_news(set(), {"paused": NOW}, NOW)
 
@@ -41,5 +41,7 @@ def test_one_trouble_that_is_new_is_news_and_none_is_not() -> None:
         ("HTTP 502", "HTTP 503", False),
     ],
 )
-def test_amounts_make_no_other_trouble(one: str, other: str, same: bool) -> None:
+def test_a_problem_with_another_amount_is_the_same_problem(
+    one: str, other: str, same: bool
+) -> None:
     assert (trouble_of(one) == trouble_of(other)) is same

@@ -1,4 +1,4 @@
-"""Who is who: each rule, and each thing that people do to a sheet between two readings."""
+"""Row matching: each rule, and each change that people make between two readings."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import pytest
 from pipeline.core.known_rows import Memory, Seen, is_id, new_id, own_results
 from pipeline.core.model import RowKind
 from pipeline.core.row_matching import match_by_id_alone
-from tests.core.build import after, attempt, columns_of, job, known, memory, sheet, who, wrote
+from tests.core.build import after, attempt, columns_of, job, known, matched, memory, sheet, wrote
 
 A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
 FOX, OWL, CAT = known(A, "a fox"), known(B, "an owl"), known(C, "a cat")
 
 
 def ids(text: str, remembers: Memory) -> list[str]:
-    return [seen.row_id for seen in who(sheet(text), remembers)]
+    return [seen.row_id for seen in matched(sheet(text), remembers)]
 
 
 def kinds(text: str, remembers: Memory) -> list[str]:
-    return [str(seen.standing) for seen in who(sheet(text), remembers)]
+    return [str(seen.standing) for seen in matched(sheet(text), remembers)]
 
 
-def test_id_and_inputs_agree_so_it_is_that_row_wherever_it_stands() -> None:
+def test_a_row_whose_id_and_inputs_agree_is_recognised_at_any_position() -> None:
     text = """
         prompt | row_id
         a cat  | r_ccccccccc
@@ -34,7 +34,7 @@ def test_id_and_inputs_agree_so_it_is_that_row_wherever_it_stands() -> None:
     assert ids(text, memory(FOX, OWL, CAT)) == [C, A, B]
 
 
-def test_of_several_that_agree_the_one_at_its_old_place_is_the_row() -> None:
+def test_of_several_matching_rows_the_one_at_the_old_position_is_the_row() -> None:
     text = """
         prompt | row_id
         an owl | r_bbbbbbbbb
@@ -43,7 +43,7 @@ def test_of_several_that_agree_the_one_at_its_old_place_is_the_row() -> None:
     assert ids(text, memory(FOX, OWL)) == ["r_new000001", B]
 
 
-def test_an_id_that_was_cleared_goes_back_to_its_words() -> None:
+def test_a_cleared_id_is_restored_to_the_row_with_its_inputs() -> None:
     text = """
         prompt | row_id
         a fox  |
@@ -52,7 +52,7 @@ def test_an_id_that_was_cleared_goes_back_to_its_words() -> None:
     assert ids(text, memory(FOX, OWL)) == [A, B]
 
 
-def test_ids_that_were_sorted_apart_go_back_to_their_words() -> None:
+def test_ids_sorted_alone_return_to_the_rows_with_their_inputs() -> None:
     text = """
         prompt | row_id
         a fox  | r_bbbbbbbbb
@@ -62,8 +62,8 @@ def test_ids_that_were_sorted_apart_go_back_to_their_words() -> None:
     assert ids(text, memory(FOX, OWL, CAT)) == [A, B, C]
 
 
-def test_ids_that_were_sorted_apart_go_back_although_there_was_an_edit_meanwhile() -> None:
-    # What people wrote beside the words tells that it was the ids that moved.
+def test_ids_sorted_alone_return_to_their_rows_despite_an_edit() -> None:
+    # The other cells of the rows show that the ids were moved.
     before = """
         prompt | remark | row_id
         a fox  | for Ann | r_aaaaaaaaa
@@ -82,7 +82,7 @@ def test_ids_that_were_sorted_apart_go_back_although_there_was_an_edit_meanwhile
     assert ids(now, memory(*met)) == [A, B, "r_new000001"]
 
 
-def test_an_id_that_stands_once_leaves_its_row_only_for_its_own_words() -> None:
+def test_a_unique_id_leaves_its_row_only_for_a_row_with_its_inputs() -> None:
     # The fox was deleted and the owl's words became the fox's: the owl is an edited row.
     text = """
         prompt | row_id
@@ -91,7 +91,7 @@ def test_an_id_that_stands_once_leaves_its_row_only_for_its_own_words() -> None:
     assert ids(text, memory(FOX, OWL)) == [B]
 
 
-def test_a_chain_of_edits_stays_where_it_is() -> None:
+def test_rows_stay_the_same_through_a_chain_of_edits() -> None:
     # Each row got the words of the next, the last one new words: nothing was sorted.
     text = """
         prompt | row_id
@@ -102,7 +102,7 @@ def test_a_chain_of_edits_stays_where_it_is() -> None:
     assert ids(text, memory(FOX, OWL, CAT)) == [A, B, C]
 
 
-def test_words_that_were_sorted_alone_find_their_ids_although_a_row_was_deleted() -> None:
+def test_prompts_sorted_alone_keep_their_ids_although_a_row_was_deleted() -> None:
     # The words moved up by one row; then the first row was deleted, and the dog with it.
     text = """
         prompt | row_id
@@ -118,13 +118,13 @@ def test_an_edited_row_is_the_same_row() -> None:
         prompt    | row_id
         a red fox | r_aaaaaaaaa
     """
-    (seen,) = who(sheet(text), memory(FOX))
+    (seen,) = matched(sheet(text), memory(FOX))
 
     assert (seen.row_id, seen.standing) == (A, RowKind.ROW)
     assert after(seen).inputs == wrote("a red fox")
 
 
-def test_a_row_that_was_deleted_and_typed_again_is_the_old_one() -> None:
+def test_a_deleted_row_that_is_typed_again_is_the_old_row() -> None:
     text = """
         prompt | row_id
         an owl | r_bbbbbbbbb
@@ -133,7 +133,7 @@ def test_a_row_that_was_deleted_and_typed_again_is_the_old_one() -> None:
     assert ids(text, memory(FOX, OWL)) == [B, A]
 
 
-def test_an_id_that_is_nowhere_gets_a_row_before_an_id_that_has_one_to_stay_in() -> None:
+def test_a_missing_id_gets_a_matching_row_before_an_id_that_can_stay() -> None:
     # Two foxes: the id of the second was cleared, the first was edited into a dog.
     text = """
         prompt | row_id
@@ -143,7 +143,7 @@ def test_an_id_that_is_nowhere_gets_a_row_before_an_id_that_has_one_to_stay_in()
     assert ids(text, memory(FOX, known(B, "a fox"))) == [A, B]
 
 
-def test_a_deleted_row_is_known_by_words_that_it_had_before() -> None:
+def test_a_deleted_row_is_recognised_by_its_earlier_inputs() -> None:
     text = """
         prompt    | row_id
         a fox     |
@@ -151,7 +151,7 @@ def test_a_deleted_row_is_known_by_words_that_it_had_before() -> None:
     assert ids(text, memory(known(A, "a red fox"), past={A: ["a fox"]})) == [A]
 
 
-def test_an_id_that_still_stands_somewhere_does_not_go_after_its_former_words() -> None:
+def test_an_id_still_in_the_sheet_does_not_move_to_its_earlier_inputs() -> None:
     text = """
         prompt     | row_id
         a blue fox | r_aaaaaaaaa
@@ -160,7 +160,7 @@ def test_an_id_that_still_stands_somewhere_does_not_go_after_its_former_words() 
     assert ids(text, memory(known(A, "a red fox"), past={A: ["a fox"]})) == [A, "r_new000001"]
 
 
-def test_an_id_beside_the_copy_of_another_row_goes_back_to_its_former_words() -> None:
+def test_an_id_next_to_a_copy_of_another_row_returns_to_its_earlier_inputs() -> None:
     # An old version of the sheet brought the fox back, without its id, and undoing a delete brought
     # a copy of the owl, beside which the fox's id had been sorted. The fox was made once.
     now = """
@@ -176,7 +176,7 @@ def test_an_id_beside_the_copy_of_another_row_goes_back_to_its_former_words() ->
     assert ids(now, memory(fox, owl, past={A: ["a fox"]})) == [A, B, "r_new000001"]
 
 
-def test_an_id_steps_aside_for_another_of_its_words_where_its_former_words_stand() -> None:
+def test_an_id_yields_to_another_id_with_its_inputs_if_its_earlier_inputs_exist() -> None:
     # The fox had been edited into a second owl. An old version of the sheet has no ids yet, and a
     # fox and one owl: each was made once.
     now = """
@@ -189,7 +189,7 @@ def test_an_id_steps_aside_for_another_of_its_words_where_its_former_words_stand
     assert ids(now, memory(fox, OWL, past={A: ["a fox"]})) == [A, B]
 
 
-def test_a_row_that_got_the_words_of_another_is_still_the_same_row() -> None:
+def test_a_row_edited_to_the_inputs_of_another_is_still_the_same_row() -> None:
     text = """
         prompt | row_id
         an owl | r_aaaaaaaaa
@@ -198,13 +198,13 @@ def test_a_row_that_got_the_words_of_another_is_still_the_same_row() -> None:
     assert ids(text, memory(FOX, OWL)) == [A, B]
 
 
-def test_equal_rows_without_ids_are_told_apart_by_their_other_cells() -> None:
+def test_equal_rows_without_ids_are_distinguished_by_their_other_cells() -> None:
     before = """
         prompt | owner | row_id
         a fox  | Kim   | r_aaaaaaaaa
         a fox  | Lou   | r_bbbbbbbbb
     """
-    seen = who(sheet(before), memory(known(A, "a fox"), known(B, "a fox")))
+    seen = matched(sheet(before), memory(known(A, "a fox"), known(B, "a fox")))
     remembers = memory(*(after(one) for one in seen))
     text = """
         prompt | owner | row_id
@@ -214,7 +214,7 @@ def test_equal_rows_without_ids_are_told_apart_by_their_other_cells() -> None:
     assert ids(text, remembers) == [B, A]
 
 
-def test_equal_rows_in_all_cells_keep_their_order() -> None:
+def test_rows_equal_in_all_cells_keep_their_order() -> None:
     text = """
         prompt | row_id
         a fox  |
@@ -223,7 +223,7 @@ def test_equal_rows_in_all_cells_keep_their_order() -> None:
     assert ids(text, memory(known(A, "a fox"), known(B, "a fox"))) == [A, B]
 
 
-def test_a_row_copied_whole_is_a_copy() -> None:
+def test_a_row_copied_with_all_cells_is_a_copy() -> None:
     text = """
         prompt | row_id      | status
         a fox  | r_aaaaaaaaa | done
@@ -234,7 +234,7 @@ def test_a_row_copied_whole_is_a_copy() -> None:
 
 
 @pytest.mark.parametrize("second", ["r_aaaaaaaaa", "r_ccccccccc"])
-def test_an_id_that_was_filled_down_alone_makes_no_copy_of_rows_with_equal_words(
+def test_an_id_filled_down_alone_does_not_make_equal_rows_copies(
     second: str,
 ) -> None:
     # A second fox was typed, and an id of this sheet or of another one came into its id cell only.
@@ -249,7 +249,7 @@ def test_an_id_that_was_filled_down_alone_makes_no_copy_of_rows_with_equal_words
     assert kinds(text, remembers) == ["row", "row"]
 
 
-def test_a_row_copied_and_changed_is_a_new_row() -> None:
+def test_a_copied_and_changed_row_is_a_new_row() -> None:
     text = """
         prompt    | row_id      | status
         a fox     | r_aaaaaaaaa | done
@@ -259,7 +259,7 @@ def test_a_row_copied_and_changed_is_a_new_row() -> None:
     assert kinds(text, memory(FOX)) == ["row", "row"]
 
 
-def test_a_row_that_was_edited_and_then_copied_stays_and_its_copy_waits() -> None:
+def test_a_row_edited_and_then_copied_stays_and_its_copy_waits() -> None:
     text = """
         prompt    | row_id      | status
         a red fox | r_aaaaaaaaa | done
@@ -269,7 +269,7 @@ def test_a_row_that_was_edited_and_then_copied_stays_and_its_copy_waits() -> Non
     assert kinds(text, memory(FOX)) == ["row", "copy"]
 
 
-def test_the_copy_becomes_the_original_when_that_is_deleted() -> None:
+def test_a_copy_becomes_the_original_when_the_original_is_deleted() -> None:
     text = """
         prompt | row_id      | status
         a fox  | r_bbbbbbbbb | copy
@@ -277,7 +277,7 @@ def test_the_copy_becomes_the_original_when_that_is_deleted() -> None:
     assert ids(text, memory(FOX, known(B, "a fox", standing=RowKind.COPY))) == [A]
 
 
-def test_two_copies_never_take_turns_in_one_row() -> None:
+def test_two_copies_never_alternate_in_one_row() -> None:
     first, second = (known(one, "a fox", standing=RowKind.COPY) for one in (B, C))
     text = """
         prompt | row_id
@@ -287,7 +287,7 @@ def test_two_copies_never_take_turns_in_one_row() -> None:
     assert ids(text, memory(FOX, first, second)) == [A, B]
 
 
-def test_a_copy_that_makes_room_for_the_original_gets_another_row_of_its_words() -> None:
+def test_a_copy_that_yields_to_the_original_gets_another_row_with_its_inputs() -> None:
     # The id column was sorted alone: without its id the second row would be new, and paid for.
     text = """
         prompt | row_id      | status
@@ -299,7 +299,7 @@ def test_a_copy_that_makes_room_for_the_original_gets_another_row_of_its_words()
     assert ids(text, memory(FOX, copy)) == [A, B]
 
 
-def test_a_row_that_was_empty_at_the_last_reading_keeps_no_words_from_their_id() -> None:
+def test_a_row_that_was_empty_before_does_not_block_an_id_from_its_inputs() -> None:
     # The prompts were sorted alone, and one of the rows had been emptied before.
     text = """
         prompt | row_id
@@ -311,7 +311,7 @@ def test_a_row_that_was_empty_at_the_last_reading_keeps_no_words_from_their_id()
     assert ids(text, emptied) == [A]
 
 
-def test_the_row_of_another_sheet_is_a_copy_here() -> None:
+def test_a_row_from_another_sheet_is_a_copy() -> None:
     text = """
         prompt | row_id      | status
         a fox  | r_aaaaaaaaa | done
@@ -319,7 +319,7 @@ def test_the_row_of_another_sheet_is_a_copy_here() -> None:
     assert kinds(text, memory(foreign={A: wrote("a fox")})) == ["copy"]
 
 
-def test_a_changed_row_of_another_sheet_is_a_new_row() -> None:
+def test_a_changed_row_from_another_sheet_is_a_new_row() -> None:
     text = """
         prompt    | row_id      | status
         a red fox | r_aaaaaaaaa | done
@@ -335,7 +335,7 @@ def test_a_changed_row_of_another_sheet_is_a_new_row() -> None:
         "prompt | row_id | image_urls \n a fox | | https://x/1.png",
     ],
 )
-def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None:
+def test_a_row_with_results_that_this_store_never_made_is_unrecognized(text: str) -> None:
     assert kinds(text, memory()) == ["stranger"]
 
 
@@ -353,7 +353,7 @@ def test_a_row_with_marks_that_nobody_here_made_is_a_stranger(text: str) -> None
         ("a new bird", "t-9", "", RowKind.UNRECOGNIZED),
     ],
 )
-def test_a_result_of_our_own_beside_a_row_without_an_id_says_nothing_of_that_row(
+def test_our_result_in_a_row_without_an_id_does_not_identify_the_row(
     words: str, task: str, urls: str, standing: RowKind
 ) -> None:
     grid = sheet(f"""
@@ -364,16 +364,16 @@ def test_a_result_of_our_own_beside_a_row_without_an_id_says_nothing_of_that_row
     rows = list(columns_of(grid).rows(grid))
     results = own_results(rows, grid, columns_of(grid), [job(attempt(), row_id=A)])
 
-    (_, seen) = who(grid, replace(memory(FOX), results=results))
+    (_, seen) = matched(grid, replace(memory(FOX), results=results))
 
     assert (seen.row_id, seen.standing) == ("r_new000001", standing)
 
 
-def test_a_stranger_keeps_the_id_that_it_bears() -> None:
+def test_an_unrecognized_row_keeps_its_id() -> None:
     assert ids("prompt | row_id \n a fox | r_zzzzzzzzz", memory()) == ["r_zzzzzzzzz"]
 
 
-def test_a_scribble_in_the_id_cell_is_no_id() -> None:
+def test_other_text_in_the_id_cell_is_not_an_id() -> None:
     text = """
         prompt | row_id
         a fox  | ask Kim
@@ -393,7 +393,7 @@ def test_new_rows_get_ids_in_the_order_of_the_sheet() -> None:
     assert ids(text, memory(FOX)) == ["r_new000001", A, "r_new000002"]
 
 
-def test_a_column_that_was_added_since_makes_no_row_another() -> None:
+def test_an_added_column_does_not_change_which_row_is_which() -> None:
     text = """
         prompt | aspect_ratio | row_id
         an owl | 16:9         | r_aaaaaaaaa
@@ -404,10 +404,10 @@ def test_a_column_that_was_added_since_makes_no_row_another() -> None:
     narrow = Memory(
         remembers.known, remembers.order, remembers.past, {}, columns=frozenset({"prompt"})
     )
-    assert [seen.row_id for seen in who(grid, narrow)] == [B, A]
+    assert [seen.row_id for seen in matched(grid, narrow)] == [B, A]
 
 
-def test_a_line_without_words_is_no_row() -> None:
+def test_a_line_without_inputs_is_not_a_row() -> None:
     text = """
         prompt | aspect_ratio | take | row_id
         a fox  |              |      | r_aaaaaaaaa
@@ -417,11 +417,11 @@ def test_a_line_without_words_is_no_row() -> None:
     assert len(ids(text, memory(FOX))) == 2
 
 
-def test_a_copy_is_released_by_a_change_or_by_its_take() -> None:
+def test_a_copy_becomes_a_row_by_a_change_or_by_its_take() -> None:
     waiting = known(B, "a fox", standing=RowKind.COPY)
 
     def standing(text: str, take: int) -> RowKind:
-        (seen,) = who(sheet(text), memory(waiting))
+        (seen,) = matched(sheet(text), memory(waiting))
         return after(seen, take).standing
 
     assert standing("prompt | row_id \n a fox | r_bbbbbbbbb", 1) is RowKind.COPY
@@ -429,18 +429,18 @@ def test_a_copy_is_released_by_a_change_or_by_its_take() -> None:
     assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is RowKind.ROW
 
 
-def test_a_stranger_is_released_by_its_take_alone() -> None:
+def test_an_unrecognized_row_becomes_a_row_only_by_its_take() -> None:
     foreign = known(B, "a fox", standing=RowKind.UNRECOGNIZED)
 
     def standing(text: str, take: int) -> RowKind:
-        (seen,) = who(sheet(text), memory(foreign))
+        (seen,) = matched(sheet(text), memory(foreign))
         return after(seen, take).standing
 
     assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 1) is RowKind.UNRECOGNIZED
     assert standing("prompt | row_id \n a dog | r_bbbbbbbbb", 2) is RowKind.ROW
 
 
-def test_a_reading_that_is_not_believed_knows_rows_by_id_alone() -> None:
+def test_in_a_rejected_reading_rows_are_matched_by_id_only() -> None:
     grid = sheet("""
         aspect_ratio | row_id
         16:9         | r_bbbbbbbbb
@@ -459,7 +459,7 @@ def test_a_reading_that_is_not_believed_knows_rows_by_id_alone() -> None:
     ]
 
 
-def test_an_id_looks_like_nothing_that_a_spreadsheet_understands() -> None:
+def test_no_spreadsheet_reads_an_id_as_a_number_or_a_date() -> None:
     chance = Random(1)
     made = [new_id(chance) for _ in range(1000)]
 
@@ -467,12 +467,12 @@ def test_an_id_looks_like_nothing_that_a_spreadsheet_understands() -> None:
     assert len(set(made)) == 1000
 
 
-def test_a_thousand_rows_sorted_at_random_are_all_found() -> None:
+def test_a_thousand_rows_in_random_order_are_all_recognised() -> None:
     rows = [known(f"r_{n:09d}", f"animal {n}") for n in range(1000)]
     shuffled = Random(2).sample(rows, k=1000)
     lines = [f"{row.inputs[11:-2]} |" for row in shuffled]
     text = "prompt | row_id\n" + "\n".join(lines)
 
-    found: list[Seen] = who(sheet(text), memory(*rows))
+    found: list[Seen] = matched(sheet(text), memory(*rows))
 
     assert [seen.row_id for seen in found] == [row.row_id for row in shuffled]

@@ -1,4 +1,4 @@
-"""What can happen to an attempt: every cell of the table, and that nothing else moves anything."""
+"""State machine of an attempt: every cell of the transition table, and no other transition."""
 
 from __future__ import annotations
 
@@ -48,9 +48,7 @@ MOVES = {
 
 
 @pytest.mark.parametrize(("state", "event"), [*itertools.product(ATTEMPT_STATES, EVENTS)])
-def test_an_event_moves_an_attempt_as_the_design_says_and_no_other_way(
-    state: State, event: Event
-) -> None:
+def test_an_event_changes_an_attempt_only_as_the_table_says(state: State, event: Event) -> None:
     moves = dict(move.split() for move in MOVES[state].split(", ") if move)
 
     after = advance(attempt(state), event, NOW)
@@ -63,7 +61,7 @@ def test_the_table_lists_every_state() -> None:
 
 
 @pytest.mark.parametrize("event", [Lost("x"), Postponed("x"), Accepted("t-1"), Failed("no", "t-1")])
-def test_nothing_at_all_changes_a_success(event: Event) -> None:
+def test_no_event_changes_a_success(event: Event) -> None:
     done = attempt(State.SUCCEEDED)
 
     assert advance(done, event, NOW) is done
@@ -75,14 +73,14 @@ def test_a_second_success_does_not_replace_the_first() -> None:
     assert advance(done, Succeeded(Result(("https://x/other.png",))), NOW) == done
 
 
-def test_a_late_progress_does_not_turn_the_number_back() -> None:
+def test_late_progress_does_not_lower_the_percentage() -> None:
     running = attempt(State.RUNNING, progress=80)
 
     assert advance(running, Progressed(20), NOW).progress == 80
     assert advance(running, Progressed(None), NOW).progress == 80
 
 
-def test_a_task_id_is_kept_whenever_one_is_learnt_and_never_changed() -> None:
+def test_a_task_id_is_kept_once_known_and_never_changed() -> None:
     returned = attempt(State.RETURNED)
 
     learnt = advance(returned, Failed("too late", "t-late"), NOW)
@@ -91,7 +89,7 @@ def test_a_task_id_is_kept_whenever_one_is_learnt_and_never_changed() -> None:
     assert advance(learnt, Accepted("t-other"), NOW).task_id == "t-late"
 
 
-def test_a_lost_answer_turns_up_as_a_success() -> None:
+def test_an_attempt_with_a_lost_answer_can_still_succeed() -> None:
     lost = advance(attempt(State.SUBMITTING), Lost("timed out"), NOW)
 
     found = advance(lost, Succeeded(Result(("https://x/1.png",)), "t-1"), NOW)
@@ -110,9 +108,7 @@ def test_a_lost_answer_turns_up_as_a_success() -> None:
         (Accepted("t-1"), False),
     ],
 )
-def test_the_price_is_given_back_only_where_nothing_was_taken(
-    event: Event, given_back: bool
-) -> None:
+def test_the_price_is_returned_only_if_the_api_took_nothing(event: Event, given_back: bool) -> None:
     assert gives_back(event) is given_back
 
 
@@ -136,17 +132,17 @@ def test_the_price_is_given_back_only_where_nothing_was_taken(
         ("unknown succeeded", 2, "succeeded"),
     ],
 )
-def test_a_job_is_as_good_as_its_best_attempt(states: str, asked: int, state: str) -> None:
+def test_a_job_has_the_state_of_its_best_attempt(states: str, asked: int, state: str) -> None:
     one = job(*(attempt(State(name)) for name in states.split()), asked=asked)
 
     assert state_of(one) == state
 
 
-def test_a_returned_attempt_does_not_count_against_what_was_asked_for() -> None:
+def test_a_returned_attempt_does_not_use_up_a_requested_attempt() -> None:
     assert counted(job(attempt(State.RETURNED), attempt(State.FAILED))) == 1
 
 
-def test_of_two_successes_the_first_one_heard_is_shown() -> None:
+def test_of_two_successes_the_first_recorded_one_is_shown() -> None:
     late = attempt(State.SUCCEEDED, ended_at=NOW)
     early = attempt(State.SUCCEEDED, ended_at=NOW - timedelta(minutes=5))
 
@@ -156,7 +152,7 @@ def test_of_two_successes_the_first_one_heard_is_shown() -> None:
     assert first.number == 2
 
 
-def test_a_job_that_was_never_sent_shows_nothing() -> None:
+def test_a_job_that_was_never_sent_shows_no_results() -> None:
     assert shown(job()) is None
 
 
@@ -171,7 +167,7 @@ def test_a_job_that_was_never_sent_shows_nothing() -> None:
         (State.SUCCEEDED, "t-1", False),
     ],
 )
-def test_only_a_task_without_a_final_word_is_asked_after(
+def test_only_a_task_without_a_final_state_is_polled(
     state: State, task_id: str, open_: bool
 ) -> None:
     assert is_open(attempt(state, task_id=task_id)) is open_

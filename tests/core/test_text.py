@@ -1,4 +1,4 @@
-"""Text for people: one line, printable, short; numbers with their nouns."""
+"""Text for people is one short printable line; numbers agree with their nouns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.core.messages import as_text
 FAMILY = "👩\u200d👩\u200d👧"
 
 
-def test_text_from_outside_keeps_its_words_and_loses_what_a_terminal_obeys() -> None:
+def test_outside_text_keeps_its_words_and_loses_terminal_controls() -> None:
     assert text.printable(f"{FAMILY} a\u00a0b\n") == f"{FAMILY} a\u00a0b\n"
     assert text.printable("\x1b[2J\x9b\u202e\ud800", "?") == "?[2J???"
     assert text.one_line(f" a\r\n\tb\x00 {FAMILY} \u2028c ") == f"a b {FAMILY} c"
@@ -43,7 +43,7 @@ def test_a_time_limit_is_given_in_one_unit(seconds: int, words: str) -> None:
     assert text.time_limit(timedelta(seconds=seconds)) == words
 
 
-def test_escaped_json_means_the_same() -> None:
+def test_escaped_json_has_the_same_value() -> None:
     value = {"note": "a\x9b\u202e b\U000e0041"}
 
     line = text.control_characters_escaped(json.dumps(value, ensure_ascii=False))
@@ -53,5 +53,5 @@ def test_escaped_json_means_the_same() -> None:
 
 
 @pytest.mark.parametrize("start", ["=", "\u200c=", "\u00a0=", "\ufeff+", "  @", "\u200b-", "\t|"])
-def test_no_text_of_ours_begins_like_a_formula_however_it_is_hidden(start: str) -> None:
+def test_no_cell_text_starts_like_a_formula_even_after_hidden_characters(start: str) -> None:
     assert as_text(f"{start}SUM(A1)").startswith("'")

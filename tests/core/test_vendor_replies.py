@@ -1,6 +1,6 @@
 """What the answers of the other vendors mean, by the answers kept in tests/replies/VENDOR.
 
-Each of those files says where it comes from, then the status, the headers and the body.
+Each of those files has its source, then the status, the headers and the body.
 """
 
 from __future__ import annotations

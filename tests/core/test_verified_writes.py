@@ -1,4 +1,4 @@
-"""Which cells prove that a write hit the row that it was meant for."""
+"""Which cells prove that a write reached the intended row."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
     [(B, {1: A}), ("", {1: A}), (A, {0: "a fox", 1: A})],
     ids=["of another row", "none", "twice"],
 )
-def test_an_id_alone_proves_a_row_only_where_it_is_in_the_sheet_once(
+def test_an_id_alone_proves_a_row_only_if_it_is_unique_in_the_sheet(
     second: str, proof: dict[int, str]
 ) -> None:
     grid = sheet(f"prompt | row_id | status \n a fox | {A} | \n an owl | {second} |")
@@ -26,7 +26,7 @@ def test_an_id_alone_proves_a_row_only_where_it_is_in_the_sheet_once(
     assert [(one.row, one.proof) for one in found] == [(1, proof)]
 
 
-def test_a_row_that_is_only_being_named_is_proved_by_its_words() -> None:
+def test_a_row_that_is_just_getting_its_id_is_proved_by_its_inputs() -> None:
     grid = sheet("prompt | row_id | status \n a fox | | ")
 
     (found,), _ = targets(grid, {(1, 1): A, (1, 2): "queued"}, grid, columns_of(grid))

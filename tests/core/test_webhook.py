@@ -1,4 +1,4 @@
-"""What an API is told about calling back, and which calls are believed.
+"""Webhooks: what a submission tells the API, and which calls are accepted.
 
 The digests here were made with `openssl dgst -sha256 -mac HMAC`, not with the code that is tested.
 """
@@ -33,7 +33,7 @@ def test_the_secret_of_an_attempt_is_derived_from_its_token() -> None:
     assert secret_for(SECRET, TOKEN[:-1]) != DERIVED
 
 
-def test_a_submission_says_where_to_call_and_what_to_prove_it_with() -> None:
+def test_a_submission_has_the_webhook_address_and_the_secret() -> None:
     asked = Callback(APIFRAME, "https://hooks.example.com", SECRET)
 
     assert asked.fields(TOKEN) == {
@@ -43,7 +43,7 @@ def test_a_submission_says_where_to_call_and_what_to_prove_it_with() -> None:
     assert SECRET not in repr(asked)
 
 
-def test_an_api_that_signs_is_given_no_secret_and_told_which_events_are_wanted() -> None:
+def test_an_api_that_signs_gets_no_secret_and_the_list_of_events() -> None:
     asked = Callback(SIGNED, "https://hooks.example.com", SECRET)
 
     assert asked.fields(TOKEN) == {
@@ -54,7 +54,7 @@ def test_an_api_that_signs_is_given_no_secret_and_told_which_events_are_wanted()
 
 @pytest.mark.parametrize("made", [BY_BYTES, BY_TEXT])
 @pytest.mark.parametrize("prefix", ["", "sha256="])
-def test_a_signature_counts_in_each_of_the_forms_that_the_vendors_pages_leave_open(
+def test_a_signature_is_accepted_in_each_form_that_the_vendors_pages_allow(
     made: str, prefix: str
 ) -> None:
     proofs = Proofs(SIGNED, (), API_KEY)
@@ -68,7 +68,7 @@ def test_a_signature_counts_in_each_of_the_forms_that_the_vendors_pages_leave_op
 
 
 def signed_with(key: bytes) -> str:
-    """A signature of BODY that anybody can make."""
+    """A signature of BODY with any key."""
     return hmac.new(key, BODY, "sha256").hexdigest()
 
 
@@ -80,13 +80,13 @@ def signed_with(key: bytes) -> str:
         *(signed_with(key) for key in (b"", API_KEY.encode(), SECRET.encode())),
     ],
 )
-def test_anything_else_is_no_signature(given: str) -> None:
+def test_any_other_signature_is_refused(given: str) -> None:
     headers = {"x-webhook-signature": given}
 
     assert not Proofs(SIGNED, (SECRET,), API_KEY).are_met(TOKEN, headers, BODY)
 
 
-def test_without_an_api_key_no_signature_counts_not_even_one_made_with_an_empty_key() -> None:
+def test_without_an_api_key_every_signature_is_refused_even_one_with_an_empty_key() -> None:
     empty = hashlib.sha256(b"")
     proofs = Proofs(SIGNED, (SECRET,), "")
 
@@ -96,7 +96,7 @@ def test_without_an_api_key_no_signature_counts_not_even_one_made_with_an_empty_
         assert not proofs.are_met(TOKEN, headers, BODY)
 
 
-def test_a_secret_is_believed_for_its_own_token_only_now_and_after_a_change() -> None:
+def test_a_secret_is_accepted_only_for_its_token_also_after_a_key_change() -> None:
     before, after, both = ("b" * 32,), (SECRET,), (SECRET, "b" * 32)
     header = {"x-webhook-secret": DERIVED}
 
@@ -109,11 +109,11 @@ def test_a_secret_is_believed_for_its_own_token_only_now_and_after_a_change() ->
 
 
 @pytest.mark.parametrize("headers", [{}, {"x-webhook-secret": ""}, {"x-webhook-secret": "ö"}])
-def test_without_its_proof_no_call_is_believed(headers: dict[str, str]) -> None:
+def test_a_call_without_its_proof_is_refused(headers: dict[str, str]) -> None:
     assert not Proofs(APIFRAME, (SECRET, "")).are_met(TOKEN, headers, BODY)
 
 
-def test_a_hook_token_is_a_part_of_an_address_and_of_192_random_bits() -> None:
+def test_a_hook_token_fits_into_a_url_and_has_192_random_bits() -> None:
     chance = Random(1)
     tokens = {new_token(chance) for _ in range(1000)}
 

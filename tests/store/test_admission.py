@@ -1,4 +1,4 @@
-"""What may leave, and what is paid for it: paces, budgets, and the events that correct them."""
+"""Starting attempts: rate limits and budgets, and the events that correct the amounts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ KEY = KEYS[0]
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that changes only when the test moves it."""
 
     def __init__(self) -> None:
         self.moment = NOON
@@ -72,7 +72,7 @@ def attempt(store: Store, key: JobKey = KEY) -> Attempt:
     return job.attempts[-1]
 
 
-def test_an_attempt_begins_as_it_was_meant_and_is_charged(store: Store) -> None:
+def test_an_attempt_starts_as_requested_and_is_charged(store: Store) -> None:
     begun = store.attempts.begin([intent()], LIMITS)
 
     expected = Attempt(
@@ -91,7 +91,7 @@ def test_an_attempt_begins_as_it_was_meant_and_is_charged(store: Store) -> None:
     assert spent(store) == Spent(run=8, day=8)
 
 
-def test_only_a_pending_job_begins_and_only_under_its_next_number(store: Store) -> None:
+def test_only_a_pending_job_starts_and_only_with_its_next_number(store: Store) -> None:
     unknown = JobKey("sheet", "r_unheard0f", 1)
     store.attempts.begin([intent()], LIMITS)
     asked = [intent(), intent(KEY, 2), intent(KEYS[1], 2), intent(unknown), intent(KEYS[2])]
@@ -103,21 +103,21 @@ def test_only_a_pending_job_begins_and_only_under_its_next_number(store: Store) 
     assert spent(store) == Spent(run=16, day=16)
 
 
-def test_a_job_of_a_sheet_that_nobody_knows_is_not_pending(store: Store) -> None:
+def test_a_job_of_an_unknown_sheet_is_not_pending(store: Store) -> None:
     stranger = JobKey("unheard of", "r_000000001", 1)
 
     assert store.attempts.begin([intent(stranger)], LIMITS) == [Refusal.NOT_PENDING]
     assert store.attempts.begin([], LIMITS) == []
 
 
-def test_nothing_begins_on_a_paused_sheet(store: Store) -> None:
+def test_no_attempt_starts_on_a_paused_sheet(store: Store) -> None:
     store.sheets.update("sheet", paused=True)
     assert store.attempts.begin([intent()], LIMITS) == [Refusal.PAUSED]
     store.sheets.update("sheet", paused=False)
     assert store.attempts.begin([intent()], LIMITS) == [attempt(store)]
 
 
-def test_a_cheaper_one_still_fits_where_a_dear_one_does_not(store: Store) -> None:
+def test_a_cheap_attempt_still_fits_the_budget_when_an_expensive_one_does_not(store: Store) -> None:
     limits = replace(LIMITS, per_run=20, per_day=14)
     asked = zip(KEYS, (8, 13, 8, 6, 1), strict=False)
 
@@ -130,7 +130,7 @@ def test_a_cheaper_one_still_fits_where_a_dear_one_does_not(store: Store) -> Non
     assert spent(store) == Spent(run=14, day=14)
 
 
-def test_a_cap_of_nothing_lets_only_what_is_free_begin(store: Store) -> None:
+def test_with_a_cap_of_zero_only_free_attempts_start(store: Store) -> None:
     limits = replace(LIMITS, per_run=0)
 
     answers = store.attempts.begin([intent(price=1), intent(KEYS[1], price=0)], limits)
@@ -139,7 +139,7 @@ def test_a_cap_of_nothing_lets_only_what_is_free_begin(store: Store) -> None:
     assert isinstance(answers[1], Attempt)
 
 
-def test_each_run_and_each_day_and_each_key_has_its_own_counter(store: Store) -> None:
+def test_each_run_each_day_and_each_key_has_its_own_counter(store: Store) -> None:
     others = [
         LIMITS,
         replace(LIMITS, run="later"),
@@ -165,20 +165,20 @@ def test_each_run_and_each_day_and_each_key_has_its_own_counter(store: Store) ->
         ([Succeeded(Result(("u",)), reported=5)], 5),
         ([Succeeded(Result(("u",)), reported=50)], 50),
         ([Failed("no", refused=True, reported=2)], 2),
-        # Taken after all: what was given back is held again.
+        # The API took it after all: the returned price is charged again.
         ([Postponed("429"), Accepted("t")], 8),
         ([Failed("no", refused=True), Succeeded(Result(("u",)))], 8),
         # Not in the table, so nothing is given back.
         ([Accepted("t"), Postponed("429")], 8),
         ([Postponed("429"), Postponed("429")], 0),
-        # A late event that only teaches the task is not in the table either.
+        # A late event that only adds the task id is not in the table either.
         ([Succeeded(Result(("u",))), Failed("late", "t9", refused=True)], 8),
         ([Succeeded(Result(("u",))), Failed("late", "t9", reported=2)], 8),
         ([Failed("no"), Failed("late", "t9", refused=True, reported=50)], 8),
         ([Postponed("429"), Failed("late", "t9", reported=50)], 0),
     ],
 )
-def test_the_counters_hold_what_an_attempt_costs(
+def test_the_counters_add_the_cost_of_an_attempt(
     store: Store, events: list[Event], charged: int
 ) -> None:
     store.attempts.begin([intent()], LIMITS)
@@ -188,7 +188,7 @@ def test_the_counters_hold_what_an_attempt_costs(
     assert spent(store) == Spent(run=charged, day=charged)
 
 
-def test_a_figure_above_the_cap_stops_what_follows(store: Store) -> None:
+def test_a_reported_cost_above_the_cap_stops_later_attempts(store: Store) -> None:
     limits = replace(LIMITS, per_day=20)
     store.attempts.begin([intent()], limits)
     store.attempts.record([Fact(KEY, 1, Succeeded(Result(("u",)), reported=25))])
@@ -196,7 +196,7 @@ def test_a_figure_above_the_cap_stops_what_follows(store: Store) -> None:
     assert store.attempts.begin([intent(KEYS[1], price=0)], limits) == [Refusal.DAY_BUDGET]
 
 
-def test_what_was_returned_goes_again_as_the_next_attempt(store: Store) -> None:
+def test_a_returned_attempt_is_sent_again_as_the_next_attempt(store: Store) -> None:
     store.attempts.begin([intent()], LIMITS)
     store.attempts.record([Fact(KEY, 1, Postponed("429"))])
 
@@ -204,9 +204,7 @@ def test_what_was_returned_goes_again_as_the_next_attempt(store: Store) -> None:
     assert spent(store) == Spent(run=8, day=8)
 
 
-def test_no_more_leave_in_a_minute_than_may_and_polls_count_with_them(
-    store: Store, clock: Clock
-) -> None:
+def test_submissions_and_polls_together_keep_to_the_rate_limit(store: Store, clock: Clock) -> None:
     limits = replace(LIMITS, per_minute=10)
     assert store.rate_limit.permits("key", 4, 10) == 4
     begun = store.attempts.begin([intent(key) for key in KEYS[:8]], limits)
@@ -220,7 +218,7 @@ def test_no_more_leave_in_a_minute_than_may_and_polls_count_with_them(
     assert store.rate_limit.permits("key", 30, 10) == 10
 
 
-def test_an_api_that_asks_to_wait_is_waited_for(store: Store, clock: Clock) -> None:
+def test_no_request_is_permitted_while_the_api_asks_to_wait(store: Store, clock: Clock) -> None:
     store.rate_limit.slow_down("key", NOON + timedelta(seconds=20))
     store.rate_limit.slow_down("key", NOON + timedelta(seconds=10))
 
@@ -231,7 +229,7 @@ def test_an_api_that_asks_to_wait_is_waited_for(store: Store, clock: Clock) -> N
     assert store.rate_limit.permits("key", 3, None) == 3
 
 
-def test_a_clock_that_was_put_back_neither_bars_nor_frees_the_way(
+def test_a_clock_set_back_neither_blocks_requests_nor_lifts_the_limit(
     store: Store, clock: Clock
 ) -> None:
     store.rate_limit.permits("key", 10, 10)
@@ -241,7 +239,7 @@ def test_a_clock_that_was_put_back_neither_bars_nor_frees_the_way(
     assert store.rate_limit.permits("key", 10, 10) == 10
 
 
-def test_no_window_of_sixty_seconds_has_more_than_its_share(store: Store, clock: Clock) -> None:
+def test_no_window_of_sixty_seconds_exceeds_the_rate_limit(store: Store, clock: Clock) -> None:
     minute = timedelta(seconds=60)
     api_keys = (f"key {number}" for number in itertools.count())
 
@@ -269,7 +267,7 @@ EVENTS: list[Event] = [
 ]
 
 
-def test_an_attempt_moves_as_the_table_says_and_in_no_other_way(store: Store) -> None:
+def test_an_attempt_changes_state_only_as_the_table_says(store: Store) -> None:
     takes = itertools.count(2)
 
     @settings(max_examples=60, deadline=None)
@@ -291,7 +289,7 @@ def test_an_attempt_moves_as_the_table_says_and_in_no_other_way(store: Store) ->
     moves_so()
 
 
-def test_a_task_id_that_a_late_event_teaches_is_kept_and_told(store: Store) -> None:
+def test_a_task_id_from_a_late_event_is_kept_and_returned(store: Store) -> None:
     store.attempts.begin([intent()], LIMITS)
     store.attempts.record([Fact(KEY, 1, Failed("no"))])
 
@@ -300,7 +298,7 @@ def test_a_task_id_that_a_late_event_teaches_is_kept_and_told(store: Store) -> N
     assert [line.kind for line in store.jobs.history(KEY)] == ["sent", "failed", "accepted"]
 
 
-def test_facts_about_what_nobody_began_move_nothing(store: Store) -> None:
+def test_facts_about_attempts_that_were_never_started_change_nothing(store: Store) -> None:
     strangers = [JobKey("sheet", "r_unheard0f", 1), JobKey("unheard of", "r_000000001", 1)]
     facts = [Fact(KEY, 1, Accepted("t")), *(Fact(key, 1, Accepted("t")) for key in strangers)]
 
@@ -309,7 +307,7 @@ def test_facts_about_what_nobody_began_move_nothing(store: Store) -> None:
     assert [sheet.key for sheet in store.sheets.all()] == ["sheet"]
 
 
-def test_what_another_process_did_to_an_attempt_is_known_to_the_next_turn(
+def test_changes_by_another_process_are_seen_in_the_next_transaction(
     store: Store, tmp_path: Path
 ) -> None:
     first, second = KEYS[:2]
@@ -342,7 +340,7 @@ def test_a_batch_is_one_commit_and_a_repeat_writes_nothing(store: Store, tmp_pat
     assert (log.stat().st_size, log.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
 
-def test_attempts_with_odd_names_are_found_by_their_hooks_and_moved_as_they_were_begun(
+def test_attempts_with_odd_names_are_found_by_hook_and_updated(
     tmp_path: Path,
 ) -> None:
     keys = [JobKey('my "sheet"\0', f"r_'\ud800\x1a{{}}{number}", 1) for number in range(600)]

@@ -1,4 +1,4 @@
-"""Opening a store: where it may lie, who may read it, and what is said when it cannot be used."""
+"""Opening a store: allowed places, file permissions, and the errors of an unusable store."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ STORES = Path(__file__).parents[1] / "stores"
 
 @pytest.fixture
 def file(tmp_path: Path) -> Iterator[Path]:
-    # Not what the store should depend on.
+    # The store should not depend on the umask.
     before = os.umask(0)
     yield tmp_path / "store.db"
     os.umask(before)
@@ -40,7 +40,7 @@ def test_all_files_of_a_store_are_private(file: Path) -> None:
     assert modes == dict.fromkeys(names, 0o600)
 
 
-def test_every_commit_reaches_the_disk_before_it_is_believed(file: Path) -> None:
+def test_every_commit_is_on_disk_before_it_returns(file: Path) -> None:
     with Store(f"sqlite:///{file}") as store, store._database.reading() as connection:
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
         assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
@@ -53,7 +53,7 @@ def test_a_store_keeps_its_id(file: Path) -> None:
         assert first.id == third.id != other.id
 
 
-def test_a_store_of_a_newer_program_is_not_touched(file: Path) -> None:
+def test_a_store_of_a_newer_program_is_left_unchanged(file: Path) -> None:
     Store(f"sqlite:///{file}").close()
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(
@@ -68,7 +68,7 @@ def test_a_store_of_a_newer_program_is_not_touched(file: Path) -> None:
 
 
 def of_version_1(file: Path) -> Path:
-    """A store as a program of that version made it: three rows, two of them sent, one done."""
+    """A store made by a program of that version: three rows, two of them sent, one done."""
     with closing(sqlite3.connect(file)) as connection:
         connection.executescript((STORES / "version_1.sql").read_text())
     return file
@@ -100,7 +100,7 @@ def test_a_store_of_version_1_is_upgraded_in_place_and_keeps_everything(file: Pa
         assert connection.execute(asked).fetchone() == (str(VERSION),)
 
 
-def test_an_upgraded_store_is_made_like_a_new_one(file: Path) -> None:
+def test_an_upgraded_store_has_the_schema_of_a_new_one(file: Path) -> None:
     Store(f"sqlite:///{of_version_1(file)}").close()
     Store(f"sqlite:///{file}.new").close()
 
@@ -108,7 +108,7 @@ def test_an_upgraded_store_is_made_like_a_new_one(file: Path) -> None:
 
 
 def shape(file: Path) -> dict[str, object]:
-    """Every table with its columns and every index with its condition, apart from their order."""
+    """Every table with its columns and every index with its condition, without their order."""
     with closing(sqlite3.connect(file)) as connection:
         names = connection.execute("select name, type, sql from sqlite_master").fetchall()
         return {
@@ -123,7 +123,7 @@ def shape(file: Path) -> dict[str, object]:
         }
 
 
-def test_a_file_that_is_no_store_is_left_alone(file: Path) -> None:
+def test_a_file_that_is_not_a_store_is_left_unchanged(file: Path) -> None:
     file.write_text("prompt,status\na cat,\n" * 100)
 
     with pytest.raises(StoreError, match=r"store\.db is not a store of Promptsheet"):
@@ -131,7 +131,7 @@ def test_a_file_that_is_no_store_is_left_alone(file: Path) -> None:
     assert file.read_text() == "prompt,status\na cat,\n" * 100
 
 
-def test_a_missing_folder_is_said_and_not_made(tmp_path: Path) -> None:
+def test_a_missing_folder_is_reported_and_not_created(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"No such file or directory\. Is its folder there"):
         Store(f"sqlite:///{tmp_path}/missing/store.db")
     assert not (tmp_path / "missing").exists()
@@ -148,14 +148,14 @@ def test_a_missing_folder_is_said_and_not_made(tmp_path: Path) -> None:
         ("", "is not an address"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_said_and_never_repeated(url: str, sentence: str) -> None:
+def test_an_unusable_url_is_reported_without_quoting_it(url: str, sentence: str) -> None:
     with pytest.raises(StoreError, match=sentence) as caught:
         Store(url)
     shown = caught.value.__cause__, str(caught.value)
     assert "secret" not in repr(shown)
 
 
-def test_a_damaged_store_is_said_in_a_sentence(file: Path) -> None:
+def test_a_damaged_store_is_reported_in_a_clear_sentence(file: Path) -> None:
     with Store(f"sqlite:///{file}") as store:
         store.jobs.add([JobKey("sheet", f"r_{number:09d}", 1) for number in range(2000)])
     kept = file.read_bytes()
@@ -197,7 +197,9 @@ a line that nobody understands
         ("/twice/store.db", ""),
     ],
 )
-def test_a_network_file_system_is_known_by_its_longest_mount_point(path: str, kind: str) -> None:
+def test_a_network_file_system_is_recognised_by_its_longest_mount_point(
+    path: str, kind: str
+) -> None:
     assert network_file_system(Path(path), MOUNTS) == kind
     assert network_file_system(Path(path), "") == ""
 

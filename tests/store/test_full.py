@@ -1,4 +1,4 @@
-"""The disk is full: nothing is half-written, nothing that was heard is lost, nothing is sent."""
+"""On a full disk nothing is half-written, no answer of the API is lost, and nothing is sent."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def record_until_full(store: Store, told: list[JobKey]) -> None:
 
 
 class SmallDisk:
-    """A place with little room, which can be taken and given back."""
+    """A small file system; the test can fill it and free it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def fill(self) -> None:
-        """Take all the room that is left."""
+        """Use all the space that is left."""
         with (self.folder / "ballast").open("ab", buffering=0) as ballast:
             for size in (65536, 4096, 512, 1):
                 try:
@@ -66,12 +66,12 @@ class SmallDisk:
                         raise
 
     def free(self) -> None:
-        """Give it back."""
+        """Free the space."""
         (self.folder / "ballast").unlink()
 
 
 class ShortFiles(SmallDisk):
-    """The same for a process that may not mount: no file of its may grow beyond a length."""
+    """The same for a process without the right to mount: a limit on the length of its files."""
 
     def fill(self) -> None:
         longest = max(path.stat().st_size for path in self.folder.iterdir())
@@ -83,7 +83,7 @@ class ShortFiles(SmallDisk):
 
 @contextmanager
 def mounted(folder: Path) -> Iterator[SmallDisk]:
-    """A file system of 2 MB; where it cannot be mounted, short files, which need no rights."""
+    """A file system of 2 MB; if it cannot be mounted, `ShortFiles`, which needs no rights."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
     try:
         refused = subprocess.run(mount, check=False, capture_output=True).returncode
@@ -98,12 +98,12 @@ def mounted(folder: Path) -> Iterator[SmallDisk]:
 
 @contextmanager
 def shortened(folder: Path) -> Iterator[SmallDisk]:
-    """A file system on which files cannot grow."""
+    """A folder in which files cannot grow."""
     yield ShortFiles(folder)
 
 
-def apart(work: Callable[[], None]) -> None:
-    """Do it in a process of its own, whose limits die with it."""
+def in_own_process(work: Callable[[], None]) -> None:
+    """Run `work` in its own process, so that its limits end with it."""
     fork = multiprocessing.get_context("fork")
     told: Any = fork.SimpleQueue()
 
@@ -127,7 +127,7 @@ disks = pytest.mark.parametrize("disk", [mounted, shortened])
 
 
 @disks
-def test_a_full_disk_begins_nothing_and_loses_nothing(
+def test_on_a_full_disk_nothing_starts_and_nothing_is_lost(
     disk: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     def work() -> None:
@@ -161,11 +161,11 @@ def test_a_full_disk_begins_nothing_and_loses_nothing(
             assert isinstance(store.attempts.begin([intent(KEYS[-1])], LIMITS)[0], Attempt)
             assert set(store.jobs.all("sheet")) == set(KEYS)
 
-    apart(work)
+    in_own_process(work)
 
 
 @disks
-def test_no_pass_begins_where_a_rescue_file_finds_no_room(
+def test_no_pass_starts_without_space_for_the_rescue_file(
     disk: Callable[[Path], Any], tmp_path: Path
 ) -> None:
     def work() -> None:
@@ -176,7 +176,7 @@ def test_no_pass_begins_where_a_rescue_file_finds_no_room(
             room.free()
             store.attempts.reserve()
 
-    apart(work)
+    in_own_process(work)
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-def test_the_rescue_file_has_its_blocks_and_is_private(store: Store, tmp_path: Path) -> None:
+def test_the_rescue_file_has_allocated_blocks_and_is_private(store: Store, tmp_path: Path) -> None:
     kept = (tmp_path / "store.db.rescue").stat()
 
     assert kept.st_size == 256 * 1024
@@ -196,7 +196,9 @@ def test_the_rescue_file_has_its_blocks_and_is_private(store: Store, tmp_path: P
     assert stat.S_IMODE(kept.st_mode) == 0o600
 
 
-def test_two_hundred_facts_with_four_addresses_each_find_room(store: Store, tmp_path: Path) -> None:
+def test_the_rescue_file_has_space_for_two_hundred_facts_with_four_urls_each(
+    store: Store, tmp_path: Path
+) -> None:
     for key in KEYS[:200]:
         store.attempts.rescue([success(key)])
 
@@ -207,7 +209,7 @@ def test_two_hundred_facts_with_four_addresses_each_find_room(store: Store, tmp_
     assert store.budget.spent("key", "run", "2026-03-01").day == 8 * 220
 
 
-def test_what_does_not_fit_the_rescue_file_is_said_and_leaves_the_rest(store: Store) -> None:
+def test_facts_that_do_not_fit_are_reported_and_the_others_are_kept(store: Store) -> None:
     store.attempts.rescue([success(KEYS[0])])
     with pytest.raises(StoreFull, match="is full too"):
         store.attempts.rescue([success(key, 9) for key in KEYS])
@@ -215,7 +217,7 @@ def test_what_does_not_fit_the_rescue_file_is_said_and_leaves_the_rest(store: St
     assert store.attempts.rescued() == 1
 
 
-def test_every_kind_of_event_is_rescued_with_the_moment_it_was_heard(tmp_path: Path) -> None:
+def test_every_kind_of_event_is_rescued_with_its_time(tmp_path: Path) -> None:
     events: list[Event] = [
         *(Accepted("t"), Progressed(3, "t"), Progressed(), Failed("no \ud800\n\0", "t", True, 1)),
         *(Lost("time-out"), Postponed("429"), Succeeded(Result(("u\n",), "g\x1a", 3), "t", 2)),
@@ -238,7 +240,7 @@ def test_every_kind_of_event_is_rescued_with_the_moment_it_was_heard(tmp_path: P
         assert jobs[KEYS[6]].attempts[0].result == Result(("u\n",), "g\x1a", 3)
 
 
-def test_torn_lines_are_passed_over_and_said(
+def test_incomplete_lines_are_skipped_and_reported(
     store: Store, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "store.db.rescue"
@@ -253,7 +255,7 @@ def test_torn_lines_are_passed_over_and_said(
     assert path.read_bytes() == bytes(256 * 1024)
 
 
-def test_what_is_recorded_twice_from_the_rescue_file_counts_once(
+def test_a_fact_recorded_twice_from_the_rescue_file_counts_once(
     store: Store, tmp_path: Path
 ) -> None:
     path = tmp_path / "store.db.rescue"
@@ -272,8 +274,8 @@ def test_a_store_without_a_rescue_file_has_nothing_to_rescue(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["store.db"]
 
 
-def test_an_event_of_an_earlier_version_is_still_read() -> None:
-    # Results once had a text.
+def test_an_event_from_an_earlier_version_is_still_read() -> None:
+    # Results had a text in earlier versions.
     result = {"urls": ["https://x/1.png"], "grid_url": "", "text": ""}
     body = {"result": result, "task_id": "t", "reported": None}
 

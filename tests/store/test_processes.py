@@ -1,4 +1,4 @@
-"""Many processes on one store: what may happen once happens once, and nothing gets stuck."""
+"""Many processes on one store: what may happen once happens once, and no process is blocked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
 
 
 def in_processes(count: int, work: Callable[[int], object]) -> list[Any]:
-    """What `work` returned in each of so many processes that began at the same moment."""
+    """The results of `work` in `count` processes that start at the same moment."""
     fork = multiprocessing.get_context("fork")
     answers, ready = fork.SimpleQueue(), fork.Barrier(count)
 
@@ -36,7 +36,7 @@ def in_processes(count: int, work: Callable[[int], object]) -> list[Any]:
 
     children = [fork.Process(target=child, args=(number,)) for number in range(count)]
     with warnings.catch_warnings():
-        # A fork beside threads is doubtful; the threads of a test run hold no lock of ours.
+        # Forking a process with threads is risky; the threads of a test run hold none of our locks.
         warnings.simplefilter("ignore", DeprecationWarning)
         for one in children:
             one.start()
@@ -55,7 +55,7 @@ def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/store.db"
 
 
-def test_a_store_that_eight_make_at_once_is_one_store(url: str) -> None:
+def test_eight_processes_that_create_a_store_create_one_store(url: str) -> None:
     def make(number: int) -> str:
         with Store(url) as store:
             store.sheets.get(f"sheet {number}")
@@ -68,7 +68,7 @@ def test_a_store_that_eight_make_at_once_is_one_store(url: str) -> None:
         assert len(store.sheets.all()) == 8
 
 
-def test_of_many_that_begin_one_job_exactly_one_does(url: str) -> None:
+def test_of_many_processes_that_start_one_job_exactly_one_succeeds(url: str) -> None:
     with Store(url) as store:
         store.jobs.add([KEY])
 
@@ -87,7 +87,7 @@ def test_of_many_that_begin_one_job_exactly_one_does(url: str) -> None:
         assert store.budget.spent("key", "run", "2026-03-01") == Spent(8, 8)
 
 
-def test_sixteen_processes_spend_a_small_budget_and_not_a_credit_more(url: str) -> None:
+def test_sixteen_processes_never_overspend_a_small_budget(url: str) -> None:
     cap = 500
     keys = [JobKey(f"sheet {n % 3}", f"r_{n:09d}", 1) for n in range(16 * 12)]
     with Store(url) as store:
@@ -121,7 +121,7 @@ def test_sixteen_processes_spend_a_small_budget_and_not_a_credit_more(url: str) 
         assert sum(attempt.price for attempt in kept) == paid
 
 
-def test_eight_processes_share_one_pace(url: str) -> None:
+def test_eight_processes_share_one_rate_limit(url: str) -> None:
     now = datetime(2026, 3, 1, 12, tzinfo=UTC)
     with Store(url) as store:
         store.jobs.add([KEY])
@@ -133,7 +133,7 @@ def test_eight_processes_share_one_pace(url: str) -> None:
     assert sum(in_processes(8, ask)) == 40
 
 
-def test_of_two_that_record_different_ends_the_first_one_heard_stays(url: str) -> None:
+def test_of_two_recorded_final_states_the_first_is_kept(url: str) -> None:
     keys = [KEY._replace(take=take) for take in range(1, 41)]
     with Store(url) as store:
         store.jobs.add(keys)
@@ -166,7 +166,7 @@ def test_one_process_holds_a_lease_at_a_time(url: str) -> None:
     assert sorted(in_processes(8, take)) == [False] * 7 + [True]
 
 
-def test_claims_of_many_are_all_different(url: str) -> None:
+def test_the_claims_of_many_processes_are_all_different(url: str) -> None:
     def claim(number: int) -> list[int]:
         with Store(url) as store:
             return [store.sheets.raise_claim("sheet", f"word {number}").counter for _ in range(5)]
@@ -192,7 +192,7 @@ def test_threads_share_one_store(url: str) -> None:
         assert store.budget.spent("key", "run", "2026-03-01").run == 8 * 60
 
 
-def test_who_waits_too_long_for_another_process_is_told_so(url: str) -> None:
+def test_a_long_wait_for_another_process_ends_with_a_clear_error(url: str) -> None:
     with Store(url) as store, Store(url, patience=0.05) as hasty:
         with (
             store._database.writing(),

@@ -1,4 +1,4 @@
-"""The store keeps what it is told: sheets, leases, rows, jobs and their history."""
+"""The store keeps sheets, leases, rows, jobs and their history."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that changes only when the test moves it."""
 
     def __init__(self) -> None:
         self.moment = NOON
@@ -54,12 +54,12 @@ def row(number: int, inputs: str = '{"prompt":"a cat"}') -> KnownRow:
     return KnownRow(f"r_{number:09d}", inputs, 1, since=NOON)
 
 
-def test_a_sheet_is_known_from_its_first_mention_on(store: Store) -> None:
+def test_a_sheet_is_known_once_it_was_read_from_the_store(store: Store) -> None:
     assert store.sheets.get("sheet") == SheetRecord("sheet")
     assert store.sheets.all() == [SheetRecord("sheet")]
 
 
-def test_a_sheet_changes_only_in_what_is_named(store: Store) -> None:
+def test_only_the_named_fields_of_a_sheet_change(store: Store) -> None:
     store.sheets.update("sheet", config="/a.toml", title="Prompts", ours={"Status", "Note"})
     store.sheets.update("sheet", paused=True, hold="Column C is gone.", columns=("prompt", "take"))
 
@@ -74,7 +74,7 @@ def test_a_sheet_changes_only_in_what_is_named(store: Store) -> None:
     )
 
 
-def test_each_claim_is_ahead_of_the_last_and_of_what_was_found(store: Store) -> None:
+def test_each_claim_has_a_higher_counter_than_the_last_and_the_found_one(store: Store) -> None:
     first = store.sheets.raise_claim("sheet", "tulip")
     second = store.sheets.raise_claim("sheet", "rose", at_least=41)
 
@@ -86,7 +86,7 @@ def test_each_claim_is_ahead_of_the_last_and_of_what_was_found(store: Store) -> 
     )
 
 
-def test_a_row_is_made_again_once_however_many_press_and_a_later_reading_does_not_undo_it(
+def test_many_requests_to_make_a_row_again_count_once_and_survive_a_reading(
     store: Store,
 ) -> None:
     store.rows.note("sheet", [row(1), row(2)])
@@ -104,7 +104,7 @@ def test_a_row_is_made_again_once_however_many_press_and_a_later_reading_does_no
     assert store.rows.memory("sheet").known[row(1).row_id].again == 1
 
 
-def test_what_was_dismissed_is_noted_and_can_be_brought_back(store: Store) -> None:
+def test_a_dismissed_row_is_remembered_and_can_be_restored(store: Store) -> None:
     store.jobs.add([KEY])
 
     assert store.jobs.dismiss(KEY, away=True)
@@ -114,7 +114,7 @@ def test_what_was_dismissed_is_noted_and_can_be_brought_back(store: Store) -> No
     assert not store.jobs.dismiss(JobKey("sheet", "r_unheard_of", 1), away=True)
 
 
-def test_a_lease_keeps_others_out_until_it_runs_out(store: Store, clock: Clock) -> None:
+def test_a_lease_keeps_others_out_until_it_expires(store: Store, clock: Clock) -> None:
     taken = store.leases.take("sheet", "here:1", 60)
     assert taken
     assert store.leases.take("sheet", "here:2", 60) is None
@@ -129,7 +129,7 @@ def test_a_lease_keeps_others_out_until_it_runs_out(store: Store, clock: Clock) 
     assert store.leases.of("sheet") == late
 
 
-def test_a_lease_that_is_renewed_lasts(store: Store, clock: Clock) -> None:
+def test_a_renewed_lease_does_not_expire(store: Store, clock: Clock) -> None:
     taken = store.leases.take("sheet", "here:1", 60)
     assert taken
     clock.forward(59)
@@ -142,7 +142,7 @@ def test_a_lease_that_is_renewed_lasts(store: Store, clock: Clock) -> None:
     )
 
 
-def test_its_holder_takes_a_lease_again_and_the_earlier_taking_ends(store: Store) -> None:
+def test_a_holder_can_take_its_lease_again_which_ends_the_earlier_one(store: Store) -> None:
     first = store.leases.take("sheet", "here:1", 60)
     second = store.leases.take("sheet", "here:1", 60)
 
@@ -154,7 +154,7 @@ def test_its_holder_takes_a_lease_again_and_the_earlier_taking_ends(store: Store
     assert store.leases.of("sheet") is None
 
 
-def test_only_the_very_lease_that_was_looked_at_is_broken(store: Store) -> None:
+def test_only_the_lease_that_was_checked_is_broken(store: Store) -> None:
     dead = store.leases.take("sheet", "here:1", 60)
     assert dead
     assert store.leases.end("sheet", dead.word)
@@ -163,7 +163,7 @@ def test_only_the_very_lease_that_was_looked_at_is_broken(store: Store) -> None:
     assert not store.leases.end("sheet", dead.word)
 
 
-def test_a_row_that_changes_leaves_what_it_had_before_in_its_past(store: Store) -> None:
+def test_the_earlier_inputs_of_a_changed_row_are_kept_in_its_past(store: Store) -> None:
     for text in ("a cat", "a dog", "a cat", "a cow"):
         store.rows.note("sheet", [row(1, text), row(2)])
 
@@ -172,7 +172,7 @@ def test_a_row_that_changes_leaves_what_it_had_before_in_its_past(store: Store) 
     assert memory.past == {row(1).row_id: ["a cat", "a dog"]}
 
 
-def test_order_and_columns_stay_until_others_are_noted(store: Store) -> None:
+def test_order_and_columns_are_kept_until_new_ones_are_noted(store: Store) -> None:
     store.rows.note("sheet", [row(1), row(2)], ["", row(2).row_id, "", row(1).row_id], ("prompt",))
     store.rows.note("sheet", [row(2, "a dog")])
 
@@ -182,7 +182,7 @@ def test_order_and_columns_stay_until_others_are_noted(store: Store) -> None:
     assert store.rows.memory("another").columns is None
 
 
-def test_what_was_noted_of_a_row_gives_it_another_mark_and_nothing_else_does(store: Store) -> None:
+def test_the_mark_of_a_row_changes_exactly_when_the_row_changes(store: Store) -> None:
     store.rows.note("sheet", [row(1), row(2)], ["", row(1).row_id, row(2).row_id], ("prompt",))
     before, order = store.rows.marks("sheet"), store.rows.written_order("sheet")
     store.rows.note("sheet", [row(1)], ["", row(2).row_id, row(1).row_id])
@@ -198,7 +198,7 @@ def test_what_was_noted_of_a_row_gives_it_another_mark_and_nothing_else_does(sto
     assert rows == {row(2).row_id: row(2, "a dog")}
 
 
-def test_ids_of_other_sheets_are_foreign_and_own_ones_are_not(store: Store) -> None:
+def test_only_ids_of_other_sheets_are_foreign(store: Store) -> None:
     store.rows.note("sheet", [row(1)])
     store.rows.note("another", [row(2, "a dog")])
 
@@ -224,7 +224,7 @@ known = st.builds(
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(known, max_size=6), st.lists(known, max_size=6), texts)
-def test_whatever_is_noted_comes_back_as_it_was(
+def test_a_noted_row_is_read_back_unchanged(
     first: list[KnownRow], second: list[KnownRow], sheet: str
 ) -> None:
     expected = {one.row_id: one for one in (*first, *second)}
@@ -260,7 +260,7 @@ def test_whatever_is_noted_comes_back_as_it_was(
     ),
     st.builds(JobKey, texts, texts, st.integers(1, 2**40)),
 )
-def test_whatever_is_added_comes_back_as_it_was(attempt: Attempt, key: JobKey) -> None:
+def test_an_added_job_is_read_back_unchanged(attempt: Attempt, key: JobKey) -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         Store(f"sqlite:///{folder}/store.db", now=lambda: NOON) as store,
@@ -271,7 +271,7 @@ def test_whatever_is_added_comes_back_as_it_was(attempt: Attempt, key: JobKey) -
         assert store.jobs.get(key) == Job(key, 1, (attempt,), NOON)
 
 
-def test_a_job_that_is_there_stays_as_it_is_when_it_is_added_again(store: Store) -> None:
+def test_adding_an_existing_job_again_changes_nothing(store: Store) -> None:
     store.jobs.add([KEY])
     store.jobs.ask(KEY, 2)
     store.jobs.add([KEY, KEY._replace(take=2)])
@@ -282,7 +282,7 @@ def test_a_job_that_is_there_stays_as_it_is_when_it_is_added_again(store: Store)
     }
 
 
-def test_of_two_that_ask_for_the_same_attempt_one_is_heard(store: Store) -> None:
+def test_of_two_requests_for_the_same_attempt_one_counts(store: Store) -> None:
     store.jobs.add([KEY])
 
     assert [store.jobs.ask(KEY, 2), store.jobs.ask(KEY, 2), store.jobs.ask(KEY, 4)] == [
@@ -293,7 +293,7 @@ def test_of_two_that_ask_for_the_same_attempt_one_is_heard(store: Store) -> None
     assert not store.jobs.ask(KEY._replace(take=9), 2)
 
 
-def test_what_is_adopted_counts_and_costs_nothing(store: Store) -> None:
+def test_an_adopted_attempt_counts_and_costs_nothing(store: Store) -> None:
     found = Attempt(1, State.UNKNOWN, "{}", (), "imagine", 8, NOON, NOON, task_id="t1")
 
     assert store.jobs.adopt(KEY, found)
@@ -306,7 +306,7 @@ def test_what_is_adopted_counts_and_costs_nothing(store: Store) -> None:
     assert [line.kind for line in store.jobs.history(KEY)] == ["adopted", "succeeded"]
 
 
-def test_saved_files_come_back_in_the_order_of_their_urls(store: Store) -> None:
+def test_saved_files_are_returned_in_the_order_of_their_urls(store: Store) -> None:
     store.jobs.add([KEY])
     store.attempts.begin([intent()], LIMITS)
     store.attempts.record([Fact(KEY, 1, Succeeded(Result(("b", "a", "c"), "grid")))])
@@ -319,7 +319,7 @@ def test_saved_files_come_back_in_the_order_of_their_urls(store: Store) -> None:
     assert not store.jobs.save_file(KEY._replace(take=2), 1, "a", "a.png")
 
 
-def test_a_file_that_is_forgotten_is_to_be_saved_anew(store: Store) -> None:
+def test_a_forgotten_file_is_saved_again(store: Store) -> None:
     store.jobs.add([KEY])
     store.jobs.save_file(KEY, 1, "a", "a.png")
     store.jobs.save_file(KEY, 1, "b", "b.png")
@@ -334,7 +334,7 @@ def test_a_file_that_is_forgotten_is_to_be_saved_anew(store: Store) -> None:
     assert store.jobs.changed("sheet", cursor)[1] == {KEY}
 
 
-def test_the_request_is_kept_as_it_was_sent(store: Store, tmp_path: Path) -> None:
+def test_the_request_is_kept_exactly_as_sent(store: Store, tmp_path: Path) -> None:
     store.jobs.add([KEY])
     asked = Intent(KEY, 1, "{}", (), "imagine", 8, 120, {"prompt": "a \ud800 cat", "n": [1, None]})
     store.attempts.begin([asked], LIMITS)
@@ -344,7 +344,7 @@ def test_the_request_is_kept_as_it_was_sent(store: Store, tmp_path: Path) -> Non
     assert json.loads(body) == asked.body
 
 
-def test_the_history_tells_what_happened_and_no_repeats(store: Store, clock: Clock) -> None:
+def test_the_history_has_each_event_once(store: Store, clock: Clock) -> None:
     store.jobs.add([KEY])
     store.attempts.begin([intent()], LIMITS)
     clock.forward(5)
@@ -367,9 +367,7 @@ def test_the_history_tells_what_happened_and_no_repeats(store: Store, clock: Clo
     ]
 
 
-def test_whatever_changes_a_job_shows_once_to_who_looks_from_a_cursor(
-    store: Store, tmp_path: Path
-) -> None:
+def test_each_change_of_a_job_is_reported_once_after_a_cursor(store: Store, tmp_path: Path) -> None:
     keys = [KEY._replace(take=take) for take in range(1, 7)]
     store.jobs.add(keys)
     cursor = store.jobs.cursor("sheet")
@@ -388,9 +386,7 @@ def test_whatever_changes_a_job_shows_once_to_who_looks_from_a_cursor(
     assert store.jobs.changed("unheard of", 0) == (0, set())
 
 
-def test_an_attempt_expires_when_its_deadline_has_passed_without_an_answer(
-    store: Store, clock: Clock
-) -> None:
+def test_an_attempt_without_an_answer_expires_at_its_deadline(store: Store, clock: Clock) -> None:
     other = KEY._replace(take=2)
     store.jobs.add([KEY, other])
     store.attempts.begin([intent(), intent(other)], LIMITS)

@@ -1,7 +1,7 @@
-"""A bench for a pass without waiting: a loop with simulated time and an API in memory.
+"""A test bench for passes: an event loop with simulated time and an API in memory.
 
-Sheet, store and every part of the pass are the real ones. Only time and the way to the API are not:
-when nothing is ready to run, the loop sets its clock to the next timer.
+Sheet, store and every part of the pass are real. Only time and the connection to the API are
+simulated: when nothing is ready to run, the loop sets its clock to the next timer.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
 class _Jump(selectors.SelectSelector):
-    """Waits for nothing: the time until the next timer has passed at once."""
+    """A selector that never waits: the clock jumps to the next timer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class _Jump(selectors.SelectSelector):
 
 
 class SimulatedLoop(asyncio.SelectorEventLoop):
-    """An event loop with a clock of its own, in which threads are done at once."""
+    """An event loop with its own clock, in which the work of threads is done at once."""
 
     def __init__(self) -> None:
         self._jump = _Jump()
@@ -80,7 +80,7 @@ class Api:
     poll_replies: list[Response] = field(default_factory=list)
     #: Prompt -> how many seconds its task takes, if not `lasts`.
     lasting: dict[str, float] = field(default_factory=dict)
-    #: Prompts whose tasks fail.
+    #: The prompts whose tasks fail.
     failing: set[str] = field(default_factory=set)
     received: list[tuple[float, str]] = field(default_factory=list)
     polled: list[float] = field(default_factory=list)
@@ -89,7 +89,7 @@ class Api:
     _tasks: dict[str, float] = field(default_factory=dict)
 
     def open(self) -> None:
-        """There is nothing to open."""
+        """Do nothing: there is no connection."""
 
     async def submit(self, request: Request, within: float) -> Response:
         prompt = str((request.body or {})["prompt"])
@@ -180,7 +180,7 @@ class Bench:
         called: bool = False,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> Outcome:
-        """One pass to its end; `before` happens before its first look, `during` beside it."""
+        """Run one pass; `before` runs before its first sync, `during` at the same time."""
         with self.store() as store:
             sheet = open_sheet(self.settings, store)
             sync = wiring.open_sync(self.settings, store, sheet, clock=self.clock)

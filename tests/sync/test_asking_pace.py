@@ -1,7 +1,7 @@
-"""When to ask: what the default pace of asking costs in requests and in time, by a simulated clock.
+"""When to poll: the cost of the default polling interval in requests and in time.
 
-The poller is the real one; the API, the store's pace and the clock are simulated. Beside each time
-stands the least possible: what it takes if each place is taken again the moment a task ends.
+The poller is real; the API, the store's rate limit and the clock are simulated. Each time is
+compared with the least possible: each place is used again at the moment its task ends.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.core.build import NOW, attempt
 
 IN_FLIGHT = 50
 Lasts = Callable[[Random], float]
-#: What was learnt of an endpoint: the two ages between which each task ended.
+#: What is known of an endpoint: for each task, the two ages between which it ended.
 Spans = tuple[tuple[float, float], ...]
 
 #: How long tasks take, in seconds.
@@ -48,7 +48,7 @@ LASTING: dict[str, Lasts] = {
 
 
 class Desk:
-    """A simulated pass: `rows` tasks, so many at once, and what the poller asks about them."""
+    """A simulated pass: `rows` tasks, a limited number at once, and the polls for them."""
 
     def __init__(self, rows: int, lasts: Lasts, provider: Any, seed: int = 1) -> None:
         chance = Random(seed)
@@ -76,12 +76,12 @@ class Desk:
         return NOW + timedelta(seconds=self.clock)
 
     async def run(self, tick: float) -> None:
-        """Until all are found done."""
+        """Run until all tasks are known to be done."""
         while self.sent < len(self.lasting) or self.ends:
             await self.step(tick)
 
     async def step(self, tick: float) -> None:
-        """Send what has a place, ask what is due, and let `tick` seconds pass."""
+        """Send where there is a free place, poll what is due, and let `tick` seconds pass."""
         while self.sent < len(self.lasting) and len(self.ends) < IN_FLIGHT:
             task = f"task {self.sent}"
             self.ends[task] = self.clock + self.lasting[self.sent]
@@ -114,12 +114,12 @@ class Desk:
 
     @property
     def per_row(self) -> float:
-        """Requests for each row, its submission included."""
+        """Requests per row, including its submission."""
         return 1 + self.questions / len(self.lasting)
 
     @property
     def least(self) -> float:
-        """Seconds that the same tasks take if each end is known at once."""
+        """Seconds for the same tasks if the end of each is known at once."""
         ends: list[float] = []
         for lasting in self.lasting:
             heappush(ends, lasting + (heappop(ends) if len(ends) == IN_FLIGHT else 0.0))
@@ -139,7 +139,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def passed(rows: int, lasts: Lasts, provider: Any, known: Spans = ()) -> Desk:
-    """A pass to its end, which may know the durations of an earlier one."""
+    """A finished pass; it can use the durations of an earlier one."""
     desk = Desk(rows, lasts, provider)
     if known:
         desk.poller.schedule.recall({"imagine": known})
@@ -148,7 +148,7 @@ def passed(rows: int, lasts: Lasts, provider: Any, known: Spans = ()) -> Desk:
 
 
 @pytest.mark.parametrize("lasting", LASTING)
-def test_few_requests_are_needed_and_little_time_is_lost(lasting: str, provider: Any) -> None:
+def test_polling_needs_few_requests_and_loses_little_time(lasting: str, provider: Any) -> None:
     first = passed(300, LASTING[lasting], provider)
     later = passed(100, LASTING[lasting], provider, first.poller.schedule.learnt()["imagine"])
 
@@ -159,24 +159,24 @@ def test_few_requests_are_needed_and_little_time_is_lost(lasting: str, provider:
         assert desk.clock <= 1.3 * desk.least, found
 
 
-def test_a_single_long_video_is_asked_about_ever_less_often(provider: Any) -> None:
+def test_a_single_long_video_is_polled_less_and_less_often(provider: Any) -> None:
     desk = passed(1, lambda chance: 600.0, provider)
 
     assert desk.questions < 16
     assert desk.clock < 600 * 1.6
 
 
-def test_what_was_learnt_follows_an_api_that_becomes_much_quicker(provider: Any) -> None:
+def test_the_known_durations_adapt_to_an_api_that_becomes_much_faster(provider: Any) -> None:
     slow = passed(100, lambda chance: 60.0, provider).poller.schedule.learnt()["imagine"]
 
     desk = passed(500, lambda chance: 3.0, provider, slow)
 
-    # One wave is found late; the next ones soon.
+    # The end of the first group is found late, of the next ones soon.
     assert desk.clock < 60 + 2 * 3 + 1.6 * desk.least
     assert desk.per_row <= 1.2
 
 
-def test_a_quick_task_is_found_soon_also_where_most_take_far_longer(provider: Any) -> None:
+def test_a_quick_task_is_found_soon_although_most_take_much_longer(provider: Any) -> None:
     slow = Desk(150, lambda chance: chance.choice((2.0, 200.0)), provider)
     event_loop.run(slow.run(tick=0.5))
 
@@ -185,7 +185,7 @@ def test_a_quick_task_is_found_soon_also_where_most_take_far_longer(provider: An
     assert desk.clock < 10, desk.clock
 
 
-def test_a_quick_task_is_found_soon_beside_tasks_that_hardly_ever_end(provider: Any) -> None:
+def test_a_quick_task_is_found_soon_among_tasks_that_rarely_end(provider: Any) -> None:
     known = passed(100, lambda chance: 2.0, provider).poller.schedule.learnt()["imagine"]
     desk = Desk(40, lambda chance: 3000.0, provider)
     desk.poller.schedule.recall({"imagine": known})
@@ -200,7 +200,7 @@ def test_a_quick_task_is_found_soon_beside_tasks_that_hardly_ever_end(provider: 
     assert desk.clock < 6, desk.clock
 
 
-def test_a_task_that_the_api_does_not_know_is_asked_about_ever_less_often(provider: Any) -> None:
+def test_a_task_unknown_to_the_api_is_polled_less_and_less_often(provider: Any) -> None:
     desk = Desk(30, lambda chance: 2000.0, provider)
     known = passed(100, lambda chance: 2.0, provider).poller.schedule.learnt()["imagine"]
     desk.poller.schedule.recall({"imagine": known})
@@ -215,7 +215,7 @@ def test_a_task_that_the_api_does_not_know_is_asked_about_ever_less_often(provid
     assert desk.questions < 30 * 30, desk.questions
 
 
-def test_while_the_pace_allows_no_question_the_store_is_not_asked_all_the_time(
+def test_while_the_rate_limit_allows_no_poll_the_store_is_queried_seldom(
     provider: Any,
 ) -> None:
     desk = Desk(1, lambda chance: 1.0, provider)
@@ -248,7 +248,7 @@ def test_an_endpoint_without_a_usable_duration_counts_as_unknown(tmp_path: Path)
 
 
 @pytest.mark.parametrize("age", [0.0, 1.0, 2.0, 30.0])
-def test_a_chance_grows_with_age_and_is_a_probability(age: float) -> None:
+def test_the_chance_of_an_end_grows_with_age_and_is_a_probability(age: float) -> None:
     known = Durations()
     for span in ((1.0, 2.0), (0.0, 0.8), (2.0, 2.0), (5.0, 9.0)):
         known = known.with_one(*span)

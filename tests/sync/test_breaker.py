@@ -1,4 +1,4 @@
-"""When a pass stops sending: the rules, without a clock and without a network."""
+"""The rules by which a pass stops sending, without a clock and without a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def breaker(stop_after: int = 5) -> CircuitBreaker:
     return CircuitBreaker("prompts.csv", stop_after, lambda: None)
 
 
-def test_five_equal_refusals_at_the_start_stop_the_sending() -> None:
+def test_five_equal_refusals_at_the_start_stop_sending() -> None:
     one = breaker()
 
     for _ in range(5):
@@ -23,7 +23,7 @@ def test_five_equal_refusals_at_the_start_stop_the_sending() -> None:
     )
 
 
-def test_equal_refusals_do_not_stop_it_once_a_row_was_accepted() -> None:
+def test_equal_refusals_do_not_stop_sending_once_a_row_was_accepted() -> None:
     one = breaker()
 
     one.accepted()
@@ -33,7 +33,7 @@ def test_equal_refusals_do_not_stop_it_once_a_row_was_accepted() -> None:
     assert not one.is_open
 
 
-def test_refusals_that_differ_do_not_stop_it() -> None:
+def test_different_refusals_do_not_stop_sending() -> None:
     one = breaker()
 
     for number in range(FAILED_LEAST):
@@ -42,7 +42,7 @@ def test_refusals_that_differ_do_not_stop_it() -> None:
     assert not one.is_open
 
 
-def test_until_one_is_accepted_no_more_are_unanswered_than_the_rule_needs() -> None:
+def test_until_one_row_is_accepted_at_most_five_rows_are_unanswered() -> None:
     one = breaker()
 
     assert one.room(unanswered=3) == 2
@@ -52,7 +52,7 @@ def test_until_one_is_accepted_no_more_are_unanswered_than_the_rule_needs() -> N
     assert one.room(unanswered=3) is None
 
 
-def test_it_stops_when_over_three_in_ten_of_twenty_tasks_failed() -> None:
+def test_sending_stops_when_over_30_percent_of_twenty_tasks_failed() -> None:
     one = breaker()
     for _ in range(13):
         one.finished(succeeded=True)
@@ -66,7 +66,7 @@ def test_it_stops_when_over_three_in_ten_of_twenty_tasks_failed() -> None:
     assert one.stop.sentence.startswith("7 of 20 rows failed")
 
 
-def test_the_first_reason_stays() -> None:
+def test_the_first_reason_is_kept() -> None:
     one = breaker()
 
     one.open(Stop("out of credits", out_of_reach=True))
@@ -75,7 +75,7 @@ def test_the_first_reason_stays() -> None:
     assert one.stop == Stop("out of credits", out_of_reach=True)
 
 
-def test_each_stop_wakes_the_one_who_sends() -> None:
+def test_each_stop_wakes_the_submitter() -> None:
     woken: list[bool] = []
     one = CircuitBreaker("prompts.csv", 5, lambda: woken.append(True))
 

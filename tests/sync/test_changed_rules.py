@@ -1,4 +1,4 @@
-"""Rows that needed no look are looked at again once the configuration says something else."""
+"""Unchanged rows are planned again after a change of the configuration."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Change = Callable[[Rules], Rules]
 
 
 def as_set(rules: Rules) -> Rules:
-    """The rules of the configuration."""
+    """The rules as the configuration has them."""
     return rules
 
 
 def with_endpoint(rules: Rules, name: str, price: int | None) -> Rules:
-    """The same rules with an endpoint like that of the sheet, at this price."""
+    """The same rules with a second endpoint at this price."""
     usual = rules.provider.endpoints[rules.endpoint]
     endpoints = {**rules.provider.endpoints, name: replace(usual, credits=price)}
     return replace(rules, provider=replace(rules.provider, endpoints=endpoints))
@@ -39,7 +39,7 @@ def with_endpoint(rules: Rules, name: str, price: int | None) -> Rules:
     ],
     ids=["approval", "defaults", "price", "endpoint"],
 )
-def test_a_row_that_was_held_back_is_sent_once_the_configuration_lets_it(
+def test_a_row_that_was_held_back_is_sent_once_the_configuration_allows_it(
     tmp_path: Path, row: str, before: Change, after: Change, status: str
 ) -> None:
     bench = Bench(tmp_path, [])

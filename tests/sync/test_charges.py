@@ -1,4 +1,4 @@
-"""What the API says that it charged, where that is not the provider file's price."""
+"""Charges that the API reports and that differ from the price in the provider file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Charges(Api):
-    """An API that charges each task otherwise than listed, and says so once it is done."""
+    """An API that charges another price than listed, and reports it when the task is done."""
 
     async def _fetch(self, request: web.Request) -> web.Response:
         body = await request.json()
@@ -37,7 +37,7 @@ class Charges(Api):
         return web.json_response({"tasks": tasks} if "task_ids" in body else tasks[0])
 
 
-def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
+def test_a_charge_other_than_the_listed_price_is_reported_once_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _list_prices(tmp_path, 4)
@@ -71,7 +71,7 @@ def test_a_charge_that_is_not_the_listed_price_is_said_once_and_counted(
         assert {row["status"] for row in csv.DictReader(file)} == {"done"}
 
 
-def test_where_the_listed_price_is_corrected_nothing_is_said(tmp_path: Path) -> None:
+def test_after_the_listed_price_is_corrected_nothing_is_reported(tmp_path: Path) -> None:
     _list_prices(tmp_path, 7)
 
     async def ran() -> Outcome:
@@ -86,7 +86,7 @@ def test_where_the_listed_price_is_corrected_nothing_is_said(tmp_path: Path) -> 
 
 
 def _list_prices(folder: Path, price: int) -> None:
-    """A provider file of the folder's own: this price for each task, and where charges are said."""
+    """A provider file in the folder: the price of a task, and the field with the charge."""
     text = (ROOT / "configs/providers/apiframe-v1.toml").read_text()
     text = text.replace('status = "status"', 'credits = "charged"\nstatus = "status"', 1)
     (folder / "providers").mkdir()
@@ -96,7 +96,7 @@ def _list_prices(folder: Path, price: int) -> None:
 
 
 def _page(settings: Settings) -> str:
-    """What the page of the sheet says, as HTML."""
+    """The page of the sheet as HTML."""
     gate = Gate(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
         campaign = Campaign(settings, store, open_sheet(settings, store).key)

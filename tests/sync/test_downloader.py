@@ -1,4 +1,4 @@
-"""When a picture that could not be saved is tried again, and when a person has to know."""
+"""When a failed download is tried again, and when it is reported."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.core.build import NOW
 
 
 def tried(error: NotSaved, sent_at: datetime = NOW) -> list[tuple[timedelta, bool]]:
-    """Until it is given up: how long after the first try each further one is, and who knows."""
+    """All tries until the download is given up: time since the first try, and what is reported."""
     seen: list[tuple[timedelta, bool]] = []
     before, now = None, NOW
     while True:
@@ -26,7 +26,7 @@ def tried(error: NotSaved, sent_at: datetime = NOW) -> list[tuple[timedelta, boo
         now = before.next_at
 
 
-def test_a_server_in_trouble_is_asked_ever_less_often_and_given_up_after_two_days() -> None:
+def test_a_failing_server_is_tried_less_and_less_often_for_two_days() -> None:
     times = tried(NotSaved("The server behind the link answers 503."))
 
     assert [lost for _, lost in times] == [False] * 15 + [True]
@@ -36,7 +36,7 @@ def test_a_server_in_trouble_is_asked_ever_less_often_and_given_up_after_two_day
     assert timedelta(days=1) < times[-1][0] < timedelta(days=3)
 
 
-def test_a_dead_link_of_a_young_task_is_tried_twice_more_while_people_know() -> None:
+def test_a_dead_link_of_a_recent_task_is_reported_and_tried_twice_more() -> None:
     gone = DeadLink("The link is dead: it answers 404.")
 
     assert tried(gone) == [
@@ -53,11 +53,11 @@ def test_a_dead_link_of_a_young_task_is_tried_twice_more_while_people_know() -> 
         (BadLink("The link is not a web address."), timedelta(0)),
     ],
 )
-def test_what_no_later_try_can_change_is_tried_once(error: NotSaved, age: timedelta) -> None:
+def test_a_permanent_failure_is_tried_once(error: NotSaved, age: timedelta) -> None:
     assert tried(error, NOW - age) == [(timedelta(0), True)]
 
 
-def test_a_link_that_dies_while_its_server_is_in_trouble_is_reported() -> None:
+def test_a_link_that_dies_while_its_server_fails_is_reported() -> None:
     before = Unsaved("The server behind the link answers 503.", 7, NOW, lost=False)
 
     now = missed(DeadLink("The link is dead: it answers 410."), before, NOW, NOW)

@@ -1,4 +1,4 @@
-"""How many attempts the API may have at once, by a clock that the test moves."""
+"""The limit of attempts in flight, with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def place(number: int) -> tuple[JobKey, int]:
     return JobKey("sheet", f"r_{number}", 1), 1
 
 
-def test_an_attempt_takes_a_place_until_it_ends() -> None:
+def test_an_attempt_occupies_a_place_until_it_ends() -> None:
     some = InFlight(2, HOUR, lambda: NOW)
 
     some.begin(place(1), NOW)
@@ -27,7 +27,7 @@ def test_an_attempt_takes_a_place_until_it_ends() -> None:
     assert some.room == 1
 
 
-def test_an_overdue_task_takes_no_place() -> None:
+def test_an_overdue_task_occupies_no_place() -> None:
     clock = [NOW]
     some = InFlight(2, HOUR, lambda: clock[0])
     some.begin(place(1), NOW)
@@ -37,7 +37,7 @@ def test_an_overdue_task_takes_no_place() -> None:
     assert some.room == 2
 
 
-def test_what_a_look_found_replaces_what_was_known() -> None:
+def test_the_result_of_a_sync_replaces_the_earlier_state() -> None:
     some = InFlight(2, HOUR, lambda: NOW)
     some.begin(place(1), NOW)
 

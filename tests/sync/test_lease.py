@@ -1,4 +1,4 @@
-"""A machine that went away keeps its sheets for less than a minute."""
+"""The lease of a machine that has stopped expires within a minute."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pipeline.sync.lease_keeper import LEASE_EVERY
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def test_a_sheet_is_free_within_a_minute_after_its_last_sign_of_life(
+def test_a_sheet_is_free_within_a_minute_after_the_last_renewal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = NOON
@@ -28,7 +28,7 @@ def test_a_sheet_is_free_within_a_minute_after_its_last_sign_of_life(
             return take_lease(store, sheet)
 
         assert isinstance(from_machine("first"), Lease)
-        # It may miss two renewals: a slow machine must not lose its sheet.
+        # A slow machine may miss two renewals without losing its sheet.
         now = NOON + timedelta(seconds=3 * LEASE_EVERY)
         assert isinstance(from_machine("second"), Busy)
         now = NOON + timedelta(seconds=60)

@@ -1,4 +1,4 @@
-"""What another process records while this one writes is taken over, and is not passed over."""
+"""Events that another process records during a write are read, and never skipped."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ONE, TWO, THREE = (JobKey("sheet", f"r_00000000{n}", 1) for n in (1, 2, 3))
 
 
 @pytest.mark.parametrize("ours", ["jobs are written down", "answers are recorded"])
-def test_what_others_recorded_just_before_our_own_write_is_taken_over(
+def test_events_recorded_by_others_just_before_our_write_are_read(
     tmp_path: Path, ours: str
 ) -> None:
     url = f"sqlite:///{tmp_path}/store.db"

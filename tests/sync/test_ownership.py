@@ -12,7 +12,7 @@ from tests.sync.bench import Bench
 
 
 def moved_to(bench: Bench, config: str = "", store: str = "") -> None:
-    """From now on the bench runs this configuration, with this store."""
+    """Make the bench use this configuration and this store from now on."""
     path = bench.settings.path
     if config:
         path = path.rename(path.with_name(config))
@@ -22,7 +22,7 @@ def moved_to(bench: Bench, config: str = "", store: str = "") -> None:
 
 
 @pytest.mark.parametrize("ahead", [-1, 0, 1])
-def test_a_second_copy_of_a_store_sends_nothing_however_often_each_has_claimed(
+def test_a_second_copy_of_a_store_sends_nothing_whatever_its_claim_counter(
     tmp_path: Path, ahead: int
 ) -> None:
     bench = Bench(tmp_path, ["a fox"])
@@ -40,7 +40,7 @@ def test_a_second_copy_of_a_store_sends_nothing_however_often_each_has_claimed(
     moved_to(bench, store="copy.db")
     with bench.store() as store:
         for number in range(claims + ahead):
-            # This copy raised its own claim as often, for a copy of the sheet.
+            # This copy raised its own claim equally often, for a copy of the sheet.
             store.sheets.raise_claim(record.key, f"another word {number}")
     bench.write([header, *([*row.values()] for row in bench.rows()), ["a wolf"]])
 
@@ -54,7 +54,7 @@ def test_a_second_copy_of_a_store_sends_nothing_however_often_each_has_claimed(
     assert bench.api.prompts["an owl"] == 1
 
 
-def test_a_configuration_that_was_renamed_goes_on_and_one_that_is_still_there_does_not(
+def test_a_renamed_configuration_goes_on_and_a_second_one_does_not(
     tmp_path: Path,
 ) -> None:
     bench = Bench(tmp_path, ["a fox"])

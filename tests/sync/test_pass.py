@@ -1,4 +1,4 @@
-"""A whole pass in simulated time: what holds it back, what stops it, and when it ends."""
+"""Whole passes in simulated time: delays, stops, and the end of a pass."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def prompts(many: int) -> list[str]:
     return [f"a heron, {number}" for number in range(many)]
 
 
-def test_every_row_is_paid_once_and_done(made: Made) -> None:
+def test_every_row_is_done_and_paid_once(made: Made) -> None:
     bench = made(prompts(100))
 
     outcome = bench.run(pace=Pace(concurrency=10, in_flight=25))
@@ -55,7 +55,7 @@ def test_every_row_is_paid_once_and_done(made: Made) -> None:
     assert {row["status"] for row in bench.rows()} == {"done"}
 
 
-def test_rows_that_the_pace_holds_back_are_sent_later_in_the_order_of_the_sheet(
+def test_rows_delayed_by_the_rate_limit_are_sent_later_in_sheet_order(
     made: Made,
 ) -> None:
     bench = made(prompts(25), "[pace]\nper_minute = 10\n")
@@ -69,8 +69,8 @@ def test_rows_that_the_pace_holds_back_are_sent_later_in_the_order_of_the_sheet(
         assert len(within) <= 10
 
 
-def test_a_pass_that_does_not_wait_sends_what_the_pace_held_back_too(made: Made) -> None:
-    # No look brings these rows back: the pass ends as soon as nothing waits to be sent.
+def test_a_pass_without_wait_also_sends_rows_delayed_by_the_rate_limit(made: Made) -> None:
+    # No sync adds these rows again: the pass ends as soon as no row waits to be sent.
     bench = made(prompts(25), "[pace]\nper_minute = 10\n")
 
     outcome = bench.run(NO_WAIT)
@@ -80,7 +80,7 @@ def test_a_pass_that_does_not_wait_sends_what_the_pace_held_back_too(made: Made)
     assert bench.api.received[-1][0] < 130
 
 
-def test_failures_that_webhooks_report_stop_the_sending(made: Made) -> None:
+def test_failures_reported_by_webhooks_stop_sending(made: Made) -> None:
     bench = made(prompts(60))
     bench.api.lasts = 10_000
 
@@ -103,7 +103,7 @@ def test_failures_that_webhooks_report_stop_the_sending(made: Made) -> None:
     assert any("rows failed, so nothing more was sent" in said for said in outcome.sentences)
 
 
-def test_an_end_that_is_reported_twice_counts_once_towards_the_stop_rule(made: Made) -> None:
+def test_an_end_reported_twice_counts_once_for_the_stop_rule(made: Made) -> None:
     # 5 of 24 failed: below the rule's 30 %. Counted twice, they are above it.
     bench = made(prompts(24))
     bench.api.failing = set(prompts(24)[19:])
@@ -125,7 +125,7 @@ def test_an_end_that_is_reported_twice_counts_once_towards_the_stop_rule(made: M
     assert not outcome.stopped
 
 
-def test_a_poll_that_was_told_to_wait_waits(made: Made) -> None:
+def test_a_poll_waits_when_the_api_asks_it_to(made: Made) -> None:
     bench = made(prompts(1))
     bench.api.poll_replies = [reply({}, 429, Retry_After="30")]
 
@@ -136,7 +136,7 @@ def test_a_poll_that_was_told_to_wait_waits(made: Made) -> None:
     assert outcome.done == 1
 
 
-def test_a_pause_that_a_poll_was_asked_for_holds_the_sending_back(made: Made) -> None:
+def test_a_pause_requested_in_answer_to_a_poll_also_delays_sending(made: Made) -> None:
     bench = made(prompts(20), '[pace]\nconcurrency = 1\npoll_every = "1s"\n')
     bench.api.answers_in, bench.api.lasts = 2.0, 100.0
     bench.api.poll_replies = [reply({}, 429, Retry_After="30")]
@@ -151,7 +151,7 @@ def test_a_pause_that_a_poll_was_asked_for_holds_the_sending_back(made: Made) ->
     assert outcome.done == 20
 
 
-def test_a_pass_that_lost_its_lease_sends_no_more_and_follows_what_it_sent(made: Made) -> None:
+def test_a_pass_without_its_lease_stops_sending_and_still_polls_its_tasks(made: Made) -> None:
     bench = made(prompts(100))
 
     outcome = bench.run(
@@ -164,8 +164,8 @@ def test_a_pass_that_lost_its_lease_sends_no_more_and_follows_what_it_sent(made:
     assert outcome.done == len(bench.api.received)
 
 
-def test_a_pass_that_sends_for_long_reads_the_sheet_again_in_time(made: Made) -> None:
-    # Two minutes of sending: no line of a look older than a minute is sent, and none is left over.
+def test_a_pass_that_sends_for_a_long_time_rereads_the_sheet_in_time(made: Made) -> None:
+    # Sending takes two minutes: no row is sent from a sync older than a minute, and all are sent.
     bench = made(prompts(60))
     bench.api.answers_in, bench.api.lasts = 2.0, 0.1
 
@@ -177,7 +177,7 @@ def test_a_pass_that_sends_for_long_reads_the_sheet_again_in_time(made: Made) ->
     assert max(gaps) < 4
 
 
-def test_a_row_whose_words_change_while_a_long_pass_sends_is_sent_as_it_then_is(
+def test_a_row_edited_during_a_long_pass_is_sent_with_its_new_prompt(
     made: Made,
 ) -> None:
     bench = made(prompts(100))
@@ -195,7 +195,7 @@ def test_a_row_whose_words_change_while_a_long_pass_sends_is_sent_as_it_then_is(
     assert len(bench.api.received) == 100
 
 
-def test_a_pass_that_waits_ends_although_a_task_never_does(made: Made) -> None:
+def test_a_waiting_pass_ends_although_a_task_never_ends(made: Made) -> None:
     bench = made(prompts(2), '[pace]\ngive_up_after = "5m"\n')
     bench.api.lasts = 10_000_000
 
@@ -207,7 +207,7 @@ def test_a_pass_that_waits_ends_although_a_task_never_does(made: Made) -> None:
         assert (row["status"], bool(row["note"])) == ("check needed", True)
 
 
-def test_a_pass_that_waits_ends_although_no_poll_is_answered(made: Made) -> None:
+def test_a_waiting_pass_ends_although_no_poll_is_answered(made: Made) -> None:
     bench = made(prompts(2))
     bench.api.poll_replies = [reply({}, 500) for _ in range(10_000)]
 
@@ -218,7 +218,7 @@ def test_a_pass_that_waits_ends_although_no_poll_is_answered(made: Made) -> None
     assert bench.loop.time() < 600
 
 
-def test_a_pass_that_waits_ends_although_rows_wait_for_the_budget(made: Made) -> None:
+def test_a_waiting_pass_ends_although_rows_wait_for_the_budget(made: Made) -> None:
     bench = made(prompts(3), "[budget]\nper_day = 8\n")
 
     outcome = bench.run()
@@ -227,7 +227,7 @@ def test_a_pass_that_waits_ends_although_rows_wait_for_the_budget(made: Made) ->
     assert bench.loop.time() < 60
 
 
-def test_a_pass_that_does_not_wait_leaves_a_long_pause_to_the_next_run(made: Made) -> None:
+def test_a_pass_without_wait_ends_at_a_long_pause_and_the_next_run_goes_on(made: Made) -> None:
     bench = made(prompts(3))
     bench.api.replies = {"a heron, 0": reply({}, 429, Retry_After="300")}
 
@@ -238,7 +238,7 @@ def test_a_pass_that_does_not_wait_leaves_a_long_pause_to_the_next_run(made: Mad
     assert any("asked to wait 300 s" in said for said in outcome.sentences)
 
 
-def test_the_sheet_is_written_no_more_often_than_it_is_set(made: Made) -> None:
+def test_the_sheet_is_written_no_more_often_than_configured(made: Made) -> None:
     bench = made(prompts(40))
     looks: list[float] = []
 
@@ -257,7 +257,7 @@ def test_the_sheet_is_written_no_more_often_than_it_is_set(made: Made) -> None:
     assert min(gaps) >= 4.9
 
 
-def test_one_new_row_costs_few_transactions_of_the_store(made: Made) -> None:
+def test_one_new_row_needs_few_store_transactions(made: Made) -> None:
     bench = made(prompts(1))
     begun: list[Connection] = []
 
@@ -271,7 +271,7 @@ def test_one_new_row_costs_few_transactions_of_the_store(made: Made) -> None:
     assert len(begun) <= 30
 
 
-def test_answers_are_recorded_although_the_pass_ends_with_an_unforeseen_error(made: Made) -> None:
+def test_answers_are_recorded_although_the_pass_ends_with_an_unexpected_error(made: Made) -> None:
     bench = made(prompts(3))
     commit, calls = Submissions.commit_batch, []
 

@@ -1,4 +1,4 @@
-"""Which tasks are due to be polled, by a clock that is set by hand."""
+"""Which tasks are due to be polled, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from tests.core.build import NOW, attempt
 ONE = JobKey("rows.csv", "r_aaaaaaaaa", 1)
 
 
-class Hands:
-    """A clock, and a schedule that goes by it."""
+class ScheduleBench:
+    """A schedule and its clock."""
 
     def __init__(self, poll_every: timedelta | None = None, *, patient: bool = True) -> None:
         self.seconds = 0.0
@@ -29,7 +29,7 @@ class Hands:
         return NOW + timedelta(seconds=self.seconds)
 
     def follow(self, **more: Any) -> OpenTask:
-        """A task that was submitted now."""
+        """Add a task that was submitted now."""
         task = replace(attempt(State.RUNNING, task_id="t-1", **more), sent_at=self.now())
         self.schedule.follow(ONE, task)
         one = self.schedule.get("t-1")
@@ -38,8 +38,8 @@ class Hands:
 
 
 @pytest.mark.parametrize("poll_every", [None, timedelta(seconds=1)])
-def test_a_task_is_not_due_while_the_api_asked_to_wait(poll_every: timedelta | None) -> None:
-    hands = Hands(poll_every)
+def test_a_task_is_not_due_while_the_api_asks_to_wait(poll_every: timedelta | None) -> None:
+    hands = ScheduleBench(poll_every)
     one = hands.follow()
     hands.seconds = 10
     assert hands.schedule.due(20) == ["t-1"]
@@ -52,8 +52,8 @@ def test_a_task_is_not_due_while_the_api_asked_to_wait(poll_every: timedelta | N
     assert hands.schedule.due(20) == ["t-1"]
 
 
-def test_no_task_is_due_twice_at_once() -> None:
-    hands = Hands(timedelta(seconds=1))
+def test_no_task_is_due_twice_at_the_same_time() -> None:
+    hands = ScheduleBench(timedelta(seconds=1))
     hands.follow()
     hands.seconds = 10
     hands.schedule.begin(["t-1"])
@@ -63,7 +63,7 @@ def test_no_task_is_due_twice_at_once() -> None:
 
 
 def test_a_poll_without_an_answer_is_repeated_a_little_later() -> None:
-    hands = Hands(timedelta(seconds=1))
+    hands = ScheduleBench(timedelta(seconds=1))
     hands.follow()
     hands.seconds = 10
 
@@ -75,7 +75,7 @@ def test_a_poll_without_an_answer_is_repeated_a_little_later() -> None:
 
 
 def test_an_overdue_task_is_polled_once_an_hour_and_is_not_waited_for() -> None:
-    hands = Hands(timedelta(seconds=1))
+    hands = ScheduleBench(timedelta(seconds=1))
     one = hands.follow()
     hands.seconds = 3601
     assert hands.schedule.due(20) == ["t-1"]
@@ -89,8 +89,8 @@ def test_an_overdue_task_is_polled_once_an_hour_and_is_not_waited_for() -> None:
     assert hands.schedule.due(20) == ["t-1"]
 
 
-def test_a_task_with_a_webhook_is_polled_seldom() -> None:
-    hands = Hands(timedelta(seconds=5))
+def test_a_task_with_a_webhook_is_rarely_polled() -> None:
+    hands = ScheduleBench(timedelta(seconds=5))
     hands.follow(hook="a-token")
 
     hands.seconds = 59
@@ -99,8 +99,8 @@ def test_a_task_with_a_webhook_is_polled_seldom() -> None:
     assert hands.schedule.due(20) == ["t-1"]
 
 
-def test_a_pass_that_does_not_wait_polls_only_the_tasks_of_earlier_passes() -> None:
-    hands = Hands(timedelta(seconds=1), patient=False)
+def test_a_pass_without_wait_polls_only_the_tasks_of_earlier_passes() -> None:
+    hands = ScheduleBench(timedelta(seconds=1), patient=False)
     hands.follow()
     earlier: Attempt = replace(attempt(State.RUNNING, task_id="t-2"), sent_at=hands.now())
     hands.schedule.follow(ONE, earlier, soon=True)

@@ -1,4 +1,4 @@
-"""Asking after tasks, where somebody else is told of the same ones."""
+"""Polling tasks while another part of the program receives answers about the same tasks."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ TASK = attempt(State.RUNNING, task_id="t-1")
 
 
 class Finished:
-    """An API that says of every task that it has ended."""
+    """An API that answers that every task has ended."""
 
     def open(self) -> None:
-        """There is nothing to open."""
+        """Do nothing: there is no connection."""
 
     async def submit(self, request: Request, within: float) -> Response:
         raise AssertionError("nothing is sent here")
@@ -45,7 +45,7 @@ class Finished:
 
 
 class CalledMeanwhile(Worker):
-    """A thread in which, while an answer is recorded, the API calls about the same task."""
+    """A worker thread; while it records an answer, the API calls about the same task."""
 
     poller: Poller
     calls: bool
@@ -67,7 +67,7 @@ def _submissions(sync: SheetSync) -> Submissions:
 def _poller(
     sync: SheetSync, worker: Worker, api: Wire, on_event: Callable[[JobKey, int, Event], None]
 ) -> Poller:
-    """What asks in a pass that does not wait."""
+    """The poller of a pass that does not wait."""
     return Poller(
         *(sync, _submissions(sync), worker, api, Pace(), CLOCK),
         patient=False,
@@ -77,7 +77,7 @@ def _poller(
 
 
 @pytest.mark.parametrize(("calls", "counted"), [(False, 1), (True, 0)])
-def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
+def test_an_end_already_reported_by_a_webhook_is_not_counted_again(
     tmp_path: Path, calls: bool, counted: int
 ) -> None:
     heard: list[Event] = []
@@ -101,7 +101,7 @@ def test_an_end_that_a_call_told_meanwhile_is_not_counted_once_more(
 
 
 class LeavesOut(Finished):
-    """An API that leaves a task out when it is asked about many."""
+    """An API that omits a task from its answers about several tasks."""
 
     def __init__(self) -> None:
         self.asked: list[object] = []
@@ -117,7 +117,7 @@ class LeavesOut(Finished):
         return Response(200, {}, json.dumps({"tasks": told}).encode())
 
 
-def test_a_hasty_pass_asks_alone_about_a_task_that_an_answer_for_many_left_out(
+def test_a_pass_without_wait_polls_a_task_alone_if_a_group_answer_omits_it(
     tmp_path: Path,
 ) -> None:
     heard: list[str] = []

@@ -1,4 +1,4 @@
-"""A sheet that is as the last pass left it costs a glance; whatever changed is seen at a glance."""
+"""The quick check: it recognises a sheet without changes, and it notices every change."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def team(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Team:
     return team
 
 
-def rests(team: Team) -> bool:
+def is_at_rest(team: Team) -> bool:
     return quick_check.is_at_rest(config.load(team.folder / "pipeline.toml", need_key=True))
 
 
 def loaded(team: Team) -> str:
-    """What a silent run loads, a line a module."""
+    """The modules that a silent run loads, one line per module."""
     done = subprocess.run(
         [sys.executable, "-X", "importtime", ROOT / "run.py", "run", team.configured()],
         capture_output=True,
@@ -53,8 +53,8 @@ def loaded(team: Team) -> str:
     return done.stderr
 
 
-def test_a_pass_over_a_sheet_at_rest_loads_no_store_and_no_wire(team: Team) -> None:
-    assert rests(team)
+def test_a_pass_over_an_unchanged_sheet_loads_neither_store_nor_http_client(team: Team) -> None:
+    assert is_at_rest(team)
 
     modules = loaded(team)
 
@@ -64,7 +64,7 @@ def test_a_pass_over_a_sheet_at_rest_loads_no_store_and_no_wire(team: Team) -> N
     }
 
 
-def test_a_pass_that_was_a_glance_leaves_its_time_behind_and_is_at_rest_still(
+def test_a_pass_that_ends_at_the_quick_check_records_its_time(
     team: Team,
 ) -> None:
     times = [passed_at(team)]
@@ -74,10 +74,10 @@ def test_a_pass_that_was_a_glance_leaves_its_time_behind_and_is_at_rest_still(
         times.append(passed_at(team))
 
     assert times == sorted(set(times))
-    assert rests(team)
+    assert is_at_rest(team)
 
 
-def test_a_store_that_is_written_meanwhile_is_left_alone(team: Team) -> None:
+def test_a_store_that_another_process_is_writing_is_left_unchanged(team: Team) -> None:
     before = passed_at(team)
     with closing(sqlite3.connect(team.folder / "promptsheet.db")) as other:
         other.execute("begin immediate")
@@ -88,7 +88,7 @@ def test_a_store_that_is_written_meanwhile_is_left_alone(team: Team) -> None:
     assert passed_at(team) == before
 
 
-def test_a_pass_that_has_to_look_loads_nothing_of_other_doors(team: Team) -> None:
+def test_a_full_pass_loads_no_modules_of_other_commands_or_sheets(team: Team) -> None:
     team.add_prompts(["a dog"])
 
     modules = loaded(team)
@@ -105,7 +105,7 @@ def hold_of(team: Team) -> str:
     return record.hold
 
 
-def test_a_hold_whose_cause_is_gone_is_lifted_though_all_is_as_it_was_before(
+def test_a_hold_ends_when_the_sheet_is_again_as_it_was_before(
     team: Team,
 ) -> None:
     whole = team.sheet.read_bytes()
@@ -115,14 +115,14 @@ def test_a_hold_whose_cause_is_gone_is_lifted_though_all_is_as_it_was_before(
     team.sheet.write_bytes(whole)
 
     assert "rows" in held
-    assert not rests(team)
+    assert not is_at_rest(team)
     assert call("run", team.configured()).code == 0
     assert hold_of(team) == ""
     assert call("run", team.configured()).code == 0
-    assert rests(team)
+    assert is_at_rest(team)
 
 
-def test_nothing_says_that_a_sheet_is_paused_once_somebody_has_lifted_the_pause(
+def test_after_resume_no_message_says_that_the_sheet_is_paused(
     team: Team,
 ) -> None:
     call("pause", team.configured())
@@ -150,22 +150,22 @@ def paused(team: Team) -> None:
     call("pause", team.folder / "pipeline.toml")
 
 
-def asked_once_more(team: Team) -> None:
-    """By another process: `retry`."""
+def retried(team: Team) -> None:
+    """Another process runs `retry`."""
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
         sheet = store.sheets.all()[0].key
         key: JobKey = next(iter(store.jobs.all(sheet)))
         assert store.jobs.ask(key, 2)
 
 
-def heard_on_a_full_disk(team: Team) -> None:
+def result_in_rescue_file(team: Team) -> None:
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
         sheet = store.sheets.all()[0].key
         key = next(iter(store.jobs.all(sheet)))
         store.attempts.rescue([Fact(key, 1, Failed("late"))])
 
 
-def at_work(team: Team) -> None:
+def leased_elsewhere(team: Team) -> None:
     with Store(f"sqlite:///{team.folder / 'promptsheet.db'}") as store:
         assert store.leases.take(store.sheets.all()[0].key, "elsewhere:1", 60)
 
@@ -181,25 +181,23 @@ def store_gone(team: Team) -> None:
         other_budget,
         claim_gone,
         paused,
-        asked_once_more,
-        heard_on_a_full_disk,
-        at_work,
+        retried,
+        result_in_rescue_file,
+        leased_elsewhere,
         store_gone,
     ],
 )
-def test_whatever_changed_is_a_matter_for_a_real_pass(
-    team: Team, change: Callable[[Team], None]
-) -> None:
-    assert rests(team)
+def test_every_change_leads_to_a_full_pass(team: Team, change: Callable[[Team], None]) -> None:
+    assert is_at_rest(team)
 
     change(team)
 
-    assert not rests(team)
+    assert not is_at_rest(team)
 
 
-def test_a_row_that_waits_for_something_is_not_at_rest(team: Team) -> None:
+def test_a_waiting_row_leads_to_a_full_pass(team: Team) -> None:
     team.add_prompts(["a dog", "a cow"])
     call("run", team.configured(tables={"budget": {"per_day": 16}}), "--wait")
     assert team.statuses() == {"done": 4, "over budget": 1}
 
-    assert not rests(team)
+    assert not is_at_rest(team)

@@ -21,7 +21,7 @@ ROW = "r_000000001"
 
 
 class Folder:
-    """A folder of saved files in memory: a second file of the same name replaces the first."""
+    """A folder in memory: a second file with the same name replaces the first."""
 
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
@@ -32,9 +32,7 @@ class Folder:
 
 
 @pytest.mark.parametrize("first", [1, 2], ids=["the first first", "the second first"])
-def test_pictures_of_a_second_success_are_kept_beside_those_of_the_first(
-    tmp_path: Path, first: int
-) -> None:
+def test_the_pictures_of_both_successes_are_kept(tmp_path: Path, first: int) -> None:
     bench = Bench(tmp_path, [])
     folder = Folder()
     with bench.store() as store:

@@ -1,4 +1,4 @@
-"""What is approved on the page while a pass is under way: no pass overlooks it."""
+"""Approvals on the page during a pass: no pass misses them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def known_of(store: Store) -> SheetState:
     return SheetState(store, "sheet", Clock())
 
 
-def test_an_approval_is_seen_whenever_it_comes_also_by_a_row_at_rest(tmp_path: Path) -> None:
+def test_an_approval_is_seen_at_any_moment_also_for_an_unchanged_row(tmp_path: Path) -> None:
     first, second, third = (row.row_id for row in ROWS)
     with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
         store.rows.note("sheet", ROWS, ["", first, second, third], ("prompt",))
@@ -32,7 +32,7 @@ def test_an_approval_is_seen_whenever_it_comes_also_by_a_row_at_rest(tmp_path: P
         assert known.rows.stirred == {first}
         assert known.rows.memory.known[first].approved_on_page == "covers 1"
 
-        # While a pass listens for webhooks, and does not look at the page.
+        # While a pass listens for webhooks and does not read the page's requests.
         assert store.rows.approve("sheet", second, ROWS[1].inputs, "covers 2")
         assert store.rows.approve("sheet", third, ROWS[2].inputs, "covers 3")
         known.overheard()
@@ -40,13 +40,13 @@ def test_an_approval_is_seen_whenever_it_comes_also_by_a_row_at_rest(tmp_path: P
         assert {row.approved_on_page for row in known.rows.memory.known.values()} == {
             f"covers {n}" for n in (1, 2, 3)
         }
-        # What a pass notes of the rows does not undo it; another text of theirs does not take it.
+        # Noting the rows does not undo it; another prompt is not approved.
         store.rows.note("sheet", [ROWS[2]])
         assert known_of(store).rows.memory.known[third].approved_on_page == "covers 3"
         assert not store.rows.approve("sheet", third, canonical({"prompt": "a wolf"}), "covers 4")
 
 
-def test_what_is_approved_twice_moves_the_store_once(tmp_path: Path) -> None:
+def test_approving_twice_changes_the_store_once(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
         store.rows.note("sheet", ROWS, None, ("prompt",))
         told = [

@@ -1,4 +1,4 @@
-"""A pass that stays beyond midnight spends on the day that it then is."""
+"""A pass that runs past midnight charges the budget of the new day."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
 
 
-def test_what_is_begun_after_midnight_is_on_the_new_days_counter(tmp_path: Path) -> None:
+def test_an_attempt_started_after_midnight_counts_for_the_new_day(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("prompt\na fox\na hen\n")
     config = tmp_path / "mine.toml"
     config.write_text('[sheet]\nsource = "rows.csv"\n')

@@ -1,6 +1,6 @@
-"""How many requests are in the air: as many as the configuration allows, and never one more.
+"""The number of requests in flight: as many as the configuration allows, and never more.
 
-The API here is a server of its own that counts what it has in hand, and stops answering when told.
+The API here is a server that counts its open requests, and stops answering on demand.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ save_to = ""
 
 
 class Api:
-    """Takes submissions, answers them quickly, and after so many of them no more."""
+    """Answers the first submissions quickly; after a given number it stops answering."""
 
     def __init__(self, answers: int = ROWS) -> None:
         self.most = 0
@@ -57,16 +57,16 @@ class Api:
         self._too_many = asyncio.Event()
 
     def go_on(self) -> None:
-        """Answer again, also what was not answered."""
+        """Start to answer again, including the requests that are still open."""
         self._go_on.set()
 
     def ask_for_a_pause(self) -> None:
-        """Answer the first that waits for an answer: too many requests."""
+        """Answer the first open request with 429."""
         self._too_many.set()
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
-        """Its address."""
+        """The address of the server."""
         app = web.Application()
         app.router.add_post("/imagine", self._imagine)
         app.router.add_post("/fetch-many", self._fetch)
@@ -103,7 +103,7 @@ class Api:
 
 
 class SlowToTell(Api):
-    """Takes the second row once it is asked after the first, and tells of the second first."""
+    """Accepts the second row after a poll about the first, and reports the second first."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class SlowToTell(Api):
 
 
 class Emptied(Api):
-    """Finds the sheet emptied when it is asked, and puts it back with its tenth answer."""
+    """Empties the sheet at the first poll, and restores it with its tenth answer."""
 
     def __init__(self, sheet: Path) -> None:
         super().__init__()
@@ -174,7 +174,7 @@ def _submitting(folder: Path) -> int:
     return states(folder)[State.SUBMITTING]
 
 
-def test_every_place_in_the_air_is_used_and_none_twice(
+def test_every_free_place_for_a_request_is_used_and_none_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # On a busy machine an attempt may wait for its place for longer than half a second.
@@ -194,7 +194,7 @@ def test_every_place_in_the_air_is_used_and_none_twice(
     assert states(tmp_path) == {State.RUNNING: ROWS}
 
 
-def test_nothing_that_waits_for_a_place_leaves_once_a_pause_was_asked_for(tmp_path: Path) -> None:
+def test_no_waiting_request_leaves_after_the_api_asked_for_a_pause(tmp_path: Path) -> None:
     answered = 100
 
     async def stopped() -> Api:
@@ -205,7 +205,7 @@ def test_nothing_that_waits_for_a_place_leaves_once_a_pause_was_asked_for(tmp_pa
             running = asyncio.create_task(run)
             await api.silent.wait()
             api.ask_for_a_pause()
-            # What was on disk as sent and found no place has not been sent.
+            # Attempts that were recorded as sent but got no place have not been sent.
             waiting = "as many count as sent as are in the air"
             others = CONCURRENCY - 1
             await asyncio.to_thread(until, lambda: _submitting(tmp_path) == others, waiting)
@@ -223,7 +223,7 @@ def test_nothing_that_waits_for_a_place_leaves_once_a_pause_was_asked_for(tmp_pa
     assert not left.keys() - {State.RETURNED}
 
 
-def test_a_question_without_an_answer_keeps_no_other_waiting_and_is_not_asked_twice(
+def test_an_unanswered_poll_delays_no_other_and_is_not_repeated(
     tmp_path: Path,
 ) -> None:
     async def told() -> SlowToTell:
@@ -239,8 +239,8 @@ def test_a_question_without_an_answer_keeps_no_other_waiting_and_is_not_asked_tw
     assert api.asked == {"task of a heron, 0": 1, "task of a heron, 1": 1}
 
 
-def test_a_sheet_that_is_empty_for_a_moment_does_not_end_a_run_that_waits(tmp_path: Path) -> None:
-    # Many programs cut a file to nothing before they write it anew.
+def test_a_briefly_empty_sheet_does_not_end_a_waiting_run(tmp_path: Path) -> None:
+    # Many programs truncate a file before they write it again.
     async def waited() -> Outcome | Busy:
         api = Emptied(tmp_path / "rows.csv")
         async with api.served() as url, asyncio.timeout(20):

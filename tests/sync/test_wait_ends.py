@@ -1,4 +1,4 @@
-"""A pass that waits ends by itself, whatever is out of reach; and how old a look may be."""
+"""A waiting pass ends by itself even without its sheet or its store; the maximum age of a sync."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench.close()
 
 
-def test_a_pass_that_waits_ends_although_its_sheet_is_gone(bench: Bench) -> None:
+def test_a_waiting_pass_ends_although_its_sheet_is_gone(bench: Bench) -> None:
     async def delete(bench: Bench, store: Store) -> None:
         await asyncio.sleep(1)
         bench.file.unlink()
@@ -30,13 +30,13 @@ def test_a_pass_that_waits_ends_although_its_sheet_is_gone(bench: Bench) -> None
     outcome = bench.run(during=delete)
 
     assert outcome.code == 3
-    # What came meanwhile is in the store.
+    # The events of the meantime are in the store.
     assert outcome.done == 2
     assert bench.loop.time() < 300
 
 
 @pytest.mark.parametrize("commits", [0, 1])
-def test_a_pass_that_waits_ends_although_its_store_is_full(bench: Bench, commits: int) -> None:
+def test_a_waiting_pass_ends_although_its_store_is_full(bench: Bench, commits: int) -> None:
     def fill(store: Store) -> None:
         turn, done = store.attempts.turn, iter(range(commits))
 
@@ -62,7 +62,7 @@ def test_a_pass_that_waits_ends_although_its_store_is_full(bench: Bench, commits
     assert bench.loop.time() < 300
 
 
-def test_a_line_may_be_sent_for_a_minute_after_its_look_began() -> None:
+def test_a_row_may_be_sent_for_a_minute_after_its_sync_began() -> None:
     began = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
     fresh = [Look(began_at=began).is_fresh(began + timedelta(seconds=s)) for s in (0, 59, 61)]
