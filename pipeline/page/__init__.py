@@ -1,19 +1,19 @@
-"""The page: the pictures of a campaign in a browser, for the people of the sheet.
+"""The page: the pictures of a campaign in a browser, for the marketing team.
 
-    auth           who may see the page, and which forms count
-    attempt_limit  how often a token may be tried
-    sign_in        signing in and out
-    board          all cards of the campaign, found and counted
-    cards          what is shown of one take of a row, and what may be done about it
+    auth           signing in, sessions, and protection against forged forms
+    attempt_limit  how often a caller may try a token
+    sign_in        the pages for signing in and out
+    board          all cards of a campaign: finds, counts and updates them
+    cards          one take of a row, and the buttons it has
     sheet_reader   what the rows of the sheet contain now
     thumbnails     saved files, and small versions of them
     downloads      many saved files as one zip file
-    views          what is shown, as HTML, and what changes while it is open
+    views          the pages as HTML, and live updates
     rendering      templates and static files
     actions        what the buttons do
 
-Nothing here asks the API or the sheet for anything: the store says how things stand, and what a
-button asks for is noted there for the next pass.
+The page sends no request to the API and writes nothing into the sheet. It reads the store, and a
+button leaves a note in the store for the next pass.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from collections.abc import Sequence
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
-from pipeline.page.actions import Deeds
-from pipeline.page.auth import Gate
-from pipeline.page.board import Wall
-from pipeline.page.sign_in import Door
+from pipeline.page.actions import Actions
+from pipeline.page.auth import Authenticator
+from pipeline.page.board import Board
+from pipeline.page.sign_in import SignInPages
 from pipeline.page.views import Views
 from pipeline.sync.configured_sheet import Campaign
 
-__all__ = ["Gate", "routes"]
+__all__ = ["Authenticator", "routes"]
 
 
 class _Number(Convertor[int]):
-    """A number in an address: short enough for every place that it is used in."""
+    """A number in an address, with at most 9 digits, so that SQLite and Python can store it."""
 
     regex = "[0-9]{1,9}"
 
@@ -48,30 +48,30 @@ class _Number(Convertor[int]):
 register_url_convertor("number", _Number())
 
 
-def routes(campaigns: Sequence[Campaign], gate: Gate) -> list[BaseRoute]:
-    """All that the page answers to, for these campaigns; `gate` checks each request first."""
-    walls = [Wall(campaign) for campaign in campaigns]
-    views, deeds, door = Views(walls, gate), Deeds(walls), Door(gate)
-    visitors, everybody = gate.only_visitors, gate.open_to_all
+def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute]:
+    """All routes of the page for these campaigns; `auth` checks each request first."""
+    boards = [Board(campaign) for campaign in campaigns]
+    views, actions, sign_in_pages = Views(boards, auth), Actions(boards), SignInPages(auth)
+    visitors, everybody = auth.signed_in_only, auth.public
     card = "{sheet:number}/{row_id}/{take:number}"
     return [
-        Route("/", visitors(views.wall, shows=True)),
+        Route("/", visitors(views.board, shows=True)),
         Route(f"/row/{card}", visitors(views.card, shows=True)),
         Route(f"/picture/{card}/{{number:number}}", visitors(views.picture)),
         Route(f"/small/{card}/{{number:number}}", visitors(views.small)),
         Route(f"/zip/{card}", visitors(views.zip_of_row)),
         Route("/zip/{sheet:number}", visitors(views.zip_of_picked)),
         Route("/live/{sheet:number}", visitors(views.live)),
-        Route(f"/again/{card}", visitors(deeds.again), methods=["POST"]),
-        Route(f"/retry/{card}", visitors(deeds.retry), methods=["POST"]),
-        Route(f"/approve/{card}", visitors(deeds.approve), methods=["POST"]),
-        Route(f"/unapprove/{card}", visitors(deeds.unapprove), methods=["POST"]),
-        Route(f"/dismiss/{card}", visitors(deeds.dismiss), methods=["POST"]),
-        Route(f"/restore/{card}", visitors(deeds.restore), methods=["POST"]),
-        Route("/pause/{sheet:number}", visitors(deeds.pause), methods=["POST"]),
-        Route("/resume/{sheet:number}", visitors(deeds.resume), methods=["POST"]),
-        Route("/logout", visitors(door.sign_out), methods=["POST"]),
-        Route("/login", everybody(door.sign_in), methods=["GET", "POST"]),
-        Route("/enter/{code}", everybody(door.link), methods=["GET", "POST"]),
-        Route("/static/{name}", everybody(door.static)),
+        Route(f"/again/{card}", visitors(actions.again), methods=["POST"]),
+        Route(f"/retry/{card}", visitors(actions.retry), methods=["POST"]),
+        Route(f"/approve/{card}", visitors(actions.approve), methods=["POST"]),
+        Route(f"/unapprove/{card}", visitors(actions.unapprove), methods=["POST"]),
+        Route(f"/dismiss/{card}", visitors(actions.dismiss), methods=["POST"]),
+        Route(f"/restore/{card}", visitors(actions.restore), methods=["POST"]),
+        Route("/pause/{sheet:number}", visitors(actions.pause), methods=["POST"]),
+        Route("/resume/{sheet:number}", visitors(actions.resume), methods=["POST"]),
+        Route("/logout", visitors(sign_in_pages.sign_out), methods=["POST"]),
+        Route("/login", everybody(sign_in_pages.sign_in), methods=["GET", "POST"]),
+        Route("/enter/{code}", everybody(sign_in_pages.link), methods=["GET", "POST"]),
+        Route("/static/{name}", everybody(sign_in_pages.static)),
     ]

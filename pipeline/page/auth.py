@@ -1,8 +1,11 @@
-"""Who may look at the page, and whose clicks count.
+"""Signing in to the page, sessions, and protection against forged forms.
 
-A visitor gets in with the page token, or with a link that works once; from then on a signed cookie
-says so, until it is too old or the visitor signs out. A form counts only if the page itself sent
-it. No token is ever written down: not in a log, an address or a page.
+A visitor signs in with the page token, or with a link that works once. After that, a signed cookie
+identifies the session until it expires or the visitor signs out. A form is accepted only if the
+page itself sent it. Tokens are never written to a log, an address or a page.
+
+`Authenticator` owns the links and the tries of this process; sessions that were ended are kept in
+the store. A rejected request gets a response with status 401, 403 or 421.
 """
 
 from __future__ import annotations
@@ -29,15 +32,15 @@ from pipeline.config import PageSettings
 from pipeline.core.errors import StoreError
 from pipeline.page.attempt_limit import Tries
 
-#: How long a visitor stays in, and how long a link waits to be used, in seconds.
-STAYS: Final = 7 * 24 * 3600
-LINK_WAITS: Final = 10 * 60
-#: Seconds for which it is not asked again which sessions other processes ended.
-ENDED_KEPT: Final = 2.0
-#: Bytes.
+#: Lifetime of a session and of a sign-in link, in seconds.
+SESSION_SECONDS: Final = 7 * 24 * 3600
+LINK_SECONDS: Final = 10 * 60
+#: Seconds between two loads of the sessions that other processes have ended.
+ENDED_RELOAD_SECONDS: Final = 2.0
+#: Longest body of a form, in bytes.
 LONGEST_FORM: Final = 16_384
-#: Characters of an address that is opened after signing in.
-LONGEST_PLACE: Final = 1_000
+#: Longest address to open after signing in, in characters.
+LONGEST_ADDRESS: Final = 1_000
 LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 POLICY: Final = "; ".join(
@@ -50,7 +53,7 @@ HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # With none at all, a browser would not say where a form comes from.
+    # With no-referrer, a browser would send no origin with a form.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -62,28 +65,30 @@ Answer = Callable[[Request], Awaitable[Response]]
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Somebody who got in: `csrf` is what their forms must bring along."""
+    """A person who has signed in. Their forms must contain `csrf`."""
 
     session: str
     csrf: str
 
 
 class SessionStore(Protocol):
-    """Where sessions that were ended are kept, for all processes that show the page."""
+    """Keeps the sessions that were ended, for all processes that show the page."""
 
     def end(self, session: str, until: float) -> None:
-        """Keep it until a moment in seconds since 1970, when its cookie is too old anyway."""
+        """Keep an ended session until `until`, in seconds since 1970. Its cookie has expired by
+        then.
+        """
 
     def ended(self) -> frozenset[str]:
-        """All that were ended."""
+        """The digests of all sessions that were ended."""
 
 
-class Gate:
-    """Lets people in, and keeps all others out.
+class Authenticator:
+    """Checks every request to the page, and signs visitors in and out.
 
-    `now` gives seconds since 1970. Without a token in the settings, you sign in with a
-    one-time link (see `link`). `sessions`: where sign-outs are kept; None: only here, until the
-    program ends.
+    `now` returns seconds since 1970. If the settings have no token, people sign in with a one-time
+    link (see `link`). `sessions` keeps the sessions that were ended; with None, this process
+    remembers them until it ends.
     """
 
     def __init__(
@@ -96,7 +101,7 @@ class Gate:
         self._now = now
         token = page.token.reveal() if page.token else ""
         self._token = _digest(token) if token else b""
-        # Made from the token, so that people stay signed in when the service is restarted.
+        # Derived from the token, so that people stay signed in when the service is restarted.
         self._key = (
             hmac.digest(token.encode(), b"promptsheet page", "sha256")
             if token
@@ -105,87 +110,87 @@ class Gate:
         self._cookies = URLSafeSerializer(
             self._key, salt="promptsheet cookie", signer_kwargs={"digest_method": hashlib.sha256}
         )
-        #: Of several pages on one machine, each has its own cookie: ports do not tell them apart.
+        #: Each page on a machine needs its own cookie name, because cookies ignore the port.
         self.cookie = f"promptsheet_{hmac.digest(self._key, b'name', 'sha256').hex()[:8]}"
         self._links: dict[bytes, float] = {}
         self._tries = Tries(now)
         self._sessions = sessions
         self._ended: set[str] = set()
-        self._ended_until = 0.0
+        self._ended_reload_at = 0.0
 
     @property
-    def takes_token(self) -> bool:
-        """Whether there is a token to type."""
+    def has_token(self) -> bool:
+        """Whether people can sign in with a token."""
         return bool(self._token)
 
-    # -- getting in ------------------------------------------------------------------------------
+    # -- signing in ------------------------------------------------------------------------------
 
     def link(self, address: str) -> str:
-        """A sign-in link for a page at `http://HOST:PORT`; it works once, for some minutes."""
+        """A sign-in link for a page at `http://HOST:PORT`. It works once, within LINK_SECONDS."""
         code = secrets.token_urlsafe(24)
         now = self._now()
         self._links = {one: until for one, until in self._links.items() if until > now}
-        self._links[_digest(code)] = now + LINK_WAITS
+        self._links[_digest(code)] = now + LINK_SECONDS
         return f"{self._page.public_url or address.rstrip('/')}/enter/{code}"
 
-    def invitation(self, address: str) -> str:
-        """What is said at the start of where the page is, and how to get in."""
-        if self.takes_token:
+    def where_to_sign_in(self, address: str) -> str:
+        """The address of the page, or a sign-in link; printed when the server starts."""
+        if self.has_token:
             return f"{self._page.public_url or address}"
-        return f"{self.link(address)} (works once, and for {LINK_WAITS // 60} minutes)"
+        return f"{self.link(address)} (works once, and for {LINK_SECONDS // 60} minutes)"
 
-    def knows(self, code: str) -> bool:
-        """Whether the code of a link is good; it stays so."""
+    def is_valid_code(self, code: str) -> bool:
+        """Returns whether the code of a link is valid. The code stays valid."""
         given, now = _digest(code), self._now()
         good = [hmac.compare_digest(one, given) and self._links[one] > now for one in self._links]
         return any(good)
 
-    def opens(self, code: str) -> bool:
-        """Whether the code of a link is good; from now on it is not."""
-        is_good = self.knows(code)
+    def use_code(self, code: str) -> bool:
+        """Returns whether the code of a link is valid, and makes it invalid."""
+        is_good = self.is_valid_code(code)
         self._links.pop(_digest(code), None)
         return is_good
 
     def is_token(self, text: str) -> bool:
-        """Whether it is the page token."""
+        """Returns whether the text is the page token."""
         return hmac.compare_digest(_digest(text.strip()), self._token or secrets.token_bytes(32))
 
-    def begins_try(self, request: Request) -> bool:
-        """Count a try of a token or link, before its body is read; return whether to check it."""
+    def begin_try(self, request: Request) -> bool:
+        """Count a try of a token or link, before its body is read. Returns whether to check it."""
         return self._tries.begin(_caller(request))
 
-    def was_right(self, request: Request) -> None:
-        """Do not count the last try: it was the right token, or a good link."""
-        self._tries.was_right(_caller(request))
+    def try_succeeded(self, request: Request) -> None:
+        """Remove the last try from the count: its token or link was right."""
+        self._tries.try_succeeded(_caller(request))
 
-    def guesses(self, request: Request) -> bool:
-        """Whether this caller made more wrong tries in the last minute than a person does."""
-        return self._tries.are_many(_caller(request))
+    def has_many_failures(self, request: Request) -> bool:
+        """Returns whether this caller made many wrong tries in the last minute."""
+        return self._tries.has_many_failures(_caller(request))
 
-    def let_in(self, request: Request, to: str = "/") -> Response:
-        """Send a visitor on, with the cookie that says who was let in."""
+    def sign_in(self, request: Request, to: str = "/") -> Response:
+        """Set the session cookie and redirect to `to`."""
         answer = RedirectResponse(to, 303)
         answer.set_cookie(
             self.cookie,
             str(self._cookies.dumps([secrets.token_hex(16), int(self._now())])),
-            max_age=STAYS,
+            max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",
             secure=self._is_secure(request),
         )
         return answer
 
-    def let_out(self, request: Request) -> Response:
-        """Send a visitor away, and end the session: the cookie opens nothing from now on.
+    def sign_out(self, request: Request) -> Response:
+        """End the session and redirect to the sign-in form. The cookie is not accepted any more.
 
-        May write to the store.
+        Writes to the store.
         """
         visitor: Visitor = request.state.visitor
-        ended = _named(visitor.session)
+        ended = _session_digest(visitor.session)
         self._ended.add(ended)
         if self._sessions:
-            with suppress(StoreError):  # it is ended in this process all the same
-                self._sessions.end(ended, self._now() + STAYS)
+            with suppress(StoreError):  # it has ended in this process anyway
+                self._sessions.end(ended, self._now() + SESSION_SECONDS)
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(
             self.cookie, httponly=True, samesite="lax", secure=self._is_secure(request)
@@ -193,61 +198,64 @@ class Gate:
         return answer
 
     def visitor(self, cookies: Mapping[str, str]) -> Visitor | None:
-        """Who it is, if a cookie of ours says so, is not too old and its session was not ended."""
+        """The visitor whom the cookie identifies; None without a valid cookie or if the session
+        ended.
+        """
         try:
             session, since = self._cookies.loads(cookies.get(self.cookie, ""))
         except (BadSignature, ValueError, TypeError):
             return None
-        if not 0 <= self._now() - since <= STAYS or _named(str(session)) in self._ended:
+        is_ended = _session_digest(str(session)) in self._ended
+        if not 0 <= self._now() - since <= SESSION_SECONDS or is_ended:
             return None
         csrf = hmac.new(self._key, f"csrf {session}".encode(), "sha256").hexdigest()
         return Visitor(str(session), csrf)
 
-    async def is_in(self, request: Request) -> bool:
-        """Whether a visitor asks, whose session no process has ended."""
-        await self._take_over_ended()
+    async def is_signed_in(self, request: Request) -> bool:
+        """Returns whether the request has a session that no process has ended."""
+        await self._load_ended()
         return self.visitor(request.cookies) is not None
 
-    async def _take_over_ended(self) -> None:
-        """Learn which sessions were ended by other processes, and before this one began."""
-        if self._sessions is None or time.monotonic() < self._ended_until:
+    async def _load_ended(self) -> None:
+        """Load the sessions that other processes have ended, or that ended before this start."""
+        if self._sessions is None or time.monotonic() < self._ended_reload_at:
             return
-        self._ended_until = time.monotonic() + ENDED_KEPT
-        with suppress(StoreError):  # the page says so itself where it needs the store
+        self._ended_reload_at = time.monotonic() + ENDED_RELOAD_SECONDS
+        with suppress(StoreError):  # the page reports it where it needs the store
             self._ended |= await asyncio.to_thread(self._sessions.ended)
 
-    # -- standing at the door --------------------------------------------------------------------
+    # -- checking requests -----------------------------------------------------------------------
 
-    def open_to_all(self, answer: Answer) -> Answer:
-        """Routes that need no session: the sign-in page and its static files."""
+    def public(self, answer: Answer) -> Answer:
+        """Wraps a route that needs no session: the sign-in page and the static files."""
 
         async def guarded(request: Request) -> Response:
-            return await _dressed(request, self._refusal(request), answer)
+            return await _with_headers(request, self._refusal(request), answer)
 
         return guarded
 
-    def only_visitors(self, answer: Answer, *, shows: bool = False) -> Answer:
-        """What only visitors may ask for; `shows`: a page, so that strangers are led to the door.
+    def signed_in_only(self, answer: Answer, *, shows: bool = False) -> Answer:
+        """Wraps a route that needs a session. With `shows`, others are redirected to sign in.
 
-        `request.state.visitor` is who asks, and for a form `request.state.form` what it brought.
+        Sets `request.state.visitor`, and for a form `request.state.form`.
         """
 
         async def guarded(request: Request) -> Response:
-            return await _dressed(request, await self._stopped(request, shows), answer)
+            return await _with_headers(request, await self._rejection(request, shows), answer)
 
         return guarded
 
-    async def _stopped(self, request: Request, shows: bool) -> Response | None:
-        """What is answered instead of what was asked for; None if it may be had."""
+    async def _rejection(self, request: Request, shows: bool) -> Response | None:
+        """The response to a request that is not allowed; None if it is allowed."""
         if refusal := self._refusal(request):
             return refusal
-        await self._take_over_ended()
+        await self._load_ended()
         visitor = self.visitor(request.cookies)
         if visitor is None:
-            return _to_the_door(request) if shows else _plain("Please sign in.", 401)
+            return _redirect_to_sign_in(request) if shows else _plain("Please sign in.", 401)
         request.state.visitor = visitor
         if request.method == "POST":
-            request.state.form = form = await form_of(request)
+            request.state.form = form = await read_form(request)
             given = form.get("csrf", "").encode("utf-8", "surrogatepass")
             if not hmac.compare_digest(given, visitor.csrf.encode()):
                 return _plain(
@@ -256,9 +264,9 @@ class Gate:
         return None
 
     def _refusal(self, request: Request) -> Response | None:
-        """Why not even the door is shown; None if it is."""
+        """The response to a request that may not even see the sign-in form; None if it may."""
         if not self._is_our_name(_host(request)):
-            # Another name that leads to this machine: a page out there may have made it do so.
+            # DNS rebinding: a foreign site may have pointed its own name at this machine.
             return _plain("There is no page under this name.", 421)
         if request.method == "POST" and not self._is_from_here(request):
             return _plain("Only the page itself can ask for this.", 403)
@@ -272,7 +280,7 @@ class Gate:
         return host in (*LOOPBACK, own, urlsplit(self._page.public_url).hostname or own)
 
     def _is_from_here(self, request: Request) -> bool:
-        """Whether a form was sent by our own page, as far as the browser says."""
+        """Returns whether our own page sent the form, according to the headers of the browser."""
         site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
         if site not in (None, "same-origin"):
             return False
@@ -289,12 +297,12 @@ class Gate:
 
 
 def _digest(text: str) -> bytes:
-    # Of one length, whatever was given: a comparison then tells nothing about it.
+    # A digest has a fixed length, so the comparison reveals nothing about the token.
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
-def _named(session: str) -> str:
-    """The digest by which an ended session is kept; it opens nothing."""
+def _session_digest(session: str) -> str:
+    """The digest that is stored for an ended session. It cannot be used to sign in."""
     return hashlib.sha256(session.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -302,19 +310,19 @@ def _caller(request: Request) -> str:
     return caller_of(request.client.host if request.client else "")
 
 
-def _to_the_door(request: Request) -> Response:
-    """Redirect to the sign-in form, which leads back to the address that was requested."""
+def _redirect_to_sign_in(request: Request) -> Response:
+    """Redirect to the sign-in form, which leads back to the requested address."""
     asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
-    then = place_within(asked)
+    then = local_address(asked)
     return RedirectResponse("/login" if then == "/" else f"/login?{urlencode({'then': then})}", 303)
 
 
-def place_within(text: str) -> str:
-    """An address of this page to open after signing in; `/` for anything else.
+def local_address(text: str) -> str:
+    """The address to open after signing in, if it is on this page; else `/`.
 
-    Only the wall and a row are such addresses, so that no link can lead a visitor elsewhere.
+    Only the board and the pages of rows are allowed, so that no link can lead to another site.
     """
-    if len(text) > LONGEST_PLACE or not text.isprintable() or "\\" in text:
+    if len(text) > LONGEST_ADDRESS or not text.isprintable() or "\\" in text:
         return "/"
     try:
         parts = urlsplit(text)
@@ -328,7 +336,7 @@ def place_within(text: str) -> str:
 
 
 def _host(request: Request) -> str:
-    """The name under which the browser knows us, without the port."""
+    """The host name that the browser used, without the port."""
     given = request.headers.get("host", "").strip().casefold()
     if given.startswith("["):
         return given.partition("]")[0] + "]"
@@ -342,8 +350,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-async def form_of(request: Request) -> dict[str, str]:
-    """What a form brought; nothing if it is longer than any of ours, or its sender has gone."""
+async def read_form(request: Request) -> dict[str, str]:
+    """The fields of a form; empty if it is longer than LONGEST_FORM or the sender disconnected."""
     body = b""
     try:
         async for chunk in request.stream():
@@ -359,11 +367,11 @@ def _plain(sentence: str, status: int) -> Response:
     return PlainTextResponse(sentence, status)
 
 
-async def _dressed(request: Request, stopped: Response | None, asked: Answer) -> Response:
+async def _with_headers(request: Request, rejection: Response | None, answer: Answer) -> Response:
     try:
-        answer = stopped or await asked(request)
+        response = rejection or await answer(request)
     except HTTPException as error:
-        answer = _plain("There is nothing here.", error.status_code)
+        response = _plain("There is nothing at this address.", error.status_code)
     for name, value in HEADERS.items():
-        answer.headers.setdefault(name, value)
-    return answer
+        response.headers.setdefault(name, value)
+    return response

@@ -1,7 +1,7 @@
-"""What the page shows about one take of a row, and which buttons it has.
+"""A card: what the page shows about one take of a row, and which buttons it has.
 
-Status and note are those of `results`, which takes them from the plan that the sheet is written
-from. So the page never contradicts the sheet.
+Status and note come from `reports.results`, which computes them with the plan that a pass writes
+into the sheet. So the page never contradicts the sheet. Pure functions; this module owns no state.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
 from pipeline.reports.results import Said, Shown, View, of_row, unanswered
 
-#: Statuses of a row whose pictures may be made once more.
+#: Statuses of rows that may get another take.
 REMAKABLE: Final = FINISHED | {Status.CHECK_NEEDED, Status.COPY, Status.UNRECOGNIZED}
-#: What is picked on the page beside the statuses.
+#: Filters of the page besides the statuses.
 NEEDING, DISMISSED, EARLIER = "needs attention", "dismissed", "earlier takes"
-#: A card whose files are missing is worked out again for so long after its result.
+#: How long after its result a card with missing files is computed again.
 SAVED_WITHIN: Final = timedelta(minutes=10)
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,18 +33,18 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What an approval covers: the inputs of the row, the take that it asks for, and the price."""
+    """What an approval covers: the inputs of the row, the requested take, and the price."""
 
     take: int
     inputs: str
-    #: As the store and the plan know it (`core.approval.covered_on_page`).
+    #: The text that store and plan use for it (`core.approval.covered_on_page`).
     covers: str
     #: Listed credits.
     price: int
 
     @property
     def shown(self) -> str:
-        """A digest of all that the page shows of it. A button of an older page has another."""
+        """A digest of what the page shows of it. The button of an outdated page has another."""
         text = f"{self.price} {self.covers}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
@@ -55,29 +55,29 @@ class Card:
 
     shown: Shown
     job: Job | None
-    #: When it came into being.
+    #: When the take was created.
     at: datetime
-    #: How many takes of its row there are.
+    #: Number of takes of its row.
     takes: int = 1
-    #: Its present prompt, if it is another one than was sent.
+    #: The present prompt, if it differs from the one that was sent.
     now: str = ""
-    #: How often the page asked for the row so far; a form that asks again must name it.
+    #: How many takes were requested on the page so far; a form that requests one must contain it.
     again: int = 0
-    #: What one more making of it costs, as listed.
+    #: Listed credits of one more take.
     price: int = 0
     may_make_again: bool = False
     may_retry: bool = False
-    #: What its row waits for, or got on this page; None if it needs no approval.
+    #: The approval that its row needs, or has from this page; None if it needs none.
     approval: Approval | None = None
-    #: Whether it was approved on this page, and is not sent yet.
+    #: Whether it was approved on this page and not sent yet.
     is_approved: bool = False
     #: Whether its row has a later take.
     is_earlier: bool = False
-    #: The next take was asked for, and no pass has taken it up.
+    #: Whether the next take was requested and no pass has started it.
     is_asked: bool = False
     needs: bool = False
     dismissed: bool = False
-    #: Title -> text of the team's own columns.
+    #: Title -> text, of the team's own columns.
     own: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -87,7 +87,7 @@ class Card:
 
     @property
     def id(self) -> str:
-        """Its name on the page."""
+        """Its id in the HTML."""
         return f"{self.shown.row_id}-{self.shown.take}"
 
     @property
@@ -97,7 +97,7 @@ class Card:
 
     @property
     def says(self) -> str:
-        """What a dismissal covers if there is no job: it ends when the row says something else."""
+        """What a dismissal covers if there is no job. The dismissal ends when this text changes."""
         return said_by(self.at, self.shown.status, self.shown.note)
 
     @property
@@ -107,13 +107,13 @@ class Card:
 
     @property
     def may_be_paid_twice(self) -> bool:
-        """Whether it is unknown if it was paid already."""
+        """Whether another attempt could pay a second time: the first one may have been paid."""
         return self.job is not None and state_of(self.job) is State.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
-class Gist:
-    """What finds and counts a card. Of very many rows, only this is kept."""
+class CardSummary:
+    """What is needed to find and count a card. It is kept in memory for every card."""
 
     row_id: str
     take: int
@@ -125,20 +125,20 @@ class Gist:
     saved: int
     submitted_at: datetime | None
     finished_at: datetime | None
-    #: Everything that a search looks at, but for the number of its row.
+    #: The text that a search looks at; the row number comes from the order of the rows.
     words: str
-    #: Listed price and reported charge of its attempts where they differ.
+    #: (listed price, reported charge) of its attempts where they differ.
     charged: tuple[tuple[int, int], ...]
-    #: Until when time alone may change what is said of it; None if it cannot.
-    ages_until: datetime | None
-    #: Another one whenever anything is to be seen of it that was not.
-    look: int
+    #: Until when it can change by time alone; None if it cannot.
+    stale_until: datetime | None
+    #: A hash of what the card shows: it changes with every visible change.
+    version: int
 
     def is_picked(self, status: str) -> bool:
-        """Whether it matches this status or selection; an empty one matches all that is asked for.
+        """Returns whether it matches this status or filter. An empty one matches all current rows.
 
-        A row is found once, by its latest take. Earlier takes are a selection of their own, and so
-        are dismissed rows.
+        A row is found once, by its latest take. Earlier takes have a filter of their own, and so do
+        dismissed rows.
         """
         kind = EARLIER if self.is_earlier else DISMISSED if self.dismissed else ""
         if kind or status in (EARLIER, DISMISSED):
@@ -149,10 +149,10 @@ class Gist:
 def cards_of(
     row_id: str, takes: Sequence[Job], known: KnownRow | None, view: View, away: str | None
 ) -> tuple[Card, ...]:
-    """The takes of a row, the first one first; none if the row was removed before it had any.
+    """The takes of a row, the first one first; empty if the row was removed before it had any.
 
-    `known` is what the row contains, None if it is gone. `away` is what it said when a person
-    dismissed it although it has no job.
+    `known` is what the row contains; None if it is no longer in the sheet. `away` is what the row
+    said when a person dismissed it, if it has no job.
     """
     return tuple(_cards(row_id, takes, known, view, away))
 
@@ -173,12 +173,12 @@ def _cards(
         is_last = last in (None, one.take)
         own = said.own if said else {}
         card = Card(one, job, made or _LONG_AGO, len(rows), is_earlier=not is_last, own=own)
-        # Only the last take is what the row asks for.
-        yield _with_ways(card, known, view, away) if is_last else card
+        # Only the last take can be the one that the row asks for.
+        yield _with_actions(card, known, view, away) if is_last else card
 
 
-def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None) -> Card:
-    """Add what can be done about the take that its row asks for now."""
+def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | None) -> Card:
+    """The card with the buttons for the take that its row asks for now."""
     one, job = card.shown, card.job
     if known is None or not one.in_sheet:
         return card
@@ -204,7 +204,7 @@ def _with_ways(card: Card, known: KnownRow | None, view: View, away: str | None)
 
 
 def _price_now(known: KnownRow, view: View) -> int:
-    """Listed credits of what the row asks for now; 0 if there is no price."""
+    """The listed credits of what the row asks for now; 0 if no price is listed."""
     name = parsed(known.inputs).get("endpoint") or view.rules.endpoint
     endpoint = view.rules.provider.endpoints.get(name)
     return (endpoint.credits or 0) if endpoint else 0
@@ -213,7 +213,7 @@ def _price_now(known: KnownRow, view: View) -> int:
 def _approval(
     card: Card, known: KnownRow, said: Said | None, asked: int | None, price: int
 ) -> Approval | None:
-    """The approval that the row waits for, or got on this page; None once it is sent."""
+    """The approval that the row needs, or has from this page; None once it is sent."""
     if said is None or asked is None:
         return None
     is_sent = card.job and asked == card.shown.take and card.shown.state is not State.PENDING
@@ -227,16 +227,16 @@ def _prompt_now(card: Card, known: KnownRow) -> str:
     return "" if now == card.shown.prompt else now
 
 
-def gist_of(card: Card) -> Gist:
-    """The part of the card that is kept."""
+def summary_of(card: Card) -> CardSummary:
+    """The part of the card that is kept in memory."""
     one, saved = card.shown, card.saved
     looked_at = (one.name, one.row_id, one.task_id, one.note, one.endpoint, *one.inputs.values())
     words = " ".join((*looked_at, card.now, *card.own.values()))
-    ways = card.may_make_again, card.may_retry, card.is_asked, card.needs, card.dismissed
+    buttons = card.may_make_again, card.may_retry, card.is_asked, card.needs, card.dismissed
     approving = card.approval, card.is_approved, card.is_earlier, *card.own.items()
     asked = card.job.asked if card.job else 0
     charged = tuple(other_charges(card.job)) if card.job else ()
-    return Gist(
+    return CardSummary(
         one.row_id,
         one.take,
         card.at.timestamp(),
@@ -249,13 +249,15 @@ def gist_of(card: Card) -> Gist:
         one.finished_at,
         words.casefold(),
         charged,
-        _ages_until(card, saved),
-        hash((one.status, words, saved, one.urls, card.takes, card.again, asked, ways, approving)),
+        _stale_until(card, saved),
+        hash(
+            (one.status, words, saved, one.urls, card.takes, card.again, asked, buttons, approving)
+        ),
     )
 
 
-def _ages_until(card: Card, saved: int) -> datetime | None:
-    """Until when it may become overdue, or one of its files late."""
+def _stale_until(card: Card, saved: int) -> datetime | None:
+    """Until when the card can change by time alone: overdue tasks, and files still missing."""
     one = card.shown
     if one.state is State.RUNNING:
         return datetime.max.replace(tzinfo=UTC)

@@ -1,7 +1,7 @@
-"""Saved files of many rows as one zip file, made while it is sent.
+"""Many saved files as one zip file, created while it is sent.
 
-Of each file no more than a piece is in memory, and nothing is written to the disk: a zip of any
-size needs the same room. Pictures are compressed already, so they are stored as they are.
+Only a piece of each file is in memory, and nothing is written to disk, so the size of the zip does
+not matter. Files are stored without compression, because pictures are compressed already.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from pipeline.core.filenames import free_part
 from pipeline.page.thumbnails import Saved
 from pipeline.plain_files import open_plain
 
-#: Bytes that are read and sent at once.
+#: Bytes that are read and sent at a time.
 PIECE: Final = 256 * 1024
-#: The first and the last moment that a zip file can name.
+#: The earliest and the latest time that a zip file can store.
 _EARLIEST: Final = (1980, 1, 1, 0, 0, 0)
 _LATEST: Final = (2107, 12, 31, 23, 59, 58)
 
 
 class _Outbox(io.RawIOBase):
-    """Takes what the zip file writes, until it is fetched. It cannot go back."""
+    """A write-only stream: holds what the zip file writes until it is fetched."""
 
     def __init__(self) -> None:
         self._written = bytearray()
@@ -40,16 +40,16 @@ class _Outbox(io.RawIOBase):
         return len(self._written) - before
 
     def fetch(self) -> bytes:
-        """What was written since it was last fetched."""
+        """The bytes that were written since the last call."""
         written = bytes(self._written)
         self._written.clear()
         return written
 
 
 def zipped(files: Iterable[Saved], media: Path) -> Iterator[bytes]:
-    """A zip file of these files, piece by piece, each under its name in the media folder.
+    """A zip file of these files, in pieces, each file under its path in the media folder.
 
-    A file that is gone by the time of its turn is left out; each name is there once.
+    A file that has disappeared in the meantime is left out. Each path occurs once.
     """
     outbox, names = _Outbox(), set[str]()
     with zipfile.ZipFile(outbox, "w", zipfile.ZIP_STORED) as archive:
@@ -71,7 +71,7 @@ def _added(archive: zipfile.ZipFile, outbox: _Outbox, path: Path, name: str) -> 
     with source:
         entry = zipfile.ZipInfo(name, min(max(moment, _EARLIEST), _LATEST))
         entry.external_attr = 0o644 << 16
-        # Its size is not known before: it may still grow, or be larger than 4 GB.
+        # The size is not known in advance: the file may grow, or be larger than 4 GB.
         with archive.open(entry, "w", force_zip64=True) as target:
             while piece := source.read(PIECE):
                 target.write(piece)
@@ -80,9 +80,9 @@ def _added(archive: zipfile.ZipFile, outbox: _Outbox, path: Path, name: str) -> 
 
 
 def headers(title: str) -> dict[str, str]:
-    """What a browser needs to save the zip file under this title.
+    """The response headers for a zip file with this title.
 
-    The title is shortened as in the names of saved files: proxies and browsers refuse long headers.
+    The title is shortened like the names of saved files: proxies and browsers refuse long headers.
     """
     name = free_part(title) or "pictures"
     plain = name.encode("ascii", "ignore").decode().strip("-") or "pictures"

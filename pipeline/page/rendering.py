@@ -1,4 +1,4 @@
-"""Templates and static files of the page, and how moments and numbers are written in them."""
+"""Templates and static files of the page, and the format of times and addresses."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ STATIC: Final = {
 
 
 async def html(made: Callable[[], str]) -> Response:
-    """The page that `made` returns, made in a thread, or one that says why the store failed."""
+    """The HTML that `made` returns, computed in a thread; a page with the reason if the store
+    fails.
+    """
     try:
         # A sheet may hold half a surrogate pair, which UTF-8 cannot encode.
         return HTMLResponse((await asyncio.to_thread(made)).encode("utf-8", "replace"))
@@ -43,23 +45,23 @@ def static(name: str) -> tuple[bytes, str]:
     """The bytes of a static file, and a digest of them."""
     content = (FOLDER / name).read_bytes()
     if name == "page.css":
-        content = (TEMPLATES / "house.css").read_bytes() + content
+        content = (TEMPLATES / "base.css").read_bytes() + content
     return content, hashlib.sha256(content).hexdigest()[:12]
 
 
 def moment(at: datetime | None, zone: ZoneInfo) -> str:
-    """A moment in the time zone of the sheet, which it names; empty for none."""
+    """A time in the time zone of the sheet, with the zone's name; empty for None."""
     if at is None:
         return ""
     there = at.astimezone(zone)
     name = there.tzname() or ""
-    # Zones without a name of their own are called by their offset: "+03".
+    # Zones without a name have their offset as name: "+03".
     called = f"UTC{name}" if name[:1] in ("+", "-") else name
     return f"{there.day} {there.strftime('%b %Y, %H:%M:%S')} {called}"
 
 
 def web(url: str) -> str:
-    """The address if it leads to the web; `javascript:` would run in the page."""
+    """The address if it is an http(s) address, else empty: `javascript:` would run in the page."""
     return url if url.lower().startswith(("https://", "http://")) else ""
 
 

@@ -1,6 +1,7 @@
-"""What the cells of the sheet say, read again after each change of the file.
+"""Reads the cells of the sheet, again after each change of the file.
 
-If the sheet is out of reach, the last reading is used.
+If the sheet cannot be read, the last reading is used and `Reading.trouble` has the reason.
+`Reading` owns the last reading.
 """
 
 from __future__ import annotations
@@ -20,25 +21,25 @@ from pipeline.reports.results import Said, said_in
 from pipeline.sheets import Sheet
 from pipeline.sync.configured_sheet import Campaign
 
-#: A Google Sheet is read no more often than this (seconds).
+#: Seconds between two readings of a Google Sheet.
 GOOGLE_EVERY: Final = 60.0
 
 
 class Reading:
-    """The sheet of a campaign as it was when it was last read."""
+    """The sheet of a campaign when it was last read."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
         self._sheet: Sheet | None = None
         self._seen: object = None
         self._read_at = -GOOGLE_EVERY
-        #: Why it could not be read the last time, in a sentence; empty if it could.
+        #: Why the last reading failed, as a sentence; empty if it did not.
         self.trouble = ""
-        #: The grid, and the places in it of each id that stands there.
+        #: The grid, and the places of each id in it.
         self._found: tuple[Grid, Mapping[str, Sequence[int]]] = (), {}
 
-    def look(self) -> set[str]:
-        """Read it if it is another than before: the ids whose rows are."""
+    def refresh(self) -> set[str]:
+        """Read the sheet if it has changed. Returns the ids of the rows that differ."""
         if (grid := self._changed()) is None:
             return set()
         before, places_before = self._found
@@ -54,13 +55,13 @@ class Reading:
         }
 
     def said(self, ids: Iterable[str], memory: Memory) -> dict[str, Said]:
-        """What these rows say, as far as each stands beside the words that are known of it."""
+        """What these rows contain, where id and inputs still match what the store knows."""
         grid, places = self._found
         among = [at for one in ids for at in places.get(one, ())]
         return said_in(grid, self._campaign.settings, memory, among)
 
     def _changed(self) -> Grid | None:
-        """The sheet, if it is another than before; None if it is not, or cannot be read."""
+        """The sheet if it has changed; None if it has not, or cannot be read."""
         source, now = self._campaign.settings.source, time.monotonic()
         try:
             if isinstance(source, GoogleSource):
@@ -90,7 +91,7 @@ class Reading:
 
 
 def _version(file: Path) -> object:
-    """A value that changes with each save of the file; None if it is out of reach."""
+    """A value that changes with each save of the file; None if it cannot be read."""
     try:
         stat = file.stat()
     except OSError:

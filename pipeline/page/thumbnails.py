@@ -1,7 +1,7 @@
-"""Saved files as the page shows them: only files that we saved, and none that a browser runs.
+"""Saved files for the page: only files that we saved, and none that a browser would execute.
 
-A picture is asked for by its row, its take and its number, never by a name, so that no request can
-lead anywhere else.
+A request names a picture by row, take and number, never by file name, so that it cannot reach any
+other file.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.plain_files import is_plain, open_plain
 from pipeline.reports import images
 
-#: Files that the page shows: ending of the name -> media type. The first bytes must agree.
+#: Files that the page shows: file extension -> media type. The first bytes must agree.
 SHOWN: Final = {kind: name for kind, name in MEDIA_TYPES.items() if name.startswith("image/")}
-#: Files that are downloaded, to be opened elsewhere.
+#: Files that are offered as downloads.
 GIVEN: Final = {kind: name for kind, name in MEDIA_TYPES.items() if kind not in SHOWN}
-#: The longer side of a small picture, in pixels, and how many bytes of them are kept.
+#: Longer side of a small picture in pixels, and size of the cache in bytes.
 SIDE: Final = 480
 MOST_BYTES: Final = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A saved file that may be given to a visitor."""
+    """A saved file that visitors may load."""
 
     path: Path
     type: str
-    #: Changes whenever the file does.
+    #: A value that changes with the file.
     version: str
 
     @property
     def is_picture(self) -> bool:
-        """Whether a browser shows it; else it is offered to be saved."""
+        """Whether browsers show it as a picture; other files are offered as downloads."""
         return self.type.startswith("image/")
 
 
 def saved(media: Path | None, name: str) -> Saved | None:
-    """The saved file of that name in the media folder; None if there is none that may be given."""
+    """The saved file of that name in the media folder; None if it is missing or not allowed."""
     if media is None:
         return None
     path = media / name
@@ -65,7 +65,7 @@ def _type(path: str, written: int) -> str:
         return GIVEN[ending]
     with open_plain(Path(path)) as file:
         start = file.read(ENOUGH)
-    # Named by what it is: another file that was put into the folder must not borrow a type.
+    # The type comes from the content: a file that others put there may have a false extension.
     return SHOWN.get(ending_of(start), "") if ending in SHOWN else ""
 
 
@@ -80,34 +80,34 @@ def size_of(file: Saved) -> tuple[int, int]:
 
 
 class SmallPictures:
-    """Pictures scaled down for the wall; the ones asked for last are kept, as many as fit."""
+    """Pictures scaled down for the board. A cache keeps the most recently used ones."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[tuple[Path, str], bytes] = OrderedDict()
+        self._file_headers: OrderedDict[tuple[Path, str], bytes] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
-        # Scaling must keep neither a pass nor the rest of the page waiting: it has its own threads.
+        # Scaling has its own threads, so that neither a pass nor other requests wait for it.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="small")
 
     async def of(self, file: Saved) -> bytes | None:
-        """The picture as WebP; None if it cannot be read as one."""
+        """The picture as WebP; None if it cannot be decoded."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, self._of, file)
 
     def _of(self, file: Saved) -> bytes | None:
         key = file.path, file.version
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+            if key in self._file_headers:
+                self._file_headers.move_to_end(key)
+                return self._file_headers[key]
         made = images.scaled(file.path, SIDE)
         if made is None:
             return None
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = made[0]
+            if key not in self._file_headers:
+                self._file_headers[key] = made[0]
                 self._bytes += len(made[0])
             while self._bytes > MOST_BYTES:
-                _, dropped = self._kept.popitem(last=False)
+                _, dropped = self._file_headers.popitem(last=False)
                 self._bytes -= len(dropped)
         return made[0]

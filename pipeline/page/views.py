@@ -1,4 +1,8 @@
-"""What the page shows: the wall, single cards, files; and changes as they happen."""
+"""The pages: the board, single cards and files; and live updates.
+
+Each method of `Views` takes a request and returns a response. An unknown row, take or file is a
+404. A failing store is shown as a message. This module owns the cache of small pictures only.
+"""
 
 from __future__ import annotations
 
@@ -18,27 +22,27 @@ from starlette.responses import FileResponse, HTMLResponse, Response, StreamingR
 from pipeline.core.errors import StoreError
 from pipeline.core.text import duration
 from pipeline.page import downloads, thumbnails
-from pipeline.page.actions import SAID, SAID_WAITING, place_of, wall_of
-from pipeline.page.auth import Gate
-from pipeline.page.board import PAGE, Wall
-from pipeline.page.cards import DISMISSED, EARLIER, NEEDING, Card, Gist
+from pipeline.page.actions import MESSAGES, MESSAGES_WHILE_HELD, board_of, place_of
+from pipeline.page.auth import Authenticator
+from pipeline.page.board import PAGE, Board
+from pipeline.page.cards import DISMISSED, EARLIER, NEEDING, Card, CardSummary
 from pipeline.page.rendering import html, moment, rendered, web
 from pipeline.page.thumbnails import Saved, SmallPictures
 from pipeline.store import HistoryLine
 
-#: Most rows that need attention shown above the wall.
+#: Most rows that need attention at the top of the board.
 MOST_NEEDING: Final = 5
-#: Seconds between two looks for changes, between two signs of life, and until a browser has to
-#: connect again.
-LOOKS, ALIVE, LIFE = 1.0, 15.0, 600.0
-#: Seconds that a search among very many rows waits until all are there, and between two looks
-#: while they are not.
-WAITS, HASTE = 0.5, 0.05
-#: Seconds that a download of many rows waits until all rows are known.
-WHOLE_WITHIN: Final = 30.0
-#: Columns of the team's own that a card on the wall shows; the large card shows all of them.
+#: Seconds between two checks for changes, between two keep-alives, and until the stream ends and
+#: the browser connects again.
+CHECK_SECONDS, KEEPALIVE_SECONDS, CONNECTION_SECONDS = 1.0, 15.0, 600.0
+#: Seconds that a search waits until all rows are known, and seconds between two checks for changes
+#: until then.
+SEARCH_SECONDS, FAST_CHECK_SECONDS = 0.5, 0.05
+#: Seconds that a download waits until all rows are known.
+DOWNLOAD_SECONDS: Final = 30.0
+#: Most of the team's own columns on a card of the board; the page of a row shows all.
 MOST_OWN: Final = 3
-#: What the history says of each kind of event.
+#: Kind of event -> its text in the history.
 KINDS: Final = {
     "sent": "Submitted",
     "accepted": "Accepted by the API",
@@ -54,93 +58,93 @@ KINDS: Final = {
 class Views:
     """The pages of these campaigns."""
 
-    def __init__(self, walls: Sequence[Wall], gate: Gate) -> None:
-        self._walls = walls
-        self._gate = gate
+    def __init__(self, boards: Sequence[Board], auth: Authenticator) -> None:
+        self._boards = boards
+        self._auth = auth
         self._small = SmallPictures()
 
     # -- pages -----------------------------------------------------------------------------------
 
-    async def wall(self, request: Request) -> Response:
+    async def board(self, request: Request) -> Response:
         """The campaign: rows that need attention, then all pictures, the newest first."""
         asked = request.query_params
-        number = _whole(asked.get("sheet", ""), 1)
-        wall = self._walls[number - 1] if number <= len(self._walls) else self._walls[0]
+        number = _number_of(asked.get("sheet", ""), 1)
+        board = self._boards[number - 1] if number <= len(self._boards) else self._boards[0]
         status, search = asked.get("status", ""), asked.get("q", "").strip()[:200]
 
         def made() -> str:
             goes_far = bool(status or search or "page" in asked)
-            wall.look_until_whole(within=WAITS if goes_far else 0)
-            picked = wall.picked(status, search)
+            board.refresh_until_complete(within=SEARCH_SECONDS if goes_far else 0)
+            picked = board.picked(status, search)
             pages = max(-(-len(picked) // PAGE), 1)
-            page = min(_whole(asked.get("page", ""), 1), pages)
-            cards = wall.cards(picked[(page - 1) * PAGE : page * PAGE])
-            needing = [one for one in wall.gists if one.needs] if wall.is_whole else []
+            page = min(_number_of(asked.get("page", ""), 1), pages)
+            cards = board.cards(picked[(page - 1) * PAGE : page * PAGE])
+            needing = [one for one in board.summaries if one.needs] if board.is_complete else []
             above = [] if status or search or page > 1 else needing[:MOST_NEEDING]
             return self._rendered(
-                "wall.html.j2",
-                wall,
+                "board.html.j2",
+                board,
                 request,
                 cards=cards,
                 found=len(picked),
                 with_files=sum(one.saved > 0 for one in picked),
                 goes_far=goes_far,
-                needing=wall.cards(above),
+                needing=board.cards(above),
                 more_needing=max(len(needing) - MOST_NEEDING, 0),
                 status=status,
                 search=search,
                 page=page,
                 pages=pages,
-                said=(SAID | SAID_WAITING).get(asked.get("said", ""), ""),
-                downloads=_zip_address(self._walls.index(wall) + 1, status, search),
-                texts=texts_of(wall),
-                bar=_bar(wall),
-                link=_linked(self._walls.index(wall) + 1, status, search),
+                said=(MESSAGES | MESSAGES_WHILE_HELD).get(asked.get("said", ""), ""),
+                downloads=_zip_address(self._boards.index(board) + 1, status, search),
+                texts=texts_of(board),
+                bar=_bar(board),
+                link=_link_maker(self._boards.index(board) + 1, status, search),
             )
 
         return await html(made)
 
     async def card(self, request: Request) -> Response:
-        """One take of a row, large: a picture, and all that is known of it."""
-        wall = wall_of(self._walls, request)
+        """One take of a row in full size, with all that is known about it."""
+        board = board_of(self._boards, request)
         row_id, take = place_of(request)
 
         def made() -> str:
-            wall.look(at_once=not wall.is_whole)
-            takes = wall.row(row_id)
+            board.refresh(at_once=not board.is_complete)
+            takes = board.row(row_id)
             card = next((one for one in takes if one.shown.take == take), None)
             if card is None:
                 raise HTTPException(404)
-            files = self._files(wall, card)
-            number = min(_whole(request.query_params.get("picture", ""), 1), max(len(files), 1))
+            files = self._files(board, card)
+            number = min(_number_of(request.query_params.get("picture", ""), 1), max(len(files), 1))
             history, runs = [], {}
             if card.job:
-                history = wall.campaign.store.jobs.history(card.job.key)
-                runs = wall.campaign.store.jobs.run_of(card.job.key)
+                history = board.campaign.store.jobs.history(card.job.key)
+                runs = board.campaign.store.jobs.run_of(card.job.key)
             return self._rendered(
                 "card.html.j2",
-                wall,
+                board,
                 request,
                 card=card,
                 files=files,
                 number=number,
-                history=[_told(line, runs) for line in history],
+                history=[_history_line(line, runs) for line in history],
                 takes=takes,
             )
 
         try:
             return await html(made)
         except HTTPException:
-            # People keep addresses of rows, and send them to others.
-            sheet = self._walls.index(wall) + 1
+            # People save addresses of rows and send them to others, so explain what happened.
+            sheet = self._boards.index(board) + 1
             return HTMLResponse(rendered("missing.html.j2", sheet=sheet), 404)
 
     # -- files -----------------------------------------------------------------------------------
 
     async def picture(self, request: Request) -> Response:
-        """A saved file as it is, or the part of it that is asked for: films are long."""
+        """A saved file, or the requested part of it: videos are long."""
         file = await asyncio.to_thread(self._asked, request)
-        return FileResponse(file.path, headers=_kept(file), media_type=file.type)
+        return FileResponse(file.path, headers=_file_headers(file), media_type=file.type)
 
     async def small(self, request: Request) -> Response:
         """A saved picture, scaled down."""
@@ -148,124 +152,126 @@ class Views:
         content = await self._small.of(file) if file.is_picture else None
         if content is None:
             raise HTTPException(404)
-        return Response(content, headers=_kept(file), media_type="image/webp")
+        return Response(content, headers=_file_headers(file), media_type="image/webp")
 
     async def zip_of_row(self, request: Request) -> Response:
-        """All saved files of one take of a row."""
-        wall = wall_of(self._walls, request)
-        card = await asyncio.to_thread(wall.card, *place_of(request))
+        """All saved files of one take of a row, as a zip file."""
+        board = board_of(self._boards, request)
+        card = await asyncio.to_thread(board.card, *place_of(request))
         if card is None:
             raise HTTPException(404)
-        return self._zip(wall, [card], card.shown.name or card.shown.row_id)
+        return self._zip(board, [card], card.shown.name or card.shown.row_id)
 
     async def zip_of_picked(self, request: Request) -> Response:
-        """All saved files of the rows that are picked on the wall by status and words."""
-        wall, asked = wall_of(self._walls, request), request.query_params
+        """All saved files of the rows that match the filter and search, as a zip file."""
+        board, asked = board_of(self._boards, request), request.query_params
         status, search = asked.get("status", ""), asked.get("q", "").strip()[:200]
 
-        def found() -> Sequence[Gist]:
-            wall.look_until_whole(within=WHOLE_WITHIN)
-            return [one for one in wall.picked(status, search) if one.saved]
+        def found() -> Sequence[CardSummary]:
+            board.refresh_until_complete(within=DOWNLOAD_SECONDS)
+            return [one for one in board.picked(status, search) if one.saved]
 
         picked = await asyncio.to_thread(found)
-        # The cards are made page by page: of very many rows not all are in memory at once.
+        # Cards are made page by page, so that they are not all in memory at once.
         pages = (picked[at : at + PAGE] for at in range(0, len(picked), PAGE))
-        cards = (card for page in pages for card in wall.cards(page))
-        return self._zip(wall, cards, wall.campaign.settings.source.name)
+        cards = (card for page in pages for card in board.cards(page))
+        return self._zip(board, cards, board.campaign.settings.source.name)
 
-    def _zip(self, wall: Wall, cards: Iterable[Card], title: str) -> Response:
-        media = wall.campaign.settings.media
+    def _zip(self, board: Board, cards: Iterable[Card], title: str) -> Response:
+        media = board.campaign.settings.media
         if media is None:
             raise HTTPException(404)
-        files = (file for card in cards for _, file in self._files(wall, card) if file)
+        files = (file for card in cards for _, file in self._files(board, card) if file)
         made = downloads.zipped(files, media)
         return StreamingResponse(
             made, headers=downloads.headers(title), media_type="application/zip"
         )
 
     def _asked(self, request: Request) -> Saved:
-        wall = wall_of(self._walls, request)
-        card = wall.card(*place_of(request))
-        files = self._files(wall, card) if card else []
+        board = board_of(self._boards, request)
+        card = board.card(*place_of(request))
+        files = self._files(board, card) if card else []
         number: int = request.path_params["number"]
         file = files[number - 1][1] if 1 <= number <= len(files) else None
         if file is None:
             raise HTTPException(404)
         return file
 
-    def _files(self, wall: Wall, card: Card) -> list[tuple[str, Saved | None]]:
-        """Each result's address, and its saved file if there is one."""
+    def _files(self, board: Board, card: Card) -> list[tuple[str, Saved | None]]:
+        """Each result's address, with its saved file if there is one."""
         names = card.job.files if card.job else {}
-        media = wall.campaign.settings.media
+        media = board.campaign.settings.media
         return [
             (url, thumbnails.saved(media, names[url]) if url in names else None)
             for url in card.shown.urls
         ]
 
-    # -- what changes ----------------------------------------------------------------------------
+    # -- live updates ----------------------------------------------------------------------------
 
     async def live(self, request: Request) -> Response:
-        """What changes, as it happens."""
-        wall = wall_of(self._walls, request)
+        """Changes as server-sent events."""
+        board = board_of(self._boards, request)
         headers = {"X-Accel-Buffering": "no"}
         return StreamingResponse(
-            self._changes(wall, request), headers=headers, media_type="text/event-stream"
+            self._changes(board, request), headers=headers, media_type="text/event-stream"
         )
 
-    async def _changes(self, wall: Wall, request: Request) -> AsyncIterator[str]:
-        """Each change as a line for the browser, and a sign of life when there is none.
+    async def _changes(self, board: Board, request: Request) -> AsyncIterator[str]:
+        """Each change as one event, and a comment as keep-alive when there is none.
 
-        It ends when the visitor signs out.
+        Ends when the visitor signs out.
         """
-        began = told_at = time.monotonic()
-        told = -1
+        began = sent_at = time.monotonic()
+        sent_revision = -1
         yield "retry: 2000\n\n"
-        while (now := time.monotonic()) < began + LIFE and await self._gate.is_in(request):
+        while (
+            now := time.monotonic()
+        ) < began + CONNECTION_SECONDS and await self._auth.is_signed_in(request):
             try:
-                await asyncio.to_thread(wall.look)
+                await asyncio.to_thread(board.refresh)
             except StoreError:
-                # The page stays as it is; the next look may find the store again.
-                told = -1
-            if wall.revision != told:
-                told, told_at = wall.revision, now
-                news = {"revision": told, "texts": texts_of(wall), "bar": _bar(wall)}
+                # The page stays unchanged; the store may be available at the next refresh.
+                sent_revision = -1
+            if board.revision != sent_revision:
+                sent_revision, sent_at = board.revision, now
+                news = {"revision": sent_revision, "texts": texts_of(board), "bar": _bar(board)}
                 yield f"data: {json.dumps(news)}\n\n"
-            elif now >= told_at + ALIVE:
-                told_at = now
+            elif now >= sent_at + KEEPALIVE_SECONDS:
+                sent_at = now
                 yield ": \n\n"
-            await asyncio.sleep(LOOKS if wall.is_whole else HASTE)
+            await asyncio.sleep(CHECK_SECONDS if board.is_complete else FAST_CHECK_SECONDS)
 
     # -- templates -------------------------------------------------------------------------------
 
-    def _rendered(self, name: str, wall: Wall, request: Request, **more: Any) -> str:
-        settings = wall.campaign.settings
+    def _rendered(self, name: str, board: Board, request: Request, **more: Any) -> str:
+        settings = board.campaign.settings
         here = urlsplit(settings.base_url).netloc
         usual = settings.base_url == settings.provider.base_url.rstrip("/")
         return rendered(
             name,
-            sheet=self._walls.index(wall) + 1,
+            sheet=self._boards.index(board) + 1,
             title=settings.source.name,
             place=web(getattr(settings.source, "place", "")),
             api=settings.provider.title,
             at="" if usual else here,
-            wall=wall,
-            totals=wall.totals,
-            standing=wall.standing,
-            others=[one.campaign.settings.source.name for one in self._walls],
+            board=board,
+            totals=board.totals,
+            sheet_status=board.sheet_status,
+            others=[one.campaign.settings.source.name for one in self._boards],
             csrf=request.state.visitor.csrf,
-            when=lambda at: moment(at, wall.timezone),
-            thumbs=lambda card: self._thumbs(wall, card),
+            when=lambda at: moment(at, board.timezone),
+            thumbs=lambda card: self._thumbs(board, card),
             NEEDING=NEEDING,
             DISMISSED=DISMISSED,
             EARLIER=EARLIER,
             MOST_OWN=MOST_OWN,
-            waiting=_waiting(wall),
+            waiting=_waiting(board),
             **more,
         )
 
-    def _thumbs(self, wall: Wall, card: Card) -> dict[str, Any]:
-        """The pictures of a card for the wall, and how they lie."""
-        files = self._files(wall, card)
+    def _thumbs(self, board: Board, card: Card) -> dict[str, Any]:
+        """The pictures of a card on the board, and their layout."""
+        files = self._files(board, card)
         shown = [
             (number, file)
             for number, (_, file) in enumerate(files, start=1)
@@ -277,30 +283,29 @@ class Views:
         return {"shown": shown[:4], "shape": shape, "all": len(files)}
 
 
-def texts_of(wall: Wall) -> dict[str, str]:
-    """The texts of the page that change all the time, by their places."""
-    totals, standing = wall.totals, wall.standing
-    spent = "–" if standing.spent is None else f"{standing.spent:,}"
-    budget = "" if standing.budget is None else f"of {standing.budget:,} "
+def texts_of(board: Board) -> dict[str, str]:
+    """The texts of the page that change often, by their place in the HTML."""
+    totals, sheet_status = board.totals, board.sheet_status
+    spent = "–" if sheet_status.spent is None else f"{sheet_status.spent:,}"
+    budget = "" if sheet_status.budget is None else f"of {sheet_status.budget:,} "
     return {
-        "pictures": f"{totals.pictures:,}" if wall.is_whole else "…",
+        "pictures": f"{totals.pictures:,}" if board.is_complete else "…",
         "rows": f"{totals.rows:,}",
         "spent": spent,
         "budget": f"{budget}credits today",
-        "progress": _progress(wall),
-        "state": _state(wall),
+        "progress": _progress(board),
+        "state": _state(board),
         **{f"count {status}": f"{count:,}" for status, count in totals.counts.items()},
         "count needing": f"{totals.needing:,}",
-        "count all": f"{sum(totals.counts.values()):,}" if wall.is_whole else "…",
+        "count all": f"{sum(totals.counts.values()):,}" if board.is_complete else "…",
     }
 
 
-def _waiting(wall: Wall) -> str:
-    """When something is sent that a button asks for: empty for the next run."""
-    standing = wall.standing
-    return (
-        "after Resume" if standing.paused else "not before the hold ends" if standing.hold else ""
-    )
+def _waiting(board: Board) -> str:
+    """When a requested take or attempt is sent; empty if by the next run."""
+    if board.sheet_status.paused:
+        return "after Resume"
+    return "not before the hold ends" if board.sheet_status.hold else ""
 
 
 def _zip_address(sheet: int, status: str, search: str) -> str:
@@ -308,38 +313,38 @@ def _zip_address(sheet: int, status: str, search: str) -> str:
     return f"/zip/{sheet}?{urlencode({name: text for name, text in asked.items() if text})}"
 
 
-def _progress(wall: Wall) -> str:
-    """How much is finished, how fast it goes, and how long it may still take."""
-    totals = wall.totals
-    if not wall.is_whole:
+def _progress(board: Board) -> str:
+    """How many rows are finished, the rate, and the estimated time left."""
+    totals = board.totals
+    if not board.is_complete:
         return "Counting…"
     words = [f"{totals.finished:,} of {totals.finished + totals.on_their_way:,} finished"]
     if totals.on_their_way and totals.rate:
         words.append(f"{totals.rate:,.0f} a minute" if totals.rate >= 1 else "under 1 a minute")
     if totals.left is not None:
-        words.append(f"about {_roughly(totals.left)} left")
+        words.append(f"about {_rounded(totals.left)} left")
     return " · ".join(words)
 
 
-def _state(wall: Wall) -> str:
-    standing = wall.standing
-    if standing.paused:
+def _state(board: Board) -> str:
+    sheet_status = board.sheet_status
+    if sheet_status.paused:
         return "Paused"
-    if standing.running_since:
+    if sheet_status.running_since:
         return "Running"
-    return "Waiting for the next run" if wall.totals.on_their_way else "Up to date"
+    return "Waiting for the next run" if board.totals.on_their_way else "Up to date"
 
 
-def _roughly(seconds: float) -> str:
-    """A time to wait, rounded, because it is an estimate."""
+def _rounded(seconds: float) -> str:
+    """A duration as text, rounded, because it is an estimate."""
     if seconds < 60:
         return f"{max(round(seconds / 5) * 5, 5)} s"
     return duration(round(seconds / 60) * 60)
 
 
-def _bar(wall: Wall) -> list[tuple[str, float, float]]:
-    """The rows by status as parts of a bar: status, where it begins and how wide it is, of 100."""
-    counts = wall.totals.counts
+def _bar(board: Board) -> list[tuple[str, float, float]]:
+    """The rows by status as parts of a bar: (status, start, width), both in percent."""
+    counts = board.totals.counts
     whole = sum(counts.values()) or 1
     parts, at = [], 0.0
     for status, count in counts.items():
@@ -349,10 +354,10 @@ def _bar(wall: Wall) -> list[tuple[str, float, float]]:
     return parts
 
 
-def _told(line: HistoryLine, runs: dict[int, str]) -> dict[str, object]:
-    """A line of the history: when, what, and by which start of the program it was sent."""
+def _history_line(line: HistoryLine, runs: dict[int, str]) -> dict[str, object]:
+    """A line of the history: the time, the event, and which start of the program sent it."""
     run = runs.get(line.number, "") if line.kind == "sent" else ""
-    # A start of the program is named by its moment (see `wiring.START`).
+    # A start of the program is named by its time (see `wiring.START`).
     found = re.match(r"\d{8}T\d{6}(?=-)", run)
     began = datetime.fromisoformat(f"{found[0]}+00:00") if found else None
     return {
@@ -364,8 +369,8 @@ def _told(line: HistoryLine, runs: dict[int, str]) -> dict[str, object]:
     }
 
 
-def _linked(sheet: int, status: str, search: str) -> Any:
-    """Makes addresses of the wall: as it is picked now, but for what is named."""
+def _link_maker(sheet: int, status: str, search: str) -> Any:
+    """A function for addresses of the board: the present filter with some values changed."""
 
     def link(**other: object) -> str:
         asked = {"sheet": sheet, "status": status, "q": search} | other
@@ -374,13 +379,13 @@ def _linked(sheet: int, status: str, search: str) -> Any:
     return link
 
 
-def _whole(text: str, otherwise: int) -> int:
+def _number_of(text: str, otherwise: int) -> int:
     is_number = text.isascii() and text.isdecimal() and len(text) < 7
     return max(int(text), 1) if is_number else otherwise
 
 
-def _kept(file: Saved) -> dict[str, str]:
-    """Headers of a saved file. Its address names its version, so a browser may keep it."""
+def _file_headers(file: Saved) -> dict[str, str]:
+    """Headers of a saved file. Its address contains its version, so a browser may cache it."""
     how = "inline" if file.is_picture else "attachment"
     name = re.sub(r"[^A-Za-z0-9._-]", "-", file.path.name)
     return {

@@ -139,7 +139,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
     from markupsafe import Markup
 
     entries = _entries(shown)
-    style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("house.css", "gallery.css"))
+    style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("base.css", "gallery.css"))
     return (
         environment(TEMPLATES)
         .get_template("gallery.html.j2")

@@ -42,15 +42,15 @@ BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class TokenCheck(Protocol):
-    """The part of the page's gate that checks tokens: it counts tries of sign-in and metrics."""
+    """The part of the page's auth that checks tokens: it counts tries of sign-in and metrics."""
 
-    def begins_try(self, request: Request) -> bool:
+    def begin_try(self, request: Request) -> bool:
         """Count a try, and return whether the token may be checked."""
 
     def is_token(self, text: str) -> bool:
         """Whether it is the page token."""
 
-    def was_right(self, request: Request) -> None:
+    def try_succeeded(self, request: Request) -> None:
         """Do not count the last try: its token was right."""
 
 
@@ -75,11 +75,11 @@ class Metrics:
         self._registry.register(self._store)
         self._registry.register(_OfTheCalls(self.tallies))
 
-    def route(self, gate: TokenCheck) -> Route:
-        """The route of the numbers, on the page that `gate` protects."""
+    def route(self, auth: TokenCheck) -> Route:
+        """The route of the numbers, on the page that `auth` protects."""
 
         async def answer(request: Request) -> Response:
-            return await self._answer(request, gate)
+            return await self._answer(request, auth)
 
         return Route(PATH, answer, methods=["GET"])
 
@@ -91,15 +91,15 @@ class Metrics:
         full = f"promptsheet_{name}_seconds"
         return Histogram(full, says, ["sheet"], buckets=BUCKETS, registry=self._registry)
 
-    async def _answer(self, request: Request, gate: TokenCheck) -> Response:
+    async def _answer(self, request: Request, auth: TokenCheck) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         is_try = scheme.casefold() == "bearer"
-        if is_try and not gate.begins_try(request):
+        if is_try and not auth.begin_try(request):
             return PlainTextResponse("Too many wrong tokens.", 429, {"retry-after": "1"})
-        if not (is_try and gate.is_token(token)):
+        if not (is_try and auth.is_token(token)):
             says = "Send the page token: Authorization: Bearer TOKEN"
             return PlainTextResponse(says, 401, {"www-authenticate": "Bearer"})
-        gate.was_right(request)
+        auth.try_succeeded(request)
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         try:
             text = await asyncio.to_thread(encode, self._registry)

@@ -38,7 +38,7 @@ from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 
 if TYPE_CHECKING:
-    from pipeline.page import Gate
+    from pipeline.page import Authenticator
     from pipeline.server.metrics import Metrics
 
 #: Seconds that answers under way may still take when a server is closed.
@@ -126,10 +126,10 @@ async def house(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[H
             doors.append(f"Webhooks for {_titles(called)} are received at {address}")
         for listen, shown in showing.items():
             assert metrics is not None
-            gate, rooms = _page_of(shown)
-            app = web.page(shown, (*rooms, metrics.route(gate)))
+            auth, rooms = _page_of(shown)
+            app = web.page(shown, (*rooms, metrics.route(auth)))
             address = await stack.enter_async_context(hosting(app, listen, connections))
-            doors.append(f"The page of {_titles(shown)}: {gate.invitation(address)}")
+            doors.append(f"The page of {_titles(shown)}: {auth.where_to_sign_in(address)}")
         yield House(doors, metrics)
 
 
@@ -143,10 +143,10 @@ def _by_address(
     return found
 
 
-def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
-    """The routes of the page of these sheets, and its gate. Raises ConfigError if they disagree."""
+def _page_of(of: Sequence[Campaign]) -> tuple[Authenticator, list[BaseRoute]]:
+    """The routes of the page of these sheets, and its auth. Raises ConfigError if they disagree."""
     # Imported here because a run that only receives webhooks does not need it.
-    from pipeline.page import Gate, routes
+    from pipeline.page import Authenticator, routes
 
     pages = [one.settings.page for one in of]
     if len({(page.token.reveal() if page.token else "", page.public_url) for page in pages}) > 1:
@@ -154,8 +154,8 @@ def _page_of(of: Sequence[Campaign]) -> tuple[Gate, list[BaseRoute]]:
             f"{_titles(of)} are to be shown at one address, and their [page] tables differ. Write "
             "the same token and public_url into them, or give each its own listen address."
         )
-    gate = Gate(pages[0], sessions=of[0].store.sessions)
-    return gate, routes(of, gate)
+    auth = Authenticator(pages[0], sessions=of[0].store.sessions)
+    return auth, routes(of, auth)
 
 
 def _metrics(of: Sequence[Campaign]) -> Metrics:

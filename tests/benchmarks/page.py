@@ -98,7 +98,7 @@ def _seen(config: Path, rows: int) -> Iterator[tuple[str, str]]:
         looking(opened, address) as look,
     ):
         page = look.page
-        cards, search = page.locator("#wall > .card"), page.get_by_role("searchbox")
+        cards, search = page.locator("#board > .card"), page.get_by_role("searchbox")
 
         def seen(place: str, words: str) -> None:
             # At each frame: what is expected is looked for once a second.
@@ -107,11 +107,11 @@ def _seen(config: Path, rows: int) -> Iterator[tuple[str, str]]:
 
         def searched() -> None:
             search.fill("number 77")
-            seen("#wall > .card", "77")
+            seen("#board > .card", "77")
 
         def searched_again() -> None:
             search.fill(f"number {rows - 40}")
-            seen("#wall > .card:last-child", f"{rows - 40}")
+            seen("#board > .card:last-child", f"{rows - 40}")
 
         def turned() -> None:
             page.get_by_role("link", name="Older").click()

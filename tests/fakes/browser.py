@@ -19,7 +19,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from pipeline.page import routes
-from pipeline.page.auth import Gate
+from pipeline.page.auth import Authenticator
 from pipeline.server import app as web
 from pipeline.server.metrics import Metrics
 from pipeline.server.serve import hosting
@@ -46,7 +46,7 @@ def browser() -> Iterator[Browser]:
 
 
 @contextmanager
-def hosted(campaigns: Sequence[Campaign], gate: Gate) -> Iterator[str]:
+def hosted(campaigns: Sequence[Campaign], gate: Authenticator) -> Iterator[str]:
     """The page of these campaigns, served in a thread of this process: its address."""
     told: list[str] = []
     ready = threading.Event()

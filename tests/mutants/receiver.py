@@ -120,7 +120,7 @@ FAULTS = (
         "a cookie lasts for ever",
         "P7",
         "pipeline/page/auth.py",
-        "if not 0 <= self._now() - since <= STAYS or",
+        "if not 0 <= self._now() - since <= SESSION_SECONDS or",
         "if",
         "tests/page/test_auth.py",
     ),

@@ -15,7 +15,7 @@ import pytest
 from pipeline import wiring
 from pipeline.config import PageSettings
 from pipeline.open_sheet import open_sheet
-from pipeline.page.auth import Gate
+from pipeline.page.auth import Authenticator
 from pipeline.sandbox.server import Sandbox
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
@@ -84,7 +84,7 @@ def desk_with(folder: Path, sheet: str, approval: bool = False) -> Iterator[Desk
         settings = wiring.load(config)
         with Store(settings.store_url, now=wiring.now) as store:
             key = open_sheet(settings, store).key
-            gate = Gate(PageSettings(wanted=True))
+            gate = Authenticator(PageSettings(wanted=True))
             with (
                 hosted([Campaign(settings, store, key)], gate) as address,
                 httpx.Client(base_url=address, trust_env=False) as client,

@@ -29,8 +29,8 @@ from pipeline.open_sheet import open_sheet
 from pipeline.page import auth as gates
 from pipeline.page import routes
 from pipeline.page.attempt_limit import EACH_SECOND, MOST_CALLERS, Tries
-from pipeline.page.auth import Gate
-from pipeline.page.board import MANY, PAGE, Wall
+from pipeline.page.auth import Authenticator
+from pipeline.page.board import MANY, PAGE, Board
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import hosted
@@ -56,7 +56,7 @@ class House:
 
     folder: Path
     campaign: Campaign
-    gate: Gate
+    gate: Authenticator
     address: str = ""
     clock: Clock = field(default_factory=Clock)
 
@@ -131,7 +131,7 @@ def opened(folder: Path, page: PageSettings, more: str = "") -> Iterator[House]:
         for url, name in zip(urls, names, strict=True):
             store.jobs.save_file(jobs[0], 1, url, name)
         clock = Clock()
-        gate = Gate(page, clock, sessions=store.sessions)
+        gate = Authenticator(page, clock, sessions=store.sessions)
         house = House(folder, Campaign(settings, store, key), gate, clock=clock)
         with hosted([house.campaign], house.gate) as house.address:
             yield house
@@ -217,7 +217,7 @@ def test_a_link_works_once_and_not_for_ever(house: House) -> None:
         assert client.post(first).status_code == 303
         assert client.get("/").status_code == 200
         assert [other.post(first).status_code, other.get(first).status_code] == [403, 403]
-        house.clock.at += gates.LINK_WAITS + 1
+        house.clock.at += gates.LINK_SECONDS + 1
         assert other.post(late).status_code == 403
         assert other.get("/").status_code == 303
 
@@ -268,7 +268,7 @@ def test_sign_in_and_metrics_share_one_count(with_token: House) -> None:
         with_token.clock.at += 1
         assert client.get("/metrics", headers=right).status_code == 200
         assert client.get("/metrics").status_code == 401
-    assert gate.begins_try(asked)
+    assert gate.begin_try(asked)
 
 
 def test_tries_are_counted_before_their_bodies_are_there(with_token: House) -> None:
@@ -372,10 +372,10 @@ def test_a_cookie_opens_nothing_after_its_owner_has_signed_out(with_token: House
         assert thief.get("/").headers["location"] == "/login"
         assert thief.get("/live/1").status_code == 401
     # Nor does it after a restart, which keeps everybody else signed in.
-    restarted = Gate(page, with_token.clock, sessions=with_token.store.sessions)
+    restarted = Authenticator(page, with_token.clock, sessions=with_token.store.sessions)
     asked = Request({"type": "http", "headers": [(b"cookie", _cookie(stolen))]})
     assert restarted.visitor(stolen)
-    assert not asyncio.run(restarted.is_in(asked))
+    assert not asyncio.run(restarted.is_signed_in(asked))
 
 
 def test_news_are_no_longer_sent_to_a_visitor_who_has_signed_out(house: House) -> None:
@@ -431,16 +431,16 @@ def test_a_cookie_that_was_touched_or_is_too_old_is_none(house: House) -> None:
         for bad in (f"{good}x", good[::-1], good.replace(".", "x", 1), "", "x.y.z"):
             answer = client.get("/", headers={"Cookie": f"{house.gate.cookie}={bad}"})
             assert (bad, answer.status_code) == (bad, 303)
-        other = Gate(PageSettings(), house.clock)
+        other = Authenticator(PageSettings(), house.clock)
         assert other.visitor({other.cookie: good}) is None
-        house.clock.at += gates.STAYS + 1
+        house.clock.at += gates.SESSION_SECONDS + 1
         assert client.get("/").status_code == 303
 
 
 def test_who_came_in_by_the_token_stays_in_when_the_page_is_started_anew(house: House) -> None:
     page = PageSettings(token=Secret(TOKEN))
-    first, second = Gate(page, house.clock), Gate(page, house.clock)
-    changed = Gate(PageSettings(token=Secret(TOKEN + "2")), house.clock)
+    first, second = Authenticator(page, house.clock), Authenticator(page, house.clock)
+    changed = Authenticator(PageSettings(token=Secret(TOKEN + "2")), house.clock)
     value = str(first._cookies.dumps(["session", int(house.clock.at)]))
 
     assert second.visitor({second.cookie: value})
@@ -687,32 +687,32 @@ def asked_of(store: Store) -> Iterator[list[str]]:
 
 
 def test_a_wall_at_which_nothing_changed_reads_no_row_and_no_job_again(house: House) -> None:
-    wall = Wall(house.campaign)
-    wall.look(at_once=True)
-    before = wall.revision, wall.gists
+    wall = Board(house.campaign)
+    wall.refresh(at_once=True)
+    before = wall.revision, wall.summaries
     with asked_of(house.store) as tables:
-        wall.look(at_once=True)
+        wall.refresh(at_once=True)
 
     assert "attempts" not in tables
     # But for those that somebody put out of sight, which an index knows.
     assert tables.count("known_rows") == 1
-    assert (wall.revision, wall.gists) == before
+    assert (wall.revision, wall.summaries) == before
 
 
 def test_of_many_rows_only_those_are_worked_out_again_that_changed(house: House) -> None:
     store, key = house.store, house.campaign.key
     ids = crowd(house, 300)
-    wall = Wall(house.campaign)
-    wall.look_until_whole(60)
-    sheet, before = house.folder / "prompts.csv", {one.row_id: one for one in wall.gists}
+    wall = Board(house.campaign)
+    wall.refresh_until_complete(60)
+    sheet, before = house.folder / "prompts.csv", {one.row_id: one for one in wall.summaries}
     # One is told by the API, one was noted by a run, one says something else in the sheet.
     store.attempts.record([Fact(house.key(LOST), 1, Failed("no", task_id="t-3"))])
     store.rows.note(key, [KnownRow(FAILED, canonical({"prompt": "a wren"}), 1, since=wiring.now())])
     sheet.write_text(f"{sheet.read_text()}hen n00100,{ids[4]},invalid,,,Write more.\n")
     revision = wall.revision
-    wall.look(at_once=True)
+    wall.refresh(at_once=True)
 
-    changed = {one.row_id for one in wall.gists if before[one.row_id] is not one}
+    changed = {one.row_id for one in wall.summaries if before[one.row_id] is not one}
     assert changed == {LOST, FAILED, ids[4]}
     assert wall.revision == revision + 1
     assert [one.row_id for one in wall.picked("invalid")] == [ids[4]]
@@ -721,10 +721,10 @@ def test_of_many_rows_only_those_are_worked_out_again_that_changed(house: House)
 
 def test_a_row_that_moves_in_its_sheet_is_found_by_its_new_number(house: House) -> None:
     ids = crowd(house, 50)
-    wall = Wall(house.campaign)
-    wall.look(at_once=True)
+    wall = Board(house.campaign)
+    wall.refresh(at_once=True)
     house.store.rows.note(house.campaign.key, (), ["", *reversed(ids[1:])])
-    wall.look(at_once=True)
+    wall.refresh(at_once=True)
 
     assert [one.row_id for one in wall.picked(search="row 54")] == [DONE]
     assert [card.shown.line for card in wall.row(DONE)] == [54]
@@ -734,8 +734,8 @@ def test_a_row_that_moves_in_its_sheet_is_found_by_its_new_number(house: House) 
     ("asked", "sentence"),
     [
         ("status=copy", "No row is “copy”."),
-        ("q=zebra", "No row has “zebra” in it."),
-        ("status=done&q=zebra", "No row is “done” and has “zebra” in it."),
+        ("q=zebra", "No row contains “zebra”."),
+        ("status=done&q=zebra", "No row is “done” and contains “zebra”."),
     ],
 )
 def test_where_nothing_is_found_it_says_what_was_looked_for(

@@ -17,7 +17,7 @@ from pipeline.core.inputs import canonical, parsed
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Failed, Succeeded
 from pipeline.open_sheet import open_sheet
-from pipeline.page.auth import Gate
+from pipeline.page.auth import Authenticator
 from pipeline.sandbox.pictures import code_of, read_code
 from pipeline.sandbox.server import Sandbox
 from pipeline.store import Fact, Intent, Limits, Store
@@ -34,7 +34,7 @@ class House:
     """The page of the demo as it was left at its end."""
 
     address: str
-    gate: Gate
+    gate: Authenticator
     campaign: Campaign
 
     @property
@@ -59,7 +59,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def house(finished: Settings) -> Iterator[House]:
     with Store(finished.store_url, now=wiring.now) as store:
         campaign = Campaign(finished, store, open_sheet(finished, store).key)
-        gate = Gate(PageSettings(wanted=True))
+        gate = Authenticator(PageSettings(wanted=True))
         with hosted([campaign], gate) as address:
             yield House(address, gate, campaign)
 
@@ -74,7 +74,7 @@ def loaded(page: Page) -> None:
 def codes(page: Page) -> dict[str, list[tuple[str, int]]]:
     """The codes that the pixels carry, of each card on the wall, by what its prompt is."""
     found: dict[str, list[tuple[str, int]]] = {}
-    for card in page.locator("#wall > .card:has(.mosaic)").all():
+    for card in page.locator("#board > .card:has(.mosaic)").all():
         links = [one.get_attribute("href") or "" for one in card.locator("a.open").all()]
         read = []
         for link in links:
@@ -98,13 +98,13 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
         assert found
         with looking(chromium, found[1], found[0]) as look:
             page = look.page
-            expect(page.locator("#wall > .card")).to_have_count(12, timeout=30_000)
+            expect(page.locator("#board > .card")).to_have_count(12, timeout=30_000)
             assert "/enter/" not in page.url
             sandbox = Sandbox(_api_of(page), "demo")
 
             # It fills itself: nobody loads it anew.
             expect(page.locator("[data-text='pictures']")).to_have_text("32", timeout=60_000)
-            expect(page.locator("#wall .mosaic a.open")).to_have_count(32, timeout=15_000)
+            expect(page.locator("#board .mosaic a.open")).to_have_count(32, timeout=15_000)
             texts = {name: page.locator(f"[data-text='{name}']").inner_text() for name in TEXTS}
             assert texts == TEXTS
 
@@ -117,7 +117,7 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
 
             # One of them once more: paid once, however often somebody presses.
             before = sandbox.state()["tasks_taken"]
-            page.locator("#wall > .card", has_text="hero-morning").locator("a.open").first.click()
+            page.locator("#board > .card", has_text="hero-morning").locator("a.open").first.click()
             again = page.locator("dialog form[action^='/again/']")
             expect(again.locator("button")).to_be_visible()
             inputs = again.locator("input").all()
@@ -129,9 +129,9 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
             expect(page.locator("#said")).to_contain_text("The next run generates this row again.")
             late = page.request.post(action, form=form, headers={"Origin": found[1]})
             assert "Nothing was done, because this has changed in the meantime." in late.text()
-            made = page.locator("#wall > .card", has_text="take 2")
+            made = page.locator("#board > .card", has_text="take 2")
             expect(made.locator(".mosaic a.open")).to_have_count(4, timeout=30_000)
-            expect(page.locator("#wall > .card").first.locator(".take")).to_have_text("take 2")
+            expect(page.locator("#board > .card").first.locator(".take")).to_have_text("take 2")
             assert sandbox.state()["tasks_taken"] == before + 1
             with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
                 (record,) = store.sheets.all()
@@ -174,7 +174,7 @@ def _prompts(folder: Path) -> dict[str, str]:
 
 def test_rows_are_found_by_their_status_and_by_their_words(chromium: Browser, house: House) -> None:
     with looking(chromium, house.address, house.link) as look:
-        page, cards = look.page, look.page.locator("#wall > .card")
+        page, cards = look.page, look.page.locator("#board > .card")
 
         page.get_by_role("link", name="failed 2").click()
         expect(cards).to_have_count(2)
@@ -190,7 +190,7 @@ def test_a_row_is_seen_large_with_its_history_its_links_and_what_it_cost(
 ) -> None:
     with looking(chromium, house.address, house.link) as look:
         page = look.page
-        page.locator("#wall > .card", has_text="teehaus").locator("a.open").nth(2).click()
+        page.locator("#board > .card", has_text="teehaus").locator("a.open").nth(2).click()
         dialog = page.get_by_role("dialog")
         expect(dialog.locator("h2")).to_have_text("teehaus")
         expect(dialog.locator("#picture")).to_have_attribute("alt", "Picture 3 of 4, teehaus")
@@ -205,7 +205,7 @@ def test_a_row_is_seen_large_with_its_history_its_links_and_what_it_cost(
 def test_the_keyboard_reaches_everything(chromium: Browser, house: House) -> None:
     with looking(chromium, house.address, house.link) as look:
         page = look.page
-        first = page.locator("#wall a.open").first
+        first = page.locator("#board a.open").first
         first.focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("ArrowDown")
@@ -231,7 +231,7 @@ def test_it_fits_into_a_hand_and_into_the_night(
         loaded(look.page)
         look.assert_well()
         look.assert_for_everybody()
-        look.page.locator("#wall .mosaic a.open").first.click()
+        look.page.locator("#board .mosaic a.open").first.click()
         expect(look.page.get_by_role("dialog").locator("h2")).to_be_visible()
         look.assert_for_everybody()
 
@@ -239,13 +239,13 @@ def test_it_fits_into_a_hand_and_into_the_night(
 def test_without_a_script_it_can_be_read_and_used(chromium: Browser, house: House) -> None:
     with looking(chromium, house.address, house.link, java_script_enabled=False) as look:
         page = look.page
-        assert page.locator("#wall > .card").count() == 12
-        page.locator("#wall .mosaic a.open").first.click()
+        assert page.locator("#board > .card").count() == 12
+        page.locator("#board .mosaic a.open").first.click()
         assert page.locator(".large h2").inner_text() == "hero-morning"
         page.get_by_role("link", name="Close").click()
         page.get_by_role("searchbox").fill("fox")
         page.get_by_role("button", name="Search").click()
-        assert page.locator("#wall > .card h3").all_inner_texts() == ["fox"]
+        assert page.locator("#board > .card h3").all_inner_texts() == ["fox"]
         page.get_by_role("button", name="Pause").click()
         assert page.locator("#said").inner_text().startswith("Paused.")
         assert house.campaign.store.sheets.get(house.campaign.key).paused
@@ -266,19 +266,19 @@ def test_what_others_do_is_seen_at_once(chromium: Browser, house: House) -> None
             "button", name="Dismiss"
         ).first.click()
         expect(page.locator("#needs-title")).to_have_text("2 rows need attention")
-        expect(page.locator("#wall > .card")).to_have_count(11)
+        expect(page.locator("#board > .card")).to_have_count(11)
         page.get_by_role("link", name="dismissed 1").click()
-        expect(page.locator("#wall > .card")).to_have_count(1)
+        expect(page.locator("#board > .card")).to_have_count(1)
 
         campaign.store.jobs.dismiss(failed, away=False)
-        expect(page.locator("#wall > .card")).to_have_count(0, timeout=10_000)
+        expect(page.locator("#board > .card")).to_have_count(0, timeout=10_000)
 
 
 def test_a_campaign_without_rows_says_what_to_do(chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "empty.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
     (tmp_path / "prompts.csv").write_text("prompt\n")
     settings = wiring.load(tmp_path / "empty.toml")
-    gate = Gate(PageSettings(wanted=True))
+    gate = Authenticator(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
         campaign = Campaign(settings, store, open_sheet(settings, store).key)
         with (
@@ -310,7 +310,7 @@ def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
             page.goto(address)
             page.get_by_label("Page token").fill(TOKEN)
             page.get_by_role("button", name="Open the page").click()
-            expect(page.locator("#wall > .card")).to_have_count(1)
+            expect(page.locator("#board > .card")).to_have_count(1)
             expect(state).to_have_text("Up to date")
         expect(said).to_contain_text("Promptsheet does not answer.", timeout=15_000)
         expect(state).to_have_text("Out of reach")
@@ -339,7 +339,7 @@ def test_words_that_look_like_markup_are_words(chromium: Browser, tmp_path: Path
     (tmp_path / "evil.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
     (tmp_path / "prompts.csv").write_text("prompt\n")
     settings = wiring.load(tmp_path / "evil.toml")
-    gate = Gate(PageSettings(wanted=True))
+    gate = Authenticator(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
         key = open_sheet(settings, store).key
         ids = [f"r_00000000{number}" for number in range(3)]
@@ -372,10 +372,10 @@ def test_words_that_look_like_markup_are_words(chromium: Browser, tmp_path: Path
             looking(chromium, address, gate.link(address)) as look,
         ):
             page = look.page
-            assert page.locator("#wall .prompt").all_inner_texts()[:2] == [
+            assert page.locator("#board .prompt").all_inner_texts()[:2] == [
                 text.replace("  ", " ") for text in EVIL[:2]
             ]
-            assert page.locator("script:not([src]), #wall svg, #wall script").count() == 0
+            assert page.locator("script:not([src]), #board svg, #board script").count() == 0
             page.locator(f"#open-{ids[1]}-1-1").click()
             links = page.locator("dialog .links a")
             expect(links).to_have_count(1)

@@ -22,7 +22,7 @@ from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Succeeded
 from pipeline.page import downloads
-from pipeline.page.board import Wall
+from pipeline.page.board import Board
 from pipeline.page.thumbnails import saved
 from pipeline.store import Fact, Intent, Limits
 from pipeline.sync.configured_sheet import Campaign
@@ -121,13 +121,13 @@ def test_titles_from_outside_cannot_change_a_header() -> None:
 def test_a_card_opens_from_its_title_and_its_text(chromium: Browser, house: House) -> None:
     with looking(chromium, house.address, house.link) as look:
         page, dialog = look.page, look.page.get_by_role("dialog")
-        card = page.locator("#wall > .card", has_text="teehaus")
+        card = page.locator("#board > .card", has_text="teehaus")
         for part in ("h3", ".prompt"):
             card.locator(part).click()
             expect(dialog.locator("h2")).to_have_text("teehaus")
             page.keyboard.press("Escape")
         # A row without a picture opens in the same way.
-        page.locator("#wall > .card", has_text="boats").locator(".prompt").click()
+        page.locator("#board > .card", has_text="boats").locator(".prompt").click()
         expect(dialog.locator("h2")).to_have_text("boats")
 
 
@@ -135,7 +135,7 @@ def test_a_row_has_an_address_that_a_colleague_can_open(chromium: Browser, house
     with looking(chromium, house.address, house.link) as look:
         page = look.page
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page.locator("#wall > .card", has_text="teehaus").locator("h3").click()
+        page.locator("#board > .card", has_text="teehaus").locator("h3").click()
         page.get_by_role("link", name="Link to this row").click()
         expect(page.get_by_role("link", name="The link is copied")).to_be_visible()
         address = page.evaluate("navigator.clipboard.readText()")
@@ -216,9 +216,9 @@ def test_credits_are_counted_once_for_an_account_however_its_address_is_written(
 
     def spent(address: str) -> int | None:
         here = settings.model_copy(update={"base_url": address})
-        wall = Wall(Campaign(here, gatehouse.store, gatehouse.campaign.key))
-        wall.look(at_once=True)
-        return wall.standing.spent
+        wall = Board(Campaign(here, gatehouse.store, gatehouse.campaign.key))
+        wall.refresh(at_once=True)
+        return wall.sheet_status.spent
 
     first = settings.model_copy(update={"base_url": "http://127.0.0.1:40001"})
     store, key = gatehouse.store, gatehouse.campaign.key

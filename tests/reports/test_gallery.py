@@ -301,7 +301,7 @@ def test_every_status_can_be_picked_and_has_a_colour_in_charts() -> None:
 
 
 def test_all_words_can_be_read_in_the_light_and_in_the_dark() -> None:
-    style = (gallery.TEMPLATES / "house.css").read_text("utf-8")
+    style = (gallery.TEMPLATES / "base.css").read_text("utf-8")
     light, dark = (
         dict(_colours(block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
     )

@@ -14,7 +14,7 @@ from pipeline import wiring
 from pipeline.cli import doctor
 from pipeline.config import PageSettings, Settings
 from pipeline.open_sheet import open_sheet
-from pipeline.page.auth import Gate
+from pipeline.page.auth import Authenticator
 from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
@@ -97,7 +97,7 @@ def _list_prices(folder: Path, price: int) -> None:
 
 def _page(settings: Settings) -> str:
     """The page of the sheet as HTML."""
-    gate = Gate(PageSettings(wanted=True))
+    gate = Authenticator(PageSettings(wanted=True))
     with Store(settings.store_url, now=wiring.now) as store:
         campaign = Campaign(settings, store, open_sheet(settings, store).key)
         with hosted([campaign], gate) as address, httpx.Client(trust_env=False) as client:

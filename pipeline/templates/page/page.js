@@ -1,10 +1,10 @@
-// The page without it is complete; with it, it keeps itself up to date, opens pictures in place and
-// answers to arrow keys. Whatever it shows comes from the page itself, already made safe.
+// The page works without this script. The script updates the page, opens pictures in a dialog and
+// handles arrow keys. It inserts only HTML that the server has rendered and escaped.
 "use strict";
 
-const PARTS = ["state", "pausing", "notices", "needing", "picks", "shown", "gives", "wall-title", "pages"];
+const PARTS = ["state", "pausing", "notices", "needing", "picks", "shown", "gives", "board-title", "pages"];
 const dialog = document.getElementById("large");
-const wall = document.getElementById("wall");
+const board = document.getElementById("board");
 let wanted = 0, taken = 0, missed = 0;
 
 const AWAY = "Promptsheet does not answer. Is it still running? This page continues once it is back.";
@@ -14,7 +14,7 @@ async function fetched(address, how) {
     throw new Error(AWAY);
   });
   if (answer.redirected && new URL(answer.url).pathname === "/login") {
-    // After signing in, people are where they were.
+    // After signing in, people return to this page.
     const then = encodeURIComponent(location.pathname + location.search);
     location.assign(`/login?then=${then}`);
   }
@@ -35,7 +35,7 @@ function unsay(words) {
   if (said?.textContent === words) said.textContent = "";
 }
 
-// -- keeping up ----------------------------------------------------------------------------------
+// -- live updates --------------------------------------------------------------------------------
 
 function put(old, fresh) {
   if (!old || !fresh) return;
@@ -49,7 +49,7 @@ function put(old, fresh) {
 }
 
 function putCards(fresh) {
-  const old = document.getElementById("wall");
+  const old = document.getElementById("board");
   const kept = new Map(Array.from(old.children, (one) => [one.id, one]));
   Array.from(fresh.children).forEach((card, at) => {
     const was = kept.get(card.id);
@@ -64,10 +64,10 @@ function putCards(fresh) {
 }
 
 function take(fresh) {
-  // Rows that come into being bring parts along that were not there.
+  // The first rows add parts of the page that this script has not set up.
   if (!document.querySelector(".finding") !== !fresh.querySelector(".finding")) location.reload();
   for (const id of PARTS) put(document.getElementById(id), fresh.getElementById(id));
-  putCards(fresh.getElementById("wall"));
+  putCards(fresh.getElementById("board"));
 }
 
 async function refresh(address = location.href) {
@@ -75,7 +75,7 @@ async function refresh(address = location.href) {
   const plain = new URL(address, location.href);
   plain.searchParams.delete("said");
   const fresh = await fetched(plain);
-  // Answers may overtake each other, and what was asked for may be another page by now.
+  // A later answer may have arrived first, or the address may have changed since the request.
   if (mine <= taken || address !== location.href) return;
   taken = mine;
   take(fresh);
@@ -96,7 +96,7 @@ function draw(parts) {
 }
 
 function listen(address) {
-  // A browser keeps six connections to a place, for all its tabs: a hidden one must not hold any.
+  // A browser allows six connections to a host, for all its tabs, so a hidden tab closes its own.
   if (document.hidden) {
     document.addEventListener("visibilitychange", () => listen(address), { once: true });
     return;
@@ -114,14 +114,14 @@ function listen(address) {
   document.addEventListener("visibilitychange", leave);
   source.onerror = () => {
     revision = null;
-    // A stream that has lived long is ended, and taken up again at once; that is no news.
+    // The server ends long streams and the browser reconnects at once: that needs no message.
     missed ||= setTimeout(() => {
       tell(AWAY);
       document.querySelector("[data-text='state']").textContent = "Out of reach";
     }, 4000);
     if (source.readyState !== EventSource.CLOSED) return;
     document.removeEventListener("visibilitychange", leave);
-    // Whoever is not let in any more is led to the door by the page itself.
+    // If the session has ended, the refresh redirects to the sign-in form.
     setTimeout(() => refresh().catch(() => {}).then(() => listen(address)), 2000);
   };
   source.onopen = () => {
@@ -146,7 +146,7 @@ function listen(address) {
   };
 }
 
-// -- one row, large ------------------------------------------------------------------------------
+// -- the dialog ----------------------------------------------------------------------------------
 
 async function open(address, focus) {
   const content = (await fetched(address)).getElementById("content");
@@ -162,7 +162,7 @@ function step(by) {
   const at = strip.findIndex((one) => one.hasAttribute("aria-current"));
   if (strip[at + by]) return open(strip[at + by].href, ".strip [aria-current]");
   const place = dialog.querySelector("#content").dataset.place.split("/");
-  const cards = Array.from(document.querySelectorAll("#wall > .card"));
+  const cards = Array.from(document.querySelectorAll("#board > .card"));
   const here = cards.findIndex((one) => one.id === `card-${place[1]}-${place[2]}`);
   const links = here < 0 ? [] : cards[here + by]?.querySelectorAll("a.open") ?? [];
   const link = links[by > 0 ? 0 : links.length - 1];
@@ -178,7 +178,7 @@ async function copy(link) {
   setTimeout(() => { link.textContent = words; }, 3000);
 }
 
-// -- hands ---------------------------------------------------------------------------------------
+// -- clicks and keys -----------------------------------------------------------------------------
 
 const isPlain = (event) =>
   !(event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey);
@@ -243,7 +243,7 @@ function nearest(from, key) {
   const upright = key === "ArrowUp" || key === "ArrowDown";
   const sign = key === "ArrowRight" || key === "ArrowDown" ? 1 : -1;
   let best = null, least = Infinity;
-  for (const one of wall.querySelectorAll("a.open")) {
+  for (const one of board.querySelectorAll("a.open")) {
     const b = one.getBoundingClientRect();
     const [dx, dy] = [b.left + b.width / 2 - x, b.top + b.height / 2 - y];
     const [along, aside] = upright ? [dy * sign, Math.abs(dx)] : [dx * sign, Math.abs(dy)];
@@ -264,7 +264,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   const from = document.activeElement;
-  if (!from?.matches("#wall a.open")) return;
+  if (!from?.matches("#board a.open")) return;
   const to = nearest(from, event.key);
   if (to) {
     event.preventDefault();
