@@ -375,7 +375,7 @@ def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
     if adopt:
         _take_over(console, settings)
     with wiring.previewing(settings) as sync:
-        for sentence in (*_state(sync, settings), *sync.notices):
+        for sentence in (*_state(sync, settings), *sync.last.notices):
             console.print(one_line(sentence), markup=False)
     path, name = shlex.quote(str(config)), program()
     console.print("\nSee what a run would do:\n")

@@ -169,7 +169,7 @@ def _plan_warnings(sync: SheetSync, told: Collection[int] = ()) -> Iterator[str]
             f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
             f'[columns] {name} = "{title}"; if it is your own, ignore = ["{title}"].'
         )
-    yield from sync.notices
+    yield from sync.last.notices
 
 
 def plan_as_json(console: Console, sync: SheetSync) -> None:

@@ -26,7 +26,7 @@ def close(sync: SheetSync, tally: Tally, *, detailed: bool) -> None:
     outcome.title = sync.sheet.title  # A Google Sheet has its title once it was read.
     outcome.statuses = sync.last.plan.statuses
     outcome.cursor = sync.state.jobs.cursor
-    outcome.notices = [*sync.notices]
+    outcome.notices = [*sync.last.notices]
     if tally.charged:
         api = sync.rules.provider.title
         outcome.notices.append(messages.charged_otherwise(api, tally.charged))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from pipeline.core import cells
-from pipeline.core.model import Patch, State
+from pipeline.core.header import Columns
+from pipeline.core.model import Grid, Patch, State, patched
 from pipeline.core.planning import Line
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status
@@ -25,6 +26,22 @@ class Draft:
     patch: Patch
     #: When the jobs ended whose end is written into their cells now.
     ends: tuple[datetime, ...] = ()
+
+    def as_written(self, grid: Grid, columns: Columns) -> Look | None:
+        """The look at the sheet after the write, without planning again.
+
+        None unless the sheet now has our changes and no others. Only then is each row where it was,
+        with its id, so that planning again would find the same.
+        """
+        look = self.look
+        if columns.inputs != look.columns.inputs or grid != patched(look.grid, self.patch):
+            return None
+        ids = columns.index.get("row_id")
+        lines = tuple(
+            line.with_its_id() if (line.seen.place, ids) in self.patch else line
+            for line in look.plan.lines
+        )
+        return replace(look.with_lines(lines), grid=grid, columns=columns, outdated=frozenset())
 
 
 class Corrections:

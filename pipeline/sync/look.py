@@ -30,7 +30,7 @@ class Look:
     unchanged: Mapping[str, int] = field(default_factory=dict)
     #: Places of rows with an out-of-date cell.
     outdated: frozenset[int] = frozenset()
-    #: Sentences about empty columns of the team that become ours.
+    #: A sentence for each empty column of the team that became ours in this pass.
     notices: tuple[str, ...] = ()
     #: Seconds from each result to the cells that now show it.
     lags: tuple[float, ...] = ()

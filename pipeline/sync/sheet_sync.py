@@ -13,10 +13,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
-from pipeline.core.approval import is_taken_back
-from pipeline.core.cell_errors import is_value
-from pipeline.core.header import Header, believed
-from pipeline.core.model import Grid, JobKey, Patch, patched
+from pipeline.core.header import Header
+from pipeline.core.model import Grid, JobKey, Patch
 from pipeline.core.near_misses import NearMiss
 from pipeline.core.planning import Line, Plan
 from pipeline.core.rules import Rules
@@ -32,6 +30,7 @@ from pipeline.sync.look import Look
 from pipeline.sync.new_attention import NewAttention
 from pipeline.sync.ownership import Ownership
 from pipeline.sync.planner import Planner
+from pipeline.sync.readings import noted
 from pipeline.sync.sheet_state import SheetState
 
 
@@ -61,8 +60,6 @@ class SheetSync:
         self.sheet, self.store, self.rules, self.limits = sheet, store, rules, limits
         #: What the last look found; before the first look, an empty sheet.
         self.last = Look()
-        #: A sentence for each empty column of the team that became ours in this pass.
-        self.notices: tuple[str, ...] = ()
         self._clock, self._today = clock, today
         store.sheets.get(self.key)  # This adds a new sheet to the store; a snapshot only reads.
         with store.snapshot():
@@ -135,7 +132,6 @@ class SheetSync:
         self.state.rows.forget_unchanged()
         self.state.refresh()
         self.last = self.planner.look(self.sheet.read())
-        self.notices = self.last.notices
         return self.last
 
     def restrict(self, plan: Plan) -> None:
@@ -169,71 +165,43 @@ class SheetSync:
         drafts: list[Draft] = []
 
         def patch_for(grid: Grid) -> Patch:
-            look = planned if planned and planned.grid == grid else self.planner.look(grid)
-            drafts.append(self._draft(look.with_hold(refused)))
+            if planned and planned.grid == grid:
+                look = planned.with_hold(refused)
+            else:
+                look = self._planned(grid, refused)
+            drafts.append(self._draft(look))
             self.last = drafts[-1].look
             return drafts[-1].patch
 
         grid = self.sheet.write(patch_for)
         draft = drafts[-1]
         lags = tuple((self._clock.now() - ended).total_seconds() for ended in draft.ends)
-        look = draft.look
-        if grid is not look.grid:
-            look = self._as_written(draft, grid) or self._read_back(grid, refused)
+        look = draft.look if grid is draft.look.grid else self._after_write(draft, grid, refused)
         return replace(look, lags=lags)
 
+    def _planned(self, grid: Grid, refused: Hold | None) -> Look:
+        look = self.planner.look(grid).with_hold(refused)
+        return replace(look, notices=self.last.notices or look.notices)
+
     def _draft(self, look: Look) -> Draft:
-        self.notices = self.notices or look.notices
         if self._needs_claim(look):
             return Draft(look, {})
-        return self._corrections.draft(self._noted(look))
+        return self._corrections.draft(noted(look, self.state, self.store))
 
-    def _as_written(self, draft: Draft, grid: Grid) -> Look | None:
-        """The look, if the sheet has our changes now and no others; else None.
-
-        Then each row is where it was, with its id, and to work that out again finds the same.
-        """
-        look, columns = draft.look, self.planner.columns(grid)
-        if columns.inputs != look.columns.inputs or grid != patched(look.grid, draft.patch):
-            return None
-        ids = columns.index.get("row_id")
-        lines = tuple(
-            line.with_its_id() if (line.seen.place, ids) in draft.patch else line
-            for line in look.plan.lines
-        )
-        return replace(look.with_lines(lines), grid=grid, columns=columns, outdated=frozenset())
+    def _after_write(self, draft: Draft, grid: Grid, refused: Hold | None) -> Look:
+        as_written = draft.as_written(grid, self.planner.columns(grid))
+        return as_written or self._read_back(grid, refused)
 
     def _read_back(self, grid: Grid, refused: Hold | None) -> Look:
         """The look at a sheet that others changed while it was written."""
-        look = self.planner.look(grid).with_hold(refused)
-        return look if self._needs_claim(look) else self._corrections.checked(self._noted(look))
+        look = self._planned(grid, refused)
+        if self._needs_claim(look):
+            return look
+        return self._corrections.checked(noted(look, self.state, self.store))
 
     def _needs_claim(self, look: Look) -> bool:
         """Whether there are new rows, and this pass has to claim the sheet before it notes them."""
         return look.has_new_rows and not (self.ownership.has_claimed or look.hold)
-
-    def _noted(self, look: Look) -> Look:
-        """Note a reading in the store; a held sheet without its new rows."""
-        if look.hold:
-            known = (line for line in look.plan.lines if line.seen.known is not None)
-            look = look.with_lines(tuple(known))
-        if not (look.hold and look.hold.hides_rows):
-            self._take_back_approvals(look)
-            accepted, height = believed(look.columns), len(look.grid)
-            self.state.note(look.plan.lines, look.unchanged, accepted, height)
-        return look
-
-    def _take_back_approvals(self, look: Look) -> None:
-        """Forget approvals of the page that a cell of the sheet contradicts by now.
-
-        A "rejected" still counts after that cell was emptied again.
-        """
-        for line in look.plan.lines:
-            if not line.memory.approved_on_page:
-                continue
-            cell = look.columns.control(look.grid[line.seen.place], "approved")
-            if is_value(cell) and is_taken_back(line.memory, line.take, cell):
-                self.store.rows.approve(self.key, line.seen.row_id, line.memory.inputs, "")
 
     # -- jobs ------------------------------------------------------------------------------------
 

@@ -30,6 +30,7 @@ from hypothesis.stateful import (
 from pipeline.core.model import Claim, Grid
 from pipeline.core.planning import Line
 from pipeline.sync.corrections import Draft
+from pipeline.sync.hold import Hold
 from pipeline.sync.look import Look
 from pipeline.sync.sheet_sync import SheetSync
 from tests.system.whole.api import TAKEN, Answer, Turn
@@ -418,13 +419,13 @@ def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_res
 
 def test_a_sheet_that_reads_back_as_written_stands_as_a_reading_anew_would_say() -> None:
     seen: Counter[str] = Counter()
-    as_written = SheetSync._as_written
+    after_write = SheetSync._after_write
 
-    def compared(sync: SheetSync, draft: Draft, grid: Grid) -> Look | None:
-        found = as_written(sync, draft, grid)
-        if found:
+    def compared(sync: SheetSync, draft: Draft, grid: Grid, refused: Hold | None) -> Look:
+        found = after_write(sync, draft, grid, refused)
+        if draft.as_written(grid, sync.planner.columns(grid)):
             seen["read back"] += 1
-            look = sync._corrections.checked(sync._noted(sync.planner.look(grid)))
+            look = sync._read_back(grid, refused)
             lines = {line.seen.row_id: _stand(line) for line in found.plan.lines}
             # What says the truth again may lie at rest by now.
             assert all(lines[line.seen.row_id] == _stand(line) for line in look.plan.lines)
@@ -433,7 +434,7 @@ def test_a_sheet_that_reads_back_as_written_stands_as_a_reading_anew_would_say()
             assert look.hold or not look.outdated
         return found
 
-    with patch.object(SheetSync, "_as_written", compared):
+    with patch.object(SheetSync, "_after_write", compared):
         ran = run(3, 25, steady=True)
 
     assert seen["read back"] > 20
