@@ -139,16 +139,17 @@ def _refuse_network(path: Path) -> None:
 
 def network_file_system(path: Path, mountinfo: str) -> str:
     """The kind of network file system that holds an absolute path; empty if it is a local disk."""
-    best, kind = Path(), ""
+    place, best, kind = str(path), "", ""
     for line in mountinfo.splitlines():
         left, dash, right = line.partition(" - ")
         fields = left.split(" ")
         if not dash or len(fields) < 5:
             continue
-        point = Path(re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4]))
+        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
+        above = point.rstrip("/") + "/"
         # Of two on one point the later lies on top.
-        if path.is_relative_to(point) and len(point.parts) >= len(best.parts):
-            best, kind = point, right.split(" ")[0]
+        if f"{place}/".startswith(above) and len(above) >= len(best):
+            best, kind = above, right.split(" ")[0]
     return kind if kind in NETWORK else ""
 
 

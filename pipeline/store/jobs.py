@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delet
 from pipeline.core.model import Attempt, Job, JobKey, Unsaved
 from pipeline.store.attempt_events import told_to_people
 from pipeline.store.history import HistoryLine, history_line, write_history
-from pipeline.store.schema import attempts, events, files, jobs, sheets
+from pipeline.store.schema import attempts, escaped, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
     Part,
@@ -61,6 +61,12 @@ _HERE = jobs.c.sheet == bindparam("sheet")
 #: The jobs of some rows of a sheet; `_among` says what to ask with.
 _SOME = and_(_HERE, jobs.c.row_id.in_(bindparam("ids", expanding=True)))
 _ALL_JOBS = _questions(_HERE)
+_VERSION = Prepared(
+    select(sheets.c.id, sheets.c.moved).where(sheets.c.key == bindparam("its_key")), "its_key"
+)
+_CHANGED = select(jobs.c.row_id, jobs.c.take).where(
+    _HERE, jobs.c.moved > bindparam("since"), jobs.c.moved <= bindparam("now")
+)
 _SOME_JOBS = _questions(_SOME)
 
 
@@ -223,16 +229,17 @@ class Jobs(Part):
         It is raised by every change of a job of the sheet.
         """
         with self._database.reading() as connection:
-            moved = select(sheets.c.moved).where(sheets.c.key == sheet)
-            return connection.execute(moved).scalar() or 0
+            _, moved = _VERSION.first(connection, escaped(sheet)) or (0, 0)
+            return moved
 
     def changed(self, sheet: str, since: int) -> Changes:
         """What was added or changed, by any process, since that version."""
         with self._database.reading() as connection:
-            here = select(sheets.c.id, sheets.c.moved).where(sheets.c.key == sheet)
-            number, now = connection.execute(here).first() or (0, 0)
-            after = and_(jobs.c.sheet == number, jobs.c.moved > since, jobs.c.moved <= now)
-            rows = connection.execute(select(jobs.c.row_id, jobs.c.take).where(after))
+            number, now = _VERSION.first(connection, escaped(sheet)) or (0, 0)
+            if now <= since:
+                return Changes(now, set())
+            about = {"sheet": number, "since": since, "now": now}
+            rows = connection.execute(_CHANGED, about)
             return Changes(now, {JobKey(sheet, row_id, take) for row_id, take in rows})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from pipeline.core.errors import StoreFull
 from pipeline.core.model import Attempt, JobKey, State
@@ -16,6 +16,18 @@ from pipeline.store.batch import Batches, Heard, Turn
 from pipeline.store.rescue_file import RescueFile
 from pipeline.store.schema import attempts, jobs
 from pipeline.store.transactions import Database, Part, number_of
+
+# Built once: building a statement takes longer than running it.
+_EXPIRED = (
+    select(jobs.c.row_id, jobs.c.take, attempts.c.number)
+    .where(
+        jobs.c.id == attempts.c.job,
+        jobs.c.sheet == bindparam("sheet"),
+        attempts.c.state == State.SUBMITTING,
+        attempts.c.deadline < bindparam("now"),
+    )
+    .order_by(jobs.c.id, attempts.c.number)
+)
 
 
 class Attempts(Part):
@@ -92,14 +104,9 @@ class Attempts(Part):
 
     def expired(self, sheet: str) -> list[tuple[JobKey, int]]:
         """Attempts without an answer whose deadline has passed, by the store's clock."""
-        over = select(jobs.c.row_id, jobs.c.take, attempts.c.number).where(
-            jobs.c.id == attempts.c.job,
-            attempts.c.state == State.SUBMITTING,
-            attempts.c.deadline < self._database.now(),
-        )
         with self._database.reading() as connection:
-            here = jobs.c.sheet == number_of(connection, sheet)
-            rows = connection.execute(over.where(here).order_by(jobs.c.id, attempts.c.number))
+            about = {"sheet": number_of(connection, sheet), "now": self._database.now()}
+            rows = connection.execute(_EXPIRED, about)
             return [(JobKey(sheet, row_id, take), number) for row_id, take, number in rows]
 
     @property

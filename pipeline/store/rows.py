@@ -49,9 +49,7 @@ class Rows(Part):
         """
         with self._database.reading() as connection:
             number = number_of(connection, sheet)
-            columns = connection.execute(
-                select(sheets.c.columns).where(sheets.c.id == number)
-            ).scalar()
+            columns = connection.execute(_COLUMNS, {"sheet": number}).scalar()
             return Memory(
                 known=_known(connection, number, only),
                 order=_order(connection, number),
@@ -95,11 +93,8 @@ class Rows(Part):
 
     def extra_takes(self, sheet: str) -> dict[str, int]:
         """Id -> how often the page asked for the row once more, where it did."""
-        row_id, again = known_rows.c.row_id, known_rows.c.again
         with self._database.reading() as connection:
-            here = known_rows.c.sheet == number_of(connection, sheet)
-            # Word for word what the index is for.
-            found = connection.execute(select(row_id, again).where(here, text("again > 0")))
+            found = connection.execute(_AGAIN, {"sheet": number_of(connection, sheet)})
             return {row.row_id: row.again for row in found}
 
     def ask_again(self, sheet: str, row_id: str, again: int) -> bool:
@@ -138,21 +133,16 @@ class Rows(Part):
 
     def approvals(self, sheet: str, since: int) -> dict[str, str]:
         """Id -> what it covers, of the approvals noted or taken back after that `moved`."""
-        row_id, covers = known_rows.c.row_id, known_rows.c.approved_on_page
         with self._database.reading() as connection:
-            here = known_rows.c.sheet == number_of(connection, sheet)
-            late = known_rows.c.approval_moved > since, text("approval_moved > 0")
-            found = connection.execute(select(row_id, covers).where(here, *late))
+            about = {"sheet": number_of(connection, sheet), "since": since}
+            found = connection.execute(_APPROVED, about)
             return {row.row_id: row.approved_on_page for row in found}
 
     def dismissed(self, sheet: str) -> dict[str, str]:
         """Id -> the text that the row had when it was dismissed (`core.attention.said_by`)."""
-        row_id, dismissed = known_rows.c.row_id, known_rows.c.dismissed
         with self._database.reading() as connection:
-            here = known_rows.c.sheet == number_of(connection, sheet)
-            # Word for word what the index is for.
-            away = select(row_id, dismissed).where(here, text("dismissed <> ''"))
-            return {row.row_id: row.dismissed for row in connection.execute(away)}
+            found = connection.execute(_DISMISSED, {"sheet": number_of(connection, sheet)})
+            return {row.row_id: row.dismissed for row in found}
 
     def dismiss(self, sheet: str, row_id: str, said: str) -> bool:
         """Dismiss a row with this text on the page; an empty text takes that back.
@@ -231,6 +221,20 @@ _MARKS = select(
     *(type_coerce(known_rows.c[name], Text) for name in _MARKED),
 ).where(known_rows.c.sheet == bindparam("sheet"))
 _IDS = type_coerce(orders.c.ids, Text)
+_ORDER = select(_IDS).where(orders.c.sheet == bindparam("sheet"))
+_COLUMNS = select(sheets.c.columns).where(sheets.c.id == bindparam("sheet"))
+# Each text is word for word what an index is for.
+_AGAIN = select(known_rows.c.row_id, known_rows.c.again).where(
+    known_rows.c.sheet == bindparam("sheet"), text("again > 0")
+)
+_APPROVED = select(known_rows.c.row_id, known_rows.c.approved_on_page).where(
+    known_rows.c.sheet == bindparam("sheet"),
+    known_rows.c.approval_moved > bindparam("since"),
+    text("approval_moved > 0"),
+)
+_DISMISSED = select(known_rows.c.row_id, known_rows.c.dismissed).where(
+    known_rows.c.sheet == bindparam("sheet"), text("dismissed <> ''")
+)
 _PAST = (
     select(past.c.row_id, past.c.inputs)
     .where(past.c.sheet == bindparam("sheet"))
@@ -239,7 +243,7 @@ _PAST = (
 
 
 def _order(connection: Connection, number: int) -> dict[str, int]:
-    return places_in(connection.execute(select(_IDS).where(orders.c.sheet == number)).scalar())
+    return places_in(connection.execute(_ORDER, {"sheet": number}).scalar())
 
 
 def places_in(order: str | None) -> dict[str, int]:

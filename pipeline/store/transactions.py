@@ -114,7 +114,7 @@ def _sqlite(connection: Connection) -> sqlite3.Connection:
 
 
 # Built once: building a statement takes longer than running it.
-_NUMBER = select(sheets.c.id).where(sheets.c.key == bindparam("key"))
+_NUMBER = Prepared(select(sheets.c.id).where(sheets.c.key == bindparam("its_key")), "its_key")
 _LOCKED = Prepared(
     select(sheets.c.id, sheets.c.paused, sheets.c.moved)
     .where(sheets.c.key == bindparam("its_key"))
@@ -240,7 +240,8 @@ def upsert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
 
 def number_of(connection: Connection, sheet: str) -> int:
     """The number of a sheet inside the store; 0 if the store does not know it."""
-    return connection.execute(_NUMBER, {"key": sheet}).scalar() or 0
+    found = _NUMBER.first(connection, escaped(sheet))
+    return found[0] if found else 0
 
 
 def made(connection: Connection, sheet: str) -> int:

@@ -213,6 +213,7 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
 
 def _warm_up(commands: Any) -> None:
     """Run the program once, so that its children find made what is made at the first use."""
+    importlib.import_module("pipeline.provider.tls").authorities()
     argv, here = sys.argv, Path.cwd()
     with TemporaryDirectory() as folder:
         os.chdir(folder)
