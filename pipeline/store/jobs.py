@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delet
 
 from pipeline.core.model import Attempt, Job, JobKey, Unsaved
 from pipeline.store.attempt_events import told_to_people
+from pipeline.store.column_types import escaped
 from pipeline.store.history import HistoryLine, history_line, write_history
-from pipeline.store.schema import attempts, escaped, events, files, jobs, sheets
+from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
     Part,
