@@ -1,1 +1,1 @@
-"""Everything that listens or stays: webhooks, metrics, the commands `serve` and `watch`."""
+"""Servers and long-running commands: webhooks, metrics, `serve` and `watch`."""

@@ -1,7 +1,7 @@
 """The two apps that are served: the webhook receiver, and the page.
 
-The receiver is open to the internet; the page is for the people of the sheet. So they are separate
-apps, and neither answers requests for the other.
+The receiver is open to the internet; the page is for the marketing team. They are separate apps, so
+that the receiver cannot answer a request for the page, and the page accepts no webhooks.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pipeline.core.errors import StoreError
 from pipeline.server.webhooks import Hooks
 from pipeline.sync.configured_sheet import Campaign
 
-#: Seconds for which an answer of /healthz is repeated: strangers may ask as often as they like.
+#: Seconds for which an answer of /healthz is reused, because anyone may request it at any rate.
 HEALTH_KEPT: Final = 1.0
 
 
@@ -47,12 +47,12 @@ def receiver(campaigns: Sequence[Campaign]) -> Starlette:
 
 
 def page(campaigns: Sequence[Campaign], routes: Sequence[BaseRoute]) -> Starlette:
-    """The app that shows the page of these campaigns; it receives no webhooks."""
+    """The app that shows the page of these campaigns. It receives no webhooks."""
     return _exact(Starlette(routes=[_health(campaigns), *routes], middleware=_proxies(campaigns)))
 
 
 def _exact(app: Starlette) -> Starlette:
-    """The app without redirects, whose address would contain the host name that a caller sends."""
+    """The app without redirects: their address would contain the host name that the caller sent."""
     app.router.redirect_slashes = False
     return app
 
@@ -67,13 +67,13 @@ def trusted_proxies(campaigns: Sequence[Campaign]) -> set[str]:
 
 
 def _proxies(campaigns: Sequence[Campaign]) -> list[Middleware]:
-    """Middleware that accepts `X-Forwarded-For` from our own proxies only."""
+    """Middleware that accepts `X-Forwarded-For` only from our own proxies."""
     ours = trusted_proxies(campaigns)
     return [Middleware(ProxyHeadersMiddleware, trusted_hosts=in_both_forms(ours))] if ours else []
 
 
 class _Health:
-    """Whether the stores can be read, and when the last pass ended. Strangers may see only this."""
+    """Answers the public /healthz: are the stores readable, and when did the last pass end?"""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
         self._campaigns = campaigns
@@ -82,7 +82,7 @@ class _Health:
         self._until = 0.0
 
     async def answer(self, request: Request) -> JSONResponse:
-        """200 while the stores can be read, else 503. They are read once a second at most."""
+        """Status 200 if the stores can be read, else 503. They are read at most once a second."""
         async with self._lock:
             if time.monotonic() >= self._until:
                 self._answer = await self._asked()

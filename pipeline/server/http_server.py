@@ -1,11 +1,11 @@
 """Limits for connections: how many there may be, and how long a request may take to arrive.
 
-uvicorn sets no time limit for a request and no limit per address. `GuardedProtocol` adds both to
-its HTTP protocol; `Connections` holds the counts, for all servers of the process together, so that
-files and sockets stay free for the passes. If there is no room for a new connection, the oldest one
-without a complete request is closed, so that real requests are served however many silent
-connections are open. Connections of a trusted proxy count for the clients that it names, once a
-request names one.
+uvicorn has no time limit for a request and no limit per address. `GuardedProtocol` adds both to its
+HTTP protocol. `Connections` owns the counts, for all servers of the process together, so that files
+and sockets stay free for the passes. If there is no room for a new connection, the oldest
+connection without a complete request is closed, so that real requests are served however many
+silent connections are open. A connection from a trusted proxy is counted for the client that the
+proxy names, once a request names one.
 """
 
 from __future__ import annotations
@@ -25,48 +25,49 @@ from pipeline.callers import caller_of, in_both_forms, limited_logger
 
 log = limited_logger("http")
 
-#: Seconds within which a whole request must arrive, head and body, counted from the connection or
-#: from the answer before it.
+#: Seconds within which a whole request must arrive, head and body, from the start of the connection
+#: or from the previous answer.
 REQUEST_WITHIN: Final = 10.0
-#: Seconds for which a caller may leave an answer unread. Who reads slowly is waited for.
+#: Seconds for which a caller may read nothing of an answer. A slow reader is not cut off.
 READ_WITHIN: Final = 30.0
-#: Seconds between two looks for connections whose time is over.
+#: Seconds between two checks for late connections.
 LOOK_EVERY: Final = 0.5
-#: Bytes of one request: the longest body that any address takes is half of it.
+#: Most bytes of one request: twice the longest body that any route accepts.
 MOST_BYTES: Final = 2_000_000
-#: Bytes of a request's head; uvicorn would keep four times as many of each connection.
+#: Most bytes of a request's head; uvicorn's own limit would be four times as high.
 MOST_HEAD: Final = 16_384
-#: Connections in all, and connections that the kernel may hold until they are accepted.
+#: Most connections in all, and most that the kernel may queue until they are accepted.
 MOST, BACKLOG = 1_000, 2_048
-#: Open files that we ask the system for, and those kept for passes, store, sheets and pictures.
+#: Wanted limit of open files, and the part for passes, store, sheets and pictures.
 FILES, RESERVED = 8_192, 512
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
-    """How many connections this process can afford: in all, from one address, and unaccepted."""
+class Capacity:
+    """How many connections this process can serve: in all, from one address, and unaccepted."""
 
     most: int = MOST
     each: int = MOST // 2
     backlog: int = BACKLOG
 
 
-def room_for(files: int, servers: int = 1) -> Room:
-    """The room that is left when a process may open so many files.
+def capacity_for(files: int, servers: int = 1) -> Capacity:
+    """How many connections fit into a process that may open this number of files.
 
-    All but RESERVED files, or half of them if they are few, are for connections: one part for open
-    ones, one for those that the loop accepts at once, from all servers, before it can count them.
+    RESERVED files, or half of all if there are few, stay free. The others are divided into two
+    parts: for open connections, and for those that the loop accepts at once, from all servers,
+    before it can count them.
     """
     free = max(files - RESERVED, files // 2)
     most = max(min(MOST, free // 2), 8)
-    return Room(most, max(most // 2, 4), max(min(BACKLOG, free // 2 // max(servers, 1)), 8))
+    return Capacity(most, max(most // 2, 4), max(min(BACKLOG, free // 2 // max(servers, 1)), 8))
 
 
 def most_files() -> int:
-    """How many files this process may open, raised to FILES where the system allows it."""
+    """How many files this process may open. Raises the limit to FILES if the system allows it."""
     try:
         import resource
-    except ModuleNotFoundError:  # Windows: sockets are not counted with files
+    except ModuleNotFoundError:  # Windows does not count sockets as files
         return FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
@@ -75,51 +76,51 @@ def most_files() -> int:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
             soft = wanted
         except (OSError, ValueError):
-            pass  # macOS has a second limit; what we have is counted with
+            pass  # macOS has a second limit; keep the present one
     return FILES if soft == resource.RLIM_INFINITY else soft
 
 
 async def _no_app(*_: object) -> None:
-    """What a middleware wants of which only the list of proxies is used."""
+    """A placeholder for the app: only the proxy list of the middleware is used."""
 
 
 class Connections:
-    """All open connections of the servers of this process. To be used in one event loop.
+    """All open connections of the servers of this process. Use it in one event loop only.
 
-    `proxies` are the networks of proxies whose `X-Forwarded-For` is believed.
+    `proxies` are the networks of the proxies whose `X-Forwarded-For` is trusted.
     """
 
-    def __init__(self, room: Room, proxies: Iterable[str] = ()) -> None:
-        self.room = room
+    def __init__(self, capacity: Capacity, proxies: Iterable[str] = ()) -> None:
+        self.capacity = capacity
         self._proxies = ProxyHeadersMiddleware(_no_app, in_both_forms(proxies)).trusted_hosts
         self._callers: dict[GuardedProtocol, str] = {}
         self._each: Counter[str] = Counter()
-        #: Connections whose request has not arrived completely -> since when; the oldest first.
+        #: Connections without a complete request -> since when; the oldest first.
         self._asking: OrderedDict[GuardedProtocol, float] = OrderedDict()
-        #: Connections whose answer is not read -> since when, and how many bytes wait.
+        #: Connections with an unread answer -> since when, and how many bytes are waiting.
         self._unread: dict[GuardedProtocol, tuple[float, int]] = {}
 
     def __len__(self) -> int:
         return len(self._callers)
 
     def admit(self, one: GuardedProtocol, host: str) -> bool:
-        """Count a new connection, and close an older one if needed; False if there is no room."""
+        """Count a new connection; may close an older one. Returns False if there is no room."""
         caller = caller_of(host)
-        if host not in self._proxies and not self._has_room(caller):
+        if host not in self._proxies and not self._has_capacity(caller):
             return False
-        if len(self) >= self.room.most and not self._close_oldest(self._busiest()):
+        if len(self) >= self.capacity.most and not self._close_oldest(self._busiest()):
             return False
         self._callers[one] = caller
         self._each[caller] += 1
         self._asking[one] = time.monotonic()
         return True
 
-    def asked(
+    def count_for_client(
         self, one: GuardedProtocol, host: str, headers: Iterable[tuple[bytes, bytes]]
     ) -> None:
-        """Count a connection for the client that our own proxy names, now that its head is there.
+        """Count a connection for the client that our own proxy names in the head of the request.
 
-        The connection is closed if that client has no room for it.
+        Closes the connection if that client has too many.
         """
         if host not in self._proxies or one not in self._callers:
             return
@@ -128,7 +129,7 @@ class Connections:
         caller, before = caller_of(client or host), self._callers[one]
         if caller == before:
             return
-        if not self._has_room(caller):
+        if not self._has_capacity(caller):
             log.info("a client of a proxy has too many connections: a new one is closed")
             self._close(one)
             return
@@ -137,7 +138,7 @@ class Connections:
         self._forget(before)
 
     def leave(self, one: GuardedProtocol) -> None:
-        """Stop counting a connection; calling it twice does no harm."""
+        """Stop counting a connection. A second call has no effect."""
         caller = self._callers.pop(one, None)
         self._asking.pop(one, None)
         self._unread.pop(one, None)
@@ -145,26 +146,26 @@ class Connections:
             self._forget(caller)
 
     def note(self, one: GuardedProtocol, *, whole: bool) -> None:
-        """Note whether the request of a connection has arrived completely."""
+        """Record whether the request of a connection has arrived completely."""
         if whole:
             self._asking.pop(one, None)
         elif one not in self._asking and one in self._callers:
             self._asking[one] = time.monotonic()
 
     def note_unread(self, one: GuardedProtocol, *, unread: bool) -> None:
-        """Note whether the caller leaves its answer unread."""
+        """Record whether the caller leaves its answer unread."""
         if not unread:
             self._unread.pop(one, None)
         elif one in self._callers and one not in self._unread:
             self._unread[one] = time.monotonic(), one.transport.get_write_buffer_size()
 
     def close_late(self) -> None:
-        """Close the connections whose time is over."""
+        """Close the connections that have exceeded a time limit."""
         now = time.monotonic()
         while self._asking and now - next(iter(self._asking.values())) > REQUEST_WITHIN:
             one = next(iter(self._asking))
             if waits := one.transport.get_write_buffer_size():
-                # It does not ask yet because it still reads the answer to its last request.
+                # It is still reading the last answer, so it cannot send the next request.
                 del self._asking[one]
                 self._unread.setdefault(one, (now, waits))
             else:
@@ -180,14 +181,14 @@ class Connections:
                 self._close(one)
 
     async def watch(self) -> None:
-        """Close late connections for as long as this runs."""
+        """Close late connections, until it is cancelled."""
         while True:
             await asyncio.sleep(LOOK_EVERY)
             self.close_late()
 
-    def _has_room(self, caller: str) -> bool:
-        """Whether the caller may have one more connection, perhaps for an older one of its own."""
-        return self._each[caller] < self.room.each or self._close_oldest(caller)
+    def _has_capacity(self, caller: str) -> bool:
+        """Returns whether the caller may have one more connection; may close an older one of it."""
+        return self._each[caller] < self.capacity.each or self._close_oldest(caller)
 
     def _forget(self, caller: str) -> None:
         self._each[caller] -= 1
@@ -202,7 +203,7 @@ class Connections:
         oldest = next((one for one in self._asking if self._callers[one] == caller), None)
         if oldest is None:
             return False
-        log.info("there are too many connections: the oldest that asked for nothing is closed")
+        log.info("there are too many connections: the oldest one without a request is closed")
         self._close(oldest)
         return True
 
@@ -218,10 +219,10 @@ class GuardedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Strangers cause what is logged here: it appears once a minute.
+        # Anyone can cause these messages, so each appears at most once a minute.
         self.logger = log
-        self._heard = 0
-        #: The request that was last counted for its client.
+        self._received = 0
+        #: The last request that was counted for its client.
         self._counted: object = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -238,10 +239,10 @@ class GuardedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        self._heard += len(data)
+        self._received += len(data)
         super().data_received(data)
         self.note()
-        if self._heard > MOST_BYTES:
+        if self._received > MOST_BYTES:
             self.transport.abort()
 
     def on_response_complete(self) -> None:
@@ -258,14 +259,14 @@ class GuardedProtocol(H11Protocol):
         self.note()
 
     def note(self) -> None:
-        """Note whether a request is there whole, and whose it is."""
+        """Record whether the request has arrived completely, and for which client."""
         if self.scope is not self._counted:
             self._counted = self.scope
             host = self.client[0] if self.client else ""
-            self.connections_of_all.asked(self, host, self.headers or ())
+            self.connections_of_all.count_for_client(self, host, self.headers or ())
         whole = self.conn.their_state not in (h11.IDLE, h11.SEND_BODY)
         if whole:
-            self._heard = 0
+            self._received = 0
         self.connections_of_all.note(self, whole=whole)
 
 

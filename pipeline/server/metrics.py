@@ -1,19 +1,19 @@
-"""What Prometheus reads at `/metrics`: how many of what, and how long it takes; never one row's.
+"""The metrics for Prometheus at `/metrics`: counts and durations, and nothing about single rows.
 
     promptsheet_jobs{sheet,state}              jobs by state, from the store
-    promptsheet_submissions_total{sheet}       attempts that were begun, from the store
+    promptsheet_submissions_total{sheet}       attempts that were started, from the store
     promptsheet_credits_today{account}         held or spent on the day of the budget, by API key
     promptsheet_last_pass_seconds{sheet}       when the last pass ended, as a Unix time
     promptsheet_held{sheet}                    1 while a hold or a pause keeps rows from being sent
-    promptsheet_webhooks_total{outcome}        calls of the API, by what became of them
+    promptsheet_webhooks_total{outcome}        webhook calls, by outcome
     promptsheet_webhook_commits_total          commits that recorded them
     promptsheet_result_seconds{sheet}          from a submission to its result (histogram)
-    promptsheet_cells_seconds{sheet}           from a result to the cells that say it (histogram)
+    promptsheet_cells_seconds{sheet}           from a result to its cells in the sheet (histogram)
 
-The store is read when the numbers are asked for: jobs are counted again only if something changed,
-and only events since the last time are read. Histograms and webhook counts begin at 0 with each
-start of the program. The page token is needed: behind a reverse proxy, every caller seems to come
-from this machine.
+The store is read when the metrics are requested. Jobs are counted again only after a change, and
+only events since the last request are read. Histograms and webhook counts start at 0 with each
+start of the program. The page token is required, because behind a reverse proxy every caller seems
+to come from this machine.
 """
 
 from __future__ import annotations
@@ -42,23 +42,23 @@ BUCKETS = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class TokenCheck(Protocol):
-    """The part of the page's auth that checks tokens: it counts tries of sign-in and metrics."""
+    """The part of the page's `Authenticator` that checks tokens and counts the tries."""
 
     def begin_try(self, request: Request) -> bool:
-        """Count a try, and return whether the token may be checked."""
+        """Count a try. Returns whether the token may be checked."""
 
     def is_token(self, text: str) -> bool:
-        """Whether it is the page token."""
+        """Returns whether the text is the page token."""
 
     def try_succeeded(self, request: Request) -> None:
-        """Do not count the last try: its token was right."""
+        """Remove the last try from the count: its token was right."""
 
 
 class Metrics:
-    """The numbers of these sheets, for callers who send the page token."""
+    """The metrics of these sheets, for callers who send the page token."""
 
     def __init__(self, campaigns: Sequence[Campaign]) -> None:
-        #: The counts of webhooks, one for each receiver.
+        #: The webhook counts of each receiver.
         self.tallies: list[CallCounts] = []
         self._titles = dict(
             zip(
@@ -70,13 +70,13 @@ class Metrics:
         self._campaigns = campaigns
         self._registry = CollectorRegistry()
         self._result = self._histogram("result", "Seconds from a submission to its result.")
-        self._cells = self._histogram("cells", "Seconds from a result to the cells that say it.")
-        self._store = _OfTheStore(campaigns, self._titles, self._result)
+        self._cells = self._histogram("cells", "Seconds from a result to its cells in the sheet.")
+        self._store = _StoreCollector(campaigns, self._titles, self._result)
         self._registry.register(self._store)
-        self._registry.register(_OfTheCalls(self.tallies))
+        self._registry.register(_WebhookCollector(self.tallies))
 
     def route(self, auth: TokenCheck) -> Route:
-        """The route of the numbers, on the page that `auth` protects."""
+        """The route of the metrics; `auth` checks the token."""
 
         async def answer(request: Request) -> Response:
             return await self._answer(request, auth)
@@ -84,12 +84,12 @@ class Metrics:
         return Route(PATH, answer, methods=["GET"])
 
     def shown(self, campaign: Campaign, seconds: float) -> None:
-        """Note how many seconds after its result a row was written."""
+        """Record how many seconds after its result a row was written."""
         self._cells.labels(self._titles[campaign.key]).observe(seconds)
 
-    def _histogram(self, name: str, says: str) -> Histogram:
+    def _histogram(self, name: str, help_text: str) -> Histogram:
         full = f"promptsheet_{name}_seconds"
-        return Histogram(full, says, ["sheet"], buckets=BUCKETS, registry=self._registry)
+        return Histogram(full, help_text, ["sheet"], buckets=BUCKETS, registry=self._registry)
 
     async def _answer(self, request: Request, auth: TokenCheck) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
@@ -97,8 +97,8 @@ class Metrics:
         if is_try and not auth.begin_try(request):
             return PlainTextResponse("Too many wrong tokens.", 429, {"retry-after": "1"})
         if not (is_try and auth.is_token(token)):
-            says = "Send the page token: Authorization: Bearer TOKEN"
-            return PlainTextResponse(says, 401, {"www-authenticate": "Bearer"})
+            help_text = "Send the page token: Authorization: Bearer TOKEN"
+            return PlainTextResponse(help_text, 401, {"www-authenticate": "Bearer"})
         auth.try_succeeded(request)
         encode, kind = choose_encoder(request.headers.get("accept", ""))
         try:
@@ -108,26 +108,26 @@ class Metrics:
         return Response(text, headers={"content-type": kind, "cache-control": "no-store"})
 
 
-class _OfTheStore(Collector):
-    """Numbers from the stores, read when they are requested."""
+class _StoreCollector(Collector):
+    """Metrics from the stores, read on request."""
 
     def __init__(
         self, campaigns: Sequence[Campaign], titles: dict[str, str], result: Histogram
     ) -> None:
         self._campaigns, self._titles, self._result = campaigns, titles, result
         self._events = {one.store: one.store.stats.last_event() for one in campaigns}
-        #: Sheet -> the store's change counter when its jobs were counted, and the counts.
+        #: Sheet -> the store's change counter at the last count, and the counts.
         self._counted: dict[str, tuple[int, Counter[str], int]] = {}
 
     def describe(self) -> Iterable[Metric]:
-        return []  # So that nothing is read at registration.
+        return []  # Nothing is read at registration.
 
     def collect(self) -> Iterator[Metric]:
         jobs = GaugeMetricFamily("promptsheet_jobs", "Jobs by state.", labels=["sheet", "state"])
-        sent = _counter("submissions", "Attempts that were begun.", "sheet")
+        sent = _counter("submissions", "Attempts that were started.", "sheet")
         ended = _gauge("last_pass_seconds", "When the last pass ended, as a Unix time.", "sheet")
         held = _gauge("held", "1 while a hold or a pause keeps rows from being sent.", "sheet")
-        self._take_in_events()
+        self._load_events()
         for one in self._campaigns:
             title = self._titles[one.key]
             states, attempts = self._numbers(one)
@@ -146,7 +146,7 @@ class _OfTheStore(Collector):
             self._counted[one.key] = (moved, *one.store.stats.numbers(one.key))
         return self._counted[one.key][1:]
 
-    def _take_in_events(self) -> None:
+    def _load_events(self) -> None:
         for store, since in self._events.items():
             until = store.stats.last_event()
             for one in self._campaigns:
@@ -157,31 +157,33 @@ class _OfTheStore(Collector):
             self._events[store] = until
 
     def _credits(self) -> Metric:
-        says = "Credits held or spent on the day of the budget, by API key."
-        told = _gauge("credits_today", says, "account")
+        help_text = "Credits held or spent on the day of the budget, by API key."
+        gauge = _gauge("credits_today", help_text, "account")
         keyed = [one for one in self._campaigns if one.settings.api_key]
         by_key = {wiring.limits(one.settings).api_key: one for one in reversed(keyed)}
         names = _distinct(one.settings.provider.title for one in by_key.values())
         for name, (api_key, one) in zip(names, by_key.items(), strict=True):
             day = wiring.limits(one.settings).day
-            told.add_metric([name], one.store.stats.credits(api_key, day))
-        return told
+            gauge.add_metric([name], one.store.stats.credits(api_key, day))
+        return gauge
 
 
-class _OfTheCalls(Collector):
+class _WebhookCollector(Collector):
     """Counts of webhooks since the start."""
 
     def __init__(self, tallies: Sequence[CallCounts]) -> None:
         self._tallies = tallies
 
     def collect(self) -> Iterator[Metric]:
-        says = "Calls of the API, by what became of them."
-        calls = _counter("webhooks", says, "outcome")
-        commits = _counter("webhook_commits", "Commits that recorded calls of the API.")
+        help_text = "Webhook calls, by outcome."
+        calls = _counter("webhooks", help_text, "outcome")
+        commits = _counter("webhook_commits", "Commits that recorded webhook calls.")
         outcomes = Counter({"recorded": 0, "known": 0, "proof": 0})
         for tally in self._tallies:
-            taken = {told: n for told, n in tally.calls.items() if told in ("recorded", "known")}
-            outcomes.update({str(told): n for told, n in taken.items()})
+            taken = {
+                result: n for result, n in tally.calls.items() if result in ("recorded", "known")
+            }
+            outcomes.update({str(result): n for result, n in taken.items()})
             outcomes.update(tally.refused)
         for outcome, number in sorted(outcomes.items()):
             calls.add_metric([outcome], number)
@@ -189,16 +191,16 @@ class _OfTheCalls(Collector):
         yield from (calls, commits)
 
 
-def _gauge(name: str, says: str, label: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"promptsheet_{name}", says, labels=[label])
+def _gauge(name: str, help_text: str, label: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"promptsheet_{name}", help_text, labels=[label])
 
 
-def _counter(name: str, says: str, *labels: str) -> CounterMetricFamily:
-    return CounterMetricFamily(f"promptsheet_{name}", says, labels=labels)
+def _counter(name: str, help_text: str, *labels: str) -> CounterMetricFamily:
+    return CounterMetricFamily(f"promptsheet_{name}", help_text, labels=labels)
 
 
 def _distinct(names: Iterable[str]) -> list[str]:
-    """The names; where several are equal, the later ones get a number."""
+    """The names; repeated ones get a number."""
     met: defaultdict[str, int] = defaultdict(int)
     distinct = []
     for name in names:

@@ -1,7 +1,8 @@
 """The command `serve`, and the servers of receiver and page.
 
-The servers run in the present event loop and handle no signals: the block that opens them decides
-when they are closed. Requests that are being answered then are answered first.
+The servers run in the present event loop and handle no signals: the block that opens them also
+closes them. Requests that are in progress then are answered first. Raises ConfigError and
+ListenError.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ from pipeline.server import event_loop
 from pipeline.server.http_server import (
     MOST_HEAD,
     Connections,
+    capacity_for,
     most_files,
     protocol_within,
-    room_for,
 )
 from pipeline.server.signals import interrupting
 from pipeline.store import Store
@@ -41,15 +42,15 @@ if TYPE_CHECKING:
     from pipeline.page import Authenticator
     from pipeline.server.metrics import Metrics
 
-#: Seconds that answers under way may still take when a server is closed.
-PATIENCE = 2
-#: Bytes of an answer that the system holds for a connection. It would hold some megabytes, and say
-#: nothing of how a slow reader gets on with them.
-HELD_FOR_READER = 256 * 1024
+#: Seconds for answers in progress when a server is closed.
+SHUTDOWN_SECONDS = 2
+#: Size of a connection's send buffer in bytes. By default the system buffers some megabytes, which
+#: would hide whether a slow reader still reads.
+SEND_BUFFER = 256 * 1024
 
 
 def serve(settings: Sequence[Settings], console: Console) -> int:
-    """Receive webhooks and show the page until a signal ends it; the result is the exit code 0."""
+    """Receive webhooks and show the page until a signal arrives. Returns the exit code 0."""
     event_loop.run(_serve(settings, console))
     return 0
 
@@ -57,14 +58,14 @@ def serve(settings: Sequence[Settings], console: Console) -> int:
 async def _serve(settings: Sequence[Settings], console: Console) -> None:
     ended = asyncio.Event()
     with interrupting(ended.set), campaigns(settings) as all_of_them:
-        async with house(all_of_them) as open_now:
-            if not open_now.doors:
+        async with open_servers(all_of_them) as servers:
+            if not servers.lines:
                 raise ConfigError(
                     "There is nothing to serve. Set [webhook] public_url, secret and listen to "
                     "receive webhooks, or [page] listen to show the page."
                 )
-            for door in open_now.doors:
-                console.print(door, markup=False)
+            for line in servers.lines:
+                console.print(line, markup=False)
             await ended.wait()
 
 
@@ -72,13 +73,13 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
 async def receiving(settings: Sequence[Settings]) -> AsyncIterator[None]:
     """Receive webhooks for these sheets during a run."""
     with campaigns(settings) as all_of_them:
-        async with house(all_of_them, page=False):
+        async with open_servers(all_of_them, page=False):
             yield
 
 
 @contextmanager
 def campaigns(settings: Sequence[Settings]) -> Iterator[list[Campaign]]:
-    """The sheets of these configurations with their stores, each store opened once."""
+    """The sheets of these configurations with their stores. Each store is opened once."""
     with ExitStack() as stack:
         stores: dict[str, Store] = {}
         for one in settings:
@@ -89,20 +90,20 @@ def campaigns(settings: Sequence[Settings]) -> Iterator[list[Campaign]]:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """The open servers: a sentence about each, and the numbers at `/metrics`."""
+class Servers:
+    """The open servers: a line about each for the terminal, and the metrics."""
 
-    doors: list[str]
+    lines: list[str]
     metrics: Metrics | None
 
 
 @asynccontextmanager
-async def house(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[House]:
-    """Receiver and page of these sheets, each at an address of its own.
+async def open_servers(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[Servers]:
+    """Open the receivers and pages of these sheets, each at its own address.
 
-    Several configurations may share a receiver, or a page, by naming the same address. Without
-    `page` there is no page, whatever the configurations say. Raises ConfigError where a receiver
-    and a page have the same address: the receiver is open to the internet, the page is not.
+    Several configurations may share a receiver, or a page, by naming the same address. With `page`
+    False there is no page, whatever the configurations say. Raises ConfigError if a receiver and a
+    page have the same address: the receiver is open to the internet, the page is not.
     """
     receiving = _by_address(of, lambda one: one.settings.webhook.listen)
     wanted = [one for one in of if page and one.settings.page.wanted]
@@ -114,23 +115,23 @@ async def house(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[H
         )
     metrics = _metrics(of) if showing else None
     async with AsyncExitStack() as stack:
-        doors = []
-        # All servers share one limit: the files of the process are shared as well.
-        room = room_for(most_files(), len(receiving) + len(showing))
-        connections = Connections(room, web.trusted_proxies(of))
+        lines = []
+        # All servers share one limit, because they share the files of the process.
+        capacity = capacity_for(most_files(), len(receiving) + len(showing))
+        connections = Connections(capacity, web.trusted_proxies(of))
         for listen, called in receiving.items():
             app = web.receiver(called)
             if metrics:
                 metrics.tallies.append(app.state.tally)
             address = await stack.enter_async_context(hosting(app, listen, connections))
-            doors.append(f"Webhooks for {_titles(called)} are received at {address}")
+            lines.append(f"Webhooks for {_titles(called)} are received at {address}")
         for listen, shown in showing.items():
             assert metrics is not None
-            auth, rooms = _page_of(shown)
-            app = web.page(shown, (*rooms, metrics.route(auth)))
+            auth, page_routes = _page_of(shown)
+            app = web.page(shown, (*page_routes, metrics.route(auth)))
             address = await stack.enter_async_context(hosting(app, listen, connections))
-            doors.append(f"The page of {_titles(shown)}: {auth.where_to_sign_in(address)}")
-        yield House(doors, metrics)
+            lines.append(f"The page of {_titles(shown)}: {auth.where_to_sign_in(address)}")
+        yield Servers(lines, metrics)
 
 
 def _by_address(
@@ -144,7 +145,7 @@ def _by_address(
 
 
 def _page_of(of: Sequence[Campaign]) -> tuple[Authenticator, list[BaseRoute]]:
-    """The routes of the page of these sheets, and its auth. Raises ConfigError if they disagree."""
+    """Authenticator and routes of the page of these sheets. Raises ConfigError if they disagree."""
     # Imported here because a run that only receives webhooks does not need it.
     from pipeline.page import Authenticator, routes
 
@@ -175,12 +176,12 @@ async def hosting(
 ) -> AsyncIterator[str]:
     """Serve the app at `HOST:PORT` (port 0: a free one) during the block; yields its address.
 
-    `connections` are those of all servers of this process; None: it is the only one. Raises
+    `connections` are those of all servers of this process; None if this is the only server. Raises
     ListenError if this process cannot listen there.
     """
     if connections is None:
-        connections = Connections(room_for(most_files()))
-    with _listening(listen, connections.room.backlog) as listener:
+        connections = Connections(capacity_for(most_files()))
+    with _listening(listen, connections.capacity.backlog) as listener:
         server = _Server(
             uvicorn.Config(
                 _Hosted(app),
@@ -190,17 +191,17 @@ async def hosting(
                 ws="none",
                 log_config=None,
                 access_log=False,
-                # The app reads these headers itself: it knows which proxies to trust.
+                # The app reads these headers itself, because it knows which proxies to trust.
                 proxy_headers=False,
                 server_header=False,
-                backlog=connections.room.backlog,
+                backlog=connections.capacity.backlog,
             )
         )
         async with app.router.lifespan_context(app):
             watching = asyncio.create_task(connections.watch())
             serving = asyncio.create_task(server.serve(sockets=[listener]))
             try:
-                # The kernel accepts connections already, so the address can be used at once.
+                # The kernel already queues connections, so the address can be used at once.
                 yield _address(listener)
             finally:
                 server.should_exit = True
@@ -209,14 +210,14 @@ async def hosting(
 
 
 class _Hosted:
-    """An app whose answers may be cut off when it is closed: a stream of events never ends."""
+    """An app whose answers may be cancelled when it is closed: a stream of events never ends."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
         self._is_cut = False
 
     def cut(self) -> None:
-        """From now on, a cancelled answer is no error."""
+        """From now on, ignore cancelled answers."""
         self._is_cut = True
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -228,14 +229,14 @@ class _Hosted:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without signal handlers, which waits for answers at the end, but not for long."""
+    """uvicorn without signal handlers. When it closes, it waits SHUTDOWN_SECONDS for answers."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        cutting = asyncio.get_running_loop().call_later(PATIENCE, self._cut)
+        cutting = asyncio.get_running_loop().call_later(SHUTDOWN_SECONDS, self._cut)
         await super().shutdown(sockets)
         cutting.cancel()
 
@@ -252,12 +253,12 @@ def _listening(listen: str, backlog: int) -> socket.socket:
     host, _, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # With IPPROTO_TCP given, asyncio turns Nagle's delay of small answers off.
+    # asyncio sets TCP_NODELAY only if the protocol is IPPROTO_TCP; else small answers are delayed.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # Accepted connections take this over.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, HELD_FOR_READER)
+        # Accepted connections inherit this.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         listener.bind((host, int(port)))
         listener.listen(backlog)
     except OSError as e:

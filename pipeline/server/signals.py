@@ -1,4 +1,4 @@
-"""What a signal does: the first one asks the program to end, the second one ends it at once."""
+"""Handles signals: the first one asks the program to end, the second one ends it at once."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from itertools import count
 
 log = logging.getLogger("promptsheet")
 
-#: The signals that ask a program to end and can be handled: Ctrl-C first.
+#: The signals that ask a program to end; Ctrl-C (SIGINT) must be the first.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @contextmanager
 def interrupting(end: Callable[[], None]) -> Iterator[None]:
-    """Call `end` at the first signal that asks us to end; a second one ends the process."""
+    """Call `end` at the first SIGINT, SIGTERM or SIGHUP. A second one ends the process."""
     here, asked = asyncio.get_running_loop(), count(1)
 
     def interrupt() -> None:
-        # A person who asks twice does not want to wait. Open requests are then `check needed`.
+        # After a second Ctrl-C the person does not want to wait. Open requests become
+        # `check needed`.
         if next(asked) > 1:
             raise KeyboardInterrupt
         end()
-        # The loop handles Ctrl-C: Python's own way may raise in the middle of a task, and the
-        # task would first finish what it began.
+        # SIGINT stays with the loop: Python's own handler could raise KeyboardInterrupt in the
+        # middle of a task.
         for one in STOPPING[1:]:
             here.remove_signal_handler(one)
 

@@ -1,9 +1,10 @@
 """The command `watch`: scheduled passes, the webhook receiver and the page, in one process.
 
-Passes over one sheet run one after another, and each stays until the tasks that it sent have ended.
-Between them, the sheet is not read until a pass is due or the store has news: a webhook, a click on
-the page, another process. If a pass is still running when the next one is due, it looks at the
-sheet again instead.
+The passes over a sheet run one after another, and each continues until the tasks that it sent have
+ended. Between two passes, the sheet is not read until a pass is due or the store has changed: by a
+webhook, a click on the page, or another process. If a pass is still running when the next one is
+due, it reads the sheet again instead. `Watcher` owns the state of one sheet. Errors of a pass are
+printed, and the next pass runs.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from pipeline.core.repeats import is_news, trouble_of
 from pipeline.reports import summary
 from pipeline.scheduler import Schedule
 from pipeline.server import event_loop
-from pipeline.server.serve import campaigns, house
+from pipeline.server.serve import campaigns, open_servers
 from pipeline.server.signals import interrupting
 from pipeline.sync import quick_check
 from pipeline.sync.configured_sheet import Campaign
@@ -38,14 +39,14 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("promptsheet")
 
-#: Seconds between two looks into the store for news.
-LISTEN_EVERY = 1.0
+#: Seconds between two checks of the store for changes.
+CHECK_EVERY = 1.0
 
 
 def watch(settings: Sequence[Settings], console: Console, quiet: bool = False) -> int:
-    """Watch these sheets until a signal ends it. Returns 0, or 130 if that interrupted a pass.
+    """Watch these sheets until a signal arrives. Returns 0, or 130 if that interrupted a pass.
 
-    `quiet` reports only what went wrong.
+    `quiet` reports only problems.
     """
     return event_loop.run(_watch(settings, console, quiet))
 
@@ -59,14 +60,14 @@ async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) ->
 
     with campaigns(settings) as all_of_them:
         watchers += (Watcher(one, console, quiet) for one in all_of_them)
-        # The servers stay open while passes end: calls that come meanwhile are recorded as well.
+        # The servers stay open while passes end, so that calls in the meantime are recorded.
         with interrupting(end):
-            async with house(all_of_them) as open_now:
+            async with open_servers(all_of_them) as servers:
                 for watcher in watchers:
-                    watcher.metrics = open_now.metrics
-                greetings = [*open_now.doors, *(watcher.greeting for watcher in watchers)]
-                greetings.append("Restart it after a change to the configuration.")
-                for words in () if quiet else greetings:
+                    watcher.metrics = servers.metrics
+                lines = [*servers.lines, *(watcher.first_line for watcher in watchers)]
+                lines.append("Restart it after a change to the configuration.")
+                for words in () if quiet else lines:
                     console.print(words, markup=False)
                 await asyncio.gather(*(watcher.run() for watcher in watchers))
     return 130 if any(watcher.interrupted for watcher in watchers) else 0
@@ -87,54 +88,54 @@ class Watcher:
         self._runner: Runner | None = None
         self._began = wiring.now()
         self._numbers = count(1)
-        #: The store's change counter at the last look of the last pass.
+        #: The store's change counter when the last pass last read the sheet.
         self._cursor = 0
-        #: A rule of ours stopped the sending: it stays stopped until the program is started again.
+        #: Whether a rule stopped the sending. It stays stopped until the program is restarted.
         self._stopped = False
-        #: What was printed about the last pass; the same is not printed about each.
-        self._said: dict[str, datetime] = {}
+        #: Problem -> when it was printed, so that a lasting problem is not printed after each pass.
+        self._printed: dict[str, datetime] = {}
 
     @property
-    def greeting(self) -> str:
-        """The line about the sheet at the start."""
+    def first_line(self) -> str:
+        """The line about the sheet that is printed at the start."""
         schedule = self._campaign.settings.schedule
         every = schedule.every.total_seconds() if schedule.every else 0
         when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
         return f"Watching {self._campaign.settings.source.name}, {when}."
 
     def end(self) -> None:
-        """Stop sending; `run` ends once the answers to open requests are recorded."""
+        """Stop sending. `run` ends when the answers to open requests are recorded."""
         self._ending.set()
         if self._runner:
             self.interrupted = True
             self._runner.interrupt()
 
     async def run(self) -> None:
-        """Run pass after pass, until `end`."""
+        """Run pass after pass, until `end` is called."""
         while not self._ending.is_set():
             await self._pass()
-            await self._rest()
+            await self._wait()
 
     async def _pass(self) -> None:
-        stood = await self._stands_at()
+        counter = await self._change_counter()
         if await asyncio.to_thread(quick_check.was_a_pass, self._campaign.settings):
-            self._cursor = stood
+            self._cursor = counter
             return
-        stirring = asyncio.create_task(self._stir())
+        looking = asyncio.create_task(self._look_when_due())
         try:
             outcome = await self._outcome()
-            # If a pass failed, the next one waits for news, or until it is due.
-            looked_at = outcome.cursor if isinstance(outcome, Outcome) else 0
-            self._cursor = looked_at or stood
-            self._say(outcome)
+            # After a failed pass, the next one waits for a change, or until it is due.
+            last_counter = outcome.cursor if isinstance(outcome, Outcome) else 0
+            self._cursor = last_counter or counter
+            self._print_outcome(outcome)
         finally:
             self._runner = None
-            stirring.cancel()
+            looking.cancel()
             with suppress(asyncio.CancelledError):
-                await stirring
+                await looking
 
     async def _outcome(self) -> Outcome | Busy:
-        """Run one pass and return its outcome. An error of any kind does not stop the next pass."""
+        """Run one pass and return its outcome. No error stops the next pass."""
         campaign = self._campaign
         outcome = Outcome(title=campaign.settings.source.name)
         try:
@@ -162,26 +163,26 @@ class Watcher:
         if self._ending.is_set():
             self.end()
 
-    async def _stir(self) -> None:
-        """While a pass is running, make it look whenever another one is due."""
+    async def _look_when_due(self) -> None:
+        """During a pass, make it read the sheet whenever another pass is due."""
         while True:
             await asyncio.sleep(self._until(self._due()))
             if self._runner:
                 self._runner.look_again()
 
-    async def _rest(self) -> None:
+    async def _wait(self) -> None:
         """Wait until a pass is due, or there is something to write."""
         due, ended = self._due(), wiring.now()
         pause = self._campaign.settings.pace.write_every / 2
         while not self._ending.is_set() and (left := self._until(due)) > 0:
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, LISTEN_EVERY)):
+                async with asyncio.timeout(min(left, CHECK_EVERY)):
                     await self._ending.wait()
-            if wiring.now() - ended >= pause and await self._stands_at() > self._cursor:
+            if wiring.now() - ended >= pause and await self._change_counter() > self._cursor:
                 return
 
-    async def _stands_at(self) -> int:
-        """The store's change counter; 0 if it cannot be read (the next pass says why)."""
+    async def _change_counter(self) -> int:
+        """The store's change counter; 0 if it cannot be read (the next pass reports why)."""
         campaign = self._campaign
         try:
             return await asyncio.to_thread(campaign.store.jobs.cursor, campaign.key)
@@ -194,16 +195,18 @@ class Watcher:
     def _until(self, moment: datetime) -> float:
         return (moment - wiring.now()).total_seconds()
 
-    def _say(self, outcome: Outcome | Busy) -> None:
+    def _print_outcome(self, outcome: Outcome | Busy) -> None:
         """Print a line about a pass in which something happened, and each new problem."""
         if isinstance(outcome, Busy):
-            self._tell(outcome.title, [f"Another run ({outcome.holder}) is working on it."])
+            self._print_problems(
+                outcome.title, [f"Another run ({outcome.holder}) is working on it."]
+            )
             return
         troubles = {*outcome.notices, *outcome.sentences}
         if outcome.stopped and not self._stopped:
             self._stopped = True
             troubles.add("Nothing more is sent until watch is restarted.")
-        self._tell(outcome.title, troubles)
+        self._print_problems(outcome.title, troubles)
         if outcome.has_news and not self._quiet:
             self._print(outcome.title, summary.closing(outcome))
         if outcome.newly:
@@ -211,19 +214,19 @@ class Watcher:
             self._print(outcome.title, first)
             for line in others:
                 self._console.print(line, markup=False)
-            with suppress(PromptsheetError):  # The next pass reports them again.
+            with suppress(PromptsheetError):  # the next pass reports them again
                 self._campaign.store.reports.keep_rows(outcome.key, ())
 
-    def _tell(self, title: str, sentences: Collection[str]) -> None:
-        """Print the problems of a pass: each when it begins, and then once a day."""
+    def _print_problems(self, title: str, sentences: Collection[str]) -> None:
+        """Print the problems of a pass: each one when it begins, and then once a day."""
         now, said = wiring.now(), {}
         for sentence in sorted(sentences):
             trouble = trouble_of(sentence)
-            said[trouble] = self._said.get(trouble, now)
-            if is_news({trouble}, self._said, now):
+            said[trouble] = self._printed.get(trouble, now)
+            if is_news({trouble}, self._printed, now):
                 self._print(title, sentence)
                 said[trouble] = now
-        self._said = said
+        self._printed = said
 
     def _print(self, title: str, sentence: str) -> None:
         at = wiring.now().astimezone().strftime("%H:%M:%S")

@@ -1,8 +1,10 @@
-"""Records the calls of the API: many of them in one commit, each answered after its commit.
+"""Records webhook calls: many calls in one commit. Each call is answered after its commit.
 
-Calls that arrive during a commit share the next one, in one worker thread. So a burst costs a few
-commits, and every call is on disk before it is answered. Calls and polls are recorded by the same
-`Store.attempts.record`.
+Calls that arrive during a commit share the next one, in one worker thread. So a burst of calls
+needs only a few commits, and every call is on disk before it is answered. Calls and polls are
+recorded by the same `Store.attempts.record`. If the store is full or cannot be reached, calls go
+into the rescue file. `WebhookRecorder` owns the calls that wait; no error of the store reaches a
+caller.
 """
 
 from __future__ import annotations
@@ -23,115 +25,115 @@ from pipeline.core.states import Event
 from pipeline.store import Fact, Hooked, Store
 from pipeline.sync.configured_sheet import Campaign
 
-# A store that is away fails call after call: each sentence appears once a minute.
+# An unreachable store fails for every call, so each message appears at most once a minute.
 log = limited_logger("intake")
 
-#: Most calls in one commit; the others wait for the next.
-SHARED = 200
-#: A commit begins after so many rounds of the loop without another call: in the first, answers are
-#: sent; in the second, the next requests are read; in the third, they are parsed.
+#: Most calls in one commit. The others wait for the next commit.
+MOST_CALLS = 200
+#: Rounds of the event loop without another call before a commit begins: the first round sends
+#: answers, the second reads the next requests, the third parses them.
 ROUNDS = 3
-#: Most seconds that a commit waits for more calls.
-LONGEST = 0.025
-#: Seconds between two tries to move the rescue file into the store.
-BRING_EVERY = 5.0
+#: Longest time that a commit waits for more calls, in seconds.
+LONGEST_WAIT = 0.025
+#: Seconds between two attempts to move the rescue file into the store.
+RETRY_EVERY = 5.0
 
 
 class CallResult(StrEnum):
-    """What became of a call."""
+    """The outcome of a call."""
 
     RECORDED = "recorded"
     #: Nothing new: a repeated or a late call.
     KNOWN = "known"
     #: No attempt in this store has this token.
     NO_TOKEN = "no token"  # noqa: S105
-    #: It names another task than that of the attempt.
+    #: The call names another task than the attempt has.
     OTHER_TASK = "other task"
-    #: The store cannot record it now; the API should call again.
+    #: The store cannot record the call now. The API should call again.
     STORE_AWAY = "store away"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that has been proved to come from the API of one of these campaigns."""
+    """A call that was proved to come from the API of one of these campaigns."""
 
     token: str
     body: Mapping[str, Any]
-    #: By the sheet's name in the store: the campaigns whose proof it met.
+    #: Key of the sheet -> campaign, for the campaigns whose proof the call has.
     campaigns: Mapping[str, Campaign]
 
 
 @dataclass(slots=True)
 class CallCounts:
-    """How many calls came to what, since the start: for the metrics."""
+    """Counts of calls by outcome since the start, for the metrics."""
 
     calls: Counter[CallResult] = field(default_factory=Counter)
-    #: By why they were refused: "proof", "no token", "not JSON", "too long", …
+    #: Reason of a refusal ("proof", "no token", "not JSON", "too long", …) -> count.
     refused: Counter[str] = field(default_factory=Counter)
     #: Commits that recorded them.
     commits: int = 0
 
 
-class Intake:
-    """Records calls about the jobs of one store. To be closed after use, in the same loop."""
+class WebhookRecorder:
+    """Records calls about the jobs of one store. Close it after use, in the same event loop."""
 
     def __init__(self, store: Store, tally: CallCounts) -> None:
         self._store, self._tally = store, tally
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._waiting: list[tuple[Call, asyncio.Future[CallResult]]] = []
-        self._turns: asyncio.Task[None] | None = None
-        #: Whether the rescue file holds something that belongs into the store.
+        self._recording: asyncio.Task[None] | None = None
+        #: Whether the rescue file contains facts that must be moved into the store.
         self._rescued = False
-        self._bring_at = 0.0
+        self._retry_at = 0.0
 
     async def take(self, call: Call) -> CallResult:
-        """What became of the call; where it says RECORDED or KNOWN, it is on disk."""
+        """Record a call and return its outcome. After RECORDED or KNOWN, it is on disk."""
         future: asyncio.Future[CallResult] = asyncio.get_running_loop().create_future()
         self._waiting.append((call, future))
-        if self._turns is None:
-            self._turns = asyncio.create_task(self._take_turns())
+        if self._recording is None:
+            self._recording = asyncio.create_task(self._record_waiting())
         return await future
 
     async def close(self) -> None:
         """Record the calls that have arrived, then end the thread."""
-        while self._turns is not None:
-            await asyncio.wait([self._turns])
+        while self._recording is not None:
+            await asyncio.wait([self._recording])
         self._thread.shutdown()
 
-    async def _take_turns(self) -> None:
+    async def _record_waiting(self) -> None:
         loop = asyncio.get_running_loop()
         try:
             while self._waiting:
-                await self._gather()
-                turn, self._waiting = self._waiting[:SHARED], self._waiting[SHARED:]
-                told = await loop.run_in_executor(
-                    self._thread, self._all_told, [call for call, _ in turn]
+                await self._wait_for_more()
+                batch, self._waiting = self._waiting[:MOST_CALLS], self._waiting[MOST_CALLS:]
+                results = await loop.run_in_executor(
+                    self._thread, self._record_safely, [call for call, _ in batch]
                 )
-                for (_, future), one in zip(turn, told, strict=True):
-                    if not future.done():  # the caller has left
+                for (_, future), one in zip(batch, results, strict=True):
+                    if not future.done():  # the caller has disconnected
                         future.set_result(one)
-                self._tally.calls.update(told)
+                self._tally.calls.update(results)
         finally:
-            self._turns = None
+            self._recording = None
 
-    async def _gather(self) -> None:
-        """Wait until no new call comes for some rounds: a commit slows the loop down."""
+    async def _wait_for_more(self) -> None:
+        """Wait until no call has arrived for some rounds: each commit slows the loop down."""
         loop = asyncio.get_running_loop()
-        until, before = loop.time() + LONGEST, 0
-        while before < len(self._waiting) < SHARED and loop.time() < until:
+        until, before = loop.time() + LONGEST_WAIT, 0
+        while before < len(self._waiting) < MOST_CALLS and loop.time() < until:
             before = len(self._waiting)
             for _ in range(ROUNDS):
                 await asyncio.sleep(0)
 
-    def _all_told(self, calls: Sequence[Call]) -> list[CallResult]:
+    def _record_safely(self, calls: Sequence[Call]) -> list[CallResult]:
         try:
             return self._record(calls)
-        except Exception:  # every caller must get an answer, and the API calls again
+        except Exception:  # every caller must get an answer; the API will call again
             log.exception("webhooks could not be recorded, because of an unexpected error")
             return [CallResult.STORE_AWAY] * len(calls)
 
     def _record(self, calls: Sequence[Call]) -> list[CallResult]:
-        """What became of each, all in one commit."""
+        """Record these calls in one commit and return their outcomes."""
         try:
             hooked = self._store.callbacks.by_hook({call.token for call in calls})
         except StoreError as trouble:
@@ -140,15 +142,15 @@ class Intake:
         tasks = {token: one.task_id for token, one in hooked.items()}
         read = [_read(call, hooked.get(call.token), tasks) for call in calls]
         facts = [fact for fact in read if isinstance(fact, Fact)]
-        moved = iter(self._kept(facts) if facts else ())
+        moved = iter(self._save(facts) if facts else ())
         return [one if isinstance(one, CallResult) else next(moved) for one in read]
 
-    def _kept(self, facts: Sequence[Fact]) -> list[CallResult]:
-        """Record them, or write them into the rescue file if the store is full or out of reach."""
+    def _save(self, facts: Sequence[Fact]) -> list[CallResult]:
+        """Record the facts; use the rescue file if the store is full or cannot be reached."""
         try:
-            if self._rescued and time.monotonic() >= self._bring_at:
-                # All of it in one commit, and not with each call while the disk is full.
-                self._bring_at = time.monotonic() + BRING_EVERY
+            if self._rescued and time.monotonic() >= self._retry_at:
+                # One commit for the whole file. While the disk is full, not every call tries again.
+                self._retry_at = time.monotonic() + RETRY_EVERY
                 self._store.attempts.rescued()
                 self._rescued = False
             moved = self._store.attempts.record(facts)
@@ -170,7 +172,7 @@ class Intake:
 
 
 def _read(call: Call, hooked: Hooked | None, tasks: dict[str, str]) -> Fact | CallResult:
-    """What the call reports, as a fact; `tasks` holds the task of each attempt so far."""
+    """The fact that the call reports. `tasks` holds the task id of each attempt so far."""
     campaign = call.campaigns.get(hooked.key.sheet) if hooked else None
     if hooked is None or campaign is None:
         return CallResult.NO_TOKEN

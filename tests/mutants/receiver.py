@@ -46,7 +46,7 @@ FAULTS = (
         "a second campaign with the same secret gets 404",
         "P3",
         _SERVER,
-        "            if told is not CallResult.NO_TOKEN:\n                break\n",
+        "            if result is not CallResult.NO_TOKEN:\n                break\n",
         "            break\n",
         _HOOKS,
     ),
@@ -78,8 +78,8 @@ FAULTS = (
         "a call is answered before it is recorded",
         "P3",
         "pipeline/server/webhooks.py",
-        "        if told not in (CallResult.RECORDED, CallResult.KNOWN):\n"
-        "            raise CallRefused(told.value)\n",
+        "        if result not in (CallResult.RECORDED, CallResult.KNOWN):\n"
+        "            raise CallRefused(result.value)\n",
         "",
         "tests/server/test_webhooks.py",
     ),

@@ -18,12 +18,12 @@ from starlette.routing import Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from pipeline.callers import in_both_forms
-from pipeline.server.http_server import Connections, Room, room_for
+from pipeline.server.http_server import Capacity, Connections, capacity_for
 from pipeline.server.serve import hosting
 from tests.fakes.hasty import hasty
 from tests.fakes.program import until
 
-SMALL = Room(most=20, each=12, backlog=64)
+SMALL = Capacity(most=20, each=12, backlog=64)
 
 
 async def answer(request: Request) -> Response:
@@ -43,7 +43,7 @@ async def much(request: Request) -> Response:
 
 @contextmanager
 def served(
-    room: Room, listen: str = "127.0.0.1:0", proxies: Sequence[str] = ()
+    capacity: Capacity, listen: str = "127.0.0.1:0", proxies: Sequence[str] = ()
 ) -> Iterator[tuple[str, int, Connections]]:
     """An app behind these limits, in a thread: host, port, connections."""
     routes = [
@@ -52,7 +52,7 @@ def served(
         Route("/much", much),
     ]
     loop, ended, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    connections, told = Connections(room, proxies), list[str]()
+    connections, told = Connections(capacity, proxies), list[str]()
 
     async def serve() -> None:
         async with hosting(Starlette(routes=routes), listen, connections) as address:
@@ -111,7 +111,7 @@ def test_what_does_not_come_whole_in_time_is_closed(
 ) -> None:
     monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.2)
     monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
-    with served(Room()) as (host, port, connections), ExitStack() as stack:
+    with served(Capacity()) as (host, port, connections), ExitStack() as stack:
         strangers(stack, (host, port), 3, says)
         until(lambda: len(connections) == 0, "all of them are closed", within=10)
 
@@ -119,7 +119,7 @@ def test_what_does_not_come_whole_in_time_is_closed(
 def test_a_trickle_does_not_keep_a_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.3)
     monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
-    with served(Room()) as (host, port, _), ExitStack() as stack:
+    with served(Capacity()) as (host, port, _), ExitStack() as stack:
         (wire,) = strangers(stack, (host, port), 1, HALVES["half an unread body"])
 
         def trickles() -> bool:
@@ -135,7 +135,7 @@ def test_a_trickle_does_not_keep_a_connection_open(monkeypatch: pytest.MonkeyPat
 def test_an_answer_that_is_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.server.http_server.READ_WITHIN", 0.2)
     monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
-    with served(Room()) as (host, port, connections), ExitStack() as stack:
+    with served(Capacity()) as (host, port, connections), ExitStack() as stack:
         asking = b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n"
         strangers(stack, (host, port), 2, asking)
         until(lambda: len(connections) == 2, "they are open")
@@ -146,7 +146,7 @@ def test_who_reads_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("pipeline.server.http_server.READ_WITHIN", 2)
     monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.2)
     monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
-    with served(Room()) as (host, port, connections), ExitStack() as stack:
+    with served(Capacity()) as (host, port, connections), ExitStack() as stack:
         phone = stack.enter_context(socket.socket())
         phone.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
         phone.connect((host, port))
@@ -241,7 +241,7 @@ def test_a_head_that_is_too_long_and_words_that_are_no_request_are_refused_and_c
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.callers.MINUTE", 60)
-    with served(Room()) as (host, port, connections), ExitStack() as stack:
+    with served(Capacity()) as (host, port, connections), ExitStack() as stack:
         for _ in range(5):
             long, wild = (
                 strangers(stack, (host, port), 1, says)[0]
@@ -258,8 +258,8 @@ def test_a_head_that_is_too_long_and_words_that_are_no_request_are_refused_and_c
 @pytest.mark.parametrize("servers", [1, 2, 3])
 @pytest.mark.parametrize("files", [128, 256, 1024, 4096, 8192, 1_000_000])
 def test_passes_keep_their_part_of_the_files_of_the_process(files: int, servers: int) -> None:
-    room = room_for(files, servers)
+    capacity = capacity_for(files, servers)
 
-    assert room.each <= room.most
+    assert capacity.each <= capacity.most
     # Those that are open, those that all servers accept at once, and what a pass needs.
-    assert room.most + servers * room.backlog + min(files // 2, 512) <= files
+    assert capacity.most + servers * capacity.backlog + min(files // 2, 512) <= files

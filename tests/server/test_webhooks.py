@@ -21,7 +21,7 @@ from pipeline.core.protocol import task_event
 from pipeline.core.states import Accepted, Failed, Lost, Postponed, Succeeded
 from pipeline.core.webhook import PATH, Proofs, Webhook
 from pipeline.server.app import receiver as app
-from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, Intake
+from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, WebhookRecorder
 from pipeline.store import Fact, Intent, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.called_back import (
@@ -524,13 +524,13 @@ def calls_at_once(desk: Desk, *calls: tuple[JobKey, dict[str, Any]]) -> list[Cal
     """What became of calls that arrive at the same moment."""
 
     async def take() -> list[CallResult]:
-        intake = Intake(desk.store, CallCounts())
+        recorder = WebhookRecorder(desk.store, CallCounts())
         campaigns = {SHEET: desk.campaign}
         told = await asyncio.gather(
-            *(intake.take(Call(token_of(key), said, campaigns)) for key, said in calls)
+            *(recorder.take(Call(token_of(key), said, campaigns)) for key, said in calls)
         )
-        await intake.close()
-        assert intake._tally.commits <= 1
+        await recorder.close()
+        assert recorder._tally.commits <= 1
         return told
 
     return asyncio.run(take())
@@ -589,12 +589,12 @@ def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
 
         async def take() -> list[CallResult]:
             nonlocal is_full
-            intake, campaigns = Intake(desk.store, CallCounts()), {SHEET: desk.campaign}
-            told = [await intake.take(Call(token_of(full), final("t-1"), campaigns))]
+            recorder, campaigns = WebhookRecorder(desk.store, CallCounts()), {SHEET: desk.campaign}
+            told = [await recorder.take(Call(token_of(full), final("t-1"), campaigns))]
             assert desk.attempt(full).state is State.SUBMITTING
             is_full = False
-            told.append(await intake.take(Call(token_of(later), final("t-2"), campaigns)))
-            await intake.close()
+            told.append(await recorder.take(Call(token_of(later), final("t-2"), campaigns)))
+            await recorder.close()
             return told
 
         assert asyncio.run(take()) == [CallResult.RECORDED, CallResult.RECORDED]
