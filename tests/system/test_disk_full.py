@@ -1,7 +1,7 @@
-"""The disk fills up while pictures are being made: nothing is paid twice, and nothing is lost.
+"""The disk fills up during a run: nothing is paid twice, and nothing is lost.
 
-Store and sheet lie on a file system of 2 MB. Where it may not be mounted, and once in any case, no
-file of the program may grow any more instead.
+Store and sheet are on a file system of 2 MB. If it cannot be mounted, and in one test in any case,
+a limit on the length of the program's files is used instead.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ IN_AIR = 4
 
 
 class SmallDisk:
-    """A folder with little room, which can be taken and given back."""
+    """A small file system; the test can fill it and free it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def fill(self, process: int) -> None:
-        """Take all the room that is left, for everybody."""
+        """Use all the space that is left."""
         with (self.folder / "ballast").open("ab", buffering=0) as ballast:
             for size in (65536, 4096, 512, 1):
                 try:
@@ -42,12 +42,12 @@ class SmallDisk:
                         raise
 
     def free(self) -> None:
-        """Give it back."""
+        """Free the space."""
         (self.folder / "ballast").unlink(missing_ok=True)
 
 
 class ShortFiles(SmallDisk):
-    """The same without rights: no file of the process may become longer than the store's log."""
+    """The same without the right to mount: the length of files is limited."""
 
     def fill(self, process: int) -> None:
         length = (self.folder / "promptsheet.db-wal").stat().st_size
@@ -56,7 +56,7 @@ class ShortFiles(SmallDisk):
 
 @contextmanager
 def mounted(folder: Path) -> Iterator[SmallDisk]:
-    """A file system of 2 MB; short files where it cannot be mounted."""
+    """A file system of 2 MB; `ShortFiles` if it cannot be mounted."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
     try:
         refused = subprocess.run(mount, check=False, capture_output=True).returncode
@@ -76,7 +76,7 @@ def shortened(folder: Path) -> Iterator[SmallDisk]:
 
 
 @pytest.mark.parametrize(("place", "wait"), [(mounted, ["--wait"]), (shortened, [])])
-def test_answers_that_find_no_room_are_recorded_by_the_next_run(
+def test_answers_without_disk_space_are_recorded_by_the_next_run(
     place: Callable[[Path], AbstractContextManager[SmallDisk]], wait: list[str], tmp_path: Path
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox, place(tmp_path) as disk:
@@ -107,7 +107,7 @@ def test_answers_that_find_no_room_are_recorded_by_the_next_run(
         assert_all_done(team, sandbox, after)
 
 
-def test_results_that_find_no_room_are_written_by_the_next_run(tmp_path: Path) -> None:
+def test_results_without_disk_space_are_written_by_the_next_run(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=3) as sandbox, mounted(tmp_path) as disk:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
@@ -126,12 +126,12 @@ def test_results_that_find_no_room_are_written_by_the_next_run(tmp_path: Path) -
         assert ended.code == 3
         assert ended.is_plain, ended.said
         assert "No space is left for the store" in ended.said
-        assert at_the_end - before <= IN_AIR  # what was on its way just then
+        assert at_the_end - before <= IN_AIR  # requests in flight at that moment
         assert_all_done(team, sandbox, after)
 
 
 def assert_all_done(team: Team, sandbox: Sandbox, after: Ended) -> None:
-    """Once there was room again, everything came to its end, and nothing was paid twice."""
+    """Check that everything was finished once there was space again, and nothing was paid twice."""
     tasks, statuses = sandbox.state()["tasks"], team.statuses()
     print(f"\nsafety: paid twice {sum(tasks.values()) - len(tasks)}; liveness: {dict(statuses)}")
     assert after.code == 0

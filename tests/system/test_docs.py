@@ -1,6 +1,6 @@
-"""What the pages say is so: commands, flags, status words, exit codes, the map of the house.
+"""The pages are correct: commands, flags, status words, exit codes, the map of the package.
 
-And what no page and no file may say: where a machine keeps its files, or where packages come from.
+No page or file may contain folders of a machine or the place that packages come from.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ README = "\n".join([FRONT, *PAGES.values()])
 #: Flags that the table of commands leaves out, and those that stand before a command.
 EVERYWHERE = {"--help", "--verbose", "--quiet"}
 BEFORE_THE_COMMAND = {"--version", "--install-completion", "--show-completion"}
-#: Tools that the README starts besides ours: their flags are none of our business.
+#: Other tools in the README's commands; their flags are not checked.
 OTHERS = ("pip install", "pip wheel", "pipx ", "uvx ", "uv tool", "ruff ", "pytest ", "python3 ")
 
 
@@ -37,7 +37,7 @@ def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
 
     assert told.keys() == flags.keys()
     for command, named in told.items():
-        if command == "sandbox":  # has too many for a table, and says so
+        if command == "sandbox":  # has too many flags for a table; the README says so
             assert named <= flags[command]
         else:
             assert (command, named) == (command, flags[command])
@@ -89,7 +89,7 @@ def test_every_command_line_in_the_readme_can_be_typed() -> None:
 
 
 def test_no_command_in_the_readme_shows_a_key_to_the_other_users_of_the_machine() -> None:
-    # The words of a running command, and what is set in front of it for a shell, are seen by all.
+    # All users can see the arguments of a command, and the variables set in front of it.
     assert re.findall(r".*(?:KEY|TOKEN|SECRET)=\S+ +\S.*", _code(README)) == []
 
 
@@ -115,7 +115,7 @@ def test_the_readmes_exit_codes_are_those_of_the_errors() -> None:
     assert {name: by_name[name] for name in drawn} == drawn
 
 
-def test_the_map_names_every_room_and_every_module_beside_them() -> None:
+def test_the_map_names_every_package_and_every_top_level_module() -> None:
     house = ROOT / "pipeline"
     text = (pipeline.__doc__ or "").split("The rooms, from the highest layer down.")[1]
     named = re.findall(r"(?m)^ {4}([a-z_]+(?:, [a-z_]+)*/?)(?: {2,}|$)", text)
@@ -133,7 +133,7 @@ def test_every_python_file_says_what_it_is_for() -> None:
 
 
 def test_no_file_names_a_machines_folders_or_a_place_that_packages_come_from() -> None:
-    # Put together here, so that this file does not hold them either.
+    # Assembled here, so that this file does not contain them itself.
     hosts = ("py" + "pi.org", "python" + "hosted.org", "npm" + "js.org", "--index" + "-url ")
     folders = ("work", "home", "root", "Users", "workspace")
     place = re.compile("|".join(rf"(?<![\w.~/*-])/{folder}/[\w.]" for folder in folders))
@@ -179,7 +179,7 @@ def _flags() -> dict[str, set[str]]:
 
 
 def _commands_in(cell: str) -> list[tuple[str, set[str]]]:
-    """The commands in a cell of the README's table, with the flags that stand beside them."""
+    """The commands in a cell of the README's table, with their flags."""
     return [
         (usage.split()[0], set(re.findall(r"--[a-z][a-z-]+", usage)))
         for usage in re.findall(r"`([^`]+)`", cell)
@@ -187,7 +187,7 @@ def _commands_in(cell: str) -> list[tuple[str, set[str]]]:
 
 
 def _table(start: str) -> list[list[str]]:
-    """The cells of the first table from there on, without its head."""
+    """The cells of the first table after this position, without its header."""
     lines = README[README.index(start) :].splitlines()
     first = next(at for at, line in enumerate(lines) if line.startswith("|"))
     rows: list[list[str]] = []
@@ -199,7 +199,7 @@ def _table(start: str) -> list[list[str]]:
 
 
 def _code(text: str) -> str:
-    """What stands in the code of a page: blocks and words."""
+    """The code of a page: blocks and inline code."""
     blocks = re.findall(r"```\w*\n(.*?)```", text, flags=re.DOTALL)
     rest = re.sub(r"```\w*\n.*?```", "", text, flags=re.DOTALL)
     return "\n".join([*blocks, *re.findall(r"`([^`]+)`", rest)])

@@ -1,4 +1,4 @@
-"""Planted faults: the machine of `test_whole` finds each of them, unchanged.
+"""Planted faults: the unchanged machine of `test_whole` finds each of them.
 
 The suite plants each once; `make soak` plants each with five seeds and prints which example found
 it. Each hunt is a process of its own (`tests/system/whole/hunt.py`).

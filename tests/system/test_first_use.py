@@ -1,7 +1,8 @@
-"""A first day with the program: it asks, it makes what is needed, and each slip has a sentence.
+"""The first day with the program: its questions, the files it creates, and an error for each
+mistake.
 
-The slips stand in the order in which somebody new makes them. Everything goes through the real
-command line, part of it at a real pseudo-terminal.
+The mistakes are in the order in which new users make them. Everything runs through the real command
+line, some of it at a pseudo-terminal.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def header(sheet: Path) -> list[str]:
 # -- init: the questions, the flags --------------------------------------------------------------
 
 
-def test_who_presses_enter_six_times_has_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
+def test_pressing_enter_six_times_makes_a_sheet_that_runs(team: Team, api: Sandbox) -> None:
     with terminal(team.folder, "init", width=120) as screen:
         question = (
             "Which CSV or Excel file? A missing one is created. Or the address of a Google Sheet"
@@ -61,7 +62,7 @@ def test_who_presses_enter_six_times_has_a_sheet_that_runs(team: Team, api: Sand
     assert len(list((team.folder / "media").glob("*.png"))) == 4
 
 
-def test_answers_are_checked_as_they_come_and_the_configuration_says_them(team: Team) -> None:
+def test_each_answer_is_checked_at_once_and_written_to_the_configuration(team: Team) -> None:
     with terminal(team.folder, "init", width=120) as screen:
         screen.answer("Which CSV or Excel file?", "plan.ods\n")
         screen.answer("Save it as one of these first.", "'autumn plan.tsv'\n")
@@ -91,7 +92,7 @@ def test_answers_are_checked_as_they_come_and_the_configuration_says_them(team: 
 
 
 @pytest.mark.parametrize("typed", ["\x03", "\x04"])
-def test_who_leaves_the_questions_leaves_nothing_behind(team: Team, typed: str) -> None:
+def test_leaving_the_questions_creates_no_files(team: Team, typed: str) -> None:
     with terminal(team.folder, "init") as screen:
         screen.answer("Which CSV or Excel file?", "\n")
         screen.answer("Aspect ratio", "")
@@ -101,7 +102,7 @@ def test_who_leaves_the_questions_leaves_nothing_behind(team: Team, typed: str) 
     assert team.traces() == {}
 
 
-def test_a_configuration_that_is_there_is_not_asked_about(team: Team) -> None:
+def test_with_an_existing_configuration_no_questions_are_asked(team: Team) -> None:
     team.configure()
 
     with terminal(team.folder, "init") as screen:
@@ -112,7 +113,7 @@ def test_a_configuration_that_is_there_is_not_asked_about(team: Team) -> None:
     assert "Aspect ratio" not in screen.shown
 
 
-def test_one_word_of_ones_own_and_nothing_is_asked(team: Team) -> None:
+def test_with_a_flag_or_an_argument_no_questions_are_asked(team: Team) -> None:
     with terminal(team.folder, "init", "--per-day", "80") as flags:
         assert flags.end() == 0
     with terminal(team.folder, "init", "other.csv", "--config", "other.toml") as argument:
@@ -122,7 +123,7 @@ def test_one_word_of_ones_own_and_nothing_is_asked(team: Team) -> None:
     assert tomllib.loads(team.config.read_text())["budget"] == {"per_run": 80, "per_day": 80}
 
 
-def test_flags_say_all_that_the_questions_ask(team: Team) -> None:
+def test_there_is_a_flag_for_each_question(team: Team) -> None:
     flags = ("--aspect-ratio", "3:4", "--per-day", "400", "--approval", "--no-save")
     made = team.start("init", *flags, key=None)
     again = team.start("init", "--per-day", "500")
@@ -160,7 +161,7 @@ def test_flags_say_all_that_the_questions_ask(team: Team) -> None:
         ),
     ],
 )
-def test_init_that_cannot_be_makes_nothing(
+def test_init_with_an_error_creates_no_files(
     team: Team, words: tuple[str, ...], code: int, sentence: str
 ) -> None:
     (team.folder / "folder.csv").mkdir()
@@ -174,10 +175,10 @@ def test_init_that_cannot_be_makes_nothing(
     assert team.traces() == before
 
 
-# -- the first runs: what somebody new gets wrong ------------------------------------------------
+# -- the first runs: common mistakes -------------------------------------------------------------
 
 
-def test_the_sheet_was_given_instead_of_the_configuration(team: Team) -> None:
+def test_a_sheet_given_instead_of_the_configuration_gets_a_clear_error(team: Team) -> None:
     team.write("prompt", "a fox")
 
     ended = team.start("run", "prompts.csv", "--plan")
@@ -189,7 +190,7 @@ def test_the_sheet_was_given_instead_of_the_configuration(team: Team) -> None:
     )
 
 
-def test_the_sheet_has_a_header_and_no_rows(team: Team, api: Sandbox) -> None:
+def test_a_sheet_with_a_header_and_no_rows_gets_a_clear_sentence(team: Team, api: Sandbox) -> None:
     team.configure()
     team.write("prompt")
     sentence = "prompts.csv has no rows yet. Write a prompt into the column prompt."
@@ -206,7 +207,7 @@ def test_the_sheet_has_a_header_and_no_rows(team: Team, api: Sandbox) -> None:
     assert api.state()["tasks_taken"] == 0
 
 
-def test_rows_that_are_held_back_are_not_called_none(team: Team, api: Sandbox) -> None:
+def test_rows_that_are_held_back_are_not_reported_as_no_rows(team: Team, api: Sandbox) -> None:
     team.configure()
     team.write("prompt,Prompt", "a fox,a hare")
     sentence = "Columns A and B have one name, prompt or Prompt. Rename all but one of them."
@@ -239,7 +240,7 @@ def test_a_row_that_waits_for_its_formula_is_not_ready(team: Team) -> None:
         ("~$prompts.csv", b"\x03Ann" + b" " * 50, "Excel (by Ann)"),
     ],
 )
-def test_the_sheet_is_still_open_in_a_spreadsheet_program(
+def test_a_sheet_that_is_open_in_a_spreadsheet_program_gets_a_clear_sentence(
     team: Team, api: Sandbox, mark: str, content: bytes, who: str
 ) -> None:
     team.configure('[media]\nsave_to = ""\n')
@@ -260,7 +261,7 @@ def test_the_sheet_is_still_open_in_a_spreadsheet_program(
     assert api.state()["tasks"] == {"a fox": 1}
 
 
-def test_the_folder_may_not_be_written_into(team: Team, api: Sandbox) -> None:
+def test_a_read_only_folder_gets_a_clear_error(team: Team, api: Sandbox) -> None:
     team.configure()
     team.write("prompt", "a fox")
     (team.folder / "sheets").mkdir()
@@ -279,7 +280,9 @@ def test_the_folder_may_not_be_written_into(team: Team, api: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("cap", ["per_run", "per_day"])
-def test_a_budget_is_smaller_than_one_row(team: Team, api: Sandbox, cap: str) -> None:
+def test_a_budget_below_the_price_of_one_row_gets_a_clear_sentence(
+    team: Team, api: Sandbox, cap: str
+) -> None:
     team.configure(f"[budget]\n{cap} = 3\n")
     team.write("prompt", "a fox")
 
@@ -294,11 +297,11 @@ def test_a_budget_is_smaller_than_one_row(team: Team, api: Sandbox, cap: str) ->
     assert api.state()["tasks_taken"] == 0
 
 
-# -- what it looks like --------------------------------------------------------------------------
+# -- the output ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [40, 60, 120])
-def test_no_line_is_broken_in_the_middle_of_a_word(team: Team, width: int) -> None:
+def test_no_word_is_broken_across_lines(team: Team, width: int) -> None:
     team.configure()
     team.write("prompt", "a fox")
 
@@ -313,7 +316,7 @@ def test_no_line_is_broken_in_the_middle_of_a_word(team: Team, width: int) -> No
     )
 
 
-def test_who_wants_no_colours_gets_none(team: Team) -> None:
+def test_no_color_turns_the_colours_off(team: Team) -> None:
     team.configure()
     team.write("prompt", "a fox", "")
 

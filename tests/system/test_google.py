@@ -1,4 +1,4 @@
-"""The command line at a Google Sheet, with a stand-in for Google and one for the API."""
+"""The command line with a Google Sheet, a fake Google and the sandbox API."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_plan_changes_nothing(team: GoogleTeam) -> None:
     assert team.google.writes == 0
 
 
-def test_a_plan_says_what_rows_that_settle_will_cost(team: GoogleTeam) -> None:
+def test_a_plan_shows_the_cost_of_rows_that_are_settling(team: GoogleTeam) -> None:
     config = team.configure(settle="30s")
     said = team.run("--plan", config=config)
 
@@ -66,7 +66,7 @@ def test_a_plan_says_what_rows_that_settle_will_cost(team: GoogleTeam) -> None:
     assert (told["requests_once_settled"], told["credits_once_settled"]) == (2, 8)
 
 
-def test_of_two_stores_on_one_sheet_the_second_neither_mints_nor_sends(team: GoogleTeam) -> None:
+def test_a_second_store_on_one_sheet_neither_creates_ids_nor_sends(team: GoogleTeam) -> None:
     team.run("--wait")
     team.book.sheets[0].enter(3, 0, "a wolf")
     second = team.run("--wait", config=team.configure("second"))
@@ -77,7 +77,7 @@ def test_of_two_stores_on_one_sheet_the_second_neither_mints_nor_sends(team: Goo
     assert team.api.state()["tasks_taken"] == 2
 
 
-def test_a_row_that_is_protected_is_told_and_the_others_are_done(team: GoogleTeam) -> None:
+def test_a_protected_row_is_reported_and_the_others_are_done(team: GoogleTeam) -> None:
     team.book.sheets[0].protected[7] = Protected(Area(1, 2), {})
 
     for new in ("1 new", "0 new"):
@@ -91,7 +91,7 @@ def test_a_row_that_is_protected_is_told_and_the_others_are_done(team: GoogleTea
     assert team.api.state()["tasks_taken"] == 1
 
 
-def test_a_sheet_that_is_not_shared_ends_with_what_to_do(team: GoogleTeam) -> None:
+def test_the_error_for_an_unshared_sheet_says_what_to_do(team: GoogleTeam) -> None:
     team.google.faults.when(lambda asked: True, Fault.FORBIDDEN)
 
     said = team.run()
@@ -100,7 +100,7 @@ def test_a_sheet_that_is_not_shared_ends_with_what_to_do(team: GoogleTeam) -> No
     assert f"Share the sheet with {EMAIL} as Editor." in " ".join(said.said.split())
 
 
-def test_a_wrong_tab_lists_the_tabs(team: GoogleTeam) -> None:
+def test_the_error_for_a_wrong_tab_lists_the_tabs(team: GoogleTeam) -> None:
     said = team.run(config=team.configure(tab="Nope"))
 
     assert said.code == 3

@@ -1,8 +1,8 @@
-"""Killed at any request to Google: the next pass puts all right, and nothing is paid twice.
+"""Killed at any request to Google: the next pass completes the work, and nothing is paid twice.
 
-The real program is ended by SIGKILL from inside the local Google, as a request arrives: before it
-is applied, or so that it is applied and nobody is there to hear the answer. A row is added before
-each start, and people move the rows in that very moment.
+The fake Google ends the real program by SIGKILL when a request arrives: before it is applied, or
+after it was applied and before the answer. A row is added before each start, and people move the
+rows at the moment of the kill.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TASK_SECONDS = 0
 
 
 @contextmanager
-def at_work(folder: Path, api: Sandbox) -> Iterator[GoogleTeam]:
+def google_team(folder: Path, api: Sandbox) -> Iterator[GoogleTeam]:
     api.reset()
     with google_sheets(reads=10**6, writes=10**6) as google:
         book = google.new_book("Spring", [["prompt", "remark"]], rows=100)
@@ -36,7 +36,7 @@ def at_work(folder: Path, api: Sandbox) -> Iterator[GoogleTeam]:
 
 
 def add(team: GoogleTeam, number: int) -> None:
-    """One more row, with a formula beside it."""
+    """Add a row with a formula in another column."""
     with team.google.paused():
         tab = team.book.sheets[0]
         row = tab.filled
@@ -47,7 +47,7 @@ def add(team: GoogleTeam, number: int) -> None:
 def run_and_kill(
     team: GoogleTeam, config: Path, number: int, applied: bool, chance: Random
 ) -> Ended:
-    """One start of the program, killed at its so-and-so-manieth request, if there are so many."""
+    """Start the program and kill it at the request with this number, if it makes that many."""
     before = len(team.google.log)
     with Program("run", config, "--wait") as program:
 
@@ -65,7 +65,7 @@ def run_and_kill(
 
 
 def shuffle(team: GoogleTeam, chance: Random) -> None:
-    """Somebody puts the rows into another order."""
+    """Change the order of the rows, as a person does."""
     tab = team.book.sheets[0]
     order = list(range(1, tab.filled))
     chance.shuffle(order)
@@ -73,10 +73,10 @@ def shuffle(team: GoogleTeam, chance: Random) -> None:
 
 
 def kill_at_requests(team: GoogleTeam, step: int) -> tuple[int, int, int]:
-    """Start after start, killed so many requests later each time: how many rows, how many kills.
+    """Start repeatedly, with the kill `step` requests later each time: number of rows and of kills.
 
-    With a step of 1 at each request both ways, else in turns. And how often the last start asked,
-    which came to its end because it asked no oftener.
+    With a step of 1, both kinds of kill at each request, else alternately. Also returns the number
+    of requests of the last start, which ended by itself.
     """
     config = team.configure(write_every="10s")
     chance = Random(1)
@@ -85,7 +85,7 @@ def kill_at_requests(team: GoogleTeam, step: int) -> tuple[int, int, int]:
         for applied in (False, True) if step == 1 else (number // step % 2 == 1,):
             rows += 1
             add(team, rows)
-            team.another_account(rows)  # so many requests in a minute are too many for one
+            team.another_account(rows)  # one account may not make so many requests in a minute
             before = len(team.google.log)
             ended = run_and_kill(team, config, number, applied, chance)
             if ended.code != -9:
@@ -100,7 +100,7 @@ def kill_at_requests(team: GoogleTeam, step: int) -> tuple[int, int, int]:
 def test_killed_at_requests_to_google_all_rows_are_done_and_none_is_paid_twice(
     tmp_path: Path, api: Sandbox, step: int
 ) -> None:
-    with at_work(tmp_path, api) as team:
+    with google_team(tmp_path, api) as team:
         rows, kills, asked = kill_at_requests(team, step)
 
         taken = team.api.state()["tasks"]
@@ -113,13 +113,15 @@ def test_killed_at_requests_to_google_all_rows_are_done_and_none_is_paid_twice(
         tab = team.book.sheets[0]
         remarks = {str(tab.cell(n, 1).formula) for n in range(1, tab.filled)}
         assert remarks == {f'=UPPER("r{n}")' for n in range(1, rows + 1)}
-        # To look, own the sheet, make the id and read it back; to write the result.
+        # To read, claim the sheet, write the id and read it back; to write the result.
         assert asked >= 8
         assert kills >= (2 * asked if step == 1 else asked // step)
 
 
-def test_of_two_stores_at_one_instant_one_takes_the_sheet(tmp_path: Path, api: Sandbox) -> None:
-    with at_work(tmp_path, api) as team:
+def test_of_two_stores_that_start_together_one_claims_the_sheet(
+    tmp_path: Path, api: Sandbox
+) -> None:
+    with google_team(tmp_path, api) as team:
         for number in range(1, 6):
             add(team, number)
         configs = [team.configure(name) for name in ("first", "second")]

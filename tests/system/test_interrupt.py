@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of sending: nothing more leaves, and what is on its way is waited for."""
+"""Ctrl-C while sending: no further request leaves, and open requests are waited for."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IN_AIR = 4
 
 @contextmanager
 def slow_answers(folder: Path, seconds: float) -> Iterator[tuple[Sandbox, Team, Path]]:
-    """An API that takes its time to answer, and twenty rows for it."""
+    """An API that answers slowly, and twenty rows for it."""
     with sandbox_process(KEY, task_seconds=0.2, answer_seconds=seconds) as sandbox:
         team = Team(folder, sandbox.url)
         team.write_prompts(PROMPTS)
@@ -33,12 +33,12 @@ def slow_answers(folder: Path, seconds: float) -> Iterator[tuple[Sandbox, Team, 
 
 
 def taken(sandbox: Sandbox) -> int:
-    """How many tasks the API has taken."""
+    """How many tasks the API has accepted."""
     return int(sandbox.state()["tasks_taken"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_in_the_air_is_recorded_and_nothing_more_leaves(
+def test_after_ctrl_c_open_requests_are_recorded_and_no_more_are_sent(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     with slow_answers(tmp_path, 1) as (sandbox, team, config):
@@ -60,12 +60,12 @@ def test_what_is_in_the_air_is_recorded_and_nothing_more_leaves(
         team.assert_whole(PROMPTS)
 
 
-def test_who_asks_twice_does_not_wait_and_a_later_run_puts_it_right(tmp_path: Path) -> None:
+def test_a_second_ctrl_c_ends_at_once_and_a_later_run_completes_the_work(tmp_path: Path) -> None:
     with slow_answers(tmp_path, 60) as (sandbox, team, config):
         with Program("run", config, "--wait") as program:
             program.until(lambda: taken(sandbox) == IN_AIR, "four are on their way")
             program.signal(signal.SIGINT)
-            program.until(lambda: _is_deaf(program), "the first Ctrl-C is heard")
+            program.until(lambda: _has_default_sigterm(program), "the first Ctrl-C is handled")
             program.signal(signal.SIGINT)
             asked = monotonic()
             ended = program.end()
@@ -81,10 +81,10 @@ def test_who_asks_twice_does_not_wait_and_a_later_run_puts_it_right(tmp_path: Pa
         team.assert_whole(PROMPTS)
 
 
-def test_a_run_that_is_interrupted_before_it_has_begun_sends_nothing(tmp_path: Path) -> None:
+def test_a_run_interrupted_before_its_start_sends_nothing(tmp_path: Path) -> None:
     with slow_answers(tmp_path, 0) as (sandbox, team, config):
         with Program("run", config, "--wait") as program:
-            program.until(lambda: _hears(program), "the program listens for Ctrl-C")
+            program.until(lambda: _handles_sigterm(program), "the program listens for Ctrl-C")
             program.signal(signal.SIGTERM)
             ended = program.end()
         sent = taken(sandbox)
@@ -97,7 +97,7 @@ def test_a_run_that_is_interrupted_before_it_has_begun_sends_nothing(tmp_path: P
         assert team.statuses() == {"done": 20}
 
 
-def test_who_asks_for_the_second_time_in_the_middle_of_a_step_breaks_off_all_tasks_alike() -> None:
+def test_a_second_ctrl_c_during_a_step_cancels_all_tasks() -> None:
     heard: list[str] = []
 
     async def step() -> None:
@@ -122,13 +122,13 @@ def test_who_asks_for_the_second_time_in_the_middle_of_a_step_breaks_off_all_tas
     assert heard == ["CancelledError"]
 
 
-def _hears(program: Program) -> bool:
-    """Whether the program has a way of its own to hear SIGTERM, as the system knows it."""
+def _handles_sigterm(program: Program) -> bool:
+    """Whether the program has installed a handler for SIGTERM, according to the system."""
     status = Path(f"/proc/{program.process.pid}/status").read_text()
     caught = int(status.partition("SigCgt:")[2].split()[0], 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
-def _is_deaf(program: Program) -> bool:
-    """Whether it has gone back to being ended by the next signal."""
-    return not _hears(program)
+def _has_default_sigterm(program: Program) -> bool:
+    """Whether the next SIGTERM ends it: the handler is no longer installed."""
+    return not _handles_sigterm(program)

@@ -1,9 +1,9 @@
-"""Killed in any moment: no row is paid twice, no recorded result is lost, the file stays whole.
+"""Killed at any moment: no row is paid twice, no recorded result is lost, the file stays intact.
 
-The real program is ended by SIGKILL in moments that are found from outside: a proxy holds up what
-is on its way, and the sheet's folder is watched. *After* each kill it is worked out, from the file,
-the store on the disk and the API's own count, in which class of moment it fell; what fell into
-another class counts there. A few rows are added before each start, as a team does.
+The real program is ended by SIGKILL at moments that are observed from outside: a proxy holds up
+requests, and the sheet's folder is watched. *After* each kill, the file, the store on disk and the
+API's own count show to which class the moment belongs; it is counted in that class. A few rows are
+added before each start, as a team does.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from tests.fakes.team import Team
 
 #: Rows that are added before each start, and requests in the air at once.
 ROWS, CONCURRENCY = 5, 3
-#: Seconds that a submission gets; afterwards whoever comes next may call its answer lost.
+#: Seconds for a submission; afterwards the next pass may treat its answer as lost.
 DEADLINE = 2
 
 
 class Class(Enum):
-    """Where in its work the program was killed."""
+    """The step in which the program was killed."""
 
     MINTED = "ids are in the file, nothing is sent"
     INTENT = "the intent is in the store, the API has not read the request"
@@ -49,7 +49,7 @@ class Class(Enum):
 
 @dataclass
 class Ordeal:
-    """One sheet, killed again and again, and what has become of it."""
+    """One sheet, whose program is killed repeatedly, and the results."""
 
     team: Team
     sandbox: Sandbox
@@ -58,13 +58,13 @@ class Ordeal:
     prompts: list[str] = field(default_factory=list)
     kills: Counter[Class] = field(default_factory=Counter)
     elsewhere: int = 0
-    #: Prompts that were in the air at a kill, or next, and those whose task was recorded by then.
+    #: Prompts in flight or next at a kill, and those whose task was recorded by then.
     in_air: set[str] = field(default_factory=set)
     recorded: set[str] = field(default_factory=set)
     numbers: Iterator[int] = field(default_factory=count)
 
     def kill_in(self, wanted: Class) -> None:
-        """Add rows, start the program, kill it there, and see where it was."""
+        """Add rows, start the program, kill it in this step, and determine the actual step."""
         new = [f"a fox, number {next(self.numbers)}" for _ in range(ROWS)]
         self.prompts += new
         self.team.add_prompts(new)
@@ -77,7 +77,7 @@ class Ordeal:
         self._take_stock(wanted, new)
 
     def finish(self) -> None:
-        """Further runs, without kills, until there is nothing left to do."""
+        """Run without kills until there is nothing left to do."""
         self.team.answers_within(30)
         for _ in range(3):
             ended = call("run", self.team.folder / "pipeline.toml", "--wait")
@@ -88,7 +88,7 @@ class Ordeal:
         raise AssertionError(f"not at an end: {self.team.statuses()}")
 
     def tell(self) -> None:
-        """The histogram, and both numbers beside each other."""
+        """The histogram, and the safety and liveness numbers."""
         taken = Counter(self.sandbox.state()["tasks"])
         statuses = self.team.statuses()
         print()
@@ -103,7 +103,7 @@ class Ordeal:
         )
 
     def assert_kept(self) -> None:
-        """Everything that is promised."""
+        """Check all promises."""
         tasks = self.sandbox.state()["tasks"]
         statuses = self.team.statuses()
         self.team.assert_whole(self.prompts)
@@ -117,7 +117,7 @@ class Ordeal:
         assert len({row["row_id"] for row in self.team.rows()}) == len(self.prompts)
 
     def lost_results(self) -> list[str]:
-        """Prompts whose task was recorded at some kill, and whose row is not done."""
+        """Prompts whose task was recorded at a kill, and whose row is not done."""
         done = {row["Prompt"] for row in self.team.rows() if row["status"] == "done"}
         return sorted(self.recorded - done)
 
@@ -132,12 +132,12 @@ class Ordeal:
         program.kill()
 
     def _take_stock(self, wanted: Class, new: list[str]) -> None:
-        """After a kill: the file is whole, and it shows where the program was."""
+        """After a kill: check that the file is intact, and determine where the program was."""
         self.team.assert_whole(self.prompts)
         attempts = self.team.attempts()
         self.recorded |= {one["prompt"] for one in attempts if one["task_id"]}
         left = {one["prompt"] for one in attempts if one["state"] == "submitting"} - self.in_air
-        # In the air, and no more that were on disk as sent and next to leave.
+        # The requests in flight, and no more recorded as sent and next to leave.
         assert len(left) <= 2 * CONCURRENCY
         self.in_air |= left
         begun = {one["prompt"] for one in attempts}
@@ -148,7 +148,7 @@ class Ordeal:
             self.elsewhere += 1
 
     def _signs(self, new: list[str], left: set[str], begun: set[str]) -> Iterator[Class]:
-        """The classes that the moment of the kill belongs to."""
+        """The classes to which the moment of the kill belongs."""
         taken = left & self.sandbox.state()["tasks"].keys()
         answered = {json.loads(body)["prompt"] for body in self.proxy.answered}
         if left & answered:
@@ -166,13 +166,13 @@ class Ordeal:
 
 
 class Watch:
-    """What happens in a folder, as the system tells it (inotify)."""
+    """Events in a folder, from the system (inotify)."""
 
     def __init__(self, told: int) -> None:
         self._told = told
 
     def until(self, event: int, name: re.Pattern[str]) -> None:
-        """Return in the moment in which that happens to a file of such a name."""
+        """Return as soon as this event happens to a file with such a name."""
         while select.select([self._told], [], [], 40)[0]:
             heard, at = os.read(self._told, 65536), 0
             while at < len(heard):
@@ -209,16 +209,16 @@ MOMENTS = {
     Class.ANSWERED: Moment.ANSWERED,
 }
 STEPS = {
-    # Once the old file is gone, the one that bears the ids is there for good.
+    # Once the old file is deleted, the file with the ids is final.
     Class.MINTED: [(GOES, OTHER)],
-    # A file beside it is begun, complete, and has traded places with the sheet.
+    # A new file was started, is complete, and was exchanged with the sheet.
     Class.REPLACING: [(APPEARS, PART), (MOVES, OTHER), (MOVES, SHEET)],
 }
 
 
 @contextmanager
 def ordeal(folder: Path, seed: int) -> Iterator[Ordeal]:
-    """A sheet without rows, and everything that is needed to run it."""
+    """A sheet without rows, ready to run."""
     with (
         sandbox_process(KEY, task_seconds=0.2, plain_pictures=True) as sandbox,
         pausing_proxy(sandbox.url) as proxy,
@@ -226,13 +226,15 @@ def ordeal(folder: Path, seed: int) -> Iterator[Ordeal]:
         team = Team(folder, proxy.url)
         team.write_prompts([])
         team.answers_within(DEADLINE)
-        # Lost ones count as being made for an hour: there is room for all of them.
+        # Lost attempts count as in flight for an hour: the limit is high enough for all of them.
         team.configured(concurrency=CONCURRENCY, in_flight=1000)
         yield Ordeal(team, sandbox, proxy, Random(seed))
 
 
 @pytest.mark.parametrize("wanted", Class)
-def test_killed_in_one_moment_again_and_again(wanted: Class, tmp_path: Path) -> None:
+def test_repeated_kills_in_one_step_pay_nothing_twice_and_lose_nothing(
+    wanted: Class, tmp_path: Path
+) -> None:
     with ordeal(tmp_path, seed=1) as one:
         for _ in range(12):
             one.kill_in(wanted)
@@ -246,7 +248,7 @@ def test_killed_in_one_moment_again_and_again(wanted: Class, tmp_path: Path) -> 
 
 
 @pytest.mark.soak
-def test_killed_in_all_moments_of_one_sheets_life(tmp_path: Path) -> None:
+def test_kills_in_all_steps_pay_nothing_twice_and_lose_nothing(tmp_path: Path) -> None:
     with ordeal(tmp_path, seed=2) as one:
         for _ in range(15 * len(Class) * 3):
             rare = [wanted for wanted in Class if one.kills[wanted] < 15]

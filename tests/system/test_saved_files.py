@@ -1,4 +1,4 @@
-"""Saved files, through the command line: each picture that was paid has its own file."""
+"""Saved files, through the command line: each paid picture has its own file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def drawn(prompt: str, task: int = 1) -> list[bytes]:
 
 
 def kept(team: Team, files: str) -> list[bytes]:
-    """What lies in the files that a row names."""
+    """The contents of the files that a row names."""
     return [(team.folder / "media" / name).read_bytes() for name in files.split("\n") if name]
 
 
@@ -45,11 +45,11 @@ def asked(team: Team, statement: str) -> list[tuple[object, ...]]:
 
 
 def time_passes(team: Team) -> None:
-    """Let the time have come at which links are tried again."""
+    """Move the time forward until links are tried again."""
     asked(team, "update files set next_at = 1 where next_at is not null")
 
 
-def test_rows_whose_long_names_begin_alike_each_keep_their_own_pictures_of_every_take(
+def test_rows_with_similar_long_names_keep_their_own_pictures_of_every_take(
     team: Team, api: Sandbox
 ) -> None:
     team.write("name,prompt,take,files", *(f"{row}," for row in ROWS))
@@ -70,9 +70,7 @@ def test_rows_whose_long_names_begin_alike_each_keep_their_own_pictures_of_every
     assert sum(api.state()["tasks"].values()) == 4
 
 
-def test_pictures_that_a_later_run_saves_replace_none_of_the_earlier_ones(
-    team: Team, api: Sandbox
-) -> None:
+def test_pictures_saved_by_a_later_run_replace_no_earlier_ones(team: Team, api: Sandbox) -> None:
     team.write("prompt,files", "a fox,")
     api.set(dead_links="1.0 /pictures/*-[34].png")
     team.finish()
@@ -84,7 +82,7 @@ def test_pictures_that_a_later_run_saves_replace_none_of_the_earlier_ones(
     assert kept(team, team.row("a fox")["files"]) == drawn("a fox")
 
 
-def test_a_request_that_was_not_taken_leaves_no_trace_in_the_file_names(
+def test_a_request_that_the_api_did_not_accept_does_not_change_file_names(
     team: Team, api: Sandbox
 ) -> None:
     team.write("name,prompt,files", "Fox,a fox,")
@@ -95,7 +93,7 @@ def test_a_request_that_was_not_taken_leaves_no_trace_in_the_file_names(
     assert row["files"].split("\n") == [f"Fox-{row['row_id']}-1-{n}.png" for n in (1, 2, 3, 4)]
 
 
-def test_the_pictures_of_a_second_success_stand_beside_those_of_the_first(
+def test_the_pictures_of_a_second_success_are_saved_next_to_the_first(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt,files", "a fox,", "an owl,")
@@ -122,7 +120,7 @@ def test_the_pictures_of_a_second_success_stand_beside_those_of_the_first(
 
 
 def as_an_earlier_version_left_it(team: Team) -> Path:
-    """All pictures of all rows noted for one file, which holds the last one only."""
+    """Record one file for all pictures of all rows; it contains only the last picture."""
     media = team.folder / "media"
     for path in media.iterdir():
         path.unlink()
@@ -177,7 +175,7 @@ def test_doctor_names_the_rows_whose_pictures_cannot_be_saved_again(
         assert file.exists()
 
 
-def test_a_dead_link_is_reported_once_listed_and_no_longer_asked(team: Team, api: Sandbox) -> None:
+def test_a_dead_link_is_reported_once_listed_and_no_longer_tried(team: Team, api: Sandbox) -> None:
     team.write("name,prompt,files", "Fox,a fox,", "Owl,an owl,")
     api.set(dead_links="1.0 /pictures/*-[24].png")
     first = team.finish()
@@ -201,7 +199,7 @@ def test_a_dead_link_is_reported_once_listed_and_no_longer_asked(team: Team, api
         assert len(row["image_urls"].split("\n")) == 4
 
 
-def test_a_link_is_given_up_after_a_few_tries_until_doctor_is_asked(
+def test_a_link_is_given_up_after_a_few_tries_until_doctor_repairs_it(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt,files", "a fox,")
@@ -228,7 +226,7 @@ def test_a_link_is_given_up_after_a_few_tries_until_doctor_is_asked(
     assert api.state()["tasks"] == {"a fox": 1}
 
 
-def test_a_sheet_whose_links_are_given_up_is_at_rest(
+def test_a_sheet_with_only_given_up_links_has_nothing_to_do(
     team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     team.write("prompt", "a fox")
@@ -243,7 +241,9 @@ def test_a_sheet_whose_links_are_given_up_is_at_rest(
     assert is_at_rest(wiring.load(team.config))
 
 
-def test_what_is_not_saved_is_a_matter_of_sheets_that_save(team: Team, api: Sandbox) -> None:
+def test_unsaved_pictures_are_reported_only_for_sheets_that_save_files(
+    team: Team, api: Sandbox
+) -> None:
     team.write("prompt", "a fox")
     api.set(dead_links="1.0")
     team.finish()

@@ -1,4 +1,4 @@
-"""Many starts at one instant: every row is sent once, and no budget is overspent.
+"""Many simultaneous starts: every row is sent once, and no budget is overspent.
 
 Each start is a process of its own. The numbers come from the API's count.
 """
@@ -15,7 +15,7 @@ from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 PROMPTS = [f"a lighthouse, number {number}" for number in range(500)]
-#: Fast, so that the test is: what is together on the way at once is not the question here.
+#: Fast, so that the test is fast; the number of requests in flight is not tested here.
 WIDE: dict[str, dict[str, object]] = {"pace": {"concurrency": 100, "in_flight": 500}}
 HELD = re.compile(
     r"prompts\.csv: another run \(\S+:\d+\) has been working on it since \d\d:\d\d:\d\d\. "
@@ -23,7 +23,7 @@ HELD = re.compile(
 )
 
 
-def test_ten_at_one_instant_send_every_row_once(tmp_path: Path) -> None:
+def test_ten_simultaneous_starts_send_every_row_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
@@ -36,11 +36,11 @@ def test_ten_at_one_instant_send_every_row_once(tmp_path: Path) -> None:
         team.assert_whole(PROMPTS)
         assert [one.code for one in ended] == [0] * 10
         assert all(one.said == "" or HELD.fullmatch(one.said) for one in ended)
-        # Whoever comes while one is at work says so; whoever comes later finds nothing to do.
+        # A start during the pass of another one says so; a later start finds nothing to do.
         assert any(one.said for one in ended)
 
 
-def test_ten_with_two_configurations_send_every_row_once(tmp_path: Path) -> None:
+def test_ten_starts_with_two_configurations_send_every_row_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
@@ -59,7 +59,7 @@ def test_ten_with_two_configurations_send_every_row_once(tmp_path: Path) -> None
             assert one.said == "" or reason in one.said
 
 
-def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
+def test_ten_starts_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
@@ -78,7 +78,7 @@ def test_ten_with_two_stores_send_every_row_once(tmp_path: Path) -> None:
             assert one.said == "" or re.search(reason, one.said)
 
 
-def test_a_sheet_that_is_named_twice_in_one_command_is_sent_once(tmp_path: Path) -> None:
+def test_a_sheet_named_twice_in_one_command_is_sent_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS[:40])
@@ -93,7 +93,7 @@ def test_a_sheet_that_is_named_twice_in_one_command_is_sent_once(tmp_path: Path)
         assert len([line for line in ended.out.splitlines() if HELD.fullmatch(line)]) == 2
 
 
-def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_a_second_start_gets_a_message_and_a_dead_holder_blocks_no_start(tmp_path: Path) -> None:
     with (
         sandbox_process(KEY, task_seconds=0.2) as sandbox,
         pausing_proxy(sandbox.url) as proxy,
@@ -123,7 +123,7 @@ def test_who_comes_second_is_told_and_a_dead_holder_is_in_nobodys_way(tmp_path: 
         assert statuses["done"] + statuses["check needed"] == 8
 
 
-def test_64_sheets_spend_one_small_budget_and_not_a_credit_more(tmp_path: Path) -> None:
+def test_64_sheets_never_overspend_one_small_budget(tmp_path: Path) -> None:
     count, rows, cap, cost = 64, 3, 400, 4
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         team = Team(tmp_path, sandbox.url)

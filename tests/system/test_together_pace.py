@@ -1,6 +1,6 @@
-"""The pace: how fast requests leave, how many are on their way, and what makes them stop.
+"""Rate limits: how fast requests leave, how many are in flight, and what stops them.
 
-The numbers are the API's own: what arrived there, and when.
+All numbers come from the API: the requests it received and their times.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROMPTS = [f"a river, number {number}" for number in range(30)]
 
 @contextmanager
 def team_of(folder: Path, prompts: list[str], **switches: object) -> Iterator[tuple[Sandbox, Team]]:
-    """An API with these switches, and a sheet for it."""
+    """An API with these options, and a sheet for it."""
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         sandbox.set(**switches)
         team = Team(folder, sandbox.url)
@@ -47,14 +47,14 @@ def two_sheets(team: Team, rows: int, pace: Mapping[str, object]) -> list[Path]:
     return configs
 
 
-def test_two_processes_together_keep_to_so_many_requests_a_minute(tmp_path: Path) -> None:
+def test_two_processes_together_keep_to_the_requests_per_minute(tmp_path: Path) -> None:
     with team_of(tmp_path, []) as (sandbox, team):
         one, other = two_sheets(team, 20, {"per_minute": 12})
         with Program("run", one, "--wait") as first, Program("run", other, "--wait") as second:
             first.until(
                 lambda: sandbox.state()["most_per_minute"] == 12, "twelve requests have come"
             )
-            # Some time for whoever would send a thirteenth: many rounds of polling and writing.
+            # Time enough for a wrong thirteenth request: many rounds of polling and writing.
             _stays(lambda: sandbox.state()["most_per_minute"] == 12, seconds=2)
             for program in (first, second):
                 program.signal(signal.SIGINT)
@@ -65,7 +65,7 @@ def test_two_processes_together_keep_to_so_many_requests_a_minute(tmp_path: Path
 
 
 @pytest.mark.soak
-def test_two_processes_keep_to_the_pace_over_minutes(tmp_path: Path) -> None:
+def test_two_processes_keep_to_the_rate_limit_over_minutes(tmp_path: Path) -> None:
     with team_of(tmp_path, []) as (sandbox, team):
         one, other = two_sheets(team, 40, {"per_minute": 30, "poll_every": "20s"})
         with Program("run", one, "--wait") as first, Program("run", other, "--wait") as second:
@@ -79,7 +79,7 @@ def test_two_processes_keep_to_the_pace_over_minutes(tmp_path: Path) -> None:
         assert len(state["tasks"]) == 80
 
 
-def test_no_more_requests_are_in_the_air_than_the_configuration_says(tmp_path: Path) -> None:
+def test_no_more_requests_are_open_than_the_configuration_allows(tmp_path: Path) -> None:
     with team_of(tmp_path, PROMPTS, answer_seconds=0.3) as (sandbox, team):
         ended = call("run", team.configured(concurrency=7, poll_every="1m"))
 
@@ -89,7 +89,7 @@ def test_no_more_requests_are_in_the_air_than_the_configuration_says(tmp_path: P
         assert state["tasks"] == dict.fromkeys(PROMPTS, 1)
 
 
-def test_no_more_tasks_are_being_made_than_the_configuration_says(tmp_path: Path) -> None:
+def test_no_more_tasks_are_in_progress_than_the_configuration_allows(tmp_path: Path) -> None:
     with team_of(tmp_path, PROMPTS[:12], task_seconds=0.5) as (sandbox, team):
         ended = call("run", team.configured(in_flight=4), "--wait")
 
@@ -99,7 +99,7 @@ def test_no_more_tasks_are_being_made_than_the_configuration_says(tmp_path: Path
         assert team.statuses() == {"done": 12}
 
 
-def test_the_first_five_are_refused_alike_and_no_sixth_is_sent(tmp_path: Path) -> None:
+def test_after_five_equal_refusals_no_sixth_row_is_sent(tmp_path: Path) -> None:
     refused = [f"a river [refuse], number {number}" for number in range(20)]
     with team_of(tmp_path, refused, answer_seconds=0.2) as (sandbox, team):
         ended = call("run", team.configured(), "--wait")
@@ -112,7 +112,7 @@ def test_the_first_five_are_refused_alike_and_no_sixth_is_sent(tmp_path: Path) -
         assert team.statuses() == {"failed": 5, "queued": 15}
 
 
-def test_until_one_is_accepted_five_are_in_the_air_and_then_as_many_as_may_be(
+def test_five_requests_are_open_until_one_is_accepted_then_as_many_as_allowed(
     tmp_path: Path,
 ) -> None:
     with team_of(tmp_path, PROMPTS, answer_seconds=0.5, task_seconds=60) as (sandbox, team):
@@ -149,11 +149,11 @@ def test_an_api_that_refuses_stops_the_pass_and_the_rows_stay_queued(
         assert sentence in ended.said
         assert team.statuses() == {"queued": 30}
         assert state["tasks"] == {}
-        # What was in the air together with the first, and not one more.
+        # The requests that were open together with the first, and no more.
         assert 1 <= state["submissions"][outcome] <= 3
 
 
-def test_a_429_that_asks_to_wait_slows_every_process(tmp_path: Path) -> None:
+def test_a_429_with_a_wait_time_delays_every_process(tmp_path: Path) -> None:
     with team_of(tmp_path, [], answer_seconds=0.1, retry_after=2) as (sandbox, team):
         configs = two_sheets(team, 20, {"concurrency": 1, "poll_every": "1m"})
         with Program("run", configs[0]) as first, Program("run", configs[1]) as second:
@@ -168,8 +168,8 @@ def test_a_429_that_asks_to_wait_slows_every_process(tmp_path: Path) -> None:
         assert state["submissions"]["busy"] == 1
         assert [one.code for one in ended] == [0, 0]
         assert set(state["tasks"].values()) == {1}
-        # The one that was told to wait is left to the next run, and so is what each of the two had
-        # begun just then; everything else was sent.
+        # The request that has to wait is left to the next run, and so are those that each of the
+        # two had just started; everything else was sent.
         assert len(state["tasks"]) >= 37
         sandbox.set(answer_seconds=0)
         assert [call("run", config).code for config in configs] == [0, 0]
@@ -177,9 +177,9 @@ def test_a_429_that_asks_to_wait_slows_every_process(tmp_path: Path) -> None:
         assert (len(tasks), set(tasks.values())) == (40, {1})
 
 
-def test_a_pause_from_another_process_lets_nothing_leave_from_a_second_on(tmp_path: Path) -> None:
+def test_a_second_after_pause_in_another_process_no_request_leaves(tmp_path: Path) -> None:
     with team_of(tmp_path, PROMPTS, answer_seconds=0.5) as (sandbox, team):
-        # It is heard of before each request, and not only when the sheet is looked at anew.
+        # The pause is checked before each request, and not only when the sheet is read again.
         config = team.configured(concurrency=1, write_every="1m")
         with Program("run", config, "--wait") as program:
             program.until(lambda: sandbox.state()["tasks_taken"], "the first is sent")
@@ -202,7 +202,7 @@ def test_a_pause_from_another_process_lets_nothing_leave_from_a_second_on(tmp_pa
 
 
 def _stays(is_so: Callable[[], object], seconds: float) -> None:
-    """Watch for so long that nothing changes it."""
+    """Check for this long that nothing changes."""
     end, pause = monotonic() + seconds, Event()
     while monotonic() < end:
         assert is_so()
@@ -214,7 +214,7 @@ def _sheets_begun(sandbox: Sandbox) -> int:
 
 
 def _clock(sandbox: Sandbox) -> float:
-    """What time it is for the API: it notes when a question came that is no submission."""
+    """The API's time, from the time that it notes for a request other than a submission."""
     with closing(HTTPConnection(urlsplit(sandbox.url).netloc, timeout=20)) as connection:
         connection.request("GET", "/account")
         connection.getresponse().read()
@@ -222,7 +222,7 @@ def _clock(sandbox: Sandbox) -> float:
     return noted[-1]
 
 
-def test_the_default_pace_finds_what_has_ended_sooner_than_a_fixed_one_and_asks_little(
+def test_default_polling_finds_ends_sooner_than_a_fixed_interval_with_few_polls(
     tmp_path: Path,
 ) -> None:
     switches = {"task_seconds": 1.0, "max_seconds": 0.5}
@@ -240,7 +240,7 @@ def test_the_default_pace_finds_what_has_ended_sooner_than_a_fixed_one_and_asks_
             assert sandbox.state()["tasks_taken"] == 40
             assert requests <= 1.2 * 40, name
 
-    # Two waves: the fixed pace waits 3 s for the first one alone.
+    # Two groups: a fixed interval waits 3 s for the first group alone.
     assert took["learnt"] < took["fixed"]
 
 
@@ -257,6 +257,6 @@ def test_a_later_run_knows_how_long_tasks_take(tmp_path: Path) -> None:
             requests = sandbox.state()["requests"]
             asked.append(requests["/fetch-many"] + requests.get("/fetch", 0))
 
-    # The first asks at ages that grow until it finds them; the later one when they have ended.
+    # The first run polls at growing ages until it finds the ends; the later one polls at the end.
     assert asked[0] >= 3
     assert asked[1] < asked[0]

@@ -1,8 +1,8 @@
-"""Looking only at rows that are not at rest comes to what looking at all of them comes to.
+"""A sync that skips unchanged rows has the same outcome as a sync of all rows.
 
-The machine of `test_whole` does to sheet, store and API whatever can happen to them. Before a look
-the whole world is copied, and a pass that knows of no row at rest looks at the copy: file, store
-and plan must come out alike.
+The machine of `test_whole` makes random changes to sheet, store and API. Before a sync everything
+is copied, and a pass that does not know any unchanged row syncs the copy: file, store and plan must
+be the same.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ from tests.system.whole.world import MAIN, Pass, Shape, World, _folder, kept_eng
 
 
 def outcome(sync: SheetSync, store: Store, file: Path) -> dict[str, Any]:
-    """Everything that may come of a look."""
+    """Everything that a sync can change."""
     memory = store.rows.memory(sync.key)
     record = store.sheets.get(sync.key)
     return {
@@ -64,21 +64,21 @@ def outcome(sync: SheetSync, store: Store, file: Path) -> dict[str, Any]:
 
 
 def file_of(world: World) -> Path:
-    """The file that people and program write in."""
+    """The file that people and program write."""
     assert isinstance(world.team.desk, FileDesk)
     return world.team.desk.path
 
 
 @cache
 def _beside() -> Path:
-    """The folder of the copies, beside that of the world."""
+    """The folder of the copies, next to the folder of the world."""
     folder = Path(mkdtemp(prefix="promptsheet-twin-", dir=_folder().parent))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
-    """What comes of the look, in a copy of everything, where nothing is known to be at rest."""
+    """The outcome of the sync in a copy of everything, where no row is known to be unchanged."""
     folder = _beside()
     twin = folder / "twin.store"
     for file in folder.iterdir():
@@ -116,7 +116,7 @@ def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
 
 
 class Twins:
-    """Every first look of a pass that is alone, at both lengths."""
+    """Every first sync of a pass without another pass: once partial, once of all rows."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -129,9 +129,9 @@ class Twins:
         before: Callable[[], None] | None = None,
         after: Callable[[], None] | None = None,
     ) -> None:
-        """As the machine does it; the comparison is made where nothing comes in between."""
+        """Sync as the machine does; compare where no other event happens in between."""
         alone = before is None is after and len(world.passes) == 1 and one.store_name == MAIN
-        # What a sync knew before another pass noted rows is another matter.
+        # The state of a sync from before another pass noted rows is not compared.
         fresh = (
             one.sync.last.began_at is None
             and one.store.unchanged.noted(SHEET) == one.sync.state.rows._version
@@ -142,7 +142,7 @@ class Twins:
             mine = outcome(one.sync, one.store, file_of(world))
             differing = [name for name in full if mine[name] != full[name]]
             told = "".join(f"\n{n}: {mine[n]}\n   full: {full[n]}" for n in differing)
-            assert not differing, f"looked at in part it comes out otherwise: {told}"
+            assert not differing, f"the partial sync has another outcome: {told}"
             self.counts["compared"] += 1
             self.counts["in part"] += bool(one.sync.last.unchanged)
             self.counts["rows at rest"] += one.sync.last.plan.at_rest.total()
@@ -153,7 +153,7 @@ class Twins:
 
 @contextmanager
 def compared() -> Iterator[Twins]:
-    """The machine, with every look compared."""
+    """The machine, with a comparison at every sync."""
     twins = Twins()
 
     def look(world: World, one: Pass, *between: Callable[[], None] | None) -> None:
@@ -163,7 +163,7 @@ def compared() -> Iterator[Twins]:
         yield twins
 
 
-def test_a_look_in_part_comes_to_what_a_look_at_all_comes_to() -> None:
+def test_a_partial_sync_has_the_outcome_of_a_full_sync() -> None:
     with compared() as twins:
         run(5, 4)
 
@@ -174,7 +174,7 @@ def test_a_look_in_part_comes_to_what_a_look_at_all_comes_to() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_look_in_part_comes_to_the_same_in_a_long_run() -> None:
+def test_a_partial_sync_has_the_outcome_of_a_full_sync_in_a_long_run() -> None:
     with compared() as twins:
         run(6, 300)
 
@@ -182,12 +182,12 @@ def test_a_look_in_part_comes_to_the_same_in_a_long_run() -> None:
     assert twins.counts["rows at rest"] > 1000
 
 
-# -- what seldom happens by chance, each by itself ------------------------------------------------
+# -- rare events, one at a time -------------------------------------------------------------------
 
 
 @pytest.fixture
 def world() -> Iterator[World]:
-    """Four rows at rest: two are done, one of them marked to be skipped, one is refused."""
+    """Four unchanged rows, among them two done ones, a skipped one and a refused one."""
     with kept_engines():
         made = World(1, Shape((PROMPT, REMARK, TAKE, SKIP)))
         for number in range(4):
@@ -201,7 +201,7 @@ def world() -> Iterator[World]:
 
 
 def a_pass(world: World, answers: Sequence[Answer] = ()) -> Pass:
-    """A pass to its end; each look of it is compared where looks are."""
+    """Run a pass to its end; each of its syncs is compared if syncs are."""
     one = world.start()
     assert one
     one.sync.look()
@@ -216,19 +216,21 @@ def a_pass(world: World, answers: Sequence[Answer] = ()) -> Pass:
 
 
 def written(world: World, change: Callable[[list[list[str]]], list[list[str]]]) -> None:
-    """Somebody changes the rows of the file."""
+    """Change the rows of the file, as people do."""
     header, rows = world.team.read()
     world.team.desk.save([header, *change(rows)])
 
 
-def looked_at(world: World) -> Pass:
-    """One look at the world, in part where that may be, compared with one at all of it."""
+def synced_and_compared(world: World) -> Pass:
+    """One sync, partial where that is possible, compared with a sync of all rows."""
     one = world.start()
     assert one
     full = at_full_length(world, one)
     one.sync.look()
     world.end(one)
-    assert outcome(one.sync, one.store, file_of(world)) == full, "in part it comes out otherwise"
+    assert outcome(one.sync, one.store, file_of(world)) == full, (
+        "the partial sync has another outcome"
+    )
     return one
 
 
@@ -245,7 +247,7 @@ def _copied(world: World) -> None:
 
 
 def _copied_and_its_original_deleted(world: World) -> None:
-    """The copy is skipped like its original, and takes its place two looks later."""
+    """The copy is skipped like its original, and replaces it two syncs later."""
     written(world, lambda rows: [*rows, rows[2]])
     a_pass(world)
     written(world, lambda rows: [*rows[:2], *rows[3:]])
@@ -257,7 +259,7 @@ def _copied_without_its_id(world: World) -> None:
 
 
 def _typed_over(world: World) -> None:
-    """All that people wrote in one row stands in another one, whose first words are typed anew."""
+    """People's text of one row is moved to another row, and the text of that one is typed again."""
     first = world.team.read()[1][1]
     written(world, lambda rows: [rows[0], ["a hen", *rows[1][1:]], *rows[2:]])
     a_pass(world)
@@ -265,8 +267,8 @@ def _typed_over(world: World) -> None:
     written(world, lambda rows: [rows[0], [*rows[0][:3], *rows[1][3:]], *rows[2:], again])
 
 
-def _strayed(world: World) -> None:
-    """The result of one row stands in a line that is no row."""
+def _result_outside_rows(world: World) -> None:
+    """The result of one row is in a line that is not a row."""
     at = world.team.read()[0].index("image_urls")
     written(
         world, lambda rows: [*rows, ["" if n != at else rows[0][at] for n in range(len(rows[0]))]]
@@ -278,12 +280,12 @@ def _deleted(world: World) -> None:
 
 
 def _cleared(world: World) -> None:
-    """Nothing of ours stands in a row any more."""
+    """All our cells of a row are cleared."""
     theirs = len(world.shape.titles)
     written(world, lambda rows: [[*rows[0][:theirs], *[""] * (len(rows[0]) - theirs)], *rows[1:]])
 
 
-def _pressed(world: World) -> None:
+def _requested_on_page(world: World) -> None:
     with world._opened(MAIN) as store:
         assert store.rows.ask_again(SHEET, ids(world)[0], 0)
 
@@ -306,31 +308,39 @@ def ids(world: World) -> list[str]:
 
 GESTURES = (
     *(_sorted, _edited, _copied, _copied_and_its_original_deleted, _copied_without_its_id),
-    *(_typed_over, _strayed, _deleted, _cleared, _pressed, _retried, _succeeded_late),
+    *(
+        _typed_over,
+        _result_outside_rows,
+        _deleted,
+        _cleared,
+        _requested_on_page,
+        _retried,
+        _succeeded_late,
+    ),
 )
 
 
-def test_without_a_gesture_all_rows_are_at_rest(world: World) -> None:
-    assert looked_at(world).sync.last.plan.at_rest.total() == 4
+def test_without_a_change_all_rows_count_as_unchanged(world: World) -> None:
+    assert synced_and_compared(world).sync.last.plan.at_rest.total() == 4
 
 
 @pytest.mark.parametrize("gesture", GESTURES, ids=lambda one: one.__name__.strip("_"))
-def test_after_each_gesture_a_look_in_part_comes_to_the_same(
+def test_after_each_change_a_partial_sync_has_the_outcome_of_a_full_sync(
     world: World, gesture: Callable[[World], None]
 ) -> None:
     gesture(world)
 
-    looked_at(world)
-    looked_at(world)
+    synced_and_compared(world)
+    synced_and_compared(world)
 
 
-def test_a_press_on_the_page_is_seen_between_two_looks_at_a_row_at_rest(world: World) -> None:
+def test_a_request_on_the_page_for_an_unchanged_row_is_seen_between_two_syncs(world: World) -> None:
     one = world.start()
     assert one
     one.sync.look()
     assert one.sync.last.plan.at_rest.total() == 4
 
-    _pressed(world)
+    _requested_on_page(world)
     one.sync.look()
 
     assert [(line.seen.row_id, line.take) for line in one.sync.last.plan.to_send] == [
@@ -338,7 +348,7 @@ def test_a_press_on_the_page_is_seen_between_two_looks_at_a_row_at_rest(world: W
     ]
 
 
-def test_what_the_receiver_records_of_a_row_at_rest_is_overheard_once(world: World) -> None:
+def test_an_event_that_the_receiver_records_for_an_unchanged_row_is_read_once(world: World) -> None:
     one = world.start()
     assert one
     one.sync.state.is_called = True
@@ -356,11 +366,11 @@ def test_what_the_receiver_records_of_a_row_at_rest_is_overheard_once(world: Wor
     assert one.sync.state.overheard() == []
 
 
-# -- planted faults: the comparison sees each of them ---------------------------------------------
+# -- planted faults: the comparison finds each of them --------------------------------------------
 
 
-def _a_copied_id_rests() -> Any:
-    """A row rests although its id stands twice."""
+def _copied_ids_are_skipped() -> Any:
+    """A row counts as unchanged although its id is in the sheet twice."""
     right = unchanged_rows.parted
 
     def parted(*given: Any) -> Any:
@@ -372,8 +382,8 @@ def _a_copied_id_rests() -> Any:
     return patch.object(changed_rows, "parted", parted)
 
 
-def _moved_jobs_rest() -> Any:
-    """A row rests although its job has moved."""
+def _changed_jobs_are_skipped() -> Any:
+    """A row counts as unchanged although its job has changed."""
     right = unchanged_rows.parted
 
     def parted(grid: Any, columns: Any, left: Any, stirred: Any, earlier: Any) -> Any:
@@ -382,33 +392,33 @@ def _moved_jobs_rest() -> Any:
     return patch.object(changed_rows, "parted", parted)
 
 
-def _presses_are_not_heard() -> Any:
-    """A row rests although somebody pressed."""
+def _page_requests_are_ignored() -> Any:
+    """A row counts as unchanged in spite of a request on the page."""
     return patch.object(Rows, "extra_takes", lambda self, sheet: {})
 
 
-def _edits_rest() -> Any:
-    """A row rests by its id, whatever its cells say."""
+def _edited_rows_are_skipped() -> Any:
+    """A row counts as unchanged because of its id, whatever is in its cells."""
     return patch.object(unchanged_rows, "digest", lambda row: b"0" * unchanged_rows.DIGEST)
 
 
 def _missing_ids_are_forgotten() -> Any:
-    """What is known of rows that are gone from the sheet is not loaded."""
+    """The remembered rows that are missing in the sheet are not loaded."""
     return patch.object(SheetState, "load", lambda self, ids: None)
 
 
-def _results_do_not_stray() -> Any:
-    """Nobody looks whether a line that is no row holds what is a row's at rest."""
+def _results_outside_rows_are_ignored() -> Any:
+    """Lines that are not rows are not checked for results of unchanged rows."""
     return patch.object(changed_rows, "may_stray", lambda *given: False)
 
 
-def _words_do_not_wander() -> Any:
-    """Which row is which is asked of those only that are not at rest."""
+def _moved_inputs_are_ignored() -> Any:
+    """Only changed rows take part in row matching."""
     return patch.object(changed_rows, "wander", lambda *given: False)
 
 
-def _copies_rest() -> Any:
-    """A copy rests, although it becomes the original when that is deleted."""
+def _copies_are_skipped() -> Any:
+    """A copy counts as unchanged although it becomes the original when that is deleted."""
 
     def rests(line: Any, jobs: Any, saves_files: bool) -> bool:
         return bool(line.confirmed and line.status in (*statuses.INDEPENDENT, "copy"))
@@ -419,37 +429,39 @@ def _copies_rest() -> Any:
 @pytest.mark.parametrize(
     ("fault", "gesture"),
     [
-        (_a_copied_id_rests, _copied),
-        (_moved_jobs_rest, _retried),
-        (_moved_jobs_rest, _succeeded_late),
-        (_presses_are_not_heard, _pressed),
+        (_copied_ids_are_skipped, _copied),
+        (_changed_jobs_are_skipped, _retried),
+        (_changed_jobs_are_skipped, _succeeded_late),
+        (_page_requests_are_ignored, _requested_on_page),
         (_missing_ids_are_forgotten, _cleared),
-        (_results_do_not_stray, _strayed),
-        (_words_do_not_wander, _copied_without_its_id),
-        (_words_do_not_wander, _typed_over),
-        (_copies_rest, _copied_and_its_original_deleted),
+        (_results_outside_rows_are_ignored, _result_outside_rows),
+        (_moved_inputs_are_ignored, _copied_without_its_id),
+        (_moved_inputs_are_ignored, _typed_over),
+        (_copies_are_skipped, _copied_and_its_original_deleted),
     ],
     ids=lambda one: one.__name__.strip("_"),
 )
-def test_a_planted_fault_is_seen(
+def test_each_planted_fault_changes_the_outcome(
     world: World, fault: Callable[[], Any], gesture: Callable[[World], None]
 ) -> None:
     with fault():
         gesture(world)
-        with pytest.raises(AssertionError, match="in part it comes out otherwise"):
-            looked_at(world)
+        with pytest.raises(AssertionError, match="the partial sync has another outcome"):
+            synced_and_compared(world)
 
 
-def _whoever_waits_rests() -> Any:
-    """Rows rest whose task is not finished."""
+def _waiting_rows_are_skipped() -> Any:
+    """Rows with an unfinished task count as unchanged."""
     waits = ("queued", "in progress", "waiting", "over budget", "copy", "check needed")
     still = (*statuses.INDEPENDENT, *waits)
     return patch.multiple(unchanged_rows, INDEPENDENT=still, _is_over=lambda job, saves: True)
 
 
 @pytest.mark.parametrize(
-    "fault", [_edits_rest, _whoever_waits_rests], ids=lambda one: one.__name__.strip("_")
+    "fault",
+    [_edited_rows_are_skipped, _waiting_rows_are_skipped],
+    ids=lambda one: one.__name__.strip("_"),
 )
-def test_the_machine_sees_a_planted_fault(fault: Callable[[], Any]) -> None:
+def test_the_machine_finds_a_planted_fault(fault: Callable[[], Any]) -> None:
     with fault(), compared(), pytest.raises(AssertionError):
         run(1, 25)

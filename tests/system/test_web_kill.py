@@ -1,4 +1,4 @@
-"""A receiver that is killed under load, or has no room: what it said that it has, is kept."""
+"""A receiver that is killed under load or has a full disk keeps every call that it acknowledged."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from tests.fakes.called_back import SHEET, desk_in, final, proof, settings_in, t
 from tests.fakes.receiver_process import receiver_process
 
 CONNECTIONS, ENOUGH = 16, 500
-#: The rescue file has room for some eighty results like this one.
+#: The rescue file has space for about eighty results like this one.
 LONG = tuple(f"https://cdn.example.com/{number}/{'x' * 800}.png" for number in range(4))
 
 
 class Caller:
-    """The API's side: calls until nobody answers any more, and counts what was answered."""
+    """The API's side: it calls until there is no answer any more, and counts the answers."""
 
     def __init__(self, url: str, keys: list[JobKey]) -> None:
         self._place, self._waiting = urlsplit(url), iter(keys)
@@ -32,7 +32,7 @@ class Caller:
         self.called: set[JobKey] = set()
 
     async def call_until_it_is_gone(self, enough: int, kill: asyncio.Event) -> None:
-        """Over several connections at once; `kill` is set when so many have been answered."""
+        """Call over several connections at once; set `kill` after this number of answers."""
         await asyncio.gather(*(self._connection(enough, kill) for _ in range(CONNECTIONS)))
 
     async def _connection(self, enough: int, kill: asyncio.Event) -> None:
@@ -58,7 +58,7 @@ def _call(key: JobKey) -> bytes:
     return f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
 
 
-def test_whatever_was_answered_before_a_kill_is_in_the_store(tmp_path: Path) -> None:
+def test_every_call_acknowledged_before_a_kill_is_in_the_store(tmp_path: Path) -> None:
     with desk_in(tmp_path) as desk:
         keys = desk.begin(1200)
 
@@ -81,13 +81,13 @@ def test_whatever_was_answered_before_a_kill_is_in_the_store(tmp_path: Path) -> 
         kept = _kept(store)
     assert len(caller.answered) > ENOUGH - 1
     assert caller.answered - kept == set()
-    # What was under way when it died may be there or not; nothing else is.
+    # Calls that were open at the kill may be in the store or not; nothing else is.
     assert kept <= caller.called
     assert len(caller.called - caller.answered) <= CONNECTIONS
     assert len(caller.called) < len(keys), "it was killed while calls came in"
 
 
-def test_on_a_full_disk_whatever_was_answered_well_is_kept_and_all_else_is_to_be_said_again(
+def test_on_a_full_disk_acknowledged_calls_are_kept_and_others_get_an_error(
     tmp_path: Path,
 ) -> None:
     with desk_in(tmp_path) as desk:
@@ -100,8 +100,8 @@ def test_on_a_full_disk_whatever_was_answered_well_is_kept_and_all_else_is_to_be
             said = to_bytes(final(f"t-{key.row_id}", LONG))
             return client.post(f"/hooks/{token}", content=said, headers=proof(token)).status_code
 
-        # No file of the process may grow any more: the store's log has some room left, the rescue
-        # file all of its own, and both come to an end.
+        # No file of the process may grow any more. The store's log has some space left and the
+        # rescue file all of its space; both get full.
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (SIZE, resource.RLIM_INFINITY))
         answers = {key: call(key) for key in keys}
         with Store(settings_in(tmp_path).store_url) as store:

@@ -1,7 +1,7 @@
-"""The whole of it, driven at random: whatever people, the API and crashes do, in any order.
+"""The whole program in random situations: actions of people and the API, and crashes, in any order.
 
-The machine needs no network: `tests/system/whole/world.py` takes a pass step by step, and counts
-what the API took.
+The machine needs no network: `tests/system/whole/world.py` runs a pass step by step and counts the
+tasks that the API accepted.
 """
 
 from __future__ import annotations
@@ -55,19 +55,19 @@ SHAPES = st.builds(
     per_run=st.sampled_from([None, None, None, 8]),
     per_day=st.sampled_from([None, None, None, 12]),
 )
-#: Mostly an API that works; lost answers are what costs money.
+#: Mostly an API that works; lost answers are what can cost money.
 ANSWERS = st.sampled_from([*Answer, Answer.ACCEPTED, Answer.ACCEPTED, Answer.LOST_TAKEN])
 TURNS = st.sampled_from([*Turn, Turn.FINISH, Turn.FINISH])
 SECONDS = st.sampled_from([1, 20, 31, 46, 59, 61, 61, 61, 200, 200, 7300])
 
 
 class Machine(RuleBasedStateMachine):
-    """Random steps; `counts` says what happened over all runs of a test."""
+    """Random steps; `counts` has the number of events over all runs of a test."""
 
     counts: ClassVar[Counter[str]] = Counter()
     examples = 0
     place = "prompts.csv"
-    #: Whether two readings in a row say the same: nothing settles, and no budget is used up.
+    #: Whether two consecutive readings agree: no row is settling, and no budget is used up.
     is_steady = False
     #: Over all runs of this process.
     started = 0
@@ -132,7 +132,7 @@ class Machine(RuleBasedStateMachine):
         for name in ("add", "add", "edit", "")[new % 4 : new % 4 + 1]:
             if name in world.team.possible():
                 world.team.do(name, new, world.clock())
-        # As with --limit: what is left over was seen, and not sent.
+        # As with --limit: the remaining rows were read and not sent.
         most = (20, 20, 1, 0)[new // 4 % 4]
         if len(world.passes) > 1:
             world.end(world.passes[0])
@@ -170,10 +170,10 @@ class Machine(RuleBasedStateMachine):
     def _what(
         self, one: Pass, pick: int, alone: bool = False, rival: bool = False
     ) -> Callable[[], None] | None:
-        """What happens in a gap: mostly nothing, sometimes the worst.
+        """An event between two steps: mostly none, sometimes the worst possible.
 
-        `alone`: while the pass replaces the file, and so keeps other passes out of the folder;
-        `rival`: where another pass hurts most, between a look and what is sent after it.
+        `alone`: the pass is replacing the file and so keeps other passes out of the folder.
+        `rival`: another pass is most harmful here, between a sync and the requests after it.
         """
         world, kind, rest = self.world, pick % 16, pick // 16
         if rival and 0 < kind < 5:
@@ -192,7 +192,7 @@ class Machine(RuleBasedStateMachine):
         raise Killed
 
     def _another(self, pick: int) -> None:
-        """Another pass does all it can, while the first one waits."""
+        """Another pass runs as far as it can while the first one waits."""
         world = self.world
         names = [MAIN, OTHER]
         another = world.start(names[pick % 5 == 0], leased=pick % 7 == 0)
@@ -212,7 +212,7 @@ class Machine(RuleBasedStateMachine):
         pick=PICK,
     )
     def two_passes_at_once(self, answers: list[Answer], leased: bool, pick: int) -> None:
-        """Both have seen the same rows, and each would send them."""
+        """Two passes have read the same rows, and each would send them."""
         world = self.world
         for one in world.passes[1:]:
             world.end(one)
@@ -240,7 +240,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.world.passes) < 3)
     @rule(pick=PICK)
     def start_elsewhere(self, pick: int) -> None:
-        """Somebody else's store, or an old copy of ours, is set to work on the sheet."""
+        """Another team's store, or an old copy of ours, starts on the sheet."""
         world = self.world
         name = COPY if pick % 2 and world.may_restore() else OTHER
         if another := world.start(name):
@@ -343,7 +343,7 @@ def run(
     sheet: str = "prompts.csv",
     steady: bool = False,
 ) -> type[Machine]:
-    """The machine with its own count, run with a seed; raises what it finds."""
+    """Run the machine with a seed and its own counts. Raises the failure that it finds."""
 
     class Fresh(Machine):
         counts: ClassVar[Counter[str]] = Counter()
@@ -360,7 +360,7 @@ def run(
         phases=phases,
         report_multiple_bugs=False,
         print_blob=False,
-        # Files, even in memory, make a run slow; a run that cannot go on is none.
+        # Files make a run slow, even in memory.
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
     )
     with kept_engines():
@@ -369,7 +369,7 @@ def run(
 
 
 def told(ran: type[Machine]) -> str:
-    """Safety and liveness of one run, in a line, and how often everything happened."""
+    """Safety and liveness of one run in one line, with the number of each event."""
     counts = ran.counts
     rest = {n.removeprefix("at rest: "): c for n, c in counts.items() if n.startswith("at rest: ")}
     others = {n: c for n, c in counts.items() if not n.startswith("at rest: ")}
@@ -380,7 +380,7 @@ def told(ran: type[Machine]) -> str:
     )
 
 
-#: What has to happen in any run, by kind: a machine that idles finds nothing.
+#: The events that must happen in any run, by kind: an idle machine finds nothing.
 KINDS: dict[str, tuple[str, ...]] = {
     "rows are added": ("add", "add the same", "insert above"),
     "rows are edited": ("edit", "edit back", "empty"),
@@ -410,14 +410,14 @@ KINDS: dict[str, tuple[str, ...]] = {
 }
 
 
-def test_whatever_happens_nothing_is_paid_twice_or_lost_and_all_rows_come_to_rest() -> None:
+def test_in_any_order_of_events_nothing_is_paid_twice_or_lost_and_all_rows_end() -> None:
     ran = run(7, 80)
 
     print(told(ran))
     assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
 
 
-def test_a_sheet_that_reads_back_as_written_stands_as_a_reading_anew_would_say() -> None:
+def test_the_plan_after_a_verified_write_equals_the_plan_of_a_new_reading() -> None:
     seen: Counter[str] = Counter()
     after_write = SheetSync._after_write
 
@@ -427,10 +427,10 @@ def test_a_sheet_that_reads_back_as_written_stands_as_a_reading_anew_would_say()
             seen["read back"] += 1
             look = sync._read_back(grid, refused)
             lines = {line.seen.row_id: _stand(line) for line in found.plan.lines}
-            # What says the truth again may lie at rest by now.
+            # A row that is up to date again may count as unchanged by now.
             assert all(lines[line.seen.row_id] == _stand(line) for line in look.plan.lines)
             assert (look.plan.statuses, look.hold) == (found.plan.statuses, found.hold)
-            # Of a sheet that another store owns only some rows are written.
+            # In a sheet that another store owns, only some rows are written.
             assert look.hold or not look.outdated
         return found
 
@@ -442,7 +442,7 @@ def test_a_sheet_that_reads_back_as_written_stands_as_a_reading_anew_would_say()
 
 
 def _stand(line: Line) -> Line:
-    """All that is said of a row: not whether it was met just now, nor what its cells held then."""
+    """The plan of a row, without whether it is new and without the earlier content of its cells."""
     marked = replace(line.seen.marked, has_results=False, has_marks=False)
     return replace(line, seen=replace(line.seen, marked=marked, known=None))
 
@@ -465,7 +465,7 @@ def test_the_same_holds_for_a_google_sheet() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_a_google_sheet_sees_in_a_long_run_what_a_csv_file_sees() -> None:
+def test_a_google_sheet_meets_the_same_events_as_a_csv_file_in_a_long_run() -> None:
     ran = run(5, 500, sheet="google")
 
     print(told(ran))
@@ -474,7 +474,7 @@ def test_a_google_sheet_sees_in_a_long_run_what_a_csv_file_sees() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_an_excel_workbook_sees_in_a_long_run_what_a_csv_file_sees() -> None:
+def test_an_excel_workbook_meets_the_same_events_as_a_csv_file_in_a_long_run() -> None:
     ran = run(7, 200, sheet="prompts.xlsx")
 
     print(told(ran))
@@ -483,7 +483,7 @@ def test_an_excel_workbook_sees_in_a_long_run_what_a_csv_file_sees() -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_everything_that_people_the_api_and_crashes_can_do_happens_in_a_long_run() -> None:
+def test_in_a_long_run_every_kind_of_event_happens() -> None:
     ran = run(7, 1000)
 
     print(told(ran))
@@ -491,7 +491,7 @@ def test_everything_that_people_the_api_and_crashes_can_do_happens_in_a_long_run
     assert never == []
 
 
-# -- what the machine found, each pinned ----------------------------------------------------------
+# -- failures that the machine found, one test each -----------------------------------------------
 
 
 @pytest.fixture
@@ -523,7 +523,7 @@ def statuses(one: Pass) -> list[str]:
     return [*one.sync.last.plan.statuses.elements()]
 
 
-def test_a_backup_made_before_the_last_requests_left_is_held(world: World) -> None:
+def test_a_backup_from_before_the_last_requests_is_held(world: World) -> None:
     one = started(world)
     world.look(one)
     world.back_up()
@@ -541,7 +541,7 @@ def test_a_backup_made_before_the_last_requests_left_is_held(world: World) -> No
     assert restored.queue == []
 
 
-def test_rows_that_another_pass_met_meanwhile_are_no_strangers(world: World) -> None:
+def test_rows_that_another_pass_added_meanwhile_are_recognised(world: World) -> None:
     one, another = started(world), started(world)
     world.look(one, before=lambda: world.look(another))
     world.end(another)
@@ -552,7 +552,7 @@ def test_rows_that_another_pass_met_meanwhile_are_no_strangers(world: World) -> 
     assert len(one.store.rows.memory(SHEET).known) == 1
 
 
-def test_a_claim_that_another_store_wrote_an_instant_ago_is_not_replaced(world: World) -> None:
+def test_a_claim_that_another_store_has_just_written_is_not_replaced(world: World) -> None:
     one, other = started(world), started(world, OTHER)
     raise_claim = one.store.sheets.raise_claim
 
@@ -568,7 +568,7 @@ def test_a_claim_that_another_store_wrote_an_instant_ago_is_not_replaced(world: 
     assert other.sync.last.hold is None
 
 
-def test_a_row_copied_whole_while_the_sheet_is_paused_is_a_copy_afterwards(world: World) -> None:
+def test_a_row_copied_with_all_cells_during_a_pause_is_a_copy_afterwards(world: World) -> None:
     whole_pass(world)
     world.pause()
     world.team.do("copy whole", 1, world.clock())
@@ -583,7 +583,7 @@ def test_a_row_copied_whole_while_the_sheet_is_paused_is_a_copy_afterwards(world
     assert sorted(statuses(one)) == ["copy", "done"]
 
 
-def test_a_take_that_was_dragged_far_is_no_request_for_a_row_that_was_sent(world: World) -> None:
+def test_a_take_dragged_far_requests_nothing_for_a_row_that_was_sent(world: World) -> None:
     team = world.team
     (line,) = team.lines
     before = set(team.wishes[line.words])
@@ -592,7 +592,7 @@ def test_a_take_that_was_dragged_far_is_no_request_for_a_row_that_was_sent(world
         for pick in range(12):
             team.do("jump take", pick, world.clock())
         assert (team.wishes[line.words] == before) is is_sent
-    # What is raised by one is a request, whatever the cell held.
+    # Raising the number by one is a request, whatever the cell had before.
     team.is_sent = lambda row_id: True
     team.do("raise take", 1, world.clock())
     assert (line.token, line.take) in team.wishes[line.words]

@@ -112,7 +112,7 @@ def test_what_is_no_key_is_told() -> None:
         account("{}")
 
 
-def test_a_wrong_tab_lists_the_tabs(google: GoogleSheets) -> None:
+def test_the_error_for_a_wrong_tab_lists_the_tabs(google: GoogleSheets) -> None:
     book = google.new_book("Spring", TABLE, tab="Prompts")
     book.add_sheet("Ideas", 10, 10)
 

@@ -1,4 +1,4 @@
-"""The kinds of sheet, each as a team uses it: with columns of its own, edited from outside."""
+"""The kinds of sheet, as a team uses them: with the team's own columns, edited by people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.fakes.google_sheets import GoogleSheets
 
 Row = dict[str, str]
 
-#: What people write beside each prompt: text that a careless writer would change.
+#: The text in people's own columns: careless code would change it.
 THEIRS = {"Owner": "Zoë", "Remark": 'says "now",\nnot later', "Sum": "=1+1"}
 HEADER = ["Owner", "Prompt", "Remark", "Sum"]
 
@@ -31,9 +31,9 @@ def line(prompt: str) -> list[str]:
 
 
 class Kind(ABC):
-    """A sheet of one kind: written and read by its people, past the program."""
+    """A sheet of one kind; people write and read it without the program."""
 
-    #: How often `watch` looks at it: Google allows few requests a minute.
+    #: How often `watch` reads it: Google allows few requests per minute.
     every = "250ms"
 
     def __init__(self, folder: Path) -> None:
@@ -52,10 +52,10 @@ class Kind(ABC):
         """All cells as text; formulas as they are written."""
 
     def a_minute_later(self) -> None:  # noqa: B027 (only Google limits requests)
-        """Let the program forget how many requests left in the last minute, where it counts."""
+        """Let a minute pass for a sheet whose requests per minute are limited."""
 
     def rows(self) -> list[Row]:
-        """The rows by their titles."""
+        """The rows, by column title."""
         header, *rows = self.table()
         wide = len(header)
         return [dict(zip(header, [*row, *[""] * wide][:wide], strict=True)) for row in rows]

@@ -1,15 +1,15 @@
-"""Every way of running x every kind of sheet x polling and webhooks, in five situations.
+"""Every way of running, with every kind of sheet, with polling and webhooks, in five situations.
 
-A test is one way, one kind and one way of hearing how tasks end. It goes through all situations:
-a first pass, a later one, a retry, a pause and `kill -9`. After each of them every row was paid
-once (once more where people asked for it), its pictures are on disk, its cells are written, and
-people's cells are as they were. Money and questions are counted by the API. The test decides when
+Each test has one way of running, one kind of sheet, and either polling or webhooks. It goes through
+all situations: a first pass, a later one, a retry, a pause and `kill -9`. After each of them every
+row was paid once (once more where people asked for it), its pictures are on disk, its cells are
+written, and people's cells are unchanged. The API counts charges and polls. The test decides when
 tasks end.
 
-Two combinations are less than they seem. Without a process that stays, nothing receives the API's
-calls between two starts: they are lost, and the next start has to ask (Excel and Google go through
-the first pass there, CSV through all situations). And `doctor --repair` never
-sends: there a plain `run` sends, and the repair collects.
+Two combinations are special. Without a process that keeps running, nothing receives the API's calls
+between two starts: they are lost, and the next start has to poll (Excel and Google go only through
+the first pass there, CSV through all situations). And `doctor --repair` never sends: there a plain
+`run` sends, and the repair collects.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.system.matrix.kinds import CsvKind, ExcelKind, GoogleKind, Kind
 from tests.system.matrix.ways import WAYS, Way
 from tests.system.matrix.world import World
 
-#: Longer than any test: a task ends when the test says so.
+#: Longer than any test, so that a task ends only when the test says so.
 TASK_SECONDS = 10_000
 
 
@@ -61,7 +61,7 @@ def test_every_row_is_paid_once_done_saved_and_written(
     world: World, way: Callable[[World], Way]
 ) -> None:
     with way(world) as running:
-        # A call that nothing receives is the same for every kind of sheet after the first pass.
+        # After the first pass, a call without a receiver is the same for every kind of sheet.
         is_lost = world.hears and not running.receives and not isinstance(world.kind, CsvKind)
         for situation in SITUATIONS[:1] if is_lost else SITUATIONS:
             try:
@@ -127,5 +127,5 @@ def after_a_kill(world: World, way: Way) -> None:
     world.assert_done()
 
 
-#: Each begins with what the one before has left.
+#: Each starts from the result of the one before.
 SITUATIONS = (first_pass, later_pass, after_a_retry, after_a_pause, after_a_kill)

@@ -1,7 +1,7 @@
-"""The ways in which people run the program: how each sends new rows, and how it collects results.
+"""The ways to run the program: how each sends new rows and collects results.
 
-The test decides when tasks end. Between `send` and `collect` they have all ended, and a way that is
-started again and again has no process then.
+The test decides when tasks end: all of them end between `send` and `collect`. A way that is started
+again and again has no process at that time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.system.matrix.world import World, until
 class Way(ABC):
     """One way of running; used in a `with`."""
 
-    #: Whether a process stays that receives the API's calls.
+    #: Whether a process keeps running and receives the API's calls.
     receives = False
 
     def __init__(self, world: World) -> None:
@@ -43,36 +43,36 @@ class Way(ABC):
                 self.end()
 
     def open(self) -> None:
-        """Write the configuration, and start what stays."""
+        """Write the configuration, and start the process that keeps running, if there is one."""
         self.world.configure()
 
     def end(self) -> None:  # noqa: B027 (most ways leave nothing behind that could be ended)
-        """End what stays, as people do."""
+        """End the process that keeps running, as people do."""
 
     @abstractmethod
     def send(self, total: int) -> None:
-        """Have the program send its new rows: the API has taken `total` tasks afterwards."""
+        """Make the program send its new rows: afterwards, the API has accepted `total` tasks."""
 
     @abstractmethod
     def collect(self, done: int) -> Ended | None:
-        """The tasks have ended: have the program collect them, so that `done` rows are done."""
+        """Make the program collect the ended tasks, so that `done` rows are done."""
 
     def die(self, total: int) -> None:
-        """`kill -9`, when the API has taken `total` tasks and some of them are open."""
+        """`kill -9` when the API has accepted `total` tasks and some of them are open."""
         with self.world.start("run", "--wait") as program:
             self.world.until_running(total)
             program.kill()
             program.process.wait(20)
 
     def once(self, *words: str) -> Ended:
-        """One start that asks about the open tasks (here never more than 20) at most once."""
+        """One start, which polls the open tasks (here at most 20) at most once."""
         before = self.world.asked
         ended = self.world.call(*words)
         assert self.world.asked - before <= 1, "asked about one task twice in one start"
         return ended
 
     def collect_by(self, *words: str) -> Ended:
-        """One start that asks exactly once, because tasks may have ended."""
+        """One start, which polls exactly once, because tasks may have ended."""
         before = self.world.asked
         ended = self.world.call(*words)
         assert self.world.asked - before == 1, "requests about tasks in one start"
@@ -80,7 +80,7 @@ class Way(ABC):
 
 
 class Cron(Way):
-    """`run`, started again and again as cron does."""
+    """`run`, started repeatedly as cron does."""
 
     def send(self, total: int) -> None:
         self.once("run")
@@ -119,7 +119,7 @@ class Repair(Cron):
 
 
 class Wait(Way):
-    """`run --wait`, in a process that stays until all tasks have ended."""
+    """`run --wait`: one process, which runs until all tasks have ended."""
 
     receives = True
 
@@ -139,7 +139,7 @@ class Wait(Way):
 
 
 class Watch(Way):
-    """`watch`, which looks at the sheet by itself."""
+    """`watch`, which reads the sheet at its own times."""
 
     receives = True
 
@@ -175,7 +175,7 @@ class Watch(Way):
 
 
 class Serve(Cron):
-    """`serve` stays and receives the API's calls, while cron starts `run`."""
+    """`serve` keeps running and receives the API's calls, while cron starts `run`."""
 
     receives = True
 

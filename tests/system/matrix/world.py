@@ -23,7 +23,7 @@ from tests.fakes.service import SECRET, TOKEN, free_port
 from tests.fakes.team import Team
 from tests.system.matrix.kinds import HEADER, Kind, line
 
-#: A look at sheet, store or API costs more than most waits: seconds between two of them.
+#: Seconds between two checks of a condition; checking sheet, store or API takes time.
 until = partial(until_, every=0.05, within=60.0)
 #: Pictures of one task.
 PICTURES = 4
@@ -39,7 +39,7 @@ class World:
     hears: bool
     #: What people have written so far, from the first row to the last.
     prompts: list[str] = field(default_factory=list)
-    #: The rows that people paid for more than once, because they asked for it.
+    #: The rows that are paid more than once because people asked for it.
     paid: dict[str, int] = field(default_factory=dict)
     port: int = field(default_factory=free_port)
 
@@ -50,8 +50,8 @@ class World:
     def configure(self, *, poll_every: str = "1m", **tables: dict[str, object]) -> None:
         """Write the configuration.
 
-        By default the time for asking again is so long that no test could wait for it: a start
-        of the program asks because it was started.
+        By default the polling interval is longer than any test: the program polls only because it
+        was started.
         """
         (self.folder / "secret").write_text(SECRET)
         (self.folder / "token").write_text(TOKEN)
@@ -72,7 +72,7 @@ class World:
         self.prompts += prompts
 
     def call(self, *words: str) -> Ended:
-        """One start of the command line, in this process: what cron does, without its cost."""
+        """One start of the command line in this process: like cron, but faster."""
         command, *rest = words
         said = io.StringIO()
         code: object = 0
@@ -92,16 +92,16 @@ class World:
         command, *rest = words
         return Program(command, self.config, *rest)
 
-    # -- what the API says -----------------------------------------------------------------------
+    # -- counts of the API -----------------------------------------------------------------------
 
     @property
     def taken(self) -> int:
-        """How many tasks the API has taken."""
+        """How many tasks the API has accepted."""
         return int(self.api.state()["tasks_taken"])
 
     @property
     def asked(self) -> int:
-        """How many requests asked the API about tasks."""
+        """How many requests polled tasks."""
         requests = Counter(self.api.state()["requests"])
         return requests["/fetch"] + requests["/fetch-many"]
 
@@ -109,7 +109,7 @@ class World:
         until(lambda: self.taken >= number, f"{number} tasks are taken")
 
     def until_running(self, number: int, store: str = "promptsheet.db") -> None:
-        """Until the store knows that the API has taken so many tasks, or how they ended."""
+        """Wait until the store has `count` tasks as accepted or ended."""
         known = {"running", "succeeded", "failed"}
         team = Team(self.folder, self.api.url)
         until(
@@ -118,7 +118,7 @@ class World:
         )
 
     def until_heard(self) -> None:
-        """Until the API has called about the end of every task."""
+        """Wait until the API has called about the end of every task."""
         team = Team(self.folder, self.api.url)
         until(
             lambda: all(one["state"] in ("succeeded", "failed") for one in team.attempts()),
@@ -126,7 +126,7 @@ class World:
         )
 
     def until_done(self, number: int) -> None:
-        """Until so many rows say `done` and their pictures are saved."""
+        """Wait until this number of rows is `done` and their pictures are saved."""
         until(
             lambda: (
                 len(self.files()) >= number * PICTURES
@@ -136,7 +136,7 @@ class World:
         )
 
     def until_says(self, prompt: str, status: str) -> None:
-        """Until the row says so."""
+        """Wait until the row has this status."""
         until(
             lambda: (
                 (prompt, status) in [(row["Prompt"], row.get("status")) for row in self.kind.rows()]
@@ -144,7 +144,7 @@ class World:
             f"{prompt} is {status}",
         )
 
-    # -- what must be so -------------------------------------------------------------------------
+    # -- checks ----------------------------------------------------------------------------------
 
     def files(self) -> list[Path]:
         """The pictures on disk."""
@@ -152,9 +152,10 @@ class World:
         return [path for path in folder.rglob("*") if path.is_file() and path.suffix == ".png"]
 
     def assert_done(self, but: Sequence[str] = ()) -> None:
-        """All rows are done, paid once (or as `paid` says), saved and written, each in its row.
+        """Check that all rows are done, paid once (or as in `paid`), saved and written into their
+        rows.
 
-        The rows `but` have not been sent, and nothing was paid for them.
+        The rows in `but` have not been sent and cost nothing.
         """
         done = [prompt for prompt in self.prompts if prompt not in but]
         state = self.api.state(ids=True)
@@ -174,7 +175,7 @@ class World:
         assert saved == {code_of(prompt): PICTURES for prompt in done}, "pictures on disk"
 
     def assert_theirs(self) -> None:
-        """People's cells are as they were written."""
+        """Check that people's cells are as they wrote them."""
         theirs = [[row[title] for title in HEADER] for row in self.kind.rows()]
         assert theirs == [line(prompt) for prompt in self.prompts]
 
@@ -187,5 +188,5 @@ def _code_in(picture: Path) -> str:
 
 @cache
 def _command() -> Any:
-    """The command line, made once: each making takes 20 ms."""
+    """The command line, built once, because building it takes 20 ms."""
     return get_command(app)

@@ -1,7 +1,7 @@
-"""An API in memory that counts what it took, and for whom: the only bookkeeping that is believed.
+"""An API in memory that counts the tasks it accepted, and for whom. Tests trust only these counts.
 
-It knows words and nothing of rows. What it was asked for and did not clearly turn away counts as
-received, whether the answer arrived or not.
+It knows prompts but not rows. A request that it did not clearly refuse counts as received, whether
+or not the answer arrived.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PROVIDER = Provider(
 
 
 class Answer(StrEnum):
-    """What becomes of one submission."""
+    """The outcome of one submission."""
 
     ACCEPTED = "accepted"
     AT_ONCE = "success at once"
@@ -56,9 +56,9 @@ class Answer(StrEnum):
     NEVER_LEFT = "never left"
 
 
-#: Answers after which nobody can say that nothing was taken.
+#: Answers after which the request may have been accepted.
 _RECEIVED = frozenset(Answer) - {Answer.REFUSED, Answer.BUSY, Answer.STOP, Answer.NEVER_LEFT}
-#: Answers that stand for a task, which is charged.
+#: Answers with a task that is charged.
 TAKEN = (
     Answer.ACCEPTED,
     Answer.AT_ONCE,
@@ -69,7 +69,7 @@ TAKEN = (
 
 
 class Turn(StrEnum):
-    """What a task does next, or what the API says of it."""
+    """The next state of a task, or the API's answer about it."""
 
     PROGRESS = "progress"
     FINISH = "finish"
@@ -81,7 +81,7 @@ class Turn(StrEnum):
 
 @dataclass
 class Task:
-    """One picture that the API makes: it was charged when it was taken."""
+    """One picture that the API makes; it is charged when it is accepted."""
 
     id: str
     words: str
@@ -94,11 +94,11 @@ class Task:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Where its pictures are, once it is finished."""
+        """The addresses of its pictures, once it is finished."""
         return tuple(f"https://pictures.example/{self.id}-{n}.png" for n in (1, 2))
 
     def body(self) -> dict[str, Any]:
-        """The task as any answer describes it."""
+        """The task as answers describe it."""
         body: dict[str, Any] = {"task_id": self.id, "status": self.status}
         if self.status == "finished":
             return body | {"image_urls": list(self.urls)}
@@ -109,21 +109,21 @@ class Task:
 
 @dataclass
 class Api:
-    """What was taken, received and charged."""
+    """The tasks accepted, received and charged."""
 
     tasks: dict[str, Task] = field(default_factory=dict)
     by_url: dict[str, Task] = field(default_factory=dict)
-    #: Requests that were not clearly turned away, by words and by job.
+    #: Requests that were not clearly refused, by prompt and by job.
     received: Counter[str] = field(default_factory=Counter)
     received_for: Counter[JobKey] = field(default_factory=Counter)
-    #: Failures told, by job.
+    #: Failures reported, by job.
     failed_for: Counter[JobKey] = field(default_factory=Counter)
     #: Credits charged, by store, start of the program and day.
     charged: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
 
     def asked(self, key: JobKey, attempt: int, words: str, store: str, how: Answer) -> Task | None:
-        """One submission arrives: the task, if it is taken."""
+        """Receive one submission; returns the task if it is accepted."""
         self.counts[how] += 1
         if how in _RECEIVED:
             self.received[words] += 1
@@ -140,11 +140,11 @@ class Api:
         return task
 
     def has_received(self, row_id: str) -> bool:
-        """Whether a request for any take of that row came here."""
+        """Whether a request for any take of that row was received."""
         return any(key.row_id == row_id for key in self.received_for)
 
     def turn(self, task: Task, what: Turn) -> dict[str, Any]:
-        """Time passes for a task: how the API describes it then."""
+        """Move a task on; returns the API's description of it."""
         self.counts[what] += 1
         match what:
             case Turn.FINISH:
@@ -164,7 +164,7 @@ class Api:
 
 
 def response(how: Answer, task: Task | None) -> Response | None:
-    """What comes back; None where nothing does."""
+    """The response; None if none arrives."""
     match how:
         case Answer.ACCEPTED | Answer.AT_ONCE if task is not None:
             body = {"task_id": task.id} if how is Answer.ACCEPTED else task.body()

@@ -1,7 +1,7 @@
-"""Where the team's sheet lies: a CSV file, a workbook, or a Google Sheet.
+"""The storage of the team's sheet: a CSV file, a workbook, or a Google Sheet.
 
-A desk saves whole tables, as people leave them, and gives the program its view of the sheet, with
-somebody who may do something in the middle of a write.
+A desk saves whole tables, as people do, and gives the program its view of the sheet. An action of a
+person can happen in the middle of a write.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ Happens = Callable[[], None] | None
 class Watched(Protocol):
     """The program's view of the sheet; `before` and `after` happen once in the next write."""
 
-    #: What happens between our reading and the write, and right after it.
+    #: Actions between our reading and the write, and right after it.
     before: Happens
     after: Happens
     disturbed: bool
@@ -49,22 +49,22 @@ class Watched(Protocol):
 
 
 class Desk(Protocol):
-    """One sheet that lies somewhere."""
+    """One stored sheet."""
 
     def rows(self) -> list[list[str]]:
-        """What stands in it, the header first."""
+        """Its rows, the header first."""
 
     def save(self, rows: list[list[str]]) -> None:
-        """A person leaves it like this."""
+        """Save it like this, as a person does."""
 
     def version(self) -> object:
-        """All of it, to be put back later."""
+        """The whole content, to be restored later."""
 
     def put_back(self, version: object) -> None:
-        """It is as it was then."""
+        """Restore this content."""
 
     def claim(self) -> Claim | None:
-        """Whose it is, by what lies with it."""
+        """The claim stored with the sheet."""
 
     def watched(self, now: Callable[[], datetime]) -> Watched:
         """The program's view of it."""
@@ -78,7 +78,7 @@ class FileDesk:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        #: What the file held when it was read last: far more looks than changes.
+        #: The content at the last reading, because the file is read much more often than changed.
         self._lying = b""
         self._rows: list[list[str]] = []
 
@@ -131,7 +131,7 @@ class FileDesk:
 
 
 class _WatchedFile:
-    """A file, with somebody who may save it in the middle of a write."""
+    """A file that a person may save in the middle of a write."""
 
     def __init__(self, path: Path) -> None:
         kind = ExcelSheet if path.suffix == ".xlsx" else CsvSheet
@@ -173,7 +173,7 @@ class _WatchedFile:
         return self._sheet.elsewhere
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """As ever; what is to happen in between happens once."""
+        """Write as usual; the planned actions in between happen once."""
 
         def asked(grid: Grid) -> Patch:
             patch = patch_for(grid)
@@ -200,7 +200,7 @@ class _WatchedFile:
 
 
 class GoogleDesk:
-    """A tab of a Google Sheet, which people see at once when it is written."""
+    """A tab of a Google Sheet; people see each write at once."""
 
     def __init__(self) -> None:
         self._google, self._account = _google()
@@ -229,7 +229,7 @@ class GoogleDesk:
                     tab.enter(at, column, row[column] if column < len(row) else "")
 
     def _fit_columns(self, titles: list[str]) -> None:
-        """Whole columns go and come, as people delete and insert them."""
+        """Delete and insert whole columns, as people do."""
         tab = self._book.sheets[0]
         there = [_text(cell.value) for cell in tab.rows[0].cells]
         for at in reversed(range(len(there))):
@@ -258,10 +258,10 @@ class GoogleDesk:
 
 
 class _WatchedGoogle(Spreadsheet):
-    """The way to a spreadsheet in which somebody may act right before or after one of our writes.
+    """Access to a spreadsheet in which a person may act right before or after one of our writes.
 
-    `before` falls between the reading of what was entered and the write of cells: nothing shows
-    that the rows are elsewhere by now, but the answer.
+    `before` happens between reading the formulas and writing the cells: only the answer to the
+    write shows that the rows have moved.
     """
 
     def __init__(self, book: str, who: Account, url: str, now: Callable[[], datetime]) -> None:
@@ -276,7 +276,7 @@ class _WatchedGoogle(Spreadsheet):
         return self._tab
 
     def write(self, ranges: list[Json], entered: bool = False) -> Json:
-        """As ever; what is to happen around it happens once."""
+        """Write as usual; the planned actions around it happen once."""
         happens, self.before = self.before, None
         self._let(happens)
         answer = super().write(ranges, entered)
@@ -293,7 +293,7 @@ class _WatchedGoogle(Spreadsheet):
 
 @cache
 def _google() -> tuple[GoogleSheets, Account]:
-    """The local Google of this process, and one account that has its token already."""
+    """The fake Google of this process, and one account that already has its token."""
     google = _until_the_end.enter_context(google_sheets(reads=10**9, writes=10**9))
     return google, account(json.dumps(google.key))
 
@@ -302,7 +302,7 @@ _until_the_end = ExitStack()
 
 
 def stop_google() -> None:
-    """The local Google of this process is gone."""
+    """Stop the fake Google of this process."""
     _until_the_end.close()
     _google.cache_clear()
 
@@ -316,4 +316,4 @@ def _text(value: Value) -> str:
 
 
 def _no_pause(_: float) -> None:
-    """Nobody waits here."""
+    """Do not wait."""

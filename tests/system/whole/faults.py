@@ -1,7 +1,7 @@
 """Faults to plant: each breaks one rule of the product, by a patch of one of its functions.
 
-A machine that does not find these would not find a real one either. `FAULTS` names them as the
-design names its rules; each value puts the fault in for the length of a `with`.
+A machine that does not find these faults would not find real ones either. `FAULTS` names them after
+the rules of the design; each value is a context manager that patches the fault in.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Fault = Callable[[], AbstractContextManager[Any]]
 
 
 def row_numbers_kept() -> AbstractContextManager[Any]:
-    """Cells are written where the rows stood when the sheet was looked at before."""
+    """Cells are written at the row numbers of the previous sync."""
     right = cells.patch
     places: dict[str, int] = {}
 
@@ -51,12 +51,12 @@ def row_numbers_kept() -> AbstractContextManager[Any]:
 
 
 def sent_is_not_recorded_first() -> AbstractContextManager[Any]:
-    """The request leaves, and nobody has written down that it would."""
+    """The request leaves without being recorded first."""
     return patch.object(store_turns, "_write_begun", lambda connection, jobs, batch: [])
 
 
 def a_lost_answer_is_sent_again() -> AbstractContextManager[Any]:
-    """What may have been taken counts as not sent."""
+    """A request that may have been accepted counts as not sent."""
 
     def counted(job: Job) -> int:
         return sum(a.state not in (State.RETURNED, State.UNKNOWN) for a in job.attempts)
@@ -77,12 +77,12 @@ def equal_rows_are_merged() -> AbstractContextManager[Any]:
 
 
 def a_failure_undoes_a_success() -> AbstractContextManager[Any]:
-    """A later answer that says "failed" is believed."""
+    """A later answer "failed" replaces a success."""
     return patch.dict(states.TABLE[State.SUCCEEDED], {Failed: State.FAILED})
 
 
 def the_number_of_an_attempt_is_ignored() -> AbstractContextManager[Any]:
-    """A job that another pass has begun meanwhile is begun once more."""
+    """A job that another pass has started meanwhile is started again."""
     answer = store_sending.Admission.answer
 
     def anyway(self: store_sending.Admission, intent: Intent) -> Attempt | Refusal:
@@ -119,7 +119,7 @@ def an_id_goes_to_the_wrong_row() -> AbstractContextManager[Any]:
 
 
 def old_words_are_sent() -> AbstractContextManager[Any]:
-    """A row that was edited before its turn is sent with the words that it had at first."""
+    """A row that was edited before it was sent is sent with its first prompt."""
     intent_of = Submissions._intent
 
     def as_it_was(self: Submissions, line: Line) -> tuple[Intent, Request]:
@@ -137,7 +137,7 @@ def an_older_save_makes_new_rows() -> AbstractContextManager[Any]:
 
 
 def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
-    """Two stores work on one sheet, each as if it were alone."""
+    """Two stores work on one sheet and ignore each other's claim."""
 
     def whoever_it_is(self: Ownership) -> str:
         self._found = self.sheet.read_claim()
@@ -147,12 +147,12 @@ def nobody_claims_the_sheet() -> AbstractContextManager[Any]:
 
 
 def stuck_jobs_stay_stuck() -> AbstractContextManager[Any]:
-    """Nobody takes note of an answer that can no longer come."""
+    """Attempts whose answer can no longer arrive do not expire."""
     return patch.object(Attempts, "expired", lambda self, key: [])
 
 
 def columns_keep_their_places() -> AbstractContextManager[Any]:
-    """Cells of a Google Sheet are written by where their column stood, and not by its name."""
+    """Cells of a Google Sheet are written to the former position of the column, not by its name."""
     send = Writing.send
 
     def without_names(

@@ -1,15 +1,15 @@
-"""A team at a Google Sheet, and what each row ends up with.
+"""A team that edits a Google Sheet, and the correctness of each row at the end.
 
 `python -m tests.system.whole.google_office --results 10000` runs it by hand.
 
-People sort, insert, delete, move and copy rows, sort single columns and insert columns, most of it
-between our reading and our write, while results are written back. The same people, with the same
-seeds, work at a sheet that is written in the common way: row numbers are kept from the reading, and
-the results of a batch are written together when they are there.
+People sort, insert, delete, move and copy rows, sort single columns and insert columns, mostly
+between our reading and our write. The same people, with the same seeds, edit a sheet that is
+written in the common way: row numbers are kept from the reading, and the results of a batch are
+written together when they are ready.
 
-Both are judged by one yardstick over the sheet as it then is: every task and every picture bears a
-mark of the words that it was made from, and is *wrong* if other words, or none, stand in its line,
-and the line does not say itself, and truly, from which words they were made.
+Both are measured in the same way: every task and every picture has a mark of its prompt. It is
+*wrong* if its line has another prompt or none, and the line's note does not name the prompt from
+which it was made.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ AT_A_TIME = 10
 GESTURES = (*ROW_GESTURES, "insert_column", "move_column")
 
 
-# -- the yardstick ---------------------------------------------------------------------------------
+# -- measuring -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a sheet, as far as the yardstick asks."""
+    """One line of a sheet, with the cells that are measured."""
 
     words: str
     task: str = ""
@@ -72,17 +72,17 @@ class Line:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it shows a task or a picture that was not made from the words in it."""
+        """Whether it shows a task or a picture that was made from another prompt."""
         return not self._all_bear(self.words)
 
     @property
     def is_told(self) -> bool:
-        """Whether its note quotes the very words that all it shows was made from."""
+        """Whether its note quotes the prompt from which all its pictures were made."""
         return any(self._all_bear(words) for words in re.findall(r'"([^"]*)"', self.note))
 
     @property
     def is_wrong(self) -> bool:
-        """Whether a person would take what it shows for a picture of its words."""
+        """Whether a person would wrongly take its picture for one of its prompt."""
         return self.is_elsewhere and not self.is_told
 
     @property
@@ -95,7 +95,7 @@ class Line:
 
 
 def mark_of(words: str) -> str:
-    """What all that is made from these words bears."""
+    """The mark in everything that is made from this prompt."""
     return hashlib.sha256(words.strip().encode()).hexdigest()[:16]
 
 
@@ -111,7 +111,7 @@ def lines(sheet: Sheet) -> dict[Identity, Line]:
 
 
 def wrong(judged: Iterable[Line]) -> int:
-    """How many lines show what was not made from their words."""
+    """How many lines show results of another prompt."""
     return sum(line.is_wrong for line in judged)
 
 
@@ -120,7 +120,7 @@ def wrong(judged: Iterable[Line]) -> int:
 
 @dataclass
 class Team:
-    """A person at a sheet that somebody writes into, and what becomes of people's cells."""
+    """A person who edits a sheet while a program writes to it, and checks of people's cells."""
 
     google: GoogleSheets
     spreadsheet: Spreadsheet
@@ -130,9 +130,9 @@ class Team:
     #: Gestures by when they happened: before the first request of a turn, or after it.
     before: int = 0
     in_between: int = 0
-    #: Lines that a write made wrong, in the moment after it.
+    #: Lines that were wrong immediately after a write.
     misplaced: int = 0
-    #: Content of people's cells -> how often it was lost, less how often it came about.
+    #: Content of people's cells -> how often it was lost, minus how often it appeared.
     lost: Counter[object] = field(default_factory=Counter)
     _has_read: bool = False
     _wrote_at: set[Identity] | None = None
@@ -147,12 +147,12 @@ class Team:
         return list(lines(self.sheet).values())
 
     def turn(self, quiet: bool) -> None:
-        """A turn of the program begins, with people at work or away."""
+        """Start a turn of the program, with people editing or away."""
         self._has_read = False
         self.google.between(self._look if quiet else self._act)
 
     def end(self) -> None:
-        """Nobody acts any more; what was written last is judged, too."""
+        """End the editing; the last writes are checked, too."""
         self.google.between(None)
         self._judge()
         self.person.look()
@@ -162,7 +162,7 @@ class Team:
         self._at_request(asked, 0)
 
     def _act(self, asked: Asked) -> None:
-        # Mostly right before a write: nothing shows then that the rows are elsewhere.
+        # Mostly right before a write: then nothing shows that the rows have moved.
         often = 0.6 if asked.is_write else 0.3
         self._at_request(asked, self.most if self.chance.random() < often else 0)
 
@@ -204,7 +204,7 @@ class Team:
 def team(
     google: GoogleSheets, rows: int, seed: int, most: int, gestures: tuple[str, ...] = GESTURES
 ) -> Team:
-    """A sheet with so many prompts, and somebody at work, who has formulas beside them."""
+    """A sheet with this number of prompts, and a person who edits it and has formulas in it."""
     table = [["prompt", "remark"]]
     table += [[f"a tree, number {n}", f'=UPPER("r{n}")' if most else ""] for n in range(rows)]
     book = google.new_book("Prompts", table, rows=rows * 3 if most else rows + 10)
@@ -234,7 +234,7 @@ class Office:
     pause: Callable[[float], None] = lambda _: None
     #: How many tasks are finished in one turn, at most.
     at_a_time: int = 1000
-    #: Results that the API gave: each is to be written back.
+    #: Results of the API; each has to be written back.
     results: int = 0
     refused: int = 0
     _open: list[tuple[JobKey, int, str]] = field(default_factory=list)
@@ -244,7 +244,7 @@ class Office:
         self.start()
 
     def start(self) -> None:
-        """A new start of the program, which remembers nothing but the store."""
+        """Start the program again; it keeps nothing but the store."""
         access = open_spreadsheet(self.team.google, self.team.spreadsheet, pause=self.pause)
         self.sheet = GoogleSheet(access, columns_of, key="sheet", now=self.clock, pause=self.pause)
         self.sync = SheetSync(
@@ -265,7 +265,7 @@ class Office:
         return self.now
 
     def pass_by(self, quiet: bool = False) -> None:
-        """One look, with people at work or away; then the API answers what is asked of it."""
+        """One sync, with people editing or away; then the API answers the requests."""
         self.now += timedelta(seconds=30)
         self.team.turn(quiet)
         try:
@@ -278,7 +278,7 @@ class Office:
         self._finish()
 
     def answer_all(self) -> None:
-        """All that may be sent is, and the API answers."""
+        """Send all rows that may be sent, with answers of the API."""
         self._send()
         self._finish()
 
@@ -303,7 +303,7 @@ class Office:
         self.submissions.record(done)
 
     def statuses(self) -> Counter[str]:
-        """How often each status word stands in the sheet, and lines with words and none."""
+        """The number of lines with each status, and of lines with a prompt and no status."""
         header, *rows = self.team.google.table(self.team.spreadsheet) or [[]]
         at = {title: header.index(title) for title in ("prompt", "status")}
         said = ([*row, *[""] * (len(header) - len(row))] for row in rows)
@@ -330,7 +330,7 @@ def office(
 
 @dataclass
 class CommonWay:
-    """A script as many are: read, send, wait, write to the rows that were read."""
+    """A typical script: read, send, wait, write to the row numbers that were read."""
 
     team: Team
     at_a_time: int
@@ -342,7 +342,7 @@ class CommonWay:
         self._sheet.update([["status", "task_id", "image_urls"]], "C1:E1")
 
     def pass_by(self, quiet: bool = False) -> None:
-        """Every row without a status is sent, and gets its result where it was read."""
+        """Send every row without a status, and write its result where the row was read."""
         self.team.turn(quiet)
         header, *rows = self._sheet.get_all_values()
         at = {title: header.index(title) for title in ("prompt", "status")}
@@ -373,18 +373,18 @@ def _letter(column: int) -> str:
 
 @dataclass
 class Score:
-    """What came of it, for one or many sheets."""
+    """The result, for one or many sheets."""
 
     results: int = 0
     gestures: int = 0
     in_between: int = 0
     #: Lines that a write made wrong for a moment.
     misplaced: int = 0
-    #: Lines that were wrong after a quiet pass; and those that said themselves what they show.
+    #: Lines that were wrong after a pass without editing; lines whose note names the prompt shown.
     wrong: int = 0
     told: int = 0
     changed: int = 0
-    #: Lines at the end: with their picture, and with words and without it, by status.
+    #: Lines at the end: with their picture, and with a prompt and without a picture, by status.
     served: int = 0
     unserved: Counter[str] = field(default_factory=Counter)
     common_results: int = 0
@@ -414,7 +414,7 @@ def one_sheet(
     rounds: int,
     gestures: tuple[str, ...],
 ) -> None:
-    """One sheet of ours, and one in the common way, each for so many rounds."""
+    """One sheet with our program and one in the common way, each for this number of rounds."""
     found = score.wrong, score.changed
     with google_sheets(reads=10**9, writes=10**9) as google:
         made = office(google, folder, rows, seed, 3, gestures, at_a_time=AT_A_TIME)
@@ -460,7 +460,7 @@ def play(
     rounds: int = 6,
     tell: Callable[[str], None] = lambda said: None,
 ) -> Score:
-    """Sheet after sheet, until there are so many results."""
+    """Play sheet after sheet until there are enough results."""
     score = Score()
     with tempfile.TemporaryDirectory(prefix="promptsheet-office-") as folder:
         for seed in count(first):
@@ -472,7 +472,7 @@ def play(
 
 
 def main() -> None:
-    """Play, and print what came of it."""
+    """Play, and print the result."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--results", type=int, default=10_000)
     parser.add_argument("--first-seed", type=int, default=1)

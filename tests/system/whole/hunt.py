@@ -1,8 +1,8 @@
-"""Which example finds a planted fault.
+"""Find the example that shows a planted fault.
 
-Each hunt is a process of its own, from a nursery where nothing else is loaded and hashes do not
-vary: what Hypothesis draws depends on both, so that only there the same seed means the same
-examples. The seeds are tried in turn until one finds it.
+Each hunt is its own process, forked where nothing else is loaded and hashes are fixed: the examples
+of Hypothesis depend on both, so that a seed gives the same examples only there. The seeds are tried
+one after the other until one finds the fault.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.system.whole.faults import planted
 
 
 def main() -> None:
-    """Run the machine with the fault in it, and print where it was found."""
+    """Run the machine with the fault, and print the example that found it."""
     place, most, name, *seeds = sys.argv[1:]
     for seed in seeds:
         started = Machine.started
@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def hunt(name: str, seeds: tuple[int, ...], most: int, place: str = "prompts.csv") -> str:
-    """Where the fault was found, in a process of its own; empty if it was not."""
+    """Hunt in a separate process; the example that found the fault, or an empty text."""
     words = [place, str(most), name, *map(str, seeds)]
     here = nursery.opened("tests.system.whole.hunt", hashes="0")
     child = nursery.Child("tests.system.whole.hunt", words, os.environ, here)

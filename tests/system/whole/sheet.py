@@ -1,8 +1,8 @@
-"""A team at work on a sheet, and what it wrote there, kept apart from what the program says.
+"""A team that edits a sheet, with its own record of what it wrote.
 
-The sheet holds people's columns and ours. `Team` remembers by itself what people wrote, line for
-line, so that the sheet can be compared with it; and it remembers what people *asked for*: every
-pair of words and take that ever stood in a line. Nobody may be charged for more.
+The sheet has people's columns and ours. `Team` remembers what people wrote, line by line, so that
+the sheet can be compared with it. It also remembers what people *asked for*: every pair of prompt
+and take that was ever in a line. The team may not be charged for more.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tests.system.whole.desks import Desk
 #: Titles of the columns that people fill; the others of the file are ours.
 PROMPT, TAKE, APPROVED, SKIP, REMARK = "prompt", "take", "approved", "skip", "remark"
 SCRIBBLES = ("x", "done", "=1+1", "r_aaaaaaaaa", "https://elsewhere.example/x.png", "@SUM(A1)")
-#: How a prompt may be typed: its words stay what they are, whatever surrounds them.
+#: Ways to type a prompt: its words are the same, whatever surrounds them.
 TYPED = ("{}", "{}", "{}", " {} ", "={}", "-{}\r\nand a fox", '"{}", they said', "a tree, {}")
 
 
@@ -29,19 +29,19 @@ TYPED = ("{}", "{}", "{}", " {} ", "={}", "-{}\r\nand a fox", '"{}", they said',
 class Line:
     """One line of the sheet, as people see it."""
 
-    #: The same for a line and its whole copies, until one of them is changed.
+    #: The same for a line and its full copies, until one of them is changed.
     token: int
     cells: dict[str, str]
-    #: Born as a whole copy of another line, and not changed since.
+    #: Made as a full copy of another line, and not changed since.
     copied: bool = False
-    #: Somebody's hand was in our cells of this line, so that it may pass for a stranger or a copy.
+    #: People edited our cells of this line, so that it may be unrecognized or count as a copy.
     odd: bool = False
-    #: Our cells of this line may not say the truth, or nothing yet: since the last quiet look.
+    #: Since the last sync without editing, our cells of this line may be wrong or empty.
     raw: bool = True
-    #: Somebody wrote other words here after the first ones.
+    #: The prompt of this line was changed after the first one.
     reworded: bool = False
     earlier: list[str] = field(default_factory=list)
-    #: What somebody dragged the take cell to, of a row that was sent before: that asks for nothing.
+    #: The number dragged into the take cell of a row that was sent: it is not a request.
     jumped: str = ""
 
     @property
@@ -51,11 +51,11 @@ class Line:
 
     @property
     def take(self) -> str:
-        """What stands in the take cell; nothing means the first."""
+        """The content of the take cell; empty means the first take."""
         return self.cells.get(TAKE, "").strip() or "1"
 
     def twin(self) -> Line:
-        """A copy that shares nothing with this line."""
+        """A copy that shares no state with this line."""
         new = copy(self)
         new.cells, new.earlier = dict(self.cells), list(self.earlier)
         return new
@@ -63,7 +63,7 @@ class Line:
 
 @dataclass
 class Saved:
-    """The whole sheet at some moment, and what people had written in it."""
+    """The whole sheet at one moment, and what people had written in it."""
 
     content: object
     titles: list[str]
@@ -71,7 +71,7 @@ class Saved:
 
 
 class Team:
-    """People at a sheet: each gesture saves it as a spreadsheet program would."""
+    """People who edit a sheet: each gesture saves it as a spreadsheet program does."""
 
     def __init__(
         self,
@@ -89,18 +89,18 @@ class Team:
         self.trash: list[tuple[Line, dict[str, str]]] = []
         self.cleared: list[tuple[Line, dict[str, str]]] = []
         self.saves: list[Saved] = []
-        #: Words -> (token, take) of every line that ever asked for them.
+        #: Prompt -> (token, take) of every line that ever asked for it.
         self.wishes: dict[str, set[tuple[int, str]]] = defaultdict(set)
-        #: Words -> how often somebody went back to words that had failed.
+        #: Prompt -> how often people went back to it after it had failed.
         self.granted: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        #: Words -> when they last stood in a line that may be sent.
+        #: Prompt -> when it was last in a line that may be sent.
         self.asked_at: dict[str, datetime] = {}
         self.counts: Counter[str] = Counter()
         #: Whether the program has written here: before that, a text in a column is a person's.
         self.is_served = False
         self.retakes = 0
-        #: Words of lines that were copied whole: typed anew they may count as that copy.
+        #: Prompts of fully copied lines: typed again they may count as that copy.
         self.copied_words: set[str] = set()
         self._number = 0
         self._save([*titles, *ours], [])
@@ -119,7 +119,7 @@ class Team:
         return [dict(zip(header, row, strict=True)) for row in rows]
 
     def assert_untouched(self) -> None:
-        """What people wrote stands in the file, and nothing else of theirs."""
+        """Check that people's cells in the file are exactly what they wrote."""
         header, rows = self.read()
         places = [header.index(title) for title in self.titles]
         theirs = [title for title in header if title not in OURS]
@@ -134,12 +134,12 @@ class Team:
     # -- what was asked for ----------------------------------------------------------------------
 
     def is_asking(self, line: Line) -> bool:
-        """Whether the line may be sent, as far as a person can see."""
+        """Whether the line may be sent, judging by what people can see."""
         ticked = APPROVED not in self.titles or line.cells.get(APPROVED, "") != ""
         return bool(line.words) and not line.cells.get(SKIP, "") and ticked
 
     def look_round(self, now: datetime) -> None:
-        """Note what stands in the sheet at this moment."""
+        """Note the requests in the sheet at this moment."""
         if PROMPT in self.titles:
             for line in self.lines:
                 if self.is_asking(line):
@@ -157,7 +157,7 @@ class Team:
                     self.granted[words] += self.failed[words] > 0
 
     def do(self, name: str, pick: int, now: datetime) -> None:
-        """One gesture; `pick` says where, and how."""
+        """Do one gesture; `pick` decides where and how."""
         self.look_round(now)
         before: dict[int, set[str]] = defaultdict(set)
         for line in self.lines:
@@ -170,7 +170,7 @@ class Team:
         self.look_round(now)
 
     def possible(self) -> list[str]:
-        """The gestures that would do something now; the everyday ones more than once."""
+        """The gestures that would have an effect now; common ones are listed several times."""
         names = [name for name, (_, may) in GESTURES.items() if may(self)]
         return names + [name for name in EVERYDAY if name in names]
 
@@ -188,7 +188,7 @@ class Team:
         self._insert(len(self.lines), self._new_line(self._fresh(chance)))
 
     def add_the_same(self, chance: Random) -> None:
-        """A new row with the words of another one."""
+        """A new row with the prompt of another one."""
         self._insert(len(self.lines), self._new_line(chance.choice(self._worded()).cells[PROMPT]))
 
     def insert_above(self, chance: Random) -> None:
@@ -196,18 +196,18 @@ class Team:
         self._insert(chance.randrange(len(self.lines)), self._new_line(self._fresh(chance)))
 
     def edit(self, chance: Random) -> None:
-        """Other words in a row; now and then those of another row."""
+        """Another prompt in a row; sometimes that of another row."""
         line = chance.choice(self.lines)
         same = chance.random() < 0.2 and self._worded()
         self._reword(line, chance.choice(same).cells[PROMPT] if same else self._fresh(chance))
 
     def edit_back(self, chance: Random) -> None:
-        """The words that a row had before."""
+        """An earlier prompt of a row."""
         line = chance.choice([line for line in self.lines if line.earlier])
         self._reword(line, line.earlier.pop())
 
     def empty(self, chance: Random) -> None:
-        """No words in a row."""
+        """Empty the prompt of a row."""
         self._reword(chance.choice(self._worded()), "")
 
     def delete(self, chance: Random) -> None:
@@ -218,7 +218,7 @@ class Team:
         self._save(header, rows)
 
     def undo_the_delete(self, chance: Random) -> None:
-        """A deleted row is there again, with all its cells."""
+        """Restore a deleted row with all its cells."""
         header, rows = self.read()
         line, cells = self.trash.pop(chance.randrange(len(self.trash)))
         self._mark_twin(line)
@@ -244,7 +244,7 @@ class Team:
         self._save(header, rows)
 
     def copy_whole(self, chance: Random) -> None:
-        """A row once more, with all its cells."""
+        """Copy a row with all its cells."""
         header, rows = self.read()
         at, to = chance.randrange(len(rows)), chance.randrange(len(rows) + 1)
         rows.insert(to, list(rows[at]))
@@ -252,7 +252,7 @@ class Team:
         self._save(header, rows)
 
     def copy_and_change(self, chance: Random) -> None:
-        """A row once more, with other words."""
+        """Copy a row and change its prompt."""
         header, rows = self.read()
         at = chance.randrange(len(rows))
         rows.append(list(rows[at]))
@@ -292,7 +292,7 @@ class Team:
         self._save(header, rows)
 
     def scribble(self, chance: Random) -> None:
-        """Somebody's text in one of our cells; also what stands in another row there."""
+        """A person's text in one of our cells, or the content of that cell in another row."""
         header, rows = self.read()
         at = chance.randrange(len(rows))
         place = chance.choice(self._ours(header))
@@ -319,8 +319,8 @@ class Team:
         place = header.index(PROMPT)
         moved = [self.lines[at].twin() for at in order]
         for row, line, was in zip(rows, self.lines, moved, strict=True):
-            # The ids follow their words, where all of them are still there. Where some are not,
-            # this is an edit of every row: so it may count as one.
+            # The ids follow their prompts if all of them are still there. If some are missing, this
+            # may count as an edit of every row.
             self._number += 1
             if was.words:
                 self.wishes[was.words].add((self._number, line.take))
@@ -372,8 +372,8 @@ class Team:
         self._put(chance.choice(self.lines), APPROVED, "")
 
     def save_an_old_version(self, chance: Random) -> None:
-        """What the file was earlier is saved over what it is."""
-        # The last ones are nearly what the file is now.
+        """Save an earlier version over the file."""
+        # The most recent versions are almost equal to the current file.
         kept = self.saves[: max(1, len(self.saves) - 1)]
         saved = chance.choice(kept)
         self.desk.put_back(saved.content)
@@ -383,7 +383,7 @@ class Team:
             self._meddle(line)
 
     def remove_a_column(self, chance: Random) -> None:
-        """A column of the people's that matters is gone."""
+        """Delete a required column of people's."""
         matter = [title for title in (PROMPT, TAKE, APPROVED) if title in self.titles]
         title = chance.choice(matter)
         header, rows = self.read()
@@ -391,7 +391,7 @@ class Team:
         self._without(header, rows, [header.index(title)])
 
     def put_the_columns_back(self, chance: Random) -> None:
-        """The columns of the people's that are gone are there again."""
+        """Restore the deleted columns of people's."""
         header, rows = self.read()
         for title in self.all_titles:
             if title not in self.titles:
@@ -411,7 +411,7 @@ class Team:
         self._without(header, rows, [chance.choice(ours)] if chance.random() < 0.5 else ours)
 
     def delete_all(self, chance: Random) -> None:
-        """Every row is gone."""
+        """Delete every row."""
         header, rows = self.read()
         self.cleared = [
             (line, dict(zip(header, row, strict=True)))
@@ -421,7 +421,7 @@ class Team:
         self._save(header, [])
 
     def put_all_back(self, chance: Random) -> None:
-        """The rows that were all deleted are there again."""
+        """Restore the rows after all were deleted."""
         header, rows = self.read()
         for line, _ in self.cleared:
             self._mark_twin(line)
@@ -458,19 +458,19 @@ class Team:
         new = line.twin()
         new.copied = new.odd = line.odd = True
         self.copied_words.add(line.words)
-        if line.raw:  # without our marks a copy is the same words typed once more
+        if line.raw:  # without our cells, a copy is a new row with the same prompt
             self._own(new)
         return new
 
     def _meddle(self, line: Line) -> None:
-        """A hand in our cells of a line: a copy of it may now look like words typed once more."""
+        """Note an edit of our cells: a copy of the line may now look like a newly typed row."""
         line.odd = line.raw = True
         if any(one.token == line.token for one in self.lines if one is not line):
             line.copied = True
             self._own(line)
 
     def _mark_twin(self, line: Line) -> None:
-        """A line that comes back beside itself (an old version brought it already) is a copy."""
+        """Mark a restored line as a copy if an old version has restored it already."""
         for one in self.lines:
             if one.token == line.token:
                 line.copied = line.odd = one.odd = True
@@ -480,7 +480,7 @@ class Team:
     def _reword(self, line: Line, prompt: str) -> None:
         if line.cells[PROMPT] != prompt:
             line.earlier = [*line.earlier[-3:], line.cells[PROMPT]]
-            # Without its marks and with other words nobody can tell which row it was.
+            # Without its ids and with another prompt the row cannot be recognised.
             self._own(line, also=line.odd and line.raw)
             line.reworded = True
             line.jumped = ""
@@ -493,7 +493,7 @@ class Team:
         self._put(line, TAKE, take)
 
     def _own(self, line: Line, also: bool = False) -> None:
-        """A copy that is changed asks for itself from now on; `also`: one that is no copy, too."""
+        """A changed copy is its own request from now on; `also`: other lines, too."""
         if line.copied or also:
             self._number += 1
             line.token, line.copied, line.jumped = self._number, False, ""

@@ -1,9 +1,8 @@
-"""The whole of it but the wire: people at a sheet, an API that counts, and the program in between.
+"""The whole program without the network: people who edit a sheet, and an API that counts.
 
-Every step of a pass is a step of its own here, so that anything can happen between any two: a
-gesture, a crash, another pass, a late answer. After each step the world is compared with what
-people wrote and with what the API was asked for; the program's own store is never asked whether it
-did well.
+A pass is divided into its steps, so that anything can happen between two of them: a gesture, a
+crash, another pass, a late answer. After each step the world is compared with what people wrote and
+with the requests to the API. The program's own store is never used to judge its success.
 """
 
 from __future__ import annotations
@@ -55,18 +54,18 @@ from tests.system.whole.desks import SHEET, Desk, FileDesk, GoogleDesk, Watched
 from tests.system.whole.sheet import APPROVED, PROMPT, SKIP, TAKE, Line, Team
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-#: The store in use, one of somebody else, and a backup of the first.
+#: The store in use, one of another team, and a backup of the first.
 MAIN, OTHER, COPY = "main", "other", "copy"
 _HELD_ROWS = ("owner", "columns", "config")
 
 
 class Killed(BaseException):
-    """The program is no more: nothing of it runs any longer."""
+    """The program was killed: no more of it runs."""
 
 
 @dataclass
 class Clock:
-    """Time that passes when it is told to."""
+    """A clock that changes only when the test moves it."""
 
     at: datetime = START
 
@@ -74,13 +73,13 @@ class Clock:
         return self.at
 
     def on(self, seconds: float) -> None:
-        """So many seconds later."""
+        """Move the time forward by this number of seconds."""
         self.at += timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """What a sheet and its configuration are like."""
+    """The kind of a sheet and the options of its configuration."""
 
     titles: tuple[str, ...] = (PROMPT, "remark", TAKE)
     ours: tuple[str, ...] = ()
@@ -93,7 +92,7 @@ class Shape:
 
 @dataclass
 class Pass:
-    """One start of the program, somewhere in the middle of its work."""
+    """One start of the program, between two of its steps."""
 
     store_name: str
     store: Store
@@ -105,17 +104,17 @@ class Pass:
     queue: list[Planned] = field(default_factory=list)
     ready: list[Sending] = field(default_factory=list)
     answers: list[Fact] = field(default_factory=list)
-    #: It is inside a look: nobody can ask anything else of it.
+    #: It is inside a sync and can do nothing else.
     busy: bool = False
 
 
 def places_at_rest(sync: SheetSync) -> frozenset[int]:
-    """Where the rows stand that a look had no need to look at."""
+    """The positions of the rows that a sync skipped."""
     return frozenset(sync.last.unchanged.values())
 
 
 class World:
-    """Everything, and what must always be true of it."""
+    """Sheet, people, program and API, and what must always be true of them."""
 
     def __init__(self, seed: int, shape: Shape) -> None:
         self.folder = _empty_folder()
@@ -126,16 +125,16 @@ class World:
         self.team = Team(self._desk(), list(shape.titles), list(shape.ours), self.api.has_received)
         self.passes: list[Pass] = []
         self.mail: list[tuple[str, Fact]] = []
-        #: What was recorded as a success, in the order in which it was, by store and job.
+        #: The recorded successes in their order, by store and job.
         self.heard: dict[tuple[str, JobKey], dict[int, tuple[str, ...]]] = {}
         #: Attempts asked for by `retry`.
         self.retried: Counter[JobKey] = Counter()
         self.retried_words: Counter[str] = Counter()
-        #: Jobs of which an answer was lost, or a start of the program.
+        #: Jobs with a lost answer or a crashed start.
         self.uncertain: set[JobKey] = set()
         self.paused = False
         self.counts: Counter[str] = Counter()
-        #: What happened, a line each, for whoever has to find out why.
+        #: A line for each event, to help find the cause of a failure.
         self.story: list[str] = []
         self._starts = 0
         #: The claim when the store was copied, and whether anything was begun under it since.
@@ -145,7 +144,7 @@ class World:
         shutil.copy(_blank(OTHER), self._file(OTHER))
 
     def close(self) -> None:
-        """Everything is gone."""
+        """Close and delete everything."""
         for one in list(self.passes):
             self._drop(one)
         _empty_folder()
@@ -153,7 +152,7 @@ class World:
     # -- starts of the program -------------------------------------------------------------------
 
     def start(self, name: str = MAIN, leased: bool = False) -> Pass | None:
-        """Begin a pass on a store: None if another one holds the lease."""
+        """Start a pass on a store; None if another one has the lease."""
         self._starts += 1
         run = f"start {self._starts}"
         store = self._open(name)
@@ -188,7 +187,7 @@ class World:
         return started
 
     def end(self, one: Pass) -> None:
-        """A pass comes to its end: what it heard is recorded."""
+        """End a pass: the answers it received are recorded."""
         if one.ready:
             self.crash(one)
             return
@@ -198,9 +197,9 @@ class World:
         self._drop(one)
 
     def crash(self, one: Pass) -> None:
-        """A pass dies: what it had begun and heard and not recorded is gone with it."""
+        """Crash a pass: everything that it had not recorded is lost."""
         if one not in self.passes:
-            return  # it died in the arms of another
+            return  # it crashed inside another pass
         self._tell(f"{one.run} dies")
         self.counts["crash"] += 1
         self.counts["crash with something in hand"] += bool(one.ready or one.answers)
@@ -220,7 +219,7 @@ class World:
         before: Callable[[], None] | None = None,
         after: Callable[[], None] | None = None,
     ) -> None:
-        """Read, note, write, read back; something may happen in the middle of it."""
+        """Sync: read, note, write, read back; other events can happen in between."""
         self.counts["look"] += 1
         one.sheet.before, one.sheet.after, one.sheet.disturbed = before, after, False
         one.busy = True
@@ -251,7 +250,7 @@ class World:
                 line.raw = False
 
     def begin(self, one: Pass, most: int = 20) -> None:
-        """Begin attempts for the first lines of the queue."""
+        """Start attempts for the first lines of the queue."""
         lines, one.queue = one.queue[:most], one.queue[most:]
         if not lines:
             return
@@ -259,26 +258,30 @@ class World:
         batch = one.submissions.commit_batch((), lines)
         begun, refused = batch.begun, batch.refused
         self.counts["refused to begin"] += len(refused)
-        assert not (begun and one.sync.last.hold), "something was begun although the sheet is held"
-        assert not (begun and self.paused and one.store_name == MAIN), "begun while paused"
+        assert not (begun and one.sync.last.hold), (
+            "an attempt was started although the sheet is held"
+        )
+        assert not (begun and self.paused and one.store_name == MAIN), (
+            "an attempt was started while paused"
+        )
         for sending in begun:
             words = self._words(sending)
             asked = self.team.asked_at.get(words)
             recent = asked is not None and self.clock() - asked <= timedelta(seconds=60)
-            assert recent, f"{words!r} was begun, and nobody asks for it any more"
+            assert recent, f"{words!r} was started, and no row asks for it any more"
         one.ready += begun
         if begun and one.store_name == MAIN and self._claim_counter() == self._copied_at:
             self._begun_since_copy = True
 
     def leave(self, one: Pass, how: Answer) -> None:
-        """The next request leaves, and this is what becomes of it."""
+        """Send the next request, with this outcome."""
         if not one.ready:
             return
         sending = one.ready.pop(0)
         key, number = sending.key, sending.attempt.number
         if sending.attempt.deadline <= self.clock():
             self.counts["too late to leave"] += 1
-            self.uncertain.add(key)  # others may have called it lost by now
+            self.uncertain.add(key)  # others may have recorded it as lost by now
             one.answers.append(Fact(key, number, Postponed("its time was over")))
             return
         words = self._words(sending)
@@ -301,7 +304,7 @@ class World:
         self.assert_nothing_paid_twice()
 
     def record(self, one: Pass) -> None:
-        """What came back is written down."""
+        """Record the answers."""
         facts, one.answers = one.answers, []
         if facts:
             self.clock.on(0.001)
@@ -310,7 +313,7 @@ class World:
             self._note_heard(one.store_name, facts)
 
     def ask_after(self, one: Pass, pick: int, turns: Sequence[Turn]) -> None:
-        """Ask after open tasks; each has moved on by then."""
+        """Poll open tasks; each has moved on by then."""
         known = self.api.tasks
         attempts = [(k, a) for k, a in one.sync.state.jobs.open_attempts() if a.task_id in known]
         if not attempts:
@@ -331,7 +334,7 @@ class World:
     # -- what happens elsewhere ------------------------------------------------------------------
 
     def task_moves(self, pick: int, what: Turn) -> None:
-        """The API goes on with a task, and calls back: when that arrives is another matter."""
+        """Move a task on at the API, which calls back; the call arrives at another time."""
         tasks = list(self.api.tasks.values())
         task = tasks[pick % len(tasks)]
         event = task_event(PROVIDER, IMAGINE, self._turn(task, what), task.id)
@@ -347,7 +350,7 @@ class World:
             self.callback(len(self.mail) - 1)
 
     def callback(self, pick: int) -> None:
-        """A call of the API arrives: late, out of order, perhaps not for the first time."""
+        """Deliver a call of the API: late, out of order, perhaps repeated."""
         name, fact = self.mail[pick % len(self.mail)]
         self.counts["callback"] += 1
         self.clock.on(0.001)
@@ -357,7 +360,7 @@ class World:
         self._note_heard(name, [fact])
 
     def gesture(self, pick: int) -> None:
-        """Somebody does something in the sheet."""
+        """Do one gesture in the sheet."""
         possible = self.team.possible()
         if possible:
             name = possible[pick % len(possible)]
@@ -365,14 +368,14 @@ class World:
             self.team.do(name, pick // len(possible), self.clock())
 
     def pause(self) -> None:
-        """A person pauses the sheet, or lets it go on."""
+        """Pause or resume the sheet."""
         self.paused = not self.paused
         self.counts["pause"] += 1
         with self._opened(MAIN) as store:
             store.sheets.update(SHEET, paused=self.paused)
 
     def retry(self, pick: int) -> None:
-        """A person asks for another attempt at what failed or may be lost, and a row asks for."""
+        """Retry: request another attempt for failed or lost jobs that a row asks for."""
         asking = {
             cells.get("row_id", "")
             for line, cells in zip(self.team.lines, self.team.written(), strict=True)
@@ -390,12 +393,12 @@ class World:
                     self.counts["retry"] += 1
                     self._tell(f"retry of {job.key}")
                     self.retried[job.key] += 1
-                    # The row may go back to words that it had when an attempt was lost.
+                    # The row may go back to the prompt of an attempt that was lost.
                     sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
                     self.retried_words.update(sent | {line.words for line in self.team.lines})
 
     def press(self, pick: int) -> None:
-        """Somebody presses on the page that a row with a last word be made again."""
+        """Request on the page that a finished row is made again."""
         with self._opened(self.owner()) as store:
             again, jobs = store.rows.extra_takes(SHEET), store.jobs.all(SHEET)
             pressable = {
@@ -411,12 +414,12 @@ class World:
             if store.rows.ask_again(SHEET, mark, again.get(mark, 0)):
                 self.counts["made again"] += 1
                 self._tell(f"somebody presses that {mark} be made again")
-                # It asks for the words that the row has once it is sent.
+                # It asks for the prompt that the row has when it is sent.
                 sent = {parsed(attempt.inputs)["prompt"] for attempt in job.attempts}
                 self.retried_words.update(sent | {line.words for line in self.team.lines})
 
     def back_up(self) -> None:
-        """The store is copied, in the middle of whatever it does."""
+        """Copy the store, at any moment."""
         if self.has_backup and self.owner() == COPY:
             return  # that would destroy the store in use
         for one in [one for one in self.passes if one.store_name == COPY]:
@@ -438,10 +441,11 @@ class World:
         return self._file(COPY).exists()
 
     def may_restore(self) -> bool:
-        """Whether a backup may be put to use: no pass of the original is under way.
+        """Whether a backup may be used: no pass of the original is running.
 
-        A backup made in the minute between a look and what was sent after it is told from the
-        original only once a later look has raised the claim: until then nobody may use it.
+        A backup made in the minute between a sync and the requests after it can be distinguished
+        from the original only after a later sync has raised the claim. Until then it may not be
+        used.
         """
         told_apart = not self._begun_since_copy or self._claim_counter() != self._copied_at
         alone = not any(one.store_name == MAIN for one in self.passes)
@@ -452,7 +456,7 @@ class World:
         return claim.counter if claim else 0
 
     def owner(self) -> str:
-        """The store that the sheet belongs to: by what lies beside the file."""
+        """The store that the sheet belongs to, according to its claim."""
         claim = self.team.desk.claim()
         if claim is None:
             return MAIN
@@ -463,13 +467,13 @@ class World:
                 mine = store.id == claim.store
                 if mine and (record.counter, record.word) == (claim.counter, claim.word):
                     return name
-        # A claim that was raised in a store and never written: nobody else has it.
+        # A claim that was raised in a store and never written exists nowhere else.
         return next(name for name in names if self._id(name) == claim.store)
 
     # -- what must be true -----------------------------------------------------------------------
 
     def assert_nothing_paid_twice(self) -> None:
-        """By the API's own count: for each words, for each job, and in credits."""
+        """Check the API's counts for each prompt, for each job, and in credits."""
         api, team = self.api, self.team
         for words, count in api.received.items():
             asked = len(team.wishes[words]) + team.granted[words] + self.retried_words[words]
@@ -482,7 +486,7 @@ class World:
             assert cap is None or spent <= cap, f"{spent} credits in {name}, allowed: {cap}"
 
     def assert_what_was_heard_is_kept(self) -> None:
-        """A success that was recorded is in its store for ever."""
+        """Check that every recorded success is still in its store."""
         for name in {name for name, _ in self.heard}:
             with self._opened(name) as store:
                 jobs = store.jobs.all(SHEET)
@@ -493,7 +497,7 @@ class World:
                     assert kept == (State.SUCCEEDED, urls), f"{key} had {urls}, now {kept}"
 
     def assert_rows_are_true(self, one: Pass) -> None:
-        """After a quiet look: every result in its own row, and nowhere else."""
+        """After a quiet sync: check that every result is in its own row, and only there."""
         lines = {line.seen.place: line for line in one.sync.last.plan.lines}
         resting, again = places_at_rest(one.sync), one.store.rows.extra_takes(SHEET)
         shown: dict[str, int] = {}
@@ -528,7 +532,9 @@ class World:
                 assert tuple(urls) == first, f"line {place} shows {urls} and not {first}"
 
     def peace(self) -> None:
-        """Left in peace, with an API that answers, every row ends, or says what it waits for."""
+        """Without disturbances, and with an API that answers, every row ends or says what it waits
+        for.
+        """
         self._tell("left in peace")
         self.counts["left in peace"] += 1
         for one in list(self.passes):
@@ -547,7 +553,7 @@ class World:
         self.assert_what_was_heard_is_kept()
 
     def _peaceful_pass(self, name: str) -> bool:
-        """A pass in peace: whether anything was left to do."""
+        """A pass without disturbances; whether anything is left to do."""
         self.clock.on(61)
         for task in self.api.tasks.values():
             self.api.turn(task, Turn.PROGRESS if task.status == "failed" else Turn.FINISH)
@@ -599,7 +605,7 @@ class World:
                 self.counts[f"at rest: {status}"] += 1
 
     def _good(self, place: int, cells: dict[str, str], again: Mapping[str, int]) -> bool:
-        """Whether a row at rest says something that people can see to be so."""
+        """Whether the final status of a row agrees with what people can see."""
         line = self.team.lines[place - 1]
         words = {
             task.words for u in cells["image_urls"].split() if (task := self.api.by_url.get(u))
@@ -698,7 +704,7 @@ def _take(line: Line) -> int:
 
 @cache
 def _folder() -> Path:
-    """The folder of this process, in memory where there is such a place."""
+    """The folder of this process, in memory if possible."""
     return _made("promptsheet-whole-")
 
 
@@ -719,7 +725,7 @@ def _empty_folder() -> Path:
     return folder
 
 
-#: One engine for each file: compiling the statements anew takes most of a step's time.
+#: One engine for each file: compiling the statements again would take most of a step's time.
 _engines: dict[str, Engine] = {}
 
 
@@ -732,14 +738,14 @@ def _kept_engine(url: URL, patience: float) -> Engine:
 
 @contextmanager
 def kept_engines() -> Iterator[None]:
-    """Stores that are opened in here share the engine of their file; all else is theirs alone."""
+    """Stores opened in this context share the engine of their file, and nothing else."""
     with patch.object(store_package, "opened", _kept_engine):
         yield
 
 
 @cache
 def _blank(name: str) -> Path:
-    """A store without anything in it, made once: each has an id of its own."""
+    """An empty store, made once; each copy gets its own id."""
     file = _made("promptsheet-blank-") / f"{name}.db"
     Store(f"sqlite:///{file}").close()
     return file
