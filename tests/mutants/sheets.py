@@ -9,6 +9,7 @@ _BY_MISTAKE = f"{_GOOGLE}::test_a_cell_of_the_team_that_a_write_hit_by_mistake_i
 _EXCEL = "tests/sheets/excel/test_sheet.py"
 _CSV = "tests/sheets/csv/test_sheet.py"
 _WRITER = "pipeline/sheets/google/writer.py"
+_REQUESTS = "pipeline/sheets/google/write_requests.py"
 
 FAULTS = (
     Fault(
@@ -27,7 +28,7 @@ FAULTS = (
     Fault(
         "text that looks like a formula keeps a quote",
         "P5",
-        _WRITER,
+        _REQUESTS,
         """return value[1:] if isinstance(value, str) and value.startswith("'=") else value""",
         "return value",
         _BY_MISTAKE,
@@ -51,7 +52,7 @@ FAULTS = (
     Fault(
         "a large patch is one request",
         "P6",
-        _WRITER,
+        _REQUESTS,
         "if size + length > allowed:",
         "if not parts:",
         f"{_GOOGLE}::test_what_is_too_much_for_one_request_is_sent_in_several",

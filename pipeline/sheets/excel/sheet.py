@@ -19,6 +19,7 @@ from pipeline.sheets.excel.a1 import MAX_COLUMNS, box_of, width_of
 from pipeline.sheets.excel.number_formats import shown_moment, shown_number
 from pipeline.sheets.excel.package import MOST_LETTERS, TOO_LONG, Workbook, WorkbookTab
 from pipeline.sheets.excel.worksheet import Cell, SharedFormula, Unreadable, Worksheet
+from pipeline.sheets.excel.worksheet_reader import read_worksheet
 from pipeline.sheets.excel.xml_text import unescaped, whole, whole_number
 from pipeline.sheets.files.claim import read_claim, write_claim
 from pipeline.sheets.files.recovery import Pause
@@ -144,7 +145,7 @@ class _Page:
     def of(cls, content: bytes, tab: str) -> _Page:
         book = Workbook.of(content)
         chosen = _chosen(book, tab)
-        return cls(book, chosen, Worksheet.of(book.part(chosen.part)))
+        return cls(book, chosen, read_worksheet(book.part(chosen.part)))
 
     @cached_property
     def grid(self) -> Grid:

@@ -8,12 +8,10 @@ write shows which rows were hit.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from pipeline.core import misplaced, verified_writes
 from pipeline.core.errors import SheetError
@@ -22,16 +20,19 @@ from pipeline.core.verified_writes import Debt, Raw, Snapshot, Target
 from pipeline.sheets.google.client import GoogleBusy, GoogleRefused, Json, Spreadsheet, Unsure
 from pipeline.sheets.google.protected_ranges import Closed, Fenced, search, told
 from pipeline.sheets.google.tab import GoogleTab
+from pipeline.sheets.google.write_requests import (
+    Names,
+    by_blocks,
+    by_columns,
+    by_kind,
+    cells_shown,
+    parts_of,
+)
 
 log = logging.getLogger("promptsheet")
 
 #: How often a step is repeated because people moved rows or columns.
 ROUNDS: Final = 5
-#: Requests beyond this are split: Google advises 2 MB.
-LARGEST: Final = 1_900_000
-
-#: Column -> by which name it is written.
-Names = Mapping[int, int]
 
 
 class Writing:
@@ -67,7 +68,7 @@ class Writing:
     ) -> list[Target]:
         """Send the cells of these rows. Returns the rows that were written, proved or not."""
         sent: list[Target] = []
-        for part in _parts([one for one in map(self._open_part, found) if one.cells]):
+        for part in parts_of([one for one in map(self._open_part, found) if one.cells]):
             sent += self._send_part(part, snapshot, names, entered)
         return sent
 
@@ -90,7 +91,7 @@ class Writing:
                     cells = {**owed, **(earlier.cells if earlier else {})}
                     proof = {a: v for a, v in one.proof.items() if a not in cells}
                     back[one.row] = Target(one.row, cells, proof)
-            typed, plain = _by_kind(back.values())
+            typed, plain = by_kind(back.values())
             if plain:
                 self.send(plain, now, names)
             if typed and len(self.debts) == len(debts):
@@ -128,7 +129,7 @@ class Writing:
         if self._fenced > 1 or (self._fenced and self.closed):
             return self._around_closed(part, snapshot, names, entered)
         try:
-            said = self._sheets.write(_request(part, names, self._tab.gid), entered)
+            said = self._sheets.write(by_columns(part, names, self._tab.gid), entered)
         except Unsure:
             self.debts.append(Debt(snapshot, tuple(part), snapshot[0] if snapshot else (), names))
             raise
@@ -139,7 +140,7 @@ class Writing:
             # the next write touches no other cell than those it is for.
             self._fenced += 1
             raise GoogleBusy(str(e)) from e
-        shown = _shown(said, names)
+        shown = cells_shown(said, names)
         self._judge(part, shown, snapshot, names)
         missing = {at for one in part for at in one.cells if at not in shown}
         if missing:
@@ -223,7 +224,7 @@ class Writing:
 
         def is_taken(piece: Sequence[Target]) -> bool:
             try:
-                self._sheets.write(_blocks(piece, self._tab.gid, self.closed), entered)
+                self._sheets.write(by_blocks(piece, self._tab.gid, self.closed), entered)
             except Unsure:
                 written.extend(piece)
                 raise
@@ -250,109 +251,3 @@ class Writing:
             return one
         cells = {at: v for at, v in one.cells.items() if not self.closed.holds(one.row, at)}
         return replace(one, cells=cells)
-
-
-def _request(part: Sequence[Target], names: Names, gid: int) -> list[Json]:
-    """The columns to write, each by its name; those that only prove, by where they stand."""
-    written = {at for one in part for at in one.cells}
-    height = max(one.row for one in part) + 1
-    wanted: list[Json] = []
-    for at in sorted(written.union(*(one.proof for one in part))):
-        values: list[Raw | None] = [None] * height
-        for one in part:
-            values[one.row] = one.cells.get(at)
-        wanted.append(
-            {
-                "dataFilter": {"developerMetadataLookup": {"metadataId": names[at]}}
-                if at in names
-                else {"gridRange": _column(gid, at)},
-                "majorDimension": "COLUMNS",
-                "values": [values],
-            }
-        )
-    return wanted
-
-
-def _blocks(part: Sequence[Target], gid: int, closed: Closed) -> list[Json]:
-    """The cells to write, in blocks of a column without a protected one in between."""
-    by_column: dict[int, list[tuple[int, Raw]]] = defaultdict(list)
-    for one in sorted(part, key=lambda one: one.row):
-        for at, value in one.cells.items():
-            by_column[at].append((one.row, value))
-    wanted: list[Json] = []
-    for at, cells in by_column.items():
-        values: list[Raw | None] = []
-        last = -1
-        for row, value in cells:
-            if last < 0 or closed.between(at, last, row):
-                values = []
-                area = _column(gid, at) | {"startRowIndex": row, "endRowIndex": row}
-                block = {"dataFilter": {"gridRange": area}, "majorDimension": "COLUMNS"}
-                wanted.append(block | {"values": [values]})
-                last = row - 1
-            values += [*[None] * (row - last - 1), value]
-            area["endRowIndex"] = row + 1
-            last = row
-    return wanted
-
-
-def _column(gid: int, at: int) -> Json:
-    return {"sheetId": gid, "startColumnIndex": at, "endColumnIndex": at + 1}
-
-
-def _shown(said: Json, names: Names) -> dict[int, Sequence[Raw]]:
-    """Column -> its cells from the header down, as the answer shows them."""
-    at_name = {name: at for at, name in names.items()}
-    shown: dict[int, Sequence[Raw]] = {}
-    for one in said.get("responses", []):
-        asked: Json = one.get("dataFilter", {})
-        name = asked.get("developerMetadataLookup", {}).get("metadataId")
-        at = asked.get("gridRange", {}).get("startColumnIndex", 0) if name is None else None
-        if at is None and (at := at_name.get(name)) is None:
-            continue
-        told: dict[str, Any] = one.get("updatedData", {})
-        values = told.get("values", [])
-        if told.get("majorDimension") == "COLUMNS":
-            shown[at] = values[0] if values else ()
-        else:
-            shown[at] = [row[0] if row else "" for row in values]
-    return shown
-
-
-def _parts(found: Sequence[Target]) -> list[list[Target]]:
-    """Targets in as many requests as they need."""
-    height = max((one.row for one in found), default=0) + 1
-    written: set[int] = set()
-    for one in found:
-        written.update(one.cells, one.proof)
-    empty = 5 * height * len(written)
-    allowed = max(LARGEST - empty, LARGEST // 4)
-    parts: list[list[Target]] = []
-    size = allowed
-    for one in found:
-        length = len(json.dumps(list(one.cells.values())))
-        if size + length > allowed:
-            parts.append([])
-            size = 0
-        parts[-1].append(one)
-        size += length
-    return parts
-
-
-def _by_kind(back: Iterable[Target]) -> tuple[list[Target], list[Target]]:
-    """The cells that are restored as if typed (formulas), and the others."""
-    typed: list[Target] = []
-    plain: list[Target] = []
-    for one in back:
-        formulas = {at: v for at, v in one.cells.items() if verified_writes.is_formula(v)}
-        rest = {at: _unquoted(v) for at, v in one.cells.items() if at not in formulas}
-        if formulas:
-            typed.append(replace(one, cells=formulas))
-        if rest:
-            plain.append(replace(one, cells=rest))
-    return typed, plain
-
-
-def _unquoted(value: Raw) -> Raw:
-    """Text that looks like a formula may be shown with the sign that says it is none."""
-    return value[1:] if isinstance(value, str) and value.startswith("'=") else value

@@ -443,7 +443,7 @@ def test_what_is_too_much_for_one_request_is_sent_in_several(
     google: GoogleSheets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 8_000
-    monkeypatch.setattr("pipeline.sheets.google.writer.LARGEST", most)
+    monkeypatch.setattr("pipeline.sheets.google.write_requests.LARGEST", most)
     rows = [[f"fox {n}", f"r_{n:09d}", ""] for n in range(40)]
     book = google.new_book("Spring", [["prompt", "row_id", "status"], *rows])
     sizes: list[int] = []
