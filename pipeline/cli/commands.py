@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import atexit
 import gc
-import io
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -19,13 +18,12 @@ import typer
 
 from pipeline import terminal
 from pipeline.cli import options as flags
-from pipeline.core.errors import ConfigError, MissingExtra, PromptsheetError, unforeseen
+from pipeline.cli.exit_codes import code_of, complain, unwritten, worst_code
+from pipeline.core.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
     from pipeline.cli.screen import Screen
     from pipeline.config import Settings
-
-log = logging.getLogger("promptsheet")
 
 app = typer.Typer(
     name="promptsheet",
@@ -47,44 +45,13 @@ def main() -> NoReturn:
     gc.set_threshold(250_000, 20, 20)
     atexit.register(gc.freeze)
     _log(logging.ERROR)
-    code = _code_of(app)
+    code = code_of(app)
     try:
         terminal.finish()
     except OSError as e:
-        terminal.complain(_unwritten(e))
+        terminal.complain(unwritten(e))
         code = max(code, 3)
     sys.exit(code)
-
-
-def _unwritten(error: OSError) -> str:
-    what = f"{error.filename}" if error.filename else "The output"
-    return f"{what} cannot be used: {error.strerror or error}."
-
-
-def _code_of(program: Callable[..., int | None]) -> int:
-    """Run the command line, print what went wrong, and return the exit code."""
-    try:
-        # Not standalone, so that our own errors end with their own codes.
-        return program(prog_name="promptsheet", standalone_mode=False) or 0
-    except PromptsheetError as e:
-        _complain(str(e))
-        return e.exit_code
-    except (KeyboardInterrupt, typer.Abort):
-        return 130
-    except OSError as e:
-        log.info("The traceback:", exc_info=e)
-        _complain(_unwritten(e))
-        return 3
-    except Exception as e:
-        # click's own usage errors have a method that prints them; they end with 2.
-        if not hasattr(e, "show"):
-            log.info("The traceback:", exc_info=e)
-            _complain(f"{unforeseen(e)} Run it again with -v to see where it happened.")
-            return 3
-        shown = io.StringIO()
-        e.show(shown)
-        terminal.complain(shown.getvalue())
-        return 2
 
 
 def _log(level: int) -> None:
@@ -139,7 +106,7 @@ def run(
         def show(one: Settings) -> int:
             return show_plan(one, _console(), as_json, strict, row, limit)
 
-        raise typer.Exit(_worst(checked(settings, row), show))
+        raise typer.Exit(worst_code(checked(settings, row), show))
     from pipeline.sync import quick_check
 
     attended = sys.stdout.isatty() and not quiet
@@ -202,7 +169,7 @@ def status(
     from pipeline.cli import status as status_of
 
     tell = status_of.tell_json if as_json else status_of.tell
-    raise typer.Exit(_worst(_settings(configs), lambda one: tell(one, _console(), row)))
+    raise typer.Exit(worst_code(_settings(configs), lambda one: tell(one, _console(), row)))
 
 
 @command()
@@ -223,7 +190,7 @@ def retry(
     def send_again(settings: Settings) -> int:
         return status_of.retry(settings, _console(), rows, unknown, yes)
 
-    raise typer.Exit(_worst(_settings(config), send_again))
+    raise typer.Exit(worst_code(_settings(config), send_again))
 
 
 @command()
@@ -273,7 +240,7 @@ def gallery(
 
     settings = _settings(config)
     raise typer.Exit(
-        _worst(settings, lambda one: status_of.write_gallery(one, _console(), out, open_it))
+        worst_code(settings, lambda one: status_of.write_gallery(one, _console(), out, open_it))
     )
 
 
@@ -318,7 +285,7 @@ def demo(
     if serve:
         _needs_serve()
     from pipeline.cli.demo import demo as show_demo
-    from pipeline.cli.init import program
+    from pipeline.cli.next_steps import program
 
     raise typer.Exit(show_demo(_console(), folder, program(), serve))
 
@@ -365,7 +332,7 @@ def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> l
     loaded = [load(path, need_key=need_key) for path in configs]
     if warn:
         for warning in dict.fromkeys(warning for one in loaded for warning in one.warnings):
-            _complain(warning)
+            complain(warning)
     return loaded
 
 
@@ -381,7 +348,7 @@ def _set_paused(configs: list[Path] | None, *, paused: bool) -> None:
     from pipeline.cli import status as status_of
 
     raise typer.Exit(
-        _worst(_settings(configs), lambda one: status_of.set_paused(one, _console(), paused))
+        worst_code(_settings(configs), lambda one: status_of.set_paused(one, _console(), paused))
     )
 
 
@@ -390,35 +357,7 @@ def _settings(configs: Path | Sequence[Path] | None) -> list[Settings]:
     return _loaded(_named(configs), warn=False)
 
 
-def _worst(settings: list[Settings], do: Callable[[Settings], int]) -> int:
-    """Do it for each sheet, and return the worst exit code. One sheet's error stops no other."""
-    code = 0
-    for one in settings:
-        try:
-            code = max(code, do(one))
-        except Exception as e:
-            is_expected = isinstance(e, PromptsheetError)
-            if not is_expected:
-                log.info("The traceback:", exc_info=e)
-            said = str(e) if is_expected else unforeseen(e)
-            _complain(said, "" if isinstance(e, ConfigError) else one.source.name)
-            code = max(code, e.exit_code if isinstance(e, PromptsheetError) else 3)
-    return code
-
-
 def _console() -> Screen:
     from pipeline.cli.screen import screen
 
     return screen()
-
-
-def _complain(text: str, title: str = "") -> None:
-    """Print what went wrong on standard error. `title` names the sheet, if it is about one."""
-    if not sys.stderr.isatty():
-        terminal.complain(text, title)
-        return
-    from pipeline.cli.screen import screen
-
-    # rich breaks lines between words; the terminal itself would break within a word.
-    said = terminal.about(title, text) if title else text
-    screen(stderr=True).print(said.rstrip(), markup=False)

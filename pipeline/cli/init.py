@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import os
 import shlex
-import shutil
 import sys
-import tempfile
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from pipeline import wiring
-from pipeline.cli import init_google, output
+from pipeline.cli import init_google, next_steps
+from pipeline.cli.init_questions import (
+    CONFIG_NAME,
+    SHEET_NAME,
+    ask,
+    price_of,
+    questions,
+    trial_settings,
+)
 from pipeline.config import GoogleSource, Settings, is_google
 from pipeline.config.template import (
-    PER_DAY,
-    SANDBOX,
-    SANDBOX_PORT,
     Wanted,
     file_lines,
     google_lines,
@@ -32,12 +32,9 @@ from pipeline.config.template import (
 )
 from pipeline.core.errors import ConfigError, SheetError
 from pipeline.core.header import ALWAYS
-from pipeline.core.statuses import NOT_SENT, Status
-from pipeline.core.text import counted, is_or_are, one_line
+from pipeline.core.text import one_line
 from pipeline.open_sheet import open_sheet
-from pipeline.reports import summary
 from pipeline.sync import adopt as adoption
-from pipeline.sync.sheet_sync import SheetSync
 
 #: The columns of a new sheet that people fill in; ours follow.
 HEADER: Final = ("name", "prompt", "aspect_ratio", "take", "skip")
@@ -45,13 +42,7 @@ SAMPLE: Final = {
     "name": "first",
     "prompt": "a lighthouse on a cliff at dawn, soft light, wide shot",
 }
-CONFIG_NAME: Final = "promptsheet.toml"
-SHEET_NAME: Final = "prompts.csv"
 KINDS: Final = (".csv", ".tsv", ".xlsx", ".xlsm")
-#: Rows with a problem that are named one by one.
-_MOST_NAMED: Final = 3
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +79,7 @@ def init(
     answer: Path | Google | None = google if google.address else sheet
     if asks:
         console.print("Press Enter to accept the answer in [brackets].\n", markup=False)
-        answer = _ask(
+        answer = ask(
             "Which CSV or Excel file? A missing one is created. Or the address of a Google Sheet",
             _usual_sheet(config or Path(CONFIG_NAME)) or SHEET_NAME,
             _named_sheet,
@@ -107,8 +98,8 @@ def init(
     else:
         _accept_second_sheet(chosen, is_named=sheet is not None, is_terminal=is_terminal)
         if asks:
-            wanted = _questions(console, config)
-    trial = _trial(wanted, config)
+            wanted = questions(console, config)
+    trial = trial_settings(wanted, config)
     _write_sheet(console, chosen, wanted, trial)
     source = os.path.relpath(chosen.resolve(), config.resolve().parent)
     is_new = _write_config(console, config, file_lines(source), wanted, trial)
@@ -136,15 +127,15 @@ def _init_google(
         source = init_google.named(google.address, google.tab, credentials, google.base_url, config)
     sheet = init_google.connect(console, source, credentials)
     if asks and not is_there:
-        wanted = _questions(console, config)
-    trial = _trial(wanted, config)
+        wanted = questions(console, config)
+    trial = trial_settings(wanted, config)
     lines = google_lines(sheet.address, sheet.credentials, sheet.base_url)
     is_new = _write_config(console, config, lines, wanted, trial)
     init_google.lay_out(console, sheet, _new_rows(wanted), wiring.load(config))
     return _finish(console, config, is_new, adopt)
 
 
-# Which sheet, and what is asked ------------------------------------------------------------------
+# Which sheet -------------------------------------------------------------------------------------
 
 
 def _usual_sheet(config: Path) -> str:
@@ -194,60 +185,12 @@ def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> N
     )
 
 
-def _questions(console: Console, config: Path) -> Wanted:
-    """The answers of the person at the terminal; each one is checked at once."""
-    price = _price(_trial(Wanted(), config))
-    costs = "" if price is None else f" (a row costs {price})"
-    answers = Wanted(
-        aspect_ratio=_ask(
-            "Aspect ratio for rows that have none, such as 16:9 (Enter: none)",
-            "",
-            lambda text: _ratio(text, config),
-        ),
-        per_day=_ask(
-            f"Most credits per day{costs}", str(PER_DAY), lambda text: _credits(text, config)
-        ),
-        approval=typer.confirm("Must each row be approved before it is sent?", default=False),
-        save=typer.confirm("Save the pictures in the folder media?", default=True),
-        sandbox=typer.confirm(
-            "Try it first with a stand-in for Apiframe, which costs nothing?", default=False
-        ),
-    )
-    console.print()
-    return answers
-
-
-def _ask(question: str, usual: str, read: Callable[[str], _T]) -> _T:
-    """An answer. If `read` raises ConfigError, its message is shown and the question repeated."""
-
-    def value(text: str) -> _T:
-        try:
-            return read(text)
-        except ConfigError as e:
-            raise typer.BadParameter(str(e)) from e
-
-    answer: _T = typer.prompt(question, default=usual, value_proc=value, show_default=bool(usual))
-    return answer
-
-
 def _named_sheet(text: str) -> Path | Google:
     if is_google(text):
         init_google.named(text, "", "", "", Path(CONFIG_NAME))
         return Google(text.strip())
     # A file that is dragged into a terminal has quotation marks around its path.
     return _usable(Path(text.strip().strip("'\"")).expanduser())
-
-
-def _ratio(text: str, config: Path) -> str:
-    _trial(Wanted(aspect_ratio=text.strip()), config)
-    return text.strip()
-
-
-def _credits(text: str, config: Path) -> int:
-    if not (text.strip().isdecimal() and len(text.strip()) < 10):
-        raise ConfigError("Write a whole number of credits, such as 1000.")
-    _trial(Wanted(per_day=int(text)), config)
-    return int(text)
 
 
 def _usable(sheet: Path | None) -> Path:
@@ -260,35 +203,6 @@ def _usable(sheet: Path | None) -> Path:
     if sheet.is_dir():
         raise ConfigError(f"{sheet} is a folder. Name a file in it.")
     return sheet
-
-
-def _trial(wanted: Wanted, config: Path) -> Settings:
-    """The settings of the new configuration, tried in a temporary folder. Raises ConfigError."""
-    with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
-        trial = Path(folder) / CONFIG_NAME
-        trial.write_text(new_config(file_lines(SHEET_NAME), wanted), "utf-8")
-        if (own := config.parent / "providers").is_dir():
-            with suppress(OSError):
-                (trial.parent / "providers").symlink_to(own.resolve())
-        try:
-            settings = wiring.load(trial)
-        except ConfigError as e:
-            starts = f"{CONFIG_NAME}: ", "defaults: "
-            raise ConfigError(*(_without(starts, problem) for problem in e.problems)) from e
-    price = _price(settings) or 0
-    if (settings.budget.per_day or 0) < price:
-        raise ConfigError(f"A row costs {price} credits. Allow at least that many per day.")
-    return settings
-
-
-def _price(settings: Settings) -> int | None:
-    return settings.provider.endpoints[settings.endpoint].credits
-
-
-def _without(starts: tuple[str, ...], text: str) -> str:
-    for start in starts:
-        text = text.removeprefix(start)
-    return text
 
 
 # What is written ---------------------------------------------------------------------------------
@@ -335,7 +249,7 @@ def _write_config(
     if config.exists():
         console.print(f"{config} already exists and was not changed.", markup=False)
         return False
-    _create(config, new_config(lines, wanted, _price(trial)).encode())
+    _create(config, new_config(lines, wanted, price_of(trial)).encode())
     console.print(f"{config} was created.", markup=False)
     return True
 
@@ -368,82 +282,11 @@ def _take_over(console: Console, settings: Settings) -> None:
 
 
 def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
-    """Print which rows are ready, what is wrong with the others, and the next command."""
+    """Print what the new configuration warns of, take columns over, and show the next steps."""
     settings = wiring.load(config)
     for warning in settings.warnings:
         console.print(warning, markup=False, soft_wrap=True)
     if adopt:
         _take_over(console, settings)
-    with wiring.previewing(settings) as sync:
-        for sentence in (*_state(sync, settings), *sync.last.notices):
-            console.print(one_line(sentence), markup=False)
-    path, name = shlex.quote(str(config)), program()
-    console.print("\nSee what a run would do:\n")
-    _command(console, f"{name} run {path} --plan")
-    if settings.base_url == SANDBOX:
-        console.print("\nStart the stand-in in another terminal, and keep it running:\n")
-        _command(console, f"{name} sandbox --port {SANDBOX_PORT} --key test")
-        console.print("\nThen run it:\n")
-        _command(console, _export("APIFRAME_API_KEY", "test"))
-    elif settings.api_key is not None:
-        console.print("\nThen run it:\n")
-    elif is_new:
-        console.print("\nThen set your key, and run it:\n")
-        _command(console, _export("APIFRAME_API_KEY", "…"))
-    else:
-        console.print("\nThen set your key in the place that api_key names, and run it:\n")
-    _command(console, f"{name} run {path} --wait")
-    if settings.base_url == SANDBOX:
-        console.print(
-            f"\nTo use Apiframe later, delete the line base_url in {path} and set your own key. To "
-            "send a row to it that the stand-in has already done, raise its take.",
-            markup=False,
-        )
+    next_steps.show(console, config, settings, is_new)
     return 0
-
-
-def _state(sync: SheetSync, settings: Settings) -> list[str]:
-    """Sentences about the rows: how many are ready, which ones to approve, what is wrong."""
-    if sync.last.hold:
-        return [sync.last.hold.sentence]
-    if not sync.last.plan.statuses:
-        return [summary.no_rows(sync.sheet.title)]
-    said = []
-    # A new row is not sent before it has been unchanged for a moment.
-    if ready := len(output.to_send(sync)) + len(output.settling(sync)):
-        said.append(f"{counted(ready, 'row')} {is_or_are(ready)} ready to be sent.")
-    if unapproved := sync.last.plan.statuses[Status.NEEDS_APPROVAL]:
-        column = settings.titles.get("approved", "approved")
-        how = f"write yes into the column {column}"
-        if isinstance(settings.source, GoogleSource):
-            how = f"tick the column {column}"
-        said.append(f"{counted(unapproved, 'row')} to approve: {how}.")
-    wrong = [line for line in sync.last.plan.lines if line.status == Status.INVALID]
-    if not (said or wrong):
-        said.append("No row is ready to be sent.")
-        stuck = (NOT_SENT | {Status.EDITED}) - {Status.NEEDS_APPROVAL, Status.QUEUED}
-        wrong = [line for line in sync.last.plan.lines if line.status in stuck]
-    for note, lines in groupby(wrong[:_MOST_NAMED], lambda line: line.note):
-        numbers = [str(line.seen.place + 1) for line in lines]
-        said.append(f"Row{'s' * (len(numbers) > 1)} {', '.join(numbers)}: {note}")
-    if more := len(wrong) - _MOST_NAMED:
-        said += [f"{counted(more, 'row')} more: see --plan."] * (more > 0)
-    return said
-
-
-def program() -> str:
-    """The command that starts this program: its name, or its path if the name is not found."""
-    started = Path(sys.argv[0])
-    if started.name != "promptsheet" or shutil.which("promptsheet"):
-        return "promptsheet"
-    return shlex.quote(str(started))
-
-
-def _export(name: str, value: str) -> str:
-    """The command that sets an environment variable, in the usual shell of the system."""
-    return f'$env:{name} = "{value}"' if os.name == "nt" else f"export {name}={value}"
-
-
-def _command(console: Console, words: str) -> None:
-    """Print a command for copying, on one line."""
-    console.print(Text(f"    {words}", style="bold"), soft_wrap=True)

@@ -13,7 +13,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from pipeline import wiring
-from pipeline.cli import commands
+from pipeline.cli import exit_codes
 from pipeline.cli.commands import app
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import JobKey
@@ -342,7 +342,7 @@ def test_an_unforeseen_error_is_one_sentence_and_ends_with_three(
     def breaks(**_: object) -> int:
         raise KeyError("something\nodd \x1b[31m")
 
-    code = commands._code_of(breaks)
+    code = exit_codes.code_of(breaks)
 
     assert code == 3
     assert capsys.readouterr().err == (

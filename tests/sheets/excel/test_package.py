@@ -16,7 +16,7 @@ from openpyxl import Workbook
 
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.excel import package, worksheet
+from pipeline.sheets.excel import package, worksheet, worksheet_reader
 from pipeline.sheets.excel.number_formats import shown_number
 from pipeline.sheets.excel.sheet import ExcelSheet
 from tests.wild.slow_workbook import SHEET, parts
@@ -130,7 +130,7 @@ def test_what_excel_cannot_have_written_is_one_sentence(tmp_path: Path, rows: st
 def test_cells_are_counted_while_they_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worksheet, "_MOST_CELLS", 3)
+    monkeypatch.setattr(worksheet_reader, "_MOST_CELLS", 3)
     rows = '<row r="1">' + "<c><v>1</v></c>" * 4 + "</row>"
 
     with pytest.raises(SheetError, match="too many cells"):

@@ -1,0 +1,102 @@
+"""The last lines of `init`: how many rows are ready, what is wrong, and the next commands."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.text import Text
+
+from pipeline import wiring
+from pipeline.cli import output
+from pipeline.config import GoogleSource, Settings
+from pipeline.config.template import SANDBOX, SANDBOX_PORT
+from pipeline.core.statuses import NOT_SENT, Status
+from pipeline.core.text import counted, is_or_are, one_line
+from pipeline.reports import summary
+from pipeline.sync.sheet_sync import SheetSync
+
+#: Rows with a problem that are named one by one.
+_MOST_NAMED: Final = 3
+
+
+def show(console: Console, config: Path, settings: Settings, is_new: bool) -> None:
+    """Print the state of the rows and the next commands. `is_new`: the configuration is new."""
+    with wiring.previewing(settings) as sync:
+        for sentence in (*_state(sync, settings), *sync.last.notices):
+            console.print(one_line(sentence), markup=False)
+    path, name = shlex.quote(str(config)), program()
+    console.print("\nSee what a run would do:\n")
+    _command(console, f"{name} run {path} --plan")
+    if settings.base_url == SANDBOX:
+        console.print("\nStart the stand-in in another terminal, and keep it running:\n")
+        _command(console, f"{name} sandbox --port {SANDBOX_PORT} --key test")
+        console.print("\nThen run it:\n")
+        _command(console, _export("APIFRAME_API_KEY", "test"))
+    elif settings.api_key is not None:
+        console.print("\nThen run it:\n")
+    elif is_new:
+        console.print("\nThen set your key, and run it:\n")
+        _command(console, _export("APIFRAME_API_KEY", "…"))
+    else:
+        console.print("\nThen set your key in the place that api_key names, and run it:\n")
+    _command(console, f"{name} run {path} --wait")
+    if settings.base_url == SANDBOX:
+        console.print(
+            f"\nTo use Apiframe later, delete the line base_url in {path} and set your own key. To "
+            "send a row to it that the stand-in has already done, raise its take.",
+            markup=False,
+        )
+
+
+def _state(sync: SheetSync, settings: Settings) -> list[str]:
+    """Sentences about the rows: how many are ready, which ones to approve, what is wrong."""
+    if sync.last.hold:
+        return [sync.last.hold.sentence]
+    if not sync.last.plan.statuses:
+        return [summary.no_rows(sync.sheet.title)]
+    said = []
+    # A new row is not sent before it has been unchanged for a moment.
+    if ready := len(output.to_send(sync)) + len(output.settling(sync)):
+        said.append(f"{counted(ready, 'row')} {is_or_are(ready)} ready to be sent.")
+    if unapproved := sync.last.plan.statuses[Status.NEEDS_APPROVAL]:
+        column = settings.titles.get("approved", "approved")
+        how = f"write yes into the column {column}"
+        if isinstance(settings.source, GoogleSource):
+            how = f"tick the column {column}"
+        said.append(f"{counted(unapproved, 'row')} to approve: {how}.")
+    wrong = [line for line in sync.last.plan.lines if line.status == Status.INVALID]
+    if not (said or wrong):
+        said.append("No row is ready to be sent.")
+        stuck = (NOT_SENT | {Status.EDITED}) - {Status.NEEDS_APPROVAL, Status.QUEUED}
+        wrong = [line for line in sync.last.plan.lines if line.status in stuck]
+    for note, lines in groupby(wrong[:_MOST_NAMED], lambda line: line.note):
+        numbers = [str(line.seen.place + 1) for line in lines]
+        said.append(f"Row{'s' * (len(numbers) > 1)} {', '.join(numbers)}: {note}")
+    if more := len(wrong) - _MOST_NAMED:
+        said += [f"{counted(more, 'row')} more: see --plan."] * (more > 0)
+    return said
+
+
+def program() -> str:
+    """The command that starts this program: its name, or its path if the name is not found."""
+    started = Path(sys.argv[0])
+    if started.name != "promptsheet" or shutil.which("promptsheet"):
+        return "promptsheet"
+    return shlex.quote(str(started))
+
+
+def _export(name: str, value: str) -> str:
+    """The command that sets an environment variable, in the usual shell of the system."""
+    return f'$env:{name} = "{value}"' if os.name == "nt" else f"export {name}={value}"
+
+
+def _command(console: Console, words: str) -> None:
+    """Print a command for copying, on one line."""
+    console.print(Text(f"    {words}", style="bold"), soft_wrap=True)
