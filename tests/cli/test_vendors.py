@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from pipeline.sandbox import Sandbox
@@ -29,6 +32,8 @@ PICTURES = [
 
 #: Vendors whose answers about a failed task do not say why.
 GIVE_NO_REASON = ("leonardo",)
+#: An address that only a forged call names.
+FORGED = "https://forged.example.com/fox.png"
 WEBHOOK = """
 [webhook]
 public_url = "http://127.0.0.1:{port}"
@@ -157,3 +162,39 @@ def test_rows_become_videos(vendor: str, endpoint: str, defaults: str, tmp_path:
         assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
     clips = [file.read_bytes() for file in (tmp_path / "media").glob("*.mp4")]
     assert [clip[4:8] for clip in clips] == [b"ftyp"] * 3
+
+
+def test_a_call_that_nothing_proves_changes_no_row(tmp_path: Path) -> None:
+    port = free_port()
+    with sandbox_process(KEY, provider="luma", task_seconds=600, plain_pictures="true") as api:
+        (tmp_path / "secret").write_text(SECRET)
+        (tmp_path / "secret").chmod(0o600)
+        team = team_with(api, tmp_path, "luma", "photon", more=WEBHOOK.format(port=port))
+        team.write("prompt", "a fox")
+        with Program("watch", team.config, folder=tmp_path) as program:
+            program.until(lambda: hooks_of(team), "the row was sent")
+            ((token, task_id),) = hooks_of(team)
+            forged = {"id": task_id, "state": "completed", "assets": {"image": FORGED}}
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}/hooks/{token}", json=forged, trust_env=False
+            )
+            api.finish()
+            program.until(lambda: team.said_of("a fox") == ["done"], "the row is done")
+            program.signal(signal.SIGTERM)
+
+        assert answer.status_code == 200
+        assert FORGED not in team.sheet.read_text("utf-8")
+        assert team.row("a fox")["image_urls"].startswith("http://127.0.0.1")
+
+
+def hooks_of(team: Team) -> list[tuple[str, str]]:
+    """Hook token and task id of each attempt that was accepted."""
+    store = team.folder / "promptsheet.db"
+    if not store.exists():
+        return []
+    with closing(sqlite3.connect(store)) as connection:
+        asked = "select hook, task_id from attempts where task_id <> ''"
+        try:
+            return list(connection.execute(asked))
+        except sqlite3.OperationalError:
+            return []  # The tables are not there yet.
