@@ -22,6 +22,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.core.errors import StoreError
+from pipeline.store.compiled import COMPILED
 from pipeline.store.errors import told
 from pipeline.store.schema import metadata, spell_for_postgresql
 
@@ -70,7 +71,12 @@ def _open_sqlite(url: URL, patience: float) -> Engine:
     _make_private(path)
     with told(str(path)):
         _turn_to_wal(path, patience)
-    engine = create_engine(url, connect_args={"timeout": patience}, hide_parameters=True)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": patience},
+        hide_parameters=True,
+        execution_options={"compiled_cache": COMPILED},
+    )
 
     @event.listens_for(engine, "connect")
     def connected(connection: Any, entry: ConnectionPoolEntry) -> None:
