@@ -19,10 +19,10 @@ A `Store` has parts, each with the methods about one subject:
 
 The other modules: `schema` has the tables, `column_types` says how a value is kept in a column,
 `migrations` makes the tables and upgrades them, `connection` opens the file and checks its disk,
-`compiled` caches statements, `transactions` has the two kinds of transaction, `errors` makes sentences of a database's errors,
-`serialization` and `attempt_events` convert attempts and events, `admission` decides whether an
-attempt may begin, `batch` commits, `job_cache` keeps jobs in memory between two commits, and
-`rescue_file` takes what is reported while the disk is full.
+`compiled` caches statements, `transactions` has the two kinds of transaction, `errors` makes
+sentences of a database's errors, `serialization` and `attempt_events` convert attempts and events,
+`admission` decides whether an attempt may begin, `batch` commits, `job_cache` keeps jobs in memory
+between two commits, and `rescue_file` takes what is reported while the disk is full.
 
 Nothing outside this package imports its modules. Every method is at most one transaction, may be
 called from any thread, and raises StoreError with a sentence for people.
