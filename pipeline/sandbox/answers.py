@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 
@@ -19,16 +20,16 @@ Headers = tuple[tuple[bytes, bytes], ...]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer, worked out and not yet sent."""
+    """One answer, complete and not yet sent."""
 
     status: int
     body: bytes
     headers: Headers = (JSON,)
-    #: What a submission that is answered so counts as.
+    #: What a submission with this answer counts as.
     outcome: str = ""
     #: How it is lost: a word of `settings.LOSSES`, or "" for an answer that is sent.
     loss: str = ""
-    #: What was taken, whatever the answer says of it.
+    #: The task that was accepted, whatever the answer says about it.
     task: Task | None = None
 
     def as_outcome(self, outcome: str) -> Reply:
@@ -36,29 +37,55 @@ class Reply:
         return replace(self, outcome=outcome)
 
 
-def say(body: object, status: int = 200, outcome: str = "", headers: Headers = ()) -> Reply:
+def say(
+    body: object,
+    status: int = 200,
+    outcome: str = "",
+    headers: Headers = (),
+    task: Task | None = None,
+) -> Reply:
     """An answer in JSON."""
-    return Reply(status, compact(body), (JSON, *headers), outcome)
+    return Reply(status, compact(body), (JSON, *headers), outcome, task=task)
 
 
 def compact(body: object) -> bytes:
     """JSON as it goes over the wire."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return text.encode(errors="surrogatepass")
+    return _as_json(body).encode(errors="surrogatepass")
+
+
+# One encoder for all: `json.dumps` would make a new one each time.
+_as_json = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def errors(message: str, status: int = 400, outcome: str = "invalid") -> Reply:
-    """The documented form of a refusal."""
+    """A refusal as version 1 documents it."""
     return say({"errors": [{"msg": message}]}, status, outcome)
 
 
-def message(text: str, status: int, outcome: str, headers: Headers = ()) -> Reply:
-    """The form of 402 and 429: undocumented; the vendor's Node client reads `message` from them."""
-    return say({"message": text}, status, outcome, headers)
+def refusal(
+    api: str,
+    text: str,
+    status: int,
+    outcome: str = "",
+    headers: Headers = (),
+    more: Mapping[str, object] | None = None,
+) -> Reply:
+    """A refusal that both versions write with one sentence, each under its own key.
+
+    Version 1 does not document its 402 and 429; the vendor's Node client reads `message` from them.
+    """
+    return say(
+        {"message" if api == "v1" else "error": text, **(more or {})}, status, outcome, headers
+    )
+
+
+def broken(api: str, outcome: str) -> Reply:
+    """500: version 1 documents an empty object."""
+    return say({} if api == "v1" else {"error": "Internal server error"}, 500, outcome)
 
 
 def page(status: int, title: str, outcome: str) -> Reply:
-    """What a gateway in front of the API says: HTML."""
+    """The answer of a gateway in front of the API: HTML."""
     html = (
         f"<!DOCTYPE html>\n<html><head><title>{status} {title}</title></head>\n"
         f"<body><center><h1>{status} {title}</h1></center><hr>nginx</body></html>\n"

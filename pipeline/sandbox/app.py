@@ -1,9 +1,8 @@
-"""The sandbox as a web application: the API's routes, the pictures, `/_sandbox` for its owner."""
+"""The sandbox as a web application: the API's routes, the results, `/_sandbox` for its owner."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,16 +15,21 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pipeline.sandbox import pictures
-from pipeline.sandbox.answers import Headers, Reply, errors
+from pipeline.sandbox import media, pictures
+from pipeline.sandbox.answers import Reply, errors
+from pipeline.sandbox.calls import ApiRoute, Call, json_object
 from pipeline.sandbox.counts import Counts, Gauge
 from pipeline.sandbox.desk import Desk
 from pipeline.sandbox.settings import SandboxSettings, SettingsError
-from pipeline.sandbox.tasks import Task
+from pipeline.sandbox.tasks import Kind, Task
 from pipeline.sandbox.wire import deliver, is_gone
 
-PNG: Headers = ((b"content-type", b"image/png"),)
-PICTURE = re.compile(r"(?P<task>.+)-(?P<which>[1-4]|grid)\.png")
+#: So many routes come first: they are asked for most.
+BUSIEST = 4
+PICTURE = re.compile(r"(?P<task>.+)-(?P<which>[1-9]\d?|grid)\.png")
+MEDIUM = re.compile(r"(?P<task>.+)-(?P<which>[1-9]\d?)\.(?P<ending>mp4|wav)")
+ENDINGS: Mapping[str, Kind] = {"mp4": "video", "wav": "audio"}
+TYPES: Mapping[Kind, str] = {"picture": "image/png", "video": "video/mp4", "audio": "audio/wav"}
 
 
 def create_app(
@@ -38,17 +42,18 @@ def create_app(
     """The application. Answers can only be lost under the server of `pipeline.sandbox.server`."""
     desk = Desk(settings or SandboxSettings(), key=key, seed=seed, clock=clock)
     owner = _Owner(desk)
+    api = [Route(r.path, _Api(desk, r), methods=[r.method]) for r in desk.routes]
     app = Starlette(
         routes=[
-            Route("/imagine", _Api(desk, "/imagine"), methods=["POST"]),
-            Route("/fetch", _Api(desk, "/fetch"), methods=["POST"]),
-            Route("/fetch-many", _Api(desk, "/fetch-many"), methods=["POST"]),
-            Route("/account", _Api(desk, "/account"), methods=["GET"]),
-            Route("/pictures/{name}", _Pictures(desk), methods=["GET"]),
+            *api[:BUSIEST],
+            Route("/pictures/{name}", _Results(desk, "/pictures"), methods=["GET"]),
+            Route("/media/{name}", _Results(desk, "/media"), methods=["GET"]),
+            Route("/uploads/{name}", owner.upload, methods=["GET"]),
             Route("/_sandbox", owner.state, methods=["GET"]),
             Route("/_sandbox", owner.change, methods=["POST"]),
             Route("/_sandbox/reset", owner.reset, methods=["POST"]),
             Route("/_sandbox/finish", owner.finish, methods=["POST"]),
+            *api[BUSIEST:],
         ]
     )
     app.state.desk = desk  # the server closes its courier
@@ -58,12 +63,12 @@ def create_app(
 class _Api:
     """One route of the API: reads the request, has it answered, sends or loses the answer."""
 
-    def __init__(self, desk: Desk, path: str) -> None:
+    def __init__(self, desk: Desk, route: ApiRoute) -> None:
         self._desk = desk
-        self._path = path
+        self._route = route
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        # A reset puts new books in place; a request ends in those that it began in.
+        # A reset puts new counts in place; a request ends in those that it began in.
         counts = self._desk.counts
         with _inside(counts.api, scope):
             await self._serve(counts, scope, receive, send)
@@ -74,68 +79,91 @@ class _Api:
             counts.unfinished += 1
             return
         desk, headers = self._desk, dict(scope["headers"])
-        fields = _fields(body)
-        authorization = headers.get(b"authorization", b"").decode("latin-1")
-        call = desk.call(self._path, authorization, fields, _base_url(scope, headers))
+        fields = json_object(body)
+        now, draw_for = desk.arrived(self._route, fields)
+        call = Call(
+            self._route,
+            headers,
+            body,
+            fields,
+            scope["path_params"],
+            scope["query_string"].decode("latin-1"),
+            _base_url(scope, headers),
+            now,
+            draw_for,
+        )
         answer = desk.answer(call)
         if answer.task:
             await desk.courier.begin(answer.task, counts.webhooks[answer.task.id])
-        if wait := desk.patience(call):
+        if wait := desk.patience(call, answer):
             await asyncio.sleep(wait)
         if is_gone(scope) and not answer.loss:
-            answer = replace(answer, outcome="unheard" if answer.status == 200 else answer.outcome)
-        if self._path == "/imagine":
+            is_success = 200 <= answer.status < 300
+            answer = replace(answer, outcome="unheard" if is_success else answer.outcome)
+        if self._route.is_submission:
             counts.submissions[answer.outcome] += 1
         await deliver(answer, scope, receive, send, pause=lambda: desk.settings.trickle_seconds)
 
 
-class _Pictures:
-    """Pictures of finished tasks, drawn when they are first asked for."""
+class _Results:
+    """Files of finished tasks: pictures, which are drawn when first asked for, videos, tones."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, path: str) -> None:
         self._desk = desk
+        self._path = path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         counts = self._desk.counts
-        counts.requests["/pictures"] += 1
+        counts.requests[self._path] += 1
         with _inside(counts.pictures, scope):
             answer = await self._answer(scope["path_params"]["name"])
             await deliver(answer, scope, receive, send, pause=float)
 
     async def _answer(self, name: str) -> Reply:
-        found = PICTURE.fullmatch(name)
+        pattern = PICTURE if self._path == "/pictures" else MEDIUM
+        found = pattern.fullmatch(name)
         task = self._desk.tasks.get(found["task"]) if found else None
         if found is None or task is None or self._is_dead(task, name):
             return errors("Not found", 404)
-        index = pictures.GRID if found["which"] == "grid" else int(found["which"])
+        kind = ENDINGS[found["ending"]] if pattern is MEDIUM else "picture"
+        number = 0 if found["which"] == "grid" else int(found["which"])
+        if not task.files.has(kind, number):
+            return errors("Not found", 404)
+        # In a thread, so that the API goes on answering while a picture is drawn.
+        data = await asyncio.to_thread(self._made, task, kind, number)
+        return Reply(200, data, ((b"content-type", TYPES[kind].encode()),))
+
+    def _made(self, task: Task, kind: Kind, number: int) -> bytes:
+        if kind == "video":
+            return media.clip()
+        if kind == "audio":
+            return media.tone(task.prompt, task.number, number)
         plain = self._desk.settings.plain_pictures
-        # In a thread: the API goes on answering, and its times stay true, while pictures are drawn.
-        png = await asyncio.to_thread(
-            pictures.draw, task.prompt, task.aspect_ratio, task.number, index, plain=plain
-        )
-        return Reply(200, png, PNG)
+        return pictures.draw(task.prompt, task.aspect_ratio, task.number, number, plain=plain)
 
     def _is_dead(self, task: Task, name: str) -> bool:
         desk, now = self._desk, self._desk.clock()
         life = desk.settings.link_seconds
-        if not task.has_pictures(now) or (life and now > task.ends + life):
+        # A song that is still being made can be heard already.
+        is_there = task.has_results(now) or (task.files.sounds and now < task.ends)
+        if not is_there or (life and now > task.ends + life):
             return True
-        # Drawn for the picture, not for the asking: a dead link stays dead.
+        # Drawn for the file, not for the request: a dead link stays dead.
         which = f"{task.prompt}\0{task.number}\0{name.removeprefix(task.id)}"
-        return desk.chance.strikes("dead_links", f"/pictures/{name}", which) is not None
+        return desk.chance.strikes("dead_links", f"{self._path}/{name}", which) is not None
 
 
 class _Owner:
-    """Routes for whoever runs the sandbox: they need no key and are not counted."""
+    """Routes for the owner of the sandbox: they need no key and are not counted."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     async def state(self, request: Request) -> Response:
-        """Settings and books; `?times=1` adds arrival times, `?ids=1` each task's prompt.
+        """Settings and counts; `?times=1` adds arrival times, `?ids=1` each task's prompt.
 
-        `?hooks=1` adds what became of the webhooks of each task, `?ends=1` when each ends, by a
-        clock that shows `now`.
+        `?hooks=1` adds the counts of each task's webhooks, `?ends=1` when each task ends, by a
+        clock that shows `now`, `?orders=1` how often each request was accepted.
         """
         state = self._desk.state()
         if "times" in request.query_params:
@@ -146,13 +174,15 @@ class _Owner:
             state["now"] = self._desk.clock()
             finite = (task for task in self._desk.tasks.values() if not task.endless)
             state["ends"] = {task.id: task.ends for task in finite}
+        if "orders" in request.query_params:
+            state["orders"] = dict(self._desk.counts.orders)
         if "hooks" in request.query_params:
             state["hooks"] = dict(self._desk.counts.webhooks)
         return JSONResponse(state)
 
     async def change(self, request: Request) -> Response:
         """Set the switches that are sent."""
-        changes = _fields(await request.body())
+        changes = json_object(await request.body())
         try:
             self._desk.change({"": None} if changes is None else changes)
         except SettingsError as error:
@@ -165,9 +195,18 @@ class _Owner:
         return JSONResponse(self._desk.state())
 
     async def reset(self, request: Request) -> Response:
-        """Begin anew, with the settings of the start."""
+        """Start again, with the settings of the start."""
         self._desk.reset()
         return JSONResponse(self._desk.state())
+
+    async def upload(self, request: Request) -> Response:
+        """A file that a client uploaded."""
+        upload = self._desk.uploads.find(request.path_params["name"], self._desk.clock())
+        if upload is None:
+            return JSONResponse({"errors": [{"msg": "Not found"}]}, 404)
+        # Never as a page: the file is the client's.
+        headers = {"x-content-type-options": "nosniff"}
+        return Response(upload.data, media_type=upload.content_type, headers=headers)
 
 
 @contextmanager
@@ -176,7 +215,7 @@ def _inside(gauge: Gauge, scope: Scope) -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        # The server stops: it cut the connection, and there is nobody left to answer.
+        # The server stops: it cut the connection, and no client waits for the answer.
         if not is_gone(scope):
             raise
     finally:
@@ -193,14 +232,6 @@ async def _read(receive: Receive) -> bytes | None:
         body.extend(message.get("body", b""))
         if not message.get("more_body"):
             return bytes(body)
-
-
-def _fields(body: bytes) -> Mapping[str, object] | None:
-    try:
-        fields = json.loads(body)
-    except ValueError:
-        return None
-    return fields if isinstance(fields, dict) else None
 
 
 def _base_url(scope: Scope, headers: Mapping[bytes, bytes]) -> str:

@@ -1,4 +1,4 @@
-"""Does it go wrong this time? Drawn from a seed, or counted down.
+"""Decides whether a fault happens this time: drawn from a seed, or counted down.
 
 A draw depends on the seed and on *what* it is drawn for (a prompt, and which sending of it), not on
 the order in which requests happen to arrive. So two runs with one seed go wrong in the same places.
@@ -11,7 +11,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import blake2b
 
-from pipeline.sandbox.settings import ANY, RULES, Fault, SandboxSettings
+from pipeline.sandbox.settings import ANY, RULES, SUBMISSIONS, Fault, SandboxSettings
 
 
 class Chance:
@@ -21,6 +21,8 @@ class Chance:
         self._seed = seed
         self.settings = settings
         self.left: dict[str, int] = {}
+        #: Whether no fault is set at all.
+        self.is_calm = True
         self.arm(settings, RULES)
 
     def arm(self, settings: SandboxSettings, changed: Iterable[str]) -> None:
@@ -30,12 +32,16 @@ class Chance:
             fault = getattr(settings, name)
             if isinstance(fault, Fault):
                 self.left[name] = fault.next
+        faults = (getattr(settings, name) for name in self.left)
+        self.is_calm = not any(fault.rate or fault.next for fault in faults)
 
-    def strikes(self, name: str, path: str, key: str) -> Fault | None:
+    def strikes(
+        self, name: str, path: str, key: str, *, is_submission: bool = True
+    ) -> Fault | None:
         """The fault, of one definite kind, if it happens now; a `next N` is then one less."""
         fault: Fault = getattr(self.settings, name)
         left = self.left[name]
-        if not (left or fault.rate) or not fnmatchcase(path, fault.path):
+        if not (left or fault.rate) or not _covers(fault.path, path, is_submission):
             return None
         if left:
             self.left[name] = left - 1
@@ -50,3 +56,7 @@ class Chance:
         """A number from 0 up to, not including, 1: always the same for the same name and key."""
         mark = f"{self._seed}\0{name}\0{key}".encode(errors="surrogatepass")
         return int.from_bytes(blake2b(mark, digest_size=6).digest()) / 2**48
+
+
+def _covers(pattern: str, path: str, is_submission: bool) -> bool:
+    return is_submission if pattern == SUBMISSIONS else fnmatchcase(path, pattern)

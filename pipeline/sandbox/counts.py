@@ -1,17 +1,22 @@
-"""The books: what was asked, what was taken, what it cost.
+"""Counts: the requests, the accepted tasks, and what they cost.
 
 Everything is counted on the server's one event loop, at the moment it happens, so the numbers are
-exact. Reading the books is the only proof of what a client really did.
+exact. They are the only proof of what a client really did.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
+from hashlib import sha256
 from heapq import heappop, heappush
+
+from pipeline.sandbox.tasks import Order
 
 #: So many arrival times are kept, the latest ones.
 TIMES_KEPT = 200_000
 MINUTE = 60.0
+#: Of what was asked for, so many characters are kept; a checksum replaces the rest.
+LONGEST = 1000
 
 
 class Window:
@@ -51,7 +56,7 @@ class Gauge:
 
 
 class Running:
-    """Tasks under way: they leave by the clock, when somebody looks."""
+    """Running tasks. Those that have ended are dropped when the number is read."""
 
     def __init__(self) -> None:
         self.most = 0
@@ -78,8 +83,14 @@ class Counts:
 
     def __init__(self, began: float) -> None:
         self.began = began
+        #: By prompt; a submission without one counts by its path and fields.
         self.tasks: Counter[str] = Counter()
-        self.charged = 0
+        #: By path and fields, without those that say where to report.
+        self.orders: Counter[str] = Counter()
+        self.repeated = 0
+        #: By endpoint: how many tasks, and their credits.
+        self.endpoint_tasks: Counter[str] = Counter()
+        self.endpoint_credits: Counter[str] = Counter()
         self.requests: Counter[str] = Counter()
         self.unfinished = 0
         self.submissions: Counter[str] = Counter()
@@ -93,19 +104,25 @@ class Counts:
         self._times: deque[float] = deque(maxlen=TIMES_KEPT)
         self._submission_times: deque[float] = deque(maxlen=TIMES_KEPT)
 
-    def arrived(self, path: str, now: float) -> None:
+    def arrived(self, path: str, now: float, *, is_submission: bool) -> None:
         """A request of the API was read to its end."""
         self.requests[path] += 1
         self.minute.add(now)
         self._times.append(now)
-        if path == "/imagine":
+        if is_submission:
             self.minute_submissions.add(now)
             self._submission_times.append(now)
 
-    def took(self, prompt: str, cost: int, ends: float, now: float) -> None:
-        """A task was taken, and paid."""
-        self.tasks[prompt] += 1
-        self.charged += cost
+    def took(self, order: Order, asked: str, ends: float, now: float) -> None:
+        """A task was accepted, and paid. `asked` says what for, as one text."""
+        if len(asked) > LONGEST:
+            asked = f"{asked[:LONGEST]}… {sha256(asked.encode(errors='surrogatepass')).hexdigest()}"
+        self.tasks[order.own_prompt or asked] += 1
+        self.repeated += asked in self.orders
+        self.orders[asked] += 1
+        name = f"{order.endpoint} {order.model}".rstrip()
+        self.endpoint_tasks[name] += 1
+        self.endpoint_credits[name] += order.cost
         self.running.add(ends, now)
 
     def shown(self, now: float) -> dict[str, object]:
@@ -113,7 +130,9 @@ class Counts:
         return {
             "tasks": dict(self.tasks),
             "tasks_taken": self.tasks.total(),
-            "credits_charged": self.charged,
+            "tasks_repeated": self.repeated,
+            "tasks_by_endpoint": dict(self.endpoint_tasks),
+            "credits_by_endpoint": dict(self.endpoint_credits),
             "running": self.running.size(now),
             "most_running": self.running.most,
             "requests": dict(self.requests),

@@ -1,80 +1,84 @@
-"""What the API answers to a request that was read: decided here, sent elsewhere.
+"""The API itself: checks each request, and decides what it answers.
 
-A request passes the gateway (cut, HTML, redirects, 500), the door (the key), the pace (429), then
-its route. What goes wrong after the work was done comes last: by then the task is taken and paid.
+A request passes the gateway (cut connections, HTML, redirects, 500), the door (the key), the pace
+(429), then its route. Faults after the work come last: by then the task is accepted and paid.
 """
 
 from __future__ import annotations
 
-import random
-import re
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from pipeline.sandbox.answers import TEXT, Headers, Reply, errors, message, page, retry_after, say
+from pipeline.sandbox.account import Account
+from pipeline.sandbox.answers import (
+    TEXT,
+    Headers,
+    Reply,
+    broken,
+    errors,
+    page,
+    refusal,
+    retry_after,
+    say,
+)
+from pipeline.sandbox.calls import ApiRoute, Call, canonical
 from pipeline.sandbox.chance import Chance
 from pipeline.sandbox.counts import MINUTE, Counts
 from pipeline.sandbox.settings import Fault, SandboxSettings, merged, shown
-from pipeline.sandbox.tasks import PICTURES, Task
-from pipeline.sandbox.webhooks import Courier
+from pipeline.sandbox.tasks import GRID, Files, Order, Task
+from pipeline.sandbox.uploads import Uploads
+from pipeline.sandbox.v1.routes import V1
+from pipeline.sandbox.webhooks import Courier, Letter
 
 #: So many tasks are remembered from one sandbox to the next.
 MOST_REMEMBERED = 2000
+#: A longer text in a submission is not remembered: it is an image.
+LONGEST_REMEMBERED = 2000
 V2_KEY = "afk_"
 V2_BASE_URL = "https://api.apiframe.ai/v2"
-FETCH_MANY = range(2, 21)
-RATIO = re.compile(r"[1-9]\d{0,3}:[1-9]\d{0,3}")
-
-
-@dataclass(frozen=True, slots=True)
-class DueCall:
-    """One request of the API, read to its end."""
-
-    path: str
-    #: The header `Authorization`, or "".
-    authorization: str
-    #: The JSON object that was sent, or None if it was not one.
-    fields: Mapping[str, object] | None
-    #: The address that the client used.
-    base_url: str
-    now: float
-    #: What chance is drawn for: the same in every run with the same requests.
-    draw_for: str
+NO_CAPACITY = "No available capacity — please retry shortly"
+REMEMBERED = (
+    *("id", "prompt", "aspect_ratio", "number", "failure", "failure_key"),
+    *("endpoint", "model", "cost", "created"),
+)
 
 
 class Desk:
-    """The API itself: its account, its tasks, its books."""
+    """The API itself: its account, its tasks, its counts.
+
+    The key of version 2 is that of version 1 with `afk_` before it.
+    """
 
     def __init__(
         self, settings: SandboxSettings, *, key: str, seed: int, clock: Callable[[], float]
     ) -> None:
         self.clock = clock
-        self._key = key
+        self.key = key.removeprefix(V2_KEY)
+        self.key_v2 = V2_KEY + self.key
         self._seed = seed
         self._first_settings = settings
-        self.courier = Courier(lambda: self.settings, lambda: self.chance, clock)
-        self._routes: Mapping[str, Callable[[DueCall], Reply]] = {
-            "/imagine": self._imagine,
-            "/fetch": self._fetch,
-            "/fetch-many": self._fetch_many,
-            "/account": self._account,
-        }
+        self.courier = Courier(lambda: self.settings, lambda: self.chance, clock, self._letter)
+        self.v1 = V1(self)
+        self.routes = self.v1.routes()
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew: first settings, full account, no tasks, books at zero."""
+        """Start again: first settings, full account, no tasks, counts at zero."""
         self.settings = self._first_settings
         self.chance = Chance(self._seed, self.settings)
         self.counts = Counts(self.clock())
         self.tasks: dict[str, Task] = {}
-        #: How many tasks of each prompt an earlier sandbox took.
-        self._earlier: Counter[str] = Counter()
-        self.credits = self.settings.credits
+        self.account = Account(self.settings.credits)
+        self.uploads = Uploads()
+        self.v1.forget()
+        #: How many tasks of each prompt there were, also in an earlier sandbox.
+        self._drawn: Counter[str] = Counter()
         self._admitted: deque[float] = deque()
         self._seen: Counter[str] = Counter()
         self.courier.forget()
@@ -84,27 +88,28 @@ class Desk:
         self.settings = merged(self.settings, changes)
         self.chance.arm(self.settings, changes)
         if "credits" in changes:
-            self.credits = self.settings.credits
+            self.account.fill(self.settings.credits)
 
     def remembered(self) -> list[dict[str, object]]:
         """The latest tasks, as JSON can carry them, for `restore`."""
-        names = ("id", "prompt", "aspect_ratio", "number", "failure", "failure_key")
-        latest = list(self.tasks.values())[-MOST_REMEMBERED:]
-        return [{name: getattr(task, name) for name in names} for task in latest]
+        return [_kept(task) for task in list(self.tasks.values())[-MOST_REMEMBERED:]]
 
     def restore(self, tasks: Iterable[Mapping[str, Any]], base_url: str) -> None:
-        """Know an earlier sandbox's tasks: all of them have ended, and none counts as taken."""
-        for fields in tasks:
+        """Add the tasks of an earlier sandbox: all of them have ended, and none is counted."""
+        for kept in tasks:
             try:
-                task = Task(**fields, base_url=base_url, began=self.clock(), seconds=0)
-            except TypeError:
+                files = Files(**kept["files"]) if "files" in kept else GRID
+                values = {**kept, "files": files}
+                task = Task(**values, base_url=base_url, began=self.clock(), seconds=0)
+            except (TypeError, AttributeError):
                 continue  # written by another version
             self.tasks[task.id] = task
-            self._earlier[task.prompt] = max(self._earlier[task.prompt], task.number)
+            self._drawn[task.prompt] = max(self._drawn[task.prompt], task.number)
 
     def finish(self) -> None:
-        """End every task that still runs, also those without an end, as if its time were over."""
+        """End every task that still runs, also the endless ones, as if its time were over."""
         now = self.clock()
+        self.account.finish(now)
         for task in self.tasks.values():
             if task.ends > now:
                 ended = replace(task, seconds=now - task.began, endless=False)
@@ -113,210 +118,218 @@ class Desk:
         self.counts.running.finish()
 
     def state(self) -> dict[str, object]:
-        """Settings and books."""
-        left = {name: n for name, n in self.chance.left.items() if n}
+        """Settings and counts."""
         now = self.clock()
         return {
             "settings": shown(self.settings),
-            "left": left,
-            "credits_left": self.credits,
+            "left": {name: n for name, n in self.chance.left.items() if n},
+            "credits_left": self.account.left(now),
+            "credits_charged": self.account.charged,
+            "credits_refunded": self.account.refunded(now),
             **self.counts.shown(now),
         }
 
-    def call(
-        self, path: str, authorization: str, fields: Mapping[str, object] | None, base_url: str
-    ) -> DueCall:
-        """A request that was just read to its end; it is counted by this."""
+    def arrived(self, route: ApiRoute, fields: Mapping[str, object] | None) -> tuple[float, str]:
+        """Count a request that was read to its end: when it came, and what chance is drawn for."""
         now = self.clock()
-        self.counts.arrived(path, now)
-        prompt = fields.get("prompt") if fields else None
-        mark = prompt if path == "/imagine" and isinstance(prompt, str) else path
+        self.counts.arrived(route.path, now, is_submission=route.is_submission)
+        prompt = fields.get("prompt") if fields and route.is_submission else None
+        mark = route.path
+        if isinstance(prompt, str):
+            mark = prompt if route.path == "/imagine" else f"{route.path}\0{prompt}"
         self._seen[mark] += 1
-        return DueCall(path, authorization, fields, base_url, now, f"{mark}\0{self._seen[mark]}")
+        return now, f"{mark}\0{self._seen[mark]}"
 
-    def answer(self, call: DueCall) -> Reply:
-        """What the API does with it: the work is done, and counted, when this returns."""
+    def answer(self, call: Call) -> Reply:
+        """The answer of the API: the work is done, and counted, when this returns."""
         refused = self._gateway(call) or self._door(call) or self._pace(call)
         if refused:
             return refused
-        answer = self._routes[call.path](call)
-        return replace(self._aftermath(call, answer), task=answer.task)
+        answer = call.route.answer(call)
+        spoilt = self._aftermath(call, answer)
+        return answer if spoilt is answer else replace(spoilt, task=answer.task)
 
-    def patience(self, call: DueCall) -> float:
-        """How long the answer lets people wait, in seconds."""
+    def patience(self, call: Call, answer: Reply) -> float:
+        """How long the answer is held back, in seconds."""
         seconds, spread = self.settings.answer_seconds, self.settings.answer_spread
-        if not seconds or not spread:
-            return seconds
-        return max(
-            0.0, seconds * (1 + spread * (2 * self.chance.draw("patience", call.draw_for) - 1))
-        )
+        if seconds and spread:
+            drawn = self.chance.draw("patience", call.draw_for)
+            seconds = max(0.0, seconds * (1 + spread * (2 * drawn - 1)))
+        is_work = call.route.is_sync and answer.task is not None
+        return seconds + (self.settings.sync_seconds if is_work else 0.0)
 
-    # Before anything is taken
+    def seeded(self, call: Call) -> str:
+        """A seed for a choice in the answer to this request."""
+        return f"{self._seed} {call.draw_for}"
 
-    def _gateway(self, call: DueCall) -> Reply | None:
-        struck = self._striker(call)
+    # Before anything is accepted
+
+    def _gateway(self, call: Call) -> Reply | None:
+        struck, api = self._striker(call), call.route.api
         if fault := struck("cut"):
             return Reply(0, b"", outcome="cut", loss=fault.kind)
         if struck("html"):
             return page(502, "Bad Gateway", "html")
         if fault := struck("redirect"):
-            address = self.settings.redirect_to.rstrip("/") + call.path
+            address = self.settings.redirect_to.rstrip("/") + call.route.path
             return Reply(int(fault.kind), b"", ((b"location", address.encode()),), "redirect")
         if fault := struck("code"):
-            return _plain(int(fault.kind))
+            return _plain(api, int(fault.kind))
         if fault := struck("unavailable"):
             headers = self._retry_after() if fault.kind == "retry" else ()
-            return message("Service unavailable", 503, "unavailable", headers)
-        if struck("error"):
-            return say({}, 500, "error")
-        return None
+            return refusal(api, "Service unavailable", 503, "unavailable", headers)
+        return broken(api, "error") if struck("error") else None
 
-    def _door(self, call: DueCall) -> Reply | None:
-        given = call.authorization.removeprefix("Bearer ").strip()
+    def _door(self, call: Call) -> Reply | None:
+        given = call.header("authorization").removeprefix("Bearer ").strip()
         if given.startswith(V2_KEY):
             return errors(
                 f"This is a v2 API key. Use it with the v2 base URL, {V2_BASE_URL}.",
                 outcome="no_key",
             )
-        return None if given and given == self._key else say({}, 401, "no_key")
+        if given and given == self.key:
+            return None
+        # Pro's 401 has no body.
+        is_pro = call.route.path.startswith("/pro/")
+        return Reply(401, b"", (), "no_key") if is_pro else say({}, 401, "no_key")
 
-    def _pace(self, call: DueCall) -> Reply | None:
+    def _pace(self, call: Call) -> Reply | None:
         if self._striker(call)("busy"):
-            return self._too_many("busy")
+            return self.too_many(call, "busy")
         if not (limit := self.settings.per_minute):
             return None
         while self._admitted and self._admitted[0] <= call.now - MINUTE:
             self._admitted.popleft()
         if len(self._admitted) >= limit:
-            return self._too_many("per_minute")
+            return self.too_many(call, "per_minute")
         self._admitted.append(call.now)
         return None
 
-    def _too_many(self, outcome: str) -> Reply:
-        return message("Too many requests", 429, outcome, self._retry_after())
+    def too_many(self, call: Call, outcome: str) -> Reply:
+        """429."""
+        return refusal(call.route.api, "Too many requests", 429, outcome, self._retry_after())
 
     def _retry_after(self) -> Headers:
         return retry_after(self.settings.retry_after, self.settings.retry_after_as)
 
-    # The routes
+    # Accepting a task
 
-    def _imagine(self, call: DueCall) -> Reply:
-        if call.fields is None:
-            return errors("The body is not a JSON object")
-        prompt = call.fields.get("prompt")
-        ratio = call.fields.get("aspect_ratio", "1:1")
-        if not isinstance(prompt, str) or not prompt.strip():
-            return errors("prompt is required")
-        if not isinstance(ratio, str) or not RATIO.fullmatch(ratio):
-            return errors("aspect_ratio must be W:H, such as 16:9")
-        for name in ("webhook_url", "webhook_secret"):
-            if not isinstance(call.fields.get(name, ""), str):
-                return errors(f"{name} must be a text")
-        if "[refuse]" in prompt:
-            return errors("banned word in the prompt: refuse", outcome="refused")
+    def admit(self, call: Call, cost: int) -> Reply | None:
+        """The refusal, if there is no room for one more task, or no money."""
         limit = self.settings.max_running
         if limit and self.counts.running.size(call.now) >= limit:
-            return self._too_many("max_running")
-        if self.credits < self.settings.cost:
-            return message("Insufficient credits", 402, "no_credits")
-        task = self._take(call, prompt, ratio)
-        return replace(say({"task_id": task.id}, outcome="accepted"), task=task)
+            return self.too_many(call, "max_running")
+        left = self.account.left(call.now)
+        if left >= cost:
+            return None
+        api = call.route.api
+        numbers = {"creditsRequired": cost, "creditsAvailable": max(0, left)}
+        more = {} if api == "v1" else numbers
+        return refusal(api, "Insufficient credits", 402, "no_credits", more=more)
 
-    def _take(self, call: DueCall, prompt: str, ratio: str) -> Task:
-        task = self._new_task(call, prompt, ratio)
+    def take(self, call: Call, order: Order) -> Task:
+        """The task, accepted and paid."""
+        asked = canonical(call.route.path, order.fields)
+        task = self._new_task(call, order, asked)
         self.tasks[task.id] = task
-        self.credits -= self.settings.cost
-        self.counts.took(prompt, self.settings.cost, task.ends, call.now)
+        self._drawn[task.prompt] += 1
+        self.account.charge(order.cost)
+        refunds = self.settings.refunds
+        if task.failure and (refunds == "all" or (refunds == "v2" and task.is_v2)):
+            self.account.refund_at(task.ends, order.cost)
+        self.counts.took(order, asked, task.ends, call.now)
         return task
 
-    def _new_task(self, call: DueCall, prompt: str, ratio: str) -> Task:
-        struck, fields = self._striker(call), call.fields or {}
-        failed, odd = struck("fail"), struck("odd_status")
-        failure = "banned word" if "[fail]" in prompt else "generation failed" if failed else ""
+    def _new_task(self, call: Call, order: Order, asked: str) -> Task:
+        struck, words = self._striker(call), order.own_prompt or asked
+        failed, full, odd = struck("fail"), struck("no_capacity"), struck("odd_status")
+        failure = NO_CAPACITY if full else "generation failed" if failed else ""
+        prompt = order.prompt or asked
         return Task(
-            # Not drawn from the seed: an API that is started anew does not give an id twice.
+            # Not drawn from the seed: an API that is restarted does not give an id twice.
             id=str(uuid4()),
             prompt=prompt,
-            aspect_ratio=ratio,
-            number=self._earlier[prompt] + self.counts.tasks[prompt] + 1,
+            aspect_ratio=order.aspect_ratio,
+            number=self._drawn[prompt] + 1,
             base_url=call.base_url,
             began=call.now,
-            seconds=self._duration(call, prompt),
-            failure=failure,
+            seconds=0.0 if order.sync else self._duration(call, words),
+            failure="banned word" if "[fail]" in words else failure,
             failure_key=failed.kind if failed else "message",
-            endless=struck("endless") is not None,
+            endless=struck("endless") is not None and not order.sync,
             odd_status=odd.kind if odd else "",
-            webhook_url=str(fields.get("webhook_url", "")),
-            webhook_secret=str(fields.get("webhook_secret", "")),
+            endpoint=order.endpoint,
+            model=order.model,
+            fields=order.fields,
+            files=order.files,
+            cost=order.cost,
+            created=time.time(),
+            hook=order.hook,
         )
 
-    def _duration(self, call: DueCall, prompt: str) -> float:
+    def _duration(self, call: Call, words: str) -> float:
         if self.settings.together_at:
             return max(0.0, self.counts.began + self.settings.together_at - call.now)
         vary = 0.6 + 0.8 * self.chance.draw("duration", call.draw_for)
-        seconds = self.settings.task_seconds * vary * (5 if "[slow]" in prompt else 1)
+        seconds = self.settings.task_seconds * vary * (5 if "[slow]" in words else 1)
         return min(seconds, self.settings.max_seconds or seconds)
 
-    def _fetch(self, call: DueCall) -> Reply:
-        task_id = call.fields.get("task_id") if call.fields is not None else None
-        if not isinstance(task_id, str) or not task_id:
-            return errors("task_id is required")
-        if task_id not in self.tasks:
-            return errors("Task not found", 404)
-        return say(self._payload(self.tasks[task_id], call.now))
+    # After it was accepted
 
-    def _fetch_many(self, call: DueCall) -> Reply:
-        ids = call.fields.get("task_ids") if call.fields is not None else None
-        if not isinstance(ids, list) or not all(isinstance(id_, str) for id_ in ids):
-            return errors("task_ids is required, a list of ids")
-        if len(ids) not in FETCH_MANY:
-            return errors("task_ids must hold 2 to 20 ids")
-        known = [self.tasks[id_] for id_ in dict.fromkeys(ids) if id_ in self.tasks]
-        if self.settings.shuffle:
-            random.Random(f"{self._seed} {call.draw_for}").shuffle(known)  # noqa: S311 (no secret)
-        return say({"tasks": [self._payload(task, call.now) for task in known]})
-
-    def _payload(self, task: Task, now: float) -> dict[str, object]:
-        settings = self.settings
-        return task.payload(
-            now, bare=settings.bare_final, numeric=settings.percentage_as == "number"
-        )
-
-    def _account(self, call: DueCall) -> Reply:
-        done = sum(task.has_pictures(call.now) for task in self.tasks.values())
-        return say(
-            {
-                "email": "team@example.com",
-                "credits": self.credits,
-                "total_images": done * PICTURES,
-                "plan": "Sandbox",
-            }
-        )
-
-    # After it was taken
-
-    def _aftermath(self, call: DueCall, answer: Reply) -> Reply:
-        if answer.status != 200:
+    def _aftermath(self, call: Call, answer: Reply) -> Reply:
+        if not 200 <= answer.status < 300:
             return answer
         struck = self._striker(call)
         if fault := struck("lost"):
             return replace(answer, outcome=f"lost_{fault.kind}", loss=fault.kind)
         if struck("error_after"):
-            return say({}, 500, "error_after")
+            return broken(call.route.api, "error_after")
         if struck("html_after"):
             return page(502, "Bad Gateway", "html_after")
         if fault := struck("garbled"):
-            garbled = {"no_id": say({"ok": True}), "text": Reply(200, b"Accepted", (TEXT,))}
-            return garbled.get(fault.kind, Reply(200, b"")).as_outcome("garbled")
+            status = answer.status
+            garbled = {
+                "no_id": say({"ok": True}, status),
+                "text": Reply(status, b"Accepted", (TEXT,)),
+            }
+            return garbled.get(fault.kind, Reply(status, b"")).as_outcome("garbled")
         return answer
 
-    def _striker(self, call: DueCall) -> Callable[[str], Fault | None]:
-        return partial(self.chance.strikes, path=call.path, key=call.draw_for)
+    def _striker(self, call: Call) -> Callable[[str], Fault | None]:
+        if self.chance.is_calm:
+            return _never
+        route = call.route
+        return partial(
+            self.chance.strikes,
+            path=route.path,
+            key=call.draw_for,
+            is_submission=route.is_submission,
+        )
+
+    def _letter(self, task: Task, moment: float) -> Letter | None:
+        return self.v1.letter(task, moment)
 
 
-def _plain(status: int) -> Reply:
+def _never(name: str) -> None:
+    """No fault happens."""
+
+
+def _kept(task: Task) -> dict[str, object]:
+    files = task.files
+    fields = {
+        name: value
+        for name, value in task.fields.items()
+        if len(str(value)) <= LONGEST_REMEMBERED and not name.startswith("webhook")
+    }
+    return {name: getattr(task, name) for name in REMEMBERED} | {
+        "fields": fields,
+        "files": {name: getattr(files, name) for name in Files.__dataclass_fields__},
+    }
+
+
+def _plain(api: str, status: int) -> Reply:
     # Cloudflare's own 403 is plain text; the API's error bodies are not documented for the rest.
     if status == 403:
         return Reply(403, b"error code: 1010", (TEXT,), "code_403")
     known = {known.value: known.phrase for known in HTTPStatus}
-    return message(known.get(status, "Error"), status, f"code_{status}")
+    return refusal(api, known.get(status, "Error"), status, f"code_{status}")

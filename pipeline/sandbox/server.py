@@ -27,21 +27,28 @@ LOOPBACK = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """A sandbox that runs somewhere: its address, its switches, its books."""
+    """A running sandbox: its address, its switches, its counts."""
 
     url: str
     key: str
 
     def state(
-        self, *, times: bool = False, ids: bool = False, hooks: bool = False, ends: bool = False
+        self,
+        *,
+        times: bool = False,
+        ids: bool = False,
+        hooks: bool = False,
+        ends: bool = False,
+        orders: bool = False,
     ) -> dict[str, Any]:
         """Settings and counts; more of them, on request.
 
-        `times` adds arrival times, `ids` the prompt of each task id, `hooks` what became of the
-        webhooks of each, `ends` when each ends and what that clock shows `now`.
+        `times` adds arrival times, `ids` the prompt of each task id, `hooks` the counts of each
+        task's webhooks, `ends` when each task ends and what that clock shows `now`, `orders` how
+        often each request (path and fields) was accepted.
         """
-        asked = (("times", times), ("ids", ids), ("hooks", hooks), ("ends", ends))
-        wanted = [f"{name}=1" for name, on in asked if on]
+        asked = {"times": times, "ids": ids, "hooks": hooks, "ends": ends, "orders": orders}
+        wanted = [f"{name}=1" for name, is_wanted in asked.items() if is_wanted]
         return self._ask("GET", "/_sandbox" + ("?" + "&".join(wanted) if wanted else ""))
 
     def set(self, **switches: object) -> dict[str, Any]:
@@ -53,7 +60,7 @@ class Sandbox:
         return self._ask("POST", "/_sandbox/finish", {})
 
     def reset(self) -> dict[str, Any]:
-        """Begin anew: first settings, full account, no tasks, counts at zero."""
+        """Start again: first settings, full account, no tasks, counts at zero."""
         return self._ask("POST", "/_sandbox/reset", {})
 
     def _ask(

@@ -1,15 +1,17 @@
-"""The switches: what the sandbox can be told to do, in one frozen value.
+"""The switches of the sandbox, in one frozen value.
 
-A *fault* says how often something goes wrong: at a rate, or the next so many times. It reads the
-same on the command line, in JSON and in Python:
+A *fault* says how often something goes wrong: at a rate, or the next so many times. It is written
+the same way on the command line, in JSON and in Python:
 
     0.2                      every fifth request, drawn from the seed
     "next 3"                 the next three
     "next 3 rst /fetch*"     of this kind, on these paths
+    "next 1 /v2/jobs/{id}"   a path with a variable part is named as in the API's documentation
     {"next": 3, "kind": "rst", "path": "/fetch*"}
     "off"
 
-Settings are flat on purpose: a new family of switches is new fields, no new shape.
+Most faults concern submissions unless a path is given. The settings are flat on purpose: a new
+group of switches is new fields, not a new shape.
 """
 
 # The defaults below are frozen values, made by functions that also say how each one is read.
@@ -27,10 +29,12 @@ from typing import Any
 LOSSES = ("fin", "rst", "half", "trickle")
 #: In a kind's place: draw one of the kinds each time.
 ANY = "any"
+#: In a path's place: every path that begins a task.
+SUBMISSIONS = "submissions"
 
 
 class SettingsError(ValueError):
-    """A switch that does not exist, or a value that it cannot have."""
+    """There is no such switch, or it cannot have this value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Fault:
     rate: float = 0.0
     next: int = 0
     kind: str = ""
-    #: A pattern as of a file name: `/fetch*`, `*`.
+    #: A pattern as for file names (`/fetch*`, `*`), or `submissions`.
     path: str = ""
 
     def __str__(self) -> str:
@@ -56,7 +60,7 @@ class _Rule:
     type: type
     kinds: tuple[str, ...] = ()
     path: str = ""
-    #: Kinds are free words (`odd_status`, `code`); the listed one is what stands in for none.
+    #: Kinds are free words (`odd_status`, `code`); the listed one is the default.
     free: bool = False
 
 
@@ -76,7 +80,7 @@ def _choice(says: str, *words: str) -> str:
     return field(default=words[0], metadata={"rule": _Rule(says, str, words)})
 
 
-def _fault(says: str, *kinds: str, path: str = "/imagine", free: bool = False) -> Fault:
+def _fault(says: str, *kinds: str, path: str = SUBMISSIONS, free: bool = False) -> Fault:
     default = Fault(kind=kinds[0] if kinds else "", path=path)
     rule = _Rule(says, Fault, kinds, path, free)
     return field(default=default, metadata={"rule": rule})
@@ -94,23 +98,34 @@ class SandboxSettings:
     together_at: float = _number(
         0.0, "all tasks end in this second after the start or the last reset; 0: each in its own"
     )
-    answer_seconds: float = _number(0.0, "answers come this late, once the work is done")
+    answer_seconds: float = _number(0.0, "answers come this late, after the work is done")
+    sync_seconds: float = _number(
+        0.0, "endpoints whose answer is the finished result take this much longer"
+    )
     answer_spread: float = _number(0.0, "answers vary by this part of answer_seconds, 0 to 1")
     link_seconds: float = _number(0.0, "links to pictures die this long after the task; 0: never")
     trickle_seconds: float = _number(0.5, "pause between two bytes of a trickling answer")
 
     # What it costs.
-    credits: int = _count(1_000_000, "credits on the account; setting it fills the account anew")
-    cost: int = _count(4, "credits that one task takes")
+    credits: int = _count(1_000_000, "credits of the account; setting it fills the account again")
+    cost: int = _count(4, "credits of one /imagine; other endpoints have their own prices")
+    surcharge: int = _count(0, "credits that every task costs more than its price")
+    refunds: str = _choice("which failed tasks are refunded in full", "v2", "all", "none")
 
-    # How much it bears.
+    # Limits.
     max_running: int = _count(0, "tasks at once; more are answered 429; 0: no limit")
+    max_concurrent_jobs: int = _count(
+        0, "jobs of version 2 at once, as /v2/me says; more are answered 429; 0: it says nothing"
+    )
     per_minute: int = _count(0, "API requests in any 60 s; more are answered 429; 0: no limit")
     retry_after: int = _count(1, "seconds in Retry-After of a 429; 0: no such header")
     retry_after_as: str = _choice("how Retry-After is written", "seconds", "date")
+    idempotency_seconds: float = _number(
+        86_400.0, "an Idempotency-Key is remembered this long; 0: every key is forgotten"
+    )
 
-    # What goes wrong before anything is taken.
-    cut: Fault = _fault("the connection is cut, and nothing was taken", "fin", "rst")
+    # Faults before anything is accepted.
+    cut: Fault = _fault("the connection is cut, and nothing was accepted", "fin", "rst")
     html: Fault = _fault("502 with a page of HTML")
     redirect: Fault = _fault("redirect to redirect_to", "301", "302", "307", "308")
     redirect_to: str = field(
@@ -119,39 +134,52 @@ class SandboxSettings:
     )
     code: Fault = _fault("this status code, e.g. 'next 2 403'", "403", free=True)
     unavailable: Fault = _fault("503, without or with Retry-After", "bare", "retry")
-    error: Fault = _fault("500 {}, and nothing was taken")
+    error: Fault = _fault("500, and nothing was accepted")
     busy: Fault = _fault("429")
 
-    # What goes wrong after the task was taken (and paid).
+    # Faults after the task was accepted (and paid).
     lost: Fault = _fault("the answer is lost after the work was done", *LOSSES)
-    error_after: Fault = _fault("500 {}, although the task was taken")
-    html_after: Fault = _fault("502 with a page of HTML, although the task was taken")
+    error_after: Fault = _fault("500, although the task was accepted")
+    html_after: Fault = _fault("502 with a page of HTML, although the task was accepted")
     garbled: Fault = _fault(
-        "200 that names no task, although it was taken", "no_id", "text", "empty"
+        "a success that names no task, although it was accepted", "no_id", "text", "empty"
     )
 
-    # What becomes of a task, drawn when it is taken.
-    fail: Fault = _fault("the task fails; its reason is under this key", "message", "error")
+    # The fate of a task, drawn when it is accepted.
+    fail: Fault = _fault(
+        "the task fails; its reason is under this key ('object': an object under 'error')",
+        "message",
+        "error",
+        "object",
+    )
+    no_capacity: Fault = _fault("the task fails with 'No available capacity'")
     endless: Fault = _fault("the task never ends")
     odd_status: Fault = _fault("the task shows this status for a while", "dreaming", free=True)
 
-    # How answers look.
-    bare_final: bool = _yes("finished payloads carry no status")
-    percentage_as: str = _choice("how a percentage is written", "text", "number")
+    # The form of answers.
+    bare_final: bool = _yes("finished tasks have no status, where the documentation has none")
+    percentage_as: str = _choice(
+        "how a percentage is written: as the endpoint does, or always as a number",
+        "text",
+        "number",
+    )
+    result_as: str = _choice("results of version 2: an object, or one URL", "object", "url")
+    status_as: str = _choice("statuses of version 2: COMPLETED or completed", "upper", "lower")
     shuffle: bool = _yes("fetch-many answers in another order")
-    dead_links: Fault = _fault("links to pictures answer 404", path="/pictures/*")
-    plain_pictures: bool = _yes("flat pictures: quicker to draw, read alike")
+    dead_links: Fault = _fault("links to results answer 404", path="*")
+    plain_pictures: bool = _yes("pictures of one colour: quicker to draw, and read the same way")
 
     # Webhooks, for submissions that give an address. Path: /progress, /final, or * for all.
-    webhook_progress: int = _count(2, "updates that are posted before a task's last word")
-    webhook_retries: int = _count(3, "times that a webhook is repeated that was not answered 2xx")
+    webhook_progress: int = _count(2, "updates that are posted before the final webhook")
+    webhook_key: str = _choice(
+        "the key of version 2's signature: the SHA-256 of the API key, raw or in hex", "raw", "hex"
+    )
+    webhook_retries: int = _count(3, "times that a webhook is repeated if it is not answered 2xx")
     webhook_retry_seconds: float = _number(1.0, "pause before the first repeat; then doubled")
     webhook_delay_seconds: float = _number(0.0, "webhooks come this late")
     webhook_drop: Fault = _fault("a webhook is never sent", path="*")
     webhook_double: Fault = _fault("a webhook is sent twice", path="*")
-    webhook_reorder: Fault = _fault(
-        "a task's webhooks come in reverse, its last word first", path="*"
-    )
+    webhook_reorder: Fault = _fault("a task's webhooks come in reverse order", path="*")
     webhook_early: Fault = _fault("a first webhook comes before the submission's answer", path="*")
 
 
@@ -248,8 +276,8 @@ def _fault_of(value: object) -> Fault:
         times, rest = int(_amount(words[1] if len(words) > 1 else "")), words[2:]
     elif words[0] != "off":
         rate = _amount(words[0])
-    paths = [word for word in rest if word[0] in "/*"]
-    kinds = [word for word in rest if word[0] not in "/*"]
+    paths = [word for word in rest if word[0] in "/*" or word == SUBMISSIONS]
+    kinds = [word for word in rest if word not in paths]
     if len(paths) > 1 or len(kinds) > 1:
         raise SettingsError(f"{value!r} names more than one kind or path")
     return Fault(rate, times, "".join(kinds), "".join(paths))

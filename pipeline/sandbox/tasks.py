@@ -1,19 +1,72 @@
-"""A task: what was taken, and what it says of itself at a given moment.
+"""A task: what was accepted, and how far it is at a given moment.
 
-Nothing runs in the background: where a task stands is worked out from the clock when it is asked.
+Nothing runs in the background: how far a task is follows from the clock when somebody asks.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 #: Up to which part of its life a task shows which status; after the last comes `processing`.
 STAGES = ((0.05, "staged"), (0.15, "pending"), (0.25, "starting"))
 #: The part of its life during which a task shows an odd status, if it has one.
 ODD_FROM, ODD_TO = 0.35, 0.75
-#: Pictures of one task, apart from the grid.
-PICTURES = 4
+#: The kinds of files that a task can have.
+Kind = Literal["picture", "video", "audio"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """Where the webhooks of a task go, and what proves them."""
+
+    url: str
+    secret: str = field(default="", repr=False)
+    #: The events that are wanted (version 2); version 1 sends all.
+    events: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """How many files of each kind a finished task has, besides the grid of its pictures."""
+
+    pictures: int = 0
+    videos: int = 0
+    sounds: int = 0
+    has_grid: bool = False
+
+    def has(self, kind: Kind, number: int) -> bool:
+        """Whether there is this file; the grid is picture number 0."""
+        if kind == "picture" and number == 0:
+            return self.has_grid
+        most = {"picture": self.pictures, "video": self.videos, "audio": self.sounds}[kind]
+        return 1 <= number <= most
+
+
+#: The files of a Midjourney grid.
+GRID = Files(pictures=4, has_grid=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A valid submission: what is to be made, and what it costs."""
+
+    #: The endpoint: `imagine`, `pro/vary`, `v2/images/generate`.
+    endpoint: str
+    #: What the results show: the prompt, or the parent's.
+    prompt: str
+    cost: int
+    fields: Mapping[str, Any]
+    #: The prompt of the submission itself, or "".
+    own_prompt: str = ""
+    aspect_ratio: str = "1:1"
+    files: Files = GRID
+    hook: Hook | None = None
+    #: The answer to the submission is the finished result.
+    sync: bool = False
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +78,7 @@ class Task:
     aspect_ratio: str
     #: Which task of this prompt it is, from 1: the pictures of the second differ from the first's.
     number: int
-    #: The address under which the API was asked, and so the one under which pictures are found.
+    #: The address that the client used: the results are found there.
     base_url: str
     began: float
     seconds: float
@@ -34,48 +87,50 @@ class Task:
     failure_key: str = "message"
     endless: bool = False
     odd_status: str = ""
-    #: Where its webhooks go, or "", and the secret that they bear.
-    webhook_url: str = ""
-    webhook_secret: str = field(default="", repr=False)
+    endpoint: str = "imagine"
+    model: str = ""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    files: Files = GRID
+    cost: int = 0
+    #: Seconds since 1970 at which it was accepted.
+    created: float = 0.0
+    hook: Hook | None = None
 
     @property
     def ends(self) -> float:
         """When it is final, by the clock that `began` was read from."""
         return math.inf if self.endless else self.began + self.seconds
 
-    def has_pictures(self, now: float) -> bool:
-        """Whether its pictures can be had."""
+    @property
+    def is_v2(self) -> bool:
+        """Whether it is a job of version 2."""
+        return self.endpoint.startswith("v2/")
+
+    def has_results(self, now: float) -> bool:
+        """Whether its results can be had."""
         return now >= self.ends and not self.failure
 
-    def payload(
-        self, now: float, *, bare: bool = False, numeric: bool = False
-    ) -> dict[str, object]:
-        """What `/fetch` says, and a webhook.
+    def part(self, now: float) -> float:
+        """The part of its life that is over, from 0."""
+        return (now - self.began) / self.seconds if self.seconds else 1.0
 
-        `bare` leaves `status` out once the task is finished; `numeric` writes its percentage as a
-        number, as the API does for some of its models.
-        """
-        says: dict[str, object] = {"task_id": self.id, "task_type": "imagine"}
-        if now < self.ends:
-            part = (now - self.began) / self.seconds if self.seconds else 1.0
-            return says | self._progress(part, numeric)
-        if self.failure:
-            return says | {"status": "failed", self.failure_key: self.failure}
-        return says | self._result() | ({} if bare else {"status": "finished"})
-
-    def _progress(self, part: float, numeric: bool) -> dict[str, object]:
+    def status(self, now: float) -> str:
+        """The status in the words of version 1: finished, failed, or how far it is."""
+        if now >= self.ends:
+            return "failed" if self.failure else "finished"
+        part = self.part(now)
         if self.odd_status and ODD_FROM <= part < ODD_TO:
-            return {"status": self.odd_status}
-        for until, status in STAGES:
-            if part < until:
-                return {"status": status}
-        begin = STAGES[-1][0]
-        percent = min(99, int((part - begin) / (1 - begin) * 100))
-        return {"status": "processing", "percentage": percent if numeric else str(percent)}
+            return self.odd_status
+        return next((status for until, status in STAGES if part < until), "processing")
 
-    def _result(self) -> dict[str, object]:
-        address = f"{self.base_url}/pictures/{self.id}"
-        return {
-            "original_image_url": f"{address}-grid.png",
-            "image_urls": [f"{address}-{n}.png" for n in range(1, PICTURES + 1)],
-        }
+    def percent(self, now: float) -> int:
+        """How far it is while its status is processing: 0 to 99."""
+        begin = STAGES[-1][0]
+        return max(0, min(99, int((self.part(now) - begin) / (1 - begin) * 100)))
+
+    def address(self, kind: Kind, number: int) -> str:
+        """Where a file of the results is found; the grid is picture number 0."""
+        if kind == "picture":
+            return f"{self.base_url}/pictures/{self.id}-{number or 'grid'}.png"
+        ending = {"video": "mp4", "audio": "wav"}[kind]
+        return f"{self.base_url}/media/{self.id}-{number}.{ending}"
