@@ -1,14 +1,20 @@
 """The page: the pictures of a campaign in a browser, for the marketing team.
 
     auth           signing in, sessions, and protection against forged forms
+    origin         whether a request was sent to our own name, and a form by our own page
     attempt_limit  how often a caller may try a token
     sign_in        the pages for signing in and out
-    board          all cards of a campaign: finds, counts and updates them
+    board          all cards of a campaign, kept up to date
+    changes        which rows have changed since the last look
+    snapshot       what the page shows at one moment: takes, totals, the state of the sheet
+    sheet_status   the state of the sheet as a whole
     cards          one take of a row, and the buttons it has
     sheet_reader   what the rows of the sheet contain now
     thumbnails     saved files, and small versions of them
     downloads      many saved files as one zip file
     views          the pages as HTML, and live updates
+    texts          the texts that change often
+    files          saved files for the browser
     rendering      templates and static files
     actions        what the buttons do
 
@@ -26,6 +32,7 @@ from starlette.routing import BaseRoute, Route
 from pipeline.page.actions import Actions
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import Board
+from pipeline.page.files import FileViews
 from pipeline.page.sign_in import SignInPages
 from pipeline.page.views import Views
 from pipeline.sync.configured_sheet import Campaign
@@ -51,16 +58,17 @@ register_url_convertor("number", _Number())
 def routes(campaigns: Sequence[Campaign], auth: Authenticator) -> list[BaseRoute]:
     """All routes of the page for these campaigns; `auth` checks each request first."""
     boards = [Board(campaign) for campaign in campaigns]
-    views, actions, sign_in_pages = Views(boards, auth), Actions(boards), SignInPages(auth)
+    views, files = Views(boards, auth), FileViews(boards)
+    actions, sign_in_pages = Actions(boards), SignInPages(auth)
     visitors, everybody = auth.signed_in_only, auth.public
     card = "{sheet:number}/{row_id}/{take:number}"
     return [
         Route("/", visitors(views.board, shows=True)),
         Route(f"/row/{card}", visitors(views.card, shows=True)),
-        Route(f"/picture/{card}/{{number:number}}", visitors(views.picture)),
-        Route(f"/small/{card}/{{number:number}}", visitors(views.small)),
-        Route(f"/zip/{card}", visitors(views.zip_of_row)),
-        Route("/zip/{sheet:number}", visitors(views.zip_of_picked)),
+        Route(f"/picture/{card}/{{number:number}}", visitors(files.picture)),
+        Route(f"/small/{card}/{{number:number}}", visitors(files.small)),
+        Route(f"/zip/{card}", visitors(files.zip_of_row)),
+        Route("/zip/{sheet:number}", visitors(files.zip_of_picked)),
         Route("/live/{sheet:number}", visitors(views.live)),
         Route(f"/again/{card}", visitors(actions.again), methods=["POST"]),
         Route(f"/retry/{card}", visitors(actions.retry), methods=["POST"]),

@@ -178,7 +178,8 @@ async def _answered(request: Request, board: Board, do: Callable[[], bool], said
 
     try:
         word = said if await asyncio.to_thread(both) else "changed"
-        why = "paused" if board.sheet_status.paused else "held" if board.sheet_status.hold else ""
+        sheet = board.shown.sheet_status
+        why = "paused" if sheet.paused else "held" if sheet.hold else ""
         if word in SENDING and why:
             word = f"{word}-{why}"
     except StoreError:

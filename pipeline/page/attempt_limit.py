@@ -27,30 +27,30 @@ class Tries:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         #: Caller -> times of its wrong tries, the latest last.
-        self._build: OrderedDict[str, list[float]] = OrderedDict()
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._build)
+        return len(self._wrong)
 
     def begin(self, caller: str) -> bool:
         """Count a try. Returns whether to check the token."""
         now = self._now()
-        made = [at for at in self._build.get(caller, ()) if 0 <= now - at < MINUTE]
+        made = [at for at in self._wrong.get(caller, ()) if 0 <= now - at < MINUTE]
         if sum(now - at < 1 for at in made) >= EACH_SECOND:
             return False
         # Older tries have no effect on any answer.
-        self._build[caller] = [*made, now][-max(TRIES + 1, EACH_SECOND) :]
-        self._build.move_to_end(caller)
-        while len(self._build) > MOST_CALLERS:
-            self._build.popitem(last=False)
+        self._wrong[caller] = [*made, now][-max(TRIES + 1, EACH_SECOND) :]
+        self._wrong.move_to_end(caller)
+        while len(self._wrong) > MOST_CALLERS:
+            self._wrong.popitem(last=False)
         return True
 
     def try_succeeded(self, caller: str) -> None:
         """Remove the caller's last try from the count, because its token was right."""
-        if made := self._build.get(caller):
+        if made := self._wrong.get(caller):
             made.pop()
 
     def has_many_failures(self, caller: str) -> bool:
         """Returns whether the caller made more than TRIES wrong tries in the last minute."""
         now = self._now()
-        return sum(now - at < MINUTE for at in self._build.get(caller, ())) > TRIES
+        return sum(now - at < MINUTE for at in self._wrong.get(caller, ())) > TRIES

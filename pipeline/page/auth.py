@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
-import ipaddress
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,6 +30,7 @@ from pipeline.callers import caller_of
 from pipeline.config import PageSettings
 from pipeline.core.errors import StoreError
 from pipeline.page.attempt_limit import Tries
+from pipeline.page.origin import is_secure, refusal
 
 #: Lifetime of a session and of a sign-in link, in seconds.
 SESSION_SECONDS: Final = 7 * 24 * 3600
@@ -41,7 +41,6 @@ ENDED_RELOAD_SECONDS: Final = 2.0
 LONGEST_FORM: Final = 16_384
 #: Longest address to open after signing in, in characters.
 LONGEST_ADDRESS: Final = 1_000
-LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
 
 POLICY: Final = "; ".join(
     (
@@ -176,7 +175,7 @@ class Authenticator:
             max_age=SESSION_SECONDS,
             httponly=True,
             samesite="lax",
-            secure=self._is_secure(request),
+            secure=is_secure(request, self._page),
         )
         return answer
 
@@ -193,7 +192,7 @@ class Authenticator:
                 self._sessions.end(ended, self._now() + SESSION_SECONDS)
         answer = RedirectResponse("/login", 303)
         answer.delete_cookie(
-            self.cookie, httponly=True, samesite="lax", secure=self._is_secure(request)
+            self.cookie, httponly=True, samesite="lax", secure=is_secure(request, self._page)
         )
         return answer
 
@@ -230,7 +229,7 @@ class Authenticator:
         """Wraps a route that needs no session: the sign-in page and the static files."""
 
         async def guarded(request: Request) -> Response:
-            return await _with_headers(request, self._refusal(request), answer)
+            return await _with_headers(request, refusal(request, self._page), answer)
 
         return guarded
 
@@ -247,53 +246,25 @@ class Authenticator:
 
     async def _rejection(self, request: Request, shows: bool) -> Response | None:
         """The response to a request that is not allowed; None if it is allowed."""
-        if refusal := self._refusal(request):
-            return refusal
+        if refused := refusal(request, self._page):
+            return refused
         await self._load_ended()
         visitor = self.visitor(request.cookies)
         if visitor is None:
-            return _redirect_to_sign_in(request) if shows else _plain("Please sign in.", 401)
+            return (
+                _redirect_to_sign_in(request)
+                if shows
+                else PlainTextResponse("Please sign in.", 401)
+            )
         request.state.visitor = visitor
         if request.method == "POST":
             request.state.form = form = await read_form(request)
             given = form.get("csrf", "").encode("utf-8", "surrogatepass")
             if not hmac.compare_digest(given, visitor.csrf.encode()):
-                return _plain(
+                return PlainTextResponse(
                     "This form is out of date. Go back, reload the page and try again.", 403
                 )
         return None
-
-    def _refusal(self, request: Request) -> Response | None:
-        """The response to a request that may not even see the sign-in form; None if it may."""
-        if not self._is_our_name(_host(request)):
-            # DNS rebinding: a foreign site may have pointed its own name at this machine.
-            return _plain("There is no page under this name.", 421)
-        if request.method == "POST" and not self._is_from_here(request):
-            return _plain("Only the page itself can ask for this.", 403)
-        return None
-
-    def _is_our_name(self, host: str) -> bool:
-        listening = f"//{self._page.listen}"
-        own = urlsplit(listening).hostname or ""
-        if not _is_loopback(own):
-            return True
-        return host in (*LOOPBACK, own, urlsplit(self._page.public_url).hostname or own)
-
-    def _is_from_here(self, request: Request) -> bool:
-        """Returns whether our own page sent the form, according to the headers of the browser."""
-        site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
-        if site not in (None, "same-origin"):
-            return False
-        if origin is None:
-            return site is not None
-        places = (request.headers.get("host", ""), urlsplit(self._page.public_url).netloc)
-        return bool(origin) and origin.partition("://")[2] in {one for one in places if one}
-
-    def _is_secure(self, request: Request) -> bool:
-        public = urlsplit(self._page.public_url)
-        return request.url.scheme == "https" or (
-            public.scheme == "https" and _host(request) == public.hostname
-        )
 
 
 def _digest(text: str) -> bytes:
@@ -335,21 +306,6 @@ def local_address(text: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _host(request: Request) -> str:
-    """The host name that the browser used, without the port."""
-    given = request.headers.get("host", "").strip().casefold()
-    if given.startswith("["):
-        return given.partition("]")[0] + "]"
-    return given.rpartition(":")[0] if ":" in given else given
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 async def read_form(request: Request) -> dict[str, str]:
     """The fields of a form; empty if it is longer than LONGEST_FORM or the sender disconnected."""
     body = b""
@@ -363,15 +319,11 @@ async def read_form(request: Request) -> dict[str, str]:
         return {}
 
 
-def _plain(sentence: str, status: int) -> Response:
-    return PlainTextResponse(sentence, status)
-
-
 async def _with_headers(request: Request, rejection: Response | None, answer: Answer) -> Response:
     try:
         response = rejection or await answer(request)
     except HTTPException as error:
-        response = _plain("There is nothing at this address.", error.status_code)
+        response = PlainTextResponse("There is nothing at this address.", error.status_code)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     return response

@@ -1,7 +1,7 @@
-"""The pages: the board, single cards and files; and live updates.
+"""The pages: the board and single cards; and live updates.
 
-Each method of `Views` takes a request and returns a response. An unknown row, take or file is a
-404. A failing store is shown as a message. This module owns the cache of small pictures only.
+Each method of `Views` takes a request and returns a response. An unknown row or take is a 404. A
+failing store is shown as a message. This module owns no state.
 """
 
 from __future__ import annotations
@@ -10,24 +10,24 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from pipeline.core.errors import StoreError
-from pipeline.core.text import duration
-from pipeline.page import downloads, thumbnails
 from pipeline.page.actions import MESSAGES, MESSAGES_WHILE_HELD, board_of, place_of
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import PAGE, Board
-from pipeline.page.cards import DISMISSED, EARLIER, NEEDING, Card, CardSummary
+from pipeline.page.cards import DISMISSED, EARLIER, NEEDING
+from pipeline.page.files import files_of, thumbs_of
 from pipeline.page.rendering import html, moment, rendered, web
-from pipeline.page.thumbnails import Saved, SmallPictures
+from pipeline.page.snapshot import Snapshot
+from pipeline.page.texts import bar_of, texts_of, waiting
 from pipeline.store import HistoryLine
 
 #: Most rows that need attention at the top of the board.
@@ -38,8 +38,6 @@ CHECK_SECONDS, KEEPALIVE_SECONDS, CONNECTION_SECONDS = 1.0, 15.0, 600.0
 #: Seconds that a search waits until all rows are known, and seconds between two checks for changes
 #: until then.
 SEARCH_SECONDS, FAST_CHECK_SECONDS = 0.5, 0.05
-#: Seconds that a download waits until all rows are known.
-DOWNLOAD_SECONDS: Final = 30.0
 #: Most of the team's own columns on a card of the board; the page of a row shows all.
 MOST_OWN: Final = 3
 #: Kind of event -> its text in the history.
@@ -61,7 +59,6 @@ class Views:
     def __init__(self, boards: Sequence[Board], auth: Authenticator) -> None:
         self._boards = boards
         self._auth = auth
-        self._small = SmallPictures()
 
     # -- pages -----------------------------------------------------------------------------------
 
@@ -75,15 +72,17 @@ class Views:
         def made() -> str:
             goes_far = bool(status or search or "page" in asked)
             board.refresh_until_complete(within=SEARCH_SECONDS if goes_far else 0)
-            picked = board.picked(status, search)
+            shown = board.shown
+            picked = shown.picked(status, search)
             pages = max(-(-len(picked) // PAGE), 1)
             page = min(_number_of(asked.get("page", ""), 1), pages)
             cards = board.cards(picked[(page - 1) * PAGE : page * PAGE])
-            needing = [one for one in board.summaries if one.needs] if board.is_complete else []
+            needing = [one for one in shown.summaries if one.needs] if shown.is_complete else []
             above = [] if status or search or page > 1 else needing[:MOST_NEEDING]
             return self._rendered(
                 "board.html.j2",
                 board,
+                shown,
                 request,
                 cards=cards,
                 found=len(picked),
@@ -97,8 +96,8 @@ class Views:
                 pages=pages,
                 said=(MESSAGES | MESSAGES_WHILE_HELD).get(asked.get("said", ""), ""),
                 downloads=_zip_address(self._boards.index(board) + 1, status, search),
-                texts=texts_of(board),
-                bar=_bar(board),
+                texts=texts_of(shown),
+                bar=bar_of(shown),
                 link=_link_maker(self._boards.index(board) + 1, status, search),
             )
 
@@ -110,12 +109,12 @@ class Views:
         row_id, take = place_of(request)
 
         def made() -> str:
-            board.refresh(at_once=not board.is_complete)
+            board.refresh(at_once=not board.shown.is_complete)
             takes = board.row(row_id)
             card = next((one for one in takes if one.shown.take == take), None)
             if card is None:
                 raise HTTPException(404)
-            files = self._files(board, card)
+            files = files_of(board, card)
             number = min(_number_of(request.query_params.get("picture", ""), 1), max(len(files), 1))
             history, runs = [], {}
             if card.job:
@@ -124,6 +123,7 @@ class Views:
             return self._rendered(
                 "card.html.j2",
                 board,
+                board.shown,
                 request,
                 card=card,
                 files=files,
@@ -138,73 +138,6 @@ class Views:
             # People save addresses of rows and send them to others, so explain what happened.
             sheet = self._boards.index(board) + 1
             return HTMLResponse(rendered("missing.html.j2", sheet=sheet), 404)
-
-    # -- files -----------------------------------------------------------------------------------
-
-    async def picture(self, request: Request) -> Response:
-        """A saved file, or the requested part of it: videos are long."""
-        file = await asyncio.to_thread(self._asked, request)
-        return FileResponse(file.path, headers=_file_headers(file), media_type=file.type)
-
-    async def small(self, request: Request) -> Response:
-        """A saved picture, scaled down."""
-        file = await asyncio.to_thread(self._asked, request)
-        content = await self._small.of(file) if file.is_picture else None
-        if content is None:
-            raise HTTPException(404)
-        return Response(content, headers=_file_headers(file), media_type="image/webp")
-
-    async def zip_of_row(self, request: Request) -> Response:
-        """All saved files of one take of a row, as a zip file."""
-        board = board_of(self._boards, request)
-        card = await asyncio.to_thread(board.card, *place_of(request))
-        if card is None:
-            raise HTTPException(404)
-        return self._zip(board, [card], card.shown.name or card.shown.row_id)
-
-    async def zip_of_picked(self, request: Request) -> Response:
-        """All saved files of the rows that match the filter and search, as a zip file."""
-        board, asked = board_of(self._boards, request), request.query_params
-        status, search = asked.get("status", ""), asked.get("q", "").strip()[:200]
-
-        def found() -> Sequence[CardSummary]:
-            board.refresh_until_complete(within=DOWNLOAD_SECONDS)
-            return [one for one in board.picked(status, search) if one.saved]
-
-        picked = await asyncio.to_thread(found)
-        # Cards are made page by page, so that they are not all in memory at once.
-        pages = (picked[at : at + PAGE] for at in range(0, len(picked), PAGE))
-        cards = (card for page in pages for card in board.cards(page))
-        return self._zip(board, cards, board.campaign.settings.source.name)
-
-    def _zip(self, board: Board, cards: Iterable[Card], title: str) -> Response:
-        media = board.campaign.settings.media
-        if media is None:
-            raise HTTPException(404)
-        files = (file for card in cards for _, file in self._files(board, card) if file)
-        made = downloads.zipped(files, media)
-        return StreamingResponse(
-            made, headers=downloads.headers(title), media_type="application/zip"
-        )
-
-    def _asked(self, request: Request) -> Saved:
-        board = board_of(self._boards, request)
-        card = board.card(*place_of(request))
-        files = self._files(board, card) if card else []
-        number: int = request.path_params["number"]
-        file = files[number - 1][1] if 1 <= number <= len(files) else None
-        if file is None:
-            raise HTTPException(404)
-        return file
-
-    def _files(self, board: Board, card: Card) -> list[tuple[str, Saved | None]]:
-        """Each result's address, with its saved file if there is one."""
-        names = card.job.files if card.job else {}
-        media = board.campaign.settings.media
-        return [
-            (url, thumbnails.saved(media, names[url]) if url in names else None)
-            for url in card.shown.urls
-        ]
 
     # -- live updates ----------------------------------------------------------------------------
 
@@ -232,18 +165,21 @@ class Views:
             except StoreError:
                 # The page stays unchanged; the store may be available at the next refresh.
                 sent_revision = -1
-            if board.revision != sent_revision:
-                sent_revision, sent_at = board.revision, now
-                news = {"revision": sent_revision, "texts": texts_of(board), "bar": _bar(board)}
+            shown = board.shown
+            if shown.revision != sent_revision:
+                sent_revision, sent_at = shown.revision, now
+                news = {"revision": sent_revision, "texts": texts_of(shown), "bar": bar_of(shown)}
                 yield f"data: {json.dumps(news)}\n\n"
             elif now >= sent_at + KEEPALIVE_SECONDS:
                 sent_at = now
                 yield ": \n\n"
-            await asyncio.sleep(CHECK_SECONDS if board.is_complete else FAST_CHECK_SECONDS)
+            await asyncio.sleep(CHECK_SECONDS if shown.is_complete else FAST_CHECK_SECONDS)
 
     # -- templates -------------------------------------------------------------------------------
 
-    def _rendered(self, name: str, board: Board, request: Request, **more: Any) -> str:
+    def _rendered(
+        self, name: str, board: Board, shown: Snapshot, request: Request, **more: Any
+    ) -> str:
         settings = board.campaign.settings
         here = urlsplit(settings.base_url).netloc
         usual = settings.base_url == settings.provider.base_url.rstrip("/")
@@ -254,104 +190,25 @@ class Views:
             place=web(getattr(settings.source, "place", "")),
             api=settings.provider.title,
             at="" if usual else here,
-            board=board,
-            totals=board.totals,
-            sheet_status=board.sheet_status,
+            snapshot=shown,
+            totals=shown.totals,
+            sheet_status=shown.sheet_status,
             others=[one.campaign.settings.source.name for one in self._boards],
             csrf=request.state.visitor.csrf,
             when=lambda at: moment(at, board.timezone),
-            thumbs=lambda card: self._thumbs(board, card),
+            thumbs=lambda card: thumbs_of(board, card),
             NEEDING=NEEDING,
             DISMISSED=DISMISSED,
             EARLIER=EARLIER,
             MOST_OWN=MOST_OWN,
-            waiting=_waiting(board),
+            waiting=waiting(shown),
             **more,
         )
-
-    def _thumbs(self, board: Board, card: Card) -> dict[str, Any]:
-        """The pictures of a card on the board, and their layout."""
-        files = self._files(board, card)
-        shown = [
-            (number, file)
-            for number, (_, file) in enumerate(files, start=1)
-            if file and file.is_picture
-        ]
-        wide, high = thumbnails.size_of(shown[0][1]) if shown else (0, 0)
-        ratio = wide / high if high else 1.0
-        shape = "wide" if ratio > 1.2 else "tall" if ratio < 0.85 else "square"
-        return {"shown": shown[:4], "shape": shape, "all": len(files)}
-
-
-def texts_of(board: Board) -> dict[str, str]:
-    """The texts of the page that change often, by their place in the HTML."""
-    totals, sheet_status = board.totals, board.sheet_status
-    spent = "–" if sheet_status.spent is None else f"{sheet_status.spent:,}"
-    budget = "" if sheet_status.budget is None else f"of {sheet_status.budget:,} "
-    return {
-        "pictures": f"{totals.pictures:,}" if board.is_complete else "…",
-        "rows": f"{totals.rows:,}",
-        "spent": spent,
-        "budget": f"{budget}credits today",
-        "progress": _progress(board),
-        "state": _state(board),
-        **{f"count {status}": f"{count:,}" for status, count in totals.counts.items()},
-        "count needing": f"{totals.needing:,}",
-        "count all": f"{sum(totals.counts.values()):,}" if board.is_complete else "…",
-    }
-
-
-def _waiting(board: Board) -> str:
-    """When a requested take or attempt is sent; empty if by the next run."""
-    if board.sheet_status.paused:
-        return "after Resume"
-    return "not before the hold ends" if board.sheet_status.hold else ""
 
 
 def _zip_address(sheet: int, status: str, search: str) -> str:
     asked = {"status": status, "q": search}
     return f"/zip/{sheet}?{urlencode({name: text for name, text in asked.items() if text})}"
-
-
-def _progress(board: Board) -> str:
-    """How many rows are finished, the rate, and the estimated time left."""
-    totals = board.totals
-    if not board.is_complete:
-        return "Counting…"
-    words = [f"{totals.finished:,} of {totals.finished + totals.on_their_way:,} finished"]
-    if totals.on_their_way and totals.rate:
-        words.append(f"{totals.rate:,.0f} a minute" if totals.rate >= 1 else "under 1 a minute")
-    if totals.left is not None:
-        words.append(f"about {_rounded(totals.left)} left")
-    return " · ".join(words)
-
-
-def _state(board: Board) -> str:
-    sheet_status = board.sheet_status
-    if sheet_status.paused:
-        return "Paused"
-    if sheet_status.running_since:
-        return "Running"
-    return "Waiting for the next run" if board.totals.on_their_way else "Up to date"
-
-
-def _rounded(seconds: float) -> str:
-    """A duration as text, rounded, because it is an estimate."""
-    if seconds < 60:
-        return f"{max(round(seconds / 5) * 5, 5)} s"
-    return duration(round(seconds / 60) * 60)
-
-
-def _bar(board: Board) -> list[tuple[str, float, float]]:
-    """The rows by status as parts of a bar: (status, start, width), both in percent."""
-    counts = board.totals.counts
-    whole = sum(counts.values()) or 1
-    parts, at = [], 0.0
-    for status, count in counts.items():
-        width = 100 * count / whole
-        parts.append((status.replace(" ", "-"), round(at, 3), round(width, 3)))
-        at += width
-    return parts
 
 
 def _history_line(line: HistoryLine, runs: dict[int, str]) -> dict[str, object]:
@@ -382,14 +239,3 @@ def _link_maker(sheet: int, status: str, search: str) -> Any:
 def _number_of(text: str, otherwise: int) -> int:
     is_number = text.isascii() and text.isdecimal() and len(text) < 7
     return max(int(text), 1) if is_number else otherwise
-
-
-def _file_headers(file: Saved) -> dict[str, str]:
-    """Headers of a saved file. Its address contains its version, so a browser may cache it."""
-    how = "inline" if file.is_picture else "attachment"
-    name = re.sub(r"[^A-Za-z0-9._-]", "-", file.path.name)
-    return {
-        "Cache-Control": "private, max-age=31536000, immutable",
-        "Content-Disposition": f'{how}; filename="{name}"',
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }

@@ -43,7 +43,7 @@ def test_every_problem_of_a_configuration_is_told_at_once(team: Team) -> None:
         ),
         (
             '[defaults]\ncolour = "red"\n',
-            "defaults.colour: no endpoint has such a field; there is prompt, aspect_ratio",
+            "defaults.colour: no endpoint has such a field; there is aspect_ratio, prompt",
         ),
         (
             '[store]\nurl = "postgresql://x"\n',

@@ -689,14 +689,14 @@ def asked_of(store: Store) -> Iterator[list[str]]:
 def test_a_wall_at_which_nothing_changed_reads_no_row_and_no_job_again(house: House) -> None:
     wall = Board(house.campaign)
     wall.refresh(at_once=True)
-    before = wall.revision, wall.summaries
+    before = wall.shown.revision, wall.shown.summaries
     with asked_of(house.store) as tables:
         wall.refresh(at_once=True)
 
     assert "attempts" not in tables
     # But for those that somebody put out of sight, which an index knows.
     assert tables.count("known_rows") == 1
-    assert (wall.revision, wall.summaries) == before
+    assert (wall.shown.revision, wall.shown.summaries) == before
 
 
 def test_of_many_rows_only_those_are_worked_out_again_that_changed(house: House) -> None:
@@ -704,19 +704,19 @@ def test_of_many_rows_only_those_are_worked_out_again_that_changed(house: House)
     ids = crowd(house, 300)
     wall = Board(house.campaign)
     wall.refresh_until_complete(60)
-    sheet, before = house.folder / "prompts.csv", {one.row_id: one for one in wall.summaries}
+    sheet, before = house.folder / "prompts.csv", {one.row_id: one for one in wall.shown.summaries}
     # One is told by the API, one was noted by a run, one says something else in the sheet.
     store.attempts.record([Fact(house.key(LOST), 1, Failed("no", task_id="t-3"))])
     store.rows.note(key, [KnownRow(FAILED, canonical({"prompt": "a wren"}), 1, since=wiring.now())])
     sheet.write_text(f"{sheet.read_text()}hen n00100,{ids[4]},invalid,,,Write more.\n")
-    revision = wall.revision
+    revision = wall.shown.revision
     wall.refresh(at_once=True)
 
-    changed = {one.row_id for one in wall.summaries if before[one.row_id] is not one}
+    changed = {one.row_id for one in wall.shown.summaries if before[one.row_id] is not one}
     assert changed == {LOST, FAILED, ids[4]}
-    assert wall.revision == revision + 1
-    assert [one.row_id for one in wall.picked("invalid")] == [ids[4]]
-    assert [one.row_id for one in wall.picked("failed")] == [FAILED, LOST]
+    assert wall.shown.revision == revision + 1
+    assert [one.row_id for one in wall.shown.picked("invalid")] == [ids[4]]
+    assert [one.row_id for one in wall.shown.picked("failed")] == [FAILED, LOST]
 
 
 def test_a_row_that_moves_in_its_sheet_is_found_by_its_new_number(house: House) -> None:
@@ -726,7 +726,7 @@ def test_a_row_that_moves_in_its_sheet_is_found_by_its_new_number(house: House) 
     house.store.rows.note(house.campaign.key, (), ["", *reversed(ids[1:])])
     wall.refresh(at_once=True)
 
-    assert [one.row_id for one in wall.picked(search="row 54")] == [DONE]
+    assert [one.row_id for one in wall.shown.picked(search="row 54")] == [DONE]
     assert [card.shown.line for card in wall.row(DONE)] == [54]
 
 

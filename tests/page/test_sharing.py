@@ -218,7 +218,7 @@ def test_credits_are_counted_once_for_an_account_however_its_address_is_written(
         here = settings.model_copy(update={"base_url": address})
         wall = Board(Campaign(here, gatehouse.store, gatehouse.campaign.key))
         wall.refresh(at_once=True)
-        return wall.sheet_status.spent
+        return wall.shown.sheet_status.spent
 
     first = settings.model_copy(update={"base_url": "http://127.0.0.1:40001"})
     store, key = gatehouse.store, gatehouse.campaign.key

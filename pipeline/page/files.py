@@ -1,0 +1,123 @@
+"""Saved files for the browser: single ones, small pictures, and zip files.
+
+An unknown row, take or file is a 404. `FileViews` owns the cache of small pictures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+
+from pipeline.page import downloads, thumbnails
+from pipeline.page.actions import board_of, place_of
+from pipeline.page.board import PAGE, Board
+from pipeline.page.cards import Card, CardSummary
+from pipeline.page.thumbnails import Saved, SmallPictures
+
+#: Seconds that a download waits until all rows are known.
+DOWNLOAD_SECONDS: Final = 30.0
+
+
+class FileViews:
+    """The saved files of these campaigns."""
+
+    def __init__(self, boards: Sequence[Board]) -> None:
+        self._boards = boards
+        self._small = SmallPictures()
+
+    async def picture(self, request: Request) -> Response:
+        """A saved file, or the requested part of it: videos are long."""
+        file = await asyncio.to_thread(self._asked, request)
+        return FileResponse(file.path, headers=_file_headers(file), media_type=file.type)
+
+    async def small(self, request: Request) -> Response:
+        """A saved picture, scaled down."""
+        file = await asyncio.to_thread(self._asked, request)
+        content = await self._small.of(file) if file.is_picture else None
+        if content is None:
+            raise HTTPException(404)
+        return Response(content, headers=_file_headers(file), media_type="image/webp")
+
+    async def zip_of_row(self, request: Request) -> Response:
+        """All saved files of one take of a row, as a zip file."""
+        board = board_of(self._boards, request)
+        card = await asyncio.to_thread(board.card, *place_of(request))
+        if card is None:
+            raise HTTPException(404)
+        return self._zip(board, [card], card.shown.name or card.shown.row_id)
+
+    async def zip_of_picked(self, request: Request) -> Response:
+        """All saved files of the rows that match the filter and search, as a zip file."""
+        board, asked = board_of(self._boards, request), request.query_params
+        status, search = asked.get("status", ""), asked.get("q", "").strip()[:200]
+
+        def found() -> Sequence[CardSummary]:
+            board.refresh_until_complete(within=DOWNLOAD_SECONDS)
+            return [one for one in board.shown.picked(status, search) if one.saved]
+
+        picked = await asyncio.to_thread(found)
+        # Cards are made page by page, so that they are not all in memory at once.
+        pages = (picked[at : at + PAGE] for at in range(0, len(picked), PAGE))
+        cards = (card for page in pages for card in board.cards(page))
+        return self._zip(board, cards, board.campaign.settings.source.name)
+
+    def _zip(self, board: Board, cards: Iterable[Card], title: str) -> Response:
+        media = board.campaign.settings.media
+        if media is None:
+            raise HTTPException(404)
+        files = (file for card in cards for _, file in files_of(board, card) if file)
+        made = downloads.zipped(files, media)
+        return StreamingResponse(
+            made, headers=downloads.headers(title), media_type="application/zip"
+        )
+
+    def _asked(self, request: Request) -> Saved:
+        board = board_of(self._boards, request)
+        card = board.card(*place_of(request))
+        files = files_of(board, card) if card else []
+        number: int = request.path_params["number"]
+        file = files[number - 1][1] if 1 <= number <= len(files) else None
+        if file is None:
+            raise HTTPException(404)
+        return file
+
+
+def files_of(board: Board, card: Card) -> list[tuple[str, Saved | None]]:
+    """Each result's address, with its saved file if there is one."""
+    names = card.job.files if card.job else {}
+    media = board.campaign.settings.media
+    return [
+        (url, thumbnails.saved(media, names[url]) if url in names else None)
+        for url in card.shown.urls
+    ]
+
+
+def thumbs_of(board: Board, card: Card) -> dict[str, Any]:
+    """The pictures of a card on the board, and their layout."""
+    files = files_of(board, card)
+    shown = [
+        (number, file)
+        for number, (_, file) in enumerate(files, start=1)
+        if file and file.is_picture
+    ]
+    wide, high = thumbnails.size_of(shown[0][1]) if shown else (0, 0)
+    ratio = wide / high if high else 1.0
+    shape = "wide" if ratio > 1.2 else "tall" if ratio < 0.85 else "square"
+    return {"shown": shown[:4], "shape": shape, "all": len(files)}
+
+
+def _file_headers(file: Saved) -> dict[str, str]:
+    """Headers of a saved file. Its address contains its version, so a browser may cache it."""
+    how = "inline" if file.is_picture else "attachment"
+    name = re.sub(r"[^A-Za-z0-9._-]", "-", file.path.name)
+    return {
+        "Cache-Control": "private, max-age=31536000, immutable",
+        "Content-Disposition": f'{how}; filename="{name}"',
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }

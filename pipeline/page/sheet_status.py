@@ -1,0 +1,46 @@
+"""The state of a sheet as a whole: what is spent, whether it is held, whether a run works on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline import wiring
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.lease import is_dead
+
+
+@dataclass(frozen=True, slots=True)
+class SheetStatus:
+    """The state of the sheet as a whole."""
+
+    #: Credits spent today, and the limit. The budget counts by API key and store, so other sheets
+    #: with the same key are included. None without a limit or a key.
+    spent: int | None = None
+    budget: int | None = None
+    paused: bool = False
+    hold: str = ""
+    #: Why the last reading of the sheet failed; empty if it did not.
+    trouble: str = ""
+    #: When the run that is working on the sheet began; None if there is none.
+    running_since: datetime | None = None
+
+
+def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
+    """The present state, from the store. `trouble` is why the sheet could not be read."""
+    settings, store, key = campaign.settings, campaign.store, campaign.key
+    record = store.sheets.get(key)
+    lease = store.leases.of(key)
+    # A lease expires by itself, so the holder of a valid lease is working.
+    alive = lease and lease.until > wiring.now() and not is_dead(lease.holder)
+    limits = wiring.limits(settings)
+    has_key = settings.api_key is not None
+    spent = store.budget.spent(limits.api_key, limits.run, limits.day)
+    return SheetStatus(
+        spent=spent.day if has_key else None,
+        budget=limits.per_day,
+        paused=record.paused,
+        hold="" if record.paused else record.hold,
+        trouble=trouble,
+        running_since=lease.since if lease and alive else None,
+    )

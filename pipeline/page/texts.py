@@ -1,0 +1,72 @@
+"""The texts and the bar of the page that change often, from a snapshot of the board."""
+
+from __future__ import annotations
+
+from pipeline.core.text import duration
+from pipeline.page.snapshot import Snapshot
+
+
+def texts_of(snapshot: Snapshot) -> dict[str, str]:
+    """The texts of the page that change often, by their place in the HTML."""
+    totals, sheet_status = snapshot.totals, snapshot.sheet_status
+    spent = "–" if sheet_status.spent is None else f"{sheet_status.spent:,}"
+    budget = "" if sheet_status.budget is None else f"of {sheet_status.budget:,} "
+    return {
+        "pictures": f"{totals.pictures:,}" if snapshot.is_complete else "…",
+        "rows": f"{totals.rows:,}",
+        "spent": spent,
+        "budget": f"{budget}credits today",
+        "progress": _progress(snapshot),
+        "state": _state(snapshot),
+        **{f"count {status}": f"{count:,}" for status, count in totals.counts.items()},
+        "count needing": f"{totals.needing:,}",
+        "count all": f"{sum(totals.counts.values()):,}" if snapshot.is_complete else "…",
+    }
+
+
+def waiting(snapshot: Snapshot) -> str:
+    """When a requested take or attempt is sent; empty if by the next run."""
+    if snapshot.sheet_status.paused:
+        return "after Resume"
+    return "not before the hold ends" if snapshot.sheet_status.hold else ""
+
+
+def bar_of(snapshot: Snapshot) -> list[tuple[str, float, float]]:
+    """The rows by status as parts of a bar: (status, start, width), both in percent."""
+    counts = snapshot.totals.counts
+    whole = sum(counts.values()) or 1
+    parts, at = [], 0.0
+    for status, count in counts.items():
+        width = 100 * count / whole
+        parts.append((status.replace(" ", "-"), round(at, 3), round(width, 3)))
+        at += width
+    return parts
+
+
+def _progress(snapshot: Snapshot) -> str:
+    """How many rows are finished, the rate, and the estimated time left."""
+    totals = snapshot.totals
+    if not snapshot.is_complete:
+        return "Counting…"
+    words = [f"{totals.finished:,} of {totals.finished + totals.on_their_way:,} finished"]
+    if totals.on_their_way and totals.rate:
+        words.append(f"{totals.rate:,.0f} a minute" if totals.rate >= 1 else "under 1 a minute")
+    if totals.left is not None:
+        words.append(f"about {_rounded(totals.left)} left")
+    return " · ".join(words)
+
+
+def _state(snapshot: Snapshot) -> str:
+    sheet_status = snapshot.sheet_status
+    if sheet_status.paused:
+        return "Paused"
+    if sheet_status.running_since:
+        return "Running"
+    return "Waiting for the next run" if snapshot.totals.on_their_way else "Up to date"
+
+
+def _rounded(seconds: float) -> str:
+    """A duration as text, rounded, because it is an estimate."""
+    if seconds < 60:
+        return f"{max(round(seconds / 5) * 5, 5)} s"
+    return duration(round(seconds / 60) * 60)
