@@ -7,17 +7,22 @@ import secrets
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import SystemRandom
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from pipeline.config import Settings
+from pipeline.config import Secret, Settings
 from pipeline.config import configs as configs
 from pipeline.config import load as load
 from pipeline.config.addresses import account_of
+from pipeline.config.schema import PaceTable
+from pipeline.core.apis import Api
 from pipeline.core.errors import StoreError
+from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
 from pipeline.open_sheet import open_sheet, place_of
@@ -28,7 +33,7 @@ from pipeline.sync import quick_check
 from pipeline.sync.clock import Clock
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
 from pipeline.sync.outcome import Asked, Outcome, Progress
-from pipeline.sync.ports import Pace
+from pipeline.sync.ports import ApiAccess, Pace
 from pipeline.sync.runner import Runner
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
@@ -89,15 +94,25 @@ def rules(settings: Settings, key: str) -> Rules:
         strict_prompts=settings.rules.strict_prompts,
         give_up_after=settings.pace.give_up_after,
         saves_files=settings.media is not None,
+        base_url=settings.base_url,
+        account=_account(settings.base_url, settings.api_key),
+        others=tuple(
+            Api(
+                one.provider,
+                one.base_url,
+                _account(one.base_url, one.api_key),
+                one.prefix,
+                one.sends,
+            )
+            for one in settings.others
+        ),
     )
 
 
 def limits(settings: Settings, start: str = "") -> Limits:
     """What may be spent and sent, with today's date in the configuration's time zone."""
-    key = settings.api_key.reveal() if settings.api_key else ""
     return Limits(
-        # A digest: the store must tell keys apart, and never reveal one.
-        api_key=hashlib.sha256(f"{account_of(settings.base_url)} {key}".encode()).hexdigest()[:16],
+        api_key=_account(settings.base_url, settings.api_key),
         run=start or START,
         day=_day(ZoneInfo(settings.timezone)),
         per_run=settings.budget.per_run,
@@ -106,29 +121,62 @@ def limits(settings: Settings, start: str = "") -> Limits:
     )
 
 
+def more_limits(settings: Settings, start: str = "") -> tuple[Limits, ...]:
+    """The same for each other API of a configuration."""
+    own = limits(settings, start)
+    return tuple(
+        replace(
+            own,
+            api_key=_account(one.base_url, one.api_key),
+            per_run=one.budget.per_run,
+            per_day=one.budget.per_day,
+            per_minute=one.pace.per_minute or None,
+        )
+        for one in settings.others
+    )
+
+
+def _account(base_url: str, key: Secret | None) -> str:
+    """A name for an account: a digest, for the store must tell keys apart and never reveal one."""
+    text = f"{account_of(base_url)} {key.reveal() if key else ''}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
 def _day(zone: ZoneInfo) -> str:
     """The date in this time zone."""
     return now().astimezone(zone).date().isoformat()
 
 
-def pace(settings: Settings) -> Pace:
-    """The limits on speed."""
+def pace(settings: Settings, table: PaceTable | None = None) -> Pace:
+    """The limits on speed, of the sheet's own API or of another one."""
+    table = table or settings.pace
     return Pace(
-        concurrency=settings.pace.concurrency,
-        in_flight=settings.pace.in_flight,
-        poll_every=settings.pace.poll_every,
+        concurrency=table.concurrency,
+        in_flight=table.in_flight,
+        poll_every=table.poll_every,
         write_every=settings.pace.write_every,
         give_up_after=settings.pace.give_up_after,
         stop_after=settings.rules.stop_after,
     )
 
 
-def callback(settings: Settings) -> Callback | None:
+def callback(settings: Settings, provider: Provider) -> Callback | None:
     """The webhook settings to send with each submission; None if tasks are only polled."""
-    ours, theirs = settings.webhook, settings.provider.webhook
+    ours, theirs = settings.webhook, provider.webhook
     if not (ours.public_url and ours.secret and theirs):
         return None
     return Callback(theirs, ours.public_url, ours.secret.reveal())
+
+
+def accesses(settings: Settings, sync: SheetSync, stack: AsyncExitStack) -> list[ApiAccess]:
+    """The ways to the APIs of a configuration, the sheet's own first. `stack` closes them."""
+    own = (settings.provider, settings.api_key, settings.base_url, settings.pace)
+    ways = [own, *((o.provider, o.api_key, o.base_url, o.pace) for o in settings.others)]
+    found = []
+    for api, (provider, key, url, table) in zip(sync.rules.apis, ways, strict=True):
+        wire = LazyApi(provider, key, base_url=url, concurrency=table.concurrency, stack=stack)
+        found.append(ApiAccess(api, wire, pace(settings, table)))
+    return found
 
 
 def open_sync(
@@ -141,7 +189,8 @@ def open_sync(
 ) -> SheetSync:
     """A sheet and its store, ready for a pass."""
     ruled, spent = rules(settings, sheet.key), limits(settings, start)
-    is_called, zone = callback(settings) is not None, ZoneInfo(settings.timezone)
+    is_called = callback(settings, settings.provider) is not None
+    zone = ZoneInfo(settings.timezone)
 
     def today() -> str:
         return _day(zone)
@@ -158,12 +207,15 @@ def open_sync(
         accept_columns=accept_columns,
         is_called=is_called,
         today=today,
+        more_limits=more_limits(settings, start),
     )
 
 
 def submissions(settings: Settings, sync: SheetSync, clock: Clock = CLOCK) -> Submissions:
     """The object that begins the attempts of a pass."""
-    return Submissions(sync, callback=callback(settings), clock=clock, chance=SystemRandom())
+    return Submissions(
+        sync, callback=partial(callback, settings), clock=clock, chance=SystemRandom()
+    )
 
 
 @contextmanager
@@ -204,9 +256,8 @@ async def run(
                 runner = Runner(
                     sync,
                     submissions(settings, sync),
-                    LazyApi(settings, stack),
+                    accesses(settings, sync, stack),
                     LazyMedia(settings, stack) if settings.media else None,
-                    pace(settings),
                     asked,
                     CLOCK,
                     tell=tell,

@@ -204,7 +204,7 @@ def _state(line: Line) -> State | None:
 
 def _price(sync: SheetSync, line: Line) -> int:
     assert line.job is not None, "only jobs are picked"
-    endpoint = sync.rules.provider.endpoints.get(line.job.attempts[-1].endpoint)
+    endpoint = sync.rules.endpoint_of(line.job.attempts[-1].endpoint)
     return (endpoint.credits or 0) if endpoint else 0
 
 

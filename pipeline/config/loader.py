@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,10 +19,20 @@ from pydantic import ValidationError
 from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.provider_files import key_problems, read_provider
-from pipeline.config.schema import Document, ScheduleTable, SheetTable, WebhookTable
+from pipeline.config.schema import (
+    BudgetTable,
+    Document,
+    FormerTable,
+    OtherTable,
+    PaceTable,
+    ScheduleTable,
+    SheetTable,
+    WebhookTable,
+)
 from pipeline.config.secrets import Secret, exposed, kept, resolved, text_of
 from pipeline.config.settings import (
     GoogleSource,
+    OtherApi,
     PageSettings,
     ScheduleSettings,
     Settings,
@@ -70,7 +81,8 @@ def load(
     except ConfigError as e:
         raise ConfigError(*(_about(path, problem) for problem in e.problems)) from None
     problems += [f"provider.api_key: {problem}" for problem in key_problems(provider, key)]
-    titles, ignore = _columns(document.columns, provider, problems)
+    others = _others(document, path, providers, environ, problems, need_key)
+    titles, ignore = _columns(document.columns, provider, others, problems)
     problems += _ignored_problems(titles, ignore)
     problems += _provider_problems(document, provider)
     if not document.store.url.startswith("sqlite:///"):
@@ -104,6 +116,7 @@ def load(
         endpoint=document.provider.endpoint,
         base_url=(document.provider.base_url or provider.base_url).rstrip("/"),
         api_key=key,
+        others=others,
         defaults=document.defaults,
         pace=pace,
         budget=document.budget,
@@ -121,6 +134,9 @@ def load(
 def _references(document: Document) -> Iterator[str]:
     """Each `env:NAME` and `file:PATH` of a configuration, and those that are left out as ""."""
     yield document.provider.api_key
+    if document.provider.former:
+        yield document.provider.former.api_key
+    yield from (one.api_key for one in document.providers.values())
     yield document.sheet.credentials
     yield document.webhook.secret
     yield document.webhook.previous_secret
@@ -232,7 +248,12 @@ def _document(path: Path) -> Document:
 
 
 def _secret(
-    reference: str, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+    reference: str,
+    path: Path,
+    environ: Mapping[str, str],
+    problems: list[str],
+    needed: bool,
+    table: str = "provider",
 ) -> Secret | None:
     key = kept(reference, path, environ)
     if key is None and needed:
@@ -242,8 +263,40 @@ def _secret(
             if kind == "env"
             else f"the file {place} is missing, empty or cannot be read"
         )
-        problems.append(f"provider.api_key: {missing}. Put your API key there.")
+        problems.append(f"{table}.api_key: {missing}. Put your API key there.")
     return key
+
+
+def _others(
+    document: Document,
+    path: Path,
+    shipped: Path,
+    environ: Mapping[str, str],
+    problems: list[str],
+    needed: bool,
+) -> tuple[OtherApi, ...]:
+    """The APIs besides the sheet's own: other vendors, then the former one."""
+
+    def read(table: OtherTable | FormerTable, place: str, name: str) -> Iterator[OtherApi]:
+        key = _secret(table.api_key, path, environ, problems, needed, place)
+        try:
+            provider = read_provider(name, key, path.parent / "providers", shipped)
+        except ConfigError as e:
+            problems.extend(one.replace("provider.name", f"{place}.name", 1) for one in e.problems)
+            return
+        problems.extend(f"{place}.api_key: {problem}" for problem in key_problems(provider, key))
+        base_url = (table.base_url or provider.base_url).rstrip("/")
+        problems.extend(address_problems(f"{place}.base_url", base_url, "https://api.example.com"))
+        yield OtherApi(provider, base_url, key, PaceTable(), BudgetTable())
+
+    found = [
+        replace(one, prefix=f"{name}/", pace=table.pace, budget=table.budget)
+        for name, table in document.providers.items()
+        for one in read(table, f"providers.{name}", table.name or name)
+    ]
+    if former := document.provider.former:
+        found += [replace(one, sends=False) for one in read(former, "provider.former", former.name)]
+    return tuple(found)
 
 
 def _webhook(
@@ -308,9 +361,13 @@ def _page(
 
 
 def _columns(
-    table: Mapping[str, str | list[str]], provider: Provider, problems: list[str]
+    table: Mapping[str, str | list[str]],
+    provider: Provider,
+    others: Sequence[OtherApi],
+    problems: list[str],
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    fields = {name for e in provider.endpoints.values() for name in e.columns}
+    providers = (provider, *(one.provider for one in others))
+    fields = {name for p in providers for e in p.endpoints.values() for name in e.columns}
     names = [*OURS, *CONTROLS, *sorted(fields)]
     titles: dict[str, str] = {}
     ignore: tuple[str, ...] = ()

@@ -121,6 +121,14 @@ class SheetTable(_Table):
     base_url: str = ""
 
 
+class FormerTable(_Table):
+    """An API that still has open tasks; nothing new is sent there."""
+
+    name: str = "apiframe"
+    api_key: Reference
+    base_url: str = ""
+
+
 class ProviderTable(_Table):
     """Who makes the pictures."""
 
@@ -128,6 +136,7 @@ class ProviderTable(_Table):
     endpoint: str = "imagine"
     api_key: Reference = "env:APIFRAME_API_KEY"
     base_url: str = ""
+    former: FormerTable | None = None
 
 
 class PaceTable(_Table):
@@ -146,6 +155,16 @@ class BudgetTable(_Table):
 
     per_run: Credits | None = 2000
     per_day: Credits | None = 10000
+
+
+class OtherTable(_Table):
+    """Another vendor: rows name its endpoints as NAME/ENDPOINT."""
+
+    name: str = ""
+    api_key: Reference
+    base_url: str = ""
+    pace: PaceTable = PaceTable()
+    budget: BudgetTable = BudgetTable()
 
 
 class RulesTable(_Table):
@@ -200,6 +219,7 @@ class Document(_Table):
     sheet: SheetTable
     columns: dict[str, str | list[str]] = {}
     provider: ProviderTable = ProviderTable()
+    providers: dict[str, OtherTable] = {}
     defaults: dict[str, str | int | float | bool] = {}
     pace: PaceTable = PaceTable()
     budget: BudgetTable = BudgetTable()

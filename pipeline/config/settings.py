@@ -77,6 +77,22 @@ class GoogleSource:
         return f"https://docs.google.com/spreadsheets/d/{self.spreadsheet}#{tab}"
 
 
+@dataclass(frozen=True, slots=True)
+class OtherApi:
+    """An API besides the sheet's own: another vendor, or one that still has open tasks."""
+
+    provider: Provider
+    base_url: str
+    #: None if the key is missing and was not required.
+    api_key: Secret | None
+    pace: PaceTable
+    budget: BudgetTable
+    #: What the names of its endpoints begin with in the sheet.
+    prefix: str = ""
+    #: False: nothing new is sent there.
+    sends: bool = True
+
+
 class Settings(BaseModel):
     """One checked configuration: paths resolved, provider file and key read."""
 
@@ -97,6 +113,8 @@ class Settings(BaseModel):
     base_url: str
     #: None if the key is missing and was not required.
     api_key: Secret | None
+    #: Other vendors (`[providers.NAME]`), and the former API (`[provider.former]`).
+    others: tuple[OtherApi, ...] = ()
     defaults: dict[str, str | int | float | bool]
     pace: PaceTable
     budget: BudgetTable
@@ -124,5 +142,11 @@ class Settings(BaseModel):
             endpoints[self.endpoint].columns,
             self.titles,
             self.ignore,
-            {name: one.columns for name, one in endpoints.items()},
+            {name: one.columns for name, one in endpoints.items()}
+            | {
+                f"{other.prefix}{name}": one.columns
+                for other in self.others
+                if other.sends
+                for name, one in other.provider.endpoints.items()
+            },
         )

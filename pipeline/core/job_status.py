@@ -31,7 +31,7 @@ def job_status(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) ->
     """Status and note of a job that has been sent; `redo` says how to ask for the next take."""
     attempt = shown(job)
     assert attempt is not None, "only a pending job has no attempt"
-    api = rules.provider.title
+    api = rules.title_of(attempt)
     changes = changed(attempt.inputs, inputs, attempt.columns)
     change = messages.edited(changes, attempt.state, redo) if changes else ""
     emptied = _emptied(attempt, changes, inputs, rules) if changes else ""
@@ -44,6 +44,9 @@ def job_status(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) ->
             status = Status.WAITING if emptied else Status.EDITED if changes else Status.DONE
             status = Status.CHECK_NEEDED if gone else status
             return StatusAndNote(status, joined(note, "" if changes else warning))
+        case State.RUNNING if rules.api_of(attempt) is None:
+            away = messages.api_away(attempt.provider, attempt.base_url, attempt.task_id, redo)
+            return StatusAndNote(Status.CHECK_NEEDED, joined(away, emptied or change))
         case State.RUNNING:
             if is_overdue(attempt, rules.give_up_after, now):
                 late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
@@ -53,6 +56,10 @@ def job_status(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) ->
             return StatusAndNote(in_progress(attempt.progress), emptied or warning)
         case State.SUBMITTING:
             return StatusAndNote(Status.SENDING, warning)
+        case State.UNKNOWN if rules.may_be_resent(attempt, now):
+            return StatusAndNote(
+                Status.SENDING, joined(messages.sent_again(api), emptied or change)
+            )
         case State.UNKNOWN:
             if attempt.reason == TAKEN_OVER:
                 note = joined(messages.taken_over(api, redo), emptied or change)
@@ -73,7 +80,7 @@ def _emptied(attempt: Attempt, changes: Mapping[str, str], inputs: str, rules: R
     A formula that is broken or not computed is no new value, nor is an empty cell where a value is
     required. "" if the row has new values.
     """
-    wrote, endpoint = parsed(inputs), rules.provider.endpoints.get(attempt.endpoint)
+    wrote, endpoint = parsed(inputs), rules.endpoint_of(attempt.endpoint)
     made = messages.made_from(changes, attempt.state)
     for name in changes:
         text, field = wrote.get(name, ""), endpoint.fields.get(name) if endpoint else None

@@ -215,6 +215,21 @@ def lost(api: str, reason: str, price: int, redo: str) -> str:
     )
 
 
+def sent_again(api: str) -> str:
+    """The answer was lost, and the API makes one task of it however often it is sent."""
+    return f"No answer came from {api}. It is sent again with the same key, which pays only once."
+
+
+def api_away(provider: str, base_url: str, task_id: str, redo: str) -> str:
+    """The key of the API that has the task is not configured any more."""
+    place = f"{provider} at {base_url}" if base_url else provider
+    return (
+        f"Task {task_id} is at {place}, and the key for it is not configured any more. Ask the "
+        "person who runs Promptsheet to add it under [provider.former]; the result then arrives. "
+        f"To pay for it again, {redo}."
+    )
+
+
 def taken_over(api: str, redo: str) -> str:
     """The sheet belonged to another store, which may have sent the row."""
     return (

@@ -249,7 +249,7 @@ def _held_back(
         if not is_value(text):
             return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title(column), text))
     name = rules.endpoint_name(memory.inputs)
-    endpoint = rules.provider.endpoints.get(name)
+    endpoint = rules.endpoint_of(name)
     problems = _problems(endpoint, wrote, columns, rules)
     if rules.strict_prompts:
         problems += rules.doubts(memory.inputs)
@@ -267,12 +267,10 @@ def _held_back(
 def _problems(
     endpoint: Endpoint | None, wrote: dict[str, str], columns: Columns, rules: Rules
 ) -> list[str]:
-    known = rules.provider.endpoints
     if endpoint is None:
         title, text = columns.title("endpoint"), quoted(wrote["endpoint"], 40)
-        return [
-            f"there is no endpoint {text}; write {', '.join(known)}{messages.or_ignore(title)}",
-        ]
+        known = _some(rules.endpoint_names)
+        return [f"there is no endpoint {text}; write {known}{messages.or_ignore(title)}"]
     name = wrote.get("endpoint") or rules.endpoint
     if endpoint.ended:
         return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
@@ -283,6 +281,11 @@ def _problems(
             ignore = messages.or_ignore(title)
             problems.append(f"{name} has no input {title}: clear that cell{ignore}")
     return problems
+
+
+def _some(names: list[str]) -> str:
+    """The names for a note: all of a few, or the first of many."""
+    return ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:12])} …"
 
 
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
+from pipeline.core.apis import Api
 from pipeline.core.fields import as_texts, price_of
 from pipeline.core.inputs import parsed
+from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import doubts
-from pipeline.core.provider import Provider
+from pipeline.core.provider import Endpoint, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,66 @@ class Rules:
     saves_files: bool = False
     #: What separates the cells of the sheet's file; empty where cells need no quoting.
     delimiter: str = ""
+    #: The address of the API, and a digest of the account there.
+    base_url: str = ""
+    account: str = ""
+    #: Other APIs: those that rows name, and those that may still have open tasks.
+    others: tuple[Api, ...] = ()
+
+    @property
+    def api(self) -> Api:
+        """The API of rows that name no other."""
+        return Api(self.provider, self.base_url, self.account)
+
+    @property
+    def apis(self) -> tuple[Api, ...]:
+        """Every API, the sheet's own first."""
+        return (self.api, *self.others)
+
+    def endpoint_of(self, name: str) -> Endpoint | None:
+        """The endpoint of this name in the sheet, such as `imagine` or `replicate/flux`."""
+        if (endpoint := self.provider.endpoints.get(name)) is not None:
+            return endpoint
+        api = self.api_named(name)
+        return api.provider.endpoints.get(name.removeprefix(api.prefix))
+
+    def api_named(self, name: str) -> Api:
+        """The API whose endpoint has this name in the sheet."""
+        for one in self.others:
+            if one.prefix and one.sends and name.startswith(one.prefix):
+                return one
+        return self.api
+
+    @property
+    def endpoint_names(self) -> list[str]:
+        """The names of all endpoints that rows may use."""
+        return [
+            f"{one.prefix}{name}"
+            for one in self.apis
+            if one.sends
+            for name in one.provider.endpoints
+        ]
+
+    def api_of(self, attempt: Attempt) -> Api | None:
+        """The API that has the attempt's task; None if its key is not configured any more."""
+        apis = self.apis
+        for one in apis:
+            if one.account and one.account == attempt.account:
+                return one
+        return next((one for one in apis if one.has(attempt)), None)
+
+    def title_of(self, attempt: Attempt) -> str:
+        """The title of the API that the attempt was sent to."""
+        api = self.api_of(attempt)
+        return api.title if api else attempt.provider
+
+    def may_be_resent(self, attempt: Attempt, now: datetime) -> bool:
+        """Whether a lost submission may be sent again: its key still makes it the same task."""
+        if attempt.state is not State.UNKNOWN or not attempt.resend_key:
+            return False
+        api = self.api_of(attempt)
+        once = api.provider.once if api else None
+        return once is not None and now - attempt.sent_at < once.life
 
     def endpoint_name(self, inputs: str) -> str:
         """The endpoint that a row names in its inputs (canonical text), else that of the sheet."""
@@ -36,7 +98,7 @@ class Rules:
 
     def price(self, inputs: str) -> int | None:
         """Listed credits of one submission of these inputs (canonical text); None: no price."""
-        endpoint = self.provider.endpoints.get(self.endpoint_name(inputs))
+        endpoint = self.endpoint_of(self.endpoint_name(inputs))
         if endpoint is None:
             return None
         if not (endpoint.prices or endpoint.credits_times):
@@ -45,5 +107,5 @@ class Rules:
 
     def doubts(self, inputs: str) -> list[str]:
         """What looks like a mistake in inputs (see `prompt_checks.doubts`)."""
-        endpoint = self.provider.endpoints.get(self.endpoint_name(inputs))
+        endpoint = self.endpoint_of(self.endpoint_name(inputs))
         return doubts(inputs, endpoint) if endpoint else []

@@ -66,12 +66,17 @@ class Callback:
     public_url: str
     secret: str = field(repr=False)
 
-    def fields(self, token: str) -> dict[str, object]:
-        """What a submission says besides its inputs; it is in no store and no repr."""
+    def shown(self, token: str) -> dict[str, object]:
+        """What a submission says besides its inputs, without the secret."""
         said: dict[str, object] = {}
         for path, value in self.webhook.fields.items():
             put(said, path, value)
         put(said, self.webhook.url_field, f"{self.public_url}{PATH}{token}")
+        return said
+
+    def hidden(self, token: str) -> dict[str, object]:
+        """The secret, for the API alone; it is in no store and no repr."""
+        said: dict[str, object] = {}
         if self.webhook.secret_field:
             put(said, self.webhook.secret_field, secret_for(self.secret, token))
         return said

@@ -206,7 +206,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
 def _price_now(known: KnownRow, view: View) -> int:
     """The listed credits of what the row asks for now; 0 if no price is listed."""
     name = parsed(known.inputs).get("endpoint") or view.rules.endpoint
-    endpoint = view.rules.provider.endpoints.get(name)
+    endpoint = view.rules.endpoint_of(name)
     return (endpoint.credits or 0) if endpoint else 0
 
 

@@ -9,9 +9,10 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.config import Settings
+from pipeline.config import Secret, Settings
 from pipeline.core.errors import NotSent
 from pipeline.core.model import Request, Response
+from pipeline.core.provider import Provider
 
 if TYPE_CHECKING:
     from pipeline.provider.client import Api
@@ -19,10 +20,19 @@ if TYPE_CHECKING:
 
 
 class LazyApi:
-    """The client of the API, made by the first request. `stack` closes it."""
+    """The client of an API, made by the first request. `stack` closes it."""
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        provider: Provider,
+        api_key: Secret | None,
+        *,
+        base_url: str,
+        concurrency: int,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._provider, self._api_key = provider, api_key
+        self._base_url, self._concurrency = base_url, concurrency
         self._stack = stack
         self._api: Api | None = None
 
@@ -41,16 +51,15 @@ class LazyApi:
 
     def _opened(self) -> Api:
         if self._api is None:
-            settings = self._settings
             try:
                 from pipeline.provider.client import Api
 
-                assert settings.api_key is not None, "a pass needs the key: load with need_key"
+                assert self._api_key is not None, "a pass needs the key: load with need_key"
                 self._api = Api(
-                    settings.provider,
-                    settings.api_key.reveal(),
-                    base_url=settings.base_url,
-                    concurrency=settings.pace.concurrency,
+                    self._provider,
+                    self._api_key.reveal(),
+                    base_url=self._base_url,
+                    concurrency=self._concurrency,
                 )
             except Exception as e:
                 raise NotSent(f"the client of the API cannot be made: {e}") from e

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sqlalchemy import bindparam, select
@@ -101,6 +102,20 @@ class Attempts(Part):
             if self._rescue
             else 0
         )
+
+    def body(self, key: JobKey, number: int) -> Mapping[str, object]:
+        """What was sent with an attempt, without secrets; empty if that is not kept."""
+        its = select(attempts.c.body).where(
+            jobs.c.id == attempts.c.job,
+            jobs.c.row_id == key.row_id,
+            jobs.c.take == key.take,
+            attempts.c.number == number,
+        )
+        with self._database.reading() as connection:
+            here = jobs.c.sheet == number_of(connection, key.sheet)
+            text = connection.execute(its.where(here)).scalar_one_or_none()
+        body: Mapping[str, object] | None = json.loads(text or "null")
+        return body or {}
 
     def expired(self, sheet: str) -> list[tuple[JobKey, int]]:
         """Attempts without an answer whose deadline has passed, by the store's clock."""

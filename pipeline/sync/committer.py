@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pipeline.core.apis import Api
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.planning import Line
 from pipeline.core.protocol import Verdict
@@ -48,13 +49,14 @@ class Committer:
     def __init__(
         self,
         submissions: Submissions,
+        api: Api,
         store: Store,
         worker: Worker,
         monotonic: Callable[[], float],
     ) -> None:
         #: Seconds that a transaction takes, of the last ones.
         self.took = 0.0
-        self._submissions, self._store = submissions, store
+        self._submissions, self._api, self._store = submissions, api, store
         self._worker, self._monotonic = worker, monotonic
         self._answers: list[Answer] = []
         self._is_committing = self._is_broken = False
@@ -106,7 +108,7 @@ class Committer:
         if not lines:
             return Committed(answers, trouble=self._recorded(facts))
         try:
-            batch = self._submissions.commit_batch(facts, lines)
+            batch = self._submissions.commit_batch(facts, lines, self._api)
         except StoreError as trouble:
             return Committed(answers, trouble=self._recorded(facts) or trouble)
         return Committed(answers, batch)

@@ -12,13 +12,13 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from pipeline.core.apis import endpoint_of
 from pipeline.core.errors import NotSent, WireError
 from pipeline.core.protocol import Verdict, verdict
-from pipeline.core.provider import Provider
 from pipeline.core.states import Lost, Postponed
 from pipeline.sync.breaker import CircuitBreaker, Stop
 from pipeline.sync.clock import Clock, lately
-from pipeline.sync.ports import Wire
+from pipeline.sync.ports import ApiAccess
 from pipeline.sync.submissions import Sending
 from pipeline.sync.throttle import Throttle
 
@@ -29,7 +29,7 @@ SOON = 0.5
 
 
 class Dispatcher:
-    """At most `concurrency` requests at once.
+    """At most `[pace] concurrency` requests at once.
 
     After `tries` failures to reach the API it opens the breaker. `on_answer` is called with each
     verdict, `on_change` whenever a place becomes free.
@@ -37,13 +37,11 @@ class Dispatcher:
 
     def __init__(
         self,
-        wire: Wire,
-        provider: Provider,
+        access: ApiAccess,
         clock: Clock,
         throttle: Throttle,
         breaker: CircuitBreaker,
         *,
-        concurrency: int,
         tries: int,
         on_answer: Callable[[Sending, Verdict], None],
         on_change: Callable[[], None],
@@ -52,9 +50,9 @@ class Dispatcher:
         self.trouble = ""
         #: Seconds until an answer, of the last submissions.
         self._answer_took = 0.0
-        self._wire, self._provider, self._clock = wire, provider, clock
+        self._access, self._clock = access, clock
         self._throttle, self._breaker = throttle, breaker
-        self._concurrency, self._tries = concurrency, tries
+        self._concurrency, self._tries = access.pace.concurrency, tries
         self._on_answer, self._on_change = on_answer, on_change
         self._air: set[asyncio.Task[None]] = set()
         #: Attempts without a place so far, and until when each waits for one.
@@ -88,7 +86,7 @@ class Dispatcher:
 
     def open(self) -> None:
         """Load what a request needs, before an attempt is on disk as sent."""
-        self._wire.open()
+        self._access.wire.open()
 
     def send(self, sendings: Sequence[Sending]) -> None:
         """Send these as soon as there is a place for each."""
@@ -123,15 +121,16 @@ class Dispatcher:
 
     async def _submit(self, sending: Sending) -> None:
         """Send once; whatever comes of it is one verdict."""
-        endpoint = self._provider.endpoints[sending.line.endpoint]
+        api = self._access.api
+        endpoint = endpoint_of(api.provider, sending.attempt.endpoint, api.prefix)
         began = self._clock.monotonic()
         try:
             left = (sending.attempt.deadline - self._clock.now()).total_seconds()
             if left <= 0:
                 raise NotSent("its time was over before it could leave")
-            response = await self._wire.submit(sending.request, left)
+            response = await self._access.wire.submit(sending.request, left)
             self._answer_took = lately(self._answer_took, self._clock.monotonic() - began)
-            told = verdict(self._provider, endpoint, response, self._clock.now())
+            told = verdict(api.provider, endpoint, response, self._clock.now())
             self._throttle.reached()
             self.trouble = ""
         except NotSent as e:
@@ -148,6 +147,7 @@ class Dispatcher:
         self._on_answer(sending, told)
 
     def _unreached(self, why: str) -> None:
-        self.trouble = f"{self._provider.title} cannot be reached: {why}. Nothing was sent or paid."
+        title = self._access.api.title
+        self.trouble = f"{title} cannot be reached: {why}. Nothing was sent or paid."
         if self._throttle.unreached() >= self._tries:
             self._breaker.open(Stop(self.trouble, True))

@@ -35,10 +35,10 @@ class KnownJobs:
         """Every attempt whose task can be polled."""
         return [(k, a) for k, job in self.all.items() for a in job.attempts if is_open(a)]
 
-    def at_work(self) -> dict[tuple[JobKey, int], datetime]:
-        """When the attempts were sent that the API may still be working on."""
+    def at_work(self) -> dict[tuple[JobKey, int], Attempt]:
+        """The attempts that an API may still be working on."""
         return {
-            (key, attempt.number): attempt.sent_at
+            (key, attempt.number): attempt
             for key, job in self.all.items()
             for attempt in job.attempts
             if attempt.state in (State.SUBMITTING, State.RUNNING, State.UNKNOWN)

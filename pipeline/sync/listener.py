@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.states import Event, Failed, Succeeded, is_open
-from pipeline.sync.poll_schedule import PollSchedule
+from pipeline.sync.lane import Lanes
 from pipeline.sync.sheet_state import SheetState
 from pipeline.sync.worker import Worker
 
@@ -26,12 +26,12 @@ class Listener:
         self,
         state: SheetState,
         worker: Worker,
-        schedule: PollSchedule,
+        lanes: Lanes,
         *,
         on_event: Callable[[JobKey, int, Event], None],
         on_change: Callable[[], None],
     ) -> None:
-        self._state, self._worker, self._schedule = state, worker, schedule
+        self._state, self._worker, self._lanes = state, worker, lanes
         self._on_event, self._on_change = on_event, on_change
 
     async def run(self) -> None:
@@ -46,10 +46,10 @@ class Listener:
 
     def _take_over(self, key: JobKey, attempt: Attempt) -> None:
         if attempt.state in (State.SUCCEEDED, State.FAILED):
-            self._schedule.ended(attempt)
+            self._lanes.ended(key, attempt)
             self._on_event(key, attempt.number, _end_of(attempt))
         elif is_open(attempt):
-            self._schedule.follow(key, attempt)
+            self._lanes.follow(key, attempt)
 
 
 def _end_of(attempt: Attempt) -> Event:

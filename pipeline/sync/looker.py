@@ -1,7 +1,7 @@
 """Looks at the sheet during a pass, and passes on what it shows.
 
-In: the time to look. Out: lines for the submitter, tasks for the poll schedule, pictures for the
-downloader. The looker owns the times of the looks, and why the last one failed.
+In: the time to look. Out: lines and tasks for the lanes of their APIs, pictures for
+the downloader. The looker owns the times of the looks, and why the last one failed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from datetime import timedelta
 from pipeline.core.errors import SheetError
 from pipeline.core.planning import Line
 from pipeline.sync.downloader import Downloader
+from pipeline.sync.lane import Lanes
 from pipeline.sync.look import Look
 from pipeline.sync.look_timer import LookTimer
-from pipeline.sync.poll_schedule import PollSchedule
 from pipeline.sync.sheet_sync import SheetSync
-from pipeline.sync.submitter import Submitter
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -35,8 +34,7 @@ class Looker:
         sync: SheetSync,
         worker: Worker,
         timer: LookTimer,
-        submitter: Submitter,
-        schedule: PollSchedule,
+        lanes: Lanes,
         downloader: Downloader,
         *,
         only: Callable[[Line], bool] | None,
@@ -46,7 +44,7 @@ class Looker:
         #: Why the last look failed; None if it did not.
         self.trouble: SheetError | None = None
         self._sync, self._worker, self._timer = sync, worker, timer
-        self._submitter, self._schedule, self._downloader = submitter, schedule, downloader
+        self._lanes, self._downloader = lanes, downloader
         self._only = only or (lambda line: True)
         self._shown, self._give_up_after = shown, give_up_after
 
@@ -65,11 +63,11 @@ class Looker:
             self.trouble = e
             if had_news:
                 self._timer.changed()
-            self._submitter.offer(())
+            self._lanes.offer(())
         else:
             self.trouble = None
             self._pass_on(look)
-        self._submitter.found(self._sync.state.jobs.at_work())
+        self._lanes.found(self._sync.state.jobs.at_work())
         self._follow_up(soon=first)
         self._timer.end(began, self._sync.state.jobs.late_at(self._give_up_after))
 
@@ -80,7 +78,7 @@ class Looker:
         for seconds in look.lags:
             self._shown(seconds)
         wanted = () if look.hold else plan.to_send
-        self._submitter.offer(line for line in wanted if line.job and self._only(line))
+        self._lanes.offer(line for line in wanted if line.job and self._only(line))
 
     def _follow_up(self, *, soon: bool) -> None:
         """Poll tasks of other passes, and save pictures that are not saved yet.
@@ -89,6 +87,6 @@ class Looker:
         about them may have been lost.
         """
         for key, attempt in self._sync.state.jobs.open_attempts():
-            self._schedule.follow(key, attempt, soon)
+            self._lanes.follow(key, attempt, soon)
         for key in self._sync.state.jobs.unsaved():
             self._downloader.keep(key)

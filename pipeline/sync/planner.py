@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+from pipeline.core.apis import Api
 from pipeline.core.errors import ColumnsError
 from pipeline.core.header import Columns, Header
 from pipeline.core.header_checks import becoming_ours, check_header
@@ -29,7 +30,7 @@ from pipeline.sync.sheet_state import SheetState
 
 
 class Planner:
-    """Plans one sheet. `limits` says what may be spent today."""
+    """Plans one sheet. `limits_of` tells what may be spent today."""
 
     def __init__(
         self,
@@ -43,12 +44,12 @@ class Planner:
         *,
         clock: Clock,
         chance: Random,
-        limits: Callable[[], Limits],
+        limits_of: Callable[[Api], Limits],
     ) -> None:
         self._sheet, self._store = sheet, store
         self._rules, self._header = rules, header
         self._state, self._ownership, self._changed_rows = state, ownership, changed_rows
-        self._clock, self._chance, self._limits = clock, chance, limits
+        self._clock, self._chance, self._limits_of = clock, chance, limits_of
 
     def columns(self, grid: Grid) -> Columns:
         """What the columns of a grid mean."""
@@ -92,15 +93,6 @@ class Planner:
             names={line.seen.row_id: line.name for line in made.lines if line.name},
         )
 
-    def _budget_left(self) -> dict[str, int | None]:
-        """Credits that may still be spent, by the name of the cap; None where there is no cap."""
-        limits = self._limits()
-        spent = self._store.budget.spent(limits.api_key, limits.run, limits.day)
-        return {
-            "per_run": None if limits.per_run is None else max(limits.per_run - spent.run, 0),
-            "per_day": None if limits.per_day is None else max(limits.per_day - spent.day, 0),
-        }
-
     def _check(self, columns: Columns, grid: Grid, ours: frozenset[str]) -> None:
         try:
             check_header(columns, grid, ours, self._header.fields)
@@ -110,14 +102,30 @@ class Planner:
             raise ColumnsError(" ".join((str(why), *more))) from why
 
     def _within_budget(self, made: Plan, rules: Rules) -> Plan:
-        """The plan in which the rows that the budget has no credits for are not sent."""
-        left = self._budget_left()
-        beyond = over_budget(made.to_send, left)
+        """The plan in which the rows that the budget has no credits for are not sent.
+
+        Each API has a budget of its own.
+        """
+        for api in rules.apis:
+            if api.sends:
+                made = self._within_budget_of(api, made, rules)
+        return made
+
+    def _within_budget_of(self, api: Api, made: Plan, rules: Rules) -> Plan:
+        limits = self._limits_of(api)
+        allowed = {"per_run": limits.per_run, "per_day": limits.per_day}
+        spent = self._store.budget.spent(limits.api_key, limits.run, limits.day)
+        left = {
+            name: None if most is None else max(most - used, 0)
+            for (name, most), used in zip(allowed.items(), (spent.run, spent.day), strict=True)
+        }
+        its = made.to_send
+        if rules.others:
+            its = tuple(line for line in its if rules.api_named(line.endpoint).prefix == api.prefix)
+        beyond = over_budget(its, left)
         if not beyond:
             return made
-        limits = self._limits()
         cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
-        allowed = {"per_run": limits.per_run, "per_day": limits.per_day}
         lines = tuple(
             short_of_budget(line, cap, allowed)
             if line.endpoint and line.seen.row_id in beyond

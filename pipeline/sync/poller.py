@@ -15,11 +15,13 @@ from datetime import datetime, timedelta
 from pipeline.core.errors import WireError
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import Answers, poll_answer, polls
+from pipeline.core.provider import Endpoint
 from pipeline.core.states import Event
+from pipeline.store import Limits
 from pipeline.sync.clock import Clock
 from pipeline.sync.poll_recorder import PollRecorder
 from pipeline.sync.poll_schedule import OpenTask, PollSchedule
-from pipeline.sync.ports import HASTY_TRIES, PATIENCE, Pace, Wire
+from pipeline.sync.ports import HASTY_TRIES, PATIENCE, ApiAccess
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
 from pipeline.sync.worker import Worker
@@ -48,8 +50,7 @@ class Poller:
         sync: SheetSync,
         submissions: Submissions,
         worker: Worker,
-        wire: Wire,
-        pace: Pace,
+        access: ApiAccess,
         clock: Clock,
         *,
         patient: bool,
@@ -58,9 +59,11 @@ class Poller:
     ) -> None:
         #: Why the last round got no answer, as a sentence; empty if it did.
         self.trouble = ""
+        pace = access.pace
         self.schedule = PollSchedule(pace, clock, patient=patient)
         self._recorder = PollRecorder(submissions, worker, self.schedule, on_event)
-        self._sync, self._worker, self._wire, self._clock = sync, worker, wire, clock
+        self._sync, self._worker, self._clock = sync, worker, clock
+        self._api, self._wire = access.api, access.wire
         self._patient = patient
         poll_every = pace.poll_every
         self._every = min(poll_every.total_seconds() / 20, 0.5) if poll_every else TICK
@@ -82,13 +85,13 @@ class Poller:
 
     async def recall(self) -> None:
         """Load how long tasks took in earlier passes."""
-        store, key = self._sync.store, self._sync.limits.api_key
+        store, key = self._sync.store, self._limits.api_key
         self.schedule.recall(await self._worker.run(store.durations.get, key))
 
     async def remember(self) -> None:
         """Keep how long tasks took in this pass, for later ones."""
         if self.schedule.has_learnt:
-            store, key = self._sync.store, self._sync.limits.api_key
+            store, key = self._sync.store, self._limits.api_key
             await self._worker.run(store.durations.keep, key, self.schedule.learnt())
 
     async def run(self, on_round: Callable[[], None]) -> None:
@@ -105,7 +108,7 @@ class Poller:
 
         Returns whether any was due. Rounds may run at the same time: no task is polled by two.
         """
-        poll = self._sync.rules.provider.poll
+        poll = self._api.provider.poll
         due = [] if self._is_stopped else self.schedule.due(poll.most if poll.many else 1)
         if due:
             self.schedule.begin(due)
@@ -121,8 +124,11 @@ class Poller:
 
     async def _poll(self, tasks: list[str]) -> list[bool]:
         """For each request that the pace allowed: whether the API answered it."""
-        questions = list(polls(self._sync.rules.provider.poll, tasks, self._alone))
-        limits, store = self._sync.limits, self._sync.store
+        open_tasks = {
+            task: one.attempt.poll_at for task in tasks if (one := self.schedule.get(task))
+        }
+        questions = list(polls(self._api.provider.poll, tasks, self._alone, open_tasks))
+        limits, store = self._limits, self._sync.store
         permits = await self._worker.run(
             store.rate_limit.permits, limits.api_key, len(questions), limits.per_minute
         )
@@ -141,7 +147,7 @@ class Poller:
 
     async def _ask(self, request: Request, tasks: tuple[str, ...]) -> bool:
         """Send one poll. Returns whether the API answered."""
-        provider = self._sync.rules.provider
+        provider = self._api.provider
         async with self._gate:
             asked_at = self._clock.now()
             try:
@@ -151,10 +157,7 @@ class Poller:
                 self.schedule.unanswered(tasks)
                 return False
         asked = {task: one for task in tasks if (one := self.schedule.get(task))}
-        usual = provider.endpoints[self._sync.rules.endpoint]
-        endpoints = {
-            task: provider.endpoints.get(one.attempt.endpoint, usual) for task, one in asked.items()
-        }
+        endpoints = {task: self._endpoint(one.attempt.endpoint) for task, one in asked.items()}
         answers = poll_answer(provider, endpoints, response, self._clock.now())
         for task in answers.strange:
             log.info("%s answered about task %s, which was not polled", provider.title, task)
@@ -162,6 +165,15 @@ class Poller:
             self.trouble = f"{provider.title} has trouble (HTTP {response.status})."
         await self._take_in(answers, asked, asked_at)
         return response.status < 500
+
+    @property
+    def _limits(self) -> Limits:
+        return self._sync.limits_of(self._api)
+
+    def _endpoint(self, name: str) -> Endpoint:
+        """The endpoint of this name; any other, if the provider file does not have it any more."""
+        endpoints = self._api.provider.endpoints
+        return endpoints.get(name.removeprefix(self._api.prefix)) or next(iter(endpoints.values()))
 
     async def _take_in(
         self, answers: Answers, asked: Mapping[str, OpenTask], asked_at: datetime

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
 
+from pipeline.core.apis import Api
 from pipeline.core.model import Request, Response
 
 #: How often a pass that does not wait tries an API again: the next pass is minutes away.
@@ -38,3 +39,12 @@ class Pace:
     write_every: timedelta = timedelta(seconds=5)
     give_up_after: timedelta = timedelta(minutes=60)
     stop_after: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAccess:
+    """One API that a pass uses: the way to it, and how fast it may be used."""
+
+    api: Api
+    wire: Wire
+    pace: Pace

@@ -4,14 +4,14 @@ A pass ends when nothing is left to do now. A pass that waits ends when every ta
 overdue, and nothing more can be sent before a person acts.
 
 The runner owns the order of things and the outcome. Its parts do the work, each with its own state:
-`Submitter`, `Poller`, `Downloader`, `Tally`, `LookTimer`.
+`Lanes`, `Downloader`, `Tally`, `LookTimer`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from pipeline.core.errors import PromptsheetError
@@ -21,16 +21,15 @@ from pipeline.core.states import Accepted, Event, Failed, Succeeded, is_open
 from pipeline.sync.clock import Clock
 from pipeline.sync.closing import close, note_troubles
 from pipeline.sync.downloader import Downloader, Saver
+from pipeline.sync.lane import Lane, Lanes
 from pipeline.sync.lease_keeper import keep_lease
 from pipeline.sync.listener import Listener
 from pipeline.sync.look_timer import LookTimer
 from pipeline.sync.looker import Looker
 from pipeline.sync.outcome import Asked, Outcome, Progress, Reporter
-from pipeline.sync.poller import Poller
-from pipeline.sync.ports import Pace, Wire
+from pipeline.sync.ports import ApiAccess
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending, Submissions
-from pipeline.sync.submitter import Submitter
 from pipeline.sync.tally import Tally
 from pipeline.sync.worker import Worker
 
@@ -38,8 +37,6 @@ log = logging.getLogger("promptsheet")
 
 #: The exit code of a pass that was interrupted.
 INTERRUPTED = 130
-#: Rounds of polls at once: a task that becomes due does not wait for a slow answer about others.
-ROUNDS = 2
 
 
 class Runner:
@@ -53,9 +50,8 @@ class Runner:
         self,
         sync: SheetSync,
         submissions: Submissions,
-        wire: Wire,
+        accesses: Sequence[ApiAccess],
         media: Saver | None,
-        pace: Pace,
         asked: Asked,
         clock: Clock,
         *,
@@ -63,35 +59,28 @@ class Runner:
         shown: Callable[[float], None] = lambda seconds: None,
         keep_lease: Callable[[], bool] = lambda: True,
     ) -> None:
+        pace = accesses[0].pace
         self._sync, self._asked, self._keep_lease = sync, asked, keep_lease
         self._reporter = Reporter(clock, tell)
         self._news = asyncio.Event()
         self._worker = Worker()
         self._tally = Tally(sync)
         self._timer = LookTimer(clock, pace.write_every)
-        self._submitter = Submitter(
-            sync,
-            submissions,
-            self._worker,
-            wire,
-            pace,
-            clock,
-            limit=asked.limit,
-            patient=asked.wait,
-            on_answer=self._answered,
-            on_stale=self.look_again,
-        )
-        self._poller = Poller(
-            sync,
-            submissions,
-            self._worker,
-            wire,
-            pace,
-            clock,
-            patient=asked.wait,
-            on_event=self._reported,
-            on_order=self._submitter.heed,
-        )
+        lanes = [
+            Lane(
+                sync,
+                submissions,
+                self._worker,
+                access,
+                clock,
+                asked,
+                on_answer=self._answered,
+                on_event=self._reported,
+                on_stale=self.look_again,
+            )
+            for access in accesses
+        ]
+        self._lanes = Lanes(sync, lanes, asked.limit)
         self._downloader = Downloader(
             sync,
             self._worker,
@@ -103,7 +92,7 @@ class Runner:
         self._listener = Listener(
             sync.state,
             self._worker,
-            self._poller.schedule,
+            self._lanes,
             on_event=self._reported,
             on_change=self.look_again,
         )
@@ -111,8 +100,7 @@ class Runner:
             sync,
             self._worker,
             self._timer,
-            self._submitter,
-            self._poller.schedule,
+            self._lanes,
             self._downloader,
             only=asked.only,
             shown=shown,
@@ -129,7 +117,7 @@ class Runner:
         """Stop sending; `run` ends once the answers to open requests are recorded."""
         self._is_interrupted = True
         self._news.set()
-        self._submitter.end()
+        self._lanes.end()
 
     def look_again(self) -> None:
         """Look at the sheet soon: a person asked for it, or something new is known."""
@@ -144,22 +132,22 @@ class Runner:
         """
         try:
             await self._looker.look(first=True)
-            if self._submitter.waiting or self._poller.expecting():
-                await self._poller.recall()
+            if self._lanes.waiting or self._lanes.expecting():
+                await self._lanes.recall()
             await self._work()
         except PromptsheetError as e:
             self.outcome.worsen(e.exit_code, str(e))
         finally:
             await self._downloader.close()
-            await self._submitter.drain()
+            await self._lanes.drain()
             self._worker.close()
         close(self._sync, self._tally, detailed=self._asked.detailed)
         note_troubles(
             self.outcome,
             self._sync,
-            stop=self._submitter.breaker.stop,
+            stop=self._lanes.stop,
             sheet=self._looker.trouble,
-            api=(self._submitter.trouble, self._poller.trouble),
+            api=self._lanes.troubles,
             unsaved=self._downloader.trouble,
         )
         if self._is_interrupted:
@@ -172,12 +160,11 @@ class Runner:
         Whatever ends this, the submitter ends by itself and is awaited: what is in the air may be
         paid for, so it is recorded first.
         """
-        sending = asyncio.create_task(self._submitter.run())
+        sending = asyncio.create_task(self._lanes.send())
         try:
             async with asyncio.TaskGroup() as group:
                 lease = keep_lease(self._worker, self._keep_lease, self._lost_the_lease)
-                rounds = [self._poller.run(self._news.set) for _ in range(ROUNDS)]
-                jobs = [*rounds, self._listener.run(), lease]
+                jobs = [*self._lanes.helpers(self._news.set), self._listener.run(), lease]
                 helpers = [group.create_task(job) for job in jobs]
                 await self._until_finished(sending)
                 await self._finish()
@@ -189,7 +176,7 @@ class Runner:
                 log.info("%s: a part of the pass ended: %r", self.outcome.title, error)
             raise first from None
         finally:
-            self._submitter.end()
+            self._lanes.end()
             await asyncio.wait([sending])
             if not sending.cancelled() and (error := sending.exception()):
                 log.info("%s: the sending ended: %r", self.outcome.title, error)
@@ -207,7 +194,7 @@ class Runner:
                 await self._looker.look()
             if self._is_interrupted or self._looker.trouble or not self._downloader.pending:
                 break
-        await self._poller.remember()
+        await self._lanes.remember()
 
     async def _until_finished(self, sending: asyncio.Task[None]) -> None:
         """Look whenever it is time, until nothing is left to do now."""
@@ -215,8 +202,8 @@ class Runner:
             self._news.clear()
             if sending.done():
                 sending.result()  # An error of the store ends the pass, with its sentence.
-            if self._is_interrupted or self._submitter.is_broken:
-                if self._submitter.is_idle:
+            if self._is_interrupted or self._lanes.is_broken:
+                if self._lanes.is_idle:
                     return
             elif self._is_finished():
                 # The pass does not wait for an overdue task, but its row must say so.
@@ -233,21 +220,21 @@ class Runner:
                     await self._news.wait()
 
     def _is_finished(self) -> bool:
-        if not self._submitter.is_idle:
+        if not self._lanes.is_idle:
             return False
         if not self._asked.wait:
-            return self._poller.is_heard
-        is_busy = self._poller.expecting() or self._downloader.pending
+            return self._lanes.is_heard
+        is_busy = self._lanes.expecting() or self._downloader.pending
         return not (is_busy or self._sync.is_ripening())
 
     def _is_time_to_look(self) -> bool:
         if not self._asked.wait:
-            return self._timer.is_old and self._submitter.waiting > 0
+            return self._timer.is_old and self._lanes.waiting > 0
         return self._timer.is_due
 
     def _lost_the_lease(self) -> None:
         self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")
-        self._submitter.end()
+        self._lanes.end()
 
     def _answered(self, sending: Sending, told: Verdict) -> None:
         """A submission was answered, and the answer is recorded."""
@@ -257,13 +244,17 @@ class Runner:
             # A webhook may have come before the answer, and have reported the end.
             attempt = self._sync.state.jobs.attempt(key, number)
             if attempt and is_open(attempt):
-                self._poller.schedule.follow(key, attempt)
+                self._lanes.follow(key, attempt)
         self._happened(key, number, told.event)
 
     def _reported(self, key: JobKey, number: int, event: Event) -> None:
-        """A poll or a webhook reported an event, and it is recorded."""
-        if self._happened(key, number, event) and isinstance(event, Succeeded | Failed):
-            self._submitter.ended(key, number, succeeded=isinstance(event, Succeeded))
+        """A poll, a webhook or a repeated submission reported an event, and it is recorded."""
+        attempt = self._sync.state.jobs.attempt(key, number)
+        if isinstance(event, Accepted) and attempt and is_open(attempt):
+            self._lanes.follow(key, attempt, soon=True)
+        is_end = isinstance(event, Succeeded | Failed)
+        if self._happened(key, number, event) and is_end and attempt:
+            self._lanes.finished(key, attempt, succeeded=isinstance(event, Succeeded))
 
     def _happened(self, key: JobKey, number: int, event: Event) -> bool:
         """Count an event, and do what follows from it. False if it was counted before."""
@@ -280,9 +271,9 @@ class Runner:
 
     def _progress(self) -> Progress:
         return Progress(
-            sent=self._submitter.sent,
-            to_send=self._submitter.sent + self._submitter.waiting,
-            at_work=self._poller.expecting(),
+            sent=self._lanes.sent,
+            to_send=self._lanes.sent + self._lanes.waiting,
+            at_work=self._lanes.expecting(),
             done=self.outcome.done + self.outcome.failed,
             saved=self.outcome.saved,
             saving=self._downloader.pending,

@@ -9,10 +9,11 @@ Owns the last look; its parts own the rest. Not for two threads at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
+from pipeline.core.apis import Api
 from pipeline.core.header import Header
 from pipeline.core.model import Grid, JobKey, Patch
 from pipeline.core.near_misses import NearMiss
@@ -37,7 +38,8 @@ from pipeline.sync.sheet_state import SheetState
 class SheetSync:
     """One sheet, for the length of a pass.
 
-    `config` is the resolved path of the configuration. `accept_columns` accepts a reading that lost
+    `limits` are those of the sheet's own API, `more_limits` those of the others. `config` is the
+    resolved path of the configuration. `accept_columns` accepts a reading that lost
     a column. `is_called` is whether the API sends webhooks. `today` returns the day to spend on: a
     pass that stays goes on into the next day.
     """
@@ -56,8 +58,10 @@ class SheetSync:
         accept_columns: bool = False,
         is_called: bool = False,
         today: Callable[[], str] | None = None,
+        more_limits: Sequence[Limits] = (),
     ) -> None:
-        self.sheet, self.store, self.rules, self.limits = sheet, store, rules, limits
+        self.sheet, self.store, self.rules = sheet, store, rules
+        self._limits = (limits, *more_limits)
         #: What the last look found; before the first look, an empty sheet.
         self.last = Look()
         self._clock, self._today = clock, today
@@ -82,13 +86,22 @@ class SheetSync:
             self._changed_rows,
             clock=clock,
             chance=chance,
-            limits=lambda: self.limits,
+            limits_of=self.limits_of,
         )
 
     @property
     def key(self) -> str:
         """The sheet's name in the store."""
         return self.rules.sheet
+
+    @property
+    def limits(self) -> Limits:
+        """What may be spent and sent at the sheet's own API."""
+        return self._limits[0]
+
+    def limits_of(self, api: Api) -> Limits:
+        """What may be spent and sent at an API."""
+        return next((one for one in self._limits if one.api_key == api.account), self.limits)
 
     def look(self) -> Look:
         """Read the sheet, write into it whatever is out of date, and read it back.
@@ -104,7 +117,8 @@ class SheetSync:
         """
         self.last = replace(self.last, plan=Plan(), began_at=None)
         if self._today:
-            self.limits = replace(self.limits, day=self._today())
+            day = self._today()
+            self._limits = tuple(replace(one, day=day) for one in self._limits)
         self._take_over()
         began_at = self._clock.now()
         look = self._synced()

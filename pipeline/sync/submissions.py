@@ -5,14 +5,18 @@ Each call is one transaction of the store. An attempt is on disk before its requ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
+from pipeline.core.apis import Api, endpoint_of
+from pipeline.core.fields import body_of
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey, Request
+from pipeline.core.paths import merged
 from pipeline.core.planning import Line
-from pipeline.core.protocol import submission
+from pipeline.core.protocol import sent_once, submission
+from pipeline.core.provider import Provider
 from pipeline.core.webhook import Callback, new_token
 from pipeline.store import Fact, Intent, Refusal
 from pipeline.sync.clock import Clock
@@ -23,15 +27,9 @@ from pipeline.sync.sheet_sync import SheetSync
 class Sending:
     """An attempt that is on disk, and the request that may now leave."""
 
-    line: Line
+    key: JobKey
     attempt: Attempt
     request: Request
-
-    @property
-    def key(self) -> JobKey:
-        """The job that it is an attempt of."""
-        assert self.line.job is not None, "only a line with a job is begun"
-        return self.line.job.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,33 +49,41 @@ class Batch:
 
 
 class Submissions:
-    """The attempts of one pass. `callback` has the webhook settings; None means polling only."""
+    """The attempts of one pass. `callback` gives an API's webhook settings; None: polling only."""
 
     def __init__(
-        self, sync: SheetSync, *, callback: Callback | None, clock: Clock, chance: Random
+        self,
+        sync: SheetSync,
+        *,
+        callback: Callable[[Provider], Callback | None] = lambda provider: None,
+        clock: Clock,
+        chance: Random,
     ) -> None:
         self._sync, self._store, self._state = sync, sync.store, sync.state
         self._callback, self._clock, self._chance = callback, clock, chance
 
-    def commit_batch(self, facts: Sequence[Fact], lines: Sequence[Line]) -> Batch:
+    def commit_batch(
+        self, facts: Sequence[Fact], lines: Sequence[Line], api: Api | None = None
+    ) -> Batch:
         """Record what happened and begin an attempt for each of the lines, all in one commit.
 
-        Lines of a look that is older than a minute, or of a held sheet, are refused. If this
-        raises, nothing was done, and the facts are still to be recorded.
+        All lines are for this API, by default the sheet's own. Lines of a look that is older than a
+        minute, or of a held sheet, are refused. If this raises, nothing was done, and the facts are
+        still to be recorded.
         """
-        batch = Batch()
+        batch, api = Batch(), api or self._sync.rules.api
         look = self._sync.last
         if look.hold or not look.is_fresh(self._clock.now()):
             batch.refused.extend(RefusedLine(line) for line in lines)
             lines = ()
-        asked = [(line, *self._intent(line)) for line in lines]
+        asked = [(line, *self._intent(line, api)) for line in lines]
         turn = self._store.attempts.turn(
-            facts, [intent for _, intent, _ in asked], self._sync.limits
+            facts, [intent for _, intent, _ in asked], self._sync.limits_of(api)
         )
         self._state.take_over(facts, turn)
         for (line, intent, request), answer in zip(asked, turn.answers, strict=True):
             if isinstance(answer, Attempt):
-                batch.begun.append(Sending(line, answer, request))
+                batch.begun.append(Sending(intent.key, answer, request))
                 self._sync.ownership.note_sent()
                 self._state.begun(intent.key, answer)
             else:
@@ -88,14 +94,31 @@ class Submissions:
         """Record what happened, all in one commit."""
         self._state.take_over(facts, self._store.attempts.recorded(facts))
 
-    def _intent(self, line: Line) -> tuple[Intent, Request]:
+    def again(self, key: JobKey, attempt: Attempt, api: Api) -> Request:
+        """The same request as the attempt was sent with, under the same resend key."""
+        endpoint = endpoint_of(api.provider, attempt.endpoint, api.prefix)
+        _, parts = body_of(endpoint, parsed(attempt.inputs), None)
+        body = self._store.attempts.body(key, attempt.number)
+        request = Request("POST", endpoint.path, body, parts=parts)
+        callback = self._callback(api.provider)
+        if attempt.hook and callback:
+            request = replace(request, hidden=callback.hidden(attempt.hook))
+        return sent_once(request, api.provider, attempt.resend_key)
+
+    def _intent(self, line: Line, api: Api) -> tuple[Intent, Request]:
         rules, inputs, key = self._sync.rules, line.memory.inputs, self._sync.job_key(line)
-        endpoint = rules.provider.endpoints[line.endpoint]
+        endpoint = endpoint_of(api.provider, line.endpoint, api.prefix)
         request = submission(endpoint, parsed(inputs), rules.defaults)
-        hook = ""
-        if self._callback and endpoint.webhook:
+        hook, resend_key = "", ""
+        callback = self._callback(api.provider)
+        if callback and endpoint.webhook:
             hook = new_token(self._chance)
-            request = replace(request, hidden=self._callback.fields(hook))
+            # Without its secret it is kept, so that it can be sent again word for word.
+            body = merged(request.body or {}, callback.shown(hook))
+            request = replace(request, body=body, hidden=callback.hidden(hook))
+        if api.provider.once:
+            resend_key = new_token(self._chance)
+            request = sent_once(request, api.provider, resend_key)
         intent = Intent(
             key=key,
             number=len(self._state.jobs.all[key].attempts) + 1,
@@ -105,6 +128,9 @@ class Submissions:
             price=line.price,
             deadline=endpoint.deadline,
             body=dict(request.body or {}),
+            provider=api.provider.name,
+            base_url=api.base_url,
+            resend_key=resend_key,
             hook=hook,
         )
         return intent, request

@@ -23,7 +23,7 @@ from pipeline.sync.committer import Committer
 from pipeline.sync.dispatcher import Dispatcher
 from pipeline.sync.in_flight import InFlight, Place
 from pipeline.sync.line_queue import LineQueue
-from pipeline.sync.ports import HASTY_TRIES, PATIENCE, Pace, Wire
+from pipeline.sync.ports import HASTY_TRIES, PATIENCE, ApiAccess
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import RefusedLine, Sending, Submissions
 from pipeline.sync.throttle import Throttle
@@ -49,8 +49,7 @@ class Submitter:
         sync: SheetSync,
         submissions: Submissions,
         worker: Worker,
-        wire: Wire,
-        pace: Pace,
+        access: ApiAccess,
         clock: Clock,
         *,
         limit: int | None,
@@ -58,20 +57,19 @@ class Submitter:
         on_answer: Callable[[Sending, Verdict], None],
         on_stale: Callable[[], None],
     ) -> None:
+        pace = access.pace
         self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._wake)
         self._sync, self._worker, self._clock, self._patient = sync, worker, clock, patient
-        self._on_answer, self._on_stale = on_answer, on_stale
+        self._api, self._on_answer, self._on_stale = access.api, on_answer, on_stale
         self._queue = LineQueue(limit=limit, patient=patient)
         self._in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now)
         self._throttle = Throttle(clock.monotonic)
-        self._committer = Committer(submissions, sync.store, worker, clock.monotonic)
+        self._committer = Committer(submissions, access.api, sync.store, worker, clock.monotonic)
         self._dispatcher = Dispatcher(
-            wire,
-            sync.rules.provider,
+            access,
             clock,
             self._throttle,
             self.breaker,
-            concurrency=pace.concurrency,
             tries=REACH_TRIES if patient else HASTY_TRIES,
             on_answer=self._answered,
             on_change=self._wake,
@@ -180,7 +178,7 @@ class Submitter:
             self._on_stale()
         if held_back:
             self._queue.put_back(held_back)
-            limits, store = self._sync.limits, self._sync.store
+            limits, store = self._sync.limits_of(self._api), self._sync.store
             wait = await self._worker.run(
                 store.rate_limit.ready_in, limits.api_key, limits.per_minute
             )
@@ -192,11 +190,15 @@ class Submitter:
         A pass that does not wait ends if that is more than a minute.
         """
         until = self._clock.now() + timedelta(seconds=seconds)
-        self._worker.submit(self._sync.store.rate_limit.slow_down, self._sync.limits.api_key, until)
+        account = self._sync.limits_of(self._api).api_key
+        self._worker.submit(self._sync.store.rate_limit.slow_down, account, until)
         self._throttle.pause(seconds)
         if not self._patient and seconds > PATIENCE:
-            api = self._sync.rules.provider.title
-            self.end(Stop(f"{api} asked to wait {seconds:.0f} s. The next run goes on.", False))
+            self.end(
+                Stop(
+                    f"{self._api.title} asked to wait {seconds:.0f} s. The next run goes on.", False
+                )
+            )
 
     def _answered(self, sending: Sending, told: Verdict) -> None:
         """Have an answer recorded, and act on what it means for the lines that follow."""

@@ -36,17 +36,16 @@ def test_the_secret_of_an_attempt_is_derived_from_its_token() -> None:
 def test_a_submission_has_the_webhook_address_and_the_secret() -> None:
     asked = Callback(APIFRAME, "https://hooks.example.com", SECRET)
 
-    assert asked.fields(TOKEN) == {
-        "webhook_url": f"https://hooks.example.com/hooks/{TOKEN}",
-        "webhook_secret": DERIVED,
-    }
+    assert asked.shown(TOKEN) == {"webhook_url": f"https://hooks.example.com/hooks/{TOKEN}"}
+    assert asked.hidden(TOKEN) == {"webhook_secret": DERIVED}
     assert SECRET not in repr(asked)
 
 
 def test_an_api_that_signs_gets_no_secret_and_the_list_of_events() -> None:
     asked = Callback(SIGNED, "https://hooks.example.com", SECRET)
 
-    assert asked.fields(TOKEN) == {
+    assert asked.hidden(TOKEN) == {}
+    assert asked.shown(TOKEN) == {
         "webhookUrl": f"https://hooks.example.com/hooks/{TOKEN}",
         "webhookEvents": ["progress", "completed", "failed"],
     }

@@ -217,13 +217,14 @@ def test_none_of_our_cells_becomes_a_formula(tmp_path: Path, kind: str, end: str
             clock=Clock(lambda: NOW),
             chance=Random(1),
         )
-        submissions = Submissions(sync, callback=None, clock=Clock(lambda: NOW), chance=Random(1))
+        submissions = Submissions(sync, clock=Clock(lambda: NOW), chance=Random(1))
         sync.look()
         ready = [line for line in sync.last.plan.to_send if line.job]
         begun = submissions.commit_batch((), ready).begun
         facts: dict[JobKey, Fact] = {}
+        place = {sync.job_key(line): line.seen.place for line in ready}
         for one in begun:
-            text = FORMULAS[one.line.seen.place - 1]
+            text = FORMULAS[place[one.key] - 1]
             event = answer(text, end)
             if isinstance(event, Progressed):
                 submissions.record(

@@ -69,7 +69,7 @@ def a_pass(settings: Settings) -> SheetSync:
         submissions = wiring.submissions(settings, sync)
         begun = submissions.commit_batch((), sync.last.plan.to_send).begun
         for sending in begun:
-            name = f"task-{sending.line.seen.row_id}"
+            name = f"task-{sending.key.row_id}"
             result = Result((picture_of(parsed(sending.attempt.inputs)["prompt"]),))
             events = (Accepted(name), Succeeded(result))
             submissions.record(

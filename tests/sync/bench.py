@@ -16,16 +16,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pipeline import wiring
 from pipeline.config import Settings, load
+from pipeline.core.errors import NoAnswer
 from pipeline.core.model import Request, Response
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.outcome import Asked, Outcome
-from pipeline.sync.ports import Pace
+from pipeline.sync.ports import ApiAccess, Pace
 from pipeline.sync.runner import Runner
 
 T = TypeVar("T")
@@ -55,6 +57,10 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jump.at
+
+    def jump(self, seconds: float) -> None:
+        """Let time pass."""
+        self._jump.at += seconds
 
     def run_in_executor(  # type: ignore[override]  # one thread's worth of it
         self, executor: Any, func: Callable[..., Any], *args: Any
@@ -128,6 +134,52 @@ class Api:
         return Counter(prompt for _, prompt in self.received)
 
 
+@dataclass
+class ApiV2(Api):
+    """The same with version 2's requests, and with a memory of idempotency keys."""
+
+    #: Which of the answers to submissions are lost, counted from 1.
+    lost: Callable[[int], bool] = lambda number: False
+    #: Idempotency key -> the prompt and the task that it made.
+    made: dict[str, tuple[str, str]] = field(default_factory=dict)
+    #: For how long a key is remembered, in seconds.
+    remembers: float = 24 * 3600.0
+    #: How often each prompt was charged.
+    charged: Counter[str] = field(default_factory=Counter)
+    _answers: int = 0
+    _made_at: dict[str, float] = field(default_factory=dict)
+
+    async def submit(self, request: Request, within: float) -> Response:
+        body = request.body or {}
+        key, prompt = request.headers["Idempotency-Key"], str(body["prompt"])
+        assert request.path == "/images/generate"
+        self.received.append((self.loop.time(), prompt))
+        await asyncio.sleep(self.answers_in)
+        if self.loop.time() - self._made_at.get(key, -1e9) > self.remembers:
+            self.charged[prompt] += 1
+            self._made_at[key] = self.loop.time()
+            self.made[key] = prompt, f"job-{len(self.made) + 1}"
+            self._tasks[self.made[key][1]] = self.loop.time() + self.lasting.get(prompt, self.lasts)
+        elif self.made[key][0] != prompt:
+            return reply({"error": "this key was used with another request"}, 409)
+        self._answers += 1
+        if self.lost(self._answers):
+            raise NoAnswer("the connection was closed without an answer")
+        return reply({"jobId": self.made[key][1], "status": "QUEUED"}, 202)
+
+    async def ask(self, request: Request, within: float) -> Response:
+        assert request.method == "GET"
+        self.polled.append(self.loop.time())
+        await asyncio.sleep(self.answers_in)
+        task = request.path.removeprefix("/jobs/")
+        if task not in self._tasks:
+            return reply({"error": "Job not found"}, 404)
+        if self._tasks[task] > self.loop.time():
+            return reply({"id": task, "status": "PROCESSING", "progress": 40, "result": None})
+        result = {"images": ["https://cdn.example/1.png"], "gridUrl": "https://cdn.example/g.png"}
+        return reply({"id": task, "status": "COMPLETED", "result": result, "creditCost": 16})
+
+
 def reply(body: Mapping[str, object], status: int = 200, **headers: str) -> Response:
     """An answer of the API."""
     named = {name.lower().replace("_", "-"): value for name, value in headers.items()}
@@ -137,14 +189,24 @@ def reply(body: Mapping[str, object], status: int = 200, **headers: str) -> Resp
 class Bench:
     """A CSV file, its store, and passes over it, in simulated time."""
 
-    def __init__(self, folder: Path, prompts: list[str], extra: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        prompts: list[str],
+        extra: str = "",
+        *,
+        environ: Mapping[str, str] = MappingProxyType({}),
+        kind: type[Api] = Api,
+    ) -> None:
         self.loop = SimulatedLoop()
-        self.api = Api(self.loop)
+        self.api = kind(self.loop)
         self.file = folder / "rows.csv"
         self.write([["prompt"], *([prompt] for prompt in prompts)])
-        config = folder / "bench.toml"
+        self.config = config = folder / "bench.toml"
         config.write_text(f'[sheet]\nsource = "rows.csv"\n[media]\nsave_to = ""\n{extra}')
-        self.settings: Settings = load(config, environ={})
+        self.settings: Settings = load(config, environ=environ)
+        #: Provider file -> its API, where it is not `api`.
+        self.apis: dict[str, Api] = {}
         self.clock = Clock(self.now, self.loop.time)
         self.runner: Runner
 
@@ -158,6 +220,20 @@ class Bench:
         """Save the sheet as a person does."""
         with self.file.open("w", newline="") as file:
             csv.writer(file).writerows(rows)
+
+    def lines(self) -> list[list[str]]:
+        """The sheet as it is: the header, then the rows."""
+        with self.file.open(newline="", encoding="utf-8") as file:
+            return list(csv.reader(file))
+
+    def loaded(self, extra: str, environ: Mapping[str, str]) -> Settings:
+        """The settings of the same configuration, with more lines in it and with other keys."""
+        self.config.write_text(self.config.read_text() + extra)
+        return load(self.config, environ=environ)
+
+    def sleep(self, seconds: float) -> None:
+        """Nothing happens for so long."""
+        self.loop.jump(seconds)
 
     def rows(self) -> list[dict[str, str]]:
         """The rows of the sheet as they are now."""
@@ -192,9 +268,15 @@ class Bench:
                 self.runner = Runner(
                     sync,
                     wiring.submissions(self.settings, sync, self.clock),
-                    self.api,
+                    [
+                        ApiAccess(
+                            one,
+                            self.apis.get(one.provider.name, self.api),
+                            pace or wiring.pace(self.settings),
+                        )
+                        for one in sync.rules.apis
+                    ],
                     None,
-                    pace or wiring.pace(self.settings),
                     asked or Asked(wait=True),
                     self.clock,
                     keep_lease=keep_lease,

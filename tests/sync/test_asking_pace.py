@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from pipeline.config import load
+from pipeline.core.apis import Api
 from pipeline.core.asking import Durations
 from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event, Succeeded
@@ -28,7 +29,7 @@ from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.poller import Poller
-from pipeline.sync.ports import Pace
+from pipeline.sync.ports import ApiAccess, Pace
 from tests.core.build import NOW, attempt
 
 IN_FLIGHT = 50
@@ -59,14 +60,13 @@ class Desk:
         self.ages: list[float] = []
         rate_limit = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
         self.store = SimpleNamespace(rate_limit=rate_limit)
-        rules = SimpleNamespace(provider=provider, endpoint="imagine")
         limits = SimpleNamespace(api_key="", per_minute=None)
-        sync: Any = SimpleNamespace(rules=rules, limits=limits, store=self.store)
+        sync: Any = SimpleNamespace(limits_of=lambda api: limits, store=self.store)
         submissions: Any = SimpleNamespace(record=len)
         worker: Any = SimpleNamespace(run=_at_once)
         wire: Any = SimpleNamespace(ask=self._answer)
         self.poller = Poller(
-            *(sync, submissions, worker, wire, Pace(), Clock(self.now)),
+            *(sync, submissions, worker, ApiAccess(Api(provider), wire, Pace()), Clock(self.now)),
             patient=True,
             on_event=self._heard,
             on_order=lambda stop, pause: None,

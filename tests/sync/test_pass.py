@@ -12,6 +12,7 @@ from unittest.mock import patch
 import pytest
 from sqlalchemy import Connection, event
 
+from pipeline.core.apis import Api
 from pipeline.core.model import JobKey, State
 from pipeline.core.planning import Line
 from pipeline.core.states import Failed
@@ -275,11 +276,11 @@ def test_answers_are_recorded_although_the_pass_ends_with_an_unexpected_error(ma
     bench = made(prompts(3))
     commit, calls = Submissions.commit_batch, []
 
-    def breaks(self: Submissions, facts: Sequence[Fact], lines: Sequence[Line]) -> Batch:
+    def breaks(self: Submissions, facts: Sequence[Fact], lines: Sequence[Line], api: Api) -> Batch:
         calls.append(len(facts))
         if facts:
             raise RuntimeError("planted")
-        return commit(self, facts, lines)
+        return commit(self, facts, lines, api)
 
     with patch.object(Submissions, "commit_batch", breaks), pytest.raises(RuntimeError):
         bench.run(pace=Pace(concurrency=1))

@@ -18,7 +18,7 @@ from pipeline.server import event_loop
 from pipeline.store import Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.poller import Poller
-from pipeline.sync.ports import Pace, Wire
+from pipeline.sync.ports import ApiAccess, Pace, Wire
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
 from pipeline.sync.worker import Worker
@@ -61,7 +61,7 @@ CLOCK = Clock(lambda: NOW)
 
 
 def _submissions(sync: SheetSync) -> Submissions:
-    return Submissions(sync, callback=None, clock=CLOCK, chance=Random(1))
+    return Submissions(sync, clock=CLOCK, chance=Random(1))
 
 
 def _poller(
@@ -69,7 +69,7 @@ def _poller(
 ) -> Poller:
     """The poller of a pass that does not wait."""
     return Poller(
-        *(sync, _submissions(sync), worker, api, Pace(), CLOCK),
+        *(sync, _submissions(sync), worker, ApiAccess(sync.rules.api, api, Pace()), CLOCK),
         patient=False,
         on_event=on_event,
         on_order=lambda stop, pause: None,

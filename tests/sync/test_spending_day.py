@@ -33,11 +33,11 @@ def test_an_attempt_started_after_midnight_counts_for_the_new_day(tmp_path: Path
             chance=Random(1),
             today=lambda: next(days),
         )
-        submissions = Submissions(sync, callback=None, clock=Clock(), chance=Random(1))
+        submissions = Submissions(sync, clock=Clock(), chance=Random(1))
         begun = []
         for _ in range(3):
             batch = submissions.commit_batch((), sync.look().plan.to_send)
-            begun.append([one.line.memory.inputs for one in batch.begun])
+            begun.append([one.attempt.inputs for one in batch.begun])
 
         assert [len(one) for one in begun] == [1, 0, 1]
         assert store.budget.spent("key", "run", "2026-03-01").day == 4

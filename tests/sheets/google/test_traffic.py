@@ -57,7 +57,7 @@ def test_the_traffic_of_a_look_does_not_grow_with_the_rows(tmp_path: Path, rows:
 def test_while_a_long_pass_sends_one_reading_a_minute_is_enough(tmp_path: Path) -> None:
     with google_sheets() as google:
         made = office(google, tmp_path, 100, seed=1, most=0)
-        made.sync.limits = Limits(api_key="key", run="run", day="today")
+        made.sync._limits = (Limits(api_key="key", run="run", day="today"),)
         look(made)()
         waiting = list(made.sync.last.plan.to_send)
         minutes = 0

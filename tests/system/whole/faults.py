@@ -13,6 +13,7 @@ from typing import Any
 from unittest.mock import patch
 
 from pipeline.core import cells, row_matching, states
+from pipeline.core.apis import Api
 from pipeline.core.header import Columns
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
 from pipeline.core.planning import Line
@@ -122,11 +123,11 @@ def old_words_are_sent() -> AbstractContextManager[Any]:
     """A row that was edited before it was sent is sent with its first prompt."""
     intent_of = Submissions._intent
 
-    def as_it_was(self: Submissions, line: Line) -> tuple[Intent, Request]:
+    def as_it_was(self: Submissions, line: Line, api: Api) -> tuple[Intent, Request]:
         past = self._state.rows.memory.past.get(line.seen.row_id)
         if past:
             line = replace(line, memory=replace(line.memory, inputs=past[-1]))
-        return intent_of(self, line)
+        return intent_of(self, line, api)
 
     return patch.object(Submissions, "_intent", as_it_was)
 

@@ -257,9 +257,7 @@ class Office:
             clock=Clock(self.clock),
             chance=self.team.chance,
         )
-        self.submissions = Submissions(
-            self.sync, callback=None, clock=Clock(self.clock), chance=self.team.chance
-        )
+        self.submissions = Submissions(self.sync, clock=Clock(self.clock), chance=self.team.chance)
 
     def clock(self) -> datetime:
         return self.now

@@ -179,7 +179,7 @@ class World:
             clock=clock,
             chance=self.chance,
         )
-        submissions = Submissions(sync, callback=None, clock=clock, chance=self.chance)
+        submissions = Submissions(sync, clock=clock, chance=self.chance)
         started = Pass(name, store, watched, sync, submissions, run, lease)
         self.passes.append(started)
         self.counts[f"start on {name}"] += 1

@@ -1,0 +1,159 @@
+"""Sends lost submissions again, where the API makes one task of them however often they come.
+
+In: attempts whose answer was lost. Out: what the API answered, recorded. Such a request pays for
+nothing twice: it has the same idempotency key and the same body as the first. The resender owns
+the attempts that wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pipeline.core.apis import endpoint_of
+from pipeline.core.errors import WireError
+from pipeline.core.model import Attempt, JobKey
+from pipeline.core.protocol import Verdict, verdict
+from pipeline.core.states import Event, Failed, Lost, Postponed
+from pipeline.store import Fact
+from pipeline.sync.clock import Clock
+from pipeline.sync.in_flight import Place
+from pipeline.sync.ports import HASTY_TRIES, ApiAccess
+from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.submissions import Submissions
+from pipeline.sync.worker import Worker
+
+log = logging.getLogger("promptsheet")
+
+#: How often a pass that waits sends one attempt again.
+TRIES = 8
+#: Seconds before the first time; then twice as long each time, up to the longest.
+FIRST, LONGEST = 1.0, 60.0
+#: Requests under way at once.
+AT_ONCE = 10
+#: Seconds between two looks at the attempts that wait.
+TICK = 0.1
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An attempt that is to be sent again."""
+
+    attempt: Attempt
+    next_at: datetime
+    tries: int = 0
+
+
+class Resender:
+    """The lost submissions of one pass at one API.
+
+    `may_send` is whether submissions may leave at all. `on_event` is called with each answer that
+    is recorded, `on_order` with the reason to stop and the seconds to pause.
+    """
+
+    def __init__(
+        self,
+        sync: SheetSync,
+        submissions: Submissions,
+        worker: Worker,
+        access: ApiAccess,
+        clock: Clock,
+        *,
+        patient: bool,
+        may_send: Callable[[], bool],
+        on_event: Callable[[JobKey, int, Event], None],
+        on_order: Callable[[str, float], None],
+    ) -> None:
+        self._sync, self._submissions, self._worker = sync, submissions, worker
+        self._access, self._clock = access, clock
+        self._tries = TRIES if patient else HASTY_TRIES
+        self._may_send, self._on_event, self._on_order = may_send, on_event, on_order
+        self._waiting: dict[Place, _Waiting] = {}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether this pass sends nothing again, now or later."""
+        return not any(one.tries < self._tries for one in self._waiting.values()) or (
+            not self._may_send()
+        )
+
+    def take(self, key: JobKey, attempt: Attempt) -> None:
+        """Send this attempt again in a moment, if its key still makes it the same task."""
+        now = self._clock.now()
+        if self._sync.rules.may_be_resent(attempt, now):
+            place = key, attempt.number
+            wait = timedelta(seconds=FIRST)
+            self._waiting.setdefault(place, _Waiting(attempt, now + wait))
+
+    def answered(self, key: JobKey, number: int) -> None:
+        """The attempt is not lost any more: a webhook or a poll told what became of it."""
+        self._waiting.pop((key, number), None)
+
+    async def run(self) -> None:
+        """Send again whatever is due, until cancelled."""
+        while True:
+            if due := self._due():
+                await self._send(due)
+            await asyncio.sleep(TICK)
+
+    def _due(self) -> list[Place]:
+        if not self._waiting or not self._may_send():
+            return []
+        now, rules = self._clock.now(), self._sync.rules
+        for place, one in [*self._waiting.items()]:
+            if not rules.may_be_resent(one.attempt, now):
+                del self._waiting[place]
+        return [
+            place
+            for place, one in self._waiting.items()
+            if one.next_at <= now and one.tries < self._tries
+        ][:AT_ONCE]
+
+    async def _send(self, due: Collection[Place]) -> None:
+        limits, store = self._sync.limits_of(self._access.api), self._sync.store
+        permits = await self._worker.run(
+            store.rate_limit.permits, limits.api_key, len(due), limits.per_minute
+        )
+        places = [*due][:permits]
+        if not places:
+            return
+        self._access.wire.open()
+        told = await asyncio.gather(*(self._once(place) for place in places))
+        facts = [
+            Fact(*place, one.event)
+            for place, one in zip(places, told, strict=True)
+            if not isinstance(one.event, Lost | Postponed)
+        ]
+        if facts:
+            await self._worker.run(self._submissions.record, facts)
+        for fact in facts:
+            self.answered(fact.key, fact.number)
+            self._on_event(fact.key, fact.number, fact.event)
+        for one in told:
+            self._on_order(one.stop, one.pause)
+
+    async def _once(self, place: Place) -> Verdict:
+        one, api = self._waiting[place], self._access.api
+        one.tries += 1
+        wait = min(FIRST * 2**one.tries, LONGEST)
+        one.next_at = self._clock.now() + timedelta(seconds=wait)
+        key, _ = place
+        try:
+            endpoint = endpoint_of(api.provider, one.attempt.endpoint, api.prefix)
+            request = await self._worker.run(self._submissions.again, key, one.attempt, api)
+            response = await self._access.wire.submit(request, endpoint.deadline)
+        except KeyError:  # The provider file has no such endpoint any more.
+            one.tries = self._tries
+            return Verdict(Lost("its endpoint is not known any more"))
+        except WireError as error:
+            return Verdict(Lost(str(error)))
+        log.info("row %s, take %d: sent again with its key", key.row_id, key.take)
+        told = verdict(api.provider, endpoint, response, self._clock.now())
+        if response.status == 409 and isinstance(told.event, Failed):
+            # The key was used with another body: that says nothing about the task it made.
+            one.tries = self._tries
+            return Verdict(Lost("its key belongs to another request"))
+        return told

@@ -1,0 +1,283 @@
+"""Lost submissions under an idempotency key: sent again, paid once, and never left to a person."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.core.model import Request, Response
+from pipeline.sync.outcome import Asked
+from tests.sync.bench import Api, ApiV2, Bench, reply
+
+Made = Callable[..., Bench]
+
+KEY = {"APIFRAME_API_KEY": "afk_test"}
+
+
+def prompts(count: int) -> list[str]:
+    return [f"a fox {number}" for number in range(count)]
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    """Makes benches with so many rows, and closes them."""
+    with ExitStack() as stack:
+
+        def make(count: int, extra: str = "", **more: Any) -> Bench:
+            folder = Path(tempfile.mkdtemp(dir=tmp_path))
+            given = {"environ": KEY, "kind": ApiV2, **more}
+            bench = Bench(folder, prompts(count), extra, **given)
+            stack.callback(bench.close)
+            return bench
+
+        yield make
+
+
+def api_of(bench: Bench) -> ApiV2:
+    assert isinstance(bench.api, ApiV2)
+    return bench.api
+
+
+def statuses(bench: Bench) -> set[str]:
+    return {row["status"] for row in bench.rows()}
+
+
+def test_a_row_of_version_2_is_sent_polled_and_done(made: Made) -> None:
+    bench = made(3)
+
+    outcome = bench.run()
+
+    assert (outcome.done, outcome.credits) == (3, 48)
+    assert api_of(bench).charged == dict.fromkeys(prompts(3), 1)
+    assert bench.rows()[0]["image_urls"] == "https://cdn.example/1.png"
+    with bench.store() as store:
+        (attempt,) = next(iter(store.jobs.all(outcome.key).values())).attempts
+    assert (attempt.provider, attempt.base_url) == ("apiframe-v2", "https://api.apiframe.ai/v2")
+    assert (attempt.reported, len(attempt.resend_key)) == (16, 32)
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        pytest.param(lambda number: number == 1, id="the first"),
+        pytest.param(lambda number: number % 2 == 1, id="every second"),
+        pytest.param(lambda number: number <= 40, id="all for a while"),
+    ],
+)
+def test_lost_answers_are_asked_for_again_and_paid_once(
+    made: Made, lost: Callable[[int], bool]
+) -> None:
+    bench = made(20)
+    api_of(bench).lost = lost
+
+    outcome = bench.run()
+
+    assert (outcome.code, outcome.done, outcome.credits) == (0, 20, 320)
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == dict.fromkeys(prompts(20), 1)
+
+
+def test_passes_that_do_not_wait_ask_again_until_an_answer_comes(made: Made) -> None:
+    bench = made(5)
+    api_of(bench).lost = lambda number: number <= 25
+
+    seen: list[set[str]] = []
+    for _ in range(8):
+        bench.run(Asked())
+        seen.append(statuses(bench))
+        bench.sleep(60)
+
+    assert seen[-1] == {"done"}
+    assert not any("check needed" in one for one in seen)
+    assert api_of(bench).charged == dict.fromkeys(prompts(5), 1)
+
+
+def test_a_row_whose_answer_is_lost_says_that_it_is_sent_again(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+
+    bench.run(Asked())
+
+    (row,) = bench.rows()
+    assert row["status"] == "sending"
+    assert row["note"] == (
+        "No answer came from Apiframe. It is sent again with the same key, which pays only once."
+    )
+
+
+def test_a_day_later_the_key_is_worth_nothing_and_a_person_decides(made: Made) -> None:
+    bench = made(2)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    received = len(api_of(bench).received)
+
+    bench.sleep(timedelta(hours=23, minutes=51).total_seconds())
+    bench.run(Asked())
+
+    assert len(api_of(bench).received) == received
+    assert statuses(bench) == {"check needed"}
+    assert api_of(bench).charged == dict.fromkeys(prompts(2), 1)
+
+
+def test_shortly_before_that_it_is_still_sent_again(made: Made) -> None:
+    bench = made(2)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    bench.sleep(timedelta(hours=23, minutes=45).total_seconds())
+    api_of(bench).lost = lambda number: False
+
+    bench.run()
+
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == dict.fromkeys(prompts(2), 1)
+
+
+def test_a_key_that_belongs_to_another_request_settles_nothing(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    api_of(bench).made = {key: ("other words", job) for key, (_, job) in api_of(bench).made.items()}
+
+    bench.run(Asked())
+
+    (row,) = bench.rows()
+    assert row["status"] == "sending"  # a person decides once the key is worth nothing
+    assert api_of(bench).charged == {"a fox 0": 1}
+
+
+def test_the_same_body_is_sent_again_although_the_row_was_edited(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    header, row = bench.lines()
+    bench.write([header, [cell.replace("a fox 0", "an owl") for cell in row]])
+    api_of(bench).lost = lambda number: False
+
+    bench.run()
+
+    assert {prompt for _, prompt in api_of(bench).received} == {"a fox 0"}
+    assert statuses(bench) == {"edited"}
+    assert api_of(bench).charged == {"a fox 0": 1}
+
+
+def test_a_paused_sheet_sends_nothing_again(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    outcome = bench.run(Asked())
+    received = len(api_of(bench).received)
+    with bench.store() as store:
+        store.sheets.update(outcome.key, paused=True)
+
+    bench.run(Asked())
+
+    assert len(api_of(bench).received) == received
+
+
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    lost=st.sets(st.integers(1, 60), max_size=40),
+    waits=st.lists(st.booleans(), min_size=3, max_size=3),
+)
+def test_whichever_answers_are_lost_every_row_is_paid_once_and_done(
+    made: Made, lost: set[int], waits: list[bool]
+) -> None:
+    bench = made(12)
+    api_of(bench).lost = lambda number: number in lost
+
+    for wait in (*waits, True):
+        bench.run(Asked(wait=wait))
+        bench.sleep(70)
+
+    assert api_of(bench).charged == dict.fromkeys(prompts(12), 1)
+    assert statuses(bench) == {"done"}
+
+
+def test_without_a_key_that_the_api_honours_nothing_is_sent_again(made: Made) -> None:
+    bench = made(1, environ={}, kind=Api)  # version 1
+    bench.api.replies["a fox 0"] = reply({}, 500)
+
+    bench.run(Asked())
+    bench.run(Asked())
+
+    assert bench.api.prompts == {"a fox 0": 1}
+    assert statuses(bench) == {"check needed"}
+
+
+def test_open_tasks_stay_at_the_api_that_has_them_and_are_never_bought_at_another(
+    made: Made,
+) -> None:
+    bench = made(2, environ={"APIFRAME_API_KEY": "an-old-key"}, kind=Api)
+    bench.api.lasts = 600
+    bench.run(Asked())
+    old = bench.api
+    new = ApiV2(bench.loop)
+
+    bench.api = new
+    bench.settings = replace_key(bench, "afk_new")
+    bench.run(Asked())
+
+    (first, _) = bench.rows()
+    assert (first["status"], new.received, new.polled) == ("check needed", [], [])
+    assert "is at apiframe-v1 at https://api.apiframe.pro" in first["note"]
+    assert "[provider.former]" in first["note"]
+
+    bench.apis = {"apiframe-v1": old}
+    former = '[provider.former]\nname = "apiframe-v1"\napi_key = "env:OLD"\n'
+    bench.settings = replace_key(bench, "afk_new", former, OLD="an-old-key")
+    bench.sleep(700)
+    bench.run()
+
+    assert statuses(bench) == {"done"}
+    assert (new.received, new.polled) == ([], [])
+    assert old.prompts == dict.fromkeys(prompts(2), 1)
+
+
+def replace_key(bench: Bench, key: str, extra: str = "", **more: str) -> Any:
+    return bench.loaded(extra, {"APIFRAME_API_KEY": key, **more})
+
+
+def test_a_broken_vendor_stops_its_own_rows_and_no_others(made: Made) -> None:
+    extra = '[providers]\nv2 = { name = "apiframe-v2", api_key = "env:TWO" }\n'
+    bench = made(0, extra, environ={"APIFRAME_API_KEY": "one", "TWO": "afk_two"}, kind=Api)
+    bench.write(
+        [
+            ["prompt", "endpoint"],
+            ["a fox", ""],
+            ["an owl", "v2/imagine"],
+            ["a cat", "imagine"],
+            ["a dog", "v2/imagine"],
+        ]
+    )
+    there = ApiV2(bench.loop)
+    bench.apis = {"apiframe-v2": there}
+
+    outcome = bench.run()
+
+    assert (outcome.done, outcome.credits) == (4, 2 * 4 + 2 * 16)
+    assert bench.api.prompts == {"a fox": 1, "a cat": 1}
+    assert there.charged == {"an owl": 1, "a dog": 1}
+
+    bench.write([*bench.lines(), ["a hen", "v2/imagine"], ["a cow", "imagine"]])
+
+    async def refuses(request: Request, within: float) -> Response:
+        return reply({"error": "Invalid API key"}, 401)
+
+    there.submit = refuses  # type: ignore[method-assign]
+    outcome = bench.run(replace(Asked(), wait=True))
+
+    assert bench.api.prompts["a cow"] == 1
+    assert {row["prompt"]: row["status"] for row in bench.rows()}["a hen"] == "queued"
+    assert any("401" in sentence for sentence in outcome.sentences)
