@@ -222,7 +222,7 @@ class Runner:
     def _is_finished(self) -> bool:
         if not self._lanes.is_idle:
             return False
-        if not self._asked.wait:
+        if not self._asked.wait or not self._lanes.is_heard:
             return self._lanes.is_heard
         is_busy = self._lanes.expecting() or self._downloader.pending
         return not (is_busy or self._sync.is_ripening())
