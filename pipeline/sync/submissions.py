@@ -102,7 +102,7 @@ class Submissions:
         request = Request("POST", endpoint.path, body, parts=parts)
         callback = self._callback(api.provider)
         if attempt.hook and callback:
-            request = replace(request, hidden=callback.hidden(attempt.hook))
+            request = _called_back(request, callback, attempt.hook, is_kept=True)
         return sent_once(request, api.provider, attempt.resend_key)
 
     def _intent(self, line: Line, api: Api) -> tuple[Intent, Request]:
@@ -113,9 +113,7 @@ class Submissions:
         callback = self._callback(api.provider)
         if callback and endpoint.webhook:
             hook = new_token(self._chance)
-            # Without its secret it is kept, so that it can be sent again word for word.
-            body = merged(request.body or {}, callback.shown(hook))
-            request = replace(request, body=body, hidden=callback.hidden(hook))
+            request = _called_back(request, callback, hook, is_kept=api.provider.once is not None)
         if api.provider.once:
             resend_key = new_token(self._chance)
             request = sent_once(request, api.provider, resend_key)
@@ -134,3 +132,15 @@ class Submissions:
             hook=hook,
         )
         return intent, request
+
+
+def _called_back(request: Request, callback: Callback, hook: str, *, is_kept: bool) -> Request:
+    """The request that asks the API to call back.
+
+    The secret is never kept. The address is kept only with a request that may be sent again, which
+    must then be the same word for word.
+    """
+    shown, hidden = callback.shown(hook), callback.hidden(hook)
+    if is_kept:
+        return replace(request, body=merged(shown, request.body or {}), hidden=hidden)
+    return replace(request, hidden=merged(shown, hidden))

@@ -86,4 +86,28 @@ FAULTS = (
         "if not stem:",
         "tests/provider/test_downloads.py",
     ),
+    Fault(
+        "a lost submission is sent again under a new key",
+        "P1",
+        "pipeline/sync/submissions.py",
+        "return sent_once(request, api.provider, attempt.resend_key)",
+        "return sent_once(request, api.provider, new_token(self._chance))",
+        "tests/sync/test_resending.py",
+    ),
+    Fault(
+        "a key counts for longer than the API remembers it",
+        "P1",
+        "pipeline/core/rules.py",
+        "return once is not None and now - attempt.sent_at < once.life",
+        "return once is not None",
+        "tests/sync/test_resending.py",
+    ),
+    Fault(
+        "a task is polled at an API that does not have it",
+        "P3",
+        "pipeline/core/rules.py",
+        "return next((one for one in apis if one.has(attempt)), None)",
+        "return apis[0]",
+        "tests/sync/test_resending.py",
+    ),
 )

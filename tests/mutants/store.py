@@ -63,7 +63,7 @@ FAULTS = (
         "P1",
         _RUNNER,
         """        self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")
-        self._submitter.end()
+        self._lanes.end()
 """,
         """        self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")
 """,
