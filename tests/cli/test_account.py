@@ -1,4 +1,4 @@
-"""What `doctor` says where the account loses other credits than the provider file lists."""
+"""What `doctor` reports if the account is charged other amounts than the provider file lists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 
-def test_an_account_that_loses_other_credits_than_were_counted_is_named_until_a_repair(
+def test_a_difference_between_charged_and_counted_credits_is_reported_until_a_repair(
     tmp_path: Path,
 ) -> None:
     with sandbox_process(task_seconds=0, plain_pictures="true") as api:
@@ -40,7 +40,7 @@ def test_an_account_that_loses_other_credits_than_were_counted_is_named_until_a_
         assert [words for words in (first, as_listed, again) if "went down" in words] == []
 
 
-def test_while_a_task_is_under_way_the_account_is_not_compared(tmp_path: Path) -> None:
+def test_the_account_is_not_compared_while_a_task_is_running(tmp_path: Path) -> None:
     with sandbox_process(task_seconds=10_000, plain_pictures="true", cost=9) as api:
         team = Team(tmp_path, api.url)
         team.configure('[media]\nsave_to = ""\n')

@@ -98,15 +98,13 @@ def workbook_of(cells: list[tuple[str, str]]) -> bytes:
     return fresh.getvalue()
 
 
-def test_errors_of_a_google_sheet_wait_whatever_they_are_called(
-    tmp_path: Path, api: Sandbox
-) -> None:
+def test_errors_in_a_google_sheet_wait_whatever_their_text(tmp_path: Path, api: Sandbox) -> None:
     api.reset()
     formulas = ("=1/0", "=NOSUCH(1)", "=IMPORTXML(A1)", '="a"+1')
     with google_sheets() as google:
         book = google.new_book("Spring", [["prompt"]])
         book.loading = frozenset({"IMPORTXML"})
-        # As no list of words could have them.
+        # Error texts that are in no list.
         book.error_words = {"#DIV/0!": "durch null", "#NAME?": "Kein Name", "#VALUE!": "#VERKEERD"}
         book.sheets[0].enter(0, 1, "=1/0", locale="en")  # a title, whatever it says
         for row, formula in enumerate((*formulas, '="a "&"fox"'), start=1):

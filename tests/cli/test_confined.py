@@ -1,4 +1,4 @@
-"""One sheet's trouble stops no other sheet, whatever it is: foreseen or not."""
+"""An error of one sheet stops no other sheet, whether the error is expected or not."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def team(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Team:
 
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch, api: Sandbox) -> None:
-    """The second sheet fails in an unforeseen way while the first has requests in flight."""
+    """The second sheet fails with an unexpected error while the first has requests in flight."""
     look = SheetSync.look
 
     def looked(sync: SheetSync) -> Look:
@@ -63,7 +63,7 @@ def planted(monkeypatch: pytest.MonkeyPatch, api: Sandbox) -> None:
 
 
 @pytest.mark.usefixtures("planted")
-def test_an_unforeseen_error_in_one_sheet_leaves_the_passes_of_the_others_alone(
+def test_an_unexpected_error_in_one_sheet_does_not_affect_the_other_passes(
     team: Team, api: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = [load(path, need_key=True) for path in (team.config, team.folder / "bad.toml")]
@@ -79,7 +79,7 @@ def test_an_unforeseen_error_in_one_sheet_leaves_the_passes_of_the_others_alone(
 
 
 @pytest.mark.usefixtures("planted")
-def test_an_unforeseen_error_in_one_watched_sheet_leaves_the_others_alone(
+def test_an_unexpected_error_in_one_watched_sheet_does_not_affect_the_others(
     team: Team, api: Sandbox, capsys: pytest.CaptureFixture[str]
 ) -> None:
     paths = (team.config, team.folder / "bad.toml")

@@ -1,7 +1,7 @@
-"""A plain `run`, again and again, as cron starts it: each collects what earlier ones sent.
+"""Repeated starts of a plain `run`, as by cron: each collects what earlier ones sent.
 
-Every start here is a process of its own with the default pace of asking. What was asked and paid is
-counted by the API.
+Every start here is its own process with the default polling interval. The API counts polls and
+charges.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def team(tmp_path: Path, api: Sandbox) -> Team:
 
 
 def configure(team: Team, pace: str = "", more: str = "") -> None:
-    """A configuration that says nothing of how often to ask."""
+    """A configuration without a polling interval."""
     team.config.write_text(
         f'[sheet]\nsource = "prompts.csv"\n[provider]\nbase_url = "{team.url}"\n'
         f"[pace]\nper_minute = 0\n{pace}\n{more}\n"
@@ -38,7 +38,7 @@ def configure(team: Team, pace: str = "", more: str = "") -> None:
 
 
 def all_end(api: Sandbox) -> None:
-    """Wait until the API has made everything that it has."""
+    """Wait until all tasks of the API have ended."""
     until = time.monotonic() + 20
     while api.state()["running"]:
         assert time.monotonic() < until, "the tasks end in time"
@@ -46,14 +46,14 @@ def all_end(api: Sandbox) -> None:
 
 
 def is_overdue(team: Team) -> None:
-    """Wait until `give_up_after` has passed for a row; this asks the API nothing."""
+    """Wait until `give_up_after` has passed for a row, without any request to the API."""
     until = time.monotonic() + 20
     while "check needed" not in team.start("status", team.config).said:
         assert time.monotonic() < until, "the task is overdue in time"
 
 
 def questions(api: Sandbox) -> dict[str, int]:
-    """How often the API was asked about tasks."""
+    """How often the API was polled."""
     asked = api.state()["requests"]
     return {path: asked[path] for path in ("/fetch-many", "/fetch") if path in asked}
 
@@ -64,7 +64,7 @@ def saved(team: Team) -> int:
 
 
 @pytest.mark.parametrize("webhook", ["", LOST_CALLS], ids=["polling", "calls lost"])
-def test_a_run_collects_what_an_earlier_run_sent_and_asks_once_about_each_task(
+def test_a_run_collects_the_tasks_of_an_earlier_run_with_one_poll_for_each(
     team: Team, api: Sandbox, webhook: str
 ) -> None:
     api.set(task_seconds=0.3)
@@ -80,13 +80,13 @@ def test_a_run_collects_what_an_earlier_run_sent_and_asks_once_about_each_task(
     assert {row["status"] for row in team.rows()} == {"done"}
     assert all(row["image_urls"] for row in team.rows())
     assert saved(team) == 41 * 4
-    # Two questions about twenty tasks each, and one about the last.
+    # Two polls for twenty tasks each, and one for the last.
     assert (before, questions(api)) == ({}, {"/fetch-many": 2, "/fetch": 1})
     assert set(api.state()["tasks"].values()) == {1}
     assert (team.run().said, questions(api)) == ("", {"/fetch-many": 2, "/fetch": 1})
 
 
-def test_a_run_asks_once_about_tasks_that_go_on_and_says_nothing(team: Team, api: Sandbox) -> None:
+def test_a_run_polls_running_tasks_once_and_prints_nothing(team: Team, api: Sandbox) -> None:
     configure(team)
     team.write("prompt", *(f"fox {number}" for number in range(6)))
     team.run()
@@ -98,9 +98,7 @@ def test_a_run_asks_once_about_tasks_that_go_on_and_says_nothing(team: Team, api
     assert {row["status"].split()[0] for row in team.rows()} == {"in"}
 
 
-def test_a_run_sends_the_next_rows_into_the_places_of_those_that_have_ended(
-    team: Team, api: Sandbox
-) -> None:
+def test_a_run_sends_the_next_rows_when_earlier_tasks_have_ended(team: Team, api: Sandbox) -> None:
     api.set(task_seconds=0.2)
     configure(team, pace="in_flight = 2")
     team.write("prompt", *(f"fox {number}" for number in range(6)))
@@ -116,7 +114,7 @@ def test_a_run_sends_the_next_rows_into_the_places_of_those_that_have_ended(
     assert (state["most_running"], state["tasks_taken"]) == (2, 6)
 
 
-def test_a_run_asks_again_where_the_api_was_too_busy_to_answer(team: Team, api: Sandbox) -> None:
+def test_a_run_polls_again_if_the_api_was_too_busy_to_answer(team: Team, api: Sandbox) -> None:
     api.set(task_seconds=0.2)
     configure(team)
     team.write("prompt", "a fox", "an owl")
@@ -130,7 +128,7 @@ def test_a_run_asks_again_where_the_api_was_too_busy_to_answer(team: Team, api: 
     assert questions(api) == {"/fetch-many": 2}
 
 
-def test_a_repair_collects_what_has_ended_and_pays_nothing(team: Team, api: Sandbox) -> None:
+def test_a_repair_collects_ended_tasks_and_pays_nothing(team: Team, api: Sandbox) -> None:
     api.set(task_seconds=0.2)
     configure(team)
     team.write("prompt", "a fox", "an owl")
@@ -147,7 +145,7 @@ def test_a_repair_collects_what_has_ended_and_pays_nothing(team: Team, api: Sand
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
-def test_an_overdue_task_that_has_ended_is_collected_without_calling_a_person(
+def test_an_overdue_task_that_has_ended_is_collected_without_a_report(
     team: Team, api: Sandbox
 ) -> None:
     api.set(task_seconds=0.2)
@@ -163,7 +161,7 @@ def test_an_overdue_task_that_has_ended_is_collected_without_calling_a_person(
 
 
 @pytest.mark.parametrize("words", [(), ("--wait",)])
-def test_a_run_that_finds_a_task_overdue_says_so_in_cell_and_exit_code_and_asks_no_more(
+def test_an_overdue_task_is_reported_in_its_cell_and_the_exit_code_and_not_polled_again(
     team: Team, api: Sandbox, words: tuple[str, ...]
 ) -> None:
     configure(team, pace='write_every = "50ms"\ngive_up_after = "800ms"')
@@ -180,5 +178,5 @@ def test_a_run_that_finds_a_task_overdue_says_so_in_cell_and_exit_code_and_asks_
     asked = questions(api)
     later = [team.run() for _ in range(2)]
     assert [(one.code, one.said) for one in later] == [(0, ""), (0, "")]
-    # The first question about an overdue task may come in the next run; the next one an hour later.
+    # The first poll for an overdue task may be in the next run; the next one is an hour later.
     assert questions(api).get("/fetch", 0) <= asked.get("/fetch", 0) + 1

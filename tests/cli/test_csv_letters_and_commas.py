@@ -1,4 +1,4 @@
-"""CSV files whose letters or commas are not certain: nothing is paid for a guess.
+"""CSV files with an uncertain encoding or delimiter: nothing is paid for a guess.
 
 Each file is run twice by the real program, as cron does; the API counts what was paid.
 """
@@ -51,7 +51,7 @@ def test_a_row_with_an_unquoted_delimiter_is_invalid_and_the_others_are_done(
     assert [row["status"] for row in rows_of(team, delimiter)] == ["done"] * 3
 
 
-def test_an_unquoted_comma_is_named_and_not_what_it_moved_into_take(
+def test_the_note_names_an_unquoted_comma_and_not_the_text_that_moved_into_take(
     team: Team, api: Sandbox
 ) -> None:
     team.sheet.write_text("prompt,name,take\na cat, with a hat,cat,\na dog, asleep,dog,2\n")
@@ -65,7 +65,7 @@ def test_an_unquoted_comma_is_named_and_not_what_it_moved_into_take(
     assert ["take" in row["note"] for row in rows_of(team)] == [True, False]
 
 
-def test_columns_without_a_name_inside_the_table_are_no_mistake(team: Team, api: Sandbox) -> None:
+def test_columns_without_a_name_inside_the_table_are_allowed(team: Team, api: Sandbox) -> None:
     team.sheet.write_text(",prompt,,owner\n0,a fox,x,Zoë\n", encoding="utf-8")
 
     assert call("run", team.configured(), "--wait").code == 0
@@ -75,7 +75,7 @@ def test_columns_without_a_name_inside_the_table_are_no_mistake(team: Team, api:
 WORDS = ("příběh o lišce", "žlutý dům", "kočka")
 
 
-def test_letters_of_an_unknown_code_page_stop_the_run_until_it_is_named(
+def test_an_unknown_code_page_stops_the_run_until_it_is_configured(
     team: Team, api: Sandbox
 ) -> None:
     content = "\r\n".join(("prompt;owner", *(f"{words};Zdeněk" for words in WORDS), ""))
@@ -103,7 +103,7 @@ def test_letters_of_an_unknown_code_page_stop_the_run_until_it_is_named(
     assert [(row["prompt"], row["status"]) for row in rows] == [(one, "done") for one in WORDS]
 
 
-def test_a_plan_says_how_a_western_file_was_read(team: Team) -> None:
+def test_a_plan_names_the_encoding_of_a_western_file(team: Team) -> None:
     team.sheet.write_bytes("prompt,owner\nun café près de la forêt,Zoë\n".encode("cp1252"))
 
     told = json.loads(call("run", team.configured(), "--plan", "--json").said)

@@ -1,4 +1,4 @@
-"""The whole program over an Excel workbook, from the command line to the cells."""
+"""The whole program with an Excel workbook, from the command line to the cells."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def rows_of(path: Path) -> list[dict[str, object]]:
     return [dict(zip(map(str, header), row, strict=True)) for row in rows]
 
 
-def test_every_row_is_done_and_paid_once_also_when_it_is_sorted_and_run_again(
+def test_every_row_is_done_and_paid_once_also_after_sorting_and_another_run(
     team: Team, api: Sandbox
 ) -> None:
     path = team.folder / "team.xlsx"
@@ -69,7 +69,7 @@ def test_every_row_is_done_and_paid_once_also_when_it_is_sorted_and_run_again(
 
 
 def turn_over(path: Path) -> None:
-    """A person sorts the rows the other way round, and adds one at the top."""
+    """Reverse the rows and add one at the top, as a person does."""
     book = load_workbook(path)
     tab = book["Prompts"]
     header, *rows = list(tab.values)
@@ -81,7 +81,7 @@ def turn_over(path: Path) -> None:
     book.save(path)
 
 
-def test_a_formula_that_was_never_worked_out_waits_and_numbers_are_sent_as_shown(
+def test_a_formula_without_a_result_waits_and_numbers_are_sent_as_shown(
     team: Team, api: Sandbox
 ) -> None:
     path = team.folder / "team.xlsx"
@@ -105,7 +105,7 @@ def test_a_formula_that_was_never_worked_out_waits_and_numbers_are_sent_as_shown
     assert [row["status"] for row in done] == ["done", "done"]
 
 
-def test_a_header_that_lies_in_another_tab_is_told_with_that_tab(team: Team) -> None:
+def test_the_error_for_a_header_in_another_tab_names_that_tab(team: Team) -> None:
     path = team.folder / "team.xlsx"
     book = Workbook()
     book.worksheets[0].append(["how to use this"])
@@ -119,9 +119,7 @@ def test_a_header_that_lies_in_another_tab_is_told_with_that_tab(team: Team) -> 
     assert ended.said.endswith('Or set [sheet] tab: there is "Prompts".')
 
 
-def test_a_workbook_that_is_open_waits_for_its_results_and_gets_them(
-    team: Team, api: Sandbox
-) -> None:
+def test_an_open_workbook_gets_its_results_after_it_is_closed(team: Team, api: Sandbox) -> None:
     path = team.folder / "team.xlsx"
     book = Workbook()
     book.worksheets[0].title = "Prompts"
@@ -144,7 +142,7 @@ def test_a_workbook_that_is_open_waits_for_its_results_and_gets_them(
     assert api.state()["tasks"] == {"a fox": 1}
 
 
-def test_init_makes_a_workbook_that_runs_and_leaves_one_that_is_there(
+def test_init_makes_a_workbook_that_runs_and_keeps_an_existing_one(
     team: Team, api: Sandbox
 ) -> None:
     path = team.folder / "plan.xlsx"
@@ -165,9 +163,7 @@ def test_init_makes_a_workbook_that_runs_and_leaves_one_that_is_there(
     assert (macros.code, "Name an .xlsx file." in macros.said) == (2, True)
 
 
-def test_a_second_tab_of_a_workbook_is_told_to_be_a_workbook_of_its_own(
-    team: Team, api: Sandbox
-) -> None:
+def test_the_error_for_a_second_tab_says_to_use_another_workbook(team: Team, api: Sandbox) -> None:
     path = team.folder / "team.xlsx"
     book = Workbook()
     book.worksheets[0].title = "Prompts"

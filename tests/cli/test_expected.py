@@ -33,7 +33,7 @@ FIELDS_OF_A_ROW = {
 }
 
 
-def test_the_usual_configuration_is_used_where_none_is_named(team: Team) -> None:
+def test_the_usual_configuration_is_used_if_none_is_named(team: Team) -> None:
     team.write("prompt", "a bad fox [fail]", "an owl")
 
     ran = team.start("run", "--wait")
@@ -158,7 +158,7 @@ def test_rows_are_listed_as_json(team: Team) -> None:
     }
 
 
-def test_status_lists_what_was_edited_copied_or_waits_for_a_repair_and_ends_with_0(
+def test_status_lists_rows_that_are_edited_copied_or_wait_for_a_repair_and_exits_0(
     team: Team,
 ) -> None:
     team.write("prompt", "a fox", "an owl", "#REF!")
@@ -178,7 +178,7 @@ def test_status_lists_what_was_edited_copied_or_waits_for_a_repair_and_ends_with
         assert row in ended.out.partition(heading)[2].partition("\n\n")[0]
 
 
-def test_a_row_that_was_dismissed_on_the_page_needs_no_attention_until_something_happens(
+def test_a_row_dismissed_on_the_page_needs_no_attention_until_its_next_event(
     team: Team,
 ) -> None:
     team.write("prompt", "no fox [refuse]", "no owl [refuse]")
@@ -200,7 +200,7 @@ def test_a_row_that_was_dismissed_on_the_page_needs_no_attention_until_something
     assert counts()[:2] == [2, 2]
 
 
-def test_a_terminal_is_shown_where_the_pictures_are_and_quiet_says_only_what_went_wrong(
+def test_a_terminal_shows_the_folder_of_the_pictures_and_quiet_only_problems(
     team: Team,
 ) -> None:
     team.configure('[media]\nsave_to = "pictures"\n')
@@ -235,7 +235,7 @@ def test_verbose_reports_each_step_with_its_time_on_standard_error(team: Team) -
     assert f"row {team.rows()[0]['row_id']}, take 1: succeeded" in said
 
 
-def test_a_header_that_cannot_be_used_ends_with_two_whatever_is_asked(team: Team) -> None:
+def test_an_unusable_header_ends_every_command_with_exit_code_2(team: Team) -> None:
     team.write("prompt,prompt", "a fox,an owl")
     doubled = [team.start(*words).code for words in (["run"], ["run", "--plan"], ["status"])]
     doctor = team.start("doctor")
@@ -247,7 +247,7 @@ def test_a_header_that_cannot_be_used_ends_with_two_whatever_is_asked(team: Team
     assert "✗ Columns A and B have one name, prompt." in doctor.said
 
 
-def test_a_row_is_picked_in_one_of_several_sheets(team: Team, api: Sandbox) -> None:
+def test_row_selects_a_row_in_one_of_several_sheets(team: Team, api: Sandbox) -> None:
     other = team.configure('[media]\nsave_to = ""\n', name="other", sheet="other.csv")
     gone = team.configure('[media]\nsave_to = ""\n', name="gone", sheet="gone.csv")
     team.write("prompt,name", "a fox,fox")
@@ -289,7 +289,7 @@ def test_a_row_is_picked_in_one_of_several_sheets(team: Team, api: Sandbox) -> N
         ("prometheus_client", "serve", ["demo", "--serve"]),
     ],
 )
-def test_a_library_that_is_not_installed_is_named_and_ends_with_two(
+def test_a_library_that_is_not_installed_is_named_with_exit_code_2(
     team: Team, library: str, extra: str, words: list[str]
 ) -> None:
     team.write("prompt", "a fox")
@@ -322,7 +322,7 @@ def test_a_library_that_is_not_installed_is_named_and_ends_with_two(
     assert "Traceback" not in said
 
 
-def test_doctor_names_a_store_that_cannot_be_made(team: Team) -> None:
+def test_doctor_names_a_store_that_cannot_be_created(team: Team) -> None:
     team.configure('[store]\nurl = "sqlite:///nowhere/promptsheet.db"\n')
     team.write("prompt", "a fox")
 
@@ -336,7 +336,7 @@ def test_doctor_names_a_store_that_cannot_be_made(team: Team) -> None:
     )
 
 
-def test_an_unforeseen_error_is_one_sentence_and_ends_with_three(
+def test_an_unexpected_error_is_one_sentence_with_exit_code_3(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def breaks(**_: object) -> int:
@@ -351,7 +351,7 @@ def test_an_unforeseen_error_is_one_sentence_and_ends_with_three(
     )
 
 
-def test_a_row_whose_answer_was_lost_and_that_the_api_called_about_counts_as_new(
+def test_a_row_with_a_lost_answer_and_a_later_webhook_counts_as_new(
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.3, plain_pictures="true") as sandbox:
@@ -367,7 +367,7 @@ def test_a_row_whose_answer_was_lost_and_that_the_api_called_about_counts_as_new
     assert (told["new"], told["done"], told["without_answer"]) == (3, 3, 0)
 
 
-def test_a_row_that_a_poll_and_a_webhook_both_report_is_counted_once(tmp_path: Path) -> None:
+def test_a_row_reported_by_a_poll_and_a_webhook_is_counted_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.3, plain_pictures="true") as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts([f"a fox in the {number}th street" for number in range(40)])

@@ -1,7 +1,7 @@
-"""What people do to a sheet, and what comes of it: from the command line, counted by the API.
+"""Edits of a sheet and their results, through the command line, with the API's counts.
 
-Many gestures happen between two runs, as in a team; each test says what the sheet shows afterwards
-and how often each prompt was paid.
+People make many edits between two runs, as a team does. Each test checks the sheet afterwards and
+how often each prompt was paid.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pipeline.sandbox import Sandbox
 from tests.fakes.team import Team
 
 
-def test_an_excel_sheet_with_umlauts_is_filled_and_every_other_byte_stays(
+def test_a_csv_from_excel_with_umlauts_is_filled_and_no_other_byte_changes(
     team: Team, api: Sandbox
 ) -> None:
     theirs = (
@@ -33,7 +33,7 @@ def test_an_excel_sheet_with_umlauts_is_filled_and_every_other_byte_stays(
     assert "\r\nLeer;;;" in text
 
 
-def test_a_sorted_edited_copied_and_scribbled_sheet_is_paid_for_what_is_new_alone(
+def test_a_sorted_edited_copied_and_overwritten_sheet_pays_only_for_new_rows(
     team: Team, api: Sandbox
 ) -> None:
     foxes = [f"fox {number}" for number in range(8)]
@@ -92,9 +92,7 @@ def test_a_sorted_edited_copied_and_scribbled_sheet_is_paid_for_what_is_new_alon
     )
 
 
-def test_what_is_done_to_our_columns_alone_is_put_right_and_pays_nothing(
-    team: Team, api: Sandbox
-) -> None:
+def test_changes_in_our_columns_are_corrected_and_cost_nothing(team: Team, api: Sandbox) -> None:
     foxes = [f"fox {number}" for number in range(5)]
     team.write("prompt", *foxes)
     team.finish()
@@ -112,13 +110,13 @@ def test_what_is_done_to_our_columns_alone_is_put_right_and_pays_nothing(
             row |= {"row_id": mark, "image_urls": pictures}
     assert (team.run().code, team.rows()) == (0, right)
 
-    team.write("prompt", *foxes)  # an old version of the file saved over ours
+    team.write("prompt", *foxes)  # an old version of the file, saved over the current one
     assert (team.run().code, team.rows()) == (0, right)
 
     assert api.state()["tasks"] == dict.fromkeys(foxes, 1)
 
 
-def test_an_edit_that_is_undone_and_a_row_that_is_deleted_and_typed_again_cost_nothing(
+def test_an_undone_edit_and_a_deleted_row_typed_again_cost_nothing(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt", "a fox", "an owl", "a cat")
@@ -139,7 +137,7 @@ def test_an_edit_that_is_undone_and_a_row_that_is_deleted_and_typed_again_cost_n
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1, "a cat": 1}
 
 
-def test_a_failed_row_runs_with_its_new_words_and_again_with_its_old_ones(
+def test_a_failed_row_runs_with_its_new_prompt_and_again_with_its_old_one(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt", "fox [fail]", "owl [refuse]")
@@ -158,7 +156,7 @@ def test_a_failed_row_runs_with_its_new_words_and_again_with_its_old_ones(
     assert api.state()["submissions"]["refused"] == 3
 
 
-def test_a_copied_file_is_copies_row_by_row_and_a_moved_one_is_the_same_sheet(
+def test_the_rows_of_a_copied_file_are_copies_and_a_moved_file_is_the_same_sheet(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt", "a fox", "an owl")
@@ -181,9 +179,7 @@ def test_a_copied_file_is_copies_row_by_row_and_a_moved_one_is_the_same_sheet(
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
-def test_a_copied_file_is_no_licence_to_write_into_the_teams_own_columns(
-    team: Team, api: Sandbox
-) -> None:
+def test_in_a_copied_file_the_teams_own_columns_are_not_written(team: Team, api: Sandbox) -> None:
     team.configure('[columns]\nstatus = "Image status"\nnote = "Image note"\n')
     team.write("prompt,Status,Note", "a fox,live,Ann")
     team.finish()
@@ -198,7 +194,7 @@ def test_a_copied_file_is_no_licence_to_write_into_the_teams_own_columns(
     assert api.state()["tasks"] == {"a fox": 1}
 
 
-def test_only_approved_rows_leave_and_an_approval_covers_the_words_it_was_given_for(
+def test_only_approved_rows_are_sent_and_an_approval_covers_only_its_prompt(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt,approved", "a fox,TRUE", "an owl,no", "a cat,")
@@ -222,7 +218,7 @@ def test_only_approved_rows_leave_and_an_approval_covers_the_words_it_was_given_
     assert api.state()["tasks"] == {"a fox": 1, "a cat": 1, "a dog": 1}
 
 
-def test_columns_that_the_team_makes_are_filled(team: Team) -> None:
+def test_optional_columns_that_the_team_adds_are_filled(team: Team) -> None:
     team.configure()
     team.write(
         "name,prompt,image_1,grid_url,files,credits,progress,submitted_at,finished_at,endpoint",
@@ -246,7 +242,7 @@ def test_columns_that_the_team_makes_are_filled(team: Team) -> None:
     )
 
 
-def test_a_column_of_the_teams_own_is_named_around_or_the_run_stops_first(
+def test_the_teams_own_column_with_our_name_stops_the_run_until_it_is_configured(
     team: Team, api: Sandbox
 ) -> None:
     team.write("Bildidee,Status,Note", "ein Fuchs,live,Ann")
@@ -270,7 +266,7 @@ def test_a_column_of_the_teams_own_is_named_around_or_the_run_stops_first(
     assert api.state()["tasks"] == {"ein Fuchs": 1}
 
 
-def test_a_column_that_is_lost_stops_the_sending_until_it_is_back_or_believed(
+def test_a_lost_column_stops_sending_until_it_is_restored_or_accepted(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt,take", "a fox,", "an owl,")
@@ -297,7 +293,7 @@ def test_a_column_that_is_lost_stops_the_sending_until_it_is_back_or_believed(
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1, "a cat": 1}
 
 
-def test_ratios_that_a_spreadsheet_saved_as_times_are_still_the_ratios_that_were_asked_for(
+def test_ratios_that_a_spreadsheet_saved_as_times_are_sent_as_ratios(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt,aspect_ratio", "a tall fox,9:16", "a wide fox,16:9")

@@ -1,6 +1,6 @@
-"""`init` says what is wrong with the rows, asks before a second sheet, and leads to the stand-in.
+"""`init` reports problems of the rows, asks before a second sheet, and explains the sandbox.
 
-Everything goes through the real command line, the questions at a real pseudo-terminal.
+Everything runs through the real command line, the questions at a pseudo-terminal.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def team(tmp_path: Path, api: Sandbox) -> Team:
 
 
 @pytest.mark.parametrize("per_day", [4, 1000, 50_000])
-def test_a_budget_for_a_day_is_the_only_limit_that_is_set(team: Team, per_day: int) -> None:
+def test_with_only_a_daily_budget_no_other_limit_is_set(team: Team, per_day: int) -> None:
     assert team.start("init", "--per-day", str(per_day)).code == 0
 
     assert tomllib.loads(team.config.read_text())["budget"] == {
@@ -42,7 +42,7 @@ def test_a_budget_for_a_day_is_the_only_limit_that_is_set(team: Team, per_day: i
     }
 
 
-def test_the_price_is_that_of_the_provider_file_beside_the_configuration(team: Team) -> None:
+def test_the_price_comes_from_the_provider_file_next_to_the_configuration(team: Team) -> None:
     text = (configs() / "providers" / "apiframe-v1.toml").read_text()
     (team.folder / "providers").mkdir()
     (team.folder / "providers" / "apiframe.toml").write_text(
@@ -57,10 +57,10 @@ def test_the_price_is_that_of_the_provider_file_beside_the_configuration(team: T
     assert "a row costs 7\n" in team.config.read_text()
 
 
-# -- what is said about the rows -----------------------------------------------------------------
+# -- reports about the rows ----------------------------------------------------------------------
 
 
-def test_what_is_wrong_with_a_row_is_said_instead_of_write_a_prompt(team: Team) -> None:
+def test_problems_of_a_row_are_reported_instead_of_asking_for_a_prompt(team: Team) -> None:
     team.write("prompt,endpoint", "a fox,imagin", "a hen,imagin", ",imagine", "a cat,imagine")
 
     said = team.start("init", "prompts.csv").said
@@ -71,7 +71,7 @@ def test_what_is_wrong_with_a_row_is_said_instead_of_write_a_prompt(team: Team) 
     assert "Write a prompt" not in said
 
 
-def test_rows_that_are_not_ready_say_why(team: Team) -> None:
+def test_the_reason_is_given_for_rows_that_are_not_ready(team: Team) -> None:
     team.write("prompt,skip", "a fox,later")
 
     said = team.start("init", "prompts.csv").said
@@ -79,7 +79,7 @@ def test_rows_that_are_not_ready_say_why(team: Team) -> None:
     assert "No row is ready to be sent. Row 2: Skipped because the skip cell is filled in." in said
 
 
-def test_a_sheet_with_a_header_alone_asks_for_a_prompt(team: Team) -> None:
+def test_for_a_sheet_with_only_a_header_init_asks_for_a_prompt(team: Team) -> None:
     team.write("prompt")
 
     assert "prompts.csv has no rows yet." in team.start("init", "prompts.csv").said
@@ -88,7 +88,7 @@ def test_a_sheet_with_a_header_alone_asks_for_a_prompt(team: Team) -> None:
 # -- a second sheet ------------------------------------------------------------------------------
 
 
-def test_without_a_terminal_no_second_sheet_is_made_unless_it_is_named(team: Team) -> None:
+def test_without_a_terminal_a_second_sheet_is_created_only_if_named(team: Team) -> None:
     team.write("prompt", "a fox", sheet="ideas.csv")
     before = team.traces()
 
@@ -104,7 +104,7 @@ def test_without_a_terminal_no_second_sheet_is_made_unless_it_is_named(team: Tea
 
 
 @pytest.mark.parametrize(("answer", "code", "is_made"), [("\n", 2, False), ("y\n", 0, True)])
-def test_a_sheet_of_the_same_name_but_another_kind_is_asked_about(
+def test_init_asks_about_a_sheet_with_the_same_name_and_another_type(
     team: Team, answer: str, code: int, is_made: bool
 ) -> None:
     team.write("prompt", "a fox")
@@ -119,7 +119,7 @@ def test_a_sheet_of_the_same_name_but_another_kind_is_asked_about(
     assert team.config.exists() == is_made
 
 
-def test_the_only_sheet_of_the_folder_is_what_enter_chooses(team: Team) -> None:
+def test_enter_chooses_the_only_sheet_of_the_folder(team: Team) -> None:
     team.write("prompt", "a fox", sheet="ideas.csv")
 
     with terminal(team.folder, "init", width=120) as screen:
@@ -133,7 +133,7 @@ def test_the_only_sheet_of_the_folder_is_what_enter_chooses(team: Team) -> None:
     assert "1 row is ready to be sent." in screen.shown
 
 
-def test_a_second_init_is_for_the_sheet_of_the_configuration(team: Team) -> None:
+def test_a_second_init_uses_the_sheet_of_the_configuration(team: Team) -> None:
     team.start("init", "ideas.tsv")
     team.write("prompt", "a fox", sheet="other.csv")
 
@@ -143,10 +143,10 @@ def test_a_second_init_is_for_the_sheet_of_the_configuration(team: Team) -> None
     assert "ideas.tsv already exists and was not changed." in again.said
 
 
-# -- the stand-in --------------------------------------------------------------------------------
+# -- the sandbox ---------------------------------------------------------------------------------
 
 
-def test_the_stand_in_is_reached_as_the_closing_text_says(team: Team, api: Sandbox) -> None:
+def test_the_sandbox_is_reached_as_the_closing_text_says(team: Team, api: Sandbox) -> None:
     made = team.start("init", "--sandbox", key=None)
 
     assert tomllib.loads(team.config.read_text())["provider"]["base_url"] == SANDBOX
@@ -171,7 +171,7 @@ def test_the_stand_in_is_reached_as_the_closing_text_says(team: Team, api: Sandb
     assert [row["status"] for row in team.rows()] == ["done"]
 
 
-def test_the_questions_offer_the_stand_in(team: Team) -> None:
+def test_the_questions_offer_the_sandbox(team: Team) -> None:
     with terminal(team.folder, "init", width=120) as screen:
         for question in ("Google Sheet", "Aspect ratio", "Most credits", "approved", "Save"):
             screen.answer(question, "\n")
@@ -217,7 +217,7 @@ def test_results_have_the_style_of_their_columns(team: Team, api: Sandbox) -> No
         assert (row[title].number_format, row[title].alignment.vertical) == ("@", "top")
 
 
-# -- what is not installed -----------------------------------------------------------------------
+# -- missing libraries ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
-"""`init` for a Google Sheet: a tick for all that is right, a sentence for the first that is not.
+"""`init` for a Google Sheet: a tick for each passed check, a sentence for the first failed one.
 
-Google is the local one; all between it and the command line is real, the libraries included.
+Google is the local fake; everything between it and the command line is real, with all libraries.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TICKS = [
 
 @dataclass
 class Desk:
-    """A sheet of the local Google, and a folder with the key of the account."""
+    """A sheet of the fake Google, and a folder with the key of the account."""
 
     google: GoogleSheets
     book: Book
@@ -68,7 +68,7 @@ def ticks(said: Ended) -> list[str]:
     return [line[2:] for line in said.out.splitlines() if line.startswith("✓ ")]
 
 
-def test_an_empty_tab_is_laid_out_and_runs(desk: Desk, api: Sandbox) -> None:
+def test_an_empty_tab_gets_a_header_and_runs(desk: Desk, api: Sandbox) -> None:
     said = desk.init()
 
     assert (said.code, said.err) == (0, "")
@@ -102,7 +102,7 @@ def test_an_empty_tab_is_laid_out_and_runs(desk: Desk, api: Sandbox) -> None:
     assert api.state()["tasks_taken"] == 1
 
 
-def test_a_tab_that_holds_something_stays_as_it_is(desk: Desk) -> None:
+def test_a_tab_with_content_is_left_unchanged(desk: Desk) -> None:
     tab = desk.book.sheets[0]
     tab.enter(0, 0, "prompt")
     tab.enter(1, 0, "a fox")
@@ -115,7 +115,7 @@ def test_a_tab_that_holds_something_stays_as_it_is(desk: Desk) -> None:
     assert not tab.cell(1, 0).rule
 
 
-def test_approved_gets_boxes_that_count_only_when_ticked(desk: Desk) -> None:
+def test_the_approved_column_gets_boxes_that_count_only_when_ticked(desk: Desk) -> None:
     said = desk.init("--approval")
 
     assert "1 row to approve: tick the column approved." in said.out
@@ -218,7 +218,7 @@ def key_is(text: str) -> Callable[[Desk], object]:
         (view_only, (), 4, f"Spring is view-only for {EMAIL}. Share the sheet with"),
     ],
 )
-def test_the_first_thing_that_is_wrong_has_its_sentence_and_nothing_is_made(
+def test_the_first_failed_check_has_its_sentence_and_nothing_is_created(
     desk: Desk,
     breaks: Callable[[Desk], object],
     words: tuple[str, ...],
@@ -237,7 +237,7 @@ def test_the_first_thing_that_is_wrong_has_its_sentence_and_nothing_is_made(
     desk.google.faults.clear()
 
 
-def test_what_is_no_address_is_told_and_nothing_is_asked(desk: Desk) -> None:
+def test_an_invalid_address_is_reported_and_no_request_is_made(desk: Desk) -> None:
     said = desk.init(address="https://docs.google.com/document/d/abc")
 
     assert said.code == 2
@@ -245,7 +245,7 @@ def test_what_is_no_address_is_told_and_nothing_is_asked(desk: Desk) -> None:
     assert desk.google.log == []
 
 
-def test_the_question_for_a_sheet_takes_an_address(desk: Desk) -> None:
+def test_the_question_for_a_sheet_accepts_an_address(desk: Desk) -> None:
     desk.init()
 
     with terminal(desk.team.folder, "init", width=120) as screen:

@@ -1,7 +1,7 @@
-"""Cells that look filled and ask for nothing: from the command line, counted by the API.
+"""Cells that look filled and request nothing, through the command line, with the API's counts.
 
-Each sheet is run several times, as cron does. Rows that must not be paid for stand beside rows
-that must be done, so that a program that does nothing fails as well.
+Each sheet is run several times, as cron does. Each has rows that must not be paid for and rows that
+must be done, so that a program that does nothing also fails.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Grid = Sequence[Sequence[str]]
 def run_as_cron_does(
     request: pytest.FixtureRequest, team: Team
 ) -> Callable[[Grid], dict[str, dict[str, str]]]:
-    """Save a sheet, run it again and again until every sent row is done; its rows by name."""
+    """Save a sheet, run it until every sent row is done; returns its rows by name."""
     name = f"prompts.{request.param}"
     team.configure('[media]\nsave_to = ""\n', sheet=name)
     path = team.folder / name
@@ -63,7 +63,7 @@ def run_as_cron_does(
     return run
 
 
-def test_only_words_that_mean_yes_are_paid_for(
+def test_only_rows_approved_with_a_word_for_yes_are_paid(
     run_as_cron_does: Callable[[Grid], dict[str, dict[str, str]]], api: Sandbox
 ) -> None:
     good = ("TRUE", "WAHR", "x", "✓", "1", "1.0", "freigegeben", "sí", "はい")
@@ -86,7 +86,7 @@ def test_only_words_that_mean_yes_are_paid_for(
     assert api.state()["tasks"] == {f"an owl, {at}": 1 for at in range(len(good))}
 
 
-def test_a_cell_that_shows_nothing_is_no_prompt_and_no_value(
+def test_a_cell_with_only_invisible_characters_is_no_prompt_and_no_value(
     run_as_cron_does: Callable[[Grid], dict[str, dict[str, str]]], api: Sandbox
 ) -> None:
     nothing = ("\u200b", "\ufeff", "\u00ad", "\u3164", "\u2800", "\u200e\u200f", "\u2060 \u00a0")
@@ -109,7 +109,7 @@ def test_a_cell_that_shows_nothing_is_no_prompt_and_no_value(
     }
 
 
-def test_a_plan_names_prompts_that_look_like_a_mistake_and_columns_that_are_not_sent(
+def test_a_plan_names_prompts_that_look_like_a_mistake_and_columns_not_sent(
     team: Team, api: Sandbox
 ) -> None:
     team.configure('[media]\nsave_to = ""\n')
@@ -140,7 +140,9 @@ def test_a_plan_names_prompts_that_look_like_a_mistake_and_columns_that_are_not_
     assert team.row("a {{fox}}")["note"].startswith('Check this: prompt has "{{fox}}"')
 
 
-def test_a_sheet_without_a_prompt_names_the_column_that_may_be_meant(team: Team) -> None:
+def test_the_error_for_a_sheet_without_a_prompt_names_the_column_that_may_be_meant(
+    team: Team,
+) -> None:
     team.configure()
     team.write("Owner,Prompts", "Kim,a fox")
 
@@ -151,7 +153,7 @@ def test_a_sheet_without_a_prompt_names_the_column_that_may_be_meant(team: Team)
     assert ended.said.endswith("Prompts: did you mean prompt?")
 
 
-def test_a_teams_own_empty_column_is_named_before_it_is_written_and_once(
+def test_the_teams_empty_column_is_reported_once_before_it_is_written(
     team: Team, api: Sandbox
 ) -> None:
     said = "Column B, Status, is empty, so Promptsheet writes its status there."
@@ -171,7 +173,7 @@ def test_a_teams_own_empty_column_is_named_before_it_is_written_and_once(
 
 
 @pytest.mark.parametrize("mistake", ["3", "two", "9" * 5000])
-def test_a_mistake_in_take_leaves_the_results_and_the_history_where_they_are(
+def test_an_invalid_take_changes_neither_results_nor_history(
     team: Team, api: Sandbox, mistake: str
 ) -> None:
     team.configure('[media]\nsave_to = ""\n')

@@ -1,4 +1,4 @@
-"""A pipe or a folder where a file of ours belongs: a sentence, and nobody waits without end."""
+"""A pipe or a folder in place of one of our files: a clear error, and no endless wait."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fakes.team import Team
 
 @pytest.fixture
 def team(tmp_path: Path, api: Sandbox) -> Team:
-    """A team whose one row is done, and a second one new."""
+    """A team with one finished and one new row."""
     api.reset()
     team = Team(tmp_path, api.url)
     team.configure()
@@ -27,7 +27,7 @@ def team(tmp_path: Path, api: Sandbox) -> Team:
 
 
 def in_place_of(path: Path, kind: str) -> None:
-    """Put a pipe or a folder there instead of what is there now."""
+    """Replace the file with a pipe or a folder."""
     path.unlink(missing_ok=True)
     os.mkfifo(path) if kind == "pipe" else path.mkdir()
 
@@ -46,7 +46,7 @@ BESIDE = ".prompts.csv.promptsheet-0123456789abcdef-0123456789abcdef-01234567"
         (BESIDE, 0, ""),
     ],
 )
-def test_a_start_ends_with_a_sentence(
+def test_a_start_ends_with_a_clear_sentence(
     team: Team, api: Sandbox, kind: str, name: str, code: int, words: str
 ) -> None:
     in_place_of(team.folder / name, kind)
@@ -65,7 +65,7 @@ def test_a_start_ends_with_a_sentence(
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder", "link"])
-def test_what_stands_in_place_of_a_picture_is_neither_shown_nor_read(
+def test_a_pipe_or_folder_in_place_of_a_picture_is_neither_shown_nor_read(
     team: Team, api: Sandbox, kind: str
 ) -> None:
     team.finish()
@@ -91,7 +91,7 @@ def test_what_stands_in_place_of_a_picture_is_neither_shown_nor_read(
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
-def test_the_gallery_replaces_a_link_and_leaves_alone_what_it_leads_to(team: Team) -> None:
+def test_the_gallery_replaces_a_link_and_does_not_change_its_target(team: Team) -> None:
     team.sheet.chmod(0o640)
     precious = team.folder / "precious.html"
     precious.write_text("mine")

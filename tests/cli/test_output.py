@@ -1,6 +1,6 @@
-"""What reaches a terminal, a pipe or a log: in any encoding, and with no control character.
+"""Output to a terminal, a pipe or a log: in any encoding, without control characters.
 
-The real command line in a process of its own; its bytes are looked at as they come.
+The real command line in its own process; the tests read its raw bytes.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from tests.fakes.program import KEY, KEY_NAME, ROOT
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
-#: What a terminal could obey: escape, return, bell, backspace, C1, marks of direction, line ends.
+#: Terminal controls: escape, return, bell, backspace, C1, direction marks, line ends.
 EVIL = "\x1b[31mred\x1b]0;title\x07 \x08\r\x9b2J\x85 \u202erot\u2066\u2028.\x7f"
 #: The same without what ends a line of a CSV, or cannot be part of a file name.
 OBEYED = frozenset("\x1b\x07\x08\r\x9b\x85\u202e\u2066\u2028\x7f")
 
 
-def test_a_command_says_what_it_has_to_in_an_encoding_without_its_characters(team: Team) -> None:
+def test_a_command_prints_its_message_in_an_encoding_without_its_characters(team: Team) -> None:
     team.write("prompt,name", "“ein Leuchtturm” – 灯台 …,Zoë", "a bad fox [fail] ✓,bad")
 
     plan = _start(team, "run", "--plan", encoding="ascii")
@@ -63,7 +63,7 @@ def test_a_watch_starts_in_an_encoding_without_its_characters(team: Team) -> Non
     assert complained == b""
 
 
-def test_a_reader_that_goes_away_ends_a_command_quietly_and_a_run_does_all_its_work(
+def test_a_closed_output_pipe_ends_a_command_quietly_and_a_run_does_all_its_work(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt", *(f"a bad fox {number} [fail]" for number in range(12)))
@@ -81,7 +81,7 @@ def test_a_reader_that_goes_away_ends_a_command_quietly_and_a_run_does_all_its_w
     assert {row["status"] for row in team.rows()} == {"failed"}
 
 
-def test_an_output_without_room_is_reported(team: Team) -> None:
+def test_a_full_disk_for_the_output_is_reported(team: Team) -> None:
     team.write("prompt", "a fox")
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
@@ -142,7 +142,7 @@ def test_no_text_from_a_sheet_a_file_name_or_the_api_controls_the_terminal(tmp_p
         for words in (["status", config], ["run", config, "--wait", "--strict"]):
             with terminal(team.folder, *map(str, words), key=KEY) as screen:
                 screen.end()
-            # Only the colours and the cursor of our own may stay.
+            # Only our own colours and cursor movements may remain.
             assert OBEYED & set(screen.shown.replace("\r", "")) == set(), screen.shown
             assert "\x1b[31mred" not in screen.raw
 
@@ -157,7 +157,7 @@ def test_a_log_line_is_one_line_without_control_characters() -> None:
     assert len(line.splitlines()) == 1
 
 
-def test_text_that_people_need_stays() -> None:
+def test_ordinary_text_in_any_language_is_printed_unchanged() -> None:
     family = "👩‍👩‍👧"
     kept = f"Ä é 灯台 {family} نمی‌خواهم a\u00a0b"
     assert printable(kept) == kept
@@ -196,7 +196,7 @@ def _start(
 
 @contextmanager
 def _rude_api() -> Iterator[str]:
-    """An API that refuses everything, with control characters in its words."""
+    """An API that refuses everything, with control characters in its messages."""
 
     class Refuses(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,4 +1,4 @@
-"""How far a task is, is told to people; it is not worth a place on the disk at every question."""
+"""The progress of a task is shown to people, but not recorded at every poll."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 
-def test_a_percentage_is_recorded_no_more_often_than_the_sheet_is_written(tmp_path: Path) -> None:
+def test_progress_is_recorded_no_more_often_than_the_sheet_is_written(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=2, plain_pictures="true") as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(["a fox", "an owl", "a cat"])

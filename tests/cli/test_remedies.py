@@ -1,4 +1,4 @@
-"""Every remedy that a hold or a note recommends, performed: afterwards the row is done, paid once.
+"""Tests of every remedy that a hold or a note recommends: afterwards the row is done and paid once.
 
 The list of remedies is derived from the program: from the kinds of hold, the losses of columns, the
 notes, and the commands that its sentences name. A new one without a test here fails.
@@ -28,7 +28,7 @@ Act = Callable[[Team, Sandbox], None]
 PERFORMED: dict[str, list[str]] = {}
 REMEDIES: list[Act] = []
 
-#: Functions of `messages` that are parts of sentences, or need nobody to act.
+#: Functions of `messages` that return parts of sentences, or for which no action is needed.
 NOTHING_TO_DO = {
     *("as_text", "or_ignore", "write_take", "made_from", "not_a_value", "listed"),
     "asked_on_the_page",
@@ -42,7 +42,7 @@ NOTHING_TO_DO = {
 
 
 def remedy(*troubles: str) -> Callable[[Act], Act]:
-    """The test performs what is recommended for these."""
+    """Mark a test: it follows the recommendation for these."""
 
     def kept(act: Act) -> Act:
         for trouble in troubles:
@@ -65,7 +65,7 @@ def team(tmp_path: Path, api: Sandbox) -> Team:
     return team
 
 
-def test_every_trouble_has_a_remedy_that_is_performed() -> None:
+def test_every_recommended_remedy_has_a_test() -> None:
     kinds = typing.get_args(typing.get_type_hints(Hold)["kind"])
     sentences = {
         name
@@ -84,7 +84,7 @@ def test_every_trouble_has_a_remedy_that_is_performed() -> None:
 
 
 def losses() -> int:
-    """How many ways there are to lose columns or rows: each returns a sentence of its own."""
+    """The number of ways to lose columns or rows; each returns its own sentence."""
     body = ast.parse(inspect.getsource(header_checks.loss))
     returned = [node.value for node in ast.walk(body) if isinstance(node, ast.Return)]
     return sum(not (isinstance(one, ast.Constant) and one.value == "") for one in returned)
@@ -577,13 +577,13 @@ def give_up_after(team: Team, span: str) -> None:
 
 
 def change(team: Team, **cells: str) -> None:
-    """A person changes cells of the first row."""
+    """Change cells of the first row, as a person does."""
     with team.editing() as rows:
         rows[0].update(cells)
 
 
 def held(team: Team, *words: str, code: int = 1) -> None:
-    """A run ends with this code and says so, and sends nothing."""
+    """Check that a run ends with this code and this message, and sends nothing."""
     ended = team.run("--limit", "5")
     assert ended.code == code, ended.said
     for one in words:
@@ -591,7 +591,7 @@ def held(team: Team, *words: str, code: int = 1) -> None:
 
 
 def noted(team: Team, status: str | None, words: str, place: int = 0) -> None:
-    """After a run, the row says so."""
+    """Check that the row has this note after a run."""
     team.finish()
     row = team.rows()[place]
     assert status in (None, row["status"]), row
@@ -599,7 +599,9 @@ def noted(team: Team, status: str | None, words: str, place: int = 0) -> None:
 
 
 def goes_on(team: Team, api: Sandbox, paid: dict[str, int], **cells: str) -> None:
-    """A run sends what is new, also a row that is new now; all rows are done, paid as told."""
+    """Check that a run sends all new rows, that all rows are done, and that each is paid as
+    expected.
+    """
     number = len(team.rows()) + 1
     new = {"prompt": f"a new row {number}", **cells}
     with team.editing() as rows:
@@ -617,5 +619,5 @@ def goes_on(team: Team, api: Sandbox, paid: dict[str, int], **cells: str) -> Non
 
 
 @pytest.mark.parametrize("perform", REMEDIES, ids=lambda perform: perform.__name__)
-def test_the_remedy_works(perform: Act, team: Team, api: Sandbox) -> None:
+def test_the_recommended_remedy_works(perform: Act, team: Team, api: Sandbox) -> None:
     perform(team, api)

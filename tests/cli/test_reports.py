@@ -1,4 +1,4 @@
-"""What an unattended run prints: a trouble that lasts once a day, and nothing that got lost."""
+"""The output of unattended runs: a lasting problem is printed once a day, and no report is lost."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TASK_SECONDS = 0
 
 @pytest.fixture
 def team(team: Team) -> Team:
-    """A row that is done, and one that is new."""
+    """A team with one finished and one new row."""
     team.write("prompt", "a fox")
     assert team.finish().code == 0
     with team.editing() as rows:
@@ -87,7 +87,7 @@ LASTING: dict[Callable[[Team], Callable[[], object]], int] = {
 
 
 @pytest.mark.parametrize("begin", LASTING, ids=lambda begin: begin.__name__)
-def test_a_trouble_that_lasts_is_printed_when_it_begins_once_a_day_and_when_it_begins_again(
+def test_a_lasting_problem_is_printed_when_it_starts_once_a_day_and_at_each_new_start(
     team: Team, begin: Callable[[Team], Callable[[], object]]
 ) -> None:
     code, end = LASTING[begin], begin(team)
@@ -114,7 +114,7 @@ def test_a_trouble_that_lasts_is_printed_when_it_begins_once_a_day_and_when_it_b
 
 
 def a_day_passes(team: Team) -> None:
-    """What was reported was reported a day earlier."""
+    """Let a day pass since the last report."""
     with closing(sqlite3.connect(team.folder / "promptsheet.db")) as store, store:
         asked = "select name, value from promptsheet where name like 'reported %'"
         for name, value in store.execute(asked).fetchall():
@@ -124,7 +124,7 @@ def a_day_passes(team: Team) -> None:
 
 
 @pytest.mark.parametrize("words", [("--strict",), ("--json",), ("--wait",), ("--limit", "1")])
-def test_who_asks_for_something_special_gets_the_trouble_each_time(
+def test_a_run_with_options_prints_the_problem_each_time(
     team: Team, words: tuple[str, ...]
 ) -> None:
     paused(team)
@@ -147,12 +147,12 @@ def test_a_run_that_goes_on_elsewhere_is_reported_once(team: Team) -> None:
         assert [(first.code, second.code) for first, second in leases] == [(0, 0), (0, 0)]
         assert "another run (elsewhere:1) has been working on it" in leases[0][0].said
         assert [one.said for one in (leases[0][1], *leases[1])] == ["", "", ""]
-        assert team.run().said == ""  # there is none, so that the next one is reported
+        assert team.run().said == ""  # the problem is over, so that the next one is reported
         assert store.leases.take(sheet.key, "elsewhere:3", 60)
         assert "elsewhere:3" in team.run().said
 
 
-def test_a_row_that_newly_needs_attention_is_printed_while_a_trouble_lasts(team: Team) -> None:
+def test_a_row_that_newly_needs_attention_is_printed_during_a_lasting_problem(team: Team) -> None:
     team.retitle(lambda head: f"{head},take")
     assert team.run().said == ""
     paused(team)
@@ -167,7 +167,7 @@ def test_a_row_that_newly_needs_attention_is_printed_while_a_trouble_lasts(team:
     assert (silent.said, silent.code) == ("", 1)
 
 
-def test_while_a_sheet_is_paused_a_column_that_becomes_ours_is_named_once(team: Team) -> None:
+def test_on_a_paused_sheet_a_column_that_becomes_ours_is_reported_once(team: Team) -> None:
     other = team.configure(name="b", sheet="b.csv")
     (team.folder / "b.csv").write_text("prompt,Status\na dog,\n")
     team.start("pause", other)
@@ -179,7 +179,7 @@ def test_while_a_sheet_is_paused_a_column_that_becomes_ours_is_named_once(team: 
     assert (second.said, second.code) == ("", 1)
 
 
-def test_of_two_sheets_the_one_with_news_is_printed_alone(team: Team) -> None:
+def test_of_two_sheets_only_the_one_with_news_is_printed(team: Team) -> None:
     other = team.configure('[store]\nurl = "sqlite:///promptsheet.db"\n', name="b", sheet="b.csv")
     team.write("prompt", "a dog", sheet="b.csv")
     paused(team)
@@ -194,7 +194,7 @@ def test_of_two_sheets_the_one_with_news_is_printed_alone(team: Team) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
-def test_what_could_not_be_printed_is_printed_by_the_next_run(team: Team) -> None:
+def test_a_report_that_could_not_be_printed_is_printed_by_the_next_run(team: Team) -> None:
     with team.editing() as rows:
         rows.append({"prompt": "a [refuse] cat"})
 
@@ -210,7 +210,7 @@ def test_what_could_not_be_printed_is_printed_by_the_next_run(team: Team) -> Non
 
 
 def run_without_room_to_print(team: Team) -> int:
-    """Start a plain run whose standard output takes nothing: its exit code."""
+    """Start a plain run whose standard output is full; returns its exit code."""
     with Path("/dev/full").open("wb") as full:
         return subprocess.run(
             [sys.executable, ROOT / "run.py", "run", team.config],

@@ -13,9 +13,7 @@ KEYS_OF_JSON = {
 }
 
 
-def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(
-    team: Team, api: Sandbox
-) -> None:
+def test_a_plan_lists_what_would_be_sent_and_changes_nothing(team: Team, api: Sandbox) -> None:
     team.write("prompt,aspect_ratio,skip", "a fox,16:9,", "an owl,wide,", "a cat,,x")
     before = team.traces()
     untouched = team.run("--plan", key=None)
@@ -51,7 +49,7 @@ def test_a_plan_tells_what_would_be_sent_and_changes_nothing_at_all(
     assert api.state()["tasks"] == {"a fox": 1}
 
 
-def test_a_run_is_silent_until_a_person_is_needed_and_says_it_once(team: Team) -> None:
+def test_a_run_is_silent_until_a_row_needs_attention_and_reports_it_once(team: Team) -> None:
     team.write("prompt", "a fox")
     quiet = team.start("run", team.config, "--wait", fresh=True)
     with team.editing() as rows:
@@ -84,7 +82,9 @@ def test_a_run_is_silent_until_a_person_is_needed_and_says_it_once(team: Team) -
     ]
 
 
-def test_several_sheets_run_at_once_and_ones_trouble_is_not_the_others(team: Team) -> None:
+def test_several_sheets_run_at_once_and_an_error_of_one_does_not_affect_the_others(
+    team: Team,
+) -> None:
     team.write("prompt", "a fox")
     other = team.configure('[media]\nsave_to = ""\n', name="other", sheet="other.csv")
     gone = team.configure(name="gone", sheet="gone.csv")
@@ -104,7 +104,7 @@ def test_several_sheets_run_at_once_and_ones_trouble_is_not_the_others(team: Tea
     assert "gone.csv does not exist. Put it back" in told[2]["messages"][0]
 
 
-def test_a_limit_and_a_row_are_all_that_is_sent(team: Team, api: Sandbox) -> None:
+def test_limit_and_row_restrict_what_is_sent(team: Team, api: Sandbox) -> None:
     team.write("prompt,name", "a fox,f", "an owl,o", "a cat,", "a dog,o")
     assert (team.run("--limit", "0").code, api.state()["tasks"]) == (0, {})
 
@@ -127,9 +127,7 @@ def test_a_limit_and_a_row_are_all_that_is_sent(team: Team, api: Sandbox) -> Non
         assert (ended.code, ended.err.strip()) == (2, sentence)
 
 
-def test_a_plan_shows_what_a_limit_and_a_row_let_leave_and_no_more(
-    team: Team, api: Sandbox
-) -> None:
+def test_a_plan_with_limit_or_row_lists_only_those_rows(team: Team, api: Sandbox) -> None:
     team.write("prompt,name", "a fox,4", "an owl,o", "a cat,c")
 
     one, two = team.run("--plan", "--row", "c"), team.run("--plan", "--limit", "2", "--json")
@@ -151,7 +149,9 @@ def test_a_plan_shows_what_a_limit_and_a_row_let_leave_and_no_more(
     assert api.state()["tasks"] == {}
 
 
-def test_a_budget_lets_so_much_leave_and_the_rest_says_so(team: Team, api: Sandbox) -> None:
+def test_a_budget_limits_what_is_sent_and_the_other_rows_say_over_budget(
+    team: Team, api: Sandbox
+) -> None:
     team.configure("[budget]\nper_run = 8\nper_day = 12\n")
     team.write("prompt", *(f"fox {number}" for number in range(10)))
 
@@ -175,7 +175,7 @@ def test_a_budget_lets_so_much_leave_and_the_rest_says_so(team: Team, api: Sandb
     )
 
 
-def test_a_pause_lets_nothing_leave_until_resume(team: Team, api: Sandbox) -> None:
+def test_a_pause_stops_sending_until_resume(team: Team, api: Sandbox) -> None:
     team.write("prompt", "a fox")
     paused = team.start("pause", team.config)
     held = team.run()
@@ -201,7 +201,7 @@ def test_a_pause_lets_nothing_leave_until_resume(team: Team, api: Sandbox) -> No
     assert (before, api.state()["tasks_taken"]) == (0, 1)
 
 
-def test_a_lost_answer_is_sent_again_only_when_a_person_says_so(team: Team, api: Sandbox) -> None:
+def test_a_row_with_a_lost_answer_is_sent_again_only_on_request(team: Team, api: Sandbox) -> None:
     api.set(lost="next 1 fin")
     team.write("prompt,name", "a lost fox,lost")
     first = team.finish()
@@ -240,9 +240,7 @@ def test_a_lost_answer_is_sent_again_only_when_a_person_says_so(team: Team, api:
     assert team.said_of("a lost fox", "an owl") == ["done", "done"]
 
 
-def test_retry_sends_failed_rows_once_more_with_the_words_they_have(
-    team: Team, api: Sandbox
-) -> None:
+def test_retry_sends_failed_rows_again_with_their_current_prompts(team: Team, api: Sandbox) -> None:
     api.set(fail="next 1")
     team.write("prompt", "a fox", "an owl [refuse]")
     assert team.finish().code == 1

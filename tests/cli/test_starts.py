@@ -1,4 +1,4 @@
-"""The commands `init`, `demo`, `doctor` and `sandbox`: a first sheet, and one that went wrong."""
+"""The commands `init`, `demo`, `doctor` and `sandbox`: a first sheet, and repairs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def team(tmp_path: Path, api: Sandbox) -> Team:
     return Team(tmp_path, api.url)
 
 
-def test_init_makes_a_sheet_and_a_configuration_and_overwrites_nothing(team: Team) -> None:
+def test_init_creates_a_sheet_and_a_configuration_and_overwrites_nothing(team: Team) -> None:
     made = team.start("init", key=None, fresh=True)
     assert made.code == 0
     assert made.said == (
@@ -57,7 +57,7 @@ def test_init_makes_a_sheet_and_a_configuration_and_overwrites_nothing(team: Tea
     assert team.start("init", "other.csv", "--config", "other.toml").code == 0
 
 
-def test_init_adopt_takes_over_what_another_tool_filled(team: Team, api: Sandbox) -> None:
+def test_init_adopt_takes_over_results_of_another_tool(team: Team, api: Sandbox) -> None:
     team.configure('[media]\nsave_to = ""\n')
     team.write(
         "prompt,Status,task_id,image_urls",
@@ -77,7 +77,7 @@ def test_init_adopt_takes_over_what_another_tool_filled(team: Team, api: Sandbox
     assert (fox["Status"], fox["task_id"], owl["Status"]) == ("finished", "old-1", "done")
 
 
-def test_the_demo_shows_every_row_and_the_second_pays_nothing(tmp_path: Path) -> None:
+def test_the_demo_shows_every_row_and_a_second_run_pays_nothing(tmp_path: Path) -> None:
     team = Team(tmp_path, "")
     first = team.start("demo", "--folder", "show", key=None, fresh=True)
     second = team.start("demo", "--folder", "show", key=None, fresh=True)
@@ -99,7 +99,7 @@ def test_the_demo_shows_every_row_and_the_second_pays_nothing(tmp_path: Path) ->
         assert httpx.get(link, trust_env=False).status_code == 200
 
 
-def test_doctor_finds_what_is_wrong_and_repairs_what_is_safe(team: Team, api: Sandbox) -> None:
+def test_doctor_finds_problems_and_repairs_those_that_are_safe(team: Team, api: Sandbox) -> None:
     team.configure()
     team.write("prompt,owner", "a fox,Ann", "an owl [fail],Bob")
     team.finish()
@@ -166,7 +166,7 @@ def test_a_sheet_whose_store_is_lost_pays_nothing_until_it_is_adopted(
     assert set(api.state()["tasks"].values()) == {1}
 
 
-def test_a_claim_that_is_deleted_is_no_trouble(team: Team, api: Sandbox) -> None:
+def test_a_deleted_claim_is_restored_without_an_error(team: Team, api: Sandbox) -> None:
     team.configure('[media]\nsave_to = ""\n')
     team.write("prompt", "a fox")
     team.finish()
@@ -181,7 +181,7 @@ def test_a_claim_that_is_deleted_is_no_trouble(team: Team, api: Sandbox) -> None
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
-def test_a_key_that_others_can_read_is_told_to_people_and_not_to_cron(
+def test_a_key_file_that_others_can_read_is_reported_at_a_terminal_and_not_to_cron(
     team: Team, api: Sandbox
 ) -> None:
     config = team.configure().read_text()
@@ -226,13 +226,13 @@ def test_help_names_every_command(tmp_path: Path) -> None:
         assert f" {command} " in ended.out
 
 
-def test_the_version_is_told(team: Team) -> None:
+def test_the_version_is_printed(team: Team) -> None:
     ended = team.start("--version")
 
     assert (ended.code, ended.out) == (0, f"promptsheet {__version__}\n")
 
 
-def test_the_sandbox_tells_its_use_by_the_name_it_was_started_with(team: Team) -> None:
+def test_the_usage_of_the_sandbox_has_the_name_of_its_command(team: Team) -> None:
     ended = team.start("sandbox", "--help")
 
     assert (ended.code, ended.said.startswith("usage: promptsheet sandbox ")) == (0, True)
@@ -241,7 +241,7 @@ def test_the_sandbox_tells_its_use_by_the_name_it_was_started_with(team: Team) -
 @pytest.mark.parametrize(
     ("found", "named"), [(False, ".venv/bin/promptsheet"), (True, "promptsheet")]
 )
-def test_init_names_the_next_command_as_it_can_be_copied(
+def test_init_prints_the_next_command_so_that_it_can_be_copied(
     tmp_path: Path, found: bool, named: str
 ) -> None:
     program = tmp_path / ".venv" / "bin" / "promptsheet"

@@ -1,4 +1,4 @@
-"""What can go wrong on a first day, each with its own sentence and exit code."""
+"""Common errors of new users, each with its own sentence and exit code."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.sandbox import Sandbox
 from tests.fakes.team import Team
 
 
-def test_every_problem_of_a_configuration_is_told_at_once(team: Team) -> None:
+def test_all_problems_of_a_configuration_are_reported_together(team: Team) -> None:
     team.config.write_text(
         '[sheet]\nsorce = "prompts.csv"\n[provider]\napi_key = "abc"\n'
         '[pace]\npoll_every = "5 parsecs"\n[budget]\nper_runn = 3\n'
@@ -51,7 +51,7 @@ def test_every_problem_of_a_configuration_is_told_at_once(team: Team) -> None:
         ),
     ],
 )
-def test_a_configuration_that_cannot_be_used_says_why(
+def test_the_reason_is_given_for_an_unusable_configuration(
     team: Team, tables: str, sentence: str
 ) -> None:
     team.configure(tables)
@@ -70,7 +70,7 @@ def test_a_configuration_that_cannot_be_used_says_why(
         (b'[sheet]\nsource = "a.xls"\n', 'promptsheet.toml: sheet.source: "a.xls" is not a .csv'),
     ],
 )
-def test_a_configuration_that_cannot_be_read_says_why(
+def test_the_reason_is_given_for_an_unreadable_configuration(
     team: Team, content: bytes | None, sentence: str
 ) -> None:
     team.config.unlink()
@@ -93,7 +93,7 @@ def test_a_configuration_that_cannot_be_read_says_why(
         [],
     ],
 )
-def test_a_misspelled_command_line_ends_with_two(words: list[str]) -> None:
+def test_a_misspelled_command_line_has_exit_code_2(words: list[str]) -> None:
     assert CliRunner().invoke(app, words).exit_code == 2
 
 
@@ -104,7 +104,7 @@ def test_a_usage_error_is_shown_by_the_program_itself(team: Team) -> None:
     assert "No such command 'runn'. Did you mean 'run'?" in ended.err
 
 
-def test_a_key_that_is_missing_wrong_or_of_another_version_says_so(
+def test_a_missing_or_wrong_key_or_one_for_another_version_is_reported(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt", "a fox")
@@ -137,7 +137,7 @@ def test_a_key_that_is_missing_wrong_or_of_another_version_says_so(
     assert api.state()["tasks_taken"] == 0
 
 
-def test_an_account_without_credits_stops_the_sending_until_it_is_filled(
+def test_an_account_without_credits_stops_sending_until_it_has_credits(
     team: Team, api: Sandbox
 ) -> None:
     api.set(credits=4)
@@ -155,7 +155,7 @@ def test_an_account_without_credits_stops_the_sending_until_it_is_filled(
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
-def test_an_api_out_of_reach_pays_nothing_and_ends_with_three(team: Team) -> None:
+def test_with_an_unreachable_api_nothing_is_paid_and_the_exit_code_is_3(team: Team) -> None:
     team.write("prompt", "a fox")
     nobody = "http://127.0.0.1:9"
     team.config.write_text(team.config.read_text().replace(team.url, nobody))
@@ -172,7 +172,7 @@ def test_an_api_out_of_reach_pays_nothing_and_ends_with_three(team: Team) -> Non
     assert [row["status"] for row in team.rows()] == ["queued"]
 
 
-def test_a_sheet_that_cannot_be_used_is_named_with_its_cure(team: Team) -> None:
+def test_an_unusable_sheet_is_named_with_its_remedy(team: Team) -> None:
     gone = team.run()
     assert (gone.code, gone.said) == (
         3,
@@ -210,7 +210,7 @@ def test_a_sheet_that_cannot_be_used_is_named_with_its_cure(team: Team) -> None:
     )
 
 
-def test_a_folder_that_takes_no_pictures_is_told_until_it_takes_them(
+def test_an_unwritable_folder_for_pictures_is_reported_until_it_is_writable(
     team: Team, api: Sandbox
 ) -> None:
     team.configure('[media]\nsave_to = "pictures"\n')
@@ -254,7 +254,7 @@ def test_a_read_only_sheet_keeps_its_results_in_the_store(team: Team, api: Sandb
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
-def test_a_sheet_of_another_configuration_is_left_to_it(team: Team, api: Sandbox) -> None:
+def test_a_sheet_of_another_configuration_is_left_unchanged(team: Team, api: Sandbox) -> None:
     team.write("prompt", "a fox")
     team.finish()
     with team.editing() as rows:

@@ -58,7 +58,7 @@ def team_with(
 
 
 def price_missing(folder: Path, vendor: str) -> None:
-    """Where the vendor's prices are not known: a provider file beside the configuration."""
+    """Without known prices of the vendor: a provider file next to the configuration."""
     text = (ROOT / f"configs/providers/{vendor}.toml").read_text("utf-8")
     if re.search(r"^credits = \d", text, re.MULTILINE):
         return
@@ -85,7 +85,7 @@ def test_three_rows_become_pictures_and_each_is_paid_once(
 
 
 @pytest.mark.parametrize(("vendor", "endpoint", "defaults"), PICTURES)
-def test_a_row_whose_answer_was_lost_is_never_sent_again(
+def test_a_row_with_a_lost_answer_is_never_sent_again(
     vendor: str, endpoint: str, defaults: str, tmp_path: Path
 ) -> None:
     with sandbox_process(KEY, provider=vendor, task_seconds=0, plain_pictures="true") as api:
@@ -102,7 +102,7 @@ def test_a_row_whose_answer_was_lost_is_never_sent_again(
 
 
 @pytest.mark.parametrize(("vendor", "endpoint", "defaults"), PICTURES)
-def test_refusals_and_failures_quote_the_vendor_and_cost_what_they_cost(
+def test_refusals_and_failures_quote_the_vendor_and_have_their_actual_cost(
     vendor: str, endpoint: str, defaults: str, tmp_path: Path
 ) -> None:
     with sandbox_process(KEY, provider=vendor, task_seconds=0, plain_pictures="true") as api:

@@ -1,4 +1,4 @@
-"""How the terminal and our cells say things: in one line, within the width, never as a formula."""
+"""Text in the terminal and in our cells: one line, within the width, never a formula."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from pipeline.sync.row_reports import Row
 from tests.fakes.team import LIVE
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-#: What a spreadsheet would compute, or what hides it from a careless look.
+#: Formulas, and characters that hide a formula from a simple check.
 CORPUS = (
     *("=1+1", "+1", "-1", "@SUM(A1)", "=HYPERLINK(1)", "\t=1", "\r=1", "\n=1", "  =1", "\u00a0=1"),
     *("＝1", "＋1", "－1", "＠1", "|calc", "%0A=1", "\x00=1", "\u200b=1", "\ufeff=1", "\x1b[31m=1"),
@@ -75,7 +75,7 @@ def test_a_table_of_rows_fits_its_terminal_and_shows_each_number_and_status(widt
     assert "\x1b" not in text
 
 
-def test_outside_text_is_one_line_without_control_signs() -> None:
+def test_outside_text_is_one_line_without_control_characters() -> None:
     assert one_line("a\r\nb\x1b[2J\tc \u202e d") == "a b [2J c d"
 
 
@@ -85,7 +85,7 @@ def test_a_sentence_names_its_sheet_once() -> None:
     assert terminal.about("a.csv", "/somewhere/a.csv is full.") == "/somewhere/a.csv is full."
 
 
-def test_a_closing_line_says_what_came_and_what_is_left() -> None:
+def test_the_closing_line_has_the_results_and_the_remaining_rows() -> None:
     outcome = Outcome(title="a.csv", new=12, done=11, refused=1, credits=44)
     assert summary.closing(outcome) == "12 new, 11 done, 1 refused, 44 credits"
 

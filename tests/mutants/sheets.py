@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.mutants.fault import Fault
 
 _GOOGLE = "tests/sheets/google/test_sheet.py"
-_BY_MISTAKE = f"{_GOOGLE}::test_a_cell_of_the_team_that_a_write_hit_by_mistake_is_as_it_was"
+_BY_MISTAKE = f"{_GOOGLE}::test_a_persons_cell_hit_by_a_misplaced_write_is_restored"
 _EXCEL = "tests/sheets/excel/test_sheet.py"
 _CSV = "tests/sheets/csv/test_sheet.py"
 _WRITER = "pipeline/sheets/google/writer.py"
@@ -55,7 +55,7 @@ FAULTS = (
         _REQUESTS,
         "if size + length > allowed:",
         "if not parts:",
-        f"{_GOOGLE}::test_what_is_too_much_for_one_request_is_sent_in_several",
+        f"{_GOOGLE}::test_a_write_too_large_for_one_request_is_sent_in_several",
     ),
     Fault(
         "a row declares a smaller span",

@@ -1,7 +1,7 @@
-"""None of our cells becomes a formula, whatever stands in prompts and in what the API says.
+"""None of our cells becomes a formula, whatever is in prompts and in answers of the API.
 
-One corpus goes through every kind of sheet: in prompts, in refusals and failures, in task ids, in
-texts and in addresses. What people wrote, formulas included, stays as it was.
+One corpus is used with every kind of sheet: in prompts, refusals and failures, task ids, texts and
+addresses. People's cells, including formulas, are unchanged.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ ENDPOINT = replace(IMAGINE, grid_url=("grid",))
 PROVIDER = replace(PROVIDER, endpoints={"imagine": ENDPOINT})
 TITLES = ("prompt", "name", "theirs")
 OURS = (*ALWAYS, "image_1", "image_2", "grid_url", "preview")
-#: What the API makes of a row.
+#: The outcome of a row at the API.
 ENDS = ("succeeds", "fails", "is refused", "is asked after")
 
 
@@ -52,20 +52,20 @@ class Desk(Protocol):
     """A sheet of one kind."""
 
     def fill(self, rows: Sequence[Sequence[str]]) -> None:
-        """People write this: text in the first columns, a formula in the third."""
+        """Write text into the first columns and a formula into the third, as people do."""
 
     def sheet(self) -> Sheet:
         """The program's view of it."""
 
     def written(self) -> list[list[str]]:
-        """What stands in it, the header first."""
+        """Its rows, the header first."""
 
     def formulas(self) -> set[tuple[int, int]]:
         """The cells that are formulas, by row and column, both from 0."""
 
 
 class CsvDesk:
-    """A CSV file: everything is text, and what opens it decides."""
+    """A CSV file: everything is text, and the program that opens it decides."""
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / "prompts.csv"
@@ -129,7 +129,7 @@ class ExcelDesk:
 
 
 class GoogleDesk:
-    """A Google Sheet, in which every text of ours is also entered once more by a person."""
+    """A Google Sheet; each of our texts is also entered again by a person."""
 
     def __init__(self, google: GoogleSheets) -> None:
         self._google = google
@@ -184,7 +184,7 @@ DESKS: dict[str, Callable[[Path], AbstractContextManager[Desk]]] = {
 
 
 def answer(text: str, end: str) -> Event:
-    """What the API says, in which the text stands wherever text can stand."""
+    """An answer of the API with the text in every possible place."""
     urls = [text, f"https://cdn.example/{text}", f" {text}", "https://cdn.example/a.png"]
     body: dict[str, object] = {"task_id": text, "message": text, "percentage": text, "grid": text}
     body |= {"status": "processing", "image_urls": urls}

@@ -1,4 +1,4 @@
-"""Damaged files: whatever is in them, a reader says what is wrong in a sentence, and nothing else.
+"""Damaged files: whatever is in them, a reader reports the problem in a clear sentence.
 
 Real files are changed at random: bytes, parts of a workbook, and the XML inside its parts.
 """
@@ -23,7 +23,7 @@ from pipeline.sheets.excel.sheet import ExcelSheet
 from tests.wild.manifest import corpus
 
 SMALL = sorted(wild.path for wild in corpus() if wild.path.stat().st_size < 2_000)
-#: What is put into files: what readers look for, and what they may choke on.
+#: Bytes to insert: what readers look for, and what may break them.
 WORDS = (
     *(
         b'"',
@@ -63,7 +63,7 @@ WORDS = (
 
 
 def a_workbook() -> bytes:
-    """A small workbook with all that is read of one: texts, formats, formulas, a table, a date."""
+    """A small workbook with all that is read: texts, formats, formulas, a table, a date."""
     book, out = Workbook(), io.BytesIO()
     tab = book.worksheets[0]
     tab.append(["prompt", "seed", "status", "row_id"])
@@ -82,7 +82,7 @@ def a_workbook() -> bytes:
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:
-    """The bytes with some of them changed, taken away, doubled or put in."""
+    """The bytes with some of them changed, removed, doubled or inserted."""
     fresh = bytearray(content)
     for _ in range(chance.choice((1, 1, 2, 5))):
         at = chance.randrange(len(fresh) + 1)
@@ -105,7 +105,7 @@ def mutated(content: bytes, chance: random.Random) -> bytes:
 
 
 def with_other_parts(content: bytes, chance: random.Random) -> bytes:
-    """A workbook with one part changed inside, renamed or taken away."""
+    """A workbook with one part changed, renamed or removed."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
         chosen = chance.choice(old.namelist())
@@ -122,7 +122,7 @@ def with_other_parts(content: bytes, chance: random.Random) -> bytes:
 
 
 def try_it(sheet: Sheet, path: Path, content: bytes) -> None:
-    """Read the file and write a cell; only a sentence may come of it."""
+    """Read the file and write a cell; the only allowed error is a clear sentence."""
     path.write_bytes(content)
 
     def patch_for(grid: Grid) -> Patch:
@@ -153,13 +153,13 @@ def fuzz_workbook(folder: Path, seed: int, content: bytes) -> None:
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_a_damaged_csv_file_is_no_traceback(tmp_path: Path, block: int) -> None:
+def test_a_damaged_csv_file_gives_no_traceback(tmp_path: Path, block: int) -> None:
     for seed in range(block * 100, block * 100 + 100):
         fuzz_csv(tmp_path, seed)
 
 
 @pytest.mark.parametrize("block", range(4))
-def test_a_damaged_workbook_is_no_traceback(tmp_path: Path, block: int) -> None:
+def test_a_damaged_workbook_gives_no_traceback(tmp_path: Path, block: int) -> None:
     content = a_workbook()
     for seed in range(block * 100, block * 100 + 100):
         fuzz_workbook(tmp_path, seed, content)
@@ -167,7 +167,7 @@ def test_a_damaged_workbook_is_no_traceback(tmp_path: Path, block: int) -> None:
 
 @pytest.mark.soak
 @pytest.mark.timeout(0)
-def test_many_damaged_files_are_no_traceback(tmp_path: Path) -> None:
+def test_many_damaged_files_give_no_traceback(tmp_path: Path) -> None:
     content = a_workbook()
     for seed in range(1_000, 21_000):
         fuzz_csv(tmp_path, seed)

@@ -1,6 +1,6 @@
-"""What every kind of sheet promises: one suite, and a desk for each kind.
+"""The contract of every kind of sheet: one suite, with a desk for each kind.
 
-A *desk* is a sheet with a person at it. A new kind of sheet joins by a desk in `DESKS`.
+A *desk* is a sheet and a person who edits it. For a new kind of sheet, add a desk to `DESKS`.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from tests.fakes.google_sheets import GoogleSheets, google_sheets
 
 
 class Desk(Protocol):
-    """One sheet, what a person does to it, and whether it was written."""
+    """One sheet, the edits of a person, and whether it was written."""
 
     def save(self, grid: Grid) -> None:
-        """The person saves this."""
+        """Save these rows, as the person does."""
 
     def sheet(self) -> Sheet:
-        """The program's view of the sheet, as a new start of the program has it."""
+        """The program's view of the sheet, as after a new start."""
 
     def take_away(self) -> None:
-        """The person deletes the sheet."""
+        """Delete the sheet, as the person does."""
 
     def spoil_claim(self) -> None:
-        """Somebody scribbles over the claim."""
+        """Overwrite the claim with something else."""
 
     def version(self) -> object:
-        """Equal as long as nobody has written."""
+        """Equal as long as the sheet was not written."""
 
     @property
     def longest(self) -> int:
-        """How many letters a cell holds."""
+        """The maximum length of a cell."""
 
 
 class CsvDesk:
@@ -146,7 +146,7 @@ class GoogleDesk:
 
 
 def no_pause(_: float) -> None:
-    """Waiting for others, without the waiting."""
+    """Waits for others return at once."""
 
 
 @contextmanager
@@ -200,7 +200,7 @@ def test_a_reading_shows_every_cell_as_text(desk: Desk) -> None:
     assert desk.sheet().read() == GRID
 
 
-def test_a_reading_is_of_this_moment(desk: Desk) -> None:
+def test_a_reading_shows_the_current_content(desk: Desk) -> None:
     sheet = desk.sheet()
     sheet.read()
     edited = with_cell(GRID, 1, 0, "a wolf")
@@ -232,7 +232,7 @@ def test_exactly_the_cells_of_the_patch_change(desk: Desk) -> None:
         "TRUE",
     ],
 )
-def test_text_comes_back_as_it_was_written(desk: Desk, text: str) -> None:
+def test_text_is_read_back_as_written(desk: Desk, text: str) -> None:
     text = text[: desk.longest]
 
     desk.sheet().write(always({(3, 1): text}))
@@ -240,7 +240,7 @@ def test_text_comes_back_as_it_was_written(desk: Desk, text: str) -> None:
     assert desk.sheet().read() == with_cell(GRID, 3, 1, text)
 
 
-def test_new_columns_come_in_at_the_right(desk: Desk) -> None:
+def test_new_columns_are_added_at_the_right(desk: Desk) -> None:
     answer = desk.sheet().write(always({(0, 2): "row_id", (0, 3): "note", (2, 3): "hello"}))
 
     header, _, row, _ = answer
@@ -249,7 +249,7 @@ def test_new_columns_come_in_at_the_right(desk: Desk) -> None:
     assert desk.sheet().read() == answer
 
 
-def test_the_patch_is_worked_out_from_a_fresh_reading(desk: Desk) -> None:
+def test_the_patch_is_computed_from_a_fresh_reading(desk: Desk) -> None:
     sheet = desk.sheet()
     sheet.read()
     turned = (GRID[0], *reversed(GRID[1:]))
@@ -277,7 +277,7 @@ def test_a_save_between_reading_and_writing_is_kept_and_gets_our_cells(desk: Des
     assert desk.sheet().read() == answer
 
 
-def test_three_saves_in_a_row_are_no_trouble(desk: Desk) -> None:
+def test_three_consecutive_saves_are_kept(desk: Desk) -> None:
     saves = iter([with_cell(GRID, 1, 0, f"a fox, draft {draft}") for draft in (1, 2, 3)])
     last = with_cell(GRID, 1, 0, "a fox, draft 3")
 
@@ -289,7 +289,7 @@ def test_three_saves_in_a_row_are_no_trouble(desk: Desk) -> None:
     assert desk.sheet().write(patch_for) == with_cell(last, 1, 1, "done")
 
 
-def test_a_person_who_never_stops_saving_keeps_the_last_save(desk: Desk) -> None:
+def test_the_last_save_is_kept_when_a_person_never_stops_saving(desk: Desk) -> None:
     drafts: list[Grid] = []
 
     def patch_for(grid: Grid) -> Patch:
@@ -313,7 +313,7 @@ def test_a_patch_that_changes_nothing_writes_nothing(desk: Desk, patch: Patch) -
     assert desk.version() == before
 
 
-def test_a_patch_that_cannot_be_worked_out_changes_nothing(desk: Desk) -> None:
+def test_a_patch_that_cannot_be_computed_changes_nothing(desk: Desk) -> None:
     before = desk.version()
 
     with pytest.raises(ZeroDivisionError):
@@ -322,7 +322,7 @@ def test_a_patch_that_cannot_be_worked_out_changes_nothing(desk: Desk) -> None:
     assert desk.version() == before
 
 
-def test_a_sheet_that_is_gone_is_told_in_a_sentence(desk: Desk) -> None:
+def test_a_missing_sheet_is_reported_in_a_clear_sentence(desk: Desk) -> None:
     sheet = desk.sheet()
     desk.take_away()
 
@@ -332,12 +332,12 @@ def test_a_sheet_that_is_gone_is_told_in_a_sentence(desk: Desk) -> None:
         sheet.write(always({(0, 0): "x"}))
 
 
-def test_two_starts_mean_the_same_sheet(desk: Desk) -> None:
+def test_two_starts_have_the_same_key_for_a_sheet(desk: Desk) -> None:
     assert desk.sheet().key == desk.sheet().key
     assert desk.sheet().title
 
 
-def test_nobody_has_claimed_a_new_sheet(desk: Desk) -> None:
+def test_a_new_sheet_has_no_claim(desk: Desk) -> None:
     assert desk.sheet().read_claim() is None
 
 
@@ -348,7 +348,7 @@ def test_a_claim_is_read_back_by_another_start(desk: Desk) -> None:
     assert desk.sheet().read() == GRID
 
 
-def test_a_claim_is_replaced_only_by_one_who_knows_it(desk: Desk) -> None:
+def test_a_claim_is_replaced_only_if_the_current_one_is_known(desk: Desk) -> None:
     sheet = desk.sheet()
     second, third = replace(CLAIM, counter=2), replace(CLAIM, counter=3, word="birch")
     sheet.write_claim(CLAIM, None)
@@ -360,7 +360,7 @@ def test_a_claim_is_replaced_only_by_one_who_knows_it(desk: Desk) -> None:
     assert sheet.read_claim() == second
 
 
-def test_a_claim_that_is_gone_is_not_replaced(desk: Desk) -> None:
+def test_a_deleted_claim_is_not_replaced(desk: Desk) -> None:
     assert not desk.sheet().write_claim(replace(CLAIM, counter=2), CLAIM)
 
     assert desk.sheet().read_claim() is None
@@ -379,7 +379,7 @@ def test_a_damaged_claim_is_neither_read_nor_replaced(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("first", [None, CLAIM])
-def test_of_many_who_claim_at_once_one_succeeds(desk: Desk, first: Claim | None) -> None:
+def test_of_many_simultaneous_claims_one_succeeds(desk: Desk, first: Claim | None) -> None:
     if first:
         desk.sheet().write_claim(first, None)
     rivals = [replace(CLAIM, store=f"rival-{number}", counter=2) for number in range(8)]

@@ -1,7 +1,7 @@
-"""Files that other programs made: every row gets its picture, and no other byte changes.
+"""Files from other programs: every row gets its picture, and no other byte changes.
 
-What is in `tests/wild/files`, who made it and what must come of it stands in its manifest. What the
-product did is read by a second, slow reader that shares no code with it.
+The manifest of `tests/wild/files` lists each file, its program and the expected result. A second,
+slow reader that shares no code with the product checks the results.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ save_to = ""
 
 
 def copied(wild: Wild, folder: Path) -> Settings:
-    """The file in a folder of its own, with a configuration."""
+    """The file in its own folder, with a configuration."""
     shutil.copy(wild.path, folder)
     config = folder / "config.toml"
     config.write_text(CONFIG.format(name=wild.name), "utf-8")
@@ -57,12 +57,12 @@ def copied(wild: Wild, folder: Path) -> Settings:
 
 
 def picture_of(prompt: str) -> str:
-    """The address that stands for the picture of these very words."""
+    """The address of the picture for exactly this prompt."""
     return f"https://pictures.example/{crc32(prompt.encode()):08x}.png"
 
 
 def a_pass(settings: Settings) -> SheetSync:
-    """Look, send all there is, have every picture made, and look again."""
+    """Sync, send all rows, finish every picture, and sync again."""
     with wiring.open_store(settings) as store:
         sync = wiring.open_sync(settings, store, open_sheet(settings, store))
         sync.look()
@@ -81,32 +81,32 @@ def a_pass(settings: Settings) -> SheetSync:
 
 
 def records(wild: Wild, content: bytes) -> list[Record]:
-    """The file by the slow reader."""
+    """The file as the slow reader reads it."""
     text = content.decode(wild.codec)
     assert text.startswith(wild.lead)
     return slowly(text.removeprefix(wild.lead), wild.delimiter)
 
 
 def places(header: Record) -> dict[str, int]:
-    """Where each name stands, folded in a way of its own."""
+    """The position of each name, in its own normalisation."""
     folded = [re.sub(r"[^a-z0-9]", "", title.lower()) for title in header.values]
     return {title: at for at, title in reversed(list(enumerate(folded)))}
 
 
 def cells(record: Record, at: dict[str, int]) -> dict[str, str]:
-    """The cells by their folded names."""
+    """The cells, by normalised name."""
     wide = len(record.values)
     return {name: record.values[place] if place < wide else "" for name, place in at.items()}
 
 
 def words(cell: str) -> str:
-    """A prompt as it is sent."""
+    """A prompt as it is sent to the API."""
     return cell.replace("\r\n", "\n").replace("\r", "\n").strip()
 
 
 @dataclass(frozen=True)
 class Filled:
-    """A file after its pass, and how that went."""
+    """A file after its pass, with the outcome."""
 
     wild: Wild
     settings: Settings
@@ -162,7 +162,7 @@ def test_a_second_pass_writes_nothing(filled: Filled) -> None:
 
 
 def theirs(record: Record, ours: set[int]) -> list[str]:
-    """People's cells as they are written."""
+    """People's cells as they are in the file."""
     raw = [field for at, field in enumerate(record.raw) if at not in ours]
     while raw and not raw[-1]:
         raw.pop()  # a row that grows has empty cells before ours
@@ -170,7 +170,7 @@ def theirs(record: Record, ours: set[int]) -> list[str]:
 
 
 @pytest.mark.parametrize("wild", READABLE, ids=lambda wild: wild.name)
-def test_the_product_reads_what_the_slow_reader_reads(wild: Wild) -> None:
+def test_the_product_reads_the_same_as_the_slow_reader(wild: Wild) -> None:
     found = [record.values for record in records(wild, wild.path.read_bytes())]
     if wild.name == "marks.csv":  # of two marks the first is none of the text
         found[0] = (found[0][0][1:], *found[0][1:])
@@ -179,7 +179,7 @@ def test_the_product_reads_what_the_slow_reader_reads(wild: Wild) -> None:
 
 
 @pytest.mark.parametrize("wild", REFUSED, ids=lambda wild: wild.name)
-def test_what_cannot_be_used_is_refused_in_a_sentence_and_left_as_it_is(
+def test_unusable_files_are_refused_in_a_clear_sentence_and_left_unchanged(
     wild: Wild, tmp_path: Path
 ) -> None:
     settings = copied(wild, tmp_path)
@@ -198,7 +198,7 @@ def test_what_cannot_be_used_is_refused_in_a_sentence_and_left_as_it_is(
     assert settings.file.read_bytes()[: wild.path.stat().st_size] == wild.path.read_bytes()
 
 
-def test_the_corpus_is_small_and_of_many_programs() -> None:
+def test_the_corpus_is_small_and_from_many_programs() -> None:
     programs = {wild.program.split()[0] for wild in CORPUS} - {"bytes"}
     made = [wild for wild in CORPUS if not wild.program.startswith("bytes")]
 

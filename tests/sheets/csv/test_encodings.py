@@ -1,4 +1,4 @@
-"""In which letters people's files come: read right or refused, and never changed unasked."""
+"""Encodings of people's files: read correctly or refused, and never changed without need."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ WESTERN = (
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_the_same_words_are_read_from_every_encoding(codec: str) -> None:
+def test_the_same_text_is_read_from_every_encoding(codec: str) -> None:
     _, text = decoded(WESTERN.encode(codec))
 
     assert text == WESTERN
 
 
-def test_both_orders_of_utf_16_have_their_mark() -> None:
+def test_both_byte_orders_of_utf_16_have_their_mark() -> None:
     for mark, codec in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
         encoding, text = decoded(mark + "日本".encode(codec))
 
@@ -32,7 +32,7 @@ def test_both_orders_of_utf_16_have_their_mark() -> None:
 
 
 @given(st.binary(max_size=60))
-def test_what_is_read_is_written_back_as_the_very_same_bytes(content: bytes) -> None:
+def test_unchanged_text_is_written_back_as_the_same_bytes(content: bytes) -> None:
     try:
         encoding, text = decoded(content)
     except (NotText, Unclear):
@@ -42,7 +42,7 @@ def test_what_is_read_is_written_back_as_the_very_same_bytes(content: bytes) -> 
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_our_cells_are_written_in_the_files_own_letters(codec: str) -> None:
+def test_our_cells_are_written_in_the_encoding_of_the_file(codec: str) -> None:
     before = "prompt,note\nun café,\n"
 
     after = CsvText.of(before.encode(codec)).patched({(1, 1): "déjà vu"})
@@ -50,7 +50,7 @@ def test_our_cells_are_written_in_the_files_own_letters(codec: str) -> None:
     assert after == before.replace("café,", "café,déjà vu").encode(codec)
 
 
-def test_letters_that_the_encoding_lacks_become_question_marks_and_stay_so() -> None:
+def test_characters_missing_in_the_encoding_become_question_marks_once() -> None:
     patch = {(1, 1): "“naïve” 日本 🦊 Ł"}
 
     after = CsvText.of("prompt,note\nun café,\n".encode("cp1252")).patched(patch)
@@ -60,7 +60,7 @@ def test_letters_that_the_encoding_lacks_become_question_marks_and_stay_so() -> 
 
 
 @pytest.mark.parametrize("codec", ["utf-8", "utf-16"])
-def test_a_half_letter_becomes_a_question_mark_and_stays_so(codec: str) -> None:
+def test_a_lone_surrogate_becomes_a_question_mark_once(codec: str) -> None:
     patch = {(1, 1): "half \ud800"}
 
     after = CsvText.of("prompt,note\na fox,\n".encode(codec)).patched(patch)
@@ -69,14 +69,14 @@ def test_a_half_letter_becomes_a_question_mark_and_stays_so(codec: str) -> None:
     assert CsvText.of(after).patched(patch) == after
 
 
-def test_a_column_is_not_added_under_a_name_that_could_not_be_found_again() -> None:
+def test_a_column_name_that_the_encoding_cannot_keep_is_not_added() -> None:
     text = CsvText.of("prompt\nun café\n".encode("cp1252"))
 
     with pytest.raises(CannotHold, match="Windows-1252 has no letters for Статус"):
         text.patched({(0, 1): "Статус"})
 
 
-def test_a_file_changes_its_encoding_with_its_last_accent_and_no_words_change() -> None:
+def test_when_the_last_accent_is_gone_the_encoding_may_change_but_no_text_does() -> None:
     patch = {(1, 1): "Änderung – “so”"}
     western = CsvText.of("prompt,note\nun café,\n".encode("cp1252")).patched(patch)
 
@@ -99,16 +99,18 @@ def test_a_file_changes_its_encoding_with_its_last_accent_and_no_words_change() 
         (b"\xef\xbb\xbfprompt\ncaf\xe9\n", "is damaged UTF-8 text (byte 0xE9 in line 2)"),
         ("prompt\nfox".encode("utf-16") + b"x", "is damaged UTF-16 text (byte 0x78 in line 2)"),
         (b"\xff\xfea\0\0\xd8b\0", "is damaged UTF-16 text (byte 0x00 in line 1)"),
-        # No text has such bytes.
+        # Bytes that occur in no text.
         (b"prompt\nfox \x81\x01\n", "is not text that we know (byte 0x81 in line 2)"),
         (b"prompt\n\xe9\x02\n", "is not text that we know (byte 0xE9 in line 2)"),
-        # Other workbooks, other worlds.
+        # Other file formats.
         (b"PK\x03\x04....", "is an Excel workbook, whatever its name says"),
         (b"\xd0\xcf\x11\xe0....", "is an old Excel workbook, whatever its name says"),
         ("prompt".encode("utf-32"), "is UTF-32 text, which nobody else reads"),
     ],
 )
-def test_what_is_no_text_is_refused_with_its_place(content: bytes, sentence: str) -> None:
+def test_bytes_that_are_not_text_are_refused_with_their_position(
+    content: bytes, sentence: str
+) -> None:
     with pytest.raises(NotText) as told:
         decoded(content)
 
@@ -150,7 +152,7 @@ def test_what_is_no_text_is_refused_with_its_place(content: bytes, sentence: str
         ("a red кот", "cp1251"),
     ],
 )
-def test_words_of_other_code_pages_are_never_guessed(words: str, codec: str) -> None:
+def test_text_in_other_code_pages_is_never_guessed(words: str, codec: str) -> None:
     content = f"prompt,status\n{words},\na fox in the snow,\n".encode(codec)
 
     with pytest.raises(Unclear) as unclear:
@@ -181,7 +183,7 @@ def test_words_of_other_code_pages_are_never_guessed(words: str, codec: str) -> 
         *("jalapeño and piñata", "façade", "a fox — quick, “brown”", "Björk", "n°5, 3½ £"),
     ],
 )
-def test_western_words_are_read_without_a_question(words: str) -> None:
+def test_western_text_is_read_without_configuration(words: str) -> None:
     content = f"prompt,status\n{words},\na fox in the snow,\n".encode("cp1252")
 
     encoding, text = decoded(content)
@@ -189,7 +191,7 @@ def test_western_words_are_read_without_a_question(words: str) -> None:
     assert (encoding.codec, text) == ("cp1252", content.decode("cp1252"))
 
 
-def test_unicode_is_read_as_such_whatever_encoding_is_given() -> None:
+def test_unicode_is_recognised_whatever_encoding_is_configured() -> None:
     for codec in ("utf-8", "utf-8-sig", "utf-16"):
         encoding, text = decoded(WESTERN.encode(codec), "cp1250")
 
@@ -197,13 +199,13 @@ def test_unicode_is_read_as_such_whatever_encoding_is_given() -> None:
         assert text == WESTERN
 
 
-def test_a_file_of_plain_letters_is_written_in_the_given_encoding() -> None:
+def test_an_ascii_file_is_written_in_the_configured_encoding() -> None:
     after = CsvText.of(b"prompt,note\na fox,\n", encoding="cp1250").patched({(1, 1): "liška"})
 
     assert after == "prompt,note\na fox,liška\n".encode("cp1250")
     assert CsvText.of(after, encoding="cp1250").grid[1] == ("a fox", "liška")
 
 
-def test_bytes_that_the_given_encoding_lacks_are_refused_with_their_place() -> None:
+def test_bytes_invalid_in_the_configured_encoding_are_refused_with_their_position() -> None:
     with pytest.raises(NotText, match=r"is damaged cp1250 text \(byte 0x81 in line 2\)"):
         decoded(b"prompt\nun\x81\n", "cp1250")

@@ -47,7 +47,7 @@ save_to = ""
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of CSV: as it is written first, and how LibreOffice is told to open and save it."""
+    """A kind of CSV: its first content, and LibreOffice's options to open and save it."""
 
     name: str
     codec: str
@@ -61,13 +61,13 @@ FORMATS = (
     Format("marked.csv", "utf-8-sig", ";", "59,34,76,1,,0,true,false,true"),
     Format("western.csv", "cp1252", ";", "59,34,1,1"),
     Format("unicode.tsv", "utf-16", "\t", "9,34,65535,1"),
-    # LibreOffice takes that line for a row, so people begin at the second.
+    # LibreOffice treats that line as a row, so people begin at the second.
     Format("said.csv", "utf-8", ";", "59,34,76,{first}", "sep=;\r\n"),
 )
 
 
 class Office:
-    """LibreOffice without a window, with somebody at it."""
+    """LibreOffice without a window, controlled by a script."""
 
     def __init__(self, folder: Path) -> None:
         self._python = python_with_uno()
@@ -119,7 +119,7 @@ def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
 
 @dataclass(frozen=True)
 class Desk:
-    """A sheet in a folder, and the API that knows what was paid."""
+    """A sheet in a folder, and the API with its counts."""
 
     folder: Path
     format: Format
@@ -145,7 +145,7 @@ class Desk:
         return outcome
 
     def rows(self) -> list[dict[str, str]]:
-        """The sheet as a second reader reads it, in whatever encoding it now is."""
+        """The sheet as an independent reader reads it, in its current encoding."""
         content = self.path.read_bytes()
         codec = self.format.codec
         text = content.decode("utf-8-sig" if codec.startswith("utf-8") else codec)
@@ -154,7 +154,7 @@ class Desk:
         return [dict(zip(header.values, record.values, strict=False)) for record in records]
 
     def assert_in_their_own_rows(self, prompts: list[str]) -> None:
-        """Every prompt is there once, done, beside the task that was paid for it, paid once."""
+        """Check that every prompt is there once, is done, has its own task, and was paid once."""
         rows, state = self.rows(), self.sandbox.state(ids=True)
         assert sorted(row["prompt"] for row in rows) == sorted(prompts)
         assert {row["status"] for row in rows} == {"done"}
@@ -180,7 +180,7 @@ def enumerated(prompts: list[str]) -> list[tuple[str, str]]:
     return [(str(number), prompt) for number, prompt in enumerate(prompts, start=1)]
 
 
-def test_results_that_came_while_it_was_open_follow_their_rows_through_sort_and_save(
+def test_results_from_while_the_file_was_open_follow_their_rows_after_sort_and_save(
     office: Office, desk: Desk
 ) -> None:
     desk.a_pass(wait=False)
@@ -205,7 +205,7 @@ def test_results_that_came_while_it_was_open_follow_their_rows_through_sort_and_
     desk.assert_in_their_own_rows(PROMPTS + LATER)
 
 
-def test_sorting_and_saving_again_and_again_pays_nothing_twice(office: Office, desk: Desk) -> None:
+def test_repeated_sorting_and_saving_pays_nothing_twice(office: Office, desk: Desk) -> None:
     desk.a_pass()
     for column in ("prompt", "row_id", "task_id", "nr"):
         office("open", desk.path, desk.options)

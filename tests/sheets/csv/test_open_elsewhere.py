@@ -1,4 +1,4 @@
-"""A file that is open in a spreadsheet program is left alone, and written once it is closed."""
+"""A file that is open in a spreadsheet program is written only after it is closed."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def refused(path: Path) -> str:
         ("Zoë\x07,,", " (by Zoë)"),
     ],
 )
-def test_who_has_it_open_in_libreoffice_is_told(path: Path, who: str, by: str) -> None:
+def test_the_error_names_the_person_who_has_it_open_in_libreoffice(
+    path: Path, who: str, by: str
+) -> None:
     mark = open_in_libreoffice(path, who)
 
     told = refused(path)
@@ -75,7 +77,7 @@ def test_who_has_it_open_in_libreoffice_is_told(path: Path, who: str, by: str) -
     assert told == f"prompts.csv is open in LibreOffice{by}. {WAIT} {DELETE.format(mark.name)}"
 
 
-def test_who_has_it_open_in_excel_is_told(path: Path) -> None:
+def test_the_error_names_the_person_who_has_it_open_in_excel(path: Path) -> None:
     mark = open_in_excel(path, "Zoë B.")
 
     told = refused(path)
@@ -85,15 +87,13 @@ def test_who_has_it_open_in_excel_is_told(path: Path) -> None:
 
 @pytest.mark.parametrize("name", [".~lock.prompts.csv#", "~$prompts.csv"])
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\0\0", b"\\,;;;,", b"\xff" * 5_000])
-def test_a_mark_that_says_nothing_counts_all_the_same(
-    path: Path, name: str, content: bytes
-) -> None:
+def test_an_empty_lock_file_also_counts(path: Path, name: str, content: bytes) -> None:
     path.with_name(name).write_bytes(content)
 
     assert WAIT in refused(path)
 
 
-def test_it_can_be_read_and_what_is_already_there_is_no_write(path: Path) -> None:
+def test_an_open_file_can_be_read_and_equal_content_is_no_write(path: Path) -> None:
     open_in_libreoffice(path, f",ann,{HERE}")
     sheet = CsvSheet(path)
 
@@ -101,7 +101,7 @@ def test_it_can_be_read_and_what_is_already_there_is_no_write(path: Path) -> Non
     assert sheet.write(lambda grid: {(1, 1): ""}) == sheet.read()
 
 
-def test_a_later_pass_writes_it(path: Path) -> None:
+def test_a_later_pass_writes_the_closed_file(path: Path) -> None:
     mark = open_in_libreoffice(path, f",ann,{HERE}")
     refused(path)
 
@@ -112,7 +112,7 @@ def test_a_later_pass_writes_it(path: Path) -> None:
 
 @contextmanager
 def running(name: str) -> Iterator[None]:
-    """A process that goes by this name."""
+    """A process with this name."""
     script = "import sys, time; open('/proc/self/comm', 'w').write(sys.argv[1]); print(flush=True)"
     command = [sys.executable, "-c", f"{script}; time.sleep(60)", name]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -125,7 +125,7 @@ def running(name: str) -> Iterator[None]:
 
 
 @only_linux
-def test_a_mark_that_a_dead_libreoffice_left_here_a_day_ago_is_stale(path: Path) -> None:
+def test_a_day_old_lock_file_of_a_dead_libreoffice_is_stale(path: Path) -> None:
     mark = open_in_libreoffice(path, f",ann,{HERE}", hours=25)
 
     with running("soffice.bin"):
@@ -142,7 +142,7 @@ def any_office_runs() -> bool:
 
 @only_linux
 @pytest.mark.parametrize(("host", "hours"), [(HERE, 23), ("another-desk", 1_000)])
-def test_a_newer_mark_or_one_of_another_machine_is_believed(
+def test_a_newer_lock_file_or_one_of_another_machine_counts(
     path: Path, host: str, hours: float
 ) -> None:
     open_in_libreoffice(path, f",ann,{host}", hours)

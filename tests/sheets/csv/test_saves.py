@@ -1,4 +1,4 @@
-"""People who save and machines that die at random moments: what is lost, and what gets done."""
+"""Saves by people and kills at random moments: nothing is lost, and the work gets done."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ for turn in itertools.count():
 """
 
 
-def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path: Path) -> None:
+def test_a_kill_at_any_moment_leaves_an_intact_file(tmp_path: Path) -> None:
     path = tmp_path / "prompts.csv"
     prompts = [f"a fox, number {row}, {LONG}" for row in range(ROWS)]
     path.write_text("prompt,status\n" + "".join(f'"{prompt}",\n' for prompt in prompts))
@@ -88,7 +88,9 @@ for line in sys.stdin:
     ("way", "ways"),
     [(exchange, "rename in-place"), (exchange, "in-place rename"), (exchange_by_link, "in-place")],
 )
-def test_no_save_is_lost_however_fast_people_save(tmp_path: Path, way: Exchange, ways: str) -> None:
+def test_no_save_is_lost_even_if_people_save_very_fast(
+    tmp_path: Path, way: Exchange, ways: str
+) -> None:
     path = tmp_path / "prompts.csv"
     path.write_text("prompt,status\na fox,\n")
     writes = Writes(CsvSheet(path, exchange=way, pause=lambda _: None))
@@ -149,5 +151,5 @@ class Writes:
 
 
 def our_cells(grid: Grid) -> Patch:
-    """Our cells tell which save they were made for; a torn reading has rows without a prompt."""
+    """Our cells name the save that they belong to; a partial reading has rows without a prompt."""
     return {(row, 1): f"done: {cells[0]}" for row, cells in enumerate(grid) if row and cells}

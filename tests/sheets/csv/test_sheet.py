@@ -1,4 +1,4 @@
-"""A CSV file among other files: what is kept, what is refused, what lies beside it afterwards."""
+"""A CSV file on disk: what is kept, what is refused, and which files are left afterwards."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def save(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
     return request.param  # type: ignore[no-any-return]
 
 
-# What is kept
+# Kept properties of the file
 
 
-def test_a_write_leaves_the_file_its_original_and_nothing_else(path: Path, way: Exchange) -> None:
+def test_after_a_write_only_the_file_and_its_original_exist(path: Path, way: Exchange) -> None:
     sheet_of(path, way).write(done)
 
     assert path.read_text() == DONE
@@ -86,21 +86,21 @@ def test_a_write_leaves_the_file_its_original_and_nothing_else(path: Path, way: 
     assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
 
 
-def test_the_original_is_kept_once(path: Path, way: Exchange) -> None:
+def test_the_original_is_kept_only_once(path: Path, way: Exchange) -> None:
     sheet_of(path, way).write(done)
     sheet_of(path, way).write(lambda grid: {(2, 1): "done"})
 
     assert path.with_name("prompts.csv.before-promptsheet").read_text() == TEXT
 
 
-def test_reading_and_empty_patches_leave_nothing_behind(path: Path) -> None:
+def test_reading_and_empty_patches_create_no_files(path: Path) -> None:
     sheet_of(path).read()
     sheet_of(path).write(lambda grid: {})
 
     assert names(path) == ["prompts.csv"]
 
 
-def test_mark_line_ends_and_odd_quoting_stay(path: Path, way: Exchange) -> None:
+def test_byte_order_mark_line_ends_and_unusual_quoting_are_kept(path: Path, way: Exchange) -> None:
     path.write_bytes(b'\xef\xbb\xbfprompt;status\r\n"a "b ; \r\n\r\n"x"";y"')
 
     grid = sheet_of(path, way).write(lambda grid: {(3, 1): "done", (1, 2): "a;b"})
@@ -118,7 +118,7 @@ def test_a_tsv_file_has_tabs_whatever_its_header(path: Path) -> None:
     assert tsv.read_text() == "prompt, in English\na fox\tdone\n"
 
 
-def test_the_mode_stays(path: Path, way: Exchange) -> None:
+def test_the_file_mode_is_kept(path: Path, way: Exchange) -> None:
     path.chmod(0o640)
 
     sheet_of(path, way).write(done)
@@ -128,7 +128,7 @@ def test_the_mode_stays(path: Path, way: Exchange) -> None:
 
 
 @needs_root
-def test_the_owner_stays(path: Path, way: Exchange) -> None:
+def test_the_owner_is_kept(path: Path, way: Exchange) -> None:
     os.chown(path, 1234, 2345)
 
     sheet_of(path, way).write(done)
@@ -152,7 +152,7 @@ def account(user: int, group: int) -> Iterator[None]:
 
 @pytest.fixture
 def shared() -> Iterator[Path]:
-    """The file of one account in a folder that any account may write, and reach."""
+    """The file of one account in a folder that every account can write and open."""
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         path = Path(folder, "prompts.csv")
@@ -163,7 +163,7 @@ def shared() -> Iterator[Path]:
 
 
 @needs_root
-def test_who_cannot_keep_the_owner_keeps_the_group(shared: Path) -> None:
+def test_if_the_owner_cannot_be_kept_the_group_is_kept(shared: Path) -> None:
     with account(999, 2345):
         sheet_of(shared).write(done)
 
@@ -172,7 +172,7 @@ def test_who_cannot_keep_the_owner_keeps_the_group(shared: Path) -> None:
 
 
 @needs_root
-def test_who_cannot_even_keep_the_group_writes_nothing(shared: Path) -> None:
+def test_if_not_even_the_group_can_be_kept_nothing_is_written(shared: Path) -> None:
     shared.chmod(0o666)
 
     with account(999, 999), pytest.raises(SheetError, match="belongs to another account"):
@@ -183,7 +183,7 @@ def test_who_cannot_even_keep_the_group_writes_nothing(shared: Path) -> None:
 
 
 @needs_root
-def test_a_file_of_others_is_refused_in_a_sentence(shared: Path) -> None:
+def test_a_file_of_another_account_is_refused_with_a_clear_sentence(shared: Path) -> None:
     shared.chmod(0o600)
 
     with account(999, 999), pytest.raises(SheetError, match="not open to the account"):
@@ -191,7 +191,7 @@ def test_a_file_of_others_is_refused_in_a_sentence(shared: Path) -> None:
 
 
 @needs_root
-def test_a_file_that_only_others_may_write_is_not_called_read_only(shared: Path) -> None:
+def test_a_file_that_only_others_may_write_is_not_reported_as_read_only(shared: Path) -> None:
     shared.chmod(0o644)
 
     with account(999, 999), pytest.raises(SheetError, match="not open to the account that runs"):
@@ -200,7 +200,7 @@ def test_a_file_that_only_others_may_write_is_not_called_read_only(shared: Path)
     assert shared.read_text() == TEXT
 
 
-def test_a_link_stays_a_link(path: Path, way: Exchange, tmp_path: Path) -> None:
+def test_a_symbolic_link_is_kept(path: Path, way: Exchange, tmp_path: Path) -> None:
     link = tmp_path / "elsewhere" / "link.csv"
     link.parent.mkdir()
     link.symlink_to(path)
@@ -220,11 +220,11 @@ def test_the_configured_id_is_the_key(path: Path) -> None:
     assert CsvSheet(path).title == "prompts.csv"
 
 
-# Somebody saves
+# Saves by people
 
 
 def saving(way: Exchange, *saves: Callable[[], object]) -> Exchange:
-    """An exchange just before which, time after time, somebody does one of `saves`."""
+    """An exchange; just before each one, a person does the next of `saves`."""
     left = iter(saves)
 
     def exchange_late(incoming: Path, target: Path) -> Path:
@@ -234,7 +234,7 @@ def saving(way: Exchange, *saves: Callable[[], object]) -> Exchange:
     return exchange_late
 
 
-def test_a_save_in_the_instant_before_the_exchange_is_merged(
+def test_a_save_just_before_the_exchange_is_merged(
     path: Path, way: Exchange, save: Callable[[Path, str], None]
 ) -> None:
     late = saving(way, lambda: save(path, "prompt,status\na wolf,\n"))
@@ -246,7 +246,7 @@ def test_a_save_in_the_instant_before_the_exchange_is_merged(
     assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
 
 
-def test_of_saves_while_the_first_one_is_put_back_the_last_one_stays(path: Path) -> None:
+def test_of_several_saves_while_the_first_is_restored_the_last_is_kept(path: Path) -> None:
     drafts = [f"prompt,status\na wolf of draft {draft},\n" for draft in range(5)]
     late = saving(exchange, *[lambda text=text: save_by_rename(path, text) for text in drafts])
 
@@ -256,7 +256,7 @@ def test_of_saves_while_the_first_one_is_put_back_the_last_one_stays(path: Path)
     assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
 
 
-def test_a_slow_save_that_ends_while_it_is_put_back_does_not_hide_the_next_one(
+def test_a_slow_save_that_ends_during_its_restore_does_not_hide_the_next_one(
     path: Path, way: Exchange
 ) -> None:
     opened: list[TextIO] = []
@@ -278,7 +278,7 @@ def test_a_slow_save_that_ends_while_it_is_put_back_does_not_hide_the_next_one(
     assert aside.read_text() == "prompt,status\na slow worm,\n"
 
 
-def test_of_two_saves_that_cross_the_later_one_is_the_file(path: Path, way: Exchange) -> None:
+def test_of_two_overlapping_saves_the_later_one_is_kept(path: Path, way: Exchange) -> None:
     opened: list[TextIO] = []
     swift = "prompt,status\na swift,\n"
 
@@ -299,7 +299,7 @@ def test_of_two_saves_that_cross_the_later_one_is_the_file(path: Path, way: Exch
     assert path.with_name("prompts.csv.conflict").read_text() == swift
 
 
-def test_a_save_into_the_file_that_was_put_back_is_the_newest(path: Path, way: Exchange) -> None:
+def test_a_save_into_the_restored_file_is_the_newest_version(path: Path, way: Exchange) -> None:
     texts = [f"prompt,status\n{animal},\n" for animal in ("an ant", "a bee", "a cat")]
     late = saving(
         way,
@@ -314,7 +314,7 @@ def test_a_save_into_the_file_that_was_put_back_is_the_newest(path: Path, way: E
     assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
 
 
-def test_a_late_save_that_makes_no_sense_stays_the_file(path: Path, way: Exchange) -> None:
+def test_a_late_save_that_cannot_be_read_is_kept_as_the_file(path: Path, way: Exchange) -> None:
     late = saving(way, lambda: path.write_bytes(b"caf\xc3,\x81\x01\n"))
 
     with pytest.raises(SheetError, match="is not text that we know"):
@@ -323,7 +323,7 @@ def test_a_late_save_that_makes_no_sense_stays_the_file(path: Path, way: Exchang
     assert path.read_bytes() == b"caf\xc3,\x81\x01\n"
 
 
-def test_a_save_is_not_lost_with_a_file_that_is_then_deleted(path: Path) -> None:
+def test_a_save_is_not_lost_when_its_file_is_deleted_afterwards(path: Path) -> None:
     late = saving(exchange, lambda: save_by_rename(path, "prompt,status\nan elk,\n"), path.unlink)
 
     sheet_of(path, late).write(done)
@@ -339,18 +339,18 @@ def test_a_file_that_is_deleted_before_the_exchange_stays_deleted(path: Path) ->
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-def test_a_file_that_a_program_holds_open_for_writing_is_left_alone(path: Path) -> None:
+def test_a_file_that_a_program_has_open_for_writing_is_left_unchanged(path: Path) -> None:
     with path.open("r+"), pytest.raises(SheetError, match="open for writing in another program"):
         sheet_of(path).write(done)
     assert path.read_text() == TEXT
 
-    with path.open():  # a reader is nobody's trouble
+    with path.open():  # a program that only reads does no harm
         sheet_of(path).write(done)
     assert path.read_text() == DONE
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
-def test_a_program_that_opened_the_old_file_still_saves_into_the_sheet(path: Path) -> None:
+def test_a_save_by_a_program_that_opened_the_old_file_reaches_the_sheet(path: Path) -> None:
     opened: list[TextIO] = []
     late = saving(exchange, lambda: opened.append(path.open("r+")))
 
@@ -393,7 +393,7 @@ def kill_a_write(path: Path, moment: str, way: str) -> None:
     ("moment", "content"),
     [("before", TEXT), ("after", DONE), ("late save", "prompt,status\nan elk,\n")],
 )
-def test_after_a_kill_the_next_start_finds_a_whole_file_and_clears_away(
+def test_after_a_kill_the_next_start_finds_an_intact_file_and_removes_leftovers(
     path: Path, moment: str, content: str, way: str
 ) -> None:
     kill_a_write(path, moment, way)
@@ -405,7 +405,7 @@ def test_after_a_kill_the_next_start_finds_a_whole_file_and_clears_away(
     assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
 
 
-def test_a_late_save_that_a_newer_one_has_overtaken_lies_beside_the_file(
+def test_a_late_save_older_than_the_file_is_kept_as_a_separate_file(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     for animal in ("a hare", "a newt"):
@@ -420,7 +420,7 @@ def test_a_late_save_that_a_newer_one_has_overtaken_lies_beside_the_file(
         assert f"kept as {name}: look at both" in caplog.text
 
 
-def test_half_written_files_of_a_killed_start_go_and_those_of_others_stay(path: Path) -> None:
+def test_partial_files_of_a_killed_start_are_removed_and_those_of_others_kept(path: Path) -> None:
     for name in (".prompts.csv.promptsheet-0123abcd.part", ".prompts.csv.promptsheet-mine"):
         path.with_name(name).write_text("x")
 
@@ -429,7 +429,7 @@ def test_half_written_files_of_a_killed_start_go_and_those_of_others_stay(path: 
     assert names(path) == [".prompts.csv.promptsheet-mine", "prompts.csv"]
 
 
-# What is refused, in a sentence
+# Refusals, each with a clear sentence
 
 
 def refused(path: Path) -> str:
@@ -440,20 +440,20 @@ def refused(path: Path) -> str:
     return str(told.value).replace(str(path.parent), "…")
 
 
-def test_no_file(path: Path) -> None:
+def test_a_missing_file_is_refused(path: Path) -> None:
     path.unlink()
 
     assert refused(path) == "…/prompts.csv does not exist. Put it back, or correct [sheet] source."
 
 
-def test_a_folder(path: Path) -> None:
+def test_a_folder_is_refused(path: Path) -> None:
     path.unlink()
     path.mkdir()
 
     assert refused(path) == "…/prompts.csv is a folder. Set [sheet] source to the file in it."
 
 
-def test_a_pipe(path: Path) -> None:
+def test_a_pipe_is_refused(path: Path) -> None:
     path.unlink()
     os.mkfifo(path)
 
@@ -467,13 +467,13 @@ def test_a_pipe(path: Path) -> None:
         (b"PK\x03\x04\x14", "is an Excel workbook, whatever its name says"),
     ],
 )
-def test_a_file_that_is_no_text(path: Path, content: bytes, sentence: str) -> None:
+def test_a_file_that_is_not_text_is_refused(path: Path, content: bytes, sentence: str) -> None:
     path.write_bytes(content)
 
     assert refused(path) == f'…/prompts.csv {sentence}. Save it again as "CSV UTF-8".'
 
 
-def test_a_column_name_that_the_encoding_lacks(path: Path) -> None:
+def test_a_column_name_that_the_encoding_lacks_is_refused(path: Path) -> None:
     path.write_bytes("prompt\ncafé\n".encode("cp1252"))
 
     with pytest.raises(SheetError) as told:
@@ -486,7 +486,7 @@ def test_a_column_name_that_the_encoding_lacks(path: Path) -> None:
     assert names(path) == ["prompts.csv"]
 
 
-def test_a_read_only_file_even_for_root(path: Path) -> None:
+def test_a_read_only_file_is_refused_even_for_root(path: Path) -> None:
     path.chmod(0o444)
 
     assert refused(path).startswith("…/prompts.csv is read-only. Make it writable.")
@@ -494,7 +494,7 @@ def test_a_read_only_file_even_for_root(path: Path) -> None:
     assert names(path) == ["prompts.csv"]
 
 
-def test_a_read_only_folder_even_for_root(path: Path) -> None:
+def test_a_read_only_folder_is_refused_even_for_root(path: Path) -> None:
     path.parent.chmod(0o555)
 
     assert refused(path).startswith("The folder of …/prompts.csv is read-only.")
@@ -522,7 +522,7 @@ except SheetError as error:
 """
 
 
-def test_no_room_for_the_new_file(path: Path) -> None:
+def test_a_full_disk_is_refused(path: Path) -> None:
     child = subprocess.run(
         [sys.executable, "-c", FULL, path], check=True, capture_output=True, text=True
     )
@@ -540,7 +540,7 @@ def test_no_room_for_the_new_file(path: Path) -> None:
         (errno.EIO, "…/prompts.csv cannot be used: Input/output error."),
     ],
 )
-def test_what_the_system_says_becomes_a_sentence(path: Path, number: int, sentence: str) -> None:
+def test_a_system_error_becomes_a_clear_sentence(path: Path, number: int, sentence: str) -> None:
     def failing(incoming: Path, target: Path) -> Path:
         raise OSError(number, os.strerror(number))
 
@@ -555,7 +555,7 @@ def test_what_the_system_says_becomes_a_sentence(path: Path, number: int, senten
 # The ways to exchange
 
 
-def test_the_kernel_swaps_where_it_can(path: Path) -> None:
+def test_the_kernel_exchanges_the_files_where_it_can(path: Path) -> None:
     incoming = path.with_name("incoming")
     incoming.write_text(DONE)
     inodes = path.stat().st_ino, incoming.stat().st_ino
@@ -566,7 +566,7 @@ def test_the_kernel_swaps_where_it_can(path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EINVAL, errno.ENOTSUP])
-def test_a_second_name_does_where_it_cannot(path: Path, number: int) -> None:
+def test_a_second_name_is_used_where_the_kernel_cannot_exchange(path: Path, number: int) -> None:
     def unable(incoming: Path, target: Path) -> None:
         raise OSError(number, "no")
 
@@ -582,7 +582,7 @@ def test_a_second_name_does_where_it_cannot(path: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize("way", [swap_names, exchange_by_link])
-def test_no_way_makes_a_file_that_was_not_there(
+def test_no_exchange_creates_a_file_that_was_missing(
     path: Path, way: Callable[[Path, Path], object]
 ) -> None:
     with pytest.raises(FileNotFoundError):
@@ -596,7 +596,7 @@ def test_no_way_makes_a_file_that_was_not_there(
 CLAIM = Claim(sheet="/x/prompts.csv", store="store-1", counter=3, word="amber")
 
 
-def test_the_claim_is_a_small_file_that_explains_itself(path: Path) -> None:
+def test_the_claim_is_a_small_file_with_an_explanation(path: Path) -> None:
     sheet_of(path).write_claim(CLAIM, None)
 
     fields = json.loads(path.with_name("prompts.csv.promptsheet").read_text())
@@ -606,17 +606,17 @@ def test_the_claim_is_a_small_file_that_explains_itself(path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"sheet": "s"}', "\xff", '{"counter": "1"}'])
-def test_a_damaged_claim_says_what_to_do(path: Path, content: str) -> None:
+def test_the_error_for_a_damaged_claim_says_what_to_do(path: Path, content: str) -> None:
     path.with_name("prompts.csv.promptsheet").write_text(content, "latin-1")
 
     with pytest.raises(SheetError, match=r"is damaged.*doctor --adopt"):
         sheet_of(path).read_claim()
 
 
-def test_a_save_in_place_while_the_folder_reaches_the_disk_is_kept(
+def test_a_save_in_place_during_the_sync_of_the_folder_is_kept(
     path: Path, way: Exchange, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A program opened the file before ours took its place, and saves after our first look at it.
+    # A program opened the file before we replaced it, and saves after our first reading of it.
     saves = iter(["prompt,status\na fox,\nan owl,\na wolf,\n"])
     with path.open("r+") as theirs:
 
@@ -635,9 +635,7 @@ def test_a_save_in_place_while_the_folder_reaches_the_disk_is_kept(
 
 
 @pytest.mark.parametrize("name", ["prompts.tsv", "PROMPTS.TSV", "Prompts.Tsv"])
-def test_a_file_with_tabs_by_its_name_is_read_by_tabs_whatever_its_header_looks_like(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_tsv_file_is_read_with_tabs_whatever_its_header(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_text("prompt\tprice,net,gross\na fox, red\t4\n")
 

@@ -1,4 +1,4 @@
-"""A CSV file's text: read as Python's csv reads it, and patched without touching any other byte."""
+"""The text of CSV files: read as Python's csv reads it; a patch changes no other bytes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def with_patch(grid: Grid, patch: Patch) -> Grid:
 @given(texts, delimiters)
 @example('prompt,remark\na fox,"red\na hen,white\n', ",")
 @example('prompt,remark\na fox,"', ",")
-def test_values_are_those_of_the_csv_module_unless_a_quote_is_left_open(
+def test_values_equal_those_of_the_csv_module_unless_a_quote_is_left_open(
     text: str, delimiter: str
 ) -> None:
     if line := left_open(text, delimiter):
@@ -60,7 +60,7 @@ def test_values_are_those_of_the_csv_module_unless_a_quote_is_left_open(
 
 
 def left_open(text: str, delimiter: str) -> int:
-    """The line in which a quote stands that is never closed; 0 where there is none."""
+    """The line with a quote that is never closed; 0 if there is none."""
     records = slowly(text, delimiter)
     if not records or not records[-1].raw or not is_open(records[-1].raw[-1], delimiter):
         return 0
@@ -69,14 +69,12 @@ def left_open(text: str, delimiter: str) -> int:
 
 
 def is_open(raw: str, delimiter: str) -> bool:
-    """Whether a quote opens this field and none closes it: then a delimiter belongs to it."""
+    """Whether a quote opens this field and none closes it; then delimiters are part of it."""
     return raw.startswith('"') and len(slowly(raw + delimiter, delimiter)[0].raw) == 1
 
 
 @given(texts, delimiters)
-def test_the_slow_reader_of_these_tests_agrees_with_the_csv_module(
-    text: str, delimiter: str
-) -> None:
+def test_the_slow_reader_agrees_with_the_csv_module(text: str, delimiter: str) -> None:
     assert tuple(record.values for record in slowly(text, delimiter)) == by_csv(text, delimiter)
 
 
@@ -84,7 +82,7 @@ def test_the_slow_reader_of_these_tests_agrees_with_the_csv_module(
 def test_a_patch_changes_its_cells_and_no_other_byte(
     data: st.DataObject, text: str, delimiter: str, mark: bytes
 ) -> None:
-    # Without a mark, a first letter that looks like one is one.
+    # Without a byte order mark, a first character that looks like one is one.
     mark = BOM if text.startswith("\ufeff") else mark
     assume(not left_open(text, delimiter))
     before = slowly(text, delimiter)
@@ -104,7 +102,7 @@ def test_a_patch_changes_its_cells_and_no_other_byte(
 
 
 def expected_fields(row: int, old: Record, new: Record, patch: Patch) -> tuple[str, ...]:
-    """The old fields as they were written; only of changed cells is the new writing taken."""
+    """The old fields as they were written, with new text only in changed cells."""
     fields = list(old.raw) + [""] * (len(new.raw) - len(old.raw))
     for column, value in enumerate(old.values + ("",) * (len(fields) - len(old.values))):
         if patch.get((row, column), value) != value:
@@ -129,7 +127,7 @@ def expected_fields(row: int, old: Record, new: Record, patch: Patch) -> tuple[s
         ("a\nb\n", {(1, 0): "half \ud800"}, "a\nhalf ?\n"),
     ],
 )
-def test_a_patched_file_looks_like_this(before: str, patch: Patch, after: str) -> None:
+def test_patched_files_have_this_text(before: str, patch: Patch, after: str) -> None:
     assert CsvText.of(before.encode()).patched(patch).decode() == after
 
 
@@ -149,7 +147,7 @@ def test_a_patched_file_looks_like_this(before: str, patch: Patch, after: str) -
         ("\n\nprompt;status", ";"),
     ],
 )
-def test_the_header_tells_the_delimiter(header: str, delimiter: str) -> None:
+def test_the_delimiter_is_found_in_the_header(header: str, delimiter: str) -> None:
     assert delimiter_of(header + "\n1,2;3\t4|5\n") == delimiter
 
 
@@ -164,7 +162,7 @@ def test_the_header_tells_the_delimiter(header: str, delimiter: str) -> None:
         ("prompt|status\na fox, red; and an owl|\n", "|"),
     ],
 )
-def test_of_two_in_the_header_the_names_and_then_the_rows_tell_which(
+def test_of_two_possible_delimiters_known_names_and_then_the_rows_decide(
     text: str, delimiter: str
 ) -> None:
     assert delimiter_of(text) == delimiter
@@ -180,7 +178,7 @@ def test_of_two_in_the_header_the_names_and_then_the_rows_tell_which(
         ("\n\na fox, red", ";"),
     ],
 )
-def test_under_a_header_of_one_name_no_prompt_is_cut(rows: str, delimiter: str) -> None:
+def test_under_a_header_with_one_name_no_prompt_is_split(rows: str, delimiter: str) -> None:
     text = CsvText.of(f"prompt\n{rows}".encode())
 
     assert text.delimiter == delimiter
@@ -190,7 +188,7 @@ def test_under_a_header_of_one_name_no_prompt_is_cut(rows: str, delimiter: str) 
 
 @pytest.mark.parametrize("line", ["sep=;\r\n", '"sep=;"\n', "SEP=;;;;\r", '"sep=";"";\n'])
 @pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
-def test_the_line_that_names_the_delimiter_stays_and_is_no_row(line: str, codec: str) -> None:
+def test_a_line_that_names_the_delimiter_is_kept_and_is_not_a_row(line: str, codec: str) -> None:
     rows = "prompt, in English;status\na fox;\n"
 
     text = CsvText.of((line + rows).encode(codec))
@@ -202,11 +200,11 @@ def test_the_line_that_names_the_delimiter_stays_and_is_no_row(line: str, codec:
 
 
 @given(st.lists(cells, min_size=1, max_size=4), st.integers(0, 6), cells, delimiters)
-def test_what_we_write_into_a_header_does_not_change_its_delimiter(
+def test_our_header_names_do_not_change_the_delimiter(
     names: list[str], column: int, name: str, delimiter: str
 ) -> None:
     quoted = (f'"{text.replace(chr(34), chr(34) * 2)}"' for text in ["id", *names])
-    # The mark says that it is UTF-8, whatever bytes its first letters come to.
+    # The mark means UTF-8, whatever the first bytes are.
     before = CsvText.of(BOM + delimiter.join(quoted).encode())
 
     after = CsvText.of(before.patched({(0, column): name}))
@@ -215,7 +213,7 @@ def test_what_we_write_into_a_header_does_not_change_its_delimiter(
     assert after.grid == with_patch(before.grid, {(0, column): name})
 
 
-def test_a_row_that_is_not_there_is_not_written() -> None:
+def test_a_missing_row_is_not_written() -> None:
     with pytest.raises(IndexError):
         CsvText.of(b"a\n").patched({(1, 0): "x"})
 
@@ -249,7 +247,7 @@ def test_no_cell_of_ours_is_a_formula_whatever_delimiter_the_file_is_read_with(
         assert not [cell for cell in cells if cell.lstrip(' "').startswith(SIGNS)]
 
 
-def test_text_is_changed_only_where_another_delimiter_would_make_a_formula_of_it() -> None:
+def test_text_is_changed_only_if_another_delimiter_would_make_it_a_formula() -> None:
     assert harmless("refused: a fox, --ar 16:9; see 1-2", ",") == (
         "refused: a fox, --ar 16:9; see 1-2"
     )

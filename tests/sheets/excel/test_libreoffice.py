@@ -1,4 +1,4 @@
-"""A real LibreOffice writes the workbooks that we change, and opens what we wrote.
+"""A real LibreOffice writes the workbooks that we change, and opens the results.
 
 Not in the default run: `pytest -m office`. Needs LibreOffice Calc.
 """
@@ -48,7 +48,7 @@ def converted(path: Path, kind: str) -> Path:
 
 
 def cells_in_libreoffice(path: Path) -> list[list[tuple[str, str, str]]]:
-    """Of every cell: its text, of what type LibreOffice takes it to be, and its formula."""
+    """For every cell: its text, its type in LibreOffice, and its formula."""
     tree = ElementTree.parse(converted(path, "fods"))
     table = next(tree.iter(f"{TABLE}table"))
     rows: list[list[tuple[str, str, str]]] = []
@@ -64,7 +64,7 @@ def cells_in_libreoffice(path: Path) -> list[list[tuple[str, str, str]]]:
 
 
 def rows_in(tree: ElementTree.Element) -> Iterator[ElementTree.Element]:
-    """The rows of a table, also those in groups, and not those of a chart that lies on it."""
+    """The rows of a table, including those in groups, without those of a chart on it."""
     for child in tree:
         if child.tag == f"{TABLE}table-row":
             yield child
@@ -85,11 +85,11 @@ def paragraph(tree: ElementTree.Element) -> str:
 
 
 def lines(text: str) -> str:
-    """Text as it is on a page, where all line ends are one."""
+    """Text with uniform line ends."""
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def test_none_of_our_cells_evaluates_and_each_shows_its_text(tmp_path: Path) -> None:
+def test_none_of_our_cells_is_a_formula_and_each_shows_its_text(tmp_path: Path) -> None:
     path = tmp_path / "team.xlsx"
     book = Workbook()
     tab = book.worksheets[0]
@@ -107,7 +107,7 @@ def test_none_of_our_cells_evaluates_and_each_shows_its_text(tmp_path: Path) -> 
         assert row[1] == (str(number * 2), "float", f"of:={number}*2")
 
 
-def test_a_corpus_of_formulas_in_prompts_goes_through_the_whole_program(tmp_path: Path) -> None:
+def test_prompts_that_are_formulas_pass_through_the_whole_program_as_text(tmp_path: Path) -> None:
     path = tmp_path / "team.xlsx"
     prompts = [*FORMULAS, "=1+1 [refuse]", "@SUM(1) [refuse]", "-1+1 [fail]"]
     book = Workbook()
@@ -134,7 +134,7 @@ def test_a_corpus_of_formulas_in_prompts_goes_through_the_whole_program(tmp_path
             assert (kind, formula) == (("string", "") if text else ("", ""))
 
 
-def test_a_corpus_of_formulas_goes_through_a_csv_file_that_libreoffice_opens(
+def test_formulas_stay_text_in_a_csv_file_that_libreoffice_opens(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "team.csv"
@@ -167,7 +167,7 @@ PLACES = st.tuples(st.integers(0, 11) | st.integers(14, 16), st.integers(0, 12))
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(patch=st.dictionaries(PLACES, TEXTS, min_size=1, max_size=12))
-def test_exactly_our_cells_change_in_what_libreoffice_wrote(
+def test_only_our_cells_change_in_a_workbook_from_libreoffice(
     tmp_path: Path, by_libreoffice: Path, patch: Patch
 ) -> None:
     path = tmp_path / "team.xlsx"
@@ -180,7 +180,7 @@ def test_exactly_our_cells_change_in_what_libreoffice_wrote(
     )
 
 
-def test_libreoffice_shows_what_is_read_here(tmp_path: Path, by_libreoffice: Path) -> None:
+def test_our_reading_equals_what_libreoffice_shows(tmp_path: Path, by_libreoffice: Path) -> None:
     path = tmp_path / "team.xlsx"
     shutil.copyfile(by_libreoffice, path)
     ExcelSheet(path).write(lambda grid: {(0, 9): "row_id", (1, 9): "r_1", (3, 2): "done"})

@@ -1,4 +1,4 @@
-"""Workbooks as other programs pack them, and workbooks made to exhaust a reader."""
+"""Workbooks as other programs write them, and workbooks made to exhaust a reader."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def done(grid: Grid) -> Patch:
         lambda name: name.replace("xl/", "XL\\"),
     ],
 )
-def test_parts_are_found_under_any_spelling_and_keep_it(
+def test_parts_are_found_in_any_spelling_which_is_kept(
     tmp_path: Path, rename: Callable[[str], str]
 ) -> None:
     sheet = a_workbook(tmp_path, rename)
@@ -108,7 +108,7 @@ LONG = "9" * 5_000
         (f'<row r="1"><c r="A1"><v>1e{LONG}</v></c></row>', f"1e{LONG}"),
     ],
 )
-def test_a_number_of_thousands_of_digits_is_a_text(tmp_path: Path, rows: str, shown: str) -> None:
+def test_a_number_with_thousands_of_digits_is_text(tmp_path: Path, rows: str, shown: str) -> None:
     assert with_rows(tmp_path, rows).read() == ((shown,),)
 
 
@@ -122,7 +122,9 @@ def test_a_number_of_thousands_of_digits_is_a_text(tmp_path: Path, rows: str, sh
         f'<row r="1"><c r="A1" t="str"><v>{"x" * 300_000}</v></c></row>',
     ],
 )
-def test_what_excel_cannot_have_written_is_one_sentence(tmp_path: Path, rows: str) -> None:
+def test_a_workbook_that_excel_cannot_have_written_gets_one_clear_sentence(
+    tmp_path: Path, rows: str
+) -> None:
     with pytest.raises(SheetError, match=r"team\.xlsx cannot be used: [^\n]+\."):
         with_rows(tmp_path, rows).read()
 
@@ -138,7 +140,7 @@ def test_cells_are_counted_while_they_are_read(
 
 
 @pytest.mark.parametrize("part", ["xl/workbook.xml", "_rels/.rels"])
-def test_the_parser_refuses_a_document_type_and_no_comment_about_one(
+def test_the_parser_refuses_a_doctype_but_not_a_comment_with_that_word(
     tmp_path: Path, part: str
 ) -> None:
     book, out = Workbook(), io.BytesIO()
@@ -159,7 +161,7 @@ def test_the_parser_refuses_a_document_type_and_no_comment_about_one(
     "number_format",
     ['"' * 200 + "[", '[$-"' * 60, "_" * 200, "\\" * 255, "0/" * 120, '"a"[' * 60, "#,##0" * 50],
 )
-def test_no_number_format_takes_long(number_format: str) -> None:
+def test_every_number_format_is_applied_quickly(number_format: str) -> None:
     began = time.perf_counter()
 
     assert isinstance(shown_number("1234.5", number_format), str)
@@ -178,7 +180,7 @@ def test_a_number_format_longer_than_excel_allows_shows_the_number(tmp_path: Pat
 
 
 @pytest.mark.parametrize("packed", [zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
-def test_a_part_is_not_unpacked_beyond_the_size_that_the_zip_states(packed: int) -> None:
+def test_a_part_is_not_unpacked_beyond_its_size_in_the_zip(packed: int) -> None:
     size, stated, out = 50_000_000, 1_000, io.BytesIO()
     with zipfile.ZipFile(out, "w", packed) as archive:
         archive.writestr("part.xml", b" " * size)

@@ -1,6 +1,6 @@
-"""Excel workbooks: read as they show, written without a byte changed that is not ours.
+"""Excel workbooks: read as shown, and written without changing any byte outside our cells.
 
-What was written is looked at by a second reader: see `tests.wild.slow_workbook`.
+An independent reader checks the results: see `tests.wild.slow_workbook`.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def with_part(path: Path, **changed: bytes | None) -> None:
 
 
 def a_team_s_workbook() -> bytes:
-    """All that people put into a workbook and that no reading of ours understands."""
+    """Content that people put into a workbook and that our reader does not understand."""
     book = Workbook()
     tab = book.worksheets[0]
     tab.title = "Prompts & more"
@@ -193,7 +193,7 @@ TEXTS = st.one_of(
     ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
 )
-# Beyond the cells that other cells' formulas live on: rows 13 and 14, columns D and E.
+# Outside the cells with shared and array formulas: rows 13 and 14, columns D and E.
 COLUMNS = st.integers(0, 7) | st.integers(8, 40)
 PLACES = st.tuples(st.integers(0, 11) | st.integers(14, 16), COLUMNS)
 
@@ -202,7 +202,7 @@ PLACES = st.tuples(st.integers(0, 11) | st.integers(14, 16), COLUMNS)
 @given(
     writer=st.sampled_from(WRITERS), patch=st.dictionaries(PLACES, TEXTS, min_size=1, max_size=12)
 )
-def test_exactly_our_cells_change_and_no_other_byte_of_the_workbook(
+def test_only_our_cells_change_and_no_other_byte_of_the_workbook(
     tmp_path: Path, writer: Callable[[bytes], bytes], patch: Patch
 ) -> None:
     path = tmp_path / "team.xlsm"
@@ -216,7 +216,7 @@ def test_exactly_our_cells_change_and_no_other_byte_of_the_workbook(
     )
 
 
-def test_what_openpyxl_reads_is_what_is_read_here(tmp_path: Path) -> None:
+def test_our_reading_equals_that_of_openpyxl(tmp_path: Path) -> None:
     path = tmp_path / "team.xlsm"
     path.write_bytes(TEAM)
 
@@ -233,7 +233,7 @@ def test_what_openpyxl_reads_is_what_is_read_here(tmp_path: Path) -> None:
     assert grid[3][0] == "a bold fox"
 
 
-def test_a_workbook_keeps_its_macros_charts_and_pictures_for_openpyxl_too(tmp_path: Path) -> None:
+def test_a_workbook_keeps_its_macros_charts_and_pictures_also_for_openpyxl(tmp_path: Path) -> None:
     path = tmp_path / "team.xlsm"
     path.write_bytes(TEAM)
 
@@ -293,7 +293,7 @@ FORMATS = [
 
 
 @pytest.mark.parametrize(("value", "number_format", "shown"), FORMATS)
-def test_a_number_is_the_text_that_is_shown(value: str, number_format: str, shown: str) -> None:
+def test_a_number_is_read_as_shown(value: str, number_format: str, shown: str) -> None:
     assert shown_number(value, number_format) == shown
 
 
@@ -301,7 +301,7 @@ def test_a_number_is_the_text_that_is_shown(value: str, number_format: str, show
     st.floats(allow_nan=False, allow_infinity=False),
     st.text('0#?.,%Eed/hms[]"\\;_* -@', max_size=9),
 )
-def test_no_format_breaks_a_reading(number: float, number_format: str) -> None:
+def test_no_number_format_breaks_a_reading(number: float, number_format: str) -> None:
     assert isinstance(shown_number(repr(number), number_format), str)
 
 
@@ -314,7 +314,7 @@ def test_a_typed_number_and_the_same_number_as_text_compare_equal(digits: int, p
     assert shown_number(typed, "General") == typed
 
 
-def test_cells_of_every_kind_are_read_as_they_show(tmp_path: Path) -> None:
+def test_cells_of_every_type_are_read_as_shown(tmp_path: Path) -> None:
     def fill(tab: OpenpyxlSheet) -> None:
         tab.append(["what", "cell"])
         tab.append(["truth", True])
@@ -340,7 +340,7 @@ def test_cells_of_every_kind_are_read_as_they_show(tmp_path: Path) -> None:
     assert grid[9] == ("", "")
 
 
-def test_days_are_counted_from_1904_where_the_workbook_says_so(tmp_path: Path) -> None:
+def test_dates_are_counted_from_1904_if_the_workbook_says_so(tmp_path: Path) -> None:
     book = Workbook()
     book.epoch = CALENDAR_MAC_1904
     book.worksheets[0].append(["when"])
@@ -351,28 +351,30 @@ def test_days_are_counted_from_1904_where_the_workbook_says_so(tmp_path: Path) -
 
 
 def raw(tmp_path: Path, rows: str, more: str = "") -> Path:
-    """A workbook whose rows are just this XML."""
+    """A workbook with only this XML as its rows."""
     path = saved(tmp_path / "raw.xlsx", lambda tab: tab.append(["x"]))
     part = f'<worksheet xmlns="{MAIN}"><sheetData>{rows}</sheetData>{more}</worksheet>'
     with_part(path, **{SHEET: part.encode()})
     return path
 
 
-def test_how_a_text_is_pronounced_is_not_part_of_it(tmp_path: Path) -> None:
+def test_phonetic_text_is_not_part_of_a_cell(tmp_path: Path) -> None:
     text = '<is><r><t>東</t></r><r><t>京</t></r><rPh sb="0" eb="2"><t>とうきょう</t></rPh></is>'
     path = raw(tmp_path, f'<row r="1"><c r="A1" t="inlineStr">{text}</c></row>')
 
     assert sheet_in(path).read() == (("東京",),)
 
 
-def test_new_columns_come_right_of_what_is_merged_over_the_header(tmp_path: Path) -> None:
+def test_new_columns_are_added_to_the_right_of_merged_header_cells(tmp_path: Path) -> None:
     rows = '<row r="1"><c r="A1" t="str"><v>prompt</v></c></row>'
     path = raw(tmp_path, rows, '<mergeCells><mergeCell ref="A1:D1"/></mergeCells>')
 
     assert sheet_in(path).read() == (("prompt", "", "", ""),)
 
 
-def test_new_columns_come_right_of_a_remark_that_is_merged_beside_the_rows(tmp_path: Path) -> None:
+def test_new_columns_are_added_to_the_right_of_merged_cells_next_to_the_rows(
+    tmp_path: Path,
+) -> None:
     rows = '<row r="1"><c r="A1" t="str"><v>prompt</v></c></row><row r="2"><c r="A2"><v>1</v></c>'
     merged = "".join(f'<mergeCell ref="{ref}"/>' for ref in ("C2:F9", "A5:XFD5", "A40:Z40"))
     path = raw(tmp_path, f"{rows}</row>", f"<mergeCells>{merged}</mergeCells>")
@@ -380,7 +382,7 @@ def test_new_columns_come_right_of_a_remark_that_is_merged_beside_the_rows(tmp_p
     assert sheet_in(path).read() == (("prompt", *[""] * 5), ("1", *[""] * 5))
 
 
-def test_the_totals_of_a_table_are_no_row(tmp_path: Path) -> None:
+def test_the_totals_of_a_table_are_not_a_row(tmp_path: Path) -> None:
     def fill(tab: OpenpyxlSheet) -> None:
         for row in (["prompt", "cost"], ["a fox", 3], ["Total", 3, "beside"], ["below"]):
             tab.append(row)
@@ -402,7 +404,7 @@ def test_the_totals_of_a_table_are_no_row(tmp_path: Path) -> None:
     ]
 
 
-def test_rows_that_are_not_there_are_blank_and_are_made_in_their_order(tmp_path: Path) -> None:
+def test_missing_rows_are_blank_and_are_created_in_order(tmp_path: Path) -> None:
     path = raw(tmp_path, '<row r="1"/><row r="5"><c r="B5" t="str"><v>five</v></c></row>')
     sheet = sheet_in(path)
     assert [any(row) for row in sheet.read()] == [False, False, False, False, True]
@@ -439,7 +441,7 @@ def test_a_formula_that_others_depend_on_is_never_broken(
     assert path.read_bytes() == before
 
 
-def test_empty_cells_and_rows_that_are_one_tag_are_filled_where_they_are(tmp_path: Path) -> None:
+def test_self_closing_cells_and_rows_are_filled_in_place(tmp_path: Path) -> None:
     rows = '<row r="1"><c r="A1" s="1"/><c r="B1" s="1" /><c r="D1"/></row><row r="2" ht="9"/>'
     path = raw(tmp_path, rows + '<row r="3"><c r="A3"><v>1</v></c></row>')
 
@@ -451,9 +453,7 @@ def test_empty_cells_and_rows_that_are_one_tag_are_filled_where_they_are(tmp_pat
 
 @pytest.mark.parametrize("quote", ['"', "'"])
 @pytest.mark.parametrize("cells", ['<c r="A1"/>', ""])
-def test_no_row_says_that_its_cells_end_before_the_last_of_them(
-    tmp_path: Path, quote: str, cells: str
-) -> None:
+def test_the_span_of_a_row_includes_its_last_cell(tmp_path: Path, quote: str, cells: str) -> None:
     row = f"<row r={quote}1{quote} spans={quote}1:2{quote} ht={quote}9{quote}"
     last = '<row r="2"><c r="A2"><v>1</v></c></row>'
     path = raw(tmp_path, (f"{row}>{cells}</row>" if cells else f"{row}/>") + last)
@@ -467,7 +467,7 @@ def test_no_row_says_that_its_cells_end_before_the_last_of_them(
     assert sheet_in(path).read()[0] == ("", "", "", "", "far")
 
 
-def test_of_a_formula_that_was_filled_down_later_cells_may_go(tmp_path: Path) -> None:
+def test_later_cells_of_a_filled_down_formula_may_be_overwritten(tmp_path: Path) -> None:
     first = '<row r="1"><c r="B1"><f t="shared" si="0" ref="B1:B2">1</f><v>1</v></c></row>'
     path = raw(tmp_path, f'{first}<row r="2"><c r="B2"><f t="shared" si="0"/><v>1</v></c></row>')
 
@@ -477,7 +477,7 @@ def test_of_a_formula_that_was_filled_down_later_cells_may_go(tmp_path: Path) ->
     assert first.encode() in parts(path.read_bytes())[SHEET]
 
 
-def test_what_a_cell_cannot_hold_is_cut_off_once_and_then_left_alone(tmp_path: Path) -> None:
+def test_text_too_long_for_a_cell_is_cut_once_and_not_written_again(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.xlsx", lambda tab: tab.append(["x"]))
     patch = {(0, 1): "🦊" * 20_000, (0, 2): "half \ud83e", (0, 3): "bell \x07, \r and _x0041_"}
 
@@ -499,7 +499,7 @@ def test_emptying_the_last_row_leaves_a_shorter_sheet(tmp_path: Path) -> None:
         sheet_in(path).write(always({(2, 0): "x"}))
 
 
-def test_the_tab_is_found_by_its_name_else_the_first_that_is_seen(tmp_path: Path) -> None:
+def test_the_tab_is_found_by_name_or_else_the_first_visible_one_is_used(tmp_path: Path) -> None:
     book = Workbook()
     book.worksheets[0].title = "Hidden"
     book.worksheets[0].sheet_state = "hidden"
@@ -513,7 +513,7 @@ def test_the_tab_is_found_by_its_name_else_the_first_that_is_seen(tmp_path: Path
         sheet_in(path, "Old").read()
 
 
-def test_a_tab_is_written_and_the_others_are_not(tmp_path: Path) -> None:
+def test_only_the_chosen_tab_is_written(tmp_path: Path) -> None:
     path = tmp_path / "team.xlsm"
     path.write_bytes(TEAM)
     before = parts(TEAM)
@@ -526,7 +526,7 @@ def test_a_tab_is_written_and_the_others_are_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mark", ["~$team.xlsx", ".~lock.team.xlsx#"])
-def test_a_workbook_that_is_open_elsewhere_is_left_alone(tmp_path: Path, mark: str) -> None:
+def test_a_workbook_that_is_open_elsewhere_is_left_unchanged(tmp_path: Path, mark: str) -> None:
     path = saved(tmp_path / "team.xlsx", lambda tab: tab.append(["x"]))
     before = path.read_bytes()
     (tmp_path / mark).write_bytes(b"\x03Zoe")
@@ -556,7 +556,7 @@ def damaged(content: bytes, part: str, old: bytes, new: bytes) -> bytes:
 
 
 def flipped(content: bytes) -> bytes:
-    """The same file after the disk has lost some bytes of the worksheet."""
+    """The same file with some damaged bytes in the worksheet."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         at = archive.getinfo(SHEET).header_offset + 100
     return content[:at] + bytes(50) + content[at + 50 :]
@@ -586,7 +586,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_file_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path, kind: str) -> None:
+def test_an_unusable_file_is_reported_in_a_clear_sentence(tmp_path: Path, kind: str) -> None:
     content, why = BROKEN[kind]
     path = tmp_path / "a.xlsx"
     path.write_bytes(content)
@@ -599,7 +599,7 @@ def test_a_file_that_cannot_be_used_is_told_in_a_sentence(tmp_path: Path, kind: 
     assert path.read_bytes() == content
 
 
-def test_a_small_file_that_unpacks_to_a_huge_one_is_refused(
+def test_a_small_file_that_unpacks_to_a_huge_size_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(package, "MOST_BYTES", 8 * 1024 * 1024)
@@ -620,7 +620,7 @@ def test_without_openpyxl_a_sentence_says_what_to_install(
         sheet_in(path).read()
 
 
-def test_a_new_workbook_takes_what_people_type_as_text(tmp_path: Path) -> None:
+def test_a_new_workbook_keeps_typed_input_as_text(tmp_path: Path) -> None:
     path = tmp_path / "new.xlsx"
     path.write_bytes(new_workbook((("name", "aspect_ratio"), ("first", "16:9"))))
 

@@ -1,4 +1,4 @@
-"""What the Google that we test against does, said through the real gspread."""
+"""The behaviour of the fake Google, tested with the real gspread."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def tab(google: GoogleSheets, book: Book) -> gspread.Worksheet:
 
 
 def refusal(call: Any, *given: Any, **more: Any) -> tuple[int, str]:
-    """Code and message of the error that a call ends with."""
+    """Code and message of the error of a call."""
     with pytest.raises(gspread.exceptions.APIError) as caught:
         call(*given, **more)
     return caught.value.code, str(caught.value.error["message"])
@@ -61,14 +61,14 @@ def change(tab: gspread.Worksheet, **request: Any) -> Any:
 # ---------------------------------------------------------------------------- access
 
 
-def test_the_real_client_comes_in_with_a_service_account(google: GoogleSheets, book: Book) -> None:
+def test_the_real_client_signs_in_with_a_service_account(google: GoogleSheets, book: Book) -> None:
     tab = google.client().open_by_url(book.url).sheet1
     assert tab.title == "Sheet1"
     assert len(google.token_log) == 1
     assert {asked.email for asked in google.log} == {EMAIL}
 
 
-def test_a_key_that_is_not_ours_gets_no_token(google: GoogleSheets, book: Book) -> None:
+def test_an_unknown_key_gets_no_token(google: GoogleSheets, book: Book) -> None:
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -82,7 +82,7 @@ def test_a_key_that_is_not_ours_gets_no_token(google: GoogleSheets, book: Book) 
         google.client(google.key | {"private_key": pem}).open_by_key(book.id)
 
 
-def test_a_token_that_is_no_longer_good_is_refreshed_by_the_client(
+def test_the_client_refreshes_an_expired_token(
     google: GoogleSheets, tab: gspread.Worksheet
 ) -> None:
     google.tokens.revoke()
@@ -91,7 +91,7 @@ def test_a_token_that_is_no_longer_good_is_refreshed_by_the_client(
     assert len(google.token_log) == 2
 
 
-def test_who_may_do_what(google: GoogleSheets, book: Book) -> None:
+def test_editors_viewers_and_others_have_different_rights(google: GoogleSheets, book: Book) -> None:
     stranger = google.client(google.key_for("stranger@local.iam.gserviceaccount.com"))
     with pytest.raises(PermissionError):
         stranger.open_by_key(book.id)
@@ -103,7 +103,7 @@ def test_who_may_do_what(google: GoogleSheets, book: Book) -> None:
     assert google.table(book)[1] == ["a red fox", "id1"]
 
 
-def test_the_background_call_of_google_auth_comes_here_too(
+def test_the_background_call_of_google_auth_reaches_the_fake_too(
     google: GoogleSheets, tab: gspread.Worksheet
 ) -> None:
     for thread in enumerate_threads():
@@ -117,14 +117,14 @@ def test_the_background_call_of_google_auth_comes_here_too(
 # ---------------------------------------------------------------------------- values
 
 
-def test_empty_ends_are_not_read(tab: gspread.Worksheet) -> None:
+def test_empty_rows_and_cells_at_the_end_are_not_read(tab: gspread.Worksheet) -> None:
     assert tab.get("A1:D9") == PROMPTS
     assert tab.get("A9:D9") == [[]]
     tab.update([["", "x"]], "A6")
     assert tab.get("A4:C") == [[], [], ["", "x"]]
 
 
-def test_a_range_is_cut_where_the_grid_ends(tab: gspread.Worksheet) -> None:
+def test_a_range_is_cut_at_the_end_of_the_grid(tab: gspread.Worksheet) -> None:
     assert tab.spreadsheet.values_get("Sheet1!A2:ZZ2")["range"] == "Sheet1!A2:Z2"
     assert refusal(tab.get, "A1001:B") == (
         400,
@@ -136,7 +136,7 @@ def test_a_range_is_cut_where_the_grid_ends(tab: gspread.Worksheet) -> None:
     )
 
 
-def test_raw_text_stays_text_and_typed_text_is_read(tab: gspread.Worksheet) -> None:
+def test_raw_text_stays_text_and_typed_text_is_interpreted(tab: gspread.Worksheet) -> None:
     given: list[list[Any]] = [
         ["=1+2", "007", "2024-01-02", True, 1.5],
         ["'=x", "1,234.5", "$100.15", "true", "50%"],
@@ -175,7 +175,7 @@ def test_formulas_show_a_value(
     assert tab.acell("D5").value == shows
 
 
-def test_in_a_locale_with_a_decimal_comma_arguments_are_parted_by_semicolons(
+def test_in_a_locale_with_a_decimal_comma_semicolons_separate_arguments(
     google: GoogleSheets,
 ) -> None:
     book = google.new_book(
@@ -184,14 +184,14 @@ def test_in_a_locale_with_a_decimal_comma_arguments_are_parted_by_semicolons(
     assert google.table(book) == [["3", "#ERROR!", "1,5", "03.02.2024"]]
 
 
-def test_null_leaves_a_cell_alone_and_an_empty_text_empties_it(tab: gspread.Worksheet) -> None:
+def test_null_leaves_a_cell_unchanged_and_an_empty_text_clears_it(tab: gspread.Worksheet) -> None:
     said = tab.update([[None, "", "x"]], "A3:C3")
     assert said["updatedCells"] == 2
     assert tab.get("A3:C3") == [["an owl", "", "x"]]
 
 
 @pytest.mark.parametrize("shown", [True, False])
-def test_a_write_proves_where_it_went(shown: bool) -> None:
+def test_the_answer_to_a_write_shows_where_it_went(shown: bool) -> None:
     with google_sheets(facts=Facts(answer_shows_untouched_cells=shown)) as google:
         tab = google.client().open_by_url(google.new_book("P", PROMPTS).url).sheet1
         said = tab.batch_update(
@@ -203,7 +203,9 @@ def test_a_write_proves_where_it_went(shown: bool) -> None:
         assert said["totalUpdatedCells"] == 1
 
 
-def test_what_does_not_fit_is_not_written(google: GoogleSheets, tab: gspread.Worksheet) -> None:
+def test_values_that_do_not_fit_are_not_written(
+    google: GoogleSheets, tab: gspread.Worksheet
+) -> None:
     before = google.table(google.books[tab.spreadsheet.id])
     assert refusal(tab.update, [["a", "b", "c"]], "A1:B2") == (
         400,
@@ -220,7 +222,7 @@ def test_what_does_not_fit_is_not_written(google: GoogleSheets, tab: gspread.Wor
 
 
 @pytest.mark.parametrize("grows", [True, False])
-def test_a_block_from_one_cell_may_run_past_the_grid_or_not(grows: bool) -> None:
+def test_a_switch_decides_whether_a_block_from_one_cell_may_exceed_the_grid(grows: bool) -> None:
     with google_sheets(facts=Facts(anchor_grows_grid=grows)) as google:
         book = google.new_book("P", PROMPTS, rows=3, columns=3)
         tab = google.client().open_by_url(book.url).sheet1
@@ -249,7 +251,7 @@ def test_an_image_shows_nothing_or_its_address(empty: bool) -> None:
 # ---------------------------------------------------------------------------- rows and columns
 
 
-def test_rows_come_and_go_and_formulas_follow(
+def test_formulas_follow_inserted_and_deleted_rows(
     google: GoogleSheets, book: Book, tab: gspread.Worksheet
 ) -> None:
     tab.update([["=B3", "=$A$2", "=A2:A3"]], "D3", raw=False)
@@ -265,7 +267,7 @@ def test_rows_come_and_go_and_formulas_follow(
 
 
 @pytest.mark.parametrize("moves", [True, False])
-def test_a_sort_takes_cells_along_and_metadata_only_by_a_switch(moves: bool) -> None:
+def test_a_sort_moves_cells_and_a_switch_decides_about_metadata(moves: bool) -> None:
     with google_sheets(facts=Facts(sort_moves_row_metadata=moves)) as google:
         book = google.new_book("P", PROMPTS)
         tab = google.client().open_by_url(book.url).sheet1
@@ -294,7 +296,7 @@ def test_sorting_one_column_leaves_rows_where_they_are(book: Book, tab: gspread.
     assert sheet.cell(1, 1).origin is owl
 
 
-def test_a_batch_is_done_whole_or_not_at_all(
+def test_a_batch_is_applied_completely_or_not_at_all(
     google: GoogleSheets, book: Book, tab: gspread.Worksheet
 ) -> None:
     identities = [row.identity for row in book.sheets[0].rows]
@@ -312,7 +314,7 @@ def test_a_batch_is_done_whole_or_not_at_all(
     assert [row.identity for row in book.sheets[0].rows] == identities
 
 
-def test_what_covers_rows_goes_along_with_them(book: Book, tab: gspread.Worksheet) -> None:
+def test_ranges_that_cover_rows_move_with_them(book: Book, tab: gspread.Worksheet) -> None:
     area = {"sheetId": 0, "startRowIndex": 2, "endRowIndex": 3, "endColumnIndex": 3}
     rule = {"condition": {"type": "NOT_BLANK"}}
     form = {"backgroundColor": {"red": 0.5}}
@@ -328,7 +330,7 @@ def test_what_covers_rows_goes_along_with_them(book: Book, tab: gspread.Workshee
     assert said["conditionalFormats"][0]["ranges"][0]["startRowIndex"] == 3
 
 
-def test_a_protected_range_refuses_others_and_a_warning_refuses_nobody(
+def test_a_protected_range_refuses_others_and_a_warning_range_refuses_none(
     google: GoogleSheets, book: Book, tab: gspread.Worksheet
 ) -> None:
     other = "other@local.iam.gserviceaccount.com"
@@ -453,7 +455,7 @@ def test_sixty_reads_and_sixty_writes_a_minute() -> None:
         (Fault.BAD_GATEWAY, -1, False),  # no JSON: the client cannot tell
     ],
 )
-def test_errors_come_when_they_are_told(
+def test_planned_errors_happen_at_their_requests(
     google: GoogleSheets,
     book: Book,
     tab: gspread.Worksheet,
@@ -483,7 +485,7 @@ def test_a_connection_is_reset_before_or_after_the_write(
 
 
 @pytest.mark.parametrize(("fault", "is_written"), [(Fault.HANG, False), (Fault.HANG_AFTER, True)])
-def test_a_hang_ends_with_the_client_s_patience(
+def test_a_hang_ends_with_the_timeout_of_the_client(
     google: GoogleSheets, book: Book, tab: gspread.Worksheet, fault: Fault, is_written: bool
 ) -> None:
     tab.client.set_timeout((5, 0.1))
@@ -494,7 +496,7 @@ def test_a_hang_ends_with_the_client_s_patience(
     assert (len(google.table(book)) == 9) is is_written
 
 
-def test_no_token_is_given_when_that_is_told(google: GoogleSheets, book: Book) -> None:
+def test_no_token_is_given_when_that_fault_is_planned(google: GoogleSheets, book: Book) -> None:
     google.faults.at(1, Fault.NO_TOKEN)
     with pytest.raises(RefreshError):
         google.client().open_by_key(book.id)
@@ -504,7 +506,7 @@ def test_no_token_is_given_when_that_is_told(google: GoogleSheets, book: Book) -
 # ---------------------------------------------------------------------------- people
 
 
-def test_somebody_acts_between_two_requests(
+def test_an_action_can_happen_between_two_requests(
     google: GoogleSheets, book: Book, tab: gspread.Worksheet
 ) -> None:
     seen: list[str] = []
@@ -521,7 +523,7 @@ def test_somebody_acts_between_two_requests(
     assert google.table(book)[1:3] == [["", "", "x"], ["a red fox", "id1"]]
 
 
-def test_a_person_with_the_same_seed_does_the_same(google: GoogleSheets) -> None:
+def test_a_scripted_person_with_the_same_seed_does_the_same(google: GoogleSheets) -> None:
     tables = []
     for _ in range(2):
         book = google.new_book("P", [PROMPTS[0], *([f"p{n}", f"id{n}"] for n in range(30))])
@@ -534,7 +536,7 @@ def test_a_person_with_the_same_seed_does_the_same(google: GoogleSheets) -> None
     assert tables[0] == tables[1]
 
 
-def test_the_ledger_knows_where_a_row_is(google: GoogleSheets) -> None:
+def test_the_position_of_a_row_is_known_after_moves(google: GoogleSheets) -> None:
     book = google.new_book("P", [PROMPTS[0], *([f"p{n}", f"id{n}"] for n in range(30))])
     gestures = ("sort_rows", "shuffle_rows", "move_rows", "insert_row", "delete_row", "hide_row")
     person = Person(book, seed=5, ours=("row_id", "status"), gestures=gestures)
@@ -549,7 +551,7 @@ def test_the_ledger_knows_where_a_row_is(google: GoogleSheets) -> None:
             assert book.sheets[0].cell(row, 0).value == f"p{n}"
 
 
-def test_a_person_notices_what_was_done_to_her_cells_and_not_to_ours(
+def test_a_scripted_person_notices_changes_only_in_peoples_cells(
     google: GoogleSheets, book: Book, tab: gspread.Worksheet
 ) -> None:
     person = Person(book, ours=("row_id", "status"), most=0)
@@ -563,13 +565,13 @@ def test_a_person_notices_what_was_done_to_her_cells_and_not_to_ours(
 # ---------------------------------------------------------------------------- the whole
 
 
-def test_each_open_question_has_a_switch_with_two_settings() -> None:
+def test_each_unknown_fact_has_a_switch_with_two_settings() -> None:
     assert all(facts != Facts() for facts in ALTERNATIVES.values())
     assert len(ALTERNATIVES) == len(Facts.__slots__)
     assert replace(Facts(), sort_moves_row_metadata=True) in ALTERNATIVES.values()
 
 
-def test_ten_thousand_rows_are_no_matter(google: GoogleSheets) -> None:
+def test_ten_thousand_rows_are_handled_quickly(google: GoogleSheets) -> None:
     book = google.new_book("Big", [["p"] * 12] * 10_000)
     tab = google.client().open_by_url(book.url).sheet1
     began = monotonic()
@@ -582,7 +584,7 @@ def test_ten_thousand_rows_are_no_matter(google: GoogleSheets) -> None:
     assert book.sheets[0].cell(0, 6).value == "v"
 
 
-def test_a_trouble_of_the_server_itself_is_not_kept_from_the_test() -> None:
+def test_an_error_of_the_fake_server_itself_fails_the_test() -> None:
     def go() -> None:
         with google_sheets() as google:
             book = google.new_book("P", PROMPTS)

@@ -1,4 +1,4 @@
-"""A Google Sheet as a sheet: what it says, what it asks for, and what happens in between."""
+"""A Google Sheet: its errors, its requests, and edits between two requests."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def sheet_of(google: GoogleSheets, book: Book, tab: str = "", **way: object) -> 
 
 
 def done(*ids: str) -> Callable[[Grid], Patch]:
-    """The rows with these ids are done, wherever they are."""
+    """Write `done` into the rows with these ids, wherever they are."""
 
     def patch_for(grid: Grid) -> Patch:
         columns = columns_of(grid[0])
@@ -81,7 +81,7 @@ RIGHT = {f"r_{c * 9}": f"done r_{c * 9}" for c in "abc"}
         (Fault.UNAUTHENTICATED, "does not accept the token of .* make a new key"),
     ],
 )
-def test_each_trouble_has_its_sentence(google: GoogleSheets, fault: Fault, sentence: str) -> None:
+def test_each_error_has_its_own_sentence(google: GoogleSheets, fault: Fault, sentence: str) -> None:
     google.faults.at(1, fault, times=None)
 
     with pytest.raises(SheetError, match=sentence) as told:
@@ -91,14 +91,14 @@ def test_each_trouble_has_its_sentence(google: GoogleSheets, fault: Fault, sente
     assert "http://" not in str(told.value)
 
 
-def test_a_key_that_is_refused_is_told(google: GoogleSheets) -> None:
+def test_a_refused_key_is_reported(google: GoogleSheets) -> None:
     google.faults.when(lambda asked: True, Fault.NO_TOKEN)
 
     with pytest.raises(SheetError, match=f"does not accept the key of {EMAIL}.*Make a new key"):
         sheet_of(google, google.new_book()).read()
 
 
-def test_an_answer_that_does_not_come_is_not_waited_for(google: GoogleSheets) -> None:
+def test_the_wait_for_a_missing_answer_ends(google: GoogleSheets) -> None:
     google.faults.at(1, Fault.HANG, times=None)
 
     with pytest.raises(SheetError, match="did not answer in time"):
@@ -107,7 +107,7 @@ def test_an_answer_that_does_not_come_is_not_waited_for(google: GoogleSheets) ->
     google.faults.clear()
 
 
-def test_what_is_no_key_is_told() -> None:
+def test_a_file_that_is_not_a_key_is_reported() -> None:
     with pytest.raises(SheetError, match="is not the key of a service account"):
         account("{}")
 
@@ -120,7 +120,7 @@ def test_the_error_for_a_wrong_tab_lists_the_tabs(google: GoogleSheets) -> None:
         sheet_of(google, book, "Nope").read()
 
 
-def test_a_tab_is_the_same_under_another_title(google: GoogleSheets) -> None:
+def test_a_renamed_tab_is_the_same_tab(google: GoogleSheets) -> None:
     book = google.new_book("Spring", TABLE, tab="Prompts")
     sheet = sheet_of(google, book, "Prompts")
     sheet.read()
@@ -132,7 +132,7 @@ def test_a_tab_is_the_same_under_another_title(google: GoogleSheets) -> None:
     assert sheet.title == "Spring / Prompts (old)"
 
 
-def test_a_sheet_that_may_only_be_viewed_is_told_at_the_write(google: GoogleSheets) -> None:
+def test_a_view_only_sheet_is_reported_at_the_write(google: GoogleSheets) -> None:
     book = google.new_book("Spring", TABLE)
     book.editors.clear()
     book.viewers.add(EMAIL)
@@ -141,14 +141,14 @@ def test_a_sheet_that_may_only_be_viewed_is_told_at_the_write(google: GoogleShee
         sheet_of(google, book).write(ALL)
 
 
-#: A person has to act on these.
+#: These errors need an action by a person.
 LASTING = (Fault.FORBIDDEN, Fault.NOT_ENABLED, Fault.UNKNOWN)
 PASSING = [fault for fault in Fault if fault not in (*LASTING, *FOR_TOKENS)]
 
 
 @pytest.mark.parametrize("fault", PASSING)
 @pytest.mark.parametrize("number", range(1, 4))
-def test_one_trouble_on_the_way_is_got_over(
+def test_a_single_temporary_error_is_retried(
     google: GoogleSheets, fault: Fault, number: int
 ) -> None:
     book = google.new_book("Spring", TABLE)
@@ -163,7 +163,7 @@ def test_one_trouble_on_the_way_is_got_over(
 
 @pytest.mark.parametrize("fault", LASTING)
 @pytest.mark.parametrize("number", range(1, 4))
-def test_a_trouble_that_a_person_must_end_is_said_and_the_next_run_does_the_rest(
+def test_an_error_that_needs_a_person_is_reported_and_a_later_run_completes_the_work(
     google: GoogleSheets, fault: Fault, number: int
 ) -> None:
     book = google.new_book("Spring", TABLE)
@@ -177,7 +177,7 @@ def test_a_trouble_that_a_person_must_end_is_said_and_the_next_run_does_the_rest
     assert statuses(google, book) == RIGHT
 
 
-def test_a_token_that_is_no_longer_good_is_replaced(google: GoogleSheets) -> None:
+def test_an_expired_token_is_replaced(google: GoogleSheets) -> None:
     book = google.new_book("Spring", TABLE)
     sheet = sheet_of(google, book)
     sheet.read()
@@ -187,7 +187,7 @@ def test_a_token_that_is_no_longer_good_is_replaced(google: GoogleSheets) -> Non
     assert statuses(google, book) == RIGHT
 
 
-def test_no_more_leaves_than_the_budget_allows(google: GoogleSheets) -> None:
+def test_no_more_requests_are_made_than_the_budget_allows(google: GoogleSheets) -> None:
     waits: list[float] = []
     left = iter([0.0, 7.0, 0.0, 0.0])
     sheet = sheet_of(google, google.new_book("Spring", TABLE), budget=lambda: next(left))
@@ -200,7 +200,9 @@ def test_no_more_leaves_than_the_budget_allows(google: GoogleSheets) -> None:
 
 
 @pytest.mark.parametrize("rows", [10, 1000])
-def test_the_traffic_does_not_grow_with_the_rows(google: GoogleSheets, rows: int) -> None:
+def test_the_number_of_requests_does_not_grow_with_the_rows(
+    google: GoogleSheets, rows: int
+) -> None:
     table = [TABLE[0], *[[f"a tree {n}", f"r_{n:09d}", "queued"] for n in range(rows)]]
     book = google.new_book("Spring", table)
     sheet = sheet_of(google, book)
@@ -216,7 +218,7 @@ def test_the_traffic_does_not_grow_with_the_rows(google: GoogleSheets, rows: int
     assert (google.reads, google.writes) == (5, 4)
 
 
-def test_our_columns_are_added_side_by_side_and_dressed_once(google: GoogleSheets) -> None:
+def test_our_columns_are_added_together_and_formatted_once(google: GoogleSheets) -> None:
     book = google.new_book("Spring", [["prompt", "remark"], ["a fox", "=1+1"]], columns=2)
     sheet = sheet_of(google, book)
 
@@ -240,7 +242,7 @@ def new_columns(grid: Grid) -> Patch:
     return {(0, at + n): name for n, name in enumerate(ALWAYS)} | {(1, at): "r_ddddddddd"}
 
 
-def test_a_note_of_a_person_stays(google: GoogleSheets) -> None:
+def test_a_persons_note_is_kept(google: GoogleSheets) -> None:
     book = google.new_book("Spring", TABLE)
     tab = book.sheets[0]
     tab.put(0, 2, tab.cell(0, 2)._replace(note="Ask Lou"))
@@ -258,7 +260,7 @@ FENCED = [
 
 
 def fence(book: Book, *areas: Area) -> None:
-    """These parts only the boss may edit."""
+    """Protect these ranges from the account of the program."""
     said = {"editors": {"users": ["boss@example.com"]}}
     for number, area in enumerate(areas, start=7):
         book.sheets[0].protected[number] = Protected(area, said)
@@ -290,7 +292,7 @@ def told_all(grid: Grid) -> Patch:
     ids=["rows", "the header", "a column of ours", "people's column", "a cell and a row"],
 )
 @pytest.mark.parametrize("facts", FENCED, ids=lambda facts: str(facts.lists_what_is_protected))
-def test_what_is_protected_is_left_out_and_the_rest_is_written(
+def test_protected_cells_are_left_out_and_the_others_are_written(
     facts: Facts, areas: list[Area], said: str
 ) -> None:
     with google_sheets(facts=facts) as google:
@@ -315,7 +317,7 @@ def test_what_is_protected_is_left_out_and_the_rest_is_written(
         assert said in sheet.left_out
 
 
-def test_what_is_listed_as_protected_costs_no_request_more(google: GoogleSheets) -> None:
+def test_listed_protected_ranges_cost_no_extra_request(google: GoogleSheets) -> None:
     costs = []
     for areas in ([], [Area(20, 27), Area(0, 11), Area(0, 50, 3, 4)]):
         book = google.new_book("Spring", many(40), rows=50)
@@ -330,7 +332,7 @@ def test_what_is_listed_as_protected_costs_no_request_more(google: GoogleSheets)
 
 
 @pytest.mark.parametrize("null_counts", [False, True])
-def test_a_tab_that_is_all_protected_is_told(null_counts: bool) -> None:
+def test_a_fully_protected_tab_is_reported(null_counts: bool) -> None:
     with google_sheets(facts=Facts(null_counts_as_edit=null_counts)) as google:
         book = google.new_book("Spring", many(40), rows=50)
         fence(book, Area())
@@ -339,7 +341,7 @@ def test_a_tab_that_is_all_protected_is_told(null_counts: bool) -> None:
             sheet_of(google, book).write(told_all)
 
 
-def test_a_header_that_is_protected_and_lacks_our_columns_is_told(google: GoogleSheets) -> None:
+def test_a_protected_header_without_our_columns_is_reported(google: GoogleSheets) -> None:
     book = google.new_book("Spring", [["prompt"], ["a fox"]])
     fence(book, Area(0, 1))
 
@@ -347,7 +349,7 @@ def test_a_header_that_is_protected_and_lacks_our_columns_is_told(google: Google
         sheet_of(google, book).write(new_columns)
 
 
-def test_what_is_found_by_halves_is_all_found_in_a_few_passes() -> None:
+def test_protected_cells_found_by_bisection_are_all_found_in_a_few_passes() -> None:
     facts = Facts(null_counts_as_edit=True, lists_what_is_protected=False)
     with google_sheets(facts=facts, reads=10**6, writes=10**6) as google:
         book = google.new_book("Spring", many(1000), rows=1100)
@@ -379,7 +381,7 @@ def test_what_is_found_by_halves_is_all_found_in_a_few_passes() -> None:
     ],
 )
 @pytest.mark.parametrize("facts", [Facts(), *ALTERNATIVES.values()], ids=["usual", *ALTERNATIVES])
-def test_what_went_astray_is_put_back_and_written_again(
+def test_misplaced_writes_are_undone_and_written_again(
     facts: Facts, gesture: Callable[[Book], object]
 ) -> None:
     with google_sheets(facts=facts, reads=1000, writes=1000) as google:
@@ -409,10 +411,10 @@ def test_what_went_astray_is_put_back_and_written_again(
 @pytest.mark.parametrize("theirs", ["sum of all", "'=A1+1", "'1", "=1+1"])
 @pytest.mark.parametrize("fault", [None, Fault.RESET_AFTER, Fault.INTERNAL_AFTER])
 @pytest.mark.parametrize("quotes", [False, True])
-def test_a_cell_of_the_team_that_a_write_hit_by_mistake_is_as_it_was(
+def test_a_persons_cell_hit_by_a_misplaced_write_is_restored(
     quotes: bool, fault: Fault | None, theirs: str
 ) -> None:
-    # A row is deleted in the moment of the write, so the last status lands in the team's own line.
+    # A row is deleted during the write, so the last status lands in the team's own line.
     facts = Facts(formula_reading_quotes_text=quotes)
     with google_sheets(facts=facts, reads=1000, writes=1000) as google:
         book = google.new_book("Spring", TABLE)
@@ -439,7 +441,7 @@ def test_a_cell_of_the_team_that_a_write_hit_by_mistake_is_as_it_was(
         assert (after.value, after.formula) == (before.value, before.formula)
 
 
-def test_what_is_too_much_for_one_request_is_sent_in_several(
+def test_a_write_too_large_for_one_request_is_sent_in_several(
     google: GoogleSheets, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = 8_000
@@ -462,7 +464,7 @@ def test_what_is_too_much_for_one_request_is_sent_in_several(
     assert max(sizes) < most + 1_000
 
 
-def test_what_is_to_be_put_back_in_a_column_that_was_made_anew_holds_nothing_up(
+def test_a_restore_into_a_recreated_column_blocks_nothing(
     google: GoogleSheets,
 ) -> None:
     book = google.new_book("Spring", TABLE)
@@ -476,7 +478,7 @@ def test_what_is_to_be_put_back_in_a_column_that_was_made_anew_holds_nothing_up(
         for place, text in enumerate(column):
             tab.enter(place, at, text)
 
-    # The rows go astray; before they are put back, an old version brings another column.
+    # The rows are misplaced; before they are restored, an old version brings another column.
     acts = iter([lambda: book.insert(tab, ROWS, 1), made_anew])
 
     def between(asked: Asked) -> None:
@@ -500,7 +502,7 @@ def columns_and_rows(book: Book) -> None:
 
 
 @pytest.mark.parametrize("at", range(4))
-def test_a_note_that_lands_on_another_title_is_taken_away(google: GoogleSheets, at: int) -> None:
+def test_a_note_that_lands_on_another_title_is_removed(google: GoogleSheets, at: int) -> None:
     book = google.new_book("Spring", TABLE)
     tab = book.sheets[0]
     tab.put(0, 0, tab.cell(0, 0)._replace(note="Ask Lou"))
@@ -519,7 +521,9 @@ def test_a_note_that_lands_on_another_title_is_taken_away(google: GoogleSheets, 
     assert statuses(google, book) == RIGHT
 
 
-def test_a_name_that_lands_on_another_column_is_not_written_by(google: GoogleSheets) -> None:
+def test_a_column_name_that_lands_on_another_column_is_not_used_for_writing(
+    google: GoogleSheets,
+) -> None:
     book = google.new_book(
         "Spring", [["remark", *TABLE[0]], *(["mine", *row] for row in TABLE[1:])]
     )
@@ -538,7 +542,7 @@ def test_a_name_that_lands_on_another_column_is_not_written_by(google: GoogleShe
     assert {row[header.index("remark")] for row in rows} == {"mine"}
 
 
-def test_a_column_that_is_deleted_in_that_moment_is_not_written_elsewhere(
+def test_a_column_deleted_during_the_write_is_not_written_elsewhere(
     google: GoogleSheets,
 ) -> None:
     book = google.new_book(
@@ -581,11 +585,11 @@ def test_only_our_template_becomes_a_formula(google: GoogleSheets) -> None:
 @pytest.mark.parametrize(
     "url", ["http://cdn.example/a.png", "https://u:p@cdn.example/a.png", "https://c/a.mp4", "x", ""]
 )
-def test_no_preview_of_what_is_no_picture(url: str) -> None:
+def test_only_pictures_get_a_preview(url: str) -> None:
     assert formula(url) == ""
 
 
-def test_the_key_is_in_no_sentence_and_no_repr(google: GoogleSheets) -> None:
+def test_the_key_appears_in_no_message_and_no_repr(google: GoogleSheets) -> None:
     who = account(json.dumps(google.key))
 
     assert "PRIVATE" not in repr(Spreadsheet("id", who)) + str(who.digest)

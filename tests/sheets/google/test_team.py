@@ -1,6 +1,6 @@
-"""People at a Google Sheet while results are written back: each ends in its own row.
+"""People edit a Google Sheet while results are written back: each result ends in its own row.
 
-What is written, when, by whom, and how it is judged: `tests/system/whole/google_office.py`.
+The edits, the writes and the measurement are in `tests/system/whole/google_office.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.system.whole.google_office import Line, Office, mark_of, office, play
 
 
 class Killed(BaseException):
-    """The process is dead."""
+    """The process was killed."""
 
 
 def dies(_: float) -> None:
@@ -26,7 +26,7 @@ def dies(_: float) -> None:
 
 @pytest.mark.parametrize("fault", [Fault.RESET_BEFORE, Fault.RESET_AFTER])
 @pytest.mark.parametrize("number", range(1, 13))
-def test_killed_at_any_request_the_next_pass_puts_all_right(
+def test_after_a_kill_at_any_request_the_next_pass_completes_the_work(
     tmp_path: Path, fault: Fault, number: int
 ) -> None:
     with google_sheets(reads=1000, writes=1000) as google:
@@ -52,7 +52,7 @@ def test_killed_at_any_request_the_next_pass_puts_all_right(
         made.store.close()
 
 
-def test_killed_before_the_repair_a_new_row_is_no_stranger_and_is_made(tmp_path: Path) -> None:
+def test_after_a_kill_before_the_repair_a_new_row_is_recognised_and_done(tmp_path: Path) -> None:
     with google_sheets(reads=1000, writes=1000) as google:
         made = office(google, tmp_path, 4, seed=1, most=0)
         made.pass_by()
@@ -91,7 +91,7 @@ def assert_all_done(made: Office) -> None:
     assert set(said) <= {"done", "edited", "copy", ""}
 
 
-def test_results_end_in_their_rows_while_people_work() -> None:
+def test_results_end_in_their_rows_while_people_edit() -> None:
     score = play(150)
 
     print(score)
@@ -103,7 +103,7 @@ def test_results_end_in_their_rows_while_people_work() -> None:
     assert score.common_wrong >= 10
 
 
-def test_columns_kept_from_a_reading_would_be_seen() -> None:
+def test_writing_to_columns_from_an_earlier_reading_would_be_noticed() -> None:
     with columns_keep_their_places():
         score = play(20, rows=30, rounds=4, gestures=("insert_column", "move_column"))
 
@@ -142,6 +142,6 @@ def line(words: str, of: str = "", note: str = "") -> Line:
         (Line("a fox", f"task-{mark_of('an owl')}"), True),
     ],
 )
-def test_the_yardstick_knows_a_wrong_line(judged: Line, is_wrong: bool) -> None:
+def test_the_measurement_recognises_a_wrong_line(judged: Line, is_wrong: bool) -> None:
     assert judged.is_wrong is is_wrong
     assert wrong([judged]) == is_wrong

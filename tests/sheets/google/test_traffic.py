@@ -1,4 +1,4 @@
-"""What a Google Sheet is asked for: as much with ten thousand rows as with ten."""
+"""The requests to a Google Sheet: as many with ten thousand rows as with ten."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TWO_MEGABYTES = 2 * 1024 * 1024
 
 
 def cost(google: GoogleSheets, step: Callable[[], object]) -> tuple[int, int]:
-    """How many reads and writes a step takes; no request may be too large."""
+    """The number of reads and writes of a step; no request may be too large."""
     first = len(google.log)
     step()
     asked = google.log[first:]
@@ -36,7 +36,7 @@ def look(made: Office) -> Callable[[], object]:
 
 
 @pytest.mark.parametrize("rows", [10, 1_000, pytest.param(10_000, marks=pytest.mark.soak)])
-def test_the_traffic_of_a_look_does_not_grow_with_the_rows(tmp_path: Path, rows: int) -> None:
+def test_the_requests_of_a_sync_do_not_grow_with_the_rows(tmp_path: Path, rows: int) -> None:
     with google_sheets() as google:
         made = office(google, tmp_path, rows, seed=1, most=0, at_a_time=10**6)
 
@@ -54,7 +54,7 @@ def test_the_traffic_of_a_look_does_not_grow_with_the_rows(tmp_path: Path, rows:
         made.store.close()
 
 
-def test_while_a_long_pass_sends_one_reading_a_minute_is_enough(tmp_path: Path) -> None:
+def test_a_long_pass_reads_the_sheet_once_a_minute(tmp_path: Path) -> None:
     with google_sheets() as google:
         made = office(google, tmp_path, 100, seed=1, most=0)
         made.sync._limits = (Limits(api_key="key", run="run", day="today"),)
@@ -62,7 +62,7 @@ def test_while_a_long_pass_sends_one_reading_a_minute_is_enough(tmp_path: Path) 
         waiting = list(made.sync.last.plan.to_send)
         minutes = 0
         while waiting:
-            # Nothing of what is sent has been answered yet: the sheet says what it said.
+            # No submission was answered yet: the sheet is unchanged.
             batch = made.submissions.commit_batch((), waiting[:10])
             assert len(batch.begun) == 10
             assert batch.refused == []
