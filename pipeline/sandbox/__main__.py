@@ -22,8 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     switches = {name: given[name] for name in RULES if given[name] is not None}
 
     def ready(url: str) -> None:
-        words = url if given["print_url"] else f"Apiframe sandbox at {url} (Ctrl+C stops it)"
-        sys.stdout.write(words + "\n")
+        words = f"Apiframe sandbox at {url}, version 2 at {url}/v2 (Ctrl+C stops it)"
+        sys.stdout.write((url if given["print_url"] else words) + "\n")
         sys.stdout.flush()
 
     try:
@@ -60,8 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="promptsheet sandbox",
         allow_abbrev=False,
-        description="A stand-in for Apiframe's v1 API. A fault is a rate (0.2), 'next 3' or 'off', "
-        "then a kind and a path if wanted: 'next 1 rst /imagine'.",
+        description="A stand-in for Apiframe's API, versions 1, pro and 2. A fault is a rate "
+        "(0.2), 'next 3' or 'off', then a kind and a path if wanted: 'next 1 rst /imagine'. "
+        "Without a path, most faults concern every submission.",
     )
     parser.add_argument(
         "--provider",
@@ -71,7 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--host", default=LOOPBACK, help="address to listen at (%(default)s)")
     parser.add_argument("--port", type=int, default=8900, help="0: a free one (%(default)s)")
-    parser.add_argument("--key", default="sandbox", help="the API key it accepts (%(default)s)")
+    parser.add_argument(
+        "--key",
+        default="sandbox",
+        help="the API key of version 1; that of version 2 has afk_ before it (%(default)s)",
+    )
     parser.add_argument(
         "--seed", type=int, default=0, help="what chance is drawn from (%(default)s)"
     )

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from email.utils import formatdate
+from uuid import uuid4
 
 from pipeline.sandbox.tasks import Task
 
@@ -100,3 +101,8 @@ def retry_after(seconds: int, form: str) -> Headers:
     # An HTTP date has whole seconds: rounded up, so that it never asks for less.
     date = formatdate(math.ceil(time.time()) + seconds, usegmt=True)
     return ((b"retry-after", (date if form == "date" else str(seconds)).encode()),)
+
+
+def request_id() -> tuple[bytes, bytes]:
+    """The header with which version 2 names each request."""
+    return (b"x-request-id", str(uuid4()).encode())

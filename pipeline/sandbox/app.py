@@ -10,22 +10,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from pipeline.sandbox import media, pictures
-from pipeline.sandbox.answers import Reply, errors
+from pipeline.sandbox.answers import Reply, errors, request_id
 from pipeline.sandbox.calls import ApiRoute, Call, json_object
 from pipeline.sandbox.counts import Counts, Gauge
-from pipeline.sandbox.desk import Desk
+from pipeline.sandbox.desk import BUSIEST, Desk
 from pipeline.sandbox.settings import SandboxSettings, SettingsError
 from pipeline.sandbox.tasks import Kind, Task
 from pipeline.sandbox.wire import deliver, is_gone
 
-#: So many routes come first: they are asked for most.
-BUSIEST = 4
 PICTURE = re.compile(r"(?P<task>.+)-(?P<which>[1-9]\d?|grid)\.png")
 MEDIUM = re.compile(r"(?P<task>.+)-(?P<which>[1-9]\d?)\.(?P<ending>mp4|wav)")
 ENDINGS: Mapping[str, Kind] = {"mp4": "video", "wav": "audio"}
@@ -54,10 +53,20 @@ def create_app(
             Route("/_sandbox/reset", owner.reset, methods=["POST"]),
             Route("/_sandbox/finish", owner.finish, methods=["POST"]),
             *api[BUSIEST:],
-        ]
+        ],
+        exception_handlers={404: _no_such_route, 405: _no_such_route},
     )
     app.state.desk = desk  # the server closes its courier
     return app
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    """404 and 405: text, and in version 2 JSON."""
+    if not isinstance(error, HTTPException):
+        raise error
+    if request.url.path.startswith("/v2/"):
+        return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+    return PlainTextResponse(error.detail, error.status_code, error.headers)
 
 
 class _Api:
@@ -93,6 +102,8 @@ class _Api:
             draw_for,
         )
         answer = desk.answer(call)
+        if self._route.api == "v2":
+            answer = replace(answer, headers=(*answer.headers, request_id()))
         if answer.task:
             await desk.courier.begin(answer.task, counts.webhooks[answer.task.id])
         if wait := desk.patience(call, answer):

@@ -59,11 +59,11 @@ REPORTING = ("webhook_url", "webhook_secret", "webhookUrl", "webhookEvents")
 def canonical(path: str, fields: Mapping[str, object]) -> str:
     """The path and the fields as one text: equal for two submissions that ask for the same."""
     asked = {name: value for name, value in fields.items() if name not in REPORTING}
-    return f"{path} {_as_json(asked)}"
+    return f"{path} {as_json(asked)}"
 
 
-# One encoder for all: `json.dumps` would make a new one each time.
-_as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
+#: JSON with sorted keys. One encoder for all: `json.dumps` would make a new one each time.
+as_json = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode
 
 
 def json_object(body: bytes) -> Mapping[str, object] | None:

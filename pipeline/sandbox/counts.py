@@ -88,6 +88,8 @@ class Counts:
         #: By path and fields, without those that say where to report.
         self.orders: Counter[str] = Counter()
         self.repeated = 0
+        #: Submissions that were answered with an earlier job.
+        self.replays = 0
         #: By endpoint: how many tasks, and their credits.
         self.endpoint_tasks: Counter[str] = Counter()
         self.endpoint_credits: Counter[str] = Counter()
@@ -131,6 +133,7 @@ class Counts:
             "tasks": dict(self.tasks),
             "tasks_taken": self.tasks.total(),
             "tasks_repeated": self.repeated,
+            "idempotent_replays": self.replays,
             "tasks_by_endpoint": dict(self.endpoint_tasks),
             "credits_by_endpoint": dict(self.endpoint_credits),
             "running": self.running.size(now),

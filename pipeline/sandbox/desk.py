@@ -34,6 +34,7 @@ from pipeline.sandbox.settings import Fault, SandboxSettings, merged, shown
 from pipeline.sandbox.tasks import GRID, Files, Order, Task
 from pipeline.sandbox.uploads import Uploads
 from pipeline.sandbox.v1.routes import V1
+from pipeline.sandbox.v2.routes import V2
 from pipeline.sandbox.webhooks import Courier, Letter
 
 #: So many tasks are remembered from one sandbox to the next.
@@ -42,6 +43,10 @@ MOST_REMEMBERED = 2000
 LONGEST_REMEMBERED = 2000
 V2_KEY = "afk_"
 V2_BASE_URL = "https://api.apiframe.ai/v2"
+USER_ID = "00000000-0000-4000-8000-000000000001"
+TEAM_ID = "00000000-0000-4000-8000-000000000002"
+#: So many routes of version 1 are asked for most.
+BUSIEST = 4
 NO_CAPACITY = "No available capacity — please retry shortly"
 REMEMBERED = (
     *("id", "prompt", "aspect_ratio", "number", "failure", "failure_key"),
@@ -64,8 +69,11 @@ class Desk:
         self._seed = seed
         self._first_settings = settings
         self.courier = Courier(lambda: self.settings, lambda: self.chance, clock, self._letter)
-        self.v1 = V1(self)
-        self.routes = self.v1.routes()
+        self.user_id, self.team_id = USER_ID, TEAM_ID
+        self.v1, self.v2 = V1(self), V2(self)
+        # The busiest first: routes are tried one after the other.
+        first, others = self.v1.routes()[:BUSIEST], self.v1.routes()[BUSIEST:]
+        self.routes = [*first, *self.v2.routes(), *others]
         self.reset()
 
     def reset(self) -> None:
@@ -77,6 +85,7 @@ class Desk:
         self.account = Account(self.settings.credits)
         self.uploads = Uploads()
         self.v1.forget()
+        self.v2.forget()
         #: How many tasks of each prompt there were, also in an earlier sandbox.
         self._drawn: Counter[str] = Counter()
         self._admitted: deque[float] = deque()
@@ -158,6 +167,10 @@ class Desk:
         is_work = call.route.is_sync and answer.task is not None
         return seconds + (self.settings.sync_seconds if is_work else 0.0)
 
+    def wall(self, moment: float) -> float:
+        """A moment of the desk's clock in seconds since 1970."""
+        return time.time() + moment - self.clock()
+
     def seeded(self, call: Call) -> str:
         """A seed for a choice in the answer to this request."""
         return f"{self._seed} {call.draw_for}"
@@ -181,6 +194,8 @@ class Desk:
         return broken(api, "error") if struck("error") else None
 
     def _door(self, call: Call) -> Reply | None:
+        if call.route.api == "v2":
+            return self.v2.door(call)
         given = call.header("authorization").removeprefix("Bearer ").strip()
         if given.startswith(V2_KEY):
             return errors(
@@ -216,16 +231,15 @@ class Desk:
 
     def admit(self, call: Call, cost: int) -> Reply | None:
         """The refusal, if there is no room for one more task, or no money."""
-        limit = self.settings.max_running
-        if limit and self.counts.running.size(call.now) >= limit:
-            return self.too_many(call, "max_running")
+        settings, is_v2 = self.settings, call.route.api == "v2"
+        for limit in (settings.max_running, settings.max_concurrent_jobs if is_v2 else 0):
+            if limit and self.counts.running.size(call.now) >= limit:
+                return self.too_many(call, "max_running")
         left = self.account.left(call.now)
         if left >= cost:
             return None
-        api = call.route.api
-        numbers = {"creditsRequired": cost, "creditsAvailable": max(0, left)}
-        more = {} if api == "v1" else numbers
-        return refusal(api, "Insufficient credits", 402, "no_credits", more=more)
+        numbers = {"creditsRequired": cost, "creditsAvailable": max(0, left)} if is_v2 else {}
+        return refusal(call.route.api, "Insufficient credits", 402, "no_credits", more=numbers)
 
     def take(self, call: Call, order: Order) -> Task:
         """The task, accepted and paid."""
@@ -307,7 +321,7 @@ class Desk:
         )
 
     def _letter(self, task: Task, moment: float) -> Letter | None:
-        return self.v1.letter(task, moment)
+        return (self.v2 if task.is_v2 else self.v1).letter(task, moment)
 
 
 def _never(name: str) -> None:

@@ -32,6 +32,11 @@ class Sandbox:
     url: str
     key: str
 
+    @property
+    def key_v2(self) -> str:
+        """The key of version 2, whose address is `url` and `/v2`."""
+        return "afk_" + self.key.removeprefix("afk_")
+
     def state(
         self,
         *,

@@ -59,7 +59,7 @@ class Courier:
         #: The webhook of a task at a moment, or None if none is wanted then.
         self._letter = letter
         #: Task id -> what became of its final webhook.
-        self._finals: dict[str, str] = {}
+        self._finals: dict[str, str | None] = {}
         self._session: ClientSession | None = None
         self._under_way: set[asyncio.Task[None]] = set()
         #: By the id of the task that they are about.
@@ -83,7 +83,7 @@ class Courier:
             self._later(self._deliver(task, task.ends, counts, "end"))
 
     def status(self, task: Task) -> str | None:
-        """The final webhook: pending, delivered or failed; None without an address."""
+        """The final webhook: pending, delivered or failed; None if none is wanted."""
         return self._finals.get(task.id, "pending") if task.hook else None
 
     def _note(self, post: _Post, status: str) -> None:
@@ -126,6 +126,8 @@ class Courier:
         path = "/final" if is_final else "/progress"
         letter = self._letter(task, moment)
         if letter is None or task.hook is None:
+            if is_final:
+                self._finals[task.id] = None
             return
         if self._strikes("webhook_drop", path, task, which):
             counts["dropped"] += 1
