@@ -1,29 +1,30 @@
 """Promptsheet: fill a sheet, get the pictures back in the same rows.
 
-Three things can differ: what the *sheet* asks, what the *store* knows, what the *API* has done. The
-program only removes differences, so that a crash, a restart or a sorted sheet is no special case:
+Three things can differ: what the *sheet* asks for, what the *store* knows, and what the *API* has
+done. A pass only removes differences, so a crash, a restart or a sorted sheet needs no special
+handling:
 
-    rows - jobs    a take that no job answers for      -> write down a job
-    jobs - API     a job whose time has come           -> send it, or ask about it
+    rows - jobs    a requested take without a job      -> create a job
+    jobs - API     a job whose time has come           -> submit it, or ask about its task
     jobs - cells   a cell that is out of date          -> write the cell
 
-The rooms, from the highest layer down. Imports go down only; import-linter checks it in CI.
+The packages, from the highest layer down. Imports go down only; import-linter checks it in CI.
 
     cli/          the command line
     server/       webhooks and metrics; the commands `serve` and `watch`
-    page/         the pictures in a browser, for the people of the sheet
+    page/         the pictures in a browser, for the marketing team
     notebook      analysis in pandas
-    reports/      results, the gallery, and what came of a pass, for people
-    wiring        Settings -> objects, and nothing else
-    open_sheet    which class reads the sheet, and under which key the store knows it
-    sync/         one pass over one sheet: where requests are sent and cells are written
-    sheets/       CSV, Excel, Google: a grid to read, a patch to write
-    provider/     one request out, one response back; downloads
-    store/        what is known of every job, and the only place where it is kept
+    reports/      results, the gallery, and the summary of a pass, for people
+    wiring        builds the objects of a pass from Settings
+    open_sheet    opens the sheet of a configuration, and finds its key in the store
+    sync/         one pass over one sheet: submits, polls, and writes cells
+    sheets/       CSV, Excel, Google: read a grid, write a patch
+    provider/     one request to the API, one response; downloads
+    store/        the only place that keeps the state of jobs
     config/       TOML and environment -> Settings
     scheduler, callers, terminal, plain_files    when a pass is due; safe text, logs and files
     core/         decides: row matching, planning, states; pure, standard library only
-    sandbox/      a stand-in for the API, which shares no code with the rest
+    sandbox/      simulates the API; shares no code with the rest
     templates/    the pages, as HTML
 """
 

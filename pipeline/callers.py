@@ -1,7 +1,7 @@
-"""The key under which a stranger's requests are counted, and a limit for their log lines.
+"""Keys for counting the requests of unknown callers, and a limit for their log lines.
 
-Addresses are used as keys and shown in log lines, so they are checked here: a text that is no IP
-address becomes a fixed word. Owns the counts of the log filter, and nothing else.
+Addresses are used as keys and appear in log lines, so they are checked here: a text that is no IP
+address becomes the word "unknown". The log filter owns its counts; there is no other state.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
-#: The key of a text that is no address.
+#: The key for a text that is no address.
 UNKNOWN: Final = "unknown"
-#: Seconds in which a message of a limited logger appears only once.
+#: A message of a limited logger appears at most once in this many seconds.
 MINUTE: Final = 60.0
 
 
 def caller_of(host: str) -> str:
     """The key under which tries and connections of `host` are counted.
 
-    An IPv4 address, also where it is written as IPv6 (`::ffff:192.0.2.1`); of an IPv6 address its
-    /64 network, which is what one customer has (RFC 6177); "unknown" for any other text.
+    For IPv4 it is the address, also if it is written as IPv6 (`::ffff:192.0.2.1`). For IPv6 it is
+    the /64 network, the smallest block that one customer gets (RFC 6177). "unknown" for any other
+    text.
     """
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
@@ -36,9 +37,9 @@ def caller_of(host: str) -> str:
 
 
 def in_both_forms(proxies: Iterable[str]) -> list[str]:
-    """The networks, those of IPv4 also as a socket for both IPv4 and IPv6 shows them.
+    """The networks, and each IPv4 network also in its IPv6 form.
 
-    Such a socket (`[::]:PORT`) calls 127.0.0.1 `::ffff:127.0.0.1`.
+    A socket for both IPv4 and IPv6 (`[::]:PORT`) shows 127.0.0.1 as `::ffff:127.0.0.1`.
     """
     networks = [ipaddress.ip_network(proxy) for proxy in proxies]
     mapped = [
@@ -50,19 +51,19 @@ def in_both_forms(proxies: Iterable[str]) -> list[str]:
 
 
 class OncePerMinute(logging.Filter):
-    """Lets each message of a logger through once a minute; the next says how many were left out.
+    """Passes each message of a logger once a minute; the next one says how many were left out.
 
-    Two records are the same message if their texts are equal before arguments are put in, so that
-    arguments from outside cannot make every line a new one.
+    Two records have the same message if their texts are equal before arguments are inserted, so
+    that arguments from outside cannot make every line a new message.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        #: Message -> when it last appeared, and how often it was left out since.
+        #: Message -> when it last appeared, and how often it was left out since then.
         self._seen: dict[str, tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be shown."""
+        """Returns whether to show the record."""
         now, message = time.monotonic(), str(record.msg)
         shown_at, left_out = self._seen.get(message, (now - MINUTE, 0))
         if now - shown_at < MINUTE:
@@ -75,7 +76,7 @@ class OncePerMinute(logging.Filter):
 
 
 def limited_logger(name: str) -> logging.Logger:
-    """The logger `promptsheet.NAME`, whose messages appear once a minute each."""
+    """The logger `promptsheet.NAME`, which shows each message at most once a minute."""
     logger = logging.getLogger(f"promptsheet.{name}")
     if not any(isinstance(one, OncePerMinute) for one in logger.filters):
         logger.addFilter(OncePerMinute())

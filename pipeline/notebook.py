@@ -6,7 +6,7 @@
     results.jobs()                  # a pandas DataFrame with one row for each job
     results.pictures()              # a grid of the saved pictures
 
-Opening reads the store once, so that all tables and charts of a notebook show the same moment.
+`open` reads the store once, so that all tables and charts of a notebook show the same state.
 Nothing is changed, and no API key is needed. pandas and matplotlib are imported on first use.
 """
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Status -> its colour in charts, in the order in which charts and categories show them.
+#: Status -> its colour in charts, in the order of charts and categories.
 STATUSES: Final = {
     Status.DONE: "#1f8f5f",
     Status.EDITED: "#7a5cc4",
@@ -49,7 +49,7 @@ STATUSES: Final = {
     Status.UNRECOGNIZED: "#8a6d3b",
     Status.SKIPPED: "#dfe4e1",
 }
-#: Column -> its type in the table of jobs, in their order.
+#: Column of the table of jobs -> its type, in order.
 COLUMNS: Final = {
     "row_id": "string",
     "line": "Int64",
@@ -75,14 +75,14 @@ COLUMNS: Final = {
 
 
 def open(config: str | Path = "") -> Results:  # noqa: A001 (read as notebook.open, like gzip.open)
-    """The results of the sheet of a configuration, as it is now.
+    """The results of the sheet of a configuration, in their present state.
 
-    Without `config`, it is the one that the environment variable PROMPTSHEET_CONFIG names, else
-    `promptsheet.toml`, else the demo's. A relative path is looked for in the current folder, then
-    in the folder above, because Jupyter starts a notebook in the folder of the notebook.
+    Without `config`, the environment variable PROMPTSHEET_CONFIG names the configuration; else it
+    is `promptsheet.toml`, else the demo's. A relative path is searched in the current folder, then
+    in the folder above, because Jupyter starts a notebook in the notebook's folder.
 
-    Raises ConfigError for a configuration that is missing or cannot be used, StoreError if nothing
-    has been run yet. Jupyter shows these as one sentence.
+    Raises ConfigError if the configuration is missing or invalid, and StoreError before the first
+    run. Jupyter shows these errors as one sentence.
     """
     try:
         settings = wiring.load(_found(config or os.environ.get("PROMPTSHEET_CONFIG", "")))
@@ -95,7 +95,7 @@ def _found(config: str | Path) -> Path:
     """The path of the configuration. Raises ConfigError if there is none."""
     here = Path.cwd()
     names = [config] if config else ["promptsheet.toml", "demo/demo.toml"]
-    # An absolute path stays as it is when it is joined to a folder.
+    # Joining a folder and an absolute path gives the absolute path.
     places = [folder / Path(name).expanduser() for name in names for folder in (here, here.parent)]
     for place in places:
         if place.is_file():
@@ -111,14 +111,14 @@ def _found(config: str | Path) -> Path:
 
 
 def _as_sentence(error: PromptsheetError) -> PromptsheetError:
-    """The same error; Jupyter shows its text alone, without the lines of code that led to it."""
-    # IPython asks an exception for this method before it draws a traceback of its own.
+    """The same error, changed so that Jupyter shows only its text and no traceback."""
+    # IPython calls this method of an exception instead of printing its own traceback.
     error._render_traceback_ = lambda: [str(error)]  # type: ignore[attr-defined]
     return error
 
 
 class Results:
-    """All jobs of a sheet at one moment, for looking at."""
+    """All jobs of a sheet at one moment."""
 
     def __init__(self, title: str, shown: list[Shown]) -> None:
         self.title = title
@@ -128,10 +128,10 @@ class Results:
         return f"<{len(self._shown)} jobs of {self.title}>"
 
     def jobs(self) -> pandas.DataFrame:
-        """One row a job, earlier takes included, in the order of the sheet.
+        """A DataFrame with one row for each job, earlier takes included, in the order of the sheet.
 
-        `inputs` holds dicts, `urls` and `files` lists; `status` is without a percentage; `credits`
-        is what all attempts cost; `seconds` is from submission to result.
+        `inputs` contains dicts; `urls` and `files` contain lists. `status` has no percentage.
+        `credits` is the cost of all attempts; `seconds` is the time from submission to result.
         """
         pd = _needed("pandas")
         table = pd.DataFrame(
@@ -144,7 +144,7 @@ class Results:
         return typed
 
     def outcomes(self) -> Figure:
-        """A bar for each status: how many jobs there are of it."""
+        """A bar chart of the number of jobs with each status."""
         counts = self.jobs()["status"].value_counts(sort=False)
         counts = counts[counts > 0]
         figure, axes = _chart(f"What became of {counted(len(self._shown), 'job', ',')}", "jobs", "")
@@ -157,7 +157,7 @@ class Results:
         return figure
 
     def timings(self) -> Figure:
-        """A histogram of the seconds from submission to result, of the jobs that are done."""
+        """A histogram of the seconds from submission to result, for finished jobs."""
         waits = [one.seconds for one in self._shown if one.seconds is not None and one.urls]
         half = f": half within {median(waits):.3g} s" if waits else ""
         figure, axes = _chart(f"From submission to result{half}", "seconds", "jobs")
@@ -168,7 +168,7 @@ class Results:
         return figure
 
     def spending(self) -> Figure:
-        """Credits, summed up over time."""
+        """A chart of the total credits over time."""
         sent = sorted(
             (one.submitted_at, one.credits) for one in self._shown if one.submitted_at is not None
         )
@@ -188,7 +188,7 @@ class Results:
         return figure
 
     def pictures(self, n: int = 12) -> Figure:
-        """A grid of `n` saved pictures: the first of each job, then the second, and so on."""
+        """A grid of `n` saved pictures: the first one of each job, then the second ones …"""
         chosen = self._chosen(n)
         across = min(4, len(chosen)) or 1
         down = -(-len(chosen) // across) or 1
@@ -208,7 +208,7 @@ class Results:
         return figure
 
     def _chosen(self, n: int) -> list[tuple[Shown, Path]]:
-        # One of each first: twelve pictures of three rows would say less.
+        # One picture of each job first, so that the grid shows as many rows as possible.
         files = [(at, one, file) for one in self._shown for at, file in enumerate(_drawable(one))]
         files.sort(key=lambda entry: entry[0])
         return [(one, file) for _, one, file in files[:n]]
@@ -243,13 +243,13 @@ def _opened(file: Path) -> Any:
 
 
 def _label(one: Shown) -> str:
-    # A dollar sign would make matplotlib read the words as a formula.
+    # matplotlib would read text between dollar signs as a formula.
     words = textwrap.shorten(one.name or one.prompt, 40, placeholder=" …").replace("$", r"\$")
     return words if one.take == 1 else f"{words} (take {one.take})"
 
 
 def _chart(title: str, across: str, up: str) -> tuple[Figure, Axes]:
-    """An empty chart; closed for pyplot, so that a notebook shows what is returned just once."""
+    """An empty chart, closed in pyplot so that a notebook shows it only once."""
     plt = _needed("matplotlib.pyplot")
     figure, axes = plt.subplots(figsize=(8, 3.6), layout="constrained")
     axes.set_title(title, loc="left", fontweight="bold")
@@ -265,7 +265,7 @@ def _whole_numbers() -> Any:
 
 
 def _needed(module: str) -> Any:
-    """A module of the notebook extra."""
+    """A module of the notebook extra. Raises MissingExtra if it is not installed."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as missing:

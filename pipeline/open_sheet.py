@@ -1,7 +1,7 @@
-"""Opens the sheet of a configuration: which class, and under which key the store knows it.
+"""Opens the sheet of a configuration: chooses the class, and finds its key in the store.
 
-The only module that names the classes of the sheets. It owns no state. Raises SheetError where a
-sheet cannot be reached, MissingExtra where its libraries are not installed.
+This is the only module that names the classes of the sheets. It owns no state. Raises SheetError if
+the sheet cannot be reached, and MissingExtra if its libraries are not installed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pipeline.store import Store, utc_now
 if TYPE_CHECKING:
     from pipeline.sheets.google.setup import Setup
 
-#: So long a person who sets something up is kept waiting for Google, in seconds.
+#: Longest wait for Google during a set-up, in seconds, because a person is waiting.
 SETUP_PATIENCE = 10.0
 
 
 def open_sheet(settings: Settings, store: Store) -> Sheet:
-    """The sheet of a configuration, with the key by which the store knows it."""
+    """The sheet of a configuration, with its key in the store."""
     source, key = settings.source, settings.sheet_id
     if isinstance(source, Path):
         place = str(source.resolve())
@@ -44,8 +44,8 @@ def open_sheet(settings: Settings, store: Store) -> Sheet:
 def _key_of_file(settings: Settings, store: Store, place: str) -> str:
     """The key of the file at this place.
 
-    A file keeps its key when it is moved: it is recognized by the claim that was moved with it, or,
-    without one, by the ids in it, provided that no file is left at the old place.
+    A moved file keeps its key. It is recognized by its claim, which was moved with it, or else by
+    the ids in it, but only if there is no file at the old place any more.
     """
     for record in store.sheets.all():
         if record.place == place:
@@ -53,15 +53,15 @@ def _key_of_file(settings: Settings, store: Store, place: str) -> str:
     if moved := _moved_here(settings, store):
         return moved
     key, number = place, 1
-    # If another start makes the record at the same moment, both must mean the same sheet.
+    # If another process creates the record at the same moment, both must get the same key.
     while store.sheets.get(key).place not in ("", place):
-        number += 1  # The sheet with that key has moved away, and this is another.
+        number += 1  # The sheet with that key was moved away; this is another sheet.
         key = f"{place}#{number}"
     return key
 
 
 def _file(settings: Settings, key: str | None = None) -> Sheet:
-    """The sheet of that kind which the file's name tells."""
+    """A sheet of the kind that the file extension names."""
     if settings.file.suffix.casefold() in (".xlsx", ".xlsm"):
         from pipeline.sheets.excel.sheet import ExcelSheet
 
@@ -70,9 +70,9 @@ def _file(settings: Settings, key: str | None = None) -> Sheet:
 
 
 def google_setup(source: GoogleSource) -> tuple[str, Setup]:
-    """A Google Sheet that is to be made ready, and the account that it must be shared with.
+    """A Google Sheet to set up, and the account that it must be shared with.
 
-    Raises SheetError where there is no usable key.
+    Raises SheetError if there is no usable key.
     """
     with _google_libraries():
         from pipeline.sheets.google.client import Spreadsheet, account
@@ -91,7 +91,7 @@ def _google_libraries() -> Iterator[None]:
 
 
 def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> Sheet:
-    """A tab of a Google Sheet: known by its number, under whatever title."""
+    """A tab of a Google Sheet. It is identified by its number, because its title may change."""
     with _google_libraries():
         from pipeline.sheets.google.client import PER_MINUTE, Spreadsheet, account
         from pipeline.sheets.google.sheet import GoogleSheet
@@ -116,7 +116,7 @@ def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> She
 
 
 def _moved_here(settings: Settings, store: Store) -> str:
-    """The key of the sheet that this file is, if it was moved here; else empty."""
+    """The key of the sheet whose file was moved here; else empty."""
     files = [r for r in store.sheets.all() if r.place and not r.place.startswith("https:")]
     gone = {r.key for r in files if not Path(r.place).exists()}
     if not gone:

@@ -1,8 +1,8 @@
-"""Reading files that others may have put there, and the access that files of ours give.
+"""Opens files that others may have created, and sets the permissions of new files.
 
-A pipe or a device would keep a reader waiting without end, and a link can lead out of a folder. So
-what is not a plain file is not opened. A file that holds what a sheet holds (its pictures, its
-gallery, its claim) can be read by those who can read the sheet, and by no others.
+Reading a pipe or a device could block forever, and a link can point outside the folder. So only
+regular files are opened. A file with content of a sheet (its pictures, its gallery, its claim) may
+be read by those who can read the sheet, and by no others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FOLLOW_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 def open_plain(path: Path, *, links: bool = False) -> BinaryIO:
-    """A plain file, open for reading. `links` allows that its name is a symbolic link.
+    """Open a regular file for reading. With `links`, its name may be a symbolic link.
 
     Raises OSError, also for a pipe, a device or a folder.
     """
@@ -36,13 +36,13 @@ def open_plain(path: Path, *, links: bool = False) -> BinaryIO:
 
 
 def read_plain(path: Path) -> bytes:
-    """The bytes of a plain file, also behind a symbolic link. Raises OSError."""
+    """The bytes of a regular file, also behind a symbolic link. Raises OSError."""
     with open_plain(path, links=True) as file:
         return file.read()
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a plain file is there, and no link to one."""
+    """Returns whether there is a regular file, and not a link."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except (OSError, ValueError):
@@ -52,7 +52,7 @@ def is_plain(path: Path) -> bool:
 def share_like(path: Path, sheet: Path | None, *, folder: bool = False) -> None:
     """Let a new file or folder be read by those who can read the sheet, and by no others.
 
-    Without a sheet's file (a Google Sheet), and on Windows, it stays as the system made it.
+    Without a sheet file (for a Google Sheet), and on Windows, the permissions are unchanged.
     """
     if sheet is None or sys.platform == "win32":
         return
@@ -66,7 +66,7 @@ def share_like(path: Path, sheet: Path | None, *, folder: bool = False) -> None:
         try:
             os.chown(path, -1, like.st_gid)
         except OSError:
-            # Its group is another one: what all may read, that group may read, and no more.
+            # The group differs: its members may only do what everyone may do.
             mode &= ~0o060 | (mode & 0o004) << 3
     if folder:
         mode |= (mode & 0o444) >> 2
@@ -74,10 +74,10 @@ def share_like(path: Path, sheet: Path | None, *, folder: bool = False) -> None:
 
 
 def write_whole(target: Path, content: bytes, *, like: Path | None) -> None:
-    """Write a file in one step: a reader finds the old content or the new one, never a part.
+    """Write a file in one step: readers find the old content or the new one, never a part.
 
     The new file is on disk when this returns. Those who can read the sheet `like` can read it (see
-    `share_like`). Raises OSError, and the old file is unchanged.
+    `share_like`). Raises OSError, and then the old file is unchanged.
     """
     part = target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
     try:
@@ -89,7 +89,7 @@ def write_whole(target: Path, content: bytes, *, like: Path | None) -> None:
 
 
 def write_new(path: Path, content: bytes, mode: int) -> None:
-    """Write a file that must not exist, and wait until it is on disk. Raises OSError."""
+    """Create a file and wait until it is on disk. Raises OSError, also if the file exists."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     with os.fdopen(os.open(path, flags, mode), "wb") as file:
         file.write(content)

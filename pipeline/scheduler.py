@@ -1,8 +1,8 @@
-"""When the next pass is due. Pure calculation with moments; the caller does the waiting.
+"""Computes when the next pass is due. Pure functions; the caller does the waiting.
 
-Moments that passed while a pass was running are not made up for: the next one is always after the
-given moment. A cron line is read in the clock of a time zone, as Debian's cron does: an hour that
-the clock skips is met right after it, and an hour that it shows twice is met once.
+Times that passed during a pass are skipped: the next one is always after the given time. A cron
+line is read in a time zone, with the rules of Debian's cron: a time in an hour that the clock skips
+is due right after that hour, and a time in an hour that occurs twice is due once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-#: Any moment, to try out a cron line.
+#: An arbitrary time, used to validate a cron line.
 _SOMETIME = datetime(2026, 1, 1, tzinfo=UTC)
 _EXAMPLE = '"*/5 8-18 * * MON-FRI"'
 _FIELDS = "five fields: minute, hour, day, month, weekday"
@@ -26,29 +26,29 @@ class Schedule:
     timezone: str = "UTC"
 
     def due(self, after: datetime, began: datetime) -> datetime:
-        """The first moment after `after` at which a pass is due. Spans are counted from `began`.
+        """The first time after `after` at which a pass is due. Spans are counted from `began`.
 
-        A cron line needs cronsim, and must be one for which `problem_with` returns an empty text.
+        A cron line requires cronsim, and `problem_with` must have returned an empty text for it.
         """
         if self.every is not None:
             return began + (max((after - began) // self.every, 0) + 1) * self.every
         from cronsim import CronSim
 
         for moment in CronSim(self.cron, after.astimezone(ZoneInfo(self.timezone))):
-            # In an hour that the clock shows twice, cronsim names the first even from the second.
+            # In an hour that occurs twice, cronsim may return the first one again.
             if moment.astimezone(UTC) > after:
                 return moment.astimezone(UTC)
         raise AssertionError("a cron line that is never due was refused when it was read")
 
 
 def problem_with(cron: str) -> str:
-    """What is wrong with a cron line, as a sentence; empty if nothing is, or cronsim is missing."""
+    """What is wrong with a cron line, as a sentence; empty if it is valid, or without cronsim."""
     if len(cron.split()) != 5:
         return f"write {_FIELDS}, such as {_EXAMPLE}"
     try:
         from cronsim import CronSim, CronSimError
     except ModuleNotFoundError:
-        return ""  # Only `watch` needs it, and says so itself.
+        return ""  # Only `watch` needs cronsim, and reports it itself.
     try:
         due = next(CronSim(cron, _SOMETIME), None)
     except CronSimError as e:

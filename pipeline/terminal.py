@@ -1,8 +1,8 @@
-"""Standard output and standard error: what every command writes goes through here.
+"""Standard output and standard error. Every command writes through this module.
 
-Three things hold for all of it. A character that the other end cannot show is replaced, so that no
-encoding ends the program. Text from outside (a sheet, a file name, an API) reaches the terminal
-without control characters. A reader that goes away, as `head` does, ends nothing.
+It ensures three things. A character that the output encoding lacks is replaced, so that no encoding
+ends the program. Text from outside (a sheet, a file name, an API) reaches the terminal without
+control characters. A reader that goes away, such as `head`, does not end the program.
 
 `prepare` changes `sys.stdout` and `sys.stderr` once, at the start of the program.
 """
@@ -17,7 +17,7 @@ from contextlib import suppress
 
 from pipeline.core.text import control_characters_escaped, one_line, printable
 
-#: What stands for a character that the encoding of the output does not have.
+#: Replacement for a character that the output encoding lacks.
 SUBSTITUTES = {
     "✓": "ok",
     "✗": "x",
@@ -38,12 +38,12 @@ SUBSTITUTES = {
 
 
 def prepare() -> None:
-    """Let standard output and error take any text, whatever their encoding is."""
+    """Let standard output and standard error accept any text, whatever their encoding is."""
     codecs.register_error("promptsheet", _substitute)
     for stream in (sys.stdout, sys.stderr):
-        # A stream that a program set in our place may be of any kind.
+        # A calling program may have replaced the stream by one of another kind.
         if reconfigure := getattr(stream, "reconfigure", None):
-            with suppress(OSError):  # its descriptor is not what it was opened for
+            with suppress(OSError):  # its file descriptor was opened for another purpose
                 reconfigure(errors="promptsheet")
 
 
@@ -55,18 +55,18 @@ def _substitute(error: UnicodeError) -> tuple[str, int]:
 
 
 def write(text: str) -> None:
-    """Write a line to standard output. A control character becomes a space."""
+    """Write a line to standard output. Control characters become spaces."""
     _put(text, sys.stdout)
 
 
-def complain(text: str, title: str = "") -> None:
-    """Write a message to standard error; it may have several lines. See `about` for `title`."""
+def print_error(text: str, title: str = "") -> None:
+    """Write a message of one or more lines to standard error. For `title` see `about`."""
     said = about(title, text) if title else text
     _put(said.rstrip(), sys.stderr)
 
 
 def write_json(value: object) -> None:
-    """Write a value to standard output as one line of JSON, which any encoding can carry."""
+    """Write a value to standard output as one line of JSON, in ASCII."""
     import json
 
     is_utf = (sys.stdout.encoding or "").casefold().startswith("utf")
@@ -78,10 +78,10 @@ def _put(text: str, stream: object) -> None:
     try:
         print(printable(text), file=stream, flush=True)  # type: ignore[call-overload]
     except BrokenPipeError:
-        abandon()
+        discard_output()
 
 
-def abandon() -> None:
+def discard_output() -> None:
     """Discard all further output: the reader of standard output is gone."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
@@ -93,14 +93,14 @@ def finish() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        abandon()
+        discard_output()
 
 
 class OneLine(logging.Formatter):
-    """Formats a log record as one line without control characters, whatever text it quotes."""
+    """Formats a log record as one line without control characters, whatever text it contains."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802
-        """The first line of a record; a traceback follows on lines of its own."""
+        """The first line of a record. A traceback follows on its own lines."""
         record.message = one_line(record.message)
         return super().formatMessage(record)
 
@@ -110,6 +110,6 @@ class OneLine(logging.Formatter):
 
 
 def about(title: str, sentence: str) -> str:
-    """A sentence that names the sheet it is about, once."""
+    """The sentence with the title of its sheet in front, unless it already has it."""
     words = one_line(sentence)
     return words if title in words else f"{title}: {words}"

@@ -62,7 +62,7 @@ def open_store(settings: Settings) -> Iterator[Store]:
 
 
 @contextmanager
-def _at_hand(store: Store) -> Iterator[Store]:
+def _already_open(store: Store) -> Iterator[Store]:
     store.attempts.rescued()
     yield store
 
@@ -110,7 +110,7 @@ def rules(settings: Settings, key: str) -> Rules:
 
 
 def limits(settings: Settings, start: str = "") -> Limits:
-    """What may be spent and sent, with today's date in the configuration's time zone."""
+    """The limits on spending and requests, with today's date in the configured time zone."""
     return Limits(
         api_key=_account(settings.base_url, settings.api_key),
         run=start or START,
@@ -122,7 +122,7 @@ def limits(settings: Settings, start: str = "") -> Limits:
 
 
 def more_limits(settings: Settings, start: str = "") -> tuple[Limits, ...]:
-    """The same for each other API of a configuration."""
+    """The limits of each other API of the configuration."""
     own = limits(settings, start)
     return tuple(
         replace(
@@ -137,13 +137,13 @@ def more_limits(settings: Settings, start: str = "") -> tuple[Limits, ...]:
 
 
 def _account(base_url: str, key: Secret | None) -> str:
-    """A name for an account: a digest, for the store must tell keys apart and never reveal one."""
+    """A digest of address and key: the store must distinguish accounts and contain no key."""
     text = f"{account_of(base_url)} {key.reveal() if key else ''}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _day(zone: ZoneInfo) -> str:
-    """The date in this time zone."""
+    """The date in this time zone, as ISO 8601."""
     return now().astimezone(zone).date().isoformat()
 
 
@@ -187,7 +187,7 @@ def open_sync(
     start: str = "",
     clock: Clock = CLOCK,
 ) -> SheetSync:
-    """A sheet and its store, ready for a pass."""
+    """The sheet and its store, ready for a pass."""
     ruled, spent = rules(settings, sheet.key), limits(settings, start)
     is_called = callback(settings, settings.provider) is not None
     zone = ZoneInfo(settings.timezone)
@@ -220,7 +220,7 @@ def submissions(settings: Settings, sync: SheetSync, clock: Clock = CLOCK) -> Su
 
 @contextmanager
 def previewing(settings: Settings) -> Iterator[SheetSync]:
-    """A sheet that was planned as a run would do it. Neither sheet nor store is changed."""
+    """The plan of the sheet as a run would make it. Neither sheet nor store is changed."""
     with scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         sync = open_sync(settings, store, sheet)
@@ -239,12 +239,13 @@ async def run(
     shown: Callable[[float], None] = lambda seconds: None,
     started: Callable[[Runner], None] = lambda runner: None,
 ) -> Outcome | Busy:
-    """One pass over the sheet of one configuration; or Busy, if another pass works on it.
+    """Run one pass over the sheet of a configuration. Returns Busy if another pass is running.
 
-    `store` is a store that is open already. `start` replaces this start of the program as what
-    `[budget] per_run` counts. `shown` is called with the seconds from each result to its cells.
+    `store` is an open store to use. `start` is the name under which `[budget] per_run` counts,
+    instead of this start of the program. `shown` is called with the seconds from each result to its
+    cells.
     """
-    with _at_hand(store) if store else open_store(settings) as store:
+    with _already_open(store) if store else open_store(settings) as store:
         sheet = open_sheet(settings, store)
         lease = take_lease(store, sheet)
         if isinstance(lease, Busy):
@@ -266,19 +267,21 @@ async def run(
                 )
                 started(runner)
                 outcome = await runner.run()
-            _forget_what_ended(settings, store, sheet, outcome)
+            _forget_ended_problems(settings, store, sheet, outcome)
             if sync.is_up_to_date() and not outcome.sentences:
-                _note_rest(settings, store, sheet, sync)
+                _note_unchanged(settings, store, sheet, sync)
             return outcome
         finally:
-            # If the disk is full, the outcome is reported all the same. The lease of a dead process
-            # is taken over by the next one.
+            # If the disk is full, the outcome is still reported. The next process takes over the
+            # lease of a dead one.
             with suppress(StoreError):
                 store.leases.release(lease)
 
 
-def _forget_what_ended(settings: Settings, store: Store, sheet: Sheet, outcome: Outcome) -> None:
-    """Forget reported problems that have ended, so that they are reported if they return."""
+def _forget_ended_problems(
+    settings: Settings, store: Store, sheet: Sheet, outcome: Outcome
+) -> None:
+    """Forget reported problems that have ended, so that they are reported again if they return."""
     with suppress(StoreError):
         if not outcome.troubles:
             store.reports.keep_troubles(place_of(settings), {})
@@ -286,8 +289,8 @@ def _forget_what_ended(settings: Settings, store: Store, sheet: Sheet, outcome: 
             store.reports.keep_rows(sheet.key, ())
 
 
-def _note_rest(settings: Settings, store: Store, sheet: Sheet, sync: SheetSync) -> None:
-    """Keep a note with which the next pass can check quickly that nothing has changed."""
+def _note_unchanged(settings: Settings, store: Store, sheet: Sheet, sync: SheetSync) -> None:
+    """Keep a note that lets the next pass check quickly that nothing has changed."""
     if not isinstance(settings.source, Path):
         return
     with suppress(OSError, StoreError):

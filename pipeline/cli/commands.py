@@ -18,7 +18,7 @@ import typer
 
 from pipeline import terminal
 from pipeline.cli import options as flags
-from pipeline.cli.exit_codes import code_of, complain, unwritten, worst_code
+from pipeline.cli.exit_codes import exit_code_of, print_error, unusable, worst_code
 from pipeline.core.errors import ConfigError, MissingExtra
 
 if TYPE_CHECKING:
@@ -37,25 +37,25 @@ command = partial(app.command, cls=flags.Command)
 
 
 def main() -> NoReturn:
-    """The command `promptsheet`: runs it, and ends the process with its exit code."""
+    """The command `promptsheet`. Ends the process with the exit code."""
     terminal.prepare()
-    # The only switch of the garbage collector. Loaded modules, rows and jobs stay until the end:
-    # searching them for reference cycles took 10 % of a run, and another 0.2 s at exit. With this
-    # threshold, loading 100,000 jobs takes no longer than without the collector.
+    # The only place that sets the garbage collector. Modules, rows and jobs live until the end, and
+    # searching them for reference cycles took 10 % of a run and 0.2 s at exit. With this threshold,
+    # loading 100,000 jobs takes no longer than without the collector.
     gc.set_threshold(250_000, 20, 20)
     atexit.register(gc.freeze)
     _log(logging.ERROR)
-    code = code_of(app)
+    code = exit_code_of(app)
     try:
         terminal.finish()
     except OSError as e:
-        terminal.complain(unwritten(e))
+        terminal.print_error(unusable(e))
         code = max(code, 3)
     sys.exit(code)
 
 
 def _log(level: int) -> None:
-    """Write log lines of this level and above to standard error, with times below ERROR."""
+    """Send log lines of this level and above to standard error, with times if below ERROR."""
     times = "%(asctime)s " if level < logging.ERROR else "%(name)s: "
     handler = logging.StreamHandler()
     handler.setFormatter(terminal.OneLine(f"{times}%(message)s", "%H:%M:%S"))
@@ -96,10 +96,10 @@ def run(
     quiet: flags.Quiet = False,
 ) -> None:
     """Send new rows, collect results and write them into the sheet."""
-    _speak(verbose, quiet)
-    # cron would mail a warning with every run, and a plan need not repeat it.
+    _set_verbosity(verbose, quiet)
+    # Without a terminal, cron would mail the warning with every run. A plan shows it anyway.
     warn = sys.stderr.isatty() and not (plan and not row)
-    settings = _loaded(_named(configs), need_key=not plan, warn=warn or bool(plan and row))
+    settings = _loaded(_config_paths(configs), need_key=not plan, warn=warn or bool(plan and row))
     if plan:
         from pipeline.cli.run import checked, show_plan
 
@@ -138,9 +138,9 @@ def watch(
     configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
 ) -> None:
     """Run on a schedule, with webhooks and the page, until stopped."""
-    _speak(verbose, quiet)
-    settings = _loaded(_named(configs), need_key=True)
-    _needs_serve()
+    _set_verbosity(verbose, quiet)
+    settings = _loaded(_config_paths(configs), need_key=True)
+    _require_serve()
     from pipeline.server.watch import watch as watch_sheets
 
     raise typer.Exit(watch_sheets(settings, _console(), quiet=quiet))
@@ -151,9 +151,9 @@ def serve(
     configs: flags.Configs = None, verbose: flags.Verbose = False, quiet: flags.Quiet = False
 ) -> None:
     """Serve webhooks and the page without runs, until stopped."""
-    _speak(verbose, quiet)
-    settings = _loaded(_named(configs))
-    _needs_serve()
+    _set_verbosity(verbose, quiet)
+    settings = _loaded(_config_paths(configs))
+    _require_serve()
     from pipeline.server.serve import serve as serve_all
 
     raise typer.Exit(serve_all(settings, _console()))
@@ -168,8 +168,8 @@ def status(
     """Show the state of each sheet. Ends with 1 while any row needs your attention."""
     from pipeline.cli import status as status_of
 
-    tell = status_of.tell_json if as_json else status_of.tell
-    raise typer.Exit(worst_code(_settings(configs), lambda one: tell(one, _console(), row)))
+    show = status_of.print_status_json if as_json else status_of.print_status
+    raise typer.Exit(worst_code(_settings(configs), lambda one: show(one, _console(), row)))
 
 
 @command()
@@ -180,7 +180,7 @@ def retry(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
-    """Send failed rows again, with what they say now."""
+    """Send failed rows again, with their present content."""
     from pipeline.cli import status as status_of
 
     first, *others = words or [""]
@@ -217,10 +217,10 @@ def doctor(
     verbose: flags.Verbose = False,
 ) -> None:
     """Compare sheet, store and API. Never pays."""
-    _speak(verbose)
+    _set_verbosity(verbose)
     from pipeline.cli.doctor import run as examine
 
-    (settings,) = _loaded(_named(config))
+    (settings,) = _loaded(_config_paths(config))
     raise typer.Exit(examine(settings, _console(), repair=repair, adopt=adopt))
 
 
@@ -283,7 +283,7 @@ def demo(
 ) -> None:
     """Create a sample sheet and fill it. Needs no key and costs nothing."""
     if serve:
-        _needs_serve()
+        _require_serve()
     from pipeline.cli.demo import demo as show_demo
     from pipeline.cli.next_steps import program
 
@@ -295,13 +295,13 @@ def demo(
     add_help_option=False,
 )
 def sandbox(context: typer.Context) -> None:
-    """Run the stand-in for the API alone; it has many options."""
+    """Run the stand-in for the API by itself; it has many options."""
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))
 
 
-def _speak(verbose: bool, quiet: bool = False) -> None:
+def _set_verbosity(verbose: bool, quiet: bool = False) -> None:
     """Set how much is printed. Raises ConfigError if both flags are set."""
     if verbose and quiet:
         raise ConfigError("Use -v or -q, not both.")
@@ -309,8 +309,8 @@ def _speak(verbose: bool, quiet: bool = False) -> None:
         _log(logging.INFO)
 
 
-def _named(configs: Path | Sequence[Path] | None) -> list[Path]:
-    """The configurations that were named, else the usual one.
+def _config_paths(configs: Path | Sequence[Path] | None) -> list[Path]:
+    """The named configurations, else the usual one.
 
     Raises ConfigError if none was named and the usual one does not exist.
     """
@@ -332,12 +332,12 @@ def _loaded(configs: list[Path], need_key: bool = False, warn: bool = True) -> l
     loaded = [load(path, need_key=need_key) for path in configs]
     if warn:
         for warning in dict.fromkeys(warning for one in loaded for warning in one.warnings):
-            complain(warning)
+            print_error(warning)
     return loaded
 
 
-def _needs_serve() -> None:
-    """Raise MissingExtra before anything starts if the libraries of `serve` are missing."""
+def _require_serve() -> None:
+    """Raise MissingExtra, before anything starts, if the libraries of `serve` are missing."""
     from importlib.util import find_spec
 
     if not all(map(find_spec, ("cronsim", "itsdangerous", "prometheus_client"))):
@@ -353,8 +353,8 @@ def _set_paused(configs: list[Path] | None, *, paused: bool) -> None:
 
 
 def _settings(configs: Path | Sequence[Path] | None) -> list[Settings]:
-    """The named configurations, loaded without their warnings."""
-    return _loaded(_named(configs), warn=False)
+    """The named configurations, loaded without printing their warnings."""
+    return _loaded(_config_paths(configs), warn=False)
 
 
 def _console() -> Screen:

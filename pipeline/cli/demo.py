@@ -1,4 +1,4 @@
-"""The command `demo`: a sample sheet that fills while you watch, with a stand-in for the API."""
+"""The command `demo`: a sample sheet that is filled while you watch, with simulated results."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from pipeline.sync.outcome import Asked
 
 
 def demo(console: Console, folder: Path, program: str, serve: bool = False) -> int:
-    """Run the sample sheet against the sandbox; print its rows and the place of the pictures.
+    """Run the sample sheet against the sandbox; print its rows and where the pictures are.
 
     With `serve` the page is shown instead, until the program is stopped. `program` is the command
-    that starts this program. The result is the exit code: 0, or that of a pass that went wrong.
-    Raises ConfigError for a folder that cannot be used.
+    that starts this program. Returns the exit code: 0, or that of a failed pass. Raises ConfigError
+    for a folder that cannot be used.
     """
     from pipeline.sandbox import running as sandbox_running
 
@@ -55,7 +55,7 @@ def demo(console: Console, folder: Path, program: str, serve: bool = False) -> i
         outcome = event_loop.run(running.passes([settings], Asked(wait=True), False, console))[0]
         accepted = sandbox.state()["tasks_taken"]
         if isinstance(outcome, Busy):
-            return running.say(outcome, console, settings)
+            return running.report_outcome(outcome, console, settings)
     with wiring.previewing(settings) as sync:
         console.print(output.rows_table(row_reports.rows(sync), console.width))
     page = gallery.write_gallery(settings, folder / "gallery.html").resolve()
@@ -76,19 +76,19 @@ def demo(console: Console, folder: Path, program: str, serve: bool = False) -> i
     )
     console.print("demo again. To start with a sheet of your own:\n")
     console.print(Text(f"    {program} init", style="bold"), soft_wrap=True)
-    # Rows that need attention are part of the sample; only a pass that went wrong is an error.
+    # The sample contains rows that need attention, so only a failed pass is an error.
     return outcome.code if outcome.code > 1 else 0
 
 
 def _with_page(settings: Settings) -> Settings:
-    """The sample with a page on a free port, and a run every two seconds."""
+    """Show the page of the sample on a free port, with a pass every two seconds."""
     page = replace(settings.page, wanted=True, listen="127.0.0.1:0")
     schedule = replace(settings.schedule, cron="", every=timedelta(seconds=2))
     return settings.model_copy(update={"page": page, "schedule": schedule})
 
 
 def _copy_sample(folder: Path) -> Path:
-    """Copy the sample into a folder: the path of its configuration. Existing files stay."""
+    """Copy the sample into a folder and return its configuration. Existing files are kept."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file in (wiring.configs() / "demo.toml", wiring.configs() / "demo" / "prompts.csv"):

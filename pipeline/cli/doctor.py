@@ -45,7 +45,7 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
     "unusable": ("✗", "red"),
     "reach": ("✗", "red"),
 }
-#: What a person can do about the rows of a status.
+#: Status -> what a person can do about such rows.
 _CURES = {
     Status.INVALID: "the column note says what to change",
     Status.FAILED: "change the prompt, or run promptsheet retry",
@@ -53,17 +53,17 @@ _CURES = {
         "the column note says what to do; or run retry --unknown to pay for them again"
     ),
 }
-#: Rows that a finding names before it only counts them.
+#: Most rows that a finding names; the others are only counted.
 MOST_NAMED = 10
-#: Saved file -> pictures that are noted for it, as job and URL.
+#: Saved file -> pictures that are recorded for it, as (job, URL).
 _Pictures = Mapping[str, Sequence[tuple[JobKey, str]]]
 _CODES: dict[Sign, int] = {"ok": 0, "person": 1, "unusable": 2, "reach": 3}
 
 
 def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> int:
-    """Repair what was asked for, then check, and return the exit code.
+    """Make the requested repairs, then check, and return the exit code.
 
-    0: all is well. 1: something needs attention. 2: the header cannot be used. 3: the sheet, the
+    0: no problem. 1: something needs attention. 2: the header cannot be used. 3: the sheet, the
     store or the API cannot be reached.
     """
     if repair and settings.api_key is None:
@@ -112,8 +112,8 @@ def _busy(by: Busy) -> str:
 def _repair(settings: Settings, console: Console) -> _Pictures:
     """Run a pass that sends nothing: it polls tasks, saves pictures and writes the sheet.
 
-    Returns the files that held pictures of several rows, with the pictures that could not be saved
-    again.
+    Returns the files that contained pictures of several rows, with the pictures that could not be
+    saved again.
     """
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
@@ -142,7 +142,7 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tup
     yield "ok", f"{settings.path.name} can be used."
     yield from _of_the_files(settings)
     if trouble := _store_trouble(settings):
-        # Without the store, the sheet would seem to belong to another store.
+        # Without the store, the check would report that the sheet belongs to another store.
         yield "reach", trouble
         yield from _of_the_api(settings, keep=repair)
         return
@@ -210,7 +210,7 @@ def _of_the_book(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, st
 
 
 def _of_shared_files(sync: SheetSync, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
-    """Pictures that an earlier version saved under one name: a later one replaced the others."""
+    """Report pictures that an earlier version saved under one name: only the last one is left."""
     if shared := shared_files(sync.state.jobs.all.values()):
         rows = _named(sync, chain.from_iterable(shared.values()))
         yield (
@@ -238,13 +238,13 @@ def _named(sync: SheetSync, pictures: Iterable[tuple[JobKey, str]]) -> str:
             name = line.name or parsed(line.memory.inputs).get("prompt", "")
             number = f"row {line.seen.place + 1}"
             names.append(f"{number} ({quoted(name, 40)})" if name else number)
-    names += sorted(row_ids)  # of rows that are not in the sheet now
+    names += sorted(row_ids)  # of rows that are no longer in the sheet
     more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
     return ", ".join(names[:MOST_NAMED]) + more
 
 
 def _columns(sync: SheetSync, settings: Settings) -> str:
-    """Which columns are read and which are not used, by their titles."""
+    """A sentence about the columns: which are read and which are not used, by title."""
     columns = settings.header.read(sync.sheet.read())
     named = [columns.header[at] for name, at in columns.index.items() if name not in OURS]
     known = set(columns.index.values())
@@ -267,8 +267,8 @@ def _of_the_api(settings: Settings, *, keep: bool) -> Iterator[tuple[Sign, str]]
 def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tuple[Sign, str]]:
     """Compare what the account lost since the last repair with what was counted for it.
 
-    This is the only sign of wrong prices where the API does not say what each task cost. With
-    `keep`, the next comparison begins here; without it, nothing is changed.
+    If the API does not report the cost of each task, only this reveals wrong prices. With `keep`,
+    the next comparison starts here; without it, nothing is changed.
     """
     if not Path(settings.store_url.removeprefix("sqlite:///")).is_file():
         return  # nothing was ever sent
@@ -282,7 +282,7 @@ def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tu
     if before is None:
         return
     fell, spent = before.left - left, counted - before.counted
-    # An account that was topped up meanwhile says nothing.
+    # After a top-up in the meantime, the comparison means nothing.
     if spent and 0 <= fell != spent:
         since = before.at.astimezone().strftime("%Y-%m-%d %H:%M")
         yield "ok", messages.account_differs(settings.provider.title, fell, spent, since)

@@ -23,34 +23,34 @@ if TYPE_CHECKING:
 log = logging.getLogger("promptsheet")
 
 
-def code_of(program: Callable[..., int | None]) -> int:
-    """Run the command line, print what went wrong, and return the exit code."""
+def exit_code_of(program: Callable[..., int | None]) -> int:
+    """Run the command line, print errors, and return the exit code."""
     try:
-        # Not standalone, so that our own errors end with their own codes.
+        # Not in standalone mode, because our own errors have their own exit codes.
         return program(prog_name="promptsheet", standalone_mode=False) or 0
     except PromptsheetError as e:
-        complain(str(e))
+        print_error(str(e))
         return e.exit_code
     except (KeyboardInterrupt, typer.Abort):
         return 130
     except OSError as e:
         log.info("The traceback:", exc_info=e)
-        complain(unwritten(e))
+        print_error(unusable(e))
         return 3
     except Exception as e:
-        # click's own usage errors have a method that prints them; they end with 2.
+        # Usage errors of click have a method that prints them; their exit code is 2.
         if not hasattr(e, "show"):
             log.info("The traceback:", exc_info=e)
-            complain(f"{unforeseen(e)} Run it again with -v to see where it happened.")
+            print_error(f"{unforeseen(e)} Run it again with -v to see where it happened.")
             return 3
         shown = io.StringIO()
         e.show(shown)
-        terminal.complain(shown.getvalue())
+        terminal.print_error(shown.getvalue())
         return 2
 
 
 def worst_code(settings: list[Settings], do: Callable[[Settings], int]) -> int:
-    """Do it for each sheet, and return the worst exit code. One sheet's error stops no other."""
+    """Call `do` for each sheet and return the worst exit code. An error stops no other sheet."""
     code = 0
     for one in settings:
         try:
@@ -60,24 +60,24 @@ def worst_code(settings: list[Settings], do: Callable[[Settings], int]) -> int:
             if not is_expected:
                 log.info("The traceback:", exc_info=e)
             said = str(e) if is_expected else unforeseen(e)
-            complain(said, "" if isinstance(e, ConfigError) else one.source.name)
+            print_error(said, "" if isinstance(e, ConfigError) else one.source.name)
             code = max(code, e.exit_code if isinstance(e, PromptsheetError) else 3)
     return code
 
 
-def complain(text: str, title: str = "") -> None:
-    """Print what went wrong on standard error. `title` names the sheet, if it is about one."""
+def print_error(text: str, title: str = "") -> None:
+    """Print an error on standard error. `title` names the sheet that it is about."""
     if not sys.stderr.isatty():
-        terminal.complain(text, title)
+        terminal.print_error(text, title)
         return
     from pipeline.cli.screen import screen
 
-    # rich breaks lines between words; the terminal itself would break within a word.
+    # rich wraps lines between words; the terminal would break words.
     said = terminal.about(title, text) if title else text
     screen(stderr=True).print(said.rstrip(), markup=False)
 
 
-def unwritten(error: OSError) -> str:
-    """A sentence about a file or an output that the system refused."""
+def unusable(error: OSError) -> str:
+    """The message about a file or output that cannot be used."""
     what = f"{error.filename}" if error.filename else "The output"
     return f"{what} cannot be used: {error.strerror or error}."

@@ -36,7 +36,7 @@ from pipeline.core.text import one_line
 from pipeline.open_sheet import open_sheet
 from pipeline.sync import adopt as adoption
 
-#: The columns of a new sheet that people fill in; ours follow.
+#: The columns of a new sheet that people fill in. Ours are added after them.
 HEADER: Final = ("name", "prompt", "aspect_ratio", "take", "skip")
 SAMPLE: Final = {
     "name": "first",
@@ -47,7 +47,7 @@ KINDS: Final = (".csv", ".tsv", ".xlsx", ".xlsm")
 
 @dataclass(frozen=True, slots=True)
 class Google:
-    """The Google Sheet that was asked for; empty texts for what was not named."""
+    """The requested Google Sheet. Values that were not given are empty."""
 
     address: str = ""
     tab: str = ""
@@ -139,9 +139,9 @@ def _init_google(
 
 
 def _usual_sheet(config: Path) -> str:
-    """The sheet to use if none was named; "" if nothing suggests one.
+    """The sheet to use if none was named; empty if there is no candidate.
 
-    It is the sheet of the configuration that exists, else `prompts.csv`, else the only sheet in the
+    It is the sheet of the existing configuration, else `prompts.csv`, else the only sheet in the
     folder.
     """
     if config.exists():
@@ -162,10 +162,10 @@ def _sheets_in(folder: Path) -> list[Path]:
 
 
 def _accept_second_sheet(sheet: Path, *, is_named: bool, is_terminal: bool) -> None:
-    """Ask before a second sheet is created in the folder. Raises ConfigError if it is not wanted.
+    """Ask before creating a second sheet in the folder. Raises ConfigError if it is not wanted.
 
-    A sheet that was named in the command is created without a question, unless the other one has
-    the same name with another ending.
+    A sheet that was named on the command line is created without a question, unless the other sheet
+    has the same name with another extension.
     """
     if sheet.exists():
         return
@@ -189,12 +189,12 @@ def _named_sheet(text: str) -> Path | Google:
     if is_google(text):
         init_google.named(text, "", "", "", Path(CONFIG_NAME))
         return Google(text.strip())
-    # A file that is dragged into a terminal has quotation marks around its path.
+    # Dragging a file into a terminal puts quotation marks around its path.
     return _usable(Path(text.strip().strip("'\"")).expanduser())
 
 
 def _usable(sheet: Path | None) -> Path:
-    """The path of a sheet. Raises ConfigError if no sheet can have it."""
+    """The path of a sheet. Raises ConfigError if no sheet can have this path."""
     sheet = sheet or Path(SHEET_NAME)
     if sheet.suffix.casefold() not in KINDS:
         raise ConfigError(
@@ -245,7 +245,7 @@ def _new_rows(wanted: Wanted) -> list[list[str]]:
 def _write_config(
     console: Console, config: Path, lines: str, wanted: Wanted, trial: Settings
 ) -> bool:
-    """Create the configuration if it is missing; return whether it was."""
+    """Create the configuration if it is missing. Returns whether it was created."""
     if config.exists():
         console.print(f"{config} already exists and was not changed.", markup=False)
         return False
@@ -282,7 +282,7 @@ def _take_over(console: Console, settings: Settings) -> None:
 
 
 def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
-    """Print what the new configuration warns of, take columns over, and show the next steps."""
+    """Print which rows are ready, what is wrong with the others, and the next command."""
     settings = wiring.load(config)
     for warning in settings.warnings:
         console.print(warning, markup=False, soft_wrap=True)

@@ -1,7 +1,7 @@
-"""`init` for a Google Sheet: checks each requirement, with a tick or a sentence that helps.
+"""`init` for a Google Sheet: checks each requirement, and prints a tick or what to do.
 
-The order: the key, the token, the sharing, the tab, the right to edit. The first failure ends the
-command before anything is written.
+The order is: the key, the token, the sharing, the tab, the permission to edit. The first failure
+ends the command before anything is written.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pipeline.sheets.choices import Choices
 if TYPE_CHECKING:
     from pipeline.sheets.google.setup import Setup
 
-#: Common aspect ratios; others are accepted too.
+#: Common aspect ratios for the drop-down list. Others are accepted too.
 RATIOS = ("1:1", "16:9", "9:16", "3:2", "2:3", "4:3", "3:4")
 BOXES = ("approved", "skip")
 _KEY = "service_account"
@@ -33,7 +33,7 @@ _KEY = "service_account"
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """A Google Sheet that can be used, and what the configuration needs to say about it."""
+    """A Google Sheet that can be used, and what the configuration must say about it."""
 
     address: str
     credentials: str
@@ -43,7 +43,7 @@ class Connected:
 
 
 def key_beside(config: Path) -> str:
-    """The reference to the key of a service account, found in the folder of the configuration.
+    """The reference to the service account key in the folder of the configuration.
 
     Raises ConfigError if there is none, or more than one.
     """
@@ -73,7 +73,7 @@ def _is_key(file: Path) -> bool:
 
 
 def _is_client(file: Path) -> bool:
-    """Whether it is the other kind of key from the console, an OAuth client."""
+    """Returns whether it is the other kind of key from the console, an OAuth client."""
     return bool({"installed", "web"} & _says(file).keys())
 
 
@@ -86,7 +86,7 @@ def _says(file: Path) -> dict[str, Any]:
 
 
 def connect(console: Console, source: GoogleSource, credentials: str) -> Connected:
-    """Check each requirement, with a tick for each. Raises SheetError at the first failure."""
+    """Check each requirement and print a tick for it. Raises SheetError at the first failure."""
     account, setup = google_setup(source)
     _tick(console, f"The key belongs to {account}.")
     setup.sign_in()
@@ -103,14 +103,14 @@ def connect(console: Console, source: GoogleSource, credentials: str) -> Connect
 
 
 def named(source: str, tab: str, credentials: str, base_url: str, config: Path) -> GoogleSource:
-    """The sheet that was asked for, not yet checked. Raises ConfigError."""
+    """The requested sheet, not yet checked. Raises ConfigError."""
     return google_source(source, tab, credentials, base_url, config)
 
 
 def lay_out(
     console: Console, sheet: Connected, rows: Sequence[Sequence[str]], settings: Settings
 ) -> None:
-    """Give an empty tab its columns and a sample row; a tab that is not empty is not changed."""
+    """Give an empty tab its columns and a sample row. A tab with content is not changed."""
     if sheet.setup.lay_out(rows, ALWAYS, BOXES, choices(settings, rows[0])):
         said = "was empty. It has its columns now, with a sample row. Write your prompts into it."
     else:
@@ -119,7 +119,7 @@ def lay_out(
 
 
 def choices(settings: Settings, titles: Sequence[str]) -> dict[str, Choices]:
-    """The drop-down lists of a new sheet, by the titles of their columns."""
+    """The drop-down lists of a new sheet, by column title."""
     fields = settings.provider.endpoints[settings.endpoint].fields
     found = {
         title: Choices(fields[title].one_of, closed=True)

@@ -22,7 +22,7 @@ from pipeline.core.text import counted, is_or_are, one_line
 from pipeline.reports import summary
 from pipeline.sync.sheet_sync import SheetSync
 
-#: Rows with a problem that are named one by one.
+#: Most rows with a problem that are named one by one.
 _MOST_NAMED: Final = 3
 
 
@@ -56,13 +56,13 @@ def show(console: Console, config: Path, settings: Settings, is_new: bool) -> No
 
 
 def _state(sync: SheetSync, settings: Settings) -> list[str]:
-    """Sentences about the rows: how many are ready, which ones to approve, what is wrong."""
+    """Sentences about the rows: how many are ready, which to approve, what is wrong."""
     if sync.last.hold:
         return [sync.last.hold.sentence]
     if not sync.last.plan.statuses:
         return [summary.no_rows(sync.sheet.title)]
     said = []
-    # A new row is not sent before it has been unchanged for a moment.
+    # A new row is sent only after it has been unchanged for a while.
     if ready := len(output.to_send(sync)) + len(output.settling(sync)):
         said.append(f"{counted(ready, 'row')} {is_or_are(ready)} ready to be sent.")
     if unapproved := sync.last.plan.statuses[Status.NEEDS_APPROVAL]:
@@ -85,7 +85,7 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
 
 
 def program() -> str:
-    """The command that starts this program: its name, or its path if the name is not found."""
+    """The command that starts this program: its name, or its path if it is not on PATH."""
     started = Path(sys.argv[0])
     if started.name != "promptsheet" or shutil.which("promptsheet"):
         return "promptsheet"
@@ -93,7 +93,7 @@ def program() -> str:
 
 
 def _export(name: str, value: str) -> str:
-    """The command that sets an environment variable, in the usual shell of the system."""
+    """The command that sets an environment variable in the usual shell of the system."""
     return f'$env:{name} = "{value}"' if os.name == "nt" else f"export {name}={value}"
 
 

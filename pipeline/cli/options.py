@@ -8,18 +8,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-#: The configuration that is used if none is named.
+#: The configuration to use if none is named.
 USUAL = Path("promptsheet.toml")
 
 
 class Command(TyperCommand):
-    """A command whose help names an argument by its metavar alone, without its Python type."""
+    """A command whose help shows only the metavar of an argument, without its Python type."""
 
     def __init__(self, *words: Any, **settings: Any) -> None:
         super().__init__(*words, **settings)
         for one in self.params:
             if one.param_type_name == "argument":
-                # typer adds "<list[Path]>" to the name, also where there is a metavar.
+                # typer adds "<list[Path]>" to the name even if there is a metavar.
                 vars(one)["display_type_rich"] = lambda ctx: ""
 
 

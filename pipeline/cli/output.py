@@ -1,4 +1,4 @@
-"""What the terminal shows: plans, tables of rows, progress bars and closing lines."""
+"""Terminal output: plans, tables of rows, progress bars and closing lines."""
 
 from __future__ import annotations
 
@@ -48,20 +48,20 @@ COLOURS = {
     Status.OVER_BUDGET: "yellow",
     Status.EDITED: "yellow",
 }
-#: The rows of a plan that are sent by the next run, whatever their status is.
+#: Heading for the rows of a plan that the next run sends.
 TO_SEND = "to send"
-#: Narrower terminals show only what matters most.
+#: Terminals narrower than this show no notes and no extra figures.
 NARROW = 60
-#: Rows that a plan shows of each status.
+#: Most rows that a plan shows for each status.
 EXAMPLES = 3
-#: Indentation of the further lines of a note.
+#: Indentation of the second and later lines of a note.
 _HANGING = 4
 #: Indentation of a plan's rows under their status.
 _INDENT = 8
 
 
 def prompt_of(line: Line) -> str:
-    """What the row asks for: its prompt, or else its other inputs."""
+    """The prompt of the row; its other inputs if it has none."""
     return asked_for(line.memory.inputs)
 
 
@@ -71,7 +71,7 @@ def status_text(status: str) -> Text:
 
 
 def show_attention(console: Console, outcome: Outcome, config: Path) -> None:
-    """Print the rows that need attention; on a terminal, a long note goes on under its row."""
+    """Print the rows that need attention. On a terminal, long notes are wrapped and indented."""
     for line in attention(outcome, config):
         words = Text(line)
         if not console.is_terminal or not line.startswith(" "):
@@ -86,7 +86,7 @@ def show_attention(console: Console, outcome: Outcome, config: Path) -> None:
 def rows_table(shown: Sequence[Row], width: int, prices: Sequence[int] = ()) -> Table:
     """Rows as a table: number, name or prompt, status, credits if `prices` are given, note.
 
-    It is never wider than `width`, and has no notes where there is no room for them.
+    The table is never wider than `width`, and has no notes if there is too little space.
     """
     table = Table(box=None, pad_edge=False, header_style="bold", width=min(width, 160))
     numbers = [str(row.number) for row in shown]
@@ -114,7 +114,7 @@ def rows_table(shown: Sequence[Row], width: int, prices: Sequence[int] = ()) -> 
 
 
 def show_plan(console: Console, sync: SheetSync) -> None:
-    """What a run would do: rows by what would happen to them, requests, credits, examples."""
+    """Print what a run would do: rows by planned action, requests, credits, examples."""
     title = Text(sync.sheet.title, style="bold")
     console.print(
         title + Text(": what a run would do now. Nothing was changed.\n", style="not bold")
@@ -123,9 +123,9 @@ def show_plan(console: Console, sync: SheetSync) -> None:
         console.print(Text(f"Read as {sync.sheet.read_as}.\n", style="dim"))
     if sync.last.hold:
         console.print(Text(one_line(sync.last.hold.sentence) + "\n", style="yellow"))
-    told: set[int] = set()
+    noted: set[int] = set()
     for name, lines in _groups(sync):
-        told.update(line.seen.place for line in lines[:EXAMPLES])
+        noted.update(line.seen.place for line in lines[:EXAMPLES])
         title = Text(name, style="bold") if name == TO_SEND else status_text(name)
         console.print(Text(f"{len(lines):>6}  ", style="bold") + title)
         for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
@@ -150,16 +150,16 @@ def show_plan(console: Console, sync: SheetSync) -> None:
     if now or later:
         sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
-    for sentence in _plan_warnings(sync, told):
+    for sentence in _plan_warnings(sync, noted):
         console.print(Text(one_line(sentence), style="yellow"))
 
 
-def _plan_warnings(sync: SheetSync, told: Collection[int] = ()) -> Iterator[str]:
+def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str]:
     """What to check before the run: odd prompts, columns not sent, columns that become ours.
 
-    `told` holds the places of rows whose notes were already shown.
+    `noted` contains the places of rows whose notes were already shown.
     """
-    doubtful = [one for one in sync.last.plan.lines if one.warning and one.seen.place not in told]
+    doubtful = [one for one in sync.last.plan.lines if one.warning and one.seen.place not in noted]
     for line in doubtful[:EXAMPLES]:
         yield f"Row {line.seen.place + 1}: {line.warning}"
     if len(doubtful) > EXAMPLES:
@@ -173,9 +173,9 @@ def _plan_warnings(sync: SheetSync, told: Collection[int] = ()) -> Iterator[str]
 
 
 def plan_as_json(console: Console, sync: SheetSync) -> None:
-    """What a run would do, for programs, as one line of JSON."""
+    """Print what a run would do, for programs, as one line of JSON."""
     now, later = to_send(sync), settling(sync)
-    told = {
+    noted = {
         "sheet": sync.sheet.title,
         "rows": {name: len(lines) for name, lines in _groups(sync)},
         "requests": len(now),
@@ -186,7 +186,7 @@ def plan_as_json(console: Console, sync: SheetSync) -> None:
         "warnings": list(_plan_warnings(sync)),
         "read_as": sync.sheet.read_as,
     }
-    terminal.write_json(told)
+    terminal.write_json(noted)
 
 
 def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
@@ -198,12 +198,12 @@ def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
 
 
 def to_send(sync: SheetSync) -> Sequence[Line]:
-    """Rows that a run would send now: none if the sheet is held."""
+    """The rows that a run would send now; none if the sheet is held."""
     return () if sync.last.hold else sync.last.plan.to_send
 
 
 def settling(sync: SheetSync) -> Sequence[Line]:
-    """Rows that only wait until they have been unchanged for a while."""
+    """The rows that wait only because they changed a short time ago."""
     note = messages.settling(sync.rules.settle)
     lines = () if sync.last.hold else sync.last.plan.lines
     return [line for line in lines if line.status == Status.WAITING and line.note.startswith(note)]
@@ -217,7 +217,7 @@ def _cost(sync: SheetSync, lines: Sequence[Line]) -> int:
     return sum(sync.rules.price(line.memory.inputs) or 0 for line in lines)
 
 
-#: Where bars are drawn; None without a terminal.
+#: The display for the bars; None without a terminal.
 Place = Progress | None
 
 
@@ -231,7 +231,7 @@ class Bars:
         self._totals: Counter[str] = Counter()
 
     def __call__(self, step: Step) -> None:
-        """Show how far the pass is."""
+        """Show the progress of the pass."""
         if self._progress is None:
             return
         cost = in_credits(step.credits)
@@ -242,7 +242,7 @@ class Bars:
 
     def _bar(self, stage: str, done: int, total: int, extra: str) -> None:
         assert self._progress is not None
-        # Rows that are being sent are counted on neither side, so the total could shrink.
+        # Rows that are being sent are in neither count, so without `max` the total could shrink.
         total = self._totals[stage] = max(total, self._totals[stage])
         if stage not in self._tasks:
             if not total:
@@ -254,7 +254,7 @@ class Bars:
 
 @contextmanager
 def bars(console: Console, shown: bool) -> Iterator[Progress | None]:
-    """A display for bars while a pass runs; None if they are not wanted."""
+    """The progress display during a pass; None if it is not wanted."""
     if not shown:
         yield None
         return
@@ -264,7 +264,7 @@ def bars(console: Console, shown: bool) -> Iterator[Progress | None]:
         TextColumn("{task.description}"),
         BarColumn(
             bar_width=None if console.width < NARROW else 30,
-            # The default red would look like an error.
+            # The default colour, red, would look like an error.
             complete_style="cyan",
             finished_style="green",
         ),

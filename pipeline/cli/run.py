@@ -43,20 +43,22 @@ def run_all(
     quiet: bool = False,
     bars: bool = True,
 ) -> int:
-    """One pass over each sheet, all at once. Returns the worst exit code.
+    """Run one pass over each sheet, all at the same time. Returns the worst exit code.
 
-    With `wait`, webhooks are received meanwhile, if a configuration asks for that. `quiet` reports
-    only what went wrong, as without a terminal.
+    With `wait`, webhooks are received during the passes if a configuration asks for it. `quiet`
+    reports only problems, as without a terminal.
     """
-    only = _only(settings, row, console, quiet=as_json) if row else None
+    only = _named_row(settings, row, console, quiet=as_json) if row else None
     asked = Asked(wait=wait, limit=limit, only=only, detailed=as_json)
 
-    # As cron starts it: without a terminal and without options.
+    # The way cron starts it: no terminal and no options.
     is_plain = not (wait or row or accept_columns or strict or as_json) and limit is None
     once = is_plain and not console.is_terminal
 
     def report(of: Settings, outcome: Outcome | Busy) -> int:
-        return say(outcome, console, of, strict=strict, as_json=as_json, quiet=quiet, once=once)
+        return report_outcome(
+            outcome, console, of, strict=strict, as_json=as_json, quiet=quiet, once=once
+        )
 
     async def all_of_them() -> list[Outcome | Busy]:
         return await passes(
@@ -72,7 +74,7 @@ def run_all(
 
 
 def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:
-    """The webhook receiver of `run --wait`, if any configuration asks for one."""
+    """The webhook receiver of `run --wait`; None if no configuration asks for it."""
     if not any(one.webhook.listen for one in settings):
         return None
     from pipeline.server.serve import receiving
@@ -89,9 +91,9 @@ async def passes(
     bars: bool = True,
     beside: AbstractAsyncContextManager[object] | None = None,
 ) -> list[Outcome | Busy]:
-    """A pass over each sheet, all at once, with bars on a terminal; interrupted as one.
+    """Run a pass over each sheet, all at the same time, with bars on a terminal.
 
-    `beside` is open meanwhile.
+    `beside` is open during the passes. A signal interrupts all of them.
     """
     runners: list[Runner] = []
 
@@ -113,7 +115,7 @@ async def _pass(
     progress: show.Place,
     started: Callable[[Runner], None],
 ) -> Outcome | Busy:
-    """One pass. An error in one sheet, expected or not, does not stop the other sheets."""
+    """Run one pass. An error in one sheet, expected or not, does not stop the other sheets."""
     bars = show.Bars(progress, settings.source.name)
     try:
         return await wiring.run(
@@ -130,7 +132,7 @@ async def _pass(
         return outcome
 
 
-def say(
+def report_outcome(
     outcome: Outcome | Busy,
     console: Console,
     settings: Settings,
@@ -140,11 +142,11 @@ def say(
     quiet: bool = False,
     once: bool = False,
 ) -> int:
-    """Report what came of one sheet, and return its exit code.
+    """Print the outcome of one sheet, and return its exit code.
 
-    Without a terminal, and when `quiet`, nothing is printed as long as the exit code is 0 and there
-    is no notice (`Outcome.notices`). With `once`, a lasting problem is printed when it begins and
-    then once a day. Reports are recorded after they were printed.
+    Without a terminal, and when `quiet`, nothing is printed if the exit code is 0 and there is no
+    notice (`Outcome.notices`). With `once`, a lasting problem is printed when it begins and then
+    once a day. Reports are recorded after they were printed.
     """
     attended = console.is_terminal and not quiet
     if isinstance(outcome, Busy):
@@ -180,14 +182,14 @@ def say(
 
 
 def _is_repetition(outcome: Outcome, settings: Settings) -> bool:
-    """Whether everything to report was already reported in the last day."""
+    """Returns whether everything to report was already reported in the last day."""
     if outcome.newly or outcome.code == INTERRUPTED:
         return False
     return bool(outcome.troubles) and _were_reported(outcome.troubles, settings)
 
 
 def _were_reported(troubles: Collection[str], settings: Settings) -> bool:
-    # Without a usable store everything is reported.
+    # Without a usable store, everything is reported.
     with suppress(StoreError), wiring.open_store(settings) as store:
         return not is_news(troubles, store.reports.troubles(place_of(settings)), wiring.now())
     return False
@@ -218,15 +220,15 @@ def _sentences(outcome: Outcome, code: int) -> Iterator[str]:
         yield summary.no_rows(outcome.title)
 
 
-def _only(
+def _named_row(
     settings: list[Settings], row: str, console: Console, quiet: bool
 ) -> Callable[[Line], bool]:
-    """A filter for the row that was named, even if it moves; ConfigError if there is none."""
+    """A filter for the named row, even if it moves. Raises ConfigError if there is none."""
     for line in the_row(settings, row):
         if not quiet:
             words = f"Row {line.seen.place + 1}: {one_line(show.prompt_of(line))}"
             console.print(words, markup=False)
-    return _Only(row)
+    return _NamedRow(row)
 
 
 def the_row(settings: list[Settings], row: str) -> list[Line]:
@@ -273,7 +275,7 @@ def show_plan(
 
 
 def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
-    """The plan of a run that sends this row only, and so many rows at most.
+    """The plan of a run that sends only this row, and at most `limit` rows.
 
     Without such a row nothing is sent. Raises ConfigError if several rows match.
     """
@@ -289,8 +291,8 @@ def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
     return replace(plan, lines=tuple(lines))
 
 
-class _Only:
-    """Whether a line is the row that was named; a line number counts only in the first look."""
+class _NamedRow:
+    """Matches the named row. A line number counts only in the first reading, later the id."""
 
     def __init__(self, row: str) -> None:
         self._row = row
@@ -310,17 +312,17 @@ def find_rows(lines: tuple[Line, ...], row: str) -> list[Line]:
     found = [line for line in lines if is_named(line, row)]
     if len(found) > 1:
         numbers = ", ".join(str(line.seen.place + 1) for line in found)
-        # If the number is also the name of a row, a line number does not help.
+        # The number is a line number and also the name of a row, so a line number does not help.
         cure = "its row_id, or rename it" if row.isdecimal() else "one of these numbers"
         raise ConfigError(f'"{row}" matches several rows: lines {numbers}. Give {cure}.')
     return found
 
 
 def no_row(row: str) -> str:
-    """What to do if there is no such row."""
+    """The message that there is no such row, and what to do."""
     return f'There is no row "{row}": give its row_id, name or line number.'
 
 
 def is_named(line: Line, row: str) -> bool:
-    """Whether `row` is the row_id, the name or the line number of this line."""
+    """Returns whether `row` is the row_id, the name or the line number of this line."""
     return row in (line.seen.row_id, line.name) or row == str(line.seen.place + 1)

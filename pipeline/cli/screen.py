@@ -1,4 +1,4 @@
-"""The console that every command prints to: rich's, with the rules of `terminal`."""
+"""The console that every command prints to: rich's Console, with the rules of `terminal`."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from pipeline.core.text import printable
 
 
 class Screen(Console):
-    """A console that passes no control character of a text on to the terminal.
+    """A console that removes control characters from text.
 
-    Colours and cursor movements of rich itself are not text and stay. A reader that is gone does
-    not end the program: a run records what it paid for, whether or not anybody reads about it.
+    Colours and cursor movements of rich itself are not text and stay. If the reader of the output
+    is gone, the program continues: a run must record what it paid for.
     """
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:
-        """The segments of what is to be shown."""
+        """The segments to show."""
         for segment in super().render(renderable, options):
-            # Left out rather than replaced: rich has laid out the line already, without them.
+            # Removed and not replaced, because rich has laid out the line without them.
             clean = segment.text if segment.control else printable(segment.text, "")
             yield segment if clean == segment.text else segment._replace(text=clean)
 
     def on_broken_pipe(self) -> None:
-        """Called by rich where the other end of a pipe is closed."""
+        """Called by rich when the other end of a pipe is closed."""
         self.quiet = True
-        terminal.abandon()
+        terminal.discard_output()
 
 
 def screen(*, stderr: bool = False, quiet: bool = False) -> Screen:

@@ -29,15 +29,15 @@ from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
 from pipeline.sync.sheet_sync import SheetSync
 
-#: Rows of each kind that `status` lists; the JSON has all of them.
+#: Most rows of each kind that `status` lists. The JSON has all rows.
 MOST_ROWS = 20
 
 
-def tell(settings: Settings, console: Console, row: str = "") -> int:
-    """Print the state of one sheet: 1 if a row needs attention, the code of a hold, else 0."""
+def print_status(settings: Settings, console: Console, row: str = "") -> int:
+    """Print the state of one sheet. Returns 1 if a row needs attention, a hold's code, or 0."""
     with wiring.previewing(settings) as sync:
         if row:
-            return _tell_row(sync, console, row)
+            return _print_row(sync, console, row)
         statuses = sync.last.plan.statuses
         title = f"{sync.sheet.title}: {counted(len(sync.last.plan.lines), 'row')}"
         console.print(Text(title, style="bold"))
@@ -68,16 +68,16 @@ def _list(console: Console, heading: str, rows: Sequence[Row]) -> None:
         console.print(f"and {len(rows) - MOST_ROWS} more")
 
 
-def tell_json(settings: Settings, _: Console, row: str = "") -> int:
-    """Print the state of one sheet as one line of JSON; the same exit codes as `tell`.
+def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
+    """Print the state of one sheet as one line of JSON. Returns the same codes as `print_status`.
 
-    Its fields: `sheet` (title); `rows` (how many there are of each status); `need_a_person` (how
-    many rows need attention); `credits_today` (null without an API key) and `per_day` (null without
-    a budget); `running` (who is working on the sheet, or empty); `hold` (why nothing is sent, or
-    empty); `messages`; `details` (every row: `row`, the number that spreadsheets show, `row_id`,
-    `name`, `status`, `note`, `take`, `task_id`, `urls`, `credits`, `needs_attention`);
-    `exit_code`. With `row`, `details` has that row alone, and `history` says what happened to it
-    (`at` in ISO 8601, `attempt`, `kind`, `text`).
+    The fields: `sheet` (title); `rows` (number of rows by status); `need_a_person` (number of rows
+    that need attention); `credits_today` (null without an API key) and `per_day` (null without a
+    budget); `running` (which run is working on the sheet, or empty); `hold` (why nothing is sent,
+    or empty); `messages`; `details` (every row: `row`, the number that spreadsheets show, `row_id`,
+    `name`, `status`, `note`, `take`, `task_id`, `urls`, `credits`, `needs_attention`); `exit_code`.
+    With `row`, `details` has only that row, and `history` has its events (`at` in ISO 8601,
+    `attempt`, `kind`, `text`).
     """
     with wiring.previewing(settings) as sync:
         found = [_found(sync, row)] if row else []
@@ -87,7 +87,7 @@ def tell_json(settings: Settings, _: Console, row: str = "") -> int:
         is_needed = found and any(one.needs_attention for one in rows)
         hold = sync.last.hold.exit_code if sync.last.hold and not row else 0
         code = max(int(bool(is_needed if row else needing)), hold)
-        told: dict[str, object] = {
+        shown_row: dict[str, object] = {
             "sheet": sync.sheet.title,
             "rows": dict(sorted(sync.last.plan.statuses.items())),
             "need_a_person": len(needing),
@@ -100,17 +100,17 @@ def tell_json(settings: Settings, _: Console, row: str = "") -> int:
             "exit_code": code,
         }
         if row:
-            told["history"] = [
+            shown_row["history"] = [
                 {"at": at.isoformat(), "attempt": number, "kind": kind, "text": text}
                 for line in found
                 for at, number, kind, text in _history(sync, line)
             ]
-    terminal.write_json(told)
+    terminal.write_json(shown_row)
     return code
 
 
 def set_paused(settings: Settings, console: Console, paused: bool) -> int:
-    """Stop sending, or start again."""
+    """Pause or resume the sending of a sheet."""
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
         store.sheets.update(sheet.key, paused=paused)
@@ -124,7 +124,7 @@ def set_paused(settings: Settings, console: Console, paused: bool) -> int:
 
 
 def write_gallery(settings: Settings, console: Console, to: Path | None, open_it: bool) -> int:
-    """Write the gallery of the sheet, and open it in a browser if that is wanted."""
+    """Write the gallery of the sheet, and open it in a browser if requested."""
     from pipeline.reports import gallery
 
     page = gallery.write_gallery(settings, to or Path("gallery.html"))
@@ -198,7 +198,7 @@ def _cannot_be_retried(row: str, line: Line) -> str:
 
 
 def _state(line: Line) -> State | None:
-    """The state of the job that the row asks for; None if there is no such job."""
+    """The state of the job of the requested take; None if there is no such job."""
     return state_of(line.job) if line.job and line.job.key.take == line.take else None
 
 
@@ -219,7 +219,7 @@ def _troubles(sync: SheetSync) -> Iterator[str]:
 
 
 def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
-    """Other reports about the whole sheet."""
+    """Other messages about the whole sheet."""
     spent, cap = _spent(sync, settings), settings.budget.per_day
     if spent is not None:
         words = f"{spent} of {cap} credits" if cap is not None else in_credits(spent)
@@ -234,14 +234,14 @@ def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
 
 
 def _spent(sync: SheetSync, settings: Settings) -> int | None:
-    """Credits spent today. They are counted for each API key, so None without one."""
+    """Credits spent today. They are counted for each API key, so None without a key."""
     if settings.api_key is None:
         return None
     return sync.store.budget.spent(sync.limits.api_key, sync.limits.run, sync.limits.day).day
 
 
 def _unsaved(sync: SheetSync) -> int:
-    """How many pictures have arrived but are not saved."""
+    """The number of pictures that have arrived but are not saved."""
     return sum(map(len, sync.state.jobs.unsaved().values()))
 
 
@@ -255,7 +255,7 @@ def _worker(sync: SheetSync) -> str:
 
 
 def _found(sync: SheetSync, row: str) -> Line:
-    """The row that a person names. Raises ConfigError if there is none, or several."""
+    """The named row. Raises ConfigError if there is none, or several."""
     found = find_rows(sync.last.plan.lines, row)
     if not found:
         raise ConfigError(no_row(row))
@@ -263,18 +263,18 @@ def _found(sync: SheetSync, row: str) -> Line:
 
 
 def _history(sync: SheetSync, line: Line) -> Iterator[tuple[datetime, int, str, str]]:
-    """What happened to the row: time, number of the attempt, kind of event, its text."""
+    """The events of the row: time, number of the attempt, kind, text."""
     for one in sync.store.jobs.history(line.job.key) if line.job else ():
         yield one.at.astimezone(), one.number, one.kind, one.text
 
 
-def _tell_row(sync: SheetSync, console: Console, row: str) -> int:
+def _print_row(sync: SheetSync, console: Console, row: str) -> int:
     line = _found(sync, row)
-    (told,) = row_reports.rows(sync, (), {line.seen.row_id})
-    console.print(show.rows_table([told], console.width))
+    (shown_row,) = row_reports.rows(sync, (), {line.seen.row_id})
+    console.print(show.rows_table([shown_row], console.width))
     take = line.job.key.take if line.job else line.take or "?"
     console.print(f"\nrow_id {line.seen.row_id}, take {take}", markup=False)
     for at, number, kind, text in _history(sync, line):
         words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {one_line(text)}"
         console.print(words, markup=False)
-    return int(told.needs_attention)
+    return int(shown_row.needs_attention)

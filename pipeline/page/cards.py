@@ -19,7 +19,7 @@ from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.states import other_charges, state_of
 from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
-from pipeline.reports.results import Said, Shown, View, of_row, unanswered
+from pipeline.reports.results import RowCells, Shown, View, of_row, without_job
 
 #: Statuses of rows that may get another take.
 REMAKABLE: Final = FINISHED | {Status.CHECK_NEEDED, Status.COPY, Status.UNRECOGNIZED}
@@ -165,11 +165,11 @@ def _cards(
     if takes:
         rows: Sequence[Shown] = list(of_row(takes, known, view))
     else:
-        rows = [unanswered(known, view)] if known else []
+        rows = [without_job(known, view)] if known else []
     for one in rows:
         job = by_take.get(one.take)
         made = job.made_at if job else known.since if known else None
-        said = view.said.get(row_id)
+        said = view.cells.get(row_id)
         is_last = last in (None, one.take)
         own = said.own if said else {}
         card = Card(one, job, made or _LONG_AGO, len(rows), is_earlier=not is_last, own=own)
@@ -182,7 +182,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
     one, job = card.shown, card.job
     if known is None or not one.in_sheet:
         return card
-    said = view.said.get(one.row_id)
+    said = view.cells.get(one.row_id)
     asked = take_of(said.take, known.again) if said else None
     is_current = asked == one.take or (job is None and asked is not None)
     dismissed = is_dismissed(job) or (job is None and away is not None and away == card.says)
@@ -211,7 +211,7 @@ def _price_now(known: KnownRow, view: View) -> int:
 
 
 def _approval(
-    card: Card, known: KnownRow, said: Said | None, asked: int | None, price: int
+    card: Card, known: KnownRow, said: RowCells | None, asked: int | None, price: int
 ) -> Approval | None:
     """The approval that the row needs, or has from this page; None once it is sent."""
     if said is None or asked is None:

@@ -17,7 +17,7 @@ from pipeline.core.errors import PromptsheetError
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Grid
 from pipeline.open_sheet import open_sheet
-from pipeline.reports.results import Said, said_in
+from pipeline.reports.results import RowCells, row_cells
 from pipeline.sheets import Sheet
 from pipeline.sync.configured_sheet import Campaign
 
@@ -54,11 +54,11 @@ class Reading:
             if [grid[at] for at in here] != [before[at] for at in places_before.get(one, ())]
         }
 
-    def said(self, ids: Iterable[str], memory: Memory) -> dict[str, Said]:
+    def said(self, ids: Iterable[str], memory: Memory) -> dict[str, RowCells]:
         """What these rows contain, where id and inputs still match what the store knows."""
         grid, places = self._found
         among = [at for one in ids for at in places.get(one, ())]
-        return said_in(grid, self._campaign.settings, memory, among)
+        return row_cells(grid, self._campaign.settings, memory, among)
 
     def _changed(self) -> Grid | None:
         """The sheet if it has changed; None if it has not, or cannot be read."""

@@ -1,1 +1,1 @@
-"""Results for people: one line for each picture, the gallery, the summary of a pass."""
+"""Results for people: the list of jobs, the gallery, the summary of a pass."""

@@ -1,7 +1,7 @@
 """All pictures in one HTML file that can be sent to others and opened in any browser.
 
-The file loads nothing from elsewhere. It contains the pictures, scaled down, and no script; text
-from a sheet or from the API is always shown as text.
+The file loads nothing from the network. It contains scaled-down pictures and no script. Text from a
+sheet or from the API is always escaped. Raises StoreError and ConfigError.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import counted, duration
 from pipeline.plain_files import write_whole
 from pipeline.reports.images import scaled
-from pipeline.reports.results import Shown, everything
+from pipeline.reports.results import Shown, results_and_waiting_rows
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
 TEMPLATES: Final = Path(__file__).parents[1] / "templates"
-#: Up to so many pictures on the page, their longer side in pixels: a wall of a thousand stays small
-#: enough for a mail.
+#: (most pictures, longer side in pixels): the more pictures, the smaller each is, so that a gallery
+#: of a thousand pictures is small enough for an e-mail.
 SIDES: Final = ((80, 640), (300, 420), (1000, 280))
 SMALLEST: Final = 200
-#: The order of the statuses at the top of the page: first what is done, then what needs attention.
+#: The order of the statuses at the top of the page: done first, then those that need attention.
 STATUSES: Final = (
     Status.DONE,
     Status.EDITED,
@@ -58,14 +58,14 @@ STATUSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """One picture of a job; without `source` only its address is known, or it is no picture."""
+    """A result of a job. Without `source` the picture is not saved, or it is no picture."""
 
     number: int
     #: The picture itself, as a `data:` address.
     source: str = ""
     width: int = 0
     height: int = 0
-    #: Where the API put it, if that is an address of the web.
+    #: Its address at the API, if it is an http(s) address.
     url: str = ""
     #: The saved file's name.
     file: str = ""
@@ -73,7 +73,7 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One row of the wall."""
+    """One row of the gallery."""
 
     shown: Shown
     pictures: tuple[Picture, ...]
@@ -85,25 +85,25 @@ class Entry:
 
     @property
     def shape(self) -> str:
-        """How its pictures lie: a word for the style sheet."""
+        """The shape of its pictures: a word for the style sheet."""
         first = next((p for p in self.pictures if p.source), None)
         ratio = first.width / first.height if first else 1.0
         return "wide" if ratio > 1.4 else "tall" if ratio < 0.85 else "square"
 
     @property
     def asked(self) -> dict[str, str]:
-        """What was asked for besides the prompt."""
+        """The inputs besides the prompt."""
         return further_inputs(self.shown)
 
 
 def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wiring.now) -> Path:
-    """Write the wall of all that the sheet has asked for: the path of the page.
+    """Write the gallery of all rows of the sheet, and return the path of the file.
 
-    A page of that name is replaced in one step, or stays as it was. Raises StoreError if nothing
-    has been run yet, ConfigError if the page cannot be written there.
+    An existing file of that name is replaced in one step, or stays unchanged. Raises StoreError
+    before the first run, and ConfigError if the file cannot be written.
     """
-    page = _page(settings, everything(settings), now())
-    # Only the folder may be a link: what a link at this name leads to is not touched.
+    page = _page(settings, results_and_waiting_rows(settings), now())
+    # The folder may be a link, but a link at this name is replaced and its target is not changed.
     target = to.expanduser().parent.resolve() / to.name
     sheet = settings.source if isinstance(settings.source, Path) else None
     try:
@@ -115,13 +115,13 @@ def write_gallery(settings: Settings, to: Path, now: Callable[[], datetime] = wi
 
 
 def further_inputs(one: Shown) -> dict[str, str]:
-    """What a row asked for besides its prompt, with names as people read them."""
+    """The inputs of a row besides its prompt, with readable names."""
     beside = ("prompt", "endpoint", "parent")
     return {name.replace("_", " "): text for name, text in one.inputs.items() if name not in beside}
 
 
 def environment(folder: Path) -> Environment:
-    """The templates of a folder: values are escaped, and a missing value is an error."""
+    """The templates of a folder. Values are escaped, and a missing value is an error."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     made = Environment(
@@ -146,22 +146,22 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
         .render(
             title=settings.source.name,
             api=settings.provider.title,
-            at=_elsewhere(settings),
+            at=_other_host(settings),
             entries=entries,
             counts=_counts(entries),
             pictures=sum(bool(p.source) for entry in entries for p in entry.pictures),
             credits=sum(one.credits for one in shown),
             typical=_typical(shown),
             now=now.astimezone(ZoneInfo(settings.timezone)),
-            # Our own style sheet, unescaped: the page allows only a style with its digest.
+            # Our own style sheet is not escaped. The page allows only the style with this digest.
             style=Markup(style),  # noqa: S704
             digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         )
     )
 
 
-def _elsewhere(settings: Settings) -> str:
-    """Where the API was asked, if not at its own address: a sandbox must not pass for it."""
+def _other_host(settings: Settings) -> str:
+    """The host of the API if it is not the usual one, so that simulated results are marked."""
     usual = settings.base_url == settings.provider.base_url.rstrip("/")
     return "" if usual else urlsplit(settings.base_url).netloc
 
@@ -169,9 +169,9 @@ def _elsewhere(settings: Settings) -> str:
 def _entries(shown: Sequence[Shown]) -> list[Entry]:
     side = _side(sum(len(one.files) for one in shown))
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
-        # Pillow lets go of the interpreter while it scales, so threads are enough.
-        walls = threads.map(lambda one: _pictures(one, side), shown)
-        return [Entry(one, wall) for one, wall in zip(shown, walls, strict=True)]
+        # Pillow releases the interpreter lock while it scales, so threads are enough.
+        pictures = threads.map(lambda one: _pictures(one, side), shown)
+        return [Entry(one, its_pictures) for one, its_pictures in zip(shown, pictures, strict=True)]
 
 
 def _side(pictures: int) -> int:
@@ -186,7 +186,7 @@ def _pictures(shown: Shown, side: int) -> tuple[Picture, ...]:
 
 
 def _picture(number: int, url: str, file: Path | None, side: int) -> Picture:
-    # An address is made a link only if it leads to the web: `javascript:` would run in the page.
+    # Only http(s) addresses become links: `javascript:` would run in the page.
     link = url if url.lower().startswith(("https://", "http://")) else ""
     small = scaled(file, side) if file else None
     if small is None:

@@ -1,8 +1,8 @@
-"""Opens saved pictures safely: kind and size are checked before anything is decoded.
+"""Opens saved pictures safely: type and size are checked before anything is decoded.
 
-A file of a few kilobytes can claim to be a picture that fills the memory. Pillow's own limit is one
-for the whole process, and it becomes an error only through Python's warnings, which all threads
-share. So the limit is checked here, and only here.
+A file of a few kilobytes can decode to a picture that fills the memory. Pillow's own limit is
+global to the process, and becomes an error only through Python's warning filters, which all threads
+share. So this module checks the limit itself.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 
 #: No SVG, PDF or PostScript: Pillow must read nothing but pictures.
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "GIF", "AVIF")
-#: A picture of 8192 by 8192 pixels is the largest that is decoded; it takes 256 MB of memory.
+#: Most pixels that are decoded: 8192 by 8192, which take 256 MB of memory.
 MOST_PIXELS: Final = 8192 * 8192
 
 
 class NoPicture(Exception):
-    """There is no picture in the file, or none that can be shown."""
+    """The file contains no picture, or none that can be shown."""
 
 
 @contextmanager
 def opened_picture(file: Path) -> Iterator[Image.Image]:
-    """A saved picture, of which only the head has been read. Raises NoPicture.
+    """Open a saved picture; only its header is read. Raises NoPicture.
 
-    An error in the body of the `with` becomes a NoPicture too: most damage is found only there.
+    An error in the body of the `with` block also becomes a NoPicture, because most damage is found
+    there.
     """
     pillow = _pillow()
     try:
@@ -45,14 +46,14 @@ def opened_picture(file: Path) -> Iterator[Image.Image]:
     except NoPicture:
         raise
     except Exception as error:
-        # A damaged file can make the library raise anything.
+        # With a damaged file, the library can raise any exception.
         raise NoPicture(str(error)) from error
 
 
 def scaled(file: Path, side: int) -> tuple[bytes, int, int] | None:
-    """The picture in a file as WebP, no side longer than `side` pixels, with its width and height.
+    """The picture as WebP, no side longer than `side` pixels, with its width and height.
 
-    None if there is no picture in it.
+    None if the file contains no picture.
     """
     from PIL import ImageOps
 
@@ -66,13 +67,13 @@ def scaled(file: Path, side: int) -> tuple[bytes, int, int] | None:
             out = BytesIO()
             picture.save(out, "WEBP", quality=80, method=4)
     except NoPicture:
-        # A damaged file, a video, a bomb: the row is shown all the same, with its link.
+        # A damaged file, a video or a decompression bomb: the row is shown with its link.
         return None
     return out.getvalue(), picture.width, picture.height
 
 
 def size_of(file: Path) -> tuple[int, int]:
-    """Width and height in pixels; zeros if there is no picture in the file."""
+    """Width and height in pixels; zeros if the file contains no picture."""
     try:
         with opened_picture(file) as picture:
             return picture.size
@@ -86,6 +87,6 @@ def _pillow() -> Any:
 
     from PIL import Image
 
-    # The limit above replaces the warning. Set once, before any thread opens a picture.
+    # Our own limit replaces the warning. It is set once, before any thread opens a picture.
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     return Image

@@ -1,7 +1,7 @@
-"""What a person would look at: every job as one record, in the order of the sheet.
+"""The results as people see them: every job as one record, in the order of the sheet.
 
-Only for looking. The store is read through a passing copy and the sheet is only read, so nothing
-here makes, moves or pays for anything, and no API key is needed.
+Read-only: the store is read through a temporary copy, and the sheet is not changed. No API key is
+needed. Raises StoreError before the first run; an unreadable sheet is no error.
 """
 
 from __future__ import annotations
@@ -32,28 +32,28 @@ from pipeline.sheets import Sheet
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One job as people look at it, or a row that no job answers for (then `state` is None)."""
+    """One job as people see it, or a row without a job (then `state` is None)."""
 
     row_id: str
-    #: Its row in the sheet as last read, counted as spreadsheets do; None if it is gone from there.
+    #: Its row number at the last reading, as spreadsheets count; None if it is no longer there.
     line: int | None
-    #: What the sheet calls it now; empty if it has no name, or the sheet cannot be read.
+    #: Its present name in the sheet; empty without a name, or if the sheet cannot be read.
     name: str
     take: int
     prompt: str
-    #: What was sent; for what was not sent yet, what the row says.
+    #: The inputs that were sent; if nothing was sent yet, those of the row.
     inputs: Mapping[str, str]
     endpoint: str
-    #: As in the sheet, words for people.
+    #: Status and note as in the sheet.
     status: str
     note: str
     state: State | None = None
     task_id: str = ""
     urls: tuple[str, ...] = ()
     grid_url: str = ""
-    #: URL -> saved file, in the order of the URLs; only files that are there.
+    #: URL -> saved file, in the order of the URLs; only existing files.
     files: Mapping[str, Path] = field(default_factory=dict)
-    #: What all attempts of the job cost: as reported, else as listed.
+    #: Cost of all attempts of the job: as reported by the API, else as listed.
     credits: int = 0
     attempts: int = 0
     submitted_at: datetime | None = None
@@ -61,28 +61,28 @@ class Shown:
 
     @property
     def seconds(self) -> float | None:
-        """From submission to result; None while there is none."""
+        """Seconds from submission to result; None without a result."""
         if self.submitted_at is None or self.finished_at is None:
             return None
         return (self.finished_at - self.submitted_at) / timedelta(seconds=1)
 
     @property
     def in_sheet(self) -> bool:
-        """Whether its row was there when the sheet was last read."""
+        """Whether its row was in the sheet at the last reading."""
         return self.line is not None
 
 
 def results(settings: Settings) -> list[Shown]:
     """Every job of the sheet, earlier takes included: by row, then by take.
 
-    Rows come in the order in which they were last read; jobs whose rows are gone come last, in the
-    order in which they were made. Raises StoreError if nothing has been run yet.
+    Rows come in the order of the last reading. Jobs whose rows are gone come last, in the order of
+    their creation. Raises StoreError before the first run.
     """
-    return [one for one in everything(settings) if one.state is not None]
+    return [one for one in results_and_waiting_rows(settings) if one.state is not None]
 
 
-def everything(settings: Settings) -> list[Shown]:
-    """As `results`, with the rows that no job answers for in their places: nothing is left out."""
+def results_and_waiting_rows(settings: Settings) -> list[Shown]:
+    """The same as `results`, with the rows without a job in their places."""
     place = Path(settings.store_url.removeprefix("sqlite:///"))
     if not place.is_file():
         raise StoreError(
@@ -93,7 +93,7 @@ def everything(settings: Settings) -> list[Shown]:
         sheet = open_sheet(settings, store)
         view = View(
             memory=store.rows.memory(sheet.key),
-            said=_said(sheet, settings, store.rows.memory(sheet.key)),
+            cells=_row_cells_now(sheet, settings, store.rows.memory(sheet.key)),
             rules=wiring.rules(settings, sheet.key),
             media=settings.media,
             now=wiring.now(),
@@ -102,34 +102,34 @@ def everything(settings: Settings) -> list[Shown]:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
-    """What a row of the sheet says of itself now."""
+class RowCells:
+    """What the cells of a row say now."""
 
     name: str
     status: str
     note: str
     take: str
-    #: What its column for takes is called, and whether the sheet has it.
+    #: Title of the column `take`, and whether the sheet has it.
     take_column: str = "take"
     has_take: bool = True
     #: The text of its cell `approved`.
     approved: str = ""
-    #: Title -> text of the team's own columns, where there is some.
+    #: Title -> text, of the team's own columns that are not empty.
     own: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is needed beside a job to say how it stands."""
+    """The data that is needed besides a job to show its state."""
 
     memory: Memory
-    said: Mapping[str, Said]
+    cells: Mapping[str, RowCells]
     rules: Rules
     media: Path | None
     now: datetime
 
     def line(self, row_id: str) -> int | None:
-        """The number that spreadsheets show beside the row."""
+        """The row number that spreadsheets show; None if the row is gone."""
         place = self.memory.order.get(row_id)
         return None if place is None else place + 1
 
@@ -144,19 +144,19 @@ def _in_order(jobs: Collection[Job], view: View) -> Iterator[Shown]:
         if its := takes.pop(row_id, None):
             yield from of_row(its, known, view)
         elif known:
-            yield unanswered(known, view)
+            yield without_job(known, view)
     for its in takes.values():
         yield from of_row(its, None, view)
 
 
 def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[Shown]:
-    """The takes of one row; `known` is what the row holds, None if it is gone."""
+    """The takes of one row. `known` is what the row contains; None if it is gone."""
     by_take = sorted(jobs, key=lambda job: job.key.take)
     last, again = by_take[-1].key.take, known.again if known else 0
-    said = view.said.get(by_take[-1].key.row_id)
+    said = view.cells.get(by_take[-1].key.row_id)
     asked = (take_of(said.take, again) if said else None) or last
     for job in by_take:
-        # An earlier take is not "edited" by the words that the next one was made from.
+        # The present inputs belong to the last take, so an earlier take is not "edited".
         is_last = job.key.take == last
         column = said.take_column if said else "take"
         redo = messages.write_take(
@@ -204,15 +204,15 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
 
 
 def _queued(job: Job, known: KnownRow | None, view: View) -> Shown:
-    """A job of which nothing is at the API, and nothing ever was."""
+    """A job that has nothing at the API and never had."""
     row_id = job.key.row_id
     inputs = known.inputs if known else job.attempts[-1].inputs if job.attempts else "{}"
     status, note = _unsent(row_id, view)
     return _written(row_id, inputs, job.key.take, status, note, view, job)
 
 
-def unanswered(known: KnownRow, view: View) -> Shown:
-    """A row that no job answers for: it is held back, or new."""
+def without_job(known: KnownRow, view: View) -> Shown:
+    """A row without a job: it is new, or it is not sent for some reason."""
     status, note = _unsent(known.row_id, view, Status.WAITING)
     return _written(known.row_id, known.inputs, known.first_take, status, note, view)
 
@@ -243,40 +243,40 @@ def _written(
 
 
 def _unsent(row_id: str, view: View, otherwise: Status = Status.QUEUED) -> tuple[str, str]:
-    # Why a row is held back depends on cells that only the sheet holds (skip, approved, a formula),
-    # and the last pass wrote the answer there.
-    said = view.said.get(row_id)
+    # Why a row is not sent depends on cells that are only in the sheet (skip, approved, a formula).
+    # The last pass wrote the reason into the row.
+    said = view.cells.get(row_id)
     return (said.status, said.note) if said and said.status in NOT_SENT else (otherwise, "")
 
 
 def _name(row_id: str, view: View) -> str:
-    said = view.said.get(row_id)
+    said = view.cells.get(row_id)
     return said.name if said else ""
 
 
-def _said(sheet: Sheet, settings: Settings, memory: Memory) -> dict[str, Said]:
-    """What the rows say of themselves, by id; nothing if the sheet is out of reach."""
+def _row_cells_now(sheet: Sheet, settings: Settings, memory: Memory) -> dict[str, RowCells]:
+    """The cells of the rows, by id; empty if the sheet cannot be read."""
     try:
-        return said_in(sheet.read(), settings, memory)
+        return row_cells(sheet.read(), settings, memory)
     except SheetError:
         return {}
 
 
-def said_in(
+def row_cells(
     grid: Grid, settings: Settings, memory: Memory, among: Iterable[int] | None = None
-) -> dict[str, Said]:
-    """What the rows of a reading say of themselves, by id; `among`: at these places only."""
+) -> dict[str, RowCells]:
+    """The cells of the rows in a reading, by id; with `among`, only at these places."""
     columns = settings.header.read(grid)
     return dict(_confirmed(grid, columns, memory, among))
 
 
 def _confirmed(
     grid: Grid, columns: Columns, memory: Memory, among: Iterable[int] | None
-) -> Iterator[tuple[str, Said]]:
+) -> Iterator[tuple[str, RowCells]]:
     title, has_take = columns.title("take"), "take" in columns.index
     theirs = [(at, title) for at, title in enumerate(columns.header) if title.strip()]
     own = [(at, title) for at, title in theirs if at not in columns.index.values()]
-    # Ids are sorted apart and copied along: one is believed only beside the words that it had.
+    # People may sort or copy ids without their rows, so an id counts only beside its inputs.
     for row in columns.rows(grid, among):
         known = memory.known.get(row.mark)
         if known and known.inputs == row.inputs:
@@ -285,7 +285,7 @@ def _confirmed(
             name, status, note, take = (columns.cell(cells, name).strip() for name in named)
             filled = {t: text for at, t in own if at < len(cells) and (text := cells[at].strip())}
             said = columns.control(cells, "approved")
-            yield row.mark, Said(name, status, note, take, title, has_take, said, filled)
+            yield row.mark, RowCells(name, status, note, take, title, has_take, said, filled)
 
 
 def _files(job: Job, attempt: Attempt, media: Path | None) -> dict[str, Path]:

@@ -1,4 +1,4 @@
-"""The result of a pass in words: the closing line, the rows that need attention, the JSON."""
+"""The summary of a pass: the closing line, the rows that need attention, the JSON."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, one_line, shortened
 from pipeline.sync.outcome import Outcome
 
-#: Rows that need attention and are named at the end of a run.
+#: Most rows that need attention and are named at the end of a run.
 LISTED = 10
-#: The most characters of a prompt that names a row.
+#: Most characters of a prompt that names a row.
 SHORT = 40
 
 
 def here(path: Path) -> str:
-    """A path as people type it: relative to the current folder if it is in there."""
+    """A path for display: relative to the current folder if it is inside it."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def no_rows(title: str) -> str:
-    """What to do about a sheet that has only a header."""
+    """The message about a sheet that has only a header."""
     return f"{title} has no rows yet. Write a prompt into the column prompt."
 
 
 def unrecognized(number: int) -> str:
-    """What to do about rows with results that this store did not write."""
+    """The message about rows with results that this store did not write."""
     have = "has" if number == 1 else "have"
     new = "If it is a new row, clear its" if number == 1 else "If they are new rows, clear their"
     return (
@@ -37,7 +37,7 @@ def unrecognized(number: int) -> str:
 
 
 def closing(outcome: Outcome) -> str:
-    """The closing line: 12 new, 11 done, 1 refused, 44 credits."""
+    """The closing line, such as: 12 new, 11 done, 1 refused, 44 credits."""
     parts = [f"{outcome.new} new", f"{outcome.done} done"]
     for number, word in ((outcome.refused, "refused"), (outcome.failed, "failed")):
         if number:
@@ -62,7 +62,7 @@ def as_json(outcome: Outcome, code: int) -> dict[str, object]:
     """The result of a run, for programs.
 
     `new` to `credits` count what happened in this run (see `Outcome`). `rows` counts the rows of
-    the sheet by their status. `details` lists the rows that changed in this run or need attention.
+    the sheet by status. `details` lists the rows that changed in this run or need attention.
     """
     listed = {row.row_id: row for row in (*outcome.changed, *outcome.attention)}
     return {
@@ -84,7 +84,7 @@ def as_json(outcome: Outcome, code: int) -> dict[str, object]:
 
 
 def attention(outcome: Outcome, config: Path) -> Iterator[str]:
-    """Lines that name the rows that need attention, at most `LISTED` of them."""
+    """Lines about the rows that need attention, at most `LISTED` rows."""
     if not outcome.attention:
         return
     need = "needs" if outcome.needing == 1 else "need"

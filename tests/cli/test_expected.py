@@ -342,7 +342,7 @@ def test_an_unexpected_error_is_one_sentence_with_exit_code_3(
     def breaks(**_: object) -> int:
         raise KeyError("something\nodd \x1b[31m")
 
-    code = exit_codes.code_of(breaks)
+    code = exit_codes.exit_code_of(breaks)
 
     assert code == 3
     assert capsys.readouterr().err == (

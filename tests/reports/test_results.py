@@ -15,7 +15,7 @@ from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
-from pipeline.reports.results import everything, results
+from pipeline.reports.results import results, results_and_waiting_rows
 from pipeline.sandbox import running
 from pipeline.server import event_loop
 from pipeline.sync.outcome import Asked
@@ -95,7 +95,7 @@ def own(ran: Settings, tmp_path: Path) -> Settings:
 def test_every_row_of_the_demo_stands_there_with_its_status_in_the_order_of_the_sheet(
     ran: Settings,
 ) -> None:
-    shown = everything(ran)
+    shown = results_and_waiting_rows(ran)
 
     assert [(one.line, one.name, one.status, len(one.files)) for one in shown] == [
         (2, "hero-morning", "done", 4),
@@ -114,7 +114,7 @@ def test_every_row_of_the_demo_stands_there_with_its_status_in_the_order_of_the_
 
 
 def test_only_jobs_are_results_and_each_row_without_a_job_says_why(ran: Settings) -> None:
-    jobs, others = results(ran), [one for one in everything(ran) if one.state is None]
+    jobs, others = results(ran), [one for one in results_and_waiting_rows(ran) if one.state is None]
 
     assert [one.name for one in jobs][-2:] == ["knight", "boats"]
     assert [(one.name, one.credits) for one in others] == [("retail-poster", 0), ("hut", 0)]
@@ -175,10 +175,10 @@ def test_looking_changes_nothing_in_the_folder(own: Settings) -> None:
     def files() -> dict[Path, bytes]:
         return {p: p.read_bytes() for p in own.path.parent.rglob("*") if p.is_file()}
 
-    everything(own)  # SQLite may make the two files beside a store that it reads
+    results_and_waiting_rows(own)  # SQLite may make the two files beside a store that it reads
     before = files()
 
-    everything(own)
+    results_and_waiting_rows(own)
 
     assert files() == before
 
@@ -195,7 +195,7 @@ def test_before_the_first_run_it_says_so_and_makes_nothing(tmp_path: Path) -> No
 def test_a_sheet_that_is_gone_takes_only_the_names_with_it(own: Settings) -> None:
     own.file.unlink()
 
-    shown = everything(own)
+    shown = results_and_waiting_rows(own)
 
     assert [one.status for one in shown][8:] == ["failed", "failed", "waiting", "waiting"]
     assert {one.name for one in shown} == {""}
@@ -208,10 +208,14 @@ def test_words_scribbled_over_a_status_are_not_taken_for_one(own: Settings) -> N
         for row in sheet[1:]:
             row[at] = "=HYPERLINK(1)"
 
-    before = [one.status for one in everything(own)]
+    before = [one.status for one in results_and_waiting_rows(own)]
     edit(own.file, scribble)
 
-    assert [one.status for one in everything(own)] == [*before[:-2], "waiting", "waiting"]
+    assert [one.status for one in results_and_waiting_rows(own)] == [
+        *before[:-2],
+        "waiting",
+        "waiting",
+    ]
 
 
 def test_a_name_beside_another_rows_id_is_not_believed(own: Settings) -> None:
@@ -220,10 +224,10 @@ def test_a_name_beside_another_rows_id_is_not_believed(own: Settings) -> None:
         for row, mark in zip(sheet[1:], sorted(row[at] for row in sheet[1:]), strict=True):
             row[at] = mark
 
-    before = {one.row_id: one.name for one in everything(own)}
+    before = {one.row_id: one.name for one in results_and_waiting_rows(own)}
     edit(own.file, sort_ids_alone)
 
-    after = {one.row_id: one.name for one in everything(own)}
+    after = {one.row_id: one.name for one in results_and_waiting_rows(own)}
 
     # The two rows with one prompt may trade names: nobody can tell them apart by their words.
     strangers = {

@@ -116,14 +116,14 @@ def test_the_readmes_exit_codes_are_those_of_the_errors() -> None:
 
 
 def test_the_map_names_every_package_and_every_top_level_module() -> None:
-    house = ROOT / "pipeline"
-    text = (pipeline.__doc__ or "").split("The rooms, from the highest layer down.")[1]
+    root = ROOT / "pipeline"
+    text = (pipeline.__doc__ or "").split("The packages, from the highest layer down.")[1]
     named = re.findall(r"(?m)^ {4}([a-z_]+(?:, [a-z_]+)*/?)(?: {2,}|$)", text)
-    rooms = {room for names in named for room in names.split(", ")}
+    packages = {room for names in named for room in names.split(", ")}
 
-    files = {path.stem for path in house.glob("[a-z]*.py")}
-    folders = {f"{path.name}/" for path in house.iterdir() if path.is_dir()} - {"__pycache__/"}
-    assert rooms == files | folders
+    files = {path.stem for path in root.glob("[a-z]*.py")}
+    folders = {f"{path.name}/" for path in root.iterdir() if path.is_dir()} - {"__pycache__/"}
+    assert packages == files | folders
 
 
 def test_every_python_file_says_what_it_is_for() -> None:
