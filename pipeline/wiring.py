@@ -295,11 +295,11 @@ def _note_unchanged(settings: Settings, store: Store, sheet: Sheet, sync: SheetS
         return
     with suppress(OSError, StoreError):
         claim = quick_check.claim_of(settings.source)
-        seen = quick_check.Rest(
+        seen = quick_check.UpToDate(
             sheet.fingerprint,
             claim,
             quick_check.settings_of(settings),
             sync.state.jobs.cursor,
             sync.state.record.counter,
         )
-        store.sheets.note_rest(sheet.key, seen.to_text())
+        store.sheets.note_up_to_date(sheet.key, seen.to_text())

@@ -82,7 +82,7 @@ class Plan:
 
     lines: tuple[Line, ...] = ()
     #: How many unchanged rows there are besides, by their status.
-    at_rest: Counter[str] = field(default_factory=Counter)
+    unchanged: Counter[str] = field(default_factory=Counter)
 
     @property
     def to_send(self) -> tuple[Line, ...]:
@@ -92,7 +92,7 @@ class Plan:
     @property
     def statuses(self) -> Counter[str]:
         """How many rows there are of each status."""
-        return Counter(Status.of(line.status) for line in self.lines) + self.at_rest
+        return Counter(Status.of(line.status) for line in self.lines) + self.unchanged
 
 
 def plan(

@@ -164,7 +164,7 @@ def wander(rows: Iterable[Marked], known: Mapping[str, KnownRow]) -> bool:
     )
 
 
-def left_at_rest(
+def unchanged_digests(
     lines: Iterable[Line],
     grid: Grid,
     jobs: Mapping[str, Sequence[Job]],
@@ -179,12 +179,12 @@ def left_at_rest(
         line.seen.row_id: mark
         for line in lines
         if line.seen.place not in untrue
-        and _rests(line, jobs.get(line.seen.row_id, ()), saves_files)
+        and _needs_no_work(line, jobs.get(line.seen.row_id, ()), saves_files)
         and (mark := digest(grid[line.seen.place]))
     }
 
 
-def _rests(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
+def _needs_no_work(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
     return (
         line.status in INDEPENDENT
         and line.memory.standing is RowKind.ROW

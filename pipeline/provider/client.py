@@ -36,7 +36,7 @@ from pipeline.provider.tls import authorities
 log = logging.getLogger("promptsheet")
 
 #: Seconds after which an idle connection is not used again. A server may close such a connection
-#: in the very moment in which a submission enters it, and nobody can say then what became of it.
+#: at the moment when a submission is sent over it. Then it is unknown whether it was received.
 IDLE: Final = 2.0
 #: Seconds to wait for a place in the pool and a connection: less than any deadline, so that running
 #: out of time before there is a connection is always told apart from running out of it after.

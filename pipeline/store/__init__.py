@@ -45,7 +45,7 @@ from pipeline.store.budget import Budget, Spent
 from pipeline.store.callbacks import Callbacks, Hooked
 from pipeline.store.connection import copied, network_file_system, opened, parsed_url
 from pipeline.store.durations import Durations
-from pipeline.store.errors import told
+from pipeline.store.errors import store_errors
 from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
@@ -103,7 +103,7 @@ class Store:
         engine = opened(address, patience)
         self._database = database = Database(engine, place, file, now)
         try:
-            with told(place):
+            with store_errors(place):
                 database.id = prepare(engine, place)
         except BaseException:
             self.close()

@@ -29,7 +29,7 @@ class Fact:
     event: Event
 
 
-class HeardFact(NamedTuple):
+class TimedFact(NamedTuple):
     """A fact, and when it was reported."""
 
     fact: Fact
@@ -92,20 +92,20 @@ def to_line(fact: Fact, at: datetime) -> str:
     )
 
 
-def from_line(line: bytes) -> HeardFact:
+def from_line(line: bytes) -> TimedFact:
     """The fact of a line. Raises ValueError for a line that is not complete."""
     try:
         kept = json.loads(line)
         sheet, row_id, take = kept["key"]
         event = from_body(kept["kind"], kept["body"])
         fact = Fact(JobKey(str(sheet), str(row_id), int(take)), int(kept["number"]), event)
-        return HeardFact(fact, datetime.fromisoformat(kept["at"]))
+        return TimedFact(fact, datetime.fromisoformat(kept["at"]))
     except (KeyError, TypeError) as error:
         raise ValueError(f"not a fact: {error}") from error
 
 
-def told_to_people(kind: str, body: Mapping[str, Any]) -> str:
-    """What the history says of an event, in a few words."""
+def event_text(kind: str, body: Mapping[str, Any]) -> str:
+    """The text for an event in the history, in a few words."""
     match kind:
         case "succeeded":
             words = [counted(len(body["result"]["urls"]), "result")]

@@ -40,7 +40,7 @@ from pipeline.store.transactions import (
 )
 
 #: Facts, and when they were reported.
-Heard = Sequence[tuple[Fact, datetime]]
+TimedFacts = Sequence[tuple[Fact, datetime]]
 
 #: What an event may change of an attempt.
 _CHANGING: Final = (
@@ -63,7 +63,7 @@ _MOVED = Prepared(
 )
 
 
-class Told(NamedTuple):
+class Recorded(NamedTuple):
     """Whether a fact moved its attempt, and the attempt as it is now, if there is one."""
 
     moved: bool
@@ -72,11 +72,11 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What came of a turn."""
+    """The result of a batch."""
 
-    #: For each fact, what it did.
-    told: Sequence[Told]
-    #: For each intent: the attempt, or why it may not begin.
+    #: The result of each fact.
+    recorded: Sequence[Recorded]
+    #: For each intent: the attempt, or why it must not begin.
     answers: Sequence[Attempt | Refusal]
     #: Sheet -> its `moved` before the turn and after it.
     moved: Mapping[str, Versions]
@@ -89,19 +89,19 @@ class Batches(Part):
         super().__init__(database)
         self._left: dict[str, Left] = {}
 
-    def commit(self, heard: Heard, intents: Sequence[Intent], limits: Limits | None) -> Turn:
+    def commit(self, facts: TimedFacts, intents: Sequence[Intent], limits: Limits | None) -> Turn:
         """Record what happened, then begin what may: both are committed, or neither.
 
         Intents need limits. Raises StoreError or StoreFull, and nothing was recorded or begun.
         """
-        keys = {fact.key for fact, _ in heard} | {intent.key for intent in intents}
+        keys = {fact.key for fact, _ in facts} | {intent.key for intent in intents}
         if not keys:
             return Turn((), (), {})
         with self._database.writing() as connection:
             left, self._left = self._left, {}
             sheets = locked(connection, {key.sheet for key in keys})
             jobs = load(connection, keys, sheets, left)
-            told = [_tell(jobs.get(fact.key), fact, at) for fact, at in heard]
+            recorded = [_record(jobs.get(fact.key), fact, at) for fact, at in facts]
             changed = _changed(jobs, keys)
             _correct(connection, [one for _, one in changed])
             batch = None
@@ -111,15 +111,15 @@ class Batches(Part):
                 answers = [batch.answer(intent) for intent in intents]
             moved = _written(connection, sheets, jobs, changed, batch)
         self._left = _kept(left, sheets, jobs, moved)
-        return Turn(told, answers, moved)
+        return Turn(recorded, answers, moved)
 
 
-def _tell(job: KeptJob | None, fact: Fact, at: datetime) -> Told:
+def _record(job: KeptJob | None, fact: Fact, at: datetime) -> Recorded:
     one = job.tried.get(fact.number) if job else None
     if one is None:
-        return Told(False, None)
+        return Recorded(False, None)
     moved = one.tell(fact.event, at)
-    return Told(moved, one.attempt)
+    return Recorded(moved, one.attempt)
 
 
 def _changed(

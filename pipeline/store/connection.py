@@ -23,7 +23,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from pipeline.core.errors import StoreError
 from pipeline.store.compiled import COMPILED
-from pipeline.store.errors import told
+from pipeline.store.errors import store_errors
 from pipeline.store.schema import metadata, spell_for_postgresql
 
 #: Files there are seen by several machines, and locks by one: two passes would both be alone.
@@ -69,7 +69,7 @@ def _open_sqlite(url: URL, patience: float) -> Engine:
     path = Path(url.database or "")
     _refuse_network(path)
     _make_private(path)
-    with told(str(path)):
+    with store_errors(str(path)):
         _turn_to_wal(path, patience)
     engine = create_engine(
         url,
@@ -165,12 +165,12 @@ def copied(file: Path, to: Path) -> None:
     Raises StoreError if it cannot be read.
     """
     # Without a -wal file no process is writing, and SQLite need not make its side files.
-    at_rest = not Path(f"{file}-wal").exists()
-    address = f"{file.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
+    has_no_wal = not Path(f"{file}-wal").exists()
+    address = f"{file.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
     if not file.is_file():
         raise StoreError(f"The store {file} is no plain file. [store] url can name another place.")
     with (
-        told(str(file)),
+        store_errors(str(file)),
         closing(sqlite3.connect(address, uri=True)) as source,
         closing(sqlite3.connect(to)) as copy,
     ):

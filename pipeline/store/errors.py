@@ -27,7 +27,7 @@ _PG_FULL: Final = "53100"
 
 
 @contextmanager
-def told(place: str) -> Iterator[None]:
+def store_errors(place: str) -> Iterator[None]:
     """Turn database errors into StoreError about the store at `place`."""
     try:
         yield

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, select, update
 
 from pipeline.core.model import Attempt, Job, JobKey, Unsaved
-from pipeline.store.attempt_events import told_to_people
+from pipeline.store.attempt_events import event_text
 from pipeline.store.column_types import escaped
 from pipeline.store.history import HistoryLine, history_line, write_history
 from pipeline.store.schema import attempts, events, files, jobs, sheets
@@ -213,7 +213,7 @@ class Jobs(Part):
                 .order_by(events.c.id)
             ).all()
         return [
-            HistoryLine(at, number, kind, told_to_people(kind, json.loads(body)))
+            HistoryLine(at, number, kind, event_text(kind, json.loads(body)))
             for at, number, kind, body in lines
         ]
 

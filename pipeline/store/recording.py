@@ -13,7 +13,7 @@ from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.text import counted, is_or_are
 from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
-from pipeline.store.batch import Batches, Heard, Turn
+from pipeline.store.batch import Batches, TimedFacts, Turn
 from pipeline.store.rescue_file import RescueFile
 from pipeline.store.schema import attempts, jobs
 from pipeline.store.transactions import Database, Part, number_of
@@ -44,7 +44,7 @@ class Attempts(Part):
         See `record` and `begin`. What is given back by a fact is there for an intent of the same
         turn. If this raises, nothing was begun, and the facts are still to be recorded.
         """
-        return self._batches.commit(self._heard(facts), intents, limits)
+        return self._batches.commit(self._timed(facts), intents, limits)
 
     def begin(self, intents: Sequence[Intent], limits: Limits) -> list[Attempt | Refusal]:
         """The attempts, committed to disk, or why not: one answer for each intent, in order.
@@ -61,17 +61,17 @@ class Attempts(Part):
         are given back and corrected here. Raises StoreFull if no space is left: the facts are then
         in the rescue file, and the next `rescued` records them.
         """
-        return [one.moved for one in self.recorded(facts).told]
+        return [one.moved for one in self.recorded(facts).recorded]
 
     def recorded(self, facts: Sequence[Fact]) -> Turn:
         """The same, with the attempts as they are now."""
-        heard = self._heard(facts)
+        timed = self._timed(facts)
         try:
-            return self._batches.commit(heard, (), None)
+            return self._batches.commit(timed, (), None)
         except StoreFull as full:
             if self._rescue is None:
                 raise
-            self._rescue.write(heard)
+            self._rescue.write(timed)
             raise StoreFull(
                 f"{full} {counted(len(facts), 'event')} {is_or_are(len(facts))} saved in "
                 f"{self._rescue.path}. The next pass records them, once there is space.",
@@ -92,13 +92,13 @@ class Attempts(Part):
         Raises StoreFull if it is full.
         """
         if self._rescue:
-            self._rescue.write(self._heard(facts))
+            self._rescue.write(self._timed(facts))
         return self._rescue is not None
 
     def rescued(self) -> int:
         """Record the facts of the rescue file, then empty it. Returns how many there were."""
         return (
-            self._rescue.emptied(lambda heard: self._batches.commit(heard, (), None))
+            self._rescue.emptied(lambda timed: self._batches.commit(timed, (), None))
             if self._rescue
             else 0
         )
@@ -129,5 +129,5 @@ class Attempts(Part):
         file = self._database.file
         return RescueFile(Path(f"{file}.rescue")) if file else None
 
-    def _heard(self, facts: Sequence[Fact]) -> Heard:
+    def _timed(self, facts: Sequence[Fact]) -> TimedFacts:
         return [(fact, self._database.now()) for fact in facts]

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.core.errors import StoreFull
-from pipeline.store.attempt_events import Fact, HeardFact, from_line, to_line
+from pipeline.store.attempt_events import Fact, TimedFact, from_line, to_line
 
 if sys.platform != "win32":
     import fcntl
@@ -27,7 +27,7 @@ if sys.platform != "win32":
 SIZE: Final = 256 * 1024
 
 _log = logging.getLogger(__name__)
-_Heard = Sequence[tuple[Fact, datetime]]
+_TimedFacts = Sequence[tuple[Fact, datetime]]
 
 
 class RescueFile:
@@ -41,9 +41,9 @@ class RescueFile:
         with self._opened() as file:
             _take_blocks(file)
 
-    def write(self, heard: _Heard) -> None:
+    def write(self, facts: _TimedFacts) -> None:
         """Add the facts, and wait until they are on disk. Raises StoreFull, and none was added."""
-        new = "".join(f"\n{to_line(fact, at)}" for fact, at in heard).encode() + b"\n"
+        new = "".join(f"\n{to_line(fact, at)}" for fact, at in facts).encode() + b"\n"
         with self._opened() as file:
             if file.seek(0, os.SEEK_END) < SIZE:
                 _take_blocks(file)
@@ -52,20 +52,20 @@ class RescueFile:
                 raise StoreFull(f"The rescue file {self.path} is full too. Free some space.")
             _write_over(file, end, new)
 
-    def emptied(self, record: Callable[[_Heard], object]) -> int:
+    def emptied(self, record: Callable[[_TimedFacts], object]) -> int:
         """Record its facts, then empty it. Returns how many there were."""
         if not self.path.exists():
             return 0
         with self._opened() as file:
             content = _content(file)
-            heard = list(self._read(content))
-            if heard:
-                record(heard)
+            facts = list(self._read(content))
+            if facts:
+                record(facts)
             if content:
                 _write_over(file, 0, bytes(len(content)))
-        return len(heard)
+        return len(facts)
 
-    def _read(self, content: bytes) -> Iterator[HeardFact]:
+    def _read(self, content: bytes) -> Iterator[TimedFact]:
         for line in content.replace(b"\0", b"\n").splitlines():
             if line:
                 try:

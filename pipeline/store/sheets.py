@@ -85,8 +85,8 @@ class Sheets(Part):
         assert record is not None, "the sheet was made in this transaction"
         return record
 
-    def note_rest(self, key: str, note: str) -> None:
-        """Keep what a pass saw that left nothing to do; `sync.quick_check` compares it."""
+    def note_up_to_date(self, key: str, note: str) -> None:
+        """Keep the state after a pass that left nothing to do, for `sync.quick_check`."""
         with self._database.writing() as connection:
             keep_value(connection, f"rest of {made(connection, key)}", note)
 

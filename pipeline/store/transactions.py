@@ -34,7 +34,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 
 from pipeline.store.column_types import escaped
 from pipeline.store.connection import WRITES
-from pipeline.store.errors import told
+from pipeline.store.errors import store_errors
 from pipeline.store.schema import meta, sheets
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ class Database:
         if connection := self._snapshot:
             yield connection
             return
-        with told(self.place), self.engine.connect() as connection:
+        with store_errors(self.place), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -217,7 +217,7 @@ class Database:
         Raises StoreError, and StoreFull if no space is left.
         """
         assert self._snapshot is None, "a snapshot only reads"
-        with self._queue, told(self.place), self._writer.begin() as connection:
+        with self._queue, store_errors(self.place), self._writer.begin() as connection:
             yield connection
 
 

@@ -1,8 +1,8 @@
-"""Taking over a sheet whose store was lost, restored from a backup, or another's: without paying.
+"""Takes over a sheet whose store was lost, replaced by a backup, or is another one. Pays nothing.
 
-Nobody can say what the other store has sent since. So everything that this store would send
+It is unknown what the other store has sent since. So everything that this store would send
 counts as sent without an answer, until a person picks what to send with `retry --unknown`; rows
-that bear a task or pictures become jobs with that task and those pictures.
+that have a task or pictures become jobs with that task and those pictures.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Adopted:
 
 
 def take_over_columns(sheet: Sheet, store: Store, header: Header) -> list[str]:
-    """Make every column that bears a name of ours ours, though it is filled: their titles."""
+    """Claim all columns with one of our names, even if they are filled. Returns their titles."""
     columns = header.read(sheet.read())
     ours = {name for name in OURS if name in columns.index}
     store.sheets.update(sheet.key, ours=store.sheets.get(sheet.key).ours | ours)
@@ -89,7 +89,7 @@ def adopt(
 def _lines(
     grid: Grid, columns: Columns, store: Store, rules: Rules, now: datetime, chance: Random
 ) -> list[Line]:
-    """The rows that bear an id, a task or pictures, as ordinary rows from now on."""
+    """The rows that have an id, a task or pictures; from now on they are ordinary rows."""
     rows = list(columns.rows(grid))
     memory = store.rows.memory(rules.sheet)
     unknown = {row.mark for row in rows if row.mark and row.mark not in memory.known}

@@ -19,10 +19,10 @@ from pipeline.core.unchanged_rows import (
     Resting,
     depends,
     is_usual,
-    left_at_rest,
     may_stray,
     parted,
     stray_lines,
+    unchanged_digests,
     wander,
 )
 from pipeline.sync.look import Look
@@ -88,7 +88,7 @@ class ChangedRows:
         jobs = defaultdict(list)
         for key, job in state.jobs.all.items():
             jobs[key.row_id].append(job)
-        rows = left_at_rest(lines, look.grid, jobs, look.outdated, self._rules.saves_files)
+        rows = unchanged_digests(lines, look.grid, jobs, look.outdated, self._rules.saves_files)
         rows |= {row_id: state.rows.unchanged.rows[row_id] for row_id in self.unchanged}
         state.rows.met(line.seen.row_id for line in lines)
         now = Resting(

@@ -58,7 +58,7 @@ class Corrections:
         lines = look.plan.lines
         if look.hold and look.hold.kind == "owner":
             lines = tuple(line for line in lines if _is_plainly_ours(line, look))
-        if not (lines or look.plan.at_rest):
+        if not (lines or look.plan.unchanged):
             return Draft(look, {})  # A sheet without rows keeps its header as it is.
         self._state.make_ours(look.columns)
         self._new_attention.compare(look, lines)

@@ -127,7 +127,7 @@ class KnownJobs:
         is_alone = before == self.cursor
         if is_alone:
             self.cursor = after
-        for fact, (_, now) in zip(facts, turn.told, strict=True):
+        for fact, (_, now) in zip(facts, turn.recorded, strict=True):
             job = self.all.get(fact.key)
             if now is None or job is None:
                 continue

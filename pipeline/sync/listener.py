@@ -37,7 +37,7 @@ class Listener:
     async def run(self) -> None:
         """Listen until cancelled; at once done if the API sends no webhooks."""
         while self._state.is_called:
-            moved = await self._worker.run(self._state.overheard)
+            moved = await self._worker.run(self._state.moved_by_others)
             for key, attempt in moved:
                 self._take_over(key, attempt)
             if moved:

@@ -76,8 +76,8 @@ class Outcome:
     @property
     def has_news(self) -> bool:
         """Whether anything came of the pass."""
-        heard = self.new, self.done, self.refused, self.failed, self.lost
-        return any(heard) or bool(self.newly)
+        counts = self.new, self.done, self.refused, self.failed, self.lost
+        return any(counts) or bool(self.newly)
 
     def worsen(self, code: int, sentence: str = "") -> None:
         """Note a trouble; the worst exit code counts."""
@@ -104,11 +104,11 @@ class Reporter:
 
     def __init__(self, clock: Clock, tell: Callable[[Progress], None]) -> None:
         self._clock, self._tell = clock, tell
-        self._told_at = 0.0
+        self._reported_at = 0.0
 
     def report(self, progress: Callable[[], Progress]) -> None:
         """Report, unless the last report was a moment ago."""
         now = self._clock.monotonic()
-        if now - self._told_at >= REPORT_EVERY:
-            self._told_at = now
+        if now - self._reported_at >= REPORT_EVERY:
+            self._reported_at = now
             self._tell(progress())

@@ -108,8 +108,8 @@ class Ownership:
             return ""
         cure = "If this is the right place to run it from, run doctor --adopt here."
         if found.store != self._store.id:
-            told = f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
-            return told + self._one_tab()
+            message = f"{self.sheet.title} belongs to another store of Promptsheet. {cure}"
+            return message + self._one_tab()
         record = self._store.sheets.get(self._state.key)
         if found.sheet != self._state.key:
             return self._under_another_name(found.sheet, record.place)

@@ -82,7 +82,7 @@ class Planner:
             memory = self._state.memory_for(grid, columns, rows, changed_rows.unchanged)
             seen = match(rows, memory, lambda: new_id(self._chance))
             made = plan(seen, grid, columns, jobs, rules, now)
-            made = self._within_budget(replace(made, at_rest=changed_rows.statuses), rules)
+            made = self._within_budget(replace(made, unchanged=changed_rows.statuses), rules)
         return Look(
             grid,
             columns,

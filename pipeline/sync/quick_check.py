@@ -32,8 +32,8 @@ _NOTE = "update sheets set passed_at = max(coalesce(passed_at, 0), :now) where p
 
 
 @dataclass(frozen=True, slots=True)
-class Rest:
-    """What a pass saw when it left nothing to do."""
+class UpToDate:
+    """The state that a pass left behind when nothing was left to do."""
 
     #: Digests: of the sheet's bytes, of the claim beside it, of the configuration.
     sheet: str
@@ -48,8 +48,8 @@ class Rest:
         return json.dumps(asdict(self))
 
 
-def is_at_rest(settings: Settings) -> bool:
-    """Whether a pass would provably find nothing to do."""
+def is_unchanged(settings: Settings) -> bool:
+    """Returns whether a pass would certainly find nothing to do."""
     source = settings.source
     if not isinstance(source, Path) or not settings.store_url.startswith("sqlite:///"):
         return False
@@ -58,7 +58,7 @@ def is_at_rest(settings: Settings) -> bool:
         for moved, counter, note in _asked(store, str(source)):
             claim = claim_of(source)
             sheet = digest(read_plain(source))
-            seen = Rest(sheet, claim, settings_of(settings), moved, counter)
+            seen = UpToDate(sheet, claim, settings_of(settings), moved, counter)
             has_rescued = read_plain(Path(f"{store}.rescue")).strip(b"\0")
             return bool(note == seen.to_text() and not has_rescued)
     except (OSError, sqlite3.Error):
@@ -68,7 +68,7 @@ def is_at_rest(settings: Settings) -> bool:
 
 def was_a_pass(settings: Settings) -> bool:
     """Whether the quick check was all there was to do; then the store records that a pass ended."""
-    if not is_at_rest(settings):
+    if not is_unchanged(settings):
         return False
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     now = time.time_ns() // 1000
@@ -99,9 +99,9 @@ def settings_of(settings: Settings) -> str:
 
 def _asked(store: Path, place: str) -> list[tuple[int, int, str]]:
     # Without a write-ahead log no process is writing, and SQLite need not create its side files.
-    at_rest = not Path(f"{store}-wal").exists()
+    has_no_wal = not Path(f"{store}-wal").exists()
     if not store.is_file():  # SQLite would wait at a pipe for ever.
         return []
-    address = f"{store.resolve().as_uri()}?{'immutable=1' if at_rest else 'mode=ro'}"
+    address = f"{store.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
     with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
         return connection.execute(_QUESTION, (place,)).fetchall()

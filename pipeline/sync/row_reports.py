@@ -126,9 +126,9 @@ def _unchanged(
         job = state.jobs.all.get(JobKey(sync.key, row_id, take or 0))
         said = said_by(memory.since, status, note)
         dismissed = is_dismissed(job) if job else away.get(row_id) == said
-        told = status, note
+        status_and_note = status, note
         name = cell(place, "name").strip()
-        yield _row(place, row_id, name, memory.inputs, told, take, job, dismissed)
+        yield _row(place, row_id, name, memory.inputs, status_and_note, take, job, dismissed)
 
 
 def _row(
@@ -136,7 +136,7 @@ def _row(
     row_id: str,
     name: str,
     inputs: str,
-    told: tuple[str, str],
+    status_and_note: tuple[str, str],
     take: int | None,
     job: Job | None,
     dismissed: bool,
@@ -148,13 +148,13 @@ def _row(
         row_id=row_id,
         name=name,
         prompt=asked_for(inputs),
-        status=told[0],
-        note=told[1],
+        status=status_and_note[0],
+        note=status_and_note[1],
         take=take,
         task_id=attempt.task_id if attempt else "",
         urls=attempt.result.urls if attempt else (),
         credits=cost_of(job) if job else 0,
-        needs_attention=Status.of(told[0]) in NEEDS_ATTENTION and not dismissed,
+        needs_attention=Status.of(status_and_note[0]) in NEEDS_ATTENTION and not dismissed,
         is_stuck=is_stuck,
     )
 

@@ -37,7 +37,7 @@ class SheetState:
         self.rows = KnownRows(store, key)
         self.jobs = KnownJobs(store, key, clock)
         self._store, self._clock = store, clock
-        self._overheard: list[tuple[JobKey, Attempt]] = []
+        self._moved_by_others: list[tuple[JobKey, Attempt]] = []
         self._refreshed_at = clock.now()
         #: Ids of rows that were loaded since.
         self._loaded_since: set[str] = set()
@@ -70,17 +70,17 @@ class SheetState:
                 for key, job in now.items()
                 if key.row_id in self._loaded_since
             }
-            self._overheard += _news(before | loaded, now)
+            self._moved_by_others += _news(before | loaded, now)
         self._loaded_since.clear()
 
-    def overheard(self) -> list[tuple[JobKey, Attempt]]:
+    def moved_by_others(self) -> list[tuple[JobKey, Attempt]]:
         """Refresh, and return the attempts that others have moved since the last call.
 
         Empty unless the API sends webhooks.
         """
         self.refresh()
-        overheard, self._overheard = self._overheard, []
-        return overheard
+        moved_by_others, self._moved_by_others = self._moved_by_others, []
+        return moved_by_others
 
     def heed_the_page(self) -> None:
         """Take over for which rows a person asked for more takes on the page."""

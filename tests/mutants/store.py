@@ -233,14 +233,14 @@ FAULTS = (
         "the rescue file is blank before it is recorded",
         "P3",
         "pipeline/store/rescue_file.py",
-        "            if heard:\n"
-        "                record(heard)\n"
+        "            if facts:\n"
+        "                record(facts)\n"
         "            if content:\n"
         "                _write_over(file, 0, bytes(len(content)))\n",
         "            if content:\n"
         "                _write_over(file, 0, bytes(len(content)))\n"
-        "            if heard:\n"
-        "                record(heard)\n",
+        "            if facts:\n"
+        "                record(facts)\n",
         "tests/store/test_full.py",
     ),
 )

@@ -364,5 +364,5 @@ def test_attempts_with_odd_names_are_found_by_hook_and_updated(
         for one in begun
         if isinstance(one, Attempt)
     ]
-    assert [attempt for _, attempt in turn.told] == moved
+    assert [attempt for _, attempt in turn.recorded] == moved
     assert [kept[key].attempts[0] for key in keys] == moved

@@ -37,8 +37,8 @@ def team(tmp_path: Path, api: Sandbox, monkeypatch: pytest.MonkeyPatch) -> Team:
     return team
 
 
-def is_at_rest(team: Team) -> bool:
-    return quick_check.is_at_rest(config.load(team.folder / "pipeline.toml", need_key=True))
+def is_unchanged(team: Team) -> bool:
+    return quick_check.is_unchanged(config.load(team.folder / "pipeline.toml", need_key=True))
 
 
 def loaded(team: Team) -> str:
@@ -54,7 +54,7 @@ def loaded(team: Team) -> str:
 
 
 def test_a_pass_over_an_unchanged_sheet_loads_neither_store_nor_http_client(team: Team) -> None:
-    assert is_at_rest(team)
+    assert is_unchanged(team)
 
     modules = loaded(team)
 
@@ -74,7 +74,7 @@ def test_a_pass_that_ends_at_the_quick_check_records_its_time(
         times.append(passed_at(team))
 
     assert times == sorted(set(times))
-    assert is_at_rest(team)
+    assert is_unchanged(team)
 
 
 def test_a_store_that_another_process_is_writing_is_left_unchanged(team: Team) -> None:
@@ -115,11 +115,11 @@ def test_a_hold_ends_when_the_sheet_is_again_as_it_was_before(
     team.sheet.write_bytes(whole)
 
     assert "rows" in held
-    assert not is_at_rest(team)
+    assert not is_unchanged(team)
     assert call("run", team.configured()).code == 0
     assert hold_of(team) == ""
     assert call("run", team.configured()).code == 0
-    assert is_at_rest(team)
+    assert is_unchanged(team)
 
 
 def test_after_resume_no_message_says_that_the_sheet_is_paused(
@@ -188,11 +188,11 @@ def store_gone(team: Team) -> None:
     ],
 )
 def test_every_change_leads_to_a_full_pass(team: Team, change: Callable[[Team], None]) -> None:
-    assert is_at_rest(team)
+    assert is_unchanged(team)
 
     change(team)
 
-    assert not is_at_rest(team)
+    assert not is_unchanged(team)
 
 
 def test_a_waiting_row_leads_to_a_full_pass(team: Team) -> None:
@@ -200,4 +200,4 @@ def test_a_waiting_row_leads_to_a_full_pass(team: Team) -> None:
     call("run", team.configured(tables={"budget": {"per_day": 16}}), "--wait")
     assert team.statuses() == {"done": 4, "over budget": 1}
 
-    assert not is_at_rest(team)
+    assert not is_unchanged(team)

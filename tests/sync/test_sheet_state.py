@@ -35,7 +35,7 @@ def test_an_approval_is_seen_at_any_moment_also_for_an_unchanged_row(tmp_path: P
         # While a pass listens for webhooks and does not read the page's requests.
         assert store.rows.approve("sheet", second, ROWS[1].inputs, "covers 2")
         assert store.rows.approve("sheet", third, ROWS[2].inputs, "covers 3")
-        known.overheard()
+        known.moved_by_others()
         assert known.rows.stirred == {first, second}
         assert {row.approved_on_page for row in known.rows.memory.known.values()} == {
             f"covers {n}" for n in (1, 2, 3)

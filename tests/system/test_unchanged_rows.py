@@ -145,9 +145,9 @@ class Twins:
             assert not differing, f"the partial sync has another outcome: {told}"
             self.counts["compared"] += 1
             self.counts["in part"] += bool(one.sync.last.unchanged)
-            self.counts["rows at rest"] += one.sync.last.plan.at_rest.total()
+            self.counts["rows at rest"] += one.sync.last.plan.unchanged.total()
             self.counts["rows looked at beside them"] += (
-                len(one.sync.last.plan.lines) if one.sync.last.plan.at_rest else 0
+                len(one.sync.last.plan.lines) if one.sync.last.plan.unchanged else 0
             )
 
 
@@ -321,7 +321,7 @@ GESTURES = (
 
 
 def test_without_a_change_all_rows_count_as_unchanged(world: World) -> None:
-    assert synced_and_compared(world).sync.last.plan.at_rest.total() == 4
+    assert synced_and_compared(world).sync.last.plan.unchanged.total() == 4
 
 
 @pytest.mark.parametrize("gesture", GESTURES, ids=lambda one: one.__name__.strip("_"))
@@ -338,7 +338,7 @@ def test_a_request_on_the_page_for_an_unchanged_row_is_seen_between_two_syncs(wo
     one = world.start()
     assert one
     one.sync.look()
-    assert one.sync.last.plan.at_rest.total() == 4
+    assert one.sync.last.plan.unchanged.total() == 4
 
     _requested_on_page(world)
     one.sync.look()
@@ -353,17 +353,17 @@ def test_an_event_that_the_receiver_records_for_an_unchanged_row_is_read_once(wo
     assert one
     one.sync.state.is_called = True
     one.sync.look()
-    assert one.sync.last.plan.at_rest.total() == 4
+    assert one.sync.last.plan.unchanged.total() == 4
 
     world.clock.on(1)
     _succeeded_late(world)
-    heard = [(key.row_id, attempt.state) for key, attempt in one.sync.state.overheard()]
+    heard = [(key.row_id, attempt.state) for key, attempt in one.sync.state.moved_by_others()]
     world.clock.on(1)
     with world._opened(MAIN) as store:
         store.jobs.dismiss(JobKey(SHEET, ids(world)[0], 1), away=True)
 
     assert heard == [(ids(world)[3], State.SUCCEEDED)]
-    assert one.sync.state.overheard() == []
+    assert one.sync.state.moved_by_others() == []
 
 
 # -- planted faults: the comparison finds each of them --------------------------------------------
@@ -423,7 +423,7 @@ def _copies_are_skipped() -> Any:
     def rests(line: Any, jobs: Any, saves_files: bool) -> bool:
         return bool(line.confirmed and line.status in (*statuses.INDEPENDENT, "copy"))
 
-    return patch.object(unchanged_rows, "_rests", rests)
+    return patch.object(unchanged_rows, "_needs_no_work", rests)
 
 
 @pytest.mark.parametrize(

@@ -124,7 +124,7 @@ def refused() -> Iterator[Wild]:
             "utf-32.csv",
             "UTF-32",
             "prompt,x\na fox,1\n".encode("utf-32"),
-            f"is UTF-32 text, which nobody else reads.{_AGAIN}",
+            f"is UTF-32 text, which few programs can read.{_AGAIN}",
         ),
     ):
         wild = Wild(name, "bytes by hand", how, refused=sentence)

@@ -60,7 +60,7 @@ _MARKED = (
 _NO_TEXT = {
     b"PK\x03\x04": "is an Excel workbook, whatever its name says",
     b"\xd0\xcf\x11\xe0": "is an old Excel workbook, whatever its name says",
-    b"\xff\xfe\0\0": "is UTF-32 text, which nobody else reads",
+    b"\xff\xfe\0\0": "is UTF-32 text, which few programs can read",
 }
 
 

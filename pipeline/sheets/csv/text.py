@@ -70,9 +70,9 @@ class CsvText:
         moment.
         """
         spelling, text = decoded(content, encoding)
-        lead, told = said(text)
+        lead, named = said(text)
         text = text[len(lead) :]
-        delimiter = told or delimiter or delimiter_of(text)
+        delimiter = named or delimiter or delimiter_of(text)
         ends_a_line = text.endswith(("\n", "\r"))
         del text  # With rare letters, this text needs more memory than everything else.
         lines = chain(_lines(content, spelling, lead), [_END + delimiter + _END])

@@ -77,7 +77,7 @@ class ExcelSheet:
         """The tab as it is now."""
         need_openpyxl()
         after_a_kill(self._path, self._exchange)
-        with self._told():
+        with self._workbook_errors():
             self._content = read_file(self._path, pause=self._pause)
             return _Page.of(self._content, self._tab).grid
 
@@ -101,7 +101,7 @@ class ExcelSheet:
                 raise Unreadable("its cells would not be where they belong: save it again")
             return fresh
 
-        with self._told():
+        with self._workbook_errors():
             self._content = rewrite(self._path, change, exchange=self._exchange, pause=self._pause)
             return page_of(self._content).grid
 
@@ -114,7 +114,7 @@ class ExcelSheet:
         return write_claim(self._path, claim, instead_of)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _workbook_errors(self) -> Iterator[None]:
         try:
             yield
         except SharedFormula as formula:

@@ -10,7 +10,7 @@ from pipeline.core.claims import claim_fields, parsed_claim
 from pipeline.core.errors import SheetError
 from pipeline.core.model import Claim
 from pipeline.plain_files import read_plain, share_like
-from pipeline.sheets.files.errors import refuse_closed_folder, told
+from pipeline.sheets.files.errors import file_errors, refuse_closed_folder
 from pipeline.sheets.files.locks import locked
 from pipeline.sheets.files.replace import appear_once, fsync_folder, write_beside
 
@@ -31,7 +31,7 @@ def read_claim(target: Path) -> Claim | None:
     if os.path.lexists(path) and not path.is_file():
         raise _senseless(path)
     try:
-        with told(path):
+        with file_errors(path):
             content = read_plain(path)
     except SheetError as error:
         if isinstance(error.__cause__, FileNotFoundError):
@@ -49,7 +49,7 @@ def write_claim(target: Path, claim: Claim, instead_of: Claim | None) -> bool:
     """
     refuse_closed_folder(target)
     path = claim_path(target)
-    with told(path), locked(target.parent):
+    with file_errors(path), locked(target.parent):
         if instead_of is not None and read_claim(target) != instead_of:
             return False
         part = write_beside(target, _text(claim), 0o600)

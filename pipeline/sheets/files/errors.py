@@ -33,7 +33,7 @@ _SENTENCES = {
 
 
 @contextmanager
-def told(path: Path) -> Iterator[None]:
+def file_errors(path: Path) -> Iterator[None]:
     """Turn OSError into `SheetError`, with a sentence about `path`."""
     try:
         yield
@@ -44,7 +44,7 @@ def told(path: Path) -> Iterator[None]:
 
 def refuse_what_is_no_file(path: Path) -> None:
     """Raise SheetError unless `path` is a regular file: reading a pipe could block forever."""
-    with told(path):
+    with file_errors(path):
         mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise SheetError(_SENTENCES[errno.EISDIR].format(path=path))
@@ -54,7 +54,7 @@ def refuse_what_is_no_file(path: Path) -> None:
 
 def refuse_read_only(path: Path) -> None:
     """Raise SheetError if the file is not writable; for root, too, a missing write bit counts."""
-    with told(path):
+    with file_errors(path):
         closed = _is_closed(path)
     if closed:
         # If it belongs to another account that may write it, "make it writable" would not help.
@@ -66,13 +66,13 @@ def refuse_read_only(path: Path) -> None:
 
 def refuse_closed_folder(path: Path) -> None:
     """Raise SheetError if no file can be created in the folder of `path`."""
-    with told(path.parent):
+    with file_errors(path.parent):
         closed = _is_closed(path.parent)
     if closed:
         raise SheetError(f"The folder of {path} is read-only. Make it writable. {_KEPT}")
 
 
-def never_at_rest(path: Path, *, held_open: bool) -> SheetError:
+def never_stable(path: Path, *, held_open: bool) -> SheetError:
     """The error if another program was using the file during every try."""
     if held_open:
         return SheetError(f"{path} is open for writing in another program. Close it there. {_KEPT}")

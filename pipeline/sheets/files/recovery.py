@@ -68,7 +68,7 @@ def put_back(
     """
     there, unsure = ours, None
     for _ in range(_SAVES):
-        at_rest = _is_at_rest(late, pause)
+        is_complete = _is_complete(late, pause)
         going_in, before = late.read_bytes(), late.stat()
         try:
             came_out = exchange(late, target)
@@ -84,7 +84,7 @@ def put_back(
                 late = came_out
                 break
             _keep_aside(_copied(going_in, target), target)
-        late, there, unsure = came_out, going_in, None if at_rest else before
+        late, there, unsure = came_out, going_in, None if is_complete else before
     _keep_aside(late, target)
 
 
@@ -109,7 +109,7 @@ def holds(path: Path, content: bytes) -> bool:
     return not rest
 
 
-def _is_at_rest(path: Path, pause: Pause) -> bool:
+def _is_complete(path: Path, pause: Pause) -> bool:
     """Wait a little while a program is writing. Returns whether the save is complete now."""
     for wait in _FOR_A_SAVE_TO_END:
         if not being_written(path):

@@ -28,10 +28,10 @@ from pathlib import Path
 from pipeline.core.errors import SheetError
 from pipeline.plain_files import write_new
 from pipeline.sheets.files.errors import (
-    never_at_rest,
+    file_errors,
+    never_stable,
     refuse_read_only,
     refuse_what_is_no_file,
-    told,
 )
 from pipeline.sheets.files.locks import being_written, locked
 from pipeline.sheets.files.open_elsewhere import refuse_while_open
@@ -55,12 +55,12 @@ _BETWEEN_TRIES = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5, 0.5, 0.5, 0.5)
 def read_file(path: Path, *, pause: Pause = time.sleep) -> bytes:
     """The file's bytes. If a program is saving it, this waits a moment for the save to end."""
     for wait in _BEFORE_READING:
-        content = _read_at_rest(path)
+        content = _read_stable(path)
         if content is not None:
             return content
         pause(wait)
     refuse_what_is_no_file(path)
-    with told(path):
+    with file_errors(path):
         return path.read_bytes()
 
 
@@ -87,8 +87,8 @@ def rewrite(
             del base, fresh  # A big file need not be in memory three times.
             return read_file(target, pause=pause)
         pause(wait)
-    with told(target):
-        raise never_at_rest(target, held_open=being_written(target))
+    with file_errors(target):
+        raise never_stable(target, held_open=being_written(target))
 
 
 def after_a_kill(target: Path, exchange: Exchange = exchange) -> None:
@@ -134,19 +134,19 @@ def fsync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _read_at_rest(path: Path) -> bytes | None:
+def _read_stable(path: Path) -> bytes | None:
     """The bytes, or None if the file has just changed, is being written, or is missing now."""
     try:
         refuse_what_is_no_file(path)
-        with told(path):
+        with file_errors(path):
             before = path.stat()
             content = path.read_bytes()
-            at_rest = _looks(before) == _looks(path.stat()) and not being_written(path)
+            is_stable = _looks(before) == _looks(path.stat()) and not being_written(path)
     except SheetError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None  # Some editors move the old file away before they write the new one.
         raise
-    return content if at_rest else None
+    return content if is_stable else None
 
 
 def _looks(stat: os.stat_result) -> tuple[int, int, int]:
@@ -157,7 +157,7 @@ def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange, pause
     """Swap `fresh` in for `base`. Returns whether it is the file now; if not, people's file is."""
     refuse_read_only(target)
     refuse_while_open(target)
-    with told(target), locked(target.parent):
+    with file_errors(target), locked(target.parent):
         _keep_original(target, base)
         incoming = _incoming(target, base, fresh)
         try:

@@ -57,12 +57,12 @@ def instead(claim: Claim, instead_of: Claim, gid: int) -> Json:
 
 def put(said: Json) -> list[Json]:
     """The claims that the request of this answer has written."""
-    told = [
+    found = [
         reply.get(change, {}).get("developerMetadata", [])
         for reply in said.get("replies", [])
         for change in ("createDeveloperMetadata", "updateDeveloperMetadata")
     ]
-    return [one for some in told for one in (some if isinstance(some, list) else [some])]
+    return [one for some in found for one in (some if isinstance(some, list) else [some])]
 
 
 def _parsed(text: str, title: str) -> Claim:

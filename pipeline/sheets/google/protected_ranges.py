@@ -115,8 +115,8 @@ def search(part: Sequence[Target], closed: Closed, is_taken: Try) -> list[Target
     doubted = {one.row for one in rest}
     waiting = _runs(rest)
     while waiting:
-        # First what lies beside open rows, for what is protected is mostly one block; of those the
-        # larger, so that most is written early; else by chance, so that no pass ends like the last.
+        # First the pieces next to open rows, because protected cells are mostly one block; of these
+        # the larger one, so that most is written early; else at random, so that passes differ.
         piece = max(waiting, key=lambda one: (_borders(one, doubted), len(one), random.random()))  # noqa: S311
         waiting.remove(piece)
         for half in _halves(piece):
@@ -129,7 +129,7 @@ def search(part: Sequence[Target], closed: Closed, is_taken: Try) -> list[Target
     return trial.written
 
 
-def told(left_out: Iterable[At], titles: Sequence[str], height: int) -> str:
+def cells_in_words(left_out: Iterable[At], titles: Sequence[str], height: int) -> str:
     """The cells in words: "rows 3 to 9 and 12 (status, note), the column task_id"."""
     rows_of: dict[int, set[int]] = defaultdict(set)
     for row, at in left_out:

@@ -102,7 +102,7 @@ class GoogleSheet:
                 self._writing.closed.listed = look.closed
                 patch = self._open_cells(look, _changes(look.grid, patch_for(look.grid)))
                 if not patch:
-                    return self._told(look.grid)
+                    return self._with_left_out(look.grid)
                 if disturbed == ROUNDS:
                     raise SheetError(
                         f"People keep moving rows in {self.title}, so not every row could be "
@@ -116,7 +116,7 @@ class GoogleSheet:
                 self._pause(min(2.0**troubles, 16.0) * random.uniform(0.5, 1.0))  # noqa: S311
                 continue
             if written is not None:
-                return self._told(written)
+                return self._with_left_out(written)
             disturbed += 1
 
     def _open_cells(self, look: TabReading, patch: Patch) -> Patch:
@@ -138,7 +138,7 @@ class GoogleSheet:
             raise self._writing.all_closed()
         return {at: patch[at] for at in left}
 
-    def _told(self, grid: Grid) -> Grid:
+    def _with_left_out(self, grid: Grid) -> Grid:
         """The grid after the write; `left_out` then says what could not be written."""
         self.left_out = self._writing.left_out(grid[0] if grid else (), len(grid))
         return grid
@@ -296,8 +296,8 @@ class GoogleSheet:
                 raise self._writing.unwritable(e) from e
             said = {}
         # The answer shows the present claims, so no further request is needed.
-        if told := google_claim.put(said):
-            self._tab.claims = told
+        if claims := google_claim.put(said):
+            self._tab.claims = claims
             return self.read_claim() == claim
         if instead_of is not None:
             self.read_claim()  # raises SheetError for a damaged claim

@@ -18,7 +18,7 @@ from pipeline.core.errors import SheetError
 from pipeline.core.header import Columns
 from pipeline.core.verified_writes import Debt, Raw, Snapshot, Target
 from pipeline.sheets.google.client import GoogleBusy, GoogleRefused, Json, Spreadsheet, Unsure
-from pipeline.sheets.google.protected_ranges import Closed, Fenced, search, told
+from pipeline.sheets.google.protected_ranges import Closed, Fenced, cells_in_words, search
 from pipeline.sheets.google.tab import GoogleTab
 from pipeline.sheets.google.write_requests import (
     Names,
@@ -199,8 +199,9 @@ class Writing:
         if not self.closed.left_out:
             return ""
         who = self._sheets.account.called
+        cells = cells_in_words(self.closed.left_out, titles, height)
         return (
-            f"{self._title()}: {told(self.closed.left_out, titles, height)} cannot be edited by "
+            f"{self._title()}: {cells} cannot be edited by "
             f"{who}; everything else is written. Let {who} edit that part: in the sheet, Data, "
             "Protect sheets and ranges."
         )

@@ -105,7 +105,7 @@ def test_when_the_last_accent_is_gone_the_encoding_may_change_but_no_text_does()
         # Other file formats.
         (b"PK\x03\x04....", "is an Excel workbook, whatever its name says"),
         (b"\xd0\xcf\x11\xe0....", "is an old Excel workbook, whatever its name says"),
-        ("prompt".encode("utf-32"), "is UTF-32 text, which nobody else reads"),
+        ("prompt".encode("utf-32"), "is UTF-32 text, which few programs can read"),
     ],
 )
 def test_bytes_that_are_not_text_are_refused_with_their_position(

@@ -593,7 +593,7 @@ class World:
         foreign = {line.seen.place: line.foreign for line in one.sync.last.plan.lines}
         foreign |= dict.fromkeys(places_at_rest(one.sync), False)
         again = one.store.rows.extra_takes(SHEET)
-        self.counts["rows not looked at"] += one.sync.last.plan.at_rest.total()
+        self.counts["rows not looked at"] += one.sync.last.plan.unchanged.total()
         for place, (line, cells) in enumerate(
             zip(self.team.lines, self.team.written(), strict=True), start=1
         ):
