@@ -194,7 +194,8 @@ def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> int | None:
     """
     price = endpoint.credits
     for row in endpoint.prices:
-        if all(given.get(n, "").casefold() == v.casefold() for n, v in row.when.items()):
+        there = endpoint.fields
+        if all(_is_same(there.get(n), given.get(n, ""), v) for n, v in row.when.items()):
             price = row.credits
             break
     if price is None or not endpoint.credits_times:
@@ -204,6 +205,13 @@ def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> int | None:
     except ValueError:
         times = 1
     return math.ceil(price * max(times, 1)) if math.isfinite(times) else price
+
+
+def _is_same(one: Field | None, text: str, wanted: str) -> bool:
+    """Whether a cell says what a price is for. In a boolean, `TRUE` and `yes` are the same."""
+    if one is not None and one.type == "boolean" and text:
+        return text.casefold() in _YES if wanted in _YES else text.casefold() in _NO
+    return text.casefold() == wanted.casefold()
 
 
 def body_of(

@@ -206,3 +206,17 @@ def test_a_mistake_in_an_endpoint_is_found(change: dict[str, object], mistake: s
     changed = replace(IMAGE if "fields" not in change else bare, **change)  # type: ignore[arg-type]
 
     assert any(one.startswith(mistake) for one in mistakes_in(changed))
+
+
+@pytest.mark.parametrize(
+    ("cell", "price"), [("yes", 20), ("TRUE", 20), ("1", 20), ("no", 10), ("FALSE", 10), ("", 10)]
+)
+def test_a_price_for_a_boolean_counts_in_every_spelling(cell: str, price: int) -> None:
+    video = Endpoint(
+        path="/video",
+        fields={"sound": Field(type="boolean")},
+        credits=10,
+        prices=(Price({"sound": "yes"}, 20),),
+    )
+
+    assert price_of(video, {"sound": cell}) == price
