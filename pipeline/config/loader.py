@@ -92,6 +92,11 @@ def load(
     source = _source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
     page = _page(document, path, environ, problems, need_key)
+    vendor_secret = _optional(document.provider.webhook_secret, path, environ)
+    if webhook.public_url and need_key:
+        problems += _unsigned(provider, vendor_secret, "provider")
+        for one in others:
+            problems += _unsigned(one.provider, one.vendor_secret, f"providers.{one.prefix[:-1]}")
     if webhook.public_url and provider.webhook is None:
         problems.append(f"webhook.public_url: {provider.title} sends no webhooks. Remove it.")
     if problems:
@@ -116,6 +121,7 @@ def load(
         endpoint=document.provider.endpoint,
         base_url=(document.provider.base_url or provider.base_url).rstrip("/"),
         api_key=key,
+        vendor_secret=vendor_secret,
         others=others,
         defaults=document.defaults,
         pace=pace,
@@ -290,13 +296,32 @@ def _others(
         yield OtherApi(provider, base_url, key, PaceTable(), BudgetTable())
 
     found = [
-        replace(one, prefix=f"{name}/", pace=table.pace, budget=table.budget)
+        replace(
+            one,
+            prefix=f"{name}/",
+            pace=table.pace,
+            budget=table.budget,
+            vendor_secret=_optional(table.webhook_secret, path, environ),
+        )
         for name, table in document.providers.items()
         for one in read(table, f"providers.{name}", table.name or name)
     ]
     if former := document.provider.former:
         found += [replace(one, sends=False) for one in read(former, "provider.former", former.name)]
     return tuple(found)
+
+
+def _optional(reference: str, path: Path, environ: Mapping[str, str]) -> Secret | None:
+    return kept(reference, path, environ) if reference else None
+
+
+def _unsigned(provider: Provider, secret: Secret | None, place: str) -> Iterator[str]:
+    """What is missing if the vendor signs its webhooks with a secret of its own."""
+    if provider.webhook and provider.webhook.needs_vendor_secret and secret is None:
+        yield (
+            f"{place}.webhook_secret: is missing. {provider.title} signs its webhooks with a "
+            'secret of its own: copy it from your account, and name it here as "env:NAME".'
+        )
 
 
 def _webhook(

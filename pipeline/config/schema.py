@@ -136,6 +136,7 @@ class ProviderTable(_Table):
     endpoint: str = "imagine"
     api_key: Reference = "env:APIFRAME_API_KEY"
     base_url: str = ""
+    webhook_secret: OptionalReference = ""
     former: FormerTable | None = None
 
 
@@ -163,6 +164,7 @@ class OtherTable(_Table):
     name: str = ""
     api_key: Reference
     base_url: str = ""
+    webhook_secret: OptionalReference = ""
     pace: PaceTable = PaceTable()
     budget: BudgetTable = BudgetTable()
 

@@ -91,6 +91,8 @@ class OtherApi:
     prefix: str = ""
     #: False: nothing new is sent there.
     sends: bool = True
+    #: What its webhooks are signed with, where the vendor chose that secret.
+    vendor_secret: Secret | None = None
 
 
 class Settings(BaseModel):
@@ -113,6 +115,8 @@ class Settings(BaseModel):
     base_url: str
     #: None if the key is missing and was not required.
     api_key: Secret | None
+    #: What the API's webhooks are signed with, where the vendor chose that secret.
+    vendor_secret: Secret | None = None
     #: Other vendors (`[providers.NAME]`), and the former API (`[provider.former]`).
     others: tuple[OtherApi, ...] = ()
     defaults: dict[str, str | int | float | bool]

@@ -21,7 +21,7 @@ from typing import Any
 from pipeline.callers import limited_logger
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.protocol import webhook_event
-from pipeline.core.states import Event
+from pipeline.core.provider import Endpoint, Provider
 from pipeline.store import Fact, Hooked, Store
 from pipeline.sync.configured_sheet import Campaign
 
@@ -61,6 +61,8 @@ class Call:
     body: Mapping[str, Any]
     #: Key of the sheet -> campaign, for the campaigns whose proof the call has.
     campaigns: Mapping[str, Campaign]
+    #: The API that proved it.
+    provider: Provider
 
 
 @dataclass(slots=True)
@@ -174,12 +176,12 @@ class WebhookRecorder:
 def _read(call: Call, hooked: Hooked | None, tasks: dict[str, str]) -> Fact | CallResult:
     """The fact that the call reports. `tasks` holds the task id of each attempt so far."""
     campaign = call.campaigns.get(hooked.key.sheet) if hooked else None
-    if hooked is None or campaign is None:
+    if hooked is None or campaign is None or hooked.provider not in ("", call.provider.name):
         return CallResult.NO_TOKEN
-    webhook = campaign.settings.provider.webhook
+    webhook = call.provider.webhook
     if webhook is not None and webhook.proof == "none":
         return CallResult.KNOWN  # Anyone could have sent it: only an answer to a poll counts.
-    event = _event(campaign, hooked.endpoint, call.body)
+    event = webhook_event(call.provider, _endpoint(call.provider, hooked.endpoint), call.body)
     known, named = tasks[call.token], event[0]
     if named and known and named != known:
         return CallResult.OTHER_TASK
@@ -187,7 +189,7 @@ def _read(call: Call, hooked: Hooked | None, tasks: dict[str, str]) -> Fact | Ca
     return Fact(hooked.key, hooked.number, event[1])
 
 
-def _event(campaign: Campaign, endpoint: str, body: Mapping[str, Any]) -> tuple[str, Event]:
-    provider = campaign.settings.provider
-    usual = provider.endpoints[campaign.settings.endpoint]
-    return webhook_event(provider, provider.endpoints.get(endpoint, usual), body)
+def _endpoint(provider: Provider, name: str) -> Endpoint:
+    """The endpoint that an attempt names, with or without its API before it; else any."""
+    endpoints = provider.endpoints
+    return endpoints.get(name.rpartition("/")[2]) or next(iter(endpoints.values()))

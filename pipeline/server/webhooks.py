@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +18,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.callers import caller_of, limited_logger
+from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
+from pipeline.core.provider import Provider
 from pipeline.core.webhook import PATH, Proofs
 from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, WebhookRecorder
 from pipeline.store import Store
@@ -59,9 +62,10 @@ class _Left(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Campaigns that share a store and a proof."""
+    """Campaigns that share a store, an API and a proof."""
 
     recorder: WebhookRecorder
+    provider: Provider
     proofs: Proofs
     campaigns: dict[str, Campaign]
 
@@ -117,42 +121,59 @@ class Hooks:
         if not groups:
             raise CallRefused("proof")
         body = await _body(headers.get("content-length", ""), receive)
-        groups = [group for group in groups if group.proofs.are_met(token, headers, body)]
+        now = time.time()
+        groups = [group for group in groups if group.proofs.are_met(token, headers, body, now)]
         if not groups:
             raise CallRefused("proof")
         parsed = _json_object(body)
         result = CallResult.NO_TOKEN
         for group in groups:
-            result = await group.recorder.take(Call(token, parsed, group.campaigns))
+            call = Call(token, parsed, group.campaigns, group.provider)
+            result = await group.recorder.take(call)
             if result is not CallResult.NO_TOKEN:
                 break
         if result not in (CallResult.RECORDED, CallResult.KNOWN):
             raise CallRefused(result.value)
 
     def _made(self, campaigns: Sequence[Campaign]) -> list[_Group]:
-        groups: dict[tuple[Store, str, tuple[str, ...], str], _Group] = {}
+        groups: dict[tuple[object, ...], _Group] = {}
         for one in campaigns:
             settings, ours = one.settings, one.settings.webhook
             if ours.public_url and ours.secret is None:
                 raise ConfigError(
                     f"{settings.path.name}: webhook.secret: is not set, missing or empty. Put it "
-                    "there: without it no call can be result from a forged one."
+                    "there: without it, a forged call cannot be told apart."
                 )
-            if settings.provider.webhook is None or ours.secret is None:
+            if ours.secret is None:
                 continue
             kept = ours.secret, ours.previous_secret
             secrets = tuple(secret.reveal() for secret in kept if secret)
-            api_key = settings.api_key.reveal() if settings.api_key else ""
-            same = one.store, repr(settings.provider.webhook), secrets, api_key
-            if same not in groups:
-                recorder = self._recorders.setdefault(
-                    one.store, WebhookRecorder(one.store, self.tally)
+            for provider, proofs in _proofs(settings, secrets):
+                # Each API proves calls about its own tasks only.
+                same = (
+                    one.store,
+                    provider.name,
+                    proofs.secrets,
+                    proofs.api_key,
+                    proofs.vendor_secret,
                 )
-                groups[same] = _Group(
-                    recorder, Proofs(settings.provider.webhook, secrets, api_key), {}
-                )
-            groups[same].campaigns[one.key] = one
+                if same not in groups:
+                    recorder = self._recorders.setdefault(
+                        one.store, WebhookRecorder(one.store, self.tally)
+                    )
+                    groups[same] = _Group(recorder, provider, proofs, {})
+                groups[same].campaigns[one.key] = one
         return list(groups.values())
+
+
+def _proofs(settings: Settings, secrets: tuple[str, ...]) -> Iterator[tuple[Provider, Proofs]]:
+    """Each API of a configuration that sends webhooks, and what its calls are proved with."""
+    own = settings.provider, settings.api_key, settings.vendor_secret
+    others = ((one.provider, one.api_key, one.vendor_secret) for one in settings.others)
+    for provider, *private in (own, *others):
+        if provider.webhook:
+            api_key, vendor_secret = (one.reveal() if one else "" for one in private)
+            yield provider, Proofs(provider.webhook, secrets, api_key, vendor_secret)
 
 
 def _token(path: str) -> str:

@@ -22,6 +22,7 @@ _HOOKED = Prepared(
         attempts.c.number,
         attempts.c.endpoint,
         attempts.c.task_id,
+        attempts.c.provider,
     )
     .select_from(attempts.join(jobs).join(sheets))
     # Said in the words of the index, which is only then used.
@@ -38,6 +39,8 @@ class Hooked(NamedTuple):
     endpoint: str
     #: Empty while the answer to its submission is not there.
     task_id: str
+    #: The provider file of the API that has it; empty where that is not known.
+    provider: str = ""
 
 
 class Callbacks(Part):
@@ -53,6 +56,7 @@ class Callbacks(Part):
                 number,
                 unescaped(endpoint),
                 unescaped(task_id),
+                unescaped(provider),
             )
-            for hook, sheet, row_id, take, number, endpoint, task_id in rows
+            for hook, sheet, row_id, take, number, endpoint, task_id, provider in rows
         }

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from pipeline import config
 from pipeline.config import Settings
 from pipeline.core.model import Attempt, JobKey
+from pipeline.core.provider import Provider
 from pipeline.store import Intent, Limits, Store
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.hasty import hasty
@@ -68,6 +69,10 @@ class Desk:
     @property
     def store(self) -> Store:
         return self.campaign.store
+
+    @property
+    def provider(self) -> Provider:
+        return self.campaign.settings.provider
 
     def begin(self, count: int = 1, start: int = 0) -> list[JobKey]:
         """So many jobs, each with an attempt that is being submitted; its token tells its row."""

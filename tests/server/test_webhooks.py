@@ -527,7 +527,10 @@ def calls_at_once(desk: Desk, *calls: tuple[JobKey, dict[str, Any]]) -> list[Cal
         recorder = WebhookRecorder(desk.store, CallCounts())
         campaigns = {SHEET: desk.campaign}
         told = await asyncio.gather(
-            *(recorder.take(Call(token_of(key), said, campaigns)) for key, said in calls)
+            *(
+                recorder.take(Call(token_of(key), said, campaigns, desk.provider))
+                for key, said in calls
+            )
         )
         await recorder.close()
         assert recorder._tally.commits <= 1
@@ -590,10 +593,14 @@ def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
         async def take() -> list[CallResult]:
             nonlocal is_full
             recorder, campaigns = WebhookRecorder(desk.store, CallCounts()), {SHEET: desk.campaign}
-            told = [await recorder.take(Call(token_of(full), final("t-1"), campaigns))]
+            told = [
+                await recorder.take(Call(token_of(full), final("t-1"), campaigns, desk.provider))
+            ]
             assert desk.attempt(full).state is State.SUBMITTING
             is_full = False
-            told.append(await recorder.take(Call(token_of(later), final("t-2"), campaigns)))
+            told.append(
+                await recorder.take(Call(token_of(later), final("t-2"), campaigns, desk.provider))
+            )
             await recorder.close()
             return told
 
