@@ -44,6 +44,11 @@ every = "1s"
 """
 
 
+each_vendor = pytest.mark.parametrize(
+    ("vendor", "endpoint", "defaults"), PICTURES, ids=[vendor for vendor, _, _ in PICTURES]
+)
+
+
 def team_with(
     api: Sandbox, folder: Path, vendor: str, endpoint: str, defaults: str = "", more: str = ""
 ) -> Team:
@@ -68,7 +73,7 @@ def price_missing(folder: Path, vendor: str) -> None:
     (folder / "providers" / f"{vendor}.toml").write_text(priced, "utf-8")
 
 
-@pytest.mark.parametrize(("vendor", "endpoint", "defaults"), PICTURES)
+@each_vendor
 def test_three_rows_become_pictures_and_each_is_paid_once(
     vendor: str, endpoint: str, defaults: str, tmp_path: Path
 ) -> None:
@@ -84,7 +89,7 @@ def test_three_rows_become_pictures_and_each_is_paid_once(
     assert codes == set(map(code_of, PROMPTS))
 
 
-@pytest.mark.parametrize(("vendor", "endpoint", "defaults"), PICTURES)
+@each_vendor
 def test_a_row_with_a_lost_answer_is_never_sent_again(
     vendor: str, endpoint: str, defaults: str, tmp_path: Path
 ) -> None:
@@ -101,7 +106,7 @@ def test_a_row_with_a_lost_answer_is_never_sent_again(
         assert api.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
 
 
-@pytest.mark.parametrize(("vendor", "endpoint", "defaults"), PICTURES)
+@each_vendor
 def test_refusals_and_failures_quote_the_vendor_and_have_their_actual_cost(
     vendor: str, endpoint: str, defaults: str, tmp_path: Path
 ) -> None:
