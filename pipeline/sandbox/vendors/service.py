@@ -12,8 +12,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -22,14 +20,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from pipeline.sandbox import pictures
+from pipeline.sandbox import media, pictures
 from pipeline.sandbox.answers import Reply, compact
 from pipeline.sandbox.vendors.calls import Caller
 from pipeline.sandbox.vendors.vendor import Answer, Refused, Task, Vendor
 from pipeline.sandbox.wire import deliver
 
-#: The video of every task: one second, H.264.
-CLIP = Path(pictures.__file__).with_name("clip.mp4")
 #: So much longer does a task take with [slow] in its prompt.
 SLOW = 5
 #: A timer may wake up so many seconds early.
@@ -220,7 +216,7 @@ class Service:
         if task is None or task.stage(time.monotonic()) != "done" or not number.isdigit():
             return Response("Not found", 404)
         if ending == "mp4":
-            return Response(_clip(), media_type="video/mp4")
+            return Response(media.clip(), media_type="video/mp4")
         order, plain = task.order, self.switches.plain_pictures
         # In a thread, so that the API goes on answering while a picture is drawn.
         png = await asyncio.to_thread(
@@ -289,11 +285,6 @@ class _Submission:
             await deliver(reply, scope, receive, send, pause=float)
             return
         await _response(answer)(scope, receive, send)
-
-
-@cache
-def _clip() -> bytes:
-    return CLIP.read_bytes()
 
 
 def _response(answer: Answer) -> Response:
