@@ -8,8 +8,9 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
@@ -21,13 +22,10 @@ from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from tests.reports.test_results import demo
 
-# They come with the notebook extra; the base install is tested without them.
-pd = pytest.importorskip("pandas")
-figures = pytest.importorskip("matplotlib.figure")
-nbformat = pytest.importorskip("nbformat")
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+# They come with the notebook extra; the base install is tested without them. They are imported
+# where they are used: collecting the tests would otherwise take a second longer in each worker.
+EXTRA = ("pandas", "matplotlib", "nbformat")
+pytestmark = pytest.mark.skipif(not all(map(find_spec, EXTRA)), reason="needs the notebook extra")
 
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "02_results.ipynb"
 TYPES = {
@@ -100,11 +98,13 @@ def test_a_table_without_jobs_has_the_same_types(empty: Path) -> None:
 def test_each_chart_can_be_drawn_with_jobs_and_without(
     chart: str, ran: Settings, empty: Path
 ) -> None:
+    from matplotlib.figure import Figure
+
     for config in (ran.path, empty):
-        figure: Figure = getattr(notebook.open(config), chart)()
+        figure = getattr(notebook.open(config), chart)()
 
         figure.canvas.draw()
-        assert isinstance(figure, figures.Figure)
+        assert isinstance(figure, Figure)
 
 
 def test_charts_say_what_they_show(ran: Settings) -> None:
@@ -127,6 +127,8 @@ def test_the_grid_shows_one_picture_of_each_row_before_a_second_one(ran: Setting
 
 
 def test_one_moment_for_all_tables_and_charts(empty: Path) -> None:
+    from pandas.testing import assert_frame_equal
+
     settings = wiring.load(empty)
     with Store(settings.store_url) as store:
         key = open_sheet(settings, store).key
@@ -138,7 +140,7 @@ def test_one_moment_for_all_tables_and_charts(empty: Path) -> None:
     # Something has changed, and these results do not know of it.
     assert repr(notebook.open(empty)) == "<3 jobs of prompts.csv>"
     assert repr(results) == "<2 jobs of prompts.csv>"
-    pd.testing.assert_frame_equal(results.jobs(), before)
+    assert_frame_equal(results.jobs(), before)
     assert results.outcomes().axes[0].get_title("left") == "What became of 2 jobs"
 
 
@@ -189,6 +191,7 @@ def test_each_cell_of_the_notebook_is_one_sentence_and_one_call() -> None:
 def jupyter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], Any]:
     """Runs a copy of the notebook in the folder where it is, as Jupyter does."""
     nbclient = pytest.importorskip("nbclient")
+    nbformat = pytest.importorskip("nbformat")
     monkeypatch.delenv("PROMPTSHEET_CONFIG", raising=False)
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 from pipeline.core.header import Columns, Header
-from pipeline.sheets.google.client import Spreadsheet, account
+from pipeline.sheets.google.client import Account, Spreadsheet, account
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets
 
@@ -17,6 +19,18 @@ NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 def columns_of(header: Sequence[str]) -> Columns:
     """Columns of a sheet whose only field is the prompt."""
     return Header(frozenset({"prompt"})).read_line(header)
+
+
+def _account(key: dict[str, str]) -> Account:
+    """The account of this key, without a token yet."""
+    who = _loaded(json.dumps({**key, "token_uri": "http://127.0.0.1/"}))
+    return replace(who, credentials=who.credentials.with_token_uri(key["token_uri"]))
+
+
+@cache
+def _loaded(key: str) -> Account:
+    """An account whose private key is loaded once, because that takes 8 ms."""
+    return account(key)
 
 
 def open_spreadsheet(
@@ -31,7 +45,7 @@ def open_spreadsheet(
     """The way to a spreadsheet of the local Google, with the real libraries all the way."""
     return Spreadsheet(
         book.id,
-        account(json.dumps(google.key)),
+        _account(google.key),
         base=google.url,
         pause=pause,
         budget=budget,
