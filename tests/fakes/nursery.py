@@ -24,9 +24,11 @@ import socket
 import subprocess
 import sys
 import termios
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import redirect_stderr, redirect_stdout, suppress
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from functools import cache
 from io import StringIO
 from pathlib import Path
@@ -215,20 +217,49 @@ def _warm_up(commands: Any) -> None:
     """Run the program once, so that its children find made what is made at the first use."""
     importlib.import_module("pipeline.provider.tls").authorities()
     argv, here = sys.argv, Path.cwd()
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _sandbox() as url:
         os.chdir(folder)
-        Path("rows.csv").write_text("prompt\n\n", "utf-8")
+        Path("rows.csv").write_text("prompt\na fox\n", "utf-8")
         Path("promptsheet.toml").write_text(
-            '[sheet]\nsource = "rows.csv"\n[provider]\napi_key = "env:WARM_UP_KEY"\n', "utf-8"
+            '[sheet]\nsource = "rows.csv"\n'
+            f'[provider]\nbase_url = "{url}"\napi_key = "env:WARM_UP_KEY"\n'
+            '[media]\nsave_to = ""\n[pace]\npoll_every = "100ms"\nper_minute = 0\n',
+            "utf-8",
         )
-        os.environ["WARM_UP_KEY"] = "a-key"
-        for words in (["run"], ["run", "--plan"], ["status"]):
+        os.environ["WARM_UP_KEY"] = "sandbox"
+        for words in (["run", "--plan"], ["run", "--wait"], ["run"], ["status"], ["doctor"]):
             sys.argv = ["promptsheet", *words]
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()), suppress(SystemExit):
                 commands.main()
+        assert "done" in Path("rows.csv").read_text("utf-8"), "the program does not work"
         del os.environ["WARM_UP_KEY"]
         os.chdir(here)
     sys.argv = argv
+    assert threading.active_count() == 1, "a child would lack the other threads"
+
+
+@contextmanager
+def _sandbox() -> Iterator[str]:
+    """The address of a sandbox in a child, for one short use."""
+    ours, theirs = os.pipe()
+    words = ["--port=0", "--print-url", "--task-seconds=0", "--plain-pictures=true"]
+    order = {
+        "run": "pipeline.sandbox.__main__",
+        "words": words,
+        "environment": dict(os.environ),
+        "in": str(Path.cwd()),
+        "tty": False,
+    }
+    if not (child := os.fork()):
+        os.close(ours)
+        _be(order, theirs, os.dup(2))
+    os.close(theirs)
+    try:
+        with os.fdopen(ours, encoding="utf-8") as said:
+            yield said.readline().strip()
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def _tell_ends(told: dict[int, socket.socket]) -> None:
@@ -246,7 +277,7 @@ def _tell(telling: socket.socket, number: int) -> None:
 
 
 def _be(order: dict[str, Any], out: int, err: int, gate: int | None = None) -> NoReturn:
-    """Run it as an interpreter of its own would, and end as that does."""
+    """Run it as an interpreter of its own would, and end with the exit code that it would have."""
     if gate is not None:
         os.read(gate, 1)
         os.close(gate)
@@ -264,7 +295,47 @@ def _be(order: dict[str, Any], out: int, err: int, gate: int | None = None) -> N
     lease: Any = importlib.import_module("pipeline.sync.lease")
     lease.BEGAN = wiring.now()
     wiring.START = f"{lease.BEGAN:%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
-    sys.exit(importlib.import_module(order["run"]).main())
+    _end(_exit_code(importlib.import_module(order["run"]).main))
+
+
+def _exit_code(main: Callable[[], object]) -> int:
+    """Call it. Returns the exit code that Python would end with; negative for a signal."""
+    try:
+        code = main()
+    except SystemExit as ending:
+        code = ending.code
+    except KeyboardInterrupt:
+        traceback.print_exc()
+        return -signal.SIGINT
+    except BaseException:
+        traceback.print_exc()
+        return 1
+    if code is None or isinstance(code, int):
+        return int(code or 0) & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+def _end(code: int) -> NoReturn:
+    """End the process, without freeing what was loaded before the fork.
+
+    Python would free every object of the program, and so copy most of the memory that this process
+    shares with the one that it was forked from: that takes longer than most starts.
+    """
+    threading._shutdown()  # type: ignore[attr-defined]  # waits for threads, as Python does
+    atexit._run_exitfuncs()
+    gc.collect()  # what was made since the fork: unclosed things report themselves
+    try:
+        sys.stdout.flush()
+    except OSError:
+        traceback.print_exc()
+        code = 120
+    with suppress(OSError):
+        sys.stderr.flush()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
 
 
 def _sit_at(tty: int) -> None:
