@@ -42,7 +42,7 @@ class Schedule:
 
 
 def problem_with(cron: str) -> str:
-    """What is wrong with a cron line, as a sentence; empty if it is valid, or without cronsim."""
+    """The problem of a cron line, as a sentence; empty if it is valid, or without cronsim."""
     if len(cron.split()) != 5:
         return f"write {_FIELDS}, such as {_EXAMPLE}"
     try:

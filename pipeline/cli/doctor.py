@@ -289,7 +289,7 @@ def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tu
 
 
 async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
-    """What the API says about the account: a finding, and the credits left if it names them."""
+    """The account according to the API: a finding, and the credits left if it names them."""
     from pipeline.provider.client import Api
 
     provider = settings.provider

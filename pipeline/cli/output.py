@@ -155,7 +155,7 @@ def show_plan(console: Console, sync: SheetSync) -> None:
 
 
 def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str]:
-    """What to check before the run: odd prompts, columns not sent, columns that become ours.
+    """Warnings before the run: odd prompts, columns not sent, columns that become ours.
 
     `noted` contains the places of rows whose notes were already shown.
     """

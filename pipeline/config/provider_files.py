@@ -187,7 +187,7 @@ def _path_mistakes(
 
 
 def key_problems(provider: Provider, key: Secret | None) -> Iterator[str]:
-    """What is wrong with a key for this API, a sentence each."""
+    """Problems of a key for this API, one sentence each."""
     if key is None:
         return
     if re.search(r"\s", key.reveal()) or not key.reveal().isascii():

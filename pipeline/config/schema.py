@@ -130,7 +130,7 @@ class FormerTable(_Table):
 
 
 class ProviderTable(_Table):
-    """Who makes the pictures."""
+    """The API that generates the pictures."""
 
     name: str = "apiframe"
     endpoint: str = "imagine"
@@ -200,7 +200,7 @@ class WebhookTable(_Table):
 
 
 class PageTable(_Table):
-    """Who may open the page, and at which address."""
+    """The settings of the page: access and addresses."""
 
     token: OptionalReference = ""
     listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8640"

@@ -40,7 +40,7 @@ class WebhookSettings:
 
 @dataclass(frozen=True, slots=True)
 class PageSettings:
-    """Who may open the page, and at which address (`[page]`)."""
+    """The settings of the page: access and addresses (`[page]`)."""
 
     #: Whether the configuration asks for a page at all.
     wanted: bool = False
@@ -140,7 +140,7 @@ class Settings(BaseModel):
 
     @property
     def header(self) -> Header:
-        """What the configuration says about columns."""
+        """The configured columns."""
         endpoints = self.provider.endpoints
         return Header(
             endpoints[self.endpoint].columns,

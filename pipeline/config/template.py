@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-#: Credits for a day where nothing else was asked for.
+#: Credits for a day, if no other number was requested.
 PER_DAY: Final = 1000
-#: Where `promptsheet sandbox` listens when it is started as `init` says.
+#: The port of `promptsheet sandbox`, as `init` prints its command.
 SANDBOX_PORT: Final = 8900
 SANDBOX: Final = f"http://127.0.0.1:{SANDBOX_PORT}"
 
@@ -50,7 +50,7 @@ _NOT_SAVED: Final = '""                        # pictures are not saved, only th
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a new configuration is asked to say; None means the default."""
+    """The requested values of a new configuration; None means the default."""
 
     aspect_ratio: str | None = None
     per_day: int | None = None

@@ -33,7 +33,7 @@ class Api:
         return f"{self.title}, {about}" if about else self.title
 
     def has(self, attempt: Attempt) -> bool:
-        """Whether the attempt was sent to this API, as far as the store knows.
+        """Returns whether the attempt was sent to this API, as far as the store knows.
 
         Attempts of earlier programs have no address, and adopted ones no API at all.
         """

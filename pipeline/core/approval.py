@@ -1,4 +1,4 @@
-"""What a cell of `approved` or `skip` says, and which inputs and take an approval covers.
+"""Interprets cells of `approved` and `skip`, and what an approval covers.
 
 An approved row is sent and paid for, so only words that are known to mean yes count. The Booleans
 are those that Excel, LibreOffice and Google Sheets show in the user's language: a file that is
@@ -18,7 +18,7 @@ from pipeline.core.model import KnownRow
 
 
 class Tick(StrEnum):
-    """What a cell says that may be a check box."""
+    """The meaning of a cell that may be a check box."""
 
     YES = "yes"
     #: Empty, or a box that is not ticked.
@@ -89,7 +89,7 @@ _MEANS_NO = _words(_NO)
 
 @lru_cache(maxsize=1024)
 def box(cell: str) -> Tick:
-    """What a cell says as a check box: YES or NO for a Boolean, 1 or 0; NO if empty; else OTHER."""
+    """A cell as a check box: YES or NO for a Boolean, 1 or 0; NO if empty; else OTHER."""
     if is_blank(cell):
         return Tick.NO
     word = _folded(cell)
@@ -100,7 +100,7 @@ def box(cell: str) -> Tick:
 
 @lru_cache(maxsize=1024)
 def approval(cell: str) -> Tick:
-    """What a cell of `approved` says: YES for a ticked box and for words that mean yes."""
+    """The meaning of a cell of `approved`: YES for a ticked box and for words that mean yes."""
     if (tick := box(cell)) is not Tick.OTHER:
         return tick
     word = _folded(cell)
@@ -124,17 +124,17 @@ def approved(memory: KnownRow, cell: str, take: int | None) -> KnownRow:
 
 
 def is_covered(memory: KnownRow, take: int | None) -> bool:
-    """Whether the row was approved as it is now."""
+    """Returns whether the row was approved as it is now."""
     return bool(memory.approved) and memory.approved_for == asked_for(memory, take)
 
 
 def covers_another_take(memory: KnownRow) -> bool:
-    """Whether an approval that does not cover a row would cover it in another take."""
+    """Returns whether an approval that does not cover a row would cover it in another take."""
     return memory.approved_for.partition(" ")[2] == memory.inputs
 
 
 def covered_on_page(memory: KnownRow, take: int | None, cell: str) -> str:
-    """What an approval on the page covers, as one text: take, inputs, and the cell `approved`.
+    """The content of an approval on the page, as one text: take, inputs, and the cell `approved`.
 
     So a "rejected" that is written into the cell afterwards takes the approval back. An empty cell
     and a box that is not ticked are the same.
@@ -155,7 +155,7 @@ def is_taken_back(memory: KnownRow, take: int | None, cell: str) -> bool:
 
 
 def asked_for(memory: KnownRow, take: int | None) -> str:
-    """What an approval covers, as one text: the take and the inputs."""
+    """The content of an approval, as one text: the take and the inputs."""
     return f"{take} {memory.inputs}"
 
 

@@ -29,13 +29,13 @@ EXACT = 0.05
 STEEP = 1.5
 #: The age at the first question if nothing is known.
 FIRST = 0.8
-#: A task is asked about again at the latest when it is so many times as old as when it was running.
+#: A task is polled again when it is this many times as old as at its last poll, at the latest.
 GROWTH = 1.6
 #: Longest wait between two questions about a task that takes longer than all remembered ones.
 LONGEST = 300.0
 #: Questions that each submission pays for. A little below the 0.2 that are promised.
 PER_ROW = 0.18
-#: A task with a lower probability than this is not asked about.
+#: A task with a lower probability than this is not polled.
 UNLIKELY = 0.02
 
 
@@ -104,7 +104,7 @@ class Durations:
 
 
 def worthwhile(likely: Iterable[tuple[float, T]], open_: int, most: int, spare: float) -> list[T]:
-    """The tasks to ask about now, those most likely to have ended first.
+    """The tasks to poll now, those that have most probably ended first.
 
     `likely` has the probability of each task, `open_` is how many are running, `most` how many fit
     into one question, `spare` how many questions may still be asked (`PER_ROW` for each
@@ -135,7 +135,7 @@ def overgrown(grown: Iterable[tuple[float, T]], most: int) -> list[T]:
 
 
 def is_due(age: float, found_running: float) -> bool:
-    """Whether to ask about a task of this age if nothing is known about its endpoint.
+    """Returns whether to poll a task of this age if nothing is known about its endpoint.
 
     `found_running` is the greatest age at which it, or one like it, was still running.
     """

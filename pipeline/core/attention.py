@@ -15,7 +15,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def is_dismissed(job: Job | None) -> bool:
-    """Whether a person dismissed the job, and nothing has happened to it since."""
+    """Returns whether a person dismissed the job, and nothing has happened to it since."""
     if job is None or job.dismissed is None:
         return False
     attempt = shown(job)

@@ -47,19 +47,19 @@ class FormulaZero(str):
 
 
 def is_unfinished(text: str) -> bool:
-    """Whether the cell shows a formula that is still being computed."""
+    """Returns whether the cell shows a formula that is still being computed."""
     return text in _UNFINISHED
 
 
 def is_error(text: str) -> bool:
-    """Whether the cell shows an error, in any language."""
+    """Returns whether the cell shows an error, in any language."""
     if text.startswith("#"):
         return (
             text in _NOT_AVAILABLE
             or _TOO_NARROW.fullmatch(text) is not None
             or (_MARKED.fullmatch(text) is not None and text == text.upper())
         )
-    # The last letter first: this is asked about every cell.
+    # The last letter is checked first, for speed: this runs for every cell.
     return text[-1:].isdecimal() and _NUMBERED.fullmatch(text) is not None
 
 
@@ -75,5 +75,5 @@ def error_text(shown: str) -> str:
 
 
 def input_text(cell: str) -> str:
-    """What a cell of an input column says."""
+    """The content of a cell of an input column."""
     return NOT_COMPUTED if isinstance(cell, FormulaZero) else cell

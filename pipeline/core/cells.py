@@ -1,4 +1,4 @@
-"""What our cells should say, and which of them do not say it yet.
+"""The correct content of our cells, and which cells are out of date.
 
 The sheet is a view of the store: our cells are compared with what the store knows, and only those
 that differ are written. So the next pass corrects cells that people changed, sorted alone or

@@ -33,7 +33,7 @@ _WANTED = {
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """What a follow-up needs of the task that it follows."""
+    """The values that a follow-up needs from the task that it follows."""
 
     task_id: str
     urls: tuple[str, ...] = ()
@@ -71,7 +71,7 @@ def problems_with(
     *,
     has_parent: bool = False,
 ) -> list[str]:
-    """What is wrong with a row's inputs, a sentence each; empty if they can be sent.
+    """The problems of a row's inputs, one sentence each; empty if they can be sent.
 
     `defaults` stand for cells that are empty. With `has_parent`, the row names another row, and
     that fills the fields which take something of it.
@@ -113,7 +113,7 @@ def _not_for(name: str, endpoint: Endpoint, given: Mapping[str, str]) -> str:
 
 
 def problem_with(name: str, one: Field, text: str) -> str:
-    """What is wrong with the text of a cell, as a sentence; empty if nothing is."""
+    """The problem of the text of a cell, as a sentence; empty if there is none."""
     if not text:
         return f"{name} is empty: write one" if one.required else ""
     shown = f"{name} is {quoted(text, 40)}; it"
@@ -264,7 +264,7 @@ def _as_text(value: object) -> str:
 
 
 def mistakes_in(endpoint: Endpoint) -> Iterator[str]:
-    """What is wrong with the tables of an endpoint, a phrase each."""
+    """The problems of the tables of an endpoint, one phrase each."""
     for name, one in endpoint.fields.items():
         for each in (one, *one.variants):
             yield from _mistakes(f"fields.{name}", each)

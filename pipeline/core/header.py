@@ -44,9 +44,9 @@ OURS = ALWAYS + IF_THERE
 ROW_ID = re.compile(r"r_[a-z0-9]{9}")
 #: The field whose values a spreadsheet takes for a time of day.
 RATIO = "aspect_ratio"
-#: Controls that are part of what the person wrote: another endpoint asks for another picture.
+#: Controls that belong to the inputs: another endpoint generates another picture.
 WRITTEN = ("endpoint", "parent")
-#: Columns whose loss would change what is asked for: a reading without them is not accepted.
+#: Columns whose loss would change the inputs: a reading without them is not accepted.
 LOAD_BEARING = ("approved", "take", "parent", "endpoint")
 
 
@@ -78,7 +78,7 @@ class Columns:
     index: Mapping[str, int]
     #: The input columns of this sheet, sorted: fields, then `endpoint` and `parent` if there.
     inputs: tuple[str, ...]
-    #: Names of ours or of people's that stand more than once, and where.
+    #: Names, ours or people's, that occur more than once, and where.
     doubled: Mapping[str, tuple[int, ...]]
     titles: Mapping[str, str]
 
@@ -100,12 +100,12 @@ class Columns:
         return visible(text) if text else ""
 
     def title(self, name: str) -> str:
-        """What the column is called in this sheet, or will be called when we add it."""
+        """The title of the column in this sheet, or the title that it gets when we add it."""
         at = self.index.get(name)
         return self.titles.get(name, name) if at is None else self.header[at]
 
     def filled(self, grid: Grid, name: str) -> bool:
-        """Whether any cell below the header of that column holds something."""
+        """Returns whether any cell below the header of that column holds something."""
         at = self.index[name]
         return any(at < len(row) and not is_blank(row[at]) for row in grid[1:])
 
@@ -128,7 +128,7 @@ class Columns:
         return False
 
     def is_row(self, row: Sequence[str]) -> bool:
-        """Whether a line is a row of ours: the person filled at least one input cell."""
+        """Returns whether a line is a row of ours: the person filled at least one input cell."""
         asks = any(normalise(self.cell(row, n)) for n in self.inputs if n not in _NOT_ENOUGH)
         return asks and not self._repeats_header(row)
 
@@ -175,19 +175,19 @@ class Columns:
             if not cell:
                 continue
             title = header[at] if at < len(header) else ""
-            # The last letter first: this is asked of every row, and folding takes longer.
+            # The last letter is checked first: this runs for every row, and folding takes longer.
             if cell[-1].casefold() != title[-1:].casefold() or folded(cell) != folded(title):
                 return False
         return True
 
 
-#: A line with only these inputs is no row: it does not ask for anything yet.
+#: A line with only these inputs is no row yet: nothing can be sent.
 _NOT_ENOUGH = frozenset(WRITTEN)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the configuration says about columns: it tells which column of a sheet is what."""
+    """The configured columns. They determine the meaning of each column of a sheet."""
 
     #: Fields of the endpoint that rows are for if they name none.
     fields: frozenset[str]
@@ -199,7 +199,7 @@ class Header:
     endpoints: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def read(self, grid: Grid) -> Columns:
-        """What the columns of a grid mean, by its first line.
+        """The meaning of the columns of a grid, by its first line.
 
         A column named like a field of another endpoint is an input if a row names that endpoint;
         in all other sheets it is a column of the team's own.
@@ -217,7 +217,7 @@ class Header:
         return self.fields.union(*(self.endpoints.get(visible(one), ()) for one in cells))
 
     def read_line(self, line: Sequence[str]) -> Columns:
-        """What the columns mean if this line is the header."""
+        """The meaning of the columns if this line is the header."""
         names = (*OURS, *CONTROLS, *self.fields)
         wanted = {folded(self.titles.get(name, name)): name for name in names}
         free = {folded(title) for title in self.ignore}
@@ -237,7 +237,7 @@ class Header:
 
 
 def believed(columns: Columns) -> tuple[str, ...]:
-    """The columns whose loss would change what is asked for."""
+    """The columns whose loss would change the inputs."""
     return tuple(sorted({*columns.inputs, *(n for n in LOAD_BEARING if n in columns.index)}))
 
 

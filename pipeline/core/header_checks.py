@@ -1,4 +1,4 @@
-"""Whether the header of a sheet can be used, and whether a reading of the sheet is accepted.
+"""Decides whether the header of a sheet can be used, and whether a reading is accepted.
 
 All functions return or raise sentences that say what to do.
 """

@@ -1,4 +1,4 @@
-"""What a person wrote in a row: cells as they are compared and sent, and all cells as one text.
+"""The inputs of a row: cells as they are compared and sent, and all cells as one text.
 
 Equal inputs have equal *canonical text* (JSON with sorted keys), so that the store keeps and
 compares one string for each row.

@@ -33,7 +33,7 @@ _ALL = re.compile(rf"[\s{_INVISIBLE}]*")
 
 
 def is_blank(text: str) -> bool:
-    """Whether the text is empty or holds only white space and invisible characters."""
+    """Returns whether the text is empty or holds only white space and invisible characters."""
     return _ALL.fullmatch(text) is not None
 
 

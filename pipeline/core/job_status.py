@@ -1,4 +1,4 @@
-"""What the status and note cells say of a job that was sent.
+"""The status and note of a job that was sent.
 
 `planning` decides what they say of rows that were not.
 """
@@ -23,7 +23,7 @@ TAKEN_OVER = "another store may have sent it"
 
 
 def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> bool:
-    """Whether the API has had the task for longer than `give_up_after`."""
+    """Returns whether the API has had the task for longer than `give_up_after`."""
     return is_open(attempt) and now - attempt.sent_at > give_up_after
 
 

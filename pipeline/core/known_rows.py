@@ -1,4 +1,4 @@
-"""What is known of rows, from earlier readings and from the cells of this one.
+"""The known rows, from earlier readings and from the cells of this one.
 
 A `Seen` is a row of a reading with its id, `Memory` is what the store knows of a sheet. The results
 that stand in a row tell whether they were made here (`made_by_us`, `own_results`).
@@ -36,7 +36,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the store knows of the rows of one sheet, and of other ids in it."""
+    """The rows of one sheet that the store knows, and other ids in it."""
 
     known: Mapping[str, KnownRow]
     #: Ids by their place at the last accepted reading.
@@ -57,7 +57,7 @@ def new_id(chance: Random) -> str:
 
 
 def is_id(text: str) -> bool:
-    """Whether the text has the shape of an id of ours."""
+    """Returns whether the text has the shape of an id of ours."""
     return ROW_ID.fullmatch(text) is not None
 
 
@@ -118,7 +118,7 @@ def _results_in(columns: Columns, row: Sequence[str]) -> Iterator[str]:
 
 
 def remembered(seen: Seen, take: int | None, since: datetime) -> KnownRow:
-    """What the store should remember of the row from now on; `planning` adds the approval.
+    """The row as the store should remember it from now on; `planning` adds the approval.
 
     A copy stays one until its inputs change or its take is raised by one. An unrecognized row stays
     one until its take is. `take` is the number in its take cell, None if there is no usable one.

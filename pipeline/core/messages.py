@@ -44,7 +44,7 @@ def incomplete(problems: list[str]) -> str:
 
 
 def or_ignore(title: str) -> str:
-    """What to do if a column of the team happens to have one of our names."""
+    """The advice if a column of the team has one of our names."""
     return f', or set [columns] ignore = ["{title.strip()}"] if that column is your own'
 
 
@@ -247,7 +247,7 @@ def overdue(api: str, task_id: str, after: timedelta, redo: str) -> str:
 
 
 def made_from(changes: Mapping[str, str], state: State) -> str:
-    """What the changed cells said when the row was sent; empty if nothing changed."""
+    """The content of the changed cells when the row was sent; empty if nothing changed."""
     if not changes:
         return ""
     was = [f"{name} was {quoted(text) if text else 'empty'}" for name, text in changes.items()]

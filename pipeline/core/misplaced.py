@@ -137,7 +137,7 @@ class _Counterparts:
     def is_meant(
         self, row: Sequence[Raw], was: int | None, at: int | None, landed: Mapping[int, int]
     ) -> bool:
-        """Whether the text that was written into that column was meant for this row."""
+        """Returns whether the text that was written into that column was meant for this row."""
         stray = None if was is None else self._meant.get(was)
         if stray is None or at is None or at not in stray.cells:
             return False

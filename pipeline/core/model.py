@@ -45,7 +45,7 @@ class State(StrEnum):
 
 
 class RowKind(StrEnum):
-    """What kind of row a row is, apart from its inputs."""
+    """The kind of a row, apart from its inputs."""
 
     ROW = "row"
     #: A copy of a whole row: waits for a change or a higher `take`.
@@ -57,7 +57,7 @@ class RowKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class KnownRow:
-    """What the store remembers of a row from its last accepted reading."""
+    """A row as the store remembers it from the last accepted reading."""
 
     row_id: str
     #: Canonical text of what the person wrote (`header.Columns.inputs`).
@@ -104,7 +104,7 @@ MOST_RESULTS: Final = 64
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What the API delivered: addresses in the API's order."""
+    """The delivered results: addresses in the API's order."""
 
     urls: tuple[str, ...] = ()
     grid_url: str = ""
@@ -179,7 +179,7 @@ class Job:
     """One take of one row, and all that is known of it."""
 
     key: JobKey
-    #: How many attempts were asked for: one at birth, more by `retry` or a change after a failure.
+    #: Number of requested attempts: one at first, more by `retry` or a change after a failure.
     asked: int = 1
     attempts: tuple[Attempt, ...] = ()
     made_at: datetime | None = None
@@ -212,7 +212,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to ask of the API: no host, no key, and what is secret is not shown."""
+    """A request to the API, without host and key. Its repr shows no secrets."""
 
     method: str
     path: str
@@ -228,7 +228,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What came back: header names in lower case, the body as bytes."""
+    """A response: header names in lower case, the body as bytes."""
 
     status: int
     headers: Mapping[str, str]

@@ -14,7 +14,7 @@ from pipeline.core.header import CONTROLS, Columns, folded
 
 #: How alike two names must be, from 0 to 1: 0.8 allows one wrong letter in five.
 LIKENESS = 0.8
-#: A name with at least so many letters is also found as a part of a title.
+#: A name with at least this many letters is also found as a part of a title.
 _LONG = 6
 #: Other words for the fields of picture makers and for the columns that people steer with.
 _OTHER_WORDS = {

@@ -37,7 +37,7 @@ def elements(body: object, path: str) -> Iterator[object]:
 
 
 def is_list(body: object, path: str) -> bool:
-    """Whether a path of names leads to a list."""
+    """Returns whether a path of names leads to a list."""
     for name in path.split("."):
         body = body.get(name) if isinstance(body, dict) else None
     return isinstance(body, list)

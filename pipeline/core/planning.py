@@ -1,4 +1,4 @@
-"""What a pass would do: rows + jobs -> Plan, and jobs + rows -> the cells to write.
+"""Plans a pass: rows + jobs -> Plan, and jobs + rows -> the cells to write.
 
 A `Line` is what the program decides about one row of one reading: its status and note, and whether
 it may be sent. A `Plan` holds all lines of a reading. It is only a value, which can be printed and
@@ -39,7 +39,7 @@ from pipeline.core.text import joined, quoted
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is decided about one row of one reading."""
+    """The decision about one row of one reading."""
 
     seen: Seen
     #: What the store should remember of the row.
@@ -54,7 +54,7 @@ class Line:
     endpoint: str = ""
     #: Listed credits, if it may be sent.
     price: int = 0
-    #: How many attempts the job must be asked for before it may be sent.
+    #: Number of attempts that must be requested before the job may be sent.
     asked: int = 0
     name: str = ""
     #: What looks like a mistake in its prompt, as a sentence; it is a part of the note.

@@ -61,12 +61,12 @@ _ANY_SIGN = re.compile(
 
 
 def is_missing(text: str) -> bool:
-    """Whether a text is what a program writes for a missing value, or 0."""
+    """Returns whether a text is what a program writes for a missing value, or 0."""
     return text.casefold() in _MISSING or text == "0.0"
 
 
 def doubts(inputs: str, endpoint: Endpoint) -> list[str]:
-    """What looks like a mistake in the free texts of inputs (canonical text), a phrase each."""
+    """Possible mistakes in the free texts of inputs (canonical text), one phrase each."""
     # Most prompts have none of the signs, and this one search is much faster than the others.
     if not _ANY_SIGN.search(inputs, 1):
         return []

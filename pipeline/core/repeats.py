@@ -19,12 +19,12 @@ _AMOUNT = re.compile(r"\d+(?= (?:s|min|h|credits?|pictures?|rows?|of)\b)")
 
 
 def trouble_of(sentence: str) -> str:
-    """What a sentence is about: the sentence without its amounts."""
+    """The topic of a sentence: the sentence without its amounts."""
     return _AMOUNT.sub("#", sentence)
 
 
 def is_news(troubles: Collection[str], reported: Mapping[str, datetime], now: datetime) -> bool:
-    """Whether one of the troubles was not reported in the last day.
+    """Returns whether one of the troubles was not reported in the last day.
 
     `reported` says when each trouble was reported last. A time in the future does not count: the
     clock was set back since.

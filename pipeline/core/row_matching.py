@@ -140,7 +140,7 @@ class _Sorting:
         self._assign(other, row)
 
     def _keeps_its_row(self, row: Marked) -> bool:
-        """Whether an id that finds its inputs nowhere keeps this row.
+        """Returns whether an id that finds its inputs nowhere keeps this row.
 
         The id that found its inputs in this row left a row itself, which another id may have taken,
         and so on: a chain. If the chain ends at a row without an id, all its rows were edited. If

@@ -1,4 +1,4 @@
-"""What the configuration says that matters for deciding about rows."""
+"""The part of the configuration that decisions about rows depend on."""
 
 from __future__ import annotations
 
@@ -106,6 +106,6 @@ class Rules:
         return price_of(endpoint, {**as_texts(self.defaults), **parsed(inputs)})
 
     def doubts(self, inputs: str) -> list[str]:
-        """What looks like a mistake in inputs (see `prompt_checks.doubts`)."""
+        """Possible mistakes in inputs (see `prompt_checks.doubts`)."""
         endpoint = self.endpoint_of(self.endpoint_name(inputs))
         return doubts(inputs, endpoint) if endpoint else []

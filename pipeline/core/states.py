@@ -1,4 +1,4 @@
-"""What can happen to an attempt, and what follows: one table, and nothing else moves a state.
+"""The states and events of an attempt: one table, and nothing else changes a state.
 
 The rule of this file: only TABLE changes an attempt's state. An event that the table does not list
 leaves the attempt unchanged, however often it is reported. Each event has one meaning: `Postponed`
@@ -136,12 +136,12 @@ def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
 
 
 def gives_back(event: Event) -> bool:
-    """Whether the event gives the attempt's price back to the budget."""
+    """Returns whether the event gives the attempt's price back to the budget."""
     return isinstance(event, Postponed) or (isinstance(event, Failed) and event.refused)
 
 
 def state_of(job: Job) -> State:
-    """Where a job is: as good as its best attempt, or PENDING while more are asked for."""
+    """The state of a job: that of its best attempt, or PENDING while more are requested."""
     states = {attempt.state for attempt in job.attempts}
     for best in (_OK, _R, _S):
         if best in states:
@@ -170,7 +170,7 @@ def shown(job: Job) -> Attempt | None:
 
 
 def is_open(attempt: Attempt) -> bool:
-    """Whether the task can still be polled: it has an id and no final state."""
+    """Returns whether the task can still be polled: it has an id and no final state."""
     return bool(attempt.task_id) and attempt.state in (_R, _U, _S, _B)
 
 
@@ -190,7 +190,7 @@ def _cost(attempt: Attempt) -> int:
 
 
 class Charge(NamedTuple):
-    """What one attempt cost, in credits: as the provider file lists it, and as the API reported."""
+    """The cost of one attempt in credits: as listed in the provider file, and as reported."""
 
     listed: int
     reported: int

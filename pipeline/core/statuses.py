@@ -87,5 +87,5 @@ def in_progress(percent: int | None) -> str:
 
 
 def is_ours(text: str) -> bool:
-    """Whether we may have written this text into a status cell."""
+    """Returns whether we may have written this text into a status cell."""
     return text in IN_CELLS or text.startswith(f"{Status.IN_PROGRESS} ")

@@ -68,7 +68,7 @@ def counted(number: int, noun: str, form: str = "") -> str:
 
 
 def is_or_are(number: int) -> str:
-    """The verb after so many things."""
+    """The verb after this number of things."""
     return "is" if number == 1 else "are"
 
 

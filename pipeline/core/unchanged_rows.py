@@ -76,7 +76,7 @@ DIGEST = 16
 
 
 def is_usual(columns: Columns, ours: Collection[str]) -> bool:
-    """Whether all our columns are in the sheet and are known to be ours."""
+    """Returns whether all our columns are in the sheet and are known to be ours."""
     there = {name for name in OURS if name in columns.index}
     return there <= set(ours) and there >= set(ALWAYS) and not columns.doubled
 
@@ -126,7 +126,7 @@ def _same(grid: Grid, before: Grid) -> Iterator[bool]:
 def may_stray(
     grid: Grid, columns: Columns, parts: Parted, rows: Iterable[Marked], left: Resting
 ) -> bool:
-    """Whether a line that is no row may hold misplaced results of an unchanged row."""
+    """Returns whether a line that is no row may hold misplaced results of an unchanged row."""
     taken = {row.place for row in rows}
     lines = (grid[place] for place in parts.others if place not in taken)
     return any(holds_results(row, columns) and digest(row) not in left.lines for row in lines)
@@ -139,7 +139,7 @@ def stray_lines(
     parts: Parted | None,
     untrue: Collection[int],
 ) -> frozenset[bytes]:
-    """Digests of the lines that are no rows and hold text where words of ours may stand."""
+    """Digests of the lines that are no rows and have text in columns of ours."""
     taken = {line.seen.place for line in lines} | set(untrue)
     places = parts.others if parts else range(1, len(grid))
     rows = (grid[place] for place in places if place not in taken)
@@ -147,12 +147,12 @@ def stray_lines(
 
 
 def holds_results(row: Sequence[str], columns: Columns) -> bool:
-    """Whether a line has text in our columns."""
+    """Returns whether a line has text in our columns."""
     return any(columns.cell(row, name) for name in ASTRAY)
 
 
 def wander(rows: Iterable[Marked], known: Mapping[str, KnownRow]) -> bool:
-    """Whether all known rows are needed to tell which rows these are.
+    """Returns whether all known rows are needed to tell which rows these are.
 
     Results without an id may belong to any row. Where an id has both other inputs and other cells
     than before, these may be another row's.
@@ -198,7 +198,7 @@ def _needs_no_work(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
 
 
 def _is_over(job: Job, saves_files: bool) -> bool:
-    """Whether the job is finished, and its pictures are saved or given up."""
+    """Returns whether the job is finished, and its pictures are saved or given up."""
     return all(
         attempt.state in _FINAL
         and not is_open(attempt)

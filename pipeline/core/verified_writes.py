@@ -26,7 +26,7 @@ Snapshot = tuple[tuple[Raw, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What to write into one row, and the other cells that prove that it was this row."""
+    """The cells to write into one row, and the other cells that prove that it is this row."""
 
     row: int
     cells: Mapping[int, Raw]
@@ -38,11 +38,11 @@ class Target:
         return frozenset((*self.cells, *self.proof))
 
     def is_proved_by(self, row: Sequence[Raw]) -> bool:
-        """Whether a row has the cells of the proof."""
+        """Returns whether a row has the cells of the proof."""
         return all(at_column(row, at) == says for at, says in self.proof.items())
 
     def stands_in(self, row: Sequence[Raw]) -> bool:
-        """Whether a row has all cells that were written."""
+        """Returns whether a row has all cells that were written."""
         return all(at_column(row, at) == says for at, says in self.cells.items())
 
 
@@ -66,7 +66,7 @@ class Located(NamedTuple):
 
 
 class Judgement(NamedTuple):
-    """What the answer to a write shows: rows that are not proved, and the titles at that moment."""
+    """The answer to a write: rows that are not proved, and the titles at that moment."""
 
     strays: tuple[Target, ...]
     header: tuple[Raw, ...]
@@ -78,7 +78,7 @@ def at_column(row: Sequence[Raw], at: int) -> Raw:
 
 
 def agree(grid: Grid, snapshot: Snapshot) -> bool:
-    """Whether a reading and a later snapshot show the same, as far as can be known."""
+    """Returns whether a reading and a later snapshot show the same, as far as can be known."""
     height = max(len(grid), len(snapshot))
     return all(
         _row_agrees(
@@ -108,7 +108,7 @@ def with_text_marked(grid: Grid, snapshot: Snapshot, columns: Columns) -> Snapsh
 
 
 def targets(grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns) -> Located:
-    """The rows of a patch where they stand in the snapshot.
+    """The places of a patch's rows in the snapshot.
 
     The patch was made from `grid`. A row is found by its id and inputs, or by its inputs alone.
     Columns are not searched: if the header differs, no row is found.
@@ -153,7 +153,7 @@ def judge(
 
 
 def is_formula(value: Raw) -> bool:
-    """Whether what was entered is a formula; no text of ours begins like one."""
+    """Returns whether what was entered is a formula; no text of ours begins like one."""
     return isinstance(value, str) and value.startswith("=")
 
 

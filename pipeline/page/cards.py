@@ -33,7 +33,7 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """What an approval covers: the inputs of the row, the requested take, and the price."""
+    """The content of an approval: the inputs of the row, the requested take, and the price."""
 
     take: int
     inputs: str
@@ -97,7 +97,7 @@ class Card:
 
     @property
     def says(self) -> str:
-        """What a dismissal covers if there is no job. The dismissal ends when this text changes."""
+        """The text that a dismissal covers if there is no job. It ends when this text changes."""
         return said_by(self.at, self.shown.status, self.shown.note)
 
     @property
@@ -113,7 +113,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class CardSummary:
-    """What is needed to find and count a card. It is kept in memory for every card."""
+    """The data to find and count a card. It is kept in memory for every card."""
 
     row_id: str
     take: int

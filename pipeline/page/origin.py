@@ -1,4 +1,4 @@
-"""Whether a request was sent to our own name, and a form by our own page."""
+"""Checks that a request was sent to our own host name, and a form by our own page."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Reading:
         }
 
     def said(self, ids: Iterable[str], memory: Memory) -> dict[str, RowCells]:
-        """What these rows contain, where id and inputs still match what the store knows."""
+        """The cells of these rows, if id and inputs still match the store."""
         grid, places = self._found
         among = [at for one in ids for at in places.get(one, ())]
         return row_cells(grid, self._campaign.settings, memory, among)

@@ -1,4 +1,4 @@
-"""What the page shows of a campaign at one moment, as one value that never changes.
+"""A frozen value with everything that the page shows of a campaign at one moment.
 
 A request reads the snapshot once, so that all numbers of one page belong together.
 """

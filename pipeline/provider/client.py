@@ -53,7 +53,7 @@ class Api:
     """The way to one API with one key: an async context manager, one for a pass.
 
     Nothing is opened before the first request, so a pass that has nothing to ask pays nothing.
-    Raises ConfigError for a key that cannot stand in a header. `sleep` is what waits between tries.
+    Raises ConfigError for a key that is not allowed in a header. `sleep` waits between tries.
     """
 
     def __init__(

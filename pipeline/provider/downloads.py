@@ -49,8 +49,8 @@ ABANDONED: Final = 3600.0
 class Media:
     """The folder of saved files: an async context manager.
 
-    `allowed` is the base URL of the configured API; what lies at exactly its host and port may be
-    in a private network, as a stand-in on this machine is. `sheet` is the file whose readers may
+    `allowed` is the base URL of the configured API; addresses with exactly its host and port may be
+    in a private network, such as a stand-in on this machine. `sheet` is the file whose readers may
     read the saved files, and no others. Nothing is opened before the first file.
     """
 
@@ -208,7 +208,7 @@ _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 
 def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    """Whether an address belongs to the public network, and to no machine in disguise.
+    """Returns whether an address belongs to the public network, and to no machine in disguise.
 
     IPv6 addresses with an IPv4 address inside lead to that one, so none of them is public here,
     except those that a network without IPv4 makes of public ones (NAT64, RFC 6052).
@@ -245,12 +245,12 @@ def _private(host: str) -> str:
 
 @retry(stop=stop_after_attempt(2), retry=retry_if_exception_type(NoAnswer), reraise=True)
 async def _got(wire: HttpClient, address: URL) -> HttpAnswer:
-    # A server may close a kept connection in the moment in which a request enters it.
+    # A server may close a kept connection at the moment when a request is sent over it.
     return await wire.send("GET", address)
 
 
 def _kind(answer: HttpAnswer) -> str:
-    """What the server calls the file: a type in lower case."""
+    """The media type that the server states, in lower case."""
     name = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     return name or "application/octet-stream"
 

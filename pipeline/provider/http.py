@@ -52,7 +52,7 @@ WORDS: Final[tuple[tuple[type[BaseException], str], ...]] = (
 #: What is asked for and unpacked. An answer that is packed in any other way, or twice, stays as it
 #: is.
 PACKINGS: Final = ("gzip", "deflate")
-#: Bytes that are unpacked in one step at most: a few packed bytes can stand for many.
+#: Most bytes that are unpacked in one step: a few packed bytes can become very many.
 STEP: Final = 1 << 20
 
 
@@ -235,7 +235,7 @@ def _window(packing: str, start: bytes) -> int:
 
 
 def failed(error: Exception) -> WireError:
-    """What an exception of httpx-aiohttp, httpx or aiohttp proves: NotSent or NoAnswer."""
+    """Classifies an exception of httpx-aiohttp, httpx or aiohttp: NotSent or NoAnswer."""
     cause: BaseException = error
     # `__cause__` only: `__context__` may be the failure of an earlier request.
     while isinstance(cause, httpx.TransportError | _Broken) and cause.__cause__:

@@ -1,4 +1,4 @@
-"""Whose certificates count when something is asked of the internet."""
+"""The certificate authorities that are trusted for requests to the internet."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ def results_and_waiting_rows(settings: Settings) -> list[Shown]:
 
 @dataclass(frozen=True, slots=True)
 class RowCells:
-    """What the cells of a row say now."""
+    """The present cells of a row."""
 
     name: str
     status: str

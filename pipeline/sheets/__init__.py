@@ -23,7 +23,7 @@ class Sheet(Protocol):
 
     @property
     def title(self) -> str:
-        """What people call the sheet, for messages."""
+        """The title of the sheet, for messages."""
 
     @property
     def fingerprint(self) -> str:
@@ -31,7 +31,7 @@ class Sheet(Protocol):
 
     @property
     def left_out(self) -> str:
-        """What the last write left out, as a sentence; empty if everything was written."""
+        """A sentence about what the last write left out; empty if everything was written."""
 
     @property
     def read_as(self) -> str:

@@ -1,4 +1,4 @@
-"""What is known of every job, and the only place where it is kept.
+"""The state of every job. It is kept only here.
 
 A `Store` has parts, each with the methods about one subject:
 

@@ -1,4 +1,4 @@
-"""Whether attempts may begin now. The attempts of a batch are admitted one after the other."""
+"""Decides whether attempts may begin now. A batch is decided attempt by attempt."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a batch must keep to. A cap of 0 lets nothing be spent; None is no cap."""
+    """The limits of a batch. A cap of 0 allows no spending; None is no cap."""
 
     #: A name for the API key (a digest), never the key.
     api_key: str

@@ -22,7 +22,7 @@ _encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """What happened to one attempt of a job."""
+    """An event of one attempt of a job."""
 
     key: JobKey
     number: int

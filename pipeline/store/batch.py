@@ -64,7 +64,7 @@ _MOVED = Prepared(
 
 
 class Recorded(NamedTuple):
-    """Whether a fact moved its attempt, and the attempt as it is now, if there is one."""
+    """The result of a fact: whether it moved its attempt, and the attempt now, if there is one."""
 
     moved: bool
     attempt: Attempt | None
@@ -240,7 +240,7 @@ def _kept(
     jobs: Mapping[JobKey, KeptJob],
     moved: Mapping[str, Versions],
 ) -> dict[str, Left]:
-    """What this turn leaves in memory: the jobs under way."""
+    """The jobs that stay in memory after this batch: those under way."""
     kept = dict(left)
     for name, sheet in sheets.items():
         before = left[name].jobs if name in left and left[name].is_true(sheet) else {}

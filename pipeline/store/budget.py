@@ -56,10 +56,10 @@ _MOVED_WITHIN = Prepared(
 
 
 class Budget(Part):
-    """What was spent."""
+    """The credits spent."""
 
     def spent(self, api_key: str, run: str, day: str) -> Spent:
-        """What the two counters hold now."""
+        """The present values of the two counters."""
         with self._database.reading() as connection:
             return Spent(*(_held(connection, name) or 0 for name in counters_of(api_key, run, day)))
 
@@ -70,7 +70,7 @@ def counters_of(api_key: str, run: str, day: str) -> tuple[CounterName, CounterN
 
 
 def held(connection: Connection, names: Sequence[CounterName]) -> list[int]:
-    """What these counters hold; they cannot be moved by others until the transaction ends."""
+    """The values of these counters. Others cannot change them until the transaction ends."""
     # Always in the same order, so that no two wait for each other.
     found = {name: _held(connection, name) for name in sorted(names)}
     missing = [{**name._asdict(), "credits": 0} for name in names if found[name] is None]

@@ -138,7 +138,7 @@ def _refuse_network(path: Path) -> None:
         return
     if kind := network_file_system(path.resolve(), mounts):
         raise StoreError(
-            f"The store {path} lies on a network file system ({kind}), where locks cannot be "
+            f"The store {path} is on a network file system ({kind}), where locks cannot be "
             "trusted. Put it on a disk of this machine, or use postgresql://."
         )
 
@@ -153,7 +153,7 @@ def network_file_system(path: Path, mountinfo: str) -> str:
             continue
         point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), fields[4])
         above = point.rstrip("/") + "/"
-        # Of two on one point the later lies on top.
+        # Of two mounts on one point, the later one hides the other.
         if f"{place}/".startswith(above) and len(above) >= len(best):
             best, kind = above, right.split(" ")[0]
     return kind if kind in NETWORK else ""

@@ -12,7 +12,7 @@ Span = tuple[float, float]
 
 
 class Durations(Part):
-    """What passes have learnt about the API's speed."""
+    """The speed of the API, as passes have learned it."""
 
     def get(self, api_key: str) -> dict[str, tuple[Span, ...]]:
         """Endpoint -> the spans that the last pass kept; only endpoints with at least one."""

@@ -1,4 +1,4 @@
-"""What happened to each job: lines that are added, and never changed."""
+"""The history of each job: lines are added and never changed."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ class Left:
     jobs: dict[JobKey, KeptJob]
 
     def is_true(self, sheet: LockedSheet) -> bool:
-        """Whether no job of the sheet has changed since."""
+        """Returns whether no job of the sheet has changed since."""
         return (sheet.number, sheet.moved) == (self.sheet.number, self.sheet.moved)
 
 
@@ -143,7 +143,7 @@ def _loaded(
 
 
 def _charge(charged: int, price: int, event: Event) -> int:
-    """What the counters should hold for an attempt that the event has moved."""
+    """The values of the counters for an attempt that the event has moved."""
     reported = getattr(event, "reported", None)
     if isinstance(reported, int):
         return reported

@@ -37,7 +37,7 @@ _RAISED = Prepared(
 
 
 class _Questions(NamedTuple):
-    """What loads some jobs. Built once: building a statement takes longer than running it."""
+    """The statements that load some jobs. Built once: building takes longer than running."""
 
     jobs: Select[Any]
     attempts: Select[Any]
@@ -76,7 +76,7 @@ _SAVED = Unsaved(reason="", tries=0, next_at=None, lost=False)
 
 
 class Changes(NamedTuple):
-    """Where the changes of a sheet's jobs stand now, and the jobs that were changed."""
+    """The present change counter of a sheet's jobs, and the jobs that were changed."""
 
     cursor: int
     keys: set[JobKey]
@@ -94,7 +94,7 @@ class Jobs(Part):
             return {job.key: job for job in _load(connection, _ALL_JOBS, about).values()}
 
     def newest(self, sheet: str, most: int | None = None) -> list[JobKey]:
-        """The keys of all jobs, or of so many of them, the newest first."""
+        """The keys of all jobs, or of this number of them, the newest first."""
         with self._database.reading() as connection:
             here = jobs.c.sheet == number_of(connection, sheet)
             last = select(jobs.c.row_id, jobs.c.take).where(here)
@@ -204,7 +204,7 @@ class Jobs(Part):
                 )
 
     def history(self, key: JobKey) -> list[HistoryLine]:
-        """What happened to the job, the oldest first."""
+        """The events of the job, the oldest first."""
         wanted = select(events.c.at, events.c.number, events.c.kind, events.c.body)
         with self._database.reading() as connection:
             lines = connection.execute(
@@ -234,7 +234,7 @@ class Jobs(Part):
             return moved
 
     def changed(self, sheet: str, since: int) -> Changes:
-        """What was added or changed, by any process, since that version."""
+        """The jobs that any process has added or changed since that version."""
         with self._database.reading() as connection:
             number, now = _VERSION.first(connection, escaped(sheet)) or (0, 0)
             if now <= since:
@@ -256,7 +256,7 @@ def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:
 
 
 def _among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str, object]]:
-    """What to ask _SOME with, for the jobs of these keys (and other takes of their rows)."""
+    """The parameters of _SOME for the jobs of these keys (and other takes of their rows)."""
     by_sheet = defaultdict(set)
     for key in keys:
         by_sheet[key.sheet].add(key.row_id)

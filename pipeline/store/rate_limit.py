@@ -65,7 +65,7 @@ class RequestCounts:
         return max(0, min(wanted, per_minute - sum(self.counts.values())))
 
     def after(self, left: int) -> RequestCounts:
-        """When so many more have left."""
+        """When this many more have left."""
         if not left:
             return self
         return replace(

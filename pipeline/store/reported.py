@@ -1,4 +1,4 @@
-"""What was reported about each sheet: its lasting troubles, and the rows still to be reported.
+"""The reports about each sheet: its lasting problems, and the rows still to be reported.
 
 Both are lines of the table `promptsheet` that exist only while there is something to keep. A
 trouble is kept after it was printed; a row is kept before its cell says that it needs attention. So

@@ -43,7 +43,7 @@ class Rows(Part):
     """The rows of each sheet, as the last accepted reading left them."""
 
     def memory(self, sheet: str, only: Collection[str] | None = None) -> Memory:
-        """What is known of the rows of a sheet; `foreign` is left empty.
+        """The known rows of a sheet; `foreign` is left empty.
 
         `only` these ids where some are given; `order` has all ids nevertheless.
         """
@@ -92,7 +92,7 @@ class Rows(Part):
             }
 
     def extra_takes(self, sheet: str) -> dict[str, int]:
-        """Id -> how often the page asked for the row once more, where it did."""
+        """Id -> how often the page asked for the row once more, if it did."""
         with self._database.reading() as connection:
             found = connection.execute(_AGAIN, {"sheet": number_of(connection, sheet)})
             return {row.row_id: row.again for row in found}
@@ -115,7 +115,7 @@ class Rows(Part):
     def approve(self, sheet: str, row_id: str, inputs: str, covers: str) -> bool:
         """Note what was approved on the page; empty `covers` takes the approval back.
 
-        False where nothing changes: the row has other inputs by now, or this was noted before. So
+        False where nothing changes: the row has other inputs now, or this was noted before. So
         two people who press at once, or one who presses twice, approve once.
         """
         row = known_rows.c.row_id == row_id, known_rows.c.inputs == inputs
@@ -272,7 +272,7 @@ def _keep_past(connection: Connection, number: int, noted: dict[str, KnownRow]) 
         if was != noted[one].inputs
     ]
     if gone:
-        # Deleted and written again, so that what was there last stands first.
+        # Deleted and written again, so that the latest ones come first.
         same = past.c.row_id == bindparam("row"), past.c.digest == bindparam("what")
         connection.execute(
             delete(past).where(past.c.sheet == number, *same),

@@ -16,12 +16,12 @@ from pipeline.store.transactions import Part, keep_value, made
 
 @dataclass(frozen=True, slots=True)
 class SheetRecord:
-    """What is known of a sheet as a whole."""
+    """The state of a sheet as a whole."""
 
     key: str
     #: Path of the config that runs it; empty while none has.
     config: str = ""
-    #: What people call it, and where it lies (a path or an address).
+    #: Its title and its place (a path or an address).
     title: str = ""
     place: str = ""
     paused: bool = False
@@ -39,7 +39,7 @@ class SheetRecord:
 
 
 class SheetChanges(TypedDict, total=False):
-    """What may be changed in a SheetRecord; the claim is `raise_claim`'s."""
+    """The fields of a SheetRecord that may be changed; only `raise_claim` changes the claim."""
 
     config: str
     title: str

@@ -1,4 +1,4 @@
-"""What all parts of the store share: the engine, the clock, and two kinds of transaction."""
+"""The shared base of all parts of the store: engine, clock, and two kinds of transaction."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _ordinary(line: Line) -> KnownRow:
 def _attempt(
     line: Line, row: Sequence[str], columns: Columns, rules: Rules, now: datetime
 ) -> Attempt | None:
-    """What the row's cells say of an attempt that this store does not know; None if of none."""
+    """The attempt that the row's cells show and the store does not know; None if there is none."""
     task_id = columns.cell(row, "task_id").strip().removeprefix("'")
     urls = tuple(u for u in columns.cell(row, "image_urls").split() if u.startswith("http"))
     urls = urls[:MOST_RESULTS]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 log = logging.getLogger("promptsheet")
 
-#: More than this share of at least so many tasks failed: something is wrong with all of them.
+#: If more than this share of at least this many tasks failed, all of them have the same problem.
 FAILED_SHARE, FAILED_LEAST = 0.3, 20
 
 
@@ -23,7 +23,7 @@ class Stop:
     """Why nothing more is sent by this pass."""
 
     sentence: str
-    #: The API or the store is out of reach or refuses (exit 3), not a rule of ours (exit 1).
+    #: Whether the API or store cannot be reached or refuses (exit 3), or a rule of ours (exit 1).
     out_of_reach: bool
 
 

@@ -51,7 +51,7 @@ class ChangedRows:
 
     @property
     def statuses(self) -> Counter[str]:
-        """What the unchanged rows say in their status cells, which is right."""
+        """The statuses of the unchanged rows; they are correct."""
         return self._parted.statuses if self._parted else Counter()
 
     @property

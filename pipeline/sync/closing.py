@@ -52,7 +52,7 @@ def note_troubles(
     """Note what went wrong, in the order in which people should read it.
 
     `stop` is why the sending was stopped, `sheet` why the last look failed, `api` are sentences
-    about an API out of reach, `unsaved` the errors about pictures.
+    about an unreachable API, `unsaved` the errors about pictures.
     """
     if hold := sync.last.hold:
         outcome.worsen(hold.exit_code, hold.sentence)

@@ -21,7 +21,7 @@ from pipeline.sync.worker import Worker
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came of one submission."""
+    """The outcome of one submission."""
 
     sending: Sending
     told: Verdict
@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What came of one transaction."""
+    """The outcome of one transaction."""
 
     #: The answers that are recorded now.
     answers: list[Answer]
@@ -63,7 +63,7 @@ class Committer:
 
     @property
     def is_broken(self) -> bool:
-        """Whether a transaction failed: the store is full or out of reach."""
+        """Whether a transaction failed: the store is full or cannot be reached."""
         return self._is_broken
 
     @property
@@ -103,7 +103,7 @@ class Committer:
             await self._worker.run(self._recorded, [answer.fact for answer in answers])
 
     def _committed(self, answers: list[Answer], lines: list[Line]) -> Committed:
-        """Record and begin. If the store cannot do both, the answers are kept all the same."""
+        """Record and begin. If the store cannot do both, the answers are still kept."""
         facts = [answer.fact for answer in answers]
         if not lines:
             return Committed(answers, trouble=self._recorded(facts))

@@ -30,7 +30,7 @@ LINK_LIFE: Final = timedelta(days=1)
 
 
 def missed(error: NotSaved, before: Unsaved | None, sent_at: datetime, now: datetime) -> Unsaved:
-    """What to record about a picture that was not saved; `before` is the earlier record, if any.
+    """The record of a picture that was not saved; `before` is the earlier record, if any.
 
     `sent_at` is when its task was submitted: its link is not older than that.
     """
@@ -46,7 +46,7 @@ def missed(error: NotSaved, before: Unsaved | None, sent_at: datetime, now: date
 
 
 class Saver(Protocol):
-    """What a pass needs of the folder of saved files (`provider.downloads.Media`)."""
+    """The interface to the folder of saved files that a pass needs (`provider.downloads.Media`)."""
 
     async def save(self, url: str, stem: str) -> str:
         """Where it was saved, relative to the folder. Raises PromptsheetError if it was not."""

@@ -107,7 +107,7 @@ class KnownJobs:
             self.cursor = after
 
     def ask_for(self, key: JobKey, attempts: int) -> None:
-        """Let the job have so many attempts in all: a person asked for them."""
+        """Allow the job this number of attempts in all, because a person requested them."""
         self._store.jobs.ask(key, attempts)
         if job := self._store.jobs.get(key):
             self.all[key] = job

@@ -16,7 +16,7 @@ from pipeline.store import Store
 
 
 class KnownRows:
-    """What is remembered of the rows, for the length of a pass. Only this class changes it."""
+    """The known rows during a pass. Only this class changes them."""
 
     def __init__(self, store: Store, sheet: str) -> None:
         self.memory = Memory({}, {}, {}, {})
@@ -66,7 +66,7 @@ class KnownRows:
         return self._loaded is None
 
     def was_changed_elsewhere(self) -> bool:
-        """Whether another process changed the rows since they were loaded."""
+        """Returns whether another process changed the rows since they were loaded."""
         same = self._store.rows.memory(self._sheet, ()).order == self.memory.order
         return not (same and self._store.unchanged.noted(self._sheet) == self._version)
 
@@ -132,7 +132,7 @@ class KnownRows:
         unchanged: Collection[str],
         jobs: Iterable[Job],
     ) -> Memory:
-        """What to match the rows of a reading with; without the ids that are `unchanged`."""
+        """The known rows to match a reading with, without the ids that are `unchanged`."""
         memory = self.memory
         if unchanged:
             known = {one: row for one, row in memory.known.items() if one not in unchanged}

@@ -53,7 +53,7 @@ class LineQueue:
         return [self._lines.popleft() for _ in range(min(most, len(self._lines)))]
 
     def began(self, many: int) -> None:
-        """Attempts were begun for so many of the lines that were taken."""
+        """Attempts were begun for this number of the lines that were taken."""
         self._begun += many
 
     def put_back(self, lines: Iterable[Line]) -> None:

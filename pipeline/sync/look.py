@@ -1,4 +1,4 @@
-"""What one look at a sheet found, as one value that never changes."""
+"""The result of one look at a sheet, as a frozen value."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class Look:
         return any(line.seen.known is None for line in self.plan.lines)
 
     def is_fresh(self, now: datetime) -> bool:
-        """Whether its lines may be sent: it is finished, and not older than a minute."""
+        """Returns whether its lines may be sent: it is finished, and not older than a minute."""
         return self.began_at is not None and now - self.began_at <= FRESH
 
     def is_settling(self, now: datetime, settle: timedelta) -> bool:
-        """Whether rows wait only because they were edited a moment ago."""
+        """Returns whether rows wait only because they were edited a moment ago."""
         return bool(settle) and any(
             line.status == Status.WAITING and now - (line.memory.since or now) < settle * 2
             for line in self.plan.lines
@@ -68,7 +68,7 @@ class Look:
         return self.columns.cell(self.grid[place], name)
 
     def name_of(self, key: JobKey) -> str:
-        """What people call the row; empty if it has no name in this reading."""
+        """The name of the row; empty if it has none in this reading."""
         place = self.unchanged.get(key.row_id)
         if place is not None:
             return self.cell(place, "name").strip()

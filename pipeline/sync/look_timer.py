@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pipeline.sync.clock import Clock
 
-#: After a look, wait at least so many times as long as it took: at most 25 % of the time is spent
+#: After a look, wait at least this many times as long as it took: at most 25 % of the time is spent
 #: looking.
 SHARE = 3
 #: While sending, look after so many seconds at the latest: well before a look is too old to send on

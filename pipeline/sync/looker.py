@@ -57,7 +57,7 @@ class Looker:
         except SheetError as e:
             if e.exit_code != SheetError.exit_code and not self._timer.has_looked:
                 raise
-            # The sheet is out of reach now, or a program that saves has emptied it for a moment:
+            # The sheet cannot be read now, or a program that saves has emptied it for a moment:
             # open tasks are still followed, and a later look writes what they become.
             log.info("%s: %s", self._sync.sheet.title, e)
             self.trouble = e

@@ -29,7 +29,7 @@ class Asked:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a pass, for the closing line and the exit code."""
+    """The outcome of a pass, for the closing line and the exit code."""
 
     title: str = ""
     #: The sheet's key in the store; empty where the pass did not get that far.
@@ -53,7 +53,7 @@ class Outcome:
     attention: list[Row] = field(default_factory=list)
     #: The rows that changed in this pass, if they were asked for (`Asked.detailed`).
     changed: list[Row] = field(default_factory=list)
-    #: A sentence each: a hold, a stop, a sheet or a store out of reach.
+    #: A sentence each: a hold, a stop, an unreachable sheet or store.
     sentences: list[str] = field(default_factory=list)
     #: Things to know although nothing is wrong: a sentence each.
     notices: list[str] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Outcome:
 
     @property
     def troubles(self) -> set[str]:
-        """What was said of the sheet, without the amounts that differ from run to run."""
+        """The problems of the sheet, without the amounts that differ from run to run."""
         return {trouble_of(sentence) for sentence in (*self.notices, *self.sentences)}
 
     @property

@@ -52,7 +52,7 @@ class Planner:
         self._clock, self._chance, self._limits_of = clock, chance, limits_of
 
     def columns(self, grid: Grid) -> Columns:
-        """What the columns of a grid mean."""
+        """The columns of a grid."""
         return self._header.read(grid)
 
     def near_misses(self, columns: Columns) -> list[NearMiss]:
@@ -60,7 +60,7 @@ class Planner:
         return near_misses(columns, self._header.fields, self._header.ignore)
 
     def look(self, grid: Grid) -> Look:
-        """What a grid means, and what keeps its rows from being sent."""
+        """The interpretation of a grid, and what prevents its rows from being sent."""
         with self._store.snapshot():
             return self._looked(grid)
 

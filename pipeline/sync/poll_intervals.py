@@ -57,11 +57,11 @@ class Intervals:
         self.usual = Usual()
 
     def is_late(self, attempt: Attempt, now: datetime) -> bool:
-        """Whether the task is overdue."""
+        """Returns whether the task is overdue."""
         return now - attempt.sent_at > self._give_up_after
 
     def decide(self, attempt: Attempt, now: datetime) -> bool:
-        """Whether an interval decides when to poll the task."""
+        """Returns whether an interval decides when to poll the task."""
         return bool(self._poll_every or attempt.hook or self.is_late(attempt, now))
 
     def first(self, attempt: Attempt, now: datetime, soon: bool) -> datetime:

@@ -155,7 +155,7 @@ class PollSchedule:
             one.is_asked = False
 
     def sent(self, questions: int) -> None:
-        """So many requests were sent."""
+        """Count this number of requests as sent."""
         self._questions += questions
 
     def unanswered(self, tasks: Iterable[str]) -> None:
@@ -191,7 +191,7 @@ class PollSchedule:
                 one.next_at = self._clock.now()
 
     def is_news(self, one: OpenTask, event: Event) -> bool:
-        """Whether to record it: a percentage no more often than the sheet is written."""
+        """Returns whether to record it: a percentage no more often than the sheet is written."""
         if not isinstance(event, Progressed) or one.attempt.state is not State.RUNNING:
             return True
         now = self._clock.now()
@@ -207,7 +207,7 @@ class PollSchedule:
         self._durations = {name: Durations(seen) for name, seen in durations.items()}
 
     def learnt(self) -> dict[str, tuple[tuple[float, float], ...]]:
-        """What later passes should know: endpoint -> the two ages of each task."""
+        """The learned ages for later passes: endpoint -> the two ages of each task."""
         return {name: one.seen for name, one in self._durations.items()}
 
     def _learn(self, endpoint: str, took: timedelta, at_work: timedelta | None) -> None:
@@ -227,7 +227,7 @@ class PollSchedule:
                     one.next_at = min(one.next_at, self.intervals.next(one.attempt, now))
 
     def _is_guided(self, one: OpenTask, now: datetime) -> bool:
-        """Whether what was learnt says when to poll, and not an interval."""
+        """Returns whether what was learnt says when to poll, and not an interval."""
         return not (one.is_owed or self.intervals.decide(one.attempt, now))
 
     def _running_age(self, one: OpenTask) -> float:

@@ -1,4 +1,4 @@
-"""What a pass needs from outside: the way to the API, and the pace that the configuration sets."""
+"""The interfaces that a pass needs: access to the API, and the configured pace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PATIENCE = 60.0
 
 
 class Wire(Protocol):
-    """What a pass needs of the way to the API (`provider.client.Api`)."""
+    """The interface to the API that a pass needs (`provider.client.Api`)."""
 
     def open(self) -> None:
         """Load what a request needs, so that none waits for that which is on disk as sent."""

@@ -28,7 +28,7 @@ def noted(look: Look, state: SheetState, store: Store) -> Look:
 
 
 def _take_back_approvals(look: Look, sheet: str, store: Store) -> None:
-    """Forget approvals of the page that a cell of the sheet contradicts by now.
+    """Forget approvals of the page that a cell of the sheet contradicts now.
 
     A "rejected" still counts after that cell was emptied again.
     """

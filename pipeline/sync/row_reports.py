@@ -160,6 +160,6 @@ def _row(
 
 
 def asked_for(inputs: str) -> str:
-    """What a row asks for: its prompt, or all inputs by name if it has none."""
+    """The prompt of a row, or all inputs by name if it has none."""
     wrote = parsed(inputs)
     return wrote.get("prompt") or "; ".join(f"{name}: {text}" for name, text in wrote.items())

@@ -110,7 +110,7 @@ class Runner:
 
     @property
     def outcome(self) -> Outcome:
-        """What came of the pass so far."""
+        """The outcome of the pass so far."""
         return self._tally.outcome
 
     def interrupt(self) -> None:
@@ -128,7 +128,7 @@ class Runner:
         """The pass, from the first look to the last.
 
         What a pass can meet is in the outcome, with its exit code, and is not raised: a sheet that
-        cannot be written, an API out of reach, a hold.
+        cannot be written, an unreachable API, a hold.
         """
         try:
             await self._looker.look(first=True)
@@ -157,7 +157,7 @@ class Runner:
     async def _work(self) -> None:
         """Send, poll, download and look until nothing is left to do now.
 
-        Whatever ends this, the submitter ends by itself and is awaited: what is in the air may be
+        Whatever ends this, the submitter ends by itself and is awaited: requests in flight may be
         paid for, so it is recorded first.
         """
         sending = asyncio.create_task(self._lanes.send())

@@ -1,4 +1,4 @@
-"""What a pass knows of one sheet: the sheet as a whole, its rows and their jobs.
+"""The state of one sheet during a pass: the sheet as a whole, its rows and their jobs.
 
 The store is the record, and other processes write there too: webhook receivers, commands, the page.
 This is a pass's copy of it, as of the last `refresh`.
@@ -176,7 +176,7 @@ class SheetState:
     def memory_for(
         self, grid: Grid, columns: Columns, rows: Sequence[Marked], unchanged: Collection[str]
     ) -> Memory:
-        """What to match the rows of a reading with; without the ids that are `unchanged`."""
+        """The known rows to match a reading with, without the ids that are `unchanged`."""
         return self.rows.memory_for(grid, columns, rows, unchanged, self.jobs.all.values())
 
     def stir(self, ids: Collection[str]) -> None:

@@ -42,7 +42,7 @@ class RefusedLine:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What came of one transaction: the attempts on disk, and the lines that were refused."""
+    """The outcome of one transaction: the attempts on disk, and the refused lines."""
 
     begun: list[Sending] = field(default_factory=list)
     refused: list[RefusedLine] = field(default_factory=list)

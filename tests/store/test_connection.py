@@ -209,7 +209,7 @@ def test_a_store_on_a_network_file_system_is_refused(
 ) -> None:
     monkeypatch.setattr("pipeline.store.connection.network_file_system", lambda *_: "nfs4")
 
-    with pytest.raises(StoreError, match=r"lies on a network file system \(nfs4\)"):
+    with pytest.raises(StoreError, match=r"is on a network file system \(nfs4\)"):
         Store(f"sqlite:///{file}")
     assert not file.exists()
 

@@ -1,4 +1,4 @@
-"""Whether 8-bit text is certainly Western, and how it reads in the other code pages.
+"""Decides whether 8-bit text is certainly Western, and reads it in other code pages.
 
 The same byte is `è` in one code page and `č` in another, and a prompt with the wrong letters would
 be paid for. So text counts as Western only if that is clearly more plausible than any Central

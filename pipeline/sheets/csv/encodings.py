@@ -44,7 +44,7 @@ class Encoding:
         return self.mark + text.encode(self.codec, errors="replace")
 
     def readable(self, text: str) -> str:
-        """What is read back after `text` was written."""
+        """The text that is read back after `text` was written."""
         return text if text.isascii() else text.encode(self.codec, "replace").decode(self.codec)
 
 
@@ -149,7 +149,7 @@ _LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 def _is_damaged_utf_8(content: bytes, error: UnicodeDecodeError) -> bool:
-    """Whether most of it is valid UTF-8, or it only ends in the middle of a letter.
+    """Returns whether most of it is valid UTF-8, or it only ends in the middle of a letter.
 
     Accents of Windows-1252 sometimes look like a letter of UTF-8 (É before a closing quote), so one
     such letter proves nothing.
@@ -168,7 +168,7 @@ _CONTROL = re.compile(rb"[\0-\x08\x0e-\x1f\x7f]")
 
 
 def _is_of_another_script(text: str) -> bool:
-    """Whether the accents of these words are where Western words have none.
+    """Returns whether the accents of these words are where Western words have none.
 
     Cyrillic, Greek and Japanese text looks like long runs of accents. Text of an old Mac or of DOS
     has signs, capitals and daggers within words.

@@ -22,7 +22,7 @@ from pipeline.core.model import Grid, Patch
 from pipeline.sheets.csv.delimiters import DELIMITERS, delimiter_of, said
 from pipeline.sheets.csv.encodings import Encoding, decoded
 
-#: A line after the last: a row of its own, unless a quotation mark is still open.
+#: A line after the last one. It is a separate row, unless a quotation mark is still open.
 _END = "\ue000"
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
@@ -135,7 +135,7 @@ def harmless(text: str, delimiter: str) -> str:
 
     Excel uses the delimiter of the reader's country. If it reads a file of commas with semicolons,
     our quotation marks are inside a cell and protect nothing: the text after a semicolon or a line
-    break is a cell of its own. If that would be a formula, it gets an apostrophe in front; in an
+    break is a separate cell. If that would be a formula, it gets an apostrophe in front; in an
     address, the delimiter is written as `%3B` and the like.
     """
     if not _MAY_BE_LIVE.search(text):
@@ -171,7 +171,7 @@ def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
         record = grid[row]
         if text != (record[column] if column < len(record) else ""):
             changes[row][column] = text
-    # A record that grows gets its empty cells too, so that it has the length that was asked for.
+    # A record that grows gets its empty cells too, so that it has the requested length.
     growing = {row for row, cells in changes.items() if max(cells) >= len(grid[row])}
     for (row, column), text in patch.items():
         if row in growing and column >= len(grid[row]):

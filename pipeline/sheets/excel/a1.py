@@ -47,7 +47,7 @@ def box_of(ref: str) -> Box | None:
 
 
 def holds_any(box: Box, places: Iterable[Place]) -> bool:
-    """Whether one of these places is in the box."""
+    """Returns whether one of these places is in the box."""
     top, left, bottom, right = box
     return any(top <= row <= bottom and left <= column <= right for row, column in places)
 

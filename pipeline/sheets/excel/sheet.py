@@ -178,7 +178,7 @@ class _Page:
             if number >= len(self.grid):
                 raise IndexError(f"there is no row {number}")
             if column >= MAX_COLUMNS:
-                raise Unreadable("it has no room at its right: delete what stands in column XFD")
+                raise Unreadable("it has no room at its right: delete the content of column XFD")
             text = _fitting(text)
             if text != self._at(number, column):
                 cells[number, column] = text

@@ -77,7 +77,7 @@ class Worksheet:
     has_arrays: bool = False
 
     def holds_formula(self, places: Mapping[tuple[int, int], str]) -> bool:
-        """Whether one of these cells contains a formula now."""
+        """Returns whether one of these cells contains a formula now."""
         return any(
             (row := self.rows.get(number)) and (cell := row.cells.get(column)) and cell.has_formula
             for number, column in places

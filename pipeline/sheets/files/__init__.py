@@ -1,1 +1,1 @@
-"""What CSV and Excel share: safe replacement of a file, locks, and the claim next to it."""
+"""Shared by CSV and Excel: safe replacement of a file, locks, and the claim next to it."""

@@ -82,7 +82,7 @@ def never_stable(path: Path, *, held_open: bool) -> SheetError:
 
 
 def _is_of_others(path: Path) -> bool:
-    """Whether the file belongs to another account that may write it."""
+    """Returns whether the file belongs to another account that may write it."""
     there = path.stat()
     return (
         sys.platform != "win32"

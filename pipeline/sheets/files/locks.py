@@ -1,4 +1,4 @@
-"""Whether another start of this program, or an editor, is using a file at this moment."""
+"""Detects whether another start of this program, or an editor, is using a file now."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def locked(folder: Path) -> Iterator[bool]:
 
 
 def being_written(path: Path) -> bool:
-    """Whether a program has `path` open for writing; False if the system cannot tell.
+    """Returns whether a program has `path` open for writing; False if the system cannot tell.
 
     Linux grants a read lease only on a file that no program has open for writing. So we ask for a
     lease and give it back at once. Only a file's owner (or root) may ask, and only on a local disk.

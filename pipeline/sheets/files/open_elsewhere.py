@@ -1,4 +1,4 @@
-"""Whether a spreadsheet program has the file open. Such programs say so in a file next to it.
+"""Detects whether a spreadsheet program has the file open, by the lock file next to it.
 
     .~lock.NAME#    LibreOffice: who, on which machine, since when
     ~$NAME          Excel: who
@@ -92,7 +92,7 @@ def _is_old(mark: Path) -> bool:
 
 
 def _none_runs_here() -> bool:
-    """Whether no LibreOffice runs on this machine; False if the system cannot tell."""
+    """Returns whether no LibreOffice runs on this machine; False if the system cannot tell."""
     if not Path("/proc/1").exists():  # Not Linux, or the processes of others are hidden.
         return False
     return not _PROCESSES & {_name_of(process) for process in Path("/proc").glob("[0-9]*")}

@@ -42,7 +42,7 @@ def incoming_name(target: Path, base: bytes, fresh: bytes) -> Path:
 
 
 def has_left_overs(target: Path) -> bool:
-    """Whether there are such files: after a kill, or while another start is working."""
+    """Returns whether there are such files: after a kill, or while another start is working."""
     return any(path.name.startswith(_prefix(target)) for path in target.parent.iterdir())
 
 
@@ -93,7 +93,7 @@ _PART = 2**20
 
 
 def holds(path: Path, content: bytes) -> bool:
-    """Whether the file has these bytes, and no program has it open to change them.
+    """Returns whether the file has these bytes, and no program has it open to change them.
 
     Ask twice before you delete it: a program that was about to open it under its old name, just
     when it was moved, is noticed the second time.
@@ -119,7 +119,7 @@ def _is_complete(path: Path, pause: Pause) -> bool:
 
 
 def _is_later(save: Path, other: Path) -> bool:
-    """Whether `save` was written after `other`, as far as their times tell."""
+    """Returns whether `save` was written after `other`, as far as their times tell."""
     if being_written(other):
         return False
     return being_written(save) or save.stat().st_mtime_ns > other.stat().st_mtime_ns

@@ -36,7 +36,7 @@ from pipeline.core.errors import SheetError
 SCOPE: Final = "https://www.googleapis.com/auth/spreadsheets"
 #: Seconds to wait for a connection, and for an answer.
 TIMEOUT: Final = (5.0, 60.0)
-#: How long one thing is asked for before we give up, in seconds.
+#: Seconds after which we give up a request and its repetitions.
 PATIENCE: Final = 75.0
 #: Google allows 60 readings and 60 writes to an account in a minute; both together stay below.
 PER_MINUTE: Final = 50
@@ -89,7 +89,7 @@ class Account:
 
     @property
     def called(self) -> str:
-        """What people call it."""
+        """Its title."""
         return self.email or "the account of the Application Default Credentials"
 
 

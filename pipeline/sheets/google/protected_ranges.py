@@ -42,7 +42,7 @@ class Area:
     but: tuple[Area, ...] = ()
 
     def holds(self, row: int, at: int) -> bool:
-        """Whether the cell is protected."""
+        """Returns whether the cell is protected."""
         return (
             row in self.rows
             and at in self.columns
@@ -51,7 +51,7 @@ class Area:
 
 
 class Closed:
-    """What is known to be protected; for the length of a pass."""
+    """The cells that are known to be protected, during a pass."""
 
     def __init__(self) -> None:
         #: As the last reading listed it.
@@ -64,7 +64,7 @@ class Closed:
         return bool(self.listed or self._found)
 
     def holds(self, row: int, at: int) -> bool:
-        """Whether the cell is known to be protected."""
+        """Returns whether the cell is known to be protected."""
         return (row, at) in self._found or any(one.holds(row, at) for one in self.listed)
 
     def split(self, cells: Iterable[At]) -> tuple[set[At], set[At]]:
@@ -75,7 +75,7 @@ class Closed:
         return asked - closed, closed
 
     def is_all(self, height: int, columns: Iterable[int]) -> bool:
-        """Whether no cell of these columns below the header may be written."""
+        """Returns whether no cell of these columns below the header may be written."""
         return all(self.holds(row, at) for at in columns for row in range(1, height))
 
     def add(self, part: Iterable[Target]) -> None:
@@ -85,12 +85,12 @@ class Closed:
         self.left_out |= cells
 
     def between(self, at: int, above: int, below: int) -> bool:
-        """Whether a protected cell of the column lies between two rows."""
+        """Returns whether a protected cell of the column lies between two rows."""
         return bool(self) and any(self.holds(row, at) for row in range(above + 1, below))
 
 
 def listed(tab: Json) -> tuple[Area, ...]:
-    """What the answer to a reading says that we may not edit."""
+    """The ranges that we may not edit, according to the answer to a reading."""
     return tuple(
         replace(
             _area(one.get("range", {})), but=tuple(map(_area, one.get("unprotectedRanges", ())))

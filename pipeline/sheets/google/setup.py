@@ -27,11 +27,11 @@ class Setup:
         self._sheets.sign_in()
 
     def book(self) -> str:
-        """What the spreadsheet is called. Raises SheetError if it cannot be seen."""
+        """The title of the spreadsheet. Raises SheetError if it cannot be read."""
         return str(self._sheets.about(_TABS).get("properties", {}).get("title", ""))
 
     def tab(self) -> str:
-        """What the tab is called. Raises SheetError, which lists the tabs, if it is not there."""
+        """The title of the tab. If it is missing, raises SheetError with a list of the tabs."""
         self._tab.look()
         return self._tab.title
 

@@ -122,7 +122,7 @@ class GoogleTab:
         return TabReading(grid(shown), header(tab), wide, frozen, listed(tab))
 
     def snapshot(self) -> Snapshot:
-        """What was entered."""
+        """The text that was entered."""
         if not self._found:
             self._find()
         try:

@@ -25,7 +25,7 @@ Names = Mapping[int, int]
 
 
 def by_columns(part: Sequence[Target], names: Names, gid: int) -> list[Json]:
-    """The columns to write, each by its name; those that only prove, by where they stand."""
+    """The columns to write, by name, and the columns that only prove the row, by position."""
     written = {at for one in part for at in one.cells}
     height = max(one.row for one in part) + 1
     wanted: list[Json] = []

@@ -105,7 +105,7 @@ class Writing:
             )
 
     def unwritable(self, e: GoogleRefused) -> SheetError:
-        """What a refused write means."""
+        """The error for a refused write."""
         who, title = self._sheets.account.called, self._title()
         if e.code == 403 and "permission" in e.reason.casefold():
             return SheetError(
@@ -136,7 +136,7 @@ class Writing:
         except GoogleRefused as e:
             if not self.is_closed_to(e):
                 raise self.unwritable(e) from e
-            # A new look lists what is protected by now; if it was listed already, or is not then,
+            # A new look lists what is protected now; if it was listed already, or is not then,
             # the next write touches no other cell than those it is for.
             self._fenced += 1
             raise GoogleBusy(str(e)) from e
@@ -146,7 +146,7 @@ class Writing:
         if missing:
             self._gone |= {names[at] for at in missing if at in names}
             raise GoogleBusy(
-                f"A column of {self._title()} was deleted just now. The next run continues."
+                f"A column of {self._title()} was deleted during the write. The next run continues."
             )
         return list(part)
 
@@ -191,7 +191,7 @@ class Writing:
     # -- what is protected -----------------------------------------------------------------------
 
     def is_closed_to(self, e: GoogleRefused) -> bool:
-        """Whether a refusal is for a part that is protected."""
+        """Returns whether a refusal is for a part that is protected."""
         return e.code == 400 and "protected" in e.reason.casefold()
 
     def left_out(self, titles: Sequence[str], height: int) -> str:
