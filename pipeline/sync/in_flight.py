@@ -27,6 +27,10 @@ class InFlight:
         young = self._now() - self._give_up_after
         return self._most - sum(sent_at > young for sent_at in self._sent_at.values())
 
+    def cap(self, most: int) -> None:
+        """Allow at most so many, or fewer."""
+        self._most = min(self._most, most)
+
     def replace(self, sent_at: Mapping[Place, datetime]) -> None:
         """Take over what a look found: every open attempt, and when it was sent."""
         self._sent_at = dict(sent_at)

@@ -6,14 +6,18 @@ A broken API stops its own lane and no other. The runner has a lane for each API
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from pipeline.core.model import Attempt, JobKey
+from pipeline.core.errors import WireError
+from pipeline.core.model import Attempt, JobKey, Request
+from pipeline.core.paths import first_text
 from pipeline.core.planning import Line
 from pipeline.core.protocol import Verdict
+from pipeline.core.provider import Account
 from pipeline.core.states import Event, Lost
 from pipeline.sync.breaker import Stop
 from pipeline.sync.clock import Clock
@@ -29,6 +33,8 @@ from pipeline.sync.worker import Worker
 
 #: Rounds of polls at once: a task that becomes due does not wait for a slow answer about others.
 ROUNDS = 2
+#: Seconds for asking what the account allows; without an answer the configuration alone counts.
+ACCOUNT_WITHIN = 5.0
 
 
 class Lane:
@@ -51,7 +57,7 @@ class Lane:
         on_event: Callable[[JobKey, int, Event], None],
         on_stale: Callable[[], None],
     ) -> None:
-        self.api = access.api
+        self.api, self._wire = access.api, access.wire
         self._sync, self._on_answer, self._on_event = sync, on_answer, on_event
         self.submitter = Submitter(
             sync,
@@ -90,6 +96,23 @@ class Lane:
     def is_idle(self) -> bool:
         """Whether nothing is in the air, and nothing more may leave for now."""
         return self.submitter.is_idle and self.resender.is_idle
+
+    async def prepare(self) -> None:
+        """Load what earlier passes learnt; if rows wait, ask how many tasks the account allows."""
+        await self.poller.recall()
+        account = self.api.provider.account
+        is_asked = account and account.at_once and self.submitter.waiting
+        if account and is_asked and (most := await self._allowed(account)):
+            self.submitter.cap(most)
+
+    async def _allowed(self, account: Account) -> int:
+        """How many tasks the account may have at once; 0 if the API does not say."""
+        try:
+            response = await self._wire.ask(Request("GET", account.path), ACCOUNT_WITHIN)
+            text = first_text(json.loads(response.body), account.at_once)
+        except (WireError, ValueError):
+            return 0
+        return int(text) if text.isdecimal() else 0
 
     def offer(self, lines: Iterable[Line]) -> None:
         """Send these instead of the lines of earlier looks."""
@@ -233,10 +256,10 @@ class Lanes:
             if text
         ]
 
-    async def recall(self) -> None:
-        """Load how long tasks took in earlier passes."""
+    async def prepare(self) -> None:
+        """Load what earlier passes learnt, and what the accounts allow."""
         for lane in self.all:
-            await lane.poller.recall()
+            await lane.prepare()
 
     async def remember(self) -> None:
         """Keep how long tasks took in this pass."""

@@ -133,7 +133,7 @@ class Runner:
         try:
             await self._looker.look(first=True)
             if self._lanes.waiting or self._lanes.expecting():
-                await self._lanes.recall()
+                await self._lanes.prepare()
             await self._work()
         except PromptsheetError as e:
             self.outcome.worsen(e.exit_code, str(e))

@@ -104,6 +104,10 @@ class Submitter:
         """Why the last submission could not leave, as a sentence; empty once one was answered."""
         return self._dispatcher.trouble
 
+    def cap(self, most: int) -> None:
+        """Have at most so many tasks at the API, however many the configuration allows."""
+        self._in_flight.cap(most)
+
     def found(self, at_work: Mapping[Place, datetime]) -> None:
         """Take over which attempts a look found at the API."""
         self._in_flight.replace(at_work)

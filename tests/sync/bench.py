@@ -142,6 +142,8 @@ class ApiV2(Api):
     lost: Callable[[int], bool] = lambda number: False
     #: Idempotency key -> the prompt and the task that it made.
     made: dict[str, tuple[str, str]] = field(default_factory=dict)
+    #: How many tasks the account may have at once; None: the API does not say.
+    at_once: int | None = None
     #: For how long a key is remembered, in seconds.
     remembers: float = 24 * 3600.0
     #: How often each prompt was charged.
@@ -171,6 +173,8 @@ class ApiV2(Api):
         assert request.method == "GET"
         self.polled.append(self.loop.time())
         await asyncio.sleep(self.answers_in)
+        if request.path == "/me":
+            return reply({"team": {"credits": 9999, "maxConcurrentJobs": self.at_once}})
         task = request.path.removeprefix("/jobs/")
         if task not in self._tasks:
             return reply({"error": "Job not found"}, 404)

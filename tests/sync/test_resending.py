@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -15,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.core.model import Request, Response
+from pipeline.store import Store
 from pipeline.sync.outcome import Asked
 from tests.sync.bench import Api, ApiV2, Bench, reply
 
@@ -63,6 +65,25 @@ def test_a_row_of_version_2_is_sent_polled_and_done(made: Made) -> None:
         (attempt,) = next(iter(store.jobs.all(outcome.key).values())).attempts
     assert (attempt.provider, attempt.base_url) == ("apiframe-v2", "https://api.apiframe.ai/v2")
     assert (attempt.reported, len(attempt.resend_key)) == (16, 32)
+
+
+@pytest.mark.parametrize(("at_once", "most"), [(3, 3), (None, 10), (200, 10)])
+def test_the_account_says_how_many_tasks_it_may_have_at_once(
+    made: Made, at_once: int | None, most: int
+) -> None:
+    bench = made(20, "[pace]\nin_flight = 10\n")
+    api_of(bench).at_once = at_once
+    seen: list[int] = []
+
+    async def watches(bench: Bench, store: Store) -> None:
+        while len(seen) < 200:
+            now = bench.loop.time()
+            seen.append(sum(ends > now for ends in api_of(bench)._tasks.values()))
+            await asyncio.sleep(0.05)
+
+    outcome = bench.run(during=watches)
+
+    assert (outcome.done, max(seen)) == (20, most)
 
 
 @pytest.mark.parametrize(
