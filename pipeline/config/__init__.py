@@ -1,16 +1,20 @@
 """The configuration: TOML and environment, read once, into frozen Settings that the inside trusts.
 
-    written     the tables and keys of the file, and the values that each key accepts
-    settings    the result
-    reading     makes the one from the other, and reports every problem at once
-    addresses   which web addresses are accepted, and which of them are one account
-    secrets     where secrets are read from
+    schema          the tables and keys of the file, and the values that each key accepts
+    settings        the result
+    loader          makes the one from the other, and reports every problem at once
+    sheet_source    which sheet a configuration names
+    provider_files  reads the file about an API
+    template        the text of a new configuration
+    problems        sentences about what is wrong in a file
+    addresses       which web addresses are accepted, and which of them are one account
+    secrets         where secrets are read from
 
 All problems come in one error. An unknown key is an error that names the nearest right one, because
 a misspelled budget must not mean that there is no budget.
 """
 
-from pipeline.config.loader import configs, google_source, is_google, load
+from pipeline.config.loader import configs, load
 from pipeline.config.secrets import Secret
 from pipeline.config.settings import (
     GoogleSource,
@@ -19,6 +23,7 @@ from pipeline.config.settings import (
     Settings,
     WebhookSettings,
 )
+from pipeline.config.sheet_source import google_source, is_google
 
 __all__ = [
     "GoogleSource",
