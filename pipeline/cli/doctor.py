@@ -128,8 +128,8 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
         raise ConfigError(_busy(outcome))
     for sentence in outcome.sentences:
         console.print(Text(one_line(sentence), style="yellow"))
-    saved = f"{counted(outcome.saved, 'picture')} saved"
-    console.print(f"Repaired: {counted(outcome.done, 'row')} done, {saved}.")
+    saved = f"{counted(outcome.counts.saved, 'picture')} saved"
+    console.print(f"Repaired: {counted(outcome.counts.done, 'row')} done, {saved}.")
     with wiring.open_store(settings) as store:
         known = store.jobs.all(sheet.key)
     return {

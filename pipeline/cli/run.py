@@ -169,10 +169,11 @@ def report_outcome(
     elif code or attended or outcome.notices:
         for line in _sentences(outcome, code):
             console.print(terminal.about(outcome.title, line), markup=False, style="yellow")
-        if code < 2 or outcome.statuses or outcome.new or outcome.done or outcome.lost:
+        counts = outcome.counts
+        if code < 2 or outcome.statuses or counts.new or counts.done or counts.lost:
             console.print(terminal.about(outcome.title, summary.closing(outcome)), markup=False)
         show.show_attention(console, outcome, settings.path)
-        if attended and outcome.saved and settings.media:
+        if attended and outcome.counts.saved and settings.media:
             console.print(f"Pictures: {summary.here(settings.media)}", markup=False)
     if once and outcome.troubles:
         _record(outcome.troubles, settings)

@@ -38,12 +38,13 @@ def unrecognized(number: int) -> str:
 
 def closing(outcome: Outcome) -> str:
     """The closing line, such as: 12 new, 11 done, 1 refused, 44 credits."""
-    parts = [f"{outcome.new} new", f"{outcome.done} done"]
-    for number, word in ((outcome.refused, "refused"), (outcome.failed, "failed")):
+    counts = outcome.counts
+    parts = [f"{counts.new} new", f"{counts.done} done"]
+    for number, word in ((counts.refused, "refused"), (counts.failed, "failed")):
         if number:
             parts.append(f"{number} {word}")
-    if outcome.lost:
-        parts.append(f"{outcome.lost} without an answer")
+    if counts.lost:
+        parts.append(f"{counts.lost} without an answer")
     waiting = outcome.statuses[Status.IN_PROGRESS] + outcome.statuses[Status.SENDING]
     if waiting:
         parts.append(f"{waiting} in progress")
@@ -55,25 +56,26 @@ def closing(outcome: Outcome) -> str:
     for status, words in still.items():
         if number := outcome.statuses[status]:
             parts.append(f"{number} {words}")
-    return ", ".join([*parts, in_credits(outcome.credits)])
+    return ", ".join([*parts, in_credits(counts.credits)])
 
 
 def as_json(outcome: Outcome, code: int) -> dict[str, object]:
     """The result of a run, for programs.
 
-    `new` to `credits` count what happened in this run (see `Outcome`). `rows` counts the rows of
+    `new` to `credits` count what happened in this run (see `Counts`). `rows` counts the rows of
     the sheet by status. `details` lists the rows that changed in this run or need attention.
     """
+    counts = outcome.counts
     listed = {row.row_id: row for row in (*outcome.changed, *outcome.attention)}
     return {
         "sheet": outcome.title,
-        "new": outcome.new,
-        "done": outcome.done,
-        "refused": outcome.refused,
-        "failed": outcome.failed,
-        "without_answer": outcome.lost,
-        "saved": outcome.saved,
-        "credits": outcome.credits,
+        "new": counts.new,
+        "done": counts.done,
+        "refused": counts.refused,
+        "failed": counts.failed,
+        "without_answer": counts.lost,
+        "saved": counts.saved,
+        "credits": counts.credits,
         "rows": dict(sorted(outcome.statuses.items())),
         "newly_need_a_person": outcome.newly,
         "need_a_person": outcome.needing,

@@ -28,12 +28,9 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Outcome:
-    """The outcome of a pass, for the closing line and the exit code."""
+class Counts:
+    """What a pass has sent and received, in rows."""
 
-    title: str = ""
-    #: The sheet's key in the store; empty where the pass did not get that far.
-    key: str = ""
     #: Rows that this pass sent, whatever came of them: taken, refused or without an answer.
     new: int = 0
     #: Rows that were done, refused or failed in this pass, whichever run sent them.
@@ -46,6 +43,20 @@ class Outcome:
     saved: int = 0
     #: What this pass sent costs, as listed; without what the API did not take.
     credits: int = 0
+
+    def __bool__(self) -> bool:
+        """Whether any row was sent, or has got an answer."""
+        return any((self.new, self.done, self.refused, self.failed, self.lost))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The outcome of a pass, for the closing line and the exit code."""
+
+    title: str = ""
+    #: The sheet's key in the store; empty where the pass did not get that far.
+    key: str = ""
+    counts: Counts = field(default_factory=Counts)
     statuses: Counter[str] = field(default_factory=Counter)
     #: How many rows began to need attention in this pass (see `core.attention`).
     newly: int = 0
@@ -76,8 +87,7 @@ class Outcome:
     @property
     def has_news(self) -> bool:
         """Whether anything came of the pass."""
-        counts = self.new, self.done, self.refused, self.failed, self.lost
-        return any(counts) or bool(self.newly)
+        return bool(self.counts or self.newly)
 
     def worsen(self, code: int, sentence: str = "") -> None:
         """Note a trouble; the worst exit code counts."""

@@ -265,8 +265,8 @@ class Runner:
         return is_new
 
     def _saved(self) -> None:
-        self.outcome.saved += 1
-        log.info("%s: pictures saved: %d", self._sync.sheet.title, self.outcome.saved)
+        self.outcome.counts.saved += 1
+        log.info("%s: pictures saved: %d", self._sync.sheet.title, self.outcome.counts.saved)
         self._timer.changed()
 
     def _progress(self) -> Progress:
@@ -274,8 +274,8 @@ class Runner:
             sent=self._lanes.sent,
             to_send=self._lanes.sent + self._lanes.waiting,
             at_work=self._lanes.expecting(),
-            done=self.outcome.done + self.outcome.failed,
-            saved=self.outcome.saved,
+            done=self.outcome.counts.done + self.outcome.counts.failed,
+            saved=self.outcome.counts.saved,
             saving=self._downloader.pending,
-            credits=self.outcome.credits,
+            credits=self.outcome.counts.credits,
         )

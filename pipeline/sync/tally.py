@@ -29,7 +29,7 @@ class Tally:
     def sent(self, sending: Sending, event: Event) -> None:
         """A submission was answered with this event, or given up."""
         if not gives_back(event):
-            self.outcome.credits += sending.attempt.price
+            self.outcome.counts.credits += sending.attempt.price
         self._sent.append((sending.key, sending.attempt.number))
 
     def count(self, key: JobKey, number: int, event: Event) -> bool:
@@ -47,10 +47,10 @@ class Tally:
         log.info("row %s, take %d: %s", key.row_id, key.take, type(event).__name__.lower())
         match event:
             case Succeeded():
-                self.outcome.done += 1
+                self.outcome.counts.done += 1
             case Failed(refused=refused):
-                self.outcome.refused += refused
-                self.outcome.failed += not refused
+                self.outcome.counts.refused += refused
+                self.outcome.counts.failed += not refused
             case _:
                 pass
         return True
@@ -62,8 +62,8 @@ class Tally:
         """
         found = {key: self._sync.state.jobs.attempt(key, number) for key, number in self._sent}
         states = [attempt.state for attempt in found.values() if attempt]
-        self.outcome.new = sum(state is not State.RETURNED for state in states)
-        self.outcome.lost = sum(state is State.UNKNOWN for state in states)
+        self.outcome.counts.new = sum(state is not State.RETURNED for state in states)
+        self.outcome.counts.lost = sum(state is State.UNKNOWN for state in states)
 
     def _compare_charge(self, key: JobKey, number: int, event: Succeeded | Failed) -> None:
         attempt = self._sync.state.jobs.attempt(key, number)

@@ -22,7 +22,7 @@ from pipeline.core.provider import Key, Poll, Provider, TaskFields
 from pipeline.core.rules import Rules
 from pipeline.core.text import one_line
 from pipeline.reports import summary
-from pipeline.sync.outcome import Outcome
+from pipeline.sync.outcome import Counts, Outcome
 from pipeline.sync.row_reports import Row
 from tests.fakes.team import LIVE
 
@@ -86,10 +86,10 @@ def test_a_sentence_names_its_sheet_once() -> None:
 
 
 def test_the_closing_line_has_the_results_and_the_remaining_rows() -> None:
-    outcome = Outcome(title="a.csv", new=12, done=11, refused=1, credits=44)
+    outcome = Outcome(title="a.csv", counts=Counts(new=12, done=11, refused=1, credits=44))
     assert summary.closing(outcome) == "12 new, 11 done, 1 refused, 44 credits"
 
-    outcome.failed, outcome.lost = 2, 3
+    outcome.counts.failed, outcome.counts.lost = 2, 3
     outcome.statuses.update({"queued": 4, "over budget": 5, "in progress": 6, "sending": 1})
     assert summary.closing(outcome) == (
         "12 new, 11 done, 1 refused, 2 failed, 3 without an answer, 7 in progress, "

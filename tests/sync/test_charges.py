@@ -62,7 +62,7 @@ def test_a_charge_other_than_the_listed_price_is_reported_once_and_counted(
         "Apiframe charged 21 credits for 3 tasks; the provider file lists 12. The budget counts "
         "what was charged. Correct the prices in the provider file."
     )
-    assert (first.done, first.code, first.notices) == (3, 0, [sentence])
+    assert (first.counts.done, first.code, first.notices) == (3, 0, [sentence])
     assert again.notices == []
     assert spent == 21
     assert sentence in capsys.readouterr().out
@@ -82,7 +82,7 @@ def test_after_the_listed_price_is_corrected_nothing_is_reported(tmp_path: Path)
 
     outcome = event_loop.run(ran())
 
-    assert (outcome.done, outcome.code, outcome.notices) == (3, 0, [])
+    assert (outcome.counts.done, outcome.code, outcome.notices) == (3, 0, [])
 
 
 def _list_prices(folder: Path, price: int) -> None:

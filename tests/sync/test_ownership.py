@@ -34,7 +34,7 @@ def test_a_second_copy_of_a_store_sends_nothing_whatever_its_claim_counter(
     with bench.store() as store:
         (record,) = store.sheets.all()
         before = record.counter
-    assert bench.run().done == 1
+    assert bench.run().counts.done == 1
     with bench.store() as store:
         claims = store.sheets.all()[0].counter - before
     moved_to(bench, store="copy.db")
@@ -48,7 +48,7 @@ def test_a_second_copy_of_a_store_sends_nothing_whatever_its_claim_counter(
     bench.close()
 
     if ahead <= 0:
-        assert outcome.new == 0
+        assert outcome.counts.new == 0
         assert any("another copy of this store" in said for said in outcome.sentences)
         assert outcome.code == 1
     assert bench.api.prompts["an owl"] == 1
@@ -69,6 +69,6 @@ def test_a_renamed_configuration_goes_on_and_a_second_one_does_not(
     copied = bench.run()
     bench.close()
 
-    assert (renamed.new, renamed.sentences) == (1, [])
-    assert (copied.new, copied.code) == (0, 1)
+    assert (renamed.counts.new, renamed.sentences) == (1, [])
+    assert (copied.counts.new, copied.code) == (0, 1)
     assert any("is run by another configuration" in said for said in copied.sentences)

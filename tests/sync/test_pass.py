@@ -52,7 +52,7 @@ def test_every_row_is_done_and_paid_once(made: Made) -> None:
 
     assert bench.api.prompts == dict.fromkeys(prompts(100), 1)
     assert bench.api.most == 10
-    assert (outcome.new, outcome.done, outcome.code) == (100, 100, 0)
+    assert (outcome.counts.new, outcome.counts.done, outcome.code) == (100, 100, 0)
     assert {row["status"] for row in bench.rows()} == {"done"}
 
 
@@ -64,7 +64,7 @@ def test_rows_delayed_by_the_rate_limit_are_sent_later_in_sheet_order(
     outcome = bench.run(pace=Pace(concurrency=5))
 
     assert [prompt for _, prompt in bench.api.received] == prompts(25)
-    assert (outcome.done, outcome.code) == (25, 0)
+    assert (outcome.counts.done, outcome.code) == (25, 0)
     for start, _ in bench.api.received:
         within = [at for at, _ in bench.api.received if start <= at < start + 60]
         assert len(within) <= 10
@@ -77,7 +77,7 @@ def test_a_pass_without_wait_also_sends_rows_delayed_by_the_rate_limit(made: Mad
     outcome = bench.run(NO_WAIT)
 
     assert [prompt for _, prompt in bench.api.received] == prompts(25)
-    assert outcome.new == 25
+    assert outcome.counts.new == 25
     assert bench.api.received[-1][0] < 130
 
 
@@ -112,7 +112,7 @@ def test_an_end_reported_twice_counts_once_for_the_stop_rule(made: Made) -> None
 
     async def report_again(bench: Bench, store: Store) -> None:
         await asyncio.sleep(10)
-        assert bench.runner.outcome.failed == 5
+        assert bench.runner.outcome.counts.failed == 5
         (sheet,) = store.sheets.all()
         for key, job in store.jobs.all(sheet.key).items():
             attempt = job.attempts[-1]
@@ -121,7 +121,7 @@ def test_an_end_reported_twice_counts_once_for_the_stop_rule(made: Made) -> None
 
     outcome = bench.run(during=report_again)
 
-    assert (outcome.done, outcome.failed) == (19, 5)
+    assert (outcome.counts.done, outcome.counts.failed) == (19, 5)
     assert bench.loop.time() > 60
     assert not outcome.stopped
 
@@ -134,7 +134,7 @@ def test_a_poll_waits_when_the_api_asks_it_to(made: Made) -> None:
 
     first, second, *_ = bench.api.polled
     assert second - first >= 30
-    assert outcome.done == 1
+    assert outcome.counts.done == 1
 
 
 def test_a_pause_requested_in_answer_to_a_poll_also_delays_sending(made: Made) -> None:
@@ -149,7 +149,7 @@ def test_a_pause_requested_in_answer_to_a_poll_also_delays_sending(made: Made) -
     assert asked < 10
     assert len(later) > 10
     assert min(later) > asked + 29.9
-    assert outcome.done == 20
+    assert outcome.counts.done == 20
 
 
 def test_a_pass_without_its_lease_stops_sending_and_still_polls_its_tasks(made: Made) -> None:
@@ -162,7 +162,7 @@ def test_a_pass_without_its_lease_stops_sending_and_still_polls_its_tasks(made: 
     assert 0 < len(bench.api.received) < 20
     assert bench.api.received[-1][0] <= 20
     assert outcome.sentences == ["Another pass took over rows.csv."]
-    assert outcome.done == len(bench.api.received)
+    assert outcome.counts.done == len(bench.api.received)
 
 
 def test_a_pass_that_sends_for_a_long_time_rereads_the_sheet_in_time(made: Made) -> None:
@@ -173,7 +173,7 @@ def test_a_pass_that_sends_for_a_long_time_rereads_the_sheet_in_time(made: Made)
     outcome = bench.run(NO_WAIT, Pace(concurrency=1, in_flight=1000))
 
     assert bench.api.received[-1][0] > 110
-    assert outcome.new == 60
+    assert outcome.counts.new == 60
     gaps = [b - a for (a, _), (b, _) in pairwise(bench.api.received)]
     assert max(gaps) < 4
 
@@ -203,7 +203,7 @@ def test_a_waiting_pass_ends_although_a_task_never_ends(made: Made) -> None:
     outcome = bench.run()
 
     assert 300 <= bench.loop.time() < 400
-    assert (outcome.new, outcome.done) == (2, 0)
+    assert (outcome.counts.new, outcome.counts.done) == (2, 0)
     for row in bench.rows():
         assert (row["status"], bool(row["note"])) == ("check needed", True)
 
@@ -224,7 +224,7 @@ def test_a_waiting_pass_ends_although_rows_wait_for_the_budget(made: Made) -> No
 
     outcome = bench.run()
 
-    assert (outcome.done, len(bench.api.received)) == (2, 2)
+    assert (outcome.counts.done, len(bench.api.received)) == (2, 2)
     assert bench.loop.time() < 60
 
 
@@ -266,7 +266,7 @@ def test_one_new_row_needs_few_store_transactions(made: Made) -> None:
         before=lambda store: event.listen(store._database.engine, "begin", begun.append)
     )
 
-    assert outcome.done == 1
+    assert outcome.counts.done == 1
     assert bench.rows()[0]["status"] == "done"
     print(f"{len(begun)} transactions from the first look to the written cell")
     assert len(begun) <= 30
@@ -285,6 +285,6 @@ def test_answers_are_recorded_although_the_pass_ends_with_an_unexpected_error(ma
     with patch.object(Submissions, "commit_batch", breaks), pytest.raises(RuntimeError):
         bench.run(pace=Pace(concurrency=1))
 
-    assert bench.run().done == 3
+    assert bench.run().counts.done == 3
     assert bench.api.prompts == dict.fromkeys(prompts(3), 1)
     assert {row["status"] for row in bench.rows()} == {"done"}

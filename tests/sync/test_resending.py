@@ -58,7 +58,7 @@ def test_a_row_of_version_2_is_sent_polled_and_done(made: Made) -> None:
 
     outcome = bench.run()
 
-    assert (outcome.done, outcome.credits) == (3, 48)
+    assert (outcome.counts.done, outcome.counts.credits) == (3, 48)
     assert api_of(bench).charged == dict.fromkeys(prompts(3), 1)
     assert bench.rows()[0]["image_urls"] == "https://cdn.example/1.png"
     with bench.store() as store:
@@ -102,7 +102,7 @@ def test_lost_answers_are_asked_for_again_and_paid_once(
 
     outcome = bench.run()
 
-    assert (outcome.code, outcome.done, outcome.credits) == (0, 20, 320)
+    assert (outcome.code, outcome.counts.done, outcome.counts.credits) == (0, 20, 320)
     assert statuses(bench) == {"done"}
     assert api_of(bench).charged == dict.fromkeys(prompts(20), 1)
 
@@ -287,7 +287,7 @@ def test_a_broken_vendor_stops_its_own_rows_and_no_others(made: Made) -> None:
 
     outcome = bench.run()
 
-    assert (outcome.done, outcome.credits) == (4, 2 * 4 + 2 * 16)
+    assert (outcome.counts.done, outcome.counts.credits) == (4, 2 * 4 + 2 * 16)
     assert bench.api.prompts == {"a fox": 1, "a cat": 1}
     assert there.charged == {"an owl": 1, "a dog": 1}
 

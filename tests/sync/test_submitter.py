@@ -185,7 +185,7 @@ def test_every_free_place_for_a_request_is_used_and_none_twice(
         async with api.served() as url:
             outcome = await wiring.run(settings_in(tmp_path, url), Asked())
         assert isinstance(outcome, Outcome)
-        assert outcome.new == ROWS
+        assert outcome.counts.new == ROWS
         return api
 
     api = event_loop.run(sent())
@@ -231,7 +231,7 @@ def test_an_unanswered_poll_delays_no_other_and_is_not_repeated(
         async with api.served() as url, asyncio.timeout(20):
             outcome = await wiring.run(settings_in(tmp_path, url, rows=2), Asked(wait=True))
         assert isinstance(outcome, Outcome)
-        assert (outcome.new, outcome.done, outcome.sentences) == (2, 2, [])
+        assert (outcome.counts.new, outcome.counts.done, outcome.sentences) == (2, 2, [])
         return api
 
     api = event_loop.run(told())
@@ -253,6 +253,11 @@ def test_a_briefly_empty_sheet_does_not_end_a_waiting_run(tmp_path: Path) -> Non
     outcome = event_loop.run(waited())
 
     assert isinstance(outcome, Outcome)
-    assert (outcome.new, outcome.done, outcome.code, outcome.sentences) == (2, 2, 0, [])
+    assert (outcome.counts.new, outcome.counts.done, outcome.code, outcome.sentences) == (
+        2,
+        2,
+        0,
+        [],
+    )
     _, *rows = csv.reader((tmp_path / "rows.csv").read_text("utf-8").splitlines())
     assert [row[2] for row in rows] == ["done", "done"]

@@ -31,7 +31,7 @@ def test_a_waiting_pass_ends_although_its_sheet_is_gone(bench: Bench) -> None:
 
     assert outcome.code == 3
     # The events of the meantime are in the store.
-    assert outcome.done == 2
+    assert outcome.counts.done == 2
     assert bench.loop.time() < 300
 
 
