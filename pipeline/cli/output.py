@@ -164,7 +164,7 @@ def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str
         yield f"Row {line.seen.place + 1}: {line.warning}"
     if len(doubtful) > EXAMPLES:
         yield f"{counted(len(doubtful) - EXAMPLES, 'row')} more with a warning."
-    for title, name in sync.near_misses():
+    for title, name in sync.planner.near_misses(sync.last.columns):
         yield (
             f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
             f'[columns] {name} = "{title}"; if it is your own, ignore = ["{title}"].'

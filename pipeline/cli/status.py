@@ -237,7 +237,8 @@ def _spent(sync: SheetSync, settings: Settings) -> int | None:
     """Credits spent today. They are counted for each API key, so None without a key."""
     if settings.api_key is None:
         return None
-    return sync.store.budget.spent(sync.limits.api_key, sync.limits.run, sync.limits.day).day
+    own = sync.spending.own
+    return sync.store.budget.spent(own.api_key, own.run, own.day).day
 
 
 def _unsaved(sync: SheetSync) -> int:

@@ -168,7 +168,7 @@ class Poller:
 
     @property
     def _limits(self) -> Limits:
-        return self._sync.limits_of(self._api)
+        return self._sync.spending.of(self._api)
 
     def _endpoint(self, name: str) -> Endpoint:
         """The endpoint of this name; any other, if the provider file does not have it any more."""

@@ -113,7 +113,7 @@ class Resender:
         ][:AT_ONCE]
 
     async def _send(self, due: Collection[Place]) -> None:
-        limits, store = self._sync.limits_of(self._access.api), self._sync.store
+        limits, store = self._sync.spending.of(self._access.api), self._sync.store
         permits = await self._worker.run(
             store.rate_limit.permits, limits.api_key, len(due), limits.per_minute
         )

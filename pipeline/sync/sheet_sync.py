@@ -13,10 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from pipeline.core.apis import Api
 from pipeline.core.header import Header
 from pipeline.core.model import Grid, JobKey, Patch
-from pipeline.core.near_misses import NearMiss
 from pipeline.core.planning import Line, Plan
 from pipeline.core.rules import Rules
 from pipeline.core.states import Lost
@@ -33,15 +31,15 @@ from pipeline.sync.ownership import Ownership
 from pipeline.sync.planner import Planner
 from pipeline.sync.readings import noted
 from pipeline.sync.sheet_state import SheetState
+from pipeline.sync.spending import Spending
 
 
 class SheetSync:
     """One sheet, for the length of a pass.
 
     `limits` are those of the sheet's own API, `more_limits` those of the others. `config` is the
-    resolved path of the configuration. `accept_columns` accepts a reading that lost
-    a column. `is_called` is whether the API sends webhooks. `today` returns the day to spend on: a
-    pass that stays goes on into the next day.
+    resolved path of the configuration. `accept_columns` accepts a reading that lost a column.
+    `is_called` is whether the API sends webhooks. `today` returns the day to spend on.
     """
 
     def __init__(
@@ -61,10 +59,10 @@ class SheetSync:
         more_limits: Sequence[Limits] = (),
     ) -> None:
         self.sheet, self.store, self.rules = sheet, store, rules
-        self._limits = (limits, *more_limits)
+        self.spending = Spending(limits, more_limits, today)
         #: What the last look found; before the first look, an empty sheet.
         self.last = Look()
-        self._clock, self._today = clock, today
+        self._clock = clock
         store.sheets.get(self.key)  # This adds a new sheet to the store; a snapshot only reads.
         with store.snapshot():
             self.new_attention = NewAttention(store, self.key)
@@ -86,22 +84,13 @@ class SheetSync:
             self._changed_rows,
             clock=clock,
             chance=chance,
-            limits_of=self.limits_of,
+            limits_of=self.spending.of,
         )
 
     @property
     def key(self) -> str:
         """The sheet's name in the store."""
         return self.rules.sheet
-
-    @property
-    def limits(self) -> Limits:
-        """What may be spent and sent at the sheet's own API."""
-        return self._limits[0]
-
-    def limits_of(self, api: Api) -> Limits:
-        """What may be spent and sent at an API."""
-        return next((one for one in self._limits if one.api_key == api.account), self.limits)
 
     def look(self) -> Look:
         """Read the sheet, write into it whatever is out of date, and read it back.
@@ -116,9 +105,7 @@ class SheetSync:
         sheet is read again.
         """
         self.last = replace(self.last, plan=Plan(), began_at=None)
-        if self._today:
-            day = self._today()
-            self._limits = tuple(replace(one, day=day) for one in self._limits)
+        self.spending.begin_look()
         self._take_over()
         began_at = self._clock.now()
         look = self._synced()
@@ -134,8 +121,8 @@ class SheetSync:
             look = self._with_jobs(look)
         self.last = replace(look, began_at=began_at)
         # A pause is not noted: it ends when a person resumes the sheet, not with a look.
-        noted = look.hold if look.hold and look.hold.kind != "paused" else None
-        self.state.note_hold(noted.sentence if noted else "")
+        lasting = look.hold if look.hold and look.hold.kind != "paused" else None
+        self.state.note_hold(lasting.sentence if lasting else "")
         return self.last
 
     def preview(self) -> Look:
@@ -151,10 +138,6 @@ class SheetSync:
     def restrict(self, plan: Plan) -> None:
         """Show only this part of the plan, after `preview`."""
         self.last = replace(self.last, plan=plan)
-
-    def near_misses(self) -> list[NearMiss]:
-        """Titles of the last reading that are not used, each with the name that may be meant."""
-        return self.planner.near_misses(self.last.columns)
 
     def is_ripening(self) -> bool:
         """Whether something changes if one only waits: rows that settle, answers that are due."""

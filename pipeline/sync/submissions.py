@@ -78,7 +78,7 @@ class Submissions:
             lines = ()
         asked = [(line, *self._intent(line, api)) for line in lines]
         turn = self._store.attempts.turn(
-            facts, [intent for _, intent, _ in asked], self._sync.limits_of(api)
+            facts, [intent for _, intent, _ in asked], self._sync.spending.of(api)
         )
         self._state.take_over(facts, turn)
         for (line, intent, request), answer in zip(asked, turn.answers, strict=True):

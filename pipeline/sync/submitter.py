@@ -182,7 +182,7 @@ class Submitter:
             self._on_stale()
         if held_back:
             self._queue.put_back(held_back)
-            limits, store = self._sync.limits_of(self._api), self._sync.store
+            limits, store = self._sync.spending.of(self._api), self._sync.store
             wait = await self._worker.run(
                 store.rate_limit.ready_in, limits.api_key, limits.per_minute
             )
@@ -194,7 +194,7 @@ class Submitter:
         A pass that does not wait ends if that is more than a minute.
         """
         until = self._clock.now() + timedelta(seconds=seconds)
-        account = self._sync.limits_of(self._api).api_key
+        account = self._sync.spending.of(self._api).api_key
         self._worker.submit(self._sync.store.rate_limit.slow_down, account, until)
         self._throttle.pause(seconds)
         if not self._patient and seconds > PATIENCE:

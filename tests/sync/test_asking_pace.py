@@ -61,7 +61,9 @@ class Desk:
         rate_limit = SimpleNamespace(permits=lambda key, wanted, per_minute: wanted)
         self.store = SimpleNamespace(rate_limit=rate_limit)
         limits = SimpleNamespace(api_key="", per_minute=None)
-        sync: Any = SimpleNamespace(limits_of=lambda api: limits, store=self.store)
+        sync: Any = SimpleNamespace(
+            spending=SimpleNamespace(of=lambda api: limits), store=self.store
+        )
         submissions: Any = SimpleNamespace(record=len)
         worker: Any = SimpleNamespace(run=_at_once)
         wire: Any = SimpleNamespace(ask=self._answer)

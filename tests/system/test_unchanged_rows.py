@@ -103,7 +103,7 @@ def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
             store,
             one.sync.rules,
             Header(frozenset({PROMPT})),
-            one.sync.limits,
+            one.sync.spending.own,
             config="promptsheet.toml",
             clock=Clock(world.clock),
             chance=chance,

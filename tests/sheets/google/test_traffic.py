@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.store import Limits
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
 from tests.system.whole.google_office import Office, office
 
@@ -57,7 +56,6 @@ def test_the_requests_of_a_sync_do_not_grow_with_the_rows(tmp_path: Path, rows: 
 def test_a_long_pass_reads_the_sheet_once_a_minute(tmp_path: Path) -> None:
     with google_sheets() as google:
         made = office(google, tmp_path, 100, seed=1, most=0)
-        made.sync._limits = (Limits(api_key="key", run="run", day="today"),)
         look(made)()
         waiting = list(made.sync.last.plan.to_send)
         minutes = 0

@@ -288,7 +288,7 @@ class World:
         self._tell(f"{one.run} sent {words!r} for {key.row_id}/{key.take}/{number}: {how}")
         task = self.api.asked(key, number, words, one.store_name, how)
         if task:
-            for name in (f"run {one.run}", f"day {one.sync.limits.day} {one.store_name}"):
+            for name in (f"run {one.run}", f"day {one.sync.spending.own.day} {one.store_name}"):
                 self.api.charged[name] += PRICE
         back = response(how, task)
         event: Event
