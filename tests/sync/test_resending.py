@@ -83,7 +83,7 @@ def test_the_account_says_how_many_tasks_it_may_have_at_once(
 
     outcome = bench.run(during=watches)
 
-    assert (outcome.done, max(seen)) == (20, most)
+    assert (outcome.counts.done, max(seen)) == (20, most)
 
 
 @pytest.mark.parametrize(
