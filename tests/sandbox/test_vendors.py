@@ -207,6 +207,7 @@ def luma_client(api: Sandbox, open_until_end: ExitStack, key: str = KEY) -> Any:
 def test_luma_makes_a_picture_and_a_video(api: Sandbox, open_until_end: ExitStack) -> None:
     client = luma_client(api, open_until_end)
     picture = client.generations.image.create(model="photon-1", prompt="a fox", aspect_ratio="1:1")
+    api.finish()
     video = client.generations.video.create(
         model="ray-2",
         keyframes={"frame0": {"type": "generation", "id": picture.id}},
@@ -307,6 +308,37 @@ def test_what_is_refused_is_not_taken(name: str, api: Sandbox) -> None:
     assert api.state()["tasks_taken"] == 0
     with pytest.raises(ValueError, match="no switch is named"):
         api.set(lots=1)
+
+
+@standing_in("luma", "leonardo", "runway")
+def test_a_task_that_follows_another_needs_its_result(name: str, api: Sandbox) -> None:
+    api.set(task_seconds=60)
+    path, body = ASKED[name]
+    posted = httpx.post(api.url + path, json=body, headers=HEADERS, trust_env=False).json()
+    first = posted.get("sdGenerationJob", {}).get("generationId") or posted["id"]
+    frame = {"type": "generation", "id": first}
+    followers: dict[str, tuple[str, dict[str, Any]]] = {
+        "luma": ("/generations/video", {"model": "ray-2", "keyframes": {"frame0": frame}}),
+        "leonardo": (
+            "/generations-image-to-video",
+            {"prompt": "it runs", "imageId": f"{first}-1", "imageType": "GENERATED"},
+        ),
+        "runway": (
+            "/image_to_video",
+            {
+                "model": "gen4_turbo",
+                "promptImage": f"{root_of(api)}/results/{first}-1.png",
+                "ratio": "1280:720",
+                "duration": 5,
+            },
+        ),
+    }
+    after, more = followers[name]
+
+    assert ask(api, more, after) == 400
+    api.finish()
+    assert ask(api, more, after) in (200, 201)
+    assert api.state()["tasks_taken"] == 2
 
 
 @standing_in("bfl", "luma", "piapi")

@@ -30,7 +30,11 @@ class Leonardo(Vendor):
 
     title = "Leonardo.Ai"
     base = "/api/rest/v1"
-    submissions = ("/generations", "/generations-text-to-video")
+    submissions = (
+        "/generations",
+        "/generations-text-to-video",
+        "/generations-image-to-video",
+    )
     status = "/generations/{id}"
     wrong_key = Refused(401, "Authentication hook unauthorized this request")
 
@@ -42,6 +46,9 @@ class Leonardo(Vendor):
         for name, side in (("width", width), ("height", height)):
             if side not in range(32, 1537, 8):
                 raise Refused(400, f"{name} must be between 32 and 1536, and a multiple of 8")
+        image = str(said.get("imageId", ""))
+        if "imageType" in said and not image:
+            raise Refused(400, "imageId is required")
         count = 1 if is_video else said.get("num_images", 4)
         if count not in range(1, 9):
             raise Refused(400, "num_images must be between 1 and 8")
@@ -53,6 +60,7 @@ class Leonardo(Vendor):
             count=count,
             kind="video" if is_video else "image",
             cost=0.02 * count,
+            follows=(image.rpartition("-")[0],) if image else (),
         )
 
     def accepted(self, task: Task, now: float) -> Answer:

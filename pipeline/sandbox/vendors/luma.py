@@ -58,6 +58,7 @@ class Luma(Vendor):
                 raise Refused(400, "Invalid keyframe")
             if not frame.get("url" if frame["type"] == "image" else "id"):
                 raise Refused(400, "Invalid keyframe")
+        follows = [one["id"] for one in (frames or {}).values() if one["type"] == "generation"]
         return Order(
             str(prompt),
             model,
@@ -65,6 +66,7 @@ class Luma(Vendor):
             ratio=ratio_of(ratio),
             kind="video" if kind == "video" else "image",
             cost=MODELS[kind][model],
+            follows=tuple(follows),
             webhook=str(said.get("callback_url") or ""),
             events=("running", "done", "failed"),
         )

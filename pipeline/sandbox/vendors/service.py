@@ -10,7 +10,7 @@ import json
 import math
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from pipeline.sandbox import media, pictures
 from pipeline.sandbox.answers import Reply, compact
 from pipeline.sandbox.vendors.calls import Caller
-from pipeline.sandbox.vendors.vendor import Answer, Refused, Task, Vendor
+from pipeline.sandbox.vendors.vendor import Answer, Order, Refused, Task, Vendor
 from pipeline.sandbox.wire import deliver
 
 #: So much longer does a task take with [slow] in its prompt.
@@ -155,6 +155,7 @@ class Service:
         order = self.vendor.order(request.path_params, said)
         if "[refuse]" in order.prompt:
             raise Refused(400, "The prompt was refused by the moderation")
+        self._check_sources(order, str(request.base_url).rstrip("/"))
         if order.cost > self._left():
             raise Refused(402, "Not enough credits")
         counted = order.prompt or compact(said).decode()
@@ -172,6 +173,18 @@ class Service:
         self.tasks[task.id] = task
         self.caller.follow(task, self.vendor, self._key)
         return task
+
+    def _check_sources(self, order: Order, base_url: str) -> None:
+        """Check that what an order follows is here and done. Raises Refused."""
+        now = time.monotonic()
+        for name in order.follows:
+            if name not in self.tasks or self.tasks[name].stage(now) != "done":
+                raise Refused(400, f"{name} is not a finished task")
+        for address in _texts(order.said):
+            if address.startswith(f"{base_url}/results/"):
+                task = self.tasks.get(address.rpartition("/")[2].rpartition("-")[0])
+                if task is None or not task.has_result(address, now):
+                    raise Refused(400, f"{address} cannot be loaded")
 
     async def _status(self, request: Request) -> Response:
         self._requests["polls"] += 1
@@ -285,6 +298,15 @@ class _Submission:
             await deliver(reply, scope, receive, send, pause=float)
             return
         await _response(answer)(scope, receive, send)
+
+
+def _texts(value: object) -> Iterator[str]:
+    """All texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for inner in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(inner)
 
 
 def _response(answer: Answer) -> Response:

@@ -56,6 +56,8 @@ class Order:
     kind: Literal["image", "video"] = "image"
     #: In the unit of the vendor's account.
     cost: float = 0
+    #: Ids of the finished tasks that it follows.
+    follows: tuple[str, ...] = ()
     webhook: str = ""
     webhook_secret: str = field(default="", repr=False)
     #: Stages at which the webhook is called.
@@ -84,6 +86,10 @@ class Task:
     def ends(self) -> float:
         """When it is final."""
         return min(self.began + self.seconds, self.canceled)
+
+    def has_result(self, address: str, now: float) -> bool:
+        """Whether this is the address of one of its results, and it is done."""
+        return address in self.results and self.stage(now) == "done"
 
     def part(self, now: float) -> float:
         """How much of it is done, 0 to 1."""
