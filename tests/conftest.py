@@ -8,9 +8,11 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from httpx._transports import default as transports
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.sandbox_process import sandbox_process
@@ -44,6 +46,10 @@ def pytest_configure() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+    # httpx would load all authorities again for each client, in 25 ms; here it needs none of them.
+    made = vars(transports)
+    made["create_ssl_context"] = cache(made["create_ssl_context"])
 
 
 def _has_room(folder: Path) -> bool:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Final
@@ -135,13 +136,19 @@ def environment(folder: Path) -> Environment:
     return made
 
 
+@cache
+def _environment() -> Environment:
+    """The templates of the gallery, which are compiled once for a process."""
+    return environment(TEMPLATES)
+
+
 def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
     from markupsafe import Markup
 
     entries = _entries(shown)
     style = "".join((TEMPLATES / name).read_text("utf-8") for name in ("base.css", "gallery.css"))
     return (
-        environment(TEMPLATES)
+        _environment()
         .get_template("gallery.html.j2")
         .render(
             title=settings.source.name,
