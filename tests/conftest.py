@@ -1,4 +1,4 @@
-"""What most of these tests begin with: a quick stand-in for the API, and a team that uses it."""
+"""Fixtures for most tests: a fast sandbox for the API, and a team that uses it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.fakes.team import Team
 
 @pytest.fixture(scope="module")
 def api(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    """The API of one test file, whose TASK_SECONDS say how long a task takes."""
+    """The API of one test file; the file's TASK_SECONDS is the duration of a task."""
     seconds = getattr(request.module, "TASK_SECONDS", 0.1)
     with sandbox_process(task_seconds=seconds, plain_pictures="true") as sandbox:
         yield sandbox
@@ -41,7 +41,7 @@ ROOM = 1 << 30
 
 
 def pytest_configure() -> None:
-    """Compile each module once, not once for each process; keep the tests' files in memory."""
+    """Compile each module once for all processes, and keep the tests' files in memory."""
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
@@ -57,12 +57,12 @@ def _has_room(folder: Path) -> bool:
 
 
 def pytest_collection_finish() -> None:
-    """What is loaded by now stays: the garbage collector need not look at it again."""
+    """Exclude the loaded modules from garbage collection, because they stay loaded."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest tests begin first, so that at the end no worker waits for one of them."""
+    """Start the longest tests first, so that no worker waits for one of them at the end."""
     items.sort(key=lambda item: "system" not in item.path.parts)

@@ -1,4 +1,4 @@
-"""Analysts get a typed table and charts, and the notebook that comes along runs as it stands."""
+"""The analysis in pandas: a typed table, charts, and a notebook that runs unchanged."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
-    """A configuration whose store is there, and holds nothing."""
+    """A configuration with an empty store."""
     (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
     Store(wiring.load(tmp_path / "demo.toml").store_url).close()
     return tmp_path / "demo.toml"
 
 
-def test_the_table_has_one_row_a_job_and_a_type_for_each_column(ran: Settings) -> None:
+def test_the_table_has_one_row_per_job_and_a_type_for_each_column(ran: Settings) -> None:
     jobs = notebook.open(ran.path).jobs()
 
     assert {name: str(kind) for name, kind in jobs.dtypes.items()} == TYPES
@@ -77,7 +77,7 @@ def test_the_table_has_one_row_a_job_and_a_type_for_each_column(ran: Settings) -
     assert (jobs["credits"].sum(), jobs["files"].map(len).sum()) == (36, 32)
 
 
-def test_values_of_the_table_are_what_was_asked_and_what_came(ran: Settings) -> None:
+def test_the_table_has_the_requests_and_the_results(ran: Settings) -> None:
     fox = notebook.open(str(ran.path)).jobs().set_index("name").loc["fox"]
 
     assert fox["inputs"]["aspect_ratio"] == "2:3"
@@ -107,7 +107,7 @@ def test_each_chart_can_be_drawn_with_jobs_and_without(
         assert isinstance(figure, Figure)
 
 
-def test_charts_say_what_they_show(ran: Settings) -> None:
+def test_charts_have_titles_and_labels(ran: Settings) -> None:
     results = notebook.open(ran.path)
 
     titles = [chart().axes[0].get_title("left") for chart in (results.outcomes, results.spending)]
@@ -126,7 +126,7 @@ def test_the_grid_shows_one_picture_of_each_row_before_a_second_one(ran: Setting
     assert titles[8:] == ["hero-morning"]
 
 
-def test_one_moment_for_all_tables_and_charts(empty: Path) -> None:
+def test_all_tables_and_charts_use_the_same_moment(empty: Path) -> None:
     from pandas.testing import assert_frame_equal
 
     settings = wiring.load(empty)
@@ -137,14 +137,14 @@ def test_one_moment_for_all_tables_and_charts(empty: Path) -> None:
         before = results.jobs()
         store.jobs.add([JobKey(key, "r_000000009", 1)])
 
-    # Something has changed, and these results do not know of it.
+    # The sheet has changed after these results were read.
     assert repr(notebook.open(empty)) == "<3 jobs of prompts.csv>"
     assert repr(results) == "<2 jobs of prompts.csv>"
     assert_frame_equal(results.jobs(), before)
     assert results.outcomes().axes[0].get_title("left") == "What became of 2 jobs"
 
 
-def test_before_the_first_run_it_says_so(tmp_path: Path) -> None:
+def test_before_the_first_run_a_message_is_shown(tmp_path: Path) -> None:
     (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
 
     with pytest.raises(StoreError, match="Nothing has been run yet"):
@@ -152,7 +152,7 @@ def test_before_the_first_run_it_says_so(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("missing", "asks"), [("pandas", "jobs"), ("matplotlib", "timings")])
-def test_without_the_extra_it_says_what_to_install(
+def test_without_the_extra_a_message_names_what_to_install(
     missing: str, asks: str, ran: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = notebook.open(ran.path)
@@ -169,7 +169,7 @@ def test_without_the_extra_it_says_what_to_install(
 # The notebook ------------------------------------------------------------------------------------
 
 
-def test_the_notebook_is_kept_without_outputs() -> None:
+def test_the_notebook_is_committed_without_outputs() -> None:
     cells = json.loads(NOTEBOOK.read_text("utf-8"))["cells"]
 
     code = [cell for cell in cells if cell["cell_type"] == "code"]
@@ -189,7 +189,7 @@ def test_each_cell_of_the_notebook_is_one_sentence_and_one_call() -> None:
 
 @pytest.fixture
 def jupyter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], Any]:
-    """Runs a copy of the notebook in the folder where it is, as Jupyter does."""
+    """Runs a copy of the notebook in its folder, as Jupyter does."""
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
     monkeypatch.delenv("PROMPTSHEET_CONFIG", raising=False)
@@ -205,7 +205,7 @@ def jupyter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path],
     return execute
 
 
-def test_the_notebook_runs_in_its_own_folder_beside_the_demo(
+def test_the_notebook_runs_in_its_own_folder_next_to_the_demo(
     ran: Settings, jupyter: Callable[[Path], Any]
 ) -> None:
     read = jupyter(ran.path.parent.parent / "notebooks")
@@ -238,7 +238,7 @@ def test_before_the_first_run_the_notebook_shows_one_sentence(
 
 
 @pytest.mark.parametrize("place", ["promptsheet.toml", "demo/demo.toml", "spring/mine.toml"])
-def test_a_configuration_is_found_in_this_folder_and_in_the_one_above(
+def test_a_configuration_is_found_in_this_folder_and_its_parent(
     place: str, ran: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config, below = tmp_path / place, tmp_path / "notebooks"

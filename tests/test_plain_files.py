@@ -1,4 +1,4 @@
-"""Who may read what we save: those who can read the sheet, and no others."""
+"""Permissions of saved files: readable for those who can read the sheet, and no others."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_group_that_cannot_read_the_sheet_cannot_read_the_pictures(
     assert (picture.stat().st_gid == 12345) is may_give
 
 
-def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+def test_an_existing_folder_keeps_its_mode(tmp_path: Path) -> None:
     sheet = tmp_path / "prompts.csv"
     sheet.write_text("prompt\n")
     sheet.chmod(0o600)
@@ -97,7 +97,7 @@ def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
     assert saved_beside(sheet) == ("755", "600", "600")
 
 
-def test_no_pipe_and_no_folder_is_read_and_a_link_only_where_that_is_allowed(
+def test_pipes_and_folders_are_never_read_and_links_only_if_allowed(
     tmp_path: Path,
 ) -> None:
     file, link, pipe = (tmp_path / name for name in ("file", "link", "pipe"))

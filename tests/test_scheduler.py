@@ -1,4 +1,4 @@
-"""When passes are due: after the moment that is asked from, by the clock on the wall."""
+"""When passes are due: after a given moment, in local time."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LINES = [
 
 
 def paris(schedule: Schedule, *local: int, fold: int = 0) -> str:
-    """The moment due after that one, both as the clock in Paris shows them."""
+    """The moment due after the given one, both in local time of Paris."""
     after = datetime(*local, tzinfo=PARIS, fold=fold)  # type: ignore[arg-type,misc]
     return schedule.due(after.astimezone(UTC), BEGAN).astimezone(PARIS).isoformat()
 
 
-def test_spans_count_from_the_beginning_and_missed_ones_are_not_made_up_for() -> None:
+def test_intervals_count_from_the_start_and_missed_passes_are_skipped() -> None:
     schedule = Schedule(every=timedelta(seconds=30))
 
     def due(seconds: float) -> float:
@@ -39,27 +39,27 @@ def test_spans_count_from_the_beginning_and_missed_ones_are_not_made_up_for() ->
     assert [due(at) for at in (0, 29.9, 30, 95, 600.5)] == [30, 30, 60, 120, 630]
 
 
-def test_a_clock_that_is_put_back_makes_a_pass_late_and_no_more() -> None:
+def test_a_clock_set_back_only_delays_a_pass() -> None:
     schedule = Schedule(every=timedelta(seconds=30))
 
     assert schedule.due(BEGAN - timedelta(hours=1), BEGAN) == BEGAN + timedelta(seconds=30)
 
 
-def test_a_cron_line_is_read_by_the_clock_of_its_time_zone() -> None:
+def test_a_cron_line_uses_its_time_zone() -> None:
     schedule = Schedule(cron="0 8 * * MON-FRI", timezone="Europe/Paris")
 
     assert paris(schedule, 2026, 3, 6, 8, 0) == "2026-03-09T08:00:00+01:00"
     assert paris(schedule, 2026, 3, 27, 9, 0) == "2026-03-30T08:00:00+02:00"
 
 
-def test_an_hour_that_the_clock_leaves_out_is_met_right_after_it() -> None:
+def test_a_time_in_a_skipped_hour_is_due_right_after_it() -> None:
     schedule = Schedule(cron="30 2 * * *", timezone="Europe/Paris")
 
     assert paris(schedule, 2026, 3, 29, 1, 0) == "2026-03-29T03:00:00+02:00"
     assert paris(schedule, 2026, 3, 29, 3, 0) == "2026-03-30T02:30:00+02:00"
 
 
-def test_an_hour_that_the_clock_shows_twice_is_met_once() -> None:
+def test_a_time_in_a_repeated_hour_is_due_once() -> None:
     schedule = Schedule(cron="30 2 * * *", timezone="Europe/Paris")
 
     assert paris(schedule, 2026, 10, 25, 1, 0) == "2026-10-25T02:30:00+02:00"
@@ -67,7 +67,7 @@ def test_an_hour_that_the_clock_shows_twice_is_met_once() -> None:
     assert paris(schedule, 2026, 10, 25, 2, 10, fold=1) == "2026-10-26T02:30:00+01:00"
 
 
-def test_every_five_minutes_stays_every_five_minutes_when_the_clock_is_put_on_or_back() -> None:
+def test_every_five_minutes_is_unaffected_by_daylight_saving_time() -> None:
     schedule = Schedule(cron="*/5 * * * *", timezone="Europe/Paris")
     for day in (datetime(2026, 3, 29, tzinfo=UTC), datetime(2026, 10, 25, tzinfo=UTC)):
         moments = [day]
@@ -82,7 +82,7 @@ def test_every_five_minutes_stays_every_five_minutes_when_the_clock_is_put_on_or
     st.sampled_from(["UTC", "Europe/Paris", "America/St_Johns", "Australia/Lord_Howe"]),
     st.datetimes(datetime(2024, 1, 1), datetime(2030, 1, 1)),  # noqa: DTZ001 (UTC is put on it)
 )
-def test_what_is_due_is_always_ahead_and_never_further_than_it_says(
+def test_the_next_pass_is_in_the_future_and_at_most_one_interval_away(
     cron: str, timezone: str, at: datetime
 ) -> None:
     after = at.replace(tzinfo=UTC)
@@ -105,10 +105,10 @@ def test_what_is_due_is_always_ahead_and_never_further_than_it_says(
         ("0 0 30 2 *", "the day-of-month cannot be read"),
     ],
 )
-def test_a_cron_line_that_cannot_be_read_is_refused_in_words(cron: str, says: str) -> None:
+def test_an_invalid_cron_line_is_refused_with_a_clear_sentence(cron: str, says: str) -> None:
     assert problem_with(cron).startswith(says)
 
 
 @pytest.mark.parametrize("cron", LINES)
-def test_a_cron_line_that_can_be_read_is_not_refused(cron: str) -> None:
+def test_a_valid_cron_line_is_not_refused(cron: str) -> None:
     assert problem_with(cron) == ""

@@ -1,1 +1,1 @@
-"""What things cost: an import, a row, a request, a pass."""
+"""Benchmarks: the cost of an import, a row, a request, a pass."""

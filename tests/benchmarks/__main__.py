@@ -1,7 +1,7 @@
-"""`make bench`: prints a table of what things cost, each beside a baseline of the same moment.
+"""`make bench`: print a table of costs, each compared with a baseline measured at the same time.
 
-Medians of several runs, and ratios rather than limits: a slow machine is slow for both sides. The
-sandbox runs in a process of its own, so that its CPU is not counted as ours.
+The numbers are medians of several runs, and ratios instead of limits: a slow machine is slow for
+both sides. The sandbox runs in its own process, so that its CPU is not counted as ours.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def starts() -> Iterator[Line]:
 
 
 def reading() -> Iterator[Line]:
-    """A CSV of 100,000 rows: as a grid, and with one cell changed."""
+    """A CSV of 100,000 rows: read as a grid, and patched in one cell."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.csv"
         with path.open("w", newline="") as out:
@@ -104,9 +104,9 @@ def reading() -> Iterator[Line]:
 
 
 def idle() -> Iterator[Line]:
-    """100,000 rows that are all done: as they were, sorted, with one cell changed in the last row.
+    """100,000 done rows: unchanged, sorted, and with one changed cell in the last row.
 
-    Beside a loop of `csv.reader` over the same file, with a start of the program added.
+    The baseline is a loop of `csv.reader` over the same file plus a start of the program.
     """
     with tempfile.TemporaryDirectory() as place:
         config = make(Path(place), 0, "http://127.0.0.1:9")
@@ -159,10 +159,10 @@ def _bare_reading(path: Path) -> float:
 
 
 def passes() -> Iterator[Line]:
-    """1,000 rows to the end: tasks of 2 s, an answer after 50 ms, 50 in the air."""
+    """1,000 rows until all are done: tasks of 2 s, answers after 50 ms, 50 requests in flight."""
     least = 1000 / 50 * 0.05 + 2 + 0.05
     for what, spread in (("", 0.0), (", answers that vary", 0.5)):
-        # No task is quicker or slower than the most that it may take.
+        # All tasks take the same time, their maximum.
         slow = {"task_seconds": 4, "max_seconds": 2, "answer_seconds": 0.05}
         many = [_thousand(1000, **slow, answer_spread=spread) for _ in range(3)]
         whole = statistics.median(one.seconds for one in many)
@@ -188,7 +188,7 @@ def passes() -> Iterator[Line]:
 
 
 def _bare(takes: float) -> float:
-    """Seconds that a process takes for the same which keeps nothing, and knows when to ask."""
+    """Seconds for the same work by a process that stores nothing and knows when to poll."""
     spent = []
     for _ in range(3):
         with sandbox_process(
@@ -204,7 +204,7 @@ _KNOWING = "a bare loop that knows when to ask"
 
 
 def called() -> Iterator[Line]:
-    """2,000 calls of the API over 32 connections, each on disk before it is answered."""
+    """2,000 webhook calls over 32 connections, each on disk before it is answered."""
     ours, bare = intake.measured()
     yield Line("calls of the API a second", ours.per_second, bare.per_second, _NOTHING, "")
     yield Line("95 of 100 are answered within", ours.p95, bare.p95, _NOTHING, "ms")
@@ -214,10 +214,10 @@ _NOTHING = "a bare route that keeps nothing"
 
 
 def google() -> Iterator[Line]:
-    """10,000 new rows of a Google Sheet, from the first look to the one that writes all results.
+    """10,000 new rows of a Google Sheet, from the first sync to the one that writes all results.
 
-    What is spent on the sheet (asking, reading, finding rows, writing, proving) stands beside the
-    time that the local Google takes to answer. Then whole looks, with all that is decided.
+    The cost of the sheet (requests, reading, finding rows, writing, verifying) is compared with the
+    time that the fake Google takes to answer. Then whole syncs, with all decisions.
     """
     looks: dict[str, list[tuple[float, float]]] = {"first look": [], "all results written": []}
     looks["nothing new"] = []
@@ -247,7 +247,7 @@ _ANSWERING = "the stand-in for Google"
 
 
 class SheetEdge:
-    """A sheet, and what goes into it: CPU of ours, and seconds of waiting for answers."""
+    """A sheet that measures our CPU time and the seconds spent waiting for answers."""
 
     def __init__(self, sheet: Sheet) -> None:
         self._sheet = sheet
@@ -285,7 +285,7 @@ class SheetEdge:
             return self._sheet.read()
 
     def write(self, patch_for: Callable[[Grid], Patch]) -> Grid:
-        """As the sheet does; what to write is decided elsewhere."""
+        """As the sheet does, without the time for deciding what to write."""
 
         def decided(grid: Grid) -> Patch:
             with self._counted(-1):
@@ -315,13 +315,13 @@ class SheetEdge:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a process cost."""
+    """The cost of a process."""
 
     seconds: float
     cpu: float
     peak: float
     requests: int = 0
-    #: Seconds from the first row that was sent to the last writing of the sheet.
+    #: Seconds from the first submission to the last write of the sheet.
     sending: float = 0.0
 
 
@@ -358,7 +358,7 @@ def _process(command: list[str]) -> Cost:
 
 
 def submissions() -> Iterator[Line]:
-    """Submissions a second, 50 in the air, 50 ms an answer."""
+    """Submissions per second, with 50 in flight and 50 ms per answer."""
     with sandbox_process(KEY, task_seconds=60, answer_seconds=0.05) as sandbox:
         bare = [sys.executable, "-m", "tests.benchmarks.bare", "1000", sandbox.url, KEY]
         done = subprocess.run(bare, cwd=ROOT, capture_output=True, text=True, check=True)
@@ -369,7 +369,7 @@ def submissions() -> Iterator[Line]:
         config = make(Path(place), 1000, sandbox.url, "poll_every = '10s'")
         run([*PROGRAM, "run", str(config)])
         with closing(sqlite3.connect(Path(place) / "promptsheet.db")) as store:
-            # As the bare loop counts: from the first that left to the last answer.
+            # As in the plain loop: from the first request to the last answer.
             asked = "select (max(at) - min(at)) / 1e6, sum(kind = 'accepted') from events"
             span, count = store.execute(f"{asked} where kind in ('sent', 'accepted')").fetchone()
     yield Line("submissions a second", count / span, float(done.stdout), "a bare aiohttp loop", "")

@@ -1,6 +1,6 @@
-"""Submissions and nothing else: fifty in the air, and not a word of them kept.
+"""Submissions and nothing else: fifty in flight, and nothing is stored.
 
-python -m tests.benchmarks.bare ROWS URL KEY            prints submissions a second
+python -m tests.benchmarks.bare ROWS URL KEY            prints submissions per second
 python -m tests.benchmarks.bare ROWS URL KEY SECONDS    also asks after each task, once: it knows
                                                         how long they take
 """
@@ -13,12 +13,12 @@ import time
 
 import aiohttp
 
-#: As many as the API tells of in one answer.
+#: The most tasks in one answer of the API.
 MANY = 20
 
 
 async def main(rows: int, url: str, key: str, takes: float | None) -> float:
-    """Submissions a second."""
+    """Return submissions per second."""
     slots = asyncio.Semaphore(50)
     tasks: list[str] = []
     asking: list[asyncio.Task[None]] = []
@@ -27,7 +27,7 @@ async def main(rows: int, url: str, key: str, takes: float | None) -> float:
         await asyncio.sleep(wait)
         async with client.post(f"{url}/fetch-many", json={"task_ids": ids}) as answer:
             told = (await answer.json())["tasks"]
-            assert all(task["image_urls"] for task in told), "asked too soon"
+            assert all(task["image_urls"] for task in told), "polled too early"
 
     async def send(client: aiohttp.ClientSession, number: int) -> None:
         async with (

@@ -1,8 +1,8 @@
-"""A big sheet whose last word is said, made in seconds: file and store as a run leaves them.
+"""A big sheet of finished rows, made in seconds: file and store as after a run.
 
-Sending so many rows would take far longer than what is measured. So rows, jobs and attempts are
-put into the store by its own functions, many at a time. The first run of the program then looks at
-every row, and finds nothing to do or to write, or says so.
+Sending this number of rows would take far longer than the measurement. So the store's own functions
+add rows, jobs and attempts, many at a time. The first run of the program then checks every row, and
+finds nothing to do or to write, or reports it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NOW = datetime.now(UTC)
 
 
 def fill(config: Path, rows: int) -> Path:
-    """The sheet of a configuration, with so many rows that are all done."""
+    """Fill the sheet of a configuration with this number of done rows."""
     settings = wiring.load(config)
     sheet = Path(str(settings.source))
     chance = Random(rows)
@@ -67,7 +67,7 @@ def _known(row: Marked) -> KnownRow:
 def _put_attempts(
     store: Store, first: int, seen: list[Marked], grid: Grid, columns: tuple[str, ...]
 ) -> None:
-    # Jobs are numbered as they are written down, one sheet alone in its store.
+    # Jobs are numbered in the order of their insertion, because the store has only this sheet.
     made = list(enumerate(_attempts(seen, grid, columns), start=first + 1))
     with store._database.writing() as connection:
         NEW_ATTEMPT.each(

@@ -1,6 +1,7 @@
-"""`python -m tests.benchmarks.cost COMMAND…`: runs it, and prints what it cost, as JSON.
+"""`python -m tests.benchmarks.cost COMMAND…`: run the command, and print its cost as JSON.
 
-A process of its own that has loaded next to nothing: a child's peak begins at what its parent has.
+It is a separate process that loads almost nothing, because a child's peak memory includes its
+parent's.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What one request costs: our client, beside a bare aiohttp loop.
+"""The cost of one request: our client, compared with a plain aiohttp loop.
 
     python -m tests.benchmarks.http_calls [REQUESTS]
 
-The server runs in a process of its own, keeps nothing, and answers after 50 ms. Two figures are
-measured: CPU milliseconds of one request, and submissions a second with 50 in flight. Both are
-medians of several rounds, and each round of ours stands beside one of the bare loop.
+The server runs in its own process, stores nothing, and answers after 50 ms. Two numbers are
+measured: CPU milliseconds per request, and submissions per second with 50 in flight. Both are
+medians of several rounds, and each round of ours is followed by one of the plain loop.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ Send = Callable[[int], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """What a round came to: CPU milliseconds of one request, and requests a second."""
+    """The result of a round: CPU milliseconds per request, and requests per second."""
 
     cpu: float
     per_second: float
 
 
 def measured(requests: int = REQUESTS) -> tuple[Rate, Rate]:
-    """Medians of several rounds: ours, and the bare loop's."""
+    """Medians of several rounds: ours, and those of the plain loop."""
     serve = [sys.executable, "-m", "tests.benchmarks.http_calls", "serve"]
     with subprocess.Popen(serve, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None

@@ -1,8 +1,8 @@
-"""How many of the API's calls a second are taken in, each on disk before it is answered.
+"""The number of webhook calls received per second, each on disk before it is answered.
 
-Beside a bare route of the same server in the same moment that reads the body, answers 200 and
-keeps nothing. The calls go over 32 connections that stay open; who calls speaks plain sockets, so
-that little of the time is the caller's.
+The baseline is a bare route of the same server, measured at the same time, which reads the body,
+answers 200 and stores nothing. The calls use 32 persistent connections and plain sockets, so that
+the caller takes little of the time.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ CALLS, CONNECTIONS, ROUNDS = 2_000, 32, 3
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one burst of calls came to."""
+    """The result of one burst of calls."""
 
     per_second: float
-    #: Milliseconds within which 95 of 100 were answered.
+    #: The 95th percentile of the time to answer, in milliseconds.
     p95: float
 
 
 def measured() -> tuple[Taken, Taken]:
-    """Medians of several bursts: ours, and the bare route's; each burst beside one of the other."""
+    """Medians of several bursts: ours, and those of the bare route, alternately."""
     ours, bare = [], []
     with tempfile.TemporaryDirectory() as place, desk_in(Path(place)) as desk:
         with receiver_process(Path(place)) as (_, url):
@@ -47,7 +47,7 @@ def measured() -> tuple[Taken, Taken]:
 
 
 def main() -> None:
-    """Print both rates, their ratio, and how long an answer took."""
+    """Print both rates, their ratio, and the time of an answer."""
     ours, bare = measured()
     print(f"calls a second, each on disk: {ours.per_second:,.0f}, p95 {ours.p95:.1f} ms")
     print(f"a bare route beside it:       {bare.per_second:,.0f}, p95 {bare.p95:.1f} ms")
@@ -80,7 +80,7 @@ def _bare(call: bytes) -> bytes:
 
 
 async def _burst(url: str, calls: Sequence[bytes]) -> Taken:
-    """All the calls, as many in the air as there are connections. SystemExit unless all are 200."""
+    """Send all calls, one in flight per connection. Raises SystemExit if an answer is not 200."""
     waiting, spent = iter(calls), []
     place = urlsplit(url)
 

@@ -1,9 +1,10 @@
-"""What the default pace costs: seconds and requests a row, beside a fixed interval and the bound.
+"""The cost of the default polling: seconds and requests per row, compared with a fixed interval and
+the bound.
 
     python -m tests.benchmarks.pace [ROWS]
 
-The bound is the least time that `in_flight` allows: as many waves as it takes, each as long as a
-task. Seconds are counted by the store, from the first submission to the last result.
+The bound is the least time that `in_flight` allows: the necessary number of groups, each as long as
+a task. The store has the times of the first submission and the last result.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 IN_FLIGHT = 50
-#: What the sandbox is told, and how long one of its tasks takes on average.
+#: Options of the sandbox, and the average duration of its tasks.
 TASKS: dict[str, tuple[dict[str, Any], float]] = {
     "2 s": ({"task_seconds": 4, "max_seconds": 2}, 2.0),
     "1.2 to 2.8 s": ({"task_seconds": 2}, 2.0),

@@ -1,9 +1,9 @@
-"""How long somebody waits for the page of a very large sheet, and what it costs to keep it open.
+"""The waiting time for the page of a very large sheet, and the cost of keeping it open.
 
     python -m tests.benchmarks.page [ROWS]
 
-The service is a process of its own, just started; the first search is asked for as soon as the
-first page is there, in a browser too. Everything else is asked for when all rows are there.
+The service is a new process; the first search is requested as soon as the first page is loaded, in
+a browser too. Everything else is requested when all rows are loaded.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main(rows: int) -> None:
 
 
 def _served(config: Path, rows: int) -> Iterator[tuple[str, str]]:
-    """What is waited for at the wire, and what the service uses meanwhile."""
+    """The waiting times of HTTP requests, and the resources of the service meanwhile."""
     with _service(config) as (process, address, link), httpx.Client(trust_env=False) as client:
         client.headers["Origin"] = address
         client.get(link)
@@ -72,7 +72,7 @@ def _served(config: Path, rows: int) -> Iterator[tuple[str, str]]:
         with client.stream("GET", f"{address}/live/1", timeout=60) as news:
             lines = (line for line in news.iter_lines() if line.startswith("data:"))
             next(lines)
-            # Not in the same look: the next may be late because this one took long.
+            # Not in the same check: the next may be late because this one took long.
             time.sleep(10)
             used = _cpu(process.pid)
             time.sleep(10)
@@ -91,7 +91,7 @@ def _served(config: Path, rows: int) -> Iterator[tuple[str, str]]:
 
 
 def _seen(config: Path, rows: int) -> Iterator[tuple[str, str]]:
-    """What somebody sees in a browser."""
+    """The waiting times in a browser."""
     with (
         _service(config) as (_, address, link),
         browser() as opened,
@@ -101,7 +101,7 @@ def _seen(config: Path, rows: int) -> Iterator[tuple[str, str]]:
         cards, search = page.locator("#board > .card"), page.get_by_role("searchbox")
 
         def seen(place: str, words: str) -> None:
-            # At each frame: what is expected is looked for once a second.
+            # Check at each frame; the default is once a second.
             there = "([p, w]) => document.querySelector(p)?.textContent.includes(w)"
             page.wait_for_function(there, arg=[place, words], timeout=60_000)
 
@@ -157,7 +157,7 @@ def _service(config: Path) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
 
 
 def _change(config: Path) -> bool:
-    """What another process does: put a row out of sight. Whether that was to be done."""
+    """Dismiss a row, as another process does. Returns whether that was possible."""
     settings = wiring.load(config)
     with wiring.open_store(settings) as store:
         key = open_sheet(settings, store).key

@@ -1,7 +1,7 @@
-"""The script that engineers write for this: what the product is measured beside.
+"""A typical hand-written script for this task, as a baseline for the product.
 
-Reads the prompts, sends them fifty at a time, asks after each task every two seconds, and writes a
-CSV at the end. It keeps nothing on the way: whatever dies with it is paid for and lost.
+It reads the prompts, sends fifty at a time, polls each task every two seconds, and writes a CSV at
+the end. It stores nothing meanwhile: after a crash, the tasks are paid and lost.
 
     python -m tests.benchmarks.script SHEET URL KEY
 """

@@ -1,9 +1,9 @@
-"""What it costs to be called back instead of asking: requests, seconds, and a thousand at once.
+"""The cost of webhooks compared with polling: requests, seconds, and a thousand calls at once.
 
     python -m tests.benchmarks.service [ROWS]
 
-Each figure beside another of the same machine and moment: asking alone beside being called, and a
-thousand calls beside a receiver that only answers.
+Each number is compared with another from the same machine and time: polling alone with webhooks,
+and a thousand calls with a receiver that only answers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import free_port, service
 from tests.fakes.team import Team
 
-#: How often a sheet is written, and how often is asked, in seconds: as the configurations say.
+#: The intervals of writing and polling in seconds, as in the configurations.
 WRITE, ASK = 1.0, 5.0
 PACE: dict[str, Any] = {
     "write_every": f"{WRITE:g}s",
@@ -73,9 +73,10 @@ def _way(rows: int, called: bool, asks: str, lost: float) -> Iterator[str]:
 
 
 def _at_once(rows: int) -> None:
-    """So many tasks that end in one moment: until all is answered, and all cells are right.
+    """Tasks that all end at the same moment: seconds until all calls are answered and all cells are
+    right.
 
-    The least possible: what a receiver needs that only answers, and one wait for the next writing.
+    The least possible is the time of a receiver that only answers plus one wait for the next sync.
     """
     bare = statistics.median(_answered_by_bare(rows) for _ in range(3))
     port, wait = free_port(), 20 + rows / 50
@@ -106,7 +107,7 @@ def _at_once(rows: int) -> None:
 
 
 def _answered_by_bare(rows: int) -> float:
-    """Seconds from the end of so many tasks until a bare receiver has answered all calls."""
+    """Seconds from the end of the tasks until a bare receiver has answered all calls."""
     switches: dict[str, Any] = {"together_at": 5 + rows / 150, "webhook_progress": 0}
     with sandbox_process(KEY, **switches) as sandbox, _bare() as address:
         asyncio.run(_submitted(sandbox, rows, address))
@@ -171,7 +172,7 @@ def _team(place: str, sandbox: Sandbox, rows: int) -> Team:
 
 
 def _cells(team: Team, rows: int, program: Program) -> dict[str, float]:
-    """By task, the moment in which its cells said that it is done, as the file shows it."""
+    """By task, the time when its cells in the file said `done`."""
     shown: dict[str, float] = {}
     pause, seen = threading.Event(), 0
     while len(shown) < rows:
@@ -180,7 +181,7 @@ def _cells(team: Team, rows: int, program: Program) -> dict[str, float]:
         if written == seen:
             pause.wait(0.02)
             continue
-        # The file was there from its last change on: CLOCK_REALTIME beside CLOCK_MONOTONIC.
+        # The modification time of the file, converted from CLOCK_REALTIME to CLOCK_MONOTONIC.
         at = time.monotonic() - (time.time() - written / 1e9)
         with team.sheet.open(newline="") as file:
             for row in csv.DictReader(file):

@@ -157,8 +157,8 @@ def test_an_account_without_credits_stops_sending_until_it_has_credits(
 
 def test_with_an_unreachable_api_nothing_is_paid_and_the_exit_code_is_3(team: Team) -> None:
     team.write("prompt", "a fox")
-    nobody = "http://127.0.0.1:9"
-    team.config.write_text(team.config.read_text().replace(team.url, nobody))
+    closed_port = "http://127.0.0.1:9"
+    team.config.write_text(team.config.read_text().replace(team.url, closed_port))
 
     ended = team.run()
     doctor = team.start("doctor", team.config)

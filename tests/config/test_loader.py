@@ -1,4 +1,4 @@
-"""The configuration: what is read, what is refused, and that everything is said at once."""
+"""The configuration: what is accepted and refused, and that all problems are reported together."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def problems(tmp_path: Path, text: str, environ: dict[str, str] | None = None) -
     return list(caught.value.problems)
 
 
-def test_a_source_is_all_that_a_configuration_needs(tmp_path: Path) -> None:
+def test_a_configuration_needs_only_a_source(tmp_path: Path) -> None:
     settings = load(tmp_path, '[sheet]\nsource = "rows.csv"\n')
 
     assert settings.source == tmp_path / "rows.csv"
@@ -44,7 +44,7 @@ def test_a_source_is_all_that_a_configuration_needs(tmp_path: Path) -> None:
     assert settings.media == tmp_path / "media"
 
 
-def test_all_problems_come_in_one_error(tmp_path: Path) -> None:
+def test_all_problems_are_in_one_error(tmp_path: Path) -> None:
     text = """
         [sheet]
         source = "rows.csv"
@@ -62,7 +62,7 @@ def test_all_problems_come_in_one_error(tmp_path: Path) -> None:
     ]
 
 
-def test_a_second_look_finds_problems_of_every_table_at_once(tmp_path: Path) -> None:
+def test_problems_of_all_tables_are_reported_together(tmp_path: Path) -> None:
     text = """
         [sheet]
         source = "rows.ods"
@@ -87,7 +87,7 @@ def test_a_second_look_finds_problems_of_every_table_at_once(tmp_path: Path) -> 
     ]
 
 
-def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+def test_a_key_in_the_file_is_refused_and_not_quoted(tmp_path: Path) -> None:
     text = '[sheet]\nsource = "rows.csv"\n[provider]\napi_key = "sk-very-secret"\n'
 
     (problem,) = problems(tmp_path, text)
@@ -96,7 +96,7 @@ def test_a_key_in_the_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
     assert "sk-very-secret" not in problem
 
 
-def test_a_missing_key_is_a_problem_only_where_one_is_needed(tmp_path: Path) -> None:
+def test_a_missing_key_is_a_problem_only_if_one_is_needed(tmp_path: Path) -> None:
     text = '[sheet]\nsource = "rows.csv"\n'
 
     assert load(tmp_path, text, {}, need_key=False).api_key is None
@@ -113,7 +113,7 @@ def test_a_missing_key_is_a_problem_only_where_one_is_needed(tmp_path: Path) -> 
         ("1234567-afk_", "apiframe-v1", "API version 1"),
     ],
 )
-def test_the_form_of_the_key_tells_which_version_of_the_api_it_is_for(
+def test_the_form_of_the_key_shows_its_api_version(
     tmp_path: Path, key: str, file: str, about: str
 ) -> None:
     settings = load(tmp_path, '[sheet]\nsource = "rows.csv"\n', {"APIFRAME_API_KEY": key})
@@ -125,7 +125,7 @@ def test_the_form_of_the_key_tells_which_version_of_the_api_it_is_for(
     )
 
 
-def test_a_key_of_version_2_is_refused_where_version_1_is_named(tmp_path: Path) -> None:
+def test_a_version_2_key_is_refused_for_version_1(tmp_path: Path) -> None:
     (problem,) = problems(
         tmp_path,
         '[sheet]\nsource = "rows.csv"\n[provider]\nname = "apiframe-v1"\n',
@@ -136,7 +136,7 @@ def test_a_key_of_version_2_is_refused_where_version_1_is_named(tmp_path: Path) 
     assert "1234567" not in problem
 
 
-def test_a_key_may_lie_in_a_file(tmp_path: Path) -> None:
+def test_a_key_can_be_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "key.txt").write_text("k-from-file\n")
 
     settings = load(
@@ -153,7 +153,7 @@ def test_no_repr_shows_the_key(tmp_path: Path) -> None:
     assert "k-123" not in repr(settings) + str(settings) + repr(settings.api_key)
 
 
-def test_a_provider_file_beside_the_configuration_goes_before_ours(tmp_path: Path) -> None:
+def test_a_provider_file_next_to_the_configuration_replaces_ours(tmp_path: Path) -> None:
     own = tmp_path / "providers"
     own.mkdir()
     text = (PROVIDERS / "apiframe-v1.toml").read_text().replace("credits = 4", "credits = 7")
@@ -164,7 +164,7 @@ def test_a_provider_file_beside_the_configuration_goes_before_ours(tmp_path: Pat
     assert settings.provider.endpoints["imagine"].credits == 7
 
 
-def test_a_misspelled_key_in_a_provider_file_is_found(tmp_path: Path) -> None:
+def test_a_misspelled_key_in_a_provider_file_is_reported(tmp_path: Path) -> None:
     own = tmp_path / "providers"
     own.mkdir()
     text = (PROVIDERS / "apiframe-v1.toml").read_text().replace("deadline = 60", "dedline = 60")
@@ -184,7 +184,7 @@ def test_a_misspelled_key_in_a_provider_file_is_found(tmp_path: Path) -> None:
         ("45", timedelta(seconds=45)),
     ],
 )
-def test_a_span_of_time_is_written_as_people_write_it(
+def test_a_duration_is_read_in_common_spellings(
     tmp_path: Path, written: str, meant: timedelta
 ) -> None:
     text = f'[sheet]\nsource = "rows.csv"\n[pace]\ngive_up_after = {written}\n'
@@ -192,18 +192,18 @@ def test_a_span_of_time_is_written_as_people_write_it(
     assert load(tmp_path, text).pace.give_up_after == meant
 
 
-def test_no_configuration_is_a_sentence(tmp_path: Path) -> None:
+def test_a_missing_configuration_gives_a_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"There is no file .*nope.toml. Run init"):
         config.load(tmp_path / "nope.toml", True, PROVIDERS, KEY)
 
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no such device here")
-def test_a_file_without_an_end_is_a_sentence() -> None:
+def test_an_endless_file_gives_a_clear_sentence() -> None:
     with pytest.raises(ConfigError, match=r"^/dev/zero cannot be read: File too large\.$"):
         config.load(Path("/dev/zero"), True, PROVIDERS, KEY)
 
 
-def test_a_workbook_in_the_place_of_a_configuration_is_a_sentence(tmp_path: Path) -> None:
+def test_a_workbook_in_place_of_a_configuration_gives_a_clear_sentence(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"team\.xlsx is a sheet\. Give its configuration"):
         config.load(tmp_path / "team.xlsx", True, PROVIDERS, KEY)
 
@@ -217,7 +217,7 @@ def test_a_workbook_in_the_place_of_a_configuration_is_a_sentence(tmp_path: Path
         '[sheet]\nsource = "rows.csv"\n[store]\nurl = "sqlite:///{}"',
     ],
 )
-def test_a_path_that_leads_nowhere_is_a_sentence(tmp_path: Path, text: str, place: str) -> None:
+def test_an_unusable_path_gives_a_clear_sentence(tmp_path: Path, text: str, place: str) -> None:
     (tmp_path / "loop.csv").symlink_to("loop.csv")
 
     (problem,) = problems(tmp_path, text.format(place))
@@ -226,7 +226,7 @@ def test_a_path_that_leads_nowhere_is_a_sentence(tmp_path: Path, text: str, plac
     assert problem.endswith(" leads to no file. Correct that path.")
 
 
-def test_what_is_no_toml_is_a_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_gives_a_clear_sentence(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, "[sheet\n")
 
     assert "this is not TOML" in problem
@@ -261,7 +261,7 @@ HOOKS = {**KEY, "HOOKS": "h" * 24, "OLD": "o" * 24, "SHORT": "h" * 23}
 SHEET = '[sheet]\nsource = "rows.csv"\n[webhook]\n'
 
 
-def test_webhooks_need_an_address_and_a_secret_that_shows_itself_to_nobody(tmp_path: Path) -> None:
+def test_webhooks_need_an_address_and_a_secret_which_is_never_shown(tmp_path: Path) -> None:
     settings = load(
         tmp_path,
         SHEET
@@ -306,13 +306,13 @@ def test_webhooks_need_an_address_and_a_secret_that_shows_itself_to_nobody(tmp_p
         ('public_ur = ""', "webhook.public_ur: there is no such key; did you mean public_url?"),
     ],
 )
-def test_what_is_wrong_about_webhooks_is_told(tmp_path: Path, lines: str, told: str) -> None:
+def test_problems_of_webhooks_are_reported(tmp_path: Path, lines: str, told: str) -> None:
     (problem,) = problems(tmp_path, SHEET + lines, HOOKS)
 
     assert told in problem
 
 
-#: The keys that hold an address, each with what else its table needs.
+#: The keys with an address, each with the other required keys of its table.
 ADDRESSES = {
     "provider.base_url": '[sheet]\nsource = "rows.csv"\n[provider]\nbase_url = "{}"\n',
     "sheet.base_url": f'[sheet]\nsource = "{ADDRESS}"\nbase_url = "{{}}"\n',
@@ -379,7 +379,7 @@ def test_https_is_accepted_anywhere_and_http_in_private_networks(
         ("[", "write an address"),
     ],
 )
-def test_any_other_address_is_refused_in_a_sentence_that_does_not_repeat_it(
+def test_any_other_address_is_refused_without_quoting_it(
     tmp_path: Path, key: str, url: str, sentence: str
 ) -> None:
     (problem,) = problems(tmp_path, ADDRESSES[key].format(url), HOOKS)
@@ -410,15 +410,13 @@ def test_the_address_in_a_provider_file_is_checked_too(tmp_path: Path) -> None:
         '[sheet]\nsource = "rows.csv"\n[provider]\nendpoint = "\\u202egnp"\n',
     ],
 )
-def test_a_problem_is_one_line_without_characters_that_control_a_terminal(
-    tmp_path: Path, text: str
-) -> None:
+def test_a_problem_is_one_line_without_terminal_controls(tmp_path: Path, text: str) -> None:
     for problem in problems(tmp_path, text, {}):
         assert problem.isprintable()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="modes of files say nothing there")
-def test_secrets_that_other_users_can_read_are_named_with_the_command_that_helps(
+def test_secrets_readable_by_others_are_reported_with_the_command_that_helps(
     tmp_path: Path,
 ) -> None:
     modes = {"key.txt": 0o644, "bot.json": 0o640, "page token": 0o600, ".env": 0o604}
@@ -442,7 +440,7 @@ def test_secrets_that_other_users_can_read_are_named_with_the_command_that_helps
     assert load(tmp_path, text, {}).warnings == ()
 
 
-def test_a_google_sheet_is_known_by_its_address(tmp_path: Path) -> None:
+def test_a_google_sheet_is_recognised_by_its_address(tmp_path: Path) -> None:
     (tmp_path / "bot.json").write_text("hidden words")
     settings = load(
         tmp_path,
@@ -471,7 +469,7 @@ def test_a_google_sheet_is_known_by_its_address(tmp_path: Path) -> None:
         (f'source = "{ADDRESS}"\nbase_url = "elsewhere"', "write an address without a path"),
     ],
 )
-def test_what_is_wrong_about_a_google_sheet_is_told(tmp_path: Path, lines: str, told: str) -> None:
+def test_problems_of_a_google_sheet_are_reported(tmp_path: Path, lines: str, told: str) -> None:
     (problem,) = problems(tmp_path, f"[sheet]\n{lines}\n")
 
     assert told in problem
@@ -497,9 +495,7 @@ def test_a_pass_is_due_every_minute_unless_the_schedule_says_otherwise(tmp_path:
         ('every = "often"', "schedule.every: write a span of time"),
     ],
 )
-def test_a_schedule_that_cannot_be_kept_is_refused(
-    tmp_path: Path, schedule: str, says: str
-) -> None:
+def test_an_impossible_schedule_is_refused(tmp_path: Path, schedule: str, says: str) -> None:
     (problem,) = problems(tmp_path, f'[sheet]\nsource = "rows.csv"\n[schedule]\n{schedule}\n')
 
     assert problem.startswith(f"mine.toml: {says}")
@@ -511,11 +507,11 @@ def test_a_code_page_can_be_named(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["nope", "utf-16", "rot13", "iso2022_jp", "utf-7", "cp037"])
-def test_what_is_no_code_page_is_a_problem(name: str, tmp_path: Path) -> None:
+def test_an_unknown_code_page_is_a_problem(name: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match='write the name of a code page, such as "cp1250"'):
         load(tmp_path, f'[sheet]\nsource = "a.csv"\nencoding = "{name}"')
 
 
-def test_an_encoding_is_only_for_csv(tmp_path: Path) -> None:
+def test_an_encoding_is_allowed_only_for_csv(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"sheet.encoding: is only for a .csv or .tsv file"):
         load(tmp_path, '[sheet]\nsource = "a.xlsx"\nencoding = "cp1250"')

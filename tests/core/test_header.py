@@ -13,7 +13,7 @@ from pipeline.core.inputs import canonical, normalise, over, parsed
 from pipeline.core.near_misses import near_misses
 from tests.core.build import FIELDS, columns_of, sheet, wrote
 
-NOBODY: frozenset[str] = frozenset()
+NO_COLUMNS: frozenset[str] = frozenset()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_a_filled_column_with_our_name_stops_the_pass_and_names_both_remedies() 
     grid = sheet("prompt | owner | Status \n a fox | Kim | open")
 
     with pytest.raises(ColumnsError) as caught:
-        check_header(columns_of(grid), grid, NOBODY, FIELDS)
+        check_header(columns_of(grid), grid, NO_COLUMNS, FIELDS)
 
     assert str(caught.value).startswith("Column C, Status, already holds text. Rename it")
     assert 'status = "Image status"' in str(caught.value)
@@ -57,16 +57,16 @@ def test_a_filled_column_with_an_optional_name_can_be_ignored() -> None:
     grid = sheet("prompt | Files \n a fox | a slogan")
 
     with pytest.raises(ColumnsError) as caught:
-        check_header(columns_of(grid), grid, NOBODY, FIELDS)
+        check_header(columns_of(grid), grid, NO_COLUMNS, FIELDS)
 
     assert 'Rename it, or set [columns] ignore = ["Files"].' in str(caught.value)
-    check_header(Header(FIELDS, ignore=["Files"]).read(grid), grid, NOBODY, FIELDS)
+    check_header(Header(FIELDS, ignore=["Files"]).read(grid), grid, NO_COLUMNS, FIELDS)
 
 
 def test_the_teams_empty_column_is_reported_before_we_use_it() -> None:
     columns = columns_of(sheet("prompt | Status | owner | Text \n a fox | | |"))
 
-    (said,) = becoming_ours(columns, NOBODY)
+    (said,) = becoming_ours(columns, NO_COLUMNS)
 
     assert said == (
         "Column B, Status, is empty, so Promptsheet writes its status there. If the column is your "
@@ -78,7 +78,7 @@ def test_the_teams_empty_column_is_reported_before_we_use_it() -> None:
 def test_a_sheet_made_from_our_template_needs_no_such_report() -> None:
     columns = columns_of(sheet("prompt | row_id | status | task_id | image_urls | note"))
 
-    assert becoming_ours(columns, NOBODY) == []
+    assert becoming_ours(columns, NO_COLUMNS) == []
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_an_ignored_title_is_not_reported() -> None:
 def test_an_empty_column_with_our_name_is_ours() -> None:
     grid = sheet("prompt | Status \n a fox |")
 
-    check_header(columns_of(grid), grid, NOBODY, FIELDS)
+    check_header(columns_of(grid), grid, NO_COLUMNS, FIELDS)
 
 
 def test_a_column_that_is_already_ours_may_be_filled() -> None:
@@ -124,19 +124,19 @@ def test_the_error_for_a_sheet_without_inputs_says_what_a_header_needs() -> None
     grid = sheet("name | idea \n x | y")
 
     with pytest.raises(ColumnsError, match=r"aspect_ratio, prompt"):
-        check_header(columns_of(grid), grid, NOBODY, FIELDS)
+        check_header(columns_of(grid), grid, NO_COLUMNS, FIELDS)
 
 
 def test_the_error_names_the_line_of_a_header_further_down() -> None:
     grid = sheet("Spring campaign | \n 2026 | \n prompt | owner \n a fox | Kim")
 
     with pytest.raises(ColumnsError, match=r"The header is in line 3\. Move it"):
-        check_header(columns_of(grid), grid, NOBODY, FIELDS)
+        check_header(columns_of(grid), grid, NO_COLUMNS, FIELDS)
 
 
 def test_an_empty_sheet_gives_a_clear_sentence() -> None:
     with pytest.raises(ColumnsError, match="The sheet is empty"):
-        check_header(Header(FIELDS).read(()), (), NOBODY, FIELDS)
+        check_header(Header(FIELDS).read(()), (), NO_COLUMNS, FIELDS)
 
 
 def test_a_reading_without_a_required_column_is_rejected() -> None:

@@ -1,7 +1,7 @@
-"""Somebody between the API and us, who sees every call, lets it pass, and forges more of them.
+"""An attacker between the API and us, who sees every call, forwards it, and forges more calls.
 
-It stands where a reverse proxy stands: the API posts to it. What it may not know it does not need:
-tokens, secrets and task ids of all jobs go through its hands.
+It takes the place of a reverse proxy: the API posts to it. It reads the tokens, secrets and task
+ids of all jobs in the calls.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from typing import Any
 
 from aiohttp import ClientConnectorError, ClientSession, DummyCookieJar, TCPConnector, web
 
-#: What stands in the pictures' addresses of a forged result.
+#: A part of the picture addresses of every forged result.
 MARK = "forged.example.com"
 KINDS = ("wrong secret", "wrong token", "secret of another", "other task", "replay")
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One call that went through."""
+    """One forwarded call."""
 
     token: str
     secret: str
@@ -38,23 +38,23 @@ class Seen:
 
 @dataclass
 class Attacker:
-    """What was forged, and how each kind was answered."""
+    """The attacker, with the forged calls and the answers to each kind."""
 
     url: str
-    #: Where the calls belong: the receiver's address.
+    #: The address of the receiver.
     to: str
     rate: float
     chance: Random
-    #: How calls of the API were answered, and forged ones by their kind.
+    #: The answers to calls of the API, and to forged calls by kind.
     genuine: Counter[int] = field(default_factory=Counter)
     forged: dict[str, Counter[int]] = field(
         default_factory=lambda: {kind: Counter() for kind in KINDS}
     )
-    #: By token, what was let pass and taken.
+    #: By token, the calls that were forwarded and accepted.
     taken: dict[str, list[Seen]] = field(default_factory=dict)
 
     async def passing(self, request: web.Request) -> web.Response:
-        """A call of the API: it is let pass, and perhaps followed by a forged one."""
+        """Forward a call of the API; sometimes send a forged call after it."""
         body = await request.read()
         seen = Seen(
             request.match_info["token"],
@@ -102,7 +102,7 @@ class Attacker:
             return response.status
 
     async def serve(self, told: threading.Event, stop: asyncio.Event) -> None:
-        """Stand in between until told to stop."""
+        """Forward calls until told to stop."""
         app = web.Application()
         app.router.add_post("/hooks/{token}", self.passing)
         runner = web.AppRunner(app, access_log=None)
@@ -120,7 +120,7 @@ class Attacker:
 
 @contextmanager
 def attacking(to: str, rate: float, seed: int = 1) -> Iterator[Attacker]:
-    """An attacker in front of the receiver at that address, in a thread of this process."""
+    """Run an attacker in front of the receiver at this address, in a thread of this process."""
     attacker = Attacker("", to, rate, Random(seed))
     told, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 

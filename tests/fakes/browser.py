@@ -1,7 +1,7 @@
-"""A real browser, and the page in it: Debian's Chromium, driven by Playwright.
+"""A real browser with the page: Debian's Chromium, driven by Playwright.
 
-What must be true wherever somebody looks is asserted at each look: nothing asked of another place,
-nothing complained of in the console, nothing wider than the window.
+Every use of a window checks that the page loads nothing from other hosts, that the console has no
+errors, and that nothing is wider than the window.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SWITCHES = (
 
 @contextmanager
 def browser() -> Iterator[Browser]:
-    """Chromium without a window. A missing one is a failure, not a reason to look away."""
+    """Headless Chromium. If it is missing, the test fails and is not skipped."""
     place = shutil.which("chromium")
     assert place, "There is no chromium on this machine. Install it: apt-get install chromium."
     with sync_playwright() as playwright:
@@ -47,7 +47,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def hosted(campaigns: Sequence[Campaign], gate: Authenticator) -> Iterator[str]:
-    """The page of these campaigns, served in a thread of this process: its address."""
+    """Serve the page of these campaigns in a thread of this process; yields its address."""
     told: list[str] = []
     ready = threading.Event()
     loop = asyncio.new_event_loop()
@@ -81,7 +81,7 @@ def hosted(campaigns: Sequence[Campaign], gate: Authenticator) -> Iterator[str]:
 
 @dataclass
 class Look:
-    """A window on the page, and all that it complained of."""
+    """A window with the page, and all problems found in it."""
 
     page: Page
     at: str
@@ -90,7 +90,7 @@ class Look:
     complaints: list[str] = field(default_factory=list)
 
     def watch(self) -> None:
-        """Note whatever must never happen."""
+        """Record every event that must never happen."""
         self.page.on("console", lambda m: self._complain(m.type, m.text))
         self.page.on("pageerror", lambda e: self._complain("error", str(e)))
         self.page.on("request", lambda r: self._asked(r.url))
@@ -105,7 +105,7 @@ class Look:
             self.complaints.append(f"asked of another place: {url}")
 
     def assert_well(self) -> None:
-        """Nothing complained of, nothing too wide."""
+        """Check that there were no problems and that nothing is too wide."""
         assert self.complaints == []
         if not self.scripts:
             return
@@ -115,7 +115,7 @@ class Look:
         assert wide <= there, f"{wide} px in a window of {there}"
 
     def assert_for_everybody(self) -> None:
-        """Nothing that keeps anybody out, as far as axe can tell."""
+        """Check that axe finds no accessibility problem."""
         response: dict[str, Any] = Axe().run(self.page).response
         found = [
             (one["id"], [node["target"] for node in one["nodes"]]) for one in response["violations"]
@@ -125,8 +125,8 @@ class Look:
 
 @contextmanager
 def looking(opened: Browser, address: str, link: str = "", **how: Any) -> Iterator[Look]:
-    """A new window, let in by the link if there is one; it is well at the end."""
-    # Finished at once, so that colours are measured as they stay.
+    """A new window, signed in by the link if there is one; checked at the end."""
+    # End animations at once, so that the final colours are measured.
     how = {"viewport": {"width": 1280, "height": 860}, "reduced_motion": "reduce", **how}
     context = opened.new_context(**how)
     try:

@@ -1,4 +1,4 @@
-"""Attempts that the API calls back about, and the receiver that it calls, on a port of its own."""
+"""Attempts with webhooks, and the receiver of the calls on its own port."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ FOUR = tuple(f"https://cdn.apiframe.pro/images/1-{n}.png" for n in range(1, 5))
 
 
 def final(task_id: str = "", urls: Sequence[str] = FOUR) -> dict[str, Any]:
-    """What the API says at the end; documented ones have no status."""
+    """The final call of the API; documented calls have no status."""
     said: dict[str, Any] = {"task_type": "imagine", "image_urls": list(urls)}
     return {"task_id": task_id, **said} if task_id else said
 
 
 def progress(percent: object, task_id: str = "") -> dict[str, Any]:
-    """What it says on the way."""
+    """A call with progress."""
     said: dict[str, Any] = {"status": "processing", "percentage": percent}
     return {"task_id": task_id, **said} if task_id else said
 
@@ -55,14 +55,14 @@ def settings_in(folder: Path, more: str = "", old: bool = False) -> Settings:
 
 
 def proof(token: str, secret: str = SECRET) -> dict[str, str]:
-    """The header that proves a call about the attempt with this token."""
+    """The header that proves a call for the attempt with this token."""
     made = hmac.new(secret.encode(), token.encode(), hashlib.sha256).hexdigest()
     return {"x-webhook-secret": made}
 
 
 @dataclass
 class Desk:
-    """One sheet's campaign, and the attempts that were begun in it."""
+    """The campaign of one sheet, and the attempts started in it."""
 
     campaign: Campaign
 
@@ -75,7 +75,9 @@ class Desk:
         return self.campaign.settings.provider
 
     def begin(self, count: int = 1, start: int = 0) -> list[JobKey]:
-        """So many jobs, each with an attempt that is being submitted; its token tells its row."""
+        """Start this number of jobs, each with an attempt in state SUBMITTING; the token has the
+        row.
+        """
         numbers = range(start, start + count)
         keys = [JobKey(SHEET, f"r_{number:09d}", 1) for number in numbers]
         self.store.jobs.add(keys)
@@ -84,13 +86,13 @@ class Desk:
         return keys
 
     def attempt(self, key: JobKey) -> Attempt:
-        """The last attempt of the job, as it lies in the store."""
+        """The last attempt of the job, as it is in the store."""
         job = self.store.jobs.get(key)
         assert job is not None
         return job.attempts[-1]
 
     def all_states(self) -> Mapping[JobKey, Sequence[object]]:
-        """All that a call could move."""
+        """All states that a call could change."""
         return {
             key: [(a.state, a.task_id, a.progress, a.result) for a in job.attempts]
             for key, job in self.store.jobs.all(SHEET).items()
@@ -103,7 +105,7 @@ def token_of(key: JobKey) -> str:
 
 @contextmanager
 def desk_in(folder: Path, **webhook: Any) -> Iterator[Desk]:
-    """A desk with a store of its own in the folder."""
+    """A desk with its own store in the folder."""
     settings = settings_in(folder, **webhook)
     with Store(settings.store_url) as store:
         yield Desk(Campaign(settings, store, SHEET))
@@ -111,7 +113,7 @@ def desk_in(folder: Path, **webhook: Any) -> Iterator[Desk]:
 
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
-    """The address of an app, as long as it is served."""
+    """Serve an app; yields its address."""
     made = uvicorn.Config(
         *(app, "127.0.0.1", 0),
         log_level="warning",

@@ -1,4 +1,4 @@
-"""What a spreadsheet that takes text for a formula would work out, open, or ask the network for."""
+"""Formulas that a spreadsheet would compute, open, or load from the network."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ FORMULAS = (
     *("+cmd|' /C calc'!A0", "-2+3+cmd|' /C calc'!A0", '=IMAGE("https://elsewhere.example/x.png")'),
     *("1/2", "16:9", "1e5", "TRUE", "00042", "12345678901234567890", "#REF!", "2026-01-31"),
 )
-#: What may stand first in no text of ours, also behind spaces that a program may take away.
+#: Characters with which none of our texts may begin, also after spaces that a program may remove.
 SIGNS = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")

@@ -1,4 +1,4 @@
-"""Our side of the local Google, as the tests open it."""
+"""Access to the fake Google, for the tests."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def open_spreadsheet(
     timeout: tuple[float, float] = (5.0, 20.0),
     patience: float = 75.0,
 ) -> Spreadsheet:
-    """The way to a spreadsheet of the local Google, with the real libraries all the way."""
+    """Open a spreadsheet of the fake Google with the real libraries."""
     return Spreadsheet(
         book.id,
         _account(google.key),

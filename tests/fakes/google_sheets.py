@@ -1,4 +1,4 @@
-"""A Google to test against: Sheets API v4 on a free loopback port, in a thread of the test.
+"""A fake Google: Sheets API v4 on a free loopback port, in a thread of the test.
 
     with google_sheets() as google:
         book = google.new_book("Prompts", [["prompt"], ["a red fox"]])       # shared with `EMAIL`
@@ -26,7 +26,7 @@
 
 The state is in `tests.fakes.google.grid`: `Book`, `Sheet`, `Cell` and the gestures on them. What is
 not known for certain about Google is a switch in `tests.fakes.google.facts`.
-A trouble of the server itself is raised at the end of the `with`.
+An error of the server itself is raised at the end of the `with`.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Asked:
 
 
 class Way(requests.adapters.HTTPAdapter):
-    """Brings requests to any address to the server.
+    """Sends requests for any address to the fake server.
 
     google-auth copies the session for its call in the background: what is not named here is lost.
     """
@@ -203,7 +203,7 @@ class GoogleSheets:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Nothing is applied meanwhile."""
+        """Apply no requests in this context."""
         with self._lock:
             yield
 
@@ -219,7 +219,7 @@ class GoogleSheets:
         return Way(self.url)
 
     def route(self, session: requests.Session) -> requests.Session:
-        """Let all that this session asks come here."""
+        """Send all requests of this session to the fake."""
         session.trust_env = False
         session.mount("https://", self.way())
         return session
@@ -433,7 +433,7 @@ class _Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that has gone away is no trouble."""
+        """Ignore clients that have closed the connection."""
 
     def cut_all(self) -> None:
         with self._guard:
@@ -450,7 +450,7 @@ def google_sheets(
     reads: int = 60,
     writes: int = 60,
 ) -> Iterator[GoogleSheets]:
-    """A Google on a free loopback port, gone at the end."""
+    """A fake Google on a free loopback port, stopped at the end."""
     facts = facts or Facts()
     google = GoogleSheets(clock, facts, Quota(clock, facts, reads, writes), Tokens(clock))
     server = _Server(google)

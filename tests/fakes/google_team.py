@@ -1,4 +1,4 @@
-"""A Google Sheet that is shared with the real program, and a configuration for it."""
+"""A Google Sheet shared with the real program, and a configuration for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.fakes.program import KEY_NAME, Ended, call
 
 @dataclass
 class GoogleTeam:
-    """A sheet that is shared with us, and a configuration for it."""
+    """A sheet shared with us, and a configuration for it."""
 
     google: GoogleSheets
     book: Book
@@ -54,7 +54,7 @@ url = "sqlite:///{name}.db"
         return config
 
     def another_account(self, number: int) -> None:
-        """From now on the program is somebody else at Google, whose requests count anew."""
+        """Use another account at Google from now on, with a new request count."""
         email = f"bot-{number}@local.iam.gserviceaccount.com"
         self.book.editors.add(email)
         (self.folder / "bot.json").write_text(json.dumps(self.google.key_for(email)))

@@ -1,7 +1,7 @@
-"""uvicorn that ends at once.
+"""A uvicorn that ends at once.
 
-It looks ten times a second whether it is to end, and pauses once more on the way: a fifth of a
-second that hundreds of tests would wait for.
+It checks ten times a second whether it should end, and pauses once more at the end: hundreds of
+tests would wait a fifth of a second.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import uvicorn.server
 
 
 class _Hasty:
-    """asyncio, whose pauses are a fiftieth as long."""
+    """asyncio, with pauses of a fiftieth of their length."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(asyncio, name)
@@ -27,6 +27,6 @@ class _Hasty:
 
 @contextmanager
 def hasty() -> Iterator[None]:
-    """Servers that are started and ended in here do so without delay."""
+    """Servers started and ended in this context do so without delay."""
     with patch.object(uvicorn.server, "asyncio", _Hasty()):
         yield

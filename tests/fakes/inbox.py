@@ -1,4 +1,4 @@
-"""A web server that keeps what is posted to it, byte for byte."""
+"""A web server that keeps the posted requests, byte for byte."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Posted:
 
 @dataclass(frozen=True)
 class Inbox:
-    """Where to post, and what was posted."""
+    """Its address, and the posted requests."""
 
     url: str
     _posted: Queue[Posted] = field(default_factory=Queue)

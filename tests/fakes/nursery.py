@@ -1,12 +1,12 @@
-"""Processes that need not load what they run: forked from one that has loaded it all.
+"""Processes that start fast: forked from a process that has loaded the program.
 
-An interpreter that loads the program is busy for most of a second, and a test that starts one may
-start six. Each child is a process of its own all the same, with its own start of the program, its
-own signals and its own end; what the program loads, and when, is tested with real interpreters.
+An interpreter needs most of a second to load the program, and a test may start six. Each child is
+its own process all the same, with its own start of the program, its own signals and its own end.
+What the program loads, and when, is tested with real interpreters.
 
-`python -m tests.fakes.nursery SOCKET` is the process that forks: an order for each child comes in
-over the socket, with the file that the child speaks into and a socket that tells of its end. More
-words name what it loads, instead of the program.
+`python -m tests.fakes.nursery SOCKET` is the process that forks: for each child it receives an
+order over the socket, with the output file of the child and a socket for its exit code. Further
+arguments name the modules to load instead of the program.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from typing import Any, NoReturn
 from typer.main import get_command
 
 ROOT = Path(__file__).resolve().parents[2]
-#: What the program imports when it needs it: a child would import it again in each start.
+#: Modules that the program imports on demand: a child would import them again at each start.
 LOADED = (
     *("pipeline.cli.commands", "pipeline.cli.run", "pipeline.cli.init", "pipeline.cli.status"),
     *("pipeline.cli.demo", "pipeline.cli.doctor", "pipeline.cli.screen", "pipeline.server.watch"),
@@ -56,11 +56,11 @@ LONGEST = 200_000
 
 
 class Child:
-    """One process, as `subprocess` would show it. Its output and its errors are `stdout`.
+    """One process, with the interface of `subprocess`. `stdout` has its output and its errors.
 
-    `err`: a file for its errors instead; `folder`: where it works, instead of here; `gate`: the end
-    of a pipe to read from: the process begins once nobody can write into the pipe any more;
-    `tty`: a terminal that becomes its own, for its input, output and errors.
+    `err`: a separate file for its errors; `folder`: its working directory; `gate`: the reading end
+    of a pipe, the process starts when all writing ends are closed; `tty`: its controlling terminal,
+    for input, output and errors.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class Child:
         return code
 
     def communicate(self, timeout: float | None = None) -> tuple[str, None]:
-        """All that it still says, to its end."""
+        """Its remaining output, to its end."""
         until = None if timeout is None else time.monotonic() + timeout
         said = bytearray()
         while True:
@@ -123,20 +123,20 @@ class Child:
         return said.decode(), None
 
     def send_signal(self, number: int) -> None:
-        """Nobody is hit where it has ended."""
+        """Send a signal; does nothing if the process has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill the process."""
         self.send_signal(signal.SIGKILL)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Send SIGTERM."""
         self.send_signal(signal.SIGTERM)
 
     def close(self) -> None:
-        """Forget it, once it has ended."""
+        """Release its files, once it has ended."""
         self.wait(10)
         self.stdout.close()
         self._told.close()
@@ -154,7 +154,7 @@ class Child:
 
 @cache
 def opened(*loaded: str, hashes: str = "random") -> socket.socket:
-    """The way to the process that forks, with `loaded` in it. It ends when this one does."""
+    """The socket to the process that forks, with `loaded` in it. It ends when this process ends."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
         command = [sys.executable, "-m", "tests.fakes.nursery", str(theirs.fileno()), *loaded]
@@ -176,12 +176,12 @@ def opened(*loaded: str, hashes: str = "random") -> socket.socket:
 
 
 def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
-    """Fork for each order, and tell number and end of each child, until nobody orders any more."""
+    """Fork for each order, and send pid and exit code of each child, until the socket is closed."""
     for name in loaded:
         importlib.import_module(name)
     if "pipeline.cli.commands" in loaded:
         commands: Any = importlib.import_module("pipeline.cli.commands")
-        commands.app = get_command(commands.app)  # each start would make it again, in 20 ms
+        commands.app = get_command(commands.app)  # each start would build it again, in 20 ms
         _warm_up(commands)
     gc.collect()
     gc.freeze()
@@ -214,7 +214,9 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
 
 
 def _warm_up(commands: Any) -> None:
-    """Run the program once, so that its children find made what is made at the first use."""
+    """Run the program once, so that everything that is made at the first use exists in the
+    children.
+    """
     importlib.import_module("pipeline.provider.tls").authorities()
     argv, here = sys.argv, Path.cwd()
     with TemporaryDirectory() as folder, _sandbox() as url:
@@ -339,7 +341,7 @@ def _end(code: int) -> NoReturn:
 
 
 def _sit_at(tty: int) -> None:
-    """Make it the terminal of this process, whose keys reach it as signals."""
+    """Make this the controlling terminal of the process, whose keys reach it as signals."""
     os.setsid()
     os.dup2(tty, 0)
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

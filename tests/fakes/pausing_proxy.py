@@ -1,9 +1,8 @@
-"""The way between program and API, which can be held up at a chosen moment of a submission.
+"""A proxy between program and API that can be stopped at a chosen moment of a submission.
 
-It passes HTTP on, request by request, and knows nothing of either side. When the moment has come
-for the so-and-so-manieth submission, everything stands still: no byte goes either way until `cut`,
-which closes every connection. So a test can kill the program *there*, and what was held up never
-arrives.
+It forwards HTTP, request by request, and knows nothing about either side. At the chosen moment of
+the chosen submission it stops: no byte is forwarded in either direction until `cut`, which closes
+every connection. So a test can kill the program *there*, and the stopped bytes never arrive.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from urllib.parse import urlsplit
 
 
 class Moment(Enum):
-    """Where on its way a submission is."""
+    """A moment in the course of a submission."""
 
     BEFORE = "the program has sent it, the API has not read it"
     TAKEN = "the API has answered, the program has not heard"
@@ -37,7 +36,7 @@ class PausingProxy:
         self._left = 0
         self._then: Callable[[], None] = lambda: None
         self._sockets: set[socket.socket] = set()
-        #: Bodies of the submissions whose answer the program has been sent.
+        #: Bodies of the submissions whose answer was forwarded to the program.
         self.answered: list[bytes] = []
 
     @property
@@ -51,15 +50,17 @@ class PausingProxy:
     def pause_at(
         self, moment: Moment, number: int = 1, then: Callable[[], None] = lambda: None
     ) -> None:
-        """Stand still when so many submissions from now on have come to that moment.
+        """Stop when this number of submissions from now on have reached this moment.
 
-        `then` is done in that very moment.
+        `then` is called at that moment.
         """
         with self._lock:
             self._moment, self._left, self._then = moment, number, then
 
     def cut(self) -> None:
-        """Close every connection, so that nothing held up arrives; new ones pass again."""
+        """Close every connection, so that the stopped bytes never arrive; new ones are forwarded
+        again.
+        """
         with self._lock:
             self._moment = None
             for one in self._sockets:
@@ -77,7 +78,7 @@ class PausingProxy:
             Thread(target=self._follow, args=(client,), daemon=True).start()
 
     def close(self) -> None:
-        """Accept no more, and cut."""
+        """Accept no more connections, and cut."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self.cut()
@@ -143,7 +144,7 @@ def pausing_proxy(url: str) -> Iterator[PausingProxy]:
 
 
 def _message(source: socket.socket) -> bytes:
-    """One whole request or answer; both sides say how long it is. EOFError if none comes."""
+    """One complete request or answer, with a known length. Raises EOFError if none arrives."""
     read = bytearray()
     while (end := read.find(b"\r\n\r\n")) < 0:
         read += _more(source)

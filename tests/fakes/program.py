@@ -1,6 +1,6 @@
-"""Starts of the real program: its command line, in a process of its own.
+"""Starts of the real program: its command line, each in its own process.
 
-What it did is read from outside: its exit code, what it said, and the files of its folder
+Tests see it from outside: its exit code, its output, and the files of its folder
 (`tests/fakes/team.py`). The processes are forked from one that has loaded the program
 (`tests/fakes/nursery.py`), because most tests start several.
 """
@@ -27,25 +27,27 @@ KEY_NAME = "APIFRAME_API_KEY"
 def until(
     is_so: Callable[[], object], what: str, within: float = 40.0, every: float = 0.01
 ) -> None:
-    """Wait for it, and look `every` so many seconds. AssertionError if it takes too long."""
+    """Wait for a condition, checked every `every` seconds. Raises AssertionError after the time
+    limit.
+    """
     end, pause = time.monotonic() + within, Event()
     while not is_so():
-        assert time.monotonic() < end, f"waited {within:g} s in vain: {what}"
+        assert time.monotonic() < end, f"waited {within:g} s without success: {what}"
         pause.wait(every)
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How one start of the program ended: its exit code, its output and its errors."""
+    """The end of one start of the program: its exit code, its output and its errors."""
 
     code: int
-    #: Holds the errors too where both went into one pipe.
+    #: Includes the errors if both went into one pipe.
     out: str
     err: str = ""
 
     @property
     def said(self) -> str:
-        """Output and errors as people read them: words with one space between them."""
+        """Output and errors with single spaces between the words."""
         return " ".join((self.out + self.err).split())
 
     @property
@@ -55,7 +57,7 @@ class Ended:
 
 
 class Program:
-    """One start of the command line. Use it in a `with`: at its end the process has ended."""
+    """One start of the command line. Use it in a `with`, at whose end the process has ended."""
 
     def __init__(
         self,
@@ -79,14 +81,16 @@ class Program:
         return self.process.poll() is not None
 
     def kill(self) -> None:
-        """End it by SIGKILL, at once."""
+        """End it by SIGKILL."""
         self.process.kill()
 
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def until(self, is_so: Callable[[], object], what: str) -> None:
-        """Wait for it while the program runs. AssertionError if the program ends before."""
+        """Wait for a condition while the program runs. Raises AssertionError if the program ends
+        first.
+        """
         until(lambda: is_so() or self.is_over, what)
         if self.is_over and not is_so():
             raise AssertionError(f"ended before {what}: {self.end()}")
@@ -113,7 +117,7 @@ def call(*words: str | Path, within: float = 90.0) -> Ended:
 
 
 def at_one_instant(starts: Sequence[Sequence[str | Path]], within: float = 100.0) -> list[Ended]:
-    """So many starts of the program: all begin at the same moment, and each runs to its end."""
+    """Start the program this number of times at the same moment, and run each to its end."""
     gate, opening = os.pipe()
     with ExitStack() as stack:
         try:

@@ -1,8 +1,8 @@
-"""A server that does what no well-behaved one does, and counts the requests that it read.
+"""A misbehaving server, which counts the requests that it read.
 
-It speaks plain sockets: each connection follows a script, which reads requests and sends, closes or
-resets as it pleases. `read` counts the requests that were read to their last byte, which is what an
-API needs to take a task and its price. What we ourselves believe plays no part in that number.
+It uses plain sockets: each connection follows a script, which reads requests and sends, closes or
+resets. `read` counts the requests that were read to their last byte, after which an API can accept
+a task and charge for it. The number does not depend on the code under test.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Peer:
         self._server, self._reader, self._writer = server, reader, writer
 
     async def request(self) -> bytes:
-        """The next request, head and body, once it has come whole; it is counted."""
+        """The next complete request, head and body; it is counted."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
         body = await self._reader.readexactly(int(length[1])) if length else b""
@@ -51,11 +51,11 @@ class Peer:
         self._writer.close()
 
     def drop(self) -> None:
-        """Close, whatever has not been sent."""
+        """Close without sending the rest."""
         self._writer.transport.abort()
 
     async def closed(self) -> None:
-        """Close, and wait until the other side has been told."""
+        """Close, and wait until the other side knows."""
         self._writer.close()
         with suppress(OSError):
             await self._writer.wait_closed()
@@ -79,7 +79,7 @@ class RawServer:
 
     @property
     def read(self) -> int:
-        """How many requests were read to the end."""
+        """The number of requests that were read to the end."""
         return len(self.requests)
 
     @property
@@ -87,7 +87,7 @@ class RawServer:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     async def has(self, wanted: Callable[[RawServer], bool]) -> None:
-        """Wait until `wanted` is true of this server."""
+        """Wait until `wanted` is true for this server."""
         async with self._seen:
             await self._seen.wait_for(lambda: wanted(self))
 
@@ -128,7 +128,7 @@ class RawServer:
         try:
             await script(peer)
         except (asyncio.IncompleteReadError, OSError):
-            pass  # the other side has gone: that is its good right
+            pass  # the other side has closed the connection, which is allowed
         finally:
             await peer.closed()
             self.ended += 1
@@ -136,13 +136,13 @@ class RawServer:
 
 
 async def a_few_turns() -> None:
-    """Let the loop do what is due already: both ends of a loopback connection live in it."""
+    """Let the loop run what is due: both ends of a loopback connection are in it."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
 def answer(status: int, body: object = b"", **headers: str) -> bytes:
-    """An answer as it stands on the wire; a body that is not bytes is written as JSON."""
+    """The bytes of an answer; a body that is not bytes is written as JSON."""
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return head(status, {"Content-Length": str(len(text)), **named}) + text
@@ -178,7 +178,7 @@ def answers_then(ending: Script, *texts: bytes) -> Script:
 
 
 def speaks_first(text: bytes) -> Script:
-    """Send the text before anything is asked, as a server does that cannot read what it hears."""
+    """Send the text before any request, like a server that cannot read what it receives."""
 
     async def script(peer: Peer) -> None:
         await peer.send(text)
@@ -219,7 +219,7 @@ def half(text: bytes, *, reset: bool) -> Script:
 
 
 def trickles(text: bytes, every: float) -> Script:
-    """Read the request, send what precedes the text's last ten bytes, then those ever so slowly."""
+    """Read the request, send all but the last ten bytes of the text, then those very slowly."""
 
     async def script(peer: Peer) -> None:
         await peer.request()

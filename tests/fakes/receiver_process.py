@@ -1,8 +1,8 @@
-"""A receiver as a process of its own, for tests that kill it and for measuring it.
+"""A receiver in its own process, for tests that kill it and for benchmarks.
 
-`python -m tests.fakes.receiver_process FOLDER` serves the configuration in the folder. Beside the
-product's routes it has `/bare`, which reads a body, answers 200 and keeps nothing: what the
-receiver is measured against.
+`python -m tests.fakes.receiver_process FOLDER` serves the configuration in the folder. In addition
+to the product's routes it has `/bare`, which reads a body, answers 200 and keeps nothing, as a
+baseline.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tests.fakes.nursery import ROOT
 
 @contextmanager
 def receiver_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The process, and the address where it listens; it is no more at the end."""
+    """The process and its address; it is ended at the end."""
     command = [sys.executable, "-m", "tests.fakes.receiver_process", str(folder)]
     environment = {**os.environ, **ENVIRONMENT}
     with subprocess.Popen(
@@ -48,7 +48,7 @@ def receiver_process(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]
 
 
 async def bare(request: Request) -> PlainTextResponse:
-    """The least that a route can do with a body."""
+    """A minimal route that reads a body."""
     await request.body()
     return PlainTextResponse("OK")
 

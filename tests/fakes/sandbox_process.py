@@ -1,4 +1,4 @@
-"""The sandbox as a process of its own, for tests that count money or kill what they test."""
+"""The sandbox in its own process, for tests that count charges or kill the program."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def sandbox_process(
             )
         yield Sandbox(url, key)
     finally:
-        process.kill()  # it keeps nothing, and its way to an end takes as long as many a test
+        process.kill()  # it keeps nothing, and a clean end takes as long as many tests
         process.close()
 
 
 def shows(words: str, urls: str) -> bool:
-    """Whether the first picture of a cell was made from these words."""
-    # Without the proxy that the environment may name.
+    """Whether the first picture of a cell was made from this prompt."""
+    # Ignore a proxy from the environment.
     with build_opener(ProxyHandler({})).open(urls.splitlines()[0], timeout=20) as answer:
         code, _ = read_code(answer.read())
     return code == code_of(words)

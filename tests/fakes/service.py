@@ -1,4 +1,4 @@
-"""A team that is watched or served: where it is called back, its page token, its history."""
+"""A team that uses `watch` or `serve`: its webhook address, its page token, its history."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SECRET = "a secret for tests, long enough to be one"
 
 
 def free_port() -> int:
-    """A port that nobody listens at now."""
+    """A free port."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port: int = one.getsockname()[1]
@@ -37,7 +37,7 @@ def service(
     budget: dict[str, object] | None = None,
     **more: object,
 ) -> Path:
-    """A configuration of a service: called back at the port `hooks`, 0: not at all."""
+    """The configuration of a service, with webhooks on the port `hooks`; 0: without webhooks."""
     for file, text in {"token": TOKEN, "secret": SECRET}.items():
         (team.folder / file).write_text(text)
         (team.folder / file).chmod(0o600)
@@ -58,7 +58,7 @@ def service(
 
 
 def get(url: str, token: str = "") -> tuple[int, str]:
-    """Status and text of what is there."""
+    """Status and text of the answer."""
     parts = urlsplit(url)
     headers = {"authorization": f"Bearer {token}"} if token else {}
     with closing(HTTPConnection(parts.netloc, timeout=10)) as connection:
@@ -82,7 +82,7 @@ def passed_at(team: Team) -> int:
 
 
 def is_at_rest(team: Team) -> bool:
-    """Whether nobody is at work on the sheet, and the last pass left nothing to do."""
+    """Whether no pass is running on the sheet, and the last pass left nothing to do."""
     asked = (
         "select (select count(*) from leases) = 0 and "
         "(select count(*) from promptsheet where name like 'rest of %') > 0"
@@ -104,7 +104,7 @@ def history(team: Team, store: str = "promptsheet.db") -> dict[tuple[int, int], 
 
 
 def backward_moves(team: Team) -> int:
-    """How often a later event of an attempt says less than an earlier one."""
+    """How often an attempt went back to an earlier state."""
     order = {"sent": 0, "lost": 1, "accepted": 1, "progressed": 2, "failed": 3, "succeeded": 4}
     back = 0
     for kinds in history(team).values():

@@ -1,7 +1,7 @@
-"""A team at its sheet: it edits a CSV as people do, and starts the program from the command line.
+"""A team with its sheet: it edits a CSV file as people do, and starts the program.
 
-Each reading of the sheet checks what the program may never do: write a cell that a spreadsheet
-would take for a formula, or a row that is wider than the header.
+Each reading of the sheet checks that no cell of the program is a formula for a spreadsheet, and
+that no row is wider than the header.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ OURS = (
     *("row_id", "status", "task_id", "image_urls", "note", "image_1", "image_2", "grid_url"),
     *("files", "credits", "progress", "submitted_at", "finished_at"),
 )
-#: How a cell begins that a spreadsheet takes for a formula.
+#: The beginnings of cells that a spreadsheet treats as formulas.
 LIVE = ("=", "+", "-", "@", "\t", "\r")
-#: How people's cells look where a careless writer would change them.
+#: People's cells with text that careless code would change.
 REMARKS = ('says "now", not later', "zwei\nZeilen", "  spaces ", "=1+1", "Ä, ö; ß", "")
 
 Row = dict[str, str]
@@ -38,7 +38,7 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Team:
-    """A folder with a sheet and a configuration, and the API that it speaks to."""
+    """A folder with a sheet and a configuration, and the API that it uses."""
 
     folder: Path
     url: str
@@ -52,7 +52,7 @@ class Team:
         return self.folder / "promptsheet.toml"
 
     def configure(self, more: str = "", *, name: str = "promptsheet", sheet: str = "") -> Path:
-        """A configuration that is quick; `more` holds further tables."""
+        """Write a configuration with short times; `more` has further tables."""
         path = self.folder / f"{name}.toml"
         path.write_text(
             f'[sheet]\nsource = "{sheet or self.sheet.name}"\n'
@@ -70,7 +70,7 @@ class Team:
         tables: Mapping[str, Mapping[str, object]] | None = None,
         **pace: object,
     ) -> Path:
-        """The same from values: `pace` and `tables` say what differs from a quick one."""
+        """The same from values: `pace` and `tables` have the differences."""
         quick = {"per_minute": 0, "poll_every": "200ms", "write_every": "200ms"}
         parts: dict[str, Mapping[str, object]] = {
             "sheet": {"source": sheet},
@@ -87,7 +87,7 @@ class Team:
         return path
 
     def answers_within(self, seconds: int) -> None:
-        """Give each submission only so long: a provider file beside the configuration."""
+        """Set the time limit of a submission, in a provider file next to the configuration."""
         text = (ROOT / "configs/providers/apiframe-v1.toml").read_text()
         changed = text.replace("deadline = 60 ", f"deadline = {seconds} ")
         assert changed != text
@@ -117,12 +117,12 @@ class Team:
         return named
 
     def row(self, prompt: str) -> Row:
-        """The one row with that prompt."""
+        """The only row with this prompt."""
         (found,) = (row for row in self.rows() if row["prompt"] == prompt)
         return found
 
     def said_of(self, *prompts: str) -> list[str]:
-        """What the sheet says of these rows: their status words."""
+        """The status words of these rows."""
         return [self.row(prompt)["status"] for prompt in prompts]
 
     def statuses(self, sheet: str = "") -> Counter[str]:
@@ -130,13 +130,13 @@ class Team:
         return Counter(row.get("status", "") for row in self.rows(sheet))
 
     def assert_whole(self, prompts: Sequence[str], sheet: str = "") -> None:
-        """The file has these rows and no other, and people's cells are as they were."""
+        """Check that the file has exactly these rows, and that people's cells are unchanged."""
         theirs = [[row["Owner"], row["Prompt"], row["Remark"]] for row in self.rows(sheet)]
         assert theirs == [_line(prompt) for prompt in prompts]
 
     @contextmanager
     def editing(self) -> Iterator[list[Row]]:
-        """The rows, to be changed in place; saved at the end as an editor saves."""
+        """Yields the rows to be changed in place; they are saved at the end as an editor saves."""
         header = _grid(self.sheet)[0]
         rows = self.rows()
         yield rows
@@ -148,7 +148,7 @@ class Team:
         self.sheet.write_text(f"{change(head)}\n{rest}", encoding="utf-8", newline="")
 
     def start(self, *words: str | Path, key: str | None = KEY, fresh: bool = False) -> Ended:
-        """Start the program in the folder, to its end; without `key` it finds none."""
+        """Run the program in the folder to its end; with `key=None` there is no API key."""
         environment = {n: v for n, v in os.environ.items() if n not in (KEY_NAME, "COLUMNS")}
         if key is not None:
             environment[KEY_NAME] = key
@@ -184,11 +184,11 @@ class Team:
         return self.start("run", self.config, *words, key=key)
 
     def finish(self, *words: str | Path) -> Ended:
-        """`promptsheet run --wait`: until all is there."""
+        """`promptsheet run --wait`: run until all results are written."""
         return self.run("--wait", *words)
 
     def traces(self) -> dict[str, tuple[bytes, int]]:
-        """Every file of the folder, its bytes and when it was changed."""
+        """Every file of the folder, with its content and modification time."""
         files = (path for path in self.folder.rglob("*") if path.is_file())
         return {
             str(path.relative_to(self.folder)): (path.read_bytes(), path.stat().st_mtime_ns)
@@ -196,14 +196,16 @@ class Team:
         }
 
     def left_overs(self) -> list[str]:
-        """What the program keeps beside the sheet only while it replaces it."""
+        """The temporary files that the program keeps next to the sheet only while it replaces the
+        sheet.
+        """
         return sorted(p.name for p in self.folder.glob(f".{self.sheet.name}.promptsheet-*"))
 
     def attempts(self, store: str = "promptsheet.db") -> list[dict[str, str]]:
-        """Every attempt in the store on the disk, as it is: prompt, state, task_id.
+        """Every attempt in the store on disk: prompt, state, task_id.
 
-        Read from a copy: to open the file itself would repair what a kill left, and that is for
-        the program to do.
+        Reads a copy, because opening the file itself would repair it after a kill, and that is
+        the task of the program.
         """
         with tempfile.TemporaryDirectory() as place:
             for path in self.folder.glob(f"{store}*"):
@@ -222,7 +224,7 @@ class Team:
 
 
 def assert_no_formula(rows: Sequence[Row]) -> None:
-    """None of our cells is one that a spreadsheet would compute."""
+    """Check that none of our cells is a formula for a spreadsheet."""
     live = [row[title] for row in rows for title in OURS if row.get(title, "").startswith(LIVE)]
     assert live == []
 

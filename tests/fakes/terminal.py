@@ -1,4 +1,4 @@
-"""The program at a real terminal: a pseudo-terminal that a test reads from and types into."""
+"""The program at a pseudo-terminal, which a test reads and types into."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.fakes.nursery import Child
 from tests.fakes.program import KEY_NAME
 
 _LONGEST = 30.0
-#: What a terminal is told beside text: colours, and where to write next.
+#: Terminal controls in the output: colours and cursor movements.
 _SIGNS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Terminal:
-    """One start of the program at a terminal, and all that it has shown."""
+    """One start of the program at a terminal, with all its output."""
 
     def __init__(self, process: Child, screen: int) -> None:
         self._process = process
@@ -31,27 +31,27 @@ class Terminal:
 
     @property
     def raw(self) -> str:
-        """What came, with its colours."""
+        """The output with its colours."""
         return self._read.decode(errors="replace").replace("\r\n", "\n")
 
     @property
     def shown(self) -> str:
-        """What came, as people see it."""
+        """The output as people see it."""
         return _SIGNS.sub("", self.raw)
 
     def answer(self, question: str, text: str) -> None:
-        """Wait for the question, which must stand after the last answer, and type."""
+        """Wait for the question, which must come after the last answer, and type."""
         self._until(lambda: question in self.shown[self._answered :] and self._waits(), question)
         self._answered = len(self.shown)
         os.write(self._screen, text.encode())
 
     def end(self) -> int:
-        """Wait for the end: the exit code."""
+        """Wait for the end; returns the exit code."""
         self._until(lambda: False, "")
         return self._process.wait(_LONGEST)
 
     def leave(self, key: str) -> int:
-        """Press a key until the program has ended: the exit code.
+        """Press a key until the program has ended; returns the exit code.
 
         A signal that comes after a question was written and before its answer is waited for is
         noticed with the next key only, by Python as by people.
@@ -73,7 +73,7 @@ class Terminal:
             assert ready, f"{question!r} was not shown; it shows {self.shown!r}"
             try:
                 came = os.read(self._screen, 10_000)
-            except OSError:  # nobody is left at the other end
+            except OSError:  # the other end is closed
                 came = b""
             if not came:
                 assert not question, f"ended before {question!r}: {self.shown!r}"
@@ -85,7 +85,7 @@ class Terminal:
 def terminal(
     folder: Path, *words: str, width: int = 80, key: str | None = None, **environment: str
 ) -> Iterator[Terminal]:
-    """`promptsheet` with these words, in a folder, at a terminal so wide."""
+    """`promptsheet` with these arguments, in a folder, at a terminal of this width."""
     ours = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", KEY_NAME)
     inherited = {name: value for name, value in os.environ.items() if name not in ours}
     known = inherited | {"TERM": "xterm-256color", "COLUMNS": str(width)} | environment

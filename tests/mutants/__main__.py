@@ -13,8 +13,8 @@ from pathlib import Path
 from tests.mutants.fault import ROOT, Fault
 from tests.mutants.table import FAULTS
 
-#: What the tests need of the tree. Compiled modules come along: to make them takes longer than
-#: most of the tests.
+#: The parts of the tree that the tests need, with compiled modules, because compiling takes longer
+#: than most of the tests.
 PARTS = ("pipeline", "tests", "configs", "docs", "notebooks", "findings")
 #: The exit code of pytest if a test failed.
 FAILED = 1

@@ -29,7 +29,7 @@ class Fault:
     def plant(self, root: Path) -> None:
         """Make the replacement in the tree at `root`. Raises ValueError if the text is not unique.
 
-        The file gets its new content in place.
+        The file is changed in place.
         """
         path = root / self.file
         text = path.read_text(encoding="utf-8")

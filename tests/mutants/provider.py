@@ -1,4 +1,4 @@
-"""Faults in what answers of the API mean, and in downloads."""
+"""Faults in the meaning of answers of the API, and in downloads."""
 
 from __future__ import annotations
 

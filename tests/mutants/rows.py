@@ -203,7 +203,7 @@ FAULTS = (
         "tests/core/test_planning.py",
     ),
     Fault(
-        "rows at rest have jobs that are still open",
+        "unchanged rows have jobs that are still open",
         "P3",
         "pipeline/core/unchanged_rows.py",
         "        and all(_is_over(job, saves_files) for job in jobs)",

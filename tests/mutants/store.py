@@ -1,4 +1,4 @@
-"""Faults in the store, and in what a pass keeps of it."""
+"""Faults in the store, and in the state that a pass keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of planted faults fits the code as it is."""
+"""The table of planted faults agrees with the code."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.mutants.fault import ROOT
 from tests.mutants.table import FAULTS
 
 
-def test_each_planted_fault_still_has_its_place_and_its_tests() -> None:
+def test_the_place_and_the_tests_of_each_planted_fault_exist() -> None:
     times = {fault.name: (ROOT / fault.file).read_text().count(fault.old) for fault in FAULTS}
 
     assert {name: n for name, n in times.items() if n != 1} == {}
@@ -20,7 +20,7 @@ def test_each_planted_fault_still_has_its_place_and_its_tests() -> None:
             assert not name or f"def {name.partition('[')[0]}(" in (ROOT / file).read_text()
 
 
-def test_each_planted_fault_is_python_and_has_a_name_of_its_own() -> None:
+def test_each_planted_fault_is_valid_python_and_has_a_unique_name() -> None:
     assert [n for n, times in Counter(one.name for one in FAULTS).items() if times > 1] == []
     for fault in FAULTS:
         text = (ROOT / fault.file).read_text()

@@ -1,4 +1,4 @@
-"""Rows approved on the page: paid once, for what was shown, and for nothing else."""
+"""Rows approved on the page: paid once, and only for the prompt that was shown."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.fakes.team import Team
 
 @dataclass
 class Desk:
-    """A sheet that needs approval, and somebody at its page."""
+    """A sheet that needs approval, and a visitor of its page."""
 
     team: Team
     config: Path
@@ -40,14 +40,14 @@ class Desk:
         assert ended.code in (0, 1), ended.said
 
     def form(self, what: str, row: int = 0) -> tuple[str, dict[str, str]]:
-        """The address and the fields of a button on the page, of the row at that place."""
+        """The address and the fields of a button on the page, for the row at that position."""
         row_id = self.team.rows()[row]["row_id"]
         button = rf'<form method="post" action="(/{what}/[^"]+)">(.*?)</form>'
 
         def found() -> re.Match[str] | None:
             return re.search(button, self.client.get(f"/row/1/{row_id}/1").text, re.DOTALL)
 
-        # The page takes over a change of the sheet within a second or two.
+        # The page shows a change of the sheet within a second or two.
         until(found, f"there is a button {what}")
         form = found()
         assert form
@@ -59,13 +59,13 @@ class Desk:
         return f'action="/{what}/1/{row_id}/' in self.client.get(f"/row/1/{row_id}/1").text
 
     def press(self, address: str, form: dict[str, str]) -> str:
-        """The word that says what came of it."""
+        """Press the button; returns the word for the outcome."""
         to = self.client.post(address, data=form).headers["location"]
         return parse_qs(urlsplit(to).query)["said"][0]
 
     @property
     def paid(self) -> int:
-        """Tasks that the API took."""
+        """The tasks that the API accepted."""
         taken: int = self.sandbox.state()["tasks_taken"]
         return taken
 
@@ -103,8 +103,8 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         yield one
 
 
-def test_an_approved_row_is_made_once_however_often_the_button_is_pressed(desk: Desk) -> None:
-    desk.run()  # nothing changed: it only glances
+def test_an_approved_row_is_sent_once_however_often_the_button_is_pressed(desk: Desk) -> None:
+    desk.run()  # nothing changed: only the quick check runs
     address, form = desk.form("approve")
     assert [desk.press(address, form) for _ in range(3)] == ["approved", "changed", "changed"]
     assert "Approved on this page" in desk.client.get("/").text
@@ -115,11 +115,13 @@ def test_an_approved_row_is_made_once_however_often_the_button_is_pressed(desk: 
     assert desk.paid == 1
     assert not desk.offers("approve")
     assert not desk.offers("unapprove")
-    # The cell is the team's: it stays as it is.
+    # The cell belongs to the team and is not changed.
     assert [row["approved"] for row in desk.team.rows()] == ["", "false"]
 
 
-def test_a_row_made_again_says_that_its_next_take_waits_for_approval(desk: Desk) -> None:
+def test_the_note_of_a_row_made_again_says_that_its_next_take_waits_for_approval(
+    desk: Desk,
+) -> None:
     assert desk.press(*desk.form("approve")) == "approved"
     desk.run()
     assert desk.press(*desk.form("again")) == "again"
@@ -135,19 +137,19 @@ def test_a_row_made_again_says_that_its_next_take_waits_for_approval(desk: Desk)
     assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 2)
 
 
-def test_what_is_changed_after_it_was_approved_is_not_sent(desk: Desk) -> None:
+def test_a_row_changed_after_its_approval_is_not_sent(desk: Desk) -> None:
     assert desk.press(*desk.form("approve")) == "approved"
     desk.edit("a fox", "a wolf")
     desk.run()
 
     assert (desk.team.statuses()["needs approval"], desk.paid) == (2, 0)
-    # What it says now may be approved as well.
+    # The current prompt can be approved as well.
     assert desk.press(*desk.form("approve")) == "approved"
     desk.run()
     assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 1)
 
 
-def test_a_rejection_in_the_sheet_takes_an_approval_on_the_page_back_for_good(desk: Desk) -> None:
+def test_a_rejection_in_the_sheet_withdraws_an_approval_on_the_page(desk: Desk) -> None:
     assert desk.press(*desk.form("approve")) == "approved"
     desk.edit("a fox,,", "a fox,rejected,")
     desk.run()
@@ -173,7 +175,7 @@ def test_a_button_of_an_older_page_does_nothing(desk: Desk) -> None:
     assert (desk.team.statuses()["needs approval"], desk.paid) == (2, 0)
 
 
-def test_an_approval_covers_one_take_and_can_be_taken_back_before_it_is_sent(desk: Desk) -> None:
+def test_an_approval_covers_one_take_and_can_be_withdrawn_before_sending(desk: Desk) -> None:
     assert desk.press(*desk.form("approve")) == "approved"
     assert desk.press(*desk.form("unapprove")) == "unapproved"
     desk.run()
@@ -191,7 +193,7 @@ def test_an_approval_covers_one_take_and_can_be_taken_back_before_it_is_sent(des
     assert (desk.team.rows()[0]["status"], desk.paid) == ("done", 2)
 
 
-def test_a_page_approval_counts_where_the_sheet_has_no_column_for_it(tmp_path: Path) -> None:
+def test_an_approval_on_the_page_counts_without_a_column_in_the_sheet(tmp_path: Path) -> None:
     with desk_with(tmp_path, "prompt\na fox\nan owl\n", approval=True) as desk:
         desk.run()
         assert desk.press(*desk.form("approve", 1)) == "approved"
@@ -201,7 +203,7 @@ def test_a_page_approval_counts_where_the_sheet_has_no_column_for_it(tmp_path: P
         assert desk.paid == 1
 
 
-def test_while_it_is_paused_a_button_says_when_it_counts(desk: Desk) -> None:
+def test_on_a_paused_sheet_a_button_says_when_it_takes_effect(desk: Desk) -> None:
     assert call("pause", desk.config).code == 0
     page = desk.client.get("/").text
     assert re.search(r"Approve\s*<small>4 credits, after Resume</small>", page)

@@ -1,4 +1,4 @@
-"""The page in a real browser: what people see there, and what their clicks come to."""
+"""The page in a real browser: what people see, and the effects of their clicks."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from tests.reports.test_results import demo
 
 
 @dataclass(frozen=True)
-class House:
-    """The page of the demo as it was left at its end."""
+class DemoPage:
+    """The page of the demo after its end."""
 
     address: str
     gate: Authenticator
@@ -44,7 +44,7 @@ class House:
 
 @pytest.fixture(scope="module")
 def chromium(finished: Settings) -> Iterator[Browser]:
-    # After the demo: while a browser is driven, this thread can run no loop of its own.
+    # After the demo, because this thread cannot run an event loop while it controls a browser.
     with browser() as opened:
         yield opened
 
@@ -56,23 +56,23 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module")
-def house(finished: Settings) -> Iterator[House]:
+def demo_page(finished: Settings) -> Iterator[DemoPage]:
     with Store(finished.store_url, now=wiring.now) as store:
         campaign = Campaign(finished, store, open_sheet(finished, store).key)
         gate = Authenticator(PageSettings(wanted=True))
         with hosted([campaign], gate) as address:
-            yield House(address, gate, campaign)
+            yield DemoPage(address, gate, campaign)
 
 
 def loaded(page: Page) -> None:
-    """Every picture that is in sight is there."""
+    """Whether every visible picture is loaded."""
     in_sight = "one.getBoundingClientRect().top < innerHeight"
     here = f"Array.from(document.images).filter(one => {in_sight})"
     until(lambda: page.evaluate(f"{here}.every(one => one.naturalWidth > 0)"), "pictures")
 
 
 def codes(page: Page) -> dict[str, list[tuple[str, int]]]:
-    """The codes that the pixels carry, of each card on the wall, by what its prompt is."""
+    """The codes in the pixels of each card on the page, by prompt."""
     found: dict[str, list[tuple[str, int]]] = {}
     for card in page.locator("#board > .card:has(.mosaic)").all():
         links = [one.get_attribute("href") or "" for one in card.locator("a.open").all()]
@@ -86,7 +86,7 @@ def codes(page: Page) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_more(
+def test_the_demo_from_its_first_row_to_its_last_picture_and_one_row_made_again(
     chromium: Browser, tmp_path: Path
 ) -> None:
     with Program("demo", "--folder", tmp_path, "--serve") as program:
@@ -102,7 +102,7 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
             assert "/enter/" not in page.url
             sandbox = Sandbox(_api_of(page), "demo")
 
-            # It fills itself: nobody loads it anew.
+            # The page updates itself without a reload.
             expect(page.locator("[data-text='pictures']")).to_have_text("32", timeout=60_000)
             expect(page.locator("#board .mosaic a.open")).to_have_count(32, timeout=15_000)
             texts = {name: page.locator(f"[data-text='{name}']").inner_text() for name in TEXTS}
@@ -115,7 +115,7 @@ def test_the_demo_from_its_first_row_to_its_last_picture_and_one_of_them_once_mo
                 if prompts[name] and name not in ("knight", "boats", "hut")
             }
 
-            # One of them once more: paid once, however often somebody presses.
+            # One row again: paid once, however often the button is pressed.
             before = sandbox.state()["tasks_taken"]
             page.locator("#board > .card", has_text="hero-morning").locator("a.open").first.click()
             again = page.locator("dialog form[action^='/again/']")
@@ -172,8 +172,10 @@ def _prompts(folder: Path) -> dict[str, str]:
     return {row[at["Name"]]: row[at["Prompt"]] for row in grid[1:]}
 
 
-def test_rows_are_found_by_their_status_and_by_their_words(chromium: Browser, house: House) -> None:
-    with looking(chromium, house.address, house.link) as look:
+def test_rows_are_found_by_their_status_and_their_text(
+    chromium: Browser, demo_page: DemoPage
+) -> None:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
         page, cards = look.page, look.page.locator("#board > .card")
 
         page.get_by_role("link", name="failed 2").click()
@@ -185,10 +187,10 @@ def test_rows_are_found_by_their_status_and_by_their_words(chromium: Browser, ho
         expect(page.locator("#shown")).to_contain_text("Nothing found")
 
 
-def test_a_row_is_seen_large_with_its_history_its_links_and_what_it_cost(
-    chromium: Browser, house: House
+def test_a_row_can_be_enlarged_with_its_history_its_links_and_its_cost(
+    chromium: Browser, demo_page: DemoPage
 ) -> None:
-    with looking(chromium, house.address, house.link) as look:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
         page = look.page
         page.locator("#board > .card", has_text="teehaus").locator("a.open").nth(2).click()
         dialog = page.get_by_role("dialog")
@@ -202,8 +204,8 @@ def test_a_row_is_seen_large_with_its_history_its_links_and_what_it_cost(
         assert dialog.locator(".links a").count() == 4
 
 
-def test_the_keyboard_reaches_everything(chromium: Browser, house: House) -> None:
-    with looking(chromium, house.address, house.link) as look:
+def test_the_keyboard_reaches_everything(chromium: Browser, demo_page: DemoPage) -> None:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
         page = look.page
         first = page.locator("#board a.open").first
         first.focus()
@@ -223,11 +225,13 @@ def test_the_keyboard_reaches_everything(chromium: Browser, house: House) -> Non
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])
-def test_it_fits_into_a_hand_and_into_the_night(
-    chromium: Browser, house: House, width: int, scheme: str
+def test_the_page_works_on_a_phone_and_in_dark_mode(
+    chromium: Browser, demo_page: DemoPage, width: int, scheme: str
 ) -> None:
     window = {"width": width, "height": 780}
-    with looking(chromium, house.address, house.link, viewport=window, color_scheme=scheme) as look:
+    with looking(
+        chromium, demo_page.address, demo_page.link, viewport=window, color_scheme=scheme
+    ) as look:
         loaded(look.page)
         look.assert_well()
         look.assert_for_everybody()
@@ -236,8 +240,8 @@ def test_it_fits_into_a_hand_and_into_the_night(
         look.assert_for_everybody()
 
 
-def test_without_a_script_it_can_be_read_and_used(chromium: Browser, house: House) -> None:
-    with looking(chromium, house.address, house.link, java_script_enabled=False) as look:
+def test_the_page_works_without_javascript(chromium: Browser, demo_page: DemoPage) -> None:
+    with looking(chromium, demo_page.address, demo_page.link, java_script_enabled=False) as look:
         page = look.page
         assert page.locator("#board > .card").count() == 12
         page.locator("#board .mosaic a.open").first.click()
@@ -248,19 +252,19 @@ def test_without_a_script_it_can_be_read_and_used(chromium: Browser, house: Hous
         assert page.locator("#board > .card h3").all_inner_texts() == ["fox"]
         page.get_by_role("button", name="Pause").click()
         assert page.locator("#said").inner_text().startswith("Paused.")
-        assert house.campaign.store.sheets.get(house.campaign.key).paused
+        assert demo_page.campaign.store.sheets.get(demo_page.campaign.key).paused
         page.get_by_role("button", name="Resume").click()
-        assert not house.campaign.store.sheets.get(house.campaign.key).paused
+        assert not demo_page.campaign.store.sheets.get(demo_page.campaign.key).paused
 
 
-def test_what_others_do_is_seen_at_once(chromium: Browser, house: House) -> None:
-    campaign = house.campaign
+def test_changes_by_others_are_shown_at_once(chromium: Browser, demo_page: DemoPage) -> None:
+    campaign = demo_page.campaign
     failed = next(
         key
         for key, job in campaign.store.jobs.all(campaign.key).items()
         if "boats" in parsed(job.attempts[-1].inputs)["prompt"]
     )
-    with looking(chromium, house.address, house.link) as look:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
         page = look.page
         page.get_by_role("listitem").filter(has_text="boats").get_by_role(
             "button", name="Dismiss"
@@ -274,7 +278,7 @@ def test_what_others_do_is_seen_at_once(chromium: Browser, house: House) -> None
         expect(page.locator("#board > .card")).to_have_count(0, timeout=10_000)
 
 
-def test_a_campaign_without_rows_says_what_to_do(chromium: Browser, tmp_path: Path) -> None:
+def test_a_page_without_rows_says_what_to_do(chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "empty.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
     (tmp_path / "prompts.csv").write_text("prompt\n")
     settings = wiring.load(tmp_path / "empty.toml")
@@ -292,7 +296,7 @@ def test_a_campaign_without_rows_says_what_to_do(chromium: Browser, tmp_path: Pa
             look.assert_for_everybody()
 
 
-def test_a_page_whose_service_is_gone_says_so_and_goes_on_once_it_is_back(
+def test_the_page_reports_a_stopped_service_and_goes_on_when_it_is_back(
     chromium: Browser, tmp_path: Path
 ) -> None:
     team, port = Team(tmp_path, "http://127.0.0.1:9"), free_port()
@@ -335,7 +339,7 @@ EVIL = (
 )
 
 
-def test_words_that_look_like_markup_are_words(chromium: Browser, tmp_path: Path) -> None:
+def test_text_that_looks_like_markup_is_shown_as_text(chromium: Browser, tmp_path: Path) -> None:
     (tmp_path / "evil.toml").write_text('[sheet]\nsource = "prompts.csv"\n')
     (tmp_path / "prompts.csv").write_text("prompt\n")
     settings = wiring.load(tmp_path / "evil.toml")

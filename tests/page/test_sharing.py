@@ -1,4 +1,4 @@
-"""What people take from the page and pass on: addresses of rows, files, what their columns say."""
+"""What people take from the page: addresses of rows, files, the team's own columns."""
 
 from __future__ import annotations
 
@@ -27,37 +27,36 @@ from pipeline.page.thumbnails import saved
 from pipeline.store import Fact, Intent, Limits
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import looking
-from tests.page.test_auth import DONE, FAILED, PNG, opened
-from tests.page.test_auth import House as Gatehouse
-from tests.page.test_page import House, chromium, finished, house
+from tests.page.test_auth import DONE, FAILED, PNG, PageBench, opened
+from tests.page.test_page import DemoPage, chromium, demo_page, finished
 
-__all__ = ["chromium", "finished", "house"]
+__all__ = ["chromium", "demo_page", "finished"]
 
 
 def unpacked(content: bytes) -> dict[str, bytes]:
-    """Name -> content, of a zip file without a fault."""
+    """Name -> content of an intact zip file."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.testzip() is None
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 @pytest.fixture
-def gatehouse(tmp_path: Path) -> Gatehouse:  # type: ignore[misc]
+def page_bench(tmp_path: Path) -> PageBench:  # type: ignore[misc]
     with opened(tmp_path, PageSettings(wanted=True)) as one:
         yield one
 
 
-def test_the_files_of_a_row_are_one_zip_under_the_names_that_they_were_saved_by(
-    gatehouse: Gatehouse,
+def test_the_files_of_a_row_are_one_zip_with_their_saved_names(
+    page_bench: PageBench,
 ) -> None:
-    with gatehouse.visitor() as client:
+    with page_bench.visitor() as client:
         answer = client.get(f"/zip/1/{DONE}/1")
         nothing = client.get(f"/zip/1/{FAILED}/1")
         missing = [client.get(path).status_code for path in ("/zip/2", "/zip/1/r_x/1")]
-    with gatehouse.stranger() as client:
+    with page_bench.without_cookie() as client:
         assert client.get(f"/zip/1/{DONE}/1").status_code == 401
 
-    # Only what we saved, and each as what it is: no page, no link that leads elsewhere.
+    # Only our saved files, each with its type: no HTML page, no link to another place.
     assert unpacked(answer.content).keys() == {"fox.png", "film.mp4"}
     assert unpacked(answer.content)["fox.png"] == PNG
     assert answer.headers["content-disposition"].startswith(f'attachment; filename="{DONE}.zip"')
@@ -65,8 +64,8 @@ def test_the_files_of_a_row_are_one_zip_under_the_names_that_they_were_saved_by(
     assert missing == [404, 404]
 
 
-def test_a_selection_is_downloaded_as_it_is_picked(gatehouse: Gatehouse) -> None:
-    store, key = gatehouse.store, gatehouse.campaign.key
+def test_a_download_has_exactly_the_selected_rows(page_bench: PageBench) -> None:
+    store, key = page_bench.store, page_bench.campaign.key
     row = KnownRow("r_000000009", canonical({"prompt": "a gull"}), 1, since=wiring.now())
     store.rows.note(key, [row], ["", DONE, row.row_id])
     job = JobKey(key, row.row_id, 1)
@@ -75,10 +74,10 @@ def test_a_selection_is_downloaded_as_it_is_picked(gatehouse: Gatehouse) -> None
         [Intent(job, 1, row.inputs, ("prompt",), "imagine", 4, 60)], Limits("k", "r", "d")
     )
     store.attempts.record([Fact(job, 1, Succeeded(Result(("https://x/g",)), task_id="t-9"))])
-    folder = gatehouse.folder / "media"
+    folder = page_bench.folder / "media"
     (folder / "gull.png").write_bytes(PNG)
     store.jobs.save_file(job, 1, "https://x/g", "gull.png")
-    with gatehouse.visitor() as client:
+    with page_bench.visitor() as client:
         wall = client.get("/?q=gull").text
         link = re.search(r'href="(/zip/1\?[^"]*)"', wall)
         assert link
@@ -96,7 +95,7 @@ def test_a_selection_is_downloaded_as_it_is_picked(gatehouse: Gatehouse) -> None
     }
 
 
-def test_a_zip_of_any_size_needs_little_memory_and_leaves_out_what_is_gone(tmp_path: Path) -> None:
+def test_a_zip_of_any_size_needs_little_memory_and_omits_missing_files(tmp_path: Path) -> None:
     names = [f"film-{number}.mp4" for number in range(8)]
     for name in names:
         (tmp_path / name).write_bytes(b"\0\0\0\x18ftypmp42" + bytes(8_000_000))
@@ -118,8 +117,8 @@ def test_titles_from_outside_cannot_change_a_header() -> None:
     assert 'filename="a-b-Set-Cookie-x.zip"' in told["Content-Disposition"]
 
 
-def test_a_card_opens_from_its_title_and_its_text(chromium: Browser, house: House) -> None:
-    with looking(chromium, house.address, house.link) as look:
+def test_a_card_opens_from_its_title_and_its_text(chromium: Browser, demo_page: DemoPage) -> None:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
         page, dialog = look.page, look.page.get_by_role("dialog")
         card = page.locator("#board > .card", has_text="teehaus")
         for part in ("h3", ".prompt"):
@@ -131,8 +130,10 @@ def test_a_card_opens_from_its_title_and_its_text(chromium: Browser, house: Hous
         expect(dialog.locator("h2")).to_have_text("boats")
 
 
-def test_a_row_has_an_address_that_a_colleague_can_open(chromium: Browser, house: House) -> None:
-    with looking(chromium, house.address, house.link) as look:
+def test_a_row_has_an_address_that_a_colleague_can_open(
+    chromium: Browser, demo_page: DemoPage
+) -> None:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
         page = look.page
         page.context.grant_permissions(["clipboard-read", "clipboard-write"])
         page.locator("#board > .card", has_text="teehaus").locator("h3").click()
@@ -140,27 +141,27 @@ def test_a_row_has_an_address_that_a_colleague_can_open(chromium: Browser, house
         expect(page.get_by_role("link", name="The link is copied")).to_be_visible()
         address = page.evaluate("navigator.clipboard.readText()")
         assert urlsplit(address).path.startswith("/row/1/r_")
-    with looking(chromium, house.address, house.link) as look:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
         look.page.goto(address)
         expect(look.page.locator("h2")).to_have_text("teehaus")
         look.assert_for_everybody()
-        # Without scripts and without the clipboard it is a link like any other.
+        # Without scripts and clipboard it is a normal link.
         assert look.page.locator("a.permalink").get_attribute("href") == urlsplit(address).path
 
 
-def test_moments_name_their_time_zone(gatehouse: Gatehouse) -> None:
-    with gatehouse.visitor() as client:
+def test_times_have_a_time_zone(page_bench: PageBench) -> None:
+    with page_bench.visitor() as client:
         page = client.get(f"/row/1/{DONE}/1").text
     assert re.search(r"<dt>submitted</dt><dd>\d+ \w+ \d{4}, \d\d:\d\d:\d\d UTC</dd>", page)
 
 
-def test_the_teams_own_columns_are_on_cards_and_in_the_search(gatehouse: Gatehouse) -> None:
-    sheet = gatehouse.folder / "prompts.csv"
+def test_the_teams_own_columns_are_on_cards_and_in_the_search(page_bench: PageBench) -> None:
+    sheet = page_bench.folder / "prompts.csv"
     header, fox, *others = sheet.read_text().splitlines()
     lines = [f"{header},Channel,Owner", f"{fox},Spring <b>shop</b>,Zoë", *others]
     sheet.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    with gatehouse.visitor() as client:
-        gatehouse.press(client, "dismiss", FAILED)  # it looks at once
+    with page_bench.visitor() as client:
+        page_bench.press(client, "dismiss", FAILED)  # the page reads the store at once
         pages = {word: client.get("/", params={"q": word}).text for word in ("zoë", "SHOP", "x9")}
         large = client.get(f"/row/1/{DONE}/1").text
 
@@ -174,8 +175,8 @@ def test_the_teams_own_columns_are_on_cards_and_in_the_search(gatehouse: Gatehou
         assert re.search(r"<dt[^>]*>Channel</dt>", page)
 
 
-def test_rows_are_counted_once_whatever_was_made_again_or_dismissed(gatehouse: Gatehouse) -> None:
-    store, key = gatehouse.store, gatehouse.campaign.key
+def test_rows_are_counted_once_whether_made_again_or_dismissed(page_bench: PageBench) -> None:
+    store, key = page_bench.store, page_bench.campaign.key
     again = JobKey(key, DONE, 2)
     store.jobs.add([again])
 
@@ -184,8 +185,8 @@ def test_rows_are_counted_once_whatever_was_made_again_or_dismissed(gatehouse: G
         other = re.findall(r">(dismissed|earlier takes) <b>(\d+)</b>", page)
         return {name: int(number) for name, number in [*found, *other]}
 
-    with gatehouse.visitor() as client:
-        gatehouse.press(client, "dismiss", FAILED)
+    with page_bench.visitor() as client:
+        page_bench.press(client, "dismiss", FAILED)
         wall = client.get("/").text
         assert numbers(wall) == {"rows": 3, "count all": 2, "dismissed": 1, "earlier takes": 1}
         assert wall.count('<li class="card') == 2
@@ -193,13 +194,15 @@ def test_rows_are_counted_once_whatever_was_made_again_or_dismissed(gatehouse: G
     assert re.findall(r'id="card-(r_\w+-\d)"', earlier) == [f"{DONE}-1"]
 
 
-def test_while_it_is_paused_every_button_that_pays_says_when(gatehouse: Gatehouse) -> None:
-    with gatehouse.visitor() as client:
-        assert gatehouse.store.sheets.get(gatehouse.campaign.key).paused is False
-        csrf = gatehouse.csrf(client)
+def test_on_a_paused_sheet_every_button_that_costs_says_when_it_takes_effect(
+    page_bench: PageBench,
+) -> None:
+    with page_bench.visitor() as client:
+        assert page_bench.store.sheets.get(page_bench.campaign.key).paused is False
+        csrf = page_bench.csrf(client)
         client.post("/pause/1", data={"csrf": csrf})
         pages = [client.get("/").text, client.get(f"/row/1/{DONE}/1").text]
-        said = gatehouse.press(client, "retry", FAILED, asked="1")
+        said = page_bench.press(client, "retry", FAILED, asked="1")
         told = client.get(f"/?said={said}").text
 
     for page in pages:
@@ -209,26 +212,26 @@ def test_while_it_is_paused_every_button_that_pays_says_when(gatehouse: Gatehous
     assert "It is sent after you press Resume." in told
 
 
-def test_credits_are_counted_once_for_an_account_however_its_address_is_written(
-    gatehouse: Gatehouse,
+def test_credits_of_one_account_are_counted_once_whatever_its_spelling(
+    page_bench: PageBench,
 ) -> None:
-    settings = gatehouse.campaign.settings.model_copy(update={"api_key": Secret("k")})
+    settings = page_bench.campaign.settings.model_copy(update={"api_key": Secret("k")})
 
     def spent(address: str) -> int | None:
         here = settings.model_copy(update={"base_url": address})
-        wall = Board(Campaign(here, gatehouse.store, gatehouse.campaign.key))
+        wall = Board(Campaign(here, page_bench.store, page_bench.campaign.key))
         wall.refresh(at_once=True)
         return wall.shown.sheet_status.spent
 
     first = settings.model_copy(update={"base_url": "http://127.0.0.1:40001"})
-    store, key = gatehouse.store, gatehouse.campaign.key
+    store, key = page_bench.store, page_bench.campaign.key
     job = JobKey(key, DONE, 2)
     store.jobs.add([job])
     store.attempts.begin(
         [Intent(job, 1, "{}", ("prompt",), "imagine", 4, 60)], wiring.limits(first)
     )
 
-    # The stand-in has another port with each start.
+    # The sandbox has another port at each start.
     assert [spent("http://127.0.0.1:40002"), spent("http://localhost:40003")] == [4, 4]
     assert spent("https://api.example.com") == 0
     same = ("https://api.example.com", "https://API.example.com.:443/", "https://api.example.com/")
@@ -245,7 +248,7 @@ def test_credits_are_counted_once_for_an_account_however_its_address_is_written(
         assert account_of(one) == account_of(spelled)
 
 
-def test_a_zip_of_a_row_with_any_name_has_a_short_name_that_is_no_path() -> None:
+def test_a_zip_has_a_short_name_that_is_not_a_path_whatever_the_name_of_the_row() -> None:
     for title in ("x" * 32_767, "../../etc/passwd", "a\r\nSet-Cookie: b", "\ud800", "ключ", ""):
         name = downloads.headers(title)["Content-Disposition"]
 
@@ -257,7 +260,7 @@ def test_a_zip_of_a_row_with_any_name_has_a_short_name_that_is_no_path() -> None
         )
 
 
-def test_a_zip_holds_no_file_that_became_a_link_and_any_moment(tmp_path: Path) -> None:
+def test_a_zip_omits_files_that_became_links_and_accepts_any_time(tmp_path: Path) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
     media = tmp_path / "media"
     media.mkdir()
@@ -275,12 +278,12 @@ def test_a_zip_holds_no_file_that_became_a_link_and_any_moment(tmp_path: Path) -
     assert found == {"old.png": PNG, "late.png": PNG}
 
 
-def test_a_hidden_tab_keeps_no_connection(chromium: Browser, house: House) -> None:
+def test_a_hidden_tab_closes_its_connection(chromium: Browser, demo_page: DemoPage) -> None:
     show = """(hidden) => {
         Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
         document.dispatchEvent(new Event("visibilitychange"));
     }"""
-    with looking(chromium, house.address, house.link) as look:
+    with looking(chromium, demo_page.address, demo_page.link) as look:
         for _ in range(2):
             with look.page.expect_event("requestfailed", lambda one: "/live/" in one.url):
                 look.page.evaluate(show, True)
@@ -289,8 +292,8 @@ def test_a_hidden_tab_keeps_no_connection(chromium: Browser, house: House) -> No
         expect(look.page.locator("[data-text='state']")).not_to_have_text("Out of reach")
 
 
-def test_only_rows_with_files_are_offered_as_a_zip(gatehouse: Gatehouse) -> None:
-    with gatehouse.visitor() as client:
+def test_only_rows_with_files_are_offered_as_a_zip(page_bench: PageBench) -> None:
+    with page_bench.visitor() as client:
         every, failed = client.get("/").text, client.get("/?status=failed").text
 
     assert "Download the files of 1 row (zip)" in every
@@ -298,8 +301,8 @@ def test_only_rows_with_files_are_offered_as_a_zip(gatehouse: Gatehouse) -> None
     assert "(zip)" not in failed
 
 
-def test_the_address_of_a_row_that_is_gone_leads_back_to_the_rows(gatehouse: Gatehouse) -> None:
-    with gatehouse.visitor() as client:
+def test_the_address_of_a_missing_row_leads_back_to_the_rows(page_bench: PageBench) -> None:
+    with page_bench.visitor() as client:
         gone = client.get("/row/1/r_gone00000/1")
 
     assert gone.status_code == 404
@@ -307,8 +310,8 @@ def test_the_address_of_a_row_that_is_gone_leads_back_to_the_rows(gatehouse: Gat
     assert '<a href="/?sheet=1">Show all rows</a>' in gone.text
 
 
-def test_pictures_that_take_long_to_scale_keep_nobody_waiting(
-    gatehouse: Gatehouse, monkeypatch: pytest.MonkeyPatch
+def test_slow_scaling_of_pictures_delays_no_other_request(
+    page_bench: PageBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, go_on = threading.Semaphore(0), threading.Event()
 
@@ -318,7 +321,7 @@ def test_pictures_that_take_long_to_scale_keep_nobody_waiting(
         return PNG, 1, 1
 
     monkeypatch.setattr("pipeline.reports.images.scaled", scaled)
-    with gatehouse.visitor() as client, ThreadPoolExecutor(40) as browsers:
+    with page_bench.visitor() as client, ThreadPoolExecutor(40) as browsers:
         small = [browsers.submit(client.get, f"/small/1/{DONE}/1/1", timeout=40) for _ in range(40)]
         try:
             assert begun.acquire(timeout=20)

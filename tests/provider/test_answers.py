@@ -1,7 +1,7 @@
-"""The table of answers: for each thing that can come back to a submission, what it means.
+"""The table of answers: the meaning of each possible answer to a submission.
 
-Each line goes through the transport that ships, to a server of plain sockets that counts the
-requests it read to the end. `Postponed` after no answer at all means that it read none.
+Each line uses the real transport and a server with plain sockets that counts the requests it read
+to the end. `Postponed` without an answer means that it read none.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succe
 from pipeline.provider.client import Api
 from pipeline.server import event_loop
 from tests.fakes.no_server import (
-    nobody_accepts,
-    nobody_has_that_name,
-    nobody_listens,
-    nobody_speaks_tls,
+    no_accept,
+    no_listener,
+    no_tls,
+    unknown_host,
 )
 from tests.fakes.raw_server import (
     RawServer,
@@ -57,13 +57,13 @@ CLOUDFLARE = (
     b"<body><h1>Bad gateway</h1></body></html>"
 )
 
-#: Lost; the system decides which of our sentences about a broken connection it is.
+#: Lost; the sentence about the broken connection depends on the system.
 BROKEN = Lost(ANY)
 
 
 @dataclass(frozen=True)
 class Line:
-    """One line of the table: what the server does, what it means, and what was read."""
+    """One line of the table: the server's behaviour, its meaning, and the requests read."""
 
     what: str
     server: Script
@@ -205,7 +205,7 @@ LINES = [
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line.what)
-def test_an_answer_has_one_meaning(line: Line) -> None:
+def test_each_answer_has_one_meaning(line: Line) -> None:
     server = RawServer(line.server)
 
     meant = event_loop.run(sent_to(server, within=line.within))
@@ -214,7 +214,7 @@ def test_an_answer_has_one_meaning(line: Line) -> None:
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_an_address_that_has_moved_is_told_and_never_followed(status: int) -> None:
+def test_a_redirect_is_reported_and_never_followed(status: int) -> None:
     elsewhere = RawServer(answers(ACCEPTED))
 
     async def run() -> tuple[Verdict, int]:
@@ -239,13 +239,13 @@ def test_an_address_that_has_moved_is_told_and_never_followed(status: int) -> No
 @pytest.mark.parametrize(
     ("place", "within", "why"),
     [
-        (nobody_listens, 10.0, "no connection (connection refused)"),
-        (nobody_accepts, 0.5, "no connection in time"),
-        (nobody_has_that_name, 10.0, "its name was not found (DNS)"),
-        (nobody_speaks_tls, 10.0, "no TLS connection could be made"),
+        (no_listener, 10.0, "no connection (connection refused)"),
+        (no_accept, 0.5, "no connection in time"),
+        (unknown_host, 10.0, "its name was not found (DNS)"),
+        (no_tls, 10.0, "no TLS connection could be made"),
     ],
 )
-def test_what_never_left_is_postponed(
+def test_a_request_that_never_left_is_postponed(
     place: Callable[[], AbstractAsyncContextManager[str]], within: float, why: str
 ) -> None:
     async def run() -> Verdict:
@@ -255,7 +255,7 @@ def test_what_never_left_is_postponed(
     assert event_loop.run(run()) == Verdict(Postponed(why))
 
 
-def test_waiting_for_a_place_until_time_is_up_is_postponed() -> None:
+def test_a_request_that_got_no_connection_in_time_is_postponed() -> None:
     server = RawServer(keeps_silent)
 
     async def run() -> Verdict:
@@ -273,7 +273,7 @@ def test_waiting_for_a_place_until_time_is_up_is_postponed() -> None:
 
 @dataclass
 class Clock:
-    """The connection pool's clock, put forward by hand."""
+    """The clock of the connection pool, which the test moves."""
 
     ahead: float = 0.0
 
@@ -289,9 +289,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.mark.parametrize("trap", [resets_after_reading, closes_after_reading])
-def test_a_connection_that_was_idle_for_two_seconds_is_not_used_again(
-    clock: Clock, trap: Script
-) -> None:
+def test_a_connection_idle_for_two_seconds_is_not_used_again(clock: Clock, trap: Script) -> None:
     server = RawServer(answers_then(trap, ACCEPTED), answers(ACCEPTED))
 
     meant = event_loop.run(two_in_a_row(server, clock, idle=2.01))
@@ -300,7 +298,7 @@ def test_a_connection_that_was_idle_for_two_seconds_is_not_used_again(
 
 
 @pytest.mark.parametrize("trap", [resets_after_reading, closes_after_reading])
-def test_a_kept_connection_that_dies_under_a_submission_is_lost_and_not_repeated(
+def test_a_submission_on_a_dying_kept_connection_is_lost_and_not_repeated(
     clock: Clock, trap: Script
 ) -> None:
     server = RawServer(answers_then(trap, ACCEPTED), answers(ACCEPTED))
@@ -318,14 +316,14 @@ def test_a_kept_connection_that_the_server_has_closed_is_replaced(clock: Clock) 
         async with server, api_at(server.url) as api:
             first = await meaning(api)
             await server.has(lambda it: it.ended == 1)
-            await a_few_turns()  # until the client's end has heard of it
+            await a_few_turns()  # until the client's end has noticed it
             return [first, await meaning(api)]
 
     assert event_loop.run(run()) == [Verdict(Accepted(TASK))] * 2
     assert (server.read, server.connections) == (2, 2)
 
 
-def test_a_hundred_resets_at_once_are_a_hundred_lost_answers_and_nothing_is_repeated() -> None:
+def test_a_hundred_resets_are_a_hundred_lost_answers_and_nothing_is_repeated() -> None:
     server = RawServer(resets_after_reading)
 
     async def run() -> list[Verdict]:

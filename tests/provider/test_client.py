@@ -1,4 +1,4 @@
-"""The wire to the API: what goes out, what comes back, and what is asked again."""
+"""The client of the API: requests, answers, and which requests are repeated."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FETCH = Request("POST", "/fetch", {"task_id": "29e983ca"})
 ACCOUNT = Request("GET", "/account")
 FINE = answer(200, {"ok": 1})
 
-#: Certificate and key of a test server that no authority vouches for. They open nothing.
+#: Certificate and key of a test server, not signed by any authority. They protect nothing.
 SELF_SIGNED = """\
 -----BEGIN CERTIFICATE-----
 MIIBoDCCAUagAwIBAgIUF3HT6o7y6HY2HMJLqBvIMSt7Mj0wCgYIKoZIzj0EAwIw
@@ -57,7 +57,7 @@ VFdjyI0BbwW6hHiw6UxNydBKVS7XTqVCi8uGvgfLJjW+crLBCXMB5Y99
 """
 
 
-def test_a_request_says_who_it_is_shows_the_key_and_carries_json() -> None:
+def test_a_request_has_a_user_agent_the_key_and_json() -> None:
     sent = event_loop.run(what_arrives(IMAGINE))
 
     first, *lines = sent.partition(b"\r\n\r\n")[0].decode().split("\r\n")
@@ -71,11 +71,11 @@ def test_a_request_says_who_it_is_shows_the_key_and_carries_json() -> None:
     }
 
 
-def test_a_request_without_a_body_sends_none() -> None:
+def test_a_request_without_a_body_has_no_body() -> None:
     assert event_loop.run(what_arrives(ACCOUNT)).endswith(b"\r\n\r\n")
 
 
-def test_a_provider_may_want_a_scheme_word_before_the_key() -> None:
+def test_a_provider_file_can_set_a_scheme_before_the_key() -> None:
     bearer = replace(APIFRAME, key=Key("X-Auth", "Bearer {key}"))
 
     assert f"X-Auth: Bearer {KEY}\r\n".encode() in event_loop.run(what_arrives(IMAGINE, bearer))
@@ -98,12 +98,12 @@ def test_the_key_is_in_no_repr_and_no_error() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "  ", "two\nlines", "clé"])
-def test_a_key_that_cannot_stand_in_a_header_is_a_problem_of_the_configuration(key: str) -> None:
+def test_a_key_that_is_invalid_in_a_header_is_a_configuration_error(key: str) -> None:
     with pytest.raises(ConfigError):
         Api(APIFRAME, key, base_url="http://127.0.0.1:1", concurrency=1)
 
 
-def test_a_line_break_at_the_end_of_a_key_file_is_no_part_of_the_key() -> None:
+def test_a_line_break_at_the_end_of_a_key_file_is_not_part_of_the_key() -> None:
     assert f"Authorization: {KEY}\r\n".encode() in event_loop.run(
         what_arrives(IMAGINE, key=KEY + "\n")
     )
@@ -135,12 +135,12 @@ def test_an_answer_has_its_header_names_in_lower_case_and_its_body_unpacked() ->
     ],
     ids=["announced", "packed", "without an end"],
 )
-def test_an_answer_beyond_all_measure_counts_as_none(text: bytes) -> None:
+def test_a_far_too_large_answer_counts_as_no_answer(text: bytes) -> None:
     with pytest.raises(NoAnswer, match="larger than 8 MB"):
         event_loop.run(submitted(RawServer(answers(text))))
 
 
-def test_an_answer_that_cannot_be_unpacked_counts_as_none() -> None:
+def test_an_answer_that_cannot_be_decompressed_counts_as_no_answer() -> None:
     text = answer(200, b"not gzip at all", Content_Encoding="gzip")
 
     with pytest.raises(NoAnswer, match="cannot be unpacked"):
@@ -148,7 +148,7 @@ def test_an_answer_that_cannot_be_unpacked_counts_as_none() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_a_submission_is_never_a_request_that_a_library_repeats(method: str) -> None:
+def test_no_library_repeats_a_submission(method: str) -> None:
     server = RawServer(answers(FINE))
 
     with pytest.raises(NotSent, match="must be a POST"):
@@ -157,7 +157,7 @@ def test_a_submission_is_never_a_request_that_a_library_repeats(method: str) -> 
     assert server.read == 0
 
 
-def test_what_cannot_be_written_as_json_was_not_sent() -> None:
+def test_a_body_that_cannot_be_written_as_json_is_not_sent() -> None:
     server = RawServer(answers(FINE))
 
     with pytest.raises(NotSent, match="cannot be written"):
@@ -176,7 +176,7 @@ def test_after_the_pass_nothing_is_sent() -> None:
         event_loop.run(run())
 
 
-def test_a_submission_that_is_broken_off_from_outside_stays_broken_off() -> None:
+def test_a_cancelled_submission_stays_cancelled() -> None:
     server = RawServer(keeps_silent)
 
     async def run() -> None:
@@ -190,7 +190,7 @@ def test_a_submission_that_is_broken_off_from_outside_stays_broken_off() -> None
         event_loop.run(run())
 
 
-def test_a_certificate_that_nobody_vouches_for_stops_the_request_before_it_leaves(
+def test_an_untrusted_certificate_stops_the_request_before_it_leaves(
     tmp_path: Path,
 ) -> None:
     server = RawServer(answers(FINE), tls=self_signed(tmp_path))
@@ -223,7 +223,7 @@ def test_a_proxy_from_the_environment_gets_neither_request_nor_key(
     "trouble",
     [resets_after_reading, closes_after_reading, answers(answer(500, {}, Connection="close"))],
 )
-def test_a_question_is_asked_again_after_an_accident(trouble: Script) -> None:
+def test_a_poll_is_repeated_after_a_failure(trouble: Script) -> None:
     server = RawServer(trouble, trouble, answers(FINE))
     pauses: list[float] = []
 
@@ -233,7 +233,7 @@ def test_a_question_is_asked_again_after_an_accident(trouble: Script) -> None:
     assert max(pauses) <= 2.5
 
 
-def test_a_question_is_asked_three_times_at_most_and_the_last_error_told() -> None:
+def test_a_poll_is_tried_at_most_three_times_and_the_last_error_is_reported() -> None:
     server = RawServer(resets_after_reading)
 
     with pytest.raises(NoAnswer, match=r"broke|closed"):
@@ -242,7 +242,7 @@ def test_a_question_is_asked_three_times_at_most_and_the_last_error_told() -> No
     assert server.read == 3
 
 
-def test_a_question_without_a_body_is_sent_no_oftener_than_another() -> None:
+def test_a_poll_without_a_body_is_sent_no_more_often_than_another() -> None:
     server = RawServer(resets_after_reading)
 
     with pytest.raises(NoAnswer):
@@ -251,7 +251,7 @@ def test_a_question_without_a_body_is_sent_no_oftener_than_another() -> None:
     assert server.read == 3
 
 
-def test_the_last_answer_is_told_when_an_api_stays_in_trouble() -> None:
+def test_the_last_answer_is_reported_when_an_api_keeps_failing() -> None:
     server = RawServer(answers(answer(502, b"Bad gateway")))
 
     response = event_loop.run(asked(server, FETCH))
@@ -271,7 +271,7 @@ def test_the_last_answer_is_told_when_an_api_stays_in_trouble() -> None:
     ],
     ids=["400", "401", "404", "429", "503 with Retry-After", "301"],
 )
-def test_an_answer_that_asking_again_would_not_change_is_told_at_once(text: bytes) -> None:
+def test_a_permanent_error_is_reported_at_once_without_another_try(text: bytes) -> None:
     server = RawServer(answers(text))
 
     event_loop.run(asked(server, FETCH))
@@ -279,14 +279,14 @@ def test_an_answer_that_asking_again_would_not_change_is_told_at_once(text: byte
     assert server.read == 1
 
 
-def test_a_silent_answer_leaves_time_to_ask_again() -> None:
+def test_a_missing_answer_leaves_time_for_another_try() -> None:
     server = RawServer(keeps_silent, answers(FINE))
 
     assert event_loop.run(asked(server, FETCH, within=1.0)).status == 200
     assert server.read == 2
 
 
-def test_asking_ends_in_time_however_silent_the_api_is() -> None:
+def test_polling_ends_in_time_even_if_the_api_never_answers() -> None:
     async def run() -> float:
         server = RawServer(keeps_silent)
         clock = asyncio.get_running_loop().time

@@ -1,4 +1,4 @@
-"""Saved files: whole under their names or not there at all, and never fetched from inside."""
+"""Downloads: complete under their names or not there at all, and never from private networks."""
 
 from __future__ import annotations
 
@@ -61,13 +61,15 @@ def test_a_picture_is_kept_byte_for_byte_under_its_stem(tmp_path: Path) -> None:
         ("binary/octet-stream", b"\x00\x00\x00\x20ftypisom", "mp4"),
     ],
 )
-def test_the_ending_tells_the_kind(tmp_path: Path, kind: str, start: bytes, ending: str) -> None:
+def test_the_file_extension_follows_from_the_type(
+    tmp_path: Path, kind: str, start: bytes, ending: str
+) -> None:
     text = answer(200, start + b"\x00" * 100, Content_Type=kind)
 
     assert event_loop.run(saved(tmp_path, text)) == f"fox.{ending}"
 
 
-def test_a_file_without_any_type_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+def test_a_file_without_a_type_is_recognised_by_its_first_bytes(tmp_path: Path) -> None:
     assert event_loop.run(saved(tmp_path, answer(200, PNG))) == "fox.png"
 
 
@@ -110,7 +112,7 @@ def test_a_file_without_any_type_is_known_by_its_first_bytes(tmp_path: Path) -> 
         (b"220 ESMTP\r\n\r\n", "The connection broke before the whole file was there."),
     ],
 )
-def test_what_is_not_kept_leaves_a_sentence_and_nothing_else(
+def test_a_refused_download_gives_a_clear_sentence_and_leaves_no_file(
     tmp_path: Path, text: bytes, why: str
 ) -> None:
     assert event_loop.run(refused(tmp_path, answers(text))) == why
@@ -132,7 +134,9 @@ LATE = "The file took longer than 0.4 s."
     ],
     ids=["closed", "half, then FIN", "half, then RST", "silence", "a trickle"],
 )
-def test_half_a_file_is_no_file(tmp_path: Path, script: Script, within: float, why: str) -> None:
+def test_an_incomplete_file_is_not_kept(
+    tmp_path: Path, script: Script, within: float, why: str
+) -> None:
     (tmp_path / "fox.png").write_bytes(b"the one from before")
 
     assert event_loop.run(refused(tmp_path, script, within)) == why
@@ -160,20 +164,20 @@ def test_a_file_with_other_content_is_never_replaced(
     assert (tmp_path / "fox_3.png").read_bytes() == PNG
 
 
-def test_a_file_that_a_killed_start_saved_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_a_file_saved_by_a_killed_start_is_used(tmp_path: Path) -> None:
     (tmp_path / "fox.png").write_bytes(PNG)
 
     assert event_loop.run(saved(tmp_path, PICTURE)) == "fox.png"
     assert names_in(tmp_path) == ["fox.png"]
 
 
-def test_a_pipe_under_the_name_keeps_nothing_waiting(tmp_path: Path) -> None:
+def test_a_pipe_with_the_name_of_the_file_causes_no_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fox.png")
 
     assert event_loop.run(saved(tmp_path, PICTURE)) == "fox_2.png"
 
 
-def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Path) -> None:
+def test_a_link_is_requested_exactly_as_given_without_cookie_or_key(tmp_path: Path) -> None:
     server = RawServer(answers(answer(200, PNG, Content_Type="image/png", Set_Cookie="a=b")))
 
     async def run() -> None:
@@ -188,7 +192,7 @@ def test_a_link_is_followed_letter_by_letter_without_cookie_or_key(tmp_path: Pat
     assert not [line for line in lines if line.startswith(("cookie", "authorization"))]
 
 
-def test_a_kept_connection_that_dies_under_a_download_costs_no_picture(tmp_path: Path) -> None:
+def test_a_dying_kept_connection_loses_no_picture(tmp_path: Path) -> None:
     server = RawServer(answers_then(closes_after_reading, PICTURE), answers(PICTURE))
 
     async def run() -> list[str]:
@@ -199,13 +203,13 @@ def test_a_kept_connection_that_dies_under_a_download_costs_no_picture(tmp_path:
     assert (server.read, server.connections) == (3, 2)
 
 
-def test_a_redirect_at_the_same_place_is_followed(tmp_path: Path) -> None:
+def test_a_redirect_on_the_same_host_is_followed(tmp_path: Path) -> None:
     moved = answer(302, b"", Location="/other")
 
     assert event_loop.run(saved(tmp_path, moved, moved, moved, PICTURE)) == "fox.png"
 
 
-def test_a_link_that_sends_us_round_and_round_is_given_up(tmp_path: Path) -> None:
+def test_a_redirect_loop_is_given_up(tmp_path: Path) -> None:
     why = event_loop.run(refused(tmp_path, answers(answer(302, b"", Location="/round"))))
 
     assert why == "The link sends us on more than 3 times."
@@ -248,12 +252,12 @@ NO_ADDRESS = [
 
 
 @pytest.mark.parametrize("url", PRIVATE)
-def test_a_private_place_is_never_asked(tmp_path: Path, url: str) -> None:
+def test_a_private_address_is_never_requested(tmp_path: Path, url: str) -> None:
     assert "private network" in event_loop.run(tried(tmp_path, url))
 
 
 @pytest.mark.parametrize("url", NO_ADDRESS)
-def test_what_is_no_plain_web_address_is_never_asked(tmp_path: Path, url: str) -> None:
+def test_only_plain_web_addresses_are_requested(tmp_path: Path, url: str) -> None:
     assert event_loop.run(tried(tmp_path, url)) in (
         "The link is not a web address.",
         "The link cannot be read.",
@@ -261,7 +265,7 @@ def test_what_is_no_plain_web_address_is_never_asked(tmp_path: Path, url: str) -
 
 
 @pytest.mark.parametrize("url", [*PRIVATE, *NO_ADDRESS[:-1]])
-def test_a_redirect_leads_to_no_such_place_either(tmp_path: Path, url: str) -> None:
+def test_a_redirect_to_a_private_or_other_address_is_not_followed(tmp_path: Path, url: str) -> None:
     secret = RawServer(answers(PICTURE))
 
     async def run() -> str:
@@ -276,7 +280,7 @@ def test_a_redirect_leads_to_no_such_place_either(tmp_path: Path, url: str) -> N
 
 
 @pytest.mark.parametrize("places", [["127.0.0.1"], ["93.184.216.34", "127.0.0.1"]])
-def test_a_name_is_judged_by_the_very_answer_that_would_be_connected_to(
+def test_a_host_name_is_checked_with_the_addresses_used_for_the_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, places: list[str]
 ) -> None:
     asked: list[str] = []
@@ -292,7 +296,7 @@ def test_a_name_is_judged_by_the_very_answer_that_would_be_connected_to(
             await media.save("http://cdn.test/1.png", "fox")
 
     with pytest.raises(NotSaved, match=r"private network \(cdn\.test\)"):
-        asyncio.run(run())  # the standard loop asks what is put in its place here
+        asyncio.run(run())  # the standard event loop calls the function replaced here
     assert asked == ["cdn.test"]
 
 
@@ -317,11 +321,11 @@ def test_a_name_is_judged_by_the_very_answer_that_would_be_connected_to(
         ("64:ff9b::169.254.169.254", False),
     ],
 )
-def test_an_address_is_public_or_not(address: str, public: bool) -> None:
+def test_each_address_is_recognised_as_public_or_not(address: str, public: bool) -> None:
     assert is_public(ipaddress.ip_address(address)) is public
 
 
-def test_a_dead_link_is_told_as_one(tmp_path: Path) -> None:
+def test_a_dead_link_is_reported_as_dead(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -341,7 +345,7 @@ def test_a_stem_is_never_a_path(tmp_path: Path, stem: str) -> None:
     assert names_in(tmp_path) == []
 
 
-def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_file(tmp_path: Path) -> None:
     with no_file_beyond(1000):
         why = event_loop.run(refused(tmp_path, answers(PICTURE)))
 
@@ -352,7 +356,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     why = event_loop.run(refused(tmp_path / "file" / "media", answers(PICTURE)))
@@ -360,7 +364,7 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     assert "media: Not a directory. Make it a folder" in why
 
 
-def test_a_kill_in_the_middle_leaves_no_half_file_under_the_name(tmp_path: Path) -> None:
+def test_a_kill_during_a_download_leaves_no_partial_file_under_the_name(tmp_path: Path) -> None:
     program = (
         "import asyncio, sys, pathlib; from pipeline.provider.downloads import Media\n"
         "async def run():\n"
@@ -370,7 +374,7 @@ def test_a_kill_in_the_middle_leaves_no_half_file_under_the_name(tmp_path: Path)
     )
 
     async def run() -> list[str]:
-        # All but the last ten bytes of a large file have come; then nothing more does.
+        # All but the last ten bytes of a large file have arrived; then nothing more arrives.
         text = answer(200, PNG * 100, Content_Type="image/png")
         async with RawServer(trickles(text, every=60.0)) as server:
             child = await asyncio.create_subprocess_exec(
@@ -386,7 +390,7 @@ def test_a_kill_in_the_middle_leaves_no_half_file_under_the_name(tmp_path: Path)
     assert [Path(name).suffix for name in left] == [".part"]
 
 
-def test_what_a_killed_process_left_is_swept_away_after_an_hour(tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_process_are_deleted_after_an_hour(tmp_path: Path) -> None:
     for name, age in ((".old.part", 3700.0), (".new.part", 10.0)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time.time() - age,) * 2)
@@ -415,7 +419,7 @@ async def refused(folder: Path, script: Script, within: float = 5.0) -> str:
 
 
 async def tried(folder: Path, url: str) -> str:
-    """The sentence for a link to a server that stands by, and is not to hear of it."""
+    """The error for a link to a listening server, which must not receive a request."""
     async with RawServer(answers(PICTURE)) as secret:
         async with Media(folder, allowed="http://127.0.0.1:1", within=5.0) as media:
             with pytest.raises(NotSaved) as refusal:
@@ -425,7 +429,7 @@ async def tried(folder: Path, url: str) -> str:
 
 
 def wait_for_half_a_file(folder: Path) -> None:
-    # Another process writes it: there is nothing to be told by.
+    # Another process writes it, so that there is no event to wait for.
     while not [path for path in folder.glob(".*.part") if path.stat().st_size > 100_000]:
         time.sleep(0.005)
 
@@ -436,7 +440,7 @@ def names_in(folder: Path) -> list[str]:
 
 @contextmanager
 def no_file_beyond(size: int) -> Iterator[None]:
-    """The nearest thing to a full disk: the system refuses to let a file grow."""
+    """Similar to a full disk: the system does not allow a file to grow."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
     try:

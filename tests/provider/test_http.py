@@ -1,8 +1,8 @@
-"""The one way out: which failures prove that a request never left; one call is one request.
+"""The HTTP transport: which failures prove that a request never left; one call is one request.
 
-The libraries' own words are no proof. httpx-aiohttp calls it `httpx.ConnectTimeout` when a name is
+The libraries' exceptions are no proof. httpx-aiohttp raises `httpx.ConnectTimeout` when a name is
 not found, and also when a server reads a request and then resets the connection. So each failure
-here is made on a real socket, beside the number of requests that were read to the end.
+here happens on a real socket, and the number of requests that were read to the end is checked.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from pipeline.provider import http
 from pipeline.provider.http import BadAddress, HttpClient
 from pipeline.server import event_loop
 from tests.fakes.no_server import (
-    nobody_accepts,
-    nobody_has_that_name,
-    nobody_listens,
-    nobody_speaks_tls,
+    no_accept,
+    no_listener,
+    no_tls,
+    unknown_host,
 )
 from tests.fakes.raw_server import (
     RawServer,
@@ -60,7 +60,7 @@ BEFORE = {
     "ConnectionTimeoutError",
     "UnixClientConnectorError",
 }
-#: All others that the two libraries have. They prove nothing, also those that we never see.
+#: All other exceptions of the two libraries. They prove nothing, including those we never see.
 NO_PROOF = {
     # aiohttp: the connection, the answer, the address
     *("ClientError", "ClientConnectionError", "ClientConnectionResetError", "ClientOSError"),
@@ -80,7 +80,7 @@ NO_PROOF = {
 }
 
 
-def test_every_exception_of_both_libraries_is_known_and_few_prove_that_nothing_left() -> None:
+def test_every_exception_of_both_libraries_is_classified() -> None:
     roots = (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL, httpx.CookieConflict)
     kinds = set(chain.from_iterable(map(_family, (aiohttp.ClientError, *roots))))
 
@@ -91,14 +91,14 @@ def test_every_exception_of_both_libraries_is_known_and_few_prove_that_nothing_l
 
 
 @pytest.mark.parametrize("kind", sorted(BEFORE))
-def test_the_proof_counts_through_the_librarys_own_exception(kind: str) -> None:
+def test_the_proof_is_found_behind_the_librarys_own_exception(kind: str) -> None:
     (found,) = [one for one in _family(aiohttp.ClientError) if one.__name__ == kind]
 
     assert isinstance(http.failed(_mapped(_made(found))), NotSent)
 
 
 @pytest.mark.parametrize("kind", sorted(httpx.TransportError.__subclasses__(), key=str))
-def test_what_was_handled_before_proves_nothing_about_a_later_failure(
+def test_an_earlier_handled_exception_proves_nothing_about_a_later_failure(
     kind: type[httpx.TransportError],
 ) -> None:
     later = _made(kind)
@@ -107,11 +107,11 @@ def test_what_was_handled_before_proves_nothing_about_a_later_failure(
     assert isinstance(http.failed(later), NoAnswer)
 
 
-def test_a_failure_met_while_handling_one_that_never_left_is_no_proof() -> None:
+def test_a_failure_while_handling_an_unsent_request_is_no_proof() -> None:
     server = RawServer(resets_after_reading)
 
     async def run() -> None:
-        async with server, nobody_listens() as nowhere, wire() as out:
+        async with server, no_listener() as nowhere, wire() as out:
             try:
                 await out.send("POST", nowhere)
             except NotSent:
@@ -124,7 +124,7 @@ def test_a_failure_met_while_handling_one_that_never_left_is_no_proof() -> None:
 
 @dataclass(frozen=True)
 class Failure:
-    """Where a request goes, what aiohttp or httpx says at the root of it, and what was read."""
+    """The target of a request, the root exception of aiohttp or httpx, and the requests read."""
 
     what: str
     script: Script | None
@@ -133,13 +133,13 @@ class Failure:
     place: Callable[[], AbstractAsyncContextManager[str]] | None = None
 
 
-#: A system may tell of a closed connection in either way.
+#: Systems report a closed connection in either way.
 EITHER = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError)
 FAILURES = [
-    Failure("nobody listens", None, (aiohttp.ClientConnectorError,), place=nobody_listens),
-    Failure("nobody accepts", None, (aiohttp.ConnectionTimeoutError,), place=nobody_accepts),
-    Failure("no DNS", None, (aiohttp.ClientConnectorDNSError,), place=nobody_has_that_name),
-    Failure("no TLS", None, (aiohttp.ClientConnectorSSLError,), place=nobody_speaks_tls),
+    Failure("nobody listens", None, (aiohttp.ClientConnectorError,), place=no_listener),
+    Failure("nobody accepts", None, (aiohttp.ConnectionTimeoutError,), place=no_accept),
+    Failure("no DNS", None, (aiohttp.ClientConnectorDNSError,), place=unknown_host),
+    Failure("no TLS", None, (aiohttp.ClientConnectorSSLError,), place=no_tls),
     Failure("closed at once", closes_at_once, EITHER),
     Failure("closed after reading", closes_after_reading, (aiohttp.ServerDisconnectedError,), 1),
     Failure("reset after reading", resets_after_reading, EITHER, 1),
@@ -167,12 +167,12 @@ def test_one_call_is_one_request_and_its_failure_says_whether_it_left(
     assert type(_root(error)) in failure.roots
 
 
-def test_the_exceptions_of_httpx_are_the_same_for_what_left_and_for_what_did_not() -> None:
+def test_httpx_exceptions_do_not_distinguish_sent_from_unsent_requests() -> None:
     async def run() -> list[type]:
         both = [one for one in FAILURES if one.what in ("no DNS", "closed after reading")]
         return [type((await _failing(one, "POST"))[0].__cause__) for one in both]
 
-    # If this fails, httpx-aiohttp tells them apart by now: the module's docstring can say so.
+    # If this fails, httpx-aiohttp now distinguishes them: then change the module's docstring.
     assert event_loop.run(run()) == [httpx.ConnectTimeout] * 2
 
 
@@ -220,7 +220,7 @@ LARGE = bytes(5_000_000)
         "none",
     ],
 )
-def test_an_answer_is_unpacked_whole(packing: str, packed: bytes, body: bytes) -> None:
+def test_an_answer_is_decompressed_completely(packing: str, packed: bytes, body: bytes) -> None:
     assert event_loop.run(_got(answer(200, packed, Content_Encoding=packing))) == body
 
 
@@ -233,13 +233,15 @@ def test_an_answer_is_unpacked_whole(packing: str, packed: bytes, body: bytes) -
     ],
     ids=["gzip and junk", "cut deflate", "not packed at all"],
 )
-def test_an_answer_that_cannot_be_unpacked_whole_is_none(packing: str, packed: bytes) -> None:
+def test_an_answer_that_cannot_be_decompressed_completely_is_no_answer(
+    packing: str, packed: bytes
+) -> None:
     with pytest.raises(NoAnswer, match="cannot be unpacked"):
         event_loop.run(_got(answer(200, packed, Content_Encoding=packing)))
 
 
 @pytest.mark.parametrize("packing", ["gzip, gzip", "br", "zstd", "x-unknown"])
-def test_an_answer_in_an_unasked_packing_is_left_packed(packing: str) -> None:
+def test_an_answer_in_an_unrequested_encoding_is_left_compressed(packing: str) -> None:
     packed = gzip.compress(gzip.compress(b"x" * 1_000_000))
 
     got = event_loop.run(_got(answer(200, packed, Content_Encoding=packing)))
@@ -248,7 +250,7 @@ def test_an_answer_in_an_unasked_packing_is_left_packed(packing: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["http://", "http://[::1", "http://x:99999/"])
-def test_an_address_that_cannot_be_used_never_leaves(address: str) -> None:
+def test_a_request_to_an_invalid_address_never_leaves(address: str) -> None:
     async def run() -> None:
         async with wire() as out:
             await out.send("POST", address)
@@ -257,7 +259,7 @@ def test_an_address_that_cannot_be_used_never_leaves(address: str) -> None:
         event_loop.run(run())
 
 
-def test_neither_help_nor_a_look_at_the_version_loads_the_http_libraries() -> None:
+def test_neither_help_nor_version_loads_the_http_libraries() -> None:
     for words in (["--help"], ["--version"]):
         told = subprocess.run(
             [sys.executable, "-X", "importtime", ROOT / "run.py", *words],
@@ -312,9 +314,9 @@ def _name(kind: type[Exception]) -> str:
 
 
 def _made(kind: type[Exception]) -> Exception:
-    error = kind.__new__(kind)  # each wants other arguments, and none of them matters here
+    error = kind.__new__(kind)  # each has other required arguments, which do not matter here
     if isinstance(error, aiohttp.ClientConnectorError):
-        # What their texts are made of.
+        # The attributes used in their texts.
         refused = OSError(errno.ECONNREFUSED, "refused")
         place = SimpleNamespace(host="api.test", port=443, ssl=True, is_ssl=True)
         vars(error).update(_conn_key=place, _os_error=refused, _certificate_error=refused)
@@ -323,14 +325,14 @@ def _made(kind: type[Exception]) -> Exception:
 
 
 def _mapped(error: Exception) -> Exception:
-    """What httpx-aiohttp makes of it."""
+    """The exception that httpx-aiohttp raises for it."""
     with pytest.raises(httpx.HTTPError) as caught, map_aiohttp_exceptions():
         raise error
     return caught.value
 
 
 def _root(error: BaseException) -> BaseException:
-    """The first exception behind an error of ours that is not the transport's."""
+    """The first exception in the chain of our error that is not from the transport."""
     while (
         isinstance(error, WireError | httpx.HTTPError) or type(error).__name__ == "_Broken"
     ) and error.__cause__:

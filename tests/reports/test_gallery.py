@@ -1,4 +1,4 @@
-"""The gallery shows every row, holds all that it needs, and runs nothing from outside."""
+"""The gallery shows every row, is self-contained, and runs no outside code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VOID = {"meta", "link", "img", "input", "br"}
 
 
 class Page(HTMLParser):
-    """A page taken apart: its elements with their attributes, and its text."""
+    """A parsed page: its elements with their attributes, and its text."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def page_of(settings: Settings, tmp_path: Path) -> Page:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The demo, with a row whose every word tries to be markup."""
+    """The demo, with a row in which all text looks like markup."""
 
     def change(sheet: Sheet) -> None:
         table = next(row for row in sheet if "table" in row)
@@ -81,7 +81,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Settings:
-    """A configuration whose store is there, and holds nothing."""
+    """A configuration with an empty store."""
     (tmp_path / "demo.toml").write_bytes((wiring.configs() / "demo.toml").read_bytes())
     settings = wiring.load(tmp_path / "demo.toml")
     Store(settings.store_url).close()
@@ -89,7 +89,7 @@ def empty(tmp_path: Path) -> Settings:
 
 
 def deliver(settings: Settings, result: Result, files: Iterable[str] = ()) -> None:
-    """Let the API have delivered this, with these files saved for its first addresses."""
+    """Record this result, with these files saved for its first addresses."""
     with Store(settings.store_url) as store:
         key = JobKey(open_sheet(settings, store).key, "r_abcdefghi", 1)
         store.jobs.add([key])
@@ -101,7 +101,7 @@ def deliver(settings: Settings, result: Result, files: Iterable[str] = ()) -> No
             store.jobs.save_file(key, 1, url, file)
 
 
-def test_every_row_is_there_in_its_order_with_its_status_and_its_note(
+def test_every_row_is_shown_in_order_with_its_status_and_its_note(
     ran: Settings, tmp_path: Path
 ) -> None:
     page = page_of(ran, tmp_path)
@@ -122,7 +122,7 @@ def test_every_row_is_there_in_its_order_with_its_status_and_its_note(
         assert words in page.text
 
 
-def test_every_picture_lies_in_the_page_with_words_for_who_cannot_see_it(
+def test_every_picture_is_embedded_and_has_an_alternative_text(
     ran: Settings, tmp_path: Path
 ) -> None:
     page = page_of(ran, tmp_path)
@@ -133,7 +133,9 @@ def test_every_picture_lies_in_the_page_with_words_for_who_cannot_see_it(
     assert "Picture 2 of 4, teehaus: Ein gemütliches Teehaus über den Dächern" in words[13]
 
 
-def test_the_head_counts_rows_pictures_credits_and_statuses(ran: Settings, tmp_path: Path) -> None:
+def test_the_header_counts_rows_pictures_credits_and_statuses(
+    ran: Settings, tmp_path: Path
+) -> None:
     text = " ".join(page_of(ran, tmp_path).text.split())
 
     assert "Rows 12 Pictures 32 Credits 36 Typical wait" in text
@@ -142,7 +144,7 @@ def test_the_head_counts_rows_pictures_credits_and_statuses(ran: Settings, tmp_p
     assert "Made with Apiframe at 127.0.0.1:" in text
 
 
-def test_the_page_asks_nobody_for_anything(ran: Settings, tmp_path: Path) -> None:
+def test_the_page_loads_nothing_from_outside(ran: Settings, tmp_path: Path) -> None:
     page = page_of(ran, tmp_path)
 
     tags = {tag for tag, _ in page.elements}
@@ -153,7 +155,7 @@ def test_the_page_asks_nobody_for_anything(ran: Settings, tmp_path: Path) -> Non
     assert not any("style" in attrs for _, attrs in page.elements)
 
 
-def test_the_browser_is_told_to_take_that_one_style_and_nothing_else(
+def test_the_content_security_policy_allows_only_the_one_style(
     ran: Settings, tmp_path: Path
 ) -> None:
     html = write_gallery(ran, tmp_path / "wall.html").read_text("utf-8")
@@ -171,7 +173,7 @@ def test_the_browser_is_told_to_take_that_one_style_and_nothing_else(
     assert "@import" not in style
 
 
-def test_words_that_look_like_markup_are_words(ran: Settings, tmp_path: Path) -> None:
+def test_text_that_looks_like_markup_is_shown_as_text(ran: Settings, tmp_path: Path) -> None:
     page = page_of(ran, tmp_path)
 
     assert EVIL in page.text
@@ -179,7 +181,7 @@ def test_words_that_look_like_markup_are_words(ran: Settings, tmp_path: Path) ->
     assert page.all("h2", "id")[1] == "row-2-title"
 
 
-def test_every_link_inside_the_page_leads_somewhere_and_every_name_is_used_once(
+def test_every_internal_link_has_a_target_and_every_id_is_unique(
     ran: Settings, tmp_path: Path
 ) -> None:
     page = page_of(ran, tmp_path)
@@ -210,7 +212,7 @@ def test_pictures_are_scaled_down_and_never_up(empty: Settings, tmp_path: Path) 
         assert (picture.format, picture.size) == ("WEBP", (640, 320))
 
 
-def test_a_wall_of_many_pictures_takes_smaller_ones() -> None:
+def test_a_page_with_many_pictures_has_smaller_ones() -> None:
     assert [gallery._side(number) for number in (0, 80, 81, 1000, 5000)] == [
         640,
         640,
@@ -221,7 +223,7 @@ def test_a_wall_of_many_pictures_takes_smaller_ones() -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_what_is_no_picture_is_named_and_linked_instead(empty: Settings, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_picture_is_named_and_linked(empty: Settings, tmp_path: Path) -> None:
     assert empty.media
     empty.media.mkdir()
     (empty.media / "film.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(100))
@@ -241,7 +243,7 @@ def test_what_is_no_picture_is_named_and_linked_instead(empty: Settings, tmp_pat
     assert set(page.all("a", "rel")) == {"noreferrer noopener nofollow"}
 
 
-def test_an_address_that_is_none_of_the_web_is_no_link(empty: Settings, tmp_path: Path) -> None:
+def test_only_web_addresses_become_links(empty: Settings, tmp_path: Path) -> None:
     deliver(empty, Result(("javascript:alert(1)", "data:text/html,x", "file:///etc/passwd")))
 
     page = page_of(empty, tmp_path)
@@ -250,7 +252,7 @@ def test_an_address_that_is_none_of_the_web_is_no_link(empty: Settings, tmp_path
     assert "javascript" not in page.text
 
 
-def test_a_job_whose_row_is_gone_is_shown_as_such(empty: Settings, tmp_path: Path) -> None:
+def test_a_job_without_its_row_is_shown_as_such(empty: Settings, tmp_path: Path) -> None:
     deliver(empty, Result(("https://a.example/1",)))
 
     text = page_of(empty, tmp_path).text
@@ -272,9 +274,7 @@ def test_before_the_first_run_no_page_is_written(tmp_path: Path) -> None:
     assert not (tmp_path / "wall.html").exists()
 
 
-def test_a_page_that_cannot_be_written_leaves_the_place_as_it_was(
-    empty: Settings, tmp_path: Path
-) -> None:
+def test_a_failed_write_changes_no_file(empty: Settings, tmp_path: Path) -> None:
     place = tmp_path / "pages"
     (place / "wall.html").mkdir(parents=True)
 
@@ -284,14 +284,14 @@ def test_a_page_that_cannot_be_written_leaves_the_place_as_it_was(
     assert list(place.iterdir()) == [place / "wall.html"]
 
 
-def test_folders_on_the_way_are_made_and_the_path_comes_back(
+def test_missing_folders_are_created_and_the_path_is_returned(
     empty: Settings, tmp_path: Path
 ) -> None:
     assert write_gallery(empty, tmp_path / "a" / "b.html") == (tmp_path / "a" / "b.html").resolve()
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.html"]
 
 
-def test_every_status_can_be_picked_and_has_a_colour_in_charts() -> None:
+def test_every_status_can_be_selected_and_has_a_colour_in_charts() -> None:
     style = (gallery.TEMPLATES / "gallery.css").read_text("utf-8")
 
     words = {status.replace(" ", "-") for status in gallery.STATUSES}
@@ -300,7 +300,7 @@ def test_every_status_can_be_picked_and_has_a_colour_in_charts() -> None:
     assert set(notebook.STATUSES) == set(gallery.STATUSES)
 
 
-def test_all_words_can_be_read_in_the_light_and_in_the_dark() -> None:
+def test_all_text_has_enough_contrast_in_light_and_dark_mode() -> None:
     style = (gallery.TEMPLATES / "base.css").read_text("utf-8")
     light, dark = (
         dict(_colours(block)) for block in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
@@ -324,7 +324,7 @@ def test_all_words_can_be_read_in_the_light_and_in_the_dark() -> None:
     ("seconds", "words"),
     [(0.04, "0.0 s"), (3.44, "3.4 s"), (59.96, "1 min"), (125, "2 min 5 s"), (4200, "1 h 10 min")],
 )
-def test_a_wait_is_said_as_people_say_it(seconds: float, words: str) -> None:
+def test_a_waiting_time_is_shown_in_common_words(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
@@ -335,7 +335,7 @@ def _colours(block: str) -> Iterator[tuple[str, str]]:
 
 
 def _contrast(one: str, other: str) -> float:
-    """The contrast of two colours as WCAG counts it: 4.5 is enough for text."""
+    """The contrast of two colours by WCAG: 4.5 is enough for text."""
     bright, dim = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (bright + 0.05) / (dim + 0.05)
 

@@ -1,4 +1,4 @@
-"""Pictures that are opened with care: no bomb, no link, no pipe, from many threads at once."""
+"""Safe opening of pictures: no bomb, no link, no pipe, from many threads at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pipeline.reports.images import MOST_PIXELS, NoPicture, opened_picture, scal
 
 
 def png_of(width: int, height: int, folder: Path) -> Path:
-    """A PNG of a few bytes that says that it is so large; its pixels are missing."""
+    """A PNG of a few bytes that claims this size; its pixels are missing."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         check = zlib.crc32(kind + content)
@@ -36,7 +36,7 @@ def whole(folder: Path, side: int = 900) -> Path:
 
 
 @pytest.mark.parametrize("size", [(8192, 8193), (100_000, 1000), (65_500, 65_500)])
-def test_a_picture_of_too_many_pixels_is_never_decoded(
+def test_a_picture_with_too_many_pixels_is_never_decoded(
     tmp_path: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def decoded(*_: object) -> None:
@@ -51,7 +51,7 @@ def test_a_picture_of_too_many_pixels_is_never_decoded(
         pass
 
 
-def test_the_largest_picture_that_is_allowed_has_a_size(tmp_path: Path) -> None:
+def test_the_size_of_the_largest_allowed_picture_is_read(tmp_path: Path) -> None:
     assert MOST_PIXELS == 8192 * 8192
     assert size_of(png_of(8192, 8192, tmp_path)) == (8192, 8192)
 
@@ -65,10 +65,10 @@ def test_a_picture_becomes_a_small_webp(tmp_path: Path) -> None:
         assert (picture.format, picture.size, (width, height)) == ("WEBP", (300, 150), (300, 150))
 
 
-def test_many_threads_tell_bombs_from_pictures_and_leave_the_warnings_alone(
+def test_many_threads_recognise_bombs_without_changing_the_warning_filters(
     tmp_path: Path,
 ) -> None:
-    """Pillow warns of bombs; who turns that into an error changes it for all threads."""
+    """Pillow warns of bombs; turning the warning into an error would change it for all threads."""
     good, bomb = whole(tmp_path, 200), png_of(12_000, 12_000, tmp_path)
     size_of(good)
     before = list(warnings.filters)
@@ -80,7 +80,7 @@ def test_many_threads_tell_bombs_from_pictures_and_leave_the_warnings_alone(
     assert list(warnings.filters) == before
 
 
-def test_what_is_no_plain_file_is_no_picture(tmp_path: Path) -> None:
+def test_only_plain_files_are_pictures(tmp_path: Path) -> None:
     link, pipe, folder = (tmp_path / name for name in ("link.png", "pipe.png", "folder.png"))
     link.symlink_to(whole(tmp_path))
     os.mkfifo(pipe)
@@ -91,7 +91,7 @@ def test_what_is_no_plain_file_is_no_picture(tmp_path: Path) -> None:
         assert size_of(path) == (0, 0)
 
 
-def test_a_damaged_picture_is_none(tmp_path: Path) -> None:
+def test_a_damaged_picture_is_not_a_picture(tmp_path: Path) -> None:
     cut = tmp_path / "cut.png"
     cut.write_bytes(whole(tmp_path).read_bytes()[:200])
     text = tmp_path / "text.png"

@@ -1,4 +1,4 @@
-"""What people look at is what happened: every job, in the order of the sheet, and nothing moved."""
+"""Results: every job, in the order of the sheet; reading them changes nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ Sheet = list[list[str]]
 
 @contextmanager
 def demo(folder: Path) -> Iterator[Callable[[], Settings]]:
-    """The demo's own sheet and configuration in a folder; what is yielded runs it to its end."""
+    """The demo's own sheet and configuration in a folder; yields a function that runs it to its
+    end.
+    """
     shutil.copy(wiring.configs() / "demo" / "prompts.csv", folder)
     with running("demo", task_seconds=0, plain_pictures=True) as sandbox:
         text = (wiring.configs() / "demo.toml").read_text("utf-8")
@@ -46,7 +48,7 @@ def demo(folder: Path) -> Iterator[Callable[[], Settings]]:
 
 
 def edit(file: Path, change: Callable[[Sheet], None]) -> None:
-    """Let a person change the cells of a CSV file."""
+    """Change the cells of a CSV file, as a person does."""
     with file.open(newline="", encoding="utf-8") as opened:
         sheet = list(csv.reader(opened))
     change(sheet)
@@ -63,7 +65,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The demo, run, changed by people as they do, and run again."""
+    """The demo after a run, typical edits by people, and another run."""
 
     def change(sheet: Sheet) -> None:
         for row in sheet:
@@ -81,10 +83,10 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 
 @pytest.fixture
 def own(ran: Settings, tmp_path: Path) -> Settings:
-    """A folder with the demo as it was left, to be spoilt by one test."""
+    """A copy of the finished demo that one test can change."""
     folder = tmp_path / "own"
     shutil.copytree(ran.path.parent, folder)
-    # By its own name: a copy of a file is another sheet.
+    # With its own name, because a copy of a file is another sheet.
     source = 'source = "prompts.csv"'
     config = (folder / "demo.toml").read_text("utf-8")
     config = config.replace(source, f"{source}\nid = '{ran.source}'")
@@ -92,7 +94,7 @@ def own(ran: Settings, tmp_path: Path) -> Settings:
     return wiring.load(folder / "demo.toml")
 
 
-def test_every_row_of_the_demo_stands_there_with_its_status_in_the_order_of_the_sheet(
+def test_every_row_of_the_demo_is_listed_with_its_status_in_sheet_order(
     ran: Settings,
 ) -> None:
     shown = results_and_waiting_rows(ran)
@@ -113,7 +115,7 @@ def test_every_row_of_the_demo_stands_there_with_its_status_in_the_order_of_the_
     ]
 
 
-def test_only_jobs_are_results_and_each_row_without_a_job_says_why(ran: Settings) -> None:
+def test_only_jobs_are_results_and_each_row_without_a_job_has_a_reason(ran: Settings) -> None:
     jobs, others = results(ran), [one for one in results_and_waiting_rows(ran) if one.state is None]
 
     assert [one.name for one in jobs][-2:] == ["knight", "boats"]
@@ -122,7 +124,7 @@ def test_only_jobs_are_results_and_each_row_without_a_job_says_why(ran: Settings
     assert others[1].note.startswith("Skipped because the Skip cell is filled in.")
 
 
-def test_a_job_shows_what_was_sent_what_came_and_what_it_cost(ran: Settings) -> None:
+def test_a_job_shows_its_request_its_results_and_its_cost(ran: Settings) -> None:
     fox = next(one for one in results(ran) if one.name == "fox")
 
     assert fox.prompt.startswith("Poster in flat colours:\na fox asleep")
@@ -143,7 +145,7 @@ def test_a_refused_prompt_costs_nothing_and_a_failed_task_costs_its_price(ran: S
     assert costs == {"knight": 0, "boats": 4}
 
 
-def test_an_earlier_take_stands_beside_the_later_one_and_is_not_called_edited(
+def test_an_earlier_take_is_listed_and_not_marked_as_edited(
     lived: Settings,
 ) -> None:
     foxes = [one for one in results(lived) if one.name == "fox"]
@@ -155,7 +157,7 @@ def test_an_earlier_take_stands_beside_the_later_one_and_is_not_called_edited(
     assert foxes[0].task_id != foxes[1].task_id
 
 
-def test_a_row_that_was_edited_afterwards_says_so_and_keeps_the_words_that_were_sent(
+def test_a_row_edited_afterwards_is_marked_and_keeps_the_sent_prompt(
     lived: Settings,
 ) -> None:
     (edited,) = [one for one in results(lived) if one.status == "edited"]
@@ -164,18 +166,18 @@ def test_a_row_that_was_edited_afterwards_says_so_and_keeps_the_words_that_were_
     assert "put 2 in the take column" in edited.note
 
 
-def test_a_job_whose_row_is_gone_comes_last(lived: Settings) -> None:
+def test_a_job_without_its_row_is_listed_last(lived: Settings) -> None:
     gone = results(lived)[-1]
 
     assert (gone.prompt[:15], gone.line, gone.in_sheet) == ("Breakfast table", None, False)
     assert (gone.status, len(gone.files)) == ("done", 4)
 
 
-def test_looking_changes_nothing_in_the_folder(own: Settings) -> None:
+def test_reading_results_changes_nothing_in_the_folder(own: Settings) -> None:
     def files() -> dict[Path, bytes]:
         return {p: p.read_bytes() for p in own.path.parent.rglob("*") if p.is_file()}
 
-    results_and_waiting_rows(own)  # SQLite may make the two files beside a store that it reads
+    results_and_waiting_rows(own)  # SQLite may create its two extra files when it reads a store
     before = files()
 
     results_and_waiting_rows(own)
@@ -183,7 +185,7 @@ def test_looking_changes_nothing_in_the_folder(own: Settings) -> None:
     assert files() == before
 
 
-def test_before_the_first_run_it_says_so_and_makes_nothing(tmp_path: Path) -> None:
+def test_before_the_first_run_a_message_is_shown_and_no_file_created(tmp_path: Path) -> None:
     shutil.copy(wiring.configs() / "demo.toml", tmp_path)
 
     with pytest.raises(StoreError, match=r"^Nothing has been run yet: there is no store .*demo\."):
@@ -192,7 +194,7 @@ def test_before_the_first_run_it_says_so_and_makes_nothing(tmp_path: Path) -> No
     assert [path.name for path in tmp_path.iterdir()] == ["demo.toml"]
 
 
-def test_a_sheet_that_is_gone_takes_only_the_names_with_it(own: Settings) -> None:
+def test_without_the_sheet_only_the_names_are_missing(own: Settings) -> None:
     own.file.unlink()
 
     shown = results_and_waiting_rows(own)
@@ -202,7 +204,7 @@ def test_a_sheet_that_is_gone_takes_only_the_names_with_it(own: Settings) -> Non
     assert sum(len(one.files) for one in shown) == 32
 
 
-def test_words_scribbled_over_a_status_are_not_taken_for_one(own: Settings) -> None:
+def test_other_text_in_a_status_cell_is_not_read_as_a_status(own: Settings) -> None:
     def scribble(sheet: Sheet) -> None:
         at = sheet[0].index("status")
         for row in sheet[1:]:
@@ -218,7 +220,7 @@ def test_words_scribbled_over_a_status_are_not_taken_for_one(own: Settings) -> N
     ]
 
 
-def test_a_name_beside_another_rows_id_is_not_believed(own: Settings) -> None:
+def test_a_name_next_to_another_rows_id_is_ignored(own: Settings) -> None:
     def sort_ids_alone(sheet: Sheet) -> None:
         at = sheet[0].index("row_id")
         for row, mark in zip(sheet[1:], sorted(row[at] for row in sheet[1:]), strict=True):
@@ -229,16 +231,16 @@ def test_a_name_beside_another_rows_id_is_not_believed(own: Settings) -> None:
 
     after = {one.row_id: one.name for one in results_and_waiting_rows(own)}
 
-    # The two rows with one prompt may trade names: nobody can tell them apart by their words.
-    strangers = {
+    # The two rows with equal prompts may exchange names: they cannot be distinguished.
+    wrong_names = {
         name
         for row_id, name in after.items()
         if name not in ("", before[row_id]) and not name.startswith("pattern-")
     }
-    assert strangers == set()
+    assert wrong_names == set()
 
 
-def test_a_saved_file_that_is_gone_is_not_shown_as_one(own: Settings) -> None:
+def test_a_missing_saved_file_is_not_shown(own: Settings) -> None:
     assert own.media is not None
     next(iter(own.media.glob("fox-*-2.png"))).unlink()
 
@@ -248,7 +250,7 @@ def test_a_saved_file_that_is_gone_is_not_shown_as_one(own: Settings) -> None:
     assert list(fox.files) == [fox.urls[0], *fox.urls[2:]]
 
 
-def test_a_file_that_is_no_store_is_told_in_a_sentence(own: Settings) -> None:
+def test_a_file_that_is_not_a_store_gives_a_clear_sentence(own: Settings) -> None:
     store = Path(own.store_url.removeprefix("sqlite:///"))
     for path in store.parent.glob("promptsheet.db*"):
         path.unlink()

@@ -1,4 +1,4 @@
-"""Connections that ask for nothing are closed in time, and never keep anybody else out."""
+"""Idle connections are closed in time, and never block other callers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def refuse(request: Request) -> Response:
 
 
 async def much(request: Request) -> Response:
-    """More than any buffer on the way holds."""
+    """More than all buffers on the way can take."""
     return PlainTextResponse("x" * 30_000_000)
 
 
@@ -45,7 +45,7 @@ async def much(request: Request) -> Response:
 def served(
     capacity: Capacity, listen: str = "127.0.0.1:0", proxies: Sequence[str] = ()
 ) -> Iterator[tuple[str, int, Connections]]:
-    """An app behind these limits, in a thread: host, port, connections."""
+    """An app with these limits, in a thread: host, port, connections."""
     routes = [
         Route("/", answer, methods=["GET", "POST"]),
         Route("/no", refuse, methods=["POST"]),
@@ -73,10 +73,10 @@ def served(
             loop.close()
 
 
-def strangers(
+def idle_connections(
     stack: ExitStack, where: tuple[str, int], number: int, says: bytes
 ) -> list[socket.socket]:
-    """So many connections that say this and nothing more."""
+    """This number of connections that send this text and nothing more."""
     wires = []
     for _ in range(number):
         wire = stack.enter_context(socket.create_connection(where, timeout=10))
@@ -86,7 +86,7 @@ def strangers(
 
 
 def is_closed(wire: socket.socket) -> bool:
-    """Whether the other side closed it."""
+    """Whether the other side closed the connection."""
     wire.setblocking(False)
     try:
         return wire.recv(1) == b""
@@ -106,21 +106,21 @@ HALVES = {
 
 
 @pytest.mark.parametrize("says", HALVES.values(), ids=HALVES)
-def test_what_does_not_come_whole_in_time_is_closed(
+def test_a_request_that_is_incomplete_after_the_time_limit_is_closed(
     says: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.2)
     monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
     with served(Capacity()) as (host, port, connections), ExitStack() as stack:
-        strangers(stack, (host, port), 3, says)
+        idle_connections(stack, (host, port), 3, says)
         until(lambda: len(connections) == 0, "all of them are closed", within=10)
 
 
-def test_a_trickle_does_not_keep_a_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_trickle_does_not_keep_a_connection_open(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.3)
     monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
     with served(Capacity()) as (host, port, _), ExitStack() as stack:
-        (wire,) = strangers(stack, (host, port), 1, HALVES["half an unread body"])
+        (wire,) = idle_connections(stack, (host, port), 1, HALVES["half an unread body"])
 
         def trickles() -> bool:
             try:
@@ -132,17 +132,19 @@ def test_a_trickle_does_not_keep_a_connection_open(monkeypatch: pytest.MonkeyPat
         until(trickles, "it is closed though a byte comes every moment", within=10)
 
 
-def test_an_answer_that_is_not_read_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_the_client_does_not_read_is_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr("pipeline.server.http_server.READ_WITHIN", 0.2)
     monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
     with served(Capacity()) as (host, port, connections), ExitStack() as stack:
         asking = b"GET /much HTTP/1.1\r\nHost: x\r\n\r\n"
-        strangers(stack, (host, port), 2, asking)
+        idle_connections(stack, (host, port), 2, asking)
         until(lambda: len(connections) == 2, "they are open")
         until(lambda: len(connections) == 0, "they are closed", within=10)
 
 
-def test_who_reads_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_reader_gets_the_whole_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pipeline.server.http_server.READ_WITHIN", 2)
     monkeypatch.setattr("pipeline.server.http_server.REQUEST_WITHIN", 0.2)
     monkeypatch.setattr("pipeline.server.http_server.LOOK_EVERY", 0.02)
@@ -164,14 +166,14 @@ def test_who_reads_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> Non
 UNREAD = "GET /much HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: {}\r\n\r\n"
 
 
-def test_clients_behind_a_trusted_proxy_are_counted_one_by_one() -> None:
+def test_clients_behind_a_trusted_proxy_are_counted_separately() -> None:
     with (
         served(SMALL, proxies=["127.0.0.0/8"]) as (host, port, connections),
         ExitStack() as stack,
     ):
         many = SMALL.each + 3
         wires = [
-            strangers(stack, (host, port), 1, UNREAD.format(f"203.0.113.{at}").encode())[0]
+            idle_connections(stack, (host, port), 1, UNREAD.format(f"203.0.113.{at}").encode())[0]
             for at in range(many)
         ]
         until(lambda: all(wire.recv(1) for wire in wires), "all of them are answered")
@@ -184,16 +186,16 @@ def test_one_client_behind_a_trusted_proxy_cannot_count_as_many() -> None:
         ExitStack() as stack,
     ):
         for at in range(SMALL.each + 3):
-            # What the client itself claims stands before what the proxy adds.
+            # The client's own claim comes before the entry of the proxy.
             named = f"198.51.100.{at}, 203.0.113.7"
-            strangers(stack, (host, port), 1, UNREAD.format(named).encode())
+            idle_connections(stack, (host, port), 1, UNREAD.format(named).encode())
         until(lambda: len(connections) == SMALL.each, "it has its share")
         with httpx.Client(base_url=f"http://{host}:{port}", trust_env=False) as client:
             answered = client.post("/", content=b"x", headers={"X-Forwarded-For": "203.0.113.8"})
         assert answered.text == "1"
 
 
-def test_a_proxy_is_known_also_by_a_socket_for_both_kinds_of_addresses() -> None:
+def test_a_proxy_is_recognised_also_on_a_dual_stack_socket() -> None:
     async def nothing(*_: object) -> None:
         """No app."""
 
@@ -206,11 +208,11 @@ def test_a_proxy_is_known_also_by_a_socket_for_both_kinds_of_addresses() -> None
 
 
 @pytest.mark.parametrize("says", HALVES.values(), ids=HALVES)
-def test_a_request_is_answered_however_many_connections_ask_for_nothing(says: bytes) -> None:
+def test_a_request_is_answered_despite_many_idle_connections(says: bytes) -> None:
     with served(SMALL) as (host, port, connections), ExitStack() as stack:
         for _ in range(3):
-            wires = strangers(stack, (host, port), 20, says)
-            # A request that came whole is answered first: only then its connection is idle.
+            wires = idle_connections(stack, (host, port), 20, says)
+            # A complete request is answered first: only then its connection is idle.
             if says == HALVES["half of a second request"]:
                 for wire in wires:
                     with suppress(OSError):
@@ -220,9 +222,9 @@ def test_a_request_is_answered_however_many_connections_ask_for_nothing(says: by
             assert len(connections) <= SMALL.each
 
 
-def test_one_address_takes_no_more_than_its_share_and_closes_only_its_own() -> None:
+def test_one_address_gets_only_its_share_and_closes_only_its_own_connections() -> None:
     with served(SMALL, "0.0.0.0:0") as (_, port, connections), ExitStack() as stack:
-        others = strangers(stack, ("127.0.0.2", port), 5, b"")
+        others = idle_connections(stack, ("127.0.0.2", port), 5, b"")
         until(lambda: len(connections) == 5, "the others are there")
         wires = [
             stack.enter_context(
@@ -237,14 +239,14 @@ def test_one_address_takes_no_more_than_its_share_and_closes_only_its_own() -> N
         assert not any(map(is_closed, others))
 
 
-def test_a_head_that_is_too_long_and_words_that_are_no_request_are_refused_and_closed(
+def test_a_too_long_head_and_an_invalid_request_are_refused_and_closed(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.callers.MINUTE", 60)
     with served(Capacity()) as (host, port, connections), ExitStack() as stack:
         for _ in range(5):
             long, wild = (
-                strangers(stack, (host, port), 1, says)[0]
+                idle_connections(stack, (host, port), 1, says)[0]
                 for says in (b"GET /" + b"x" * 40_000, b"\x1b[2J forged\r\n\r\n")
             )
             assert wild.recv(100).startswith(b"HTTP/1.1 400")
@@ -257,9 +259,9 @@ def test_a_head_that_is_too_long_and_words_that_are_no_request_are_refused_and_c
 
 @pytest.mark.parametrize("servers", [1, 2, 3])
 @pytest.mark.parametrize("files", [128, 256, 1024, 4096, 8192, 1_000_000])
-def test_passes_keep_their_part_of_the_files_of_the_process(files: int, servers: int) -> None:
+def test_file_descriptors_are_reserved_for_passes(files: int, servers: int) -> None:
     capacity = capacity_for(files, servers)
 
     assert capacity.each <= capacity.most
-    # Those that are open, those that all servers accept at once, and what a pass needs.
+    # Open connections, those that all servers accept at once, and the files of a pass.
     assert capacity.most + servers * capacity.backlog + min(files // 2, 512) <= files

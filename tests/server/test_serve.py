@@ -1,4 +1,4 @@
-"""`watch` and `serve`: real processes that stay, and what ends them."""
+"""`watch` and `serve`: real processes that keep running, and how they end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.fakes.team import Team
 PROMPTS = [f"a kite, number {number}" for number in range(8)]
 
 
-def test_watch_fills_the_sheet_sees_new_rows_and_ends_when_asked(tmp_path: Path) -> None:
+def test_watch_fills_the_sheet_sees_new_rows_and_ends_on_a_signal(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2) as sandbox:
         team, page = Team(tmp_path, sandbox.url), free_port()
         team.write_prompts(PROMPTS)
@@ -33,23 +33,23 @@ def test_watch_fills_the_sheet_sees_new_rows_and_ends_when_asked(tmp_path: Path)
             submissions = _metric(page, "submissions_total")
             done = _metric(page, "jobs", 'state="succeeded"')
             took, held = _metric(page, "result_seconds_count"), _metric(page, "held")
-            strangers = get(f"http://127.0.0.1:{page}/metrics")[0]
+            status_without_token = get(f"http://127.0.0.1:{page}/metrics")[0]
             program.until(lambda: is_at_rest(team), "the pass is over")
             program.signal(signal.SIGTERM)
             ended = program.end()
 
         assert ended.is_plain, ended.said
         assert ended.code == 0
-        assert (submissions, done, strangers) == ("9.0", "9.0", 401)
+        assert (submissions, done, status_without_token) == ("9.0", "9.0", 401)
         assert (took, held) == ("9.0", "0.0")
         assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
-        # A slow first pass takes the ninth row with it.
+        # A slow first pass also sends the ninth row.
         told = re.findall(r"prompts\.csv: (\d) new, (\d) done", ended.said)
         assert told in ([("8", "8"), ("1", "1")], [("9", "9")])
         assert TOKEN not in ended.said
 
 
-def test_a_watch_that_is_ended_lets_nothing_more_leave_and_records_what_is_in_the_air(
+def test_an_ending_watch_sends_nothing_more_and_records_open_requests(
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.2, answer_seconds=1) as sandbox:
@@ -72,14 +72,14 @@ def test_a_watch_that_is_ended_lets_nothing_more_leave_and_records_what_is_in_th
         assert team.statuses() == {"done": 8}
 
 
-def test_who_asks_a_watch_twice_does_not_wait(tmp_path: Path) -> None:
+def test_a_second_signal_ends_watch_at_once(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.2, answer_seconds=60) as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
         with Program("watch", service(team, concurrency=3)) as program:
             program.until(lambda: sandbox.state()["tasks_taken"] == 3, "three are on their way")
             program.signal(signal.SIGINT)
-            program.until(lambda: not _hears(program), "the first one is heard")
+            program.until(lambda: not _handles_sigterm(program), "the first one is heard")
             program.signal(signal.SIGINT)
             ended = program.end(10)
 
@@ -87,7 +87,7 @@ def test_who_asks_a_watch_twice_does_not_wait(tmp_path: Path) -> None:
         assert ended.code == 130
 
 
-def test_serve_answers_until_it_is_ended_and_a_second_one_says_that_the_address_is_taken(
+def test_serve_answers_until_it_ends_and_a_second_one_reports_the_address_in_use(
     tmp_path: Path,
 ) -> None:
     team, page = Team(tmp_path, "http://127.0.0.1:9"), free_port()
@@ -108,7 +108,7 @@ def test_serve_answers_until_it_is_ended_and_a_second_one_says_that_the_address_
         assert refused.is_plain
 
 
-def test_with_nothing_to_serve_serve_says_so(tmp_path: Path) -> None:
+def test_serve_reports_that_there_is_nothing_to_serve(tmp_path: Path) -> None:
     team = Team(tmp_path, "http://127.0.0.1:9")
     team.write_prompts(PROMPTS)
     ended = call("serve", team.configured())
@@ -130,7 +130,7 @@ def test_two_configurations_that_share_a_page_must_agree_on_its_token(tmp_path: 
     assert "are to be shown at one address" in ended.said
 
 
-def test_a_rule_that_stopped_the_sending_holds_until_watch_is_started_anew(tmp_path: Path) -> None:
+def test_a_stop_rule_holds_until_watch_is_restarted(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.1, code="1 400") as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
@@ -148,7 +148,7 @@ def test_a_rule_that_stopped_the_sending_holds_until_watch_is_started_anew(tmp_p
         assert team.statuses() == {"failed": 5, "queued": 3}
 
 
-def test_in_a_watch_each_pass_has_the_budget_of_a_run(tmp_path: Path) -> None:
+def test_each_pass_of_a_watch_has_the_budget_of_a_run(tmp_path: Path) -> None:
     with sandbox_process(KEY, task_seconds=0.1) as sandbox:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
@@ -162,7 +162,7 @@ def test_in_a_watch_each_pass_has_the_budget_of_a_run(tmp_path: Path) -> None:
         assert sandbox.state()["tasks"] == dict.fromkeys(PROMPTS, 1)
 
 
-def test_a_sheet_paused_on_the_page_sends_nothing_its_results_arrive_and_the_page_lets_it_go_on(
+def test_a_sheet_paused_on_the_page_sends_nothing_gets_results_and_can_be_resumed(
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=1.5) as sandbox:
@@ -202,7 +202,7 @@ def test_a_sheet_paused_on_the_page_sends_nothing_its_results_arrive_and_the_pag
 @pytest.mark.parametrize(
     ("command", "missing"), [("watch", "cronsim"), ("serve", "prometheus_client")]
 )
-def test_what_is_missing_is_named_before_anything_begins(
+def test_missing_settings_are_named_before_anything_starts(
     command: str, missing: str, tmp_path: Path
 ) -> None:
     team = Team(tmp_path, "http://127.0.0.1:9")
@@ -246,7 +246,7 @@ def _python(text: str) -> subprocess.CompletedProcess[str]:
 
 
 def _metric(page: int, name: str, label: str = "") -> str:
-    """A number, as the service shows it; empty while it does not."""
+    """A metric as the service shows it; empty while it is not available."""
     try:
         status, text = get(f"http://127.0.0.1:{page}/metrics", TOKEN)
     except OSError:
@@ -259,8 +259,8 @@ def _metric(page: int, name: str, label: str = "") -> str:
     return found[0] if status == 200 and found else ""
 
 
-def _hears(program: Program) -> bool:
-    """Whether the program has a way of its own to hear SIGTERM, as the system knows it."""
+def _handles_sigterm(program: Program) -> bool:
+    """Whether the program has installed a handler for SIGTERM, according to the system."""
     status = Path(f"/proc/{program.process.pid}/status").read_text()
     caught = int(status.partition("SigCgt:")[2].split()[0], 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1)

@@ -1,7 +1,7 @@
-"""A service that is called back, whatever happens to the calls: real processes, real sockets.
+"""A service with webhooks, whatever happens to the calls: real processes, real sockets.
 
-Safety and liveness stand beside each other: what was forged counts for nothing *and* what was real
-was taken; nothing is paid twice *and* every row is done; by the count of the API's side.
+Safety and liveness are checked together: forged calls have no effect *and* real ones are accepted;
+nothing is paid twice *and* every row is done. The API's side counts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def prompts(number: int) -> list[str]:
 
 
 def tell(team: Team, sandbox: Sandbox, rows: int) -> None:
-    """Both numbers beside each other, and what it took."""
+    """Print the safety and liveness numbers, and the requests they took."""
     state = sandbox.state()
     twice = sum(n - 1 for n in state["tasks"].values())
     asked = Counter(state["requests"])
@@ -41,7 +41,9 @@ def tell(team: Team, sandbox: Sandbox, rows: int) -> None:
 
 
 def assert_kept(team: Team, sandbox: Sandbox, rows: list[str]) -> None:
-    """Every row is done with its own pictures, none was paid twice, nothing went backwards."""
+    """Check that every row is done with its own pictures, none was paid twice, and no state went
+    back.
+    """
     state = sandbox.state(ids=True)
     assert team.statuses() == {"done": len(rows)}
     assert state["tasks"] == dict.fromkeys(rows, 1)
@@ -54,7 +56,7 @@ def assert_kept(team: Team, sandbox: Sandbox, rows: list[str]) -> None:
 
 
 def lossy_and_attacked(folder: Path, number: int, forged: float, seconds: float) -> None:
-    """A third of the calls is lost, a third doubled, all come in reverse, some are forged."""
+    """A third of the calls is lost, a third doubled, all are in reverse order, some are forged."""
     rows, port = prompts(number), free_port()
     with (
         sandbox_process(KEY, seed=3, task_seconds=seconds, **LOSSY) as sandbox,
@@ -79,13 +81,13 @@ def lossy_and_attacked(folder: Path, number: int, forged: float, seconds: float)
         assert state["webhooks"]["dropped"] > 0
         assert state["webhooks"]["doubled"] > 0
         for kind, answers in attacker.forged.items():
-            # What is said again word for word is known already, and answered like the first time.
+            # An exact repetition is known already, and gets the same answer as the first call.
             assert set(answers) == ({200} if kind == "replay" else {404}), kind
         assert MARK not in team.sheet.read_text()
         assert_kept(team, sandbox, rows)
 
 
-def test_calls_that_are_lost_doubled_reordered_and_forged_leave_every_row_right(
+def test_with_lost_doubled_reordered_and_forged_calls_every_row_is_correct(
     tmp_path: Path,
 ) -> None:
     lossy_and_attacked(tmp_path, 60, forged=0.4, seconds=1)
@@ -96,7 +98,7 @@ def test_a_thousand_rows_with_calls_lost_doubled_reordered_and_forged(tmp_path: 
     lossy_and_attacked(tmp_path, 1000, forged=0.05, seconds=5)
 
 
-def test_where_every_call_is_lost_asking_brings_all_of_them(tmp_path: Path) -> None:
+def test_if_every_call_is_lost_polling_collects_all_results(tmp_path: Path) -> None:
     rows, port = prompts(30), free_port()
     with sandbox_process(KEY, task_seconds=0.3, webhook_drop=1) as sandbox:
         team = Team(tmp_path, sandbox.url)
@@ -110,7 +112,7 @@ def test_where_every_call_is_lost_asking_brings_all_of_them(tmp_path: Path) -> N
         assert_kept(team, sandbox, rows)
 
 
-def test_a_run_that_stays_is_called_back_and_need_not_ask(tmp_path: Path) -> None:
+def test_a_waiting_run_gets_webhooks_and_needs_no_polls(tmp_path: Path) -> None:
     rows, port = prompts(30), free_port()
     with sandbox_process(KEY, task_seconds=1) as sandbox:
         team = Team(tmp_path, sandbox.url)
@@ -124,8 +126,10 @@ def test_a_run_that_stays_is_called_back_and_need_not_ask(tmp_path: Path) -> Non
         assert_kept(team, sandbox, rows)
 
 
-def test_two_receivers_over_one_store_take_calls_for_the_passes_of_a_third(tmp_path: Path) -> None:
-    """And they are killed in turn: what one had recorded is there, the API calls the next."""
+def test_two_receivers_on_one_store_accept_calls_for_the_passes_of_a_third_process(
+    tmp_path: Path,
+) -> None:
+    """They are killed in turn: recorded calls are kept, and the API calls the next receiver."""
     rows, ports = prompts(60), (free_port(), free_port())
     switches: dict[str, Any] = {"webhook_retry_seconds": 0.2, "webhook_retries": 6}
     with sandbox_process(KEY, task_seconds=1.5, **switches) as sandbox:
@@ -133,7 +137,7 @@ def test_two_receivers_over_one_store_take_calls_for_the_passes_of_a_third(tmp_p
         team.write_prompts(rows)
         first = service(team, "first", hooks=ports[0])
         second = service(team, "second", hooks=ports[1])
-        # The second one runs the sheet, and gives the first one's address.
+        # The second process runs the sheet, and uses the address of the first.
         runs = team.configured(
             poll_every="20s",
             in_flight=1000,
@@ -162,9 +166,9 @@ def test_two_receivers_over_one_store_take_calls_for_the_passes_of_a_third(tmp_p
         assert_kept(team, sandbox, rows)
 
 
-def test_a_watch_that_is_killed_again_and_again_pays_nothing_twice(tmp_path: Path) -> None:
+def test_a_repeatedly_killed_watch_pays_nothing_twice(tmp_path: Path) -> None:
     rows, port, chance = prompts(60), free_port(), Random(5)
-    # The API goes on calling until somebody is there again.
+    # The API goes on calling until a receiver answers again.
     switches: dict[str, Any] = {"webhook_retry_seconds": 0.2, "webhook_retries": 9}
     with sandbox_process(
         KEY, task_seconds=0.5, answer_seconds=0.05, webhook_progress=0, **switches
@@ -196,7 +200,7 @@ def test_a_watch_that_is_killed_again_and_again_pays_nothing_twice(tmp_path: Pat
 
 
 def taken(sandbox: Sandbox) -> int:
-    """How many calls were answered well."""
+    """How many calls were accepted."""
     return int(sandbox.state()["webhooks"].get("accepted", 0))
 
 
@@ -205,6 +209,6 @@ def _until_sent(program: Program, sandbox: Sandbox, number: int) -> None:
 
 
 def _is_final(team: Team, sandbox: Sandbox) -> bool:
-    """Whether all that the API has taken is done; what never reached it is for a person."""
+    """Whether all tasks that the API accepted are done; lost submissions need a person."""
     statuses, tasks = team.statuses(), sandbox.state()["tasks_taken"]
     return statuses["done"] == tasks and statuses.keys() <= {"done", "check needed"}

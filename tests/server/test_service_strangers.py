@@ -1,4 +1,4 @@
-"""Strangers who open connections and say nothing stop neither the passes nor the page."""
+"""Idle connections from outside stop neither the passes nor the page."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import TOKEN, free_port, is_up, service
 from tests.fakes.team import Team
 
-#: Fewer than there are strangers: a pass needs some of them as well.
+#: Fewer file descriptors than idle connections: a pass needs some of them as well.
 FILES = 256
-STRANGERS = 300
+IDLE = 300
 HALF_HEAD = b"GET /login HTTP/1.1\r\nHost: x\r\nX-Half:"
 HALF_BODY = b"POST /login HTTP/1.1\r\nHost: x\r\nContent-Length: 500\r\n\r\ntoken="
 
@@ -43,7 +43,7 @@ def test_three_hundred_silent_connections_stop_neither_pass_nor_page_nor_receive
         stack.callback(program.wait, 30)
         stack.callback(program.send_signal, signal.SIGTERM)
         until(lambda: is_up(page) and team.statuses()["done"] == 1, "the first row is done")
-        for number in range(STRANGERS):
+        for number in range(IDLE):
             where = ("127.0.0.1", (page, hooks)[number % 2])
             wire = stack.enter_context(socket.create_connection(where, timeout=10))
             wire.sendall((b"", HALF_HEAD, HALF_BODY)[number % 3])
@@ -60,7 +60,7 @@ def test_three_hundred_silent_connections_stop_neither_pass_nor_page_nor_receive
         assert program.poll() is None
 
 
-def test_page_and_receiver_are_never_at_one_address(tmp_path: Path) -> None:
+def test_page_and_receiver_never_share_an_address(tmp_path: Path) -> None:
     team, port = Team(tmp_path, "http://127.0.0.1:9"), free_port()
     team.write_prompts(["a fox"])
     ended = call("serve", service(team, page=port, hooks=port))

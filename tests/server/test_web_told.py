@@ -1,4 +1,4 @@
-"""What the API is told about calling back: by the real program, read at the API's side."""
+"""Webhook addresses and secrets in the submissions of the real program, as the API gets them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WEBHOOK = {"webhook": {"public_url": "https://hooks.example.com/team", "secret":
 
 
 class Api:
-    """Takes every submission, and has its pictures some seconds later."""
+    """Accepts every submission; its pictures are ready some seconds later."""
 
     def __init__(self) -> None:
         self.asked: list[dict[str, Any]] = []
@@ -53,7 +53,7 @@ class Api:
         return final(task) if age >= self.seconds else progress(10, task)
 
     def tokens(self) -> list[str]:
-        """The tokens that it was given, in the order of its tasks."""
+        """The tokens that it received, in the order of its tasks."""
         return [one["webhook_url"].rsplit("/", 1)[1] for one in self.asked]
 
 
@@ -80,7 +80,7 @@ def api() -> Api:
 
 @pytest.fixture
 def team(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
-    """A folder whose program speaks to the API."""
+    """A team whose program uses this API."""
     monkeypatch.setenv("HOOKS", SECRET)
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Door", (_Door,), {"api": api}))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -95,7 +95,7 @@ def team(tmp_path: Path, api: Api, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @contextmanager
 def receiver(team: Team) -> Iterator[httpx.Client]:
-    """The receiver of the team's sheet, in this process and not in the program's."""
+    """The receiver of the team's sheet, in the process of the test."""
     settings = load(team.folder / "pipeline.toml", need_key=False)
     with wiring.open_store(settings) as store:
         campaign = Campaign(settings, store, open_sheet(settings, store).key)
@@ -103,7 +103,7 @@ def receiver(team: Team) -> Iterator[httpx.Client]:
             yield client
 
 
-def test_each_submission_names_an_address_and_a_secret_of_its_own_and_the_store_keeps_neither(
+def test_each_submission_has_its_own_address_and_secret_and_the_store_keeps_neither(
     team: Team, api: Api
 ) -> None:
     team.write_prompts(["a fox", "an owl"])
@@ -124,9 +124,7 @@ def test_each_submission_names_an_address_and_a_secret_of_its_own_and_the_store_
     assert not [word for word in (*secrets, *tokens) if word in ended.said]
 
 
-def test_without_a_public_url_or_for_an_endpoint_that_does_not_call_back_nothing_is_added(
-    team: Team, api: Api
-) -> None:
+def test_without_a_public_url_or_webhook_support_nothing_is_added(team: Team, api: Api) -> None:
     team.write_prompts(["a fox"])
     call("run", team.configured(), "--wait")
     team.add_prompts(["an owl"])
@@ -140,9 +138,7 @@ def test_without_a_public_url_or_for_an_endpoint_that_does_not_call_back_nothing
     assert api.asked == [{"prompt": "a fox"}, {"prompt": "an owl"}]
 
 
-def test_a_run_that_waits_notices_what_a_receiver_in_another_process_took_in(
-    team: Team, api: Api
-) -> None:
+def test_a_waiting_run_notices_calls_received_by_another_process(team: Team, api: Api) -> None:
     team.write_prompts(["a fox", "an owl", "a cat"])
     config = team.configured(tables=WEBHOOK, poll_every="1h")
     with Program("run", config, "--wait", "--json") as program:
@@ -165,7 +161,7 @@ def test_a_run_that_waits_notices_what_a_receiver_in_another_process_took_in(
     assert api.questions == 0
 
 
-def test_a_run_ends_well_though_every_call_is_lost_and_asks_far_less_often(
+def test_a_run_completes_although_every_call_is_lost_and_polls_far_less_often(
     team: Team, api: Api
 ) -> None:
     api.seconds = 0.8

@@ -1,4 +1,4 @@
-"""The receiver of the API's calls: what it takes in, and what it refuses without moving a job."""
+"""The webhook receiver: which calls it accepts, and which it refuses without changing a job."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ from tests.fakes.called_back import (
 
 @dataclass
 class Receiver(Desk):
-    """A desk whose receiver is up."""
+    """A desk with a running receiver."""
 
     app: Starlette
     client: httpx.Client
 
     def call(self, token: str, said: object, *, secret: str = "", body: bytes = b"") -> int:
-        """The status that a call is answered with; genuine unless a secret is given."""
+        """The status of the answer to a call, which is genuine unless a secret is given."""
         headers = {"x-webhook-secret": secret} if secret else proof(token)
         sent = body or to_bytes(said)
         return self.client.post(f"{PATH}{token}", content=sent, headers=headers).status_code
@@ -68,10 +68,10 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
             yield Receiver(desk.campaign, up, client)
 
 
-# -- what is taken in ------------------------------------------------------------------------------
+# -- accepted calls --------------------------------------------------------------------------------
 
 
-def test_a_result_is_in_the_store_when_its_call_is_answered(receiver: Receiver) -> None:
+def test_a_result_is_in_the_store_before_its_call_is_answered(receiver: Receiver) -> None:
     (key,) = receiver.begin()
     receiver.store.attempts.record([Fact(key, 1, Accepted("t-1"))])
 
@@ -80,7 +80,7 @@ def test_a_result_is_in_the_store_when_its_call_is_answered(receiver: Receiver) 
     assert (attempt.state, attempt.result.urls) == (State.SUCCEEDED, FOUR)
 
 
-def test_a_call_before_the_answer_to_the_submission_tells_the_task(receiver: Receiver) -> None:
+def test_a_call_before_the_answer_to_the_submission_gives_the_task_id(receiver: Receiver) -> None:
     (key,) = receiver.begin()
 
     assert receiver.call(token_of(key), progress(10, "t-1")) == 200
@@ -90,14 +90,14 @@ def test_a_call_before_the_answer_to_the_submission_tells_the_task(receiver: Rec
     assert (attempt.state, attempt.task_id, attempt.progress) == (State.RUNNING, "t-1", 10)
 
 
-def test_the_same_call_twice_is_answered_alike_and_noted_once(receiver: Receiver) -> None:
+def test_a_repeated_call_gets_the_same_answer_and_is_recorded_once(receiver: Receiver) -> None:
     (key,) = receiver.begin()
 
     assert [receiver.call(token_of(key), final("t-1")) for _ in range(3)] == [200, 200, 200]
     assert [line.kind for line in receiver.store.jobs.history(key)] == ["sent", "succeeded"]
 
 
-def test_progress_after_the_end_and_lower_progress_move_nothing_back(receiver: Receiver) -> None:
+def test_progress_after_the_end_and_lower_progress_change_nothing(receiver: Receiver) -> None:
     (key,) = receiver.begin()
     percents = []
     for percent in ("40", 70, "60%", "soon", None, 10**400, -(10**30)):
@@ -118,7 +118,7 @@ def test_progress_after_the_end_and_lower_progress_move_nothing_back(receiver: R
         (Failed("their mistake"), State.FAILED),
     ],
 )
-def test_a_result_answers_a_job_that_seemed_lost_returned_or_failed(
+def test_a_result_completes_a_job_that_was_lost_returned_or_failed(
     receiver: Receiver, before: Any, state: State
 ) -> None:
     (key,) = receiver.begin()
@@ -140,7 +140,7 @@ def test_a_call_without_a_task_or_a_status_is_about_the_attempt_of_its_token(
     assert receiver.attempt(second).reason == "no, thanks"
 
 
-def test_a_call_and_an_answer_to_a_question_end_in_the_same_record(receiver: Receiver) -> None:
+def test_a_call_and_a_poll_lead_to_the_same_record(receiver: Receiver) -> None:
     called, asked = receiver.begin(2)
     provider = receiver.campaign.settings.provider
     event = task_event(provider, provider.endpoints["imagine"], final("t-1"), "t-1")
@@ -155,7 +155,7 @@ def test_a_call_and_an_answer_to_a_question_end_in_the_same_record(receiver: Rec
     ] == [["imagine, 4 credits", "4 results, task t-1"]] * 2
 
 
-def test_a_call_for_an_older_attempt_moves_that_one(receiver: Receiver) -> None:
+def test_a_call_for_an_older_attempt_changes_that_attempt(receiver: Receiver) -> None:
     (key,) = receiver.begin()
     receiver.store.attempts.record([Fact(key, 1, Failed("busy"))])
     receiver.store.jobs.ask(key, 2)
@@ -168,7 +168,9 @@ def test_a_call_for_an_older_attempt_moves_that_one(receiver: Receiver) -> None:
     assert [one.state for one in job.attempts] == [State.SUCCEEDED, State.SUBMITTING]
 
 
-def test_what_was_sent_with_the_previous_secret_is_still_believed(receiver: Receiver) -> None:
+def test_calls_for_submissions_with_the_previous_secret_are_still_accepted(
+    receiver: Receiver,
+) -> None:
     (key,) = receiver.begin()
     token = token_of(key)
 
@@ -176,7 +178,7 @@ def test_what_was_sent_with_the_previous_secret_is_still_believed(receiver: Rece
     assert receiver.attempt(key).state is State.SUCCEEDED
 
 
-# -- what is refused -------------------------------------------------------------------------------
+# -- refused calls ---------------------------------------------------------------------------------
 
 
 def test_a_wrong_secret_an_unknown_token_and_a_missing_page_get_the_same_answer(
@@ -205,11 +207,11 @@ def test_a_wrong_secret_an_unknown_token_and_a_missing_page_get_the_same_answer(
     assert receiver.refused == {"proof": 6, "no token": 1}
 
 
-def test_a_wrong_secret_and_an_unknown_token_ask_the_store_nothing(receiver: Receiver) -> None:
+def test_a_wrong_secret_and_an_unknown_token_cause_no_store_query(receiver: Receiver) -> None:
     (key,) = receiver.begin()
     receiver.store.close()
     with closing(Path(receiver.store._database.place).open("r+b")) as file:
-        file.truncate(0)  # whoever asked it now would be told that it is away
+        file.truncate(0)  # a query would now fail
 
     statuses = [
         receiver.call(token, final(), secret="0" * 64) for token in (token_of(key), "unknown")
@@ -234,7 +236,7 @@ def test_every_secret_is_compared_for_every_token() -> None:
     assert compared == ["a" * 32, "b" * 32] * 2
 
 
-def test_a_call_that_speaks_of_another_task_is_refused_and_moves_nothing(
+def test_a_call_about_another_task_is_refused_and_changes_nothing(
     receiver: Receiver,
 ) -> None:
     known, early = receiver.begin(2)
@@ -253,7 +255,7 @@ def test_a_call_that_speaks_of_another_task_is_refused_and_moves_nothing(
     "body",
     [b"", b"{", b"[]", b"null", b'"text"', b"\xff\xfe\xfd", b"[" * 100_000, b"<html></html>"],
 )
-def test_a_body_that_is_no_json_object_is_refused(receiver: Receiver, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_refused(receiver: Receiver, body: bytes) -> None:
     (key,) = receiver.begin()
 
     answer = receiver.client.post(PATH + token_of(key), content=body, headers=proof(token_of(key)))
@@ -262,7 +264,7 @@ def test_a_body_that_is_no_json_object_is_refused(receiver: Receiver, body: byte
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
-def test_only_post_is_taken_for_known_and_unknown_tokens_alike(
+def test_only_post_is_accepted_for_known_and_unknown_tokens_alike(
     receiver: Receiver, method: str
 ) -> None:
     (key,) = receiver.begin()
@@ -275,7 +277,7 @@ def test_only_post_is_taken_for_known_and_unknown_tokens_alike(
 
 
 def _exchange(receiver: Receiver, *parts: bytes) -> bytes:
-    """What comes back for bytes on a bare connection, until it is closed."""
+    """The answer to bytes on a plain connection, until it is closed."""
     url = receiver.client.base_url
     with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
         for part in parts:
@@ -292,7 +294,7 @@ def _head(token: str, *lines: str) -> bytes:
     return f"POST {PATH}{token} HTTP/1.1\r\nhost: x\r\n{header}{said}\r\n".encode()
 
 
-def test_a_wrong_secret_is_refused_before_the_body_is_there(receiver: Receiver) -> None:
+def test_a_wrong_secret_is_refused_before_the_body_arrives(receiver: Receiver) -> None:
     (key,) = receiver.begin()
     head = (
         f"POST {PATH}{token_of(key)} HTTP/1.1\r\nhost: x\r\nx-webhook-secret: wrong\r\n"
@@ -304,7 +306,7 @@ def test_a_wrong_secret_is_refused_before_the_body_is_there(receiver: Receiver) 
     assert receiver.refused == {"proof": 1}
 
 
-def test_a_body_that_says_it_is_too_long_is_not_waited_for(receiver: Receiver) -> None:
+def test_a_body_with_a_too_large_content_length_is_refused_at_once(receiver: Receiver) -> None:
     (key,) = receiver.begin()
 
     answer = _exchange(receiver, _head(token_of(key), "content-length: 1000001"))
@@ -312,7 +314,7 @@ def test_a_body_that_says_it_is_too_long_is_not_waited_for(receiver: Receiver) -
     assert receiver.refused == {"too long": 1}
 
 
-def test_a_body_that_turns_out_too_long_is_cut_off_at_a_megabyte(receiver: Receiver) -> None:
+def test_a_body_without_a_length_is_cut_off_at_a_megabyte(receiver: Receiver) -> None:
     (key,) = receiver.begin()
     chunk = b"7a120\r\n" + b" " * 500_000 + b"\r\n"
 
@@ -323,13 +325,13 @@ def test_a_body_that_turns_out_too_long_is_cut_off_at_a_megabyte(receiver: Recei
     assert receiver.attempt(key).state is State.SUBMITTING
 
 
-def test_a_body_of_nearly_a_megabyte_is_taken(receiver: Receiver) -> None:
+def test_a_body_of_nearly_a_megabyte_is_accepted(receiver: Receiver) -> None:
     (key,) = receiver.begin()
 
     assert receiver.call(token_of(key), {**final(), "more": "x" * 900_000}) == 200
 
 
-def test_who_does_not_say_all_within_seconds_is_cut_off(
+def test_a_request_that_is_not_complete_within_seconds_is_cut_off(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.server.webhooks.BODY_WITHIN", 0.2)
@@ -341,13 +343,13 @@ def test_who_does_not_say_all_within_seconds_is_cut_off(
     assert receiver.attempt(key).state is State.SUBMITTING
 
 
-def test_who_leaves_before_all_is_said_moves_nothing(receiver: Receiver) -> None:
+def test_an_aborted_call_changes_nothing(receiver: Receiver) -> None:
     (key,) = receiver.begin()
     url = receiver.client.base_url
     with socket.create_connection((url.host, url.port or 80), timeout=20) as connection:
         connection.sendall(_head(token_of(key), "content-length: 100") + to_bytes(final()))
 
-    assert receiver.call(token_of(key), "no object") == 400  # it is up, and took no notice
+    assert receiver.call(token_of(key), "no object") == 400  # the server still runs
     assert receiver.attempt(key).state is State.SUBMITTING
 
 
@@ -368,13 +370,13 @@ def test_logs_and_answers_show_no_token_no_secret_and_no_body(
     assert not [word for word in wrong if word in said]
 
 
-# -- whom to believe about who calls ---------------------------------------------------------------
+# -- the address of the caller ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("trusted", "who"), [('["127.0.0.0/8"]', "203.0.113.9"), ('["192.0.2.1"]', "127.0.0.1")]
 )
-def test_only_our_own_proxies_are_believed_about_who_calls(
+def test_the_callers_address_is_taken_only_from_our_own_proxies(
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
@@ -392,7 +394,7 @@ def test_only_our_own_proxies_are_believed_about_who_calls(
     assert f"a call was refused (proof); the caller was {who}" in caplog.text
 
 
-def test_strangers_add_one_line_a_minute_to_the_log_and_none_of_their_own_text(
+def test_refused_calls_add_one_log_line_a_minute_without_outside_text(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level("DEBUG", "promptsheet")
@@ -415,10 +417,10 @@ def test_strangers_add_one_line_a_minute_to_the_log_and_none_of_their_own_text(
     assert last.endswith("(and 20 more since the last such line)")
 
 
-# -- the store's troubles --------------------------------------------------------------------------
+# -- errors of the store ---------------------------------------------------------------------------
 
 
-def test_a_store_that_is_away_is_said_and_the_retry_is_recorded(
+def test_an_unavailable_store_is_reported_and_the_retry_is_recorded(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     (key,) = receiver.begin()
@@ -442,7 +444,7 @@ def test_a_store_that_is_away_is_said_and_the_retry_is_recorded(
 # -- a monitor, and the start ----------------------------------------------------------------------
 
 
-def test_health_tells_the_end_of_the_last_pass_and_nothing_of_the_sheet(
+def test_health_shows_the_end_of_the_last_pass_and_nothing_about_the_sheet(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.server.app.HEALTH_KEPT", 0)
@@ -469,7 +471,7 @@ def test_without_its_secret_nothing_is_served(tmp_path: Path) -> None:
         app([Campaign(unset, store, SHEET)])
 
 
-def test_two_campaigns_of_one_store_are_served_by_one_receiver(tmp_path: Path) -> None:
+def test_one_receiver_serves_two_sheets_of_one_store(tmp_path: Path) -> None:
     with desk_in(tmp_path) as desk:
         (key,) = desk.begin()
         (tmp_path / "b").mkdir()
@@ -500,7 +502,7 @@ def test_two_stores_with_the_same_secret_each_get_their_own_calls(tmp_path: Path
         assert up.state.tally.refused == {}
 
 
-def test_the_secret_of_one_campaign_proves_no_call_for_another_of_the_same_store(
+def test_the_secret_of_one_sheet_is_not_accepted_for_another_of_the_same_store(
     tmp_path: Path,
 ) -> None:
     with desk_in(tmp_path) as desk:
@@ -521,7 +523,7 @@ def test_the_secret_of_one_campaign_proves_no_call_for_another_of_the_same_store
 
 
 def calls_at_once(desk: Desk, *calls: tuple[JobKey, dict[str, Any]]) -> list[CallResult]:
-    """What became of calls that arrive at the same moment."""
+    """The answers to calls that arrive at the same moment."""
 
     async def take() -> list[CallResult]:
         recorder = WebhookRecorder(desk.store, CallCounts())
@@ -562,7 +564,7 @@ def test_each_of_many_calls_in_one_commit_gets_its_own_answer_and_its_own_result
             )
 
 
-def test_of_two_calls_in_one_commit_about_two_tasks_of_one_attempt_the_first_counts(
+def test_of_two_calls_in_one_commit_for_one_attempt_the_first_counts(
     tmp_path: Path,
 ) -> None:
     with desk_in(tmp_path) as desk:
@@ -575,7 +577,7 @@ def test_of_two_calls_in_one_commit_about_two_tasks_of_one_attempt_the_first_cou
         assert (attempt.task_id, attempt.state) == ("t-1", State.RUNNING)
 
 
-def test_what_a_full_store_could_not_take_in_is_there_once_it_has_room(
+def test_calls_rejected_by_a_full_store_are_recorded_once_it_has_space(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with desk_in(tmp_path) as desk:

@@ -1,6 +1,6 @@
-"""Anything at all knocks on every route: nothing breaks, and nothing that is refused moves a job.
+"""Random requests to every route: no errors, and no refused request changes a job.
 
-The last test leaves the check of the proof out, and shows that this suite would notice.
+The last test removes the check of the proof, and shows that this suite would notice.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ KNOWN = JobKey("sheet", "r_000000000", 1)
 
 
 @dataclass
-class Knocker:
-    """Calls an app as a server would, without the time that sockets take."""
+class RandomCaller:
+    """Calls an app as a server does, but without sockets, which is faster."""
 
     app: ASGIApp
     loop: asyncio.AbstractEventLoop
 
-    def knock(
+    def request(
         self,
         method: str,
         path: str,
@@ -53,7 +53,7 @@ class Knocker:
         chunks: Sequence[bytes] = (b"",),
         leaves: bool = False,
     ) -> int:
-        """The status; 0 where nothing was answered to somebody who left."""
+        """Send a request; returns the status, or 0 if the caller left and got no answer."""
         parts: list[Message] = [
             {"type": "http.request", "body": chunk, "more_body": leaves or at < len(chunks) - 1}
             for at, chunk in enumerate(chunks)
@@ -87,9 +87,9 @@ class Knocker:
         return statuses[0] if statuses else 0
 
     def call(self, token: str, said: object, headers: dict[str, str]) -> int:
-        """A call of the API, or of somebody who poses as it."""
+        """A call of the API, or a forged one."""
         sent = [(name.encode(), value.encode()) for name, value in headers.items()]
-        return self.knock("POST", PATH + token, sent, [to_bytes(said)])
+        return self.request("POST", PATH + token, sent, [to_bytes(said)])
 
 
 @pytest.fixture
@@ -100,9 +100,9 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def knocker(desk: Desk) -> Iterator[Knocker]:
+def caller(desk: Desk) -> Iterator[RandomCaller]:
     with asyncio.Runner() as runner:
-        yield Knocker(app([desk.campaign]), runner.get_loop())
+        yield RandomCaller(app([desk.campaign]), runner.get_loop())
 
 
 TOKEN = token_of(KNOWN)
@@ -150,8 +150,8 @@ def cut(body: bytes, places: Sequence[int]) -> list[bytes]:
     return [body[a:b] for a, b in zip([0, *ends], [*ends, len(body)], strict=True)]
 
 
-def knocks(knocker: Knocker, desk: Desk, examples: int) -> None:
-    """So many calls of all kinds: none ends in a 5xx, none moves a job unless it was proved."""
+def random_requests(caller: RandomCaller, desk: Desk, examples: int) -> None:
+    """Send this number of requests of all kinds: no 5xx, and only proved calls change a job."""
     at_first = desk.all_states()
 
     @settings(QUICK, max_examples=examples)
@@ -163,7 +163,7 @@ def knocks(knocker: Knocker, desk: Desk, examples: int) -> None:
         st.lists(st.integers(0, 2**20), max_size=3),
         st.booleans(),
     )
-    def any_knock(
+    def any_request(
         method: str,
         path: str,
         headers: list[tuple[bytes, bytes]],
@@ -172,7 +172,7 @@ def knocks(knocker: Knocker, desk: Desk, examples: int) -> None:
         leaves: bool,
     ) -> None:
         before = desk.all_states()
-        status = knocker.knock(method, path, headers, cut(body, places), leaves)
+        status = caller.request(method, path, headers, cut(body, places), leaves)
 
         assert status < 500
         proofs = [value for name, value in headers if name == b"x-webhook-secret"]
@@ -185,35 +185,37 @@ def knocks(knocker: Knocker, desk: Desk, examples: int) -> None:
             key: one for key, one in at_first.items() if key != KNOWN
         }
 
-    any_knock()
+    any_request()
 
 
-def test_no_knock_breaks_anything_or_moves_a_job_unless_it_is_proved(
-    knocker: Knocker, desk: Desk
+def test_no_request_causes_an_error_or_changes_a_job_unless_it_is_proved(
+    caller: RandomCaller, desk: Desk
 ) -> None:
-    knocks(knocker, desk, examples=250)
+    random_requests(caller, desk, examples=250)
 
 
 @pytest.mark.soak
-def test_no_knock_of_very_many_does(knocker: Knocker, desk: Desk) -> None:
-    knocks(knocker, desk, examples=20_000)
+def test_none_of_very_many_requests_causes_an_error_or_changes_a_job(
+    caller: RandomCaller, desk: Desk
+) -> None:
+    random_requests(caller, desk, examples=20_000)
 
 
-def test_these_knocks_would_notice_a_missing_check(
-    knocker: Knocker, desk: Desk, monkeypatch: pytest.MonkeyPatch
+def test_these_requests_would_notice_a_missing_check(
+    caller: RandomCaller, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Proofs, "may_be_met", lambda *_: True)
     monkeypatch.setattr(Proofs, "are_met", lambda *_: True)
 
     with pytest.raises((AssertionError, BaseExceptionGroup)):
-        knocks(knocker, desk, examples=2_000)
+        random_requests(caller, desk, examples=2_000)
 
 
 # -- reordered, doubled, forged --------------------------------------------------------------------
 
 
 class Calls(RuleBasedStateMachine):
-    """The API's calls in any order, any number of times, among forgeries and answers."""
+    """The API's calls in any order, any number of times, mixed with forged calls and answers."""
 
     folder: Path
     machines = 0
@@ -227,7 +229,7 @@ class Calls(RuleBasedStateMachine):
         self.desk = self._opened.__enter__()
         self.keys = self.desk.begin(3)
         self.runner = asyncio.Runner()
-        self.knocker = Knocker(app([self.desk.campaign]), self.runner.get_loop())
+        self.caller = RandomCaller(app([self.desk.campaign]), self.runner.get_loop())
         self.reached = dict.fromkeys(self.keys, 0)
         self.ended: dict[JobKey, bool] = {}
         self.genuine = self.forged = 0
@@ -264,7 +266,7 @@ class Calls(RuleBasedStateMachine):
         borrowed = proof(token_of(self.keys[other])) if other != of else {}
         before = self.desk.all_states()
 
-        assert self.knocker.call(token, said, borrowed) == 404
+        assert self.caller.call(token, said, borrowed) == 404
         assert self.desk.all_states() == before
         self.forged += 1
 
@@ -273,7 +275,7 @@ class Calls(RuleBasedStateMachine):
     def names_another_task(self) -> None:
         token, before = token_of(self.keys[0]), self.desk.all_states()
 
-        assert self.knocker.call(token, final("t-foreign"), proof(token)) == 404
+        assert self.caller.call(token, final("t-foreign"), proof(token)) == 404
         assert self.desk.all_states() == before
 
     @invariant()
@@ -287,18 +289,18 @@ class Calls(RuleBasedStateMachine):
                 assert attempt.state is State.SUCCEEDED
 
     def teardown(self) -> None:
-        if hasattr(self, "knocker"):
+        if hasattr(self, "caller"):
             self.runner.close()
             self._opened.__exit__(None, None, None)
 
     def _genuine(self, of: int, said: dict[str, Any]) -> None:
         token = token_of(self.keys[of])
 
-        assert self.knocker.call(token, said, proof(token)) == 200
+        assert self.caller.call(token, said, proof(token)) == 200
         self.genuine += 1
 
 
-def test_calls_in_any_order_and_number_move_nothing_back_and_forged_ones_nothing(
+def test_calls_in_any_order_and_number_never_revert_a_state_and_forged_ones_change_nothing(
     tmp_path: Path,
 ) -> None:
     machine: Any = type("CallsHere", (Calls,), {"folder": tmp_path})

@@ -104,9 +104,9 @@ def test_only_a_pending_job_starts_and_only_with_its_next_number(store: Store) -
 
 
 def test_a_job_of_an_unknown_sheet_is_not_pending(store: Store) -> None:
-    stranger = JobKey("unheard of", "r_000000001", 1)
+    unknown = JobKey("unheard of", "r_000000001", 1)
 
-    assert store.attempts.begin([intent(stranger)], LIMITS) == [Refusal.NOT_PENDING]
+    assert store.attempts.begin([intent(unknown)], LIMITS) == [Refusal.NOT_PENDING]
     assert store.attempts.begin([], LIMITS) == []
 
 
@@ -299,8 +299,8 @@ def test_a_task_id_from_a_late_event_is_kept_and_returned(store: Store) -> None:
 
 
 def test_facts_about_attempts_that_were_never_started_change_nothing(store: Store) -> None:
-    strangers = [JobKey("sheet", "r_unheard0f", 1), JobKey("unheard of", "r_000000001", 1)]
-    facts = [Fact(KEY, 1, Accepted("t")), *(Fact(key, 1, Accepted("t")) for key in strangers)]
+    unknown = [JobKey("sheet", "r_unheard0f", 1), JobKey("unheard of", "r_000000001", 1)]
+    facts = [Fact(KEY, 1, Accepted("t")), *(Fact(key, 1, Accepted("t")) for key in unknown)]
 
     assert store.attempts.record(facts) == [False] * 3
     assert store.attempts.record([]) == []

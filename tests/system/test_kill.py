@@ -181,7 +181,7 @@ class Watch:
                 at += 16 + length
                 if mask & event and name.fullmatch(file):
                     return
-        raise AssertionError(f"waited in vain for {name.pattern}")
+        raise AssertionError(f"waited without success for {name.pattern}")
 
 
 @contextmanager

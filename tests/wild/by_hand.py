@@ -1,4 +1,4 @@
-"""Files as other programs are documented to write them, and as hands leave them."""
+"""Files in the documented formats of other programs, and files edited by hand."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.wild.source import HEADER, WESTERN, WORLD
 
 
 def by_hand() -> Iterator[Wild]:
-    """Each file, written."""
+    """Write each file."""
     for wild, content in (*_as_documented(), *_as_hands_leave_them()):
         wild.path.write_bytes(content)
         yield wild
@@ -124,7 +124,7 @@ def _as_hands_leave_them() -> Iterator[tuple[Wild, bytes]]:
             "ragged.csv",
             "shorter and longer rows",
             ",",
-            3,  # in one row a comma stands in no quotation marks
+            3,  # one row has an unquoted comma
             "x,prompt,y\n1,a fox\n2,an owl,3,4,5,,\n3\n4,a cow,\n,an ox",
         ),
         (

@@ -1,4 +1,4 @@
-"""A person at LibreOffice, by remote control: run by a Python that has `uno`.
+"""Remote control of LibreOffice; it needs a Python with `uno`.
 
     in_libreoffice.py PIPE open FILE OPTIONS | add WORDS… | sort COLUMN | save | close | quit
 
@@ -19,7 +19,7 @@ from com.sun.star.table import TableSortField  # type: ignore[import-not-found]
 
 
 def main(pipe: str, gesture: str, *words: str) -> None:
-    """One gesture at the office that listens to `pipe`."""
+    """Do one action in the LibreOffice that listens to `pipe`."""
     desktop = _desktop(pipe)
     match gesture:
         case "open":
@@ -70,14 +70,14 @@ def _column(sheet: Any, title: str) -> int:
 
 
 def _add(sheet: Any, prompts: tuple[str, ...]) -> None:
-    """Rows below the last one."""
+    """Add rows below the last one."""
     _, last = _filled(sheet)
     for row, prompt in enumerate(prompts, start=last + 1):
         sheet.getCellByPosition(_column(sheet, "prompt"), row).String = prompt
 
 
 def _sort(sheet: Any, title: str) -> None:
-    """All rows but the header, downwards by one column."""
+    """Sort all rows but the header by one column, in descending order."""
     field = TableSortField()
     field.Field, field.IsAscending = _column(sheet, title), False
     fields = uno.Any("[]com.sun.star.table.TableSortField", (field,))
@@ -96,4 +96,4 @@ def _properties(**values: object) -> tuple[Any, ...]:
 
 if __name__ == "__main__":
     main(*sys.argv[1:])
-    os._exit(0)  # to take the bridge down in an orderly way crashes now and then
+    os._exit(0)  # closing the bridge in the proper way sometimes crashes

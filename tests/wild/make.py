@@ -1,4 +1,4 @@
-"""Makes the corpus anew: every program is given the same rows and writes them as it likes.
+"""Make the corpus again: every program gets the same rows and writes them in its own way.
 
     python -m tests.wild.make        see README.md for what must be installed
 
@@ -30,7 +30,7 @@ WESTERN_ASKED = sum(bool(row[1]) for row in WESTERN)
 
 
 def main() -> None:
-    """Every file, and the manifest."""
+    """Make every file and the manifest."""
     shutil.rmtree(FILES, ignore_errors=True)
     FILES.mkdir()
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _give(work: Path) -> None:
-    """The rows, in the forms that programs take."""
+    """Write the rows in the forms that programs accept."""
     for name, rows in (("world", WORLD), ("western", WESTERN)):
         (work / f"{name}.json").write_text(json.dumps([HEADER, *rows]), "utf-8")
         text = io.StringIO(newline="")
@@ -80,7 +80,7 @@ def _slash(program: str) -> list[str]:
 
 
 def _by_commands(work: Path) -> Iterator[Wild]:
-    """Programs that are told by their command line."""
+    """Programs that are controlled by their command line."""
     world = str(work / "world.csv")
     database = ["sqlite3", str(work / "rows.db")]
     _run([*database, f".import --csv {world} rows"], work)
@@ -137,7 +137,8 @@ def _by_libreoffice(work: Path) -> Iterator[Wild]:
         _office(work, work / given, f"csv:Text - txt - csv (StarCalc):{options}", out, *read)
         shutil.copy(out / f"{given.partition('.')[0]}.csv", FILES / name)
         asked = WESTERN_ASKED if codec == "cp1252" else WORLD_ASKED
-        # Opening a CSV, it works out the cell that begins with an equals sign, and shows Err:509.
+        # When it opens a CSV, it computes the cell that begins with an equals sign and shows
+        # Err:509.
         asked -= given.endswith(".csv")
         how = f"from {given}, options {options}"
         yield Wild(name, program, how, codec, delimiter, asked=asked)

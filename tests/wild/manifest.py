@@ -1,4 +1,4 @@
-"""What is known of each file of the corpus: who made it and how, and what is to come of it."""
+"""The facts about each file of the corpus: its program, its making, and the expected result."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ MANIFEST = HERE / "manifest.toml"
 
 @dataclass(frozen=True)
 class Wild:
-    """One file: `codec` and `delimiter` as its maker was told, not as the product sees them."""
+    """One file: `codec` and `delimiter` as given to its program, not as the product reads them."""
 
     name: str
     program: str
     how: str
     codec: str = "utf-8"
     delimiter: str = ","
-    #: A first line that is no row.
+    #: Whether the first line is not a row.
     lead: str = ""
-    #: How many rows ask for a picture.
+    #: The number of rows that request a picture.
     asked: int = 0
-    #: The sentence with which it is refused, or held, without what stands before the file's name.
+    #: The sentence of the refusal or the hold, without the part before the file's name.
     refused: str = ""
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The path of the file."""
         return FILES / self.name
 
 
 def corpus() -> list[Wild]:
-    """Every file, as the manifest has it."""
+    """Every file of the manifest."""
     with MANIFEST.open("rb") as file:
         return [Wild(name, **fields) for name, fields in tomllib.load(file).items()]
 
 
 def write(files: list[Wild]) -> None:
-    """The manifest anew."""
+    """Write the manifest again."""
     MANIFEST.write_text(
         "# Made by make.py; see README.md.\n" + "".join(map(_table, files)), encoding="utf-8"
     )
@@ -51,6 +51,6 @@ def _table(wild: Wild) -> str:
     usual = asdict(Wild("", "", ""))
     fields = {name: value for name, value in asdict(wild).items() if value != usual[name]}
     name = fields.pop("name")
-    # A text of JSON is a text of TOML, too.
+    # A JSON string is also a TOML string.
     lines = (f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in fields.items())
     return f'\n["{name}"]\n' + "".join(lines)

@@ -1,4 +1,4 @@
-"""Files that cannot be used, and how the sentence begins that says so, after the file's name."""
+"""Unusable files, and the beginning of their error message after the file's name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _NO_COLUMN = "No column is named like something to send "
 
 
 def refused() -> Iterator[Wild]:
-    """Each file, written."""
+    """Write each file."""
     for name, how, content, sentence in (
         (
             "no-bytes.csv",

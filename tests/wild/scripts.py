@@ -1,7 +1,7 @@
-"""What the libraries of the corpus are told: a script each, and which files it makes.
+"""The scripts for the libraries of the corpus, and the files that each script makes.
 
-Each script gets the folder with the rows and the folder for the files. The tables name, for each
-file, what was asked for, its encoding and its delimiter.
+Each script gets the folder with the rows and the folder for the files. For each file, the tables
+have the options used, its encoding and its delimiter.
 """
 
 from __future__ import annotations

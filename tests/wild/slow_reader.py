@@ -1,4 +1,4 @@
-"""A second reader of CSV, letter by letter, that shares nothing with the product."""
+"""A second CSV reader, character by character, that shares no code with the product."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Record:
-    """One record as the slow reader finds it: fields as written, their values, the line end."""
+    """One record of the slow reader: the fields as written, their values, the line end."""
 
     raw: tuple[str, ...]
     values: tuple[str, ...]
@@ -15,7 +15,7 @@ class Record:
 
 
 def slowly(text: str, delimiter: str) -> list[Record]:
-    """Letter by letter, after csv's documentation; shares nothing with the product."""
+    """Read character by character, following the documentation of csv."""
     records: list[Record] = []
     place = 0
     while place < len(text):

@@ -1,4 +1,4 @@
-"""A second reader of workbooks, which knows only zips and XML, and what a write may change."""
+"""A second reader of workbooks, which uses only zip and XML, and a check of written changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ Cells = dict[str, bytes]
 
 
 def assert_only_ours(path: Path, sheet: Sheet, patch: Patch) -> None:
-    """Write the patch: its cells are text then, and all else in the file is as it was."""
+    """Write the patch, and check that its cells are text and everything else in the file is
+    unchanged.
+    """
     before = parts(path.read_bytes())
     old = cells_of(before[SHEET])
     over_formula = any(b":f" in old.get(ref_of(*place), b"") for place in patch)
@@ -53,7 +55,7 @@ def assert_only_ours(path: Path, sheet: Sheet, patch: Patch) -> None:
 
 
 def assert_in_order(part: bytes) -> None:
-    """Rows and cells in the order that Excel asks for, within the dimension."""
+    """Check that rows and cells are in the order that Excel requires, within the dimension."""
     tree = ElementTree.fromstring(part)
     rows = [one for one in tree.iter() if one.tag.rpartition("}")[2] == "row"]
     numbers = [int(row.get("r", 0)) for row in rows]
@@ -86,7 +88,7 @@ def cells_of(part: bytes) -> Cells:
 
 
 def around_cells(part: bytes) -> list[bytes]:
-    """All of a worksheet part that is no cell; what follows from where the cells are left out."""
+    """A worksheet part without its cells, and without what depends on their positions."""
     tree = ElementTree.fromstring(part)
     kept = []
     for one in tree:
@@ -102,7 +104,7 @@ def around_cells(part: bytes) -> list[bytes]:
 
 
 def text_of(cell: bytes) -> str:
-    """The text of a cell of ours; AssertionError if it is anything but plain text."""
+    """The text of one of our cells. Raises AssertionError if it is not plain text."""
     tree = ElementTree.fromstring(cell)
     if not len(tree):
         assert "t" not in tree.attrib

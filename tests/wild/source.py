@@ -1,4 +1,4 @@
-"""The rows that every program was given: a team's list of pictures, as people keep it."""
+"""The rows that every program gets: a typical list of pictures of a team."""
 
 from __future__ import annotations
 

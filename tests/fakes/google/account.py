@@ -35,7 +35,7 @@ def _key_pair() -> tuple[str, str]:
 
 
 def key_file(token_uri: str, email: str = EMAIL) -> dict[str, str]:
-    """What is in the JSON file of a service account."""
+    """The content of the JSON file of a service account."""
     return {
         "type": "service_account",
         "project_id": "local",
@@ -49,7 +49,7 @@ def key_file(token_uri: str, email: str = EMAIL) -> dict[str, str]:
 
 @dataclass
 class Tokens:
-    """Which tokens are good, until when, and whose they are."""
+    """The valid tokens, their expiry, and their accounts."""
 
     clock: Callable[[], float]
     given: dict[str, tuple[str, float]] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class Tokens:
         return email if email and self.clock() < until else None
 
     def revoke(self) -> None:
-        """No token that was given is good any more."""
+        """Make all given tokens invalid."""
         self.given.clear()
 
 

@@ -1,4 +1,4 @@
-"""What becomes of something that is entered into a cell, and how a cell's value is shown.
+"""How entered text becomes the value of a cell, and how the value is shown.
 
 RAW keeps text as text. USER_ENTERED reads it as if a person had typed it, in the spreadsheet's
 locale: formulas, numbers, money, percentages, dates, TRUE and FALSE, a leading apostrophe.
@@ -89,7 +89,7 @@ def _whole(value: float) -> int | float:
 
 
 def shown(value: Value, pattern: str = "", locale: str = "en_US") -> str:
-    """What a person sees in the cell."""
+    """The text that a person sees in the cell."""
     if value is None:
         return ""
     if isinstance(value, bool):

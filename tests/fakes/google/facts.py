@@ -1,7 +1,7 @@
-"""What nobody has told us for certain about Google Sheets: each is a switch, both ways work.
+"""Unknown facts about Google Sheets: each is a switch, and the program works with both settings.
 
-A test that rests on one of them runs with both settings. `ALTERNATIVES` lists one `Facts` for
-each switch turned the other way.
+A test that depends on one of them runs with both settings. `ALTERNATIVES` has one `Facts` for each
+switch, turned the other way.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """One boolean for each open question; the defaults are what we think most likely."""
+    """One boolean for each unknown fact; the defaults are the most likely values."""
 
     #: A sort of whole rows takes the rows' developer metadata along.
     sort_moves_row_metadata: bool = False

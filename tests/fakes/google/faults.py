@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: which fault, and at which request.
+"""Planned faults: which fault happens at which request.
 
 google.faults.at(3, Fault.RESET_AFTER)              # the third API request from now on
 google.faults.when(lambda asked: asked.is_write, Fault.BUSY, times=4)
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Fault(Enum):
-    """All of them happen before the request is applied, where nothing else is said."""
+    """Kinds of faults; they happen before the request is applied unless noted."""
 
     UNAUTHENTICATED = "401, the token is no longer good"
     FORBIDDEN = "403, the sheet is not shared"
@@ -52,13 +52,13 @@ class _Planned:
 
 @dataclass
 class Faults:
-    """The faults that are to come; the one that was planned first wins."""
+    """The planned faults; the one that was planned first wins."""
 
     _planned: list[_Planned] = field(default_factory=list)
     _released: Event = field(default_factory=Event)
 
     def at(self, number: int, fault: Fault, times: int | None = 1) -> None:
-        """At the so-and-so-manieth request from now on, the first being 1; `times` in a row."""
+        """At the request with this number from now on, beginning with 1; `times` in a row."""
         self._planned.append(_Planned(fault, lambda asked: True, number - 1, times))
 
     def when(
@@ -78,7 +78,7 @@ class Faults:
         self.release()
 
     def release(self) -> None:
-        """What hangs now is let go (its connection is closed without an answer)."""
+        """Release the hanging requests; their connections are closed without an answer."""
         self._released.set()
         self._released = Event()
 

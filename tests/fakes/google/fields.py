@@ -1,4 +1,4 @@
-"""The names of fields that the API knows: a misspelt one is refused, as Google does."""
+"""The field names of the API: a misspelt one is refused, as Google does."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ _SHEET = (
 
 
 def check_body(call: str, said: Json) -> None:
-    """Refused if the body of a call has a field that there is not."""
+    """Raises Refused if the body of a call has an unknown field."""
     if call in OF_BODIES:
         _check(said, OF_BODIES[call].split(), "")
 
 
 def check_request(kind: str, said: Json, number: int) -> None:
-    """Refused if a request of a batchUpdate has one, or a range in it."""
+    """Raises Refused if a request of a batchUpdate, or a range in it, has an unknown field."""
     at = f"requests[{number}]"
     _check(said, OF_REQUESTS[kind].split(), at)
     for name in ("range", "source"):
@@ -59,7 +59,7 @@ def check_request(kind: str, said: Json, number: int) -> None:
 
 
 def check_mask(wanted: Mask) -> None:
-    """Refused if the fields of an answer are asked that there are not."""
+    """Raises Refused if a mask names unknown fields."""
     _check_path(wanted, _SPREADSHEET.split(), "")
     _check_path(wanted.get("sheets", {}), _SHEET.split(), "sheets.")
 

@@ -1,7 +1,7 @@
-"""Formulas, as far as sheets of prompts have them: arithmetic, references, a few functions.
+"""Formulas that occur in sheets of prompts: arithmetic, references, a few functions.
 
-What it does not know is `#NAME?`, as Google says for a function that is none; a function in
-`Book.loading` is still `Loading...`. References follow their cells as rows and columns move.
+An unknown function gives `#NAME?`, as in Google; a function in `Book.loading` is still
+`Loading...`. References follow their cells as rows and columns move.
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ _FUNCTIONS: dict[str, Callable[[list[list[Value]]], Value]] = {
 
 
 def evaluate(formula: str, look: Look, separator: str, loading: frozenset[str]) -> Value:
-    """What the cell shows; `formula` begins with `=`."""
+    """The value that the cell shows; `formula` begins with `=`."""
     try:
         return _Reader(formula[1:], look, separator, loading).whole()
     except _Error as error:

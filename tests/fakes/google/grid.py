@@ -1,4 +1,5 @@
-"""A spreadsheet as it is: sheets with rows and columns, cells, and the gestures that change them.
+"""The state of a spreadsheet: sheets with rows, columns and cells, and the gestures that change
+them.
 
 A `Line` (a row or column) keeps what belongs to the place: its size, whether it is hidden, its
 developer metadata. Its `identity` is the ledger of the tests: it goes where a person would say
@@ -31,7 +32,7 @@ MOST_LETTERS = 50_000
 
 @dataclass(eq=False, slots=True)
 class Identity:
-    """Which row it is, whatever becomes of it."""
+    """The identity of a row, which never changes."""
 
     name: str = ""
     #: The row that it was copied from.
@@ -39,7 +40,7 @@ class Identity:
 
 
 class Cell(NamedTuple):
-    """What is in one cell; `pattern` is its number format."""
+    """The content of one cell; `pattern` is its number format."""
 
     value: Value = None
     formula: str | None = None
@@ -62,7 +63,7 @@ EMPTY = Cell()
 
 
 class Metadata(NamedTuple):
-    """Developer metadata; where it is attached is where it is kept."""
+    """Developer metadata; it is kept in the object to which it is attached."""
 
     id: int
     key: str
@@ -72,7 +73,7 @@ class Metadata(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Line:
-    """A column, or what a row has besides its cells."""
+    """A column, or the properties of a row without its cells."""
 
     identity: Identity = field(default_factory=Identity)
     hidden: bool = False
@@ -150,11 +151,11 @@ class Sheet:
         return next((n for n in range(len(rows), 0, -1) if _width(rows[n - 1].cells)), 0)
 
     def where(self, identity: Identity) -> int | None:
-        """The index of the row that this is now."""
+        """The current index of the row."""
         return next((n for n, row in enumerate(self.rows) if row.identity is identity), None)
 
     def areas(self) -> Iterator[Area]:
-        """All that covers ranges of this sheet and goes along with them."""
+        """All objects that cover ranges of this sheet and move with them."""
         yield from (one.area for one in self.protected.values())
         for ranges, _ in self.conditional:
             yield from ranges
@@ -287,7 +288,7 @@ class Book:
         raise KeyError(which)
 
     def new_id(self) -> int:
-        """A number that Google chooses."""
+        """A new id, as Google chooses it."""
         while (number := secrets.randbelow(2**31 - 1) + 1) in self._ids:
             pass
         self._ids.add(number)
@@ -305,7 +306,7 @@ class Book:
         return sheet
 
     def check_size(self, more: int) -> None:
-        """Refused if so many more cells are too many."""
+        """Raises Refused if this number of additional cells is too large."""
         if self.facts.empty_cells_count:
             there = sum(len(one.rows) * len(one.columns) for one in self.sheets)
         else:
@@ -348,7 +349,7 @@ class Book:
         return self.value(other, row, column)
 
     def shown(self, sheet: Sheet, row: int, column: int) -> str:
-        """What a person sees in the cell."""
+        """The text that a person sees in the cell."""
         return self.shown_cell(sheet, row, column, sheet.cell(row, column))
 
     def shown_cell(self, sheet: Sheet, row: int, column: int, cell: Cell) -> str:
@@ -391,7 +392,9 @@ class Book:
         self._follow(sheet, dimension, lambda n: n + count if n >= at else n)
 
     def delete(self, sheet: Sheet, dimension: str, start: int, end: int) -> None:
-        """Rows or columns go; what referred to them is broken, what covered only them is gone."""
+        """Delete rows or columns; references to them break, and objects that cover only them are
+        deleted.
+        """
         sheet.delete(dimension, start, end)
 
         def edge(n: int) -> int:
@@ -407,7 +410,7 @@ class Book:
         self._follow(sheet, dimension, gone)
 
     def move(self, sheet: Sheet, dimension: str, start: int, end: int, to: int) -> None:
-        """Rows or columns go elsewhere; what covers only them goes along."""
+        """Move rows or columns; objects that cover only them move along."""
         size = len(sheet.lines(dimension))
         sheet.move(dimension, start, end, to)
         order = _moved_order(size, start, end, to)
@@ -534,7 +537,7 @@ class Book:
             onto.put(r + down, c + right, cell)
 
     def saved(self) -> Callable[[], None]:
-        """Remember everything; the answer puts it back as it was."""
+        """Remember everything; returns a function that restores it."""
         sheets = [(one, one.clone()) for one in self.sheets]
         metadata, title, locale = self.metadata[:], self.title, self.locale
         zone = self.time_zone
@@ -562,7 +565,7 @@ class Book:
             sheet.filter = None
 
     def _follow(self, sheet: Sheet, dimension: str, now: Callable[[int], int | None]) -> None:
-        """Formulas anywhere follow what has moved in that sheet."""
+        """Make all formulas follow the cells that have moved in that sheet."""
         for other in self.sheets:
             if not other.has_formulas:
                 continue
@@ -616,7 +619,7 @@ def _trimmed(cells: list[Cell]) -> list[Cell]:
 
 
 def _width(cells: list[Cell]) -> int:
-    """How far the row is filled."""
+    """The number of filled cells of the row."""
     for n in range(len(cells) - 1, -1, -1):
         if cells[n].value is not None or cells[n].formula is not None:
             return n + 1

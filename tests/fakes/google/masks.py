@@ -22,7 +22,7 @@ def mask(text: str) -> Mask:
 
 
 def _list(text: str, into: Mask) -> str:
-    """Read paths parted by commas into the tree; what comes after them."""
+    """Read comma-separated paths into the tree; returns the rest."""
     while True:
         here = into
         while True:
@@ -45,7 +45,7 @@ def _list(text: str, into: Mask) -> str:
 
 
 def pick(whole: Any, wanted: Mask) -> Any:
-    """Only the wanted parts; an object that is there stays, even with nothing in it."""
+    """Only the wanted parts; an existing object is kept, even if it is empty."""
     if not wanted or "*" in wanted:
         return whole
     if isinstance(whole, list):

@@ -1,4 +1,4 @@
-"""A scripted person who works in the sheet, between any two requests of ours.
+"""A scripted person who edits the sheet between any two of our requests.
 
     person = Person(book, seed=7, ours=("row_id", "status", "image_1"))
     google.between(person.act)          # up to `most` gestures before each request
@@ -11,8 +11,8 @@ The same seed gives the same gestures. The ledger: `where(identity)` says which 
 was `rows()[n]` before; a cell's `origin` says in which row its content was entered. `gone` are rows
 that the person deleted, `done` counts the gestures.
 
-People's cells are those in columns that are not `ours`. What stood there when the person last
-looked must stand there at the next look: each difference is put into `changed`.
+People's cells are those in columns that are not `ours`. Their content at the last look of the
+person must be the same at the next look: each difference is added to `changed`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Seen = dict[tuple[Identity, Identity], str | int | float | bool]
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A cell of a person that somebody else has changed."""
+    """A cell of a person that was changed by others."""
 
     row: int
     title: str
@@ -45,7 +45,7 @@ class Changed:
 
 @dataclass
 class Person:
-    """Somebody at work in the first tab of a book."""
+    """A person who edits the first tab of a book."""
 
     book: Book
     seed: int = 0
@@ -91,11 +91,11 @@ class Person:
         return [row.identity for row in self.sheet.rows[self.header : self.last]]
 
     def where(self, identity: Identity) -> int | None:
-        """The index (from 0) of the row that this is now; None if it is gone."""
+        """The current index (from 0) of the row; None if it was deleted."""
         return self.sheet.where(identity)
 
     def titles(self) -> list[str]:
-        """What stands in the header."""
+        """The titles in the header."""
         row = self.sheet.rows[self.header - 1].cells
         return [str(cell.value or "") for cell in row]
 
@@ -139,7 +139,7 @@ class Person:
     # ------------------------------------------------------------------ acting
 
     def act(self, asked: object = None) -> None:
-        """Look, and then do up to `most` gestures."""
+        """Check the cells, and then do up to `most` gestures."""
         self.look()
         for _ in range(self.chance.randint(0, self.most)):
             self.do(self.chance.choice(self.gestures))
@@ -177,7 +177,7 @@ class Person:
         return True
 
     def sort_one_column(self) -> bool:
-        """Sort one column alone: its cells part from their rows."""
+        """Sort one column alone, so that its cells leave their rows."""
         columns = self.columns(ours=self._coin())
         if not columns:
             return False
@@ -245,7 +245,7 @@ class Person:
         return True
 
     def scribble(self) -> bool:
-        """Something is typed over one of our cells."""
+        """Type something over one of our cells."""
         columns = self.columns(ours=True)
         if not columns:
             return False

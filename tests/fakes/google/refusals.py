@@ -1,4 +1,4 @@
-"""How Google says no: every error of the API is a `Refused` with the body that goes out."""
+"""Errors of Google: every error of the API is a `Refused` with the body of the answer."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TOO_MANY_CELLS = (
 
 
 class Refused(Exception):
-    """The request is not done; this is the answer."""
+    """The request is not applied; this is the answer."""
 
     def __init__(
         self, code: int, message: str, details: list[Json] | None = None, status: str = ""

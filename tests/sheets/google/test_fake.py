@@ -92,13 +92,13 @@ def test_the_client_refreshes_an_expired_token(
 
 
 def test_editors_viewers_and_others_have_different_rights(google: GoogleSheets, book: Book) -> None:
-    stranger = google.client(google.key_for("stranger@local.iam.gserviceaccount.com"))
+    outsider = google.client(google.key_for("outsider@local.iam.gserviceaccount.com"))
     with pytest.raises(PermissionError):
-        stranger.open_by_key(book.id)
+        outsider.open_by_key(book.id)
     with pytest.raises(gspread.SpreadsheetNotFound):
-        stranger.open_by_key("1" + "x" * 43)
-    book.viewers.add("stranger@local.iam.gserviceaccount.com")
-    tab = stranger.open_by_key(book.id).sheet1
+        outsider.open_by_key("1" + "x" * 43)
+    book.viewers.add("outsider@local.iam.gserviceaccount.com")
+    tab = outsider.open_by_key(book.id).sheet1
     assert refusal(tab.update, [["x"]], "A2") == (403, "The caller does not have permission")
     assert google.table(book)[1] == ["a red fox", "id1"]
 
