@@ -41,13 +41,13 @@ def create_app(
     """The application. Answers can only be lost under the server of `pipeline.sandbox.server`."""
     desk = Desk(settings or SandboxSettings(), key=key, seed=seed, clock=clock)
     owner = _Owner(desk)
-    api = [Route(r.path, _Api(desk, r), methods=[r.method]) for r in desk.routes]
+    api = _routes(desk)
     app = Starlette(
         routes=[
             *api[:BUSIEST],
             Route("/pictures/{name}", _Results(desk, "/pictures"), methods=["GET"]),
             Route("/media/{name}", _Results(desk, "/media"), methods=["GET"]),
-            Route("/uploads/{name}", owner.upload, methods=["GET"]),
+            Route("/uploads/{name}", _Uploads(desk), methods=["GET"]),
             Route("/_sandbox", owner.state, methods=["GET"]),
             Route("/_sandbox", owner.change, methods=["POST"]),
             Route("/_sandbox/reset", owner.reset, methods=["POST"]),
@@ -58,6 +58,17 @@ def create_app(
     )
     app.state.desk = desk  # the server closes its courier
     return app
+
+
+def _routes(desk: Desk) -> list[Route]:
+    """A route for each path: 405 then names all its methods."""
+    paths: dict[str, dict[str, _Api]] = {}
+    for route in desk.routes:
+        paths.setdefault(route.path, {})[route.method] = _Api(desk, route)
+    return [
+        Route(path, _Methods(apis) if len(apis) > 1 else next(iter(apis.values())), methods=[*apis])
+        for path, apis in paths.items()
+    ]
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
@@ -116,6 +127,17 @@ class _Api:
         await deliver(answer, scope, receive, send, pause=lambda: desk.settings.trickle_seconds)
 
 
+class _Methods:
+    """A path with more than one method."""
+
+    def __init__(self, apis: Mapping[str, _Api]) -> None:
+        self._apis = apis
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        await self._apis[method](scope, receive, send)
+
+
 class _Results:
     """Files of finished tasks: pictures, which are drawn when first asked for, videos, tones."""
 
@@ -164,6 +186,22 @@ class _Results:
         return desk.chance.strikes("dead_links", f"{self._path}/{name}", which) is not None
 
 
+class _Uploads:
+    """Files that clients uploaded."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        upload = self._desk.uploads.find(scope["path_params"]["name"], self._desk.clock())
+        answer = errors("Not found", 404)
+        if upload is not None:
+            kind = (b"content-type", upload.content_type.encode())
+            # Never as a page: the file is the client's.
+            answer = Reply(200, upload.data, (kind, (b"x-content-type-options", b"nosniff")))
+        await deliver(answer, scope, receive, send, pause=float)
+
+
 class _Owner:
     """Routes for the owner of the sandbox: they need no key and are not counted."""
 
@@ -209,15 +247,6 @@ class _Owner:
         """Start again, with the settings of the start."""
         self._desk.reset()
         return JSONResponse(self._desk.state())
-
-    async def upload(self, request: Request) -> Response:
-        """A file that a client uploaded."""
-        upload = self._desk.uploads.find(request.path_params["name"], self._desk.clock())
-        if upload is None:
-            return JSONResponse({"errors": [{"msg": "Not found"}]}, 404)
-        # Never as a page: the file is the client's.
-        headers = {"x-content-type-options": "nosniff"}
-        return Response(upload.data, media_type=upload.content_type, headers=headers)
 
 
 @contextmanager

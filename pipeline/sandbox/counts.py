@@ -88,8 +88,10 @@ class Counts:
         #: By path and fields, without those that say where to report.
         self.orders: Counter[str] = Counter()
         self.repeated = 0
-        #: Submissions that were answered with an earlier job.
+        #: Submissions that were answered with an earlier job: an Idempotency-Key was repeated.
         self.replays = 0
+        #: Submissions that were read to their end.
+        self.read = 0
         #: By endpoint: how many tasks, and their credits.
         self.endpoint_tasks: Counter[str] = Counter()
         self.endpoint_credits: Counter[str] = Counter()
@@ -112,6 +114,7 @@ class Counts:
         self.minute.add(now)
         self._times.append(now)
         if is_submission:
+            self.read += 1
             self.minute_submissions.add(now)
             self._submission_times.append(now)
 
@@ -133,6 +136,7 @@ class Counts:
             "tasks": dict(self.tasks),
             "tasks_taken": self.tasks.total(),
             "tasks_repeated": self.repeated,
+            "submissions_read": self.read,
             "idempotent_replays": self.replays,
             "tasks_by_endpoint": dict(self.endpoint_tasks),
             "credits_by_endpoint": dict(self.endpoint_credits),

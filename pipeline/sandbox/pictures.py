@@ -1,8 +1,8 @@
-"""Stand-in pictures: pleasant to look at, plainly labelled, and readable by a test.
+"""Draws stand-in pictures that are pleasant, plainly labelled, and readable by a test.
 
-Each picture says on its face that it is a stand-in, and shows the prompt's first words. Its PNG
+Each picture has a label that says it is a stand-in, and shows the prompt's first words. Its PNG
 text `CODE` holds the first eight bytes of the prompt's SHA-256 and the number of the picture (0 is
-the grid), so that a test can tell which prompt a file belongs to. Pillow is all that it takes.
+the grid), so that a test can tell which prompt a file belongs to. It needs only Pillow.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from itertools import pairwise
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
-#: Under this name a picture carries its code: 16 hexadecimal digits, a space, its number.
+#: The PNG text with a picture's code: 16 hexadecimal digits, a space, its number.
 CODE = "promptsheet-sandbox"
 LABEL = "stand-in picture"
 SIDE = 384
@@ -37,7 +37,7 @@ Points = list[tuple[float, float]]
 
 
 def code_of(prompt: str) -> str:
-    """The code that a prompt's pictures carry: 16 hexadecimal digits."""
+    """The code in the pictures of a prompt: 16 hexadecimal digits."""
     return sha256(prompt.encode(errors="surrogatepass")).digest()[:8].hex()
 
 

@@ -1,4 +1,4 @@
-"""The sandbox as a server: until it is stopped, or in a thread beside the caller."""
+"""The sandbox as a server: until it is stopped, or in a thread of the calling process."""
 
 from __future__ import annotations
 
@@ -34,8 +34,13 @@ class Sandbox:
 
     @property
     def key_v2(self) -> str:
-        """The key of version 2, whose address is `url` and `/v2`."""
+        """The key of version 2."""
         return "afk_" + self.key.removeprefix("afk_")
+
+    @property
+    def url_v2(self) -> str:
+        """The address of version 2."""
+        return f"{self.url}/v2"
 
     def state(
         self,
@@ -90,13 +95,13 @@ def run(
     seed: int = 0,
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM. Port 0 is a free one; `ready` is told the address.
+    """Serve until SIGINT or SIGTERM. Port 0 is a free one; `ready` is called with the address.
 
-    A wrong switch is a `SettingsError`, a port in use an `OSError`, before anything is served.
+    Raises `SettingsError` for a wrong switch and `OSError` for a port in use, before it serves.
     """
     server = _server(merged(SandboxSettings(), settings or {}), key, seed)
     with _listen(host, port) as listener:
-        # Connections are accepted by the kernel from here on, so nobody who is told is refused.
+        # The kernel accepts connections from here on: no client is refused after `ready`.
         if ready is not None:
             ready(_url(listener))
         with contextlib.suppress(KeyboardInterrupt):
@@ -110,7 +115,7 @@ def running(
     """A sandbox on a free loopback port, in a thread of this process, stopped at the end.
 
     With a file to `remember` its tasks in, the next one has the same port, if that is free, and
-    knows the tasks: links to their pictures go on working.
+    the same tasks: links to their results go on working.
     """
     server = _server(merged(SandboxSettings(), settings), key, seed)
     port, tasks = _remembered(remember)
@@ -132,7 +137,7 @@ def running(
 
 
 def _remembered(file: Path | None) -> tuple[int, list[dict[str, Any]]]:
-    """The port and the tasks of the sandbox that wrote the file; none if it cannot be read."""
+    """The port and the tasks of the sandbox that wrote the file; none if it is unreadable."""
     try:
         kept = json.loads(file.read_text("utf-8")) if file is not None else {}
         return int(kept.get("port", 0)), list(kept.get("tasks", []))
@@ -155,7 +160,7 @@ def _listen_again(port: int) -> socket.socket:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which at the end does not wait for answers that trickle or are held back."""
+    """uvicorn, which does not wait at the end for answers that trickle or are held back."""
 
     def __init__(self, config: uvicorn.Config, desk: Desk) -> None:
         super().__init__(config)
@@ -164,7 +169,7 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in list(self.server_state.connections):
             connection.transport.abort()
-        # One turn of the loop, so that every connection knows that it is lost: nothing is logged.
+        # One turn of the loop, so that every connection sees its end: nothing is logged.
         await asyncio.sleep(0)
         for task in list(self.server_state.tasks):
             task.cancel()

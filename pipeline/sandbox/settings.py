@@ -93,7 +93,7 @@ class SandboxSettings:
     # How long things take.
     task_seconds: float = _number(5.0, "a task takes about this long (0.6 to 1.4 times it)")
     max_seconds: float = _number(
-        0.0, "no task takes longer than this, a [slow] one neither; 0: no cap"
+        0.0, "no task takes longer than this, not even a [slow] one; 0: no cap"
     )
     together_at: float = _number(
         0.0, "all tasks end in this second after the start or the last reset; 0: each in its own"
@@ -103,7 +103,9 @@ class SandboxSettings:
         0.0, "endpoints whose answer is the finished result take this much longer"
     )
     answer_spread: float = _number(0.0, "answers vary by this part of answer_seconds, 0 to 1")
-    link_seconds: float = _number(0.0, "links to pictures die this long after the task; 0: never")
+    link_seconds: float = _number(
+        0.0, "links to results answer 404 this long after the task; 0: never"
+    )
     trickle_seconds: float = _number(0.5, "pause between two bytes of a trickling answer")
 
     # What it costs.

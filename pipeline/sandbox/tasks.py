@@ -1,6 +1,6 @@
 """A task: what was accepted, and how far it is at a given moment.
 
-Nothing runs in the background: how far a task is follows from the clock when somebody asks.
+Nothing runs in the background: how far a task is follows from the clock at each request.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Hook:
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """How many files of each kind a finished task has, besides the grid of its pictures."""
+    """How many files of each kind a finished task has, apart from the grid of its pictures."""
 
     pictures: int = 0
     videos: int = 0

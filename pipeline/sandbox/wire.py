@@ -1,4 +1,4 @@
-"""Below HTTP: answers that are sent whole, and the real ways in which an answer gets lost."""
+"""Below HTTP: sends answers whole, or loses them in the ways that happen on real networks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import replace
+from http import HTTPStatus
 
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -15,12 +17,12 @@ from pipeline.sandbox.answers import Reply
 
 #: Windows has shorts where POSIX has ints: (on, seconds) = (1, 0) makes close() send a reset.
 RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-#: A trickling body is drawn out to this size by spaces, which JSON allows at its end.
+#: A trickling body is padded to this size with spaces, which JSON allows at its end.
 TRICKLE_BYTES = 600
 
 
 class Protocol(H11Protocol):
-    """uvicorn's HTTP over h11, which lets the application reach the connection below it."""
+    """uvicorn's HTTP over h11. The application can reach the connection below it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn's; the application finds the transport in the state of the scope."""
@@ -32,7 +34,7 @@ class Protocol(H11Protocol):
 
 
 def is_gone(scope: Scope) -> bool:
-    """Whether the client has left, so that nobody hears the answer."""
+    """Whether the client has closed the connection."""
     transport = _transport(scope)
     return transport is not None and transport.is_closing()
 
@@ -52,14 +54,14 @@ async def deliver(
     elif answer.loss == "rst":
         _reset(transport)
     elif answer.loss == "half":
-        transport.write(_head(answer.body) + answer.body[: len(answer.body) // 2])
+        transport.write(_head(answer) + answer.body[: len(answer.body) // 2])
         transport.close()
     elif answer.loss == "trickle":
-        await _trickle(transport, answer.body.ljust(TRICKLE_BYTES), pause)
+        await _trickle(transport, replace(answer, body=answer.body.ljust(TRICKLE_BYTES)), pause)
     else:
         transport.close()
     while (await receive())["type"] != "http.disconnect":
-        # Left before the connection is seen to be closed, uvicorn would answer 500 for us.
+        # If we returned before the disconnect is seen, uvicorn would answer 500.
         pass
 
 
@@ -77,9 +79,9 @@ def _reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-async def _trickle(transport: asyncio.Transport, body: bytes, pause: Callable[[], float]) -> None:
-    transport.write(_head(body))
-    for byte in body:
+async def _trickle(transport: asyncio.Transport, answer: Reply, pause: Callable[[], float]) -> None:
+    transport.write(_head(answer))
+    for byte in answer.body:
         await asyncio.sleep(pause())
         if transport.is_closing():
             return
@@ -87,13 +89,15 @@ async def _trickle(transport: asyncio.Transport, body: bytes, pause: Callable[[]
     transport.close()
 
 
-def _head(body: bytes) -> bytes:
-    return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(
-        body
-    )
+def _head(answer: Reply) -> bytes:
+    """The status line and the headers of an answer that is not sent through uvicorn."""
+    size = (b"content-length", b"%d" % len(answer.body))
+    lines = [b"%b: %b\r\n" % header for header in (*answer.headers, size)]
+    phrase = HTTPStatus(answer.status).phrase.encode()
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (answer.status, phrase, b"".join(lines))
 
 
 def _transport(scope: Scope) -> asyncio.Transport | None:
-    # Not asked for its class: uvloop's transports do what asyncio's do and descend from nothing.
+    # Its class is not checked: uvloop's transports do not inherit from asyncio's.
     transport: asyncio.Transport | None = scope.get("state", {}).get("transport")
     return transport
