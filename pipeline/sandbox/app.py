@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -227,7 +228,7 @@ class _Owner:
             state["orders"] = dict(self._desk.counts.orders)
         if "hooks" in request.query_params:
             state["hooks"] = dict(self._desk.counts.webhooks)
-        return JSONResponse(state)
+        return _shown(state)
 
     async def change(self, request: Request) -> Response:
         """Set the switches that are sent."""
@@ -236,17 +237,22 @@ class _Owner:
             self._desk.change({"": None} if changes is None else changes)
         except SettingsError as error:
             return JSONResponse({"errors": [{"msg": str(error)}]}, 400)
-        return JSONResponse(self._desk.state())
+        return _shown(self._desk.state())
 
     async def finish(self, request: Request) -> Response:
         """End every task that still runs."""
         self._desk.finish()
-        return JSONResponse(self._desk.state())
+        return _shown(self._desk.state())
 
     async def reset(self, request: Request) -> Response:
         """Start again, with the settings of the start."""
         self._desk.reset()
-        return JSONResponse(self._desk.state())
+        return _shown(self._desk.state())
+
+
+def _shown(state: Mapping[str, object]) -> Response:
+    # ASCII only: a prompt may hold half of a surrogate pair, which UTF-8 cannot write.
+    return Response(json.dumps(state), media_type="application/json")
 
 
 @contextmanager

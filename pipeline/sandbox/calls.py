@@ -47,6 +47,11 @@ class Call:
     #: What chance is drawn for: the same in every run with the same requests.
     draw_for: str
 
+    @property
+    def path(self) -> str:
+        """The path of the request, with what the client put for the parts in braces."""
+        return self.route.path.format_map(self.params)
+
     def header(self, name: str) -> str:
         """The value of a header, or ""."""
         return self.headers.get(name.encode(), b"").decode("latin-1")

@@ -184,7 +184,7 @@ class Desk:
         if struck("html"):
             return page(502, "Bad Gateway", "html")
         if fault := struck("redirect"):
-            address = self.settings.redirect_to.rstrip("/") + call.route.path
+            address = self.settings.redirect_to.rstrip("/") + call.path
             return Reply(int(fault.kind), b"", ((b"location", address.encode()),), "redirect")
         if fault := struck("code"):
             return _plain(api, int(fault.kind))

@@ -14,9 +14,8 @@ from importlib.resources import files
 RATE, SECONDS, LOUD = 8000, 0.4, 12_000
 #: Seconds of fading in and out, so that a tone begins and ends without a click.
 FADE = 0.02
-#: Semitones from the lowest tone up.
-STEPS = 30
-LOWEST = 220.0
+#: The pitches of all tones, in Hz.
+LOWEST, HIGHEST = 220.0, 880.0
 
 
 @cache
@@ -29,7 +28,8 @@ def clip() -> bytes:
 def tone(words: str, number: int, index: int) -> bytes:
     """A tone as WAV: song `index` of the prompt's `number`-th task. Its pitch depends on all."""
     mark = sha256(f"{words}\0{number}\0{index}".encode(errors="surrogatepass")).digest()
-    step = 2 * math.pi * LOWEST * 2 ** (mark[0] % STEPS / 12) / RATE
+    pitch = LOWEST + (HIGHEST - LOWEST) * int.from_bytes(mark[:4]) / 2**32
+    step = 2 * math.pi * pitch / RATE
     total, fade = int(RATE * SECONDS), RATE * FADE
     samples = (
         round(LOUD * min(1.0, at / fade, (total - at) / fade) * math.sin(at * step))

@@ -204,6 +204,15 @@ def test_every_task_is_counted_with_its_prompt_and_its_price(
     assert (account["credits"], account["total_images"]) == (79, 12)
 
 
+def test_half_of_a_surrogate_pair_in_a_prompt_is_counted_as_it_is(
+    sandbox: Sandbox, api: httpx.Client
+) -> None:
+    answer = api.post("/imagine", content=rb'{"prompt": "a \ud83d fox"}')
+
+    assert answer.status_code == 200
+    assert sandbox.state()["tasks"] == {"a \ud83d fox": 1}
+
+
 def test_out_of_credits_is_402_and_takes_nothing(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(credits=7)
 

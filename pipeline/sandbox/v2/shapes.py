@@ -1,6 +1,6 @@
 """The shapes of version 2's requests, read from `shapes.json`.
 
-That table is made from the vendor's OpenAPI file by `tests/sandbox/v2_facts.py`.
+That table is made from the vendor's OpenAPI file by `tests/sandbox/v2/facts.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes the table of version 2's request shapes from the vendor's OpenAPI file.
 
-    python -m tests.sandbox.v2_facts openapi.json > pipeline/sandbox/v2/shapes.json
+    python -m tests.sandbox.v2.facts openapi.json > pipeline/sandbox/v2/shapes.json
 
 Only facts are kept: names of fields, types, allowed values, ranges. The vendor serves the file at
 https://api.apiframe.ai/v2/openapi.json; the table was made from the one of 2026-07-16.

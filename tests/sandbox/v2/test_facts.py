@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.sandbox.v2.shapes import body_problems, models, table
-from tests.sandbox.v2_facts import facts, fingerprint, shared
+from tests.sandbox.v2.facts import facts, fingerprint, shared
 
 FINGERPRINT = "509a841dd175fea098d68fb8a53c4e93f93e8af053a170b009e554047b944857"
 GIVEN = os.environ.get("APIFRAME_OPENAPI", "")
