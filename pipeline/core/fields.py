@@ -120,7 +120,8 @@ def problem_with(name: str, one: Field, text: str) -> str:
     if ended := {word.casefold(): when for word, when in one.ended.items()}.get(text.casefold()):
         left = [word for word in one.one_of if word not in one.ended]
         return f"{quoted(text, 40)} ended on {ended}: choose another {name}{_such_as(left)}"
-    if one.one_of and text.casefold() not in _folded(one.one_of):
+    words = _elements(text) if one.type == "list" else [text]
+    if one.one_of and not _folded(words) <= _folded(one.one_of):
         return f"{shown} can be {', '.join(w for w in one.one_of if w not in one.ended)}"
     if one.pattern and not re.fullmatch(one.pattern, text):
         return f"{shown} must be {one.says or one.pattern}"
@@ -159,8 +160,8 @@ def _range(least: float | None, most: float | None) -> str:
 
 def value_of(one: Field, text: str) -> object:
     """The value that is sent for a text. Raises ValueError if there is none."""
-    if spelled := {word.casefold(): word for word in one.one_of}.get(text.casefold()):
-        text = spelled
+    spelled = {word.casefold(): word for word in one.one_of}
+    text = spelled.get(text.casefold(), text)
     match one.type:
         case "integer":
             number = int(text)
@@ -174,7 +175,7 @@ def value_of(one: Field, text: str) -> object:
                 raise ValueError(text)
             return str(word in _YES).lower() if one.as_text else word in _YES
         case "list":
-            return [part for part in _BETWEEN.split(text) if part]
+            return [spelled.get(part.casefold(), part) for part in _elements(text)]
         case "address":
             if not ADDRESS.fullmatch(text):
                 raise ValueError(text)
@@ -185,6 +186,10 @@ def value_of(one: Field, text: str) -> object:
                 raise ValueError(text)
             return parts
     return text
+
+
+def _elements(text: str) -> list[str]:
+    return [part for part in _BETWEEN.split(text) if part]
 
 
 def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> int | None:

@@ -14,7 +14,7 @@ ADDRESS = "https://example.com/fox.png"
 UUID = "29e983ca-7e86-4017-a9e3-ef6fe9cd5f2a"
 PARENT = Parent(UUID, urls=(ADDRESS,), ids=("track-1",))
 #: Texts of which one fits each field that takes text.
-_TEXTS = ("a red fox", "16:9", "ASPECT_16_9", "RESOLUTION_1024_1024")
+_TEXTS = ("a red fox", UUID, "16:9", "ASPECT_16_9", "RESOLUTION_1024_1024")
 #: A file goes into the body as text or as an address, as the field says.
 _FILES = {"base64": "aGk=", "data_uri": "data:image/png;base64,aGk=", "upload": ADDRESS}
 
@@ -42,6 +42,8 @@ def choices(endpoint: Endpoint) -> list[str]:
 
 def texts(one: Field) -> list[str]:
     """Texts that a field may hold: each allowed value, or both ends of a range."""
+    if one.one_of and one.type == "list":
+        return [", ".join(one.one_of)]
     if one.one_of:
         return [word for word in one.one_of if word not in one.ended]
     match one.type:

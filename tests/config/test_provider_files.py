@@ -12,11 +12,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.provider_files import read_provider
-from pipeline.core.fields import price_of, problems_with
+from pipeline.core.fields import fields_of, price_of, problems_with
 from pipeline.core.provider import Endpoint, Provider
 from pipeline.sandbox import shapes
 from pipeline.sandbox.v1.endpoints import endpoints as v1_endpoints
-from tests.config.filling import PARENT, sent, ways
+from pipeline.sandbox.v2.shapes import body_problems, models, table
+from tests.config import apiframe_v2
+from tests.config.filling import PARENT, choices, sent, ways
 
 FILES = Path(__file__).parents[2] / "configs/providers"
 NAMES = sorted(one.stem for one in FILES.glob("*.toml") if one.stem != "apiframe")
@@ -27,12 +29,34 @@ UNPRICED = {
         *("nano-banana", "nano-banana-pro"),
         *("pro-vary", "pro-variations", "pro-upscale", "pro-zoom", "pro-pan", "pro-seed"),
     },
+    # Their prices come from the API's public list of models.
+    "apiframe-v2": {
+        *(
+            "flux",
+            "ideogram",
+            "nano-banana",
+            "seedream",
+            "kling",
+            "veo",
+            "seedance",
+            "luma",
+            "runway",
+        ),
+        *("image", "image-upscale", "image-edit", "background-remove"),
+        *("video", "video-upscale", "video-edit", "music"),
+    },
     "leonardo": {"phoenix", "image_to_video", "video"},
 }
 #: Endpoints of Apiframe that are in no provider file, and why.
 LEFT_OUT = {
     "ai-photo-upload": "takes a list of files",
     "suno-upload": "is an upload",
+}
+#: Paths of version 2 that create something and are in no provider file, and why.
+LEFT_OUT_PATHS = {
+    "/v2/assets/create": "registers a file; it makes nothing",
+    "/v2/loras": "takes a list of files",
+    "/v2/uploads": "is an upload",
 }
 #: Fields of version 1 that are not in its file, and why.
 LEFT_OUT_FIELDS = {
@@ -49,7 +73,7 @@ def provider_of(name: str) -> Provider:
     return read_provider(name, None, FILES, FILES)
 
 
-V1 = provider_of("apiframe-v1")
+V1, V2 = provider_of("apiframe-v1"), provider_of("apiframe-v2")
 EVERY = [(name, each) for name in NAMES for each in provider_of(name).endpoints]
 
 
@@ -192,3 +216,139 @@ def test_a_follow_up_sends_what_it_takes_of_its_parent() -> None:
     assert sent(V1.endpoints["pro-seed"], {}) == {"task_id": task}
     assert sent(V1.endpoints["suno-extend"], {}) == {"parent_task_id": task, "song_id": "track-1"}
     assert sent(V1.endpoints["describe"], {"index": "1"}) == {"image_url": PARENT.urls[0]}
+
+
+def test_every_path_of_version_2_is_in_the_file_or_left_out_for_a_reason() -> None:
+    reached = {f"/v2{one.path}" for one in V2.endpoints.values()}
+    known = {path for path, each in table().items() if "body" in each}
+
+    assert reached | LEFT_OUT_PATHS.keys() == known
+    assert not reached & LEFT_OUT_PATHS.keys()
+
+
+def test_the_general_endpoints_of_version_2_are_as_the_vendors_table_says() -> None:
+    text = apiframe_v2.FILE.read_text("utf-8")
+
+    assert apiframe_v2.written(text) == text
+
+
+@pytest.mark.parametrize(("endpoint", "path"), apiframe_v2.PATHS.items())
+def test_every_model_of_version_2_can_be_asked_for_or_is_known_to_have_ended(
+    endpoint: str, path: str
+) -> None:
+    one = V2.endpoints[endpoint]
+    asked = {body["model"] for row in ways(one) if (body := sent(one, row))}
+
+    assert asked | apiframe_v2.ENDED.keys() >= set(models(path))
+    assert not asked & apiframe_v2.ENDED.keys()
+    assert len(models("/v2/images/generate")) == 51
+    assert len(models("/v2/videos/generate")) == 41
+    assert len(models("/v2/music/generate")) == 7
+
+
+@pytest.mark.parametrize("endpoint", V2.endpoints)
+def test_version_2_accepts_a_row_with_every_field_filled(endpoint: str) -> None:
+    one = V2.endpoints[endpoint]
+
+    for row in ways(one):
+        assert body_problems(f"/v2{one.path}", sent(one, row)) == [], row
+
+
+@pytest.mark.parametrize("endpoint", apiframe_v2.PATHS)
+def test_a_model_of_version_2_can_be_given_every_parameter(endpoint: str) -> None:
+    one = V2.endpoints[endpoint]
+
+    for choice in choices(one):
+        model = choice or str(one.send["model"])
+        known = {
+            path
+            for path, shape, _ in apiframe_v2.paths_of(endpoint, model)
+            if not apiframe_v2.left_out(shape)
+        }
+        given = {one.select: choice} if choice else {}
+        reached = {
+            each.to or name
+            for name, each in fields_of(one, given).items()
+            if each.send and name != "model"
+        }
+        assert reached == known
+
+
+@pytest.mark.parametrize("endpoint", V2.endpoints)
+def test_version_2_refuses_no_row_that_only_has_what_is_required(endpoint: str) -> None:
+    one = V2.endpoints[endpoint]
+
+    for row in ways(one):
+        there = fields_of(one, row)
+        needed = {n: text for n, text in row.items() if there[n].required or n == one.select}
+        assert problems_with(one, needed, has_parent=True) == []
+        assert body_problems(f"/v2{one.path}", sent(one, needed)) == []
+
+
+def test_a_follow_up_of_version_2_sends_what_it_takes_of_its_parent() -> None:
+    task, picture = PARENT.task_id, PARENT.urls[0]
+
+    assert sent(V2.endpoints["upscale"], {"index": "2"}) == {
+        "action": "upsample",
+        "parentJobId": task,
+        "index": 2,
+    }
+    assert sent(V2.endpoints["kling"], {"prompt": "a fox runs"}) == {
+        "model": "kling-3.0",
+        "prompt": "a fox runs",
+        "klingParams": {"start_image": picture},
+    }
+    assert sent(V2.endpoints["image"], {"model": "nano-banana-pro", "prompt": "blue"}) == {
+        "model": "nano-banana-pro",
+        "prompt": "blue",
+        "nanoBananaParams": {"image_input": [picture]},
+    }
+
+
+@pytest.mark.parametrize("endpoint", V2.endpoints)
+def test_of_a_parent_of_version_2_one_field_at_most_takes_the_result(endpoint: str) -> None:
+    one = V2.endpoints[endpoint]
+
+    for choice in choices(one):
+        given = {one.select: choice} if choice else {}
+        there = fields_of(one, given).values()
+        assert sum(each.parent in ("url", "id") for each in there) <= 1, choice
+
+
+def test_a_model_that_ended_is_refused_with_the_day_and_others_to_choose() -> None:
+    row = {"model": "sora-2", "prompt": "a fox runs"}
+
+    assert problems_with(V2.endpoints["video"], row)[0].startswith(
+        '"sora-2" ended on 2026-09-24: choose another model, such as '
+    )
+
+
+def test_a_parameter_of_another_model_is_a_problem_of_the_row() -> None:
+    row = {"model": "midjourney", "prompt": "a fox", "quality": "low"}
+
+    assert problems_with(V2.endpoints["image"], row) == [
+        "midjourney has no quality; it is for gpt-image-2, gpt-image-1.5: clear that cell"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "row", "price"),
+    [
+        ("imagine", {}, 16),
+        ("upscale", {}, 4),
+        ("vary", {}, 16),
+        ("lora", {"number_of_images": "3"}, 6),
+        ("gpt-image", {"quality": "low", "number_of_images": "10"}, 40),
+        ("gpt-image", {"quality": "auto"}, 23),
+        ("image", {"model": "gpt-image-2", "quality": "Medium", "number_of_images": "2"}, 18),
+        ("image", {"model": "midjourney"}, 16),
+        ("image", {"model": "seedream-4"}, None),
+        ("suno", {}, 11),
+        ("music", {"model": "suno"}, 11),
+        ("suno-stems", {}, 11),
+    ],
+)
+def test_prices_of_version_2_are_those_of_its_pages(
+    endpoint: str, row: dict[str, str], price: int | None
+) -> None:
+    assert price_of(V2.endpoints[endpoint], row) == price

@@ -168,6 +168,21 @@ JOBS: list[tuple[str, str, Told]] = [
     ("imagine", "running_silent", Progressed(None)),
     ("imagine", "unknown_status", Progressed(10)),
     ("imagine", "finished_grid", Succeeded(GRID_2, reported=16)),
+    ("upscale", "finished_one", Succeeded(Result(PICTURES[:1]), reported=4)),
+    ("image", "finished_grid", Succeeded(GRID_2, reported=16)),
+    ("flux", "finished_one", Succeeded(Result(PICTURES[:1]), reported=4)),
+    ("kling", "finished_video", Succeeded(Result((f"{CDN}/videos/{JOB}.mp4",)), reported=80)),
+    (
+        *("video", "finished_videos"),
+        Succeeded(Result(tuple(f"{CDN}/videos/{JOB}-{n}.mp4" for n in (1, 2))), reported=48),
+    ),
+    (
+        *("suno", "finished_music"),
+        Succeeded(
+            Result(tuple(f"{CDN}/audio/{JOB}-{n}.mp3" for n in (0, 1)), ids=("track_0", "track_1")),
+            reported=11,
+        ),
+    ),
     ("imagine", "finished_text", Succeeded(Result(PICTURES[:1]), reported=16)),
     ("imagine", "failed", Failed("No available capacity — please retry shortly", reported=16)),
     ("imagine", "failed_object", Failed("provider_timeout", reported=16)),
@@ -176,7 +191,7 @@ JOBS: list[tuple[str, str, Told]] = [
 ]
 
 
-@pytest.mark.parametrize(("endpoint", "name", "event"), JOBS, ids=[name for _, name, _ in JOBS])
+@pytest.mark.parametrize(("endpoint", "name", "event"), JOBS, ids=[f"{e}-{n}" for e, n, _ in JOBS])
 def test_a_poll_of_version_2_tells_where_a_job_is(endpoint: str, name: str, event: Told) -> None:
     said = poll_answer(V2, {JOB: V2.endpoints[endpoint]}, reply(f"apiframe-v2/{name}"), NOW)
 

@@ -220,3 +220,17 @@ def test_a_price_for_a_boolean_counts_in_every_spelling(cell: str, price: int) -
     )
 
     assert price_of(video, {"sound": cell}) == price
+
+
+def test_each_element_of_a_list_must_be_an_allowed_value() -> None:
+    camera = Endpoint(
+        path="/video",
+        fields={"concepts": Field(type="list", one_of=("Zoom", "Pan"))},
+        urls=("url",),
+    )
+
+    assert problems_with(camera, {"concepts": "pan, zoom"}) == []
+    assert body_of(camera, {"concepts": "pan\nZOOM"}, None)[0] == {"concepts": ["Pan", "Zoom"]}
+    assert problems_with(camera, {"concepts": "zoom, tilt"}) == [
+        'concepts is "zoom, tilt"; it can be Zoom, Pan'
+    ]
