@@ -250,10 +250,13 @@ def _list(values: Iterable[object]) -> str:
 
 
 def _folded(values: Iterable[object]) -> str:
-    inside = textwrap.fill(
-        _flat(values)[1:-1], WIDTH - 8, break_long_words=False, break_on_hyphens=False
-    )
-    return f"[\n{textwrap.indent(inside, '    ')},\n]"
+    lines = [""]
+    for value in values:
+        text = f"{_value(value)},"
+        if len(lines[-1]) + len(text) > WIDTH - 8:
+            lines.append("")
+        lines[-1] += f" {text}" if lines[-1] else text
+    return "\n".join(["[", *(f"    {line}" for line in lines), "]"])
 
 
 def marked(endpoint: str) -> tuple[str, str]:
