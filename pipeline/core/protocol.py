@@ -281,7 +281,7 @@ def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
     )
     if says_nothing and not task_id:
         return Lost(f"HTTP {response.status} without a task id")
-    if isinstance(event, Progressed):
+    if says_nothing:  # A submission that is sent again may be answered "completed", without result.
         address = next((one for one in _addresses(body, provider.poll.address)), "")
         return Accepted(task_id, address)
     return event

@@ -233,6 +233,12 @@ def test_a_success_without_a_task_id_is_a_lost_answer(body: object) -> None:
     assert meant == Verdict(Lost("HTTP 200 without a task id"))
 
 
+def test_a_submission_that_is_answered_with_a_finished_task_is_polled_for_its_result() -> None:
+    body = {"task_id": TASK, "status": "finished"}
+
+    assert verdict(APIFRAME, IMAGINE, said(200, body), NOW) == Verdict(Accepted(TASK))
+
+
 def test_a_task_id_may_be_a_number() -> None:
     meant = verdict(APIFRAME, IMAGINE, said(200, {"task_id": 1717171717171}), NOW)
 

@@ -95,7 +95,7 @@ class PausingProxy:
 
     def _pass_on(self, client: socket.socket, api: socket.socket) -> None:
         request = _message(client)
-        submits = request.startswith(b"POST /imagine ")
+        submits = request.startswith((b"POST /imagine ", b"POST /v2/images/generate "))
         self._reach(Moment.BEFORE, submits)
         api.sendall(request)
         answer = _message(api)

@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -42,6 +43,8 @@ class Team:
 
     folder: Path
     url: str
+    #: Which version of the API it uses: the version decides about the key and the address.
+    version: int = 1
 
     @property
     def sheet(self) -> Path:
@@ -74,7 +77,7 @@ class Team:
         quick = {"per_minute": 0, "poll_every": "200ms", "write_every": "200ms"}
         parts: dict[str, Mapping[str, object]] = {
             "sheet": {"source": sheet},
-            "provider": {"api_key": f"env:{KEY_NAME}", "base_url": self.url},
+            "provider": self._provider(),
             "store": {"url": f"sqlite:///{store}"},
             "media": {"save_to": media},
             "budget": {"per_run": 1_000_000, "per_day": 1_000_000},
@@ -86,11 +89,19 @@ class Team:
         path.write_text("\n".join(_table(name, keys) for name, keys in parts.items()))
         return path
 
+    def _provider(self) -> dict[str, object]:
+        if self.version == 1:
+            return {"api_key": f"env:{KEY_NAME}", "base_url": self.url}
+        (self.folder / "key").write_text(f"afk_{KEY}")
+        return {"api_key": "file:key", "base_url": f"{self.url}/v2"}
+
     def answers_within(self, seconds: int) -> None:
         """Set the time limit of a submission, in a provider file next to the configuration."""
-        text = (ROOT / "configs/providers/apiframe-v1.toml").read_text()
-        changed = text.replace("deadline = 60 ", f"deadline = {seconds} ")
-        assert changed != text
+        text = (ROOT / f"configs/providers/apiframe-v{self.version}.toml").read_text()
+        before, its = text.split("[endpoints.imagine]\n", 1)
+        own, after = its.split("[endpoints.imagine.fields]", 1)
+        own = re.sub(r"deadline = .*\n", "", own) + f"deadline = {seconds}\n"
+        changed = f"{before}[endpoints.imagine]\n{own}[endpoints.imagine.fields]{after}"
         (self.folder / "providers").mkdir(exist_ok=True)
         (self.folder / "providers" / "apiframe.toml").write_text(changed)
 

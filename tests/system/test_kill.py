@@ -85,7 +85,8 @@ class Ordeal:
             assert ended.code in (0, 1), ended.said
             if set(self.team.statuses()) <= {"done", "check needed"}:
                 return
-        raise AssertionError(f"not at an end: {self.team.statuses()}")
+        notes = {row["note"] for row in self.team.rows()}
+        raise AssertionError(f"not at an end: {self.team.statuses()}, {notes}")
 
     def tell(self) -> None:
         """The histogram, and the safety and liveness numbers."""
@@ -217,13 +218,13 @@ STEPS = {
 
 
 @contextmanager
-def ordeal(folder: Path, seed: int) -> Iterator[Ordeal]:
+def ordeal(folder: Path, seed: int, version: int = 1) -> Iterator[Ordeal]:
     """A sheet without rows, ready to run."""
     with (
         sandbox_process(KEY, task_seconds=0.2, plain_pictures=True) as sandbox,
         pausing_proxy(sandbox.url) as proxy,
     ):
-        team = Team(folder, proxy.url)
+        team = Team(folder, proxy.url, version)
         team.write_prompts([])
         team.answers_within(DEADLINE)
         # Lost attempts count as in flight for an hour: the limit is high enough for all of them.
@@ -245,6 +246,23 @@ def test_repeated_kills_in_one_step_pay_nothing_twice_and_lose_nothing(
         one.tell()
         assert one.kills[wanted] == 4
         one.assert_kept()
+
+
+@pytest.mark.parametrize("wanted", MOMENTS)
+def test_with_an_idempotency_key_kills_leave_nothing_for_a_person_to_check(
+    wanted: Class, tmp_path: Path
+) -> None:
+    with ordeal(tmp_path, seed=3, version=2) as one:
+        for _ in range(12):
+            one.kill_in(wanted)
+            if one.kills[wanted] == 3:
+                break
+        one.finish()
+
+        one.tell()
+        assert one.kills[wanted] == 3
+        one.assert_kept()
+        assert one.team.statuses() == {"done": len(one.prompts)}
 
 
 @pytest.mark.soak
