@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.problems import nearest, sentences
-from pipeline.config.provider_files import key_problems, read_provider
+from pipeline.config.provider_files import base_url_of, key_problems, read_provider
 from pipeline.config.schema import (
     BudgetTable,
     Document,
@@ -115,7 +115,7 @@ def load(
         ignore=ignore,
         provider=provider,
         endpoint=document.provider.endpoint,
-        base_url=(document.provider.base_url or provider.base_url).rstrip("/"),
+        base_url=base_url_of(provider, document.provider.base_url),
         api_key=key,
         vendor_secret=vendor_secret,
         others=others,
@@ -209,7 +209,7 @@ def _others(
             problems.extend(one.replace("provider.name", f"{place}.name", 1) for one in e.problems)
             return
         problems.extend(f"{place}.api_key: {problem}" for problem in key_problems(provider, key))
-        base_url = (table.base_url or provider.base_url).rstrip("/")
+        base_url = base_url_of(provider, table.base_url)
         problems.extend(address_problems(f"{place}.base_url", base_url, "https://api.example.com"))
         yield OtherApi(provider, base_url, key, PaceTable(), BudgetTable())
 
@@ -349,7 +349,8 @@ def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
     fields = {name for e in provider.endpoints.values() for name in e.columns}
     for name in document.defaults:
         if name not in fields:
-            yield f"defaults.{name}: no endpoint has such a field{nearest(name, sorted(fields))}"
+            known = sorted(endpoint.columns if endpoint else fields)
+            yield f"defaults.{name}: no endpoint has such a field{nearest(name, known)}"
     if endpoint is None:
         return
     given = as_texts(document.defaults)

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -31,6 +32,8 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
     "account": ("credits", "at_once"),
     "upload": ("url",),
 }
+#: The keys of an entry of an alias.
+_ENTRY = ("begins", "file", "path")
 _ENDPOINT_PATHS = ("urls", "grid_url", "text", "ids")
 #: Names that a field must not have: columns of these names mean something else.
 _TAKEN = frozenset((*ALWAYS, *IF_THERE, *CONTROLS))
@@ -44,8 +47,21 @@ def read_provider(name: str, key: Secret | None, own: Path, shipped: Path) -> Pr
     text = key.reveal().strip() if key else None
     raw, file = _raw(name, own, shipped)
     if "by_key" in raw:
-        raw, file = _raw(_meant(raw, file, text), own, shipped)
+        meant = _meant(raw, file, text)
+        raw, file = _raw(meant["file"], own, shipped)
+        return replace(_provider(raw, file), base_path=meant.get("path", ""))
     return _provider(raw, file)
+
+
+def base_url_of(provider: Provider, given: str) -> str:
+    """Where requests go: an address of the configuration, or else the provider's.
+
+    An address without a path gets that of the API which the key belongs to.
+    """
+    if not given:
+        return provider.base_url.rstrip("/")
+    given = given.rstrip("/")
+    return given if urlsplit(given).path else given + provider.base_path
 
 
 def _raw(name: str, own: Path, shipped: Path) -> tuple[Mapping[str, Any], Path]:
@@ -71,13 +87,13 @@ def _parsed(text: str) -> Mapping[str, Any]:
     return tomllib.loads(text)
 
 
-def _meant(raw: Mapping[str, Any], file: Path, key: str | None) -> str:
-    """The file that an alias names for a key; without a key, that for any other key."""
+def _meant(raw: Mapping[str, Any], file: Path, key: str | None) -> dict[str, str]:
+    """The entry of an alias for a key; without a key, that for any other key."""
     for one in raw["by_key"]:
-        if not isinstance(one, dict) or {*one} != {"begins", "file"}:
-            raise ConfigError(f"{file.name}: by_key: each entry has begins and file")
+        if not isinstance(one, dict) or not {"begins", "file"} <= {*one} <= {*_ENTRY}:
+            raise ConfigError(f"{file.name}: by_key: each entry has {', '.join(_ENTRY)}")
         if (key or "").startswith(str(one["begins"])):
-            return str(one["file"])
+            return {name: str(value) for name, value in one.items()}
     raise ConfigError(f'{file.name}: by_key: no entry fits this key; add one with begins = ""')
 
 

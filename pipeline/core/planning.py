@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from difflib import get_close_matches
 
 from pipeline.core import messages
 from pipeline.core.approval import (
@@ -35,6 +36,10 @@ from pipeline.core.states import state_of
 from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
 from pipeline.core.text import joined, quoted
+
+
+#: So many names of endpoints are listed in a note.
+MOST_NAMES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +274,7 @@ def _problems(
 ) -> list[str]:
     if endpoint is None:
         title, text = columns.title("endpoint"), quoted(wrote["endpoint"], 40)
-        known = _some(rules.endpoint_names)
+        known = _suggested(wrote["endpoint"], rules.endpoint_names)
         return [f"there is no endpoint {text}; write {known}{messages.or_ignore(title)}"]
     name = wrote.get("endpoint") or rules.endpoint
     if endpoint.ended:
@@ -283,9 +288,11 @@ def _problems(
     return problems
 
 
-def _some(names: list[str]) -> str:
-    """The names for a note: all of a few, or the first of many."""
-    return ", ".join(names) if len(names) <= 12 else f"{', '.join(names[:12])} …"
+def _suggested(wrote: str, names: list[str]) -> str:
+    """The name that was probably meant; else all names, or the first of many."""
+    if near := get_close_matches(wrote, names, n=1, cutoff=0.8):
+        return near[0]
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{', '.join(names[:MOST_NAMES])} …"
 
 
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:

@@ -219,6 +219,8 @@ class Provider:
     endpoints: Mapping[str, Endpoint]
     #: The name of its file, which is kept with each attempt.
     name: str = ""
+    #: What is added to a base_url of the configuration that has no path.
+    base_path: str = ""
     #: Which API of several with this title, in a few words.
     about: str = ""
     #: How it calls back, if it does.

@@ -125,6 +125,14 @@ def test_the_form_of_the_key_shows_its_api_version(
     )
 
 
+def test_a_base_url_without_a_path_works_with_either_key(tmp_path: Path) -> None:
+    text = '[sheet]\nsource = "rows.csv"\n[provider]\nbase_url = "http://127.0.0.1:8900"\n'
+
+    one, two = (load(tmp_path, text, {"APIFRAME_API_KEY": key}) for key in ("old", "afk_new"))
+
+    assert (one.base_url, two.base_url) == ("http://127.0.0.1:8900", "http://127.0.0.1:8900/v2")
+
+
 def test_a_version_2_key_is_refused_for_version_1(tmp_path: Path) -> None:
     (problem,) = problems(
         tmp_path,

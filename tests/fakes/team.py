@@ -93,7 +93,7 @@ class Team:
         if self.version == 1:
             return {"api_key": f"env:{KEY_NAME}", "base_url": self.url}
         (self.folder / "key").write_text(f"afk_{KEY}")
-        return {"api_key": "file:key", "base_url": f"{self.url}/v2"}
+        return {"api_key": "file:key", "base_url": self.url}
 
     def answers_within(self, seconds: int) -> None:
         """Set the time limit of a submission, in a provider file next to the configuration."""
