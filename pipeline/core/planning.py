@@ -37,7 +37,6 @@ from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
 from pipeline.core.text import joined, quoted
 
-
 #: So many names of endpoints are listed in a note.
 MOST_NAMES = 12
 
