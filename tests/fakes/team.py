@@ -103,7 +103,7 @@ class Team:
         own = re.sub(r"deadline = .*\n", "", own) + f"deadline = {seconds}\n"
         changed = f"{before}[endpoints.imagine]\n{own}[endpoints.imagine.fields]{after}"
         (self.folder / "providers").mkdir(exist_ok=True)
-        (self.folder / "providers" / "apiframe.toml").write_text(changed)
+        (self.folder / "providers" / f"apiframe-v{self.version}.toml").write_text(changed)
 
     def write(self, header: str, *rows: str, sheet: str = "") -> None:
         """A new sheet, as lines of a CSV."""
