@@ -87,9 +87,12 @@ def _parser() -> argparse.ArgumentParser:
         if rule.type is bool:
             parser.add_argument(flag, nargs="?", const=True, help=rule.says)
             continue
-        kinds = f"; kinds: {', '.join(rule.kinds)}" if rule.type is Fault and rule.kinds else ""
-        note = f"{rule.says}{kinds} ({defaults[name]})".replace("%", "%%")
-        parser.add_argument(flag, metavar=rule.type.__name__.upper(), help=note)
+        note, metavar = f"{rule.says} ({defaults[name]})", rule.type.__name__.upper()
+        if rule.type is Fault:
+            note = rule.says + (f"; kinds: {', '.join(rule.kinds)}" if rule.kinds else "")
+        elif rule.kinds:
+            metavar = "|".join(rule.kinds)
+        parser.add_argument(flag, metavar=metavar, help=note.replace("%", "%%"))
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Switches are read alike everywhere, and chance and counts can be relied on."""
+"""Switches are read the same way everywhere; chance and counts are exact."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.sandbox.counts import Window
 from pipeline.sandbox.settings import merged
 
 
-def test_the_same_seed_goes_wrong_in_the_same_places() -> None:
+def test_the_same_seed_has_the_same_faults() -> None:
     settings = merged(SandboxSettings(), {"lost": "0.3 any"})
     prompts = [f"p{n}" for n in range(200)]
 
@@ -24,7 +24,7 @@ def test_the_same_seed_goes_wrong_in_the_same_places() -> None:
     assert set(struck(1, prompts).values()) == {"fin", "rst", "half", "trickle"}
 
 
-def test_the_most_within_any_minute_is_what_slid_past() -> None:
+def test_the_most_within_any_minute_is_counted_over_a_sliding_window() -> None:
     window = Window()
     for at in (0.0, 1.0, 59.0, 60.0, 60.5, 200.0):
         window.add(at)

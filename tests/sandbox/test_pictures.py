@@ -26,7 +26,7 @@ PROMPTS = [
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("plain", [False, True])
-def test_every_picture_carries_its_prompts_code_and_its_number(prompt: str, plain: bool) -> None:
+def test_every_picture_has_its_prompts_code_and_its_number(prompt: str, plain: bool) -> None:
     drawn = [pictures.draw(prompt, "1:1", 1, index, plain=plain) for index in range(5)]
 
     assert [read_code(png) for png in drawn] == [(code_of(prompt), index) for index in range(5)]
@@ -46,7 +46,7 @@ def test_the_aspect_ratio_is_honoured(ratio: str, size: tuple[int, int]) -> None
         assert read_code(png) == (code_of("a fox"), index)
 
 
-def test_a_picture_bears_its_words_in_letters_that_the_font_has() -> None:
+def test_a_picture_shows_its_words_in_letters_that_the_font_has() -> None:
     assert drawable("Grüntöne, groß,\n déjà  vu") == "Gruntone, gross, deja vu"
 
 
@@ -93,7 +93,7 @@ def test_a_second_task_of_a_prompt_has_other_pictures_and_a_second_look_has_the_
     assert read_code(first) == read_code(second)
 
 
-def test_a_picture_of_another_hand_has_no_code() -> None:
+def test_a_picture_that_is_not_the_sandboxs_has_no_code() -> None:
     other = BytesIO()
     Image.new("RGB", (384, 384), "teal").save(other, "PNG")
     small = BytesIO()
@@ -118,7 +118,7 @@ def test_the_links_of_a_task_lead_to_its_own_pictures() -> None:
             assert codes == [(code_of(prompt), index) for index in range(5)]
 
 
-def test_a_sandbox_that_remembers_shows_the_pictures_of_the_one_before(tmp_path: Path) -> None:
+def test_a_sandbox_with_a_memory_has_the_pictures_of_an_earlier_one(tmp_path: Path) -> None:
     memory, sent = tmp_path / "tasks.json", {"prompt": "a fox", "aspect_ratio": "1:1"}
 
     def task_of(url: str) -> tuple[str, bytes]:

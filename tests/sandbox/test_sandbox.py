@@ -187,7 +187,7 @@ def test_a_prompt_can_ask_to_fail_to_be_refused_and_to_be_slow(
     }
 
 
-# The books
+# The counts
 
 
 def test_every_task_is_counted_with_its_prompt_and_its_price(
@@ -222,7 +222,9 @@ def test_out_of_credits_is_402_and_takes_nothing(sandbox: Sandbox, api: httpx.Cl
     assert imagine(api).status_code == 200
 
 
-def test_the_books_agree_with_each_other_under_a_crowd(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_the_counts_agree_with_each_other_under_a_crowd(
+    sandbox: Sandbox, api: httpx.Client
+) -> None:
     sandbox.set(error=0.1, error_after=0.1, busy=0.1, html_after=0.1, garbled="0.1 any")
     sandbox.set(answer_seconds=0.005)
     with ThreadPoolExecutor(12) as crowd:
@@ -388,7 +390,7 @@ def test_fetch_many_can_answer_in_another_order(sandbox: Sandbox, api: httpx.Cli
     assert sorted(asked()) == sorted(ids)
 
 
-def test_a_task_can_dream_for_a_while(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_task_can_show_an_odd_status_for_a_while(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(task_seconds=0.4, odd_status="next 1")
     task_id = take(api)
     seen: set[str] = set()

@@ -19,19 +19,19 @@ KEY = "k-123"
 
 
 class Listener:
-    """Whoever gave an address: what was posted to it, and how it answers."""
+    """A web server that keeps what is posted to it, and answers as it is set to."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/hooks/abc"
-        self.heard: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.received: list[tuple[str, dict[str, str], dict[str, Any]]] = []
         self.connections: set[tuple[str, int]] = set()
         #: Answers, the next one first; then 204.
         self.answers: list[int] = []
 
     @property
-    def told(self) -> list[str]:
-        """The statuses, in the order in which they were heard."""
-        return [body.get("status", "") for _, _, body in self.heard]
+    def statuses(self) -> list[str]:
+        """The statuses, in the order of arrival."""
+        return [body.get("status", "") for _, _, body in self.received]
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def listening() -> Iterator[Listener]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             headers = {name.casefold(): value for name, value in self.headers.items()}
-            listener.heard.append((self.path, headers, body))
+            listener.received.append((self.path, headers, body))
             listener.connections.add(self.client_address)
             self.send_response(listener.answers.pop(0) if listener.answers else 204)
             self.send_header("location", f"{listener.url}/elsewhere")
@@ -78,7 +78,7 @@ def sandbox(server: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
-def ear(sandbox: Sandbox) -> Iterator[Listener]:
+def receiver(sandbox: Sandbox) -> Iterator[Listener]:
     with listening() as listener:
         yield listener
 
@@ -98,8 +98,8 @@ def fetched(sandbox: Sandbox, task_id: str) -> dict[str, Any]:
         headers={"Authorization": KEY},
         trust_env=False,
     )
-    told: dict[str, Any] = answer.raise_for_status().json()
-    return told
+    statuses: dict[str, Any] = answer.raise_for_status().json()
+    return statuses
 
 
 def until(look: Callable[[], object], seconds: float = 10) -> None:
@@ -109,14 +109,14 @@ def until(look: Callable[[], object], seconds: float = 10) -> None:
         pause.wait(0.005)
 
 
-def test_updates_and_the_last_word_are_what_fetch_says(sandbox: Sandbox, ear: Listener) -> None:
-    task_id = take(sandbox, ear.url, secret="s3cret")
-    until(lambda: len(ear.heard) == 3)
+def test_every_webhook_says_what_fetch_says(sandbox: Sandbox, receiver: Listener) -> None:
+    task_id = take(sandbox, receiver.url, secret="s3cret")
+    until(lambda: len(receiver.received) == 3)
 
-    assert [body["task_id"] for _, _, body in ear.heard] == [task_id] * 3
-    assert ear.told == ["processing", "processing", "finished"]
-    assert [body.get("percentage") for _, _, body in ear.heard] == ["11", "55", None]
-    path, headers, body = ear.heard[-1]
+    assert [body["task_id"] for _, _, body in receiver.received] == [task_id] * 3
+    assert receiver.statuses == ["processing", "processing", "finished"]
+    assert [body.get("percentage") for _, _, body in receiver.received] == ["11", "55", None]
+    path, headers, body = receiver.received[-1]
     assert body == fetched(sandbox, task_id)
     assert (path, headers["x-webhook-secret"]) == ("/hooks/abc", "s3cret")
     assert headers["content-type"] == "application/json"
@@ -124,38 +124,38 @@ def test_updates_and_the_last_word_are_what_fetch_says(sandbox: Sandbox, ear: Li
     assert sandbox.state(hooks=True)["hooks"][task_id]["accepted"] == 3
 
 
-def test_connections_are_kept(sandbox: Sandbox, ear: Listener) -> None:
-    take(sandbox, ear.url)
-    until(lambda: len(ear.heard) == 3)
+def test_connections_are_kept(sandbox: Sandbox, receiver: Listener) -> None:
+    take(sandbox, receiver.url)
+    until(lambda: len(receiver.received) == 3)
 
-    assert len(ear.connections) == 1
+    assert len(receiver.connections) == 1
 
 
-def test_a_submission_without_an_address_is_told_nothing(sandbox: Sandbox) -> None:
+def test_a_submission_without_an_address_gets_no_webhook(sandbox: Sandbox) -> None:
     take(sandbox, "")
 
     assert sandbox.state()["webhooks"] == {}
 
 
-def test_a_last_word_may_come_without_status_and_percentages_as_numbers(
-    sandbox: Sandbox, ear: Listener
+def test_a_final_webhook_may_have_no_status_and_percentages_may_be_numbers(
+    sandbox: Sandbox, receiver: Listener
 ) -> None:
     sandbox.set(bare_final=True, percentage_as="number")
-    take(sandbox, ear.url)
-    until(lambda: len(ear.heard) == 3)
+    take(sandbox, receiver.url)
+    until(lambda: len(receiver.received) == 3)
 
-    assert ear.told == ["processing", "processing", ""]
-    assert [body.get("percentage") for _, _, body in ear.heard] == [11, 55, None]
+    assert receiver.statuses == ["processing", "processing", ""]
+    assert [body.get("percentage") for _, _, body in receiver.received] == [11, 55, None]
 
 
 def test_what_is_not_answered_2xx_is_repeated_so_many_times(
-    sandbox: Sandbox, ear: Listener
+    sandbox: Sandbox, receiver: Listener
 ) -> None:
     sandbox.set(webhook_progress=0, webhook_retries=2)
-    ear.answers = [500, 302, 503, 500, 200]
-    take(sandbox, ear.url, "given up")
+    receiver.answers = [500, 302, 503, 500, 200]
+    take(sandbox, receiver.url, "given up")
     until(lambda: sandbox.state()["webhooks"].get("given_up") == 1)
-    take(sandbox, ear.url, "taken at last")
+    take(sandbox, receiver.url, "taken at last")
     until(lambda: sandbox.state()["webhooks"].get("accepted") == 1)
 
     assert sandbox.state()["webhooks"] == {
@@ -164,10 +164,12 @@ def test_what_is_not_answered_2xx_is_repeated_so_many_times(
         "accepted": 1,
         "given_up": 1,
     }
-    assert {path for path, _, _ in ear.heard} == {"/hooks/abc"}  # a redirect is not followed
+    assert {path for path, _, _ in receiver.received} == {
+        "/hooks/abc"
+    }  # a redirect is not followed
 
 
-def test_an_address_where_nobody_listens_costs_nothing_else(sandbox: Sandbox) -> None:
+def test_an_unreachable_address_costs_nothing_else(sandbox: Sandbox) -> None:
     sandbox.set(webhook_progress=0, webhook_retries=1)
     task_id = take(sandbox, "http://127.0.0.1:9/hooks/abc")
     until(lambda: sandbox.state()["webhooks"].get("given_up") == 1)
@@ -179,18 +181,18 @@ def test_an_address_where_nobody_listens_costs_nothing_else(sandbox: Sandbox) ->
 @pytest.mark.parametrize(
     "url", ["http://192.0.2.1/hooks", "https://example.com/hooks", "file:///etc/passwd", "x://["]
 )
-def test_nothing_is_posted_beyond_this_machine(sandbox: Sandbox, url: str) -> None:
+def test_nothing_is_posted_to_other_machines(sandbox: Sandbox, url: str) -> None:
     take(sandbox, url)
 
     assert sandbox.state()["webhooks"] == {"elsewhere": 1}
 
 
-def test_a_webhook_can_be_dropped_or_come_twice(sandbox: Sandbox, ear: Listener) -> None:
+def test_a_webhook_can_be_dropped_or_come_twice(sandbox: Sandbox, receiver: Listener) -> None:
     sandbox.set(webhook_drop="next 2 /progress", webhook_double="next 1 /final")
-    take(sandbox, ear.url)
-    until(lambda: len(ear.heard) == 2)
+    take(sandbox, receiver.url)
+    until(lambda: len(receiver.received) == 2)
 
-    assert ear.told == ["finished", "finished"]
+    assert receiver.statuses == ["finished", "finished"]
     until(lambda: sandbox.state()["webhooks"].get("accepted") == 2)
     assert sandbox.state()["webhooks"] == {
         "posted": 2,
@@ -200,48 +202,52 @@ def test_a_webhook_can_be_dropped_or_come_twice(sandbox: Sandbox, ear: Listener)
     }
 
 
-def test_webhooks_can_come_in_reverse(sandbox: Sandbox, ear: Listener) -> None:
+def test_webhooks_can_come_in_reverse(sandbox: Sandbox, receiver: Listener) -> None:
     sandbox.set(webhook_reorder=1)
-    take(sandbox, ear.url)
-    until(lambda: len(ear.heard) == 3)
+    take(sandbox, receiver.url)
+    until(lambda: len(receiver.received) == 3)
 
-    assert ear.told == ["finished", "processing", "processing"]
-    assert [body.get("percentage") for _, _, body in ear.heard] == [None, "55", "11"]
+    assert receiver.statuses == ["finished", "processing", "processing"]
+    assert [body.get("percentage") for _, _, body in receiver.received] == [None, "55", "11"]
 
 
 def test_a_webhook_can_come_before_the_answer_of_the_submission(
-    sandbox: Sandbox, ear: Listener
+    sandbox: Sandbox, receiver: Listener
 ) -> None:
     sandbox.set(webhook_early="next 1", task_seconds=100)
-    task_id = take(sandbox, ear.url)
+    task_id = take(sandbox, receiver.url)
 
-    assert [(body["task_id"], body["status"]) for _, _, body in ear.heard] == [(task_id, "staged")]
+    assert [(body["task_id"], body["status"]) for _, _, body in receiver.received] == [
+        (task_id, "staged")
+    ]
 
 
-def test_webhooks_can_be_late(sandbox: Sandbox, ear: Listener) -> None:
+def test_webhooks_can_be_late(sandbox: Sandbox, receiver: Listener) -> None:
     sandbox.set(webhook_delay_seconds=0.2, webhook_progress=0)
     began = time.monotonic()
-    take(sandbox, ear.url)
-    until(lambda: ear.heard)
+    take(sandbox, receiver.url)
+    until(lambda: receiver.received)
 
     assert time.monotonic() - began > 0.2
 
 
-def test_a_task_without_end_is_told_of_and_never_ends(sandbox: Sandbox, ear: Listener) -> None:
+def test_a_task_without_end_is_reported_and_never_ends(
+    sandbox: Sandbox, receiver: Listener
+) -> None:
     sandbox.set(endless="next 1")
-    take(sandbox, ear.url)
-    until(lambda: len(ear.heard) == 2)
+    take(sandbox, receiver.url)
+    until(lambda: len(receiver.received) == 2)
 
-    assert ear.told == ["processing", "processing"]
+    assert receiver.statuses == ["processing", "processing"]
 
 
-def test_tasks_end_when_their_owner_says_so_and_are_told_of_once(
-    sandbox: Sandbox, ear: Listener
+def test_tasks_end_when_their_owner_says_so_and_are_reported_once(
+    sandbox: Sandbox, receiver: Listener
 ) -> None:
     sandbox.set(task_seconds=10_000, webhook_progress=0)
-    first = take(sandbox, ear.url)
+    first = take(sandbox, receiver.url)
     sandbox.set(endless="next 1")
-    second = take(sandbox, ear.url, "an owl")
+    second = take(sandbox, receiver.url, "an owl")
     assert sandbox.state()["running"] == 2
 
     assert sandbox.finish()["running"] == 0
@@ -249,17 +255,17 @@ def test_tasks_end_when_their_owner_says_so_and_are_told_of_once(
     assert [fetched(sandbox, task)["status"] for task in (first, second)] == ["finished"] * 2
     sandbox.finish()  # there is nothing left to end
     until(lambda: sandbox.state()["webhooks"] == {"posted": 2, "accepted": 2})
-    assert sorted(body["task_id"] for _, _, body in ear.heard) == sorted((first, second))
-    assert ear.told == ["finished"] * 2
+    assert sorted(body["task_id"] for _, _, body in receiver.received) == sorted((first, second))
+    assert receiver.statuses == ["finished"] * 2
 
 
-def test_what_chance_does_to_webhooks_depends_on_the_prompt_alone(
-    sandbox: Sandbox, ear: Listener
+def test_the_faults_of_webhooks_depend_on_the_prompt_only(
+    sandbox: Sandbox, receiver: Listener
 ) -> None:
     def dropped(prompts: list[str]) -> dict[str, int]:
         sandbox.reset()
         sandbox.set(webhook_drop=0.5, webhook_progress=1, task_seconds=0.01)
-        ids = {take(sandbox, ear.url, prompt): prompt for prompt in prompts}
+        ids = {take(sandbox, receiver.url, prompt): prompt for prompt in prompts}
 
         def counts() -> dict[str, dict[str, int]]:
             hooks: dict[str, dict[str, int]] = sandbox.state(hooks=True)["hooks"]
@@ -277,8 +283,8 @@ def test_what_chance_does_to_webhooks_depends_on_the_prompt_alone(
     assert dropped(prompts) == dropped(prompts[::-1])
 
 
-def test_the_secret_is_in_no_repr_and_no_state(sandbox: Sandbox, ear: Listener) -> None:
-    take(sandbox, ear.url, secret="s3cret")
-    until(lambda: ear.heard)
+def test_the_secret_is_in_no_repr_and_no_state(sandbox: Sandbox, receiver: Listener) -> None:
+    take(sandbox, receiver.url, secret="s3cret")
+    until(lambda: receiver.received)
 
     assert "s3cret" not in json.dumps(sandbox.state(times=True, ids=True, hooks=True))

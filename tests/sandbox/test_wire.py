@@ -129,7 +129,7 @@ def test_a_request_that_never_ends_is_not_counted_as_read(sandbox: Sandbox) -> N
     assert (state["requests"], state["unfinished"], state["in_flight"]) == ({}, 1, 0)
 
 
-def test_an_answer_that_nobody_waits_for_counts_as_unheard(sandbox: Sandbox) -> None:
+def test_an_answer_to_a_client_that_has_left_counts_as_unheard(sandbox: Sandbox) -> None:
     sandbox.set(answer_seconds=0.2)
     with submission(sandbox):
         while not sandbox.state()["tasks_taken"]:

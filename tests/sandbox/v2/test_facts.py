@@ -19,7 +19,7 @@ FINGERPRINT = "509a841dd175fea098d68fb8a53c4e93f93e8af053a170b009e554047b944857"
 GIVEN = os.environ.get("APIFRAME_OPENAPI", "")
 
 
-def test_nobody_edited_the_table_by_hand() -> None:
+def test_the_table_was_not_edited_by_hand() -> None:
     assert fingerprint(table()) == FINGERPRINT
 
 

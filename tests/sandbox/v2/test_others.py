@@ -159,3 +159,16 @@ def test_only_the_events_that_were_asked_for_are_posted(
     assert call.headers["x-webhook-event"] == "completed"
     assert sandbox.state()["webhooks"]["posted"] == 1
     assert job(api, unwanted)["webhookStatus"] is None
+
+
+def test_webhooks_are_dropped_and_doubled_as_in_version_1(
+    sandbox: Sandbox, api: httpx.Client
+) -> None:
+    sandbox.set(webhook_drop="next 1", webhook_double="next 1")
+    with inbox() as box:
+        dropped, doubled = (imagine(api, webhookUrl=box.url).json()["jobId"] for _ in range(2))
+        posted = [json.loads(box.next().body)["jobId"] for _ in range(2)]
+        until(lambda: bool(sandbox.state()["webhooks"].get("accepted") == 2))
+
+    assert posted == [doubled] * 2
+    assert sandbox.state(hooks=True)["hooks"][dropped]["dropped"] == 1
