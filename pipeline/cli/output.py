@@ -27,7 +27,7 @@ from rich.text import Text
 from pipeline import terminal
 from pipeline.core import messages
 from pipeline.core.inputs import parsed
-from pipeline.core.planning import Line
+from pipeline.core.planning import Line, to_follow
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, one_line, time_limit
 from pipeline.reports.summary import attention, no_rows
@@ -142,13 +142,13 @@ def show_plan(console: Console, sync: SheetSync) -> None:
             console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
     if not sync.last.plan.lines and not sync.last.hold:
         console.print(Text(no_rows(sync.sheet.title), style="yellow"))
-    now, later = to_send(sync), settling(sync)
-    console.print(Text(f"\n{_price(sync, now)}", style="bold"))
+    now, after, later = to_send(sync), following(sync), settling(sync)
+    console.print(Text(f"\n{_price(sync, now, after)}", style="bold"))
     if later:
         unchanged = f"once its rows have not changed for {time_limit(sync.rules.settle)}"
         console.print(Text(f"then, {unchanged}: {_price(sync, later)}", style="bold"))
-    if now or later:
-        sent = {name for line in (*now, *later) for name in parsed(line.memory.inputs)}
+    if now or after or later:
+        sent = {name for line in (*now, *after, *later) for name in parsed(line.memory.inputs)}
         console.print(Text(f"Sent from the sheet: {', '.join(sorted(sent))}.", style="dim"))
     for sentence in _plan_warnings(sync, noted):
         console.print(Text(one_line(sentence), style="yellow"))
@@ -174,12 +174,14 @@ def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str
 
 def plan_as_json(console: Console, sync: SheetSync) -> None:
     """Print what a run would do, for programs, as one line of JSON."""
-    now, later = to_send(sync), settling(sync)
+    now, after, later = to_send(sync), following(sync), settling(sync)
     noted = {
         "sheet": sync.sheet.title,
         "rows": {name: len(lines) for name, lines in _groups(sync)},
         "requests": len(now),
         "credits": _cost(sync, now),
+        "requests_after_another_row": len(after),
+        "credits_after_another_row": _cost(sync, after),
         "requests_once_settled": len(later),
         "credits_once_settled": _cost(sync, later),
         "hold": sync.last.hold.sentence if sync.last.hold else "",
@@ -202,6 +204,11 @@ def to_send(sync: SheetSync) -> Sequence[Line]:
     return () if sync.last.hold else sync.last.plan.to_send
 
 
+def following(sync: SheetSync) -> Sequence[Line]:
+    """Rows that a run sends once other rows are done, which are sent now or are at the API."""
+    return () if sync.last.hold else to_follow(sync.last.plan.lines)
+
+
 def settling(sync: SheetSync) -> Sequence[Line]:
     """The rows that wait only because they changed a short time ago."""
     note = messages.settling(sync.rules.settle)
@@ -209,8 +216,10 @@ def settling(sync: SheetSync) -> Sequence[Line]:
     return [line for line in lines if line.status == Status.WAITING and line.note.startswith(note)]
 
 
-def _price(sync: SheetSync, lines: Sequence[Line]) -> str:
-    return f"{counted(len(lines), 'request')}, {in_credits(_cost(sync, lines))}"
+def _price(sync: SheetSync, lines: Sequence[Line], after: Sequence[Line] = ()) -> str:
+    both = [*lines, *after]
+    chained = f", {len(after)} of them after another row" if after else ""
+    return f"{counted(len(both), 'request')}{chained}, {in_credits(_cost(sync, both))}"
 
 
 def _cost(sync: SheetSync, lines: Sequence[Line]) -> int:

@@ -14,7 +14,7 @@ from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
-from pipeline.core.planning import Line, Plan
+from pipeline.core.planning import Line, Plan, to_follow
 from pipeline.core.repeats import BUSY, is_news
 from pipeline.core.statuses import Status
 from pipeline.core.text import one_line
@@ -280,13 +280,18 @@ def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
 
     Without such a row nothing is sent. Raises ConfigError if several rows match.
     """
-    chosen = plan.to_send
+    chosen, following = plan.to_send, to_follow(plan.lines)
     if row:
         named = find_rows(plan.lines, row)
         chosen = tuple(line for line in chosen if line in named)
-    leaving = {line.seen.place for line in chosen[:limit]}
+        following = [line for line in following if line in named]
+    chosen = chosen[:limit]
+    following = following[: None if limit is None else limit - len(chosen)]
+    leaving = {line.seen.place for line in (*chosen, *following)}
     lines = (
-        line if line.seen.place in leaving or not line.endpoint else replace(line, endpoint="")
+        line
+        if line.seen.place in leaving or not (line.endpoint or line.parent)
+        else replace(line, endpoint="", parent=None)
         for line in plan.lines
     )
     return replace(plan, lines=tuple(lines))

@@ -38,7 +38,7 @@ from pipeline.config.settings import (
 )
 from pipeline.config.sheet_source import sheet_source
 from pipeline.core.errors import ConfigError
-from pipeline.core.fields import as_texts, fields_of, problem_with
+from pipeline.core.fields import as_texts, columns_of, fields_of, problem_with
 from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
 from pipeline.core.provider import Provider
 
@@ -310,7 +310,8 @@ def _columns(
     problems: list[str],
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     providers = (provider, *(one.provider for one in others))
-    fields = {name for p in providers for e in p.endpoints.values() for name in e.columns}
+    fields = {name for p in providers for e in p.endpoints.values() for name in columns_of(e)}
+    fields -= {*CONTROLS}
     names = [*OURS, *CONTROLS, *sorted(fields)]
     titles: dict[str, str] = {}
     ignore: tuple[str, ...] = ()

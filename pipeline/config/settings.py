@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
 from pipeline.config.secrets import Secret
+from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
 from pipeline.core.provider import Provider
 
@@ -143,12 +144,12 @@ class Settings(BaseModel):
         """The configured columns."""
         endpoints = self.provider.endpoints
         return Header(
-            endpoints[self.endpoint].columns,
+            columns_of(endpoints[self.endpoint]),
             self.titles,
             self.ignore,
-            {name: one.columns for name, one in endpoints.items()}
+            {name: columns_of(one) for name, one in endpoints.items()}
             | {
-                f"{other.prefix}{name}": one.columns
+                f"{other.prefix}{name}": columns_of(one)
                 for other in self.others
                 if other.sends
                 for name, one in other.provider.endpoints.items()

@@ -16,7 +16,8 @@ from pipeline.core.paths import put
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.text import quoted
 
-#: The field that chooses one of the parent's results.
+#: The column that names another row, and the one that chooses one of that row's results.
+PARENT: Final = "parent"
 INDEX: Final = "index"
 ADDRESS: Final = re.compile(r"https?://[^\s,]\S*", re.IGNORECASE)
 _BETWEEN = re.compile(r"\s*\n\s*|\s*,\s*")
@@ -38,6 +39,14 @@ class Parent:
     task_id: str
     urls: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
+
+
+def columns_of(endpoint: Endpoint) -> frozenset[str]:
+    """The names of cells that say what a row for the endpoint asks for.
+
+    These are its fields and, where it can follow another row, `parent` and `index`.
+    """
+    return endpoint.columns | {PARENT, INDEX} if endpoint.takes_parent else endpoint.columns
 
 
 def fields_of(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Field]:
@@ -234,7 +243,7 @@ def body_of(
         if not one.send:
             continue
         to = one.to or name
-        if text := given.get(name, "") or _of_parent(one, given, parent):
+        if text := given.get(name, "") or from_parent(one, given, parent):
             if one.type == "file":
                 parts.append(Part(to, text, one.encode))
             else:
@@ -242,7 +251,8 @@ def body_of(
     return body, tuple(parts)
 
 
-def _of_parent(one: Field, given: Mapping[str, str], parent: Parent | None) -> str:
+def from_parent(one: Field, given: Mapping[str, str], parent: Parent | None) -> str:
+    """What a field takes of the parent; "" if it takes nothing, or there is nothing to take."""
     if parent is None or not one.parent:
         return ""
     if one.parent == "task":

@@ -12,10 +12,11 @@ import unicodedata
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
 
 from pipeline.core.cell_errors import input_text
+from pipeline.core.fields import INDEX, PARENT
 from pipeline.core.inputs import canonical, normalise, ratio
 from pipeline.core.invisible import is_blank, visible
 from pipeline.core.model import Grid
@@ -81,6 +82,9 @@ class Columns:
     #: Names, ours or people's, that occur more than once, and where.
     doubled: Mapping[str, tuple[int, ...]]
     titles: Mapping[str, str]
+    #: Whether rows that name no endpoint can follow another row; the endpoints whose rows can.
+    follows: bool = False
+    followers: frozenset[str] = frozenset()
 
     def cell(self, row: Sequence[str], name: str) -> str:
         """The text of a named cell; empty if the sheet has no such column or the row is short."""
@@ -128,9 +132,25 @@ class Columns:
         return False
 
     def is_row(self, row: Sequence[str]) -> bool:
-        """Returns whether a line is a row of ours: the person filled at least one input cell."""
-        asks = any(normalise(self.cell(row, n)) for n in self.inputs if n not in _NOT_ENOUGH)
-        return asks and not self._repeats_header(row)
+        """Whether a line is a row of ours: the person filled at least one input cell."""
+        wrote = {name: text for name in self.inputs if (text := normalise(self.cell(row, name)))}
+        return self._asks(wrote) and not self._repeats_header(row)
+
+    def _asks(self, wrote: dict[str, str]) -> bool:
+        """Whether the cells of a line ask for something.
+
+        The name of a parent is enough where the row can follow one. An index without a parent
+        chooses nothing: it is left out, because it may be a number of the team's own.
+        """
+        if PARENT in self.index and self._can_follow(wrote):
+            if PARENT in wrote:
+                return True
+            wrote.pop(INDEX, None)
+        return not wrote.keys() <= _NOT_ENOUGH
+
+    def _can_follow(self, wrote: Mapping[str, str]) -> bool:
+        name = wrote.get("endpoint")
+        return self.follows if name is None else visible(name) in self.followers
 
     def rows(self, grid: Grid, among: Iterable[int] | None = None) -> Iterator[Marked]:
         """The rows of ours: those in which the person filled at least one input cell.
@@ -149,7 +169,7 @@ class Columns:
             wrote = {
                 n: v for n, at in places if at < wide and (v := normalise(input_text(row[at])))
             }
-            if wrote.keys() <= _NOT_ENOUGH or self._repeats_header(row):
+            if not self._asks(wrote) or self._repeats_header(row):
                 continue
             for name in chosen:
                 if name in wrote:
@@ -181,7 +201,7 @@ class Columns:
         return True
 
 
-#: A line with only these inputs is no row yet: nothing can be sent.
+#: A line with only these inputs does not ask for anything yet; see `Columns._asks`.
 _NOT_ENOUGH = frozenset(WRITTEN)
 
 
@@ -189,13 +209,13 @@ _NOT_ENOUGH = frozenset(WRITTEN)
 class Header:
     """The configured columns. They determine the meaning of each column of a sheet."""
 
-    #: Fields of the endpoint that rows are for if they name none.
+    #: The names of cells for rows that name no endpoint (`fields.columns_of` their endpoint).
     fields: frozenset[str]
     #: `[columns]`: our name -> the sheet's title.
     titles: Mapping[str, str] = field(default_factory=dict)
     #: Titles of columns that have a name of ours and are a team's own.
     ignore: Sequence[str] = ()
-    #: Endpoint -> its fields, for rows that name one.
+    #: Endpoint -> the same, for rows that name one.
     endpoints: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def read(self, grid: Grid) -> Columns:
@@ -205,20 +225,20 @@ class Header:
         in all other sheets it is a column of the team's own.
         """
         columns = self.read_line(grid[0] if grid else ())
-        named = self._named(grid, columns)
-        return replace(self, fields=named).read_line(grid[0]) if named > self.fields else columns
-
-    def _named(self, grid: Grid, columns: Columns) -> frozenset[str]:
-        """The fields of all endpoints that the rows are for."""
         at = columns.index.get("endpoint")
         if at is None or not self.endpoints:
-            return self.fields
+            return columns
         cells = {row[at] for row in grid[1:] if at < len(row)}
-        return self.fields.union(*(self.endpoints.get(visible(one), ()) for one in cells))
+        named = [self.endpoints[name] for name in map(visible, cells) if name in self.endpoints]
+        return self.read_line(grid[0], named) if named else columns
 
-    def read_line(self, line: Sequence[str]) -> Columns:
-        """The meaning of the columns if this line is the header."""
-        names = (*OURS, *CONTROLS, *self.fields)
+    def read_line(self, line: Sequence[str], named: Iterable[frozenset[str]] = ()) -> Columns:
+        """The meaning of the columns if this line is the header.
+
+        `named` holds the cells of further endpoints that rows are for.
+        """
+        fields = frozenset().union(*(self._in(line, cells) for cells in (self.fields, *named)))
+        names = (*OURS, *CONTROLS, *fields)
         wanted = {folded(self.titles.get(name, name)): name for name in names}
         free = {folded(title) for title in self.ignore}
         found: dict[str, list[int]] = defaultdict(list)
@@ -226,14 +246,26 @@ class Header:
             name = wanted.get(folded(title))
             if name and folded(title) not in free:
                 found[name].append(at)
-        inputs = tuple(sorted(name for name in found if name in self.fields or name in WRITTEN))
+        inputs = tuple(sorted(name for name in found if name in fields or name in WRITTEN))
         return Columns(
             header=tuple(line),
             index={name: places[0] for name, places in found.items()},
             inputs=inputs,
             doubled={name: tuple(places) for name, places in found.items() if len(places) > 1},
             titles=self.titles,
+            follows=PARENT in self.fields,
+            followers=frozenset(n for n, cells in self.endpoints.items() if PARENT in cells),
         )
+
+    def _in(self, line: Sequence[str], cells: frozenset[str]) -> frozenset[str]:
+        """Those of an endpoint's cells that can be columns of a sheet with this header.
+
+        A column `index` chooses one of the parent's results. Without a column `parent` it is the
+        team's own: many sheets number their rows.
+        """
+        title = folded(self.titles.get(PARENT, PARENT))
+        has_parent = title in map(folded, line) and title not in map(folded, self.ignore)
+        return cells if has_parent or PARENT not in cells else cells - {INDEX}
 
 
 def believed(columns: Columns) -> tuple[str, ...]:

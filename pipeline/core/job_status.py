@@ -10,7 +10,9 @@ from datetime import datetime, timedelta
 
 from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
-from pipeline.core.inputs import changed, parsed
+from pipeline.core.chains import LINK, Link, changes, link_in
+from pipeline.core.fields import PARENT
+from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.prompt_checks import is_missing
 from pipeline.core.rules import Rules
@@ -27,23 +29,29 @@ def is_overdue(attempt: Attempt, give_up_after: timedelta, now: datetime) -> boo
     return is_open(attempt) and now - attempt.sent_at > give_up_after
 
 
-def job_status(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) -> StatusAndNote:
-    """Status and note of a job that has been sent; `redo` says how to ask for the next take."""
+def job_status(
+    job: Job, inputs: str, rules: Rules, now: datetime, redo: str, link: Link | None = None
+) -> StatusAndNote:
+    """Status and note of a job that has been sent; `redo` says how to ask for the next take.
+
+    `link` is the row and take that the row follows now; None if it follows none, or it is not known
+    which.
+    """
     attempt = shown(job)
     assert attempt is not None, "only a pending job has no attempt"
     api = rules.title_of(attempt)
-    changes = changed(attempt.inputs, inputs, attempt.columns)
-    change = messages.edited(changes, attempt.state, redo) if changes else ""
-    emptied = _emptied(attempt, changes, inputs, rules) if changes else ""
+    news = changes(attempt, inputs, link)
+    change = _edited(attempt, news, link, redo)
+    emptied = _emptied(attempt, news, inputs, rules) if news else ""
     warning = messages.warning(rules.doubts(attempt.inputs))
     match attempt.state:
         case State.SUCCEEDED:
             gone = _lost(job, attempt, redo) if rules.saves_files else ""
             note = joined(_left_out(attempt), gone or _unsaved(job, attempt, rules, now))
             note = joined(emptied or change, _second_success(job, attempt), note)
-            status = Status.WAITING if emptied else Status.EDITED if changes else Status.DONE
+            status = Status.WAITING if emptied else Status.EDITED if news else Status.DONE
             status = Status.CHECK_NEEDED if gone else status
-            return StatusAndNote(status, joined(note, "" if changes else warning))
+            return StatusAndNote(status, joined(note, "" if news else warning))
         case State.RUNNING if rules.api_of(attempt) is None:
             away = messages.api_away(attempt.provider, attempt.base_url, attempt.task_id, redo)
             return StatusAndNote(Status.CHECK_NEEDED, joined(away, emptied or change))
@@ -51,7 +59,7 @@ def job_status(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) ->
             if is_overdue(attempt, rules.give_up_after, now):
                 late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
                 return StatusAndNote(Status.CHECK_NEEDED, joined(late, emptied or change))
-            if changes and not emptied:
+            if news and not emptied:
                 return StatusAndNote(Status.EDITED, change)
             return StatusAndNote(in_progress(attempt.progress), emptied or warning)
         case State.SUBMITTING:
@@ -74,15 +82,25 @@ def job_status(job: Job, inputs: str, rules: Rules, now: datetime, redo: str) ->
             return StatusAndNote(Status.FAILED, note)
 
 
-def _emptied(attempt: Attempt, changes: Mapping[str, str], inputs: str, rules: Rules) -> str:
+def _edited(attempt: Attempt, news: dict[str, str], link: Link | None, redo: str) -> str:
+    """The note for a row that is not as it was sent; "" if it is. `news` as `changes` gives it."""
+    was, name = link_in(attempt.inputs), parsed(attempt.inputs).get(PARENT, "")
+    if list(news) == [LINK] and was and link:
+        take = link.take if link.row_id == was.row_id else None
+        return messages.parent_changed(name, was.take, take, attempt.state, redo)
+    words = {name: text for name, text in news.items() if name != LINK}
+    return messages.edited(words, attempt.state, redo) if words else ""
+
+
+def _emptied(attempt: Attempt, news: Mapping[str, str], inputs: str, rules: Rules) -> str:
     """The note for a row in which a value that was sent is gone and no new value took its place.
 
     A formula that is broken or not computed is no new value, nor is an empty cell where a value is
     required. "" if the row has new values.
     """
     wrote, endpoint = parsed(inputs), rules.endpoint_of(attempt.endpoint)
-    made = messages.made_from(changes, attempt.state)
-    for name in changes:
+    made = messages.made_from(news, attempt.state)
+    for name in news:
         text, field = wrote.get(name, ""), endpoint.fields.get(name) if endpoint else None
         if not is_value(text):
             return joined(messages.not_a_value(name, text), made)
@@ -128,4 +146,4 @@ def what_it_was_made_from(job: Job, inputs: str) -> str:
     """The sentence about what the shown attempt was made from, if the row is different now."""
     attempt = shown(job)
     assert attempt is not None, "only what can be shown is asked about"
-    return messages.made_from(changed(attempt.inputs, inputs, attempt.columns), attempt.state)
+    return messages.made_from(changes(attempt, inputs), attempt.state)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random
 
+from pipeline.core.chains import without_link
 from pipeline.core.header import OURS, ROW_ID, Columns, Marked
 from pipeline.core.model import Grid, Job, KnownRow, RowKind
 from pipeline.core.statuses import is_ours
@@ -95,7 +96,7 @@ def own_results(
     if not shown:
         return {}
     made_from = {
-        text: attempt.inputs
+        text: without_link(attempt.inputs)
         for job in jobs
         for attempt in job.attempts
         for text in (attempt.task_id, *attempt.result.urls)

@@ -13,6 +13,7 @@ from pipeline.core.approval import EXAMPLES
 from pipeline.core.cell_errors import is_unfinished
 from pipeline.core.invisible import visible
 from pipeline.core.model import State
+from pipeline.core.statuses import ON_THE_WAY, Status
 from pipeline.core.text import (
     counted,
     in_credits,
@@ -264,6 +265,38 @@ def edited(changes: Mapping[str, str], state: State, redo: str) -> str:
     """The row was changed after it was sent; `changes` holds the earlier texts by column."""
     new = "the new prompt" if "prompt" in changes else "the changed row"
     return f"{made_from(changes, state)} To generate {new}, {redo}; or put the old text back."
+
+
+def parent_changed(name: str, was: int, now: int | None, state: State, redo: str) -> str:
+    """The row that this row followed was made again; `now` is its take, `was` the earlier one.
+
+    None if another row has the name now.
+    """
+    made = "These pictures were made" if state is State.SUCCEEDED else "This row was sent"
+    other = f"which is now at take {now}" if now else "and another row has that name now"
+    return f"{made} from take {was} of the row {quoted(name, 40)}, {other}. To follow it, {redo}."
+
+
+def waiting_for(name: str, status: Status) -> str:
+    """The row follows another row, which is not done; `status` is that row's."""
+    is_what = _PARENT_IS.get(status, "it is in progress")
+    cure = "" if status in ON_THE_WAY else "See the note of that row, or name another one in parent"
+    return joined(f"Waiting for the row {quoted(name, 40)}: {is_what}.", cure and f"{cure}.")
+
+
+_PARENT_IS: Mapping[Status, str] = {
+    Status.INVALID: "it is invalid",
+    Status.FAILED: "it failed",
+    Status.CHECK_NEEDED: "it needs a check",
+    Status.UNRECOGNIZED: "its results were not made here",
+    Status.OVER_BUDGET: "it is over budget",
+    Status.NEEDS_APPROVAL: "it needs approval",
+    Status.COPY: "it is a copy of another row",
+    Status.WAITING: "it is waiting, too",
+    Status.SKIPPED: "it is skipped",
+    Status.QUEUED: "it is queued",
+    Status.SENDING: "it is being sent",
+}
 
 
 def lost_cell(name: str, text: str) -> str:

@@ -24,9 +24,17 @@ from pipeline.core.approval import (
     is_covered,
 )
 from pipeline.core.cell_errors import is_value
-from pipeline.core.fields import as_texts, problems_with
+from pipeline.core.chains import HAS_PARENT, LINK, Member, chains, changes, label
+from pipeline.core.fields import INDEX, PARENT, as_texts, problems_with
+from pipeline.core.following import (
+    Followed,
+    can_follow,
+    held_by_parent,
+    problems_of_parent,
+    waiting,
+)
 from pipeline.core.header import Columns
-from pipeline.core.inputs import changed, normalise, parsed
+from pipeline.core.inputs import normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
@@ -63,6 +71,13 @@ class Line:
     name: str = ""
     #: What looks like a mistake in its prompt, as a sentence; it is a part of the note.
     warning: str = ""
+    #: The job of the row that it follows, if it may be sent, or waits for nothing but that job.
+    parent: JobKey | None = None
+
+    @property
+    def waits_for_parent(self) -> bool:
+        """Whether it is sent as soon as the row that it follows is done."""
+        return self.parent is not None and self.status == Status.WAITING
 
     @property
     def confirmed(self) -> bool:
@@ -111,12 +126,29 @@ def plan(
     takes: dict[str, list[int]] = defaultdict(list)
     for key in jobs:
         takes[key.row_id].append(key.take)
-    return Plan(
-        tuple(
-            _judge(one, grid[one.place], columns, jobs, takes.get(one.row_id, ()), rules, now)
-            for one in seen
-        )
-    )
+
+    def judge(one: Seen, followed: Followed | None = None) -> Line:
+        its = takes.get(one.row_id, ())
+        return _judge(one, grid[one.place], columns, jobs, its, rules, now, followed)
+
+    if not any(HAS_PARENT in one.marked.inputs for one in seen):
+        return Plan(tuple(judge(one) for one in seen))
+    by_id = {one.row_id: one for one in seen}
+    found = chains([_member(one, grid[one.place], columns, rules) for one in seen])
+    lines: dict[str, Line] = {}
+    for row_id in found.order:
+        parent = lines.get(found.parents.get(row_id, ""))
+        followed = _followed(parent) if parent else Followed(found.problems.get(row_id, ""))
+        lines[row_id] = judge(by_id[row_id], followed)
+    return Plan(tuple(lines[one.row_id] for one in seen))
+
+
+def _member(seen: Seen, row: Sequence[str], columns: Columns, rules: Rules) -> Member:
+    inputs, name, parent = seen.marked.inputs, label(columns.cell(row, "name")), ""
+    if HAS_PARENT in inputs:
+        endpoint = rules.endpoint_of(rules.endpoint_name(inputs))
+        parent = parsed(inputs)[PARENT] if endpoint and endpoint.takes_parent else ""
+    return Member(seen.row_id, seen.place + 1, name, parent, seen.standing is RowKind.COPY)
 
 
 def plan_held(
@@ -169,6 +201,50 @@ def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None]) -> 
     return replace(line, status=Status.OVER_BUDGET, note=note, endpoint="")
 
 
+def _followed(parent: Line) -> Followed:
+    row_id, inputs = parent.seen.row_id, parent.memory.inputs
+    return Followed("", row_id, inputs, parent.take, parent.job, parent.status)
+
+
+def with_waits(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """The lines with true notes about the rows that they wait for.
+
+    For lines of which some are not sent after all, because the budget does not cover them.
+    """
+    by_id = {line.seen.row_id: line for line in lines}
+    return tuple(
+        replace(line, note=joined(waiting(line.memory.inputs, parent.status), line.warning))
+        if line.waits_for_parent
+        and line.parent
+        and (parent := by_id.get(line.parent.row_id))
+        and parent.status == Status.OVER_BUDGET
+        else line
+        for line in lines
+    )
+
+
+def to_follow(lines: Sequence[Line]) -> list[Line]:
+    """The lines that are sent once rows are done which are sent now, or are at the API."""
+    by_id = {line.seen.row_id: line for line in lines}
+    comes: dict[str, bool] = {}
+    for line in lines:
+        path: list[str] = []
+        at: Line | None = line
+        while at and at.seen.row_id not in comes:
+            path.append(at.seen.row_id)
+            if not at.waits_for_parent or at.parent is None:
+                state = state_of(at.job) if at.job else State.PENDING
+                comes[at.seen.row_id] = bool(at.endpoint) or state in _AT_WORK
+                break
+            at = by_id.get(at.parent.row_id)
+        is_coming = at is not None and comes[at.seen.row_id]
+        comes.update(dict.fromkeys(path, is_coming))
+    return [line for line in lines if line.waits_for_parent and comes[line.seen.row_id]]
+
+
+_AT_WORK = (State.SUBMITTING, State.RUNNING)
+
+
 def _judge(
     seen: Seen,
     row: Sequence[str],
@@ -177,6 +253,7 @@ def _judge(
     takes: Sequence[int],
     rules: Rules,
     now: datetime,
+    followed: Followed | None,
 ) -> Line:
     again = seen.known.again if seen.known else 0
     take = take_of(seen.marked.take, again)
@@ -190,11 +267,13 @@ def _judge(
     name = normalise(columns.cell(row, "name"))
     state = state_of(job) if job else State.PENDING
     failed = job.attempts[-1] if job and state is State.FAILED else None
-    is_new = failed is not None and bool(changed(failed.inputs, memory.inputs, failed.columns))
+    link = followed.link if followed else None
+    # A parent that was made again does not send a failed row again: nobody asked to pay for it.
+    is_new = failed is not None and bool(changes(failed, memory.inputs, link).keys() - {LINK})
     if job is not None and state is not State.PENDING and not is_new:
         # The cell value that, plus the takes requested on the page, gives the next take.
         redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
-        status, note = job_status(job, memory.inputs, rules, now, redo)
+        status, note = job_status(job, memory.inputs, rules, now, redo, link)
         note = joined(note, _on_page(take, again))
         return Line(seen, memory, status, note, take, job, name=name)
     line = Line(seen, memory, Status.QUEUED, _on_page(take, again), take, job, name=name)
@@ -205,16 +284,24 @@ def _judge(
     ):
         line = replace(line, job=earlier)
         made_from = what_it_was_made_from(earlier, memory.inputs)
-    held = _held_back(line, mistake, row, columns, rules, now)
+    held = _held_back(line, mistake, row, columns, rules, now, followed)
+    parent = None
+    if held is None and followed and followed.row_id:
+        held = held_by_parent(memory.inputs, followed, rules, now)
+        if held is None or held.status == Status.WAITING:
+            parent = JobKey(rules.sheet, followed.row_id, followed.take or 0)
     unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
     warning = messages.warning(rules.doubts(memory.inputs)) if unsent else ""
     if held is not None:
         note = joined(held.note, made_from, warning)
-        return replace(line, status=held.status, note=note, warning=warning)
+        price = rules.price(memory.inputs) or 0 if parent else 0
+        line = replace(line, status=held.status, note=note, warning=warning)
+        return replace(line, price=price, parent=parent)
     return replace(
         line,
         endpoint=rules.endpoint_name(memory.inputs),
         price=rules.price(memory.inputs) or 0,
+        parent=parent,
         asked=job.asked + is_new if job else 1,
         note=joined(line.note, warning),
         warning=warning,
@@ -228,8 +315,9 @@ def _held_back(
     columns: Columns,
     rules: Rules,
     now: datetime,
+    followed: Followed | None,
 ) -> StatusAndNote | None:
-    """Why a row is not sent, as status and note; None if it may be.
+    """Why a row is not sent, as status and note; None if it may be once its parent is done.
 
     `mistake` is the same for what is wrong with its take.
     """
@@ -254,7 +342,7 @@ def _held_back(
             return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title(column), text))
     name = rules.endpoint_name(memory.inputs)
     endpoint = rules.endpoint_of(name)
-    problems = _problems(endpoint, wrote, columns, rules)
+    problems = _problems(endpoint, wrote, columns, rules, followed)
     if rules.strict_prompts:
         problems += rules.doubts(memory.inputs)
     if problems:
@@ -269,7 +357,11 @@ def _held_back(
 
 
 def _problems(
-    endpoint: Endpoint | None, wrote: dict[str, str], columns: Columns, rules: Rules
+    endpoint: Endpoint | None,
+    wrote: dict[str, str],
+    columns: Columns,
+    rules: Rules,
+    followed: Followed | None,
 ) -> list[str]:
     if endpoint is None:
         title, text = columns.title("endpoint"), quoted(wrote["endpoint"], 40)
@@ -278,9 +370,14 @@ def _problems(
     name = wrote.get("endpoint") or rules.endpoint
     if endpoint.ended:
         return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
-    problems = problems_with(endpoint, wrote, as_texts(rules.defaults))
+    defaults = as_texts(rules.defaults)
+    problems = problems_with(endpoint, wrote, defaults, has_parent=PARENT in wrote)
+    given, usable = {**defaults, **wrote}, {*endpoint.fields, "endpoint"}
+    if can_follow(endpoint, given):
+        usable |= {PARENT, INDEX}
+        problems += problems_of_parent(name, given, rules, followed)
     for column in wrote:
-        if column not in endpoint.fields and column != "endpoint":
+        if column not in usable:
             title = columns.title(column)
             ignore = messages.or_ignore(title)
             problems.append(f"{name} has no input {title}: clear that cell{ignore}")

@@ -4,7 +4,8 @@ Most rows of a big sheet are finished. Of these a pass keeps only the id and a d
 The next pass compares the digests, and matches, plans and writes only the other rows.
 
 The result is the same as if all rows were planned, for two reasons. A row counts as unchanged only
-if its status depends on nothing but its own cells, its own jobs and the rules (`Resting.under`).
+if its status depends on nothing but its own cells, its own jobs and the rules (`Resting.under`), or
+on rows that it names or that name it, and these are unchanged too (`chains.relatives`).
 And matching could not give its id to another row: the id is in the sheet once, with the inputs that
 are known of it (rule 1 of `row_matching`), and the row is no copy.
 """
@@ -19,12 +20,13 @@ from itertools import chain, repeat
 from operator import is_
 
 from pipeline.core.cells import ASTRAY
+from pipeline.core.chains import HAS_PARENT, relatives
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
 from pipeline.core.known_rows import is_id
 from pipeline.core.model import Grid, Job, KnownRow, RowKind, State
 from pipeline.core.planning import Line
 from pipeline.core.states import is_open
-from pipeline.core.statuses import INDEPENDENT
+from pipeline.core.statuses import INDEPENDENT, Status
 
 _FINAL = (State.SUCCEEDED, State.FAILED, State.RETURNED)
 
@@ -98,7 +100,6 @@ def parted(
     marks[0] = ""
     often = Counter(marks)
     noted, resting, others = left.rows, {}, []
-    said: list[str] = []
     before, found = earlier or ((), None)
     there = found.resting if found else {}
     for place, (mark, row, is_same) in enumerate(
@@ -114,8 +115,12 @@ def parted(
             others.append(place)
         else:
             resting[mark] = place
-            said.append(row[says])
-    return Parted(resting, Counter(said), others[1:])
+    others = others[1:]
+    if away := relatives(grid, columns, others):
+        others = sorted(away.union(others))
+        resting = {mark: place for mark, place in resting.items() if place not in away}
+    said = Counter(grid[place][says] for place in resting.values())
+    return Parted(resting, said, others)
 
 
 def _same(grid: Grid, before: Grid) -> Iterator[bool]:
@@ -191,8 +196,8 @@ def _needs_no_work(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
         and not line.memory.again
         and line.confirmed
         and is_id(line.seen.row_id)
-        # What becomes of a row with a parent depends on another row.
-        and '"parent":' not in line.memory.inputs
+        # It may be right to refuse a parent now, and not once another row is removed.
+        and not (line.status == Status.INVALID and HAS_PARENT in line.memory.inputs)
         and all(_is_over(job, saves_files) for job in jobs)
     )
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
+from pipeline.core.chains import link_in, without_link
 from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.header import Columns
 from pipeline.core.inputs import parsed
@@ -179,7 +180,11 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         if state is State.PENDING
         else job_status(job, wrote, view.rules, view.now, redo)
     )
-    inputs = parsed(attempt.inputs)
+    said = view.cells.get(row_id)
+    if known and link_in(attempt.inputs) and said and said.status == Status.EDITED:
+        # Whether its parent was made again, only the sheet says.
+        status, note = (said.status, said.note) if status == Status.DONE else (status, note)
+    inputs = parsed(without_link(attempt.inputs))
     ended = attempt.state in (State.SUCCEEDED, State.FAILED)
     return Shown(
         row_id=row_id,

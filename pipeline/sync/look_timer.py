@@ -24,9 +24,9 @@ class LookTimer:
     def __init__(self, clock: Clock, write_every: timedelta) -> None:
         self._clock, self._write_every = clock, write_every.total_seconds()
         self._looked: float | None = None
-        self._next = 0.0
+        self._next = self._soonest = 0.0
         self._late_at: datetime | None = None
-        self._has_news = False
+        self._has_news = self._is_urgent = False
 
     @property
     def has_looked(self) -> bool:
@@ -46,15 +46,30 @@ class LookTimer:
     @property
     def is_due(self) -> bool:
         """Whether it is time to look, for a pass that waits."""
-        return self.is_old or (self.has_news and self._clock.monotonic() >= self._next)
+        is_next = self.has_news and self._clock.monotonic() >= self._next
+        return self.is_old or is_next or self.is_overdue
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether a look is needed before a row can be sent that waited for another one."""
+        return self._is_urgent
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether such a look may be made now."""
+        return self._is_urgent and self._clock.monotonic() >= self._soonest
 
     def changed(self) -> None:
         """Something happened that the sheet does not show."""
         self._has_news = True
 
+    def hurry(self) -> None:
+        """A row can be sent now that waited for another one: do not wait for `write_every`."""
+        self._has_news = self._is_urgent = True
+
     def begin(self) -> float:
         """A look begins: the moment, for `end`. What happens from now on is for the next look."""
-        self._has_news = False
+        self._has_news = self._is_urgent = False
         return self._clock.monotonic()
 
     def end(self, began: float, late_at: datetime | None) -> None:
@@ -62,7 +77,8 @@ class LookTimer:
         self._late_at = late_at
         self._looked = self._clock.monotonic()
         spent = self._looked - began
-        self._next = self._looked + max(self._write_every - spent, SHARE * spent)
+        self._soonest = self._looked + SHARE * spent
+        self._next = max(self._looked + self._write_every - spent, self._soonest)
 
     @property
     def _is_late(self) -> bool:

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pipeline.core.errors import SheetError
+from pipeline.core.model import JobKey, State
 from pipeline.core.planning import Line
+from pipeline.core.states import state_of
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.lane import Lanes
 from pipeline.sync.look import Look
@@ -43,6 +45,8 @@ class Looker:
     ) -> None:
         #: Why the last look failed; None if it did not.
         self.trouble: SheetError | None = None
+        #: The jobs that rows of the last look wait for, to be sent after them.
+        self._awaited: frozenset[JobKey] = frozenset()
         self._sync, self._worker, self._timer = sync, worker, timer
         self._lanes, self._downloader = lanes, downloader
         self._only = only or (lambda line: True)
@@ -71,6 +75,11 @@ class Looker:
         self._follow_up(soon=first)
         self._timer.end(began, self._sync.state.jobs.late_at(self._give_up_after))
 
+    def ended(self, key: JobKey) -> None:
+        """A job has succeeded: look soon if a row waits for it."""
+        if key in self._awaited:
+            self._timer.hurry()
+
     def _pass_on(self, look: Look) -> None:
         plan, title = look.plan, self._sync.sheet.title
         rows, ready = plan.statuses.total(), len(plan.to_send)
@@ -79,6 +88,14 @@ class Looker:
             self._shown(seconds)
         wanted = () if look.hold else plan.to_send
         self._lanes.offer(line for line in wanted if line.job and self._only(line))
+        waiting = () if look.hold else plan.lines
+        jobs = self._sync.state.jobs.all
+        self._awaited = frozenset(
+            line.parent for line in waiting if line.parent and line.waits_for_parent
+        )
+        # It may have ended while the sheet was read.
+        if any(key in jobs and state_of(jobs[key]) is State.SUCCEEDED for key in self._awaited):
+            self._timer.hurry()
 
     def _follow_up(self, *, soon: bool) -> None:
         """Poll tasks of other passes, and save pictures that are not saved yet.

@@ -12,12 +12,19 @@ from random import Random
 
 from pipeline.core.apis import Api
 from pipeline.core.errors import ColumnsError
-from pipeline.core.header import Columns, Header
+from pipeline.core.header import WRITTEN, Columns, Header
 from pipeline.core.header_checks import becoming_ours, check_header
 from pipeline.core.known_rows import made_by_us, new_id
 from pipeline.core.model import Grid
 from pipeline.core.near_misses import NearMiss, hint, near_misses
-from pipeline.core.planning import Plan, over_budget, plan, plan_held, short_of_budget
+from pipeline.core.planning import (
+    Plan,
+    over_budget,
+    plan,
+    plan_held,
+    short_of_budget,
+    with_waits,
+)
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
 from pipeline.sheets import Sheet
@@ -95,9 +102,9 @@ class Planner:
 
     def _check(self, columns: Columns, grid: Grid, ours: frozenset[str]) -> None:
         try:
-            check_header(columns, grid, ours, self._header.fields)
+            check_header(columns, grid, ours, self._header.fields - {*WRITTEN})
         except ColumnsError as why:
-            close = hint(columns, self._header.fields, self._header.ignore)
+            close = hint(columns, self._header.fields - {*WRITTEN}, self._header.ignore)
             more = (text for text in (close, self._sheet.elsewhere) if text)
             raise ColumnsError(" ".join((str(why), *more))) from why
 
@@ -132,4 +139,4 @@ class Planner:
             else line
             for line in made.lines
         )
-        return replace(made, lines=lines)
+        return replace(made, lines=with_waits(lines))

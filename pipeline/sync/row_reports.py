@@ -94,7 +94,7 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
     said = said_by(line.memory.since, line.status, messages.as_text(line.note))
     dismissed = is_dismissed(job) if job else away.get(row_id) == said
     settling = line.note.startswith(messages.settling(sync.rules.settle))
-    waits = line.status == Status.WAITING and not settling
+    waits = line.status == Status.WAITING and not (settling or line.waits_for_parent)
     return _row(
         line.seen.place,
         row_id,

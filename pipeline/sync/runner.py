@@ -223,13 +223,14 @@ class Runner:
         if not self._lanes.is_idle:
             return False
         if not self._asked.wait or not self._lanes.is_heard:
-            return self._lanes.is_heard
+            return self._lanes.is_heard and not self._timer.is_urgent
         is_busy = self._lanes.expecting() or self._downloader.pending
         return not (is_busy or self._sync.is_ripening())
 
     def _is_time_to_look(self) -> bool:
         if not self._asked.wait:
-            return self._timer.is_old and self._lanes.waiting > 0
+            is_old = self._timer.is_old and self._lanes.waiting > 0
+            return is_old or self._timer.is_overdue
         return self._timer.is_due
 
     def _lost_the_lease(self) -> None:
@@ -262,6 +263,7 @@ class Runner:
         is_new = self._tally.count(key, number, event)
         if is_new and isinstance(event, Succeeded):
             self._downloader.keep(key)
+            self._looker.ended(key)
         return is_new
 
     def _saved(self) -> None:

@@ -146,7 +146,10 @@ class SheetSync:
 
     def is_up_to_date(self) -> bool:
         """Whether nothing is left to do, and nothing changes by waiting, until a person acts."""
-        still = all(line.status in UNCHANGING for line in self.last.plan.lines)
+        # A row that waits for another one changes when that one does, which is among the lines.
+        still = all(
+            line.status in UNCHANGING or line.waits_for_parent for line in self.last.plan.lines
+        )
         unsaved = self.rules.saves_files and self.state.jobs.unsaved()
         return still and not (
             self.last.hold or self.state.jobs.open_attempts() or self.is_ripening() or unsaved

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field, replace
 from random import Random
 
 from pipeline.core.apis import Api, endpoint_of
-from pipeline.core.fields import body_of
+from pipeline.core.chains import Link, link_in, with_link
+from pipeline.core.fields import Parent, body_of
+from pipeline.core.following import parent_of
 from pipeline.core.inputs import parsed
-from pipeline.core.model import Attempt, JobKey, Request
+from pipeline.core.model import Attempt, JobKey, Request, State
 from pipeline.core.paths import merged
 from pipeline.core.planning import Line
 from pipeline.core.protocol import sent_once, submission
 from pipeline.core.provider import Provider
+from pipeline.core.states import shown, state_of
 from pipeline.core.webhook import Callback, new_token
 from pipeline.store import Fact, Intent, Refusal
 from pipeline.sync.clock import Clock
@@ -76,7 +79,13 @@ class Submissions:
         if look.hold or not look.is_fresh(self._clock.now()):
             batch.refused.extend(RefusedLine(line) for line in lines)
             lines = ()
-        asked = [(line, *self._intent(line, api)) for line in lines]
+        asked = []
+        for line in lines:
+            parent = self._parent(line.parent) if line.parent else None
+            if line.parent and parent is None:
+                batch.refused.append(RefusedLine(line))
+            else:
+                asked.append((line, *self._intent(line, api, parent)))
         turn = self._store.attempts.turn(
             facts, [intent for _, intent, _ in asked], self._sync.spending.of(api)
         )
@@ -97,7 +106,9 @@ class Submissions:
     def again(self, key: JobKey, attempt: Attempt, api: Api) -> Request:
         """The same request as the attempt was sent with, under the same resend key."""
         endpoint = endpoint_of(api.provider, attempt.endpoint, api.prefix)
-        _, parts = body_of(endpoint, parsed(attempt.inputs), None)
+        link = link_in(attempt.inputs)
+        parent = self._parent(JobKey(key.sheet, *link)) if link else None
+        _, parts = body_of(endpoint, parsed(attempt.inputs), parent)
         body = self._store.attempts.body(key, attempt.number)
         request = Request("POST", endpoint.path, body, parts=parts)
         callback = self._callback(api.provider)
@@ -105,10 +116,17 @@ class Submissions:
             request = _called_back(request, callback, attempt.hook, is_kept=True)
         return sent_once(request, api.provider, attempt.resend_key)
 
-    def _intent(self, line: Line, api: Api) -> tuple[Intent, Request]:
+    def _parent(self, key: JobKey) -> Parent | None:
+        """What a child needs of its parent, as the store has it now; None if it is not done."""
+        job = self._store.jobs.get(key)
+        done = shown(job) if job and state_of(job) is State.SUCCEEDED else None
+        return parent_of(done) if done else None
+
+    def _intent(self, line: Line, api: Api, parent: Parent | None) -> tuple[Intent, Request]:
         rules, inputs, key = self._sync.rules, line.memory.inputs, self._sync.job_key(line)
         endpoint = endpoint_of(api.provider, line.endpoint, api.prefix)
-        request = submission(endpoint, parsed(inputs), rules.defaults)
+        link = Link(line.parent.row_id, line.parent.take) if line.parent else None
+        request = submission(endpoint, parsed(inputs), rules.defaults, parent)
         hook, resend_key = "", ""
         callback = self._callback(api.provider)
         if callback and endpoint.webhook:
@@ -120,7 +138,7 @@ class Submissions:
         intent = Intent(
             key=key,
             number=len(self._state.jobs.all[key].attempts) + 1,
-            inputs=inputs,
+            inputs=with_link(inputs, link),
             columns=self._sync.last.columns.inputs,
             endpoint=line.endpoint,
             price=line.price,

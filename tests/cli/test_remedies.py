@@ -11,6 +11,7 @@ import inspect
 import re
 import shutil
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -529,6 +530,28 @@ def an_edited_row_is_made_again_or_put_back(team: Team, api: Sandbox) -> None:
     goes_on(team, api, {"a fox": 1, "a red fox": 1, "an owl": 1})
 
 
+@remedy("note waiting_for")
+def a_row_whose_parent_failed_follows_once_that_is_done(team: Team, api: Sandbox) -> None:
+    team.write(CHAINED, "a [fail] fox,,fox,,,1", ",upscale-1x,,fox,1,1")
+    noted(team, "waiting", "it failed. See the note of that row", place=1)
+    change(team, prompt="a fox")
+    goes_on(team, api, {"a [fail] fox": 1, "a fox": 1, "/upscale-1x": 1})
+
+
+@remedy("note parent_changed")
+def a_row_whose_parent_was_made_again_is_made_again(team: Team, api: Sandbox) -> None:
+    team.write(CHAINED, "a fox,,fox,,,1", ",upscale-1x,,fox,1,1")
+    team.finish()
+    change(team, take="2")
+    noted(team, "edited", "which is now at take 2. To follow it, put 2 in the take", place=1)
+    with team.editing() as rows:
+        rows[1]["take"] = "2"
+    goes_on(team, api, {"a fox": 2, "/upscale-1x": 2})
+
+
+CHAINED = "prompt,endpoint,name,parent,index,take"
+
+
 @remedy("note lost_cell")
 def a_text_that_was_lost_is_put_back(team: Team, api: Sandbox) -> None:
     team.write("prompt,aspect_ratio", "a fox,16:9")
@@ -598,6 +621,15 @@ def noted(team: Team, status: str | None, words: str, place: int = 0) -> None:
     assert words in row["note"]
 
 
+def tasks_of(api: Sandbox) -> Counter[str]:
+    """How many tasks the API has of each prompt; of those without a prompt, of each endpoint."""
+    taken: Counter[str] = Counter()
+    for prompt, times in api.state()["tasks"].items():
+        # The sandbox calls a task without a prompt by its endpoint and body.
+        taken[prompt.partition(" ")[0] if prompt.startswith("/") else prompt] += times
+    return taken
+
+
 def goes_on(team: Team, api: Sandbox, paid: dict[str, int], **cells: str) -> None:
     """Check that a run sends all new rows, that all rows are done, and that each is paid as
     expected.
@@ -611,11 +643,11 @@ def goes_on(team: Team, api: Sandbox, paid: dict[str, int], **cells: str) -> Non
         ended.said,
         team.rows(),
     )
-    taken = api.state()["tasks"]
+    taken = tasks_of(api)
     assert {prompt: n for prompt, n in taken.items() if "a new row" not in prompt} == paid
     assert taken[new["prompt"]] == 1
     again = team.run()
-    assert (again.code, again.said, api.state()["tasks"]) == (0, "", taken)
+    assert (again.code, again.said, tasks_of(api)) == (0, "", taken)
 
 
 @pytest.mark.parametrize("perform", REMEDIES, ids=lambda perform: perform.__name__)

@@ -40,6 +40,8 @@ def test_a_plan_lists_what_would_be_sent_and_changes_nothing(team: Team, api: Sa
         "rows": {"to send": 1, "invalid": 1, "skipped": 1, "done": 1},
         "requests": 1,
         "credits": 4,
+        "requests_after_another_row": 0,
+        "credits_after_another_row": 0,
         "requests_once_settled": 0,
         "credits_once_settled": 0,
         "hold": "",

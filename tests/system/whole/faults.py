@@ -14,6 +14,7 @@ from unittest.mock import patch
 
 from pipeline.core import cells, row_matching, states
 from pipeline.core.apis import Api
+from pipeline.core.fields import Parent
 from pipeline.core.header import Columns
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
 from pipeline.core.planning import Line
@@ -123,11 +124,13 @@ def old_words_are_sent() -> AbstractContextManager[Any]:
     """A row that was edited before it was sent is sent with its first prompt."""
     intent_of = Submissions._intent
 
-    def as_it_was(self: Submissions, line: Line, api: Api) -> tuple[Intent, Request]:
+    def as_it_was(
+        self: Submissions, line: Line, api: Api, parent: Parent | None
+    ) -> tuple[Intent, Request]:
         past = self._state.rows.memory.past.get(line.seen.row_id)
         if past:
             line = replace(line, memory=replace(line.memory, inputs=past[-1]))
-        return intent_of(self, line, api)
+        return intent_of(self, line, api, parent)
 
     return patch.object(Submissions, "_intent", as_it_was)
 

@@ -1,0 +1,242 @@
+"""Rows that follow another row: which row a `parent` cell names, and which rows form a circle.
+
+A *child* names its *parent* by the parent's name or row_id. It is sent once the parent is done (see
+`following`). An attempt of a child keeps, with its inputs, which row and take it followed: the
+*link*. So it is noticed when the parent is made again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from pipeline.core.cell_errors import input_text
+from pipeline.core.fields import PARENT
+from pipeline.core.header import Columns
+from pipeline.core.inputs import canonical, changed, normalise, parsed
+from pipeline.core.invisible import visible
+from pipeline.core.model import Attempt, Grid
+from pipeline.core.text import quoted
+
+#: The name under which the inputs of an attempt hold the parent's row_id and take. It has a space,
+#: so that no field has this name.
+LINK = "parent row"
+#: How the name of a filled parent cell stands in canonical text; within a text each quotation mark
+#: has a backslash before it.
+HAS_PARENT = f'"{PARENT}":'
+_HAS_LINK = f'"{LINK}":'
+#: The most rows of a circle that a note names.
+MOST_NAMED = 100
+
+
+class Link(NamedTuple):
+    """Which result a child follows: a take of a row."""
+
+    row_id: str
+    take: int
+
+
+class Member(NamedTuple):
+    """A row as other rows can name it, and what its own parent cell says."""
+
+    row_id: str
+    #: Its number in the sheet, for notes.
+    number: int
+    name: str
+    #: Empty if it names no row, or cannot follow one.
+    parent: str
+    is_copy: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """Which row follows which."""
+
+    #: Child -> parent, by row_id.
+    parents: Mapping[str, str] = field(default_factory=dict)
+    #: Child -> why its parent cannot be told, as a phrase that says what to do.
+    problems: Mapping[str, str] = field(default_factory=dict)
+    #: All row ids, each after the one of its parent.
+    order: Sequence[str] = ()
+
+
+def label(cell: str) -> str:
+    """The text of a cell that names a row, as it is compared."""
+    return visible(normalise(input_text(cell)))
+
+
+def chains(members: Sequence[Member]) -> Chains:
+    """Which row follows which. The order of the members does not matter, except in phrases.
+
+    A parent cell is compared with the names exactly, then without regard to case, then with the
+    row ids. A copy of a whole row gives way to its original.
+    """
+    exact, folded = _by(members, lambda one: one.name), _by(members, lambda one: _folded(one.name))
+    ids = {one.row_id: [one] for one in members}
+    parents: dict[str, str] = {}
+    problems: dict[str, str] = {}
+    for one in members:
+        text = one.parent
+        if not text:
+            continue
+        found = exact.get(text) or folded.get(_folded(text)) or ids.get(text.lower()) or []
+        found = [each for each in found if not each.is_copy] or found
+        if len(found) == 1:
+            parents[one.row_id] = found[0].row_id
+        elif found:
+            problems[one.row_id] = _ambiguous(text, found)
+        else:
+            problems[one.row_id] = (
+                f"there is no row named {quoted(text, 40)}: write the name of another row, or its "
+                "row_id, in parent"
+            )
+    by_id = {one.row_id: one for one in members}
+    order, circles = _walked(by_id, parents)
+    for circle in circles:
+        said = _circle([by_id[row_id] for row_id in circle])
+        problems.update(dict.fromkeys(circle, said))
+    parents = {child: parent for child, parent in parents.items() if child not in problems}
+    return Chains(parents, problems, order)
+
+
+def _by(members: Iterable[Member], key: Callable[[Member], str]) -> dict[str, list[Member]]:
+    found = defaultdict(list)
+    for one in members:
+        if named := key(one):
+            found[named].append(one)
+    return found
+
+
+def _folded(text: str) -> str:
+    return text.casefold()
+
+
+def _walked(ids: Iterable[str], parents: Mapping[str, str]) -> tuple[list[str], list[list[str]]]:
+    """All ids, parents first, and the circles among them. Chains may be long: no recursion."""
+    order: list[str] = []
+    circles: list[list[str]] = []
+    walk_of: dict[str, int] = {}
+    for number, start in enumerate(ids):
+        path: list[str] = []
+        at: str | None = start
+        while at is not None and at not in walk_of:
+            walk_of[at] = number
+            path.append(at)
+            at = parents.get(at)
+        if at is not None and walk_of[at] == number:
+            circles.append(path[path.index(at) :])
+        order.extend(reversed(path))
+    return order, circles
+
+
+def _ambiguous(text: str, found: Sequence[Member]) -> str:
+    numbers = [str(number) for number in sorted(one.number for one in found)]
+    most = ", ".join(numbers[:MOST_NAMED][:-1]) + f" and {numbers[:MOST_NAMED][-1]}"
+    return (
+        f"rows {most} are all named {quoted(text, 40)}: give each another name, or write a row_id "
+        "in parent"
+    )
+
+
+def _circle(circle: Sequence[Member]) -> str:
+    """The phrase for rows that wait for one another; each is named."""
+    if len(circle) == 1:
+        return f"{_called(circle[0])} names itself in parent: name another row there"
+    first = min(range(len(circle)), key=lambda at: circle[at].number)
+    named = [_called(one) for one in (*circle[first:], *circle[:first])]
+    more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+    return (
+        f"these rows wait for one another: {', '.join(named[:MOST_NAMED])}{more}; change parent in "
+        "one of them"
+    )
+
+
+def _called(one: Member) -> str:
+    return f"row {one.number} ({quoted(one.name, 40)})" if one.name else f"row {one.number}"
+
+
+# -- what a child was made from -------------------------------------------------------------------
+
+
+def with_link(inputs: str, link: Link | None) -> str:
+    """Inputs (canonical text) as an attempt keeps them: with the row and take that it follows."""
+    if link is None:
+        return inputs
+    return canonical({**parsed(inputs), LINK: f"{link.row_id} {link.take}"})
+
+
+def link_in(inputs: str) -> Link | None:
+    """The row and take that an attempt with these inputs followed; None if it followed none."""
+    row_id, _, take = _wrote(inputs).get(LINK, "").partition(" ")
+    return Link(row_id, int(take)) if take.isdecimal() else None
+
+
+def without_link(inputs: str) -> str:
+    """The inputs of an attempt as the person wrote them (canonical text)."""
+    if _HAS_LINK not in inputs:
+        return inputs
+    return canonical({name: text for name, text in parsed(inputs).items() if name != LINK})
+
+
+def _wrote(inputs: str) -> dict[str, str]:
+    return parsed(inputs) if _HAS_LINK in inputs else {}
+
+
+def changes(attempt: Attempt, inputs: str, link: Link | None = None) -> dict[str, str]:
+    """What a row says now and did not when it was sent: name -> earlier text, the prompt first.
+
+    `link` is the row and take that it follows now, None if that is not known. Another name of the
+    same row is no change. If the text of the parent cell is the same and the link is another one,
+    LINK is among the names.
+    """
+    was = link_in(attempt.inputs)
+    if was is None:
+        return changed(attempt.inputs, inputs, attempt.columns)
+    sent, now = without_link(attempt.inputs), inputs
+    if link and link.row_id == was.row_id and HAS_PARENT in sent and HAS_PARENT in now:
+        now = canonical({**parsed(now), PARENT: parsed(sent)[PARENT]})
+    found = changed(sent, now, attempt.columns)
+    if link and link != was and PARENT not in found:
+        found[LINK] = f"{was.row_id} {was.take}"
+    return found
+
+
+# -- which rows of a reading belong together ------------------------------------------------------
+
+
+def relatives(grid: Grid, columns: Columns, changed_lines: Collection[int]) -> set[int]:
+    """Places of the rows whose status may depend on these lines, through names and parents.
+
+    All rows that are connected by names count, also those that name the same row, and rows whose
+    parent is not there. Empty if no row names another one.
+    """
+    at = columns.index.get(PARENT, -1)
+    if at < 0 or not any(at < len(row) and row[at] for row in grid[1:]):
+        return set()
+    own: dict[str, list[int]] = defaultdict(list)
+    naming: dict[str, list[int]] = defaultdict(list)
+    keys: dict[int, tuple[str, ...]] = {}
+    follows: dict[int, str] = {}
+    for place in range(1, len(grid)):
+        row = grid[place]
+        named = (_folded(label(columns.cell(row, name))) for name in ("name", "row_id"))
+        keys[place] = tuple(key for key in named if key)
+        for key in keys[place]:
+            own[key].append(place)
+        if at < len(row) and row[at] and (parent := _folded(label(row[at]))):
+            follows[place] = parent
+            naming[parent].append(place)
+    orphans = (place for place, parent in follows.items() if parent not in own)
+    left = [*changed_lines, *orphans]
+    found: set[int] = set()
+    while left:
+        place = left.pop()
+        if place in found:
+            continue
+        found.add(place)
+        for key in keys.get(place, ()):
+            left += naming.pop(key, ())
+        left += own.pop(follows.get(place, ""), ())
+    return found.difference(changed_lines)

@@ -1,0 +1,184 @@
+"""Whether a row can be sent after the row that it follows, its *parent* (see `chains`).
+
+In: the parent as it was planned, and its attempt. Out: statuses and notes. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from pipeline.core import messages
+from pipeline.core.chains import Link
+from pipeline.core.fields import INDEX, PARENT, Parent, as_texts, fields_of, from_parent
+from pipeline.core.inputs import parsed
+from pipeline.core.model import Attempt, Job, State
+from pipeline.core.provider import Endpoint, Field
+from pipeline.core.rules import Rules
+from pipeline.core.states import shown, state_of
+from pipeline.core.statuses import Status, StatusAndNote
+from pipeline.core.text import counted, quoted, time_limit
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What is known of the row that a row names as its parent."""
+
+    #: Why it cannot be told which row it is, as a phrase; the rest is empty then.
+    problem: str = ""
+    row_id: str = ""
+    inputs: str = ""
+    #: The take that it asks for, the job that answers for it, and its status.
+    take: int | None = None
+    job: Job | None = None
+    status: str = ""
+
+    @property
+    def link(self) -> Link | None:
+        """The row and the take that it shows, or asks for."""
+        take = self.job.key.take if self.job else self.take
+        return Link(self.row_id, take) if take else None
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """The attempt that the row shows."""
+        return shown(self.job) if self.job else None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the take that the row asks for has succeeded."""
+        job = self.job
+        return job is not None and job.key.take == self.take and state_of(job) is State.SUCCEEDED
+
+
+def held_by_parent(
+    inputs: str, followed: Followed, rules: Rules, now: datetime
+) -> StatusAndNote | None:
+    """Why a row cannot be sent after its parent now, as status and note; None if it can."""
+    if not followed.is_done or followed.attempt is None:
+        return StatusAndNote(Status.WAITING, waiting(inputs, followed.status))
+    wrote = parsed(inputs)
+    given = {**as_texts(rules.defaults), **wrote}
+    name, endpoint = wrote[PARENT], rules.endpoint_name(inputs)
+    if problem := unusable(name, endpoint, given, followed.attempt, rules, now):
+        return StatusAndNote(Status.INVALID, messages.incomplete([problem]))
+    return None
+
+
+def waiting(inputs: str, status: str) -> str:
+    """The note of a row that waits for its parent, which has this status."""
+    return messages.waiting_for(parsed(inputs)[PARENT], Status.of(status))
+
+
+def problems_of_parent(
+    name: str, given: Mapping[str, str], rules: Rules, followed: Followed | None
+) -> list[str]:
+    """What is wrong with the parent of a row for the endpoint `name`, phrases; empty if nothing is.
+
+    The parent need not be done.
+    """
+    if followed is None or PARENT not in given:
+        return []
+    found = [followed.problem, bad_index(_endpoint(name, rules), given)]
+    if followed.row_id:
+        attempt = followed.attempt
+        its = attempt.endpoint if attempt else rules.endpoint_name(followed.inputs)
+        found.append(unfit(given[PARENT], name, given, its, rules))
+    return [problem for problem in found if problem]
+
+
+def can_follow(endpoint: Endpoint, given: Mapping[str, str]) -> bool:
+    """Whether a row with these values has a field that takes something of a parent."""
+    return any(one.parent for one in fields_of(endpoint, given).values())
+
+
+def bad_index(endpoint: Endpoint, given: Mapping[str, str]) -> str:
+    """What is wrong with `index` where it is no field of the endpoint, as a phrase; else ""."""
+    text = given.get(INDEX, "")
+    if not text or INDEX in endpoint.fields or (text.isdecimal() and int(text[:9]) >= 1):
+        return ""
+    return f"index is {quoted(text, 20)}; it must be a whole number, 1 or more"
+
+
+def unfit(name: str, endpoint: str, given: Mapping[str, str], followed: str, rules: Rules) -> str:
+    """Why no result of the endpoint `followed` can be used, as a phrase; "" if one can.
+
+    `name` is what the child calls its parent; `endpoint` and `given` are of the child.
+    """
+    child, api, other = (
+        _endpoint(endpoint, rules),
+        rules.api_named(endpoint),
+        rules.api_named(followed),
+    )
+    row = f"the row {quoted(name, 40)} is for {followed}"
+    if api.prefix != other.prefix:
+        return f"{row}, and {endpoint} is of {api.title}: name a row of {api.title} in parent"
+    if child.parents:
+        allowed = ", ".join(f"{api.prefix}{one}" for one in child.parents)
+        said = f"{row}, and {endpoint} can follow {allowed}: name another row in parent"
+        return "" if followed.removeprefix(api.prefix) in child.parents else said
+    made = rules.endpoint_of(followed)
+    wants = {one.parent for one in fields_of(child, given).values()}
+    if "url" in wants and made is not None and made.kind != "image":
+        return f"{row}, which gives no picture: name another row in parent"
+    return ""
+
+
+def unusable(
+    name: str,
+    endpoint: str,
+    given: Mapping[str, str],
+    attempt: Attempt,
+    rules: Rules,
+    now: datetime,
+) -> str:
+    """Why this success of the parent cannot be used, as a phrase; "" if it can.
+
+    `name` is what the child calls its parent; `endpoint` and `given` are of the child.
+    """
+    row, provider = f"the row {quoted(name, 40)}", rules.api_named(endpoint).provider
+    if attempt.provider not in ("", provider.name):
+        return (
+            f"{row} was made with {attempt.provider}, and {endpoint} is of {provider.name}: name a "
+            f"row that was made with {provider.name}"
+        )
+    parent = parent_of(attempt)
+    takes = {
+        name: one
+        for name, one in fields_of(_endpoint(endpoint, rules), given).items()
+        if one.parent and not given.get(name)
+    }
+    missing = [one for one in takes.values() if not from_parent(one, given, parent)]
+    if missing and (
+        given.get(INDEX) or len(missing) == len(takes) or any(one.required for one in missing)
+    ):
+        return _no_result(row, given, parent, missing[0])
+    life, ended = provider.links, attempt.ended_at
+    if life and ended and now - ended >= life and any(o.parent == "url" for o in takes.values()):
+        return (
+            f"the addresses of the results of {row} worked for {time_limit(life)} only: raise take "
+            "in that row to make it again"
+        )
+    return ""
+
+
+def _endpoint(name: str, rules: Rules) -> Endpoint:
+    endpoint = rules.endpoint_of(name)
+    assert endpoint is not None, "a row of an unknown endpoint is refused before"
+    return endpoint
+
+
+def _no_result(row: str, given: Mapping[str, str], parent: Parent, missing: Field) -> str:
+    results = parent.urls if missing.parent == "url" else parent.ids
+    if missing.parent == "task" or not results:
+        what = {"task": "task id", "url": "picture", "id": "id of a result"}[missing.parent]
+        return f"{row} has no {what}: name another row in parent"
+    has = counted(len(results), "result")
+    most = "1" if len(results) == 1 else f"1 to {len(results)}"
+    return f"index is {quoted(given.get(INDEX, ''), 20)}, and {row} has {has}: write {most}"
+
+
+def parent_of(attempt: Attempt) -> Parent:
+    """What a child needs of an attempt of its parent."""
+    return Parent(attempt.task_id, attempt.result.urls, attempt.result.ids)

@@ -1,0 +1,451 @@
+"""Rows that follow other rows: what their status and note say, and when they may be sent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.core.chains import (
+    LINK,
+    Link,
+    Member,
+    chains,
+    changes,
+    link_in,
+    relatives,
+    with_link,
+    without_link,
+)
+from pipeline.core.fields import columns_of
+from pipeline.core.header import Columns, Header
+from pipeline.core.inputs import canonical
+from pipeline.core.model import Grid, Job, KnownRow, Result, State
+from pipeline.core.planning import (
+    Line,
+    Plan,
+    over_budget,
+    plan,
+    short_of_budget,
+    to_follow,
+    with_waits,
+)
+from pipeline.core.provider import Endpoint, Field
+from pipeline.core.row_matching import match
+from tests.core.build import NOW, PROVIDER, RULES, attempt, job, memory, minting, sheet
+
+A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
+IMAGINE = PROVIDER.endpoints["imagine"]
+ENDPOINTS = {
+    "imagine": IMAGINE,
+    "describe": Endpoint(path="/describe", fields={"prompt": Field()}, kind="text", credits=1),
+    "upscale": Endpoint(
+        path="/upscale",
+        credits=2,
+        parents=("imagine",),
+        fields={
+            "parent_task_id": Field(parent="task", required=True),
+            "index": Field(type="integer", least=1, most=4),
+            "strength": Field(),
+        },
+    ),
+    "edit": Endpoint(
+        path="/edit",
+        credits=3,
+        fields={"prompt": Field(), "image": Field(type="address", required=True, parent="url")},
+    ),
+    "sing": Endpoint(path="/sing", credits=5, fields={"song": Field(parent="id", required=True)}),
+}
+CHAINED = replace(
+    RULES, provider=replace(PROVIDER, name="own", endpoints=ENDPOINTS, links=timedelta(hours=1))
+)
+HEADER = Header(
+    columns_of(IMAGINE), endpoints={name: columns_of(one) for name, one in ENDPOINTS.items()}
+)
+FOUR = Result(tuple(f"https://x/{n}.png" for n in range(1, 5)))
+DONE = attempt(
+    inputs=canonical({"prompt": "a fox"}), provider="own", result=FOUR, ended_at=NOW, task_id="t-1"
+)
+
+
+def lines(text: str, *jobs: Job) -> list[Line]:
+    """The planned lines of a sheet, of which the store knows each row that has an id."""
+    grid = sheet(text)
+    columns = HEADER.read(grid)
+    rows = list(columns.rows(grid))
+    known = (KnownRow(r.mark, r.inputs, 1, since=NOW - timedelta(hours=1)) for r in rows if r.mark)
+    seen = match(rows, memory(*known), minting())
+    made = plan(seen, grid, columns, {one.key: one for one in jobs}, CHAINED, NOW)
+    return list(made.lines)
+
+
+def child_of(parent: str, *jobs: Job, first: str = f"a fox | | fox | | | | {A}") -> Line:
+    """The line of an upscale that names `parent`, below the row `first`."""
+    return lines(f"{TITLES} \n {first} \n | upscale | | {parent} | | | {B}", *jobs)[-1]
+
+
+TITLES = "prompt | endpoint | name | parent | index | take | row_id"
+
+
+def test_a_child_of_a_finished_row_may_be_sent() -> None:
+    line = child_of("fox", job(DONE))
+
+    assert (line.status, line.endpoint, line.price) == ("queued", "upscale", 2)
+    assert line.parent == job(DONE).key
+
+
+@pytest.mark.parametrize("parent", ["fox", "  fox ", "FOX", A, A.upper()])
+def test_a_parent_is_named_by_its_name_or_its_row_id(parent: str) -> None:
+    assert child_of(parent, job(DONE)).status == "queued"
+
+
+def test_a_name_in_the_same_case_comes_first() -> None:
+    text = f"{TITLES} \n a | | Fox | | | | {C} \n b | | fox | | | | {A} \n"
+    line = lines(text + f" | upscale | | fox | | | {B}", job(DONE))[-1]
+
+    assert line.parent
+    assert line.parent.row_id == A
+
+
+@pytest.mark.parametrize(
+    ("state", "note"),
+    [
+        (None, 'Waiting for the row "fox": it is queued.'),
+        (State.SUBMITTING, 'Waiting for the row "fox": it is being sent.'),
+        (State.RUNNING, 'Waiting for the row "fox": it is in progress.'),
+        (State.FAILED, 'Waiting for the row "fox": it failed. See the note of that row, or name'),
+        (State.UNKNOWN, 'Waiting for the row "fox": it needs a check. See the note of that row'),
+    ],
+)
+def test_a_child_waits_until_its_parent_is_done(state: State | None, note: str) -> None:
+    jobs = [job(replace(DONE, state=state, result=Result()))] if state else []
+
+    line = child_of("fox", *jobs)
+
+    assert (line.status, line.endpoint) == ("waiting", "")
+    assert line.note.startswith(note)
+    assert line.waits_for_parent
+
+
+@pytest.mark.parametrize(
+    ("first", "jobs", "note"),
+    [
+        (f"#REF! | | fox | | | | {A}", [], "it is waiting, too. See the note of that row"),
+        (f"a fox | | fox | a | | | {A}", [], "it is invalid. See the note of that row"),
+        (f"a fox | | fox | | | 9 | {A}", [job(DONE)], "it is invalid. See the note of that row"),
+    ],
+)
+def test_a_child_of_a_row_that_is_held_back_waits_too(
+    first: str, jobs: list[Job], note: str
+) -> None:
+    line = child_of("fox", *jobs, first=first)
+
+    assert (line.status, line.endpoint) == ("waiting", "")
+    assert note in line.note
+
+
+def test_a_child_waits_for_the_take_that_its_parent_asks_for() -> None:
+    line = child_of("fox", job(DONE), first=f"a fox | | fox | | | 2 | {A}")
+
+    assert (line.status, line.endpoint) == ("waiting", "")
+    assert "it is queued" in line.note
+
+
+def test_a_parent_that_is_not_there_is_refused() -> None:
+    line = child_of("bear", job(DONE))
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert 'there is no row named "bear": write the name of another row' in line.note
+
+
+def test_a_name_that_two_rows_have_is_refused() -> None:
+    text = f"{TITLES} \n a | | fox | | | | {A} \n b | | fox | | | | {C} \n"
+    line = lines(text + f" | upscale | | fox | | | {B}", job(DONE))[-1]
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert 'rows 2 and 3 are all named "fox": give each another name' in line.note
+
+
+def test_a_copy_of_a_whole_row_does_not_take_its_name_away() -> None:
+    text = (
+        "prompt | endpoint | name | parent | row_id | status \n"
+        f" a fox | | fox | | {A} | done \n a fox | | fox | | {A} | done \n"
+        f" | upscale | | fox | {B} |"
+    )
+    line = lines(text, job(DONE))[-1]
+
+    assert (line.status, line.parent and line.parent.row_id) == ("queued", A)
+
+
+def test_every_row_of_a_circle_is_named_and_none_is_sent() -> None:
+    text = f"{TITLES} \n | edit | a | c | | | {A} \n | edit | b | a | | | {B} \n"
+    text += f" | edit | c | b | | | {C} \n | edit | d | a | | |"
+    *circle, outside = lines(text)
+
+    for line in circle:
+        assert (line.status, line.endpoint) == ("invalid", "")
+        for name in ('row 2 ("a")', 'row 3 ("b")', 'row 4 ("c")'):
+            assert name in line.note
+        assert "change parent in one of them" in line.note
+    assert (outside.status, outside.endpoint) == ("waiting", "")
+    assert 'Waiting for the row "a": it is invalid' in outside.note
+
+
+def test_a_row_that_names_itself_is_refused() -> None:
+    (line,) = lines(f"{TITLES} \n | edit | a | a | | | {A}")
+
+    assert 'row 2 ("a") names itself in parent: name another row there' in line.note
+
+
+def test_a_parent_of_an_endpoint_that_cannot_be_followed_is_refused() -> None:
+    line = child_of("fox", first=f"a fox | describe | fox | | | | {A}")
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert 'the row "fox" is for describe, and upscale can follow imagine' in line.note
+
+
+def test_a_parent_that_gives_no_picture_is_refused_where_a_picture_is_wanted() -> None:
+    text = f"{TITLES} \n a fox | describe | fox | | | | {A} \n | edit | | fox | | | {B}"
+
+    line = lines(text)[-1]
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert 'the row "fox" is for describe, which gives no picture' in line.note
+
+
+def test_a_parent_that_was_made_with_another_api_is_refused() -> None:
+    line = child_of("fox", job(replace(DONE, provider="luma")))
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert 'the row "fox" was made with luma, and upscale is of own' in line.note
+
+
+@pytest.mark.parametrize(
+    ("index", "note"),
+    [
+        ("5", 'index is "5", and the row "fox" has 4 results: write 1 to 4'),
+        ("0", 'index is "0"; it must be a whole number, 1 or more'),
+        ("two", 'index is "two"; it must be a whole number, 1 or more'),
+    ],
+)
+def test_an_index_that_names_no_result_is_refused(index: str, note: str) -> None:
+    text = f"{TITLES} \n a fox | | fox | | | | {A} \n | edit | | fox | {index} | | {B}"
+
+    line = lines(text, job(DONE))[-1]
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert note in line.note
+
+
+def test_a_parent_without_what_the_child_needs_is_refused() -> None:
+    text = f"{TITLES} \n a fox | | fox | | | | {A} \n | sing | | fox | | | {B}"
+
+    line = lines(text, job(DONE))[-1]
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert 'the row "fox" has no id of a result: name another row in parent' in line.note
+
+
+def test_a_result_whose_address_has_died_is_refused() -> None:
+    text = f"{TITLES} \n a fox | | fox | | | | {A} \n | edit | | fox | | | {B}"
+    old = replace(DONE, ended_at=NOW - timedelta(hours=1))
+
+    line = lines(text, job(old))[-1]
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert 'results of the row "fox" worked for 60 min only: raise take' in line.note
+    assert child_of("fox", job(old)).status == "queued"  # It needs only the task id.
+
+
+def test_an_endpoint_that_takes_no_parent_refuses_one() -> None:
+    text = f"{TITLES} \n a fox | | fox | | | | {A} \n a bear | imagine | | fox | | | {B}"
+
+    line = lines(text, job(DONE))[-1]
+
+    assert (line.status, line.endpoint) == ("invalid", "")
+    assert "imagine has no input parent: clear that cell" in line.note
+
+
+def test_an_endpoint_that_needs_a_parent_says_so() -> None:
+    line = lines(f"{TITLES} | strength \n a fox | | fox | | | | | \n | upscale | | | | | | x")[-1]
+
+    assert line.status == "invalid"
+    assert "parent is empty: write the name of the row that this one follows" in line.note
+
+
+def test_a_row_with_nothing_but_a_parent_is_a_row_where_it_can_follow_one() -> None:
+    rows = HEADER.read(grid := sheet(f"{TITLES} \n a | | fox | | 1 | | \n | | | fox | 2 | | ")).rows
+    assert len(list(rows(grid))) == 1
+    assert len(lines(f"{TITLES} \n a | | fox | | | | \n | edit | | fox | | | ")) == 2
+
+
+def test_a_column_named_index_is_the_teams_own_where_nothing_is_followed() -> None:
+    header = Header(columns_of(ENDPOINTS["edit"]))
+
+    assert "index" not in header.read((("prompt", "index"),)).inputs
+    columns = header.read((("prompt", "index", "parent"), ("a", "1", ""), ("b", "2", "a")))
+    assert "index" in columns.inputs
+    rows = columns.rows(
+        (("prompt", "index", "parent"), ("a", "1", ""), ("", "2", ""), ("", "", "x"))
+    )
+    assert [row.inputs for row in rows] == [canonical({"prompt": "a"}), canonical({"parent": "x"})]
+
+
+# -- a parent that is made again ------------------------------------------------------------------
+
+
+def sent_after(link: Link, state: State = State.SUCCEEDED) -> Job:
+    inputs = with_link(canonical({"endpoint": "upscale", "parent": "fox"}), link)
+    one = attempt(state, inputs=inputs, columns=("endpoint", "parent"), endpoint="upscale")
+    return job(one, row_id=B)
+
+
+def test_a_child_of_an_unchanged_parent_is_done() -> None:
+    line = child_of("fox", job(DONE), sent_after(Link(A, 1)))
+
+    assert (line.status, line.note) == ("done", "")
+
+
+def test_another_name_of_the_same_row_changes_nothing() -> None:
+    first = f"a fox | | bear | | | | {A}"
+
+    assert child_of("bear", job(DONE), sent_after(Link(A, 1)), first=first).status == "done"
+    assert child_of(A, job(DONE), sent_after(Link(A, 1))).status == "done"
+
+
+def test_a_child_stays_done_when_its_parent_is_gone() -> None:
+    (line,) = lines(f"{TITLES} \n | upscale | | fox | | | {B}", sent_after(Link(A, 1)))
+
+    assert line.status == "done"
+
+
+def test_a_child_is_edited_when_its_parent_is_made_again_and_nothing_is_sent() -> None:
+    first = f"a fox | | fox | | | 2 | {A}"
+    line = child_of("fox", job(DONE), job(DONE, take=2), sent_after(Link(A, 1)), first=first)
+
+    assert (line.status, line.endpoint) == ("edited", "")
+    assert line.note == (
+        'These pictures were made from take 1 of the row "fox", which is now at take 2. To follow '
+        "it, put 2 in the take column."
+    )
+
+
+def test_a_child_is_edited_when_its_name_is_another_rows() -> None:
+    line = child_of("fox", job(DONE), sent_after(Link(C, 1)))
+
+    assert (line.status, line.endpoint) == ("edited", "")
+    assert "and another row has that name now" in line.note
+
+
+def test_a_child_that_names_another_row_is_edited() -> None:
+    line = child_of("bear", job(DONE), sent_after(Link(A, 1)), first=f"a | | bear | | | | {C}")
+
+    assert (line.status, line.endpoint) == ("edited", "")
+    assert 'parent was "fox" when these pictures were made' in line.note
+
+
+def test_a_failed_child_is_not_sent_again_because_its_parent_was_made_again() -> None:
+    failed = sent_after(Link(A, 1), State.FAILED)
+    first = f"a fox | | fox | | | 2 | {A}"
+
+    line = child_of("fox", job(DONE), job(DONE, take=2), failed, first=first)
+
+    assert (line.status, line.endpoint) == ("failed", "")
+
+
+def test_the_link_is_kept_with_the_inputs_and_taken_off_again() -> None:
+    inputs = canonical({"prompt": "a fox", "parent": "x"})
+    kept = with_link(inputs, Link(A, 12))
+
+    assert link_in(kept) == Link(A, 12)
+    assert without_link(kept) == inputs
+    assert link_in(inputs) is None
+    assert with_link(inputs, None) == inputs
+    assert changes(replace(DONE, inputs=kept, columns=("parent", "prompt")), inputs) == {}
+    assert LINK not in without_link(kept)
+
+
+# -- budget and plans -----------------------------------------------------------------------------
+
+
+def test_a_child_of_a_row_over_budget_says_so() -> None:
+    made = lines(f"{TITLES} \n a fox | | fox | | | | \n | upscale | | fox | | | ")
+    beyond = over_budget((made[0],), {"per_day": 0})
+    assert beyond == {made[0].seen.row_id}
+
+    parent, child = with_waits([short_of_budget(made[0], "per_day", {"per_day": 0}), made[1]])
+
+    assert (parent.status, child.status) == ("over budget", "waiting")
+    assert 'Waiting for the row "fox": it is over budget. See the note of that row' in child.note
+    assert to_follow([parent, child]) == []
+
+
+def test_a_plan_counts_the_rows_that_come_after_others() -> None:
+    text = f"{TITLES} \n | edit | c | b | | | \n | edit | b | a | | | \n a | | a | | | | \n"
+    text += " | edit | d | e | | | \n a | fax | e | | | |"
+    made = lines(text)
+
+    assert [line.name for line in to_follow(made)] == ["c", "b"]
+    assert [line.name for line in Plan(tuple(made)).to_send] == ["a"]
+    assert sum(line.price for line in to_follow(made)) == 6
+
+
+# -- graphs ---------------------------------------------------------------------------------------
+
+NAMES = st.sampled_from(["", "a", "A", "b", "c", "d"])
+MEMBERS = st.lists(st.tuples(NAMES, NAMES, st.booleans()), max_size=12).map(
+    lambda rows: [
+        Member(f"r_{at:09d}", at + 2, name, parent, is_copy)
+        for at, (name, parent, is_copy) in enumerate(rows)
+    ]
+)
+
+
+@given(MEMBERS, st.randoms(use_true_random=False))
+def test_every_row_has_a_place_after_its_parent_and_the_order_of_rows_means_nothing(
+    members: list[Member], chance: object
+) -> None:
+    found = chains(members)
+
+    assert sorted(found.order) == sorted(one.row_id for one in members)
+    place = {row_id: at for at, row_id in enumerate(found.order)}
+    assert all(place[parent] < place[child] for child, parent in found.parents.items())
+    named = {one.row_id for one in members if one.parent}
+    assert found.parents.keys() | found.problems.keys() == named
+    assert not found.parents.keys() & found.problems.keys()
+    shuffled = list(members)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    again = chains(shuffled)
+    assert (again.parents, again.problems) == (found.parents, found.problems)
+
+
+def test_a_chain_of_many_rows_is_no_problem() -> None:
+    many = 20_000
+    members = [Member(f"r{n}", n, f"n{n}", f"n{n + 1}") for n in range(many)]
+
+    found = chains([*members, Member("last", many, f"n{many}", "")])
+
+    assert found.order[0] == "last"
+    assert len(found.parents) == many
+
+
+@given(MEMBERS, st.sets(st.integers(1, 12)))
+def test_rows_that_may_depend_on_changed_lines_are_found(
+    members: list[Member], changed: set[int]
+) -> None:
+    header = ("name", "parent", "row_id")
+    grid: Grid = (header, *((m.name, m.parent, m.row_id) for m in members))
+    columns = Columns(header, {"name": 0, "parent": 1, "row_id": 2}, (), {}, {})
+    changed = {place for place in changed if place < len(grid)}
+    away = relatives(grid, columns, changed)
+
+    assert not away & changed
+    still = {m.row_id for at, m in enumerate(members, 1) if at not in away | changed}
+    found = chains(members)
+    assert not any(found.parents.get(row_id) not in (None, *still) for row_id in still)
+    without = chains([m for at, m in enumerate(members, 1) if at not in changed])
+    for row_id in still:
+        assert without.parents.get(row_id) == found.parents.get(row_id)
