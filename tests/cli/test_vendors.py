@@ -203,3 +203,44 @@ def hooks_of(team: Team) -> list[tuple[str, str]]:
             return list(connection.execute(asked))
         except sqlite3.OperationalError:
             return []  # The tables are not there yet.
+
+
+#: Vendor, endpoint, rows: the last follows the one before it.
+CHAINS = [
+    ("bfl", "flux-2-pro", "endpoint,parent", ",", "flux-2-edit,f"),
+    (
+        *("leonardo", "phoenix", "endpoint,parent,num_images,contrast,index"),
+        *(",,2,3.5,", "image_to_video,f,,,2"),
+    ),
+    (
+        *("luma", "video", "endpoint,parent,duration,resolution"),
+        *(",,5s,540p", "extend,f,5s,540p"),
+    ),
+    (
+        *("piapi", "flux-schnell", "endpoint,parent,batch_size,duration,index"),
+        *(",,2,,", "kling,f,,5,2"),
+    ),
+    (
+        *("replicate", "flux-schnell", "endpoint,parent,num_outputs,index"),
+        *(",,2,", "flux-dev,f,,2"),
+    ),
+    (
+        *("runway", "image", "endpoint,parent,ratio,duration"),
+        *(",,1280:720,", "image_to_video,f,1280:720,5"),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "endpoint", "columns", "first", "second"), CHAINS, ids=[one[0] for one in CHAINS]
+)
+def test_a_row_is_made_from_the_result_of_another(
+    vendor: str, endpoint: str, columns: str, first: str, second: str, tmp_path: Path
+) -> None:
+    with sandbox_process(KEY, provider=vendor, task_seconds=0.2, plain_pictures="true") as api:
+        team = team_with(api, tmp_path, vendor, endpoint)
+        team.write(f"prompt,name,{columns}", f"a fox,f,{first}", f"it runs,,{second}")
+        ended = team.finish()
+
+        assert (ended.code, team.said_of("a fox", "it runs")) == (0, ["done", "done"]), ended
+        assert api.state()["tasks"] == {"a fox": 1, "it runs": 1}
