@@ -13,6 +13,7 @@ import pytest
 
 from pipeline.sandbox import Sandbox
 from pipeline.sandbox.pictures import code_of, read_code
+from pipeline.sandbox.vendors.replicate import signing_secret
 from tests.fakes.program import KEY, ROOT, Program
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.service import SECRET, free_port
@@ -125,16 +126,23 @@ def test_refusals_and_failures_quote_the_vendor_and_have_their_actual_cost(
         assert api.state()["tasks"] == {"a fox": 1, "a cat [fail]": 1}
 
 
-@pytest.mark.parametrize(("vendor", "endpoint"), [("bfl", "flux-2-pro"), ("piapi", "flux-schnell")])
+@pytest.mark.parametrize(
+    ("vendor", "endpoint"),
+    [("bfl", "flux-2-pro"), ("piapi", "flux-schnell"), ("replicate", "flux-schnell")],
+)
 def test_a_call_with_the_vendors_proof_brings_the_result_without_a_poll(
     vendor: str, endpoint: str, tmp_path: Path
 ) -> None:
     port = free_port()
     with sandbox_process(KEY, provider=vendor, task_seconds=0.5, plain_pictures="true") as api:
-        (tmp_path / "secret").write_text(SECRET)
-        (tmp_path / "secret").chmod(0o600)
+        for file, text in {"secret": SECRET, "signing": signing_secret(KEY)}.items():
+            (tmp_path / file).write_text(text)
+            (tmp_path / file).chmod(0o600)
         team = team_with(api, tmp_path, vendor, endpoint, more=WEBHOOK.format(port=port))
         slow = team.config.read_text().replace('poll_every = "100ms"', 'poll_every = "10m"')
+        if vendor == "replicate":
+            signing = '[provider]\nwebhook_secret = "file:signing"\n'
+            slow = slow.replace("[provider]\n", signing)
         team.config.write_text(slow)
         team.write("prompt", *PROMPTS)
         with Program("watch", team.config, folder=tmp_path) as program:
