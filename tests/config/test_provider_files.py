@@ -20,7 +20,8 @@ from pipeline.sandbox.v2.shapes import body_problems, models, table
 from tests.config import apiframe_v2
 from tests.config.filling import PARENT, choices, sent, ways
 
-FILES = Path(__file__).parents[2] / "configs/providers"
+ROOT = Path(__file__).parents[2]
+FILES = ROOT / "configs/providers"
 NAMES = sorted(one.stem for one in FILES.glob("*.toml") if one.stem != "apiframe")
 #: Endpoints without a known price: nothing is sent to them until the configuration has one.
 UNPRICED = {
@@ -352,3 +353,10 @@ def test_prices_of_version_2_are_those_of_its_pages(
     endpoint: str, row: dict[str, str], price: int | None
 ) -> None:
     assert price_of(V2.endpoints[endpoint], row) == price
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_page_about_vendors_names_every_endpoint(name: str) -> None:
+    page = (ROOT / "docs/providers.md").read_text("utf-8")
+
+    assert [each for each in provider_of(name).endpoints if f"`{each}`" not in page] == []
