@@ -224,22 +224,28 @@ def with_waits(lines: Sequence[Line]) -> tuple[Line, ...]:
 
 
 def to_follow(lines: Sequence[Line]) -> list[Line]:
-    """The lines that are sent once rows are done which are sent now, or are at the API."""
+    """The lines that are sent once rows are done which are sent now, or are at the API.
+
+    In the order in which they are sent: each after the line that it follows.
+    """
     by_id = {line.seen.row_id: line for line in lines}
-    comes: dict[str, bool] = {}
+    turns: dict[str, int] = {}  # 0: at once, 1: after such a row, and so on; -1: never
     for line in lines:
-        path: list[str] = []
+        path: list[Line] = []
         at: Line | None = line
-        while at and at.seen.row_id not in comes:
-            path.append(at.seen.row_id)
-            if not at.waits_for_parent or at.parent is None:
-                state = state_of(at.job) if at.job else State.PENDING
-                comes[at.seen.row_id] = bool(at.endpoint) or state in _AT_WORK
-                break
+        while at and at.seen.row_id not in turns and at.waits_for_parent and at.parent:
+            path.append(at)
             at = by_id.get(at.parent.row_id)
-        is_coming = at is not None and comes[at.seen.row_id]
-        comes.update(dict.fromkeys(path, is_coming))
-    return [line for line in lines if line.waits_for_parent and comes[line.seen.row_id]]
+        turn = -1
+        if at and (turn := turns.get(at.seen.row_id, -2)) == -2:
+            state = state_of(at.job) if at.job else State.PENDING
+            turn = 0 if at.endpoint or state in _AT_WORK else -1
+            turns[at.seen.row_id] = turn
+        for one in reversed(path):
+            turn = turn + 1 if turn >= 0 else -1
+            turns[one.seen.row_id] = turn
+    coming = [line for line in lines if line.waits_for_parent and turns[line.seen.row_id] > 0]
+    return sorted(coming, key=lambda line: turns[line.seen.row_id])
 
 
 _AT_WORK = (State.SUBMITTING, State.RUNNING)

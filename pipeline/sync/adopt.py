@@ -118,7 +118,9 @@ def _attempt(
     urls = urls[:MOST_RESULTS]
     known = {one.task_id for one in line.job.attempts} if line.job else set()
     has_news = (task_id and task_id not in known) or (urls and line.job is None)
-    if line.take is None or not (line.endpoint or (has_news and line.job is None)):
+    # The other store may have sent a row that would only wait for its parent here.
+    may_be_sent = line.endpoint or line.waits_for_parent
+    if line.take is None or not (may_be_sent or (has_news and line.job is None)):
         return None
     state = State.SUCCEEDED if urls else State.RUNNING if task_id else State.UNKNOWN
     if not has_news:
@@ -128,7 +130,7 @@ def _attempt(
         state=state,
         inputs=line.memory.inputs,
         columns=columns.inputs,
-        endpoint=line.endpoint or rules.endpoint,
+        endpoint=line.endpoint or rules.endpoint_name(line.memory.inputs),
         price=0,
         sent_at=now,
         deadline=now,

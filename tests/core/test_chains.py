@@ -388,7 +388,7 @@ def test_a_plan_counts_the_rows_that_come_after_others() -> None:
     text += " | edit | d | e | | | \n a | fax | e | | | |"
     made = lines(text)
 
-    assert [line.name for line in to_follow(made)] == ["c", "b"]
+    assert [line.name for line in to_follow(made)] == ["b", "c"]
     assert [line.name for line in Plan(tuple(made)).to_send] == ["a"]
     assert sum(line.price for line in to_follow(made)) == 6
 

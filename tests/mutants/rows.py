@@ -10,6 +10,38 @@ _STATES = "tests/core/test_states.py"
 
 FAULTS = (
     Fault(
+        "a child is planned before its parent is done",
+        "P1",
+        "pipeline/core/following.py",
+        "and state_of(job) is State.SUCCEEDED",
+        "and state_of(job) is not State.FAILED",
+        "tests/core/test_chains.py",
+    ),
+    Fault(
+        "a child is sent before its parent is done",
+        "P1",
+        "pipeline/sync/submissions.py",
+        "done = shown(job) if job and state_of(job) is State.SUCCEEDED else None",
+        "done = shown(job) if job else None",
+        "tests/sync/test_chains.py",
+    ),
+    Fault(
+        "a parent that is made again sends its failed child again",
+        "P1",
+        "pipeline/core/planning.py",
+        "link).keys() - {LINK})",
+        "link))",
+        "tests/core/test_chains.py",
+    ),
+    Fault(
+        "unchanged rows are not looked at when their parent ends",
+        "use",
+        "pipeline/core/unchanged_rows.py",
+        "if away := relatives(grid, columns, others):",
+        "if away := set():  # type: ignore[var-annotated]",
+        "tests/sync/test_chains.py",
+    ),
+    Fault(
         "filled-down id makes a copy",
         "use",
         "pipeline/core/row_matching.py",

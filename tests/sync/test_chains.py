@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -12,7 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline import wiring
 from pipeline.core.model import Request, Response
+from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.sync.outcome import Asked
 from pipeline.sync.ports import Pace
@@ -204,6 +207,29 @@ def test_a_child_that_was_queued_is_not_sent_once_its_parent_is_not_done_any_mor
     assert bench.status().count("waiting") == 60 - children
 
 
+def test_a_line_whose_parent_is_not_done_in_the_store_is_not_begun(
+    folder: Path, open_benches: list[Bench]
+) -> None:
+    bench = Follow(
+        folder, [["a fox", "", "fox", "", "", ""], ["a bear", "redo", "", "fox", "", ""]]
+    )
+    open_benches.append(bench)
+    bench.run(NO_WAIT)
+    with bench.store() as store:
+        sync = wiring.open_sync(
+            bench.settings, store, open_sheet(bench.settings, store), clock=bench.clock
+        )
+        fox, bear = sync.look().plan.lines
+        assert (fox.status, bear.status) == ("in progress", "waiting")
+        assert fox.job
+        too_early = replace(bear, endpoint="redo", parent=fox.job.key)
+        batch = wiring.submissions(bench.settings, sync, bench.clock).commit_batch(
+            [], [too_early], sync.rules.api
+        )
+
+    assert (batch.begun, [one.line for one in batch.refused]) == ([], [too_early])
+
+
 # -- whatever the names say -----------------------------------------------------------------------
 
 NAMES = ["", "a", "b", "B", "c", "d", "e"]
@@ -238,6 +264,7 @@ def check(folder: Path, rows: list[tuple[str, str, str]], chance: Random, waits:
         for _ in range(2 if waits else 2 * len(rows) + 2):
             bench.run(Asked(wait=waits))
             ours = bench.rows()
+            assert ours == planned_anew(bench, ours)
             chance.shuffle(ours)  # People sort between two looks.
             bench.write([list(ours[0]), *([*row.values()] for row in ours)])
             bench.loop.run_until_complete(asyncio.sleep(20))
@@ -265,6 +292,18 @@ def check(folder: Path, rows: list[tuple[str, str, str]], chance: Random, waits:
         for one in circle_of(at, rows):
             name = rows[one][0]
             assert f'("{name}")' in said[f"p{at}"]["note"]
+
+
+def planned_anew(bench: Bench, rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """The rows with the words that a look at all of them comes to."""
+    with bench.store() as store:
+        sheet = open_sheet(bench.settings, store)
+        sync = wiring.open_sync(bench.settings, store, sheet, clock=bench.clock)
+        said = {line.seen.row_id: line for line in sync.preview().plan.lines}
+    return [
+        {**row, "status": said[row["row_id"]].status, "note": said[row["row_id"]].note}
+        for row in rows
+    ]
 
 
 def named(parent: str, rows: list[tuple[str, str, str]]) -> list[int]:

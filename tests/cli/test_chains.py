@@ -1,0 +1,151 @@
+"""Rows that follow other rows, from the command line to the cells, with the sandbox's own rules.
+
+The sandbox refuses a task that follows one that is not done or that cannot be followed, so a child
+that is sent too early or with the wrong task id fails.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from openpyxl import Workbook, load_workbook
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import call
+from tests.fakes.team import Team
+
+TITLES = ["prompt", "endpoint", "name", "parent", "index", "take"]
+#: Children above their parents, and one row that follows a row by its id is added later.
+ROWS = [
+    ["", "describe", "words", "best", "", ""],
+    ["", "upscale-1x", "best", "FOX", "2", ""],
+    ["a fox", "", "fox", "", "", ""],
+    ["an owl", "", "", "", "", ""],
+]
+CONFIG = '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\nper_minute = 0\n'
+
+
+@pytest.fixture
+def team(tmp_path: Path, api: Sandbox) -> Team:
+    api.reset()
+    team = Team(tmp_path, api.url)
+    team.configure('[media]\nsave_to = ""\n')
+    return team
+
+
+def written(team: Team) -> None:
+    team.write(",".join(TITLES), *(",".join(row) for row in ROWS))
+
+
+def in_turn(run: Callable[[], object], statuses: Callable[[], list[str]]) -> list[list[str]]:
+    """What plain runs say, one after the other as cron starts them, until every row is done."""
+    said: list[list[str]] = []
+    until = time.monotonic() + 60
+    while not said or set(said[-1]) != {"done"}:
+        assert time.monotonic() < until, said
+        run()
+        said.append(statuses())
+    return said
+
+
+def paths(api: Sandbox) -> list[str]:
+    """The endpoints and prompts of all tasks at the API."""
+    return sorted(
+        prompt.partition(" ")[0] if prompt.startswith("/") else prompt
+        for prompt, times in api.state()["tasks"].items()
+        for _ in range(times)
+    )
+
+
+PAID = ["/describe", "/upscale-1x", "a fox", "an owl"]
+
+
+def test_plain_runs_make_a_chain_row_by_row(team: Team, api: Sandbox) -> None:
+    written(team)
+
+    said = in_turn(team.run, lambda: [row["status"] for row in team.rows()])
+
+    assert said[0][:2] == ["waiting", "waiting"]
+    assert paths(api) == PAID
+    before = team.traces()
+    assert team.run().code == 0
+    assert team.sheet.read_bytes() == before["prompts.csv"][0]
+    assert paths(api) == PAID
+
+
+def test_one_waiting_run_makes_a_whole_chain_in_a_workbook(team: Team, api: Sandbox) -> None:
+    path = team.folder / "team.xlsx"
+    book = Workbook()
+    tab = book.worksheets[0]
+    tab.append(TITLES)
+    for row in ROWS:
+        tab.append([cell or None for cell in row])
+    book.save(path)
+    config = team.configured(sheet="team.xlsx")
+
+    ended = call("run", config, "--wait")
+
+    header, *rows = load_workbook(path).worksheets[0].values
+    at = header.index("status")
+    assert (ended.code, [row[at] for row in rows]) == (0, ["done"] * 4), ended.said
+    assert paths(api) == PAID
+
+
+def test_a_plan_counts_rows_that_come_after_others_and_their_whole_price(team: Team) -> None:
+    written(team)
+
+    text = team.run("--plan").said
+    planned = json.loads(team.run("--plan", "--json").out)
+
+    assert "4 requests, 2 of them after another row," in text
+    assert (planned["requests"], planned["requests_after_another_row"]) == (2, 2)
+    whole = planned["credits"] + planned["credits_after_another_row"]
+    assert f"after another row, {whole} credits" in text
+    team.finish()
+    assert f"{whole} of 10000 credits spent" in team.start("status", team.config).said
+
+
+def test_a_plan_for_one_row_or_for_a_few_counts_no_others(team: Team) -> None:
+    written(team)
+
+    alone = json.loads(team.run("--plan", "--json", "--row", "fox").out)
+    few = json.loads(team.run("--plan", "--json", "--limit", "3").out)
+
+    assert (alone["requests"], alone["requests_after_another_row"]) == (1, 0)
+    assert (few["requests"], few["requests_after_another_row"]) == (2, 1)
+
+
+def test_a_row_is_followed_by_its_id_and_sorting_changes_nothing(team: Team, api: Sandbox) -> None:
+    written(team)
+    team.finish()
+    fox = team.row("a fox")["row_id"]
+    with team.editing() as rows:
+        rows.reverse()
+        rows.insert(0, {"endpoint": "variations", "parent": fox, "index": "1"})
+
+    assert team.finish().code == 0
+
+    assert [row["status"] for row in team.rows()] == ["done"] * 5
+    assert paths(api) == ["/describe", "/upscale-1x", "/variations", "a fox", "an owl"]
+
+
+def test_a_row_that_may_have_been_sent_after_its_parent_is_not_paid_again_once_adopted(
+    team: Team, api: Sandbox
+) -> None:
+    """The store is lost, and so are the child's results in the sheet."""
+    written(team)
+    team.finish()
+    with team.editing() as rows:
+        rows[1].update(task_id="", image_urls="", status="", note="")
+    for file in team.folder.glob("promptsheet.db*"):
+        file.unlink()
+
+    team.start("doctor", team.config, "--adopt")
+    team.finish()
+
+    assert team.rows()[1]["status"] == "check needed"
+    assert paths(api) == PAID
