@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -29,7 +29,7 @@ from pipeline.open_sheet import open_sheet, place_of
 from pipeline.provider.lazy import LazyApi, LazyMedia
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store, copied
-from pipeline.sync import quick_check
+from pipeline.sync import price_list, quick_check
 from pipeline.sync.clock import Clock
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
 from pipeline.sync.outcome import Asked, Outcome, Progress
@@ -82,7 +82,7 @@ def scratch_store(settings: Settings) -> Iterator[Store]:
             raise type(e)(str(e).replace(str(copy), str(file))) from e
 
 
-def rules(settings: Settings, key: str) -> Rules:
+def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
     """The part of the configuration that planning needs."""
     return Rules(
         sheet=key,
@@ -96,6 +96,7 @@ def rules(settings: Settings, key: str) -> Rules:
         saves_files=settings.media is not None,
         base_url=settings.base_url,
         account=_account(settings.base_url, settings.api_key),
+        prices=_prices(settings.provider, store),
         others=tuple(
             Api(
                 one.provider,
@@ -103,10 +104,17 @@ def rules(settings: Settings, key: str) -> Rules:
                 _account(one.base_url, one.api_key),
                 one.prefix,
                 one.sends,
+                _prices(one.provider, store),
             )
             for one in settings.others
         ),
     )
+
+
+def _prices(provider: Provider, store: Store | None) -> Mapping[str, int]:
+    """What the API's own price list says, as it was last read."""
+    has_list = provider.account is not None and provider.account.prices
+    return store.price_lists.get(provider.name).prices if store and has_list else {}
 
 
 def limits(settings: Settings, start: str = "") -> Limits:
@@ -168,15 +176,23 @@ def callback(settings: Settings, provider: Provider) -> Callback | None:
     return Callback(theirs, ours.public_url, ours.secret.reveal())
 
 
-def accesses(settings: Settings, sync: SheetSync, stack: AsyncExitStack) -> list[ApiAccess]:
+def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApi]:
     """The ways to the APIs of a configuration, the sheet's own first. `stack` closes them."""
     own = (settings.provider, settings.api_key, settings.base_url, settings.pace)
-    ways = [own, *((o.provider, o.api_key, o.base_url, o.pace) for o in settings.others)]
-    found = []
-    for api, (provider, key, url, table) in zip(sync.rules.apis, ways, strict=True):
-        wire = LazyApi(provider, key, base_url=url, concurrency=table.concurrency, stack=stack)
-        found.append(ApiAccess(api, wire, pace(settings, table)))
-    return found
+    others = ((o.provider, o.api_key, o.base_url, o.pace) for o in settings.others)
+    return [
+        LazyApi(provider, key, base_url=url, concurrency=table.concurrency, stack=stack)
+        for provider, key, url, table in (own, *others)
+    ]
+
+
+def accesses(settings: Settings, sync: SheetSync, ways: Sequence[LazyApi]) -> list[ApiAccess]:
+    """The APIs of a pass, the sheet's own first, each with its way and its pace."""
+    paces = [settings.pace, *(other.pace for other in settings.others)]
+    return [
+        ApiAccess(api, wire, pace(settings, table))
+        for api, wire, table in zip(sync.rules.apis, ways, paces, strict=True)
+    ]
 
 
 def open_sync(
@@ -188,7 +204,7 @@ def open_sync(
     clock: Clock = CLOCK,
 ) -> SheetSync:
     """The sheet and its store, ready for a pass."""
-    ruled, spent = rules(settings, sheet.key), limits(settings, start)
+    ruled, spent = rules(settings, sheet.key, store), limits(settings, start)
     is_called = callback(settings, settings.provider) is not None
     zone = ZoneInfo(settings.timezone)
 
@@ -252,12 +268,15 @@ async def run(
             return lease
         try:
             store.attempts.reserve()
-            sync = open_sync(settings, store, sheet, accept_columns, start)
             async with AsyncExitStack() as stack:
+                ways = wires(settings, stack)
+                providers = (settings.provider, *(other.provider for other in settings.others))
+                await price_list.refresh(store, zip(providers, ways, strict=True), now())
+                sync = open_sync(settings, store, sheet, accept_columns, start)
                 runner = Runner(
                     sync,
                     submissions(settings, sync),
-                    accesses(settings, sync, stack),
+                    accesses(settings, sync, ways),
                     LazyMedia(settings, stack) if settings.media else None,
                     asked,
                     CLOCK,

@@ -89,7 +89,7 @@ def _adopt(settings: Settings, console: Console) -> None:
             adopted = adoption.adopt(
                 sheet,
                 store,
-                wiring.rules(settings, sheet.key),
+                wiring.rules(settings, sheet.key, store),
                 settings.header,
                 str(settings.path),
                 wiring.now(),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pipeline.core.model import Attempt
 from pipeline.core.provider import Endpoint, Provider
@@ -20,6 +21,8 @@ class Api:
     prefix: str = ""
     #: False: nothing new is sent there, and only open tasks are polled.
     sends: bool = True
+    #: Model -> the most that it costs, by the API's own price list; for what the file has no price.
+    prices: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -41,6 +44,12 @@ class Api:
             return not self.prefix and self.sends
         is_here = not attempt.base_url or attempt.base_url == self.base_url
         return attempt.provider == self.provider.name and is_here
+
+
+def model_of(endpoint: Endpoint, given: Mapping[str, str]) -> str:
+    """The model that a row with these values is for, in lower case; empty if none is named."""
+    constant = str(endpoint.send.get("model", ""))
+    return (constant or given.get(endpoint.select or "model", "")).casefold()
 
 
 def endpoint_of(provider: Provider, name: str, prefix: str = "") -> Endpoint:

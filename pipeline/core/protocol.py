@@ -276,12 +276,14 @@ def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
         return Lost(f"HTTP {response.status} without a readable answer")
     task_id = _task_id(provider, body)
     event = task_event(provider, endpoint, body, task_id)
+    # A submission that is sent again may be answered with the status of its task and nothing else.
     says_nothing = isinstance(event, Progressed) or (
-        isinstance(event, Failed) and _is_finished(provider, body)
+        isinstance(event, Failed)
+        and (_is_finished(provider, body) or not first_text(body, provider.task.reason))
     )
     if says_nothing and not task_id:
         return Lost(f"HTTP {response.status} without a task id")
-    if says_nothing:  # A submission that is sent again may be answered "completed", without result.
+    if says_nothing:
         address = next((one for one in _addresses(body, provider.poll.address)), "")
         return Accepted(task_id, address)
     return event

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline.core.apis import Api
+from pipeline.core.apis import Api, model_of
 from pipeline.core.fields import as_texts, price_of
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, State
@@ -33,13 +33,15 @@ class Rules:
     #: The address of the API, and a digest of the account there.
     base_url: str = ""
     account: str = ""
+    #: Model -> the most that it costs, by the API's own price list.
+    prices: Mapping[str, int] = field(default_factory=dict)
     #: Other APIs: those that rows name, and those that may still have open tasks.
     others: tuple[Api, ...] = ()
 
     @property
     def api(self) -> Api:
         """The API of rows that name no other."""
-        return Api(self.provider, self.base_url, self.account)
+        return Api(self.provider, self.base_url, self.account, prices=self.prices)
 
     @property
     def apis(self) -> tuple[Api, ...]:
@@ -101,9 +103,14 @@ class Rules:
         endpoint = self.endpoint_of(self.endpoint_name(inputs))
         if endpoint is None:
             return None
-        if not (endpoint.prices or endpoint.credits_times):
+        if endpoint.credits is not None and not (endpoint.prices or endpoint.credits_times):
             return endpoint.credits
-        return price_of(endpoint, {**as_texts(self.defaults), **parsed(inputs)})
+        given = {**as_texts(self.defaults), **parsed(inputs)}
+        price = price_of(endpoint, given)
+        if price is None:
+            prices = self.api_named(self.endpoint_name(inputs)).prices
+            price = prices.get(model_of(endpoint, given)) if prices else None
+        return price
 
     def doubts(self, inputs: str) -> list[str]:
         """Possible mistakes in inputs (see `prompt_checks.doubts`)."""

@@ -95,7 +95,7 @@ def results_and_waiting_rows(settings: Settings) -> list[Shown]:
         view = View(
             memory=store.rows.memory(sheet.key),
             cells=_row_cells_now(sheet, settings, store.rows.memory(sheet.key)),
-            rules=wiring.rules(settings, sheet.key),
+            rules=wiring.rules(settings, sheet.key, store),
             media=settings.media,
             now=wiring.now(),
         )

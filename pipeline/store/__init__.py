@@ -50,6 +50,7 @@ from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
+from pipeline.store.price_lists import PriceLists
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
@@ -119,6 +120,7 @@ class Store:
         self.budget = Budget(database)
         self.stats = Stats(database)
         self.durations = Durations(database)
+        self.price_lists = PriceLists(database)
         self.reports = Reports(database)
         self.sessions = Sessions(database)
         self.accounts = Accounts(database)

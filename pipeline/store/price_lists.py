@@ -1,0 +1,43 @@
+"""The price lists that APIs publish, kept from one pass to the next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import NamedTuple
+
+from pipeline.store.column_types import from_number, to_number
+from pipeline.store.transactions import Part, keep_value, value_of
+
+
+class PriceList(NamedTuple):
+    """Model -> the most that it costs, in credits, and when that was read."""
+
+    prices: Mapping[str, int]
+    read_at: datetime | None
+
+
+class PriceLists(Part):
+    """One list for each provider file."""
+
+    def get(self, provider: str) -> PriceList:
+        """The list as it was last read; empty if it never was."""
+        with self._database.reading() as connection:
+            text = value_of(connection, _name(provider))
+        try:
+            kept = json.loads(text or "{}")
+            prices = {str(model): int(price) for model, price in kept["prices"].items()}
+            return PriceList(prices, from_number(int(kept["read_at"])))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return PriceList({}, None)
+
+    def keep(self, provider: str, prices: Mapping[str, int], read_at: datetime) -> None:
+        """Keep this list instead of the earlier one."""
+        kept = {"prices": dict(prices), "read_at": to_number(read_at)}
+        with self._database.writing() as connection:
+            keep_value(connection, _name(provider), json.dumps(kept))
+
+
+def _name(provider: str) -> str:
+    return f"prices {provider}"[:40]

@@ -1,0 +1,62 @@
+"""Reads the price list that an API publishes, at most once a day.
+
+In: the store and the ways to the APIs. Out: a list in the store, for rows whose endpoint has no
+price in the provider file. An API that cannot be reached changes nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from pipeline.core.errors import WireError
+from pipeline.core.model import Request
+from pipeline.core.paths import elements, first_text
+from pipeline.core.provider import Account, Provider
+from pipeline.store import Store
+from pipeline.sync.ports import Wire
+
+log = logging.getLogger("promptsheet")
+
+#: How long a list counts, and how long to wait after a list that could not be read.
+FRESH, AGAIN = timedelta(days=1), timedelta(hours=1)
+#: Seconds for one list.
+WITHIN = 10.0
+#: No price is as high.
+MOST = 1_000_000
+
+
+async def refresh(store: Store, apis: Iterable[tuple[Provider, Wire]], now: datetime) -> None:
+    """Read the lists that are older than a day, for APIs with endpoints that have no price."""
+    for provider, wire in apis:
+        account = provider.account
+        has_gaps = any(one.credits is None for one in provider.endpoints.values())
+        if account is None or not account.prices or not has_gaps:
+            continue
+        known = store.price_lists.get(provider.name)
+        if known.read_at and now - known.read_at < FRESH:
+            continue
+        prices = await _read(wire, account)
+        if prices:
+            store.price_lists.keep(provider.name, prices, now)
+        else:
+            log.info("the price list of %s cannot be read", provider.title)
+            store.price_lists.keep(provider.name, known.prices, now - FRESH + AGAIN)
+
+
+async def _read(wire: Wire, account: Account) -> Mapping[str, int]:
+    """Model, in lower case -> the most that it costs; empty if there is no answer."""
+    try:
+        response = await wire.ask(Request("GET", account.prices), WITHIN)
+        body = json.loads(response.body) if response.status == 200 else None
+    except (WireError, ValueError):
+        return {}
+    found = {}
+    for item in elements(body, account.price_items):
+        model = first_text(item, [account.price_id]).casefold()
+        price = first_text(item, [account.price_most])
+        if model and price.isdecimal() and 0 < int(price) < MOST:
+            found[model] = int(price)
+    return found

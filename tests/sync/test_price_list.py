@@ -1,0 +1,112 @@
+"""Prices that an API publishes: read once a day, used where the provider file has none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.provider_files import read_provider
+from pipeline.core.errors import NoAnswer
+from pipeline.core.inputs import canonical
+from pipeline.core.model import Request, Response
+from pipeline.core.provider import Provider
+from pipeline.core.rules import Rules
+from pipeline.store import Store
+from pipeline.sync.price_list import refresh
+from tests.fakes.program import ROOT
+
+NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
+PROVIDERS = ROOT / "configs/providers"
+V2 = read_provider("apiframe-v2", None, Path(), PROVIDERS)
+MODELS = {
+    "models": [
+        {"id": "Seedream-4", "costMin": 3, "costMax": 7},
+        {"id": "flux-2-pro", "costMax": "9"},
+        {"id": "free", "costMax": 0},
+        {"id": "odd", "costMax": "-4"},
+        {"id": "", "costMax": 4},
+        "no entry",
+    ]
+}
+
+
+class Api:
+    """Answers with one list, and counts."""
+
+    def __init__(self, body: object = MODELS, status: int = 200) -> None:
+        self.body, self.status = body, status
+        self.asked: list[str] = []
+
+    def open(self) -> None:
+        """There is nothing to open."""
+
+    async def submit(self, request: Request, within: float) -> Response:
+        raise AssertionError("a price list buys nothing")
+
+    async def ask(self, request: Request, within: float) -> Response:
+        self.asked.append(f"{request.method} {request.path}")
+        if self.status == 0:
+            raise NoAnswer("the connection broke")
+        return Response(self.status, {}, json.dumps(self.body).encode())
+
+
+def read(store: Store, api: Api, now: datetime = NOW, provider: Provider = V2) -> dict[str, int]:
+    asyncio.run(refresh(store, [(provider, api)], now))
+    return dict(store.price_lists.get(provider.name).prices)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(f"sqlite:///{tmp_path / 'store.db'}")
+
+
+def test_the_highest_price_of_each_model_is_kept_for_a_day(store: Store) -> None:
+    api = Api()
+
+    assert read(store, api) == {"seedream-4": 7, "flux-2-pro": 9}
+    read(store, api, NOW + timedelta(hours=23))
+    assert api.asked == ["GET /models"]
+    read(store, api, NOW + timedelta(hours=25))
+    assert api.asked == ["GET /models"] * 2
+
+
+@pytest.mark.parametrize("api", [Api(status=0), Api(status=500), Api(body=[]), Api(body="text")])
+def test_a_list_that_cannot_be_read_keeps_the_earlier_one_and_is_tried_again_in_an_hour(
+    store: Store, api: Api
+) -> None:
+    known = read(store, Api())
+    later = NOW + timedelta(hours=25)
+
+    assert read(store, api, later) == known
+    read(store, api, later + timedelta(minutes=50))
+    assert len(api.asked) == 1
+    read(store, api, later + timedelta(minutes=70))
+    assert len(api.asked) == 2
+
+
+def test_an_api_without_a_list_is_not_asked(store: Store) -> None:
+    api = Api()
+
+    assert read(store, api, provider=read_provider("apiframe-v1", None, Path(), PROVIDERS)) == {}
+    assert api.asked == []
+
+
+@pytest.mark.parametrize(
+    ("wrote", "price"),
+    [
+        ({"endpoint": "imagine"}, 16),
+        ({"endpoint": "image", "model": "SEEDREAM-4"}, 7),
+        ({"endpoint": "image", "model": "seedream-3"}, None),
+        ({"endpoint": "image"}, None),
+    ],
+)
+def test_a_row_without_a_listed_price_costs_what_the_list_says(
+    wrote: dict[str, str], price: int | None
+) -> None:
+    rules = Rules("sheet", V2, "imagine", prices={"seedream-4": 7})
+
+    assert rules.price(canonical({"prompt": "a fox", **wrote})) == price
