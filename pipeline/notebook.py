@@ -64,6 +64,7 @@ COLUMNS: Final = {
     "task_id": "string",
     "urls": "object",
     "grid_url": "string",
+    "text": "string",
     "files": "object",
     "credits": "Int64",
     "attempts": "Int64",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,7 +108,8 @@ def _google_sheet(source: GoogleSource, settings: Settings, store: Store) -> She
 
     return GoogleSheet(
         Spreadsheet(source.spreadsheet, who, budget=budget, base=source.base_url),
-        settings.header.read_line,
+        # One line does not show which endpoints the rows name, so `text` may be ours.
+        replace(settings.header, gives_text=True).read_line,
         tab=source.tab,
         gid=int(found[1]) if found else source.gid,
         key=key,

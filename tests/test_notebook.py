@@ -42,6 +42,7 @@ TYPES = {
     "task_id": "string",
     "urls": "object",
     "grid_url": "string",
+    "text": "string",
     "files": "object",
     "credits": "Int64",
     "attempts": "Int64",

@@ -21,7 +21,7 @@ from pipeline.core.model import State
 from pipeline.core.planning import Line
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, in_credits, is_or_are, one_line
+from pipeline.core.text import counted, in_credits, is_or_are, one_line, printable
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.sync import row_reports
@@ -75,9 +75,9 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
     that need attention); `credits_today` (null without an API key) and `per_day` (null without a
     budget); `running` (which run is working on the sheet, or empty); `hold` (why nothing is sent,
     or empty); `messages`; `details` (every row: `row`, the number that spreadsheets show, `row_id`,
-    `name`, `status`, `note`, `take`, `task_id`, `urls`, `credits`, `needs_attention`); `exit_code`.
-    With `row`, `details` has only that row, and `history` has its events (`at` in ISO 8601,
-    `attempt`, `kind`, `text`).
+    `name`, `status`, `note`, `take`, `task_id`, `urls`, `text`, `credits`, `needs_attention`);
+    `exit_code`. With `row`, `details` has only that row, and `history` has its events (`at` in ISO
+    8601, `attempt`, `kind`, `text`).
     """
     with wiring.previewing(settings) as sync:
         found = [_found(sync, row)] if row else []
@@ -275,6 +275,8 @@ def _print_row(sync: SheetSync, console: Console, row: str) -> int:
     console.print(show.rows_table([shown_row], console.width))
     take = line.job.key.take if line.job else line.take or "?"
     console.print(f"\nrow_id {line.seen.row_id}, take {take}", markup=False)
+    if shown_row.text:
+        console.print(f"\n{printable(shown_row.text)}\n", markup=False, highlight=False)
     for at, number, kind, text in _history(sync, line):
         words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {one_line(text)}"
         console.print(words, markup=False)

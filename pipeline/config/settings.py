@@ -142,16 +142,18 @@ class Settings(BaseModel):
     @property
     def header(self) -> Header:
         """The configured columns."""
-        endpoints = self.provider.endpoints
+        own = self.provider.endpoints
+        endpoints = dict(own) | {
+            f"{other.prefix}{name}": one
+            for other in self.others
+            if other.sends
+            for name, one in other.provider.endpoints.items()
+        }
         return Header(
-            columns_of(endpoints[self.endpoint]),
+            columns_of(own[self.endpoint]),
             self.titles,
             self.ignore,
-            {name: columns_of(one) for name, one in endpoints.items()}
-            | {
-                f"{other.prefix}{name}": columns_of(one)
-                for other in self.others
-                if other.sends
-                for name, one in other.provider.endpoints.items()
-            },
+            {name: columns_of(one) for name, one in endpoints.items()},
+            gives_text=bool(own[self.endpoint].text),
+            text_endpoints=frozenset(name for name, one in endpoints.items() if one.text),
         )

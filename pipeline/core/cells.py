@@ -12,13 +12,17 @@ from datetime import datetime
 
 from pipeline.core import messages
 from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
+from pipeline.core.inputs import normalise
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
 from pipeline.core.planning import Line
 from pipeline.core.states import shown
 from pipeline.core.statuses import is_ours
+from pipeline.core.text import printable
 
 #: The text of a cell, for a job and the attempt of it that people see.
 Says = Callable[[Job, Attempt], str]
+#: The longest text in a cell, in bytes of UTF-16: less than the 32,767 letters that Excel allows.
+MOST_BYTES = 2 * 32_000
 #: Columns in which text of ours is removed from a line that is no row. A number may be a total.
 ASTRAY = tuple(name for name in OURS if name not in ("credits", "progress", PREVIEW))
 
@@ -119,6 +123,15 @@ def _files(job: Job, attempt: Attempt) -> str:
     return "\n".join(job.files[url] for url in attempt.result.urls if url in job.files)
 
 
+def _text(job: Job, attempt: Attempt) -> str:
+    # Trimmed once more: control characters have become spaces.
+    text = messages.as_text(printable(normalise(attempt.result.text)).strip())
+    units = text.encode("utf-16-le")
+    if len(units) <= MOST_BYTES:
+        return text
+    return units[: MOST_BYTES - 2].decode("utf-16-le", "ignore").rstrip() + "…"
+
+
 def _credits(job: Job, attempt: Attempt) -> str:
     if attempt.state is State.FAILED and not attempt.task_id:
         return "0"
@@ -144,6 +157,7 @@ _OF_RESULT: Mapping[str, Says] = {
     "task_id": lambda job, attempt: messages.as_text(attempt.task_id),
     "image_urls": lambda job, attempt: "\n".join(attempt.result.urls),
     "grid_url": lambda job, attempt: attempt.result.grid_url,
+    "text": _text,
     **{f"image_{number}": _nth_url(number) for number in range(1, 5)},
 }
 _SAYS: Mapping[str, Says] = {

@@ -12,7 +12,7 @@ import unicodedata
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from pipeline.core.cell_errors import input_text
@@ -37,9 +37,12 @@ IF_THERE = (
     "submitted_at",
     "finished_at",
     "preview",
+    "text",
 )
 #: Filled by the kind of sheet that can show a picture in a cell; no text of ours goes there.
 PREVIEW = "preview"
+#: A common title. It is ours only in sheets whose rows may have results that are text.
+TEXT = "text"
 OURS = ALWAYS + IF_THERE
 #: The shape of an id of ours.
 ROW_ID = re.compile(r"r_[a-z0-9]{9}")
@@ -217,20 +220,27 @@ class Header:
     ignore: Sequence[str] = ()
     #: Endpoint -> the same, for rows that name one.
     endpoints: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    #: Whether rows that name no endpoint have results that are text, and which endpoints do.
+    gives_text: bool = False
+    text_endpoints: frozenset[str] = frozenset()
 
     def read(self, grid: Grid) -> Columns:
         """The meaning of the columns of a grid, by its first line.
 
         A column named like a field of another endpoint is an input if a row names that endpoint;
-        in all other sheets it is a column of the team's own.
+        in all other sheets it is a column of the team's own. The same is true of `text`, if a row
+        names an endpoint whose result is text.
         """
         columns = self.read_line(grid[0] if grid else ())
         at = columns.index.get("endpoint")
         if at is None or not self.endpoints:
             return columns
-        cells = {row[at] for row in grid[1:] if at < len(row)}
-        named = [self.endpoints[name] for name in map(visible, cells) if name in self.endpoints]
-        return self.read_line(grid[0], named) if named else columns
+        cells = {visible(row[at]) for row in grid[1:] if at < len(row)}
+        named = [self.endpoints[name] for name in cells if name in self.endpoints]
+        if not named:
+            return columns
+        gives_text = self.gives_text or not cells.isdisjoint(self.text_endpoints)
+        return replace(self, gives_text=gives_text).read_line(grid[0], named)
 
     def read_line(self, line: Sequence[str], named: Iterable[frozenset[str]] = ()) -> Columns:
         """The meaning of the columns if this line is the header.
@@ -238,7 +248,8 @@ class Header:
         `named` holds the cells of further endpoints that rows are for.
         """
         fields = frozenset().union(*(self._in(line, cells) for cells in (self.fields, *named)))
-        names = (*OURS, *CONTROLS, *fields)
+        ours = OURS if self.gives_text else (name for name in OURS if name != TEXT)
+        names = (*ours, *CONTROLS, *fields)
         wanted = {folded(self.titles.get(name, name)): name for name in names}
         free = {folded(title) for title in self.ignore}
         found: dict[str, list[int]] = defaultdict(list)

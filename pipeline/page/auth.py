@@ -45,7 +45,8 @@ LONGEST_ADDRESS: Final = 1_000
 POLICY: Final = "; ".join(
     (
         *("default-src 'none'", "img-src 'self'", "script-src 'self'", "style-src 'self'"),
-        *("connect-src 'self'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"),
+        *("media-src 'self'", "connect-src 'self'", "form-action 'self'", "base-uri 'none'"),
+        "frame-ancestors 'none'",
     )
 )
 HEADERS: Final = {

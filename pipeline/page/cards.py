@@ -230,7 +230,15 @@ def _prompt_now(card: Card, known: KnownRow) -> str:
 def summary_of(card: Card) -> CardSummary:
     """The part of the card that is kept in memory."""
     one, saved = card.shown, card.saved
-    looked_at = (one.name, one.row_id, one.task_id, one.note, one.endpoint, *one.inputs.values())
+    looked_at = (
+        one.name,
+        one.row_id,
+        one.task_id,
+        one.note,
+        one.text,
+        one.endpoint,
+        *one.inputs.values(),
+    )
     words = " ".join((*looked_at, card.now, *card.own.values()))
     buttons = card.may_make_again, card.may_retry, card.is_asked, card.needs, card.dismissed
     approving = card.approval, card.is_approved, card.is_earlier, *card.own.items()

@@ -99,17 +99,20 @@ def files_of(board: Board, card: Card) -> list[tuple[str, Saved | None]]:
 
 
 def thumbs_of(board: Board, card: Card) -> dict[str, Any]:
-    """The pictures of a card on the board, and their layout."""
+    """The pictures, videos and sounds of a card on the board, and their layout."""
     files = files_of(board, card)
     shown = [
         (number, file)
         for number, (_, file) in enumerate(files, start=1)
-        if file and file.is_picture
+        if file and file.kind in ("image", "video")
     ]
     wide, high = thumbnails.size_of(shown[0][1]) if shown else (0, 0)
     ratio = wide / high if high else 1.0
     shape = "wide" if ratio > 1.2 else "tall" if ratio < 0.85 else "square"
-    return {"shown": shown[:4], "shape": shape, "all": len(files)}
+    sounds = [
+        (n, file) for n, (_, file) in enumerate(files, start=1) if file and file.kind == "audio"
+    ]
+    return {"shown": shown[:4], "sounds": sounds[:2], "shape": shape, "all": len(files)}
 
 
 def _file_headers(file: Saved) -> dict[str, str]:

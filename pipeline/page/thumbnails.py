@@ -21,8 +21,10 @@ from pipeline.reports import images
 
 #: Files that the page shows: file extension -> media type. The first bytes must agree.
 SHOWN: Final = {kind: name for kind, name in MEDIA_TYPES.items() if name.startswith("image/")}
-#: Files that are offered as downloads.
-GIVEN: Final = {kind: name for kind, name in MEDIA_TYPES.items() if kind not in SHOWN}
+#: Videos and sounds, which the page plays if the first bytes agree; otherwise it offers them as
+#: downloads of no special type.
+PLAYED: Final = {kind: name for kind, name in MEDIA_TYPES.items() if kind not in SHOWN}
+UNKNOWN: Final = "application/octet-stream"
 #: Longer side of a small picture in pixels, and size of the cache in bytes.
 SIDE: Final = 480
 MOST_BYTES: Final = 64_000_000
@@ -38,9 +40,14 @@ class Saved:
     version: str
 
     @property
+    def kind(self) -> str:
+        """How browsers show it: `image`, `video`, `audio`; `application` for a download."""
+        return self.type.partition("/")[0]
+
+    @property
     def is_picture(self) -> bool:
-        """Whether browsers show it as a picture; other files are offered as downloads."""
-        return self.type.startswith("image/")
+        """Whether browsers show it as a picture."""
+        return self.kind == "image"
 
 
 def saved(media: Path | None, name: str) -> Saved | None:
@@ -61,10 +68,10 @@ def saved(media: Path | None, name: str) -> Saved | None:
 @lru_cache(maxsize=50_000)
 def _type(path: str, written: int) -> str:
     ending = path.rpartition(".")[2].casefold()
-    if ending in GIVEN:
-        return GIVEN[ending]
     with open_plain(Path(path)) as file:
         start = file.read(ENOUGH)
+    if ending in PLAYED:
+        return PLAYED.get(ending_of(start, PLAYED[ending]), UNKNOWN)
     # The type comes from the content: a file that others put there may have a false extension.
     return SHOWN.get(ending_of(start), "") if ending in SHOWN else ""
 

@@ -17,6 +17,7 @@ from datetime import datetime
 from functools import cache
 from pathlib import Path
 from statistics import median
+from threading import Lock
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -24,9 +25,10 @@ from zoneinfo import ZoneInfo
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError
+from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, duration
-from pipeline.plain_files import write_whole
+from pipeline.plain_files import open_plain, write_whole
 from pipeline.reports.images import scaled
 from pipeline.reports.results import Shown, results_and_waiting_rows
 
@@ -38,6 +40,10 @@ TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 #: of a thousand pictures is small enough for an e-mail.
 SIDES: Final = ((80, 640), (300, 420), (1000, 280))
 SMALLEST: Final = 200
+#: Bytes of videos and sounds in a gallery, and of each of them; what is larger is a link. So the
+#: file can be sent by e-mail.
+MOST_PLAYED: Final = 12_000_000
+MOST_OF_ONE: Final = 4_000_000
 #: The order of the statuses at the top of the page: done first, then those that need attention.
 STATUSES: Final = (
     Status.DONE,
@@ -59,10 +65,10 @@ STATUSES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A result of a job. Without `source` the picture is not saved, or it is no picture."""
+    """A result of a job. Without `source` it is not saved, too large, or of another kind."""
 
     number: int
-    #: The picture itself, as a `data:` address.
+    #: The picture, video or sound itself, as a `data:` address.
     source: str = ""
     width: int = 0
     height: int = 0
@@ -70,6 +76,8 @@ class Picture:
     url: str = ""
     #: The saved file's name.
     file: str = ""
+    #: `image`, `video` or `audio`.
+    kind: str = "image"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +95,7 @@ class Entry:
     @property
     def shape(self) -> str:
         """The shape of its pictures: a word for the style sheet."""
-        first = next((p for p in self.pictures if p.source), None)
+        first = next((p for p in self.pictures if p.height), None)
         ratio = first.width / first.height if first else 1.0
         return "wide" if ratio > 1.4 else "tall" if ratio < 0.85 else "square"
 
@@ -156,7 +164,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
             at=_other_host(settings),
             entries=entries,
             counts=_counts(entries),
-            pictures=sum(bool(p.source) for entry in entries for p in entry.pictures),
+            pictures=sum(p.height > 0 for entry in entries for p in entry.pictures),
             credits=sum(one.credits for one in shown),
             typical=_typical(shown),
             now=now.astimezone(ZoneInfo(settings.timezone)),
@@ -177,7 +185,8 @@ def _entries(shown: Sequence[Shown]) -> list[Entry]:
     side = _side(sum(len(one.files) for one in shown))
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as threads:
         # Pillow releases the interpreter lock while it scales, so threads are enough.
-        pictures = threads.map(lambda one: _pictures(one, side), shown)
+        room = _Room(MOST_PLAYED)
+        pictures = threads.map(lambda one: _pictures(one, side, room), shown)
         return [Entry(one, its_pictures) for one, its_pictures in zip(shown, pictures, strict=True)]
 
 
@@ -185,22 +194,64 @@ def _side(pictures: int) -> int:
     return next((side for most, side in SIDES if pictures <= most), SMALLEST)
 
 
-def _pictures(shown: Shown, side: int) -> tuple[Picture, ...]:
+class _Room:
+    """How many bytes of videos and sounds the gallery may still hold."""
+
+    def __init__(self, left: int) -> None:
+        self._left, self._lock = left, Lock()
+
+    def takes(self, size: int) -> bool:
+        """Whether a file of this size fits; its room is then taken."""
+        with self._lock:
+            fits = size <= min(self._left, MOST_OF_ONE)
+            self._left -= size if fits else 0
+            return fits
+
+
+def _pictures(shown: Shown, side: int, room: _Room) -> tuple[Picture, ...]:
     return tuple(
-        _picture(number, url, shown.files.get(url), side)
+        _picture(number, url, shown.files.get(url), side, room)
         for number, url in enumerate(shown.urls, start=1)
     )
 
 
-def _picture(number: int, url: str, file: Path | None, side: int) -> Picture:
+def _picture(number: int, url: str, file: Path | None, side: int, room: _Room) -> Picture:
     # Only http(s) addresses become links: `javascript:` would run in the page.
     link = url if url.lower().startswith(("https://", "http://")) else ""
+    if file and (kind := _played(file)):
+        name = kind.partition("/")[0]
+        return Picture(number, _source(file, kind, room), url=link, file=file.name, kind=name)
     small = scaled(file, side) if file else None
     if small is None:
         return Picture(number, url=link, file=file.name if file else "")
     content, width, height = small
     source = f"data:image/webp;base64,{base64.b64encode(content).decode()}"
     return Picture(number, source, width, height, link, file.name if file else "")
+
+
+def _played(file: Path) -> str:
+    """The media type of a file that is a video or a sound by its first bytes; else empty."""
+    called = MEDIA_TYPES.get(file.suffix.removeprefix(".").casefold(), "")
+    if not called.startswith(("video/", "audio/")):
+        return ""
+    try:
+        with open_plain(file) as opened:
+            kind = MEDIA_TYPES.get(ending_of(opened.read(ENOUGH), called), "")
+    except OSError:
+        return ""
+    return kind if kind.startswith(("video/", "audio/")) else ""
+
+
+def _source(file: Path, kind: str, room: _Room) -> str:
+    """The whole file as a `data:` address; empty if there is no room for it."""
+    try:
+        with open_plain(file) as opened:
+            if not room.takes(os.fstat(opened.fileno()).st_size):
+                return ""
+            content = opened.read(MOST_OF_ONE)
+    except OSError:
+        return ""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def _counts(entries: Iterable[Entry]) -> list[tuple[str, int]]:

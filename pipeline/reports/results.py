@@ -52,6 +52,8 @@ class Shown:
     task_id: str = ""
     urls: tuple[str, ...] = ()
     grid_url: str = ""
+    #: The result, if it is text.
+    text: str = ""
     #: URL -> saved file, in the order of the URLs; only existing files.
     files: Mapping[str, Path] = field(default_factory=dict)
     #: Cost of all attempts of the job: as reported by the API, else as listed.
@@ -200,6 +202,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         task_id=attempt.task_id,
         urls=attempt.result.urls,
         grid_url=attempt.result.grid_url,
+        text=attempt.result.text,
         files=_files(job, attempt, view.media),
         credits=cost_of(job),
         attempts=len(job.attempts),

@@ -37,6 +37,8 @@ class Row:
     take: int | None
     task_id: str
     urls: tuple[str, ...]
+    #: Its result, if that is text.
+    text: str
     #: What all attempts of its take cost, in credits.
     credits: int
     #: Whether it needs attention (see `core.attention`).
@@ -55,6 +57,7 @@ class Row:
             "take": self.take,
             "task_id": self.task_id,
             "urls": self.urls,
+            "text": self.text,
             "credits": self.credits,
             "needs_attention": self.needs_attention,
         }
@@ -153,6 +156,7 @@ def _row(
         take=take,
         task_id=attempt.task_id if attempt else "",
         urls=attempt.result.urls if attempt else (),
+        text=attempt.result.text if attempt else "",
         credits=cost_of(job) if job else 0,
         needs_attention=Status.of(status_and_note[0]) in NEEDS_ATTENTION and not dismissed,
         is_stuck=is_stuck,

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from pipeline.core import messages
 from pipeline.core.cells import cells_of, patch
+from pipeline.core.header import Header
 from pipeline.core.model import Grid, Job, Patch, Result, State
-from tests.core.build import attempt, columns_of, job, known, memory, planned, sheet
+from tests.core.build import FIELDS, attempt, columns_of, job, known, memory, planned, sheet
 
 A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
 HEADER = "prompt | row_id | status | task_id | image_urls | note"
@@ -180,3 +181,27 @@ def test_no_text_whatever_becomes_a_formula(text: str) -> None:
 
     assert not said.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
     assert messages.as_text(said) == said
+
+
+@pytest.mark.parametrize(
+    ("said", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("\x01\xa0=1+1", "'=1+1"),
+        ("\r\n  one \r\ntwo\x1b[31m\u202e\n", "one \ntwo [31m"),
+        ("-- verse --\nla la", "'-- verse --\nla la"),
+        ("a" * 40_000, "a" * 31_999 + "…"),
+        ("\U0001f98a" * 20_000, "\U0001f98a" * 15_999 + "…"),
+    ],
+)
+def test_a_result_that_is_text_is_never_a_formula_and_always_fits_in_a_cell(
+    said: str, cell: str
+) -> None:
+    grid = sheet(f"{HEADER} | text \n a fox | {A} | done | t-1 | | |")
+    columns = Header(FIELDS, gives_text=True).read(grid)
+    lines = planned(grid, job(attempt(result=Result(text=said))))
+
+    changes = patch(lines, grid, columns)
+
+    assert changes[1, 6] == cell
+    assert patch(lines, with_patch(grid, changes), columns) == {}

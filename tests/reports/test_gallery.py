@@ -167,7 +167,7 @@ def test_the_content_security_policy_allows_only_the_one_style(
     )
     assert policy == (
         f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        "media-src data:; base-uri 'none'; form-action 'none'"
     )
     assert "url(" not in style
     assert "@import" not in style

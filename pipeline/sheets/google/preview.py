@@ -10,10 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from pipeline.core.filetypes import MEDIA_TYPES
 from pipeline.core.header import PREVIEW, Columns
 from pipeline.core.verified_writes import Raw, Snapshot, Target, at_column
 
-_NO_PICTURE = (".mp4", ".webm", ".mov", ".mp3", ".wav", ".m4a", ".ogg", ".svg")
+_NO_PICTURE = (
+    *(f".{kind}" for kind, name in MEDIA_TYPES.items() if not name.startswith("image/")),
+    ".svg",
+)
 _START = '=IMAGE("https://'
 
 
