@@ -5,7 +5,7 @@ Each call is one transaction of the store. An attempt is on disk before its requ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -79,9 +79,10 @@ class Submissions:
         if look.hold or not look.is_fresh(self._clock.now()):
             batch.refused.extend(RefusedLine(line) for line in lines)
             lines = ()
+        parents = self._parents({line.parent for line in lines if line.parent})
         asked = []
         for line in lines:
-            parent = self._parent(line.parent) if line.parent else None
+            parent = parents.get(line.parent) if line.parent else None
             if line.parent and parent is None:
                 batch.refused.append(RefusedLine(line))
             else:
@@ -107,7 +108,8 @@ class Submissions:
         """The same request as the attempt was sent with, under the same resend key."""
         endpoint = endpoint_of(api.provider, attempt.endpoint, api.prefix)
         link = link_in(attempt.inputs)
-        parent = self._parent(JobKey(key.sheet, *link)) if link else None
+        its = JobKey(key.sheet, *link) if link else None
+        parent = self._parents({its}).get(its) if its else None
         _, parts = body_of(endpoint, parsed(attempt.inputs), parent)
         body = self._store.attempts.body(key, attempt.number)
         request = Request("POST", endpoint.path, body, parts=parts)
@@ -116,11 +118,11 @@ class Submissions:
             request = _called_back(request, callback, attempt.hook, is_kept=True)
         return sent_once(request, api.provider, attempt.resend_key)
 
-    def _parent(self, key: JobKey) -> Parent | None:
-        """What a child needs of its parent, as the store has it now; None if it is not done."""
-        job = self._store.jobs.get(key)
-        done = shown(job) if job and state_of(job) is State.SUCCEEDED else None
-        return parent_of(done) if done else None
+    def _parents(self, keys: Collection[JobKey]) -> dict[JobKey, Parent]:
+        """What children need of these jobs, as the store has them now; only of those done."""
+        jobs = self._store.jobs.all(self._sync.key, only=keys) if keys else {}
+        done = {key: shown(job) for key, job in jobs.items() if state_of(job) is State.SUCCEEDED}
+        return {key: parent_of(attempt) for key, attempt in done.items() if attempt}
 
     def _intent(self, line: Line, api: Api, parent: Parent | None) -> tuple[Intent, Request]:
         rules, inputs, key = self._sync.rules, line.memory.inputs, self._sync.job_key(line)

@@ -21,8 +21,8 @@ FAULTS = (
         "a child is sent before its parent is done",
         "P1",
         "pipeline/sync/submissions.py",
-        "done = shown(job) if job and state_of(job) is State.SUCCEEDED else None",
-        "done = shown(job) if job else None",
+        "for key, job in jobs.items() if state_of(job) is State.SUCCEEDED}",
+        "for key, job in jobs.items()}",
         "tests/sync/test_chains.py",
     ),
     Fault(

@@ -201,3 +201,24 @@ def test_a_waiting_row_leads_to_a_full_pass(team: Team) -> None:
     assert team.statuses() == {"done": 4, "over budget": 1}
 
     assert not is_unchanged(team)
+
+
+def test_a_sheet_whose_rows_wait_for_a_failed_one_is_unchanged_until_that_changes(
+    tmp_path: Path, team: Team, api: Sandbox
+) -> None:
+    folder = tmp_path / "chain"
+    folder.mkdir()
+    team = Team(folder, api.url)
+    team.write("prompt,endpoint,name,parent,index", "a [fail] fox,,fox,,", ",upscale-1x,,fox,1")
+    config_file = team.configured()
+    ended = call("run", config_file, "--wait")
+    assert [row["status"] for row in team.rows()] == ["failed", "waiting"], ended.said
+    assert is_unchanged(team)
+
+    with team.editing() as rows:
+        rows[0]["prompt"] = "a fox"
+
+    assert not is_unchanged(team)
+    call("run", config_file, "--wait")
+    assert [row["status"] for row in team.rows()] == ["done", "done"]
+    assert is_unchanged(team)

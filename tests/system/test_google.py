@@ -45,6 +45,26 @@ def test_a_run_fills_the_sheet_and_a_second_one_pays_nothing(team: GoogleTeam) -
     assert team.api.state()["tasks_taken"] == 2
 
 
+def test_rows_that_follow_others_are_sent_after_them(team: GoogleTeam) -> None:
+    rows = [
+        ["endpoint", "name", "parent", "prompt", "index"],
+        ["describe", "", "second", "", ""],
+        ["upscale-1x", "second", "fox", "", "2"],
+        ["", "fox", "", "a fox", ""],
+    ]
+    book = team.google.new_book("Chain", rows)
+    team.book = book
+    team.configure()
+
+    ended = team.run("--wait")
+
+    assert (ended.code, [row["status"] for row in team.rows()]) == (0, ["done"] * 3), ended.said
+    assert team.api.state()["tasks_taken"] == 3
+    writes = team.google.writes
+    assert team.run().code == 0
+    assert (team.google.writes, team.api.state()["tasks_taken"]) == (writes, 3)
+
+
 def test_a_plan_changes_nothing(team: GoogleTeam) -> None:
     said = team.run("--plan")
 
