@@ -132,11 +132,12 @@ def _walked(ids: Iterable[str], parents: Mapping[str, str]) -> tuple[list[str], 
 
 
 def _ambiguous(text: str, found: Sequence[Member]) -> str:
-    numbers = [str(number) for number in sorted(one.number for one in found)]
-    most = ", ".join(numbers[:MOST_NAMED][:-1]) + f" and {numbers[:MOST_NAMED][-1]}"
+    numbers = [str(number) for number in sorted(one.number for one in found)[:MOST_NAMED]]
+    rows = f"rows {', '.join(numbers[:-1])} and {numbers[-1]}"
+    both = "both" if len(found) == 2 else "all"
     return (
-        f"rows {most} are all named {quoted(text, 40)}: give each another name, or write a row_id "
-        "in parent"
+        f"{rows} are {both} named {quoted(text, 40)}: give each another name, or write a row_id in "
+        "parent"
     )
 
 

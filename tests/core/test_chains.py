@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.core.apis import Api
 from pipeline.core.chains import (
     LINK,
     Link,
@@ -35,6 +36,7 @@ from pipeline.core.planning import (
 )
 from pipeline.core.provider import Endpoint, Field
 from pipeline.core.row_matching import match
+from pipeline.core.rules import Rules
 from tests.core.build import NOW, PROVIDER, RULES, attempt, job, memory, minting, sheet
 
 A, B, C = "r_aaaaaaaaa", "r_bbbbbbbbb", "r_ccccccccc"
@@ -71,14 +73,19 @@ DONE = attempt(
 )
 
 
-def lines(text: str, *jobs: Job) -> list[Line]:
+def lines(text: str, *jobs: Job, rules: Rules = CHAINED) -> list[Line]:
     """The planned lines of a sheet, of which the store knows each row that has an id."""
     grid = sheet(text)
-    columns = HEADER.read(grid)
+    names = {
+        f"{api.prefix}{name}": columns_of(one)
+        for api in rules.apis
+        for name, one in api.provider.endpoints.items()
+    }
+    columns = replace(HEADER, endpoints=names).read(grid)
     rows = list(columns.rows(grid))
     known = (KnownRow(r.mark, r.inputs, 1, since=NOW - timedelta(hours=1)) for r in rows if r.mark)
     seen = match(rows, memory(*known), minting())
-    made = plan(seen, grid, columns, {one.key: one for one in jobs}, CHAINED, NOW)
+    made = plan(seen, grid, columns, {one.key: one for one in jobs}, rules, NOW)
     return list(made.lines)
 
 
@@ -166,7 +173,7 @@ def test_a_name_that_two_rows_have_is_refused() -> None:
     line = lines(text + f" | upscale | | fox | | | {B}", job(DONE))[-1]
 
     assert (line.status, line.endpoint) == ("invalid", "")
-    assert 'rows 2 and 3 are all named "fox": give each another name' in line.note
+    assert 'rows 2 and 3 are both named "fox": give each another name' in line.note
 
 
 def test_a_copy_of_a_whole_row_does_not_take_its_name_away() -> None:
@@ -221,6 +228,22 @@ def test_a_parent_that_was_made_with_another_api_is_refused() -> None:
 
     assert (line.status, line.endpoint) == ("invalid", "")
     assert 'the row "fox" was made with luma, and upscale is of own' in line.note
+
+
+def test_rows_of_one_other_api_follow_each_other_and_none_of_another_api() -> None:
+    other = replace(CHAINED.provider, name="luma", title="Luma")
+    rules = replace(CHAINED, others=(Api(other, account="l", prefix="luma/"),))
+    text = f"{TITLES} \n a fox | luma/imagine | fox | | | | {A} \n"
+    text += f" | luma/upscale | | fox | | | {B} \n | upscale | | fox | | | {C}"
+    made = replace(DONE, endpoint="luma/imagine", provider="luma", account="l")
+
+    _, same, another = lines(text, job(made), rules=rules)
+
+    assert (same.status, same.endpoint) == ("queued", "luma/upscale")
+    assert (another.status, another.endpoint) == ("invalid", "")
+    assert 'row "fox" is for luma/imagine, and upscale is of Apiframe: name a row' in another.note
+    _, early, _ = lines(text, rules=rules)
+    assert early.status == "waiting"
 
 
 @pytest.mark.parametrize(
