@@ -27,6 +27,7 @@ from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
 from pipeline.open_sheet import open_sheet, place_of
 from pipeline.provider.lazy import LazyApi, LazyMedia
+from pipeline.provider.parts import InputFolder
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store, copied
 from pipeline.sync import price_list, quick_check
@@ -97,6 +98,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         base_url=settings.base_url,
         account=_account(settings.base_url, settings.api_key),
         prices=_prices(settings.provider, store),
+        files=InputFolder(settings.inputs) if settings.inputs else None,
         others=tuple(
             Api(
                 one.provider,
@@ -181,7 +183,14 @@ def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApi]:
     own = (settings.provider, settings.api_key, settings.base_url, settings.pace)
     others = ((o.provider, o.api_key, o.base_url, o.pace) for o in settings.others)
     return [
-        LazyApi(provider, key, base_url=url, concurrency=table.concurrency, stack=stack)
+        LazyApi(
+            provider,
+            key,
+            base_url=url,
+            concurrency=table.concurrency,
+            inputs=settings.inputs,
+            stack=stack,
+        )
         for provider, key, url, table in (own, *others)
     ]
 

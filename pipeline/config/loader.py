@@ -125,6 +125,7 @@ def load(
         rules=document.rules,
         store_url=f"sqlite:///{resolved(path, document.store.url[len('sqlite:///') :])}",
         media=resolved(path, document.media.save_to) if document.media.save_to else None,
+        inputs=resolved(path, document.media.inputs) if document.media.inputs else None,
         schedule=_schedule(document.schedule),
         webhook=webhook,
         page=page,

@@ -184,9 +184,10 @@ class StoreTable(_Table):
 
 
 class MediaTable(_Table):
-    """Where pictures are saved."""
+    """Where pictures are saved, and which files cells may name."""
 
     save_to: str = "media/"
+    inputs: str = ""
 
 
 class WebhookTable(_Table):

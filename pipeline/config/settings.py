@@ -126,6 +126,8 @@ class Settings(BaseModel):
     rules: RulesTable
     store_url: str
     media: Path | None
+    #: The folder of the files that cells may name; None: they may name none.
+    inputs: Path | None = None
     schedule: ScheduleSettings
     webhook: WebhookSettings
     page: PageSettings

@@ -15,6 +15,7 @@
     ├── ListenError       the program cannot listen on an address: exit 3
     └── WireError         one request failed; the kinds differ in what may have been paid
         ├── NotSent       the request was certainly not sent: nothing is paid
+        │   └── PartUnread  a file that belongs to it cannot be read
         └── NoAnswer      the API may have accepted it, but no answer arrived
 
 A refused prompt, a lost answer and a failed task are not exceptions. They are events, and their
@@ -111,6 +112,10 @@ class WireError(PromptsheetError):
 
 class NotSent(WireError):
     """The request was certainly not sent, so the API cannot have accepted it."""
+
+
+class PartUnread(NotSent):
+    """A file or an address that belongs to the request cannot be read; the API is not at fault."""
 
 
 class NoAnswer(WireError):

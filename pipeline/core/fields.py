@@ -9,7 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from pipeline.core.model import Part
 from pipeline.core.paths import put
@@ -49,6 +49,13 @@ def columns_of(endpoint: Endpoint) -> frozenset[str]:
     return endpoint.columns | {PARENT, INDEX} if endpoint.takes_parent else endpoint.columns
 
 
+class Files(Protocol):
+    """The files that cells may name."""
+
+    def problem(self, name: str) -> str:
+        """Why this file cannot be sent, as the end of a sentence; empty if it can be."""
+
+
 def fields_of(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Field]:
     """The fields that exist for a row with these values: name -> field.
 
@@ -79,11 +86,14 @@ def problems_with(
     defaults: Mapping[str, str] | None = None,
     *,
     has_parent: bool = False,
+    files: Files | None = None,
+    takes_uploads: bool = False,
 ) -> list[str]:
     """The problems of a row's inputs, one sentence each; empty if they can be sent.
 
     `defaults` stand for cells that are empty. With `has_parent`, the row names another row, and
-    that fills the fields which take something of it.
+    that fills the fields which take something of it. `files` are those that cells may name;
+    `takes_uploads` is whether the API gives a file an address.
     """
     given = {**(defaults or {}), **inputs}
     there = fields_of(endpoint, given)
@@ -93,7 +103,11 @@ def problems_with(
         if one.parent and not text:
             if one.required and not has_parent:
                 problems.append(_parent_missing(name, one))
-        elif problem := problem_with(name, one, text):
+        elif problem := (
+            _problem_of_files(name, one, text, files)
+            if names_files(one, text) and (takes_uploads or one.type == "file")
+            else problem_with(name, one, text)
+        ):
             problems.append(problem)
     problems += [
         _not_for(name, endpoint, given)
@@ -141,6 +155,34 @@ def problem_with(name: str, one: Field, text: str) -> str:
     except ValueError:
         return f"{shown} must be {one.says or _WANTED.get(one.type, one.type)}"
     return _out_of_range(name, one, text, value)
+
+
+def names_files(one: Field, text: str) -> bool:
+    """Whether a cell names files, and does not only hold addresses."""
+    if not text or one.type not in ("file", "address", "addresses"):
+        return False
+    return not all(ADDRESS.fullmatch(each) for each in _files_or_addresses(one, text))
+
+
+def _files_or_addresses(one: Field, text: str) -> list[str]:
+    return file_or_addresses(text) if one.type == "addresses" else [text]
+
+
+def file_or_addresses(text: str) -> list[str]:
+    """The names of files and the addresses in a cell that holds several."""
+    parts = [part for part in _BETWEEN_ADDRESSES.split(text) if part]
+    return [each for p in parts for each in ([p] if ADDRESS.fullmatch(p) else _elements(p))]
+
+
+def _problem_of_files(name: str, one: Field, text: str, files: Files | None) -> str:
+    elements = _files_or_addresses(one, text)
+    for each in elements:
+        if ADDRESS.fullmatch(each):
+            continue
+        wanted = "write an address that begins with https://, or set [media] inputs to a folder"
+        if why := files.problem(each) if files else f"{wanted} in which that file is":
+            return f"{name} is {quoted(each, 40)}; {why}"
+    return _out_of_range(name, one, text, elements) if one.type == "addresses" else ""
 
 
 def _such_as(words: list[str]) -> str:
@@ -246,6 +288,8 @@ def body_of(
         if text := given.get(name, "") or from_parent(one, given, parent):
             if one.type == "file":
                 parts.append(Part(to, text, one.encode))
+            elif names_files(one, text):
+                parts.append(Part(to, text, "uploads" if one.type == "addresses" else "upload"))
             else:
                 put(body, to, value_of(one, text))
     return body, tuple(parts)

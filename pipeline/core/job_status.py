@@ -77,6 +77,8 @@ def job_status(
         case _:
             if attempt.task_id:
                 note = messages.failed(api, attempt.reason, attempt.price)
+            elif attempt.reason.startswith(messages.UNREAD):
+                note = messages.unread(attempt.reason)
             else:
                 note = messages.refused(api, attempt.reason)
             return StatusAndNote(Status.FAILED, note)

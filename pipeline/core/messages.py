@@ -199,6 +199,19 @@ def refused(api: str, reason: str) -> str:
     return f"{api} refused the prompt{why}. Change the prompt to send the row again."
 
 
+#: What the reason of an attempt begins with if a file of it could not be read.
+UNREAD = "a file cannot be read: "
+
+
+def unread(reason: str) -> str:
+    """A file that belongs to the row could not be read when the row was to be sent."""
+    why = one_line(reason.removeprefix(UNREAD))
+    return (
+        f"Not sent, nothing paid: {why}. Correct that cell, or press Retry on the page once the "
+        "file can be read (promptsheet retry)."
+    )
+
+
 def failed(api: str, reason: str, price: int) -> str:
     """The API accepted the task, and the task failed."""
     # The price of a task from another store is unknown.

@@ -207,6 +207,7 @@ class Part:
     #: Where it goes in the body.
     to: str
     text: str
+    #: `base64`, `data_uri`, `upload` (an address), or `uploads` (a list of addresses).
     encode: str
 
 

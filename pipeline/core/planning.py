@@ -377,7 +377,14 @@ def _problems(
     if endpoint.ended:
         return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
     defaults = as_texts(rules.defaults)
-    problems = problems_with(endpoint, wrote, defaults, has_parent=PARENT in wrote)
+    problems = problems_with(
+        endpoint,
+        wrote,
+        defaults,
+        has_parent=PARENT in wrote,
+        files=rules.files,
+        takes_uploads=rules.api_named(name).provider.upload is not None,
+    )
     given, usable = {**defaults, **wrote}, {*endpoint.fields, "endpoint"}
     if can_follow(endpoint, given):
         usable |= {PARENT, INDEX}

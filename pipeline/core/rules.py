@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.core.apis import Api, model_of
-from pipeline.core.fields import as_texts, price_of
+from pipeline.core.fields import Files, as_texts, price_of
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import doubts
@@ -35,6 +35,8 @@ class Rules:
     account: str = ""
     #: Model -> the most that it costs, by the API's own price list.
     prices: Mapping[str, int] = field(default_factory=dict)
+    #: The files that cells may name; None: none. Its repr tells whether they have changed.
+    files: Files | None = None
     #: Other APIs: those that rows name, and those that may still have open tasks.
     others: tuple[Api, ...] = ()
 

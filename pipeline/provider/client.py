@@ -11,7 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import secrets
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
@@ -25,12 +27,14 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
+from pipeline.core.errors import ConfigError, NoAnswer, NotSent, PartUnread, WireError
+from pipeline.core.fields import ADDRESS
 from pipeline.core.model import Request, Response
-from pipeline.core.paths import merged
-from pipeline.core.protocol import may_be_polled_at
+from pipeline.core.paths import first_text, merged
+from pipeline.core.protocol import may_be_polled_at, reason_of
 from pipeline.core.provider import Provider
 from pipeline.provider.http import HttpClient
+from pipeline.provider.parts import Content, Parts, form_of
 from pipeline.provider.tls import authorities
 
 log = logging.getLogger("promptsheet")
@@ -53,7 +57,8 @@ class Api:
     """The way to one API with one key: an async context manager, one for a pass.
 
     Nothing is opened before the first request, so a pass that has nothing to ask pays nothing.
-    Raises ConfigError for a key that is not allowed in a header. `sleep` waits between tries.
+    Raises ConfigError for a key that is not allowed in a header. `inputs` is the folder of the
+    files that requests may name. `sleep` waits between tries.
     """
 
     def __init__(
@@ -63,6 +68,7 @@ class Api:
         *,
         base_url: str,
         concurrency: int,
+        inputs: Path | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._title = provider.title
@@ -73,7 +79,9 @@ class Api:
             **provider.headers,
             provider.key.header: provider.key.value.replace("{key}", _usable(api_key)),
         }
-        self._poll = provider.poll
+        self._provider, self._poll = provider, provider.poll
+        upload = self._uploaded if provider.upload else None
+        self._parts = Parts(inputs, allowed=self._base_url, upload=upload)
         self._connections = concurrency + SPARE
         self._sleep = sleep
         self._wire: HttpClient | None = None
@@ -104,6 +112,11 @@ class Api:
         if request.method != "POST":
             # Libraries and proxies may repeat other methods (RFC 9110, section 9.2.2).
             raise NotSent(f"a submission must be a POST, not a {request.method}")
+        if request.parts:
+            clock = asyncio.get_running_loop().time
+            end = clock() + within
+            request = await self._with_parts(request, within)
+            within = max(end - clock(), 0.0)
         return await self._once(request, within)
 
     async def ask(self, request: Request, within: float) -> Response:
@@ -129,6 +142,44 @@ class Api:
         )
         answer: Response = await tries(one_try)
         return answer
+
+    async def _with_parts(self, request: Request, within: float) -> Request:
+        """The request with its files. Raises PartUnread: the request itself was not sent."""
+        try:
+            async with asyncio.timeout(within):
+                return await self._parts.resolved(request)
+        except PartUnread:
+            raise
+        except TimeoutError as error:
+            raise PartUnread(f"its files took longer than {within:.3g} s") from error
+        except Exception as error:
+            raise PartUnread(f"its files cannot be read ({type(error).__name__})") from error
+
+    async def _uploaded(self, content: Content) -> str:
+        """The address that a file gets at the API. Raises PartUnread if it gets none."""
+        upload = self._provider.upload
+        assert upload is not None, "only made for APIs with uploads"
+        boundary = secrets.token_hex(16)
+        request = Request("POST", upload.path)
+        kind = f"multipart/form-data; boundary={boundary}"
+        body = form_of(upload.field, content, boundary)
+        try:
+            response = await self._exchange(request, body, CONNECT * 2, kind)
+        except WireError as error:
+            raise PartUnread(f"{content.name} was not uploaded: {error}") from error
+        log.info("POST %s: status %d", upload.path, response.status)
+        try:
+            address = first_text(json.loads(response.body), upload.url)
+        except (ValueError, RecursionError):
+            address = ""
+        if response.status // 100 == 2 and ADDRESS.fullmatch(address):
+            return address
+        said = reason_of(self._provider, response)
+        words = f' and says "{said}"' if said else ""
+        title = self._title
+        raise PartUnread(
+            f"{title} did not take {content.name}: it answers {response.status}{words}"
+        )
 
     async def _once(self, request: Request, within: float) -> Response:
         try:
@@ -175,14 +226,16 @@ class Api:
             idle=IDLE,
         )
 
-    async def _exchange(self, request: Request, body: bytes | None, within: float) -> Response:
+    async def _exchange(
+        self, request: Request, body: bytes | None, within: float, kind: str = "application/json"
+    ) -> Response:
         self._wire = self._wire or self._opened()
         answer = await self._wire.send(
             request.method,
             self._address_of(request),
             headers=request.headers,
             body=body,
-            kind="application/json" if body is not None else "",
+            kind=kind if body is not None else "",
             connect=min(CONNECT, within / 2),
         )
         async with answer:

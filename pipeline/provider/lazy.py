@@ -29,11 +29,12 @@ class LazyApi:
         *,
         base_url: str,
         concurrency: int,
+        inputs: Path | None = None,
         stack: AsyncExitStack,
     ) -> None:
         self._provider, self._api_key = provider, api_key
         self._base_url, self._concurrency = base_url, concurrency
-        self._stack = stack
+        self._inputs, self._stack = inputs, stack
         self._api: Api | None = None
 
     def open(self) -> None:
@@ -60,6 +61,7 @@ class LazyApi:
                     self._api_key.reveal(),
                     base_url=self._base_url,
                     concurrency=self._concurrency,
+                    inputs=self._inputs,
                 )
             except Exception as e:
                 raise NotSent(f"the client of the API cannot be made: {e}") from e

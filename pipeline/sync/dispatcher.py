@@ -12,10 +12,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 
+from pipeline.core import messages
 from pipeline.core.apis import endpoint_of
-from pipeline.core.errors import NotSent, WireError
+from pipeline.core.errors import NotSent, PartUnread, WireError
 from pipeline.core.protocol import Verdict, verdict
-from pipeline.core.states import Lost, Postponed
+from pipeline.core.states import Failed, Lost, Postponed
 from pipeline.sync.breaker import CircuitBreaker, Stop
 from pipeline.sync.clock import Clock, lately
 from pipeline.sync.ports import ApiAccess
@@ -133,6 +134,8 @@ class Dispatcher:
             told = verdict(api.provider, endpoint, response, self._clock.now())
             self._throttle.reached()
             self.trouble = ""
+        except PartUnread as e:
+            told = Verdict(Failed(f"{messages.UNREAD}{e}", refused=True))
         except NotSent as e:
             told = Verdict(Postponed(str(e)))
             self._unreached(str(e))

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from pipeline.config import Settings
 from pipeline.plain_files import read_plain
+from pipeline.provider.parts import state_of
 
 # The store is too slow to load for this. A process that works on the sheet has a lease.
 _QUESTION = """
@@ -93,8 +94,11 @@ def claim_of(source: Path) -> str:
 
 
 def settings_of(settings: Settings) -> str:
-    """A digest of a configuration. Its secrets do not count, because their repr hides them."""
-    return digest(repr(settings).encode())
+    """A digest of a configuration, and of the files that cells may name.
+
+    Its secrets do not count, because their repr hides them.
+    """
+    return digest(f"{settings!r} {state_of(settings.inputs)}".encode())
 
 
 def _asked(store: Path, place: str) -> list[tuple[int, int, str]]:

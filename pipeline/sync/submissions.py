@@ -11,7 +11,7 @@ from random import Random
 
 from pipeline.core.apis import Api, endpoint_of
 from pipeline.core.chains import Link, link_in, with_link
-from pipeline.core.fields import Parent, body_of
+from pipeline.core.fields import Parent, as_texts, body_of
 from pipeline.core.following import parent_of
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey, Request, State
@@ -110,7 +110,8 @@ class Submissions:
         link = link_in(attempt.inputs)
         its = JobKey(key.sheet, *link) if link else None
         parent = self._parents({its}).get(its) if its else None
-        _, parts = body_of(endpoint, parsed(attempt.inputs), parent)
+        given = {**as_texts(self._sync.rules.defaults), **parsed(attempt.inputs)}
+        _, parts = body_of(endpoint, given, parent)
         body = self._store.attempts.body(key, attempt.number)
         request = Request("POST", endpoint.path, body, parts=parts)
         callback = self._callback(api.provider)
