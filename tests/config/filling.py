@@ -51,12 +51,10 @@ def texts(one: Field) -> list[str]:
             return _numbers(one)
         case "boolean":
             return ["yes", "no"]
-        case "address":
+        case "address" | "file":
             return [ADDRESS]
         case "addresses":
             return ["\n".join([ADDRESS] * count) for count in one.items or (1,)]
-        case "file":
-            return ["fox.png"]
     long = ["x" * one.longest] if one.longest else []
     return [next(text for text in _TEXTS if not problem_with("it", one, text)), *long]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pipeline.config.provider_files import read_provider
 from pipeline.core.fields import fields_of, problems_with
@@ -68,8 +69,19 @@ def _cells(name: str, endpoint: Endpoint, provider: Provider) -> dict[str, str]:
         if not any(word in cells for word in group):
             cells[group[0]] = _value(name, group[0], endpoint.fields[group[0]])
     wrote = {field: text for field, text in cells.items() if field != "parent"}
-    assert problems_with(endpoint, wrote, has_parent="parent" in cells) == [], name
+    problems = problems_with(endpoint, wrote, has_parent="parent" in cells, files=Mask())
+    assert problems == [], name
     return cells
+
+
+class Mask:
+    """The only file in the folder of inputs."""
+
+    name = "mask.png"
+
+    def problem(self, name: str) -> str:
+        """Empty for the file that is there."""
+        return "" if name == self.name else "there is no such file"
 
 
 def _parent(endpoint: Endpoint, provider: Provider) -> str:
@@ -82,7 +94,9 @@ def _value(endpoint: str, field: str, one: Field) -> str:
     match one.type:
         case "integer" | "number":
             return f"{one.least or 1:g}"
-        case "address" | "file":
+        case "file":
+            return Mask.name
+        case "address":
             return ADDRESS.format(field)
         case "addresses":
             least = one.items[0] if one.items else 1
@@ -134,7 +148,8 @@ def test_a_row_for_every_endpoint_runs_to_its_result(tmp_path: Path, version: in
         with_prices(provider.name, team)
         rows = samples(provider)
         write(team, rows)
-        config = team.configured(tables={"rules": {"stop_after": 100}})
+        Image.new("RGB", (8, 8)).save(tmp_path / Mask.name)
+        config = team.configured(tables={"rules": {"stop_after": 100}, "media": {"inputs": "."}})
 
         ended = call("run", config, "--wait")
 
