@@ -252,7 +252,7 @@ class Lanes:
         return [
             text
             for lane in self.all
-            for text in (lane.submitter.trouble, lane.poller.trouble)
+            for text in (lane.submitter.trouble, lane.poller.health.trouble)
             if text
         ]
 

@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
+from pipeline.core.apis import Api
 from pipeline.core.errors import WireError
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import Answers, poll_answer, polls
@@ -19,9 +20,10 @@ from pipeline.core.provider import Endpoint
 from pipeline.core.states import Event
 from pipeline.store import Limits
 from pipeline.sync.clock import Clock
+from pipeline.sync.poll_health import PollHealth
 from pipeline.sync.poll_recorder import PollRecorder
 from pipeline.sync.poll_schedule import OpenTask, PollSchedule
-from pipeline.sync.ports import HASTY_TRIES, PATIENCE, ApiAccess
+from pipeline.sync.ports import PATIENCE, ApiAccess
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
 from pipeline.sync.worker import Worker
@@ -38,8 +40,6 @@ WITHIN = 30.0
 QUESTIONS = 10
 #: Seconds until the store is asked again whether the pace allows a poll.
 NO_ROOM = 0.5
-#: After so many rounds without any answer, a pass that waits stops polling.
-SILENT_TRIES = 8
 
 
 class Poller:
@@ -57,31 +57,27 @@ class Poller:
         on_event: Callable[[JobKey, int, Event], None],
         on_order: Callable[[str, float], None],
     ) -> None:
-        #: Why the last round got no answer, as a sentence; empty if it did.
-        self.trouble = ""
+        self.health = PollHealth(access.api.title)
         pace = access.pace
         self.schedule = PollSchedule(pace, clock, patient=patient)
         self._recorder = PollRecorder(submissions, worker, self.schedule, on_event)
         self._sync, self._worker, self._clock = sync, worker, clock
-        self._api, self._wire = access.api, access.wire
-        self._patient = patient
+        self._access, self._patient = access, patient
         poll_every = pace.poll_every
         self._every = min(poll_every.total_seconds() / 20, 0.5) if poll_every else TICK
         self._on_order = on_order
         self._gate = asyncio.Semaphore(QUESTIONS)
         #: Tasks that an answer for many left out: each is polled in a request of its own.
         self._alone: frozenset[str] = frozenset()
-        self._silent = self._busy = 0
-        self._is_stopped = False
 
     def expecting(self) -> int:
         """How many tasks are worth waiting for."""
-        return 0 if self._is_stopped else self.schedule.expecting()
+        return 0 if self.health.is_stopped else self.schedule.expecting()
 
     @property
     def is_heard(self) -> bool:
         """Whether all tasks followed `soon` were polled, and all answers are recorded."""
-        return not self.schedule.is_polling and (self._is_stopped or not self.schedule.owes)
+        return not self.schedule.is_polling and (self.health.is_stopped or not self.schedule.owes)
 
     async def recall(self) -> None:
         """Load how long tasks took in earlier passes."""
@@ -109,17 +105,14 @@ class Poller:
         Returns whether any was due. Rounds may run at the same time: no task is polled by two.
         """
         poll = self._api.provider.poll
-        due = [] if self._is_stopped else self.schedule.due(poll.most if poll.many else 1)
+        due = [] if self.health.is_stopped else self.schedule.due(poll.most if poll.many else 1)
         if due:
             self.schedule.begin(due)
             try:
                 heard = await self._poll(due)
             finally:
                 self.schedule.end(due)
-            self._silent = 0 if any(heard) or not heard else self._silent + 1
-            self._is_stopped |= self._silent >= SILENT_TRIES
-            if any(heard):
-                self.trouble = ""
+            self.health.end_round(heard)
         return bool(due)
 
     async def _poll(self, tasks: list[str]) -> list[bool]:
@@ -151,9 +144,9 @@ class Poller:
         async with self._gate:
             asked_at = self._clock.now()
             try:
-                response = await self._wire.ask(request, WITHIN)
+                response = await self._access.wire.ask(request, WITHIN)
             except WireError as e:
-                self.trouble = f"{provider.title} cannot be reached: {e}. What it has is not lost."
+                self.health.unreached(e)
                 self.schedule.unanswered(tasks)
                 return False
         asked = {task: one for task in tasks if (one := self.schedule.get(task))}
@@ -161,10 +154,12 @@ class Poller:
         answers = poll_answer(provider, endpoints, response, self._clock.now())
         for task in answers.strange:
             log.info("%s answered about task %s, which was not polled", provider.title, task)
-        if response.status >= 500:
-            self.trouble = f"{provider.title} has trouble (HTTP {response.status})."
         await self._take_in(answers, asked, asked_at)
-        return response.status < 500
+        return self.health.answered(response.status)
+
+    @property
+    def _api(self) -> Api:
+        return self._access.api
 
     @property
     def _limits(self) -> Limits:
@@ -194,11 +189,10 @@ class Poller:
                 self._recorder.add(one, event)
         self.schedule.poll_alone(alone)
         await self._recorder.flush()
-        if not answers.pause or self._busy >= HASTY_TRIES or answers.pause > PATIENCE:
+        if not self.health.is_worth_waiting(answers.pause):
             self.schedule.forgive(asked.keys() - alone)
 
     def _heed(self, answers: Answers) -> None:
         """Stop or pause, if the API asked for it."""
-        self._is_stopped |= bool(answers.stop)
-        self._busy += bool(answers.pause)
+        self.health.heed(answers.stop, answers.pause)
         self._on_order(answers.stop, answers.pause)

@@ -97,7 +97,7 @@ FAULTS = (
         "a run with --wait waits for an API that answers no poll",
         "use",
         "pipeline/sync/poller.py",
-        "return 0 if self._is_stopped else self.schedule.expecting()",
+        "return 0 if self.health.is_stopped else self.schedule.expecting()",
         "return self.schedule.expecting()",
         _PASS,
     ),
