@@ -49,7 +49,7 @@ def test_a_row_that_was_held_back_is_sent_once_the_configuration_allows_it(
         sheet = open_sheet(bench.settings, store)
         usual = with_endpoint(wiring.rules(bench.settings, sheet.key), "unpriced", None)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(wiring, "rules", lambda settings, key: change(usual))
+            patch.setattr(wiring, "rules", lambda settings, key, store: change(usual))
             return wiring.open_sync(bench.settings, store, sheet, clock=bench.clock)
 
     with bench.store() as store:
