@@ -26,8 +26,8 @@ from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
 from pipeline.open_sheet import open_sheet, place_of
+from pipeline.provider.input_folder import InputFolder
 from pipeline.provider.lazy import LazyApi, LazyMedia
-from pipeline.provider.parts import InputFolder
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, Store, copied
 from pipeline.sync import price_list, quick_check

@@ -34,7 +34,8 @@ from pipeline.core.paths import first_text, merged
 from pipeline.core.protocol import may_be_polled_at, reason_of
 from pipeline.core.provider import Provider
 from pipeline.provider.http import HttpClient
-from pipeline.provider.parts import Content, Parts, form_of
+from pipeline.provider.input_folder import Content
+from pipeline.provider.parts import Parts, form_of
 from pipeline.provider.tls import authorities
 
 log = logging.getLogger("promptsheet")

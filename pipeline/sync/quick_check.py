@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pipeline.config import Settings
 from pipeline.plain_files import read_plain
-from pipeline.provider.parts import state_of
+from pipeline.provider.input_folder import state_of
 
 # The store is too slow to load for this. A process that works on the sheet has a lease.
 _QUESTION = """

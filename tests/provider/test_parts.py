@@ -106,3 +106,26 @@ def test_without_an_address_for_a_file_the_submission_is_not_sent(
 def test_a_file_that_is_gone_is_named_and_nothing_is_sent(tmp_path: Path) -> None:
     with pytest.raises(PartUnread, match=r'"late\.png": there is no such file'):
         event_loop.run(arrived(tmp_path, Part("mask", "late.png", "base64")))
+
+
+def test_a_file_of_many_rows_is_uploaded_once(tmp_path: Path) -> None:
+    async def run() -> list[bytes]:
+        (tmp_path / "mask.png").write_bytes(picture())
+        replies = answers(
+            answer(200, {"imageURL": UPLOADED}),
+            answer(200, {"task_id": "t-1"}),
+            answer(200, {"task_id": "t-2"}),
+        )
+        async with (
+            RawServer(replies) as server,
+            Api(APIFRAME, "key", base_url=server.url, concurrency=1, inputs=tmp_path) as api,
+        ):
+            request = Request("POST", "/describe", {}, parts=(Part("u", "mask.png", "upload"),))
+            for _ in range(2):
+                await api.submit(request, 5.0)
+            return list(server.requests)
+
+    sent = event_loop.run(run())
+
+    assert [one.split(b" ", 2)[1] for one in sent] == [b"/upload", b"/describe", b"/describe"]
+    assert sent[1].partition(b"\r\n\r\n")[2] == sent[2].partition(b"\r\n\r\n")[2]

@@ -141,3 +141,24 @@ def test_two_tabs_of_one_spreadsheet_are_two_sheets(team: GoogleTeam) -> None:
     assert team.api.state()["tasks_taken"] == 3
     assert team.run().code == 0
     assert team.api.state()["tasks_taken"] == 3
+
+
+def test_a_result_that_is_text_is_written_once_and_never_as_a_formula(team: GoogleTeam) -> None:
+    rows = [
+        ["endpoint", "prompt", "image", "text"],
+        ["describe", "", "https://example.com/fox.png", ""],
+        ["", "a fox", "", ""],
+    ]
+    team.book = team.google.new_book("Described", rows)
+    team.configure()
+
+    ended = team.run("--wait")
+    writes = team.google.writes
+    again = team.run()
+
+    assert (ended.code, again.code) == (0, 0), ended.said
+    described, fox = team.rows()
+    assert "a stand-in picture, a painting" in described["text"]
+    assert fox["text"] == ""
+    assert not team.book.sheets[0].cell(1, 3).formula
+    assert team.google.writes == writes

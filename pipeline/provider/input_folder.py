@@ -1,0 +1,109 @@
+"""The folder of the files that cells may name (`[media] inputs`).
+
+Only a picture, a video or a sound within the folder is ever read: no link is followed, and no other
+file can be sent by a cell that names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pipeline.core.errors import PartUnread
+from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
+from pipeline.plain_files import open_plain
+
+#: Bytes of one file. It is a third longer in base64, and APIs refuse large bodies.
+MOST_BYTES: Final = 12_000_000
+#: Never in the name of a file: they part folders on some system, or name devices and streams.
+_NOT_IN_NAMES: Final = '\\:*?"<>|'
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A file that was read: a name for it, its bytes and its media type."""
+
+    name: str
+    data: bytes
+    type: str
+
+
+class InputFolder:
+    """The folder of files that cells may name. Its repr changes with the files in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __repr__(self) -> str:
+        return f"InputFolder({str(self._folder)!r}, {state_of(self._folder)})"
+
+    def problem(self, name: str) -> str:
+        """Why this file cannot be sent, as the end of a sentence; empty if it can be."""
+        try:
+            self._checked(name, ENOUGH)
+        except PartUnread as error:
+            return str(error)
+        return ""
+
+    def read(self, name: str) -> Content:
+        """The file of this name. Raises PartUnread with the end of a sentence."""
+        return self._checked(name, MOST_BYTES)
+
+    def _checked(self, name: str, most: int) -> Content:
+        """The first bytes of a file, after all checks."""
+        parts = name.split("/")
+        is_plain_name = name.isprintable() and not any(c in _NOT_IN_NAMES for c in name)
+        # A name that begins with a dot is hidden, or leads out of the folder.
+        if not is_plain_name or any(not part or part.startswith(".") for part in parts):
+            raise PartUnread("that is no name of a file in the folder of [media] inputs")
+        path = self._folder
+        try:
+            for part in parts[:-1]:
+                path = path / part
+                if not stat.S_ISDIR(path.lstat().st_mode):
+                    raise PartUnread("that is no name of a file in the folder of [media] inputs")
+            # A link is not followed: it may lead to a file that is not meant for the API.
+            with open_plain(path / parts[-1]) as file:
+                size = os.fstat(file.fileno()).st_size
+                if size > MOST_BYTES:
+                    raise PartUnread(f"that file is larger than {MOST_BYTES // 1_000_000} MB")
+                data = file.read(most)
+        except (FileNotFoundError, NotADirectoryError):
+            raise PartUnread(f"there is no such file in {self._folder.name}") from None
+        except (OSError, ValueError):
+            raise PartUnread("that file cannot be read; a link is never followed") from None
+        kind = type_of(data, name)
+        if not kind:
+            raise PartUnread("that file is no picture, video or sound of a known kind")
+        return Content(parts[-1], data, kind)
+
+
+def state_of(folder: Path | None) -> str:
+    """A digest of the names, sizes and times of the files in a folder; empty without a folder."""
+    if folder is None:
+        return ""
+    found = sorted(_files_in(str(folder)))
+    return hashlib.sha256(repr(found).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _files_in(folder: str) -> Iterator[tuple[str, int, int, int]]:
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                seen = entry.stat(follow_symlinks=False)
+                yield entry.path, seen.st_mode, seen.st_size, seen.st_mtime_ns
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _files_in(entry.path)
+    except OSError:
+        return
+
+
+def type_of(data: bytes, name: str) -> str:
+    """The media type of a file by its first bytes; its name decides between kinds alike."""
+    called = MEDIA_TYPES.get(name.rpartition(".")[2].casefold(), "")
+    return MEDIA_TYPES.get(ending_of(data[:ENOUGH], called), "")
