@@ -20,7 +20,7 @@ import pytest
 from pipeline.core import header_checks, messages
 from pipeline.sandbox import Sandbox
 from pipeline.sync.hold import Hold
-from tests.fakes.program import ROOT, until
+from tests.fakes.program import KEY, ROOT, until
 from tests.fakes.team import Team
 
 Act = Callable[[Team, Sandbox], None]
@@ -35,7 +35,7 @@ NOTHING_TO_DO = {
     "asked_on_the_page",
     "second_success",
     *("warning", "left_out"),
-    "settling",  # ends by itself
+    *("settling", "sent_again"),  # end by themselves
     "files_missing",  # later runs try again
     "account_differs",  # about what else may have used the account; all rows are done
     "charged_otherwise",  # about prices; all rows are done (tests/sync/test_charges.py)
@@ -318,7 +318,7 @@ def a_take_before_the_first_is_raised(team: Team, api: Sandbox) -> None:
 @remedy("note no_price")
 def a_price_is_added(team: Team, api: Sandbox) -> None:
     shutil.copytree(ROOT / "configs" / "providers", team.folder / "providers")
-    file = team.folder / "providers" / "apiframe.toml"
+    file = team.folder / "providers" / "apiframe-v1.toml"
     whole = file.read_text("utf-8")
     priced = re.compile(r"(?m)^credits = \d+.*$")
     assert priced.search(whole)
@@ -516,6 +516,34 @@ def a_task_that_does_not_end_is_replaced(team: Team, api: Sandbox) -> None:
     give_up_after(team, "1s")
     change(team, take="2")
     goes_on(team, api, {"a fox": 2})
+
+
+@remedy("note unread")
+def a_link_that_cannot_be_read_is_corrected(team: Team, api: Sandbox) -> None:
+    team.configure('[media]\nsave_to = ""\ninputs = "inputs/"\n')
+    gone = f"{api.url}/pictures/gone-1.png"
+    team.write("prompt,endpoint,model,image_prompt", f"a fox,flux-imagine,flux-pro,{gone}")
+    noted(team, "failed", "Correct that cell")
+    change(team, image_prompt="")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note api_away")
+def the_former_key_is_named(team: Team, api: Sandbox) -> None:
+    api.set(task_seconds=3600)
+    team.write("prompt", "a fox")
+    team.run()
+    (team.folder / "old").write_text(KEY)
+    (team.folder / "new").write_text(f"afk_{KEY}")
+    text = team.config.read_text()
+    text = text.replace("[provider]\n", '[provider]\napi_key = "file:new"\n')
+    team.config.write_text(text)
+    noted(team, "check needed", "to add it under [provider.former]")
+    former = f'name = "apiframe-v1"\napi_key = "file:old"\nbase_url = "{team.url}"\n'
+    team.config.write_text(f"{text}\n[provider.former]\n{former}")
+    api.finish()
+    api.set(task_seconds=TASK_SECONDS)
+    goes_on(team, api, {"a fox": 1})
 
 
 @remedy("note edited")

@@ -131,7 +131,7 @@ def test_without_a_public_url_or_webhook_support_nothing_is_added(team: Team, ap
     own = team.folder / "providers" / "apiframe.toml"
     own.parent.mkdir()
     theirs = (ROOT / "configs/providers/apiframe-v1.toml").read_text()
-    own.write_text(theirs.replace("credits = 4", "credits = 4\nwebhook = false"))
+    own.write_text(theirs.replace("credits = 4", "credits = 4\nwebhook = false", 1))
 
     call("run", team.configured(tables=WEBHOOK), "--wait")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -60,8 +61,9 @@ def read(store: Store, api: Api, now: datetime = NOW, provider: Provider = V2) -
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(f"sqlite:///{tmp_path / 'store.db'}")
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store(f"sqlite:///{tmp_path / 'store.db'}") as store:
+        yield store
 
 
 def test_the_highest_price_of_each_model_is_kept_for_a_day(store: Store) -> None:

@@ -412,9 +412,18 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 def test_in_any_order_of_events_nothing_is_paid_twice_or_lost_and_all_rows_end() -> None:
     ran = run(7, 80)
+    # What is drawn depends on the modules that are loaded: rare events may need more examples.
+    for number in (8, 9, 10):
+        if missing(ran):
+            ran.counts.update(run(number, 20).counts)
 
     print(told(ran))
-    assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
+    assert missing(ran) == []
+
+
+def missing(ran: type[Machine]) -> list[str]:
+    """The kinds of events that did not happen."""
+    return [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)]
 
 
 def test_the_plan_after_a_verified_write_equals_the_plan_of_a_new_reading() -> None:
