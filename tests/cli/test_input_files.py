@@ -166,3 +166,25 @@ def test_a_plan_names_a_missing_file(team: Team) -> None:
 
     assert '"invalid": 1' in plan.out
     assert not Path(team.folder / "promptsheet.db").exists()
+
+
+@pytest.mark.parametrize("runs", [["--wait"], ["", "", "", ""]], ids=["one run", "several runs"])
+def test_a_lost_submission_with_a_file_is_paid_once(
+    tmp_path: Path, api: Sandbox, runs: list[str]
+) -> None:
+    api.reset()
+    team = Team(tmp_path, api.url, 2)
+    inputs = tmp_path / "inputs"
+    inputs.mkdir()
+    Image.new("RGB", (8, 8)).save(inputs / "fox.png")
+    config = team.configured(tables={"media": {"save_to": "", "inputs": "inputs/"}})
+    team.write("prompt,endpoint,model,input_images", "a fox,seedream,seedream-4.5,fox.png")
+    api.set(lost="next 1 rst")
+
+    for words in runs:
+        team.start("run", config, *filter(None, [words]))
+
+    (row,) = team.rows()
+    assert row["status"] == "done", row["note"]
+    state = api.state()
+    assert (state["tasks_taken"], state["idempotent_replays"]) == (1, 1)
