@@ -97,7 +97,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         saves_files=settings.media is not None,
         base_url=settings.base_url,
         account=_account(settings.base_url, settings.api_key),
-        prices=_prices(settings.provider, store),
+        prices={**_prices(settings.provider, store), **settings.prices},
         files=InputFolder(settings.inputs) if settings.inputs else None,
         others=tuple(
             Api(

@@ -173,6 +173,26 @@ def status(
 
 
 @command()
+def endpoints(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="An endpoint. Without it: all of them.", show_default=False
+        ),
+    ] = "",
+    provider: Annotated[
+        str, typer.Option(metavar="PROVIDER", help="The API, as in [provider] name.")
+    ] = "apiframe",
+    as_json: flags.AsJson = False,
+) -> None:
+    """Show what can be requested, with the columns, their values and the credits."""
+    from pipeline.cli.endpoints import print_endpoints
+
+    own = Path("providers")
+    raise typer.Exit(print_endpoints(_console(), provider, name, own=own, as_json=as_json))
+
+
+@command()
 def retry(
     words: flags.ConfigAndRows = None,
     unknown: Annotated[

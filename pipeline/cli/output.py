@@ -115,9 +115,10 @@ def rows_table(shown: Sequence[Row], width: int, prices: Sequence[int] = ()) -> 
 
 def show_plan(console: Console, sync: SheetSync) -> None:
     """Print what a run would do: rows by planned action, requests, credits, examples."""
-    title = Text(sync.sheet.title, style="bold")
+    title, api = Text(sync.sheet.title, style="bold"), sync.rules.provider.full_title
     console.print(
-        title + Text(": what a run would do now. Nothing was changed.\n", style="not bold")
+        title
+        + Text(f": what a run would do now with {api}. Nothing was changed.\n", style="not bold")
     )
     if sync.sheet.read_as:
         console.print(Text(f"Read as {sync.sheet.read_as}.\n", style="dim"))
@@ -177,6 +178,7 @@ def plan_as_json(console: Console, sync: SheetSync) -> None:
     now, after, later = to_send(sync), following(sync), settling(sync)
     noted = {
         "sheet": sync.sheet.title,
+        "api": sync.rules.provider.full_title,
         "rows": {name: len(lines) for name, lines in _groups(sync)},
         "requests": len(now),
         "credits": _cost(sync, now),

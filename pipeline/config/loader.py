@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.problems import nearest, sentences
-from pipeline.config.provider_files import base_url_of, key_problems, read_provider
+from pipeline.config.provider_files import base_url_of, key_problems, read_provider, with_prices
 from pipeline.config.schema import (
     BudgetTable,
     Document,
@@ -77,6 +77,7 @@ def load(
     except ConfigError as e:
         raise ConfigError(*(_about(path, problem) for problem in e.problems)) from None
     problems += [f"provider.api_key: {problem}" for problem in key_problems(provider, key)]
+    provider, prices = with_prices(provider, document.provider.credits, problems)
     others = _others(document, path, providers, environ, problems, need_key)
     titles, ignore = _columns(document.columns, provider, others, problems)
     problems += _ignored_problems(titles, ignore)
@@ -117,6 +118,7 @@ def load(
         endpoint=document.provider.endpoint,
         base_url=base_url_of(provider, document.provider.base_url),
         api_key=key,
+        prices=prices,
         vendor_secret=vendor_secret,
         others=others,
         defaults=document.defaults,

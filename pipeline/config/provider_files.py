@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.config.problems import sentences
+from pipeline.config.problems import nearest, sentences
 from pipeline.config.schema import span
 from pipeline.config.secrets import Secret
 from pipeline.core.errors import ConfigError
@@ -51,6 +51,39 @@ def read_provider(name: str, key: Secret | None, own: Path, shipped: Path) -> Pr
         raw, file = _raw(meant["file"], own, shipped)
         return replace(_provider(raw, file), base_path=meant.get("path", ""))
     return _provider(raw, file)
+
+
+def every_version(name: str, own: Path, shipped: Path) -> list[Provider]:
+    """The API of this name; of an alias, each API that it names. Raises ConfigError."""
+    raw, file = _raw(name, own, shipped)
+    if "by_key" not in raw:
+        return [_provider(raw, file)]
+    return [_provider(*_raw(str(one["file"]), own, shipped)) for one in raw["by_key"]]
+
+
+def with_prices(
+    provider: Provider, prices: Mapping[str, int], problems: list[str]
+) -> tuple[Provider, dict[str, int]]:
+    """The API with a person's own prices for its endpoints, and those for models, in lower case."""
+    models = {
+        word.casefold()
+        for endpoint in provider.endpoints.values()
+        for word in (
+            str(endpoint.send.get("model", "")),
+            *(endpoint.fields[endpoint.select].one_of if endpoint.select else ()),
+        )
+    }
+    endpoints = dict(provider.endpoints)
+    own = {}
+    for name, price in prices.items():
+        if name in endpoints:
+            endpoints[name] = replace(endpoints[name], credits=price, prices=(), credits_times="")
+        elif name.casefold() in models:
+            own[name.casefold()] = price
+        else:
+            near = nearest(name, [*endpoints, *sorted(models - {""})])
+            problems.append(f"provider.credits.{name}: is neither an endpoint nor a model{near}")
+    return replace(provider, endpoints=endpoints), own
 
 
 def base_url_of(provider: Provider, given: str) -> str:

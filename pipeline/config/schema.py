@@ -137,6 +137,7 @@ class ProviderTable(_Table):
     api_key: Reference = "env:APIFRAME_API_KEY"
     base_url: str = ""
     webhook_secret: OptionalReference = ""
+    credits: dict[str, Credits] = {}
     former: FormerTable | None = None
 
 

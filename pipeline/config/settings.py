@@ -116,6 +116,8 @@ class Settings(BaseModel):
     base_url: str
     #: None if the key is missing and was not required.
     api_key: Secret | None
+    #: Model -> credits, as the configuration says.
+    prices: dict[str, int] = {}
     #: What the API's webhooks are signed with, where the vendor chose that secret.
     vendor_secret: Secret | None = None
     #: Other vendors (`[providers.NAME]`), and the former API (`[provider.former]`).

@@ -29,12 +29,6 @@ class Api:
         """Its name for people."""
         return self.provider.title
 
-    @property
-    def full_title(self) -> str:
-        """Its name with what tells it from others of the same title."""
-        about = self.provider.about
-        return f"{self.title}, {about}" if about else self.title
-
     def has(self, attempt: Attempt) -> bool:
         """Returns whether the attempt was sent to this API, as far as the store knows.
 

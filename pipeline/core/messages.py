@@ -92,9 +92,13 @@ def asked_on_the_page(take: int) -> str:
     return f"Take {take} was requested on the page."
 
 
-def no_price(endpoint: str) -> str:
-    """The provider file lists no credits for the endpoint."""
-    return f"Not sent: the provider file lists no credits for {endpoint}. Add them there."
+def no_price(endpoint: str, model: str = "") -> str:
+    """The provider file lists no credits for the endpoint, or for the model of the row."""
+    name = model or endpoint
+    return (
+        f"Not sent: the provider file lists no credits for {endpoint}. In the configuration, set "
+        f'[provider] credits = {{ "{name}" = 10 }} to what one row costs.'
+    )
 
 
 def needs_approval(column: str) -> str:

@@ -354,7 +354,7 @@ def _held_back(
     if problems:
         return StatusAndNote(Status.INVALID, messages.incomplete(problems))
     if endpoint is None or rules.price(memory.inputs) is None:
-        return StatusAndNote(Status.INVALID, messages.no_price(name))
+        return StatusAndNote(Status.INVALID, messages.no_price(name, rules.model(memory.inputs)))
     if note := _approval_missing(line, row, columns, rules):
         return StatusAndNote(Status.NEEDS_APPROVAL, note)
     if rules.settle and now - (memory.since or now) < rules.settle:

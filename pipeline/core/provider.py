@@ -239,6 +239,11 @@ class Provider:
     #: Status code -> meaning, where this API differs from MEANINGS.
     meanings: Mapping[str, Meaning] = field(default_factory=dict)
 
+    @property
+    def full_title(self) -> str:
+        """Its name for people, with what tells it from others of the same title."""
+        return f"{self.title} ({self.about})" if self.about else self.title
+
 
 #: What the answers to a submission mean by default. Codes that are not listed: lost.
 MEANINGS: Mapping[str, Meaning] = {

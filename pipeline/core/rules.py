@@ -114,6 +114,12 @@ class Rules:
             price = prices.get(model_of(endpoint, given)) if prices else None
         return price
 
+    def model(self, inputs: str) -> str:
+        """The model that these inputs (canonical text) are for; empty if they name none."""
+        endpoint = self.endpoint_of(self.endpoint_name(inputs))
+        given = {**as_texts(self.defaults), **parsed(inputs)}
+        return model_of(endpoint, given) if endpoint else ""
+
     def doubts(self, inputs: str) -> list[str]:
         """Possible mistakes in inputs (see `prompt_checks.doubts`)."""
         endpoint = self.endpoint_of(self.endpoint_name(inputs))

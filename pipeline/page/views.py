@@ -189,6 +189,7 @@ class Views:
             title=settings.source.name,
             place=web(getattr(settings.source, "place", "")),
             api=settings.provider.title,
+            made_with=settings.provider.full_title,
             at="" if usual else here,
             snapshot=shown,
             totals=shown.totals,

@@ -161,6 +161,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
         .render(
             title=settings.source.name,
             api=settings.provider.title,
+            made_with=settings.provider.full_title,
             at=_other_host(settings),
             entries=entries,
             counts=_counts(entries),

@@ -324,8 +324,13 @@ def a_price_is_added(team: Team, api: Sandbox) -> None:
     assert priced.search(whole)
     file.write_text(priced.sub("", whole), "utf-8")
     team.write("prompt", "a fox")
-    noted(team, "invalid", "lists no credits for imagine")
-    file.write_text(whole, "utf-8")
+    noted(
+        team,
+        "invalid",
+        "lists no credits for imagine. In the configuration, set [provider] credits",
+    )
+    priced_by_hand = '[provider]\ncredits = { "imagine" = 10 }\n'
+    team.config.write_text(team.config.read_text().replace("[provider]\n", priced_by_hand))
     goes_on(team, api, {"a fox": 1})
 
 

@@ -19,7 +19,7 @@ def test_a_plan_lists_what_would_be_sent_and_changes_nothing(team: Team, api: Sa
     untouched = team.run("--plan", key=None)
     assert (untouched.code, team.traces()) == (0, before)
     assert untouched.said == (
-        "prompts.csv: what a run would do now. Nothing was changed. "
+        "prompts.csv: what a run would do now with Apiframe (API version 1). Nothing was changed. "
         "Read as UTF-8, cells separated by commas. "
         "1 to send row 2: a fox "
         '1 invalid row 3: an owl Not sent, nothing paid: aspect_ratio is "wide"; it must be two '

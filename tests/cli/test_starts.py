@@ -117,7 +117,7 @@ def test_doctor_finds_problems_and_repairs_those_that_are_safe(team: Team, api: 
         "✓ prompts.csv has 2 rows. Read: prompt. Not used: owner. "
         "! 1 row with the status failed: change the prompt, or run promptsheet retry. "
         "! 1 saved picture is missing on disk. Run doctor --repair. "
-        "✓ Apiframe accepts the key; 999992 credits are left."
+        "✓ Apiframe (API version 1) accepts the key; 999992 credits are left."
     )
     assert (no_key.code, no_key.err) == (
         2,

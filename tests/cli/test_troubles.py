@@ -148,7 +148,7 @@ def test_an_account_without_credits_stops_sending_until_it_has_credits(
     assert 'Apiframe is out of credits (402). It says: "Insufficient credits". ' in out.said
     assert "1 new, 0 done, 1 in progress, 1 still to send, 4 credits" in out.said
     assert doctor.code == 1
-    assert "! Apiframe accepts the key; 0 credits are left." in doctor.said
+    assert "! Apiframe (API version 1) accepts the key; 0 credits are left." in doctor.said
     assert team.finish().code == 0
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 

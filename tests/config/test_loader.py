@@ -125,6 +125,17 @@ def test_the_form_of_the_key_shows_its_api_version(
     )
 
 
+def test_a_persons_own_prices_come_before_listed_ones(tmp_path: Path) -> None:
+    text = '[sheet]\nsource = "rows.csv"\n[provider]\ncredits = { imagine = 5, "Seedream-4" = 8 }\n'
+
+    settings = load(tmp_path, text, {"APIFRAME_API_KEY": "afk_new"})
+
+    assert settings.provider.endpoints["imagine"].credits == 5
+    assert settings.prices == {"seedream-4": 8}
+    (problem,) = problems(tmp_path, text.replace("Seedream-4", "Seadream-4"))
+    assert problem.startswith("mine.toml: provider.credits.Seadream-4: is neither an endpoint nor")
+
+
 def test_a_base_url_without_a_path_works_with_either_key(tmp_path: Path) -> None:
     text = '[sheet]\nsource = "rows.csv"\n[provider]\nbase_url = "http://127.0.0.1:8900"\n'
 

@@ -141,7 +141,7 @@ def test_the_header_counts_rows_pictures_credits_and_statuses(
     assert "Rows 12 Pictures 32 Credits 36 Typical wait" in text
     assert "all 12 done 8 failed 2 invalid 1 skipped 1" in text
     assert "as of 9 March 2026, 14:05 UTC" in text
-    assert "Made with Apiframe at 127.0.0.1:" in text
+    assert "Made with Apiframe (API version 1) at 127.0.0.1:" in text
 
 
 def test_the_page_loads_nothing_from_outside(ran: Settings, tmp_path: Path) -> None:

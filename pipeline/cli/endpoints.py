@@ -1,0 +1,143 @@
+"""`promptsheet endpoints`: what can be requested, with columns, allowed values and credits."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.config import configs
+from pipeline.config.provider_files import every_version
+from pipeline.core.errors import ConfigError
+from pipeline.core.provider import Endpoint, Field, Provider
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: So many allowed values are shown of one column.
+MOST_VALUES = 12
+
+
+def print_endpoints(console: Console, provider: str, name: str, *, own: Path, as_json: bool) -> int:
+    """Print all endpoints of an API, or the columns of one. Returns the exit code."""
+    apis = every_version(provider, own, configs() / "providers")
+    if name:
+        found = [(api, api.endpoints[name]) for api in apis if name in api.endpoints]
+        if not found:
+            known = ", ".join(dict.fromkeys(one for api in apis for one in api.endpoints))
+            raise ConfigError(f'There is no endpoint "{name}". There is {known}.')
+    if as_json:
+        console.print_json(json.dumps([_as_json(api, name) for api in apis]))
+    elif name:
+        for api, endpoint in found:
+            _print_columns(console, api, name, endpoint)
+    else:
+        for api in apis:
+            _print_all(console, api)
+    return 0
+
+
+def _read(api: Provider) -> str:
+    return f"; credits as read on {api.credits_read}" if api.credits_read else ""
+
+
+def _print_all(console: Console, api: Provider) -> None:
+    table = Table(title=f"{api.full_title}{_read(api)}", title_justify="left", box=None)
+    for title in ("endpoint", "gives", "credits", "what it is"):
+        table.add_column(title, justify="right" if title == "credits" else "left")
+    for name, one in api.endpoints.items():
+        table.add_row(*map(Text, (name, one.kind, _credits(one), one.about)))
+    console.print(table)
+    console.print()
+
+
+def _credits(endpoint: Endpoint) -> str:
+    if endpoint.credits is None:
+        return "by model"
+    prices = {endpoint.credits, *(price.credits for price in endpoint.prices)}
+    least, most = min(prices), max(prices)
+    shown = f"{most}" if least == most else f"{least} to {most}"
+    return f"{shown} × {endpoint.credits_times}" if endpoint.credits_times else shown
+
+
+def _print_columns(console: Console, api: Provider, name: str, endpoint: Endpoint) -> None:
+    console.print(Text(f"{name} of {api.full_title}: {endpoint.about or endpoint.kind}"))
+    console.print(Text(f"Credits: {_credits(endpoint)}{_read(api)}. Gives: {endpoint.kind}."))
+    table = Table(box=None)
+    for title in ("column", "needed", "what it may hold"):
+        table.add_column(title)
+    if endpoint.takes_parent:
+        table.add_row("parent", "", Text("the name of the row that this one follows"))
+    for column, one in endpoint.fields.items():
+        if one.is_column:
+            needed = "yes" if one.required else ""
+            table.add_row(*map(Text, (column, needed, "; ".join(_allowed(one)))))
+    console.print(table)
+    console.print()
+
+
+def _allowed(one: Field) -> Iterator[str]:
+    """What a column may hold, in a few phrases."""
+    words = [word for word in one.one_of if word not in one.ended]
+    if words:
+        more = f" and {len(words) - MOST_VALUES} more" if len(words) > MOST_VALUES else ""
+        yield ", ".join(words[:MOST_VALUES]) + more
+    elif one.says:
+        yield one.says
+    else:
+        yield _KINDS[one.type]
+    if one.least is not None and one.most is not None:
+        yield f"{one.least:g} to {one.most:g}"
+    if one.longest:
+        yield f"at most {one.longest} characters"
+    if one.items:
+        yield f"{one.items[0]} to {one.items[1]} of them"
+    if one.only:
+        yield f"only for {', '.join(one.only[:MOST_VALUES])}"
+    if one.variants:
+        yield "differs by model"
+    if one.parent == "url":
+        yield "or the picture of the row in parent"
+
+
+_KINDS: Mapping[str, str] = {
+    "text": "text",
+    "integer": "a whole number",
+    "number": "a number",
+    "boolean": "yes or no",
+    "list": "a list, one on each line",
+    "address": "an address",
+    "addresses": "addresses, one on each line",
+    "file": "the name of a file in [media] inputs, or an address",
+}
+
+
+def _as_json(api: Provider, name: str) -> dict[str, object]:
+    return {
+        "api": api.full_title,
+        "provider": api.name,
+        "endpoints": [
+            {
+                "name": one,
+                "about": endpoint.about,
+                "gives": endpoint.kind,
+                "credits": endpoint.credits,
+                "columns": [
+                    {
+                        "name": column,
+                        "needed": field.required,
+                        "type": field.type,
+                        "values": [word for word in field.one_of if word not in field.ended],
+                    }
+                    for column, field in endpoint.fields.items()
+                    if field.is_column
+                ],
+            }
+            for one, endpoint in api.endpoints.items()
+            if name in ("", one)
+        ],
+    }

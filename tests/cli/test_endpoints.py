@@ -1,0 +1,55 @@
+"""`promptsheet endpoints`: what can be requested, without a key and without network."""
+
+from __future__ import annotations
+
+import json
+
+from typer.testing import CliRunner
+
+from pipeline.cli.commands import app
+
+
+def said(*words: str) -> str:
+    ended = CliRunner().invoke(app, ["endpoints", *words], env={"COLUMNS": "200"})
+    assert ended.exit_code == 0, ended.exception
+    return ended.stdout
+
+
+def test_all_endpoints_of_both_versions_are_listed_with_their_credits() -> None:
+    text = said()
+
+    assert "Apiframe (API version 2); credits as read on 2026-" in text
+    assert "Apiframe (API version 1)" in text
+    line = next(line for line in text.splitlines() if line.split()[:1] == ["imagine"])
+    assert line.split()[:3] == ["imagine", "image", "16"]
+    assert "by model" in next(line for line in text.splitlines() if " flux " in f" {line} ")
+
+
+def test_an_endpoint_shows_its_columns_and_what_they_may_hold() -> None:
+    text = said("upscale-1x")
+
+    assert "Credits: 2" in text
+    assert "parent" in text
+    assert "a whole number; 1 to 4" in text
+
+
+def test_another_vendor_can_be_asked_for() -> None:
+    assert "flux-schnell" in said("--provider", "replicate")
+
+
+def test_programs_get_the_same_as_json() -> None:
+    two, one = json.loads(said("imagine", "--json"))
+
+    assert (two["provider"], one["provider"]) == ("apiframe-v2", "apiframe-v1")
+    (endpoint,) = one["endpoints"]
+    assert endpoint["credits"] == 4
+    assert [(each["name"], each["needed"]) for each in endpoint["columns"]] == [
+        ("prompt", True),
+        ("aspect_ratio", False),
+    ]
+
+
+def test_an_unknown_endpoint_is_answered_with_those_that_there_are() -> None:
+    ended = CliRunner().invoke(app, ["endpoints", "nope"])
+
+    assert 'There is no endpoint "nope". There is imagine' in str(ended.exception)
