@@ -37,6 +37,7 @@ def test_a_plan_lists_what_would_be_sent_and_changes_nothing(team: Team, api: Sa
     assert (planned.code, team.traces()) == (1, before)
     assert json.loads(planned.out) == {
         "sheet": "prompts.csv",
+        "api": "Apiframe (API version 1)",
         "rows": {"to send": 1, "invalid": 1, "skipped": 1, "done": 1},
         "requests": 1,
         "credits": 4,
