@@ -198,14 +198,21 @@ def _cannot_be_retried(row: str, line: Line) -> str:
 
 
 def _state(line: Line) -> State | None:
-    """The state of the job of the requested take; None if there is no such job."""
-    return state_of(line.job) if line.job and line.job.key.take == line.take else None
+    """The state of the job of the requested take; None if there is no such job.
+
+    A lost submission that is sent again by itself counts as being sent: a second attempt would be
+    paid for as well.
+    """
+    if line.job is None or line.job.key.take != line.take:
+        return None
+    state = state_of(line.job)
+    is_resent = state is State.UNKNOWN and line.status is Status.SENDING
+    return State.SUBMITTING if is_resent else state
 
 
 def _price(sync: SheetSync, line: Line) -> int:
     assert line.job is not None, "only jobs are picked"
-    endpoint = sync.rules.endpoint_of(line.job.attempts[-1].endpoint)
-    return (endpoint.credits or 0) if endpoint else 0
+    return sync.rules.price(line.job.attempts[-1].inputs) or 0
 
 
 def _troubles(sync: SheetSync) -> Iterator[str]:

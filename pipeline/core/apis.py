@@ -47,5 +47,11 @@ def model_of(endpoint: Endpoint, given: Mapping[str, str]) -> str:
 
 
 def endpoint_of(provider: Provider, name: str, prefix: str = "") -> Endpoint:
-    """The endpoint that rows call by this name. Raises KeyError if the API has none."""
-    return provider.endpoints[name.removeprefix(prefix)]
+    """The endpoint that rows call by this name. Raises KeyError if the API has none.
+
+    An attempt may name its API as it was called earlier: `[providers]` may have changed since.
+    """
+    plain = name.removeprefix(prefix)
+    if plain not in provider.endpoints:
+        plain = plain.rpartition("/")[2]
+    return provider.endpoints[plain]

@@ -77,9 +77,11 @@ class Rules:
     def api_of(self, attempt: Attempt) -> Api | None:
         """The API that has the attempt's task; None if its key is not configured any more."""
         apis = self.apis
-        for one in apis:
-            if one.account and one.account == attempt.account:
-                return one
+        same = [one for one in apis if one.account and one.account == attempt.account]
+        # One account may be configured twice, with different provider files.
+        exact = [one for one in same if one.has(attempt)]
+        if exact or same:
+            return (exact or same)[0]
         return next((one for one in apis if one.has(attempt)), None)
 
     def title_of(self, attempt: Attempt) -> str:
@@ -92,7 +94,10 @@ class Rules:
         if attempt.state is not State.UNKNOWN or not attempt.resend_key:
             return False
         api = self.api_of(attempt)
-        once = api.provider.once if api else None
+        # A key belongs to an account: under another one, the API would make a second task.
+        if api is None or api.account != attempt.account:
+            return False
+        once = api.provider.once
         return once is not None and now - attempt.sent_at < once.life
 
     def endpoint_name(self, inputs: str) -> str:

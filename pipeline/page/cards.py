@@ -196,7 +196,10 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
         approval=approval,
         is_approved=approval is not None and known.approved_on_page == approval.covers,
         may_make_again=is_current and card.family in REMAKABLE,
-        may_retry=is_current and one.state in (State.FAILED, State.UNKNOWN),
+        # A lost submission that is sent again by itself needs no second attempt.
+        may_retry=is_current
+        and one.state in (State.FAILED, State.UNKNOWN)
+        and one.status != Status.SENDING,
         is_asked=bool(job and asked == one.take + 1 and known.again),
         needs=card.family in NEEDS_ATTENTION and not dismissed,
         dismissed=dismissed,

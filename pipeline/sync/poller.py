@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from pipeline.core.apis import Api
+from pipeline.core.apis import Api, endpoint_of
 from pipeline.core.errors import WireError
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import Answers, poll_answer, polls
@@ -167,8 +167,11 @@ class Poller:
 
     def _endpoint(self, name: str) -> Endpoint:
         """The endpoint of this name; any other, if the provider file does not have it any more."""
-        endpoints = self._api.provider.endpoints
-        return endpoints.get(name.removeprefix(self._api.prefix)) or next(iter(endpoints.values()))
+        provider = self._api.provider
+        try:
+            return endpoint_of(provider, name, self._api.prefix)
+        except KeyError:
+            return next(iter(provider.endpoints.values()))
 
     async def _take_in(
         self, answers: Answers, asked: Mapping[str, OpenTask], asked_at: datetime

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pipeline.core.apis import endpoint_of
-from pipeline.core.errors import WireError
-from pipeline.core.model import Attempt, JobKey
+from pipeline.core.errors import StoreError, WireError
+from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.protocol import Verdict, verdict
-from pipeline.core.states import Event, Failed, Lost, Postponed
+from pipeline.core.states import Event, Failed, Lost, Postponed, state_of
 from pipeline.store import Fact
 from pipeline.sync.clock import Clock
 from pipeline.sync.in_flight import Place
@@ -82,9 +82,8 @@ class Resender:
 
     def take(self, key: JobKey, attempt: Attempt) -> None:
         """Send this attempt again in a moment, if its key still makes it the same task."""
-        now = self._clock.now()
-        if self._sync.rules.may_be_resent(attempt, now):
-            place = key, attempt.number
+        now, place = self._clock.now(), (key, attempt.number)
+        if self._may_be_resent(place, attempt, now):
             wait = timedelta(seconds=FIRST)
             self._waiting.setdefault(place, _Waiting(attempt, now + wait))
 
@@ -102,9 +101,9 @@ class Resender:
     def _due(self) -> list[Place]:
         if not self._waiting or not self._may_send():
             return []
-        now, rules = self._clock.now(), self._sync.rules
+        now = self._clock.now()
         for place, one in [*self._waiting.items()]:
-            if not rules.may_be_resent(one.attempt, now):
+            if not self._may_be_resent(place, one.attempt, now):
                 del self._waiting[place]
         return [
             place
@@ -112,12 +111,24 @@ class Resender:
             if one.next_at <= now and one.tries < self._tries
         ][:AT_ONCE]
 
+    def _may_be_resent(self, place: Place, attempt: Attempt, now: datetime) -> bool:
+        """Whether it may be sent again, and no other attempt takes its place.
+
+        If a person asked for another attempt, sending both would pay twice.
+        """
+        key, number = place
+        job = self._sync.state.jobs.all.get(key)
+        if job is None or state_of(job) is not State.UNKNOWN or job.attempts[-1].number != number:
+            return False
+        return self._sync.rules.may_be_resent(attempt, now)
+
     async def _send(self, due: Collection[Place]) -> None:
         limits, store = self._sync.spending.of(self._access.api), self._sync.store
         permits = await self._worker.run(
             store.rate_limit.permits, limits.api_key, len(due), limits.per_minute
         )
-        places = [*due][:permits]
+        # Some may have been answered while the store was asked.
+        places = [place for place in due if place in self._waiting][:permits]
         if not places:
             return
         self._access.wire.open()
@@ -150,6 +161,11 @@ class Resender:
             return Verdict(Lost("its endpoint is not known any more"))
         except WireError as error:
             return Verdict(Lost(str(error)))
+        except StoreError:
+            raise
+        except Exception as error:  # It stays lost; the others are still sent.
+            log.exception("a submission that was sent again ended in an unforeseen way")
+            return Verdict(Lost(f"unforeseen: {type(error).__name__}"))
         log.info("row %s, take %d: sent again with its key", key.row_id, key.take)
         told = verdict(api.provider, endpoint, response, self._clock.now())
         if response.status == 409 and isinstance(told.event, Failed):

@@ -378,3 +378,18 @@ def test_a_row_reported_by_a_poll_and_a_webhook_is_counted_once(tmp_path: Path) 
         told = json.loads(ended.said)
         assert sandbox.state()["tasks_taken"] == 40
     assert (told["new"], told["done"]) == (40, 40)
+
+
+def test_retry_leaves_a_lost_row_alone_while_it_is_sent_again_with_its_key(tmp_path: Path) -> None:
+    with sandbox_process(KEY, lost="1.0") as sandbox:
+        team = Team(tmp_path, sandbox.url, 2)
+        team.configured("promptsheet")
+        team.write_prompts(["a fox"])
+        team.run()
+        assert [row["status"] for row in team.rows()] == ["sending"]
+
+        asked = team.start("retry", "--unknown", "--yes")
+
+        assert "There is no row to send again." in asked.out
+        named = team.start("retry", "2", "--unknown", "--yes")
+        assert (named.code, "sending" in named.err) == (2, True)

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pipeline.core.model import Request, Response
 from pipeline.store import Store
+from pipeline.store.rate_limit import RateLimit
 from pipeline.sync.outcome import Asked
 from tests.sync.bench import Api, ApiV2, Bench, reply
 
@@ -302,3 +303,73 @@ def test_a_broken_vendor_stops_its_own_rows_and_no_others(made: Made) -> None:
     assert bench.api.prompts["a cow"] == 1
     assert {row["prompt"]: row["status"] for row in bench.rows()}["a hen"] == "queued"
     assert any("401" in sentence for sentence in outcome.sentences)
+
+
+def test_nothing_is_sent_again_under_the_key_of_another_account(made: Made) -> None:
+    bench = made(2)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    received = len(api_of(bench).received)
+
+    bench.settings = replace_key(bench, "afk_of_another_account")
+    api_of(bench).lost = lambda number: False
+    bench.run(Asked())
+
+    assert len(api_of(bench).received) == received
+    assert statuses(bench) == {"check needed"}
+
+
+def test_it_is_sent_again_under_its_own_key_once_that_is_named_as_the_former_one(
+    made: Made,
+) -> None:
+    bench = made(2)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    api_of(bench).lost = lambda number: False
+
+    former = '[provider.former]\nname = "apiframe-v2"\napi_key = "env:OLD"\n'
+    bench.settings = replace_key(bench, "afk_new", former, OLD="afk_test")
+    bench.run()
+
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == dict.fromkeys(prompts(2), 1)
+
+
+def test_a_row_that_is_answered_at_the_last_moment_is_not_sent_again(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    permits = RateLimit.permits
+    taken: list[int] = []
+
+    def answered(self: RateLimit, *about: Any) -> int:
+        (lane,) = bench.runner._lanes.all
+        for key, number in [*lane.resender._waiting]:
+            taken.append(number)
+            lane.resender.answered(key, number)
+        return permits(self, *about)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RateLimit, "permits", answered)
+        outcome = bench.run(Asked())
+
+    assert taken
+    assert outcome.code in (0, 1)
+    assert len(api_of(bench).received) == 1
+
+
+def test_a_lost_submission_is_not_sent_again_beside_another_attempt(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    outcome = bench.run(Asked())
+    with bench.store() as store:
+        (key,) = store.jobs.all(outcome.key)
+        assert store.jobs.ask(key, 2)
+    api_of(bench).lost = lambda number: False
+    api_of(bench).made.clear()
+    api_of(bench)._made_at.clear()  # The API never got the first request.
+
+    bench.run()
+    bench.run()
+
+    assert statuses(bench) == {"done"}
+    assert len(api_of(bench).made) == 1

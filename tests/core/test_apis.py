@@ -1,0 +1,46 @@
+"""Which API has an attempt, and which endpoint it was sent to."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.provider_files import read_provider
+from pipeline.core.apis import Api, endpoint_of
+from pipeline.core.rules import Rules
+from tests.core.build import attempt
+from tests.fakes.program import ROOT
+
+PROVIDERS = ROOT / "configs/providers"
+V1, V2 = (read_provider(f"apiframe-v{one}", None, Path(), PROVIDERS) for one in (1, 2))
+
+
+@pytest.mark.parametrize("prefix", ["", "v2/", "new/"])
+@pytest.mark.parametrize("name", ["video", "v2/video", "old/video"])
+def test_an_endpoint_is_found_however_its_api_was_called_then(prefix: str, name: str) -> None:
+    assert endpoint_of(V2, name, prefix) is V2.endpoints["video"]
+
+
+def test_an_endpoint_that_the_api_does_not_have_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        endpoint_of(V2, "v2/nothing", "v2/")
+
+
+def test_of_two_apis_with_one_account_an_attempt_belongs_to_the_one_it_was_sent_to() -> None:
+    other = Api(V2, "https://api.example", "same", prefix="v2/")
+    rules = Rules(
+        sheet="s",
+        provider=V1,
+        endpoint="imagine",
+        base_url="https://api.example",
+        account="same",
+        others=(other,),
+    )
+    sent = replace(
+        attempt(), provider="apiframe-v2", base_url="https://api.example", account="same"
+    )
+
+    assert rules.api_of(sent) == other
+    assert rules.api_of(replace(sent, provider="apiframe-v1")) == rules.api
