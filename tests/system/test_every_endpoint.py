@@ -28,7 +28,6 @@ APART = {
     "lora": "needs a LoRA of your own",
     "ai-photo-train": "needs photos that were uploaded before",
     "ai-photo-generate": "needs a training",
-    "inpaint": "needs a mask, which is a file",
 }
 #: Endpoints of version 2 that are not in the API's price list.
 UNLISTED = ("image-upscale", "image-edit", "background-remove", "video-upscale", "video-edit")
@@ -149,7 +148,8 @@ def test_a_row_for_every_endpoint_runs_to_its_result(tmp_path: Path, version: in
         rows = samples(provider)
         write(team, rows)
         Image.new("RGB", (8, 8)).save(tmp_path / Mask.name)
-        config = team.configured(tables={"rules": {"stop_after": 100}, "media": {"inputs": "."}})
+        media = {"save_to": "media/", "inputs": "."}
+        config = team.configured(tables={"rules": {"stop_after": 100}, "media": media})
 
         ended = call("run", config, "--wait")
 
@@ -159,7 +159,8 @@ def test_a_row_for_every_endpoint_runs_to_its_result(tmp_path: Path, version: in
             r["endpoint"]: (r["status"], r["note"]) for r in team.rows() if r["status"] != "done"
         }
         assert bad == {}, ended.said
-        taken = sandbox.state()["tasks_by_endpoint"]
-        assert sum(taken.values()) == len(rows)
-        assert set(taken.values()) <= {1} or version == 2
+        state = sandbox.state()
+        assert (state["tasks_taken"], state["tasks_repeated"]) == (len(rows), 0)
+        saved = len(list((tmp_path / "media").iterdir()))
+        assert saved == sum(len(row["image_urls"].split()) for row in team.rows())
         assert [line for line in lines if line not in DOCS.read_text()] == []
