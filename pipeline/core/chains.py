@@ -23,7 +23,7 @@ from pipeline.core.text import quoted
 #: The name under which the inputs of an attempt hold the parent's row_id and take. It has a space,
 #: so that no field has this name.
 LINK = "parent row"
-#: How the name of a filled parent cell stands in canonical text; within a text each quotation mark
+#: How canonical text names a filled parent cell; within a text each quotation mark
 #: has a backslash before it.
 HAS_PARENT = f'"{PARENT}":'
 _HAS_LINK = f'"{LINK}":'

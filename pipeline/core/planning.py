@@ -274,7 +274,7 @@ def _judge(
     state = state_of(job) if job else State.PENDING
     failed = job.attempts[-1] if job and state is State.FAILED else None
     link = followed.link if followed else None
-    # A parent that was made again does not send a failed row again: nobody asked to pay for it.
+    # A parent that was made again does not send a failed row again: no person asked to pay for it.
     is_new = failed is not None and bool(changes(failed, memory.inputs, link).keys() - {LINK})
     if job is not None and state is not State.PENDING and not is_new:
         # The cell value that, plus the takes requested on the page, gives the next take.

@@ -1,6 +1,6 @@
 """What the stand-ins of all vendors share: orders, tasks, and the class that each of them fills in.
 
-A task does not run in the background: its stage follows from the clock when somebody asks.
+A task does not run in the background: its stage follows from the clock at each request.
 """
 
 from __future__ import annotations
