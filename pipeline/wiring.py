@@ -97,7 +97,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         saves_files=settings.media is not None,
         base_url=settings.base_url,
         account=_account(settings.base_url, settings.api_key),
-        prices={**_prices(settings.provider, store), **settings.prices},
+        prices={**_prices(settings.provider, settings.base_url, store), **settings.prices},
         files=InputFolder(settings.inputs) if settings.inputs else None,
         others=tuple(
             Api(
@@ -106,17 +106,17 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
                 _account(one.base_url, one.api_key),
                 one.prefix,
                 one.sends,
-                _prices(one.provider, store),
+                _prices(one.provider, one.base_url, store),
             )
             for one in settings.others
         ),
     )
 
 
-def _prices(provider: Provider, store: Store | None) -> Mapping[str, int]:
+def _prices(provider: Provider, base_url: str, store: Store | None) -> Mapping[str, int]:
     """What the API's own price list says, as it was last read."""
     has_list = provider.account is not None and provider.account.prices
-    return store.price_lists.get(provider.name).prices if store and has_list else {}
+    return store.price_lists.get(provider.name, base_url).prices if store and has_list else {}
 
 
 def limits(settings: Settings, start: str = "") -> Limits:
@@ -279,8 +279,10 @@ async def run(
             store.attempts.reserve()
             async with AsyncExitStack() as stack:
                 ways = wires(settings, stack)
-                providers = (settings.provider, *(other.provider for other in settings.others))
-                await price_list.refresh(store, zip(providers, ways, strict=True), now())
+                apis = [(settings.provider, settings.base_url)]
+                apis += [(other.provider, other.base_url) for other in settings.others]
+                lists = ((*api, way) for api, way in zip(apis, ways, strict=True))
+                await price_list.refresh(store, lists, now())
                 sync = open_sync(settings, store, sheet, accept_columns, start)
                 runner = Runner(
                     sync,

@@ -311,7 +311,8 @@ async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
         text = first_text(json.loads(response.body), provider.account.credits)
         left = float(text)
     except ValueError:
-        return "ok", f"{provider.full_title} accepts the key.", None
+        said = "its answer does not say how many credits are left"
+        return "person", f"{provider.full_title} accepts the key, but {said}.", None
     words = f"{provider.full_title} accepts the key; {text} credits are left."
     return ("ok" if left else "person"), words, int(left) if left.is_integer() else None
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pipeline.store.column_types import from_number, to_number
-from pipeline.store.transactions import Part, keep_value, value_of
+from pipeline.store.transactions import Part, digest, keep_value, value_of
 
 
 class PriceList(NamedTuple):
@@ -19,12 +19,12 @@ class PriceList(NamedTuple):
 
 
 class PriceLists(Part):
-    """One list for each provider file."""
+    """One list for each API: a provider file and an address."""
 
-    def get(self, provider: str) -> PriceList:
+    def get(self, provider: str, base_url: str) -> PriceList:
         """The list as it was last read; empty if it never was."""
         with self._database.reading() as connection:
-            text = value_of(connection, _name(provider))
+            text = value_of(connection, _name(provider, base_url))
         try:
             kept = json.loads(text or "{}")
             prices = {str(model): int(price) for model, price in kept["prices"].items()}
@@ -32,12 +32,14 @@ class PriceLists(Part):
         except (ValueError, TypeError, KeyError, AttributeError):
             return PriceList({}, None)
 
-    def keep(self, provider: str, prices: Mapping[str, int], read_at: datetime) -> None:
+    def keep(
+        self, provider: str, base_url: str, prices: Mapping[str, int], read_at: datetime
+    ) -> None:
         """Keep this list instead of the earlier one."""
         kept = {"prices": dict(prices), "read_at": to_number(read_at)}
         with self._database.writing() as connection:
-            keep_value(connection, _name(provider), json.dumps(kept))
+            keep_value(connection, _name(provider, base_url), json.dumps(kept))
 
 
-def _name(provider: str) -> str:
-    return f"prices {provider}"[:40]
+def _name(provider: str, base_url: str) -> str:
+    return f"prices {digest(f'{provider} {base_url}')[:24]}"

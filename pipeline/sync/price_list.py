@@ -28,22 +28,25 @@ WITHIN = 10.0
 MOST = 1_000_000
 
 
-async def refresh(store: Store, apis: Iterable[tuple[Provider, Wire]], now: datetime) -> None:
-    """Read the lists that are older than a day, for APIs with endpoints that have no price."""
-    for provider, wire in apis:
+async def refresh(store: Store, apis: Iterable[tuple[Provider, str, Wire]], now: datetime) -> None:
+    """Read the lists that are older than a day, for APIs with endpoints that have no price.
+
+    Each API is given with its address and the way to it.
+    """
+    for provider, base_url, wire in apis:
         account = provider.account
         has_gaps = any(one.credits is None for one in provider.endpoints.values())
         if account is None or not account.prices or not has_gaps:
             continue
-        known = store.price_lists.get(provider.name)
+        known = store.price_lists.get(provider.name, base_url)
         if known.read_at and now - known.read_at < FRESH:
             continue
         prices = await _read(wire, account)
         if prices:
-            store.price_lists.keep(provider.name, prices, now)
+            store.price_lists.keep(provider.name, base_url, prices, now)
         else:
             log.info("the price list of %s cannot be read", provider.title)
-            store.price_lists.keep(provider.name, known.prices, now - FRESH + AGAIN)
+            store.price_lists.keep(provider.name, base_url, known.prices, now - FRESH + AGAIN)
 
 
 async def _read(wire: Wire, account: Account) -> Mapping[str, int]:

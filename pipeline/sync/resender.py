@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pipeline.core.apis import endpoint_of
@@ -168,6 +168,9 @@ class Resender:
             return Verdict(Lost(f"unforeseen: {type(error).__name__}"))
         log.info("row %s, take %d: sent again with its key", key.row_id, key.take)
         told = verdict(api.provider, endpoint, response, self._clock.now())
+        if isinstance(told.event, Failed) and told.event.refused:
+            # The first request may have been accepted all the same: its price is not given back.
+            told = replace(told, event=replace(told.event, refused=False))
         if response.status == 409 and isinstance(told.event, Failed):
             # The key was used with another body: that says nothing about the task it made.
             one.tries = self._tries

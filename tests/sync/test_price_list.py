@@ -23,6 +23,7 @@ from tests.fakes.program import ROOT
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 PROVIDERS = ROOT / "configs/providers"
 V2 = read_provider("apiframe-v2", None, Path(), PROVIDERS)
+URL = "https://api.example.com/v2"
 MODELS = {
     "models": [
         {"id": "Seedream-4", "costMin": 3, "costMax": 7},
@@ -56,8 +57,8 @@ class Api:
 
 
 def read(store: Store, api: Api, now: datetime = NOW, provider: Provider = V2) -> dict[str, int]:
-    asyncio.run(refresh(store, [(provider, api)], now))
-    return dict(store.price_lists.get(provider.name).prices)
+    asyncio.run(refresh(store, [(provider, URL, api)], now))
+    return dict(store.price_lists.get(provider.name, URL).prices)
 
 
 @pytest.fixture

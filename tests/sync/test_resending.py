@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pipeline import wiring
 from pipeline.core.model import Request, Response
 from pipeline.store import Store
 from pipeline.store.rate_limit import RateLimit
@@ -174,6 +175,24 @@ def test_a_key_that_belongs_to_another_request_settles_nothing(made: Made) -> No
     (row,) = bench.rows()
     assert row["status"] == "sending"  # a person decides once the key is worth nothing
     assert api_of(bench).charged == {"a fox 0": 1}
+
+
+def test_a_refusal_of_a_repeated_submission_does_not_give_its_price_back(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+
+    async def refuses(request: Request, within: float) -> Response:
+        return reply({"error": "This model has ended"}, 400)
+
+    api_of(bench).submit = refuses  # type: ignore[method-assign]
+    outcome = bench.run()
+
+    assert statuses(bench) == {"failed"}
+    with bench.store() as store:
+        limits = wiring.limits(bench.settings)
+        assert store.budget.spent(limits.api_key, limits.run, limits.day).day == 16
+    assert outcome.counts.done == 0
 
 
 def test_the_same_body_is_sent_again_although_the_row_was_edited(made: Made) -> None:
