@@ -56,13 +56,26 @@ def _has_room(folder: Path) -> bool:
     return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > ROOM
 
 
+#: Tests that take long. Each worker starts with some of them, so that none is left for the end.
+LONG = "tests/system/"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long tests at the start of what each worker gets."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    long = [item for item in items if item.nodeid.startswith(LONG)]
+    rest = {*long}
+    short = [item for item in items if item not in rest]
+    size = -(-len(short) // workers)
+    items[:] = [
+        item
+        for number in range(workers)
+        for item in (*long[number::workers], *short[number * size : (number + 1) * size])
+    ]
+
+
 def pytest_collection_finish() -> None:
     """Exclude the loaded modules from garbage collection, because they stay loaded."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the longest tests first, so that no worker waits for one of them at the end."""
-    items.sort(key=lambda item: "system" not in item.path.parts)

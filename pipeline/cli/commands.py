@@ -185,7 +185,7 @@ def endpoints(
     ] = "apiframe",
     as_json: flags.AsJson = False,
 ) -> None:
-    """Show what can be requested, with the columns, their values and the credits."""
+    """Show what can be requested, with columns and credits."""
     from pipeline.cli.endpoints import print_endpoints
 
     own = Path("providers")
