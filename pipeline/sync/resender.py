@@ -72,13 +72,13 @@ class Resender:
         self._tries = TRIES if patient else HASTY_TRIES
         self._may_send, self._on_event, self._on_order = may_send, on_event, on_order
         self._waiting: dict[Place, _Waiting] = {}
+        self._is_sending = False
 
     @property
     def is_idle(self) -> bool:
-        """Whether this pass sends nothing again, now or later."""
-        return not any(one.tries < self._tries for one in self._waiting.values()) or (
-            not self._may_send()
-        )
+        """Whether no answer is awaited or unrecorded, and this pass sends nothing again later."""
+        has_more = any(one.tries < self._tries for one in self._waiting.values())
+        return not (self._is_sending or (has_more and self._may_send()))
 
     def take(self, key: JobKey, attempt: Attempt) -> None:
         """Send this attempt again in a moment, if its key still makes it the same task."""
@@ -95,7 +95,11 @@ class Resender:
         """Send again whatever is due, until cancelled."""
         while True:
             if due := self._due():
-                await self._send(due)
+                self._is_sending = True
+                try:
+                    await self._send(due)
+                finally:
+                    self._is_sending = False
             await asyncio.sleep(TICK)
 
     def _due(self) -> list[Place]:

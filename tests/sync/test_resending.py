@@ -124,6 +124,21 @@ def test_passes_that_do_not_wait_ask_again_until_an_answer_comes(made: Made) -> 
     assert api_of(bench).charged == dict.fromkeys(prompts(5), 1)
 
 
+@pytest.mark.parametrize(("waits", "tries"), [(False, 3), (True, 8)])
+def test_a_pass_awaits_the_answer_to_the_last_time_that_it_sends_again(
+    made: Made, waits: bool, tries: int
+) -> None:
+    bench = made(1)
+    api_of(bench).answers_in = 2.0
+    api_of(bench).lost = lambda number: number <= tries
+
+    bench.run(Asked(wait=waits))
+
+    assert len(api_of(bench).received) == 1 + tries
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == {"a fox 0": 1}
+
+
 def test_a_row_whose_answer_is_lost_says_that_it_is_sent_again(made: Made) -> None:
     bench = made(1)
     api_of(bench).lost = lambda number: True
