@@ -214,7 +214,8 @@ def open_sync(
 ) -> SheetSync:
     """The sheet and its store, ready for a pass."""
     ruled, spent = rules(settings, sheet.key, store), limits(settings, start)
-    is_called = callback(settings, settings.provider) is not None
+    providers = (settings.provider, *(other.provider for other in settings.others))
+    is_called = any(callback(settings, provider) for provider in providers)
     zone = ZoneInfo(settings.timezone)
 
     def today() -> str:

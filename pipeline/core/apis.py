@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
-from pipeline.core.model import Attempt
 from pipeline.core.provider import Endpoint, Provider
+
+
+class SentTo(Protocol):
+    """The API that an attempt was sent to, as the attempt keeps it."""
+
+    @property
+    def provider(self) -> str:
+        """The name of the provider file; empty where it is not known."""
+
+    @property
+    def base_url(self) -> str:
+        """The address."""
+
+    @property
+    def account(self) -> str:
+        """A digest of the account's address and key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +45,7 @@ class Api:
         """Its name for people."""
         return self.provider.title
 
-    def has(self, attempt: Attempt) -> bool:
+    def has(self, attempt: SentTo) -> bool:
         """Returns whether the attempt was sent to this API, as far as the store knows.
 
         Attempts of earlier programs have no address, and adopted ones no API at all.

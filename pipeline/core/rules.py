@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline.core.apis import Api, model_of
+from pipeline.core.apis import Api, SentTo, model_of
 from pipeline.core.fields import Files, as_texts, price_of
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, State
@@ -74,7 +74,7 @@ class Rules:
             for name in one.provider.endpoints
         ]
 
-    def api_of(self, attempt: Attempt) -> Api | None:
+    def api_of(self, attempt: SentTo) -> Api | None:
         """The API that has the attempt's task; None if its key is not configured any more."""
         apis = self.apis
         same = [one for one in apis if one.account and one.account == attempt.account]

@@ -14,6 +14,7 @@ import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from random import Random
 from typing import Final, Literal
 
@@ -30,6 +31,8 @@ Proof = Literal["secret", "signature", "standard", "body", "none"]
 #: The headers of Standard Webhooks (https://www.standardwebhooks.com), and how old a call may be.
 ID_HEADER, TIME_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
 FRESH_SECONDS: Final = 300
+#: Between two polls of one task that unproved calls ask for.
+EARLY_POLL_EVERY: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class Webhook:
     `signature`: `header` holds a signature of the body, made with a digest of the API key.
     `standard`: Standard Webhooks, signed with a secret that the vendor shows in its settings.
     `body`: `header` holds a signature of the body, made with the secret of the submission.
-    `none`: nothing proves it, so a call is only a reason to poll the task now.
+    `none`: nothing proves it, so what a call says is not used. It makes the task be polled now.
     """
 
     #: Where a submission says our address: a path into its body.
@@ -56,6 +59,11 @@ class Webhook:
     def needs_vendor_secret(self) -> bool:
         """Whether calls are proved with a secret that the vendor chose."""
         return self.proof == "standard"
+
+    @property
+    def is_proved_by_submission(self) -> bool:
+        """Whether a proof belongs to one submission, and not to an account at the vendor."""
+        return self.proof in ("secret", "body")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,17 @@ class Proofs:
 def new_token(chance: Random) -> str:
     """A hook token of 192 random bits, as a part of an address."""
     return urlsafe_b64encode(chance.randbytes(TOKEN_BYTES)).decode()
+
+
+def early_poll(before: datetime | None, now: datetime) -> datetime | None:
+    """When to poll a task because of an unproved call; None if such a poll is planned already.
+
+    `before` is the moment that the last such call led to. However many calls arrive, there is at
+    most one poll in EARLY_POLL_EVERY, and the last call is always followed by one.
+    """
+    if before is None:
+        return now
+    return None if before > now else max(now, before + EARLY_POLL_EVERY)
 
 
 def secret_for(secret: str, token: str) -> str:

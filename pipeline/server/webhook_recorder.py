@@ -3,7 +3,8 @@
 Calls that arrive during a commit share the next one, in one worker thread. So a burst of calls
 needs only a few commits, and every call is on disk before it is answered. Calls and polls are
 recorded by the same `Store.attempts.record`. If the store is full or cannot be reached, calls go
-into the rescue file. `WebhookRecorder` owns the calls that wait; no error of the store reaches a
+into the rescue file. What an unproved call says is not recorded, only when to poll its task
+(`webhook.early_poll`). `WebhookRecorder` owns the calls that wait; no error of the store reaches a
 caller.
 """
 
@@ -15,15 +16,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.callers import limited_logger
+from pipeline.core.apis import Api
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.protocol import webhook_event
 from pipeline.core.provider import Endpoint, Provider
+from pipeline.core.rules import Rules
+from pipeline.core.webhook import Webhook
 from pipeline.store import Fact, Hooked, Store
-from pipeline.sync.configured_sheet import Campaign
 
 # An unreachable store fails for every call, so each message appears at most once a minute.
 log = limited_logger("intake")
@@ -55,14 +59,31 @@ class CallResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that was proved to come from the API of one of these campaigns."""
+    """A call, and the accounts that it may come from."""
 
     token: str
     body: Mapping[str, Any]
-    #: Key of the sheet -> campaign, for the campaigns whose proof the call has.
-    campaigns: Mapping[str, Campaign]
-    #: The API that proved it.
-    provider: Provider
+    #: How it was proved.
+    webhook: Webhook
+    #: Key of the sheet -> each API whose proof it has, with the rules of the configuration.
+    proved: Mapping[str, Sequence[tuple[Rules, Api]]]
+
+    def api_of(self, hooked: Hooked) -> Api | None:
+        """The API that has the attempt, if the call has that account's proof; else None."""
+        for rules, api in self.proved.get(hooked.key.sheet, ()):
+            owner = rules.api_of(hooked)
+            # The secret of a submission is proof enough where its account is not configured now.
+            is_ours = self.webhook.is_proved_by_submission and hooked.provider == api.provider.name
+            if owner == api or (owner is None and is_ours):
+                return api
+        return None
+
+
+class EarlyPoll(NamedTuple):
+    """An unproved call makes the task of the attempt with this token be polled at this moment."""
+
+    token: str
+    at: datetime
 
 
 @dataclass(slots=True)
@@ -145,7 +166,21 @@ class WebhookRecorder:
         read = [_read(call, hooked.get(call.token), tasks) for call in calls]
         facts = [fact for fact in read if isinstance(fact, Fact)]
         moved = iter(self._save(facts) if facts else ())
-        return [one if isinstance(one, CallResult) else next(moved) for one in read]
+        early = self._poll_early([one for one in read if isinstance(one, EarlyPoll)])
+        return [
+            one if isinstance(one, CallResult) else next(moved) if isinstance(one, Fact) else early
+            for one in read
+        ]
+
+    def _poll_early(self, polls: Sequence[EarlyPoll]) -> CallResult:
+        """Note these polls, for the pass that works on the sheet or the next one."""
+        try:
+            if polls:
+                self._store.callbacks.poll_early(dict(polls))
+        except StoreError as trouble:
+            log.warning("webhooks are not accepted: %s", trouble)
+            return CallResult.STORE_AWAY
+        return CallResult.RECORDED
 
     def _save(self, facts: Sequence[Fact]) -> list[CallResult]:
         """Record the facts; use the rescue file if the store is full or cannot be reached."""
@@ -173,18 +208,20 @@ class WebhookRecorder:
             return False
 
 
-def _read(call: Call, hooked: Hooked | None, tasks: dict[str, str]) -> Fact | CallResult:
-    """The fact that the call reports. `tasks` holds the task id of each attempt so far."""
-    campaign = call.campaigns.get(hooked.key.sheet) if hooked else None
-    if hooked is None or campaign is None or hooked.provider not in ("", call.provider.name):
+def _read(
+    call: Call, hooked: Hooked | None, tasks: dict[str, str]
+) -> Fact | EarlyPoll | CallResult:
+    """What the call reports. `tasks` holds the task id of each attempt so far."""
+    api = call.api_of(hooked) if hooked else None
+    if hooked is None or api is None:
         return CallResult.NO_TOKEN
-    webhook = call.provider.webhook
-    if webhook is not None and webhook.proof == "none":
-        return CallResult.KNOWN  # Anyone could have sent it: only an answer to a poll counts.
-    event = webhook_event(call.provider, _endpoint(call.provider, hooked.endpoint), call.body)
+    event = webhook_event(api.provider, _endpoint(api.provider, hooked.endpoint), call.body)
     known, named = tasks[call.token], event[0]
     if named and known and named != known:
         return CallResult.OTHER_TASK
+    if call.webhook.proof == "none":  # Anyone could have sent it: only an answer to a poll counts.
+        early = hooked.early_poll
+        return EarlyPoll(call.token, early) if early else CallResult.KNOWN
     tasks[call.token] = known or named
     return Fact(hooked.key, hooked.number, event[1])
 

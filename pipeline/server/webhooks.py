@@ -17,10 +17,12 @@ from typing import Any, Final
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from pipeline import wiring
 from pipeline.callers import caller_of, limited_logger
 from pipeline.config import Settings
+from pipeline.core.apis import Api
 from pipeline.core.errors import ConfigError
-from pipeline.core.provider import Provider
+from pipeline.core.rules import Rules
 from pipeline.core.webhook import PATH, Proofs
 from pipeline.server.webhook_recorder import Call, CallCounts, CallResult, WebhookRecorder
 from pipeline.store import Store
@@ -62,12 +64,16 @@ class _Left(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Campaigns that share a store, an API and a proof."""
+    """The APIs of campaigns that share a store, and whose calls are proved alike.
 
-    recorder: WebhookRecorder
-    provider: Provider
+    What proves a call decides whom it may be about. The name of a provider file does not: two
+    accounts may share it, and one account may be used under two names.
+    """
+
+    store: Store
     proofs: Proofs
-    campaigns: dict[str, Campaign]
+    #: Key of the sheet -> its APIs, each with the rules of the configuration.
+    apis: dict[str, list[tuple[Rules, Api]]]
 
 
 class Hooks:
@@ -128,15 +134,15 @@ class Hooks:
         parsed = _json_object(body)
         result = CallResult.NO_TOKEN
         for group in groups:
-            call = Call(token, parsed, group.campaigns, group.provider)
-            result = await group.recorder.take(call)
+            call = Call(token, parsed, group.proofs.webhook, group.apis)
+            result = await self._recorders[group.store].take(call)
             if result is not CallResult.NO_TOKEN:
                 break
         if result not in (CallResult.RECORDED, CallResult.KNOWN):
             raise CallRefused(result.value)
 
     def _made(self, campaigns: Sequence[Campaign]) -> list[_Group]:
-        groups: dict[tuple[object, ...], _Group] = {}
+        groups: list[_Group] = []
         for one in campaigns:
             settings, ours = one.settings, one.settings.webhook
             if ours.public_url and ours.secret is None:
@@ -146,34 +152,37 @@ class Hooks:
                 )
             if ours.secret is None:
                 continue
-            kept = ours.secret, ours.previous_secret
-            secrets = tuple(secret.reveal() for secret in kept if secret)
-            for provider, proofs in _proofs(settings, secrets):
-                # Each API proves calls about its own tasks only.
-                same = (
-                    one.store,
-                    provider.name,
-                    proofs.secrets,
-                    proofs.api_key,
-                    proofs.vendor_secret,
+            if one.store not in self._recorders:
+                self._recorders[one.store] = WebhookRecorder(one.store, self.tally)
+            rules = wiring.rules(settings, one.key)
+            for api, proofs in _proofs(settings, rules):
+                group = next(
+                    (g for g in groups if g.store is one.store and g.proofs == proofs), None
                 )
-                if same not in groups:
-                    recorder = self._recorders.setdefault(
-                        one.store, WebhookRecorder(one.store, self.tally)
-                    )
-                    groups[same] = _Group(recorder, provider, proofs, {})
-                groups[same].campaigns[one.key] = one
-        return list(groups.values())
+                if group is None:
+                    groups.append(group := _Group(one.store, proofs, {}))
+                group.apis.setdefault(one.key, []).append((rules, api))
+        return groups
 
 
-def _proofs(settings: Settings, secrets: tuple[str, ...]) -> Iterator[tuple[Provider, Proofs]]:
+def _proofs(settings: Settings, rules: Rules) -> Iterator[tuple[Api, Proofs]]:
     """Each API of a configuration that sends webhooks, and what its calls are proved with."""
-    own = settings.provider, settings.api_key, settings.vendor_secret
-    others = ((one.provider, one.api_key, one.vendor_secret) for one in settings.others)
-    for provider, *private in (own, *others):
-        if provider.webhook:
+    ours = settings.webhook
+    secrets = tuple(one.reveal() for one in (ours.secret, ours.previous_secret) if one)
+    own = settings.api_key, settings.vendor_secret
+    others = ((one.api_key, one.vendor_secret) for one in settings.others)
+    for api, private in zip(rules.apis, (own, *others), strict=True):
+        if webhook := api.provider.webhook:
             api_key, vendor_secret = (one.reveal() if one else "" for one in private)
-            yield provider, Proofs(provider.webhook, secrets, api_key, vendor_secret)
+            match webhook.proof:  # What does not prove a call must not tell two groups apart.
+                case "signature":
+                    yield api, Proofs(webhook, (), api_key)
+                case "standard":
+                    yield api, Proofs(webhook, (), "", vendor_secret)
+                case "none":
+                    yield api, Proofs(webhook, ())
+                case _:
+                    yield api, Proofs(webhook, secrets)
 
 
 def _token(path: str) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import select, text
+from sqlalchemy import bindparam, select, text, update
 
-from pipeline.core.model import JobKey
-from pipeline.store.column_types import unescaped
+from pipeline.core.model import JobKey, State
+from pipeline.core.webhook import early_poll
+from pipeline.store.column_types import from_number, to_number, unescaped
+from pipeline.store.jobs import raise_jobs
 from pipeline.store.schema import attempts, jobs, sheets
-from pipeline.store.transactions import Part, Prepared, listed, one_of
+from pipeline.store.transactions import Part, Prepared, listed, one_of, stirred
 
+# Said in the words of the index, which is only then used.
+_HAS_HOOK = text("hook <> ''")
 # Built once: building a statement takes longer than running it.
 _HOOKED = Prepared(
     select(
@@ -23,12 +28,30 @@ _HOOKED = Prepared(
         attempts.c.endpoint,
         attempts.c.task_id,
         attempts.c.provider,
+        attempts.c.base_url,
+        attempts.c.api_key,
+        attempts.c.state,
+        attempts.c.early_poll,
     )
     .select_from(attempts.join(jobs).join(sheets))
-    # Said in the words of the index, which is only then used.
-    .where(attempts.c.hook.in_(one_of("its_hooks")), text("hook <> ''")),
+    .where(attempts.c.hook.in_(one_of("its_hooks")), _HAS_HOOK),
     "its_hooks",
 )
+_JOBS = Prepared(
+    select(attempts.c.hook, jobs.c.id, jobs.c.sheet)
+    .select_from(attempts.join(jobs))
+    .where(attempts.c.hook.in_(one_of("its_hooks")), _HAS_HOOK),
+    "its_hooks",
+)
+_EARLY = Prepared(
+    update(attempts)
+    .where(attempts.c.hook == bindparam("its_hook"), _HAS_HOOK)
+    .values(early_poll=bindparam("early_poll")),
+    "early_poll",
+    "its_hook",
+)
+#: States in which a task is polled, or soon will be.
+_POLLED = (State.SUBMITTING, State.RUNNING)
 
 
 class Hooked(NamedTuple):
@@ -39,8 +62,13 @@ class Hooked(NamedTuple):
     endpoint: str
     #: Empty while the answer to its submission is not there.
     task_id: str
-    #: The provider file of the API that has it; empty where that is not known.
+    #: The API that has it: its provider file (empty where that is not known), its address, and a
+    #: digest of the account.
     provider: str = ""
+    base_url: str = ""
+    account: str = ""
+    #: When to poll its task if an unproved call came now; None if nothing is to be noted.
+    early_poll: datetime | None = None
 
 
 class Callbacks(Part):
@@ -50,6 +78,7 @@ class Callbacks(Part):
         """Hook token -> the attempt that was sent with it; without unknown ones."""
         with self._database.reading() as connection:
             rows = _HOOKED.rows(connection, listed(hooks))
+        now = self._database.now()
         return {
             hook: Hooked(
                 JobKey(unescaped(sheet), unescaped(row_id), take),
@@ -57,6 +86,21 @@ class Callbacks(Part):
                 unescaped(endpoint),
                 unescaped(task_id),
                 unescaped(provider),
+                unescaped(base_url),
+                unescaped(account),
+                early_poll(from_number(early), now) if state in _POLLED else None,
             )
-            for hook, sheet, row_id, take, number, endpoint, task_id, provider in rows
+            for hook, sheet, row_id, take, number, endpoint, task_id, *sent_to, state, early in rows
+            for provider, base_url, account in [sent_to]
         }
+
+    def poll_early(self, moments: Mapping[str, datetime]) -> None:
+        """Note when to poll these tasks because of unproved calls: hook token -> moment.
+
+        Their jobs count as changed, so that a pass in any process takes notice.
+        """
+        with self._database.writing() as connection:
+            found = _JOBS.rows(connection, listed(moments))
+            now = stirred(connection, {sheet for _, _, sheet in found})
+            _EARLY.each(connection, [(to_number(moments[hook]), hook) for hook, _, _ in found])
+            raise_jobs(connection, {job: now[sheet] for _, job, sheet in found})

@@ -47,6 +47,7 @@ UPGRADES: Final = {
         # Earlier programs knew this API only.
         "UPDATE attempts SET provider = 'apiframe-v1'",
     ),
+    6: ("ALTER TABLE attempts ADD COLUMN early_poll BIGINT",),
 }
 
 

@@ -37,7 +37,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 6
+VERSION: Final = 7
 
 metadata = MetaData()
 
@@ -197,6 +197,7 @@ attempts = Table(
     Column("poll_at", Words, nullable=False, default="", server_default=""),
     Column("asked_at", Moment),
     Column("hook", String(64), nullable=False, default="", server_default=""),
+    Column("early_poll", Moment),
     # What was asked, as JSON, and the counters that hold `charged` credits for it.
     Column("body", Text, nullable=False, default="null"),
     Column("api_key", Words, nullable=False, default=""),

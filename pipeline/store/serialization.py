@@ -64,6 +64,7 @@ def to_plain(attempt: Attempt) -> tuple[object, ...]:
         escaped(attempt.poll_at),
         to_number(attempt.asked_at),
         attempt.hook,
+        to_number(attempt.early_poll),
     )
 
 
@@ -75,7 +76,7 @@ def to_text(result: Result) -> str:
 def from_plain(fields: Iterable[Any]) -> Attempt:
     """An attempt from plain values, in the order of ATTEMPT."""
     number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
-    progress, result, reason, ended_at, reported, *sent_to, asked_at, hook = after
+    progress, result, reason, ended_at, reported, *sent_to, asked_at, hook, early_poll = after
     provider, base_url, account, resend_key, poll_at = sent_to
     return Attempt(
         number,
@@ -99,6 +100,7 @@ def from_plain(fields: Iterable[Any]) -> Attempt:
         unescaped(poll_at),
         from_number(asked_at),
         hook,
+        from_number(early_poll),
     )
 
 

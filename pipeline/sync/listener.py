@@ -19,7 +19,7 @@ class Listener:
     """Looks into the store while the API sends webhooks.
 
     `on_event` is called with each end that was reported, `on_change` after each look that found
-    something.
+    something to show in the sheet.
     """
 
     def __init__(
@@ -38,9 +38,9 @@ class Listener:
         """Listen until cancelled; at once done if the API sends no webhooks."""
         while self._state.is_called:
             moved = await self._worker.run(self._state.moved_by_others)
-            for key, attempt in moved:
-                self._take_over(key, attempt)
-            if moved:
+            for one in moved:
+                self._take_over(one.key, one.attempt)
+            if any(one.is_shown for one in moved):
                 self._on_change()
             await asyncio.sleep(LISTEN_EVERY)
 

@@ -67,9 +67,12 @@ class Intervals:
     def first(self, attempt: Attempt, now: datetime, soon: bool) -> datetime:
         """When to poll a task for the first time in this pass: with `soon`, now.
 
-        An overdue task keeps its slow rhythm, whatever `soon` says.
+        An overdue task keeps its slow rhythm, whatever `soon` says, until a call asks for a poll.
         """
         if self.is_late(attempt, now):
+            early, asked = attempt.early_poll, attempt.asked_at
+            if early and (asked is None or asked < early):
+                return early
             interval = self._interval(attempt, now)
             return (attempt.asked_at or now - interval) + interval
         return self.next(attempt, now) if self.decide(attempt, now) and not soon else now

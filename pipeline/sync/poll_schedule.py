@@ -37,6 +37,10 @@ class OpenTask:
     asked: float = 0.0
     #: Whether a poll about it is under way.
     is_asked: bool = False
+    #: When to poll it because of an unproved call, if no poll has left since.
+    early: datetime | None = None
+    #: Not before this moment, because the API asked to wait.
+    not_before: datetime | None = None
 
     def age(self, now: datetime) -> float:
         """Seconds since its submission."""
@@ -64,17 +68,25 @@ class PollSchedule:
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
         """Poll the attempt's task from now on.
 
-        With `soon`, poll it in the next round, and have the pass wait for the answer.
+        With `soon`, poll it in the next round, and have the pass wait for the answer. A task that
+        is followed already is polled early if a webhook asks for it since.
         """
-        if not attempt.task_id or attempt.task_id in self._tasks:
+        if not attempt.task_id:
+            return
+        if one := self._tasks.get(attempt.task_id):
+            if attempt.early_poll != one.attempt.early_poll:
+                one.attempt, one.early = attempt, attempt.early_poll
+                self._hasten(one)
             return
         now = self._clock.now()
         next_at = self.intervals.first(attempt, now, soon)
         is_owed = soon and next_at <= now
         self._followed += 1
-        self._tasks[attempt.task_id] = OpenTask(
-            key, attempt, next_at, now + self._write_every, is_owed
-        )
+        one = OpenTask(key, attempt, next_at, now + self._write_every, is_owed)
+        if not self.intervals.is_late(attempt, now):
+            one.early = attempt.early_poll
+            self._hasten(one)
+        self._tasks[attempt.task_id] = one
 
     def get(self, task: str) -> OpenTask | None:
         """The open task with this id; None if it is not open, or not any more."""
@@ -146,8 +158,11 @@ class PollSchedule:
 
     def begin(self, tasks: Iterable[str]) -> None:
         """Polls about these tasks are under way."""
+        now = self._clock.now()
         for one in filter(None, map(self._tasks.get, tasks)):
             one.is_asked = True
+            if one.early and one.early <= now:
+                one.early = None
 
     def end(self, tasks: Iterable[str]) -> None:
         """No polls about these tasks are under way any more."""
@@ -163,6 +178,7 @@ class PollSchedule:
         self.forgive(tasks)
         for one in filter(None, map(self._tasks.get, tasks)):
             one.next_at = self._clock.now() + NOTHING_SAID
+            self._hasten(one)
 
     def answered(
         self, one: OpenTask, event: Event | None, asked_at: datetime, wait: timedelta
@@ -183,6 +199,13 @@ class PollSchedule:
             one.next_at = now + (wait or (timedelta(0) if event else NOTHING_SAID))
         else:
             one.next_at = max(self.intervals.next(one.attempt, asked_at), now + wait)
+        one.not_before = now + wait
+        self._hasten(one)
+
+    def _hasten(self, one: OpenTask) -> None:
+        """Poll a task early if an unproved call asked for it and the API does not ask to wait."""
+        if one.early:
+            one.next_at = min(one.next_at, max(one.early, one.not_before or one.early))
 
     def poll_alone(self, tasks: Collection[str]) -> None:
         """Poll these tasks at once, each in a request of its own, if the pass waits for them."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import NamedTuple
 
 from pipeline.core.header import ALWAYS, OURS, Columns, Marked
 from pipeline.core.known_rows import Memory
@@ -18,6 +19,15 @@ from pipeline.store import Fact, Store, Turn
 from pipeline.sync.clock import Clock
 from pipeline.sync.known_jobs import KnownJobs
 from pipeline.sync.known_rows import KnownRows
+
+
+class Moved(NamedTuple):
+    """An attempt that another process changed."""
+
+    key: JobKey
+    attempt: Attempt
+    #: Whether its row may show the change; a call that only asks for a poll changes no row.
+    is_shown: bool = True
 
 
 class SheetState:
@@ -37,7 +47,7 @@ class SheetState:
         self.rows = KnownRows(store, key)
         self.jobs = KnownJobs(store, key, clock)
         self._store, self._clock = store, clock
-        self._moved_by_others: list[tuple[JobKey, Attempt]] = []
+        self._moved_by_others: list[Moved] = []
         self._refreshed_at = clock.now()
         #: Ids of rows that were loaded since.
         self._loaded_since: set[str] = set()
@@ -73,7 +83,7 @@ class SheetState:
             self._moved_by_others += _news(before | loaded, now)
         self._loaded_since.clear()
 
-    def moved_by_others(self) -> list[tuple[JobKey, Attempt]]:
+    def moved_by_others(self) -> list[Moved]:
         """Refresh, and return the attempts that others have moved since the last call.
 
         Empty unless the API sends webhooks.
@@ -209,12 +219,16 @@ class SheetState:
         self.rows.met(key.row_id for key in self.jobs.all)
 
 
-def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[tuple[JobKey, Attempt]]:
+def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[Moved]:
     """The attempts that others have moved."""
     found = []
     for key, job in now.items():
-        known = {_where(one) for one in before[key].attempts} if key in before else set()
-        found += [(key, attempt) for attempt in job.attempts if _where(attempt) not in known]
+        known = {one.number: one for one in before[key].attempts} if key in before else {}
+        for attempt in job.attempts:
+            was = known.get(attempt.number)
+            is_shown = was is None or _where(was) != _where(attempt)
+            if is_shown or was is None or was.early_poll != attempt.early_poll:
+                found.append(Moved(key, attempt, is_shown))
     return found
 
 
@@ -224,5 +238,5 @@ def _before(job: Job, until: datetime) -> Job:
     return replace(job, attempts=tuple(ended))
 
 
-def _where(attempt: Attempt) -> tuple[int, State, str, int | None]:
-    return attempt.number, attempt.state, attempt.task_id, attempt.progress
+def _where(attempt: Attempt) -> tuple[State, str, int | None]:
+    return attempt.state, attempt.task_id, attempt.progress

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sqlite3
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -14,9 +14,9 @@ import pytest
 from pipeline.sandbox import Sandbox
 from pipeline.sandbox.pictures import code_of, read_code
 from pipeline.sandbox.vendors.replicate import signing_secret
-from tests.fakes.program import KEY, ROOT, Program
+from tests.fakes.program import KEY, ROOT, Program, until
 from tests.fakes.sandbox_process import sandbox_process
-from tests.fakes.service import SECRET, free_port
+from tests.fakes.service import SECRET, free_port, is_up
 from tests.fakes.team import Team
 
 PROMPTS = ("a fox", "an owl", "a cat")
@@ -177,27 +177,50 @@ def test_rows_become_videos(vendor: str, endpoint: str, defaults: str, tmp_path:
     assert [clip[4:8] for clip in clips] == [b"ftyp"] * 3
 
 
-def test_a_call_that_nothing_proves_changes_no_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["watch", "serve"])
+def test_a_call_that_nothing_proves_is_not_believed_but_makes_the_task_be_polled(
+    command: str, tmp_path: Path
+) -> None:
+    """With `serve`, another process works on the sheet."""
     port = free_port()
-    with sandbox_process(KEY, provider="luma", task_seconds=600, plain_pictures="true") as api:
-        (tmp_path / "secret").write_text(SECRET)
-        (tmp_path / "secret").chmod(0o600)
+    with (
+        sandbox_process(KEY, provider="luma", task_seconds=600, plain_pictures="true") as api,
+        ExitStack() as stack,
+    ):
         team = team_with(api, tmp_path, "luma", "photon", more=WEBHOOK.format(port=port))
-        team.write("prompt", "a fox")
-        with Program("watch", team.config, folder=tmp_path) as program:
-            program.until(lambda: hooks_of(team), "the row was sent")
-            ((token, task_id),) = hooks_of(team)
-            forged = {"id": task_id, "state": "completed", "assets": {"image": FORGED}}
-            answer = httpx.post(
-                f"http://127.0.0.1:{port}/hooks/{token}", json=forged, trust_env=False
-            )
-            api.finish()
-            program.until(lambda: team.said_of("a fox") == ["done"], "the row is done")
-            program.signal(signal.SIGTERM)
+        ask_seldom(team)
+        program = stack.enter_context(Program(command, team.config, folder=tmp_path))
+        if command == "serve":
+            program.until(lambda: is_up(port), "the receiver is up")
+            text = team.config.read_text()
+            team.config.write_text(text.replace("listen =", "# listen ="))
+            waits = "run", team.config, "--wait"
+            program = stack.enter_context(Program(*waits, folder=tmp_path))
+        program.until(lambda: hooks_of(team), "the row was sent")
+        ((token, task_id),) = hooks_of(team)
+        forged = {"id": task_id, "state": "completed", "assets": {"image": FORGED}}
+        answer = httpx.post(f"http://127.0.0.1:{port}/hooks/{token}", json=forged, trust_env=False)
+        program.until(lambda: api.state()["requests"].get("polls"), "the task was polled")
+        before = team.said_of("a fox")
+        api.finish()
+        httpx.post(f"http://127.0.0.1:{port}/hooks/{token}", json=forged, trust_env=False)
+        until(lambda: team.said_of("a fox") == ["done"], "the row is done")
 
         assert answer.status_code == 200
+        assert before != ["done"]
         assert FORGED not in team.sheet.read_text("utf-8")
         assert team.row("a fox")["image_urls"].startswith("http://127.0.0.1")
+        assert api.state()["tasks"] == {"a fox": 1}
+        assert api.state()["requests"]["polls"] <= 4
+
+
+def ask_seldom(team: Team) -> None:
+    """Have the team's row sent, and its task polled only every 10 minutes."""
+    (team.folder / "secret").write_text(SECRET)
+    (team.folder / "secret").chmod(0o600)
+    text = team.config.read_text()
+    team.config.write_text(text.replace('poll_every = "100ms"', 'poll_every = "10m"'))
+    team.write("prompt", "a fox")
 
 
 def hooks_of(team: Team) -> list[tuple[str, str]]:

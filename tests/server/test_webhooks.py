@@ -14,6 +14,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 
+from pipeline import wiring
 from pipeline.config import load
 from pipeline.core.errors import ConfigError, StoreFull
 from pipeline.core.model import Attempt, JobKey, Result, State
@@ -522,17 +523,20 @@ def test_the_secret_of_one_sheet_is_not_accepted_for_another_of_the_same_store(
 # -- many calls in one commit ----------------------------------------------------------------------
 
 
+def call_of(desk: Desk, key: JobKey, said: dict[str, Any]) -> Call:
+    """A proved call about a job."""
+    rules, webhook = wiring.rules(desk.campaign.settings, SHEET), desk.provider.webhook
+    assert webhook
+    return Call(token_of(key), said, webhook, {SHEET: [(rules, rules.api)]})
+
+
 def calls_at_once(desk: Desk, *calls: tuple[JobKey, dict[str, Any]]) -> list[CallResult]:
     """The answers to calls that arrive at the same moment."""
 
     async def take() -> list[CallResult]:
         recorder = WebhookRecorder(desk.store, CallCounts())
-        campaigns = {SHEET: desk.campaign}
         told = await asyncio.gather(
-            *(
-                recorder.take(Call(token_of(key), said, campaigns, desk.provider))
-                for key, said in calls
-            )
+            *(recorder.take(call_of(desk, key, said)) for key, said in calls)
         )
         await recorder.close()
         assert recorder._tally.commits <= 1
@@ -594,15 +598,11 @@ def test_calls_rejected_by_a_full_store_are_recorded_once_it_has_space(
 
         async def take() -> list[CallResult]:
             nonlocal is_full
-            recorder, campaigns = WebhookRecorder(desk.store, CallCounts()), {SHEET: desk.campaign}
-            told = [
-                await recorder.take(Call(token_of(full), final("t-1"), campaigns, desk.provider))
-            ]
+            recorder = WebhookRecorder(desk.store, CallCounts())
+            told = [await recorder.take(call_of(desk, full, final("t-1")))]
             assert desk.attempt(full).state is State.SUBMITTING
             is_full = False
-            told.append(
-                await recorder.take(Call(token_of(later), final("t-2"), campaigns, desk.provider))
-            )
+            told.append(await recorder.take(call_of(desk, later, final("t-2"))))
             await recorder.close()
             return told
 

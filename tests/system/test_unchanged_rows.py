@@ -357,7 +357,7 @@ def test_an_event_that_the_receiver_records_for_an_unchanged_row_is_read_once(wo
 
     world.clock.on(1)
     _succeeded_late(world)
-    heard = [(key.row_id, attempt.state) for key, attempt in one.sync.state.moved_by_others()]
+    heard = [(key.row_id, attempt.state) for key, attempt, _ in one.sync.state.moved_by_others()]
     world.clock.on(1)
     with world._opened(MAIN) as store:
         store.jobs.dismiss(JobKey(SHEET, ids(world)[0], 1), away=True)
