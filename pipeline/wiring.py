@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 import tempfile
@@ -245,13 +246,38 @@ def submissions(settings: Settings, sync: SheetSync, clock: Clock = CLOCK) -> Su
 
 
 @contextmanager
-def previewing(settings: Settings) -> Iterator[SheetSync]:
-    """The plan of the sheet as a run would make it. Neither sheet nor store is changed."""
+def previewing(settings: Settings, *, ask_prices: bool = False) -> Iterator[SheetSync]:
+    """The plan of the sheet as a run would make it. Neither sheet nor store is changed.
+
+    With `ask_prices`, an API is asked for its price list if rows wait for it, as a run would do.
+    """
     with scratch_store(settings) as store:
         sheet = open_sheet(settings, store)
         sync = open_sync(settings, store, sheet)
         sync.preview()
+        lines = sync.last.plan.lines
+        if ask_prices and any(sync.rules.awaits_prices(line.memory.inputs) for line in lines):
+            asyncio.run(_ask_prices(settings, store))
+            sync = open_sync(settings, store, sheet)
+            sync.preview()
         yield sync
+
+
+async def _ask_prices(settings: Settings, store: Store) -> None:
+    async with AsyncExitStack() as stack:
+        await _refresh_prices(settings, store, wires(settings, stack))
+
+
+async def _refresh_prices(settings: Settings, store: Store, ways: Sequence[LazyApi]) -> None:
+    """Read the price lists that are older than a day, of APIs that there is a key for."""
+    apis = [(settings.provider, settings.base_url, settings.api_key)]
+    apis += [(other.provider, other.base_url, other.api_key) for other in settings.others]
+    lists = (
+        (provider, url, way)
+        for (provider, url, key), way in zip(apis, ways, strict=True)
+        if key is not None
+    )
+    await price_list.refresh(store, lists, now())
 
 
 async def run(
@@ -280,10 +306,7 @@ async def run(
             store.attempts.reserve()
             async with AsyncExitStack() as stack:
                 ways = wires(settings, stack)
-                apis = [(settings.provider, settings.base_url)]
-                apis += [(other.provider, other.base_url) for other in settings.others]
-                lists = ((*api, way) for api, way in zip(apis, ways, strict=True))
-                await price_list.refresh(store, lists, now())
+                await _refresh_prices(settings, store, ways)
                 sync = open_sync(settings, store, sheet, accept_columns, start)
                 runner = Runner(
                     sync,

@@ -272,6 +272,7 @@ def init(
     credentials: flags.Credentials = "",
     base_url: flags.BaseUrl = "",
     config: flags.NewConfig = None,
+    endpoint: flags.Endpoint = "",
     aspect_ratio: flags.AspectRatio = None,
     per_day: flags.PerDay = None,
     approval: flags.Approval = False,
@@ -291,7 +292,7 @@ def init(
         sandbox=sandbox or None,
     )
     named = init_.Google(google, tab, credentials, base_url)
-    raise typer.Exit(init_.init(_console(), sheet, config, adopt, wanted, named))
+    raise typer.Exit(init_.init(_console(), sheet, config, adopt, wanted, named, endpoint))
 
 
 @command()

@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -15,33 +15,30 @@ from rich.console import Console
 
 from pipeline import wiring
 from pipeline.cli import init_google, next_steps
+from pipeline.cli.init_endpoint import target_of
 from pipeline.cli.init_questions import (
     CONFIG_NAME,
     SHEET_NAME,
     ask,
-    price_of,
+    price_words,
     questions,
     trial_settings,
 )
+from pipeline.cli.new_rows import INPUTS, MASK, NewSheet, new_sheet, sample_mask
 from pipeline.config import GoogleSource, Settings, is_google
 from pipeline.config.template import (
+    Target,
     Wanted,
     file_lines,
     google_lines,
     new_config,
 )
 from pipeline.core.errors import ConfigError, SheetError
-from pipeline.core.header import ALWAYS
+from pipeline.core.header import RATIO
 from pipeline.core.text import one_line
 from pipeline.open_sheet import open_sheet
 from pipeline.sync import adopt as adoption
 
-#: The columns of a new sheet that people fill in. Ours are added after them.
-HEADER: Final = ("name", "prompt", "aspect_ratio", "take", "skip")
-SAMPLE: Final = {
-    "name": "first",
-    "prompt": "a lighthouse on a cliff at dawn, soft light, wide shot",
-}
 KINDS: Final = (".csv", ".tsv", ".xlsx", ".xlsm")
 
 
@@ -62,19 +59,24 @@ def init(
     adopt: bool,
     wanted: Wanted,
     google: Google,
+    endpoint: str = "",
 ) -> int:
     """Create a configuration next to the sheet, and the sheet if it is missing. Overwrite nothing.
 
-    Without arguments, and on a terminal, it asks questions. With `adopt`, columns that another tool
-    filled become ours. Returns the exit code. Raises ConfigError and SheetError before anything is
-    written.
+    Without arguments, and on a terminal, it asks questions. `endpoint` is what the rows are for,
+    such as `flux` or `replicate/flux-schnell`; empty: the usual endpoint. With `adopt`, columns
+    that another tool filled become ours. Returns the exit code. Raises ConfigError and SheetError
+    before anything is written.
     """
     if sheet is not None and google.address:
         raise ConfigError("Name a file or a Google Sheet, not both.")
     if not google.address and google != Google():
         raise ConfigError("--tab, --credentials and --base-url need --google.")
+    is_settled = bool(endpoint) or wanted != Wanted()
+    if endpoint:
+        wanted = replace(wanted, target=target_of(endpoint, config or Path(CONFIG_NAME)))
     is_terminal = sys.stdin.isatty() and console.is_terminal
-    says_nothing = not (sheet or config or adopt or google.address) and wanted == Wanted()
+    says_nothing = not (sheet or config or adopt or google.address or is_settled)
     asks = says_nothing and is_terminal
     answer: Path | Google | None = google if google.address else sheet
     if asks:
@@ -87,23 +89,30 @@ def init(
     elif answer is None:
         answer = _named_sheet(_usual_sheet(config or Path(CONFIG_NAME)) or SHEET_NAME)
     if isinstance(answer, Google):
-        return _init_google(console, answer, config or Path(CONFIG_NAME), adopt, wanted, asks)
+        config = config or Path(CONFIG_NAME)
+        if config.exists() and is_settled:
+            raise ConfigError(_stays(config))
+        return _init_google(console, answer, config, adopt, wanted, asks)
     chosen = _usable(answer)
     config = config or chosen.parent / CONFIG_NAME
     if config.exists():
         if (other := wiring.load(config).source) != chosen.resolve():
             raise ConfigError(_is_for(config, other))
-        if wanted != Wanted():
+        if is_settled:
             raise ConfigError(_stays(config))
     else:
         _accept_second_sheet(chosen, is_named=sheet is not None, is_terminal=is_terminal)
         if asks:
             wanted = questions(console, config)
     trial = trial_settings(wanted, config)
-    _write_sheet(console, chosen, wanted, trial)
+    new = _new_sheet(wanted, trial)
+    if not config.exists() and new.needs_mask:
+        wanted = replace(wanted, inputs=INPUTS)
+    if _write_sheet(console, chosen, new):
+        _explain(console, config, new)
     source = os.path.relpath(chosen.resolve(), config.resolve().parent)
     is_new = _write_config(console, config, file_lines(source), wanted, trial)
-    return _finish(console, config, is_new, adopt)
+    return _finish(console, config, is_new, adopt, wanted.target)
 
 
 def _init_google(
@@ -116,8 +125,6 @@ def _init_google(
         same = isinstance(source, GoogleSource) and source.spreadsheet == named.spreadsheet
         if not isinstance(source, GoogleSource) or not same:
             raise ConfigError(_is_for(config, "another sheet"))
-        if wanted != Wanted():
-            raise ConfigError(_stays(config))
         credentials = ""
     else:
         credentials = google.credentials or init_google.key_beside(config)
@@ -129,10 +136,14 @@ def _init_google(
     if asks and not is_there:
         wanted = questions(console, config)
     trial = trial_settings(wanted, config)
+    new = _new_sheet(wanted, trial)
+    if not is_there and new.needs_mask:
+        wanted = replace(wanted, inputs=INPUTS)
     lines = google_lines(sheet.address, sheet.credentials, sheet.base_url)
     is_new = _write_config(console, config, lines, wanted, trial)
-    init_google.lay_out(console, sheet, _new_rows(wanted), wiring.load(config))
-    return _finish(console, config, is_new, adopt)
+    if init_google.lay_out(console, sheet, new.rows, new.choices):
+        _explain(console, config, new)
+    return _finish(console, config, is_new, adopt, wanted.target)
 
 
 # Which sheet -------------------------------------------------------------------------------------
@@ -218,28 +229,39 @@ def _is_for(config: Path, other: object) -> str:
     return f"{config} is for {other}. Name another configuration with --config."
 
 
-def _write_sheet(console: Console, sheet: Path, wanted: Wanted, settings: Settings) -> None:
+def _write_sheet(console: Console, sheet: Path, new: NewSheet) -> bool:
+    """Create the sheet if it is missing. Returns whether it was created."""
     if sheet.exists():
         console.print(f"{sheet} already exists and was not changed.", markup=False)
-        return
+        return False
     from pipeline.sheets.choices import Choices
     from pipeline.sheets.new_sheet import new_file
 
-    rows = _new_rows(wanted)
     ticks = dict.fromkeys(("approved", "skip"), Choices(("yes",), closed=False))
-    _create(sheet, new_file(sheet, rows, init_google.choices(settings, rows[0]) | ticks))
-    console.print(
-        f"{sheet} was created, with a sample row. Write your prompts into it.", markup=False
+    _create(sheet, new_file(sheet, new.rows, new.choices | ticks))
+    samples = "a sample row" if len(new.rows) == 2 else f"{len(new.rows) - 1} sample rows"
+    console.print(f"{sheet} was created, with {samples}. Write your prompts into it.", markup=False)
+    return True
+
+
+def _new_sheet(wanted: Wanted, settings: Settings) -> NewSheet:
+    """The content of a new sheet. Raises ConfigError if the endpoint takes no `aspect_ratio`."""
+    ratio = wanted.aspect_ratio or ""
+    new = new_sheet(
+        settings.provider, settings.endpoint, approval=bool(wanted.approval), aspect_ratio=ratio
     )
+    if ratio and RATIO not in new.rows[0]:
+        raise ConfigError(f"{settings.endpoint} has no column {RATIO}. Leave --aspect-ratio out.")
+    return new
 
 
-def _new_rows(wanted: Wanted) -> list[list[str]]:
-    """A header and a sample row."""
-    header = [*HEADER, *ALWAYS]
-    if wanted.approval:
-        header.insert(header.index("skip"), "approved")
-    sample = SAMPLE | {"aspect_ratio": wanted.aspect_ratio or "16:9"}
-    return [header, [sample.get(title, "") for title in header]]
+def _explain(console: Console, config: Path, new: NewSheet) -> None:
+    """Say what to change in the sample rows, and create the mask that one of them names."""
+    for hint in new.hints:
+        console.print(hint, markup=False)
+    mask = config.parent / INPUTS / MASK
+    if new.needs_mask and not mask.exists():
+        _create(mask, sample_mask())
 
 
 def _write_config(
@@ -249,7 +271,7 @@ def _write_config(
     if config.exists():
         console.print(f"{config} already exists and was not changed.", markup=False)
         return False
-    _create(config, new_config(lines, wanted, price_of(trial)).encode())
+    _create(config, new_config(lines, wanted, price_words(trial)).encode())
     console.print(f"{config} was created.", markup=False)
     return True
 
@@ -281,12 +303,15 @@ def _take_over(console: Console, settings: Settings) -> None:
 # What comes next ---------------------------------------------------------------------------------
 
 
-def _finish(console: Console, config: Path, is_new: bool, adopt: bool) -> int:
+def _finish(console: Console, config: Path, is_new: bool, adopt: bool, target: Target) -> int:
     """Print which rows are ready, what is wrong with the others, and the next command."""
     settings = wiring.load(config)
     for warning in settings.warnings:
         console.print(warning, markup=False, soft_wrap=True)
     if adopt:
         _take_over(console, settings)
-    next_steps.show(console, config, settings, is_new)
+    if not is_new:
+        api = settings.provider
+        target = Target(api.name, variable=api.key.variable, vendor=api.title)
+    next_steps.show(console, config, settings, is_new, target)
     return 0

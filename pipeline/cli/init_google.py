@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from pipeline.config import GoogleSource, Settings, google_source
+from pipeline.config import GoogleSource, google_source
 from pipeline.core.errors import ConfigError
 from pipeline.core.header import ALWAYS
 from pipeline.open_sheet import google_setup
@@ -25,8 +25,6 @@ from pipeline.sheets.choices import Choices
 if TYPE_CHECKING:
     from pipeline.sheets.google.setup import Setup
 
-#: Common aspect ratios for the drop-down list. Others are accepted too.
-RATIOS = ("1:1", "16:9", "9:16", "3:2", "2:3", "4:3", "3:4")
 BOXES = ("approved", "skip")
 _KEY = "service_account"
 
@@ -108,25 +106,22 @@ def named(source: str, tab: str, credentials: str, base_url: str, config: Path) 
 
 
 def lay_out(
-    console: Console, sheet: Connected, rows: Sequence[Sequence[str]], settings: Settings
-) -> None:
-    """Give an empty tab its columns and a sample row. A tab with content is not changed."""
-    if sheet.setup.lay_out(rows, ALWAYS, BOXES, choices(settings, rows[0])):
+    console: Console,
+    sheet: Connected,
+    rows: Sequence[Sequence[str]],
+    lists: Mapping[str, Choices],
+) -> bool:
+    """Give an empty tab its columns and sample rows. Returns whether it was empty.
+
+    A tab with content is not changed.
+    """
+    was_empty = sheet.setup.lay_out(rows, ALWAYS, BOXES, lists)
+    if was_empty:
         said = "was empty. It has its columns now, with a sample row. Write your prompts into it."
     else:
         said = "is not empty and was not changed."
     console.print(f"{sheet.tab} {said}", markup=False)
-
-
-def choices(settings: Settings, titles: Sequence[str]) -> dict[str, Choices]:
-    """The drop-down lists of a new sheet, by column title."""
-    fields = settings.provider.endpoints[settings.endpoint].fields
-    found = {
-        title: Choices(fields[title].one_of, closed=True)
-        for title in titles
-        if title in fields and fields[title].one_of
-    }
-    return {"aspect_ratio": Choices(RATIOS, closed=False)} | found
+    return was_empty
 
 
 def _tick(console: Console, sentence: str) -> None:

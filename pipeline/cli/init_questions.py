@@ -12,8 +12,9 @@ import typer
 from rich.console import Console
 
 from pipeline import wiring
+from pipeline.cli.new_rows import listed_price
 from pipeline.config import Settings
-from pipeline.config.template import PER_DAY, Wanted, file_lines, new_config
+from pipeline.config.template import PER_DAY, Target, Wanted, file_lines, new_config
 from pipeline.core.errors import ConfigError
 
 CONFIG_NAME: Final = "promptsheet.toml"
@@ -24,8 +25,8 @@ _T = TypeVar("_T")
 
 def questions(console: Console, config: Path) -> Wanted:
     """The answers of the person at the terminal; each one is checked at once."""
-    price = price_of(trial_settings(Wanted(), config))
-    costs = "" if price is None else f" (a row costs {price})"
+    price = price_words(trial_settings(Wanted(), config))
+    costs = f" ({price})" if price else ""
     answers = Wanted(
         aspect_ratio=ask(
             "Aspect ratio for rows that have none, such as 16:9 (Enter: none)",
@@ -83,15 +84,21 @@ def trial_settings(wanted: Wanted, config: Path) -> Settings:
         except ConfigError as e:
             starts = f"{CONFIG_NAME}: ", "defaults: "
             raise ConfigError(*(_without(starts, problem) for problem in e.problems)) from e
-    price = price_of(settings) or 0
+    price = listed_price(settings.provider, settings.endpoint) or 0
     if (settings.budget.per_day or 0) < price:
-        raise ConfigError(f"A row costs {price} credits. Allow at least that many per day.")
+        how = "" if wanted.target == Target() else f", such as --per-day {10 * price}"
+        raise ConfigError(f"A row costs {price} credits. Allow at least that many per day{how}.")
     return settings
 
 
-def price_of(settings: Settings) -> int | None:
-    """Listed credits of one row; None if there is no price."""
-    return settings.provider.endpoints[settings.endpoint].credits
+def price_words(settings: Settings) -> str:
+    """What the sample row costs by the provider file, in words; empty if there is no price."""
+    price = listed_price(settings.provider, settings.endpoint)
+    if price is None:
+        return ""
+    endpoint = settings.provider.endpoints[settings.endpoint]
+    varies = endpoint.prices or endpoint.credits_times
+    return f"{'the sample' if varies else 'a'} row costs {price}"
 
 
 def _without(starts: tuple[str, ...], text: str) -> str:

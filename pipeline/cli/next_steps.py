@@ -16,7 +16,7 @@ from rich.text import Text
 from pipeline import wiring
 from pipeline.cli import output
 from pipeline.config import GoogleSource, Settings
-from pipeline.config.template import SANDBOX, SANDBOX_PORT
+from pipeline.config.template import SANDBOX, SANDBOX_PORT, Target
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.text import counted, is_or_are, one_line
 from pipeline.reports import summary
@@ -26,33 +26,55 @@ from pipeline.sync.sheet_sync import SheetSync
 _MOST_NAMED: Final = 3
 
 
-def show(console: Console, config: Path, settings: Settings, is_new: bool) -> None:
-    """Print the state of the rows and the next commands. `is_new`: the configuration is new."""
-    with wiring.previewing(settings) as sync:
+def show(console: Console, config: Path, settings: Settings, is_new: bool, target: Target) -> None:
+    """Print the state of the rows, which API the key is for, and the next commands.
+
+    `is_new`: the configuration is new, and is for `target`.
+    """
+    with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
         for sentence in (*_state(sync, settings), *sync.last.notices):
             console.print(one_line(sentence), markup=False)
+    console.print(_which_api(settings), markup=False)
     path, name = shlex.quote(str(config)), program()
+    is_stand_in = settings.base_url.startswith(SANDBOX)
+    variable = target.variable
     console.print("\nSee what a run would do:\n")
     _command(console, f"{name} run {path} --plan")
-    if settings.base_url == SANDBOX:
+    if is_stand_in:
         console.print("\nStart the stand-in in another terminal, and keep it running:\n")
-        _command(console, f"{name} sandbox --port {SANDBOX_PORT} --key test")
+        which = "" if target.vendor == "Apiframe" else f" --provider {target.name}"
+        _command(console, f"{name} sandbox{which} --port {SANDBOX_PORT} --key test")
         console.print("\nThen run it:\n")
-        _command(console, _export("APIFRAME_API_KEY", "test"))
+        # The stand-in takes the key of version 1, and with afk_ before it that of version 2.
+        start = "afk_" if settings.provider.name == "apiframe-v2" else ""
+        _command(console, _export(variable, f"{start}test"))
     elif settings.api_key is not None:
         console.print("\nThen run it:\n")
     elif is_new:
         console.print("\nThen set your key, and run it:\n")
-        _command(console, _export("APIFRAME_API_KEY", "…"))
+        _command(console, _export(variable, "…"))
     else:
         console.print("\nThen set your key in the place that api_key names, and run it:\n")
     _command(console, f"{name} run {path} --wait")
-    if settings.base_url == SANDBOX:
+    if is_stand_in:
         console.print(
-            f"\nTo use Apiframe later, delete the line base_url in {path} and set your own key. To "
-            "send a row to it that the stand-in has already done, raise its take.",
+            f"\nTo use {target.vendor} later, delete the line base_url in {path} and set your own "
+            "key. To send a row to it that the stand-in has already done, raise its take.",
             markup=False,
         )
+
+
+def _which_api(settings: Settings) -> str:
+    """Which API the key is for; without a key, which one is meant."""
+    api = settings.provider.full_title
+    if settings.api_key is not None:
+        return f"Your key is for {api}."
+    if settings.provider.assumed:
+        return (
+            f"No key yet: {api} is assumed until it is set. The form of the key decides which "
+            "version it is for."
+        )
+    return f"No key yet: it must be one for {api}."
 
 
 def _state(sync: SheetSync, settings: Settings) -> list[str]:
@@ -65,6 +87,12 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
     # A new row is sent only after it has been unchanged for a while.
     if ready := len(output.to_send(sync)) + len(output.settling(sync)):
         said.append(f"{counted(ready, 'row')} {is_or_are(ready)} ready to be sent.")
+    inputs = [line.memory.inputs for line in sync.last.plan.lines]
+    if unpriced := sum(map(sync.rules.awaits_prices, inputs)):
+        said.append(
+            f"{counted(unpriced, 'row')} whose price is not known yet: the next run reads it from "
+            f"the price list of {settings.provider.title}."
+        )
     if unapproved := sync.last.plan.statuses[Status.NEEDS_APPROVAL]:
         column = settings.titles.get("approved", "approved")
         how = f"write yes into the column {column}"

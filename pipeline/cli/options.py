@@ -100,6 +100,14 @@ AspectRatio = Annotated[
     str | None,
     typer.Option(metavar="R", help="The aspect ratio of rows that have none, such as 16:9."),
 ]
+Endpoint = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="What the rows are for: an endpoint, or PROVIDER/NAME for another vendor. It decides "
+        "which columns the sheet has.",
+    ),
+]
 PerDay = Annotated[
     int | None, typer.Option(min=0, metavar="N", help="The most credits to spend in a day.")
 ]

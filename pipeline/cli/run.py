@@ -268,7 +268,7 @@ def show_plan(
     settings: Settings, console: Console, as_json: bool, strict: bool, row: str, limit: int | None
 ) -> int:
     """Print what a run would do and cost, without doing it, and return the exit code."""
-    with wiring.previewing(settings) as sync:
+    with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
         sync.restrict(narrowed(sync.last.plan, row, limit))
         (show.plan_as_json if as_json else show.show_plan)(console, sync)
         needed = strict and bool(row_reports.needing(sync))

@@ -49,7 +49,8 @@ def read_provider(name: str, key: Secret | None, own: Path, shipped: Path) -> Pr
     if "by_key" in raw:
         meant = _meant(raw, file, text)
         raw, file = _raw(meant["file"], own, shipped)
-        return replace(_provider(raw, file), base_path=meant.get("path", ""))
+        is_assumed = not text
+        return replace(_provider(raw, file), base_path=meant.get("path", ""), assumed=is_assumed)
     return _provider(raw, file)
 
 

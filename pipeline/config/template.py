@@ -18,9 +18,9 @@ _CONFIG: Final = """\
 [sheet]
 {sheet}
 [provider]
-name = "apiframe"
-endpoint = "imagine"
-api_key = "env:APIFRAME_API_KEY"    # the name of an environment variable, never the key itself
+name = {name}
+endpoint = {endpoint}
+api_key = {api_key}    # the name of an environment variable, never the key itself
 {sandbox}{defaults}
 [budget]                            # in credits{price}
 per_run = {per_day}
@@ -28,13 +28,16 @@ per_day = {per_day}
 {rules}
 [media]
 save_to = {save_to}
-"""
+{inputs}"""
 _GOOGLE: Final = """\
 source = {source}
 credentials = {credentials}    # where the key is, never the key itself
 """
 _STAND_IN: Final = """\
-base_url = "{sandbox}"  # the stand-in on this machine; delete this line to use Apiframe
+base_url = "{sandbox}"  # the stand-in on this machine; delete this line to use {vendor}
+"""
+_INPUTS: Final = """\
+inputs = "{inputs}"                  # cells may name files in this folder
 """
 _DEFAULTS: Final = """
 [defaults]                          # for rows that leave the cell empty
@@ -49,6 +52,20 @@ _NOT_SAVED: Final = '""                        # pictures are not saved, only th
 
 
 @dataclass(frozen=True, slots=True)
+class Target:
+    """The API and the endpoint of a new configuration."""
+
+    name: str = "apiframe"
+    endpoint: str = "imagine"
+    #: The environment variable for the key.
+    variable: str = "APIFRAME_API_KEY"
+    #: Its name for people.
+    vendor: str = "Apiframe"
+    #: What the address of its stand-in ends with.
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Wanted:
     """The requested values of a new configuration; None means the default."""
 
@@ -57,23 +74,31 @@ class Wanted:
     approval: bool | None = None
     save: bool | None = None
     sandbox: bool | None = None
+    target: Target = Target()
+    #: The folder of the files that cells may name; empty: none.
+    inputs: str = ""
 
 
-def new_config(sheet: str, wanted: Wanted, price: int | None = None) -> str:
+def new_config(sheet: str, wanted: Wanted, price: str = "") -> str:
     """The text of a configuration. `sheet` holds the lines of its first table.
 
-    `price` is what a row costs, in credits; None leaves it out.
+    `price` says what a row costs; empty leaves it out.
     """
     per_day = PER_DAY if wanted.per_day is None else wanted.per_day
-    ratio = wanted.aspect_ratio
+    ratio, target = wanted.aspect_ratio, wanted.target
+    stand_in = _STAND_IN.format(sandbox=SANDBOX + target.path, vendor=target.vendor)
     return _CONFIG.format(
         sheet=sheet,
-        sandbox=_STAND_IN.format(sandbox=SANDBOX) if wanted.sandbox else "",
+        name=quoted(target.name),
+        endpoint=quoted(target.endpoint),
+        api_key=quoted(f"env:{target.variable}"),
+        sandbox=stand_in if wanted.sandbox else "",
         defaults=_DEFAULTS.format(aspect_ratio=quoted(ratio)) if ratio else "",
-        price="" if price is None else f"; a row costs {price}",
+        price=f"; {price}" if price else "",
         per_day=per_day,
         rules=_RULES if wanted.approval else "",
         save_to=_NOT_SAVED if wanted.save is False else _SAVED,
+        inputs=_INPUTS.format(inputs=wanted.inputs) if wanted.inputs else "",
     )
 
 

@@ -101,6 +101,15 @@ def no_price(endpoint: str, model: str = "") -> str:
     )
 
 
+def price_unread(endpoint: str, api: str, model: str = "") -> str:
+    """The row's price is in a list that the API publishes, and which was never read."""
+    return (
+        f"Waiting for the price of {endpoint}: the price list of {api} was not read yet. A later "
+        f'run reads it. To send the row without it, set [provider] credits = {{ "'
+        f'{model or endpoint}" = 10 }} in the configuration to what one row costs.'
+    )
+
+
 def needs_approval(column: str) -> str:
     """The row is not approved yet."""
     return f"Waiting for approval. Tick {quoted(column)} to generate this row."

@@ -353,6 +353,10 @@ def _held_back(
         problems += rules.doubts(memory.inputs)
     if problems:
         return StatusAndNote(Status.INVALID, messages.incomplete(problems))
+    if rules.awaits_prices(memory.inputs):
+        title = rules.api_named(name).title
+        model = rules.model(memory.inputs)
+        return StatusAndNote(Status.WAITING, messages.price_unread(name, title, model))
     if endpoint is None or rules.price(memory.inputs) is None:
         return StatusAndNote(Status.INVALID, messages.no_price(name, rules.model(memory.inputs)))
     if note := _approval_missing(line, row, columns, rules):

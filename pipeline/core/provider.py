@@ -126,6 +126,8 @@ class Key:
 
     header: str = "Authorization"
     value: str = "{key}"
+    #: The environment variable in which the vendor's own programs look for it; `init` names it.
+    variable: str = ""
     #: Beginning of a key -> a sentence that says what to do with it.
     refused: Mapping[str, str] = field(default_factory=dict)
 
@@ -221,6 +223,8 @@ class Provider:
     name: str = ""
     #: What is added to a base_url of the configuration that has no path.
     base_path: str = ""
+    #: Whether the key would decide between this API and others, and there is none yet.
+    assumed: bool = False
     #: Which API of several with this title, in a few words.
     about: str = ""
     #: How it calls back, if it does.

@@ -119,6 +119,12 @@ class Rules:
             price = prices.get(model_of(endpoint, given)) if prices else None
         return price
 
+    def awaits_prices(self, inputs: str) -> bool:
+        """Whether the row has no price yet only because its API's price list was never read."""
+        api = self.api_named(self.endpoint_name(inputs))
+        has_list = api.provider.account is not None and api.provider.account.prices
+        return bool(has_list) and not api.prices and self.price(inputs) is None
+
     def model(self, inputs: str) -> str:
         """The model that these inputs (canonical text) are for; empty if they name none."""
         endpoint = self.endpoint_of(self.endpoint_name(inputs))

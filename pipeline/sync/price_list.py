@@ -20,8 +20,9 @@ from pipeline.sync.ports import Wire
 
 log = logging.getLogger("promptsheet")
 
-#: How long a list counts, and how long to wait after a list that could not be read.
-FRESH, AGAIN = timedelta(days=1), timedelta(hours=1)
+#: How long a list counts, and how long to wait after a list that could not be read; less if rows
+#: may be waiting for the first one.
+FRESH, AGAIN, SOON = timedelta(days=1), timedelta(hours=1), timedelta(minutes=5)
 #: Seconds for one list.
 WITHIN = 10.0
 #: No price is as high.
@@ -46,7 +47,8 @@ async def refresh(store: Store, apis: Iterable[tuple[Provider, str, Wire]], now:
             store.price_lists.keep(provider.name, base_url, prices, now)
         else:
             log.info("the price list of %s cannot be read", provider.title)
-            store.price_lists.keep(provider.name, base_url, known.prices, now - FRESH + AGAIN)
+            again = AGAIN if known.prices else SOON
+            store.price_lists.keep(provider.name, base_url, known.prices, now - FRESH + again)
 
 
 async def _read(wire: Wire, account: Account) -> Mapping[str, int]:

@@ -35,7 +35,7 @@ NOTHING_TO_DO = {
     "asked_on_the_page",
     "second_success",
     *("warning", "left_out"),
-    *("settling", "sent_again"),  # end by themselves
+    *("settling", "sent_again", "price_unread"),  # end by themselves
     "files_missing",  # later runs try again
     "account_differs",  # about what else may have used the account; all rows are done
     "charged_otherwise",  # about prices; all rows are done (tests/sync/test_charges.py)

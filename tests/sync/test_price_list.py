@@ -16,9 +16,11 @@ from pipeline.core.inputs import canonical
 from pipeline.core.model import Request, Response
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
+from pipeline.sandbox import Sandbox
 from pipeline.store import Store
 from pipeline.sync.price_list import refresh
 from tests.fakes.program import ROOT
+from tests.fakes.team import Team
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 PROVIDERS = ROOT / "configs/providers"
@@ -89,6 +91,36 @@ def test_a_list_that_cannot_be_read_keeps_the_earlier_one_and_is_tried_again_in_
     assert len(api.asked) == 1
     read(store, api, later + timedelta(minutes=70))
     assert len(api.asked) == 2
+
+
+def test_the_first_list_is_tried_again_after_five_minutes(store: Store) -> None:
+    api = Api(status=0)
+
+    assert read(store, api) == {}
+    read(store, api, NOW + timedelta(minutes=4))
+    assert len(api.asked) == 1
+    read(store, api, NOW + timedelta(minutes=6))
+    assert len(api.asked) == 2
+
+
+def test_a_row_waits_while_the_first_list_was_not_read_and_is_sent_afterwards(
+    tmp_path: Path, api: Sandbox
+) -> None:
+    team = Team(tmp_path, "http://127.0.0.1:9", version=2)
+    team.write("prompt,endpoint", "a fox,flux", "an owl,imagine")
+    away = team.start("run", team.configured())
+    assert away.code == 3, away.said
+    waits = team.said_of("a fox", "an owl")
+    config = Team(tmp_path, api.url, version=2).configured()
+
+    plan = json.loads(team.start("run", config, "--plan", "--json").out)
+    ended = team.start("run", config, "--wait")
+
+    assert waits == ["waiting", "queued"]
+    assert (plan["requests"], plan["credits"]) == (2, 22)
+    assert ended.code == 0, ended.said
+    assert team.said_of("a fox", "an owl") == ["done", "done"]
+    assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
 def test_an_api_without_a_list_is_not_asked(store: Store) -> None:
