@@ -34,8 +34,9 @@ from pipeline.store import Limits, Store, copied
 from pipeline.sync import price_list, quick_check
 from pipeline.sync.clock import Clock
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
-from pipeline.sync.outcome import Asked, Outcome, Progress
+from pipeline.sync.outcome import Asked, Outcome
 from pipeline.sync.ports import ApiAccess, Pace
+from pipeline.sync.progress import Progress
 from pipeline.sync.runner import Runner
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions

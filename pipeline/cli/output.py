@@ -32,7 +32,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, one_line, time_limit
 from pipeline.reports.summary import attention, no_rows
 from pipeline.sync.outcome import Outcome
-from pipeline.sync.outcome import Progress as Step
+from pipeline.sync.progress import Progress as Step
 from pipeline.sync.row_reports import Row, asked_for
 from pipeline.sync.sheet_sync import SheetSync
 

@@ -24,8 +24,8 @@ from pipeline.server import event_loop
 from pipeline.server.signals import interrupting
 from pipeline.sync import row_reports
 from pipeline.sync.lease import Busy
-from pipeline.sync.outcome import Asked, Outcome
-from pipeline.sync.runner import INTERRUPTED, Runner
+from pipeline.sync.outcome import INTERRUPTED, Asked, Outcome
+from pipeline.sync.runner import Runner
 
 log = logging.getLogger("promptsheet")
 

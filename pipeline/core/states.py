@@ -174,6 +174,13 @@ def is_open(attempt: Attempt) -> bool:
     return bool(attempt.task_id) and attempt.state in (_R, _U, _S, _B)
 
 
+def end_of(attempt: Attempt) -> Succeeded | Failed:
+    """The event that ended an attempt which has succeeded or failed."""
+    if attempt.state is State.SUCCEEDED:
+        return Succeeded(attempt.result, reported=attempt.reported)
+    return Failed(attempt.reason, reported=attempt.reported)
+
+
 def cost_of(job: Job) -> int:
     """Credits that all attempts of the job cost: as reported, else as listed.
 

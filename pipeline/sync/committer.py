@@ -24,12 +24,12 @@ class Answer:
     """The outcome of one submission."""
 
     sending: Sending
-    told: Verdict
+    verdict: Verdict
 
     @property
     def fact(self) -> Fact:
         """The same, for the store."""
-        return Fact(self.sending.key, self.sending.attempt.number, self.told.event)
+        return Fact(self.sending.key, self.sending.attempt.number, self.verdict.event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +76,9 @@ class Committer:
         """Whether all answers are recorded."""
         return not (self._answers or self._is_committing)
 
-    def add(self, sending: Sending, told: Verdict) -> None:
+    def add(self, sending: Sending, verdict: Verdict) -> None:
         """Have this answer recorded with the next transaction."""
-        self._answers.append(Answer(sending, told))
+        self._answers.append(Answer(sending, verdict))
 
     async def commit(self, lines: list[Line]) -> Committed:
         """Record all answers so far, and begin an attempt for each of the lines."""

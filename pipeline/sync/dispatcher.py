@@ -131,23 +131,23 @@ class Dispatcher:
                 raise NotSent("its time was over before it could leave")
             response = await self._access.wire.submit(sending.request, left)
             self._answer_took = lately(self._answer_took, self._clock.monotonic() - began)
-            told = verdict(api.provider, endpoint, response, self._clock.now())
+            answer = verdict(api.provider, endpoint, response, self._clock.now())
             self._throttle.reached()
             self.trouble = ""
         except PartUnread as e:
-            told = Verdict(Failed(f"{messages.UNREAD}{e}", refused=True))
+            answer = Verdict(Failed(f"{messages.UNREAD}{e}", refused=True))
         except NotSent as e:
-            told = Verdict(Postponed(str(e)))
+            answer = Verdict(Postponed(str(e)))
             self._unreached(str(e))
         except WireError as e:
-            told = Verdict(Lost(str(e)))
+            answer = Verdict(Lost(str(e)))
         except asyncio.CancelledError:
             self._on_answer(sending, Verdict(Lost("the program was stopped")))
             raise
         except Exception as e:  # The API may have accepted it, whatever went wrong here.
             log.exception("a submission ended in an unforeseen way")
-            told = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
-        self._on_answer(sending, told)
+            answer = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
+        self._on_answer(sending, answer)
 
     def _unreached(self, why: str) -> None:
         title = self._access.api.title

@@ -6,8 +6,12 @@ because what is sent must still be in a sheet that was read within the last minu
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 
+from pipeline.core.model import JobKey
 from pipeline.sync.clock import Clock
 
 #: After a look, wait at least this many times as long as it took: at most 25 % of the time is spent
@@ -19,7 +23,7 @@ READ_EVERY = 40.0
 
 
 class LookTimer:
-    """The time of the last look, and of the next."""
+    """The time of the last look, and of the next. It also wakes the pass when something happens."""
 
     def __init__(self, clock: Clock, write_every: timedelta) -> None:
         self._clock, self._write_every = clock, write_every.total_seconds()
@@ -27,6 +31,9 @@ class LookTimer:
         self._next = self._soonest = 0.0
         self._late_at: datetime | None = None
         self._has_news = self._is_urgent = False
+        #: The jobs that rows of the last look wait for, to be sent after them.
+        self._awaited: frozenset[JobKey] = frozenset()
+        self._waker = asyncio.Event()
 
     @property
     def has_looked(self) -> bool:
@@ -60,12 +67,33 @@ class LookTimer:
         return self._is_urgent and self._clock.monotonic() >= self._soonest
 
     def changed(self) -> None:
-        """Something happened that the sheet does not show."""
+        """Something happened that the sheet does not show: look soon."""
         self._has_news = True
+        self.wake()
 
     def hurry(self) -> None:
         """A row can be sent now that waited for another one: do not wait for `write_every`."""
         self._has_news = self._is_urgent = True
+
+    def await_jobs(self, keys: Collection[JobKey]) -> None:
+        """Rows of the last look wait for these jobs, and for no others."""
+        self._awaited = frozenset(keys)
+
+    def succeeded(self, key: JobKey) -> None:
+        """A job has succeeded: do not wait with the next look if a row waits for it."""
+        if key in self._awaited:
+            self.hurry()
+
+    def wake(self) -> None:
+        """Have the pass see at once what is to be done: something happened."""
+        self._waker.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Wait until something has happened since the last call, for so many seconds at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._waker.wait()
+        self._waker.clear()
 
     def begin(self) -> float:
         """A look begins: the moment, for `end`. What happens from now on is for the next look."""

@@ -1,7 +1,7 @@
 """Looks at the sheet during a pass, and passes on what it shows.
 
-In: the time to look. Out: lines and tasks for the lanes of their APIs, pictures for
-the downloader. The looker owns the times of the looks, and why the last one failed.
+In: a sheet, whenever the runner says so. Out: lines and tasks for the lanes of their APIs, pictures
+for the downloader. The looker owns the reason why the last look failed.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from pipeline.core.errors import SheetError
-from pipeline.core.model import JobKey, State
+from pipeline.core.model import State
 from pipeline.core.planning import Line
 from pipeline.core.states import state_of
 from pipeline.sync.downloader import Downloader
-from pipeline.sync.lane import Lanes
+from pipeline.sync.lanes import Lanes
 from pipeline.sync.look import Look
 from pipeline.sync.look_timer import LookTimer
 from pipeline.sync.sheet_sync import SheetSync
@@ -45,8 +45,6 @@ class Looker:
     ) -> None:
         #: Why the last look failed; None if it did not.
         self.trouble: SheetError | None = None
-        #: The jobs that rows of the last look wait for, to be sent after them.
-        self._awaited: frozenset[JobKey] = frozenset()
         self._sync, self._worker, self._timer = sync, worker, timer
         self._lanes, self._downloader = lanes, downloader
         self._only = only or (lambda line: True)
@@ -75,11 +73,6 @@ class Looker:
         self._follow_up(soon=first)
         self._timer.end(began, self._sync.state.jobs.late_at(self._give_up_after))
 
-    def ended(self, key: JobKey) -> None:
-        """A job has succeeded: look soon if a row waits for it."""
-        if key in self._awaited:
-            self._timer.hurry()
-
     def _pass_on(self, look: Look) -> None:
         plan, title = look.plan, self._sync.sheet.title
         rows, ready = plan.statuses.total(), len(plan.to_send)
@@ -90,11 +83,10 @@ class Looker:
         self._lanes.offer(line for line in wanted if line.job and self._only(line))
         waiting = () if look.hold else plan.lines
         jobs = self._sync.state.jobs.all
-        self._awaited = frozenset(
-            line.parent for line in waiting if line.parent and line.waits_for_parent
-        )
+        awaited = {line.parent for line in waiting if line.parent and line.waits_for_parent}
+        self._timer.await_jobs(awaited)
         # It may have ended while the sheet was read.
-        if any(key in jobs and state_of(jobs[key]) is State.SUCCEEDED for key in self._awaited):
+        if any(key in jobs and state_of(jobs[key]) is State.SUCCEEDED for key in awaited):
             self._timer.hurry()
 
     def _follow_up(self, *, soon: bool) -> None:

@@ -1,4 +1,4 @@
-"""The options of a pass, its progress, and its result."""
+"""The options of a pass, and its result."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 
 from pipeline.core.planning import Line
 from pipeline.core.repeats import trouble_of
-from pipeline.sync.clock import Clock
 from pipeline.sync.row_reports import Row
 
-#: Seconds between two reports of progress.
-REPORT_EVERY = 0.1
+#: The exit code of a pass that was interrupted.
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,36 +88,12 @@ class Outcome:
         """Whether anything came of the pass."""
         return bool(self.counts or self.newly)
 
+    def interrupt(self) -> None:
+        """Note that a person ended the pass: no other exit code counts."""
+        self.code = INTERRUPTED
+
     def worsen(self, code: int, sentence: str = "") -> None:
         """Note a trouble; the worst exit code counts."""
         self.code = max(self.code, code)
         if sentence and sentence not in self.sentences:
             self.sentences.append(sentence)
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a pass is, for a bar."""
-
-    sent: int = 0
-    to_send: int = 0
-    at_work: int = 0
-    saved: int = 0
-    saving: int = 0
-    done: int = 0
-    credits: int = 0
-
-
-class Reporter:
-    """Reports progress, but seldom: counting for one report costs as much as a request."""
-
-    def __init__(self, clock: Clock, tell: Callable[[Progress], None]) -> None:
-        self._clock, self._tell = clock, tell
-        self._reported_at = 0.0
-
-    def report(self, progress: Callable[[], Progress]) -> None:
-        """Report, unless the last report was a moment ago."""
-        now = self._clock.monotonic()
-        if now - self._reported_at >= REPORT_EVERY:
-            self._reported_at = now
-            self._tell(progress())

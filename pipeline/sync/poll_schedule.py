@@ -1,22 +1,22 @@
 """Which tasks are open, and which of them to poll now.
 
-An interval decides (`poll_intervals`), or what was learnt of how long tasks take (`core.asking`).
+An interval decides (`poll_intervals`), or how long earlier tasks took (`task_durations`).
 The schedule owns the open tasks. It knows no API and no store, and raises nothing.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pipeline.core.asking import PER_ROW, Durations, is_due, overgrown, worthwhile
+from pipeline.core.asking import PER_ROW, is_due, overgrown, worthwhile
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.states import Event, Progressed, Succeeded
 from pipeline.sync.clock import Clock
 from pipeline.sync.poll_intervals import Intervals
 from pipeline.sync.ports import Pace
+from pipeline.sync.task_durations import TaskDurations
 
 #: The wait after a poll that found out nothing about a task.
 NOTHING_SAID = timedelta(seconds=2)
@@ -52,15 +52,11 @@ class PollSchedule:
 
     def __init__(self, pace: Pace, clock: Clock, *, patient: bool) -> None:
         self.intervals = Intervals(pace)
-        #: Whether the durations are news for the store.
-        self.has_learnt = False
+        #: How long tasks take: it says when to poll those that have no fixed time.
+        self.durations = TaskDurations(clock.now())
         self._clock, self._patient = clock, patient
         self._write_every, self._give_up_after = pace.write_every, pace.give_up_after
         self._tasks: dict[str, OpenTask] = {}
-        self._durations: dict[str, Durations] = {}
-        #: Endpoint of which nothing is known -> the greatest age of a running task in this pass.
-        self._found_running: dict[str, float] = defaultdict(float)
-        self._began = clock.now()
         self._followed = self._questions = 0
 
     # -- which tasks are open --------------------------------------------------------------------
@@ -144,14 +140,14 @@ class PollSchedule:
                 continue
             if not is_guided:
                 fixed.append(task)
-            elif known := self._durations.get(one.attempt.endpoint):
+            elif known := self.durations.of(one.attempt.endpoint):
                 age = one.age(now)
                 likely.append((known.chance(age, one.asked), task))
                 grown.append((known.growth(age, one.asked), task))
-            elif is_due(one.age(now), max(one.asked, self._running_age(one))):
+            elif is_due(one.age(now), max(one.asked, self.durations.running_age(one.attempt))):
                 unknown.append(task)
         unknown = sorted(unknown, key=lambda task: self._tasks[task].attempt.sent_at)[:most]
-        self._note_running(unknown, now)
+        self.durations.note_running((self._tasks[task].attempt for task in unknown), now)
         spare = PER_ROW * self._followed - self._questions
         found = worthwhile(likely, guided, most, spare) or overgrown(grown, most)
         return fixed + unknown + found
@@ -223,26 +219,13 @@ class PollSchedule:
         one.news_at = now + self._write_every
         return True
 
-    # -- what is learnt --------------------------------------------------------------------------
-
-    def recall(self, durations: Mapping[str, tuple[tuple[float, float], ...]]) -> None:
-        """Start from what earlier passes learnt: endpoint -> the two ages of each task."""
-        self._durations = {name: Durations(seen) for name, seen in durations.items()}
-
-    def learnt(self) -> dict[str, tuple[tuple[float, float], ...]]:
-        """The learned ages for later passes: endpoint -> the two ages of each task."""
-        return {name: one.seen for name, one in self._durations.items()}
-
     def _learn(self, endpoint: str, took: timedelta, at_work: timedelta | None) -> None:
         """Learn from a task that was done at age `took` and still running at age `at_work`.
 
         None for `at_work`: it is not known when it was last running.
         """
         if at_work is not None:
-            known = self._durations.get(endpoint, Durations())
-            spans = at_work.total_seconds(), max(took.total_seconds(), 0.01)
-            self._durations[endpoint] = known.with_one(*spans)
-            self.has_learnt = True
+            self.durations.learn(endpoint, at_work, took)
         if self.intervals.usual.learn(endpoint, took):
             now = self._clock.now()
             for one in self._tasks.values():
@@ -252,17 +235,3 @@ class PollSchedule:
     def _is_guided(self, one: OpenTask, now: datetime) -> bool:
         """Returns whether what was learnt says when to poll, and not an interval."""
         return not (one.is_owed or self.intervals.decide(one.attempt, now))
-
-    def _running_age(self, one: OpenTask) -> float:
-        """The greatest age at which a task like this one was still running; 0 if unknown.
-
-        Tasks of one pass are alike; one of an earlier pass says nothing about them.
-        """
-        is_ours = one.attempt.sent_at >= self._began
-        return self._found_running[one.attempt.endpoint] if is_ours else 0.0
-
-    def _note_running(self, tasks: Iterable[str], now: datetime) -> None:
-        for one in map(self._tasks.__getitem__, tasks):
-            if one.attempt.sent_at >= self._began:
-                endpoint = one.attempt.endpoint
-                self._found_running[endpoint] = max(self._found_running[endpoint], one.age(now))

@@ -24,6 +24,7 @@ from pipeline.sync.poll_health import PollHealth
 from pipeline.sync.poll_recorder import PollRecorder
 from pipeline.sync.poll_schedule import OpenTask, PollSchedule
 from pipeline.sync.ports import PATIENCE, ApiAccess
+from pipeline.sync.request_pace import RequestPace
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
 from pipeline.sync.worker import Worker
@@ -63,6 +64,7 @@ class Poller:
         self._recorder = PollRecorder(submissions, worker, self.schedule, on_event)
         self._sync, self._worker, self._clock = sync, worker, clock
         self._access, self._patient = access, patient
+        self._pace = RequestPace(sync, worker, access.api)
         poll_every = pace.poll_every
         self._every = min(poll_every.total_seconds() / 20, 0.5) if poll_every else TICK
         self._on_order = on_order
@@ -82,13 +84,14 @@ class Poller:
     async def recall(self) -> None:
         """Load how long tasks took in earlier passes."""
         store, key = self._sync.store, self._limits.api_key
-        self.schedule.recall(await self._worker.run(store.durations.get, key))
+        self.schedule.durations.recall(await self._worker.run(store.durations.get, key))
 
     async def remember(self) -> None:
         """Keep how long tasks took in this pass, for later ones."""
-        if self.schedule.has_learnt:
+        durations = self.schedule.durations
+        if durations.has_news:
             store, key = self._sync.store, self._limits.api_key
-            await self._worker.run(store.durations.keep, key, self.schedule.learnt())
+            await self._worker.run(store.durations.keep, key, durations.to_keep())
 
     async def run(self, on_round: Callable[[], None]) -> None:
         """Poll, round by round, until cancelled. `on_round` is called after each poll."""
@@ -109,10 +112,10 @@ class Poller:
         if due:
             self.schedule.begin(due)
             try:
-                heard = await self._poll(due)
+                answered = await self._poll(due)
             finally:
                 self.schedule.end(due)
-            self.health.end_round(heard)
+            self.health.end_round(answered)
         return bool(due)
 
     async def _poll(self, tasks: list[str]) -> list[bool]:
@@ -121,22 +124,16 @@ class Poller:
             task: one.attempt.poll_at for task in tasks if (one := self.schedule.get(task))
         }
         questions = list(polls(self._api.provider.poll, tasks, self._alone, open_tasks))
-        limits, store = self._limits, self._sync.store
-        permits = await self._worker.run(
-            store.rate_limit.permits, limits.api_key, len(questions), limits.per_minute
-        )
+        permits = await self._pace.permits(len(questions))
         self.schedule.sent(min(permits, len(questions)))
         is_short = permits < len(questions)
-        if is_short and not self._patient:
-            wait = await self._worker.run(
-                store.rate_limit.ready_in, limits.api_key, limits.per_minute
-            )
-            if wait > PATIENCE:  # The next run polls the rest.
-                self.schedule.forgive()
-        heard = await asyncio.gather(*(self._ask(*one) for one in questions[:permits]))
+        # The next run polls the rest.
+        if is_short and not self._patient and await self._pace.ready_in() > PATIENCE:
+            self.schedule.forgive()
+        answered = await asyncio.gather(*(self._ask(*one) for one in questions[:permits]))
         if is_short:
             await asyncio.sleep(NO_ROOM)
-        return heard
+        return answered
 
     async def _ask(self, request: Request, tasks: tuple[str, ...]) -> bool:
         """Send one poll. Returns whether the API answered."""

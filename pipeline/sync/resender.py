@@ -22,6 +22,7 @@ from pipeline.store import Fact
 from pipeline.sync.clock import Clock
 from pipeline.sync.in_flight import Place
 from pipeline.sync.ports import HASTY_TRIES, ApiAccess
+from pipeline.sync.request_pace import RequestPace
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
 from pipeline.sync.worker import Worker
@@ -69,6 +70,7 @@ class Resender:
     ) -> None:
         self._sync, self._submissions, self._worker = sync, submissions, worker
         self._access, self._clock = access, clock
+        self._pace = RequestPace(sync, worker, access.api)
         self._tries = TRIES if patient else HASTY_TRIES
         self._may_send, self._on_event, self._on_order = may_send, on_event, on_order
         self._waiting: dict[Place, _Waiting] = {}
@@ -88,7 +90,7 @@ class Resender:
             self._waiting.setdefault(place, _Waiting(attempt, now + wait))
 
     def answered(self, key: JobKey, number: int) -> None:
-        """The attempt is not lost any more: a webhook or a poll told what became of it."""
+        """The attempt is not lost any more: a webhook or a poll said what became of it."""
         self._waiting.pop((key, number), None)
 
     async def run(self) -> None:
@@ -127,19 +129,16 @@ class Resender:
         return self._sync.rules.may_be_resent(attempt, now)
 
     async def _send(self, due: Collection[Place]) -> None:
-        limits, store = self._sync.spending.of(self._access.api), self._sync.store
-        permits = await self._worker.run(
-            store.rate_limit.permits, limits.api_key, len(due), limits.per_minute
-        )
+        permits = await self._pace.permits(len(due))
         # Some may have been answered while the store was asked.
         places = [place for place in due if place in self._waiting][:permits]
         if not places:
             return
         self._access.wire.open()
-        told = await asyncio.gather(*(self._once(place) for place in places))
+        answers = await asyncio.gather(*(self._once(place) for place in places))
         facts = [
             Fact(*place, one.event)
-            for place, one in zip(places, told, strict=True)
+            for place, one in zip(places, answers, strict=True)
             if not isinstance(one.event, Lost | Postponed)
         ]
         if facts:
@@ -147,7 +146,7 @@ class Resender:
         for fact in facts:
             self.answered(fact.key, fact.number)
             self._on_event(fact.key, fact.number, fact.event)
-        for one in told:
+        for one in answers:
             self._on_order(one.stop, one.pause)
 
     async def _once(self, place: Place) -> Verdict:
@@ -171,12 +170,12 @@ class Resender:
             log.exception("a submission that was sent again ended in an unforeseen way")
             return Verdict(Lost(f"unforeseen: {type(error).__name__}"))
         log.info("row %s, take %d: sent again with its key", key.row_id, key.take)
-        told = verdict(api.provider, endpoint, response, self._clock.now())
-        if isinstance(told.event, Failed) and told.event.refused:
+        answer = verdict(api.provider, endpoint, response, self._clock.now())
+        if isinstance(answer.event, Failed) and answer.event.refused:
             # The first request may have been accepted all the same: its price is not given back.
-            told = replace(told, event=replace(told.event, refused=False))
-        if response.status == 409 and isinstance(told.event, Failed):
+            answer = replace(answer, event=replace(answer.event, refused=False))
+        if response.status == 409 and isinstance(answer.event, Failed):
             # The key was used with another body: that says nothing about the task it made.
             one.tries = self._tries
             return Verdict(Lost("its key belongs to another request"))
-        return told
+        return answer

@@ -3,40 +3,34 @@
 A pass ends when nothing is left to do now. A pass that waits ends when every task has ended or is
 overdue, and nothing more can be sent before a person acts.
 
-The runner owns the order of things and the outcome. Its parts do the work, each with its own state:
-`Lanes`, `Downloader`, `Tally`, `LookTimer`.
+The runner decides what comes next. Its parts do the work, each with its own state: `Lanes` the
+requests, `Downloader` the pictures, `Tally` the outcome, `LookTimer` the time of the next look.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from pipeline.core.errors import PromptsheetError
-from pipeline.core.model import JobKey
-from pipeline.core.protocol import Verdict
-from pipeline.core.states import Accepted, Event, Failed, Succeeded, is_open
+from pipeline.sync.background import in_background
 from pipeline.sync.clock import Clock
 from pipeline.sync.closing import close, note_troubles
 from pipeline.sync.downloader import Downloader, Saver
-from pipeline.sync.lane import Lane, Lanes
+from pipeline.sync.lanes import Lanes
 from pipeline.sync.lease_keeper import keep_lease
-from pipeline.sync.listener import Listener
+from pipeline.sync.listener import listen
 from pipeline.sync.look_timer import LookTimer
 from pipeline.sync.looker import Looker
-from pipeline.sync.outcome import Asked, Outcome, Progress, Reporter
+from pipeline.sync.outcome import Asked, Outcome
+from pipeline.sync.pass_events import PassEvents
 from pipeline.sync.ports import ApiAccess
+from pipeline.sync.progress import Progress, Reporter
 from pipeline.sync.sheet_sync import SheetSync
-from pipeline.sync.submissions import Sending, Submissions
+from pipeline.sync.submissions import Submissions
 from pipeline.sync.tally import Tally
 from pipeline.sync.worker import Worker
-
-log = logging.getLogger("promptsheet")
-
-#: The exit code of a pass that was interrupted.
-INTERRUPTED = 130
 
 
 class Runner:
@@ -61,41 +55,19 @@ class Runner:
     ) -> None:
         pace = accesses[0].pace
         self._sync, self._asked, self._keep_lease = sync, asked, keep_lease
-        self._reporter = Reporter(clock, tell)
-        self._news = asyncio.Event()
         self._worker = Worker()
         self._tally = Tally(sync)
         self._timer = LookTimer(clock, pace.write_every)
-        lanes = [
-            Lane(
-                sync,
-                submissions,
-                self._worker,
-                access,
-                clock,
-                asked,
-                on_answer=self._answered,
-                on_event=self._reported,
-                on_stale=self.look_again,
-            )
-            for access in accesses
-        ]
-        self._lanes = Lanes(sync, lanes, asked.limit)
         self._downloader = Downloader(
             sync,
             self._worker,
             media,
             clock.now,
             on_saved=self._saved,
-            on_lost=self.look_again,
+            on_lost=self._timer.changed,
         )
-        self._listener = Listener(
-            sync.state,
-            self._worker,
-            self._lanes,
-            on_event=self._reported,
-            on_change=self.look_again,
-        )
+        events = PassEvents(self._tally, self._downloader, self._timer)
+        self._lanes = Lanes(sync, submissions, self._worker, accesses, clock, asked, events)
         self._looker = Looker(
             sync,
             self._worker,
@@ -106,6 +78,7 @@ class Runner:
             shown=shown,
             give_up_after=pace.give_up_after,
         )
+        self._reporter = Reporter(clock, self._tally, self._lanes, self._downloader, tell)
         self._is_interrupted = False
 
     @property
@@ -116,13 +89,12 @@ class Runner:
     def interrupt(self) -> None:
         """Stop sending; `run` ends once the answers to open requests are recorded."""
         self._is_interrupted = True
-        self._news.set()
+        self._timer.wake()
         self._lanes.end()
 
     def look_again(self) -> None:
-        """Look at the sheet soon: a person asked for it, or something new is known."""
+        """Look at the sheet soon: a person asked for it."""
         self._timer.changed()
-        self._news.set()
 
     async def run(self) -> Outcome:
         """The pass, from the first look to the last.
@@ -151,35 +123,23 @@ class Runner:
             unsaved=self._downloader.trouble,
         )
         if self._is_interrupted:
-            self.outcome.code = INTERRUPTED
+            self.outcome.interrupt()
         return self.outcome
 
     async def _work(self) -> None:
-        """Send, poll, download and look until nothing is left to do now.
+        """Send, poll, download and look until nothing is left to do now."""
+        async with (
+            self._lanes.sending() as sending,
+            in_background(self._background(), self.outcome.title),
+        ):
+            await self._until_finished(sending)
+            await self._finish()
 
-        Whatever ends this, the submitter ends by itself and is awaited: requests in flight may be
-        paid for, so it is recorded first.
-        """
-        sending = asyncio.create_task(self._lanes.send())
-        try:
-            async with asyncio.TaskGroup() as group:
-                lease = keep_lease(self._worker, self._keep_lease, self._lost_the_lease)
-                jobs = [*self._lanes.helpers(self._news.set), self._listener.run(), lease]
-                helpers = [group.create_task(job) for job in jobs]
-                await self._until_finished(sending)
-                await self._finish()
-                for helper in helpers:
-                    helper.cancel()
-        except BaseExceptionGroup as several:
-            first, *others = several.exceptions
-            for error in others:
-                log.info("%s: a part of the pass ended: %r", self.outcome.title, error)
-            raise first from None
-        finally:
-            self._lanes.end()
-            await asyncio.wait([sending])
-            if not sending.cancelled() and (error := sending.exception()):
-                log.info("%s: the sending ended: %r", self.outcome.title, error)
+    def _background(self) -> list[Coroutine[Any, Any, None]]:
+        """What runs beside the looks, until it is cancelled."""
+        lease = keep_lease(self._worker, self._keep_lease, self._lost_the_lease)
+        webhooks = listen(self._sync.state, self._worker, self._lanes)
+        return [*self._lanes.background(self._timer.wake), webhooks, lease]
 
     async def _finish(self) -> None:
         """Finish the downloads, and write everything that the sheet does not show yet.
@@ -199,7 +159,6 @@ class Runner:
     async def _until_finished(self, sending: asyncio.Task[None]) -> None:
         """Look whenever it is time, until nothing is left to do now."""
         while True:
-            self._news.clear()
             if sending.done():
                 sending.result()  # An error of the store ends the pass, with its sentence.
             if self._is_interrupted or self._lanes.is_broken:
@@ -214,10 +173,8 @@ class Runner:
             elif self._is_time_to_look():
                 await self._looker.look()
                 continue
-            self._reporter.report(self._progress)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.25):
-                    await self._news.wait()
+            self._reporter.report()
+            await self._timer.wait(0.25)
 
     def _is_finished(self) -> bool:
         if not self._lanes.is_idle:
@@ -237,47 +194,6 @@ class Runner:
         self.outcome.worsen(0, f"Another pass took over {self.outcome.title}.")
         self._lanes.end()
 
-    def _answered(self, sending: Sending, told: Verdict) -> None:
-        """A submission was answered, and the answer is recorded."""
-        key, number = sending.key, sending.attempt.number
-        self._tally.sent(sending, told.event)
-        if isinstance(told.event, Accepted):
-            # A webhook may have come before the answer, and have reported the end.
-            attempt = self._sync.state.jobs.attempt(key, number)
-            if attempt and is_open(attempt):
-                self._lanes.follow(key, attempt)
-        self._happened(key, number, told.event)
-
-    def _reported(self, key: JobKey, number: int, event: Event) -> None:
-        """A poll, a webhook or a repeated submission reported an event, and it is recorded."""
-        attempt = self._sync.state.jobs.attempt(key, number)
-        if isinstance(event, Accepted) and attempt and is_open(attempt):
-            self._lanes.follow(key, attempt, soon=True)
-        is_end = isinstance(event, Succeeded | Failed)
-        if self._happened(key, number, event) and is_end and attempt:
-            self._lanes.finished(key, attempt, succeeded=isinstance(event, Succeeded))
-
-    def _happened(self, key: JobKey, number: int, event: Event) -> bool:
-        """Count an event, and do what follows from it. False if it was counted before."""
-        self.look_again()
-        is_new = self._tally.count(key, number, event)
-        if is_new and isinstance(event, Succeeded):
-            self._downloader.keep(key)
-            self._looker.ended(key)
-        return is_new
-
     def _saved(self) -> None:
-        self.outcome.counts.saved += 1
-        log.info("%s: pictures saved: %d", self._sync.sheet.title, self.outcome.counts.saved)
+        self._tally.saved()
         self._timer.changed()
-
-    def _progress(self) -> Progress:
-        return Progress(
-            sent=self._lanes.sent,
-            to_send=self._lanes.sent + self._lanes.waiting,
-            at_work=self._lanes.expecting(),
-            done=self.outcome.counts.done + self.outcome.counts.failed,
-            saved=self.outcome.counts.saved,
-            saving=self._downloader.pending,
-            credits=self.outcome.counts.credits,
-        )

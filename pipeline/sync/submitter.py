@@ -24,6 +24,7 @@ from pipeline.sync.dispatcher import Dispatcher
 from pipeline.sync.in_flight import InFlight, Place
 from pipeline.sync.line_queue import LineQueue
 from pipeline.sync.ports import HASTY_TRIES, PATIENCE, ApiAccess
+from pipeline.sync.request_pace import RequestPace
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import RefusedLine, Sending, Submissions
 from pipeline.sync.throttle import Throttle
@@ -59,8 +60,9 @@ class Submitter:
     ) -> None:
         pace = access.pace
         self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._wake)
-        self._sync, self._worker, self._clock, self._patient = sync, worker, clock, patient
-        self._api, self._on_answer, self._on_stale = access.api, on_answer, on_stale
+        self._title, self._clock, self._patient = access.api.title, clock, patient
+        self._on_answer, self._on_stale = on_answer, on_stale
+        self._pace = RequestPace(sync, worker, access.api)
         self._queue = LineQueue(limit=limit, patient=patient)
         self._in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now)
         self._throttle = Throttle(clock.monotonic)
@@ -170,7 +172,7 @@ class Submitter:
             self._in_flight.begin((sending.key, sending.attempt.number), sending.attempt.sent_at)
         self._dispatcher.send(done.batch.begun)
         for answer in done.answers:
-            self._on_answer(answer.sending, answer.told)
+            self._on_answer(answer.sending, answer.verdict)
         await self._refused(done.batch.refused)
 
     async def _refused(self, refused: list[RefusedLine]) -> None:
@@ -182,33 +184,24 @@ class Submitter:
             self._on_stale()
         if held_back:
             self._queue.put_back(held_back)
-            limits, store = self._sync.spending.of(self._api), self._sync.store
-            wait = await self._worker.run(
-                store.rate_limit.ready_in, limits.api_key, limits.per_minute
-            )
-            self._throttle.begin_later(max(wait, SHORTEST_WAIT))
+            self._throttle.begin_later(max(await self._pace.ready_in(), SHORTEST_WAIT))
 
     def _slow_down(self, seconds: float) -> None:
         """Send nothing with this API key for so many seconds, in any process.
 
         A pass that does not wait ends if that is more than a minute.
         """
-        until = self._clock.now() + timedelta(seconds=seconds)
-        account = self._sync.spending.of(self._api).api_key
-        self._worker.submit(self._sync.store.rate_limit.slow_down, account, until)
+        self._pace.pause(self._clock.now() + timedelta(seconds=seconds))
         self._throttle.pause(seconds)
         if not self._patient and seconds > PATIENCE:
-            self.end(
-                Stop(
-                    f"{self._api.title} asked to wait {seconds:.0f} s. The next run goes on.", False
-                )
-            )
+            why = f"{self._title} asked to wait {seconds:.0f} s. The next run goes on."
+            self.end(Stop(why, False))
 
-    def _answered(self, sending: Sending, told: Verdict) -> None:
+    def _answered(self, sending: Sending, verdict: Verdict) -> None:
         """Have an answer recorded, and act on what it means for the lines that follow."""
-        self._committer.add(sending, told)
+        self._committer.add(sending, verdict)
         place = sending.key, sending.attempt.number
-        match told.event:
+        match verdict.event:
             case Accepted():
                 self.breaker.accepted()
             case Succeeded():
@@ -222,7 +215,7 @@ class Submitter:
             case Postponed():
                 self._in_flight.end(place)
                 self._queue.came_back(sending.key)
-        self.heed(told.stop, told.pause)
+        self.heed(verdict.stop, verdict.pause)
 
     def _wake(self) -> None:
         self._news.set()

@@ -55,6 +55,11 @@ class Tally:
                 pass
         return True
 
+    def saved(self) -> None:
+        """A picture was saved."""
+        self.outcome.counts.saved += 1
+        log.info("%s: pictures saved: %d", self._sync.sheet.title, self.outcome.counts.saved)
+
     def close(self) -> None:
         """Count what was sent, at the end of the pass.
 

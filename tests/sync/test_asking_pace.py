@@ -144,7 +144,7 @@ def passed(rows: int, lasts: Lasts, provider: Any, known: Spans = ()) -> Desk:
     """A finished pass; it can use the durations of an earlier one."""
     desk = Desk(rows, lasts, provider)
     if known:
-        desk.poller.schedule.recall({"imagine": known})
+        desk.poller.schedule.durations.recall({"imagine": known})
     event_loop.run(desk.run(tick=sum(desk.lasting) / rows / 40))
     return desk
 
@@ -152,7 +152,9 @@ def passed(rows: int, lasts: Lasts, provider: Any, known: Spans = ()) -> Desk:
 @pytest.mark.parametrize("lasting", LASTING)
 def test_polling_needs_few_requests_and_loses_little_time(lasting: str, provider: Any) -> None:
     first = passed(300, LASTING[lasting], provider)
-    later = passed(100, LASTING[lasting], provider, first.poller.schedule.learnt()["imagine"])
+    later = passed(
+        100, LASTING[lasting], provider, first.poller.schedule.durations.to_keep()["imagine"]
+    )
 
     for desk in (first, later):
         found = f"{desk.per_row:.3f} a row, {desk.clock / desk.least:.2f} times the least time"
@@ -169,7 +171,7 @@ def test_a_single_long_video_is_polled_less_and_less_often(provider: Any) -> Non
 
 
 def test_the_known_durations_adapt_to_an_api_that_becomes_much_faster(provider: Any) -> None:
-    slow = passed(100, lambda chance: 60.0, provider).poller.schedule.learnt()["imagine"]
+    slow = passed(100, lambda chance: 60.0, provider).poller.schedule.durations.to_keep()["imagine"]
 
     desk = passed(500, lambda chance: 3.0, provider, slow)
 
@@ -182,15 +184,17 @@ def test_a_quick_task_is_found_soon_although_most_take_much_longer(provider: Any
     slow = Desk(150, lambda chance: chance.choice((2.0, 200.0)), provider)
     event_loop.run(slow.run(tick=0.5))
 
-    desk = passed(1, lambda chance: 2.0, provider, slow.poller.schedule.learnt()["imagine"])
+    desk = passed(
+        1, lambda chance: 2.0, provider, slow.poller.schedule.durations.to_keep()["imagine"]
+    )
 
     assert desk.clock < 10, desk.clock
 
 
 def test_a_quick_task_is_found_soon_among_tasks_that_rarely_end(provider: Any) -> None:
-    known = passed(100, lambda chance: 2.0, provider).poller.schedule.learnt()["imagine"]
+    known = passed(100, lambda chance: 2.0, provider).poller.schedule.durations.to_keep()["imagine"]
     desk = Desk(40, lambda chance: 3000.0, provider)
-    desk.poller.schedule.recall({"imagine": known})
+    desk.poller.schedule.durations.recall({"imagine": known})
     desk.lasting += [2.0]
 
     async def until_it_is_found() -> None:
@@ -204,8 +208,8 @@ def test_a_quick_task_is_found_soon_among_tasks_that_rarely_end(provider: Any) -
 
 def test_a_task_unknown_to_the_api_is_polled_less_and_less_often(provider: Any) -> None:
     desk = Desk(30, lambda chance: 2000.0, provider)
-    known = passed(100, lambda chance: 2.0, provider).poller.schedule.learnt()["imagine"]
-    desk.poller.schedule.recall({"imagine": known})
+    known = passed(100, lambda chance: 2.0, provider).poller.schedule.durations.to_keep()["imagine"]
+    desk.poller.schedule.durations.recall({"imagine": known})
     desk.knows_no_task = True
 
     async def for_half_an_hour() -> None:

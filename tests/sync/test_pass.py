@@ -117,7 +117,7 @@ def test_an_end_reported_twice_counts_once_for_the_stop_rule(made: Made) -> None
         for key, job in store.jobs.all(sheet.key).items():
             attempt = job.attempts[-1]
             if attempt.state is State.FAILED:
-                bench.runner._reported(key, attempt.number, Failed(attempt.reason))
+                bench.runner._lanes.reported(key, attempt.number, Failed(attempt.reason))
 
     outcome = bench.run(during=report_again)
 
