@@ -16,6 +16,7 @@ from pipeline.core.model import Claim
 from pipeline.sheets import Sheet
 from pipeline.store import Store
 from pipeline.sync.hold import Hold
+from pipeline.sync.look import Look
 from pipeline.sync.sheet_state import SheetState
 
 
@@ -56,6 +57,10 @@ class Ownership:
     def has_sent(self) -> bool:
         """Whether an attempt was begun since the claim was raised."""
         return self._has_sent
+
+    def must_claim(self, look: Look) -> bool:
+        """True if there are new rows, and the sheet must be claimed before they are noted."""
+        return look.has_new_rows and not (self.has_claimed or look.hold)
 
     def note_sent(self) -> None:
         """An attempt was begun."""

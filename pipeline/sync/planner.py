@@ -37,7 +37,7 @@ from pipeline.sync.sheet_state import SheetState
 
 
 class Planner:
-    """Plans one sheet. `limits_of` tells what may be spent today."""
+    """Plans one sheet. `limits_of` returns what may be spent today at an API."""
 
     def __init__(
         self,
@@ -47,7 +47,6 @@ class Planner:
         header: Header,
         state: SheetState,
         ownership: Ownership,
-        changed_rows: ChangedRows,
         *,
         clock: Clock,
         chance: Random,
@@ -55,7 +54,9 @@ class Planner:
     ) -> None:
         self._sheet, self._store = sheet, store
         self._rules, self._header = rules, header
-        self._state, self._ownership, self._changed_rows = state, ownership, changed_rows
+        #: Which rows of a reading have to be looked at.
+        self.changed_rows = ChangedRows(state, rules, header)
+        self._state, self._ownership = state, ownership
         self._clock, self._chance, self._limits_of = clock, chance, limits_of
 
     def columns(self, grid: Grid) -> Columns:
@@ -75,7 +76,7 @@ class Planner:
         columns = self.columns(grid)
         ours = self._state.record.ours or made_by_us(columns, grid)
         self._check(columns, grid, ours)
-        changed_rows = self._changed_rows
+        changed_rows = self.changed_rows
         rows = changed_rows.rows(columns, grid)
         hold = self._ownership.hold(columns, len(rows) + changed_rows.statuses.total())
         if hold and changed_rows.is_partial:

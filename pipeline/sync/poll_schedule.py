@@ -56,6 +56,8 @@ class PollSchedule:
         self.durations = TaskDurations(clock.now())
         self._clock, self._patient = clock, patient
         self._write_every, self._give_up_after = pace.write_every, pace.give_up_after
+        #: Tasks that are polled in a request of their own.
+        self.alone: frozenset[str] = frozenset()
         self._tasks: dict[str, OpenTask] = {}
         self._followed = self._questions = 0
 
@@ -203,8 +205,17 @@ class PollSchedule:
         if one.early:
             one.next_at = min(one.next_at, max(one.early, one.not_before or one.early))
 
-    def poll_alone(self, tasks: Collection[str]) -> None:
-        """Poll these tasks at once, each in a request of its own, if the pass waits for them."""
+    def newly_alone(self, missing: Collection[str]) -> frozenset[str]:
+        """An answer for many left these out: each gets a request of its own from now on.
+
+        Returns those that had none before.
+        """
+        newly = frozenset(missing) - self.alone
+        self.alone |= newly
+        return newly
+
+    def poll_now(self, tasks: Collection[str]) -> None:
+        """Poll these tasks at once if the pass waits for them."""
         for one in filter(None, map(self._tasks.get, tasks)):
             if one.is_owed:
                 one.next_at = self._clock.now()

@@ -18,7 +18,6 @@ from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import Answers, poll_answer, polls
 from pipeline.core.provider import Endpoint
 from pipeline.core.states import Event
-from pipeline.store import Limits
 from pipeline.sync.clock import Clock
 from pipeline.sync.poll_health import PollHealth
 from pipeline.sync.poll_recorder import PollRecorder
@@ -61,16 +60,13 @@ class Poller:
         self.health = PollHealth(access.api.title)
         pace = access.pace
         self.schedule = PollSchedule(pace, clock, patient=patient)
-        self._recorder = PollRecorder(submissions, worker, self.schedule, on_event)
-        self._sync, self._worker, self._clock = sync, worker, clock
-        self._access, self._patient = access, patient
+        self._recorder = PollRecorder(sync.store, submissions, worker, self.schedule, on_event)
+        self._access, self._clock, self._patient = access, clock, patient
         self._pace = RequestPace(sync, worker, access.api)
         poll_every = pace.poll_every
         self._every = min(poll_every.total_seconds() / 20, 0.5) if poll_every else TICK
         self._on_order = on_order
         self._gate = asyncio.Semaphore(QUESTIONS)
-        #: Tasks that an answer for many left out: each is polled in a request of its own.
-        self._alone: frozenset[str] = frozenset()
 
     def expecting(self) -> int:
         """How many tasks are worth waiting for."""
@@ -80,18 +76,6 @@ class Poller:
     def is_heard(self) -> bool:
         """Whether all tasks followed `soon` were polled, and all answers are recorded."""
         return not self.schedule.is_polling and (self.health.is_stopped or not self.schedule.owes)
-
-    async def recall(self) -> None:
-        """Load how long tasks took in earlier passes."""
-        store, key = self._sync.store, self._limits.api_key
-        self.schedule.durations.recall(await self._worker.run(store.durations.get, key))
-
-    async def remember(self) -> None:
-        """Keep how long tasks took in this pass, for later ones."""
-        durations = self.schedule.durations
-        if durations.has_news:
-            store, key = self._sync.store, self._limits.api_key
-            await self._worker.run(store.durations.keep, key, durations.to_keep())
 
     async def run(self, on_round: Callable[[], None]) -> None:
         """Poll, round by round, until cancelled. `on_round` is called after each poll."""
@@ -123,7 +107,7 @@ class Poller:
         open_tasks = {
             task: one.attempt.poll_at for task in tasks if (one := self.schedule.get(task))
         }
-        questions = list(polls(self._api.provider.poll, tasks, self._alone, open_tasks))
+        questions = list(polls(self._api.provider.poll, tasks, self.schedule.alone, open_tasks))
         permits = await self._pace.permits(len(questions))
         self.schedule.sent(min(permits, len(questions)))
         is_short = permits < len(questions)
@@ -158,10 +142,6 @@ class Poller:
     def _api(self) -> Api:
         return self._access.api
 
-    @property
-    def _limits(self) -> Limits:
-        return self._sync.spending.of(self._api)
-
     def _endpoint(self, name: str) -> Endpoint:
         """The endpoint of this name; any other, if the provider file does not have it any more."""
         provider = self._api.provider
@@ -174,20 +154,18 @@ class Poller:
         self, answers: Answers, asked: Mapping[str, OpenTask], asked_at: datetime
     ) -> None:
         """Act on the answers to a poll at `asked_at`, and record what is news."""
-        alone = frozenset(answers.missing) - self._alone
-        self._alone |= alone
+        alone = self.schedule.newly_alone(answers.missing)
         self._heed(answers)
         now, is_late = self._clock.now(), self.schedule.intervals.is_late
-        late = [(o.key, o.attempt.number) for o in asked.values() if is_late(o.attempt, now)]
-        if late:
-            await self._worker.run(self._sync.store.jobs.asked, late)
+        late = [one for one in asked.values() if is_late(one.attempt, now)]
+        await self._recorder.note_polled(late)
         for task, one in asked.items():
             event = answers.events.get(task)
             self.schedule.answered(one, event, asked_at, timedelta(seconds=answers.pause))
             # Another process may have recorded its end while this answer was on its way.
             if event and self.schedule.get(task) and self.schedule.is_news(one, event):
                 self._recorder.add(one, event)
-        self.schedule.poll_alone(alone)
+        self.schedule.poll_now(alone)
         await self._recorder.flush()
         if not self.health.is_worth_waiting(answers.pause):
             self.schedule.forgive(asked.keys() - alone)

@@ -14,23 +14,21 @@ from dataclasses import replace
 from random import Random
 
 from pipeline.core.header import Header
-from pipeline.core.model import Grid, JobKey, Patch
+from pipeline.core.model import JobKey
 from pipeline.core.planning import Line, Plan
 from pipeline.core.rules import Rules
 from pipeline.core.states import Lost
 from pipeline.core.statuses import UNCHANGING
 from pipeline.sheets import Sheet
 from pipeline.store import Fact, Limits, Store
-from pipeline.sync.changed_rows import ChangedRows
 from pipeline.sync.clock import Clock
-from pipeline.sync.corrections import Corrections, Draft
-from pipeline.sync.hold import Hold
+from pipeline.sync.corrections import Corrections
 from pipeline.sync.look import Look
 from pipeline.sync.new_attention import NewAttention
 from pipeline.sync.ownership import Ownership
 from pipeline.sync.planner import Planner
-from pipeline.sync.readings import noted
 from pipeline.sync.sheet_state import SheetState
+from pipeline.sync.sheet_updater import SheetUpdater
 from pipeline.sync.spending import Spending
 
 
@@ -72,8 +70,6 @@ class SheetSync:
         self.ownership = Ownership(
             sheet, store, self.state, config=config, accept_columns=accept_columns, chance=chance
         )
-        self._changed_rows = ChangedRows(self.state, rules, header)
-        self._corrections = Corrections(self.state, self._changed_rows, self.new_attention)
         self.planner = Planner(
             sheet,
             store,
@@ -81,10 +77,19 @@ class SheetSync:
             header,
             self.state,
             self.ownership,
-            self._changed_rows,
             clock=clock,
             chance=chance,
             limits_of=self.spending.of,
+        )
+        self._updater = SheetUpdater(
+            sheet,
+            store,
+            self.state,
+            self.ownership,
+            self.planner,
+            Corrections(self.state, self.planner.changed_rows, self.new_attention),
+            clock,
+            self._planned,
         )
 
     @property
@@ -99,27 +104,27 @@ class SheetSync:
         if the sheet cannot be read or written: results that were to be written stay in the store,
         and nothing may be sent.
 
-        The plan is made inside the sheet's `write`, because it must be made for exactly the grid
-        that is changed. Rows that the store does not know get ids only under a claim of this pass.
-        So if a first reading has such rows, nothing is written yet: the claim is raised, and the
-        sheet is read again.
+        Rows that the store does not know get ids only under a claim of this pass. So if a first
+        reading has such rows, nothing is written yet: the claim is raised, and the sheet is read
+        again.
         """
         self.last = replace(self.last, plan=Plan(), began_at=None)
         self.spending.begin_look()
         self._take_over()
         began_at = self._clock.now()
-        look = self._synced()
-        if self._needs_claim(look):
+        look = self._updater.update()
+        if self.ownership.must_claim(look):
             refused = self.ownership.own()
             is_same = not self.state.reload_if_changed()
-            again = self._synced(refused, look if is_same else None)
+            again = self._updater.update(refused, look if is_same else None)
             look = replace(again, lags=look.lags + again.lags)
         if (look.plan.to_send or self.ownership.has_sent) and not look.hold:
             look = look.with_hold(self.ownership.own())
         if not look.hold:
-            self._changed_rows.keep(look)
+            self.planner.changed_rows.keep(look)
             look = self._with_jobs(look)
-        self.last = replace(look, began_at=began_at)
+        self._planned(look)
+        self.last = replace(self.last, began_at=began_at)
         # A pause is not noted: it ends when a person resumes the sheet, not with a look.
         lasting = look.hold if look.hold and look.hold.kind != "paused" else None
         self.state.note_hold(lasting.sentence if lasting else "")
@@ -155,55 +160,9 @@ class SheetSync:
             self.last.hold or self.state.jobs.open_attempts() or self.is_ripening() or unsaved
         )
 
-    # -- reading and writing ---------------------------------------------------------------------
-
-    def _synced(self, refused: Hold | None = None, planned: Look | None = None) -> Look:
-        """Read and write once. `refused` is why the claim could not be raised.
-
-        `planned` is an earlier look in this call of `look`; it is used if its grid is read again.
-        """
-        drafts: list[Draft] = []
-
-        def patch_for(grid: Grid) -> Patch:
-            if planned and planned.grid == grid:
-                look = planned.with_hold(refused)
-            else:
-                look = self._planned(grid, refused)
-            drafts.append(self._draft(look))
-            self.last = drafts[-1].look
-            return drafts[-1].patch
-
-        grid = self.sheet.write(patch_for)
-        draft = drafts[-1]
-        lags = tuple((self._clock.now() - ended).total_seconds() for ended in draft.ends)
-        look = draft.look if grid is draft.look.grid else self._after_write(draft, grid, refused)
-        return replace(look, lags=lags)
-
-    def _planned(self, grid: Grid, refused: Hold | None) -> Look:
-        look = self.planner.look(grid).with_hold(refused)
-        return replace(look, notices=self.last.notices or look.notices)
-
-    def _draft(self, look: Look) -> Draft:
-        if self._needs_claim(look):
-            return Draft(look, {})
-        return self._corrections.draft(noted(look, self.state, self.store))
-
-    def _after_write(self, draft: Draft, grid: Grid, refused: Hold | None) -> Look:
-        as_written = draft.as_written(grid, self.planner.columns(grid))
-        return as_written or self._read_back(grid, refused)
-
-    def _read_back(self, grid: Grid, refused: Hold | None) -> Look:
-        """The look at a sheet that others changed while it was written."""
-        look = self._planned(grid, refused)
-        if self._needs_claim(look):
-            return look
-        return self._corrections.checked(noted(look, self.state, self.store))
-
-    def _needs_claim(self, look: Look) -> bool:
-        """Whether there are new rows, and this pass has to claim the sheet before it notes them."""
-        return look.has_new_rows and not (self.ownership.has_claimed or look.hold)
-
-    # -- jobs ------------------------------------------------------------------------------------
+    def _planned(self, look: Look) -> None:
+        """Keep a look. Columns that became ours stay in its notices for the whole pass."""
+        self.last = replace(look, notices=self.last.notices or look.notices)
 
     def _take_over(self) -> None:
         """Take over what others did since the last look."""

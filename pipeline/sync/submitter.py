@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pipeline.core.model import JobKey
 from pipeline.core.planning import Line
@@ -34,8 +34,6 @@ from pipeline.sync.worker import Worker
 REACH_TRIES = 8
 #: Seconds between two commits, so that many rows share one: a commit costs as much as ten rows.
 GATHERING = 0.015
-#: The shortest wait, in seconds, before the store is asked again whether the pace allows more.
-SHORTEST_WAIT = 0.05
 
 
 class Submitter:
@@ -59,13 +57,13 @@ class Submitter:
         on_stale: Callable[[], None],
     ) -> None:
         pace = access.pace
-        self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._wake)
-        self._title, self._clock, self._patient = access.api.title, clock, patient
+        self._news = asyncio.Event()
+        self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._news.set)
+        self._api_title, self._patient = access.api.title, patient
         self._on_answer, self._on_stale = on_answer, on_stale
-        self._pace = RequestPace(sync, worker, access.api)
         self._queue = LineQueue(limit=limit, patient=patient)
         self._in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now)
-        self._throttle = Throttle(clock.monotonic)
+        self._throttle = Throttle(RequestPace(sync, worker, access.api), clock)
         self._committer = Committer(submissions, access.api, sync.store, worker, clock.monotonic)
         self._dispatcher = Dispatcher(
             access,
@@ -74,17 +72,14 @@ class Submitter:
             self.breaker,
             tries=REACH_TRIES if patient else HASTY_TRIES,
             on_answer=self._answered,
-            on_change=self._wake,
+            on_change=self._news.set,
         )
-        self._news = asyncio.Event()
 
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the air or unrecorded, and nothing more may leave for now."""
-        if not self._is_quiet:
-            return False
         is_full = not self._patient and self._in_flight.room <= 0
-        return is_full or not self._may_send
+        return self._is_quiet and (is_full or not self._may_send)
 
     @property
     def is_broken(self) -> bool:
@@ -117,7 +112,7 @@ class Submitter:
     def offer(self, lines: Iterable[Line]) -> None:
         """Send these, in this order, instead of the lines of earlier looks."""
         self._queue.replace(lines)
-        self._wake()
+        self._news.set()
 
     def end(self, stop: Stop | None = None) -> None:
         """Stop sending; what has left is still awaited and recorded."""
@@ -127,14 +122,20 @@ class Submitter:
         """A task has ended: its place at the API is free for the next row."""
         self._in_flight.end((key, number))
         self.breaker.finished(succeeded=succeeded)
-        self._wake()
+        self._news.set()
 
     def heed(self, stop: str, pause: float) -> None:
-        """Do what the API asked for: stop, with this sentence, or pause for so many seconds."""
+        """Do what the API asked for: stop, with this sentence, or pause for so many seconds.
+
+        A pass that does not wait ends if the pause is longer than a minute.
+        """
         if stop:
             self.end(Stop(stop, True))
         if pause:
-            self._slow_down(pause)
+            self._throttle.slow_down(pause)
+        if pause > PATIENCE and not self._patient:
+            why = f"{self._api_title} asked to wait {pause:.0f} s. The next run goes on."
+            self.end(Stop(why, False))
 
     async def run(self) -> None:
         """Send until `end` is called and everything that has left is recorded."""
@@ -184,18 +185,7 @@ class Submitter:
             self._on_stale()
         if held_back:
             self._queue.put_back(held_back)
-            self._throttle.begin_later(max(await self._pace.ready_in(), SHORTEST_WAIT))
-
-    def _slow_down(self, seconds: float) -> None:
-        """Send nothing with this API key for so many seconds, in any process.
-
-        A pass that does not wait ends if that is more than a minute.
-        """
-        self._pace.pause(self._clock.now() + timedelta(seconds=seconds))
-        self._throttle.pause(seconds)
-        if not self._patient and seconds > PATIENCE:
-            why = f"{self._title} asked to wait {seconds:.0f} s. The next run goes on."
-            self.end(Stop(why, False))
+            await self._throttle.begin_within_pace()
 
     def _answered(self, sending: Sending, verdict: Verdict) -> None:
         """Have an answer recorded, and act on what it means for the lines that follow."""
@@ -216,9 +206,6 @@ class Submitter:
                 self._in_flight.end(place)
                 self._queue.came_back(sending.key)
         self.heed(verdict.stop, verdict.pause)
-
-    def _wake(self) -> None:
-        self._news.set()
 
     @property
     def _is_quiet(self) -> bool:

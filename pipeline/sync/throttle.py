@@ -1,47 +1,58 @@
 """When the next attempt may be begun, and when a begun one may leave.
 
-Owned by the submitter. It knows no API and no store: others tell it how long to wait.
+Owned by the submitter. It owns the times, and raises StoreError if the store cannot say them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from datetime import timedelta
+
+from pipeline.sync.clock import Clock
+from pipeline.sync.request_pace import RequestPace
 
 #: The longest wait, in seconds, before an API that cannot be reached is tried again.
 LONGEST_WAIT = 30.0
+#: The shortest wait, in seconds, before the store is asked again whether the pace allows more.
+SHORTEST_WAIT = 0.05
 
 
 class Throttle:
     """Two moments of a monotonic clock, and how often in a row the API could not be reached."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    def __init__(self, pace: RequestPace, clock: Clock) -> None:
+        self._pace, self._clock = pace, clock
         self._begin_at = self._leave_at = 0.0
         self._unreached = 0
 
     @property
     def may_begin(self) -> bool:
         """Whether an attempt may be begun now."""
-        return self._monotonic() >= self._begin_at
+        return self._clock.monotonic() >= self._begin_at
 
     @property
     def may_leave(self) -> bool:
         """Whether an attempt that was begun may leave now."""
-        return self._monotonic() >= self._leave_at
+        return self._clock.monotonic() >= self._leave_at
 
     @property
     def begins_in(self) -> float:
         """Seconds until an attempt may be begun; 0 if it may now."""
-        return max(self._begin_at - self._monotonic(), 0.0)
+        return max(self._begin_at - self._clock.monotonic(), 0.0)
 
     def pause(self, seconds: float) -> None:
         """Send nothing and begin nothing for at least this many seconds."""
-        self._leave_at = max(self._leave_at, self._monotonic() + seconds)
+        self._leave_at = max(self._leave_at, self._clock.monotonic() + seconds)
         self._begin_at = max(self._begin_at, self._leave_at)
 
-    def begin_later(self, seconds: float) -> None:
-        """Begin nothing for this many seconds. Attempts that were begun may still be sent."""
-        self._begin_at = max(self._monotonic() + seconds, self._leave_at)
+    def slow_down(self, seconds: float) -> None:
+        """Send nothing with this API key for so many seconds, in any process."""
+        self._pace.pause(self._clock.now() + timedelta(seconds=seconds))
+        self.pause(seconds)
+
+    async def begin_within_pace(self) -> None:
+        """Begin nothing until the pace allows it. Attempts that were begun may still be sent."""
+        wait = max(await self._pace.ready_in(), SHORTEST_WAIT)
+        self._begin_at = max(self._clock.monotonic() + wait, self._leave_at)
 
     def unreached(self) -> int:
         """The API could not be reached: pause, twice as long each time. The failures in a row.

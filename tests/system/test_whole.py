@@ -32,7 +32,7 @@ from pipeline.core.planning import Line
 from pipeline.sync.corrections import Draft
 from pipeline.sync.hold import Hold
 from pipeline.sync.look import Look
-from pipeline.sync.sheet_sync import SheetSync
+from pipeline.sync.sheet_updater import SheetUpdater
 from tests.system.whole.api import TAKEN, Answer, Turn
 from tests.system.whole.desks import SHEET
 from tests.system.whole.sheet import APPROVED, PROMPT, REMARK, SKIP, TAKE
@@ -428,13 +428,13 @@ def missing(ran: type[Machine]) -> list[str]:
 
 def test_the_plan_after_a_verified_write_equals_the_plan_of_a_new_reading() -> None:
     seen: Counter[str] = Counter()
-    after_write = SheetSync._after_write
+    after_write = SheetUpdater._after_write
 
-    def compared(sync: SheetSync, draft: Draft, grid: Grid, refused: Hold | None) -> Look:
-        found = after_write(sync, draft, grid, refused)
-        if draft.as_written(grid, sync.planner.columns(grid)):
+    def compared(updater: SheetUpdater, draft: Draft, grid: Grid, refused: Hold | None) -> Look:
+        found = after_write(updater, draft, grid, refused)
+        if draft.as_written(grid, updater._planner.columns(grid)):
             seen["read back"] += 1
-            look = sync._read_back(grid, refused)
+            look = updater._read_back(grid, refused)
             lines = {line.seen.row_id: _stand(line) for line in found.plan.lines}
             # A row that is up to date again may count as unchanged by now.
             assert all(lines[line.seen.row_id] == _stand(line) for line in look.plan.lines)
@@ -443,7 +443,7 @@ def test_the_plan_after_a_verified_write_equals_the_plan_of_a_new_reading() -> N
             assert look.hold or not look.outdated
         return found
 
-    with patch.object(SheetSync, "_after_write", compared):
+    with patch.object(SheetUpdater, "_after_write", compared):
         ran = run(3, 25, steady=True)
 
     assert seen["read back"] > 20
