@@ -24,6 +24,7 @@ from pipeline.sync.lane import Lane
 from pipeline.sync.outcome import Asked
 from pipeline.sync.pass_events import PassEvents
 from pipeline.sync.ports import ApiAccess
+from pipeline.sync.sheet_state import Moved
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending, Submissions
 from pipeline.sync.worker import Worker
@@ -92,15 +93,17 @@ class Lanes:
         if lane := self.of(attempt):
             lane.follow(key, attempt, soon)
 
-    def moved(self, key: JobKey, attempt: Attempt) -> None:
-        """Another process recorded what became of this attempt."""
+    def moved(self, by_others: Moved) -> None:
+        """Another process recorded something about this attempt."""
+        key, attempt, is_shown = by_others
         if attempt.state in (State.SUCCEEDED, State.FAILED):
             if lane := self.of(attempt):
                 lane.ended(key, attempt)
             self.reported(key, attempt.number, end_of(attempt))
         elif is_open(attempt):
             self.follow(key, attempt)
-        self._events.look_again()
+        if is_shown:
+            self._events.look_again()
 
     def reported(self, key: JobKey, number: int, event: Event) -> None:
         """A poll, a webhook or a repeated submission reported an event, and it is recorded."""

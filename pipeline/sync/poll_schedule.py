@@ -46,6 +46,11 @@ class OpenTask:
         """Seconds since its submission."""
         return (now - self.attempt.sent_at).total_seconds()
 
+    def hasten(self) -> None:
+        """Poll it early if an unproved call asked for it and the API does not ask to wait."""
+        if self.early:
+            self.next_at = min(self.next_at, max(self.early, self.not_before or self.early))
+
 
 class PollSchedule:
     """The open tasks of one pass. `patient` is whether the pass waits for their ends."""
@@ -74,7 +79,7 @@ class PollSchedule:
         if one := self._tasks.get(attempt.task_id):
             if attempt.early_poll != one.attempt.early_poll:
                 one.attempt, one.early = attempt, attempt.early_poll
-                self._hasten(one)
+                one.hasten()
             return
         now = self._clock.now()
         next_at = self.intervals.first(attempt, now, soon)
@@ -83,7 +88,7 @@ class PollSchedule:
         one = OpenTask(key, attempt, next_at, now + self._write_every, is_owed)
         if not self.intervals.is_late(attempt, now):
             one.early = attempt.early_poll
-            self._hasten(one)
+            one.hasten()
         self._tasks[attempt.task_id] = one
 
     def get(self, task: str) -> OpenTask | None:
@@ -176,7 +181,7 @@ class PollSchedule:
         self.forgive(tasks)
         for one in filter(None, map(self._tasks.get, tasks)):
             one.next_at = self._clock.now() + NOTHING_SAID
-            self._hasten(one)
+            one.hasten()
 
     def answered(
         self, one: OpenTask, event: Event | None, asked_at: datetime, wait: timedelta
@@ -198,12 +203,7 @@ class PollSchedule:
         else:
             one.next_at = max(self.intervals.next(one.attempt, asked_at), now + wait)
         one.not_before = now + wait
-        self._hasten(one)
-
-    def _hasten(self, one: OpenTask) -> None:
-        """Poll a task early if an unproved call asked for it and the API does not ask to wait."""
-        if one.early:
-            one.next_at = min(one.next_at, max(one.early, one.not_before or one.early))
+        one.hasten()
 
     def newly_alone(self, missing: Collection[str]) -> frozenset[str]:
         """An answer for many left these out: each gets a request of its own from now on.
