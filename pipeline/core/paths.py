@@ -6,7 +6,7 @@ A path is made of names with dots between them; `[]` after a name stands for eac
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from functools import lru_cache
 
 #: What a path may look like; `[]` is allowed where values are read, not where one is put.
@@ -14,26 +14,23 @@ READ = re.compile(r"[\w$-]+(?:\[\])?(?:\.[\w$-]+(?:\[\])?)*")
 PUT = re.compile(r"[\w$-]+(?:\.[\w$-]+)*")
 
 
-def values(body: object, path: str) -> Iterator[object]:
+def values(body: object, path: str) -> list[object]:
     """The values at a path, in the order of the lists on the way; none if the path leads nowhere.
 
     Values that are null are left out.
     """
-    found: Iterable[object] = [body]
-    for name, is_list in _steps(path):
-        found = [one[name] for one in found if isinstance(one, dict) and name in one]
-        if is_list:
-            found = [inner for one in found if isinstance(one, list) for inner in one]
-    return (one for one in found if one is not None)
+    return _at(body, _steps(path))
 
 
-def elements(body: object, path: str) -> Iterator[object]:
+def elements(body: object, path: str) -> list[object]:
     """The same; a list at the end of the path counts as its elements, also without `[]`."""
+    found: list[object] = []
     for one in values(body, path):
         if isinstance(one, list):
-            yield from (inner for inner in one if inner is not None)
+            found += (inner for inner in one if inner is not None)
         else:
-            yield one
+            found.append(one)
+    return found
 
 
 def is_list(body: object, path: str) -> bool:
@@ -73,6 +70,15 @@ def merged(body: Mapping[str, object], more: Mapping[str, object]) -> dict[str, 
             value = merged(there, value)
         result[name] = value
     return result
+
+
+def _at(body: object, steps: Sequence[tuple[str, bool]]) -> list[object]:
+    for position, (name, is_list) in enumerate(steps, 1):
+        body = body.get(name) if isinstance(body, dict) else None
+        if is_list:
+            inner = body if isinstance(body, list) else ()
+            return [value for one in inner for value in _at(one, steps[position:])]
+    return [] if body is None else [body]
 
 
 @lru_cache(maxsize=512)

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -202,17 +203,18 @@ def task_event(
     task = provider.task
     word = first_text(body, task.status)
     status = word.casefold()
-    result = _result(endpoint, body)
+    has_failed, is_finished = status in _folded(task.failed), status in _folded(task.finished)
+    if status and not has_failed and not is_finished:
+        return Progressed(_percent(provider, body), task_id)
     reported = _whole(first_text(body, task.credits))
-    reason = shortened(first_text(body, task.reason), MOST_WORDS)
-    if status in _folded(task.failed):
-        return Failed(reason or f"{provider.title} gave no reason", task_id, reported=reported)
-    is_finished = _is_finished(provider, body)
-    if (not status or is_finished) and not result.is_empty:
+    if not has_failed and not (result := _result(endpoint, body)).is_empty:
         return Succeeded(result, task_id, reported)
-    if is_finished:
-        return Failed(_nothing_came(provider, word, reason), task_id, reported=reported)
-    return Progressed(_percent(provider, body), task_id)
+    if not status:
+        return Progressed(_percent(provider, body), task_id)
+    reason = shortened(first_text(body, task.reason), MOST_WORDS)
+    if has_failed:
+        return Failed(reason or f"{provider.title} gave no reason", task_id, reported=reported)
+    return Failed(_nothing_came(provider, word, reason), task_id, reported=reported)
 
 
 def webhook_event(provider: Provider, endpoint: Endpoint, body: Mapping[str, Any]) -> TaskEvent:
@@ -284,8 +286,7 @@ def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
     if says_nothing and not task_id:
         return Lost(f"HTTP {response.status} without a task id")
     if says_nothing:
-        address = next((one for one in _addresses(body, provider.poll.address)), "")
-        return Accepted(task_id, address)
+        return Accepted(task_id, next(iter(_addresses(body, provider.poll.address)), ""))
     return event
 
 
@@ -362,8 +363,9 @@ def _percent(provider: Provider, body: Mapping[str, Any]) -> int | None:
     return percent if percent is None else min(percent, 100)
 
 
-def _folded(words: Sequence[str]) -> set[str]:
-    return {word.casefold() for word in words}
+@cache
+def _folded(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(word.casefold() for word in words)
 
 
 def _address(value: object) -> str:
