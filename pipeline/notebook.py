@@ -21,6 +21,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import wiring
+from pipeline.core.credits import exact
 from pipeline.core.errors import ConfigError, PromptsheetError
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted
@@ -66,7 +67,7 @@ COLUMNS: Final = {
     "grid_url": "string",
     "text": "string",
     "files": "object",
-    "credits": "Int64",
+    "credits": "Float64",
     "attempts": "Int64",
     "submitted_at": "datetime64[ns, UTC]",
     "finished_at": "datetime64[ns, UTC]",
@@ -173,7 +174,7 @@ class Results:
         sent = sorted(
             (one.submitted_at, one.credits) for one in self._shown if one.submitted_at is not None
         )
-        sums = list(accumulate(cost for _, cost in sent))
+        sums = list(map(exact, accumulate(cost for _, cost in sent)))
         figure, axes = _chart(
             f"{counted(sums[-1] if sums else 0, 'credit', ',')} so far", "", "credits"
         )

@@ -22,6 +22,7 @@ from pipeline.config import load as load
 from pipeline.config.addresses import account_of
 from pipeline.config.schema import PaceTable
 from pipeline.core.apis import Api
+from pipeline.core.credits import Credits
 from pipeline.core.errors import StoreError
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
@@ -115,7 +116,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
     )
 
 
-def _prices(provider: Provider, base_url: str, store: Store | None) -> Mapping[str, int]:
+def _prices(provider: Provider, base_url: str, store: Store | None) -> Mapping[str, Credits]:
     """What the API's own price list says, as it was last read."""
     has_list = provider.account is not None and provider.account.prices
     return store.price_lists.get(provider.name, base_url).prices if store and has_list else {}

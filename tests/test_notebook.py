@@ -44,7 +44,7 @@ TYPES = {
     "grid_url": "string",
     "text": "string",
     "files": "object",
-    "credits": "Int64",
+    "credits": "Float64",
     "attempts": "Int64",
     "submitted_at": "datetime64[ns, UTC]",
     "finished_at": "datetime64[ns, UTC]",

@@ -7,6 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from math import isfinite
 from pathlib import Path
 from random import SystemRandom
 from typing import Literal
@@ -17,6 +18,7 @@ from rich.text import Text
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
+from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
 from pipeline.core.filenames import shared_files
 from pipeline.core.header import OURS
@@ -264,7 +266,7 @@ def _of_the_api(settings: Settings, *, keep: bool) -> Iterator[tuple[Sign, str]]
             yield from _of_the_balance(settings, left, keep=keep)
 
 
-def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tuple[Sign, str]]:
+def _of_the_balance(settings: Settings, left: Credits, *, keep: bool) -> Iterator[tuple[Sign, str]]:
     """Compare what the account lost since the last repair with what was counted for it.
 
     If the API does not report the cost of each task, only this reveals wrong prices. With `keep`,
@@ -281,14 +283,14 @@ def _of_the_balance(settings: Settings, left: int, *, keep: bool) -> Iterator[tu
             store.accounts.keep(key, Balance(left, counted, wiring.now()))
     if before is None:
         return
-    fell, spent = before.left - left, counted - before.counted
+    fell, spent = exact(before.left - left), exact(counted - before.counted)
     # After a top-up in the meantime, the comparison means nothing.
     if spent and 0 <= fell != spent:
         since = before.at.astimezone().strftime("%Y-%m-%d %H:%M")
         yield "ok", messages.account_differs(settings.provider.title, fell, spent, since)
 
 
-async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
+async def _account(settings: Settings) -> tuple[Sign, str, Credits | None]:
     """The account according to the API: a finding, and the credits left if it names them."""
     from pipeline.provider.client import Api
 
@@ -314,7 +316,7 @@ async def _account(settings: Settings) -> tuple[Sign, str, int | None]:
         said = "its answer does not say how many credits are left"
         return "person", f"{provider.full_title} accepts the key, but {said}.", None
     words = f"{provider.full_title} accepts the key; {text} credits are left."
-    return ("ok" if left else "person"), words, int(left) if left.is_integer() else None
+    return ("ok" if left else "person"), words, exact(left) if isfinite(left) else None
 
 
 def _is_there(settings: Settings, path: str) -> bool:

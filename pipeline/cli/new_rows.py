@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.core.credits import Credits
 from pipeline.core.fields import INDEX, PARENT, fields_of, price_of, problem_with
 from pipeline.core.header import ALWAYS, RATIO, TEXT
 from pipeline.core.provider import Endpoint, Field, Kind, Provider
@@ -98,7 +99,7 @@ def new_sheet(provider: Provider, name: str, *, approval: bool, aspect_ratio: st
     )
 
 
-def listed_price(provider: Provider, name: str) -> int | None:
+def listed_price(provider: Provider, name: str) -> Credits | None:
     """Listed credits of the sample row of an endpoint; None if there is no price."""
     own = _sample(provider, name)
     return price_of(own.endpoint, own.cells)

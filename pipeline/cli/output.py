@@ -26,6 +26,7 @@ from rich.text import Text
 
 from pipeline import terminal
 from pipeline.core import messages
+from pipeline.core.credits import Credits, total
 from pipeline.core.inputs import parsed
 from pipeline.core.planning import Line, to_follow
 from pipeline.core.statuses import Status
@@ -83,7 +84,7 @@ def show_attention(console: Console, outcome: Outcome, config: Path) -> None:
             console.print(Padding(one, (0, 0, 0, _HANGING), expand=False))
 
 
-def rows_table(shown: Sequence[Row], width: int, prices: Sequence[int] = ()) -> Table:
+def rows_table(shown: Sequence[Row], width: int, prices: Sequence[Credits] = ()) -> Table:
     """Rows as a table: number, name or prompt, status, credits if `prices` are given, note.
 
     The table is never wider than `width`, and has no notes if there is too little space.
@@ -224,8 +225,8 @@ def _price(sync: SheetSync, lines: Sequence[Line], after: Sequence[Line] = ()) -
     return f"{counted(len(both), 'request')}{chained}, {in_credits(_cost(sync, both))}"
 
 
-def _cost(sync: SheetSync, lines: Sequence[Line]) -> int:
-    return sum(sync.rules.price(line.memory.inputs) or 0 for line in lines)
+def _cost(sync: SheetSync, lines: Sequence[Line]) -> Credits:
+    return total(sync.rules.price(line.memory.inputs) or 0 for line in lines)
 
 
 #: The display for the bars; None without a terminal.

@@ -16,6 +16,7 @@ from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.cli.run import find_rows, no_row
 from pipeline.config import Settings
+from pipeline.core.credits import Credits, total
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
 from pipeline.core.planning import Line
@@ -146,7 +147,7 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
         by_id = {row.row_id: row for row in row_reports.rows(sync, (), ids)}
         shown = [by_id[line.seen.row_id] for line in picked]
         console.print(show.rows_table(shown, console.width, prices))
-        words = f"{counted(len(picked), 'row')} to send again, {in_credits(sum(prices))}."
+        words = f"{counted(len(picked), 'row')} to send again, {in_credits(total(prices))}."
         console.print(words, markup=False)
         hold = one_line(sync.last.hold.sentence) if sync.last.hold else ""
     if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
@@ -210,7 +211,7 @@ def _state(line: Line) -> State | None:
     return State.SUBMITTING if is_resent else state
 
 
-def _price(sync: SheetSync, line: Line) -> int:
+def _price(sync: SheetSync, line: Line) -> Credits:
     assert line.job is not None, "only jobs are picked"
     return sync.rules.price(line.job.attempts[-1].inputs) or 0
 
@@ -240,7 +241,7 @@ def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
         yield "The API key is not set; nothing can be sent."
 
 
-def _spent(sync: SheetSync, settings: Settings) -> int | None:
+def _spent(sync: SheetSync, settings: Settings) -> Credits | None:
     """Credits spent today. They are counted for each API key, so None without a key."""
     if settings.api_key is None:
         return None

@@ -19,6 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.schema import span
 from pipeline.config.secrets import Secret
+from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
 from pipeline.core.fields import mistakes_in
 from pipeline.core.header import ALWAYS, CONTROLS, IF_THERE
@@ -63,8 +64,8 @@ def every_version(name: str, own: Path, shipped: Path) -> list[Provider]:
 
 
 def with_prices(
-    provider: Provider, prices: Mapping[str, int], problems: list[str]
-) -> tuple[Provider, dict[str, int]]:
+    provider: Provider, prices: Mapping[str, Credits], problems: list[str]
+) -> tuple[Provider, dict[str, Credits]]:
     """The API with a person's own prices for its endpoints, and those for models, in lower case."""
     models = {
         word.casefold()

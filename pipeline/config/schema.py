@@ -103,6 +103,8 @@ OptionalWait = Annotated[
 Reference = Annotated[str, AfterValidator(_reference)]
 OptionalReference = Annotated[str, AfterValidator(lambda value: value and _reference(value))]
 Credits = Annotated[int, Field(ge=0)]
+#: What one row costs, which may be a fraction of a credit.
+Price = Annotated[int | float, Field(ge=0, allow_inf_nan=False)]
 
 
 class _Table(BaseModel):
@@ -137,7 +139,7 @@ class ProviderTable(_Table):
     api_key: Reference = "env:APIFRAME_API_KEY"
     base_url: str = ""
     webhook_secret: OptionalReference = ""
-    credits: dict[str, Credits] = {}
+    credits: dict[str, Price] = {}
     former: FormerTable | None = None
 
 

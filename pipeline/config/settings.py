@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
 from pipeline.config.secrets import Secret
+from pipeline.core.credits import Credits
 from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
 from pipeline.core.provider import Provider
@@ -117,7 +118,7 @@ class Settings(BaseModel):
     #: None if the key is missing and was not required.
     api_key: Secret | None
     #: Model -> credits, as the configuration says.
-    prices: dict[str, int] = {}
+    prices: dict[str, Credits] = {}
     #: What the API's webhooks are signed with, where the vendor chose that secret.
     vendor_secret: Secret | None = None
     #: Other vendors (`[providers.NAME]`), and the former API (`[provider.former]`).

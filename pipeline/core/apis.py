@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pipeline.core.credits import Credits
 from pipeline.core.provider import Endpoint, Provider
 
 
@@ -38,7 +39,7 @@ class Api:
     #: False: nothing new is sent there, and only open tasks are polled.
     sends: bool = True
     #: Model -> the most that it costs, by the API's own price list; for what the file has no price.
-    prices: Mapping[str, int] = field(default_factory=dict)
+    prices: Mapping[str, Credits] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

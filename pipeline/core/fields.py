@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from pipeline.core.credits import Credits, exact
 from pipeline.core.model import Part
 from pipeline.core.paths import put
 from pipeline.core.provider import Endpoint, Field
@@ -243,7 +244,7 @@ def _elements(text: str) -> list[str]:
     return [part for part in _BETWEEN.split(text) if part]
 
 
-def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> int | None:
+def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> Credits | None:
     """The listed credits of a row with these values; None if there is no price.
 
     A number that multiplies the price and cannot be read counts as 1: the row is not sent then.
@@ -260,7 +261,7 @@ def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> int | None:
         times = float(given.get(endpoint.credits_times) or 1)
     except ValueError:
         times = 1
-    return math.ceil(price * max(times, 1)) if math.isfinite(times) else price
+    return exact(price * max(times, 1)) if math.isfinite(times) else price
 
 
 def _is_same(one: Field | None, text: str, wanted: str) -> bool:
@@ -339,6 +340,9 @@ def mistakes_in(endpoint: Endpoint) -> Iterator[str]:
                 yield f"prices: there is no field {name}"
     if endpoint.credits_times and endpoint.credits_times not in endpoint.fields:
         yield f"credits_times: there is no field {endpoint.credits_times}"
+    prices = (endpoint.credits, *(row.credits for row in endpoint.prices))
+    if any(price is not None and not 0 <= price < math.inf for price in prices):
+        yield "credits: a price is 0 or more"
     if not (endpoint.urls or endpoint.text):
         yield "urls: is missing, and so is text: one of them says where the result is"
 

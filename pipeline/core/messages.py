@@ -11,6 +11,7 @@ from datetime import timedelta
 
 from pipeline.core.approval import EXAMPLES
 from pipeline.core.cell_errors import is_unfinished
+from pipeline.core.credits import Credits, total
 from pipeline.core.invisible import visible
 from pipeline.core.model import State
 from pipeline.core.statuses import ON_THE_WAY, Status
@@ -198,7 +199,7 @@ def over_budget(cap: str) -> str:
     return f"The budget is used up ([budget] {cap}). This row is sent {when}, or raise the budget."
 
 
-def beyond_budget(cap: str, allowed: int, price: int) -> str:
+def beyond_budget(cap: str, allowed: int, price: Credits) -> str:
     """The row alone costs more than `cap` allows, so waiting does not help."""
     return (
         f"This row costs {in_credits(price)}, and [budget] {cap} allows {allowed}. "
@@ -225,7 +226,7 @@ def unread(reason: str) -> str:
     )
 
 
-def failed(api: str, reason: str, price: int) -> str:
+def failed(api: str, reason: str, price: Credits) -> str:
     """The API accepted the task, and the task failed."""
     # The price of a task from another store is unknown.
     cost = f"The failed task may have cost {in_credits(price)}." if price else ""
@@ -233,7 +234,7 @@ def failed(api: str, reason: str, price: int) -> str:
     return f"{why} {cost}".strip()
 
 
-def lost(api: str, reason: str, price: int, redo: str) -> str:
+def lost(api: str, reason: str, price: Credits, redo: str) -> str:
     """The request was sent, but it is unknown whether the API accepted it."""
     return (
         f"Sent, but no answer came ({one_line(reason)}); "
@@ -336,7 +337,7 @@ def warning(doubts: Sequence[str]) -> str:
     return f"Check this: {'; '.join(doubts)}." if doubts else ""
 
 
-def second_success(task_id: str, price: int, saved: bool = True) -> str:
+def second_success(task_id: str, price: Credits, saved: bool = True) -> str:
     """Two attempts succeeded; the first one reported is shown."""
     cost = in_credits(price)
     files = "its files are saved" if saved else "its files are not saved"
@@ -379,9 +380,9 @@ def listed(numbers: Sequence[int]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def charged_otherwise(api: str, charged: Sequence[tuple[int, int]]) -> str:
+def charged_otherwise(api: str, charged: Sequence[tuple[Credits, Credits]]) -> str:
     """The API charged other amounts than listed; `charged` holds the listed and the real price."""
-    listed, said = (sum(prices) for prices in zip(*charged, strict=True))
+    listed, said = (total(prices) for prices in zip(*charged, strict=True))
     tasks = counted(len(charged), "task")
     return (
         f"{api} charged {said} credits for {tasks}; the provider file lists {listed}. The budget "
@@ -389,7 +390,7 @@ def charged_otherwise(api: str, charged: Sequence[tuple[int, int]]) -> str:
     )
 
 
-def account_differs(api: str, fell: int, spent: int, since: str) -> str:
+def account_differs(api: str, fell: Credits, spent: Credits, since: str) -> str:
     """The account lost more or fewer credits than were counted since `since`."""
     return (
         f"The account at {api} went down by {in_credits(fell)} since {since}; Promptsheet counted "

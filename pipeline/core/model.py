@@ -13,6 +13,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from pipeline.core.credits import Credits
+
 #: A sheet as read in one moment: the header first, then the rows, cells as the text a person sees.
 #: Rows may be ragged: a cell that is not there is an empty cell.
 Grid = tuple[tuple[str, ...], ...]
@@ -132,7 +134,7 @@ class Attempt:
     columns: tuple[str, ...]
     endpoint: str
     #: Listed credits, held from the moment of sending.
-    price: int
+    price: Credits
     sent_at: datetime
     #: After this moment others may record the answer as lost.
     deadline: datetime
@@ -144,7 +146,7 @@ class Attempt:
     reason: str = ""
     ended_at: datetime | None = None
     #: Credits that the API reported, where it reports any.
-    reported: int | None = None
+    reported: Credits | None = None
     #: The API that it was sent to: the provider file, the address, and a digest of the account.
     provider: str = ""
     base_url: str = ""

@@ -25,6 +25,7 @@ from pipeline.core.approval import (
 )
 from pipeline.core.cell_errors import is_value
 from pipeline.core.chains import HAS_PARENT, LINK, Member, chains, changes, label
+from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import INDEX, PARENT, as_texts, problems_with
 from pipeline.core.following import (
     Followed,
@@ -65,7 +66,7 @@ class Line:
     #: Which endpoint it is for, if it may be sent once its turn comes.
     endpoint: str = ""
     #: Listed credits, if it may be sent.
-    price: int = 0
+    price: Credits = 0
     #: Number of attempts that must be requested before the job may be sent.
     asked: int = 0
     name: str = ""
@@ -176,7 +177,7 @@ def plan_held(
     return Plan(tuple(lines))
 
 
-def over_budget(lines: Iterable[Line], caps: Mapping[str, int | None]) -> set[str]:
+def over_budget(lines: Iterable[Line], caps: Mapping[str, Credits | None]) -> set[str]:
     """Row ids of the lines that the credits left do not cover, taken in the order of the sheet."""
     left = min((cap for cap in caps.values() if cap is not None), default=None)
     beyond: set[str] = set()
@@ -184,7 +185,7 @@ def over_budget(lines: Iterable[Line], caps: Mapping[str, int | None]) -> set[st
         if left is not None and line.price > left:
             beyond.add(line.seen.row_id)
         elif left is not None:
-            left -= line.price
+            left = exact(left - line.price)
     return beyond
 
 

@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import Parent, as_texts, body_of
 from pipeline.core.model import MOST_RESULTS, Request, Response, Result
 from pipeline.core.paths import elements, first_text, is_list, put
@@ -206,7 +207,7 @@ def task_event(
     has_failed, is_finished = status in _folded(task.failed), status in _folded(task.finished)
     if status and not has_failed and not is_finished:
         return Progressed(_percent(provider, body), task_id)
-    reported = _whole(first_text(body, task.credits))
+    reported = _reported(provider, body)
     if not has_failed and not (result := _result(endpoint, body)).is_empty:
         return Succeeded(result, task_id, reported)
     if not status:
@@ -286,7 +287,8 @@ def _taken(provider: Provider, endpoint: Endpoint, response: Response) -> Event:
     if says_nothing and not task_id:
         return Lost(f"HTTP {response.status} without a task id")
     if says_nothing:
-        return Accepted(task_id, next(iter(_addresses(body, provider.poll.address)), ""))
+        address = next(iter(_addresses(body, provider.poll.address)), "")
+        return Accepted(task_id, address, _reported(provider, body))
     return event
 
 
@@ -388,10 +390,20 @@ def _task_id(provider: Provider, body: Mapping[str, Any]) -> str:
     return named if named.isprintable() else ""
 
 
+def _reported(provider: Provider, body: Mapping[str, Any]) -> Credits | None:
+    """The credits that an answer names; None if it names none that can be meant."""
+    try:
+        amount = float(first_text(body, provider.task.credits))
+    except ValueError:
+        return None
+    # The budget must not grow by negative credits.
+    return exact(amount) if 0 <= amount < MUCH else None
+
+
 def _whole(value: object) -> int | None:
     """A number that comes as a number or as text, with or without a per cent sign.
 
-    None where it is no number that can be meant: the budget must not grow by negative credits.
+    None where it is no number that can be meant.
     """
     try:
         number = int(float(str(value).strip().rstrip("%")))

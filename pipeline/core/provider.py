@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Literal
 
+from pipeline.core.credits import Credits
 from pipeline.core.webhook import Webhook
 
 #: What the status code of an answer to a submission means. After `taken`, the body decides.
@@ -68,7 +69,7 @@ class Price:
     """The credits of rows in which these fields have these values."""
 
     when: Mapping[str, str]
-    credits: int
+    credits: Credits
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ class Endpoint:
     #: Constants in the body: path -> value.
     send: Mapping[str, str | int | float | bool] = field(default_factory=dict)
     #: Listed credits of one submission; without a price nothing is sent.
-    credits: int | None = None
+    credits: Credits | None = None
     #: The first of these that agrees with the row counts instead.
     prices: tuple[Price, ...] = ()
     #: A field by whose number the price is multiplied.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from pipeline.core.apis import Api, SentTo, model_of
+from pipeline.core.credits import Credits
 from pipeline.core.fields import Files, as_texts, price_of
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, State
@@ -34,7 +35,7 @@ class Rules:
     base_url: str = ""
     account: str = ""
     #: Model -> the most that it costs, by the API's own price list.
-    prices: Mapping[str, int] = field(default_factory=dict)
+    prices: Mapping[str, Credits] = field(default_factory=dict)
     #: The files that cells may name; None: none. Its repr tells whether they have changed.
     files: Files | None = None
     #: Other APIs: those that rows name, and those that may still have open tasks.
@@ -105,7 +106,7 @@ class Rules:
         # Few rows name one; within a text each quotation mark has a backslash before it.
         return parsed(inputs)["endpoint"] if '"endpoint":' in inputs else self.endpoint
 
-    def price(self, inputs: str) -> int | None:
+    def price(self, inputs: str) -> Credits | None:
         """Listed credits of one submission of these inputs (canonical text); None: no price."""
         endpoint = self.endpoint_of(self.endpoint_name(inputs))
         if endpoint is None:

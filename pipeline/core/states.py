@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from pipeline.core.credits import Credits, total
 from pipeline.core.model import Attempt, Job, Result, State
 
 
@@ -25,6 +26,8 @@ class Accepted:
     task_id: str
     #: Where the API says that the task is to be polled; empty: at the usual place.
     address: str = ""
+    #: Credits that it costs, where the API says so in its answer to the submission.
+    reported: Credits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class Succeeded:
     result: Result
     task_id: str = ""
     #: Credits, where the API reports them.
-    reported: int | None = None
+    reported: Credits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Failed:
     task_id: str = ""
     #: Whether the request was refused: no task was made, and the price is given back.
     refused: bool = False
-    reported: int | None = None
+    reported: Credits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,16 +99,28 @@ def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
     """The attempt after the event; the same object if the event changes nothing.
 
     The first task id that is learnt is kept, also from an event that changes nothing else: the task
-    can then be polled.
+    can then be polled. A reported charge counts until another one is reported.
     """
     state, task = TABLE[attempt.state].get(type(event)), attempt.task_id
     if not task and not isinstance(event, Lost | Postponed):
         task = event.task_id
     if state is None:
-        return attempt if task == attempt.task_id else replace(attempt, task_id=task)
+        cost = attempt.reported
+        if isinstance(event, Accepted) and attempt.state in (_R, _OK) and cost is None:
+            cost = event.reported  # A webhook was quicker than the answer to the submission.
+        if (task, cost) == (attempt.task_id, attempt.reported):
+            return attempt
+        return replace(attempt, task_id=task, reported=cost)
     match event:
-        case Accepted(address=address):
-            return replace(attempt, state=state, task_id=task, poll_at=address, reason="")
+        case Accepted(address=address, reported=reported):
+            return replace(
+                attempt,
+                state=state,
+                task_id=task,
+                poll_at=address,
+                reported=reported,
+                reason="",
+            )
         case Progressed(percent):
             # A late report must not lower the percentage.
             seen = max((p for p in (attempt.progress, percent) if p is not None), default=None)
@@ -116,7 +131,7 @@ def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
                 state=state,
                 task_id=task,
                 result=result,
-                reported=reported,
+                reported=attempt.reported if reported is None else reported,
                 reason="",
                 ended_at=at,
             )
@@ -125,7 +140,7 @@ def advance(attempt: Attempt, event: Event, at: datetime) -> Attempt:
                 attempt,
                 state=state,
                 task_id=task,
-                reported=reported,
+                reported=attempt.reported if reported is None else reported,
                 reason=reason,
                 ended_at=at,
             )
@@ -181,15 +196,15 @@ def end_of(attempt: Attempt) -> Succeeded | Failed:
     return Failed(attempt.reason, reported=attempt.reported)
 
 
-def cost_of(job: Job) -> int:
+def cost_of(job: Job) -> Credits:
     """Credits that all attempts of the job cost: as reported, else as listed.
 
     An attempt that the API did not take costs nothing.
     """
-    return sum(map(_cost, job.attempts))
+    return total(map(_cost, job.attempts))
 
 
-def _cost(attempt: Attempt) -> int:
+def _cost(attempt: Attempt) -> Credits:
     if attempt.reported is not None:
         return attempt.reported
     refused = attempt.state is State.FAILED and not attempt.task_id
@@ -199,8 +214,8 @@ def _cost(attempt: Attempt) -> int:
 class Charge(NamedTuple):
     """The cost of one attempt in credits: as listed in the provider file, and as reported."""
 
-    listed: int
-    reported: int
+    listed: Credits
+    reported: Credits
 
 
 def other_charges(job: Job) -> list[Charge]:

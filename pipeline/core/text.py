@@ -10,6 +10,8 @@ import re
 from datetime import timedelta
 from functools import cache
 
+from pipeline.core.credits import Credits
+
 #: Every control character is one of these. Other characters are not looked up one by one.
 _SUSPECTS = re.compile(
     r"[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u0600-\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
@@ -62,7 +64,7 @@ def joined(*sentences: str) -> str:
     return " ".join(filter(None, sentences))
 
 
-def counted(number: int, noun: str, form: str = "") -> str:
+def counted(number: Credits, noun: str, form: str = "") -> str:
     """A number with its noun: 1 row, 2 rows. `form` is a format such as `,` for 1,234 rows."""
     return f"{number:{form}} {noun}{'' if number == 1 else 's'}"
 
@@ -72,7 +74,7 @@ def is_or_are(number: int) -> str:
     return "is" if number == 1 else "are"
 
 
-def in_credits(number: int) -> str:
+def in_credits(number: Credits) -> str:
     """An amount of credits."""
     return counted(number, "credit")
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
+from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, KnownRow, State
 from pipeline.core.states import other_charges, state_of
@@ -40,7 +41,7 @@ class Approval:
     #: The text that store and plan use for it (`core.approval.covered_on_page`).
     covers: str
     #: Listed credits.
-    price: int
+    price: Credits
 
     @property
     def shown(self) -> str:
@@ -64,7 +65,7 @@ class Card:
     #: How many takes were requested on the page so far; a form that requests one must contain it.
     again: int = 0
     #: Listed credits of one more take.
-    price: int = 0
+    price: Credits = 0
     may_make_again: bool = False
     may_retry: bool = False
     #: The approval that its row needs, or has from this page; None if it needs none.
@@ -128,7 +129,7 @@ class CardSummary:
     #: The text that a search looks at; the row number comes from the order of the rows.
     words: str
     #: (listed price, reported charge) of its attempts where they differ.
-    charged: tuple[tuple[int, int], ...]
+    charged: tuple[tuple[Credits, Credits], ...]
     #: Until when it can change by time alone; None if it cannot.
     stale_until: datetime | None
     #: A hash of what the card shows: it changes with every visible change.
@@ -206,7 +207,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
     )
 
 
-def _price_now(known: KnownRow, view: View) -> int:
+def _price_now(known: KnownRow, view: View) -> Credits:
     """The listed credits of what the row asks for now; 0 if no price is listed."""
     name = parsed(known.inputs).get("endpoint") or view.rules.endpoint
     endpoint = view.rules.endpoint_of(name)
@@ -214,7 +215,7 @@ def _price_now(known: KnownRow, view: View) -> int:
 
 
 def _approval(
-    card: Card, known: KnownRow, said: RowCells | None, asked: int | None, price: int
+    card: Card, known: KnownRow, said: RowCells | None, asked: int | None, price: Credits
 ) -> Approval | None:
     """The approval that the row needs, or has from this page; None once it is sent."""
     if said is None or asked is None:

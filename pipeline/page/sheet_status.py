@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline import wiring
+from pipeline.core.credits import Credits
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.lease import is_dead
 
@@ -16,7 +17,7 @@ class SheetStatus:
 
     #: Credits spent today, and the limit. The budget counts by API key and store, so other sheets
     #: with the same key are included. None without a limit or a key.
-    spent: int | None = None
+    spent: Credits | None = None
     budget: int | None = None
     paused: bool = False
     hold: str = ""

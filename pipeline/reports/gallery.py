@@ -24,6 +24,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline import wiring
 from pipeline.config import Settings
+from pipeline.core.credits import total
 from pipeline.core.errors import ConfigError
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.core.statuses import Status
@@ -166,7 +167,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
             entries=entries,
             counts=_counts(entries),
             pictures=sum(p.height > 0 for entry in entries for p in entry.pictures),
-            credits=sum(one.credits for one in shown),
+            credits=total(one.credits for one in shown),
             typical=_typical(shown),
             now=now.astimezone(ZoneInfo(settings.timezone)),
             # Our own style sheet is not escaped. The page allows only the style with this digest.

@@ -16,6 +16,7 @@ from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
 from pipeline.core.chains import link_in, without_link
+from pipeline.core.credits import Credits
 from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.header import Columns
 from pipeline.core.inputs import parsed
@@ -57,7 +58,7 @@ class Shown:
     #: URL -> saved file, in the order of the URLs; only existing files.
     files: Mapping[str, Path] = field(default_factory=dict)
     #: Cost of all attempts of the job: as reported by the API, else as listed.
-    credits: int = 0
+    credits: Credits = 0
     attempts: int = 0
     submitted_at: datetime | None = None
     finished_at: datetime | None = None

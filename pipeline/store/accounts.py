@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
+from pipeline.core.credits import Credits, exact
 from pipeline.core.model import State
 from pipeline.store.column_types import escaped, from_number, to_number
 from pipeline.store.schema import attempts, counters
@@ -22,8 +23,8 @@ from pipeline.store.transactions import Part, keep_value, value_of
 class Balance:
     """An account at one moment: the credits left there, and those that the store had counted."""
 
-    left: int
-    counted: int
+    left: Credits
+    counted: Credits
     at: datetime
 
 
@@ -45,7 +46,7 @@ class Accounts(Part):
         with self._database.writing() as connection:
             keep_value(connection, _name(api_key), text)
 
-    def counted(self, api_key: str) -> int | None:
+    def counted(self, api_key: str) -> Credits | None:
         """The credits counted under this key on all days; None while a task is under way.
 
         Until a task has ended, an API may or may not have charged for it.
@@ -60,7 +61,7 @@ class Accounts(Part):
         with self._database.reading() as connection:
             if connection.execute(running.limit(1)).first():
                 return None
-            return int(connection.execute(total).scalar_one())
+            return exact(connection.execute(total).scalar_one())
 
 
 def _name(api_key: str) -> str:

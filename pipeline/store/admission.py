@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from pipeline.core.credits import Credits, exact
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.states import state_of
 from pipeline.store.job_cache import KeptJob
@@ -36,7 +37,7 @@ class Intent:
     inputs: str
     columns: tuple[str, ...]
     endpoint: str
-    price: int
+    price: Credits
     #: Seconds until others may record the answer as lost.
     deadline: float
     #: What will be asked, without secrets.
@@ -73,8 +74,8 @@ class Admission:
     sheets: Mapping[str, LockedSheet]
     jobs: Mapping[JobKey, KeptJob]
     pace: RequestCounts
-    run: int
-    day: int
+    run: Credits
+    day: Credits
     begun: dict[JobKey, tuple[Intent, Attempt]] = field(default_factory=dict)
 
     def answer(self, intent: Intent) -> Attempt | Refusal:
@@ -98,8 +99,8 @@ class Admission:
         )
         self.begun[intent.key] = intent, attempt
         self.pace = self.pace.after(1)
-        self.run += intent.price
-        self.day += intent.price
+        self.run = exact(self.run + intent.price)
+        self.day = exact(self.day + intent.price)
         return attempt
 
     def _refusal(self, intent: Intent) -> Refusal | None:
@@ -126,5 +127,5 @@ class Admission:
         return state_of(job.as_job()) is State.PENDING and intent.number == last + 1
 
 
-def _fits(held: int, price: int, cap: int | None) -> bool:
-    return cap is None or held + price <= cap
+def _fits(held: Credits, price: Credits, cap: Credits | None) -> bool:
+    return cap is None or exact(held + price) <= cap

@@ -9,7 +9,7 @@ conditional update, so that a wrong count here could not break a budget.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, update
 
+from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
 from pipeline.store.admission import Admission, Intent, Limits, Refusal
@@ -135,11 +136,11 @@ def _changed(
 
 
 def _correct(connection: Connection, changed: Sequence[KeptAttempt]) -> None:
-    changes: Counter[CounterName] = Counter()
+    changes: defaultdict[CounterName, Credits] = defaultdict(int)
     for one in changed:
         if one.charged != one.charged_before:
             for name in one.counters:
-                changes[name] += one.charged - one.charged_before
+                changes[name] = exact(changes[name] + one.charged - one.charged_before)
     correct(connection, changes)
 
 
@@ -216,13 +217,14 @@ def _write_begun(
     limits = batch.limits
     counters = counters_of(limits.api_key, limits.run, limits.day)
     ours = escaped(limits.run), escaped(limits.day)
-    lines, history, price = [], [], 0
+    lines, history = [], []
+    price: Credits = 0
     for key, (intent, attempt) in batch.begun.items():
         job = jobs[key]
         body = json.dumps(intent.body)
         lines.append((job.number, *to_plain(attempt), body, *ours, attempt.price))
         history.append(history_line(job.number, attempt, batch.at, "sent"))
-        price += attempt.price
+        price = exact(price + attempt.price)
         job.tried[attempt.number] = KeptAttempt(
             attempt, attempt, counters, attempt.price, attempt.price
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
 
+from pipeline.core.credits import DIGITS, Credits
 from pipeline.core.errors import StoreError
-from pipeline.store.column_types import escaped
+from pipeline.store.column_types import Amount, escaped
 from pipeline.store.schema import counters
 from pipeline.store.transactions import Part, Prepared, upsert
 
@@ -26,8 +27,13 @@ class CounterName(NamedTuple):
 class Spent:
     """Credits held or spent under one API key, in one run and on one day."""
 
-    run: int
-    day: int
+    run: Credits
+    day: Credits
+
+
+def rounded(amount: ColumnElement[Any]) -> ColumnElement[Any]:
+    """An amount without the errors of binary fractions (see `core.credits`)."""
+    return func.round(amount, literal_column(str(DIGITS)))
 
 
 _NAMES = ("its_key", "its_kind", "its_name")
@@ -40,13 +46,13 @@ _HELD = Prepared(select(counters.c.credits).where(*_IT).with_for_update(), *_NAM
 _RAISED = (
     update(counters)
     .where(*_IT)
-    .values(credits=counters.c.credits + bindparam("price", type_=BigInteger))
+    .values(credits=rounded(counters.c.credits + bindparam("price", type_=Amount)))
 )
 _MOVED = Prepared(_RAISED, *_NAMES, "price")
 _MOVED_WITHIN = Prepared(
     _RAISED.where(
-        counters.c.credits + bindparam("more", type_=BigInteger)
-        <= bindparam("cap", type_=BigInteger)
+        rounded(counters.c.credits + bindparam("more", type_=Amount))
+        <= bindparam("cap", type_=Amount)
     ),
     *_NAMES,
     "price",
@@ -69,7 +75,7 @@ def counters_of(api_key: str, run: str, day: str) -> tuple[CounterName, CounterN
     return CounterName(api_key, "run", run), CounterName(api_key, "day", day)
 
 
-def held(connection: Connection, names: Sequence[CounterName]) -> list[int]:
+def held(connection: Connection, names: Sequence[CounterName]) -> list[Credits]:
     """The values of these counters. Others cannot change them until the transaction ends."""
     # Always in the same order, so that no two wait for each other.
     found = {name: _held(connection, name) for name in sorted(names)}
@@ -80,7 +86,7 @@ def held(connection: Connection, names: Sequence[CounterName]) -> list[int]:
     return [found[name] or 0 for name in names]
 
 
-def hold(connection: Connection, name: CounterName, price: int, cap: int | None) -> None:
+def hold(connection: Connection, name: CounterName, price: Credits, cap: Credits | None) -> None:
     """Raise a counter by a price that fits. Raises StoreError if it would pass its cap."""
     its = _plain(name)
     if cap is None:
@@ -91,7 +97,7 @@ def hold(connection: Connection, name: CounterName, price: int, cap: int | None)
         raise StoreError(f"Another program changed the {name.kind} budget. Nothing was sent.")
 
 
-def correct(connection: Connection, changes: Mapping[CounterName, int]) -> None:
+def correct(connection: Connection, changes: Mapping[CounterName, Credits]) -> None:
     """Change counters by corrections; afterwards they may be above their caps."""
     # Always in the same order, so that no two wait for each other.
     for name in sorted(name for name, change in changes.items() if change):
@@ -99,12 +105,12 @@ def correct(connection: Connection, changes: Mapping[CounterName, int]) -> None:
         connection.execute(
             line.on_conflict_do_update(
                 index_elements=CounterName._fields,
-                set_={"credits": counters.c.credits + line.excluded.credits},
+                set_={"credits": rounded(counters.c.credits + line.excluded.credits)},
             )
         )
 
 
-def _held(connection: Connection, name: CounterName) -> int | None:
+def _held(connection: Connection, name: CounterName) -> Credits | None:
     found = _HELD.first(connection, *_plain(name))
     return found[0] if found else None
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, overload
 
-from sqlalchemy import BigInteger, Dialect, Text
+from sqlalchemy import BigInteger, Dialect, Numeric, Text
 from sqlalchemy.types import TypeDecorator
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,6 +33,10 @@ class Moment(TypeDecorator[datetime]):
         self, dialect: Dialect, coltype: object
     ) -> Callable[[int | None], datetime | None]:
         return from_number
+
+
+#: An amount of credits. SQLite keeps a fraction in a column of whole numbers as it is.
+Amount: Final = BigInteger().with_variant(Numeric(asdecimal=False), "postgresql")
 
 
 def to_number(moment: datetime | None) -> int | None:

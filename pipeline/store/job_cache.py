@@ -12,6 +12,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, select
 
+from pipeline.core.credits import Credits
 from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.states import TABLE, Accepted, Event, Progressed, Succeeded, advance, gives_back
 from pipeline.store.budget import CounterName, counters_of
@@ -52,8 +53,8 @@ class KeptAttempt:
     before: Attempt
     attempt: Attempt
     counters: tuple[CounterName, ...]
-    charged_before: int
-    charged: int
+    charged_before: Credits
+    charged: Credits
     news: list[tuple[datetime, Event]] = field(default_factory=list)
 
     def tell(self, event: Event, at: datetime) -> bool:
@@ -63,7 +64,9 @@ class KeptAttempt:
             return False
         moved = type(event) in TABLE[self.attempt.state]
         if moved:
-            self.charged = _charge(self.charged, self.attempt.price, event)
+            self.charged = _charge(self.charged, self.attempt, event)
+        elif after.reported is not None and after.reported != self.attempt.reported:
+            self.charged = after.reported
         self.attempt = after
         self.news.append((at, event))
         return moved
@@ -142,12 +145,14 @@ def _loaded(
     return found.values()
 
 
-def _charge(charged: int, price: int, event: Event) -> int:
+def _charge(charged: Credits, attempt: Attempt, event: Event) -> Credits:
     """The values of the counters for an attempt that the event has moved."""
     reported = getattr(event, "reported", None)
-    if isinstance(reported, int):
+    if isinstance(reported, int | float):
         return reported
     if gives_back(event):
         return 0
-    # It was taken after all, perhaps after its price was given back.
-    return price if isinstance(event, Accepted | Progressed | Succeeded) else charged
+    if isinstance(event, Accepted | Progressed | Succeeded):
+        # It was taken after all, perhaps after its price was given back.
+        return attempt.price if attempt.reported is None else attempt.reported
+    return charged

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from pipeline.core.credits import Credits, exact
 from pipeline.store.column_types import from_number, to_number
 from pipeline.store.transactions import Part, digest, keep_value, value_of
 
@@ -14,7 +15,7 @@ from pipeline.store.transactions import Part, digest, keep_value, value_of
 class PriceList(NamedTuple):
     """Model -> the most that it costs, in credits, and when that was read."""
 
-    prices: Mapping[str, int]
+    prices: Mapping[str, Credits]
     read_at: datetime | None
 
 
@@ -27,13 +28,13 @@ class PriceLists(Part):
             text = value_of(connection, _name(provider, base_url))
         try:
             kept = json.loads(text or "{}")
-            prices = {str(model): int(price) for model, price in kept["prices"].items()}
+            prices = {str(model): exact(price) for model, price in kept["prices"].items()}
             return PriceList(prices, from_number(int(kept["read_at"])))
         except (ValueError, TypeError, KeyError, AttributeError):
             return PriceList({}, None)
 
     def keep(
-        self, provider: str, base_url: str, prices: Mapping[str, int], read_at: datetime
+        self, provider: str, base_url: str, prices: Mapping[str, Credits], read_at: datetime
     ) -> None:
         """Keep this list instead of the earlier one."""
         kept = {"prices": dict(prices), "read_at": to_number(read_at)}

@@ -34,7 +34,7 @@ from sqlalchemy import (
     text,
 )
 
-from pipeline.store.column_types import Listed, Moment, Words
+from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
 VERSION: Final = 7
@@ -180,7 +180,7 @@ attempts = Table(
     Column("inputs", Words, nullable=False),
     Column("columns", Text, nullable=False),
     Column("endpoint", Words, nullable=False),
-    Column("price", BigInteger, nullable=False),
+    Column("price", Amount, nullable=False),
     Column("sent_at", Moment, nullable=False),
     Column("deadline", Moment, nullable=False),
     Column("task_id", Words, nullable=False, default=""),
@@ -189,7 +189,7 @@ attempts = Table(
     Column("result", Text, nullable=False, default=""),
     Column("reason", Words, nullable=False, default=""),
     Column("ended_at", Moment),
-    Column("reported", BigInteger),
+    Column("reported", Amount),
     # The API that it was sent to: its file, its address; `api_key` is the account.
     Column("provider", Words, nullable=False, default="", server_default=""),
     Column("base_url", Words, nullable=False, default="", server_default=""),
@@ -203,7 +203,7 @@ attempts = Table(
     Column("api_key", Words, nullable=False, default=""),
     Column("run", Words, nullable=False, default=""),
     Column("day", Words, nullable=False, default=""),
-    Column("charged", BigInteger, nullable=False, default=0),
+    Column("charged", Amount, nullable=False, default=0),
     Index("attempts_by_task", "task_id"),
     Index("attempts_by_deadline", "state", "deadline"),
     # Only of those that have one: polling alone pays nothing for it.
@@ -249,7 +249,7 @@ counters = Table(
     Column("api_key", Words, primary_key=True),
     Column("kind", String(8), primary_key=True),
     Column("name", Words, primary_key=True),
-    Column("credits", BigInteger, nullable=False),
+    Column("credits", Amount, nullable=False),
 )
 
 paces = Table(

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, case, func, select
 
+from pipeline.core.credits import Credits
 from pipeline.core.model import State
 from pipeline.store.schema import attempts, counters, events, jobs
 from pipeline.store.transactions import Part, number_of
@@ -77,7 +78,7 @@ class Stats(Part):
             found = connection.execute(here).all()
         return [(ended - sent).total_seconds() for sent, ended in found if ended]
 
-    def credits(self, api_key: str, day: str) -> int:
+    def credits(self, api_key: str, day: str) -> Credits:
         """Credits held or spent under an API key on a day."""
         asked = select(counters.c.credits).where(
             counters.c.api_key == api_key, counters.c.kind == "day", counters.c.name == day

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pipeline.core.credits import Credits
 from pipeline.core.planning import Line
 from pipeline.core.repeats import trouble_of
 from pipeline.sync.row_reports import Row
@@ -41,7 +42,7 @@ class Counts:
     #: Pictures that were saved in this pass.
     saved: int = 0
     #: What this pass sent costs, as listed; without what the API did not take.
-    credits: int = 0
+    credits: Credits = 0
 
     def __bool__(self) -> bool:
         """Whether any row was sent, or has got an answer."""

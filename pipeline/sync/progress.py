@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from pipeline.core.credits import Credits
 from pipeline.sync.clock import Clock
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.lanes import Lanes
@@ -24,7 +25,7 @@ class Progress:
     saved: int = 0
     saving: int = 0
     done: int = 0
-    credits: int = 0
+    credits: Credits = 0
 
 
 class Reporter:

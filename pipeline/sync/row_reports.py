@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pipeline.core import messages
 from pipeline.core.attention import is_dismissed, said_by
+from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, JobKey
 from pipeline.core.planning import Line
@@ -40,7 +41,7 @@ class Row:
     #: Its result, if that is text.
     text: str
     #: What all attempts of its take cost, in credits.
-    credits: int
+    credits: Credits
     #: Whether it needs attention (see `core.attention`).
     needs_attention: bool
     #: Whether only a change to the sheet ends its waiting: an input cell shows an error.

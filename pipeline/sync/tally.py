@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from pipeline.core.credits import Credits, exact
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import Event, Failed, Succeeded, gives_back
 from pipeline.sync.outcome import Outcome
@@ -19,7 +20,7 @@ class Tally:
     def __init__(self, sync: SheetSync) -> None:
         self.outcome = Outcome(title=sync.sheet.title)
         #: Listed price and reported charge of the tasks where they differ.
-        self.charged: list[tuple[int, int]] = []
+        self.charged: list[tuple[Credits, Credits]] = []
         #: Jobs that something happened to.
         self.touched: set[JobKey] = set()
         self._sync = sync
@@ -29,7 +30,9 @@ class Tally:
     def sent(self, sending: Sending, event: Event) -> None:
         """A submission was answered with this event, or given up."""
         if not gives_back(event):
-            self.outcome.counts.credits += sending.attempt.price
+            said = getattr(event, "reported", None)
+            price = sending.attempt.price if said is None else said
+            self.outcome.counts.credits = exact(self.outcome.counts.credits + price)
         self._sent.append((sending.key, sending.attempt.number))
 
     def count(self, key: JobKey, number: int, event: Event) -> bool:
@@ -72,5 +75,8 @@ class Tally:
 
     def _compare_charge(self, key: JobKey, number: int, event: Succeeded | Failed) -> None:
         attempt = self._sync.state.jobs.attempt(key, number)
-        if event.reported is not None and attempt and attempt.price not in (0, event.reported):
-            self.charged.append((attempt.price, event.reported))
+        said = event.reported
+        if said is None and attempt:  # The answer to the submission may have said it.
+            said = attempt.reported
+        if said is not None and attempt and attempt.price not in (0, said):
+            self.charged.append((attempt.price, said))

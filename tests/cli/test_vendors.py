@@ -90,6 +90,29 @@ def test_three_rows_become_pictures_and_each_is_paid_once(
     assert codes == set(map(code_of, PROMPTS))
 
 
+def test_a_cost_in_the_answer_to_a_submission_counts_from_then_on(tmp_path: Path) -> None:
+    with sandbox_process(KEY, provider="bfl", task_seconds=1, plain_pictures="true") as api:
+        team = team_with(
+            api,
+            tmp_path,
+            "bfl",
+            "flux-2-pro",
+            "width = 1536\nheight = 1024",
+            # Listed are 7.5: without the true cost of the first, the second row would not fit.
+            "[budget]\nper_day = 12\n",
+        )
+        team.write("prompt,credits", "a fox,")
+        team.run()
+        assert team.row("a fox")["credits"] == "4.5"
+
+        team.write("prompt,credits", "a fox,", "an owl,")
+        team.finish()
+
+        assert team.said_of("a fox", "an owl") == ["done", "done"]
+        assert [row["credits"] for row in team.rows()] == ["4.5", "4.5"]
+        assert api.state()["credits_left"] == 1_000_000 - 9
+
+
 @each_vendor
 def test_a_row_with_a_lost_answer_is_never_sent_again(
     vendor: str, endpoint: str, defaults: str, tmp_path: Path

@@ -33,6 +33,10 @@ Told = Progressed | Succeeded | Failed
 FOXES = "https://cdn.leonardo.ai/users/u/generations/f3e95b9a-37a4-4f3a-9c40-2c1a3c0a2dd1"
 
 
+#: What the answer to a submission says that it costs.
+COSTS = {"bfl": 3, "runway": 5}
+
+
 def provider_of(vendor: str) -> Provider:
     return read_provider(vendor, None, FILES, FILES)
 
@@ -68,7 +72,7 @@ def test_a_submission_is_accepted_under_the_vendors_id(
     provider, one = asked(vendor, endpoint)
 
     assert verdict(provider, one, reply(vendor, name), NOW).event == Accepted(
-        TASKS[vendor], address.format(TASKS[vendor])
+        TASKS[vendor], address.format(TASKS[vendor]), COSTS.get(vendor)
     )
 
 

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, expect
 from pipeline import wiring
 from pipeline.config import PageSettings, Secret
 from pipeline.config.addresses import account_of
+from pipeline.core.credits import Credits
 from pipeline.core.inputs import canonical
 from pipeline.core.model import JobKey, KnownRow, Result
 from pipeline.core.states import Succeeded
@@ -217,7 +218,7 @@ def test_credits_of_one_account_are_counted_once_whatever_its_spelling(
 ) -> None:
     settings = page_bench.campaign.settings.model_copy(update={"api_key": Secret("k")})
 
-    def spent(address: str) -> int | None:
+    def spent(address: str) -> Credits | None:
         here = settings.model_copy(update={"base_url": address})
         wall = Board(Campaign(here, page_bench.store, page_bench.campaign.key))
         wall.refresh(at_once=True)

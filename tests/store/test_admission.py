@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from pipeline.core.credits import Credits
 from pipeline.core.model import Attempt, JobKey, Result, State
 from pipeline.core.states import (
     TABLE,
@@ -58,7 +59,7 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
         yield opened
 
 
-def intent(key: JobKey = KEY, number: int = 1, price: int = 8) -> Intent:
+def intent(key: JobKey = KEY, number: int = 1, price: Credits = 8) -> Intent:
     return Intent(key, number, '{"prompt":"a cat"}', ("prompt",), "imagine", price, 120)
 
 
@@ -164,6 +165,15 @@ def test_each_run_each_day_and_each_key_has_its_own_counter(store: Store) -> Non
         ([Lost("time-out")], 8),
         ([Succeeded(Result(("u",)), reported=5)], 5),
         ([Succeeded(Result(("u",)), reported=50)], 50),
+        # What the answer to the submission says counts until more is known.
+        ([Accepted("t", reported=4.5)], 4.5),
+        ([Accepted("t", reported=4.5), Succeeded(Result(("u",)))], 4.5),
+        ([Accepted("t", reported=4.5), Failed("no")], 4.5),
+        ([Accepted("t", reported=4.5), Succeeded(Result(("u",)), reported=6)], 6),
+        ([Lost("time-out"), Accepted("t", reported=0.15)], 0.15),
+        ([Postponed("429"), Accepted("t", reported=2), Progressed(5)], 2),
+        ([Succeeded(Result(("u",)), "t"), Accepted("t", reported=3)], 3),
+        ([Succeeded(Result(("u",)), "t", 5), Accepted("t", reported=3)], 5),
         ([Failed("no", refused=True, reported=2)], 2),
         # The API took it after all: the returned price is charged again.
         ([Postponed("429"), Accepted("t")], 8),
@@ -179,7 +189,7 @@ def test_each_run_each_day_and_each_key_has_its_own_counter(store: Store) -> Non
     ],
 )
 def test_the_counters_add_the_cost_of_an_attempt(
-    store: Store, events: list[Event], charged: int
+    store: Store, events: list[Event], charged: Credits
 ) -> None:
     store.attempts.begin([intent()], LIMITS)
     for one in events:
@@ -194,6 +204,21 @@ def test_a_reported_cost_above_the_cap_stops_later_attempts(store: Store) -> Non
     store.attempts.record([Fact(KEY, 1, Succeeded(Result(("u",)), reported=25))])
 
     assert store.attempts.begin([intent(KEYS[1], price=0)], limits) == [Refusal.DAY_BUDGET]
+
+
+def test_fractions_of_credits_add_up_to_what_they_are(store: Store) -> None:
+    limits = replace(LIMITS, per_run=None, per_day=1)
+    keys = [JobKey("sheet", f"r_{number:09d}", 1) for number in range(11)]
+    store.jobs.add(keys)
+
+    for key in keys[:10]:
+        assert isinstance(store.attempts.begin([intent(key, price=0.1)], limits)[0], Attempt)
+
+    assert spent(store) == Spent(run=1, day=1)
+    assert store.attempts.begin([intent(keys[10], price=0.1)], limits) == [Refusal.DAY_BUDGET]
+    store.attempts.record([Fact(keys[0], 1, Accepted("t", reported=0.05))])
+    assert spent(store).day == 0.95
+    assert attempt(store, keys[0]).reported == 0.05
 
 
 def test_a_returned_attempt_is_sent_again_as_the_next_attempt(store: Store) -> None:

@@ -104,7 +104,7 @@ def test_sixteen_processes_never_overspend_a_small_budget(url: str) -> None:
                     [intent(k, 3 + number % 5) for k in mine[at : at + 3]], limits
                 )
             ]
-        return sum(one.price for one in answers if isinstance(one, Attempt))
+        return sum(int(one.price) for one in answers if isinstance(one, Attempt))
 
     paid = sum(in_processes(16, send))
 

@@ -13,6 +13,7 @@ from rich.console import Console
 from pipeline import wiring
 from pipeline.cli import doctor
 from pipeline.config import PageSettings, Settings
+from pipeline.core.credits import Credits
 from pipeline.open_sheet import open_sheet
 from pipeline.page.auth import Authenticator
 from pipeline.server import event_loop
@@ -42,7 +43,7 @@ def test_a_charge_other_than_the_listed_price_is_reported_once_and_counted(
 ) -> None:
     _list_prices(tmp_path, 4)
 
-    async def ran() -> tuple[Settings, Outcome, Outcome, int]:
+    async def ran() -> tuple[Settings, Outcome, Outcome, Credits]:
         api = Charges()
         async with api.served() as url:
             settings = settings_in(tmp_path, url, rows=3)

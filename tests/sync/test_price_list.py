@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.provider_files import read_provider
+from pipeline.core.credits import Credits
 from pipeline.core.errors import NoAnswer
 from pipeline.core.inputs import canonical
 from pipeline.core.model import Request, Response
@@ -58,7 +59,9 @@ class Api:
         return Response(self.status, {}, json.dumps(self.body).encode())
 
 
-def read(store: Store, api: Api, now: datetime = NOW, provider: Provider = V2) -> dict[str, int]:
+def read(
+    store: Store, api: Api, now: datetime = NOW, provider: Provider = V2
+) -> dict[str, Credits]:
     asyncio.run(refresh(store, [(provider, URL, api)], now))
     return dict(store.price_lists.get(provider.name, URL).prices)
 
