@@ -55,7 +55,8 @@ Plan = Annotated[
     bool, typer.Option("--plan", help="Only show what would be sent and what it would cost.")
 ]
 Limit = Annotated[
-    int | None, typer.Option(min=0, metavar="N", help="Send at most N rows of each sheet.")
+    int | None,
+    typer.Option(min=0, metavar="N", help="Send at most N rows of each sheet; 0: none."),
 ]
 Row = Annotated[
     str, typer.Option(metavar="R", help="Send only this row: row_id, name or row number.")

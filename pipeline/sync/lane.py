@@ -6,8 +6,7 @@ A broken API stops its own lane and no other. A pass has a lane for each API of 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Coroutine, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Container, Coroutine, Iterable, Mapping
 from typing import Any
 
 from pipeline.core.errors import WireError
@@ -68,6 +67,7 @@ class Lane:
             patient=asked.wait,
             on_answer=self._answered,
             on_stale=on_stale,
+            prepare=self._ask_how_many,
         )
         self.poller = Poller(
             sync,
@@ -86,7 +86,9 @@ class Lane:
             access,
             clock,
             patient=asked.wait,
-            may_send=lambda: not (self.submitter.breaker.is_open or sync.last.hold),
+            may_send=lambda: (
+                not (asked.limit == 0 or self.submitter.breaker.is_open or sync.last.hold)
+            ),
             on_event=self._reported,
             on_order=self.submitter.heed,
         )
@@ -97,13 +99,15 @@ class Lane:
         return self.submitter.is_idle and self.resender.is_idle
 
     async def prepare(self) -> None:
-        """Load what earlier passes learnt; if rows wait, ask how many tasks the account allows."""
+        """Load what earlier passes learnt."""
         durations = self.poller.schedule.durations
         durations.recall(await self._worker.run(self._sync.store.durations.get, self._api_key))
+
+    async def _ask_how_many(self) -> None:
+        """Ask how many tasks the account allows, and keep to it."""
         account = self.api.provider.account
-        is_asked = account and account.at_once and self.submitter.waiting
-        if account and is_asked and (most := await self._allowed(account)):
-            self.submitter.cap(most)
+        if account and account.at_once and (most := await self._allowed(account)):
+            self.submitter.in_flight.cap(most)
 
     async def _allowed(self, account: Account) -> int:
         """How many tasks the account may have at once; 0 if the API does not say."""
@@ -129,13 +133,13 @@ class Lane:
         """Send these instead of the lines of earlier looks."""
         self.submitter.offer(lines)
 
-    def found(self, attempts: Mapping[Place, Attempt]) -> None:
-        """Take over which attempts a look found at this API."""
-        sent_at: dict[Place, datetime] = {}
-        for place, attempt in attempts.items():
-            sent_at[place] = attempt.sent_at
-            self.resender.take(place[0], attempt)
-        self.submitter.found(sent_at)
+    def found(self, attempts: Mapping[Place, Attempt], rows: Container[str]) -> None:
+        """Take over which attempts a look found at this API.
+
+        Lost submissions of these rows are sent again.
+        """
+        self.resender.found(attempts, rows)
+        self.submitter.found({place: one.sent_at for place, one in attempts.items()})
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
         """Poll the attempt's task from now on."""

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Callable,
+    Container,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Any
@@ -59,6 +67,10 @@ class Lanes:
             )
             for access in accesses
         ]
+        for number, lane in enumerate(self.all):
+            for other in self.all[:number]:
+                if lane.api.account and lane.api.account == other.api.account:
+                    other.submitter.in_flight.share(lane.submitter.in_flight)
         self._rules, self._jobs, self._limit = sync.rules, sync.state.jobs, asked.limit
         self._events = events
         self._by_prefix = {lane.api.prefix: lane for lane in reversed(self.all) if lane.api.sends}
@@ -79,14 +91,17 @@ class Lanes:
         for prefix, its in split.items():
             self._by_prefix[prefix].offer(its)
 
-    def found(self, attempts: Mapping[Place, Attempt]) -> None:
-        """Take over which attempts a look found at the APIs."""
+    def found(self, attempts: Mapping[Place, Attempt], rows: Container[str]) -> None:
+        """Take over which attempts a look found at the APIs.
+
+        Lost submissions of these rows are sent again.
+        """
         split: dict[int, dict[Place, Attempt]] = {id(lane): {} for lane in self.all}
         for place, attempt in attempts.items():
             if lane := self.of(attempt):
                 split[id(lane)][place] = attempt
         for lane in self.all:
-            lane.found(split[id(lane)])
+            lane.found(split[id(lane)], rows)
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
         """Poll the attempt's task from now on, if there is a key for its API."""
@@ -170,7 +185,7 @@ class Lanes:
         ]
 
     async def prepare(self) -> None:
-        """Load what earlier passes learnt, and what the accounts allow."""
+        """Load what earlier passes learnt."""
         for lane in self.all:
             await lane.prepare()
 

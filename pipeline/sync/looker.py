@@ -27,8 +27,8 @@ log = logging.getLogger("promptsheet")
 class Looker:
     """The looks of one pass.
 
-    `only` picks the lines that may be sent. `shown` is called with the seconds from each result to
-    its cells. A task older than `give_up_after` is overdue.
+    `only` picks the lines that may be sent, or sent again after a lost answer. `shown` is called
+    with the seconds from each result to its cells. A task older than `give_up_after` is overdue.
     """
 
     def __init__(
@@ -48,6 +48,8 @@ class Looker:
         self._sync, self._worker, self._timer = sync, worker, timer
         self._lanes, self._downloader = lanes, downloader
         self._only = only or (lambda line: True)
+        #: The rows of the last reading that `only` picks. A row that was deleted is none of them.
+        self._rows: frozenset[str] = frozenset()
         self._shown, self._give_up_after = shown, give_up_after
 
     async def look(self, first: bool = False) -> None:
@@ -69,7 +71,7 @@ class Looker:
         else:
             self.trouble = None
             self._pass_on(look)
-        self._lanes.found(self._sync.state.jobs.at_work())
+        self._lanes.found(self._sync.state.jobs.at_work(), self._rows)
         self._follow_up(soon=first)
         self._timer.end(began, self._sync.state.jobs.late_at(self._give_up_after))
 
@@ -79,6 +81,7 @@ class Looker:
         log.info("%s: read and written; rows: %d, ready to send: %d", title, rows, ready)
         for seconds in look.lags:
             self._shown(seconds)
+        self._rows = frozenset(line.seen.row_id for line in plan.lines if self._only(line))
         wanted = () if look.hold else plan.to_send
         self._lanes.offer(line for line in wanted if line.job and self._only(line))
         waiting = () if look.hold else plan.lines

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -89,6 +89,14 @@ class Resender:
             wait = timedelta(seconds=FIRST)
             self._waiting.setdefault(place, _Waiting(attempt, now + wait))
 
+    def found(self, attempts: Mapping[Place, Attempt], rows: Container[str]) -> None:
+        """Take over which attempts a look found. Only those of these rows are sent again."""
+        for place in [place for place in self._waiting if place[0].row_id not in rows]:
+            del self._waiting[place]
+        for (key, _), attempt in attempts.items():
+            if key.row_id in rows:
+                self.take(key, attempt)
+
     def answered(self, key: JobKey, number: int) -> None:
         """The attempt is not lost any more: a webhook or a poll said what became of it."""
         self._waiting.pop((key, number), None)
@@ -135,7 +143,8 @@ class Resender:
         if not places:
             return
         self._access.wire.open()
-        answers = await asyncio.gather(*(self._once(place) for place in places))
+        sent = [(key, self._waiting[key, number]) for key, number in places]
+        answers = await asyncio.gather(*(self._once(key, one) for key, one in sent))
         facts = [
             Fact(*place, one.event)
             for place, one in zip(places, answers, strict=True)
@@ -149,12 +158,11 @@ class Resender:
         for one in answers:
             self._on_order(one.stop, one.pause)
 
-    async def _once(self, place: Place) -> Verdict:
-        one, api = self._waiting[place], self._access.api
+    async def _once(self, key: JobKey, one: _Waiting) -> Verdict:
+        api = self._access.api
         one.tries += 1
         wait = min(FIRST * 2**one.tries, LONGEST)
         one.next_at = self._clock.now() + timedelta(seconds=wait)
-        key, _ = place
         try:
             endpoint = endpoint_of(api.provider, one.attempt.endpoint, api.prefix)
             request = await self._worker.run(self._submissions.again, key, one.attempt, api)

@@ -8,7 +8,7 @@ stop rules, the throttle the waits, and `InFlight` the places at the API.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 
@@ -41,6 +41,7 @@ class Submitter:
 
     `limit` is the most to send, `patient` whether the pass waits. `on_answer` is called with each
     recorded answer, `on_stale` when lines were refused that a new look must decide about.
+    `prepare` is awaited once, before the first line is begun.
     """
 
     def __init__(
@@ -55,14 +56,16 @@ class Submitter:
         patient: bool,
         on_answer: Callable[[Sending, Verdict], None],
         on_stale: Callable[[], None],
+        prepare: Callable[[], Awaitable[None]],
     ) -> None:
         pace = access.pace
         self._news = asyncio.Event()
         self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._news.set)
         self._api_title, self._patient = access.api.title, patient
         self._on_answer, self._on_stale = on_answer, on_stale
+        self._prepare, self._is_prepared = prepare, False
         self._queue = LineQueue(limit=limit, patient=patient)
-        self._in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now)
+        self.in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now, self._news.set)
         self._throttle = Throttle(RequestPace(sync, worker, access.api), clock)
         self._committer = Committer(submissions, access.api, sync.store, worker, clock.monotonic)
         self._dispatcher = Dispatcher(
@@ -78,7 +81,7 @@ class Submitter:
     @property
     def is_idle(self) -> bool:
         """Whether nothing is in the air or unrecorded, and nothing more may leave for now."""
-        is_full = not self._patient and self._in_flight.room <= 0
+        is_full = not self._patient and self.in_flight.room <= 0
         return self._is_quiet and (is_full or not self._may_send)
 
     @property
@@ -101,13 +104,9 @@ class Submitter:
         """Why the last submission could not leave, as a sentence; empty once one was answered."""
         return self._dispatcher.trouble
 
-    def cap(self, most: int) -> None:
-        """Have at most so many tasks at the API, however many the configuration allows."""
-        self._in_flight.cap(most)
-
     def found(self, at_work: Mapping[Place, datetime]) -> None:
         """Take over which attempts a look found at the API."""
-        self._in_flight.replace(at_work)
+        self.in_flight.replace(at_work)
 
     def offer(self, lines: Iterable[Line]) -> None:
         """Send these, in this order, instead of the lines of earlier looks."""
@@ -120,7 +119,7 @@ class Submitter:
 
     def ended(self, key: JobKey, number: int, *, succeeded: bool) -> None:
         """A task has ended: its place at the API is free for the next row."""
-        self._in_flight.end((key, number))
+        self.in_flight.end((key, number))
         self.breaker.finished(succeeded=succeeded)
         self._news.set()
 
@@ -142,6 +141,9 @@ class Submitter:
         while not (self.breaker.is_open and self._is_quiet):
             self._news.clear()
             self._dispatcher.let_leave()
+            if self._queue and self._may_send and not self._is_prepared:
+                await self._prepare()
+                self._is_prepared = True
             lines = self._next_lines()
             if lines or self._committer.has_answers:
                 await self._commit(lines)
@@ -165,12 +167,15 @@ class Submitter:
     async def _commit(self, lines: list[Line]) -> None:
         if lines:
             self._dispatcher.open()
+        # The other lanes of the account must not take these places in the meantime.
+        self.in_flight.expect(len(lines))
         done = await self._committer.commit(lines)
+        self.in_flight.expect(0)
         if done.trouble:
             self.end(Stop(str(done.trouble), True))
         self._queue.began(len(done.batch.begun))
         for sending in done.batch.begun:
-            self._in_flight.begin((sending.key, sending.attempt.number), sending.attempt.sent_at)
+            self.in_flight.begin((sending.key, sending.attempt.number), sending.attempt.sent_at)
         self._dispatcher.send(done.batch.begun)
         for answer in done.answers:
             self._on_answer(answer.sending, answer.verdict)
@@ -196,14 +201,14 @@ class Submitter:
                 self.breaker.accepted()
             case Succeeded():
                 self.breaker.accepted()
-                self._in_flight.end(place)
+                self.in_flight.end(place)
                 self.breaker.finished(succeeded=True)
             case Failed(reason):
-                self._in_flight.end(place)
+                self.in_flight.end(place)
                 self.breaker.finished(succeeded=False)
                 self.breaker.refused(reason)
             case Postponed():
-                self._in_flight.end(place)
+                self.in_flight.end(place)
                 self._queue.came_back(sending.key)
         self.heed(verdict.stop, verdict.pause)
 
@@ -230,6 +235,6 @@ class Submitter:
         # Until the API has accepted a submission, no place is expected to become free.
         until_then = self._committer.took + GATHERING if self.breaker.has_accepted else 0.0
         places = self._dispatcher.room(until_then)
-        room = min(places, self._in_flight.room, self._queue.room)
+        room = min(places, self.in_flight.room, self._queue.room)
         first = self.breaker.room(self._dispatcher.pending)
         return self._queue.take(max(room if first is None else min(room, first), 0))

@@ -44,3 +44,23 @@ def test_the_result_of_a_sync_replaces_the_earlier_state() -> None:
     some.replace({place(2): NOW, place(3): NOW, place(4): NOW})
 
     assert some.room == -1
+
+
+def test_the_apis_of_one_account_share_its_places() -> None:
+    freed: list[str] = []
+    one = InFlight(3, HOUR, lambda: NOW, lambda: freed.append("one"))
+    other = InFlight(5, HOUR, lambda: NOW, lambda: freed.append("other"))
+    third = InFlight(9, HOUR, lambda: NOW)
+    one.share(other)
+
+    one.begin(place(1), NOW)
+    other.expect(2)
+    assert (one.room, other.room, third.room) == (0, 2, 9)
+
+    other.expect(0)
+    other.begin(place(2), NOW)
+    one.end(place(1))
+    assert (one.room, other.room, freed) == (2, 4, ["one", "other"])
+
+    one.cap(2)
+    assert (one.room, other.room, third.room) == (1, 1, 9)

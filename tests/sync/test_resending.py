@@ -407,3 +407,178 @@ def test_a_lost_submission_is_not_sent_again_beside_another_attempt(made: Made) 
 
     assert statuses(bench) == {"done"}
     assert len(api_of(bench).made) == 1
+
+
+def only(prompt: str) -> Asked:
+    return Asked(only=lambda line: prompt in line.memory.inputs)
+
+
+def test_a_run_of_one_row_sends_only_that_row_again(made: Made) -> None:
+    bench = made(3)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    api_of(bench).lost = lambda number: False
+    api_of(bench).received.clear()
+
+    bench.run(only("a fox 1"))
+
+    assert [prompt for _, prompt in api_of(bench).received] == ["a fox 1"]
+    bench.run()
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == dict.fromkeys(prompts(3), 1)
+
+
+def test_a_limit_of_rows_does_not_count_lost_ones_and_a_limit_of_zero_sends_nothing(
+    made: Made,
+) -> None:
+    bench = made(2)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    api_of(bench).lost = lambda number: False
+    api_of(bench).received.clear()
+
+    bench.run(Asked(limit=0))
+    assert api_of(bench).received == []
+
+    bench.write([*bench.lines(), ["an owl"], ["a cat"]])
+    bench.run(Asked(limit=1))
+
+    assert {prompt for _, prompt in api_of(bench).received} == {*prompts(2), "an owl"}
+    bench.run()
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == dict.fromkeys([*prompts(2), "an owl", "a cat"], 1)
+
+
+def test_a_deleted_row_is_sent_again_once_it_is_back(made: Made) -> None:
+    bench = made(2)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    api_of(bench).lost = lambda number: False
+    api_of(bench).received.clear()
+    header, first, second = bench.lines()
+
+    bench.write([header, second])
+    bench.run()
+    assert [prompt for _, prompt in api_of(bench).received] == ["a fox 1"]
+
+    bench.write([header, first, second])
+    bench.run()
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == dict.fromkeys(prompts(2), 1)
+
+
+def test_a_row_that_is_deleted_while_a_pass_waits_is_not_sent_again(made: Made) -> None:
+    bench = made(2)
+    api_of(bench).lost = lambda number: True
+
+    async def deletes(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(30)
+        header, first, _ = bench.lines()
+        bench.write([header, first])
+        bench.runner.look_again()
+        await asyncio.sleep(5)
+        api_of(bench).received.clear()
+
+    bench.run(during=deletes)
+
+    assert {prompt for _, prompt in api_of(bench).received} == {"a fox 0"}
+
+
+def test_a_copy_of_a_row_whose_answer_was_lost_costs_nothing(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    api_of(bench).lost = lambda number: False
+    header, row = bench.lines()
+    bench.write([header, row, row])
+
+    bench.run()
+
+    assert [row["status"] for row in bench.rows()] == ["done", "copy"]
+    assert api_of(bench).charged == {"a fox 0": 1}
+
+
+@pytest.mark.parametrize(
+    ("answer", "code", "words"),
+    [
+        (reply({"error": "Insufficient credits"}, 402), 3, "out of credits"),
+        (reply({"error": "Invalid API key"}, 401), 3, "refused the API key (401)"),
+        (Response(403, {}, b"error code: 1010"), 3, "error code: 1010"),
+        (reply({}, 429, Retry_After="90"), 1, "asked to wait 90 s"),
+        (reply({}, 429, Retry_After="5"), 0, ""),
+        (reply({}, 503, Retry_After="5"), 0, ""),
+        (Response(502, {}, b"<html>Bad gateway</html>"), 0, ""),
+    ],
+    ids=["402", "401", "403", "429 long", "429", "503", "502"],
+)
+def test_a_row_stays_as_it_is_while_the_api_does_not_take_it_again(
+    made: Made, answer: Response, code: int, words: str
+) -> None:
+    bench = made(2)
+    api = api_of(bench)
+    api.lost = lambda number: True
+    bench.run(Asked())
+    api.lost = lambda number: False
+    submit, came = api.submit, []
+
+    async def refuses(request: Request, within: float) -> Response:
+        came.append(request.headers["Idempotency-Key"])
+        return answer
+
+    api.submit = refuses  # type: ignore[method-assign]
+    outcome = bench.run(Asked())
+
+    assert outcome.code == code
+    assert words in " ".join(outcome.sentences)
+    assert statuses(bench) == {"sending"}
+    assert came
+    api.submit = submit  # type: ignore[method-assign]
+    bench.sleep(120)
+    bench.run()
+    assert statuses(bench) == {"done"}
+    assert api.charged == dict.fromkeys(prompts(2), 1)
+
+
+def test_two_tables_with_one_account_share_what_may_be_in_flight(made: Made) -> None:
+    extra = (
+        "[pace]\nin_flight = 6\n"
+        '[providers]\nagain = { name = "apiframe-v2", api_key = "env:APIFRAME_API_KEY" }\n'
+    )
+    bench = made(0, extra)
+    rows = [[prompt, "again/imagine" if at % 2 else ""] for at, prompt in enumerate(prompts(30))]
+    bench.write([["prompt", "endpoint"], *rows])
+    seen: list[int] = []
+
+    async def watches(bench: Bench, store: Store) -> None:
+        while len(seen) < 400:
+            now = bench.loop.time()
+            seen.append(sum(ends > now for ends in api_of(bench)._tasks.values()))
+            await asyncio.sleep(0.05)
+
+    outcome = bench.run(during=watches)
+
+    assert (outcome.counts.done, max(seen)) == (30, 6)
+    assert api_of(bench).charged == dict.fromkeys(prompts(30), 1)
+
+
+def test_the_account_is_asked_before_the_first_row_also_when_that_comes_later(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lasts = 30.0
+    api_of(bench).at_once = 3
+    bench.run(Asked())
+    seen: list[int] = []
+
+    async def adds(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(5)
+        bench.write([*bench.lines(), *([prompt] for prompt in prompts(12)[1:])])
+        bench.runner.look_again()
+        while len(seen) < 1000:
+            now = bench.loop.time()
+            seen.append(sum(ends > now for ends in api_of(bench)._tasks.values()))
+            await asyncio.sleep(0.2)
+
+    bench.run(during=adds)
+
+    assert max(seen) == 3
+    assert api_of(bench).charged == dict.fromkeys(prompts(12), 1)
+    assert statuses(bench) == {"done"}
