@@ -2,45 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from math import isfinite
 from pathlib import Path
 from random import SystemRandom
-from typing import Literal
 
 from rich.console import Console
 from rich.text import Text
 
 from pipeline import wiring
+from pipeline.cli import doctor_api
+from pipeline.cli.doctor_api import Sign
 from pipeline.config import Settings
-from pipeline.core import messages
-from pipeline.core.credits import Credits, exact
-from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, WireError
+from pipeline.core.errors import ConfigError, PromptsheetError, SheetError
 from pipeline.core.filenames import shared_files
 from pipeline.core.header import OURS
 from pipeline.core.inputs import parsed
-from pipeline.core.model import JobKey, Request
-from pipeline.core.paths import first_text
-from pipeline.core.protocol import meaning_of, reason_of, verdict
-from pipeline.core.states import other_charges
+from pipeline.core.model import JobKey
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, one_line, quoted
 from pipeline.open_sheet import open_sheet, refuse_read_only
 from pipeline.plain_files import is_plain
 from pipeline.reports import summary
 from pipeline.server import event_loop
-from pipeline.store import Balance
 from pipeline.sync import adopt as adoption
 from pipeline.sync import row_reports
 from pipeline.sync.lease import Busy, take_lease
 from pipeline.sync.outcome import Asked
 from pipeline.sync.sheet_sync import SheetSync
 
-Sign = Literal["ok", "person", "unusable", "reach"]
 _SIGNS: dict[Sign, tuple[str, str]] = {
     "ok": ("✓", "green"),
     "person": ("!", "yellow"),
@@ -146,7 +138,7 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tup
     if trouble := _store_trouble(settings):
         # Without the store, the check would report that the sheet belongs to another store.
         yield "reach", trouble
-        yield from _of_the_api(settings, keep=repair)
+        yield from doctor_api.findings(settings, keep=repair)
         return
     try:
         with wiring.previewing(settings) as sync:
@@ -155,7 +147,7 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tup
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield signs.get(e.exit_code, "person"), str(e)
-    yield from _of_the_api(settings, keep=repair)
+    yield from doctor_api.findings(settings, keep=repair)
 
 
 def _of_the_files(settings: Settings) -> Iterator[tuple[Sign, str]]:
@@ -195,8 +187,6 @@ def _of_the_book(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, st
     for status, cure in _CURES.items():
         if count := needing[status]:
             yield "person", f"{counted(count, 'row')} with the status {status}: {cure}."
-    if charged := [one for job in sync.state.jobs.all.values() for one in other_charges(job)]:
-        yield "ok", messages.charged_otherwise(sync.rules.provider.title, charged)
     missing = sum(
         not _is_there(settings, path)
         for job in sync.state.jobs.all.values()
@@ -253,70 +243,6 @@ def _columns(sync: SheetSync, settings: Settings) -> str:
     others = [title for at, title in enumerate(columns.header) if at not in known and title]
     rest = f" Not used: {', '.join(others)}." if others else ""
     return f"Read: {', '.join(named)}.{rest}"
-
-
-def _of_the_api(settings: Settings, *, keep: bool) -> Iterator[tuple[Sign, str]]:
-    provider = settings.provider
-    if settings.api_key is None:
-        yield "person", "The API key is not set; nothing can be sent."
-    elif provider.account:
-        sign, sentence, left = event_loop.run(_account(settings))
-        yield sign, sentence
-        if left is not None:
-            yield from _of_the_balance(settings, left, keep=keep)
-
-
-def _of_the_balance(settings: Settings, left: Credits, *, keep: bool) -> Iterator[tuple[Sign, str]]:
-    """Compare what the account lost since the last repair with what was counted for it.
-
-    If the API does not report the cost of each task, only this reveals wrong prices. With `keep`,
-    the next comparison starts here; without it, nothing is changed.
-    """
-    if not Path(settings.store_url.removeprefix("sqlite:///")).is_file():
-        return  # nothing was ever sent
-    key = wiring.limits(settings).api_key
-    with (wiring.open_store if keep else wiring.scratch_store)(settings) as store:
-        if (counted := store.accounts.counted(key)) is None:
-            return
-        before = store.accounts.balance(key)
-        if keep:
-            store.accounts.keep(key, Balance(left, counted, wiring.now()))
-    if before is None:
-        return
-    fell, spent = exact(before.left - left), exact(counted - before.counted)
-    # After a top-up in the meantime, the comparison means nothing.
-    if spent and 0 <= fell != spent:
-        since = before.at.astimezone().strftime("%Y-%m-%d %H:%M")
-        yield "ok", messages.account_differs(settings.provider.title, fell, spent, since)
-
-
-async def _account(settings: Settings) -> tuple[Sign, str, Credits | None]:
-    """The account according to the API: a finding, and the credits left if it names them."""
-    from pipeline.provider.client import Api
-
-    provider = settings.provider
-    assert settings.api_key is not None, "asked only with a key"
-    assert provider.account is not None, "asked only where there is an account"
-    key = settings.api_key.reveal()
-    async with Api(provider, key, base_url=settings.base_url, concurrency=1) as api:
-        try:
-            response = await api.ask(Request("GET", provider.account.path), 15.0)
-        except WireError as e:
-            return "reach", f"{provider.title} cannot be reached: {e}.", None
-    if meaning_of(provider, response) != "taken":
-        usual = provider.endpoints[settings.endpoint]
-        stop = verdict(provider, usual, response, wiring.now()).stop
-        said = reason_of(provider, response)
-        answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."
-        return "reach", stop or answer, None
-    try:
-        text = first_text(json.loads(response.body), provider.account.credits)
-        left = float(text)
-    except ValueError:
-        said = "its answer does not say how many credits are left"
-        return "person", f"{provider.full_title} accepts the key, but {said}.", None
-    words = f"{provider.full_title} accepts the key; {text} credits are left."
-    return ("ok" if left else "person"), words, exact(left) if isfinite(left) else None
 
 
 def _is_there(settings: Settings, path: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.core.credits import Credits
+from pipeline.core.fields import price_of
 from pipeline.core.provider import Endpoint, Provider
 
 
@@ -59,8 +60,18 @@ class Api:
 
 def model_of(endpoint: Endpoint, given: Mapping[str, str]) -> str:
     """The model that a row with these values is for, in lower case; empty if none is named."""
-    constant = str(endpoint.send.get("model", ""))
-    return (constant or given.get(endpoint.select or "model", "")).casefold()
+    column = endpoint.select or "model"
+    chosen = given.get(column, "") if column in endpoint.fields else ""
+    return (chosen or str(endpoint.send.get("model", ""))).casefold()
+
+
+def price_at(api: Api, endpoint: Endpoint, given: Mapping[str, str]) -> Credits | None:
+    """Listed credits of one submission with these values; None if there is no price.
+
+    Where the provider file has none, the API's own price list counts.
+    """
+    price = price_of(endpoint, given)
+    return api.prices.get(model_of(endpoint, given)) if price is None and api.prices else price
 
 
 def endpoint_of(provider: Provider, name: str, prefix: str = "") -> Endpoint:

@@ -385,8 +385,8 @@ def charged_otherwise(api: str, charged: Sequence[tuple[Credits, Credits]]) -> s
     listed, said = (total(prices) for prices in zip(*charged, strict=True))
     tasks = counted(len(charged), "task")
     return (
-        f"{api} charged {said} credits for {tasks}; the provider file lists {listed}. The budget "
-        "counts what was charged. Correct the prices in the provider file."
+        f"{api} charged {in_credits(said)} for {tasks}, and {listed} were listed. The budget "
+        "counts what was charged. promptsheet doctor shows which prices to correct."
     )
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline.core.apis import Api, SentTo, model_of
+from pipeline.core.apis import Api, SentTo, model_of, price_at
 from pipeline.core.credits import Credits
-from pipeline.core.fields import Files, as_texts, price_of
+from pipeline.core.fields import Files, as_texts
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import doubts
@@ -114,11 +114,7 @@ class Rules:
         if endpoint.credits is not None and not (endpoint.prices or endpoint.credits_times):
             return endpoint.credits
         given = {**as_texts(self.defaults), **parsed(inputs)}
-        price = price_of(endpoint, given)
-        if price is None:
-            prices = self.api_named(self.endpoint_name(inputs)).prices
-            price = prices.get(model_of(endpoint, given)) if prices else None
-        return price
+        return price_at(self.api_named(self.endpoint_name(inputs)), endpoint, given)
 
     def awaits_prices(self, inputs: str) -> bool:
         """Whether the row has no price yet only because its API's price list was never read."""

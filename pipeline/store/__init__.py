@@ -16,6 +16,7 @@ A `Store` has parts, each with the methods about one subject:
     store.reports      what was reported about each sheet
     store.sessions     which sessions of the page were ended
     store.accounts     the balance of the API's account when it was last asked
+    store.charges      tasks that cost other credits than listed
 
 The other modules: `schema` has the tables, `column_types` says how a value is kept in a column,
 `migrations` makes the tables and upgrades them, `connection` opens the file and checks its disk,
@@ -43,6 +44,7 @@ from pipeline.store.attempt_events import Fact
 from pipeline.store.batch import Turn
 from pipeline.store.budget import Budget, Spent
 from pipeline.store.callbacks import Callbacks, Hooked
+from pipeline.store.charges import Charges
 from pipeline.store.connection import copied, network_file_system, opened, parsed_url
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
@@ -124,6 +126,7 @@ class Store:
         self.reports = Reports(database)
         self.sessions = Sessions(database)
         self.accounts = Accounts(database)
+        self.charges = Charges(database)
 
     @property
     def id(self) -> str:

@@ -42,7 +42,7 @@ async def refresh(store: Store, apis: Iterable[tuple[Provider, str, Wire]], now:
         known = store.price_lists.get(provider.name, base_url)
         if known.read_at and now - known.read_at < FRESH:
             continue
-        prices = await _read(wire, account)
+        prices = await read_list(wire, account)
         if prices:
             store.price_lists.keep(provider.name, base_url, prices, now)
         else:
@@ -51,7 +51,7 @@ async def refresh(store: Store, apis: Iterable[tuple[Provider, str, Wire]], now:
             store.price_lists.keep(provider.name, base_url, known.prices, now - FRESH + again)
 
 
-async def _read(wire: Wire, account: Account) -> Mapping[str, int]:
+async def read_list(wire: Wire, account: Account) -> Mapping[str, int]:
     """Model, in lower case -> the most that it costs; empty if there is no answer."""
     try:
         response = await wire.ask(Request("GET", account.prices), WITHIN)

@@ -60,13 +60,16 @@ def test_a_charge_other_than_the_listed_price_is_reported_once_and_counted(
     doctor.run(settings, Console(width=300), repair=False, adopt=False)
 
     sentence = (
-        "Apiframe charged 21 credits for 3 tasks; the provider file lists 12. The budget counts "
-        "what was charged. Correct the prices in the provider file."
+        "Apiframe charged 21 credits for 3 tasks, and 12 were listed. The budget counts what was "
+        "charged. promptsheet doctor shows which prices to correct."
     )
     assert (first.counts.done, first.code, first.notices) == (3, 0, [sentence])
     assert again.notices == []
     assert spent == 21
-    assert sentence in capsys.readouterr().out
+    assert (
+        "Apiframe charged 7 credits for imagine, and 4 are listed: 3 tasks since"
+        in capsys.readouterr().out
+    )
     assert sentence in _page(settings)
     with (tmp_path / "rows.csv").open(newline="") as file:
         assert {row["status"] for row in csv.DictReader(file)} == {"done"}

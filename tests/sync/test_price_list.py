@@ -39,6 +39,9 @@ MODELS = {
 }
 
 
+PRICES = {"seedream-4": 7, "flux-2-pro": 6, "flux-2-max": 9}
+
+
 class Api:
     """Answers with one list, and counts."""
 
@@ -140,11 +143,13 @@ def test_an_api_without_a_list_is_not_asked(store: Store) -> None:
         ({"endpoint": "image", "model": "SEEDREAM-4"}, 7),
         ({"endpoint": "image", "model": "seedream-3"}, None),
         ({"endpoint": "image"}, None),
+        ({"endpoint": "flux"}, 6),
+        ({"endpoint": "flux", "model": "flux-2-max"}, 9),
     ],
 )
 def test_a_row_without_a_listed_price_costs_what_the_list_says(
     wrote: dict[str, str], price: int | None
 ) -> None:
-    rules = Rules("sheet", V2, "imagine", prices={"seedream-4": 7})
+    rules = Rules("sheet", V2, "imagine", prices=PRICES)
 
     assert rules.price(canonical({"prompt": "a fox", **wrote})) == price
