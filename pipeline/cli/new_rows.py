@@ -46,7 +46,7 @@ class NewSheet:
     rows: list[list[str]]
     #: Title -> the drop-down list of its column.
     choices: dict[str, Choices]
-    #: Whether a sample row names the file MASK.
+    #: True if a sample row names the file MASK.
     needs_mask: bool
     #: What to change in the sample, one sentence each.
     hints: tuple[str, ...]

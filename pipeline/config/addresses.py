@@ -63,7 +63,7 @@ def problems_with(key: str, url: str, example: str, *, with_path: bool = True) -
 
 
 def is_private(host: str) -> bool:
-    """Whether a host name or IP address is this machine's or belongs to a private network."""
+    """True if a host name or IP address is this machine's or belongs to a private network."""
     try:
         address = ip_address(host)
     except ValueError:

@@ -44,7 +44,7 @@ class WebhookSettings:
 class PageSettings:
     """The settings of the page: access and addresses (`[page]`)."""
 
-    #: Whether the configuration asks for a page at all.
+    #: True if the configuration asks for a page at all.
     wanted: bool = False
     #: What people type to sign in. None: only the one-time link printed at the start works.
     token: Secret | None = None

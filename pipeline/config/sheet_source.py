@@ -45,7 +45,7 @@ def sheet_source(
 
 
 def is_google(source: str) -> bool:
-    """Whether a sheet is named by an address, not by a file."""
+    """True if a sheet is named by an address, not by a file."""
     return re.match(r"\s*https?:/", source, re.IGNORECASE) is not None
 
 

@@ -144,7 +144,7 @@ def covered_on_page(memory: KnownRow, take: int | None, cell: str) -> str:
 
 
 def is_taken_back(memory: KnownRow, take: int | None, cell: str) -> bool:
-    """Whether the cell has come to say something else since the row was approved on the page.
+    """True if the cell has come to say something else since the row was approved on the page.
 
     A row that asks for something else by now does not count: it may come to ask for the same again.
     The cell must not be an error.

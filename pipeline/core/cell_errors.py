@@ -64,7 +64,7 @@ def is_error(text: str) -> bool:
 
 
 def is_value(text: str) -> bool:
-    """Whether the cell shows a value: neither an error nor a formula that is not computed."""
+    """True if the cell shows a value: neither an error nor a formula that is not computed."""
     return not (text and (is_unfinished(text) or is_error(text)))
 
 

@@ -56,7 +56,7 @@ class Chains:
 
     #: Child -> parent, by row_id.
     parents: Mapping[str, str] = field(default_factory=dict)
-    #: Child -> why its parent cannot be told, as a phrase that says what to do.
+    #: Child -> why its parent is not known, as a phrase that says what to do.
     problems: Mapping[str, str] = field(default_factory=dict)
     #: All row ids, each after the one of its parent.
     order: Sequence[str] = ()

@@ -159,7 +159,7 @@ def problem_with(name: str, one: Field, text: str) -> str:
 
 
 def names_files(one: Field, text: str) -> bool:
-    """Whether a cell names files, and does not only hold addresses."""
+    """True if a cell names files, and does not only hold addresses."""
     if not text or one.type not in ("file", "address", "addresses"):
         return False
     return not all(ADDRESS.fullmatch(each) for each in _files_or_addresses(one, text))
@@ -265,7 +265,7 @@ def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> Credits | None:
 
 
 def _is_same(one: Field | None, text: str, wanted: str) -> bool:
-    """Whether a cell says what a price is for. In a boolean, `TRUE` and `yes` are the same."""
+    """True if a cell says what a price is for. In a boolean, `TRUE` and `yes` are the same."""
     if one is not None and one.type == "boolean" and text:
         return text.casefold() in _YES if wanted in _YES else text.casefold() in _NO
     return text.casefold() == wanted.casefold()

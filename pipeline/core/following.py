@@ -1,4 +1,4 @@
-"""Whether a row can be sent after the row that it follows, its *parent* (see `chains`).
+"""Decides if a row can be sent after the row that it follows, its *parent* (see `chains`).
 
 In: the parent as it was planned, and its attempt. Out: statuses and notes. Pure.
 """
@@ -25,7 +25,7 @@ from pipeline.core.text import counted, quoted, time_limit
 class Followed:
     """What is known of the row that a row names as its parent."""
 
-    #: Why it cannot be told which row it is, as a phrase; the rest is empty then.
+    #: Why it is not known which row it is, as a phrase; the rest is empty then.
     problem: str = ""
     row_id: str = ""
     inputs: str = ""
@@ -47,7 +47,7 @@ class Followed:
 
     @property
     def is_done(self) -> bool:
-        """Whether the take that the row asks for has succeeded."""
+        """True if the take that the row asks for has succeeded."""
         job = self.job
         return job is not None and job.key.take == self.take and state_of(job) is State.SUCCEEDED
 
@@ -89,7 +89,7 @@ def problems_of_parent(
 
 
 def can_follow(endpoint: Endpoint, given: Mapping[str, str]) -> bool:
-    """Whether a row with these values has a field that takes something of a parent."""
+    """True if a row with these values has a field that takes something of a parent."""
     return any(one.parent for one in fields_of(endpoint, given).values())
 
 

@@ -68,7 +68,7 @@ class Marked:
     take: str
     #: A number for all else that people wrote there (take included), to tell equal rows apart.
     others: str
-    #: Whether it shows results (task_id or URLs) / whether any of our cells but the id is filled.
+    #: True if it shows results (task_id or URLs) / if any of our cells but the id is filled.
     has_results: bool
     has_marks: bool
 
@@ -85,7 +85,7 @@ class Columns:
     #: Names, ours or people's, that occur more than once, and where.
     doubled: Mapping[str, tuple[int, ...]]
     titles: Mapping[str, str]
-    #: Whether rows that name no endpoint can follow another row; the endpoints whose rows can.
+    #: True if rows that name no endpoint can follow another row / the endpoints whose rows can.
     follows: bool = False
     followers: frozenset[str] = frozenset()
 
@@ -95,7 +95,7 @@ class Columns:
         return row[at] if 0 <= at < len(row) else ""
 
     def has(self, name: str) -> bool:
-        """Whether a column of this name is there, also if it means nothing to any row now."""
+        """True if a column of this name is there, also if it means nothing to any row now."""
         if name in self.index:
             return True
         title = folded(self.titles.get(name, name))
@@ -117,7 +117,7 @@ class Columns:
         return any(at < len(row) and not is_blank(row[at]) for row in grid[1:])
 
     def surplus(self, row: Sequence[str]) -> bool:
-        """Whether a cell to the right of all columns that people named is filled, and is not ours.
+        """True if a cell to the right of all columns that people named is filled, and is not ours.
 
         A column without a name belongs to the table if a column that people named follows it. A
         row_id does not count: it moves one cell to the left when a person adds the missing
@@ -135,12 +135,12 @@ class Columns:
         return False
 
     def is_row(self, row: Sequence[str]) -> bool:
-        """Whether a line is a row of ours: the person filled at least one input cell."""
+        """True if a line is a row of ours: the person filled at least one input cell."""
         wrote = {name: text for name in self.inputs if (text := normalise(self.cell(row, name)))}
         return self._asks(wrote) and not self._repeats_header(row)
 
     def _asks(self, wrote: dict[str, str]) -> bool:
-        """Whether the cells of a line ask for something.
+        """True if the cells of a line ask for something.
 
         The name of a parent is enough where the row can follow one. An index without a parent
         chooses nothing: it is left out, because it may be a number of the team's own.
@@ -192,7 +192,7 @@ class Columns:
             )
 
     def _repeats_header(self, row: Sequence[str]) -> bool:
-        """Whether each filled cell of a line is the title of its column (files put together)."""
+        """True if each filled cell of a line is the title of its column (files put together)."""
         header = self.header
         for at, cell in enumerate(row):
             if not cell:
@@ -220,7 +220,7 @@ class Header:
     ignore: Sequence[str] = ()
     #: Endpoint -> the same, for rows that name one.
     endpoints: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    #: Whether rows that name no endpoint have results that are text, and which endpoints do.
+    #: True if rows that name no endpoint have results that are text / the endpoints that do.
     gives_text: bool = False
     text_endpoints: frozenset[str] = frozenset()
 
@@ -299,7 +299,7 @@ _NOT_COUNTED = re.compile(r"[\s_-]")
 
 
 def _is_note(cell: str) -> bool:
-    """Whether it is a note of ours, which moved to another column when the row was repaired."""
+    """True if it is a note of ours, which moved to another column when the row was repaired."""
     return cell.startswith("Not sent: ")
 
 

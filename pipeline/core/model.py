@@ -119,7 +119,7 @@ class Result:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was delivered."""
+        """True if nothing was delivered."""
         return not (self.urls or self.text)
 
 
@@ -174,7 +174,7 @@ class Unsaved:
     tries: int
     #: When it is tried again; None if it was given up.
     next_at: datetime | None
-    #: Whether the row needs attention because of it: the link is dead, or all tries failed.
+    #: True if the row needs attention because of it: the link is dead, or all tries failed.
     lost: bool
 
 

@@ -77,12 +77,12 @@ class Line:
 
     @property
     def waits_for_parent(self) -> bool:
-        """Whether it is sent as soon as the row that it follows is done."""
+        """True if it is sent as soon as the row that it follows is done."""
         return self.parent is not None and self.status == Status.WAITING
 
     @property
     def confirmed(self) -> bool:
-        """Whether the reading shows the row's id in its row."""
+        """True if the reading shows the row's id in its row."""
         return self.seen.marked.mark == self.seen.row_id
 
     def with_its_id(self) -> Line:
@@ -92,7 +92,7 @@ class Line:
 
     @property
     def foreign(self) -> bool:
-        """Whether the row has results that we did not write; its cells are left unchanged."""
+        """True if the row has results that we did not write; its cells are left unchanged."""
         return self.seen.standing is RowKind.UNRECOGNIZED and self.job is None
 
 

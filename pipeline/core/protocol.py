@@ -123,7 +123,7 @@ def _poll(poll: Poll, task: str, address: str) -> Request:
 
 
 def may_be_polled_at(poll: Poll, address: str, base_url: str) -> bool:
-    """Whether the API key may go to an address that an answer named.
+    """True if the API key may go to an address that an answer named.
 
     It may go to the API itself and, encrypted, to the hosts that the provider file names.
     """
@@ -178,10 +178,10 @@ def poll_answer(
     asked = set(endpoint_of)
     events: dict[str, Event] = {}
     strange = []
-    told = _tasks(provider, _json(response))
-    if not told:  # not an answer of this API: nothing is said of any task, so none is missing
+    bodies = _tasks(provider, _json(response))
+    if not bodies:  # Not an answer of this API: it says nothing about any task, so none is missing.
         return Answers({})
-    for body in told:
+    for body in bodies:
         named = _task_id(provider, body)
         # A single answer without an id can only be about the one task that was polled.
         task_id = named or (next(iter(asked)) if len(asked) == 1 else "")

@@ -42,14 +42,14 @@ class Field:
     longest: int | None = None
     #: How many elements a list may have, at least and at most.
     items: tuple[int, int] | None = None
-    #: Whether the API wants the number or the boolean as text.
+    #: True if the API wants the number or the boolean as text.
     as_text: bool = False
     #: How a file is sent: as text, or as the address that it gets by an upload.
     encode: Literal["base64", "data_uri", "upload"] = "base64"
     #: What a row with a parent sends here if its cell is empty: the parent's task id, or the
     #: address or id of one of its results. A task id is never a column.
     parent: Literal["", "task", "url", "id"] = ""
-    #: Whether it is sent; an `index` may only choose one of the parent's results.
+    #: True if it is sent; an `index` may only choose one of the parent's results.
     send: bool = True
     #: For which values of the endpoint's `select` field it exists; empty: for all.
     only: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ class Field:
 
     @property
     def is_column(self) -> bool:
-        """Whether people can fill it in."""
+        """True if people can fill it in."""
         return self.parent != "task"
 
 
@@ -103,7 +103,7 @@ class Endpoint:
     parents: tuple[str, ...] = ()
     #: Seconds that a submission may take in all, before its answer counts as lost.
     deadline: float = 60.0
-    #: Whether the API can be asked to call back.
+    #: True if the API can be asked to call back.
     webhook: bool = True
     #: When it ended, if it did.
     ended: date | None = None
@@ -115,7 +115,7 @@ class Endpoint:
 
     @property
     def takes_parent(self) -> bool:
-        """Whether a row for it can refer to another row."""
+        """True if a row for it can refer to another row."""
         return any(
             one.parent or any(v.parent for v in one.variants) for one in self.fields.values()
         )
@@ -224,7 +224,7 @@ class Provider:
     name: str = ""
     #: What is added to a base_url of the configuration that has no path.
     base_path: str = ""
-    #: Whether the key would decide between this API and others, and there is none yet.
+    #: True if the key would decide between this API and others, and there is none yet.
     assumed: bool = False
     #: Which API of several with this title, in a few words.
     about: str = ""

@@ -25,7 +25,7 @@ class Rules:
     defaults: Mapping[str, object] = field(default_factory=dict)
     settle: timedelta = timedelta(0)
     approval: bool = False
-    #: Whether a prompt that looks like a mistake is not sent (see `prompt_checks`).
+    #: True if a prompt that looks like a mistake is not sent (see `prompt_checks`).
     strict_prompts: bool = False
     give_up_after: timedelta = timedelta(minutes=60)
     saves_files: bool = False
@@ -91,7 +91,7 @@ class Rules:
         return api.title if api else attempt.provider
 
     def may_be_resent(self, attempt: Attempt, now: datetime) -> bool:
-        """Whether a lost submission may be sent again: its key still makes it the same task."""
+        """True if a lost submission may be sent again: its key still makes it the same task."""
         if attempt.state is not State.UNKNOWN or not attempt.resend_key:
             return False
         api = self.api_of(attempt)
@@ -117,7 +117,7 @@ class Rules:
         return price_at(self.api_named(self.endpoint_name(inputs)), endpoint, given)
 
     def awaits_prices(self, inputs: str) -> bool:
-        """Whether the row has no price yet only because its API's price list was never read."""
+        """True if the row has no price yet only because its API's price list was never read."""
         api = self.api_named(self.endpoint_name(inputs))
         has_list = api.provider.account is not None and api.provider.account.prices
         return bool(has_list) and not api.prices and self.price(inputs) is None

@@ -54,7 +54,7 @@ class Failed:
 
     reason: str
     task_id: str = ""
-    #: Whether the request was refused: no task was made, and the price is given back.
+    #: True if the request was refused: no task was made, and the price is given back.
     refused: bool = False
     reported: Credits | None = None
 

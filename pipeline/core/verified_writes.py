@@ -168,7 +168,7 @@ def _row_agrees(shown: Sequence[str], entered: Sequence[Raw]) -> bool:
 
 
 def _agrees(shown: str, entered: Raw) -> bool:
-    # How a number, a date or the value of a formula is shown cannot be told from what was entered;
+    # What was entered does not say how a number, a date or the value of a formula is shown;
     # a formula, and a number in a format made for it, may show nothing at all.
     if not isinstance(entered, str):
         return True
@@ -204,7 +204,7 @@ class _Places:
         shown = self._grid[row] if row < len(self._grid) else ()
         mark = at_column(shown, self._id)
         near = [row] if row < len(self._snapshot) else []
-        # Equal rows without an id cannot be told apart: the first free one is taken.
+        # Equal rows without an id cannot be distinguished: the first free one is taken.
         others: Sequence[int] = self._bearers.get(mark, [])
         if not mark:
             others = self._plain.get(self._words(shown), [])

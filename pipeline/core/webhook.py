@@ -57,12 +57,12 @@ class Webhook:
 
     @property
     def needs_vendor_secret(self) -> bool:
-        """Whether calls are proved with a secret that the vendor chose."""
+        """True if calls are proved with a secret that the vendor chose."""
         return self.proof == "standard"
 
     @property
     def is_proved_by_submission(self) -> bool:
-        """Whether a proof belongs to one submission, and not to an account at the vendor."""
+        """True if a proof belongs to one submission, and not to an account at the vendor."""
         return self.proof in ("secret", "body")
 
 
@@ -104,7 +104,7 @@ class Proofs:
     vendor_secret: str = field(default="", repr=False)
 
     def may_be_met(self, token: str, headers: Mapping[str, str]) -> bool:
-        """Whether the head of a call proves it, or holds what may prove it once the body is read.
+        """True if the head of a call proves it, or holds what may prove it once the body is read.
 
         Header names in lower case. A secret is compared here; of a signature only its form is
         known, which keeps out strangers who send none. Takes as long for a token that exists as for
@@ -127,7 +127,7 @@ class Proofs:
     def are_met(
         self, token: str, headers: Mapping[str, str], body: bytes, now: float = 0.0
     ) -> bool:
-        """Whether the API made this call; header names in lower case."""
+        """True if the API made this call; header names in lower case."""
         if not self.may_be_met(token, headers):
             return False
         given = headers.get(self.webhook.header.lower(), "").removeprefix("sha256=")
@@ -164,7 +164,7 @@ def secret_for(secret: str, token: str) -> str:
 
 
 def is_signed(given: str, body: bytes, api_key: str) -> bool:
-    """Whether the signature of a body was made with the API key.
+    """True if the signature of a body was made with the API key.
 
     The vendor's pages leave open whether the key of the HMAC is the digest of the API key as bytes
     or as text, and whether `sha256=` stands before the signature: all of them count.
@@ -175,17 +175,17 @@ def is_signed(given: str, body: bytes, api_key: str) -> bool:
 
 
 def is_standard(headers: Mapping[str, str], body: bytes, secret: str, now: float) -> bool:
-    """Whether a call is signed as Standard Webhooks say, and not older than five minutes.
+    """True if a call is signed as Standard Webhooks say, and not older than five minutes.
 
     The secret is base64 after `whsec_`; the header may hold several signatures.
     """
-    told = headers.get(TIME_HEADER, "")
+    seconds = headers.get(TIME_HEADER, "")
     try:
         key = b64decode(secret.removeprefix("whsec_"), validate=True)
-        age = abs(now - int(told))
+        age = abs(now - int(seconds))
     except (binascii.Error, ValueError):
         return False
-    signed = f"{headers.get(ID_HEADER, '')}.{told}.".encode() + body
+    signed = f"{headers.get(ID_HEADER, '')}.{seconds}.".encode() + body
     wanted = "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
     given = headers.get(SIGNATURE_HEADER, "").split()
     return age <= FRESH_SECONDS and sum(_same(one, wanted) for one in given) > 0

@@ -120,7 +120,7 @@ class Authenticator:
 
     @property
     def has_token(self) -> bool:
-        """Whether people can sign in with a token."""
+        """True if people can sign in with a token."""
         return bool(self._token)
 
     # -- signing in ------------------------------------------------------------------------------

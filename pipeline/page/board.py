@@ -58,7 +58,7 @@ class Board:
         self._summaries: dict[str, tuple[CardSummary, ...]] = {}
         #: Ids of the rows that must be computed again, in this order.
         self._stale: dict[str, None] = {}
-        #: Whether a summary has changed since `shown` was made.
+        #: True if a summary has changed since `shown` was made.
         self._is_changed = False
         # On the monotonic clock: the next refresh, the last search for changes, the last `_show`.
         self._next = 0.0

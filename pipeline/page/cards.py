@@ -70,11 +70,11 @@ class Card:
     may_retry: bool = False
     #: The approval that its row needs, or has from this page; None if it needs none.
     approval: Approval | None = None
-    #: Whether it was approved on this page and not sent yet.
+    #: True if it was approved on this page and not sent yet.
     is_approved: bool = False
-    #: Whether its row has a later take.
+    #: True if its row has a later take.
     is_earlier: bool = False
-    #: Whether the next take was requested and no pass has started it.
+    #: True if the next take was requested and no pass has started it.
     is_asked: bool = False
     needs: bool = False
     dismissed: bool = False
@@ -83,7 +83,7 @@ class Card:
 
     @property
     def may_approve(self) -> bool:
-        """Whether its row can be approved here."""
+        """True if its row can be approved here."""
         return self.approval is not None and not self.is_approved
 
     @property
@@ -108,7 +108,7 @@ class Card:
 
     @property
     def may_be_paid_twice(self) -> bool:
-        """Whether another attempt could pay a second time: the first one may have been paid."""
+        """True if another attempt could pay a second time: the first one may have been paid."""
         return self.job is not None and state_of(self.job) is State.UNKNOWN
 
 

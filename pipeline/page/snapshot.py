@@ -56,7 +56,7 @@ class Snapshot:
 
     #: All takes that are known so far, the newest first.
     summaries: Sequence[CardSummary] = ()
-    #: Whether these are all takes, and not only the newest.
+    #: True if these are all takes, and not only the newest.
     is_complete: bool = False
     totals: Totals = field(default_factory=lambda: Totals({}))
     sheet_status: SheetStatus = field(default_factory=SheetStatus)

@@ -46,7 +46,7 @@ class Saved:
 
     @property
     def is_picture(self) -> bool:
-        """Whether browsers show it as a picture."""
+        """True if browsers show it as a picture."""
         return self.kind == "image"
 
 

@@ -44,7 +44,7 @@ log = logging.getLogger("promptsheet")
 #: at the moment when a submission is sent over it. Then it is unknown whether it was received.
 IDLE: Final = 2.0
 #: Seconds to wait for a place in the pool and a connection: less than any deadline, so that running
-#: out of time before there is a connection is always told apart from running out of it after.
+#: out of time before there is a connection is always distinguished from running out of it after.
 CONNECT: Final = 15.0
 #: Bytes of one answer, decompressed. Twenty tasks take some thirty thousand.
 MOST_BYTES: Final = 8_000_000

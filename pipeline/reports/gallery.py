@@ -203,7 +203,7 @@ class _Room:
         self._left, self._lock = left, Lock()
 
     def takes(self, size: int) -> bool:
-        """Whether a file of this size fits; its room is then taken."""
+        """True if a file of this size fits; its room is then taken."""
         with self._lock:
             fits = size <= min(self._left, MOST_OF_ONE)
             self._left -= size if fits else 0

@@ -72,7 +72,7 @@ class Shown:
 
     @property
     def in_sheet(self) -> bool:
-        """Whether its row was in the sheet at the last reading."""
+        """True if its row was in the sheet at the last reading."""
         return self.line is not None
 
 
@@ -185,7 +185,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
     )
     said = view.cells.get(row_id)
     if known and link_in(attempt.inputs) and said and said.status == Status.EDITED:
-        # Whether its parent was made again, only the sheet says.
+        # Only the sheet says if its parent was made again.
         status, note = (said.status, said.note) if status == Status.DONE else (status, note)
     inputs = parsed(without_link(attempt.inputs))
     ended = attempt.state in (State.SUCCEEDED, State.FAILED)

@@ -21,10 +21,10 @@ class ApiRoute:
     path: str
     answer: Callable[[Call], Reply]
     api: Api = "v1"
-    #: Whether it begins a task.
+    #: True if it begins a task.
     is_submission: bool = False
     needs_key: bool = True
-    #: Whether its answer is the finished result.
+    #: True if its answer is the finished result.
     is_sync: bool = False
 
 

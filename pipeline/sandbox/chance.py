@@ -21,7 +21,7 @@ class Chance:
         self._seed = seed
         self.settings = settings
         self.left: dict[str, int] = {}
-        #: Whether no fault is set at all.
+        #: True if no fault is set at all.
         self.is_calm = True
         self.arm(settings, RULES)
 

@@ -137,7 +137,7 @@ def _is_same(value: object, other: object) -> bool:
 
 
 def is_url(text: str) -> bool:
-    """Whether a text is an address with a scheme, without spaces."""
+    """True if a text is an address with a scheme, without spaces."""
     try:
         parts = urlsplit(text)
     except ValueError:
@@ -147,7 +147,7 @@ def is_url(text: str) -> bool:
 
 
 def is_uuid(text: str) -> bool:
-    """Whether a text is a UUID in its usual form."""
+    """True if a text is a UUID in its usual form."""
     try:
         return str(UUID(text)) == text.lower()
     except ValueError:

@@ -38,7 +38,7 @@ class Files:
     has_grid: bool = False
 
     def has(self, kind: Kind, number: int) -> bool:
-        """Whether there is this file; the grid is picture number 0."""
+        """True if there is this file; the grid is picture number 0."""
         if kind == "picture" and number == 0:
             return self.has_grid
         most = {"picture": self.pictures, "video": self.videos, "audio": self.sounds}[kind]
@@ -103,11 +103,11 @@ class Task:
 
     @property
     def is_v2(self) -> bool:
-        """Whether it is a job of version 2."""
+        """True if it is a job of version 2."""
         return self.endpoint.startswith("v2/")
 
     def has_results(self, now: float) -> bool:
-        """Whether its results can be had."""
+        """True if its results can be had."""
         return now >= self.ends and not self.failure
 
     def part(self, now: float) -> float:

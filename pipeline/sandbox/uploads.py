@@ -41,7 +41,7 @@ class Upload:
 
     @property
     def medium(self) -> Medium:
-        """Whether it is an image, a video or audio."""
+        """True if it is an image, a video or audio."""
         kind = self.content_type.partition("/")[0]
         return "image" if kind == "image" else "video" if kind == "video" else "audio"
 

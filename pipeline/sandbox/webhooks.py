@@ -150,7 +150,7 @@ class Courier:
         self._note(post, "failed")
 
     async def _post(self, post: _Post) -> bool:
-        """Whether it was accepted (2xx)."""
+        """True if it was accepted (2xx)."""
         from aiohttp import ClientError
 
         post.counts["posted"] += 1
@@ -201,7 +201,7 @@ class Courier:
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an address leads to this machine; names other than localhost are not resolved."""
+    """True if an address leads to this machine; names other than localhost are not resolved."""
     try:
         host = urlsplit(url).hostname or ""
         return host == "localhost" or ipaddress.ip_address(host).is_loopback

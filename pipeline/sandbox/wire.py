@@ -34,7 +34,7 @@ class Protocol(H11Protocol):
 
 
 def is_gone(scope: Scope) -> bool:
-    """Whether the client has closed the connection."""
+    """True if the client has closed the connection."""
     transport = _transport(scope)
     return transport is not None and transport.is_closing()
 

@@ -90,7 +90,7 @@ class Watcher:
         self._numbers = count(1)
         #: The store's change counter when the last pass last read the sheet.
         self._cursor = 0
-        #: Whether a rule stopped the sending. It stays stopped until the program is restarted.
+        #: True if a rule stopped the sending. It stays stopped until the program is restarted.
         self._stopped = False
         #: Problem -> when it was printed, so that a lasting problem is not printed after each pass.
         self._printed: dict[str, datetime] = {}

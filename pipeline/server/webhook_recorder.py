@@ -105,7 +105,7 @@ class WebhookRecorder:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="intake")
         self._waiting: list[tuple[Call, asyncio.Future[CallResult]]] = []
         self._recording: asyncio.Task[None] | None = None
-        #: Whether the rescue file contains facts that must be moved into the store.
+        #: True if the rescue file contains facts that must be moved into the store.
         self._rescued = False
         self._retry_at = 0.0
 

@@ -92,7 +92,7 @@ class KeptJob:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether something is still expected to happen to it."""
+        """True if something is still expected to happen to it."""
         return any(one.attempt.state not in _ENDED for one in self.tried.values())
 
 

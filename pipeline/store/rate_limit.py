@@ -53,7 +53,7 @@ class RequestCounts:
 
     @property
     def is_slowed(self) -> bool:
-        """Whether the API asked to wait, and the time is not over."""
+        """True if the API asked to wait, and the time is not over."""
         return self.not_before is not None and self.at < self.not_before
 
     def room(self, wanted: int, per_minute: int | None) -> int:
@@ -109,7 +109,7 @@ _KEPT = Prepared(
 
 
 class RateLimit(Part):
-    """Whether requests may be sent."""
+    """True if requests may be sent."""
 
     def permits(self, api_key: str, wanted: int, per_minute: int | None) -> int:
         """How many of the wanted requests may be sent now. They are counted as sent."""

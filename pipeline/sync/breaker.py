@@ -23,7 +23,7 @@ class Stop:
     """Why nothing more is sent by this pass."""
 
     sentence: str
-    #: Whether the API or store cannot be reached or refuses (exit 3), or a rule of ours (exit 1).
+    #: True if the API or store cannot be reached or refuses (exit 3), or a rule of ours (exit 1).
     out_of_reach: bool
 
 
@@ -44,7 +44,7 @@ class CircuitBreaker:
 
     @property
     def has_accepted(self) -> bool:
-        """Whether the API took any submission of this pass."""
+        """True if the API took any submission of this pass."""
         return self._has_accepted
 
     def open(self, stop: Stop | None = None) -> None:

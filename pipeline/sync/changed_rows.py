@@ -41,7 +41,7 @@ class ChangedRows:
 
     @property
     def is_partial(self) -> bool:
-        """Whether not all rows have to be looked at."""
+        """True if not all rows have to be looked at."""
         return self._parted is not None
 
     @property

@@ -63,17 +63,17 @@ class Committer:
 
     @property
     def is_broken(self) -> bool:
-        """Whether a transaction failed: the store is full or cannot be reached."""
+        """True if a transaction failed: the store is full or cannot be reached."""
         return self._is_broken
 
     @property
     def has_answers(self) -> bool:
-        """Whether an answer waits to be recorded."""
+        """True if an answer waits to be recorded."""
         return bool(self._answers)
 
     @property
     def is_idle(self) -> bool:
-        """Whether all answers are recorded."""
+        """True if all answers are recorded."""
         return not (self._answers or self._is_committing)
 
     def add(self, sending: Sending, verdict: Verdict) -> None:

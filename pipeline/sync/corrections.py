@@ -78,7 +78,7 @@ class Corrections:
 
 
 def _is_plainly_ours(line: Line, look: Look) -> bool:
-    """Whether a row may be written although another store owns the sheet: a success of ours."""
+    """True if a row may be written although another store owns the sheet: a success of ours."""
     if line.job is None or state_of(line.job) is not State.SUCCEEDED:
         return False
     attempt = shown(line.job)

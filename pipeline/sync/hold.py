@@ -17,5 +17,5 @@ class Hold:
 
     @property
     def hides_rows(self) -> bool:
-        """Whether the reading is not accepted: then nothing is remembered of its rows."""
+        """True if the reading is not accepted: then nothing is remembered of its rows."""
         return self.kind != "paused"

@@ -45,7 +45,7 @@ class KnownJobs:
         }
 
     def late_at(self, patience: timedelta) -> datetime | None:
-        """When the next attempt becomes late, if nothing is heard of it until then.
+        """When the next attempt becomes late, if nothing more is recorded until then.
 
         An answer is late at its deadline, a task when it is older than `patience`. None if nothing
         is awaited.
@@ -62,7 +62,7 @@ class KnownJobs:
 
     @property
     def awaits_answers(self) -> bool:
-        """Whether an attempt is on disk as sent and its answer is not recorded."""
+        """True if an attempt is on disk as sent and its answer is not recorded."""
         return any(
             attempt.state is State.SUBMITTING
             for job in self.all.values()

@@ -62,7 +62,7 @@ class KnownRows:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all rows are loaded."""
+        """True if all rows are loaded."""
         return self._loaded is None
 
     def was_changed_elsewhere(self) -> bool:

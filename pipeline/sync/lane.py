@@ -95,7 +95,7 @@ class Lane:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is in the air, and nothing more may leave for now."""
+        """True if no answer is awaited, and nothing more may be sent for now."""
         return self.submitter.is_idle and self.resender.is_idle
 
     async def prepare(self) -> None:

@@ -152,18 +152,18 @@ class Lanes:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is in the air, and nothing more may leave for now."""
+        """True if no answer is awaited, and nothing more may be sent for now."""
         return all(lane.is_idle for lane in self.all)
 
     @property
     def is_broken(self) -> bool:
-        """Whether the store is full or out of reach."""
+        """True if the store is full or out of reach."""
         return any(lane.submitter.is_broken for lane in self.all)
 
     @property
-    def is_heard(self) -> bool:
-        """Whether all tasks that were to be polled soon were polled."""
-        return all(lane.poller.is_heard for lane in self.all)
+    def has_polled(self) -> bool:
+        """True if all tasks that were to be polled soon were polled."""
+        return all(lane.poller.has_polled for lane in self.all)
 
     def expecting(self) -> int:
         """How many tasks are worth waiting for."""
@@ -224,6 +224,6 @@ class Lanes:
                 self.follow(key, attempt)
 
     async def drain(self) -> None:
-        """Record what is in the air although the pass ended badly."""
+        """Record the answers that are still awaited, although the pass ended badly."""
         for lane in self.all:
             await lane.submitter.drain()

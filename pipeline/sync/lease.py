@@ -45,7 +45,7 @@ def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
 
 
 def is_dead(holder: str) -> bool:
-    """Whether a holder `host:pid` has provably ended: it ran on this machine, and is gone."""
+    """True if a holder `host:pid` has provably ended: it ran on this machine, and is gone."""
     host, _, pid = holder.rpartition(":")
     if host != socket.gethostname() or not pid.isdecimal() or sys.platform == "win32":
         return False

@@ -41,7 +41,7 @@ class Look:
 
     @property
     def has_new_rows(self) -> bool:
-        """Whether there are rows that the store does not know yet."""
+        """True if there are rows that the store does not know yet."""
         return any(line.seen.known is None for line in self.plan.lines)
 
     def is_fresh(self, now: datetime) -> bool:

@@ -37,33 +37,33 @@ class LookTimer:
 
     @property
     def has_looked(self) -> bool:
-        """Whether a look was finished in this pass."""
+        """True if a look was finished in this pass."""
         return self._looked is not None
 
     @property
     def has_news(self) -> bool:
-        """Whether something happened that the sheet does not show: an event, or a late attempt."""
+        """True if something happened that the sheet does not show: an event, or a late attempt."""
         return self._has_news or self._is_late
 
     @property
     def is_old(self) -> bool:
-        """Whether the last look will soon be too old to send on."""
+        """True if the last look will soon be too old to send on."""
         return self._looked is None or self._clock.monotonic() - self._looked >= READ_EVERY
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time to look, for a pass that waits."""
+        """True if it is time to look, for a pass that waits."""
         is_next = self.has_news and self._clock.monotonic() >= self._next
         return self.is_old or is_next or self.is_overdue
 
     @property
     def is_urgent(self) -> bool:
-        """Whether a look is needed before a row can be sent that waited for another one."""
+        """True if a look is needed before a row can be sent that waited for another one."""
         return self._is_urgent
 
     @property
     def is_overdue(self) -> bool:
-        """Whether such a look may be made now."""
+        """True if such a look may be made now."""
         return self._is_urgent and self._clock.monotonic() >= self._soonest
 
     def changed(self) -> None:

@@ -23,7 +23,7 @@ class Asked:
     limit: int | None = None
     #: Picks the lines that may be sent; None for all.
     only: Callable[[Line], bool] | None = None
-    #: Whether the outcome lists the rows that changed.
+    #: True if the outcome lists the rows that changed.
     detailed: bool = False
 
 
@@ -45,7 +45,7 @@ class Counts:
     credits: Credits = 0
 
     def __bool__(self) -> bool:
-        """Whether any row was sent, or has got an answer."""
+        """True if any row was sent, or has got an answer."""
         return any((self.new, self.done, self.refused, self.failed, self.lost))
 
 
@@ -86,7 +86,7 @@ class Outcome:
 
     @property
     def has_news(self) -> bool:
-        """Whether anything came of the pass."""
+        """True if anything came of the pass."""
         return bool(self.counts or self.newly)
 
     def interrupt(self) -> None:

@@ -50,12 +50,12 @@ class Ownership:
 
     @property
     def has_claimed(self) -> bool:
-        """Whether this pass has raised the claim."""
+        """True if this pass has raised the claim."""
         return self._claim is not None
 
     @property
     def has_sent(self) -> bool:
-        """Whether an attempt was begun since the claim was raised."""
+        """True if an attempt was begun since the claim was raised."""
         return self._has_sent
 
     def must_claim(self, look: Look) -> bool:

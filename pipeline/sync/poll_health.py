@@ -1,4 +1,4 @@
-"""Whether the API answers polls, and whether it is still worth asking.
+"""Notes if the API answers polls, and decides if it is still worth polling.
 
 In: what came of each round. Out: a sentence about the trouble, and when a pass stops polling.
 """
@@ -19,7 +19,7 @@ class PollHealth:
     def __init__(self, title: str) -> None:
         #: Why the last round got no answer, as a sentence; empty if it did.
         self.trouble = ""
-        #: Whether this pass polls no more.
+        #: True if this pass polls no more.
         self.is_stopped = False
         self._title = title
         self._silent = self._busy = 0
@@ -34,11 +34,11 @@ class PollHealth:
             self.trouble = f"{self._title} has trouble (HTTP {status})."
         return status < 500
 
-    def end_round(self, heard: Collection[bool]) -> None:
+    def end_round(self, answered: Collection[bool]) -> None:
         """A round ended; for each poll of it, whether it was answered."""
-        if any(heard):
+        if any(answered):
             self.trouble = ""
-        self._silent = 0 if any(heard) or not heard else self._silent + 1
+        self._silent = 0 if any(answered) or not answered else self._silent + 1
         self.is_stopped |= self._silent >= SILENT_TRIES
 
     def heed(self, stop: str, pause: float) -> None:
@@ -47,5 +47,5 @@ class PollHealth:
         self._busy += bool(pause)
 
     def is_worth_waiting(self, pause: float) -> bool:
-        """Whether a pass that does not wait waits for the end of this pause all the same."""
+        """True if a pass that does not wait waits for the end of this pause all the same."""
         return 0 < pause <= PATIENCE and self._busy < HASTY_TRIES

@@ -31,11 +31,11 @@ class OpenTask:
     next_at: datetime
     #: When its progress may be recorded again: not more often than the sheet is written.
     news_at: datetime
-    #: Whether this pass must not end before the API was asked about it.
+    #: True if this pass must not end before this task was polled.
     is_owed: bool = False
     #: Its age in seconds when an answer last said that it was running; 0 before that.
     asked: float = 0.0
-    #: Whether a poll about it is under way.
+    #: True if a poll about it is under way.
     is_asked: bool = False
     #: When to poll it because of an unproved call, if no poll has left since.
     early: datetime | None = None
@@ -113,12 +113,12 @@ class PollSchedule:
 
     @property
     def owes(self) -> bool:
-        """Whether the pass must not end yet, because of a task followed `soon`."""
+        """True if the pass must not end yet, because of a task followed `soon`."""
         return any(one.is_owed for one in self._tasks.values())
 
     @property
     def is_polling(self) -> bool:
-        """Whether a poll about an open task is under way."""
+        """True if a poll about an open task is under way."""
         return any(one.is_asked for one in self._tasks.values())
 
     def forgive(self, tasks: Iterable[str] | None = None) -> None:

@@ -73,8 +73,8 @@ class Poller:
         return 0 if self.health.is_stopped else self.schedule.expecting()
 
     @property
-    def is_heard(self) -> bool:
-        """Whether all tasks followed `soon` were polled, and all answers are recorded."""
+    def has_polled(self) -> bool:
+        """True if all tasks followed `soon` were polled, and all answers are recorded."""
         return not self.schedule.is_polling and (self.health.is_stopped or not self.schedule.owes)
 
     async def run(self, on_round: Callable[[], None]) -> None:

@@ -68,7 +68,7 @@ def is_unchanged(settings: Settings) -> bool:
 
 
 def was_a_pass(settings: Settings) -> bool:
-    """Whether the quick check was all there was to do; then the store records that a pass ended."""
+    """True if nothing can have changed. Then the store records that a pass ended."""
     if not is_unchanged(settings):
         return False
     store = Path(settings.store_url.removeprefix("sqlite:///"))

@@ -78,7 +78,7 @@ class Resender:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no answer is awaited or unrecorded, and this pass sends nothing again later."""
+        """True if no answer is awaited or unrecorded, and this pass sends nothing again later."""
         has_more = any(one.tries < self._tries for one in self._waiting.values())
         return not (self._is_sending or (has_more and self._may_send()))
 
@@ -126,7 +126,7 @@ class Resender:
         ][:AT_ONCE]
 
     def _may_be_resent(self, place: Place, attempt: Attempt, now: datetime) -> bool:
-        """Whether it may be sent again, and no other attempt takes its place.
+        """True if it may be sent again, and no other attempt takes its place.
 
         If a person asked for another attempt, sending both would pay twice.
         """

@@ -42,9 +42,9 @@ class Row:
     text: str
     #: What all attempts of its take cost, in credits.
     credits: Credits
-    #: Whether it needs attention (see `core.attention`).
+    #: True if it needs attention (see `core.attention`).
     needs_attention: bool
-    #: Whether only a change to the sheet ends its waiting: an input cell shows an error.
+    #: True if only a change to the sheet ends its waiting: an input cell shows an error.
     is_stuck: bool
 
     def as_json(self) -> dict[str, object]:

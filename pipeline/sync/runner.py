@@ -179,8 +179,8 @@ class Runner:
     def _is_finished(self) -> bool:
         if not self._lanes.is_idle:
             return False
-        if not self._asked.wait or not self._lanes.is_heard:
-            return self._lanes.is_heard and not self._timer.is_urgent
+        if not self._asked.wait or not self._lanes.has_polled:
+            return self._lanes.has_polled and not self._timer.is_urgent
         is_busy = self._lanes.expecting() or self._downloader.pending
         return not (is_busy or self._sync.is_ripening())
 

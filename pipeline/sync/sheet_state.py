@@ -26,7 +26,7 @@ class Moved(NamedTuple):
 
     key: JobKey
     attempt: Attempt
-    #: Whether its row may show the change; a call that only asks for a poll changes no row.
+    #: True if its row may show the change; a call that only asks for a poll changes no row.
     is_shown: bool = True
 
 

@@ -145,12 +145,12 @@ class SheetSync:
         self.last = replace(self.last, plan=plan)
 
     def is_ripening(self) -> bool:
-        """Whether something changes if one only waits: rows that settle, answers that are due."""
+        """True if something changes if one only waits: rows that settle, answers that are due."""
         settles = self.last.is_settling(self._clock.now(), self.rules.settle)
         return settles or self.state.jobs.awaits_answers
 
     def is_up_to_date(self) -> bool:
-        """Whether nothing is left to do, and nothing changes by waiting, until a person acts."""
+        """True if nothing is left to do, and nothing changes by waiting, until a person acts."""
         # A row that waits for another one changes when that one does, which is among the lines.
         still = all(
             line.status in UNCHANGING or line.waits_for_parent for line in self.last.plan.lines

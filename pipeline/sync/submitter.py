@@ -80,13 +80,13 @@ class Submitter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing is in the air or unrecorded, and nothing more may leave for now."""
+        """True if every answer is recorded, and nothing more may be sent for now."""
         is_full = not self._patient and self.in_flight.room <= 0
         return self._is_quiet and (is_full or not self._may_send)
 
     @property
     def is_broken(self) -> bool:
-        """Whether the store is full or out of reach: nothing more can reach the sheet."""
+        """True if the store is full or out of reach: nothing more can reach the sheet."""
         return self._committer.is_broken
 
     @property
@@ -214,7 +214,7 @@ class Submitter:
 
     @property
     def _is_quiet(self) -> bool:
-        """Whether nothing is in the air or unrecorded."""
+        """True if every request has its answer, and every answer is recorded."""
         return not self._dispatcher.pending and self._committer.is_idle
 
     @property

@@ -26,12 +26,12 @@ class Throttle:
 
     @property
     def may_begin(self) -> bool:
-        """Whether an attempt may be begun now."""
+        """True if an attempt may be begun now."""
         return self._clock.monotonic() >= self._begin_at
 
     @property
     def may_leave(self) -> bool:
-        """Whether an attempt that was begun may leave now."""
+        """True if an attempt that was begun may leave now."""
         return self._clock.monotonic() >= self._leave_at
 
     @property

@@ -29,7 +29,7 @@ class Worker:
 
     @property
     def busy(self) -> bool:
-        """Whether a call has not ended yet."""
+        """True if a call has not ended yet."""
         return self._under_way > 0
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

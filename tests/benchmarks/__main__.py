@@ -227,19 +227,19 @@ def google() -> Iterator[Line]:
             made = office(sheets, Path(folder), 10_000, seed=1, most=0, at_a_time=10**6)
             edge = SheetEdge(made.sync.sheet)
             made.sync.sheet = made.sync.ownership.sheet = edge
-            for what, told in looks.items():
+            for what, times in looks.items():
                 began, theirs = time.process_time(), sheets.spent
                 made.sync.look()
                 theirs = sheets.spent - theirs
-                told.append((time.process_time() - began - theirs, theirs))
+                times.append((time.process_time() - began - theirs, theirs))
                 if what == "all results written":
                     spent.append((edge.ours, edge.theirs))
                 made.answer_all()
             made.store.close()
     ours, theirs = (statistics.median(one) for one in zip(*spent, strict=True))
     yield Line("Google, 10,000 new rows: spent on the sheet", ours, theirs, _ANSWERING)
-    for what, told in looks.items():
-        ours, theirs = (statistics.median(one) for one in zip(*told, strict=True))
+    for what, times in looks.items():
+        ours, theirs = (statistics.median(one) for one in zip(*times, strict=True))
         yield Line(f"Google, 10,000 rows: {what}", ours, theirs, _ANSWERING)
 
 

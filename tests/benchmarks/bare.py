@@ -26,8 +26,8 @@ async def main(rows: int, url: str, key: str, takes: float | None) -> float:
     async def ask(client: aiohttp.ClientSession, ids: list[str], wait: float) -> None:
         await asyncio.sleep(wait)
         async with client.post(f"{url}/fetch-many", json={"task_ids": ids}) as answer:
-            told = (await answer.json())["tasks"]
-            assert all(task["image_urls"] for task in told), "polled too early"
+            tasks = (await answer.json())["tasks"]
+            assert all(task["image_urls"] for task in tasks), "polled too early"
 
     async def send(client: aiohttp.ClientSession, number: int) -> None:
         async with (

@@ -78,7 +78,7 @@ def _served(config: Path, rows: int) -> Iterator[tuple[str, str]]:
             time.sleep(10)
             quiet = _cpu(process.pid) - used
             used = _cpu(process.pid)
-            yield "a change is told after", _timed(lambda: _change(config) or next(lines))
+            yield "a change is reported after", _timed(lambda: _change(config) or next(lines))
             yield "processor for that change", f"{_cpu(process.pid) - used:.2f}"
             yield "processor for 10 s without any", f"{quiet:.2f}"
         page = get("/")

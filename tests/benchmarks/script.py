@@ -23,9 +23,9 @@ async def made(client: httpx.AsyncClient, slots: asyncio.Semaphore, prompt: str)
     task = sent.json()["task_id"]
     while True:
         async with slots:
-            told = (await client.post("/fetch", json={"task_id": task})).json()
-        if told.get("image_urls"):
-            return [prompt, task, " ".join(told["image_urls"])]
+            answer = (await client.post("/fetch", json={"task_id": task})).json()
+        if answer.get("image_urls"):
+            return [prompt, task, " ".join(answer["image_urls"])]
         await asyncio.sleep(2)
 
 

@@ -131,7 +131,7 @@ async def _submitted(sandbox: Sandbox, rows: int, address: str) -> None:
 @contextmanager
 def _bare() -> Iterator[str]:
     """A receiver that only answers."""
-    told, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+    started, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
     address = ""
 
     async def serve() -> None:
@@ -147,7 +147,7 @@ def _bare() -> Iterator[str]:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         address = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        told.set()
+        started.set()
         await stop.wait()
         await runner.cleanup()
 
@@ -157,7 +157,7 @@ def _bare() -> Iterator[str]:
 
     thread = threading.Thread(target=live)
     thread.start()
-    told.wait(10)
+    started.wait(10)
     try:
         yield address
     finally:

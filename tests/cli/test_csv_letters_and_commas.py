@@ -106,6 +106,6 @@ def test_an_unknown_code_page_stops_the_run_until_it_is_configured(
 def test_a_plan_names_the_encoding_of_a_western_file(team: Team) -> None:
     team.sheet.write_bytes("prompt,owner\nun café près de la forêt,Zoë\n".encode("cp1252"))
 
-    told = json.loads(call("run", team.configured(), "--plan", "--json").said)
+    plan = json.loads(call("run", team.configured(), "--plan", "--json").said)
 
-    assert told["read_as"] == "Windows-1252, cells separated by commas"
+    assert plan["read_as"] == "Windows-1252, cells separated by commas"

@@ -123,12 +123,12 @@ def test_rows_are_listed_as_json(team: Team) -> None:
     again = json.loads(team.finish("--json").out)
     stood = team.start("status", team.config, "--json")
     one = json.loads(team.start("status", team.config, "--row", "2", "--json").out)
-    told = json.loads(stood.out)
+    report = json.loads(stood.out)
     sheet = team.rows()
 
-    for rows in (ran["details"], told["details"], one["details"]):
+    for rows in (ran["details"], report["details"], one["details"]):
         assert all(set(row) == FIELDS_OF_A_ROW for row in rows)
-    fox, owl, waiting = told["details"]
+    fox, owl, waiting = report["details"]
     assert fox == {
         "row": 2,
         "row_id": sheet[0]["row_id"],
@@ -149,9 +149,9 @@ def test_rows_are_listed_as_json(team: Team) -> None:
     assert one["details"] == [fox]
     kinds = [event["kind"] for event in one["history"] if event["kind"] != "progressed"]
     assert kinds == ["sent", "accepted", "succeeded"]
-    assert stood.code == told["exit_code"] == 1
-    assert type(told["exit_code"]) is int  # JSON's true is no exit code
-    assert {name: told[name] for name in ("rows", "need_a_person", "credits_today", "hold")} == {
+    assert stood.code == report["exit_code"] == 1
+    assert type(report["exit_code"]) is int  # JSON's true is no exit code
+    assert {name: report[name] for name in ("rows", "need_a_person", "credits_today", "hold")} == {
         "rows": {"done": 1, "failed": 1, "waiting": 1},
         "need_a_person": 1,
         "credits_today": 4,
@@ -363,9 +363,9 @@ def test_a_row_with_a_lost_answer_and_a_later_webhook_counts_as_new(
 
         ended = call("run", service(team, hooks=free_port()), "--wait", "--json")
 
-        told = json.loads(ended.said)
+        report = json.loads(ended.said)
         assert sandbox.state()["tasks_taken"] == 3
-    assert (told["new"], told["done"], told["without_answer"]) == (3, 3, 0)
+    assert (report["new"], report["done"], report["without_answer"]) == (3, 3, 0)
 
 
 def test_a_row_reported_by_a_poll_and_a_webhook_is_counted_once(tmp_path: Path) -> None:
@@ -376,9 +376,9 @@ def test_a_row_reported_by_a_poll_and_a_webhook_is_counted_once(tmp_path: Path) 
 
         ended = call("run", config, "--wait", "--json")
 
-        told = json.loads(ended.said)
+        report = json.loads(ended.said)
         assert sandbox.state()["tasks_taken"] == 40
-    assert (told["new"], told["done"]) == (40, 40)
+    assert (report["new"], report["done"]) == (40, 40)
 
 
 def test_retry_leaves_a_lost_row_alone_while_it_is_sent_again_with_its_key(tmp_path: Path) -> None:

@@ -34,18 +34,18 @@ def test_a_command_prints_its_message_in_an_encoding_without_its_characters(team
 
     plan = _start(team, "run", "--plan", encoding="ascii")
     ran = _start(team, "run", "--wait", encoding="cp437")
-    told = _start(team, "run", "--json", "--strict", encoding="ascii")
+    as_json = _start(team, "run", "--json", "--strict", encoding="ascii")
     doctor = _start(team, "doctor", encoding="latin-1")
     wrong = _start(team, "run", "gibt-es-nicht-✓.toml", encoding="ascii")
 
-    ends = [one.returncode for one in (plan, ran, told, doctor, wrong)]
+    ends = [one.returncode for one in (plan, ran, as_json, doctor, wrong)]
     assert ends == [0, 1, 1, 1, 2]
     assert b'"ein Leuchtturm" - ?? ...' in plan.stdout
     assert b"ok promptsheet.toml can be used." in doctor.stdout
     assert b"gibt-es-nicht-ok.toml" in wrong.stderr
     # Whatever the encoding, JSON loses nothing.
-    assert json.loads(told.stdout)["details"][0]["note"] == team.rows()[1]["note"]
-    assert [one.stderr for one in (plan, ran, told, doctor)] == [b""] * 4
+    assert json.loads(as_json.stdout)["details"][0]["note"] == team.rows()[1]["note"]
+    assert [one.stderr for one in (plan, ran, as_json, doctor)] == [b""] * 4
 
 
 def test_a_watch_starts_in_an_encoding_without_its_characters(team: Team) -> None:

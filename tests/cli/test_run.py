@@ -95,16 +95,16 @@ def test_several_sheets_run_at_once_and_an_error_of_one_does_not_affect_the_othe
 
     ended = team.finish("--json", other, gone)
 
-    told = [json.loads(line) for line in ended.out.splitlines()]
+    reports = [json.loads(line) for line in ended.out.splitlines()]
     assert ended.code == 3
-    assert all(set(one) == KEYS_OF_JSON for one in told)
-    assert [(one["sheet"], one["exit_code"], one["rows"]) for one in told] == [
+    assert all(set(one) == KEYS_OF_JSON for one in reports)
+    assert [(one["sheet"], one["exit_code"], one["rows"]) for one in reports] == [
         ("prompts.csv", 0, {"done": 1}),
         ("other.csv", 1, {"failed": 1}),
         ("gone.csv", 3, {}),
     ]
-    assert told[0]["messages"] == told[1]["messages"] == []
-    assert "gone.csv does not exist. Put it back" in told[2]["messages"][0]
+    assert reports[0]["messages"] == reports[1]["messages"] == []
+    assert "gone.csv does not exist. Put it back" in reports[2]["messages"][0]
 
 
 def test_limit_and_row_restrict_what_is_sent(team: Team, api: Sandbox) -> None:
@@ -139,8 +139,8 @@ def test_a_plan_with_limit_or_row_lists_only_those_rows(team: Team, api: Sandbox
 
     assert "1 to send row 4: a cat 2 queued row 2: a fox row 3: an owl" in one.said
     assert "1 request, 4 credits" in one.said
-    told = json.loads(two.out)
-    assert (told["rows"], told["requests"]) == ({"to send": 2, "queued": 1}, 2)
+    plan = json.loads(two.out)
+    assert (plan["rows"], plan["requests"]) == ({"to send": 2, "queued": 1}, 2)
     assert (none.code, none.err.strip()) == (
         2,
         'There is no row "99": give its row_id, name or line number.',

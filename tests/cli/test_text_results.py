@@ -84,14 +84,14 @@ def test_where_no_row_has_a_result_that_is_text_the_column_is_the_teams_own(team
 def test_people_and_programs_see_the_text(team: Team) -> None:
     described(team)
 
-    told = json.loads(team.finish("--json").out)
+    report = json.loads(team.finish("--json").out)
     text = team.rows()[1]["text"]
     row = team.start("status", team.config, "--row", "3")
     status = json.loads(team.start("status", team.config, "--json", "--row", "3").out)
     team.start("gallery", team.config)
     jobs = notebook.open(team.config).jobs()
 
-    (detail,) = (one for one in told["details"] if one["row"] == 3)
+    (detail,) = (one for one in report["details"] if one["row"] == 3)
     assert detail["text"] == status["details"][0]["text"] == jobs["text"][1] == text
     assert text.splitlines()[1] in row.out
     page = (team.folder / "gallery.html").read_text("utf-8")

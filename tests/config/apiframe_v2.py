@@ -81,7 +81,7 @@ Keys = dict[str, Any]
 
 
 def left_out(shape: Mapping[str, Any]) -> bool:
-    """Whether a field cannot be written in a cell: a list of objects."""
+    """True if a field cannot be written in a cell: a list of objects."""
     return bool("properties" in shape.get("items", {}))
 
 

@@ -308,7 +308,7 @@ def test_webhooks_need_an_address_and_a_secret_which_is_never_shown(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "sentence"),
     [
         ('public_url = "https://x.example"', "webhook.secret: is missing: without it anybody"),
         ('public_url = "hooks.example.com"\nsecret = "env:HOOKS"', "write an address such as"),
@@ -325,10 +325,10 @@ def test_webhooks_need_an_address_and_a_secret_which_is_never_shown(tmp_path: Pa
         ('public_ur = ""', "webhook.public_ur: there is no such key; did you mean public_url?"),
     ],
 )
-def test_problems_of_webhooks_are_reported(tmp_path: Path, lines: str, told: str) -> None:
+def test_problems_of_webhooks_are_reported(tmp_path: Path, lines: str, sentence: str) -> None:
     (problem,) = problems(tmp_path, SHEET + lines, HOOKS)
 
-    assert told in problem
+    assert sentence in problem
 
 
 #: The keys with an address, each with the other required keys of its table.
@@ -479,7 +479,7 @@ def test_a_google_sheet_is_recognised_by_its_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "told"),
+    ("lines", "sentence"),
     [
         ('source = "https://example.com/sheet"', "is not the address of a Google Sheet. Copy it"),
         ('source = "rows.csv"\ncredentials = "env:X"', "credentials: is only for a Google Sheet"),
@@ -488,10 +488,10 @@ def test_a_google_sheet_is_recognised_by_its_address(tmp_path: Path) -> None:
         (f'source = "{ADDRESS}"\nbase_url = "elsewhere"', "write an address without a path"),
     ],
 )
-def test_problems_of_a_google_sheet_are_reported(tmp_path: Path, lines: str, told: str) -> None:
+def test_problems_of_a_google_sheet_are_reported(tmp_path: Path, lines: str, sentence: str) -> None:
     (problem,) = problems(tmp_path, f"[sheet]\n{lines}\n")
 
-    assert told in problem
+    assert sentence in problem
 
 
 def test_a_pass_is_due_every_minute_unless_the_schedule_says_otherwise(tmp_path: Path) -> None:

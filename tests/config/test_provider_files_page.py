@@ -20,7 +20,7 @@ TABLES = [
 
 
 def is_shown(key: str) -> bool:
-    """Whether a key is in an example, names a table, or is explained in the text."""
+    """True if a key is in an example, names a table, or is explained in the text."""
     return re.search(rf"(?m)^{key} =|[{{ ]{key} =|[\[.]{key}\]|`{key}`", PAGE) is not None
 
 

@@ -461,10 +461,10 @@ def test_progress_can_be_text_or_a_number(percent: object, known: int | None) ->
     assert task_event(APIFRAME, IMAGINE, body, TASK) == Progressed(known, TASK)
 
 
-@pytest.mark.parametrize("told", [-4, "-1e9", 1e300, "12345678901234567890", "nan", "inf"])
-def test_impossible_amounts_of_credits_are_ignored(told: object) -> None:
+@pytest.mark.parametrize("amount", [-4, "-1e9", 1e300, "12345678901234567890", "nan", "inf"])
+def test_impossible_amounts_of_credits_are_ignored(amount: object) -> None:
     frank = replace(APIFRAME, task=replace(APIFRAME.task, credits=("cost",)))
-    body = {"status": "failed", "cost": told, "message": "no"}
+    body = {"status": "failed", "cost": amount, "message": "no"}
 
     assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=None)
 

@@ -101,8 +101,8 @@ class Attacker:
             await response.read()
             return response.status
 
-    async def serve(self, told: threading.Event, stop: asyncio.Event) -> None:
-        """Forward calls until told to stop."""
+    async def serve(self, started: threading.Event, stop: asyncio.Event) -> None:
+        """Forward calls until `stop` is set."""
         app = web.Application()
         app.router.add_post("/hooks/{token}", self.passing)
         runner = web.AppRunner(app, access_log=None)
@@ -113,7 +113,7 @@ class Attacker:
         async with ClientSession(
             connector=TCPConnector(limit=50), cookie_jar=DummyCookieJar(), trust_env=False
         ) as self._session:
-            told.set()
+            started.set()
             await stop.wait()
             await runner.cleanup()
 
@@ -122,15 +122,15 @@ class Attacker:
 def attacking(to: str, rate: float, seed: int = 1) -> Iterator[Attacker]:
     """Run an attacker in front of the receiver at this address, in a thread of this process."""
     attacker = Attacker("", to, rate, Random(seed))
-    told, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
+    started, loop, stop = threading.Event(), asyncio.new_event_loop(), asyncio.Event()
 
     def live() -> None:
         with asyncio.Runner(loop_factory=lambda: loop) as runner:
-            runner.run(attacker.serve(told, stop))
+            runner.run(attacker.serve(started, stop))
 
     thread = threading.Thread(target=live)
     thread.start()
-    told.wait(10)
+    started.wait(10)
     try:
         yield attacker
     finally:

@@ -48,7 +48,7 @@ def browser() -> Iterator[Browser]:
 @contextmanager
 def hosted(campaigns: Sequence[Campaign], gate: Authenticator) -> Iterator[str]:
     """Serve the page of these campaigns in a thread of this process; yields its address."""
-    told: list[str] = []
+    addresses: list[str] = []
     ready = threading.Event()
     loop = asyncio.new_event_loop()
     ended = asyncio.Event()
@@ -56,7 +56,7 @@ def hosted(campaigns: Sequence[Campaign], gate: Authenticator) -> Iterator[str]:
     async def serve() -> None:
         app = web.page(campaigns, [*routes(campaigns, gate), Metrics(campaigns).route(gate)])
         async with hosting(app, "127.0.0.1:0") as address:
-            told.append(address)
+            addresses.append(address)
             ready.set()
             await ended.wait()
 
@@ -73,7 +73,7 @@ def hosted(campaigns: Sequence[Campaign], gate: Authenticator) -> Iterator[str]:
         thread.start()
         ready.wait(20)
         try:
-            yield told[0]
+            yield addresses[0]
         finally:
             loop.call_soon_threadsafe(ended.set)
             thread.join(30)

@@ -84,7 +84,7 @@ class Child:
             "in": str(folder or Path.cwd()),
             "tty": tty is not None,
         }
-        self._told, telling = socket.socketpair()
+        self._exit_reader, telling = socket.socketpair()
         speech, mouth = os.pipe()
         self.stdout = os.fdopen(speech, encoding="utf-8")
         with telling:
@@ -139,17 +139,17 @@ class Child:
         """Release its files, once it has ended."""
         self.wait(10)
         self.stdout.close()
-        self._told.close()
+        self._exit_reader.close()
 
     def _ended(self, within: float | None) -> int | None:
-        if self.returncode is None and select.select([self._told], [], [], within)[0]:
+        if self.returncode is None and select.select([self._exit_reader], [], [], within)[0]:
             self.returncode = self._number()
         return self.returncode
 
     def _number(self) -> int:
-        told = self._told.recv(4, socket.MSG_WAITALL)
-        assert len(told) == 4, f"nothing more is known of {self.args}"
-        return int.from_bytes(told, "big", signed=True)
+        code = self._exit_reader.recv(4, socket.MSG_WAITALL)
+        assert len(code) == 4, f"nothing more is known of {self.args}"
+        return int.from_bytes(code, "big", signed=True)
 
 
 @cache
@@ -185,7 +185,7 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
         _warm_up(commands)
     gc.collect()
     gc.freeze()
-    told: dict[int, socket.socket] = {}
+    writers: dict[int, socket.socket] = {}
     ended, ending = socket.socketpair()
     ending.setblocking(False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -194,7 +194,7 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
         ready, _, _ = select.select([orders, ended], [], [])
         if ended in ready:
             ended.recv(4096)
-            _tell_ends(told)
+            _tell_ends(writers)
         if orders not in ready:
             continue
         order, files, *_ = socket.recv_fds(orders, LONGEST, 4)
@@ -204,10 +204,10 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
         if not (child := os.fork()):
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for one in (orders, ended, ending, telling, *told.values()):
+            for one in (orders, ended, ending, telling, *writers.values()):
                 one.close()
             _be(json.loads(order), *files[1:])
-        told[child] = telling
+        writers[child] = telling
         _tell(telling, child)
         for file in files[1:]:
             os.close(file)
@@ -264,12 +264,12 @@ def _sandbox() -> Iterator[str]:
         os.waitpid(child, 0)
 
 
-def _tell_ends(told: dict[int, socket.socket]) -> None:
+def _tell_ends(writers: dict[int, socket.socket]) -> None:
     with suppress(ChildProcessError):
         while ended := os.waitpid(-1, os.WNOHANG):
             if not (child := ended[0]):
                 return
-            with told.pop(child) as telling:
+            with writers.pop(child) as telling:
                 _tell(telling, os.waitstatus_to_exitcode(ended[1]))
 
 

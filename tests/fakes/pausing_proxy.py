@@ -20,7 +20,7 @@ class Moment(Enum):
     """A moment in the course of a submission."""
 
     BEFORE = "the program has sent it, the API has not read it"
-    TAKEN = "the API has answered, the program has not heard"
+    TAKEN = "the API has answered, the program has not received it"
     ANSWERED = "the program has just been sent the answer"
 
 

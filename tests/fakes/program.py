@@ -52,7 +52,7 @@ class Ended:
 
     @property
     def is_plain(self) -> bool:
-        """Whether there is no traceback in it."""
+        """True if there is no traceback in it."""
         return "Traceback" not in self.out + self.err
 
 

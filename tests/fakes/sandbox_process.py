@@ -33,7 +33,7 @@ def sandbox_process(
 
 
 def shows(words: str, urls: str) -> bool:
-    """Whether the first picture of a cell was made from this prompt."""
+    """True if the first picture of a cell was made from this prompt."""
     # Ignore a proxy from the environment.
     with build_opener(ProxyHandler({})).open(urls.splitlines()[0], timeout=20) as answer:
         code, _ = read_code(answer.read())

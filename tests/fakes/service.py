@@ -68,7 +68,7 @@ def get(url: str, token: str = "") -> tuple[int, str]:
 
 
 def is_up(port: int) -> bool:
-    """Whether a service answers there."""
+    """True if a service answers there."""
     try:
         return get(f"http://127.0.0.1:{port}/healthz")[0] == 200
     except OSError:
@@ -82,7 +82,7 @@ def passed_at(team: Team) -> int:
 
 
 def is_at_rest(team: Team) -> bool:
-    """Whether no pass is running on the sheet, and the last pass left nothing to do."""
+    """True if no pass is running on the sheet, and the last pass left nothing to do."""
     asked = (
         "select (select count(*) from leases) = 0 and "
         "(select count(*) from promptsheet where name like 'rest of %') > 0"
@@ -93,14 +93,14 @@ def is_at_rest(team: Team) -> bool:
 
 def history(team: Team, store: str = "promptsheet.db") -> dict[tuple[int, int], list[str]]:
     """The kinds of event of each attempt, in the order in which they were recorded."""
-    told: dict[tuple[int, int], list[str]] = {}
+    words: dict[tuple[int, int], list[str]] = {}
     with closing(sqlite3.connect(team.folder / store)) as connection:
         asked = "select job, number, kind, body from events order by id"
         for job, number, kind, body in connection.execute(asked):
             percent = (json.loads(body) or {}).get("percent")
             word = kind if percent is None else f"{kind} {percent}"
-            told.setdefault((job, number), []).append(word)
-    return told
+            words.setdefault((job, number), []).append(word)
+    return words
 
 
 def backward_moves(team: Team) -> int:

@@ -30,7 +30,7 @@ def _copy(into: Path) -> None:
 
 
 def run(fault: Fault) -> bool:
-    """Whether the tests found the fault. Raises SystemExit if they could not be run."""
+    """True if the tests found the fault. Raises SystemExit if they could not be run."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
         root = Path(folder)
         _copy(root)

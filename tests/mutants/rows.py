@@ -66,7 +66,7 @@ FAULTS = (
         f"{_MATCHING} {_PLANNING}",
     ),
     Fault(
-        "a row at the cap is told to raise it",
+        "a row at the cap gets the advice to raise it",
         "use",
         "pipeline/core/planning.py",
         "most is not None and price > most",

@@ -54,7 +54,7 @@ class Desk:
         return form[1], dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[2]))
 
     def offers(self, what: str, row: int = 0) -> bool:
-        """Whether the page shows that button for the row."""
+        """True if the page shows that button for the row."""
         row_id = self.team.rows()[row]["row_id"]
         return f'action="/{what}/1/{row_id}/' in self.client.get(f"/row/1/{row_id}/1").text
 

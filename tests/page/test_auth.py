@@ -166,20 +166,20 @@ def test_a_signed_in_visitor_does_not_use_up_a_link(bench: PageBench) -> None:
     link = bench.gate.link("").removeprefix("http://")
     origin = {"Origin": bench.address}
     with bench.visitor() as client:
-        told = [client.get(link).headers["location"] for _ in range(2)]
+        answers = [client.get(link).headers["location"] for _ in range(2)]
     with (
         bench.without_cookie(headers=origin) as first,
         bench.without_cookie(headers=origin) as second,
     ):
         let_in, kept_out = first.post(link), second.post(link)
 
-    assert told == ["/", "/"]
+    assert answers == ["/", "/"]
     assert (let_in.status_code, kept_out.status_code) == (303, 403)
 
 
 def test_without_the_cookie_nothing_is_shown_or_done(bench: PageBench) -> None:
     with bench.without_cookie(headers={"Origin": bench.address}) as client:
-        told = {(m, p): client.request(m, p).status_code for m, p in paths(bench)}
+        answers = {(m, p): client.request(m, p).status_code for m, p in paths(bench)}
 
     doors = {
         ("GET", "/login"): 200,
@@ -189,8 +189,8 @@ def test_without_the_cookie_nothing_is_shown_or_done(bench: PageBench) -> None:
         ("GET", "/static/page.css"): 200,
     }
     shown = {("GET", "/"): 303, ("GET", f"/row/1/{DONE}/1"): 303}
-    assert told == {one: (doors | shown).get(one, 401) for one in told}
-    assert len(told) == 21
+    assert answers == {one: (doors | shown).get(one, 401) for one in answers}
+    assert len(answers) == 21
     assert state_of(bench.store.jobs.all(bench.campaign.key)[bench.key(FAILED)]) is State.FAILED
     assert bench.store.rows.extra_takes(bench.campaign.key) == {}
 
@@ -246,13 +246,13 @@ def test_the_token_signs_in_and_appears_nowhere_afterwards(
 def test_wrong_tokens_are_limited_and_the_right_token_still_signs_in(with_token: PageBench) -> None:
     form = {"token": "a guess"}
     with with_token.without_cookie(headers={"Origin": with_token.address}) as client:
-        told = [client.post("/login", data=form).status_code for _ in range(7)]
-        assert told == [403] * 5 + [429] * 2
+        answers = [client.post("/login", data=form).status_code for _ in range(7)]
+        assert answers == [403] * 5 + [429] * 2
         assert client.post("/login", data={"token": TOKEN}).status_code == 303
         # Of many requests, only a limited number is checked; a second later the limit ends.
-        told = [client.post("/login", data=form).status_code for _ in range(20)]
+        answers = [client.post("/login", data=form).status_code for _ in range(20)]
         flooded = client.post("/login", data={"token": TOKEN})
-        assert (told, flooded.status_code) == ([429] * 20, 429)
+        assert (answers, flooded.status_code) == ([429] * 20, 429)
         assert flooded.headers["retry-after"] == "1"
         with_token.clock.at += 1
         assert client.post("/login", data={"token": TOKEN}).status_code == 303
@@ -312,12 +312,12 @@ def test_callers_behind_our_own_proxy_are_counted_separately(
         client.headers["Origin"] = bench.address
         # One network can be written in several ways; it is counted once.
         senders = [*["203.0.113.1", "::ffff:203.0.113.1"] * 3, "203.0.113.2"]
-        told = [
+        answers = [
             client.post("/login", data={"token": "a guess"}, headers={"X-Forwarded-For": one})
             for one in senders
         ]
 
-    assert [one.status_code for one in told] == statuses
+    assert [one.status_code for one in answers] == statuses
 
 
 def test_the_memory_for_counting_callers_is_limited_to_a_thousand() -> None:
@@ -468,21 +468,21 @@ def test_a_form_is_accepted_only_from_the_page_itself(bench: PageBench) -> None:
             ({}, {"csrf": "é", "again": "0"}),
             ({}, good | {"filler": "x" * 20_000}),
         ]
-        told = [
+        answers = [
             client.post(f"/again/1/{DONE}/1", headers=headers, data=form).status_code
             for headers, form in refused
         ]
         del client.headers["Origin"]
-        told.append(client.post(f"/again/1/{DONE}/1", data=good).status_code)
+        answers.append(client.post(f"/again/1/{DONE}/1", data=good).status_code)
 
-    assert told == [403] * 10
+    assert answers == [403] * 10
     assert bench.store.rows.extra_takes(bench.campaign.key) == {}
 
 
 def test_an_unknown_host_name_is_refused(bench: PageBench) -> None:
     port = bench.address.rpartition(":")[2]
     with bench.visitor() as client:
-        told = {
+        answers = {
             host: client.get("/", headers={"Host": host}).status_code
             for host in ("evil.example", f"evil.example:{port}", "127.0.0.1.evil.example")
         }
@@ -492,7 +492,7 @@ def test_an_unknown_host_name_is_refused(bench: PageBench) -> None:
             odd = client.get(path, headers={"Host": "evil.example"})
             assert "evil.example" not in odd.headers.get("location", "")
 
-    assert set(told.values()) == {421}
+    assert set(answers.values()) == {421}
 
 
 def test_behind_a_tunnel_its_host_name_is_accepted_and_the_cookie_is_https_only(
@@ -513,9 +513,9 @@ def test_behind_a_tunnel_its_host_name_is_accepted_and_the_cookie_is_https_only(
 
 def test_only_saved_pictures_are_served_each_with_its_type(bench: PageBench) -> None:
     with bench.visitor() as client:
-        told = [client.get(f"/picture/1/{DONE}/1/{number}") for number in range(9)]
-        assert [one.status_code for one in told] == [404, 200, 404, 404, 404, 404, 200, 404, 404]
-        picture, film = told[1], told[6]
+        answers = [client.get(f"/picture/1/{DONE}/1/{number}") for number in range(9)]
+        assert [one.status_code for one in answers] == [404, 200, 404, 404, 404, 404, 200, 404, 404]
+        picture, film = answers[1], answers[6]
         strange = [
             *("/picture/1/../../page.toml/1/1", f"/picture/1/{DONE}/1/1/../../x"),
             *("/picture/1/%2e%2e%2fsecret.png/1/1", f"/picture/2/{DONE}/1/1"),

@@ -65,7 +65,7 @@ def demo_page(finished: Settings) -> Iterator[DemoPage]:
 
 
 def loaded(page: Page) -> None:
-    """Whether every visible picture is loaded."""
+    """True if every visible picture is loaded."""
     in_sight = "one.getBoundingClientRect().top < innerHeight"
     here = f"Array.from(document.images).filter(one => {in_sight})"
     until(lambda: page.evaluate(f"{here}.every(one => one.naturalWidth > 0)"), "pictures")

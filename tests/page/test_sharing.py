@@ -113,9 +113,9 @@ def test_a_zip_of_any_size_needs_little_memory_and_omits_missing_files(tmp_path:
 
 
 def test_titles_from_outside_cannot_change_a_header() -> None:
-    told = downloads.headers('a "b"\r\nSet-Cookie: x; 日本\x1b')
-    assert all(text.isascii() and text.isprintable() for text in told.values())
-    assert 'filename="a-b-Set-Cookie-x.zip"' in told["Content-Disposition"]
+    headers = downloads.headers('a "b"\r\nSet-Cookie: x; 日本\x1b')
+    assert all(text.isascii() and text.isprintable() for text in headers.values())
+    assert 'filename="a-b-Set-Cookie-x.zip"' in headers["Content-Disposition"]
 
 
 def test_a_card_opens_from_its_title_and_its_text(chromium: Browser, demo_page: DemoPage) -> None:
@@ -204,13 +204,13 @@ def test_on_a_paused_sheet_every_button_that_costs_says_when_it_takes_effect(
         client.post("/pause/1", data={"csrf": csrf})
         pages = [client.get("/").text, client.get(f"/row/1/{DONE}/1").text]
         said = page_bench.press(client, "retry", FAILED, asked="1")
-        told = client.get(f"/?said={said}").text
+        page = client.get(f"/?said={said}").text
 
     for page in pages:
         prices = re.findall(r"<small>([^<]*)</small>", page)
         assert prices
         assert all(price == "4 credits, after Resume" for price in prices)
-    assert "It is sent after you press Resume." in told
+    assert "It is sent after you press Resume." in page
 
 
 def test_credits_of_one_account_are_counted_once_whatever_its_spelling(

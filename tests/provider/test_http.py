@@ -261,13 +261,13 @@ def test_a_request_to_an_invalid_address_never_leaves(address: str) -> None:
 
 def test_neither_help_nor_version_loads_the_http_libraries() -> None:
     for words in (["--help"], ["--version"]):
-        told = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-X", "importtime", ROOT / "run.py", *words],
             capture_output=True,
             text=True,
             check=True,
         ).stderr
-        loaded = {line.rpartition("|")[2].strip() for line in told.splitlines()}
+        loaded = {line.rpartition("|")[2].strip() for line in output.splitlines()}
         assert "typer" in loaded
         assert loaded.isdisjoint({"httpx", "httpx_aiohttp", "aiohttp", "tenacity"})
 

@@ -52,11 +52,11 @@ def served(
         Route("/much", much),
     ]
     loop, ended, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
-    connections, told = Connections(capacity, proxies), list[str]()
+    connections, addresses = Connections(capacity, proxies), list[str]()
 
     async def serve() -> None:
         async with hosting(Starlette(routes=routes), listen, connections) as address:
-            told.append(address)
+            addresses.append(address)
             ready.set()
             await ended.wait()
 
@@ -64,7 +64,7 @@ def served(
     with hasty():
         thread.start()
         assert ready.wait(20)
-        host, _, port = told[0].removeprefix("http://").rpartition(":")
+        host, _, port = addresses[0].removeprefix("http://").rpartition(":")
         try:
             yield host, int(port), connections
         finally:
@@ -86,7 +86,7 @@ def idle_connections(
 
 
 def is_closed(wire: socket.socket) -> bool:
-    """Whether the other side closed the connection."""
+    """True if the other side closed the connection."""
     wire.setblocking(False)
     try:
         return wire.recv(1) == b""

@@ -44,8 +44,8 @@ def test_watch_fills_the_sheet_sees_new_rows_and_ends_on_a_signal(tmp_path: Path
         assert (took, held) == ("9.0", "0.0")
         assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
         # A slow first pass also sends the ninth row.
-        told = re.findall(r"prompts\.csv: (\d) new, (\d) done", ended.said)
-        assert told in ([("8", "8"), ("1", "1")], [("9", "9")])
+        counts = re.findall(r"prompts\.csv: (\d) new, (\d) done", ended.said)
+        assert counts in ([("8", "8"), ("1", "1")], [("9", "9")])
         assert TOKEN not in ended.said
 
 
@@ -79,7 +79,7 @@ def test_a_second_signal_ends_watch_at_once(tmp_path: Path) -> None:
         with Program("watch", service(team, concurrency=3)) as program:
             program.until(lambda: sandbox.state()["tasks_taken"] == 3, "three are on their way")
             program.signal(signal.SIGINT)
-            program.until(lambda: not _handles_sigterm(program), "the first one is heard")
+            program.until(lambda: not _handles_sigterm(program), "the first signal has arrived")
             program.signal(signal.SIGINT)
             ended = program.end(10)
 
@@ -186,7 +186,7 @@ def test_a_sheet_paused_on_the_page_sends_nothing_gets_results_and_can_be_resume
             since = passed_at(team)
             program.until(lambda: passed_at(team) > since + 1_000_000, "more passes went by")
             paused = sandbox.state()["tasks_taken"], team.statuses()
-            told = client.get("/").text
+            shown = client.get("/").text
             client.post("/resume/1", data=form)
             program.until(lambda: team.statuses()["done"] == 9, "it has gone on")
             program.signal(signal.SIGTERM)
@@ -194,7 +194,7 @@ def test_a_sheet_paused_on_the_page_sends_nothing_gets_results_and_can_be_resume
 
         assert paused[0] == 3
         assert paused[1] == {"done": 3, "queued": 5, "": 1}
-        assert "This sheet is paused. Nothing more is sent" in told
+        assert "This sheet is paused. Nothing more is sent" in shown
         assert sandbox.state()["tasks"] == dict.fromkeys([*PROMPTS, "one more"], 1)
         assert ended.is_plain, ended.said
 
@@ -260,7 +260,7 @@ def _metric(page: int, name: str, label: str = "") -> str:
 
 
 def _handles_sigterm(program: Program) -> bool:
-    """Whether the program has installed a handler for SIGTERM, according to the system."""
+    """True if the program has installed a handler for SIGTERM, according to the system."""
     status = Path(f"/proc/{program.process.pid}/status").read_text()
     caught = int(status.partition("SigCgt:")[2].split()[0], 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1)

@@ -209,6 +209,6 @@ def _until_sent(program: Program, sandbox: Sandbox, number: int) -> None:
 
 
 def _is_final(team: Team, sandbox: Sandbox) -> bool:
-    """Whether all tasks that the API accepted are done; lost submissions need a person."""
+    """True if all tasks that the API accepted are done; lost submissions need a person."""
     statuses, tasks = team.statuses(), sandbox.state()["tasks_taken"]
     return statuses["done"] == tasks and statuses.keys() <= {"done", "check needed"}

@@ -45,10 +45,10 @@ class Api:
             return {"task_id": f"t-{len(self.asked)}"}
         self.questions += 1
         ids = said.get("task_ids", [said.get("task_id")])
-        tasks = [self._told(one) for one in ids]
+        tasks = [self._answer_about(one) for one in ids]
         return {"tasks": tasks} if "task_ids" in said else tasks[0]
 
-    def _told(self, task: str) -> dict[str, Any]:
+    def _answer_about(self, task: str) -> dict[str, Any]:
         age = time.monotonic() - self._taken[int(task.removeprefix("t-")) - 1]
         return final(task) if age >= self.seconds else progress(10, task)
 
@@ -156,8 +156,8 @@ def test_a_waiting_run_notices_calls_received_by_another_process(team: Team, api
             ended = program.end(within=20)
 
     assert (ended.code, team.statuses()) == (0, {"done": 3})
-    told = json.loads(ended.said)
-    assert (told["new"], told["done"]) == (3, 3)
+    report = json.loads(ended.said)
+    assert (report["new"], report["done"]) == (3, 3)
     assert api.questions == 0
 
 

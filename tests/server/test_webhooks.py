@@ -430,12 +430,12 @@ def test_an_unavailable_store_is_reported_and_the_retry_is_recorded(
     away = file.rename(tmp_path / "away.db")
     file.mkdir()
 
-    told = receiver.client.post(PATH + token_of(key), json=final(), headers=proof(token_of(key)))
+    answer = receiver.client.post(PATH + token_of(key), json=final(), headers=proof(token_of(key)))
     health = receiver.client.get("/healthz")
     file.rmdir()
     away.rename(file)
 
-    assert (told.status_code, told.headers["retry-after"]) == (503, "5")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert (health.status_code, health.json()) == (503, {"store": "out of reach"})
     assert receiver.call(token_of(key), final()) == 200
     assert receiver.attempt(key).state is State.SUCCEEDED
@@ -535,12 +535,12 @@ def calls_at_once(desk: Desk, *calls: tuple[JobKey, dict[str, Any]]) -> list[Cal
 
     async def take() -> list[CallResult]:
         recorder = WebhookRecorder(desk.store, CallCounts())
-        told = await asyncio.gather(
+        results = await asyncio.gather(
             *(recorder.take(call_of(desk, key, said)) for key, said in calls)
         )
         await recorder.close()
         assert recorder._tally.commits <= 1
-        return told
+        return results
 
     return asyncio.run(take())
 
@@ -552,14 +552,14 @@ def test_each_of_many_calls_in_one_commit_gets_its_own_answer_and_its_own_result
         known, first, second = desk.begin(3)
         desk.store.attempts.record([Fact(known, 1, Succeeded(Result(("https://x/0.png",)), "t-0"))])
 
-        told = calls_at_once(
+        results = calls_at_once(
             desk,
             (known, final("t-0", ["https://x/0.png"])),
             (first, final("t-1", ["https://x/1.png"])),
             (second, final("t-2", ["https://x/2.png"])),
         )
 
-        assert told == [CallResult.KNOWN, CallResult.RECORDED, CallResult.RECORDED]
+        assert results == [CallResult.KNOWN, CallResult.RECORDED, CallResult.RECORDED]
         for number, key in enumerate((known, first, second)):
             attempt = desk.attempt(key)
             assert (attempt.task_id, attempt.result.urls) == (
@@ -574,9 +574,9 @@ def test_of_two_calls_in_one_commit_for_one_attempt_the_first_counts(
     with desk_in(tmp_path) as desk:
         (key,) = desk.begin()
 
-        told = calls_at_once(desk, (key, progress(10, "t-1")), (key, final("t-2")))
+        results = calls_at_once(desk, (key, progress(10, "t-1")), (key, final("t-2")))
 
-        assert told == [CallResult.RECORDED, CallResult.OTHER_TASK]
+        assert results == [CallResult.RECORDED, CallResult.OTHER_TASK]
         attempt = desk.attempt(key)
         assert (attempt.task_id, attempt.state) == ("t-1", State.RUNNING)
 
@@ -599,12 +599,12 @@ def test_calls_rejected_by_a_full_store_are_recorded_once_it_has_space(
         async def take() -> list[CallResult]:
             nonlocal is_full
             recorder = WebhookRecorder(desk.store, CallCounts())
-            told = [await recorder.take(call_of(desk, full, final("t-1")))]
+            results = [await recorder.take(call_of(desk, full, final("t-1")))]
             assert desk.attempt(full).state is State.SUBMITTING
             is_full = False
-            told.append(await recorder.take(call_of(desk, later, final("t-2"))))
+            results.append(await recorder.take(call_of(desk, later, final("t-2"))))
             await recorder.close()
-            return told
+            return results
 
         assert asyncio.run(take()) == [CallResult.RECORDED, CallResult.RECORDED]
         assert [desk.attempt(key).state for key in (full, later)] == [State.SUCCEEDED] * 2

@@ -253,8 +253,8 @@ class Calls(RuleBasedStateMachine):
         event=st.sampled_from([Lost("no answer"), Postponed("busy"), Accepted("")]),
     )
     def is_answered(self, of: int, event: Any) -> None:
-        told = Accepted(f"t-{of}") if isinstance(event, Accepted) else event
-        self.desk.store.attempts.record([Fact(self.keys[of], 1, told)])
+        named = Accepted(f"t-{of}") if isinstance(event, Accepted) else event
+        self.desk.store.attempts.record([Fact(self.keys[of], 1, named)])
 
     @rule(
         of=st.integers(0, 2),

@@ -42,10 +42,10 @@ def begin_until_full(store: Store) -> None:
         store.attempts.begin([intent(key, "x" * 50_000)], LIMITS)
 
 
-def record_until_full(store: Store, told: list[JobKey]) -> None:
+def record_until_full(store: Store, recorded: list[JobKey]) -> None:
     for at in range(0, 100, 10):
-        told += KEYS[at : at + 10]
-        assert all(store.attempts.record([success(key) for key in told[-10:]]))
+        recorded += KEYS[at : at + 10]
+        assert all(store.attempts.record([success(key) for key in recorded[-10:]]))
 
 
 class SmallDisk:
@@ -105,20 +105,20 @@ def shortened(folder: Path) -> Iterator[SmallDisk]:
 def in_own_process(work: Callable[[], None]) -> None:
     """Run `work` in its own process, so that its limits end with it."""
     fork = multiprocessing.get_context("fork")
-    told: Any = fork.SimpleQueue()
+    reports: Any = fork.SimpleQueue()
 
     def child() -> None:
         try:
             work()
-            told.put("")
+            reports.put("")
         except BaseException:
-            told.put(traceback.format_exc())
+            reports.put(traceback.format_exc())
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         process = fork.Process(target=child)
         process.start()
-    trouble = told.get()
+    trouble = reports.get()
     process.join()
     assert not trouble, trouble
 
@@ -145,10 +145,10 @@ def test_on_a_full_disk_nothing_starts_and_nothing_is_lost(
             assert all(len(job.attempts) == 1 for job in begun)
             assert store.budget.spent("key", "run", "2026-03-01").day == 8 * len(begun)
 
-            told: list[JobKey] = []
+            recorded: list[JobKey] = []
             with pytest.raises(StoreFull, match=" saved in "):
-                record_until_full(store, told)
-            still = store.jobs.all("sheet", told[-10:]).values()
+                record_until_full(store, recorded)
+            still = store.jobs.all("sheet", recorded[-10:]).values()
             assert {job.attempts[0].state for job in still} == {State.SUBMITTING}
             with pytest.raises(StoreFull):
                 store.attempts.rescued()
@@ -156,7 +156,7 @@ def test_on_a_full_disk_nothing_starts_and_nothing_is_lost(
             room.free()
             assert store.attempts.rescued() == 10
             assert store.attempts.rescued() == 0
-            after = store.jobs.all("sheet", told).values()
+            after = store.jobs.all("sheet", recorded).values()
             assert {job.attempts[0].state for job in after} == {State.SUCCEEDED}
             assert isinstance(store.attempts.begin([intent(KEYS[-1])], LIMITS)[0], Attempt)
             assert set(store.jobs.all("sheet")) == set(KEYS)

@@ -40,10 +40,10 @@ def in_processes(count: int, work: Callable[[int], object]) -> list[Any]:
         warnings.simplefilter("ignore", DeprecationWarning)
         for one in children:
             one.start()
-    told = [answers.get() for _ in children]
+    received = [answers.get() for _ in children]
     for one in children:
         one.join()
-    return told
+    return received
 
 
 def intent(key: JobKey, price: int = 8) -> Intent:

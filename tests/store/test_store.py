@@ -348,14 +348,14 @@ def test_the_history_has_each_event_once(store: Store, clock: Clock) -> None:
     store.jobs.add([KEY])
     store.attempts.begin([intent()], LIMITS)
     clock.forward(5)
-    told: list[Event] = [
+    events: list[Event] = [
         Accepted("t1"),
         Progressed(40),
         Progressed(40),
         Progressed(None),
         Failed("banned word"),
     ]
-    moved = store.attempts.record([Fact(KEY, 1, event) for event in told])
+    moved = store.attempts.record([Fact(KEY, 1, event) for event in events])
 
     later = NOON + timedelta(seconds=5)
     assert moved == [True, True, False, False, True]

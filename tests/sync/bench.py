@@ -118,10 +118,10 @@ class Api:
         body = request.body or {}
         tasks = body.get("task_ids") or [body["task_id"]]
         assert isinstance(tasks, list)
-        told = [self._told(str(task)) for task in tasks]
-        return reply({"tasks": told} if "task_ids" in body else told[0])
+        answers = [self._answer_about(str(task)) for task in tasks]
+        return reply({"tasks": answers} if "task_ids" in body else answers[0])
 
-    def _told(self, task: str) -> dict[str, object]:
+    def _answer_about(self, task: str) -> dict[str, object]:
         if self._tasks[task] > self.loop.time():
             return {"task_id": task, "status": "processing"}
         if task.removeprefix("task of ") in self.failing:

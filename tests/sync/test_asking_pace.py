@@ -70,7 +70,7 @@ class Desk:
         self.poller = Poller(
             *(sync, submissions, worker, ApiAccess(Api(provider), wire, Pace()), Clock(self.now)),
             patient=True,
-            on_event=self._heard,
+            on_event=self._on_event,
             on_order=lambda stop, pause: None,
         )
 
@@ -100,17 +100,17 @@ class Desk:
         asked = body.get("task_ids") or [body["task_id"]]
         assert isinstance(asked, list)
         return Response(
-            200, {}, json.dumps({"tasks": [self._told(task) for task in asked]}).encode()
+            200, {}, json.dumps({"tasks": [self._answer_about(task) for task in asked]}).encode()
         )
 
-    def _told(self, task: str) -> dict[str, object]:
+    def _answer_about(self, task: str) -> dict[str, object]:
         if self.knows_no_task:
             return {"task_id": "another", "status": "processing"}
         if self.ends[task] > self.clock:
             return {"task_id": task, "status": "processing"}
         return {"task_id": task, "image_urls": ["http://127.0.0.1/1.png"]}
 
-    def _heard(self, key: JobKey, number: int, event: Event) -> None:
+    def _on_event(self, key: JobKey, number: int, event: Event) -> None:
         if isinstance(event, Succeeded):
             del self.ends[key.row_id]
 

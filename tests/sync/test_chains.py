@@ -67,7 +67,7 @@ class Follow(Bench):
             self.sent.append((self.loop.time(), request.path, body))
             word = str(body.get("prompt", "")) or f"no prompt, {number}"
             answer = await submit(Request("POST", request.path, {"prompt": word}), within)
-            return reply({**self.api._told(f"task of {word}")}) if self.at_once else answer
+            return reply({**self.api._answer_about(f"task of {word}")}) if self.at_once else answer
 
         self.api.submit = noted  # type: ignore[method-assign]
 

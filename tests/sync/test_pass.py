@@ -86,14 +86,14 @@ def test_failures_reported_by_webhooks_stop_sending(made: Made) -> None:
     bench.api.lasts = 10_000
 
     async def call(bench: Bench, store: Store) -> None:
-        told: set[JobKey] = set()
+        ended: set[JobKey] = set()
         for _ in range(40):
             await asyncio.sleep(0.5)
             (sheet,) = store.sheets.all()
             for key, job in store.jobs.all(sheet.key).items():
-                if key not in told and job.attempts and job.attempts[-1].state is State.RUNNING:
+                if key not in ended and job.attempts and job.attempts[-1].state is State.RUNNING:
                     store.attempts.record([Fact(key, 1, Failed("no"))])
-                    told.add(key)
+                    ended.add(key)
 
     outcome = bench.run(
         pace=Pace(in_flight=20, poll_every=timedelta(hours=2)), during=call, called=True

@@ -40,8 +40,8 @@ class Finished:
         raise AssertionError("nothing is sent here")
 
     async def ask(self, request: Request, within: float) -> Response:
-        told = {"task_id": "t-1", "status": "finished", "image_urls": ["http://127.0.0.1/1.png"]}
-        return Response(200, {}, json.dumps(told).encode())
+        body = {"task_id": "t-1", "status": "finished", "image_urls": ["http://127.0.0.1/1.png"]}
+        return Response(200, {}, json.dumps(body).encode())
 
 
 class CalledMeanwhile(Worker):
@@ -80,7 +80,7 @@ def _poller(
 def test_an_end_already_reported_by_a_webhook_is_not_counted_again(
     tmp_path: Path, calls: bool, counted: int
 ) -> None:
-    heard: list[Event] = []
+    events: list[Event] = []
 
     async def asked() -> None:
         settings = settings_in(tmp_path, "http://127.0.0.1:9", rows=1)
@@ -89,7 +89,7 @@ def test_an_end_already_reported_by_a_webhook_is_not_counted_again(
             worker = CalledMeanwhile()
             worker.calls = calls
             worker.poller = _poller(
-                sync, worker, Finished(), lambda key, number, event: heard.append(event)
+                sync, worker, Finished(), lambda key, number, event: events.append(event)
             )
             worker.poller.schedule.follow(JobKey(sync.key, "r_aaaaaaaaa", 1), TASK, soon=True)
             await worker.poller.round()
@@ -97,7 +97,7 @@ def test_an_end_already_reported_by_a_webhook_is_not_counted_again(
 
     event_loop.run(asked())
 
-    assert len(heard) == counted
+    assert len(events) == counted
 
 
 class LeavesOut(Finished):
@@ -110,17 +110,17 @@ class LeavesOut(Finished):
         assert request.body is not None
         self.asked.append(request.body)
         known = ["t-2"] if "task_ids" in request.body else ["t-1"]
-        told = [
+        answers = [
             {"task_id": task, "status": "finished", "image_urls": ["http://127.0.0.1/1.png"]}
             for task in known
         ]
-        return Response(200, {}, json.dumps({"tasks": told}).encode())
+        return Response(200, {}, json.dumps({"tasks": answers}).encode())
 
 
 def test_a_pass_without_wait_polls_a_task_alone_if_a_group_answer_omits_it(
     tmp_path: Path,
 ) -> None:
-    heard: list[str] = []
+    reported: list[str] = []
     api = LeavesOut()
 
     async def asked() -> None:
@@ -128,17 +128,17 @@ def test_a_pass_without_wait_polls_a_task_alone_if_a_group_answer_omits_it(
         with Store(settings.store_url) as store:
             sync = wiring.open_sync(settings, store, open_sheet(settings, store))
             poller = _poller(
-                sync, Worker(), api, lambda key, number, event: heard.append(key.row_id)
+                sync, Worker(), api, lambda key, number, event: reported.append(key.row_id)
             )
             for number in (1, 2):
                 key = JobKey(sync.key, f"r_aaaaaaaa{number}", 1)
                 poller.schedule.follow(
                     key, attempt(State.RUNNING, task_id=f"t-{number}"), soon=True
                 )
-            while not poller.is_heard:
+            while not poller.has_polled:
                 await poller.round()
 
     event_loop.run(asked())
 
     assert api.asked == [{"task_ids": ["t-1", "t-2"]}, {"task_id": "t-1"}]
-    assert heard == ["r_aaaaaaaa2", "r_aaaaaaaa1"]
+    assert reported == ["r_aaaaaaaa2", "r_aaaaaaaa1"]

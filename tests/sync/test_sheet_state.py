@@ -49,10 +49,10 @@ def test_an_approval_is_seen_at_any_moment_also_for_an_unchanged_row(tmp_path: P
 def test_approving_twice_changes_the_store_once(tmp_path: Path) -> None:
     with Store(f"sqlite:///{tmp_path}/promptsheet.db") as store:
         store.rows.note("sheet", ROWS, None, ("prompt",))
-        told = [
+        answers = [
             store.rows.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "covers") for _ in range(3)
         ]
-        assert told == [True, False, False]
+        assert answers == [True, False, False]
         before = store.jobs.cursor("sheet")
         assert store.rows.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "")
         assert store.jobs.cursor("sheet") == before + 1

@@ -102,13 +102,13 @@ class Api:
         return web.json_response({"tasks": []})
 
 
-class SlowToTell(Api):
+class SlowToReport(Api):
     """Accepts the second row after a poll about the first, and reports the second first."""
 
     def __init__(self) -> None:
         super().__init__()
         self.asked: Counter[str] = Counter()
-        self._is_asked, self._has_told = asyncio.Event(), asyncio.Event()
+        self._is_asked, self._has_reported = asyncio.Event(), asyncio.Event()
 
     async def _imagine(self, request: web.Request) -> web.Response:
         prompt = (await request.json())["prompt"]
@@ -121,9 +121,9 @@ class SlowToTell(Api):
         self.asked[task] += 1
         if task == "task of a heron, 0":
             self._is_asked.set()
-            await self._has_told.wait()
+            await self._has_reported.wait()
         else:
-            self._has_told.set()
+            self._has_reported.set()
         urls = [f"http://127.0.0.1/{number}.png" for number in range(4)]
         return web.json_response({"task_id": task, "status": "finished", "image_urls": urls})
 
@@ -144,10 +144,10 @@ class Emptied(Api):
         elif self._asked == 10:
             self._sheet.write_bytes(self._saved)
         many = body.get("task_ids") or [body["task_id"]]
-        tasks = [self._told(task) for task in many]
+        tasks = [self._answer_about(task) for task in many]
         return web.json_response({"tasks": tasks} if "task_ids" in body else tasks[0])
 
-    def _told(self, task: str) -> dict[str, object]:
+    def _answer_about(self, task: str) -> dict[str, object]:
         if task == "task of a heron, 1" and self._asked < 10:
             return {"task_id": task, "status": "processing"}
         return {"task_id": task, "image_urls": ["http://127.0.0.1/0.png"]}
@@ -226,15 +226,15 @@ def test_no_waiting_request_leaves_after_the_api_asked_for_a_pause(tmp_path: Pat
 def test_an_unanswered_poll_delays_no_other_and_is_not_repeated(
     tmp_path: Path,
 ) -> None:
-    async def told() -> SlowToTell:
-        api = SlowToTell()
+    async def finished() -> SlowToReport:
+        api = SlowToReport()
         async with api.served() as url, asyncio.timeout(20):
             outcome = await wiring.run(settings_in(tmp_path, url, rows=2), Asked(wait=True))
         assert isinstance(outcome, Outcome)
         assert (outcome.counts.new, outcome.counts.done, outcome.sentences) == (2, 2, [])
         return api
 
-    api = event_loop.run(told())
+    api = event_loop.run(finished())
 
     assert api.asked == {"task of a heron, 0": 1, "task of a heron, 1": 1}
 

@@ -32,11 +32,11 @@ OTHERS = ("pip install", "pip wheel", "pipx ", "uvx ", "uv tool", "ruff ", "pyte
 
 
 def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
-    told = dict(pair for row in _table("## All commands") for pair in _commands_in(row[0]))
+    documented = dict(pair for row in _table("## All commands") for pair in _commands_in(row[0]))
     flags = _flags()
 
-    assert told.keys() == flags.keys()
-    for command, named in told.items():
+    assert documented.keys() == flags.keys()
+    for command, named in documented.items():
         if command == "sandbox":  # has too many flags for a table; the README says so
             assert named <= flags[command]
         else:
@@ -94,21 +94,21 @@ def test_no_command_in_the_readme_shows_a_key_to_the_other_users_of_the_machine(
 
 
 def test_every_status_word_is_explained_in_the_readme() -> None:
-    told = {
+    documented = {
         re.sub(r" \d+%$", "", word)
         for row in _table("## What `status` says")
         for word in re.findall(r"`([^`]+)`", row[0])
     }
 
-    assert told == set(Status)
+    assert documented == set(Status)
 
 
 def test_the_readmes_exit_codes_are_those_of_the_errors() -> None:
-    told = {int(row[0]) for row in _table("| exit code")}
+    documented = {int(row[0]) for row in _table("| exit code")}
     drawn = dict(re.findall(r"(\w+) .*: exit (\d+)", errors.__doc__ or ""))
     kinds = _kinds(PromptsheetError)
 
-    assert told == {0, 1, 130, *(kind.exit_code for kind in kinds)}
+    assert documented == {0, 1, 130, *(kind.exit_code for kind in kinds)}
     own = {kind.__name__ for kind in kinds if "exit_code" in vars(kind)}
     assert own - drawn.keys() == {"PromptsheetError"}  # whose code the others inherit
     by_name = {kind.__name__: str(kind.exit_code) for kind in kinds}

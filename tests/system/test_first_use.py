@@ -212,13 +212,13 @@ def test_rows_that_are_held_back_are_not_reported_as_no_rows(team: Team, api: Sa
     team.write("prompt,Prompt", "a fox,a hare")
     sentence = "Columns A and B have one name, prompt or Prompt. Rename all but one of them."
 
-    told = [
+    runs = [
         team.run("--plan"),
         team.start("status", team.config),
         team.start("init", "prompts.csv"),
     ]
 
-    for ended in told:
+    for ended in runs:
         assert sentence in ended.said
         assert "no rows yet" not in ended.said
         assert "No row is ready" not in ended.said

@@ -98,7 +98,7 @@ def test_a_run_interrupted_before_its_start_sends_nothing(tmp_path: Path) -> Non
 
 
 def test_a_second_ctrl_c_during_a_step_cancels_all_tasks() -> None:
-    heard: list[str] = []
+    errors: list[str] = []
 
     async def step() -> None:
         first = asyncio.Event()
@@ -109,7 +109,7 @@ def test_a_second_ctrl_c_during_a_step_cancels_all_tasks() -> None:
                 os.kill(os.getpid(), signal.SIGINT)
                 await asyncio.sleep(60)
             except BaseException as e:
-                heard.append(type(e).__name__)
+                errors.append(type(e).__name__)
                 raise
 
     before = signal.getsignal(signal.SIGINT)
@@ -119,16 +119,16 @@ def test_a_second_ctrl_c_during_a_step_cancels_all_tasks() -> None:
     finally:
         signal.signal(signal.SIGINT, before)
 
-    assert heard == ["CancelledError"]
+    assert errors == ["CancelledError"]
 
 
 def _handles_sigterm(program: Program) -> bool:
-    """Whether the program has installed a handler for SIGTERM, according to the system."""
+    """True if the program has installed a handler for SIGTERM, according to the system."""
     status = Path(f"/proc/{program.process.pid}/status").read_text()
     caught = int(status.partition("SigCgt:")[2].split()[0], 16)
     return bool(caught >> (signal.SIGTERM - 1) & 1)
 
 
 def _has_default_sigterm(program: Program) -> bool:
-    """Whether the next SIGTERM ends it: the handler is no longer installed."""
+    """True if the next SIGTERM ends it: the handler is no longer installed."""
     return not _handles_sigterm(program)

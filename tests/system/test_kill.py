@@ -169,16 +169,16 @@ class Ordeal:
 class Watch:
     """Events in a folder, from the system (inotify)."""
 
-    def __init__(self, told: int) -> None:
-        self._told = told
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
 
     def until(self, event: int, name: re.Pattern[str]) -> None:
         """Return as soon as this event happens to a file with such a name."""
-        while select.select([self._told], [], [], 40)[0]:
-            heard, at = os.read(self._told, 65536), 0
-            while at < len(heard):
-                _, mask, _, length = struct.unpack_from("iIII", heard, at)
-                file = heard[at + 16 : at + 16 + length].rstrip(b"\0").decode()
+        while select.select([self._descriptor], [], [], 40)[0]:
+            events, at = os.read(self._descriptor, 65536), 0
+            while at < len(events):
+                _, mask, _, length = struct.unpack_from("iIII", events, at)
+                file = events[at + 16 : at + 16 + length].rstrip(b"\0").decode()
                 at += 16 + length
                 if mask & event and name.fullmatch(file):
                     return
@@ -189,12 +189,12 @@ class Watch:
 def watching(folder: Path) -> Iterator[Watch]:
     """Every event in the folder from now on."""
     libc = ctypes.CDLL(None, use_errno=True)
-    told = libc.inotify_init1(os.O_CLOEXEC)
+    descriptor = libc.inotify_init1(os.O_CLOEXEC)
     try:
-        assert libc.inotify_add_watch(told, os.fsencode(folder), APPEARS | MOVES | GOES) > 0
-        yield Watch(told)
+        assert libc.inotify_add_watch(descriptor, os.fsencode(folder), APPEARS | MOVES | GOES) > 0
+        yield Watch(descriptor)
     finally:
-        os.close(told)
+        os.close(descriptor)
 
 
 #: Events, as Linux numbers them.

@@ -141,8 +141,8 @@ class Twins:
         if isinstance(full, dict):
             mine = outcome(one.sync, one.store, file_of(world))
             differing = [name for name in full if mine[name] != full[name]]
-            told = "".join(f"\n{n}: {mine[n]}\n   full: {full[n]}" for n in differing)
-            assert not differing, f"the partial sync has another outcome: {told}"
+            differences = "".join(f"\n{n}: {mine[n]}\n   full: {full[n]}" for n in differing)
+            assert not differing, f"the partial sync has another outcome: {differences}"
             self.counts["compared"] += 1
             self.counts["in part"] += bool(one.sync.last.unchanged)
             self.counts["rows at rest"] += one.sync.last.plan.unchanged.total()
@@ -357,12 +357,12 @@ def test_an_event_that_the_receiver_records_for_an_unchanged_row_is_read_once(wo
 
     world.clock.on(1)
     _succeeded_late(world)
-    heard = [(key.row_id, attempt.state) for key, attempt, _ in one.sync.state.moved_by_others()]
+    moved = [(key.row_id, attempt.state) for key, attempt, _ in one.sync.state.moved_by_others()]
     world.clock.on(1)
     with world._opened(MAIN) as store:
         store.jobs.dismiss(JobKey(SHEET, ids(world)[0], 1), away=True)
 
-    assert heard == [(ids(world)[3], State.SUCCEEDED)]
+    assert moved == [(ids(world)[3], State.SUCCEEDED)]
     assert one.sync.state.moved_by_others() == []
 
 

@@ -67,7 +67,7 @@ class Machine(RuleBasedStateMachine):
     counts: ClassVar[Counter[str]] = Counter()
     examples = 0
     place = "prompts.csv"
-    #: Whether two consecutive readings agree: no row is settling, and no budget is used up.
+    #: True if two consecutive readings agree: no row is settling, and no budget is used up.
     is_steady = False
     #: Over all runs of this process.
     started = 0
@@ -101,7 +101,7 @@ class Machine(RuleBasedStateMachine):
     def retry(self, pick: int) -> None:
         self.world.retry(pick)
 
-    @precondition(lambda self: self.world.heard)
+    @precondition(lambda self: self.world.recorded)
     @rule(pick=PICK)
     def press(self, pick: int) -> None:
         self.world.press(pick)
@@ -296,7 +296,7 @@ class Machine(RuleBasedStateMachine):
         for pick in picks:
             self.world.callback(pick)
 
-    @precondition(lambda self: self.world.heard)
+    @precondition(lambda self: self.world.recorded)
     @rule(pick=PICK)
     def the_api_changes_its_mind(self, pick: int) -> None:
         self.world.change_of_mind(pick)
@@ -368,7 +368,7 @@ def run(
     return Fresh
 
 
-def told(ran: type[Machine]) -> str:
+def summary(ran: type[Machine]) -> str:
     """Safety and liveness of one run in one line, with the number of each event."""
     counts = ran.counts
     rest = {n.removeprefix("at rest: "): c for n, c in counts.items() if n.startswith("at rest: ")}
@@ -417,7 +417,7 @@ def test_in_any_order_of_events_nothing_is_paid_twice_or_lost_and_all_rows_end()
         if missing(ran):
             ran.counts.update(run(number, 20).counts)
 
-    print(told(ran))
+    print(summary(ran))
     assert missing(ran) == []
 
 
@@ -459,7 +459,7 @@ def _stand(line: Line) -> Line:
 def test_the_same_holds_for_an_excel_workbook() -> None:
     ran = run(11, 4, sheet="prompts.xlsx")
 
-    print(told(ran))
+    print(summary(ran))
     assert ran.counts["left in peace"] >= 4
     assert sum(ran.counts[how] for how in TAKEN) >= 4
 
@@ -467,7 +467,7 @@ def test_the_same_holds_for_an_excel_workbook() -> None:
 def test_the_same_holds_for_a_google_sheet() -> None:
     ran = run(5, 6, sheet="google")
 
-    print(told(ran))
+    print(summary(ran))
     assert ran.counts["left in peace"] >= 6
     assert sum(ran.counts[how] for how in TAKEN) >= 6
 
@@ -477,7 +477,7 @@ def test_the_same_holds_for_a_google_sheet() -> None:
 def test_a_google_sheet_meets_the_same_events_as_a_csv_file_in_a_long_run() -> None:
     ran = run(5, 500, sheet="google")
 
-    print(told(ran))
+    print(summary(ran))
     assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
 
 
@@ -486,7 +486,7 @@ def test_a_google_sheet_meets_the_same_events_as_a_csv_file_in_a_long_run() -> N
 def test_an_excel_workbook_meets_the_same_events_as_a_csv_file_in_a_long_run() -> None:
     ran = run(7, 200, sheet="prompts.xlsx")
 
-    print(told(ran))
+    print(summary(ran))
     assert [kind for kind, names in KINDS.items() if not any(ran.counts[n] for n in names)] == []
 
 
@@ -495,7 +495,7 @@ def test_an_excel_workbook_meets_the_same_events_as_a_csv_file_in_a_long_run() -
 def test_in_a_long_run_every_kind_of_event_happens() -> None:
     ran = run(7, 1000)
 
-    print(told(ran))
+    print(summary(ran))
     never = [name for names in KINDS.values() for name in names if not ran.counts[name]]
     assert never == []
 

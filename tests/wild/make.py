@@ -96,7 +96,7 @@ def _by_commands(work: Path) -> Iterator[Wild]:
         content = subprocess.run([*command, *query], check=True, capture_output=True).stdout
         (FILES / name).write_bytes(content)
         how = " ".join(word for word in command if str(work) not in word)
-        version = _told_version(program, command[0])
+        version = _version_of(program, command[0])
         yield Wild(name, version, how, delimiter=delimiter, asked=WORLD_ASKED)
     for name, options, codec, delimiter in (
         ("gnumeric.csv", "", "utf-8", ","),
@@ -109,14 +109,14 @@ def _by_commands(work: Path) -> Iterator[Wild]:
         export = ["-T", "Gnumeric_stf:stf_assistant", "-O", options] if options else []
         _run(["ssconvert", *export, str(work / given), str(FILES / name)], work)
         asked = WESTERN_ASKED if codec == "cp1252" else WORLD_ASKED
-        program = _told_version("Gnumeric", "ssconvert")
+        program = _version_of("Gnumeric", "ssconvert")
         yield Wild(name, program, f"ssconvert {options}".strip(), codec, delimiter, asked=asked)
 
 
 def _by_libreoffice(work: Path) -> Iterator[Wild]:
     """LibreOffice, from an .xlsx of openpyxl and from another CSV, by its export options."""
     _run([sys.executable, "-c", OPENPYXL, str(work)], work)
-    program = _told_version("LibreOffice", "soffice")
+    program = _version_of("LibreOffice", "soffice")
     for name, given, options, codec, delimiter in (
         ("office-xlsx.csv", "world.xlsx", "44,34,76", "utf-8", ","),
         ("office-semicolon.csv", "world.xlsx", "59,34,76", "utf-8", ";"),
@@ -160,9 +160,9 @@ def _version(package: str) -> str:
     return f"{package} {version(package)}"
 
 
-def _told_version(program: str, command: str) -> str:
-    told = subprocess.run([command, "--version"], check=True, capture_output=True, text=True)
-    number = re.search(r"\d+(\.\d+)+", told.stdout + told.stderr)
+def _version_of(program: str, command: str) -> str:
+    output = subprocess.run([command, "--version"], check=True, capture_output=True, text=True)
+    number = re.search(r"\d+(\.\d+)+", output.stdout + output.stderr)
     assert number, f"{command} does not tell its version"
     return f"{program} {number.group()}"
 

@@ -21,7 +21,7 @@ class Wild:
     how: str
     codec: str = "utf-8"
     delimiter: str = ","
-    #: Whether the first line is not a row.
+    #: True if the first line is not a row.
     lead: str = ""
     #: The number of rows that request a picture.
     asked: int = 0

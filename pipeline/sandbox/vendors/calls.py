@@ -70,7 +70,7 @@ class Caller:
 
 
 def _post(call: Call) -> bool:
-    """Whether the call was answered 2xx."""
+    """True if the call was answered 2xx."""
     address = urlsplit(call.url)
     path = address.path + (f"?{address.query}" if address.query else "")
     headers = {"content-type": "application/json", **call.headers}

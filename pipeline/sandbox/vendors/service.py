@@ -40,7 +40,7 @@ class SwitchError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Switches:
-    """What a stand-in can be told to do; the counted ones are used up by the next submissions."""
+    """The faults that a stand-in can show. The next submissions use up the counted ones."""
 
     #: A task takes this long.
     task_seconds: float = 5.0
@@ -278,7 +278,7 @@ class Service:
         return Answer(refused.status, self.vendor.error(refused.status, str(refused)))
 
     def _use_up(self, name: str) -> bool:
-        """Whether this counted switch applies now; it is then one less."""
+        """True if this counted switch applies now; it is then one less."""
         left: int = getattr(self.switches, name)
         if left:
             self.switches = self.switches.changed({name: left - 1})

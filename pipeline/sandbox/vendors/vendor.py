@@ -88,7 +88,7 @@ class Task:
         return min(self.began + self.seconds, self.canceled)
 
     def has_result(self, address: str, now: float) -> bool:
-        """Whether this is the address of one of its results, and it is done."""
+        """True if this is the address of one of its results, and it is done."""
         return address in self.results and self.stage(now) == "done"
 
     def part(self, now: float) -> float:

@@ -108,7 +108,7 @@ _MOST_WORDS = 200
 
 
 def is_surely_western(content: bytes) -> bool:
-    """Whether the accented words make sense as Western text, and clearly less in any other."""
+    """True if the accented words make sense as Western text, and clearly less in any other."""
     words = {word for word in _WORD.findall(content) if not word.isascii()}
     # This many words from the whole alphabet are enough, and reading stays fast.
     some = sorted(words)[:: len(words) // _MOST_WORDS + 1]
@@ -161,7 +161,7 @@ def _fit(word: str, language: _Language) -> float:
 
 
 def _is_odd(before: str, sign: str, after: str) -> bool:
-    """Whether there is a sign where Western text has none and another code page has a letter."""
+    """True if there is a sign where Western text has none and another code page has a letter."""
     if before.isalpha() and after.isalpha():
         return sign not in _JOINTS
     if sign in "ªº":

@@ -95,7 +95,7 @@ class Workbook:
 
     @cached_property
     def from_1904(self) -> bool:
-        """Whether its days are counted from 1904."""
+        """True if its days are counted from 1904."""
         settings = next(_all(self._xml(self._main), "workbookPr"), None)
         return settings is not None and settings.get("date1904", "") in ("1", "true", "on")
 

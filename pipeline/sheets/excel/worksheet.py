@@ -42,7 +42,7 @@ class Cell:
     style: str = ""
     value: str | None = None
     has_formula: bool = False
-    #: Whether its value comes from a formula: its own, or an array formula of another cell.
+    #: True if its value comes from a formula: its own, or an array formula of another cell.
     is_computed: bool = False
     #: The cells that its formula answers for, and whether each of these takes it from here alone.
     answers_for: str = ""
@@ -73,7 +73,7 @@ class Worksheet:
     merged: list[str] = field(default_factory=list)
     #: Column -> the style that a new cell in it gets, where the column has one.
     styles: dict[int, str] = field(default_factory=dict)
-    #: Whether a formula may fill other cells than its own.
+    #: True if a formula may fill other cells than its own.
     has_arrays: bool = False
 
     def holds_formula(self, places: Mapping[tuple[int, int], str]) -> bool:

@@ -175,7 +175,7 @@ def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange, pause
 
 
 def _is_settled(came_out: Path, target: Path, base: bytes) -> bool:
-    """Whether `base` came out of the swap unchanged and is deleted: it held no newer save."""
+    """True if `base` came out of the swap unchanged and is deleted: it held no newer save."""
     if not holds(came_out, base):
         return False
     fsync_folder(target.parent)

@@ -82,9 +82,9 @@ def cells_shown(said: Json, names: Names) -> dict[int, Sequence[Raw]]:
         at = asked.get("gridRange", {}).get("startColumnIndex", 0) if name is None else None
         if at is None and (at := at_name.get(name)) is None:
             continue
-        told: dict[str, Any] = one.get("updatedData", {})
-        values = told.get("values", [])
-        if told.get("majorDimension") == "COLUMNS":
+        updated: dict[str, Any] = one.get("updatedData", {})
+        values = updated.get("values", [])
+        if updated.get("majorDimension") == "COLUMNS":
             shown[at] = values[0] if values else ()
         else:
             shown[at] = [row[0] if row else "" for row in values]

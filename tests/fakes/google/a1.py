@@ -38,7 +38,7 @@ class Area:
         return self.bottom == self.top + 1 and self.right == self.left + 1
 
     def meets(self, other: Area) -> bool:
-        """Whether the areas have a cell in common."""
+        """True if the areas have a cell in common."""
         return (
             (other.bottom is None or self.top < other.bottom)
             and (self.bottom is None or other.top < self.bottom)

@@ -24,7 +24,7 @@ _DOTTED = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 
 
 def has_comma(locale: str) -> bool:
-    """Whether numbers of this locale have a decimal comma."""
+    """True if numbers of this locale have a decimal comma."""
     return locale.partition("_")[0] in COMMA_LOCALES
 
 

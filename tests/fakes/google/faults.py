@@ -69,7 +69,7 @@ class Faults:
 
     @property
     def are_over(self) -> bool:
-        """Whether all faults that were planned have happened."""
+        """True if all faults that were planned have happened."""
         return not self._planned
 
     def clear(self) -> None:

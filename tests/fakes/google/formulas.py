@@ -212,7 +212,7 @@ ERROR_TYPES = {
 
 
 def is_error(value: str) -> bool:
-    """Whether it is one of the error values."""
+    """True if it is one of the error values."""
     return value in ERROR_TYPES
 
 

@@ -111,10 +111,10 @@ def test_when_the_last_accent_is_gone_the_encoding_may_change_but_no_text_does()
 def test_bytes_that_are_not_text_are_refused_with_their_position(
     content: bytes, sentence: str
 ) -> None:
-    with pytest.raises(NotText) as told:
+    with pytest.raises(NotText) as error:
         decoded(content)
 
-    assert str(told.value) == sentence
+    assert str(error.value) == sentence
 
 
 @pytest.mark.parametrize(

@@ -50,10 +50,10 @@ def done(grid: Grid) -> Patch:
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(SheetError) as told:
+    with pytest.raises(SheetError) as error:
         CsvSheet(path, pause=lambda _: None).write(done)
     assert path.read_text() == TEXT
-    return str(told.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -72,17 +72,19 @@ def test_the_error_names_the_person_who_has_it_open_in_libreoffice(
 ) -> None:
     mark = open_in_libreoffice(path, who)
 
-    told = refused(path)
+    sentence = refused(path)
 
-    assert told == f"prompts.csv is open in LibreOffice{by}. {WAIT} {DELETE.format(mark.name)}"
+    assert sentence == f"prompts.csv is open in LibreOffice{by}. {WAIT} {DELETE.format(mark.name)}"
 
 
 def test_the_error_names_the_person_who_has_it_open_in_excel(path: Path) -> None:
     mark = open_in_excel(path, "Zoë B.")
 
-    told = refused(path)
+    sentence = refused(path)
 
-    assert told == f"prompts.csv is open in Excel (by Zoë B.). {WAIT} {DELETE.format(mark.name)}"
+    assert (
+        sentence == f"prompts.csv is open in Excel (by Zoë B.). {WAIT} {DELETE.format(mark.name)}"
+    )
 
 
 @pytest.mark.parametrize("name", [".~lock.prompts.csv#", "~$prompts.csv"])

@@ -434,10 +434,10 @@ def test_partial_files_of_a_killed_start_are_removed_and_those_of_others_kept(pa
 
 def refused(path: Path) -> str:
     sheet = sheet_of(path)
-    with pytest.raises(SheetError) as told:
+    with pytest.raises(SheetError) as error:
         sheet.write(done)
     assert ".part" not in "".join(names(path))
-    return str(told.value).replace(str(path.parent), "…")
+    return str(error.value).replace(str(path.parent), "…")
 
 
 def test_a_missing_file_is_refused(path: Path) -> None:
@@ -476,10 +476,10 @@ def test_a_file_that_is_not_text_is_refused(path: Path, content: bytes, sentence
 def test_a_column_name_that_the_encoding_lacks_is_refused(path: Path) -> None:
     path.write_bytes("prompt\ncafé\n".encode("cp1252"))
 
-    with pytest.raises(SheetError) as told:
+    with pytest.raises(SheetError) as error:
         sheet_of(path).write(lambda grid: {(0, 1): "状態"})
 
-    assert str(told.value) == (
+    assert str(error.value) == (
         f"{path} is Windows-1252 text, which has no letters for the column 状態."
         ' Save it again as "CSV UTF-8".'
     )
@@ -544,10 +544,10 @@ def test_a_system_error_becomes_a_clear_sentence(path: Path, number: int, senten
     def failing(incoming: Path, target: Path) -> Path:
         raise OSError(number, os.strerror(number))
 
-    with pytest.raises(SheetError) as told:
+    with pytest.raises(SheetError) as error:
         sheet_of(path, failing).write(done)
 
-    assert str(told.value).replace(str(path.parent), "…").startswith(sentence)
+    assert str(error.value).replace(str(path.parent), "…").startswith(sentence)
     assert path.read_text() == TEXT
     assert names(path) == ["prompts.csv", "prompts.csv.before-promptsheet"]
 

@@ -69,7 +69,7 @@ def left_open(text: str, delimiter: str) -> int:
 
 
 def is_open(raw: str, delimiter: str) -> bool:
-    """Whether a quote opens this field and none closes it; then delimiters are part of it."""
+    """True if a quote opens this field and none closes it; then delimiters are part of it."""
     return raw.startswith('"') and len(slowly(raw + delimiter, delimiter)[0].raw) == 1
 
 

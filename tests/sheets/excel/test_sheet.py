@@ -592,10 +592,10 @@ def test_an_unusable_file_is_reported_in_a_clear_sentence(tmp_path: Path, kind: 
     path.write_bytes(content)
 
     for act in (sheet_in(path).read, lambda: sheet_in(path).write(always({(0, 0): "x"}))):
-        with pytest.raises(SheetError, match=why) as told:
+        with pytest.raises(SheetError, match=why) as error:
             act()
-        assert str(told.value).startswith(str(path))
-        assert str(told.value).endswith(".")
+        assert str(error.value).startswith(str(path))
+        assert str(error.value).endswith(".")
     assert path.read_bytes() == content
 
 

@@ -576,8 +576,8 @@ def test_ten_thousand_rows_are_handled_quickly(google: GoogleSheets) -> None:
     tab = google.client().open_by_url(book.url).sheet1
     began = monotonic()
     assert len(tab.get_all_values()) == 10_000
-    told = [{"range": f"F{n}:L{n}", "values": [[None] + ["v"] * 6]} for n in range(1, 5001)]
-    said = tab.batch_update(told, include_values_in_response=True)
+    ranges = [{"range": f"F{n}:L{n}", "values": [[None] + ["v"] * 6]} for n in range(1, 5001)]
+    said = tab.batch_update(ranges, include_values_in_response=True)
     book.sort(book.sheets[0], Area(0, 10_000), [(6, True)])
     assert monotonic() - began < 10
     assert said["totalUpdatedCells"] == 30_000

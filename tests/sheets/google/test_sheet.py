@@ -84,11 +84,11 @@ RIGHT = {f"r_{c * 9}": f"done r_{c * 9}" for c in "abc"}
 def test_each_error_has_its_own_sentence(google: GoogleSheets, fault: Fault, sentence: str) -> None:
     google.faults.at(1, fault, times=None)
 
-    with pytest.raises(SheetError, match=sentence) as told:
+    with pytest.raises(SheetError, match=sentence) as error:
         sheet_of(google, google.new_book(), patience=0.0).read()
 
-    assert told.value.exit_code == 3
-    assert "http://" not in str(told.value)
+    assert error.value.exit_code == 3
+    assert "http://" not in str(error.value)
 
 
 def test_a_refused_key_is_reported(google: GoogleSheets) -> None:
@@ -271,7 +271,7 @@ def many(rows: int) -> list[list[str]]:
     return [["prompt", "row_id", "status", "note"], *([f"fox {one}", one] for one in ids)]
 
 
-def told_all(grid: Grid) -> Patch:
+def status_and_note(grid: Grid) -> Patch:
     """Status and note of every row."""
     return {
         (row, at): f"{title} {grid[row][1]}"
@@ -300,7 +300,7 @@ def test_protected_cells_are_left_out_and_the_others_are_written(
         fence(book, *areas)
         sheet = sheet_of(google, book)
 
-        sheet.write(told_all)
+        sheet.write(status_and_note)
 
         tab = book.sheets[0]
         for row in range(1, 41):
@@ -312,7 +312,7 @@ def test_protected_cells_are_left_out_and_the_others_are_written(
         assert bool(said) == bool(sheet.left_out)
         assert google.writes <= 40
         before = len(google.log)
-        sheet.write(told_all)
+        sheet.write(status_and_note)
         assert len(google.log) - before == 1, "it is not tried again in the same pass"
         assert said in sheet.left_out
 
@@ -323,7 +323,7 @@ def test_listed_protected_ranges_cost_no_extra_request(google: GoogleSheets) -> 
         book = google.new_book("Spring", many(40), rows=50)
         fence(book, *areas)
         before = google.reads, google.writes
-        sheet_of(google, book).write(told_all)
+        sheet_of(google, book).write(status_and_note)
         costs.append((google.reads - before[0], google.writes - before[1]))
         written = {row for row in range(1, 41) if book.sheets[0].cell(row, 2).value}
         assert len(written) == (23 if areas else 40)
@@ -338,7 +338,7 @@ def test_a_fully_protected_tab_is_reported(null_counts: bool) -> None:
         fence(book, Area())
 
         with pytest.raises(SheetError, match=f"is protected against {EMAIL}. Let {EMAIL} edit"):
-            sheet_of(google, book).write(told_all)
+            sheet_of(google, book).write(status_and_note)
 
 
 def test_a_protected_header_without_our_columns_is_reported(google: GoogleSheets) -> None:
@@ -360,7 +360,7 @@ def test_protected_cells_found_by_bisection_are_all_found_in_a_few_passes() -> N
             passes += 1
             assert passes <= 4
             before = google.writes
-            sheet_of(google, book).write(told_all)
+            sheet_of(google, book).write(status_and_note)
             assert google.writes - before <= 35
 
 

@@ -21,7 +21,7 @@ from tests.system.matrix.world import World, until
 class Way(ABC):
     """One way of running; used in a `with`."""
 
-    #: Whether a process keeps running and receives the API's calls.
+    #: True if a process keeps running and receives the API's calls.
     receives = False
 
     def __init__(self, world: World) -> None:

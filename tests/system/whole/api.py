@@ -140,7 +140,7 @@ class Api:
         return task
 
     def has_received(self, row_id: str) -> bool:
-        """Whether a request for any take of that row was received."""
+        """True if a request for any take of that row was received."""
         return any(key.row_id == row_id for key in self.received_for)
 
     def turn(self, task: Task, what: Turn) -> dict[str, Any]:

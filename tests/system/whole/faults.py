@@ -88,9 +88,9 @@ def the_number_of_an_attempt_is_ignored() -> AbstractContextManager[Any]:
     answer = store_sending.Admission.answer
 
     def anyway(self: store_sending.Admission, intent: Intent) -> Attempt | Refusal:
-        told = answer(self, intent)
-        if told is not Refusal.NOT_PENDING or intent.key not in self.jobs:
-            return told
+        result = answer(self, intent)
+        if result is not Refusal.NOT_PENDING or intent.key not in self.jobs:
+            return result
         job = self.jobs[intent.key]
         next_one = max(job.tried, default=0) + 1
         free = replace(job, tried={})

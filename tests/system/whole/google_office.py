@@ -72,22 +72,22 @@ class Line:
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it shows a task or a picture that was made from another prompt."""
+        """True if it shows a task or a picture that was made from another prompt."""
         return not self._all_bear(self.words)
 
     @property
-    def is_told(self) -> bool:
-        """Whether its note quotes the prompt from which all its pictures were made."""
+    def is_explained(self) -> bool:
+        """True if its note quotes the prompt from which all its pictures were made."""
         return any(self._all_bear(words) for words in re.findall(r'"([^"]*)"', self.note))
 
     @property
     def is_wrong(self) -> bool:
-        """Whether a person would wrongly take its picture for one of its prompt."""
-        return self.is_elsewhere and not self.is_told
+        """True if a person would wrongly take its picture for one of its prompt."""
+        return self.is_elsewhere and not self.is_explained
 
     @property
     def is_served(self) -> bool:
-        """Whether it shows its picture."""
+        """True if it shows its picture."""
         return bool(self.picture) and not self.is_elsewhere
 
     def _all_bear(self, words: str) -> bool:
@@ -380,7 +380,7 @@ class Score:
     misplaced: int = 0
     #: Lines that were wrong after a pass without editing; lines whose note names the prompt shown.
     wrong: int = 0
-    told: int = 0
+    explained: int = 0
     changed: int = 0
     #: Lines at the end: with their picture, and with a prompt and without a picture, by status.
     served: int = 0
@@ -422,7 +422,9 @@ def one_sheet(
             made.pass_by()
             made.pass_by(quiet=True)
             score.wrong += wrong(people.lines())
-            score.told += sum(line.is_elsewhere and line.is_told for line in people.lines())
+            score.explained += sum(
+                line.is_elsewhere and line.is_explained for line in people.lines()
+            )
         while made._open or any(line.status == "queued" for line in made.sync.last.plan.lines):
             made.pass_by(quiet=True)
         made.pass_by(quiet=True)
@@ -485,9 +487,7 @@ def main() -> None:
         tell=lambda said: print(said, flush=True),
     )
     print(f"lines at the end: {score.served} with their picture, others {dict(score.unserved)}")
-    print(
-        f"lines that said, and truly, from which other words their picture was made: {score.told}"
-    )
+    print(f"lines that truly said from which other words their picture was made: {score.explained}")
     print(f"seeds with something wrong: {score.seeds}; {time.monotonic() - began:.0f} s")
 
 

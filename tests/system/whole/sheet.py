@@ -81,7 +81,7 @@ class Team:
         is_sent: Callable[[str], bool] = lambda row_id: False,
     ) -> None:
         self.desk = desk
-        #: Whether the API received a request for the row with this id.
+        #: True if the API received a request for the row with this id.
         self.is_sent = is_sent
         self.titles = titles
         self.all_titles = list(titles)
@@ -97,7 +97,7 @@ class Team:
         #: Prompt -> when it was last in a line that may be sent.
         self.asked_at: dict[str, datetime] = {}
         self.counts: Counter[str] = Counter()
-        #: Whether the program has written here: before that, a text in a column is a person's.
+        #: True if the program has written here: before that, a text in a column is a person's.
         self.is_served = False
         self.retakes = 0
         #: Prompts of fully copied lines: typed again they may count as that copy.
@@ -134,7 +134,7 @@ class Team:
     # -- what was asked for ----------------------------------------------------------------------
 
     def is_asking(self, line: Line) -> bool:
-        """Whether the line may be sent, judging by what people can see."""
+        """True if the line may be sent, judging by what people can see."""
         ticked = APPROVED not in self.titles or line.cells.get(APPROVED, "") != ""
         return bool(line.words) and not line.cells.get(SKIP, "") and ticked
 

@@ -126,7 +126,7 @@ class World:
         self.passes: list[Pass] = []
         self.mail: list[tuple[str, Fact]] = []
         #: The recorded successes in their order, by store and job.
-        self.heard: dict[tuple[str, JobKey], dict[int, tuple[str, ...]]] = {}
+        self.recorded: dict[tuple[str, JobKey], dict[int, tuple[str, ...]]] = {}
         #: Attempts asked for by `retry`.
         self.retried: Counter[JobKey] = Counter()
         self.retried_words: Counter[str] = Counter()
@@ -238,7 +238,7 @@ class World:
             one.busy = False
         self.team.assert_untouched()
         hold = one.sync.last.hold
-        self._tell(f"{one.run} looked: {hold.kind if hold else ''}{self._as_told()}")
+        self._tell(f"{one.run} looked: {hold.kind if hold else ''}{self._sheet_as_text()}")
         if hold:
             self.counts[f"held: {hold.kind}"] += 1
         else:
@@ -437,19 +437,19 @@ class World:
 
     @property
     def has_backup(self) -> bool:
-        """Whether there is a copy of the store."""
+        """True if there is a copy of the store."""
         return self._file(COPY).exists()
 
     def may_restore(self) -> bool:
-        """Whether a backup may be used: no pass of the original is running.
+        """True if a backup may be used: no pass of the original is running.
 
         A backup made in the minute between a sync and the requests after it can be distinguished
         from the original only after a later sync has raised the claim. Until then it may not be
         used.
         """
-        told_apart = not self._begun_since_copy or self._claim_counter() != self._copied_at
+        is_distinct = not self._begun_since_copy or self._claim_counter() != self._copied_at
         alone = not any(one.store_name == MAIN for one in self.passes)
-        return self.has_backup and alone and told_apart
+        return self.has_backup and alone and is_distinct
 
     def _claim_counter(self) -> int:
         claim = self.team.desk.claim()
@@ -487,10 +487,10 @@ class World:
 
     def assert_what_was_heard_is_kept(self) -> None:
         """Check that every recorded success is still in its store."""
-        for name in {name for name, _ in self.heard}:
+        for name in {name for name, _ in self.recorded}:
             with self._opened(name) as store:
                 jobs = store.jobs.all(SHEET)
-            for (where, key), successes in self.heard.items():
+            for (where, key), successes in self.recorded.items():
                 for number, urls in successes.items() if where == name else ():
                     attempt = next(a for a in jobs[key].attempts if a.number == number)
                     kept = attempt.state, attempt.result.urls
@@ -517,9 +517,9 @@ class World:
                 assert url not in shown, f"lines {shown[url]} and {place} both show {url}"
                 shown[url] = place
                 # After a mistake in take, the row shows earlier pictures, and its note says so.
-                is_told = "when these pictures were made" in cells.get("note", "")
-                is_told |= status in ("edited", "check needed")
-                assert task.words == line.words or is_told, (
+                is_explained = "when these pictures were made" in cells.get("note", "")
+                is_explained |= status in ("edited", "check needed")
+                assert task.words == line.words or is_explained, (
                     f"line {place} says {line.words!r} and shows {task.words!r} as {status}"
                 )
             mark = cells.get("row_id", "")
@@ -527,7 +527,7 @@ class World:
             assert mark not in ids, f"{mark} stands twice"
             ids.add(mark)
             take = _take(line) and _take(line) + again.get(mark, 0)
-            if successes := self.heard.get((one.store_name, JobKey(SHEET, mark, take))):
+            if successes := self.recorded.get((one.store_name, JobKey(SHEET, mark, take))):
                 first = next(iter(successes.values()))
                 assert tuple(urls) == first, f"line {place} shows {urls} and not {first}"
 
@@ -605,7 +605,7 @@ class World:
                 self.counts[f"at rest: {status}"] += 1
 
     def _good(self, place: int, cells: dict[str, str], again: Mapping[str, int]) -> bool:
-        """Whether the final status of a row agrees with what people can see."""
+        """True if the final status of a row agrees with what people can see."""
         line = self.team.lines[place - 1]
         words = {
             task.words for u in cells["image_urls"].split() if (task := self.api.by_url.get(u))
@@ -638,7 +638,7 @@ class World:
     def _tell(self, what: str) -> None:
         self.story.append(f"{self.clock():%H:%M:%S} {what}")
 
-    def _as_told(self) -> str:
+    def _sheet_as_text(self) -> str:
         lines = []
         for line, cells in zip(self.team.lines, self.team.written(), strict=True):
             tasks = {
@@ -662,7 +662,7 @@ class World:
     def _note_heard(self, name: str, facts: Sequence[Fact]) -> None:
         for fact in facts:
             if isinstance(fact.event, Succeeded):
-                successes = self.heard.setdefault((name, fact.key), {})
+                successes = self.recorded.setdefault((name, fact.key), {})
                 successes.setdefault(fact.number, fact.event.result.urls)
             elif isinstance(fact.event, Lost):
                 self.uncertain.add(fact.key)
