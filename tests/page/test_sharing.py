@@ -204,13 +204,13 @@ def test_on_a_paused_sheet_every_button_that_costs_says_when_it_takes_effect(
         client.post("/pause/1", data={"csrf": csrf})
         pages = [client.get("/").text, client.get(f"/row/1/{DONE}/1").text]
         said = page_bench.press(client, "retry", FAILED, asked="1")
-        page = client.get(f"/?said={said}").text
+        shown = client.get(f"/?said={said}").text
 
-    for page in pages:
-        prices = re.findall(r"<small>([^<]*)</small>", page)
+    for shown in pages:
+        prices = re.findall(r"<small>([^<]*)</small>", shown)
         assert prices
         assert all(price == "4 credits, after Resume" for price in prices)
-    assert "It is sent after you press Resume." in page
+    assert "It is sent after you press Resume." in shown
 
 
 def test_credits_of_one_account_are_counted_once_whatever_its_spelling(
