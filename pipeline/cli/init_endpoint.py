@@ -78,13 +78,13 @@ def _near(text: str, provider: Provider) -> list[str]:
     word = text.casefold()
     alike = get_close_matches(word, provider.endpoints, n=_MOST_NEAR, cutoff=0.6)
     parts = [name for name in provider.endpoints if word and (word in name or name in word)]
-    told = []
+    described = []
     for name, one in provider.endpoints.items():
         field = one.fields.get(one.select or "model")
         models = [*(field.one_of if field else ()), str(one.send.get("model", ""))]
         if word and (word in one.about.casefold() or word in map(str.casefold, models)):
-            told.append(name)
-    return list(dict.fromkeys([*alike, *parts, *told]))[:_MOST_NEAR]
+            described.append(name)
+    return list(dict.fromkeys([*alike, *parts, *described]))[:_MOST_NEAR]
 
 
 def _all_of(name: str) -> str:

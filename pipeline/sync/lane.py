@@ -139,7 +139,7 @@ class Lane:
         Lost submissions of these rows are sent again.
         """
         self.resender.found(attempts, rows)
-        self.submitter.found({place: one.sent_at for place, one in attempts.items()})
+        self.submitter.in_flight.replace({place: one.sent_at for place, one in attempts.items()})
 
     def follow(self, key: JobKey, attempt: Attempt, soon: bool = False) -> None:
         """Poll the attempt's task from now on."""

@@ -8,9 +8,8 @@ stop rules, the throttle the waits, and `InFlight` the places at the API.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
-from datetime import datetime
 
 from pipeline.core.model import JobKey
 from pipeline.core.planning import Line
@@ -21,7 +20,7 @@ from pipeline.sync.breaker import CircuitBreaker, Stop
 from pipeline.sync.clock import Clock
 from pipeline.sync.committer import Committer
 from pipeline.sync.dispatcher import Dispatcher
-from pipeline.sync.in_flight import InFlight, Place
+from pipeline.sync.in_flight import InFlight
 from pipeline.sync.line_queue import LineQueue
 from pipeline.sync.ports import HASTY_TRIES, PATIENCE, ApiAccess
 from pipeline.sync.request_pace import RequestPace
@@ -63,7 +62,7 @@ class Submitter:
         self.breaker = CircuitBreaker(sync.sheet.title, pace.stop_after, self._news.set)
         self._api_title, self._patient = access.api.title, patient
         self._on_answer, self._on_stale = on_answer, on_stale
-        self._prepare, self._is_prepared = prepare, False
+        self._prepare: Callable[[], Awaitable[None]] | None = prepare
         self._queue = LineQueue(limit=limit, patient=patient)
         self.in_flight = InFlight(pace.in_flight, pace.give_up_after, clock.now, self._news.set)
         self._throttle = Throttle(RequestPace(sync, worker, access.api), clock)
@@ -104,10 +103,6 @@ class Submitter:
         """Why the last submission could not leave, as a sentence; empty once one was answered."""
         return self._dispatcher.trouble
 
-    def found(self, at_work: Mapping[Place, datetime]) -> None:
-        """Take over which attempts a look found at the API."""
-        self.in_flight.replace(at_work)
-
     def offer(self, lines: Iterable[Line]) -> None:
         """Send these, in this order, instead of the lines of earlier looks."""
         self._queue.replace(lines)
@@ -141,9 +136,9 @@ class Submitter:
         while not (self.breaker.is_open and self._is_quiet):
             self._news.clear()
             self._dispatcher.let_leave()
-            if self._queue and self._may_send and not self._is_prepared:
+            if self._prepare and self._queue and self._may_send:
                 await self._prepare()
-                self._is_prepared = True
+                self._prepare = None  # Once is enough.
             lines = self._next_lines()
             if lines or self._committer.has_answers:
                 await self._commit(lines)

@@ -482,11 +482,13 @@ def test_a_reported_cost_is_kept_with_the_event() -> None:
     assert task_event(frank, IMAGINE, body, TASK) == Failed("no", TASK, reported=3)
 
 
-@pytest.mark.parametrize(("told", "cost"), [("4.5", 4.5), (0.15, 0.15), (3.0, 3), (0.1 + 0.2, 0.3)])
-def test_fractions_of_a_reported_cost_are_kept(told: object, cost: float) -> None:
+@pytest.mark.parametrize(
+    ("amount", "cost"), [("4.5", 4.5), (0.15, 0.15), (3.0, 3), (0.1 + 0.2, 0.3)]
+)
+def test_fractions_of_a_reported_cost_are_kept(amount: object, cost: float) -> None:
     frank = replace(APIFRAME, task=replace(APIFRAME.task, credits=("cost",)))
 
-    event = verdict(frank, IMAGINE, said(200, {"task_id": TASK, "cost": told}), NOW).event
+    event = verdict(frank, IMAGINE, said(200, {"task_id": TASK, "cost": amount}), NOW).event
 
     assert event == Accepted(TASK, reported=cost)
 

@@ -206,8 +206,8 @@ def test_on_a_paused_sheet_every_button_that_costs_says_when_it_takes_effect(
         said = page_bench.press(client, "retry", FAILED, asked="1")
         shown = client.get(f"/?said={said}").text
 
-    for shown in pages:
-        prices = re.findall(r"<small>([^<]*)</small>", shown)
+    for page in pages:
+        prices = re.findall(r"<small>([^<]*)</small>", page)
         assert prices
         assert all(price == "4 credits, after Resume" for price in prices)
     assert "It is sent after you press Resume." in shown
