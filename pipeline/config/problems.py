@@ -3,33 +3,106 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import is_dataclass
+from typing import Any, Final, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ValidationError
 
+#: Kind of a problem, up to its first `_` -> what the value must be.
+_WANTED: Final = {
+    "string": "a text in quotation marks",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "tuple": "a list in square brackets",
+    "list": "a list in square brackets",
+    "dict": "a table, such as { name = value }",
+    "mapping": "a table, such as { name = value }",
+    "dataclass": "a table, such as { name = value }",
+    "date": "a date, such as 2026-05-12",
+}
 
-def sentences(error: ValidationError, document: type[BaseModel] | None = None) -> Iterator[str]:
-    """The problems that pydantic found; `document` tells which keys there are."""
+Place = tuple[int | str, ...]
+
+
+def sentences(error: ValidationError, document: Any = None, given: object = None) -> Iterator[str]:
+    """The problems that pydantic found.
+
+    `document` is the model or dataclass, which tells which keys there are. `given` is what was
+    checked: with it, a value of which several kinds are allowed gives one sentence.
+    """
+    found: dict[str, list[str]] = {}
     for problem in error.errors(include_url=False, include_input=False):
-        place = ".".join(str(part) for part in problem["loc"])
+        loc: Place = problem["loc"]
         kind = problem["type"]
         if kind in ("extra_forbidden", "unexpected_keyword_argument"):
-            known = list(_keys(document, problem["loc"][:-1])) if document else []
-            yield f"{place}: there is no such key{nearest(str(problem['loc'][-1]), known)}"
+            known = list(_keys(document, loc[:-1])) if document else []
+            said = f"there is no such key{nearest(str(loc[-1]), known)}"
         elif kind == "missing":
-            yield f"{place}: is missing"
+            said = "is missing"
         else:
-            yield f"{place}: {problem['msg'].removeprefix('Value error, ')}"
+            loc = loc if given is None else existing(given, loc)
+            wanted = _wanted(kind, problem.get("ctx", {}))
+            said = f"write {wanted}" if wanted else problem["msg"].removeprefix("Value error, ")
+        about = found.setdefault(place_of(loc), [])
+        if said not in about:
+            about.append(said)
+    for place, said_of_it in found.items():
+        is_number = "write a number" in said_of_it
+        first, *others = (s for s in said_of_it if not (is_number and s == "write a whole number"))
+        yield f"{place}: {' or '.join((first, *(one.removeprefix('write ') for one in others)))}"
 
 
-def _keys(model: type[BaseModel], place: tuple[Any, ...]) -> Iterator[str]:
+def place_of(loc: Place) -> str:
+    """A place in a file as people read it; elements of a list are counted from 1."""
+    place = ""
+    for part in loc:
+        place += f" (entry {part + 1})" if isinstance(part, int) else f".{part}" if place else part
+    return place
+
+
+def existing(given: object, loc: Place) -> Place:
+    """The beginning of a place that leads to something: pydantic adds the kinds that it tried."""
+    for depth, part in enumerate(loc):
+        try:
+            given = given[part]  # type: ignore[index]
+        except (TypeError, LookupError):
+            return loc[:depth]
+    return loc
+
+
+def _wanted(kind: str, context: Mapping[str, Any]) -> str:
+    if kind == "literal_error":
+        return str(context["expected"]).replace("'", '"')
+    if kind.endswith(("_type", "_parsing", "_from_float", "_inexact")):
+        return _WANTED.get(kind.partition("_")[0], "")
+    return ""
+
+
+def _keys(kind: Any, place: Place) -> Iterator[str]:
+    """The keys of a table; none if the place is not in a table of known keys."""
     for part in place:
-        inner = model.model_fields[str(part)].annotation if part in model.model_fields else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return
-        model = inner
-    yield from model.model_fields
+        hints = _hints(kind)
+        if hints is not None:
+            kind = _table(hints.get(str(part)))
+        else:  # A table with any names, or a list of tables.
+            inner = [one for one in map(_table, get_args(kind)) if one is not None]
+            kind = inner[-1] if inner else None
+    yield from _hints(kind) or ()
+
+
+def _hints(kind: Any) -> dict[str, Any] | None:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return {name: one.annotation for name, one in kind.model_fields.items()}
+    return get_type_hints(kind) if isinstance(kind, type) and is_dataclass(kind) else None
+
+
+def _table(kind: Any) -> Any:
+    """The kind of a table or a list that a key holds; None if it holds neither."""
+    if get_origin(kind) is Union or type(kind).__name__ == "UnionType":
+        return next((one for one in map(_table, get_args(kind)) if one is not None), None)
+    return kind if get_args(kind) or _hints(kind) is not None else None
 
 
 def nearest(name: str, known: list[str]) -> str:

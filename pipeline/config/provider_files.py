@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -16,14 +16,13 @@ from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
 
-from pipeline.config.problems import nearest, sentences
+from pipeline.config.problems import Place, nearest, place_of, sentences
+from pipeline.config.provider_mistakes import mistakes_in
 from pipeline.config.schema import span
 from pipeline.config.secrets import Secret
+from pipeline.config.stand_ins import mended
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
-from pipeline.core.fields import mistakes_in
-from pipeline.core.header import ALWAYS, CONTROLS, IF_THERE
-from pipeline.core.paths import PUT, READ
 from pipeline.core.provider import Provider
 
 #: Table -> its keys that hold one path or several.
@@ -36,8 +35,8 @@ _PATHS: Mapping[str, tuple[str, ...]] = {
 #: The keys of an entry of an alias.
 _ENTRY = ("begins", "file", "path")
 _ENDPOINT_PATHS = ("urls", "grid_url", "text", "ids")
-#: Names that a field must not have: columns of these names mean something else.
-_TAKEN = frozenset((*ALWAYS, *IF_THERE, *CONTROLS))
+#: Keys that the program sets, not the file.
+_SET = ("name", "base_path", "assumed")
 
 
 def read_provider(name: str, key: Secret | None, own: Path, shipped: Path) -> Provider:
@@ -48,7 +47,7 @@ def read_provider(name: str, key: Secret | None, own: Path, shipped: Path) -> Pr
     text = key.reveal().strip() if key else None
     raw, file = _raw(name, own, shipped)
     if "by_key" in raw:
-        meant = _meant(raw, file, text)
+        meant = _meant(raw, file, text, own, shipped)
         raw, file = _raw(meant["file"], own, shipped)
         is_assumed = not text
         return replace(_provider(raw, file), base_path=meant.get("path", ""), assumed=is_assumed)
@@ -60,7 +59,9 @@ def every_version(name: str, own: Path, shipped: Path) -> list[Provider]:
     raw, file = _raw(name, own, shipped)
     if "by_key" not in raw:
         return [_provider(raw, file)]
-    return [_provider(*_raw(str(one["file"]), own, shipped)) for one in raw["by_key"]]
+    return [
+        _provider(*_raw(one["file"], own, shipped)) for one in _entries(raw, file, own, shipped)
+    ]
 
 
 def with_prices(
@@ -122,24 +123,97 @@ def _parsed(text: str) -> Mapping[str, Any]:
     return tomllib.loads(text)
 
 
-def _meant(raw: Mapping[str, Any], file: Path, key: str | None) -> dict[str, str]:
+def _meant(
+    raw: Mapping[str, Any], file: Path, key: str | None, own: Path, shipped: Path
+) -> dict[str, str]:
     """The entry of an alias for a key; without a key, that for any other key."""
-    for one in raw["by_key"]:
-        if not isinstance(one, dict) or not {"begins", "file"} <= {*one} <= {*_ENTRY}:
-            raise ConfigError(f"{file.name}: by_key: each entry has {', '.join(_ENTRY)}")
-        if (key or "").startswith(str(one["begins"])):
-            return {name: str(value) for name, value in one.items()}
+    entries = _entries(raw, file, own, shipped)
+    for one in entries:
+        if (key or "").startswith(one["begins"]):
+            return one
     raise ConfigError(f'{file.name}: by_key: no entry fits this key; add one with begins = ""')
 
 
-def _provider(raw: Mapping[str, Any], file: Path) -> Provider:
+def _entries(
+    raw: Mapping[str, Any], file: Path, own: Path, shipped: Path
+) -> Sequence[dict[str, str]]:
+    """The entries of an alias. Raises ConfigError with all of its problems."""
+    problems = []
+    if others := [name for name in raw if name not in ("by_key", "title")]:
+        problems.append(
+            f"by_key: a file with by_key has nothing else but a title: remove {', '.join(others)}"
+        )
+    entries = raw["by_key"]
+    if not isinstance(entries, list) or not entries:
+        problems.append("by_key: write tables [[by_key]], each with begins and file")
+        entries = []
+    begins = list[str]()
+    for number, one in enumerate(entries, start=1):
+        place = f"by_key (entry {number})"
+        if not isinstance(one, dict):
+            problems.append(f"{place}: write a table with begins and file")
+            continue
+        problems += [
+            f"{place}.{name}: there is no such key{nearest(name, [*_ENTRY])}"
+            for name in one
+            if name not in _ENTRY
+        ]
+        wrong = [n for n in _ENTRY if not isinstance(one.get(n, "" if n == "path" else None), str)]
+        problems += [f"{place}.{name}: write a text in quotation marks" for name in wrong]
+        if wrong:
+            continue
+        if earlier := next((each for each in begins if one["begins"].startswith(each)), None):
+            problems.append(f'{place}.begins: an earlier entry takes all keys with "{earlier}"')
+        elif "" in begins:
+            problems.append(f"{place}.begins: an earlier entry takes all keys: write that one last")
+        begins.append(one["begins"])
+        problems += _problems_of_entry(place, one, own, shipped)
+    if problems:
+        raise ConfigError(*(f"{file.name}: {problem}" for problem in problems))
+    return entries
+
+
+def _problems_of_entry(
+    place: str, one: Mapping[str, str], own: Path, shipped: Path
+) -> Iterator[str]:
+    if one.get("path") and not re.fullmatch(r"/[^\s?#]*", one["path"]):
+        yield f'{place}.path: write a path such as "/v2"'
     try:
-        provider = _adapter().validate_python(_prepared(raw), extra="forbid")
+        named, _ = _raw(one["file"], own, shipped)
+    except ConfigError as e:
+        yield from (problem.replace("provider.name", f"{place}.file", 1) for problem in e.problems)
+    else:
+        if "by_key" in named:
+            yield f"{place}.file: {one['file']} has by_key itself: name the file of an API"
+
+
+def _provider(raw: Mapping[str, Any], file: Path) -> Provider:
+    """The API of a file. Raises ConfigError with all problems."""
+    prepared, found = _prepared(raw)
+    wrong: set[Place] = {tuple(problem.partition(":")[0].split(".")) for problem in found}
+    provider: Provider | None
+    try:
+        provider = _validated(prepared)
     except ValidationError as e:
-        raise ConfigError(*(f"{file.name}: {problem}" for problem in sentences(e))) from None
-    if problems := [f"{file.name}: {problem}" for problem in _mistakes(provider)]:
-        raise ConfigError(*problems)
+        found += sentences(e, Provider, prepared)
+        wrong |= {tuple(problem["loc"]) for problem in e.errors()}
+        provider = mended(prepared, e, _validated)
+    if provider:
+        # The other parts of the file are checked all the same, so that one correction is enough.
+        spoilt = {place[:2] if place[0] == "endpoints" else place[:1] for place in wrong}
+        found += (one for one in mistakes_in(provider) if not _is_about(one, spoilt))
+    if found or provider is None:
+        raise ConfigError(*(f"{file.name}: {problem}" for problem in found))
     return replace(provider, name=file.stem)
+
+
+def _is_about(mistake: str, places: Collection[Place]) -> bool:
+    """Whether a mistake is in a part of the file that has a wrong value."""
+    return any(mistake.startswith((f"{(name := place_of(p))}:", f"{name}.")) for p in places)
+
+
+def _validated(prepared: Mapping[str, Any]) -> Provider:
+    return _adapter().validate_python(prepared, extra="forbid")
 
 
 @cache
@@ -148,16 +222,24 @@ def _adapter() -> TypeAdapter[Provider]:
     return TypeAdapter(Provider)
 
 
-def _prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """The file with lists where one value may stand for a list of one, and spans of time."""
+def _prepared(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The file with lists where one value may stand for a list of one, and spans of time.
+
+    Also the problems that this found.
+    """
     file = dict(raw)
+    problems = [f"{name}: is set by the program: remove it" for name in _SET if name in file]
     if isinstance(file.get("account"), str):  # As files of earlier versions say it.
         left = file.pop("account_credits", "credits")
         file["account"] = {"path": file["account"], "credits": left}
     for table, keys in _PATHS.items():
         _listed(file, table, keys)
     if "links" in file:
-        file["links"] = span(file["links"])
+        try:
+            file["links"] = span(file["links"])
+        except ValueError as e:
+            problems.append(f"links: {e}")
+            del file["links"]
     endpoints = file.get("endpoints")
     if isinstance(endpoints, dict):
         endpoints = file["endpoints"] = dict(endpoints)
@@ -167,7 +249,7 @@ def _prepared(raw: Mapping[str, Any]) -> dict[str, Any]:
                 endpoints[name]["fields"] = {n: _field(one) for n, one in fields.items()}
             if isinstance(endpoint, dict) and isinstance(prices := endpoint.get("prices"), list):
                 endpoints[name]["prices"] = [_price(one) for one in prices]
-    return file
+    return file, problems
 
 
 def _listed(tables: dict[str, Any], name: str, keys: tuple[str, ...]) -> None:
@@ -206,47 +288,6 @@ def _text(value: object) -> object:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, int | float) else value
-
-
-def _mistakes(provider: Provider) -> Iterator[str]:
-    if "{id}" not in provider.poll.one and not provider.poll.one_field:
-        yield "poll: with GET, `one` needs {id}; with POST, one_field is missing"
-    yield from _path_mistakes("task", provider.task, ("id", "status", "percent", "reason"), READ)
-    if provider.webhook:
-        places = (provider.webhook.url_field, provider.webhook.secret_field)
-        for place in filter(None, (*places, *provider.webhook.fields)):
-            if not PUT.fullmatch(place):
-                yield f'webhook: "{place}" is not a path'
-        has_header = provider.webhook.header or provider.webhook.proof in ("standard", "none")
-        if not has_header:
-            yield "webhook.header: is missing"
-    for name, endpoint in provider.endpoints.items():
-        place = f"endpoints.{name}"
-        yield from (f"{place}.{mistake}" for mistake in mistakes_in(endpoint))
-        yield from _path_mistakes(place, endpoint, _ENDPOINT_PATHS, READ)
-        for field, one in endpoint.fields.items():
-            if field in _TAKEN:
-                yield f"{place}.fields.{field}: is a column of ours: rename it, use to"
-            for each in (one, *one.variants):
-                if each.to and not PUT.fullmatch(each.to):
-                    yield f'{place}.fields.{field}.to: "{each.to}" is not a path'
-                if each.encode == "upload" and provider.upload is None:
-                    yield f"{place}.fields.{field}.encode: upload needs a table [upload]"
-        for path in endpoint.send:
-            if not PUT.fullmatch(path):
-                yield f'{place}.send: "{path}" is not a path'
-        for parent in endpoint.parents:
-            if parent not in provider.endpoints:
-                yield f"{place}.parents: there is no endpoint {parent}"
-
-
-def _path_mistakes(
-    place: str, table: object, keys: tuple[str, ...], shape: re.Pattern[str]
-) -> Iterator[str]:
-    for key in keys:
-        for path in getattr(table, key):
-            if not shape.fullmatch(path):
-                yield f'{place}.{key}: "{path}" is not a path'
 
 
 def key_problems(provider: Provider, key: Secret | None) -> Iterator[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -321,40 +321,3 @@ def _as_text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:g}" if isinstance(value, float) and value.is_integer() else str(value)
-
-
-def mistakes_in(endpoint: Endpoint) -> Iterator[str]:
-    """The problems of the tables of an endpoint, one phrase each."""
-    for name, one in endpoint.fields.items():
-        for each in (one, *one.variants):
-            yield from _mistakes(f"fields.{name}", each)
-        if (one.only or one.variants) and endpoint.select not in endpoint.fields:
-            yield f"fields.{name}: only needs `select`, the name of a field"
-    for group in endpoint.one_of:
-        for name in group:
-            if name not in endpoint.fields:
-                yield f"one_of: there is no field {name}"
-    for row in endpoint.prices:
-        for name in row.when:
-            if name not in endpoint.fields:
-                yield f"prices: there is no field {name}"
-    if endpoint.credits_times and endpoint.credits_times not in endpoint.fields:
-        yield f"credits_times: there is no field {endpoint.credits_times}"
-    prices = (endpoint.credits, *(row.credits for row in endpoint.prices))
-    if any(price is not None and not 0 <= price < math.inf for price in prices):
-        yield "credits: a price is 0 or more"
-    if not (endpoint.urls or endpoint.text):
-        yield "urls: is missing, and so is text: one of them says where the result is"
-
-
-def _mistakes(place: str, one: Field) -> Iterator[str]:
-    try:
-        re.compile(one.pattern)
-    except re.error as error:
-        yield f"{place}.pattern: is not a regular expression: {error}"
-    if one.items and one.items[0] > one.items[1]:
-        yield f"{place}.items: write the least first, then the most"
-    if one.least is not None and one.most is not None and one.least > one.most:
-        yield f"{place}.least: is more than most"
-    if one.variants and any(not each.only for each in one.variants):
-        yield f"{place}.variants: each needs only, the values that it is for"

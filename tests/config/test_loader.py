@@ -416,7 +416,7 @@ def test_the_address_in_a_provider_file_is_checked_too(tmp_path: Path) -> None:
 
     (problem,) = problems(tmp_path, '[sheet]\nsource = "rows.csv"\n')
 
-    assert problem.startswith("mine.toml: provider.base_url: must begin with https://")
+    assert problem.startswith("apiframe.toml: base_url: must begin with https://")
 
 
 @pytest.mark.parametrize(

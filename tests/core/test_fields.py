@@ -7,7 +7,7 @@ from datetime import date
 
 import pytest
 
-from pipeline.core.fields import Parent, body_of, fields_of, mistakes_in, price_of, problems_with
+from pipeline.core.fields import Parent, body_of, fields_of, price_of, problems_with
 from pipeline.core.model import Part
 from pipeline.core.provider import Endpoint, Field, Price
 
@@ -187,25 +187,6 @@ def test_a_follow_up_needs_a_parent() -> None:
 def test_a_field_with_variants_exists_only_for_their_values() -> None:
     assert "size" not in fields_of(IMAGE, {"model": "other"})
     assert fields_of(IMAGE, {"model": "small"})["size"].to == "small.size"
-
-
-@pytest.mark.parametrize(
-    ("change", "mistake"),
-    [
-        ({"urls": ()}, "urls: is missing"),
-        ({"select": ""}, "fields.quality: only needs `select`"),
-        ({"one_of": (("nothing",),)}, "one_of: there is no field nothing"),
-        ({"credits_times": "nothing"}, "credits_times: there is no field nothing"),
-        ({"prices": (Price({"nothing": "1"}, 1),)}, "prices: there is no field nothing"),
-        ({"fields": {"a": Field(pattern="(")}}, "fields.a.pattern: is not a regular expression"),
-        ({"fields": {"a": Field(least=2, most=1)}}, "fields.a.least: is more than most"),
-    ],
-)
-def test_a_mistake_in_an_endpoint_is_found(change: dict[str, object], mistake: str) -> None:
-    bare = replace(IMAGE, one_of=(), prices=(), credits_times="")
-    changed = replace(IMAGE if "fields" not in change else bare, **change)  # type: ignore[arg-type]
-
-    assert any(one.startswith(mistake) for one in mistakes_in(changed))
 
 
 @pytest.mark.parametrize(

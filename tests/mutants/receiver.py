@@ -87,7 +87,7 @@ FAULTS = (
         "P7",
         _RECORDER,
         "if owner == api or (owner is None and is_ours):",
-        "if owner and owner.provider == api.provider:",
+        "if owner and owner.provider.name == api.provider.name:",
         "tests/server/test_accounts.py",
     ),
     Fault(
