@@ -8,6 +8,13 @@ handling:
     jobs - API     a job whose time has come           -> submit it, or ask about its task
     jobs - cells   a cell that is out of date          -> write the cell
 
+CONTRIBUTING.md follows one row through the code. Where to look first:
+
+    which row is which      core/row_matching.py
+    what to do with a row   core/planning.py
+    where money is spent    sync/submissions.py begins an attempt, sync/dispatcher.py sends it
+    where a webhook goes    server/webhooks.py receives it, server/webhook_recorder.py records it
+
 The packages, from the highest layer down. Imports go down only; import-linter checks it in CI.
 
     cli/          the command line

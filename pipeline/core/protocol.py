@@ -26,7 +26,7 @@ from pipeline.core.provider import MEANINGS, Endpoint, Meaning, Poll, Provider
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 from pipeline.core.text import shortened
 
-#: No percentage and no price is as high, and a database has no room for any number at all.
+#: Greater numbers are ignored: no percentage or price is as high, and a column has a limit.
 MUCH = 10**9
 #: The most characters of the API's own words that are kept, and of a result that is text.
 MOST_WORDS = 300
@@ -84,7 +84,7 @@ def submission(
 
 
 def sent_once(request: Request, provider: Provider, resend_key: str) -> Request:
-    """The same submission under a key for which the API makes one task, however often it comes."""
+    """The same submission with a key: the API makes one task of it, however often it is sent."""
     if provider.once is None or not resend_key:
         return request
     return replace(request, headers={**request.headers, provider.once.header: resend_key})

@@ -224,7 +224,7 @@ class Provider:
     name: str = ""
     #: What is added to a base_url of the configuration that has no path.
     base_path: str = ""
-    #: True if the key would decide between this API and others, and there is none yet.
+    #: True if the key would choose between this API and others, and no key is set yet.
     assumed: bool = False
     #: Which API of several with this title, in a few words.
     about: str = ""
@@ -246,7 +246,7 @@ class Provider:
 
     @property
     def full_title(self) -> str:
-        """Its name for people, with what tells it from others of the same title."""
+        """Its name for people, with what distinguishes it from others of the same title."""
         return f"{self.title} ({self.about})" if self.about else self.title
 
 

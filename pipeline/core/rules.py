@@ -36,7 +36,7 @@ class Rules:
     account: str = ""
     #: Model -> the most that it costs, by the API's own price list.
     prices: Mapping[str, Credits] = field(default_factory=dict)
-    #: The files that cells may name; None: none. Its repr tells whether they have changed.
+    #: The files that cells may name; None: none. Its repr differs if they have changed.
     files: Files | None = None
     #: Other APIs: those that rows name, and those that may still have open tasks.
     others: tuple[Api, ...] = ()
@@ -91,7 +91,7 @@ class Rules:
         return api.title if api else attempt.provider
 
     def may_be_resent(self, attempt: Attempt, now: datetime) -> bool:
-        """True if a lost submission may be sent again: its key still makes it the same task."""
+        """True if a lost submission may be sent again: its key still stands for the same task."""
         if attempt.state is not State.UNKNOWN or not attempt.resend_key:
             return False
         api = self.api_of(attempt)

@@ -68,7 +68,7 @@ class Webhook:
 
 @dataclass(frozen=True, slots=True)
 class Callback:
-    """What is said of it in each submission: our address, and what secrets are derived from."""
+    """What each submission needs: our address, and the secret that the others are derived from."""
 
     webhook: Webhook
     public_url: str

@@ -1,9 +1,9 @@
-"""One request out, one response back; or else, whether the request can have arrived.
+"""Sends one request and returns its response, or says if the request can have arrived.
 
 A submission costs money, so that is the question this file answers: `NotSent` is raised only on
 proof that nothing left this machine for the API's program, `NoAnswer` for everything else that may
 go wrong, foreseen or not. A submission goes out once, whatever comes back; only what is safe to
-repeat (asking after tasks, the account) is repeated, a few times.
+repeat (polls, questions about the account) is repeated, a few times.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Api:
         """The answer to a request that is sent once and never again, in `within` seconds in all.
 
         Raises NotSent if it provably never left, NoAnswer in every other case without a whole
-        answer. Cancelled, it may have arrived: that is for the caller to write down.
+        answer. If it is cancelled, it may have arrived: the caller has to record that.
         """
         if request.method != "POST":
             # Libraries and proxies may repeat other methods (RFC 9110, section 9.2.2).

@@ -12,10 +12,10 @@ from heapq import heappop, heappush
 
 from pipeline.sandbox.tasks import Order
 
-#: So many arrival times are kept, the latest ones.
+#: How many arrival times are kept: the latest ones.
 TIMES_KEPT = 200_000
 MINUTE = 60.0
-#: Of what was asked for, so many characters are kept; a checksum replaces the rest.
+#: How many characters of a request are kept; a checksum replaces the rest.
 LONGEST = 1000
 
 

@@ -1,6 +1,6 @@
 """The API itself: checks each request, and decides what it answers.
 
-A request passes the gateway (cut connections, HTML, redirects, 500), the door (the key), the pace
+A request passes the gateway (cut connections, HTML, redirects, 500), the check of its key, the pace
 (429), then its route. Faults after the work come last: by then the task is accepted and paid.
 """
 
@@ -37,7 +37,7 @@ from pipeline.sandbox.v1.routes import V1
 from pipeline.sandbox.v2.routes import V2
 from pipeline.sandbox.webhooks import Courier, Letter
 
-#: So many tasks are remembered from one sandbox to the next.
+#: How many tasks are remembered from one sandbox to the next.
 MOST_REMEMBERED = 2000
 #: A longer text in a submission is not remembered: it is an image.
 LONGEST_REMEMBERED = 2000

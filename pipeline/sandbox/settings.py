@@ -27,9 +27,9 @@ from typing import Any
 
 #: Ways to lose an answer after the work was done. The first is the one meant when none is named.
 LOSSES = ("fin", "rst", "half", "trickle")
-#: In a kind's place: draw one of the kinds each time.
+#: Instead of a kind: one of the kinds is drawn each time.
 ANY = "any"
-#: In a path's place: every path that begins a task.
+#: Instead of a path: every path that begins a task.
 SUBMISSIONS = "submissions"
 
 
@@ -147,7 +147,7 @@ class SandboxSettings:
         "a success that names no task, although it was accepted", "no_id", "text", "empty"
     )
 
-    # The fate of a task, drawn when it is accepted.
+    # What becomes of a task, drawn when it is accepted.
     fail: Fault = _fault(
         "the task fails; its reason is under this key ('object': an object under 'error')",
         "message",

@@ -15,7 +15,7 @@ from pipeline.store.jobs import raise_jobs
 from pipeline.store.schema import attempts, jobs, sheets
 from pipeline.store.transactions import Part, Prepared, listed, one_of, stirred
 
-# Said in the words of the index, which is only then used.
+# Written exactly as in the index: SQLite uses it only then.
 _HAS_HOOK = text("hook <> ''")
 # Built once: building a statement takes longer than running it.
 _HOOKED = Prepared(

@@ -41,16 +41,16 @@ class Attempts(Part):
     def turn(self, facts: Sequence[Fact], intents: Sequence[Intent], limits: Limits) -> Turn:
         """Record what happened, then begin what may: both committed to disk, or neither.
 
-        See `record` and `begin`. What is given back by a fact is there for an intent of the same
-        turn. If this raises, nothing was begun, and the facts are still to be recorded.
+        See `record` and `begin`. An intent may use the credits that a fact of the same turn gives
+        back. If this raises, nothing was begun, and the facts are still to be recorded.
         """
         return self._batches.commit(self._timed(facts), intents, limits)
 
     def begin(self, intents: Sequence[Intent], limits: Limits) -> list[Attempt | Refusal]:
         """The attempts, committed to disk, or why not: one answer for each intent, in order.
 
-        Each is charged to the budget and the pace at once. An intent that does not fit does not
-        keep a later, cheaper one from fitting. Raises StoreFull, and nothing was begun.
+        Each is charged to the budget and the pace at once. If one does not fit into the budget, a
+        later, cheaper one still may. Raises StoreFull, and nothing was begun.
         """
         return list(self._batches.commit((), intents, limits).answers)
 

@@ -45,7 +45,7 @@ class UnchangedRows(Part):
             found = connection.execute(_ASKED, {"key": sheet}).first()
         if found is None:
             return KeptRest(0, Resting())
-        # All ids have one length, which the number of digests tells.
+        # All ids have the same length. It follows from the number of digests.
         count = len(found.digests) // DIGEST
         ids = _cut(found.ids, len(found.ids) // (count or 1))
         rows = dict(zip(ids, _cut(found.digests, DIGEST), strict=True))

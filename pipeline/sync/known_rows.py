@@ -81,7 +81,7 @@ class KnownRows:
         self.ids.update(ids)
 
     def stir(self, ids: Iterable[str]) -> None:
-        """Something happened to these rows: they are not unchanged any more."""
+        """Something happened to these rows: the next reading has to look at them."""
         self.stirred.update(ids)
 
     def update(self, rows: Mapping[str, KnownRow]) -> None:

@@ -1,4 +1,4 @@
-"""Sends lost submissions again, where the API makes one task of them however often they come.
+"""Sends lost submissions again, if the API makes one task of them however often they are sent.
 
 In: attempts whose answer was lost. Out: what the API answered, recorded. Such a request pays for
 nothing twice: it has the same idempotency key and the same body as the first. The resender owns
@@ -51,7 +51,7 @@ class _Waiting:
 class Resender:
     """The lost submissions of one pass at one API.
 
-    `may_send` is whether submissions may leave at all. `on_event` is called with each answer that
+    `may_send` says if submissions may be sent at all. `on_event` is called with each answer that
     is recorded, `on_order` with the reason to stop and the seconds to pause.
     """
 
@@ -83,7 +83,7 @@ class Resender:
         return not (self._is_sending or (has_more and self._may_send()))
 
     def take(self, key: JobKey, attempt: Attempt) -> None:
-        """Send this attempt again in a moment, if its key still makes it the same task."""
+        """Send this attempt again soon, if the API still makes the same task of it."""
         now, place = self._clock.now(), (key, attempt.number)
         if self._may_be_resent(place, attempt, now):
             wait = timedelta(seconds=FIRST)

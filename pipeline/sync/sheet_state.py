@@ -190,7 +190,7 @@ class SheetState:
         return self.rows.memory_for(grid, columns, rows, unchanged, self.jobs.all.values())
 
     def stir(self, ids: Collection[str]) -> None:
-        """Something happened to these rows: look at them."""
+        """Something happened to these rows: load them, and look at them in the next reading."""
         self.rows.stir(ids)
         self.rows.met(ids)
         self.load(ids)
