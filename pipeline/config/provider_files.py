@@ -48,19 +48,18 @@ def read_provider(name: str, key: Secret | None, own: Path, shipped: Path) -> Pr
     raw, file = _raw(name, own, shipped)
     if "by_key" in raw:
         meant = _meant(raw, file, text, own, shipped)
-        raw, file = _raw(meant["file"], own, shipped)
-        is_assumed = not text
-        return replace(_provider(raw, file), base_path=meant.get("path", ""), assumed=is_assumed)
-    return _provider(raw, file)
+        named = _provider(*_text_of(meant["file"], own, shipped))
+        return replace(named, base_path=meant.get("path", ""), assumed=not text)
+    return _provider(*_text_of(name, own, shipped))
 
 
 def every_version(name: str, own: Path, shipped: Path) -> list[Provider]:
     """The API of this name; of an alias, each API that it names. Raises ConfigError."""
     raw, file = _raw(name, own, shipped)
     if "by_key" not in raw:
-        return [_provider(raw, file)]
+        return [_provider(*_text_of(name, own, shipped))]
     return [
-        _provider(*_raw(one["file"], own, shipped)) for one in _entries(raw, file, own, shipped)
+        _provider(*_text_of(one["file"], own, shipped)) for one in _entries(raw, file, own, shipped)
     ]
 
 
@@ -101,6 +100,13 @@ def base_url_of(provider: Provider, given: str) -> str:
 
 
 def _raw(name: str, own: Path, shipped: Path) -> tuple[Mapping[str, Any], Path]:
+    """The tables of the file of this name, and the file."""
+    file, text = _text_of(name, own, shipped)
+    return _parsed(file, text), file
+
+
+def _text_of(name: str, own: Path, shipped: Path) -> tuple[Path, str]:
+    """The file of this name, and its text."""
     if not re.fullmatch(r"[\w-]+", name):
         raise ConfigError(f'provider.name: "{name}" is not the name of a provider file')
     file = own / f"{name}.toml"
@@ -110,17 +116,18 @@ def _raw(name: str, own: Path, shipped: Path) -> tuple[Mapping[str, Any], Path]:
         known = ", ".join(sorted(one.stem for one in shipped.glob("*.toml")))
         raise ConfigError(f'provider.name: there is no "{name}"; there is {known}')
     try:
-        return _parsed(file.read_text("utf-8")), file
-    except tomllib.TOMLDecodeError as e:
-        raise ConfigError(f"{file.name}: this is not TOML: {e}") from None
+        return file, file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as e:
         raise ConfigError(f"{file.name}: cannot be read: {e}") from None
 
 
 @lru_cache(maxsize=16)
-def _parsed(text: str) -> Mapping[str, Any]:
-    """The tables of a TOML text. Parsing a provider file takes some 10 ms."""
-    return tomllib.loads(text)
+def _parsed(file: Path, text: str) -> Mapping[str, Any]:
+    """The tables of a file with this text. Parsing a provider file takes some 10 ms."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigError(f"{file.name}: this is not TOML: {e}") from None
 
 
 def _meant(
@@ -187,9 +194,13 @@ def _problems_of_entry(
             yield f"{place}.file: {one['file']} has by_key itself: name the file of an API"
 
 
-def _provider(raw: Mapping[str, Any], file: Path) -> Provider:
-    """The API of a file. Raises ConfigError with all problems."""
-    prepared, found = _prepared(raw)
+@lru_cache(maxsize=16)
+def _provider(file: Path, text: str) -> Provider:
+    """The API of a file with this text. Raises ConfigError with all problems.
+
+    It is kept, because several configurations may name one file, and checking it takes some 10 ms.
+    """
+    prepared, found = _prepared(_parsed(file, text))
     wrong: set[Place] = {tuple(problem.partition(":")[0].split(".")) for problem in found}
     provider: Provider | None
     try:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 from pipeline import __version__
 from pipeline.core.header import Columns, Header, Marked
@@ -102,16 +104,25 @@ class ChangedRows:
 
     def _under(self, columns: Columns) -> str:
         """A digest of what decides about every row alike."""
-        header, record = self._header, self._state.record
+        record = self._state.record
         return depends(
-            __version__,
-            time.tzname,
-            self._rules,
+            self._fixed,
+            self._rules.files,
             columns.header,
             record.ours and sorted(record.ours),
             record.columns,
+            columns.inputs,
+        )
+
+    @cached_property
+    def _fixed(self) -> str:
+        """The part of `_under` that stays the same: the rules with a whole provider file."""
+        header = self._header
+        return depends(
+            __version__,
+            time.tzname,
+            replace(self._rules, files=None),
             sorted(header.titles.items()),
             list(header.ignore),
             sorted(header.fields),
-            columns.inputs,
         )

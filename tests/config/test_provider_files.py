@@ -82,6 +82,19 @@ def endpoint_of(name: str, endpoint: str) -> Endpoint:
     return provider_of(name).endpoints[endpoint]
 
 
+def test_a_file_is_read_again_after_a_change_and_only_then(tmp_path: Path) -> None:
+    text = (FILES / "apiframe-v1.toml").read_text("utf-8")
+    address = V1.base_url
+    own = tmp_path / "apiframe-v1.toml"
+    own.write_text(text, "utf-8")
+    first, second = (read_provider("apiframe-v1", None, tmp_path, FILES) for _ in range(2))
+    own.write_text(text.replace(address, "https://other.example"), "utf-8")
+    third = read_provider("apiframe-v1", None, tmp_path, FILES)
+
+    assert first is second
+    assert (first.base_url, third.base_url) == (address, "https://other.example")
+
+
 @pytest.mark.parametrize(("name", "endpoint"), EVERY)
 def test_an_endpoint_says_what_it_gives_and_where_the_result_is(name: str, endpoint: str) -> None:
     one = endpoint_of(name, endpoint)

@@ -105,7 +105,15 @@ def history(team: Team, store: str = "promptsheet.db") -> dict[tuple[int, int], 
 
 def backward_moves(team: Team) -> int:
     """How often an attempt went back to an earlier state."""
-    order = {"sent": 0, "lost": 1, "accepted": 1, "progressed": 2, "failed": 3, "succeeded": 4}
+    order = {
+        "sent": 0,
+        "lost": 1,
+        "postponed": 1,
+        "accepted": 1,
+        "progressed": 2,
+        "failed": 3,
+        "succeeded": 4,
+    }
     back = 0
     for kinds in history(team).values():
         ranks = [order[kind.split()[0]] for kind in kinds]
