@@ -48,7 +48,7 @@ class Desk:
             return re.search(button, self.client.get(f"/row/1/{row_id}/1").text, re.DOTALL)
 
         # The page shows a change of the sheet within a second or two.
-        until(found, f"there is a button {what}")
+        until(found, f"there is a button {what}", every=0.1)
         form = found()
         assert form
         return form[1], dict(re.findall(r'name="(\w+)" value="([^"]*)"', form[2]))
@@ -77,7 +77,7 @@ class Desk:
 
 @contextmanager
 def desk_with(folder: Path, sheet: str, approval: bool = False) -> Iterator[Desk]:
-    with sandbox_process(KEY, task_seconds=0.05) as sandbox:
+    with sandbox_process(KEY, task_seconds=0.05, plain_pictures="true") as sandbox:
         team = Team(folder, sandbox.url)
         team.sheet.write_text(sheet)
         config = team.configured(tables={"rules": {"approval": approval}})
@@ -127,7 +127,7 @@ def test_the_note_of_a_row_made_again_says_that_its_next_take_waits_for_approval
     assert desk.press(*desk.form("again")) == "again"
     desk.run()
 
-    until(lambda: desk.offers("approve"), "there is a button approve")
+    until(lambda: desk.offers("approve"), "there is a button approve", every=0.1)
     shown = desk.client.get("/").text
     assert "Take 2 waits for approval." in shown
     assert "Take 2 comes" not in shown

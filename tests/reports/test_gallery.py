@@ -79,6 +79,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Settings:
         return run()
 
 
+@pytest.fixture(scope="module")
+def wall(ran: Settings, tmp_path_factory: pytest.TempPathFactory) -> Page:
+    """The gallery of the demo, written once: the tests only read it."""
+    return page_of(ran, tmp_path_factory.mktemp("wall"))
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> Settings:
     """A configuration with an empty store."""
@@ -101,12 +107,8 @@ def deliver(settings: Settings, result: Result, files: Iterable[str] = ()) -> No
             store.jobs.save_file(key, 1, url, file)
 
 
-def test_every_row_is_shown_in_order_with_its_status_and_its_note(
-    ran: Settings, tmp_path: Path
-) -> None:
-    page = page_of(ran, tmp_path)
-
-    numbers = re.findall(r"Row +(\d+)", page.text)
+def test_every_row_is_shown_in_order_with_its_status_and_its_note(wall: Page) -> None:
+    numbers = re.findall(r"Row +(\d+)", wall.text)
     assert numbers == [str(line) for line in range(2, 14)]
     for words in (
         *("retail-poster", "No prompt", "invalid", "Not sent, nothing paid: prompt is empty"),
@@ -119,24 +121,18 @@ def test_every_row_is_shown_in_order_with_its_status_and_its_note(
             "a fox asleep under",
         ),
     ):
-        assert words in page.text
+        assert words in wall.text
 
 
-def test_every_picture_is_embedded_and_has_an_alternative_text(
-    ran: Settings, tmp_path: Path
-) -> None:
-    page = page_of(ran, tmp_path)
-
-    sources, words = page.all("img", "src"), page.all("img", "alt")
+def test_every_picture_is_embedded_and_has_an_alternative_text(wall: Page) -> None:
+    sources, words = wall.all("img", "src"), wall.all("img", "alt")
     assert len(sources) == 32
     assert all(source.startswith("data:image/webp;base64,") for source in sources)
     assert "Picture 2 of 4, teehaus: Ein gemütliches Teehaus über den Dächern" in words[13]
 
 
-def test_the_header_counts_rows_pictures_credits_and_statuses(
-    ran: Settings, tmp_path: Path
-) -> None:
-    text = " ".join(page_of(ran, tmp_path).text.split())
+def test_the_header_counts_rows_pictures_credits_and_statuses(wall: Page) -> None:
+    text = " ".join(wall.text.split())
 
     assert "Rows 12 Pictures 32 Credits 36 Typical wait" in text
     assert "all 12 done 8 failed 2 invalid 1 skipped 1" in text
@@ -144,15 +140,13 @@ def test_the_header_counts_rows_pictures_credits_and_statuses(
     assert "Made with Apiframe (API version 1) at 127.0.0.1:" in text
 
 
-def test_the_page_loads_nothing_from_outside(ran: Settings, tmp_path: Path) -> None:
-    page = page_of(ran, tmp_path)
-
-    tags = {tag for tag, _ in page.elements}
+def test_the_page_loads_nothing_from_outside(wall: Page) -> None:
+    tags = {tag for tag, _ in wall.elements}
     assert not tags & {"script", "iframe", "object", "embed", "form", "base", "video", "audio"}
-    assert all(link.startswith("#") for link in page.all("a", "href"))
-    assert page.all("link", "href") == ["data:,"]
-    assert not any(name.startswith("on") for _, attrs in page.elements for name in attrs)
-    assert not any("style" in attrs for _, attrs in page.elements)
+    assert all(link.startswith("#") for link in wall.all("a", "href"))
+    assert wall.all("link", "href") == ["data:,"]
+    assert not any(name.startswith("on") for _, attrs in wall.elements for name in attrs)
+    assert not any("style" in attrs for _, attrs in wall.elements)
 
 
 def test_the_content_security_policy_allows_only_the_one_style(
@@ -173,23 +167,17 @@ def test_the_content_security_policy_allows_only_the_one_style(
     assert "@import" not in style
 
 
-def test_text_that_looks_like_markup_is_shown_as_text(ran: Settings, tmp_path: Path) -> None:
-    page = page_of(ran, tmp_path)
-
-    assert EVIL in page.text
-    assert '"><b>bold</b>' in page.text
-    assert page.all("h2", "id")[1] == "row-2-title"
+def test_text_that_looks_like_markup_is_shown_as_text(wall: Page) -> None:
+    assert EVIL in wall.text
+    assert '"><b>bold</b>' in wall.text
+    assert wall.all("h2", "id")[1] == "row-2-title"
 
 
-def test_every_internal_link_has_a_target_and_every_id_is_unique(
-    ran: Settings, tmp_path: Path
-) -> None:
-    page = page_of(ran, tmp_path)
-
-    names = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+def test_every_internal_link_has_a_target_and_every_id_is_unique(wall: Page) -> None:
+    names = [attrs["id"] for _, attrs in wall.elements if "id" in attrs]
     assert len(names) == len(set(names))
-    assert {link[1:] for link in page.all("a", "href")} <= set(names)
-    assert set(page.all("label", "for")) == set(page.all("input", "id"))
+    assert {link[1:] for link in wall.all("a", "href")} <= set(names)
+    assert set(wall.all("label", "for")) == set(wall.all("input", "id"))
 
 
 def test_pictures_are_scaled_down_and_never_up(empty: Settings, tmp_path: Path) -> None:
