@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 from httpx._transports import default as transports
+from hypothesis import settings
 
 from pipeline.sandbox import Sandbox
+from tests.fakes.nursery import share
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
@@ -40,13 +42,18 @@ MEMORY = Path("/dev/shm")
 ROOM = 1 << 30
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Compile each module once for all processes, and keep the tests' files in memory."""
     sys.dont_write_bytecode = False
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     if "TMPDIR" not in os.environ and _has_room(MEMORY):
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
 
+    if config.getoption("numprocesses"):
+        share()  # with the workers, which would each load the program otherwise
+    # How long an example takes says more about the machine than about the program.
+    settings.register_profile("suite", deadline=None)
+    settings.load_profile("suite")
     # httpx would load all authorities again for each client, in 25 ms; here it needs none of them.
     made = vars(transports)
     made["create_ssl_context"] = cache(made["create_ssl_context"])

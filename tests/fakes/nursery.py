@@ -4,9 +4,10 @@ An interpreter needs most of a second to load the program, and a test may start 
 its own process all the same, with its own start of the program, its own signals and its own end.
 What the program loads, and when, is tested with real interpreters.
 
-`python -m tests.fakes.nursery SOCKET` is the process that forks: for each child it receives an
-order over the socket, with the output file of the child and a socket for its exit code. Further
-arguments name the modules to load instead of the program.
+`python -m tests.fakes.nursery ORDERS OWNER` is the process that forks: for each child it receives
+an order over the first socket, with the output file of the child and a socket for its exit code. It
+ends when the other end of the second socket is closed. Further arguments name the modules to load
+instead of the program.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ LOADED = (
     *("uvicorn.loops.auto", "uvicorn.protocols.http.auto", "uvicorn.lifespan.on"),
     *("PIL.JpegImagePlugin", "PIL.PngImagePlugin", "PIL.WebPImagePlugin"),
 )
+#: The variable of the environment that names the socket of the process that all workers use.
+SHARED = "PROMPTSHEET_TESTS_NURSERY"
 #: The longest order: an environment and some words.
 LONGEST = 200_000
 
@@ -154,15 +157,37 @@ class Child:
 
 @cache
 def opened(*loaded: str, hashes: str = "random") -> socket.socket:
-    """The socket to the process that forks, with `loaded` in it. It ends when this process ends."""
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    with theirs:
-        command = [sys.executable, "-m", "tests.fakes.nursery", str(theirs.fileno()), *loaded]
+    """A socket for orders to the process that forks, with `loaded` in it.
+
+    All workers of a run use one process with the program in it, the one that `share` started.
+    """
+    shared = "" if loaded else os.environ.get(SHARED, "")
+    ours = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ours.connect("\0" + (shared or _started(*loaded, hashes=hashes)))
+    atexit.register(ours.close)
+    return ours
+
+
+def share() -> None:
+    """Start the process that forks, for the processes that this one will start."""
+    os.environ[SHARED] = _started()
+
+
+def _started(*loaded: str, hashes: str = "random") -> str:
+    """Start the process that forks; it ends when this process ends. Returns the name of the socket
+    on which it receives orders.
+    """
+    name = f"promptsheet-{secrets.token_hex(8)}"
+    orders = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    orders.bind("\0" + name)  # without a file, so that nothing is left behind
+    ours, theirs = socket.socketpair()
+    with orders, theirs:
+        files = [orders.fileno(), theirs.fileno()]
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "tests.fakes.nursery", *map(str, files), *loaded],
             cwd=ROOT,
             env={**os.environ, "PYTHONHASHSEED": hashes},
-            pass_fds=[theirs.fileno()],
+            pass_fds=files,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
@@ -172,11 +197,16 @@ def opened(*loaded: str, hashes: str = "random") -> socket.socket:
         process.wait(10)
 
     atexit.register(close)
-    return ours
+    return name
 
 
-def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
-    """Fork for each order, and send pid and exit code of each child, until the socket is closed."""
+def _raise_children(orders: socket.socket, owner: socket.socket, loaded: Sequence[str]) -> None:
+    """Fork for each order, and send pid and exit code of each child, until the owner has ended.
+
+    The program is loaded when the first order comes: some runs need none.
+    """
+    if orders not in select.select([orders, owner], [], [])[0]:
+        return
     for name in loaded:
         importlib.import_module(name)
     if "pipeline.cli.commands" in loaded:
@@ -191,20 +221,20 @@ def _raise_children(orders: socket.socket, loaded: Sequence[str]) -> None:
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(ending.fileno(), warn_on_full_buffer=False)
     while True:
-        ready, _, _ = select.select([orders, ended], [], [])
+        ready, _, _ = select.select([orders, owner, ended], [], [])
         if ended in ready:
             ended.recv(4096)
             _tell_ends(writers)
+        if owner in ready:
+            return
         if orders not in ready:
             continue
         order, files, *_ = socket.recv_fds(orders, LONGEST, 4)
-        if not order:
-            return
         telling = socket.socket(fileno=files[0])
         if not (child := os.fork()):
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            for one in (orders, ended, ending, telling, *writers.values()):
+            for one in (orders, owner, ended, ending, telling, *writers.values()):
                 one.close()
             _be(json.loads(order), *files[1:])
         writers[child] = telling
@@ -218,6 +248,10 @@ def _warm_up(commands: Any) -> None:
     children.
     """
     importlib.import_module("pipeline.provider.tls").authorities()
+    providers = importlib.import_module("pipeline.wiring").configs() / "providers"
+    files = importlib.import_module("pipeline.config.provider_files")
+    for file in providers.glob("*.toml"):
+        files.every_version(file.stem, Path(), providers)
     argv, here = sys.argv, Path.cwd()
     with TemporaryDirectory() as folder, _sandbox() as url:
         os.chdir(folder)
@@ -354,4 +388,5 @@ def _sit_at(tty: int) -> None:
 
 
 if __name__ == "__main__":
-    _raise_children(socket.socket(fileno=int(sys.argv[1])), sys.argv[2:] or LOADED)
+    orders, owner = (socket.socket(fileno=int(number)) for number in sys.argv[1:3])
+    _raise_children(orders, owner, sys.argv[3:] or LOADED)
