@@ -5,11 +5,12 @@ In: the parent as it was planned, and its attempt. Out: statuses and notes. Pure
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline.core import messages
+from pipeline.core.apis import Api
 from pipeline.core.chains import Link
 from pipeline.core.fields import INDEX, PARENT, Parent, as_texts, fields_of, from_parent
 from pipeline.core.inputs import parsed
@@ -112,17 +113,54 @@ def unfit(name: str, endpoint: str, given: Mapping[str, str], followed: str, rul
         rules.api_named(followed),
     )
     row = f"the row {quoted(name, 40)} is for {followed}"
-    if api.prefix != other.prefix:
-        return f"{row}, and {endpoint} is of {api.title}: name a row of {api.title} in parent"
-    if child.parents:
+    is_own = _is_same_account(api, other)
+    if not is_own and _needs_task(child, given):
+        return (
+            f"{row}, and {endpoint} needs a task of {api.title}: name a row of {api.title} in "
+            "parent"
+        )
+    if child.parents and is_own:
         allowed = ", ".join(f"{api.prefix}{one}" for one in child.parents)
         said = f"{row}, and {endpoint} can follow {allowed}: name another row in parent"
-        return "" if followed.removeprefix(api.prefix) in child.parents else said
-    made = rules.endpoint_of(followed)
+        return "" if followed.removeprefix(other.prefix) in child.parents else said
+    made, kinds = rules.endpoint_of(followed), _kinds(child, api)
     wants = {one.parent for one in fields_of(child, given).values()}
-    if "url" in wants and made is not None and made.kind != "image":
-        return f"{row}, which gives no picture: name another row in parent"
+    if "url" in wants and made is not None and made.kind not in kinds:
+        return f"{row}, which gives no {_named(kinds)}: name another row in parent"
     return ""
+
+
+def _is_same_account(one: Api, other: Api) -> bool:
+    """Whether both have the same tasks; one account may be configured twice."""
+    is_one_vendor = one.provider.name == other.provider.name
+    return one == other or (is_one_vendor and bool(one.account) and one.account == other.account)
+
+
+def _takes(endpoint: Endpoint, given: Mapping[str, str]) -> dict[str, Field]:
+    """The fields that take something of the parent, because their cells are empty."""
+    fields = fields_of(endpoint, given).items()
+    return {name: one for name, one in fields if one.parent and not given.get(name)}
+
+
+def _needs_task(endpoint: Endpoint, given: Mapping[str, str]) -> bool:
+    """Whether a row needs a task or an id of its parent, which only the same account knows.
+
+    The address of a result is known to everyone: it may come from any API.
+    """
+    takes = _takes(endpoint, given).values()
+    has_address = any(one.parent == "url" for one in takes)
+    return any(one.required or not has_address for one in takes if one.parent != "url")
+
+
+def _kinds(endpoint: Endpoint, api: Api) -> Collection[str]:
+    """The kinds of result whose addresses the endpoint takes."""
+    its = api.provider.endpoints
+    return {its[name].kind for name in endpoint.parents} or {"image"}
+
+
+def _named(kinds: Collection[str]) -> str:
+    names = {"image": "picture", "audio": "sound"}
+    return " and no ".join(sorted(names.get(kind, kind) for kind in kinds))
 
 
 def unusable(
@@ -137,24 +175,27 @@ def unusable(
 
     `name` is what the child calls its parent; `endpoint` and `given` are of the child.
     """
-    row, provider = f"the row {quoted(name, 40)}", rules.api_named(endpoint).provider
-    if attempt.provider not in ("", provider.name):
+    row, api = f"the row {quoted(name, 40)}", rules.api_named(endpoint)
+    child = _endpoint(endpoint, rules)
+    if not _is_at(api, attempt, rules) and _needs_task(child, given):
+        its = api.provider.name
+        if attempt.provider == its:
+            return (
+                f"{row} was made with another account of {api.title}, and {endpoint} needs a task "
+                "of the present one: raise take in that row to make it again"
+            )
         return (
-            f"{row} was made with {attempt.provider}, and {endpoint} is of {provider.name}: name a "
-            f"row that was made with {provider.name}"
+            f"{row} was made with {attempt.provider}, and {endpoint} needs a task of {its}: name a "
+            f"row that was made with {its}"
         )
-    parent = parent_of(attempt)
-    takes = {
-        name: one
-        for name, one in fields_of(_endpoint(endpoint, rules), given).items()
-        if one.parent and not given.get(name)
-    }
+    parent, takes = parent_of(attempt, api, rules), _takes(child, given)
     missing = [one for one in takes.values() if not from_parent(one, given, parent)]
     if missing and (
         given.get(INDEX) or len(missing) == len(takes) or any(one.required for one in missing)
     ):
         return _no_result(row, given, parent, missing[0])
-    life, ended = provider.links, attempt.ended_at
+    owner = rules.api_of(attempt)
+    life, ended = owner.provider.links if owner else None, attempt.ended_at
     if life and ended and now - ended >= life and any(o.parent == "url" for o in takes.values()):
         return (
             f"the addresses of the results of {row} worked for {time_limit(life)} only: raise take "
@@ -179,6 +220,17 @@ def _no_result(row: str, given: Mapping[str, str], parent: Parent, missing: Fiel
     return f"index is {quoted(given.get(INDEX, ''), 20)}, and {row} has {has}: write {most}"
 
 
-def parent_of(attempt: Attempt) -> Parent:
-    """What a child needs of an attempt of its parent."""
+def parent_of(attempt: Attempt, api: Api, rules: Rules) -> Parent:
+    """What a child at this API can use of an attempt of its parent.
+
+    Of a parent at another API or account, that is only the addresses of its results.
+    """
+    if not _is_at(api, attempt, rules):
+        return Parent("", attempt.result.urls)
     return Parent(attempt.task_id, attempt.result.urls, attempt.result.ids)
+
+
+def _is_at(api: Api, attempt: Attempt, rules: Rules) -> bool:
+    """Whether the account of this API has the attempt's task."""
+    owner = rules.api_of(attempt)
+    return owner is not None and _is_same_account(api, owner)

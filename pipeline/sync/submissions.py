@@ -79,7 +79,7 @@ class Submissions:
         if look.hold or not look.is_fresh(self._clock.now()):
             batch.refused.extend(RefusedLine(line) for line in lines)
             lines = ()
-        parents = self._parents({line.parent for line in lines if line.parent})
+        parents = self._parents({line.parent for line in lines if line.parent}, api)
         asked = []
         for line in lines:
             parent = parents.get(line.parent) if line.parent else None
@@ -109,7 +109,7 @@ class Submissions:
         endpoint = endpoint_of(api.provider, attempt.endpoint, api.prefix)
         link = link_in(attempt.inputs)
         its = JobKey(key.sheet, *link) if link else None
-        parent = self._parents({its}).get(its) if its else None
+        parent = self._parents({its}, api).get(its) if its else None
         given = {**as_texts(self._sync.rules.defaults), **parsed(attempt.inputs)}
         _, parts = body_of(endpoint, given, parent)
         body = self._store.attempts.body(key, attempt.number)
@@ -119,11 +119,15 @@ class Submissions:
             request = _called_back(request, callback, attempt.hook, is_kept=True)
         return sent_once(request, api.provider, attempt.resend_key)
 
-    def _parents(self, keys: Collection[JobKey]) -> dict[JobKey, Parent]:
-        """What children need of these jobs, as the store has them now; only of those done."""
+    def _parents(self, keys: Collection[JobKey], api: Api) -> dict[JobKey, Parent]:
+        """What children at this API can use of these jobs, as the store has them now.
+
+        Only of those that are done.
+        """
         jobs = self._store.jobs.all(self._sync.key, only=keys) if keys else {}
         done = {key: shown(job) for key, job in jobs.items() if state_of(job) is State.SUCCEEDED}
-        return {key: parent_of(attempt) for key, attempt in done.items() if attempt}
+        rules = self._sync.rules
+        return {key: parent_of(attempt, api, rules) for key, attempt in done.items() if attempt}
 
     def _intent(self, line: Line, api: Api, parent: Parent | None) -> tuple[Intent, Request]:
         rules, inputs, key = self._sync.rules, line.memory.inputs, self._sync.job_key(line)

@@ -227,7 +227,7 @@ def test_a_parent_that_was_made_with_another_api_is_refused() -> None:
     line = child_of("fox", job(replace(DONE, provider="luma")))
 
     assert (line.status, line.endpoint) == ("invalid", "")
-    assert 'the row "fox" was made with luma, and upscale is of own' in line.note
+    assert 'the row "fox" was made with luma, and upscale needs a task of own' in line.note
 
 
 def test_rows_of_one_other_api_follow_each_other_and_none_of_another_api() -> None:
@@ -241,7 +241,9 @@ def test_rows_of_one_other_api_follow_each_other_and_none_of_another_api() -> No
 
     assert (same.status, same.endpoint) == ("queued", "luma/upscale")
     assert (another.status, another.endpoint) == ("invalid", "")
-    assert 'row "fox" is for luma/imagine, and upscale is of Apiframe: name a row' in another.note
+    assert (
+        'row "fox" is for luma/imagine, and upscale needs a task of Apiframe: name' in another.note
+    )
     _, early, _ = lines(text, rules=rules)
     assert early.status == "waiting"
 

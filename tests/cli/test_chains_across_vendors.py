@@ -1,0 +1,56 @@
+"""A picture of one vendor becomes a video or another picture at a second one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.program import KEY
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
+
+LUMA = """
+[providers.luma]
+api_key = "env:APIFRAME_API_KEY"
+base_url = "{url}"
+[media]
+save_to = ""
+"""
+#: Children above their parents: there and back again.
+HEADER = "prompt,endpoint,name,parent,index"
+ROWS = ("words,describe,,sketch,", "it runs,luma/photon-edit,sketch,FOX,2", "a fox,,fox,,")
+
+
+@pytest.mark.parametrize("is_waiting", [True, False])
+def test_rows_follow_one_another_across_vendors_and_each_is_paid_once(
+    is_waiting: bool, api: Sandbox, tmp_path: Path
+) -> None:
+    api.reset()
+    with sandbox_process(KEY, provider="luma", task_seconds=0.1, plain_pictures="true") as luma:
+        team = Team(tmp_path, api.url)
+        team.configure(LUMA.format(url=luma.url))
+        team.write(HEADER, *(row.replace("words,", ",") for row in ROWS))
+        ended = [team.finish()] if is_waiting else [team.run() for _ in range(8)]
+
+        assert {one.code for one in ended} == {0}, ended
+        assert [row["status"] for row in team.rows()] == ["done"] * 3, team.rows()
+        assert luma.state()["tasks"] == {"it runs": 1}
+        assert sum(api.state()["tasks"].values()) == 2
+
+
+def test_a_row_that_needs_a_task_says_that_its_parent_is_at_another_vendor(
+    api: Sandbox, tmp_path: Path
+) -> None:
+    api.reset()
+    with sandbox_process(KEY, provider="luma", task_seconds=0, plain_pictures="true") as luma:
+        team = Team(tmp_path, api.url)
+        team.configure(LUMA.format(url=luma.url))
+        team.write(HEADER, "a fox,luma/photon,fox,,", ",upscale-1x,,fox,2")
+        ended = team.finish()
+
+        assert ended.code == 1
+        assert [row["status"] for row in team.rows()] == ["done", "invalid"]
+        assert "upscale-1x needs a task of Apiframe" in team.rows()[1]["note"]
+        assert api.state()["tasks"] == {}
