@@ -4,8 +4,8 @@ Most rows of a big sheet are finished. Of these a pass keeps only the id and a d
 The next pass compares the digests, and matches, plans and writes only the other rows.
 
 The result is the same as if all rows were planned, for two reasons. A row counts as unchanged only
-if its status depends on nothing but its own cells, its own jobs and the rules (`Resting.under`), or
-on rows that it names or that name it, and these are unchanged too (`chains.relatives`).
+if its status depends on nothing but its own cells, its own jobs and the rules (`Unchanged.under`),
+or on rows that it names or that name it, and these are unchanged too (`chains.relatives`).
 And matching could not give its id to another row: the id is in the sheet once, with the inputs that
 are known of it (rule 1 of `row_matching`), and the row is no copy.
 """
@@ -32,7 +32,7 @@ _FINAL = (State.SUCCEEDED, State.FAILED, State.RETURNED)
 
 
 @dataclass(frozen=True, slots=True)
-class Resting:
+class Unchanged:
     """The unchanged rows that a pass left, and everything else that they depend on."""
 
     #: A digest of the header, the rules and whatever else decides about all rows.
@@ -52,7 +52,7 @@ class Parted:
     """A reading in two parts: unchanged rows, and all other lines."""
 
     #: Id -> place, in the order of the reading.
-    resting: Mapping[str, int]
+    unchanged: Mapping[str, int]
     #: The status cells of the unchanged rows, counted.
     statuses: Counter[str]
     #: Places of all other lines.
@@ -86,11 +86,11 @@ def is_usual(columns: Columns, ours: Collection[str]) -> bool:
 def parted(
     grid: Grid,
     columns: Columns,
-    left: Resting,
-    stirred: Collection[str],
+    left: Unchanged,
+    changed_ids: Collection[str],
     earlier: tuple[Grid, Parted] | None = None,
 ) -> Parted:
-    """The reading in two parts; `stirred` are ids whose jobs have changed since.
+    """The reading in two parts; `changed_ids` are ids whose jobs have changed since.
 
     `earlier` is a reading of the same pass, under the same rules. Rows that are the same objects as
     there need no new digest.
@@ -99,9 +99,9 @@ def parted(
     marks = [row[at].strip() if at < len(row) else "" for row in grid]
     marks[0] = ""
     often = Counter(marks)
-    noted, resting, others = left.rows, {}, []
+    noted, unchanged, others = left.rows, {}, []
     before, found = earlier or ((), None)
-    there = found.resting if found else {}
+    there = found.unchanged if found else {}
     for place, (mark, row, is_same) in enumerate(
         zip(marks, grid, _same(grid, before), strict=True)
     ):
@@ -109,18 +109,18 @@ def parted(
         if (
             was is None
             or often[mark] > 1
-            or mark in stirred
+            or mark in changed_ids
             or not ((is_same and there.get(mark) == place) or digest(row) == was)
         ):
             others.append(place)
         else:
-            resting[mark] = place
+            unchanged[mark] = place
     others = others[1:]
     if away := relatives(grid, columns, others):
         others = sorted(away.union(others))
-        resting = {mark: place for mark, place in resting.items() if place not in away}
-    said = Counter(grid[place][says] for place in resting.values())
-    return Parted(resting, said, others)
+        unchanged = {mark: place for mark, place in unchanged.items() if place not in away}
+    said = Counter(grid[place][says] for place in unchanged.values())
+    return Parted(unchanged, said, others)
 
 
 def _same(grid: Grid, before: Grid) -> Iterator[bool]:
@@ -129,7 +129,7 @@ def _same(grid: Grid, before: Grid) -> Iterator[bool]:
 
 
 def may_stray(
-    grid: Grid, columns: Columns, parts: Parted, rows: Iterable[Marked], left: Resting
+    grid: Grid, columns: Columns, parts: Parted, rows: Iterable[Marked], left: Unchanged
 ) -> bool:
     """Returns whether a line that is no row may hold misplaced results of an unchanged row."""
     taken = {row.place for row in rows}

@@ -37,7 +37,7 @@ from pipeline.store.transactions import (
     Prepared,
     Versions,
     locked,
-    stirred,
+    raise_moved,
 )
 
 #: Facts, and when they were reported.
@@ -167,7 +167,7 @@ def _written(
     """Write all of it: sheet -> its `moved` before and after."""
     begun = batch.begun if batch else {}
     touched = {job.key: job for job, _ in changed} | {key: jobs[key] for key in begun}
-    now = stirred(connection, {sheets[key.sheet].number for key in touched})
+    now = raise_moved(connection, {sheets[key.sheet].number for key in touched})
     _move(connection, changed)
     history = [
         (job.number, one.attempt.number, to_number(at), kind_of(event), to_body(event))

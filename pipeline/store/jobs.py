@@ -25,7 +25,7 @@ from pipeline.store.transactions import (
     digest,
     made,
     number_of,
-    stirred,
+    raise_moved,
     upsert,
 )
 
@@ -273,7 +273,7 @@ def raise_jobs(connection: Connection, moved: Mapping[int, int]) -> None:
 
 def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime) -> Versions:
     number = made(connection, sheet)
-    moved = stirred(connection, [number])[number]
+    moved = raise_moved(connection, [number])[number]
     same = {"sheet": number, "asked": 1, "made_at": at, "moved": moved}
     lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
     connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
@@ -282,7 +282,7 @@ def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetim
 
 def _moved(connection: Connection, key: JobKey) -> int:
     number = number_of(connection, key.sheet)
-    return stirred(connection, [number])[number] if number else 0
+    return raise_moved(connection, [number])[number] if number else 0
 
 
 def _is(connection: Connection, key: JobKey) -> ColumnElement[bool]:

@@ -30,7 +30,7 @@ from pipeline.store.transactions import (
     digest,
     made,
     number_of,
-    stirred,
+    raise_moved,
     upsert,
 )
 from pipeline.store.unchanged_rows import disturb
@@ -109,7 +109,7 @@ class Rows(Part):
             if connection.execute(raising.values(again=again + 1)).rowcount != 1:
                 return False
             # There is something to do, which a quick check must not miss.
-            stirred(connection, [number])
+            raise_moved(connection, [number])
             return True
 
     def approve(self, sheet: str, row_id: str, inputs: str, covers: str) -> bool:
@@ -126,7 +126,7 @@ class Rows(Part):
             if connection.execute(here).first() is None:
                 return False
             # There is something to do, which a quick check must not miss.
-            moved = stirred(connection, [number])[number]
+            moved = raise_moved(connection, [number])[number]
             noting = update(known_rows).where(known_rows.c.sheet == number, *row)
             connection.execute(noting.values(approved_on_page=covers, approval_moved=moved))
             return True

@@ -263,11 +263,14 @@ def locked(connection: Connection, keys: Iterable[str]) -> dict[str, LockedSheet
     return {key: LockedSheet(row[0], bool(row[1]), row[2]) for key, row in found.items() if row}
 
 
-def stirred(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
-    """Number -> its raised `moved`; locks these sheets as `locked` does."""
+def raise_moved(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
+    """Raise the change counter of these sheets: number -> its `moved`, now one more.
+
+    Locks the sheets as `locked` does.
+    """
     # Always in the same order, so that no two transactions wait for each other.
-    raised = {number: _RAISED.first(connection, number) for number in sorted(set(numbers))}
-    return {number: row[0] for number, row in raised.items() if row}
+    found = {number: _RAISED.first(connection, number) for number in sorted(set(numbers))}
+    return {number: row[0] for number, row in found.items() if row}
 
 
 def chunks(values: Sequence[T]) -> Iterator[list[T]]:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from pipeline.core.unchanged_rows import DIGEST, Resting
+from pipeline.core.unchanged_rows import DIGEST, Unchanged
 from pipeline.store.schema import resting, sheets
 from pipeline.store.transactions import Part, made, upsert
 
@@ -29,36 +29,36 @@ _NOTHING: dict[str, object] = {
 }
 
 
-class KeptRest(NamedTuple):
+class KeptUnchanged(NamedTuple):
     """Rows that need no look, and how often known rows of the sheet had been changed then."""
 
     noted: int
-    resting: Resting
+    resting: Unchanged
 
 
 class UnchangedRows(Part):
     """The unchanged rows of each sheet."""
 
-    def get(self, sheet: str) -> KeptRest:
+    def get(self, sheet: str) -> KeptUnchanged:
         """The rows that need no look, as they were kept last; none if they were not."""
         with self._database.reading() as connection:
             found = connection.execute(_ASKED, {"key": sheet}).first()
         if found is None:
-            return KeptRest(0, Resting())
+            return KeptUnchanged(0, Unchanged())
         # All ids have the same length. It follows from the number of digests.
         count = len(found.digests) // DIGEST
         ids = _cut(found.ids, len(found.ids) // (count or 1))
         rows = dict(zip(ids, _cut(found.digests, DIGEST), strict=True))
         lines = frozenset(_cut(found.lines, DIGEST))
-        resting = Resting(found.under, found.moved, rows, frozenset(found.others), lines)
-        return KeptRest(found.noted, resting)
+        resting = Unchanged(found.under, found.moved, rows, frozenset(found.others), lines)
+        return KeptUnchanged(found.noted, resting)
 
     def noted(self, sheet: str) -> int:
         """How often the known rows were changed."""
         with self._database.reading() as connection:
             return connection.execute(_NOTED, {"key": sheet}).scalar() or 0
 
-    def keep(self, sheet: str, left: Resting, noted: int) -> bool:
+    def keep(self, sheet: str, left: Unchanged, noted: int) -> bool:
         """Keep these rows, if `noted` is still the number of changes. Returns whether it did."""
         kept = {
             "under": left.under,

@@ -18,7 +18,7 @@ from pipeline.core.model import Grid
 from pipeline.core.rules import Rules
 from pipeline.core.unchanged_rows import (
     Parted,
-    Resting,
+    Unchanged,
     depends,
     is_usual,
     may_stray,
@@ -49,7 +49,7 @@ class ChangedRows:
     @property
     def unchanged(self) -> Mapping[str, int]:
         """Id -> place of the unchanged rows."""
-        return self._parted.resting if self._parted else {}
+        return self._parted.unchanged if self._parted else {}
 
     @property
     def statuses(self) -> Counter[str]:
@@ -67,10 +67,10 @@ class ChangedRows:
         is_like_before = left.rows and is_usual(columns, self._state.record.ours)
         if not is_like_before or left.under != self._under(columns):
             return self.all_rows(columns, grid)
-        parts = parted(grid, columns, left, self._state.rows.stirred, self._earlier)
+        parts = parted(grid, columns, left, self._state.rows.changed_ids, self._earlier)
         self._parted, self._earlier = parts, (grid, parts)
         rows = list(columns.rows(grid, parts.others))
-        self._state.load(self._state.rows.ids - parts.resting.keys())
+        self._state.load(self._state.rows.ids - parts.unchanged.keys())
         known = self._state.rows.memory.known
         if may_stray(grid, columns, parts, rows, left) or wander(rows, known):
             return self.all_rows(columns, grid)
@@ -92,8 +92,8 @@ class ChangedRows:
             jobs[key.row_id].append(job)
         rows = unchanged_digests(lines, look.grid, jobs, look.outdated, self._rules.saves_files)
         rows |= {row_id: state.rows.unchanged.rows[row_id] for row_id in self.unchanged}
-        state.rows.met(line.seen.row_id for line in lines)
-        now = Resting(
+        state.rows.add_ids(line.seen.row_id for line in lines)
+        now = Unchanged(
             self._under(look.columns),
             state.jobs.cursor,
             rows,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pipeline.core.header import Columns, Marked
 from pipeline.core.known_rows import Memory, own_results
 from pipeline.core.model import Grid, Job, KnownRow
-from pipeline.core.unchanged_rows import Resting
+from pipeline.core.unchanged_rows import Unchanged
 from pipeline.store import Store
 
 
@@ -23,7 +23,7 @@ class KnownRows:
         #: Every id that the store knows anything about.
         self.ids: set[str] = set()
         #: Ids of the rows that something happened to since `unchanged` was kept.
-        self.stirred: set[str] = set()
+        self.changed_ids: set[str] = set()
         self._store, self._sheet = store, sheet
         #: The store's change counter for rows, and the rows that are unchanged since then.
         self._version, self.unchanged = store.unchanged.get(sheet)
@@ -36,15 +36,15 @@ class KnownRows:
         """Load all rows."""
         version = self._store.unchanged.noted(self._sheet)
         if version != self._version:
-            self._version, self.unchanged = version, Resting()
+            self._version, self.unchanged = version, Unchanged()
         self.memory = self._store.rows.memory(self._sheet)
-        self.met(self.memory.known)
+        self.add_ids(self.memory.known)
         self._loaded = None
 
     def load_changed(self, moved: Collection[str]) -> Collection[str]:
         """Load the rows that are not unchanged, `moved` among them. Returns their ids."""
         left = self.unchanged
-        self.stirred = {*moved}
+        self.changed_ids = {*moved}
         self.ids = {*left.rows, *left.others, *moved}
         self._loaded = {*left.others, *moved}
         self.memory = self._store.rows.memory(self._sheet, self._loaded)
@@ -74,15 +74,15 @@ class KnownRows:
 
     def forget_unchanged(self) -> None:
         """Look at every row in this pass."""
-        self.unchanged = Resting()
+        self.unchanged = Unchanged()
 
-    def met(self, ids: Iterable[str]) -> None:
+    def add_ids(self, ids: Iterable[str]) -> None:
         """These ids are in the sheet."""
         self.ids.update(ids)
 
-    def stir(self, ids: Iterable[str]) -> None:
+    def mark_changed(self, ids: Iterable[str]) -> None:
         """Something happened to these rows: the next reading has to look at them."""
-        self.stirred.update(ids)
+        self.changed_ids.update(ids)
 
     def update(self, rows: Mapping[str, KnownRow]) -> None:
         """Take over these rows, as the store has them now."""
@@ -105,7 +105,7 @@ class KnownRows:
             places[place] = row_id
         self._store.rows.note(self._sheet, changed, places, columns)
         self._version += bool(changed)
-        self.stir(row.row_id for row in changed)
+        self.mark_changed(row.row_id for row in changed)
         known, past = dict(self.memory.known), dict(self.memory.past)
         for row in changed:
             before = known.get(row.row_id)
@@ -115,12 +115,12 @@ class KnownRows:
             known[row.row_id] = row
         self.memory = Memory(known, order, past, {}, frozenset(columns))
 
-    def keep_unchanged(self, now: Resting) -> None:
+    def keep_unchanged(self, now: Unchanged) -> None:
         """Keep which rows need no look the next time, if that is not what was kept."""
         left = self.unchanged
-        is_news = self.stirred or replace(now, moved=left.moved) != left
+        is_news = self.changed_ids or replace(now, moved=left.moved) != left
         if is_news and self._store.unchanged.keep(self._sheet, now, self._version):
-            self.unchanged, self.stirred = now, set()
+            self.unchanged, self.changed_ids = now, set()
 
     # -- what is asked ---------------------------------------------------------------------------
 

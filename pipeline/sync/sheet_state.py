@@ -49,7 +49,7 @@ class SheetState:
         self._store, self._clock = store, clock
         self._moved_by_others: list[Moved] = []
         self._refreshed_at = clock.now()
-        #: Ids of rows that were loaded since.
+        #: Ids of rows that were loaded since the last refresh.
         self._loaded_since: set[str] = set()
         if self.rows.unchanged.rows and not whole:
             self._load_changed()
@@ -71,7 +71,7 @@ class SheetState:
             self._take_over_approvals(stood)
         if not moved:
             return
-        self.stir({key.row_id for key in moved})
+        self.mark_changed({key.row_id for key in moved})
         before = {key: self.jobs.all[key] for key in moved if key in self.jobs.all}
         now = self.jobs.reload(moved)
         if self.is_called:
@@ -92,10 +92,10 @@ class SheetState:
         moved_by_others, self._moved_by_others = self._moved_by_others, []
         return moved_by_others
 
-    def heed_the_page(self) -> None:
+    def take_over_extra_takes(self) -> None:
         """Take over for which rows a person asked for more takes on the page."""
         pressed = self._store.rows.extra_takes(self.key)
-        self.stir(pressed.keys() & self.rows.unchanged.rows.keys())
+        self.mark_changed(pressed.keys() & self.rows.unchanged.rows.keys())
         known = self.rows.memory.known
         self.rows.update(
             {
@@ -123,7 +123,7 @@ class SheetState:
     def _take_over_approvals(self, since: int) -> None:
         """Take over approvals that the page noted or took back after the cursor was `since`."""
         noted = self._store.rows.approvals(self.key, since)
-        self.stir(noted.keys() & self.rows.unchanged.rows.keys())
+        self.mark_changed(noted.keys() & self.rows.unchanged.rows.keys())
         known = self.rows.memory.known
         self.rows.update(
             {
@@ -173,12 +173,12 @@ class SheetState:
 
     def take_over(self, facts: Sequence[Fact], turn: Turn) -> None:
         """Note what a transaction made of the attempts."""
-        self.rows.stir(fact.key.row_id for fact in facts)
+        self.rows.mark_changed(fact.key.row_id for fact in facts)
         self.jobs.take_over(facts, turn)
 
     def begun(self, key: JobKey, attempt: Attempt) -> None:
         """Note an attempt that was begun."""
-        self.rows.stir([key.row_id])
+        self.rows.mark_changed([key.row_id])
         self.jobs.begun(key, attempt)
 
     # -- loading ---------------------------------------------------------------------------------
@@ -189,10 +189,10 @@ class SheetState:
         """The known rows to match a reading with, without the ids that are `unchanged`."""
         return self.rows.memory_for(grid, columns, rows, unchanged, self.jobs.all.values())
 
-    def stir(self, ids: Collection[str]) -> None:
+    def mark_changed(self, ids: Collection[str]) -> None:
         """Something happened to these rows: load them, and look at them in the next reading."""
-        self.rows.stir(ids)
-        self.rows.met(ids)
+        self.rows.mark_changed(ids)
+        self.rows.add_ids(ids)
         self.load(ids)
 
     def load(self, ids: Iterable[str]) -> None:
@@ -216,7 +216,7 @@ class SheetState:
         self.rows.load_all()
         self.jobs.load_all()
         self._take_over_approvals(0)  # Also what was noted since the rows were loaded.
-        self.rows.met(key.row_id for key in self.jobs.all)
+        self.rows.add_ids(key.row_id for key in self.jobs.all)
 
 
 def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[Moved]:

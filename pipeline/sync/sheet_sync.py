@@ -172,7 +172,7 @@ class SheetSync:
         with self.store.snapshot():
             self.state.read_record()
             self.state.refresh()
-            self.state.heed_the_page()
+            self.state.take_over_extra_takes()
 
     def _with_jobs(self, look: Look) -> Look:
         """Write down a job for each row that may be sent and whose id is in the sheet."""

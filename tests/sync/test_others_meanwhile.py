@@ -36,6 +36,6 @@ def test_events_recorded_by_others_just_before_our_write_are_read(
 
         known = {key: job.attempts[0].state for key, job in state.jobs.all.items() if job.attempts}
         assert known[ONE] is State.FAILED
-        assert state.rows.stirred >= {ONE.row_id}
+        assert state.rows.changed_ids >= {ONE.row_id}
         if ours == "answers are recorded":
             assert known[TWO] is State.RUNNING

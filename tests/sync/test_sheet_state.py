@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.core.inputs import canonical
 from pipeline.core.model import KnownRow
-from pipeline.core.unchanged_rows import Resting
+from pipeline.core.unchanged_rows import Unchanged
 from pipeline.store import Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.sheet_state import SheetState
@@ -24,19 +24,19 @@ def test_an_approval_is_seen_at_any_moment_also_for_an_unchanged_row(tmp_path: P
         store.rows.note("sheet", ROWS, ["", first, second, third], ("prompt",))
         noted, _ = store.unchanged.get("sheet")
         there = {first: b"1" * 16, second: b"2" * 16}
-        rest = Resting("rules", store.jobs.cursor("sheet"), there, frozenset([third]))
+        rest = Unchanged("rules", store.jobs.cursor("sheet"), there, frozenset([third]))
         assert store.unchanged.keep("sheet", rest, noted)
 
         assert store.rows.approve("sheet", first, ROWS[0].inputs, "covers 1")
         known = known_of(store)  # before the pass
-        assert known.rows.stirred == {first}
+        assert known.rows.changed_ids == {first}
         assert known.rows.memory.known[first].approved_on_page == "covers 1"
 
         # While a pass listens for webhooks and does not read the page's requests.
         assert store.rows.approve("sheet", second, ROWS[1].inputs, "covers 2")
         assert store.rows.approve("sheet", third, ROWS[2].inputs, "covers 3")
         known.moved_by_others()
-        assert known.rows.stirred == {first, second}
+        assert known.rows.changed_ids == {first, second}
         assert {row.approved_on_page for row in known.rows.memory.known.values()} == {
             f"covers {n}" for n in (1, 2, 3)
         }

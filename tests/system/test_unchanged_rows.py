@@ -92,7 +92,7 @@ def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
         closing(sqlite3.connect(twin)) as copied,
     ):
         source.backup(copied)
-        copied.execute("delete from resting")
+        copied.execute("delete from unchanged")
         copied.commit()
     chance = Random()
     chance.setstate(world.chance.getstate())
@@ -145,7 +145,7 @@ class Twins:
             assert not differing, f"the partial sync has another outcome: {differences}"
             self.counts["compared"] += 1
             self.counts["in part"] += bool(one.sync.last.unchanged)
-            self.counts["rows at rest"] += one.sync.last.plan.unchanged.total()
+            self.counts["rows unchanged"] += one.sync.last.plan.unchanged.total()
             self.counts["rows looked at beside them"] += (
                 len(one.sync.last.plan.lines) if one.sync.last.plan.unchanged else 0
             )
@@ -168,7 +168,7 @@ def test_a_partial_sync_has_the_outcome_of_a_full_sync() -> None:
         run(5, 4)
 
     print(twins.counts)
-    assert twins.counts["rows at rest"] > 10
+    assert twins.counts["rows unchanged"] > 10
     assert twins.counts["rows looked at beside them"] > 3
 
 
@@ -179,7 +179,7 @@ def test_a_partial_sync_has_the_outcome_of_a_full_sync_in_a_long_run() -> None:
         run(6, 300)
 
     print(twins.counts)
-    assert twins.counts["rows at rest"] > 1000
+    assert twins.counts["rows unchanged"] > 1000
 
 
 # -- rare events, one at a time -------------------------------------------------------------------
@@ -386,7 +386,7 @@ def _changed_jobs_are_skipped() -> Any:
     """A row counts as unchanged although its job has changed."""
     right = unchanged_rows.parted
 
-    def parted(grid: Any, columns: Any, left: Any, stirred: Any, earlier: Any) -> Any:
+    def parted(grid: Any, columns: Any, left: Any, changed_ids: Any, earlier: Any) -> Any:
         return right(grid, columns, left, (), earlier)
 
     return patch.object(changed_rows, "parted", parted)

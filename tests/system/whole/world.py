@@ -108,7 +108,7 @@ class Pass:
     busy: bool = False
 
 
-def places_at_rest(sync: SheetSync) -> frozenset[int]:
+def unchanged_places(sync: SheetSync) -> frozenset[int]:
     """The positions of the rows that a sync skipped."""
     return frozenset(sync.last.unchanged.values())
 
@@ -499,7 +499,7 @@ class World:
     def assert_rows_are_true(self, one: Pass) -> None:
         """After a quiet sync: check that every result is in its own row, and only there."""
         lines = {line.seen.place: line for line in one.sync.last.plan.lines}
-        resting, again = places_at_rest(one.sync), one.store.rows.extra_takes(SHEET)
+        resting, again = unchanged_places(one.sync), one.store.rows.extra_takes(SHEET)
         shown: dict[str, int] = {}
         ids: set[str] = set()
         for place, (line, cells) in enumerate(
@@ -591,7 +591,7 @@ class World:
                 settled = attempt.state not in (State.SUBMITTING, State.RUNNING)
                 assert settled, f"{job.key} is {attempt.state} for ever"
         foreign = {line.seen.place: line.foreign for line in one.sync.last.plan.lines}
-        foreign |= dict.fromkeys(places_at_rest(one.sync), False)
+        foreign |= dict.fromkeys(unchanged_places(one.sync), False)
         again = one.store.rows.extra_takes(SHEET)
         self.counts["rows not looked at"] += one.sync.last.plan.unchanged.total()
         for place, (line, cells) in enumerate(
