@@ -94,9 +94,8 @@ FAULTS = (
             f"unchanged rows are not checked after {what} changed",
             "use",
             "pipeline/sync/changed_rows.py",
-            "            self._rules,\n            columns.header,\n",
-            f"            __import__('dataclasses').replace(self._rules, {same}),\n"
-            "            columns.header,\n",
+            "replace(self._rules, files=None),",
+            f"replace(self._rules, files=None, {same}),",
             "tests/sync/test_changed_rules.py",
         )
         for what, same in (
