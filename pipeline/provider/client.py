@@ -12,7 +12,7 @@ import asyncio
 import json
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -116,9 +116,16 @@ class Api:
         if request.parts:
             clock = asyncio.get_running_loop().time
             end = clock() + within
-            request = await self._with_parts(request, within)
+            request = await self._reading(self._parts.resolved(request), within)
             within = max(end - clock(), 0.0)
         return await self._once(request, within)
+
+    async def uploaded(self, request: Request, within: float) -> Request:
+        """The request with addresses instead of the files that the API takes as uploads.
+
+        Raises PartUnread if a file cannot be read or uploaded; the request itself is not sent.
+        """
+        return await self._reading(self._parts.uploaded(request), within)
 
     async def ask(self, request: Request, within: float) -> Response:
         """The answer to a request that is safe to repeat: up to three tries in `within` seconds.
@@ -144,11 +151,11 @@ class Api:
         answer: Response = await tries(one_try)
         return answer
 
-    async def _with_parts(self, request: Request, within: float) -> Request:
-        """The request with its files. Raises PartUnread: the request itself was not sent."""
+    async def _reading(self, request: Coroutine[None, None, Request], within: float) -> Request:
+        """A request whose files are being read. Raises PartUnread: the request was not sent."""
         try:
             async with asyncio.timeout(within):
-                return await self._parts.resolved(request)
+                return await request
         except PartUnread:
             raise
         except TimeoutError as error:

@@ -46,6 +46,10 @@ class LazyApi:
         """See `api.Api.submit`."""
         return await self._opened().submit(request, within)
 
+    async def uploaded(self, request: Request, within: float) -> Request:
+        """See `api.Api.uploaded`."""
+        return await self._opened().uploaded(request, within)
+
     async def ask(self, request: Request, within: float) -> Response:
         """See `api.Api.ask`."""
         return await self._opened().ask(request, within)

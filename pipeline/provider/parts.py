@@ -14,7 +14,7 @@ import hashlib
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -28,6 +28,7 @@ from pipeline.provider.input_folder import MOST_BYTES, Content, InputFolder, typ
 
 #: Seconds for which an uploaded file keeps its address. At known APIs it lives an hour or more.
 SAME_ADDRESS: Final = 600.0
+_UPLOADS: Final = ("upload", "uploads")
 
 
 class Parts:
@@ -48,17 +49,25 @@ class Parts:
         self._folder = InputFolder(folder) if folder else None
         self._allowed, self._upload = allowed, upload
         #: Digest of an uploaded file -> its address, and when it got that. Many rows may share a
-        #: file, and a submission that is sent again must be the same word for word.
+        #: file.
         self._addresses: dict[bytes, tuple[str, float]] = {}
         self._turns: defaultdict[bytes, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def resolved(self, request: Request) -> Request:
         """The request with its parts in its body. Raises PartUnread if one cannot be read."""
+        return await self._with(request, request.parts)
+
+    async def uploaded(self, request: Request) -> Request:
+        """The request with the addresses of its uploaded files in its body. Raises PartUnread."""
+        return await self._with(request, [one for one in request.parts if one.encode in _UPLOADS])
+
+    async def _with(self, request: Request, parts: Sequence[Part]) -> Request:
         # The nested objects of the body belong to the attempt, which keeps no files.
         body = copy.deepcopy(dict(request.body or {}))
-        for part in request.parts:
+        for part in parts:
             put(body, part.to, await self._value(part))
-        return replace(request, body=body, parts=())
+        left = tuple(one for one in request.parts if one not in parts)
+        return replace(request, body=body, parts=left)
 
     async def _value(self, part: Part) -> str | list[str]:
         if part.encode == "uploads":

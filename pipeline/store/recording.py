@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, update
 
 from pipeline.core.errors import StoreFull
 from pipeline.core.model import Attempt, JobKey, State
@@ -116,6 +116,17 @@ class Attempts(Part):
             text = connection.execute(its.where(here)).scalar_one_or_none()
         body: Mapping[str, object] | None = json.loads(text or "null")
         return body or {}
+
+    def keep_body(self, key: JobKey, number: int, body: Mapping[str, object]) -> None:
+        """Keep this as what is sent with an attempt, instead of what was known when it began."""
+        with self._database.writing() as connection:
+            job = select(jobs.c.id).where(
+                jobs.c.sheet == number_of(connection, key.sheet),
+                jobs.c.row_id == key.row_id,
+                jobs.c.take == key.take,
+            )
+            its = (attempts.c.job == job.scalar_subquery()) & (attempts.c.number == number)
+            connection.execute(update(attempts).where(its).values(body=json.dumps(body)))
 
     def expired(self, sheet: str) -> list[tuple[JobKey, int]]:
         """Attempts without an answer whose deadline has passed, by the store's clock."""

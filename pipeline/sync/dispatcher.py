@@ -22,6 +22,7 @@ from pipeline.sync.clock import Clock, lately
 from pipeline.sync.ports import ApiAccess
 from pipeline.sync.submissions import Sending
 from pipeline.sync.throttle import Throttle
+from pipeline.sync.with_addresses import WithAddresses
 
 log = logging.getLogger("promptsheet")
 
@@ -42,6 +43,7 @@ class Dispatcher:
         clock: Clock,
         throttle: Throttle,
         breaker: CircuitBreaker,
+        addresses: WithAddresses,
         *,
         tries: int,
         on_answer: Callable[[Sending, Verdict], None],
@@ -51,7 +53,7 @@ class Dispatcher:
         self.trouble = ""
         #: Seconds until an answer, of the last submissions.
         self._answer_took = 0.0
-        self._access, self._clock = access, clock
+        self._access, self._clock, self._addresses = access, clock, addresses
         self._throttle, self._breaker = throttle, breaker
         self._concurrency, self._tries = access.pace.concurrency, tries
         self._on_answer, self._on_change = on_answer, on_change
@@ -126,10 +128,10 @@ class Dispatcher:
         endpoint = endpoint_of(api.provider, sending.attempt.endpoint, api.prefix)
         began = self._clock.monotonic()
         try:
-            left = (sending.attempt.deadline - self._clock.now()).total_seconds()
-            if left <= 0:
-                raise NotSent("its time was over before it could leave")
-            response = await self._access.wire.submit(sending.request, left)
+            request = await self._addresses.request(
+                sending.key, sending.attempt, sending.request, self._left(sending)
+            )
+            response = await self._access.wire.submit(request, self._left(sending))
             self._answer_took = lately(self._answer_took, self._clock.monotonic() - began)
             answer = verdict(api.provider, endpoint, response, self._clock.now())
             self._throttle.reached()
@@ -148,6 +150,13 @@ class Dispatcher:
             log.exception("a submission ended in an unforeseen way")
             answer = Verdict(Lost(f"unforeseen: {type(e).__name__}"))
         self._on_answer(sending, answer)
+
+    def _left(self, sending: Sending) -> float:
+        """Seconds until the attempt's deadline. Raises NotSent if there are none."""
+        left = (sending.attempt.deadline - self._clock.now()).total_seconds()
+        if left <= 0:
+            raise NotSent("its time was over before it could leave")
+        return left
 
     def _unreached(self, why: str) -> None:
         title = self._access.api.title

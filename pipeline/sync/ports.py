@@ -24,6 +24,12 @@ class Wire(Protocol):
     async def submit(self, request: Request, within: float) -> Response:
         """One answer to one sending. Raises NotSent or NoAnswer."""
 
+    async def uploaded(self, request: Request, within: float) -> Request:
+        """The request with addresses instead of the files that the API takes as uploads.
+
+        Raises PartUnread if a file cannot be read or uploaded; the request itself is not sent.
+        """
+
     async def ask(self, request: Request, within: float) -> Response:
         """An answer to what is safe to repeat. Raises WireError."""
 

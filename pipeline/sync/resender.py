@@ -25,6 +25,7 @@ from pipeline.sync.ports import HASTY_TRIES, ApiAccess
 from pipeline.sync.request_pace import RequestPace
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
+from pipeline.sync.with_addresses import WithAddresses
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -70,6 +71,7 @@ class Resender:
     ) -> None:
         self._sync, self._submissions, self._worker = sync, submissions, worker
         self._access, self._clock = access, clock
+        self._addresses = WithAddresses(access.wire, submissions, worker)
         self._pace = RequestPace(sync, worker, access.api)
         self._tries = TRIES if patient else HASTY_TRIES
         self._may_send, self._on_event, self._on_order = may_send, on_event, on_order
@@ -166,6 +168,7 @@ class Resender:
         try:
             endpoint = endpoint_of(api.provider, one.attempt.endpoint, api.prefix)
             request = await self._worker.run(self._submissions.again, key, one.attempt, api)
+            request = await self._addresses.request(key, one.attempt, request, endpoint.deadline)
             response = await self._access.wire.submit(request, endpoint.deadline)
         except KeyError:  # The provider file has no such endpoint any more.
             one.tries = self._tries

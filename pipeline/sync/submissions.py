@@ -15,7 +15,7 @@ from pipeline.core.fields import Parent, as_texts, body_of
 from pipeline.core.following import parent_of
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey, Request, State
-from pipeline.core.paths import merged
+from pipeline.core.paths import merged, values
 from pipeline.core.planning import Line
 from pipeline.core.protocol import sent_once, submission
 from pipeline.core.provider import Provider
@@ -113,11 +113,17 @@ class Submissions:
         given = {**as_texts(self._sync.rules.defaults), **parsed(attempt.inputs)}
         _, parts = body_of(endpoint, given, parent)
         body = self._store.attempts.body(key, attempt.number)
+        # The addresses of files that were uploaded before are in the body.
+        parts = tuple(part for part in parts if not any(True for _ in values(body, part.to)))
         request = Request("POST", endpoint.path, body, parts=parts)
         callback = self._callback(api.provider)
         if attempt.hook and callback:
             request = _called_back(request, callback, attempt.hook, is_kept=True)
         return sent_once(request, api.provider, attempt.resend_key)
+
+    def keep_body(self, key: JobKey, number: int, request: Request) -> None:
+        """Keep the body that an attempt is sent with, now that its files have addresses."""
+        self._store.attempts.keep_body(key, number, dict(request.body or {}))
 
     def _parents(self, keys: Collection[JobKey], api: Api) -> dict[JobKey, Parent]:
         """What children at this API can use of these jobs, as the store has them now.

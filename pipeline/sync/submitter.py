@@ -27,6 +27,7 @@ from pipeline.sync.request_pace import RequestPace
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import RefusedLine, Sending, Submissions
 from pipeline.sync.throttle import Throttle
+from pipeline.sync.with_addresses import WithAddresses
 from pipeline.sync.worker import Worker
 
 #: How often a pass that waits tries an API that cannot be reached.
@@ -72,6 +73,7 @@ class Submitter:
             clock,
             self._throttle,
             self.breaker,
+            WithAddresses(access.wire, submissions, worker),
             tries=REACH_TRIES if patient else HASTY_TRIES,
             on_answer=self._answered,
             on_change=self._news.set,

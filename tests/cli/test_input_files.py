@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from pipeline.sandbox import Sandbox
+from tests.fakes.program import ROOT, Program, until
 from tests.fakes.team import Team
 
 #: How long a task takes at the API.
@@ -188,3 +190,49 @@ def test_a_lost_submission_with_a_file_is_paid_once(
     assert row["status"] == "done", row["note"]
     state = api.state()
     assert (state["tasks_taken"], state["idempotent_replays"]) == (1, 1)
+
+
+def lost_by_a_kill(team: Team, api: Sandbox, config: Path) -> None:
+    """Kill the program after the API has taken the row, and before it answers."""
+    api.set(lost="1 trickle")
+    with Program("run", config, folder=team.folder, environment=dict(os.environ)) as program:
+        program.until(lambda: paid(api) == 1, "the API has taken the row")
+        program.kill()
+
+
+def lost_by_the_network(team: Team, api: Sandbox, config: Path) -> None:
+    """Break each connection after the API has taken the row, until the run gives up."""
+    api.set(lost="1 rst")
+    team.start("run", config)
+
+
+@pytest.mark.parametrize("lost", [lost_by_a_kill, lost_by_the_network])
+def test_a_later_run_sends_a_row_again_with_the_address_that_its_file_got_first(
+    tmp_path: Path, api: Sandbox, lost: Callable[[Team, Sandbox, Path], None]
+) -> None:
+    api.reset()
+    team = Team(tmp_path, api.url, 2)
+    (tmp_path / "inputs").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "inputs" / "fox.png")
+    config = team.configured(tables={"media": {"save_to": "", "inputs": "inputs/"}})
+    text = (ROOT / "configs/providers/apiframe-v2.toml").read_text("utf-8")
+    quick = text.replace("[endpoints.seedream]\n", "[endpoints.seedream]\ndeadline = 2\n")
+    (tmp_path / "providers").mkdir()
+    (tmp_path / "providers" / "apiframe-v2.toml").write_text(quick, "utf-8")
+    team.write("prompt,endpoint,model,input_images", "a fox,seedream,seedream-4.5,fox.png")
+    lost(team, api, config)
+    uploads = api.state()["requests"]["/v2/uploads"]
+    # The file in the folder is another one now: what was sent has its address already.
+    Image.new("RGB", (9, 9)).save(tmp_path / "inputs" / "fox.png")
+    api.set(lost="0")
+
+    until(
+        lambda: team.start("run", config, "--wait") and team.row("a fox")["status"] == "done",
+        "the row is done",
+        every=0.5,
+    )
+
+    state = api.state()
+    assert state["tasks_taken"] == 1
+    assert state["idempotent_replays"] >= 1
+    assert state["requests"]["/v2/uploads"] == uploads == 1

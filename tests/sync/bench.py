@@ -110,6 +110,9 @@ class Api:
         self._tasks[f"task of {prompt}"] = self.loop.time() + lasts
         return reply({"task_id": f"task of {prompt}"})
 
+    async def uploaded(self, request: Request, within: float) -> Request:
+        return request
+
     async def ask(self, request: Request, within: float) -> Response:
         self.polled.append(self.loop.time())
         await asyncio.sleep(self.answers_in)

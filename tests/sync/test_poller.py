@@ -39,6 +39,9 @@ class Finished:
     async def submit(self, request: Request, within: float) -> Response:
         raise AssertionError("nothing is sent here")
 
+    async def uploaded(self, request: Request, within: float) -> Request:
+        return request
+
     async def ask(self, request: Request, within: float) -> Response:
         body = {"task_id": "t-1", "status": "finished", "image_urls": ["http://127.0.0.1/1.png"]}
         return Response(200, {}, json.dumps(body).encode())
