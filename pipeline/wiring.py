@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import secrets
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +22,6 @@ from pipeline.config import load as load
 from pipeline.config.addresses import account_of
 from pipeline.config.schema import PaceTable
 from pipeline.core.apis import Api
-from pipeline.core.credits import Credits
 from pipeline.core.errors import StoreError
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
@@ -31,7 +30,7 @@ from pipeline.open_sheet import open_sheet, place_of
 from pipeline.provider.input_folder import InputFolder
 from pipeline.provider.lazy import LazyApi, LazyMedia
 from pipeline.sheets import Sheet
-from pipeline.store import Limits, Store, copied
+from pipeline.store import Limits, PriceList, Store, copied
 from pipeline.sync import price_list, quick_check
 from pipeline.sync.clock import Clock
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
@@ -88,6 +87,7 @@ def scratch_store(settings: Settings) -> Iterator[Store]:
 
 def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
     """The part of the configuration that planning needs."""
+    own = _prices(settings.provider, settings.base_url, store)
     return Rules(
         sheet=key,
         provider=settings.provider,
@@ -100,7 +100,9 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         saves_files=settings.media is not None,
         base_url=settings.base_url,
         account=_account(settings.base_url, settings.api_key),
-        prices={**_prices(settings.provider, settings.base_url, store), **settings.prices},
+        prices={**own.prices, **settings.prices},
+        # A person's own price is for a row, whatever the list's price is for.
+        modes={name: mode for name, mode in own.modes.items() if name not in settings.prices},
         files=InputFolder(settings.inputs) if settings.inputs else None,
         others=tuple(
             Api(
@@ -109,17 +111,20 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
                 _account(one.base_url, one.api_key),
                 one.prefix,
                 one.sends,
-                _prices(one.provider, one.base_url, store),
+                (its := _prices(one.provider, one.base_url, store)).prices,
+                its.modes,
             )
             for one in settings.others
         ),
     )
 
 
-def _prices(provider: Provider, base_url: str, store: Store | None) -> Mapping[str, Credits]:
+def _prices(provider: Provider, base_url: str, store: Store | None) -> PriceList:
     """What the API's own price list says, as it was last read."""
     has_list = provider.account is not None and provider.account.prices
-    return store.price_lists.get(provider.name, base_url).prices if store and has_list else {}
+    if store is None or not has_list:
+        return PriceList({}, None)
+    return store.price_lists.get(provider.name, base_url)
 
 
 def limits(settings: Settings, start: str = "") -> Limits:

@@ -184,7 +184,9 @@ async def _answer(settings: Settings, account: Account, way: Wire) -> _Answer:
         said = reason_of(provider, response)
         answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."
         return _Answer("reach", stop or answer)
-    prices = await price_list.read_list(way, account) if account.prices else {}
+    prices: Mapping[str, Credits] = {}
+    if account.prices:
+        prices = (await price_list.read_list(way, account, wiring.now())).prices
     try:
         body = json.loads(response.body)
         at_once = first_text(body, account.at_once)

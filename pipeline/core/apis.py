@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pipeline.core.credits import Credits
+from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import price_of
+from pipeline.core.list_prices import times
 from pipeline.core.provider import Endpoint, Provider
 
 
@@ -41,6 +43,8 @@ class Api:
     sends: bool = True
     #: Model -> the most that it costs, by the API's own price list; for what the file has no price.
     prices: Mapping[str, Credits] = field(default_factory=dict)
+    #: Model -> what the list's price is for (see `list_prices`); none: for one submission.
+    modes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -71,7 +75,13 @@ def price_at(api: Api, endpoint: Endpoint, given: Mapping[str, str]) -> Credits 
     Where the provider file has none, the API's own price list counts.
     """
     price = price_of(endpoint, given)
-    return api.prices.get(model_of(endpoint, given)) if price is None and api.prices else price
+    if price is not None or not api.prices:
+        return price
+    model = model_of(endpoint, given)
+    price, mode = api.prices.get(model), api.modes.get(model)
+    if price is None or mode is None:
+        return price
+    return exact(price * times(api.provider, endpoint, given, mode))
 
 
 def endpoint_of(provider: Provider, name: str, prefix: str = "") -> Endpoint:
@@ -83,3 +93,28 @@ def endpoint_of(provider: Provider, name: str, prefix: str = "") -> Endpoint:
     if plain not in provider.endpoints:
         plain = plain.rpartition("/")[2]
     return provider.endpoints[plain]
+
+
+def reading(provider: Provider, name: str, prefix: str = "") -> Endpoint:
+    """What reads the result of an attempt: its endpoint, or else all of the API together.
+
+    An endpoint may be removed from the file, or renamed, while its task is open. Its result is then
+    read where the results of the other endpoints are; the most usual place comes first.
+    """
+    try:
+        return endpoint_of(provider, name, prefix)
+    except KeyError:
+        every = provider.endpoints.values()
+        return Endpoint(
+            path="",
+            fields={},
+            urls=_usual(one.urls for one in every),
+            grid_url=_usual(one.grid_url for one in every),
+            text=_usual(one.text for one in every),
+            ids=_usual(one.ids for one in every),
+        )
+
+
+def _usual(paths: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """All paths, those of most endpoints first."""
+    return tuple(path for path, _ in Counter(one for each in paths for one in each).most_common())

@@ -56,12 +56,13 @@ def job_status(
             away = messages.api_away(attempt.provider, attempt.base_url, attempt.task_id, redo)
             return StatusAndNote(Status.CHECK_NEEDED, joined(away, emptied or change))
         case State.RUNNING:
+            gone = _endpoint_gone(attempt, rules)
             if is_overdue(attempt, rules.give_up_after, now):
                 late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
-                return StatusAndNote(Status.CHECK_NEEDED, joined(late, emptied or change))
+                return StatusAndNote(Status.CHECK_NEEDED, joined(gone, late, emptied or change))
             if news and not emptied:
-                return StatusAndNote(Status.EDITED, change)
-            return StatusAndNote(in_progress(attempt.progress), emptied or warning)
+                return StatusAndNote(Status.EDITED, joined(gone, change))
+            return StatusAndNote(in_progress(attempt.progress), joined(gone, emptied or warning))
         case State.SUBMITTING:
             return StatusAndNote(Status.SENDING, warning)
         case State.UNKNOWN if rules.may_be_resent(attempt, now):
@@ -73,7 +74,8 @@ def job_status(
                 note = joined(messages.taken_over(api, redo), emptied or change)
                 return StatusAndNote(Status.CHECK_NEEDED, note)
             why = messages.lost(api, attempt.reason, attempt.price, redo)
-            return StatusAndNote(Status.CHECK_NEEDED, joined(why, emptied or change))
+            gone = _endpoint_gone(attempt, rules)
+            return StatusAndNote(Status.CHECK_NEEDED, joined(why, gone, emptied or change))
         case _:
             if attempt.task_id:
                 note = messages.failed(api, attempt.reason, attempt.price)
@@ -82,6 +84,12 @@ def job_status(
             else:
                 note = messages.refused(api, attempt.reason)
             return StatusAndNote(Status.FAILED, note)
+
+
+def _endpoint_gone(attempt: Attempt, rules: Rules) -> str:
+    if not rules.is_endpoint_gone(attempt):
+        return ""
+    return messages.endpoint_gone(rules.title_of(attempt), attempt.endpoint)
 
 
 def _edited(attempt: Attempt, news: dict[str, str], link: Link | None, redo: str) -> str:

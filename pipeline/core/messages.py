@@ -258,6 +258,15 @@ def api_away(provider: str, base_url: str, task_id: str, redo: str) -> str:
     )
 
 
+def endpoint_gone(api: str, endpoint: str) -> str:
+    """The provider file does not have the endpoint any more that the row was sent to."""
+    return (
+        f"The provider file of {api} does not have the endpoint {quoted(endpoint, 40)} any more. "
+        "The result is still read if it is where those of other endpoints are. Otherwise, put the "
+        "endpoint back, and it arrives."
+    )
+
+
 def taken_over(api: str, redo: str) -> str:
     """The sheet belonged to another store, which may have sent the row."""
     return (

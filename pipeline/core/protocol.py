@@ -215,6 +215,8 @@ def task_event(
     reason = shortened(first_text(body, task.reason), MOST_WORDS)
     if has_failed:
         return Failed(reason or f"{provider.title} gave no reason", task_id, reported=reported)
+    if not endpoint.is_known:  # Its result may be at a place that no other endpoint has.
+        return Progressed(_percent(provider, body), task_id)
     return Failed(_nothing_came(provider, word, reason), task_id, reported=reported)
 
 
@@ -312,7 +314,9 @@ def _tasks(provider: Provider, body: Any) -> list[Mapping[str, Any]]:
 def _result(endpoint: Endpoint, body: Mapping[str, Any]) -> Result:
     urls = _addresses(body, endpoint.urls)
     grid = _addresses(body, endpoint.grid_url)
-    text, ids = _texts(body, endpoint.text), _texts(body, endpoint.ids)
+    # Where the endpoint is not known, a text beside addresses may be an echo of the request.
+    has_text = endpoint.is_known or not urls
+    text, ids = _texts(body, endpoint.text if has_text else ()), _texts(body, endpoint.ids)
     kept = tuple(urls[:MOST_RESULTS])
     return Result(
         kept,

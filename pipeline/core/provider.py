@@ -109,6 +109,11 @@ class Endpoint:
     ended: date | None = None
 
     @property
+    def is_known(self) -> bool:
+        """False for what reads the results of endpoints that the file does not have any more."""
+        return bool(self.path)
+
+    @property
     def columns(self) -> frozenset[str]:
         """The fields that a column can be named after."""
         return frozenset(name for name, one in self.fields.items() if one.is_column)
@@ -199,6 +204,10 @@ class Account:
     price_items: str = ""
     price_id: str = ""
     price_most: str = ""
+    #: What each price is for, in the list's word; word -> the fields by whose number such a price
+    #: is multiplied.
+    price_mode: str = ""
+    price_times: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

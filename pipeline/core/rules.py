@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline.core.apis import Api, SentTo, model_of, price_at
+from pipeline.core.apis import Api, SentTo, model_of, price_at, reading
 from pipeline.core.credits import Credits
 from pipeline.core.fields import Files, as_texts
 from pipeline.core.inputs import parsed
@@ -36,6 +36,8 @@ class Rules:
     account: str = ""
     #: Model -> the most that it costs, by the API's own price list.
     prices: Mapping[str, Credits] = field(default_factory=dict)
+    #: Model -> what that price is for (see `Api.modes`).
+    modes: Mapping[str, str] = field(default_factory=dict)
     #: The files that cells may name; None: none. Its repr differs if they have changed.
     files: Files | None = None
     #: Other APIs: those that rows name, and those that may still have open tasks.
@@ -44,7 +46,7 @@ class Rules:
     @property
     def api(self) -> Api:
         """The API of rows that name no other."""
-        return Api(self.provider, self.base_url, self.account, prices=self.prices)
+        return Api(self.provider, self.base_url, self.account, prices=self.prices, modes=self.modes)
 
     @property
     def apis(self) -> tuple[Api, ...]:
@@ -98,8 +100,15 @@ class Rules:
         # A key belongs to an account: under another one, the API would make a second task.
         if api is None or api.account != attempt.account:
             return False
+        if self.is_endpoint_gone(attempt):
+            return False
         once = api.provider.once
         return once is not None and now - attempt.sent_at < once.life
+
+    def is_endpoint_gone(self, attempt: Attempt) -> bool:
+        """True if the API that has the attempt's task is there, but not its endpoint."""
+        api = self.api_of(attempt) if attempt.endpoint else None
+        return api is not None and not reading(api.provider, attempt.endpoint, api.prefix).is_known
 
     def endpoint_name(self, inputs: str) -> str:
         """The endpoint that a row names in its inputs (canonical text), else that of the sheet."""

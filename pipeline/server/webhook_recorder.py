@@ -21,10 +21,9 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from pipeline.callers import limited_logger
-from pipeline.core.apis import Api
+from pipeline.core.apis import Api, reading
 from pipeline.core.errors import StoreError, StoreFull
 from pipeline.core.protocol import webhook_event
-from pipeline.core.provider import Endpoint, Provider
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import Webhook
 from pipeline.store import Fact, Hooked, Store
@@ -215,7 +214,9 @@ def _read(
     api = call.api_of(hooked) if hooked else None
     if hooked is None or api is None:
         return CallResult.NO_TOKEN
-    event = webhook_event(api.provider, _endpoint(api.provider, hooked.endpoint), call.body)
+    event = webhook_event(
+        api.provider, reading(api.provider, hooked.endpoint, api.prefix), call.body
+    )
     known, named = tasks[call.token], event[0]
     if named and known and named != known:
         return CallResult.OTHER_TASK
@@ -224,9 +225,3 @@ def _read(
         return EarlyPoll(call.token, early) if early else CallResult.KNOWN
     tasks[call.token] = known or named
     return Fact(hooked.key, hooked.number, event[1])
-
-
-def _endpoint(provider: Provider, name: str) -> Endpoint:
-    """The endpoint that an attempt names, with or without its API before it; else any."""
-    endpoints = provider.endpoints
-    return endpoints.get(name.rpartition("/")[2]) or next(iter(endpoints.values()))

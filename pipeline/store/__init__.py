@@ -52,7 +52,7 @@ from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
-from pipeline.store.price_lists import PriceLists
+from pipeline.store.price_lists import PriceList, PriceLists
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
 from pipeline.store.reported import Reports
@@ -71,6 +71,7 @@ __all__ = [
     "Intent",
     "Lease",
     "Limits",
+    "PriceList",
     "Refusal",
     "SheetChanges",
     "SheetRecord",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 from pipeline.core.credits import Credits, exact
@@ -17,6 +18,8 @@ class PriceList(NamedTuple):
 
     prices: Mapping[str, Credits]
     read_at: datetime | None
+    #: Model -> the list's word for what the price is for; empty where it has none.
+    modes: Mapping[str, str] = MappingProxyType({})
 
 
 class PriceLists(Part):
@@ -29,15 +32,18 @@ class PriceLists(Part):
         try:
             kept = json.loads(text or "{}")
             prices = {str(model): exact(price) for model, price in kept["prices"].items()}
-            return PriceList(prices, from_number(int(kept["read_at"])))
+            modes = {str(model): str(mode) for model, mode in kept["modes"].items()}
+            return PriceList(prices, from_number(int(kept["read_at"])), modes)
         except (ValueError, TypeError, KeyError, AttributeError):
             return PriceList({}, None)
 
-    def keep(
-        self, provider: str, base_url: str, prices: Mapping[str, Credits], read_at: datetime
-    ) -> None:
+    def keep(self, provider: str, base_url: str, prices: PriceList) -> None:
         """Keep this list instead of the earlier one."""
-        kept = {"prices": dict(prices), "read_at": to_number(read_at)}
+        kept = {
+            "prices": dict(prices.prices),
+            "modes": dict(prices.modes),
+            "read_at": to_number(prices.read_at),
+        }
         with self._database.writing() as connection:
             keep_value(connection, _name(provider, base_url), json.dumps(kept))
 

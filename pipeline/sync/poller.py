@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from pipeline.core.apis import Api, endpoint_of
+from pipeline.core.apis import Api, reading
 from pipeline.core.errors import WireError
 from pipeline.core.model import JobKey, Request
 from pipeline.core.protocol import Answers, poll_answer, polls
@@ -143,12 +143,8 @@ class Poller:
         return self._access.api
 
     def _endpoint(self, name: str) -> Endpoint:
-        """The endpoint of this name; any other, if the provider file does not have it any more."""
-        provider = self._api.provider
-        try:
-            return endpoint_of(provider, name, self._api.prefix)
-        except KeyError:
-            return next(iter(provider.endpoints.values()))
+        """What reads the result of the endpoint of this name."""
+        return reading(self._api.provider, name, self._api.prefix)
 
     async def _take_in(
         self, answers: Answers, asked: Mapping[str, OpenTask], asked_at: datetime

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import WireError
 from pipeline.core.model import Request
 from pipeline.core.paths import elements, first_text
 from pipeline.core.provider import Account, Provider
-from pipeline.store import Store
+from pipeline.store import PriceList, Store
 from pipeline.sync.ports import Wire
 
 log = logging.getLogger("promptsheet")
@@ -42,26 +43,37 @@ async def refresh(store: Store, apis: Iterable[tuple[Provider, str, Wire]], now:
         known = store.price_lists.get(provider.name, base_url)
         if known.read_at and now - known.read_at < FRESH:
             continue
-        prices = await read_list(wire, account)
-        if prices:
-            store.price_lists.keep(provider.name, base_url, prices, now)
+        found = await read_list(wire, account, now)
+        if found.prices:
+            store.price_lists.keep(provider.name, base_url, found)
         else:
             log.info("the price list of %s cannot be read", provider.title)
             again = AGAIN if known.prices else SOON
-            store.price_lists.keep(provider.name, base_url, known.prices, now - FRESH + again)
+            late = known._replace(read_at=now - FRESH + again)
+            store.price_lists.keep(provider.name, base_url, late)
 
 
-async def read_list(wire: Wire, account: Account) -> Mapping[str, int]:
-    """Model, in lower case -> the most that it costs; empty if there is no answer."""
+async def read_list(wire: Wire, account: Account, now: datetime) -> PriceList:
+    """The list as it is now, with models in lower case; empty if there is no answer."""
     try:
         response = await wire.ask(Request("GET", account.prices), WITHIN)
         body = json.loads(response.body) if response.status == 200 else None
     except (WireError, ValueError):
-        return {}
-    found = {}
+        return PriceList({}, now)
+    found: dict[str, Credits] = {}
+    modes: dict[str, str] = {}
     for item in elements(body, account.price_items):
         model = first_text(item, [account.price_id]).casefold()
-        price = first_text(item, [account.price_most])
-        if model and price.isdecimal() and 0 < int(price) < MOST:
-            found[model] = int(price)
-    return found
+        price = _amount(first_text(item, [account.price_most]))
+        if model and 0 < price < MOST:
+            found[model] = price
+            modes[model] = first_text(item, [account.price_mode]) if account.price_mode else ""
+    return PriceList(found, now, modes)
+
+
+def _amount(text: str) -> Credits:
+    """The credits that a text names; 0 if it names none."""
+    try:
+        return exact(float(text))
+    except (ValueError, OverflowError):
+        return 0

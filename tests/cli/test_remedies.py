@@ -42,6 +42,15 @@ NOTHING_TO_DO = {
 }
 
 
+def without_endpoint(team: Team, name: str) -> Path:
+    """A provider file next to the configuration, in which the endpoint has another name."""
+    file = team.folder / "providers" / "apiframe-v1.toml"
+    file.parent.mkdir()
+    text = (ROOT / "configs/providers/apiframe-v1.toml").read_text("utf-8")
+    file.write_text(text.replace(f"[endpoints.{name}", f"[endpoints.{name}-2"), "utf-8")
+    return file
+
+
 def remedy(*troubles: str) -> Callable[[Act], Act]:
     """Mark a test: it follows the recommendation for these."""
 
@@ -530,6 +539,22 @@ def a_link_that_cannot_be_read_is_corrected(team: Team, api: Sandbox) -> None:
     team.write("prompt,endpoint,model,image_prompt", f"a fox,flux-imagine,flux-pro,{gone}")
     noted(team, "failed", "Correct that cell")
     change(team, image_prompt="")
+    goes_on(team, api, {"a fox": 1})
+
+
+@remedy("note endpoint_gone")
+def the_endpoint_is_put_back(team: Team, api: Sandbox) -> None:
+    api.set(task_seconds=3600)
+    team.write("prompt,endpoint,model", "a fox,flux-imagine,flux-pro")
+    team.run()
+    own = without_endpoint(team, "flux-imagine")
+    team.run()
+    (row,) = team.rows()
+    assert row["status"] == "in progress"
+    assert "put the endpoint back" in row["note"]
+    own.unlink()
+    api.finish()
+    api.set(task_seconds=TASK_SECONDS)
     goes_on(team, api, {"a fox": 1})
 
 

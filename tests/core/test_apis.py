@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.config.provider_files import read_provider
-from pipeline.core.apis import Api, endpoint_of
+from pipeline.core.apis import Api, endpoint_of, reading
+from pipeline.core.protocol import task_event
 from pipeline.core.rules import Rules
+from pipeline.core.states import Failed, Progressed, Succeeded
 from tests.core.build import attempt
 from tests.fakes.program import ROOT
 
@@ -44,3 +47,43 @@ def test_of_two_apis_with_one_account_an_attempt_belongs_to_the_one_it_was_sent_
 
     assert rules.api_of(sent) == other
     assert rules.api_of(replace(sent, provider="apiframe-v1")) == rules.api
+
+
+@pytest.mark.parametrize(
+    ("vendor", "endpoint", "name"),
+    [
+        ("apiframe-v1", "imagine", "finished.txt"),
+        *(
+            (vendor, "", "finished.txt")
+            for vendor in ("bfl", "luma", "piapi", "replicate", "runway")
+        ),
+    ],
+)
+def test_the_result_of_an_endpoint_that_was_removed_is_read_like_those_of_others(
+    vendor: str, endpoint: str, name: str
+) -> None:
+    provider = read_provider(vendor, None, Path(), ROOT / "configs/providers")
+    endpoint = endpoint or next(iter(provider.endpoints))
+    folder = vendor.removesuffix("-v1")
+    file = next((ROOT / "tests/replies" / folder).glob("finished*"))
+    body = json.loads(file.read_text("utf-8").split("\n\n", 1)[1])
+    left = {one: its for one, its in provider.endpoints.items() if one != endpoint}
+    changed = replace(provider, endpoints=left)
+
+    event = task_event(changed, reading(changed, endpoint), body, "t")
+
+    assert isinstance(event, Succeeded)
+    before = task_event(provider, provider.endpoints[endpoint], body, "t")
+    assert isinstance(before, Succeeded)
+    assert event.result.urls == before.result.urls
+
+
+def test_a_result_at_a_place_that_no_other_endpoint_has_is_not_taken_for_a_failure() -> None:
+    provider = read_provider("bfl", None, Path(), ROOT / "configs/providers")
+    body = {"id": "t", "status": "Ready", "result": {"elsewhere": "https://example.com/1.png"}}
+
+    event = task_event(provider, reading(provider, "gone"), body, "t")
+
+    assert event == Progressed(None, "t")
+    failed = task_event(provider, reading(provider, "gone"), {"id": "t", "status": "Error"}, "t")
+    assert isinstance(failed, Failed)

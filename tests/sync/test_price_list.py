@@ -156,3 +156,62 @@ def test_a_row_without_a_listed_price_costs_what_the_list_says(
     rules = Rules("sheet", V2, "imagine", prices=PRICES)
 
     assert rules.price(canonical({"prompt": "a fox", **wrote})) == price
+
+
+VIDEOS = {
+    "models": [
+        {"id": "kling-3.0", "costMax": 9, "pricingMode": "per-second"},
+        {"id": "veo-3.1", "costMax": 9, "pricingMode": "flat"},
+        {"id": "wan-2.5", "costMax": 4.5, "pricingMode": "per-second"},
+        {"id": "seedance-1-pro", "costMax": 9},
+        {"id": "sora-2", "costMax": 9, "pricingMode": "per-moon"},
+        {"id": "qwen-image", "costMax": 3, "pricingMode": "per-output"},
+        {"id": "seedream-4", "costMax": 3, "pricingMode": "per-output"},
+        {"id": "topaz-video-upscale", "costMax": 2, "pricingMode": "per-second"},
+    ]
+}
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "cells", "price"),
+    [
+        ("video", {"model": "kling-3.0", "duration": "4"}, 36),
+        ("video", {"model": "kling-3.0"}, 9 * 15),  # the longest that it allows
+        ("kling", {"duration": "3"}, 27),
+        ("video", {"model": "wan-2.5"}, 45),
+        ("video", {"model": "wan-2.5", "duration": "5"}, 22.5),
+        ("video", {"model": "veo-3.1", "duration": "8"}, 9),
+        # The list does not say what its price is for: the larger amount.
+        ("video", {"model": "seedance-1-pro"}, 90),
+        ("video", {"model": "sora-2", "duration": "4"}, 36),
+        ("image", {"model": "qwen-image", "number_of_images": "3"}, 9),
+        ("image", {"model": "qwen-image"}, 3),
+        ("image", {"model": "seedream-4"}, 3),
+    ],
+)
+def test_a_price_of_a_second_or_of_an_output_is_held_for_all_of_them(
+    store: Store, endpoint: str, cells: dict[str, str], price: float
+) -> None:
+    read(store, Api(VIDEOS))
+    kept = store.price_lists.get(V2.name, URL)
+    if endpoint == "kling":
+        cells = {**cells, "model": "kling-3.0"}
+    rules = Rules("s", V2, endpoint, prices=kept.prices, modes=kept.modes)
+
+    assert rules.price(canonical({"prompt": "waves", **cells})) == price
+
+
+def test_a_list_that_was_kept_without_what_its_prices_are_for_is_read_again(store: Store) -> None:
+    api = Api(VIDEOS)
+    read(store, api)
+    from pipeline.store.price_lists import _name
+    from pipeline.store.transactions import keep_value
+
+    with store._database.writing() as connection:
+        keep_value(
+            connection, _name(V2.name, URL), '{"prices":{"kling-3.0":9},"read_at":1795780800000000}'
+        )
+
+    read(store, api)
+
+    assert len(api.asked) == 2
