@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pipeline.core.cell_errors import input_text
 from pipeline.core.fields import PARENT
 from pipeline.core.header import Columns
-from pipeline.core.inputs import canonical, changed, normalise, parsed
+from pipeline.core.inputs import canonical, changed, normalise, over, parsed
 from pipeline.core.invisible import visible
-from pipeline.core.model import Attempt, Grid
+from pipeline.core.model import Attempt, Grid, Job
 from pipeline.core.text import quoted
 
 #: The name under which the inputs of an attempt hold the parent's row_id and take. It has a space,
@@ -202,6 +202,30 @@ def changes(attempt: Attempt, inputs: str, link: Link | None = None) -> dict[str
     if link and link != was and PARENT not in found:
         found[LINK] = f"{was.row_id} {was.take}"
     return found
+
+
+def comparable(job: Job, columns: Columns) -> Job:
+    """The job without the columns that are in the sheet, but are no inputs any more.
+
+    A column stops being an input when its endpoint is removed from the provider file. What its
+    cells say is then not read, so nothing can have changed there.
+    """
+    if all(one.columns == columns.inputs for one in job.attempts):
+        return job
+    unread = {
+        name
+        for one in job.attempts
+        for name in {*one.columns}.difference(columns.inputs)
+        if columns.has(name)
+    }
+    if not unread:
+        return job
+    return replace(job, attempts=tuple(_without(one, unread) for one in job.attempts))
+
+
+def _without(attempt: Attempt, names: Collection[str]) -> Attempt:
+    left = tuple(name for name in attempt.columns if name not in names)
+    return replace(attempt, columns=left, inputs=over({*left, LINK}, attempt.inputs))
 
 
 # -- which rows of a reading belong together ------------------------------------------------------

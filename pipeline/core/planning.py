@@ -24,7 +24,7 @@ from pipeline.core.approval import (
     is_covered,
 )
 from pipeline.core.cell_errors import is_value
-from pipeline.core.chains import HAS_PARENT, LINK, Member, chains, changes, label
+from pipeline.core.chains import HAS_PARENT, LINK, Member, chains, changes, comparable, label
 from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import INDEX, PARENT, as_texts, problems_with
 from pipeline.core.following import (
@@ -273,14 +273,15 @@ def _judge(
     job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
     name = normalise(columns.cell(row, "name"))
     state = state_of(job) if job else State.PENDING
-    failed = job.attempts[-1] if job and state is State.FAILED else None
+    compared = comparable(job, columns) if job else None
+    failed = compared.attempts[-1] if compared and state is State.FAILED else None
     link = followed.link if followed else None
     # A parent that was made again does not send a failed row again: no person asked to pay for it.
     is_new = failed is not None and bool(changes(failed, memory.inputs, link).keys() - {LINK})
-    if job is not None and state is not State.PENDING and not is_new:
+    if compared is not None and state is not State.PENDING and not is_new:
         # The cell value that, plus the takes requested on the page, gives the next take.
         redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
-        status, note = job_status(job, memory.inputs, rules, now, redo, link)
+        status, note = job_status(compared, memory.inputs, rules, now, redo, link)
         note = joined(note, _on_page(take, again))
         return Line(seen, memory, status, note, take, job, name=name)
     line = Line(seen, memory, Status.QUEUED, _on_page(take, again), take, job, name=name)

@@ -550,7 +550,7 @@ def the_endpoint_is_put_back(team: Team, api: Sandbox) -> None:
     own = without_endpoint(team, "flux-imagine")
     team.run()
     (row,) = team.rows()
-    assert row["status"] == "in progress"
+    assert row["status"] == "in progress", row
     assert "put the endpoint back" in row["note"]
     own.unlink()
     api.finish()
