@@ -229,8 +229,8 @@ FAULTS = (
         "an edited row that is done is sent again",
         "P1",
         "pipeline/core/planning.py",
-        "if job and state is State.FAILED else None",
-        "if job and state is not State.PENDING else None",
+        "if compared and state is State.FAILED else None",
+        "if compared and state is not State.PENDING else None",
         "tests/core/test_planning.py",
     ),
     Fault(
