@@ -171,7 +171,7 @@ def _document(path: Path) -> Document:
     try:
         return Document.model_validate(raw)
     except ValidationError as e:
-        raise ConfigError(*(f"{path.name}: {p}" for p in sentences(e, Document))) from None
+        raise ConfigError(*(f"{path.name}: {p}" for p in sentences(e, Document, raw))) from None
 
 
 def _secret(

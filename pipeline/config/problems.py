@@ -19,6 +19,7 @@ _WANTED: Final = {
     "list": "a list in square brackets",
     "dict": "a table, such as { name = value }",
     "mapping": "a table, such as { name = value }",
+    "model": "a table, such as { name = value }",
     "dataclass": "a table, such as { name = value }",
     "date": "a date, such as 2026-05-12",
 }
@@ -43,8 +44,8 @@ def sentences(error: ValidationError, document: Any = None, given: object = None
             said = "is missing"
         else:
             loc = loc if given is None else existing(given, loc)
-            wanted = _wanted(kind, problem.get("ctx", {}))
-            said = f"write {wanted}" if wanted else problem["msg"].removeprefix("Value error, ")
+            said = _said(kind, problem.get("ctx", {})) or problem["msg"]
+            said = said.removeprefix("Value error, ")
         about = found.setdefault(place_of(loc), [])
         if said not in about:
             about.append(said)
@@ -72,11 +73,22 @@ def existing(given: object, loc: Place) -> Place:
     return loc
 
 
-def _wanted(kind: str, context: Mapping[str, Any]) -> str:
-    if kind == "literal_error":
-        return str(context["expected"]).replace("'", '"')
+def _said(kind: str, context: Mapping[str, Any]) -> str:
+    """What is wrong with a value; empty where pydantic's own words must do."""
+    match kind:
+        case "literal_error":
+            return f"write {context['expected']}".replace("'", '"')
+        case "greater_than_equal":
+            return f"must be {context['ge']} or more"
+        case "greater_than":
+            return f"must be more than {context['gt']}"
+        case "less_than_equal":
+            return f"must be {context['le']} or less"
+        case "finite_number":
+            return "must be a finite number"
     if kind.endswith(("_type", "_parsing", "_from_float", "_inexact")):
-        return _WANTED.get(kind.partition("_")[0], "")
+        wanted = _WANTED.get(kind.partition("_")[0], "")
+        return f"write {wanted}" if wanted else ""
     return ""
 
 

@@ -283,6 +283,8 @@ def _field(place: str, one: Field, provider: Provider) -> Iterator[str]:
         yield f"{place}.encode: is only for type file"
     if one.as_text and one.type not in (*_NUMBERS, "boolean"):
         yield f"{place}.as_text: is only for the types integer, number and boolean"
+    if one.parent and one.type in (*_NUMBERS, "boolean"):
+        yield f"{place}.parent: what a row takes of its parent is text, and not of type {one.type}"
     yield from _range(place, one)
     if one.one_of:
         yield from _words(place, one)

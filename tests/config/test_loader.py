@@ -62,6 +62,33 @@ def test_all_problems_are_in_one_error(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[pace]\nconcurrency = 'many'", "pace.concurrency: write a whole number"),
+        ("[pace]\nconcurrency = 0", "pace.concurrency: must be 1 or more"),
+        ("[pace]\nconcurrency = 1001", "pace.concurrency: must be 1000 or less"),
+        ("[rules]\napproval = 'maybe'", "rules.approval: write true or false"),
+        ("[sheet]\ntab = 5", "sheet.tab: write a text in quotation marks"),
+        ("[provider]\ncredits = { imagine = 'few' }", "provider.credits.imagine: write a number"),
+        ("[provider]\ncredits = { imagine = -1 }", "provider.credits.imagine: must be 0 or more"),
+        ("[provider]\ncredits = 5", "provider.credits: write a table, such as { name = value }"),
+        ("pace = 5", "pace: write a table, such as { name = value }"),
+        (
+            "[webhook]\ntrusted_proxies = ['10.0.0.1', 5]",
+            "webhook.trusted_proxies (entry 2): write a text in quotation marks",
+        ),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_one_plain_sentence(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    sheet = "[sheet]\nsource = 'rows.csv'\n"
+    whole = text.replace("[sheet]\n", sheet) if "[sheet]" in text else f"{text}\n{sheet}"
+
+    assert problems(tmp_path, whole) == [f"mine.toml: {said}"]
+
+
 def test_problems_of_all_tables_are_reported_together(tmp_path: Path) -> None:
     text = """
         [sheet]
