@@ -41,6 +41,7 @@ def mistakes_in(provider: Provider) -> Iterator[str]:
         yield from _webhook(provider.webhook)
     if provider.account:
         yield from _account(provider.account)
+        yield from _price_times(provider, provider.account)
     if upload := provider.upload:
         yield from _path("upload.path", upload.path)
         yield from _read("upload.url", upload.url)
@@ -160,6 +161,21 @@ def _account(account: Account) -> Iterator[str]:
         yield from _path("account.prices", account.prices)
     for name in names[1:]:
         yield from _read(f"account.{name}", filter(None, [getattr(account, name)]))
+
+
+def _price_times(provider: Provider, account: Account) -> Iterator[str]:
+    """The mistakes in what a price of the list is multiplied by."""
+    yield from _read("account.price_mode", filter(None, [account.price_mode]))
+    if bool(account.price_mode) != bool(account.price_times):
+        missing = "price_times" if account.price_mode else "price_mode"
+        yield f"account.{missing}: is missing: price_mode and price_times belong together"
+    if account.price_times and not account.prices:
+        yield "account.price_times: is only for a price list: prices is missing"
+    fields = {name for one in provider.endpoints.values() for name in one.fields}
+    for word, names in account.price_times.items():
+        for name in names:
+            if name not in fields:
+                yield f"account.price_times.{word}: no endpoint has a field {name}"
 
 
 # -- endpoints -------------------------------------------------------------------------------------
