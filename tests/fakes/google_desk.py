@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from pipeline.core.header import Columns, Header
 from pipeline.sheets.google.client import Account, Spreadsheet, account
+from tests.fakes.google.account import LASTS
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets
 
@@ -21,10 +22,14 @@ def columns_of(header: Sequence[str]) -> Columns:
     return Header(frozenset({"prompt"})).read_line(header)
 
 
-def _account(key: dict[str, str]) -> Account:
-    """The account of this key, without a token yet."""
-    who = _loaded(json.dumps({**key, "token_uri": "http://127.0.0.1/"}))
-    return replace(who, credentials=who.credentials.with_token_uri(key["token_uri"]))
+def _account(google: GoogleSheets, has_token: bool) -> Account:
+    """The account of the fake Google's key."""
+    who = _loaded(json.dumps({**google.key, "token_uri": "http://127.0.0.1/"}))
+    credentials = who.credentials.with_token_uri(google.key["token_uri"])
+    if has_token:
+        credentials.token = google.tokens.new(google.key["client_email"])
+        credentials.expiry = datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=LASTS)
+    return replace(who, credentials=credentials)
 
 
 @cache
@@ -41,11 +46,15 @@ def open_spreadsheet(
     budget: Callable[[], float] = lambda: 0.0,
     timeout: tuple[float, float] = (5.0, 20.0),
     patience: float = 75.0,
+    has_token: bool = True,
 ) -> Spreadsheet:
-    """Open a spreadsheet of the fake Google with the real libraries."""
+    """Open a spreadsheet of the fake Google with the real libraries.
+
+    Without `has_token` it signs in with the key first: two requests take as long as a short test.
+    """
     return Spreadsheet(
         book.id,
-        _account(google.key),
+        _account(google, has_token),
         base=google.url,
         pause=pause,
         budget=budget,

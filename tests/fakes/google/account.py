@@ -74,9 +74,14 @@ class Tokens:
             return 400, _flat("invalid_grant", "Invalid grant: account not found")
         if SCOPE not in str(claims.get("scope", "")):
             return 400, _flat("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+        token = self.new(email)
+        return 200, {"access_token": token, "expires_in": LASTS, "token_type": "Bearer"}
+
+    def new(self, email: str) -> str:
+        """A new token of an account."""
         token = f"ya29.{secrets.token_urlsafe(24)}"
         self.given[token] = email, self.clock() + LASTS
-        return 200, {"access_token": token, "expires_in": LASTS, "token_type": "Bearer"}
+        return token
 
     def whose(self, header: str) -> str | None:
         """The account that the token of an `Authorization` header belongs to, if it is good."""

@@ -8,7 +8,7 @@ from typing import Any
 from tests.fakes.google import a1, formulas, places
 from tests.fakes.google.a1 import Area
 from tests.fakes.google.entering import Value
-from tests.fakes.google.grid import COLUMNS, ROWS, Book, Cell, Sheet
+from tests.fakes.google.grid import COLUMNS, EMPTY, ROWS, Book, Cell, Sheet
 from tests.fakes.google.refusals import PROTECTED, TOO_LONG, Json, Refused, bad, not_a_list
 
 RENDERINGS = ("FORMATTED_VALUE", "UNFORMATTED_VALUE", "FORMULA")
@@ -75,10 +75,11 @@ def read(book: Book, sheet: Sheet, area: Area, how: Rendering) -> Json:
     left, right = area.left, area.right
     table: list[list[Any]] = []
     for r in range(area.top, area.bottom):
-        row = [
-            rendered(book, sheet, r, c, cell, how)
-            for c, cell in enumerate(sheet.rows[r].cells[left:right], left)
-        ]
+        cells = sheet.rows[r].cells[left:right]
+        if cells.count(EMPTY) == len(cells):  # most rows of a new sheet
+            table.append([])
+            continue
+        row = [rendered(book, sheet, r, c, cell, how) for c, cell in enumerate(cells, left)]
         table.append(_short(row))
     if how.dimension == COLUMNS:
         wide = max((len(row) for row in table), default=0)

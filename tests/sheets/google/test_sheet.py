@@ -95,7 +95,7 @@ def test_a_refused_key_is_reported(google: GoogleSheets) -> None:
     google.faults.when(lambda asked: True, Fault.NO_TOKEN)
 
     with pytest.raises(SheetError, match=f"does not accept the key of {EMAIL}.*Make a new key"):
-        sheet_of(google, google.new_book()).read()
+        sheet_of(google, google.new_book(), has_token=False).read()
 
 
 def test_the_wait_for_a_missing_answer_ends(google: GoogleSheets) -> None:
