@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from pipeline import wiring
-from pipeline.config.provider_files import every_version, read_provider
+from pipeline.config.provider_files import every_version, key_problems, read_provider
 from pipeline.config.secrets import kept
 from pipeline.config.template import Target
 from pipeline.core.errors import ConfigError
@@ -38,6 +38,10 @@ def target_of(text: str, config: Path) -> Target:
         provider = read_provider(name, key, own, shipped)
     except ConfigError as e:
         raise ConfigError(*(_plain(problem) for problem in e.problems)) from None
+    if problems := list(key_problems(provider, key)):
+        raise ConfigError(*(f"{variable}: {one}" for one in problems))
+    spelled = {one.casefold(): one for api in versions for one in api.endpoints}
+    endpoint = spelled.get(endpoint.casefold(), endpoint)
     path = "" if len(versions) > 1 else urlsplit(provider.base_url).path
     if endpoint not in provider.endpoints:
         others = [one for one in versions if endpoint in one.endpoints]

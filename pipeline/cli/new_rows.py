@@ -81,8 +81,8 @@ def new_sheet(provider: Provider, name: str, *, approval: bool, aspect_ratio: st
     header = ["name"]
     header += ["endpoint"] * is_chain
     header += [PARENT] * is_chain
-    header += dict.fromkeys([*columns, *(title for one in chain for title in one.cells)])
-    header += [PARENT] * (own.endpoint.takes_parent and not is_chain)
+    asked = [title for title in columns if title != PARENT or not is_chain]
+    header += dict.fromkeys([*asked, *(title for one in chain for title in one.cells)])
     header += ["take", *["approved"] * approval, "skip", *ALWAYS]
     header += [TEXT] * any(one.endpoint.text for one in chain)
     rows = [header]
@@ -219,16 +219,20 @@ def _columns(own: _Sample) -> Iterator[str]:
     needed |= own.cells.keys()
     yield from (title for title in own.endpoint.fields if title in needed)
     others = [title for title, one in own.fields.items() if one.is_column and title not in needed]
-    # The ratio is what most people use; `index` is only for rows with a parent.
-    yield from sorted(others, key=lambda title: (title == INDEX) - (title == RATIO))
+    # The ratio is what most people use; `parent` and `index` are for rows that follow another.
+    others += [PARENT] * own.endpoint.takes_parent
+    last = (PARENT, INDEX)
+    yield from sorted((t for t in others if t not in last), key=lambda title: title != RATIO)
+    yield from (title for title in last if title in others)
 
 
 def _choices(own: _Sample, columns: list[str], is_chain: bool) -> dict[str, Choices]:
     """The drop-down lists. They accept other words where these may be right in another row."""
     endpoint = own.endpoint
     found = {}
-    for title in columns:
-        one = own.fields[title]
+    for title, one in own.fields.items():
+        if title not in columns:
+            continue
         varies = is_chain or (bool(endpoint.select) and title != endpoint.select)
         if words := _words(one):
             found[title] = Choices(tuple(words), closed=not varies)

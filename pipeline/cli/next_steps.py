@@ -82,7 +82,7 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
     if sync.last.hold:
         return [sync.last.hold.sentence]
     if not sync.last.plan.statuses:
-        return [summary.no_rows(sync.sheet.title)]
+        return [summary.no_rows(sync.sheet.title, settings.provider.endpoints[settings.endpoint])]
     said = []
     # A new row is sent only after it has been unchanged for a while.
     if ready := len(output.to_send(sync)) + len(output.settling(sync)):

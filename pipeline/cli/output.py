@@ -143,7 +143,8 @@ def show_plan(console: Console, sync: SheetSync) -> None:
         if len(lines) > EXAMPLES:
             console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
     if not sync.last.plan.lines and not sync.last.hold:
-        console.print(Text(no_rows(sync.sheet.title), style="yellow"))
+        usual = sync.rules.provider.endpoints[sync.rules.endpoint]
+        console.print(Text(no_rows(sync.sheet.title, usual), style="yellow"))
     now, after, later = to_send(sync), following(sync), settling(sync)
     console.print(Text(f"\n{_price(sync, now, after)}", style="bold"))
     if later:

@@ -167,7 +167,7 @@ def report_outcome(
     elif once and _is_repetition(outcome, settings):
         return code
     elif code or attended or outcome.notices:
-        for line in _sentences(outcome, code):
+        for line in _sentences(outcome, code, settings):
             console.print(terminal.about(outcome.title, line), markup=False, style="yellow")
         counts = outcome.counts
         if code < 2 or outcome.statuses or counts.new or counts.done or counts.lost:
@@ -212,13 +212,13 @@ def _record_rows(outcome: Outcome, settings: Settings) -> None:
         store.reports.keep_rows(outcome.key, ())
 
 
-def _sentences(outcome: Outcome, code: int) -> Iterator[str]:
+def _sentences(outcome: Outcome, code: int, of: Settings) -> Iterator[str]:
     yield from outcome.notices
     yield from outcome.sentences
     if number := outcome.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
     if not code and not outcome.statuses:
-        yield summary.no_rows(outcome.title)
+        yield summary.no_rows(outcome.title, of.provider.endpoints[of.endpoint])
 
 
 def _named_row(

@@ -219,7 +219,8 @@ def _price(sync: SheetSync, line: Line) -> Credits:
 def _troubles(sync: SheetSync) -> Iterator[str]:
     """Problems of the whole sheet, and what to do about them."""
     if not sync.last.plan.lines and not sync.last.hold:
-        yield summary.no_rows(sync.sheet.title)
+        usual = sync.rules.provider.endpoints[sync.rules.endpoint]
+        yield summary.no_rows(sync.sheet.title, usual)
     if sync.last.hold:
         yield sync.last.hold.sentence
     if number := sync.last.plan.statuses[Status.UNRECOGNIZED]:

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.core.fields import PARENT
+from pipeline.core.provider import Endpoint
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, one_line, shortened
 from pipeline.sync.outcome import Outcome
@@ -21,9 +23,17 @@ def here(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def no_rows(title: str) -> str:
-    """The message about a sheet that has only a header."""
-    return f"{title} has no rows yet. Write a prompt into the column prompt."
+def no_rows(title: str, endpoint: Endpoint) -> str:
+    """The message about a sheet that has only a header; its rows are for this endpoint."""
+    fields = endpoint.fields
+    if "prompt" in fields:
+        how = "Write a prompt into the column prompt"
+    else:
+        follows = any(one.parent and one.required for one in fields.values())
+        needed = [PARENT] * follows
+        needed += [name for name, one in fields.items() if one.required and not one.parent]
+        how = f"Fill in the column{'s' * (len(needed) != 1)} {', '.join(needed)}"
+    return f"{title} has no rows yet. {how}."
 
 
 def unrecognized(number: int) -> str:

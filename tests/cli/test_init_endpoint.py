@@ -202,6 +202,7 @@ def test_the_sample_mask_is_a_picture_with_a_white_middle(tmp_path: Path) -> Non
         ("nope/flux", KEY, 'there is no "nope"; there is apiframe, '),
         ("replicate/flux", KEY, "promptsheet endpoints --provider replicate lists all of them."),
         ("replicate/", KEY, 'has no endpoint "".'),
+        ("apiframe-v1/describe", V2_KEY, "APIFRAME_API_KEY: This is a key for version 2 of"),
         ("../x/flux", KEY, '"../x" is not the name of a provider file'),
     ],
 )
@@ -213,6 +214,32 @@ def test_an_unknown_endpoint_is_answered_with_near_names(
     assert ended.code == 2
     assert said in ended.err
     assert team.traces() == {}
+
+
+def test_the_name_of_an_endpoint_may_have_capitals(team: Team) -> None:
+    assert team.start("init", "--endpoint", " FLUX ", key=V2_KEY).code == 0
+
+    assert tomllib.loads(team.config.read_text())["provider"]["endpoint"] == "flux"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "said"),
+    [
+        ("upscale-1x", "Fill in the columns parent, index."),
+        ("ai-photo-train", "Fill in the column training_images_id."),
+        ("imagine", "Write a prompt into the column prompt."),
+    ],
+)
+def test_a_sheet_without_rows_says_which_columns_to_fill_in(
+    team: Team, endpoint: str, said: str
+) -> None:
+    team.write("name,prompt,parent,index,training_images_id,endpoint")
+    made = team.start("init", "prompts.csv", "--endpoint", endpoint)
+    use_sandbox(team)
+
+    for words in (("run", "--plan"), ("status",)):
+        assert said in team.start(*words).said
+    assert said in made.out
 
 
 def test_without_a_key_the_endpoint_decides_which_version_is_meant(team: Team) -> None:

@@ -102,6 +102,18 @@ def test_an_empty_tab_gets_a_header_and_runs(desk: Desk, api: Sandbox) -> None:
     assert api.state()["tasks_taken"] == 1
 
 
+def test_the_sheet_of_an_endpoint_has_its_columns_and_sample_rows(desk: Desk) -> None:
+    assert desk.init("--endpoint", "describe").code == 0
+
+    table = desk.google.table(desk.book)
+    head = ["name", "endpoint", "parent", "image", "index", "prompt", "take", "skip"]
+    assert table[0] == [*head, *OURS, "text"]
+    assert [row[:3] for row in table[1:3]] == [
+        ["first", "imagine", ""],
+        ["second", "describe", "first"],
+    ]
+
+
 def test_a_tab_with_content_is_left_unchanged(desk: Desk) -> None:
     tab = desk.book.sheets[0]
     tab.enter(0, 0, "prompt")

@@ -31,7 +31,9 @@ def test_init_creates_a_sheet_and_a_configuration_and_overwrites_nothing(team: T
     assert made.code == 0
     assert made.said == (
         "prompts.csv was created, with a sample row. Write your prompts into it. "
-        "promptsheet.toml was created. 1 row is ready to be sent. See what a run would do: "
+        "promptsheet.toml was created. 1 row is ready to be sent. No key yet: Apiframe (API "
+        "version 1) is assumed until it is set. The form of the key decides which version it is "
+        "for. See what a run would do: "
         "promptsheet run promptsheet.toml --plan Then set your key, and run it: "
         "export APIFRAME_API_KEY=… promptsheet run promptsheet.toml --wait"
     )

@@ -51,7 +51,9 @@ def test_pressing_enter_six_times_makes_a_sheet_that_runs(team: Team, api: Sandb
         screen.answer(stand_in, "\n")
         assert screen.end() == 0
 
-    assert "\n1 row is ready to be sent.\n\nSee what a run would do:\n" in screen.shown
+    shown = " ".join(screen.shown.split())
+    assert "1 row is ready to be sent. No key yet: Apiframe (API version 1) is assumed" in shown
+    assert "\n\nSee what a run would do:\n" in screen.shown
     assert "\n    promptsheet run promptsheet.toml --plan\n" in screen.shown
     assert header(team.sheet) == PEOPLES + OURS
     made = team.config.read_text().replace("[provider]", f'[provider]\nbase_url = "{api.url}"')
