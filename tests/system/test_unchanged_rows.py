@@ -92,7 +92,7 @@ def at_full_length(world: World, one: Pass) -> dict[str, Any] | str:
         closing(sqlite3.connect(twin)) as copied,
     ):
         source.backup(copied)
-        copied.execute("delete from unchanged")
+        copied.execute("delete from resting")
         copied.commit()
     chance = Random()
     chance.setstate(world.chance.getstate())
