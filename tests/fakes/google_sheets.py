@@ -454,7 +454,7 @@ def google_sheets(
     google = GoogleSheets(clock, facts, Quota(clock, facts, reads, writes), Tokens(clock))
     server = _Server(google)
     google.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     try:
         yield google

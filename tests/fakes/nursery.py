@@ -244,8 +244,8 @@ def _raise_children(orders: socket.socket, owner: socket.socket, loaded: Sequenc
 
 
 def _warm_up(commands: Any) -> None:
-    """Run the program once, so that everything that is made at the first use exists in the
-    children.
+    """Run the program a few times, so that everything that is made at the first use exists in the
+    children, such as compiled statements.
     """
     importlib.import_module("pipeline.provider.tls").authorities()
     providers = importlib.import_module("pipeline.wiring").configs() / "providers"
@@ -255,19 +255,34 @@ def _warm_up(commands: Any) -> None:
     argv, here = sys.argv, Path.cwd()
     with TemporaryDirectory() as folder, _sandbox() as url:
         os.chdir(folder)
-        Path("rows.csv").write_text("prompt\na fox\n", "utf-8")
+        rows = Path("rows.csv")
+        rows.write_text("prompt,take\na fox,1\n", "utf-8")
         Path("promptsheet.toml").write_text(
             '[sheet]\nsource = "rows.csv"\n'
             f'[provider]\nbase_url = "{url}"\napi_key = "env:WARM_UP_KEY"\n'
-            '[media]\nsave_to = ""\n[pace]\npoll_every = "100ms"\nper_minute = 0\n',
+            '[pace]\npoll_every = "100ms"\nper_minute = 0\n',
             "utf-8",
         )
         os.environ["WARM_UP_KEY"] = "sandbox"
-        for words in (["run", "--plan"], ["run", "--wait"], ["run"], ["status"], ["doctor"]):
+
+        def start(*words: str) -> None:
             sys.argv = ["promptsheet", *words]
             with redirect_stdout(StringIO()), redirect_stderr(StringIO()), suppress(SystemExit):
                 commands.main()
-        assert "done" in Path("rows.csv").read_text("utf-8"), "the program does not work"
+
+        start("run", "--plan")
+        start("run", "--wait")
+        # A new row, and a later pass that finds nothing.
+        rows.write_text(f"{rows.read_text('utf-8')}an owl,1\na [refuse] cat,1\n", "utf-8")
+        start("run", "--wait")
+        start("run")
+        # An edited row, and one that is wanted once more.
+        edited = rows.read_text("utf-8").replace("an owl", "a grey owl").replace("fox,1", "fox,2")
+        rows.write_text(edited, "utf-8")
+        start("run", "--wait")
+        for command in ("pause", "resume", "retry", "status", "doctor"):
+            start(command)
+        assert rows.read_text("utf-8").count("done") == 1, "the program does not work"
         del os.environ["WARM_UP_KEY"]
         os.chdir(here)
     sys.argv = argv

@@ -12,15 +12,19 @@ from tests.system.test_whole import run
 from tests.system.whole.faults import FAULTS
 from tests.system.whole.hunt import hunt
 
-#: As Hypothesis draws today, each of the first two finds every fault; the others are for a product,
-#: a Python or a Hypothesis with which it draws otherwise.
+#: As Hypothesis draws today, the first finds every fault but those in SOONER; the others are for a
+#: product, a Python or a Hypothesis with which it draws otherwise.
 SUITE = (20, 15, 9, 1, 3, 5)
+#: Fault -> the seed that is tried first for it.
+SOONER = {"an id given back to the wrong row": 15}
 SOAK = (1, 3, 4, 7, 8)
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_planted_fault_is_found(name: str) -> None:
-    assert hunt(name, SUITE, most=25), f"25 examples of no seed in {SUITE} found: {name}"
+    seeds = tuple(sorted(SUITE, key=lambda seed: seed != SOONER.get(name)))
+
+    assert hunt(name, seeds, most=25), f"25 examples of no seed in {SUITE} found: {name}"
 
 
 @pytest.mark.soak
