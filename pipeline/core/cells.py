@@ -15,7 +15,7 @@ from pipeline.core.header import ALWAYS, OURS, PREVIEW, Columns
 from pipeline.core.inputs import normalise
 from pipeline.core.model import Attempt, Grid, Job, Patch, State
 from pipeline.core.planning import Line
-from pipeline.core.states import shown
+from pipeline.core.states import costs_nothing, shown
 from pipeline.core.statuses import is_ours
 from pipeline.core.text import printable
 
@@ -133,7 +133,7 @@ def _text(job: Job, attempt: Attempt) -> str:
 
 
 def _credits(job: Job, attempt: Attempt) -> str:
-    if attempt.state is State.FAILED and not attempt.task_id:
+    if attempt.state is State.FAILED and costs_nothing(attempt):
         return "0"
     return str(attempt.price if attempt.reported is None else attempt.reported)
 

@@ -16,7 +16,7 @@ from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.prompt_checks import is_missing
 from pipeline.core.rules import Rules
-from pipeline.core.states import is_open, shown
+from pipeline.core.states import WHEN_SENT_AGAIN, is_open, shown
 from pipeline.core.statuses import Status, StatusAndNote, in_progress
 from pipeline.core.text import joined
 
@@ -79,6 +79,9 @@ def job_status(
         case _:
             if attempt.task_id:
                 note = messages.failed(api, attempt.reason, attempt.price)
+            elif attempt.reason.startswith(WHEN_SENT_AGAIN):
+                reason = attempt.reason.removeprefix(WHEN_SENT_AGAIN)
+                note = messages.refused_when_sent_again(api, reason, attempt.price)
             elif attempt.reason.startswith(messages.UNREAD):
                 note = messages.unread(attempt.reason)
             else:

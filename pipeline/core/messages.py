@@ -213,6 +213,15 @@ def refused(api: str, reason: str) -> str:
     return f"{api} refused the prompt{why}. Change the prompt to send the row again."
 
 
+def refused_when_sent_again(api: str, reason: str, price: Credits) -> str:
+    """The answer to the first submission was lost, and the API refused the second one."""
+    return (
+        f"{api} refused the prompt when it was sent again: {quoted(reason)}. The answer to the "
+        f"first time was lost; it may have cost {in_credits(price)}. Check your {api} account. "
+        "Change the prompt to send the row again."
+    )
+
+
 #: What the reason of an attempt begins with if a file of it could not be read.
 UNREAD = "a file cannot be read: "
 

@@ -73,6 +73,19 @@ class Postponed:
     reason: str
 
 
+#: What the reason of an attempt begins with if the API refused it when it was sent again. The
+#: answer to the first submission was lost, so it may have been taken and paid all the same.
+WHEN_SENT_AGAIN: Final = "when it was sent again: "
+
+
+def costs_nothing(attempt: Attempt) -> bool:
+    """Returns whether the API certainly took nothing."""
+    if attempt.state is State.RETURNED:
+        return True
+    refused = attempt.state is State.FAILED and not attempt.task_id
+    return refused and not attempt.reason.startswith(WHEN_SENT_AGAIN)
+
+
 Event = Accepted | Progressed | Succeeded | Failed | Lost | Postponed
 
 _S, _R, _OK, _F, _U, _B = (
@@ -207,8 +220,7 @@ def cost_of(job: Job) -> Credits:
 def _cost(attempt: Attempt) -> Credits:
     if attempt.reported is not None:
         return attempt.reported
-    refused = attempt.state is State.FAILED and not attempt.task_id
-    return 0 if refused or attempt.state is State.RETURNED else attempt.price
+    return 0 if costs_nothing(attempt) else attempt.price
 
 
 class Charge(NamedTuple):

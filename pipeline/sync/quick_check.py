@@ -94,11 +94,13 @@ def claim_of(source: Path) -> str:
 
 
 def settings_of(settings: Settings) -> str:
-    """A digest of a configuration, and of the files that cells may name.
+    """A digest of a configuration with its API keys, and of the files that cells may name.
 
-    Its secrets do not count, because their repr hides them.
+    Another key is another account: rows may wait for it. Other secrets do not count.
     """
-    return digest(f"{settings!r} {state_of(settings.inputs)}".encode())
+    keys = [settings.api_key, *(other.api_key for other in settings.others)]
+    revealed = [key.reveal() if key else "" for key in keys]
+    return digest(f"{settings!r} {revealed} {state_of(settings.inputs)}".encode())
 
 
 def _asked(store: Path, place: str) -> list[tuple[int, int, str]]:

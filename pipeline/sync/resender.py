@@ -17,7 +17,7 @@ from pipeline.core.apis import endpoint_of
 from pipeline.core.errors import StoreError, WireError
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.protocol import Verdict, verdict
-from pipeline.core.states import Event, Failed, Lost, Postponed, state_of
+from pipeline.core.states import WHEN_SENT_AGAIN, Event, Failed, Lost, Postponed, state_of
 from pipeline.store import Fact
 from pipeline.sync.clock import Clock
 from pipeline.sync.in_flight import Place
@@ -184,7 +184,8 @@ class Resender:
         answer = verdict(api.provider, endpoint, response, self._clock.now())
         if isinstance(answer.event, Failed) and answer.event.refused:
             # The first request may have been accepted all the same: its price is not given back.
-            answer = replace(answer, event=replace(answer.event, refused=False))
+            reason = f"{WHEN_SENT_AGAIN}{answer.event.reason}"
+            answer = replace(answer, event=replace(answer.event, reason=reason, refused=False))
         if response.status == 409 and isinstance(answer.event, Failed):
             # The key was used with another body: that says nothing about the task it made.
             one.tries = self._tries

@@ -473,6 +473,24 @@ def a_refused_prompt_is_changed(team: Team, api: Sandbox) -> None:
     goes_on(team, api, {"a fox": 1})
 
 
+@remedy("note refused_when_sent_again")
+def a_prompt_that_was_refused_when_it_was_sent_again_is_changed(team: Team, api: Sandbox) -> None:
+    (team.folder / "key").write_text(f"afk_{KEY}")
+    text = team.config.read_text()
+    team.config.write_text(text.replace("[provider]\n", '[provider]\napi_key = "file:key"\n'))
+    team.write("prompt,credits", "a fox,")
+    api.set(cut="1 rst")
+    team.run()
+    api.set(cut="0", code="1 400")
+    team.run()
+    (row,) = team.rows()
+    assert (row["status"], row["credits"]) == ("failed", "16")
+    assert "it may have cost 16 credits" in row["note"]
+    api.set(code="0")
+    change(team, prompt="a red fox")
+    goes_on(team, api, {"a red fox": 1})
+
+
 @remedy("note failed")
 def a_failed_prompt_is_changed(team: Team, api: Sandbox) -> None:
     team.write("prompt", "a [fail] fox")

@@ -222,3 +222,11 @@ def test_a_sheet_whose_rows_wait_for_a_failed_one_is_unchanged_until_that_change
     call("run", config_file, "--wait")
     assert [row["status"] for row in team.rows()] == ["done", "done"]
     assert is_unchanged(team)
+
+
+def test_another_api_key_is_a_change(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY_NAME, "another-key")
+    assert not is_unchanged(team)
+
+    monkeypatch.setenv(KEY_NAME, KEY)
+    assert is_unchanged(team)

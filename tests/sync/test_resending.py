@@ -582,3 +582,21 @@ def test_the_account_is_asked_before_the_first_row_also_when_that_comes_later(ma
     assert max(seen) == 3
     assert api_of(bench).charged == dict.fromkeys(prompts(12), 1)
     assert statuses(bench) == {"done"}
+
+
+def test_a_lost_row_is_sent_again_once_its_key_is_back(
+    made: Made,
+) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    api_of(bench).lost = lambda number: False
+    bench.settings = replace_key(bench, "afk_other")
+    bench.run(Asked())
+    assert statuses(bench) == {"check needed"}
+
+    bench.settings = replace_key(bench, "afk_test")
+    bench.run()
+
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == {"a fox 0": 1}
