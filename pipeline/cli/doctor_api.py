@@ -131,15 +131,26 @@ def _at_once(allowed: int, in_flight: int) -> str:
 
 def _charged_otherwise(api: Api, one: OtherPrice) -> str:
     name = f"{api.prefix}{one.endpoint}" + (f" ({one.model})" if one.model else "")
-    least = f"{one.least} to " if one.least < one.most else ""
     since = f"{one.since.astimezone():%Y-%m-%d}"
+    listed = _range(*one.listed)
+    least = f"{one.least} to " if one.least < one.most else ""
     how = _how_to_set(api.provider, (one.endpoint,), one.most, one.model, is_own=not api.prefix)
-    budget = "less" if one.most > one.listed else "more"
+    from_list = api.provider.endpoints[one.endpoint].credits is None
+    if one.most > one.listed[0]:
+        todo = f"Until a task ends, the budget holds less than it costs. How to correct it: {how}."
+    elif from_list:
+        todo = f"The list says the most that one costs. If no row of yours costs more, {how}."
+    else:
+        todo = f"Until a task ends, the budget holds more than it costs. How to correct it: {how}."
     return (
-        f"{api.title} charged {least}{in_credits(one.most)} for {name}, and {one.listed} "
-        f"{'is' if one.listed == 1 else 'are'} listed: {counted(one.tasks, 'task')} since {since}. "
-        f"Until a task ends, the budget holds {budget} than it costs. How to correct it: {how}."
+        f"{api.title} charged {least}{in_credits(one.most)} for {name}, and {listed} "
+        f"{'is' if listed == '1' else 'are'} listed: {counted(one.tasks, 'task')} since {since}. "
+        f"{todo}"
     )
+
+
+def _range(least: Credits, most: Credits) -> str:
+    return f"{least}" if least == most else f"{least} to {most}"
 
 
 def _how_to_set(

@@ -24,6 +24,8 @@ INPUTS: Final = "inputs/"
 #: Common aspect ratios for the drop-down list. Others are accepted too.
 RATIOS: Final = ("1:1", "16:9", "9:16", "3:2", "2:3", "4:3", "3:4")
 _USUAL_RATIO: Final = "16:9"
+#: The length of a video or song. Without one, the price of the longest is held for a row.
+LENGTH: Final = "duration"
 _NAMES: Final = ("first", "second", "third", "fourth", "fifth")
 _LIGHTHOUSE: Final = "a lighthouse on a cliff at dawn, soft light, wide shot"
 #: What an endpoint gives -> a sample prompt.
@@ -154,6 +156,9 @@ def _sample(provider: Provider, name: str) -> _Sample:
     for title, one in fields.items():
         if one.required and not one.parent and title not in cells:
             cells[title] = _value(endpoint, title, one)
+    length = fields.get(LENGTH)
+    if length and LENGTH not in cells and (length.one_of or length.least is not None):
+        cells[LENGTH] = _value(endpoint, LENGTH, length)
     for group in endpoint.one_of:
         if not any(cells.get(title) for title in group):
             cells[group[0]] = _value(endpoint, group[0], endpoint.fields[group[0]])

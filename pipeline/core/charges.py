@@ -1,7 +1,7 @@
 """Which prices differ from what the API charged. Pure.
 
 In: finished tasks with the credits that were held for them, and those that the API reported. Out:
-one line for each endpoint, model and listed price.
+one line for each endpoint and model.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ class OtherPrice:
     endpoint: str
     #: In lower case; empty where the row names none.
     model: str
-    listed: Credits
+    #: The least and the most that was listed for one, in credits.
+    listed: tuple[Credits, Credits]
     #: The least and the most that one task cost, in credits.
     least: Credits
     most: Credits
@@ -53,7 +54,7 @@ def other_prices(
     Tasks for which another price was held than is listed now do not count: the price was corrected
     since then, or the vendor changed it.
     """
-    found: defaultdict[tuple[str, str, Credits], list[Charged]] = defaultdict(list)
+    found: defaultdict[tuple[str, str], list[Charged]] = defaultdict(list)
     for one in charged:
         try:
             endpoint = endpoint_of(api.provider, one.endpoint, api.prefix)
@@ -62,18 +63,18 @@ def other_prices(
         given = {**defaults, **parsed(one.inputs)}
         if price_at(api, endpoint, given) == one.listed:
             name = one.endpoint.rpartition("/")[2]
-            found[name, model_of(endpoint, given), one.listed].append(one)
+            found[name, model_of(endpoint, given)].append(one)
     lines = [
         OtherPrice(
             endpoint,
             model,
-            listed,
+            (min(one.listed for one in tasks), max(one.listed for one in tasks)),
             min(one.reported for one in tasks),
             max(one.reported for one in tasks),
             len(tasks),
             min(one.sent_at for one in tasks),
         )
-        for (endpoint, model, listed), tasks in found.items()
+        for (endpoint, model), tasks in found.items()
     ]
     return sorted(lines, key=lambda line: -line.tasks)
 
