@@ -163,7 +163,7 @@ def report_outcome(
         return 0
     code = outcome.code or (1 if strict and outcome.needing else 0)
     if as_json:
-        terminal.write_json(summary.as_json(outcome, code))
+        terminal.write_json({"api": settings.provider.full_title, **summary.as_json(outcome, code)})
     elif once and _is_repetition(outcome, settings):
         return code
     elif code or attended or outcome.notices:
@@ -173,6 +173,8 @@ def report_outcome(
         if code < 2 or outcome.statuses or counts.new or counts.done or counts.lost:
             console.print(terminal.about(outcome.title, summary.closing(outcome)), markup=False)
         show.show_attention(console, outcome, settings.path)
+        if attended:
+            console.print(f"API: {settings.provider.full_title}", markup=False)
         if attended and outcome.counts.saved and settings.media:
             console.print(f"Pictures: {summary.here(settings.media)}", markup=False)
     if once and outcome.troubles:

@@ -56,13 +56,14 @@ def job_status(
             away = messages.api_away(attempt.provider, attempt.base_url, attempt.task_id, redo)
             return StatusAndNote(Status.CHECK_NEEDED, joined(away, emptied or change))
         case State.RUNNING:
-            gone = _endpoint_gone(attempt, rules)
+            key = messages.other_key(attempt.task_id) if rules.has_other_key(attempt) else ""
+            doubt = joined(_endpoint_gone(attempt, rules), key)
             if is_overdue(attempt, rules.give_up_after, now):
                 late = messages.overdue(api, attempt.task_id, rules.give_up_after, redo)
-                return StatusAndNote(Status.CHECK_NEEDED, joined(gone, late, emptied or change))
+                return StatusAndNote(Status.CHECK_NEEDED, joined(doubt, late, emptied or change))
             if news and not emptied:
-                return StatusAndNote(Status.EDITED, joined(gone, change))
-            return StatusAndNote(in_progress(attempt.progress), joined(gone, emptied or warning))
+                return StatusAndNote(Status.EDITED, joined(doubt, change))
+            return StatusAndNote(in_progress(attempt.progress), joined(doubt, emptied or warning))
         case State.SUBMITTING:
             return StatusAndNote(Status.SENDING, warning)
         case State.UNKNOWN if rules.may_be_resent(attempt, now):

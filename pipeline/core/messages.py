@@ -259,7 +259,7 @@ def sent_again(api: str) -> str:
 
 def api_away(provider: str, base_url: str, task_id: str, redo: str) -> str:
     """The key of the API that has the task is not configured any more."""
-    place = f"{provider} at {base_url}" if base_url else provider
+    place = f"{provider} ({base_url})" if base_url else provider
     return (
         f"Task {task_id} is at {place}, and the key for it is not configured any more. Ask the "
         "person who runs Promptsheet to add it under [provider.former]; the result then arrives. "
@@ -273,6 +273,15 @@ def endpoint_gone(api: str, endpoint: str) -> str:
         f"The provider file of {api} does not have the endpoint {quoted(endpoint, 40)} any more. "
         "The result is still read if it is where those of other endpoints are. Otherwise, put the "
         "endpoint back, and it arrives."
+    )
+
+
+def other_key(task_id: str) -> str:
+    """The task was sent with another key than the one that it is polled with."""
+    return (
+        f"Task {task_id} was sent with an earlier key, and is polled with the present one. If they "
+        "belong to different accounts, ask the person who runs Promptsheet to add the earlier key "
+        "under [provider.former]."
     )
 
 

@@ -87,6 +87,13 @@ class Rules:
             return (exact or same)[0]
         return next((one for one in apis if one.has(attempt)), None)
 
+    def has_other_key(self, attempt: SentTo) -> bool:
+        """True if the attempt was sent with another key than the one its task is polled with."""
+        api = self.api_of(attempt)
+        if api is None or not api.account or not attempt.account:
+            return False
+        return api.account != attempt.account
+
     def title_of(self, attempt: Attempt) -> str:
         """The title of the API that the attempt was sent to."""
         api = self.api_of(attempt)

@@ -208,6 +208,7 @@ def test_a_terminal_shows_the_folder_of_the_pictures_and_quiet_only_problems(
     team.write("prompt", "a fox")
     with terminal(team.folder, "run", "--wait", key=KEY) as screen:
         assert screen.end() == 0
+        assert "API: Apiframe (API version 1)\n" in screen.shown
         assert "Pictures: pictures\n" in screen.shown
     with team.editing() as rows:
         rows.append({"prompt": "an owl"})

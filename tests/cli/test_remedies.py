@@ -594,6 +594,24 @@ def the_former_key_is_named(team: Team, api: Sandbox) -> None:
     goes_on(team, api, {"a fox": 1})
 
 
+@remedy("note other_key")
+def the_earlier_key_of_the_same_version_is_named(team: Team, api: Sandbox) -> None:
+    api.set(task_seconds=3600)
+    team.write("prompt", "a fox")
+    team.run()
+    (team.folder / "old").write_text(KEY)
+    (team.folder / "new").write_text("a-new-key")
+    text = team.config.read_text()
+    changed = text.replace("[provider]\n", '[provider]\napi_key = "file:new"\n')
+    team.config.write_text(changed)
+    noted(team, None, "add the earlier key under [provider.former]")
+    former = f'name = "apiframe-v1"\napi_key = "file:old"\nbase_url = "{team.url}"\n'
+    team.config.write_text(f"{text}\n[provider.former]\n{former}")
+    api.finish()
+    api.set(task_seconds=TASK_SECONDS)
+    goes_on(team, api, {"a fox": 1})
+
+
 @remedy("note edited")
 def an_edited_row_is_made_again_or_put_back(team: Team, api: Sandbox) -> None:
     team.write("prompt,take", "a fox,1", "an owl,1")

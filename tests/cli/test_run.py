@@ -8,7 +8,18 @@ from pipeline.sandbox import Sandbox
 from tests.fakes.team import Team
 
 KEYS_OF_JSON = {
-    *("sheet", "new", "done", "refused", "failed", "without_answer", "saved", "credits", "rows"),
+    *(
+        "api",
+        "sheet",
+        "new",
+        "done",
+        "refused",
+        "failed",
+        "without_answer",
+        "saved",
+        "credits",
+        "rows",
+    ),
     *("newly_need_a_person", "need_a_person", "messages", "details", "exit_code"),
 }
 

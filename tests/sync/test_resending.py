@@ -287,7 +287,7 @@ def test_open_tasks_stay_at_the_api_that_has_them_and_are_never_bought_at_anothe
 
     (first, _) = bench.rows()
     assert (first["status"], new.received, new.polled) == ("check needed", [], [])
-    assert "is at apiframe-v1 at https://api.apiframe.pro" in first["note"]
+    assert "is at apiframe-v1 (https://api.apiframe.pro)" in first["note"]
     assert "[provider.former]" in first["note"]
 
     bench.apis = {"apiframe-v1": old}
@@ -303,6 +303,31 @@ def test_open_tasks_stay_at_the_api_that_has_them_and_are_never_bought_at_anothe
 
 def replace_key(bench: Bench, key: str, extra: str = "", **more: str) -> Any:
     return bench.loaded(extra, {"APIFRAME_API_KEY": key, **more})
+
+
+def test_a_row_whose_task_is_polled_with_another_key_says_so_until_the_earlier_key_is_named(
+    made: Made,
+) -> None:
+    bench = made(1)
+    bench.api.lasts = 600
+    bench.run(Asked())
+
+    bench.settings = replace_key(bench, "afk_new")
+    bench.run(Asked())
+    (row,) = bench.rows()
+    assert row["status"].startswith("in progress")
+    assert "was sent with an earlier key" in row["note"]
+
+    former = '[provider.former]\nname = "apiframe-v2"\napi_key = "env:OLD"\n'
+    bench.settings = replace_key(bench, "afk_new", former, OLD="afk_test")
+    bench.run(Asked())
+    (row,) = bench.rows()
+    assert (row["status"].startswith("in progress"), row["note"]) == (True, "")
+
+    bench.sleep(700)
+    bench.run()
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == dict.fromkeys(prompts(1), 1)
 
 
 def test_a_broken_vendor_stops_its_own_rows_and_no_others(made: Made) -> None:
