@@ -407,8 +407,8 @@ def listed(numbers: Sequence[int]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def charged_otherwise(api: str, charged: Sequence[tuple[Credits, Credits]]) -> str:
-    """The API charged other amounts than listed; `charged` holds the listed and the real price."""
+def charged_more(api: str, charged: Sequence[tuple[Credits, Credits]]) -> str:
+    """The API charged more than listed; `charged` holds the listed and the real prices."""
     listed, said = (total(prices) for prices in zip(*charged, strict=True))
     tasks = counted(len(charged), "task")
     return (

@@ -230,10 +230,13 @@ class Charge(NamedTuple):
     reported: Credits
 
 
-def other_charges(job: Job) -> list[Charge]:
-    """The charges of those attempts of the job for which the API reported another than listed."""
+def higher_charges(job: Job) -> list[Charge]:
+    """The charges of those attempts of the job that cost more than listed.
+
+    A lower charge is no surprise: a listed price may be the most that a model costs.
+    """
     return [
         Charge(one.price, one.reported)
         for one in job.attempts
-        if one.reported is not None and one.price not in (0, one.reported)
+        if one.reported is not None and 0 < one.price < one.reported
     ]

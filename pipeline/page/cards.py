@@ -17,7 +17,7 @@ from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, KnownRow, State
-from pipeline.core.states import other_charges, state_of
+from pipeline.core.states import higher_charges, state_of
 from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
 from pipeline.reports.results import RowCells, Shown, View, of_row, without_job
@@ -247,7 +247,7 @@ def summary_of(card: Card) -> CardSummary:
     buttons = card.may_make_again, card.may_retry, card.is_asked, card.needs, card.dismissed
     approving = card.approval, card.is_approved, card.is_earlier, *card.own.items()
     asked = card.job.asked if card.job else 0
-    charged = tuple(other_charges(card.job)) if card.job else ()
+    charged = tuple(higher_charges(card.job)) if card.job else ()
     return CardSummary(
         one.row_id,
         one.take,

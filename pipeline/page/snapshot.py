@@ -100,7 +100,7 @@ def totals_of(summaries: Sequence[CardSummary], api: str, now: datetime) -> Tota
         earlier=len(summaries) - len(latest),
         rate=rate,
         left=way / rate * 60 if way and rate else None,
-        charged=messages.charged_otherwise(api, charged) if charged else "",
+        charged=messages.charged_more(api, charged) if charged else "",
     )
 
 

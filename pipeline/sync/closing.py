@@ -29,7 +29,7 @@ def close(sync: SheetSync, tally: Tally, *, detailed: bool) -> None:
     outcome.notices = [*sync.last.notices]
     if tally.charged:
         api = sync.rules.provider.title
-        outcome.notices.append(messages.charged_otherwise(api, tally.charged))
+        outcome.notices.append(messages.charged_more(api, tally.charged))
     # If the store cannot be read any more, that was reported before.
     with suppress(StoreError):
         attention = row_reports.needing(sync)

@@ -19,7 +19,7 @@ class Tally:
 
     def __init__(self, sync: SheetSync) -> None:
         self.outcome = Outcome(title=sync.sheet.title)
-        #: Listed price and reported charge of the tasks where they differ.
+        #: Listed price and reported charge of the tasks that cost more than listed.
         self.charged: list[tuple[Credits, Credits]] = []
         #: Jobs that something happened to.
         self.touched: set[JobKey] = set()
@@ -78,5 +78,5 @@ class Tally:
         said = event.reported
         if said is None and attempt:  # The answer to the submission may have said it.
             said = attempt.reported
-        if said is not None and attempt and attempt.price not in (0, said):
+        if said is not None and attempt and 0 < attempt.price < said:
             self.charged.append((attempt.price, said))

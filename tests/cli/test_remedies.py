@@ -38,7 +38,7 @@ NOTHING_TO_DO = {
     *("settling", "sent_again", "price_unread"),  # end by themselves
     "files_missing",  # later runs try again
     "account_differs",  # about what else may have used the account; all rows are done
-    "charged_otherwise",  # about prices; all rows are done (tests/sync/test_charges.py)
+    "charged_more",  # about prices; all rows are done (tests/sync/test_charges.py)
 }
 
 

@@ -38,7 +38,7 @@ class Charges(Api):
         return web.json_response({"tasks": tasks} if "task_ids" in body else tasks[0])
 
 
-def test_a_charge_other_than_the_listed_price_is_reported_once_and_counted(
+def test_a_charge_above_the_listed_price_is_reported_once_and_counted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _list_prices(tmp_path, 4)
@@ -75,8 +75,11 @@ def test_a_charge_other_than_the_listed_price_is_reported_once_and_counted(
         assert {row["status"] for row in csv.DictReader(file)} == {"done"}
 
 
-def test_after_the_listed_price_is_corrected_nothing_is_reported(tmp_path: Path) -> None:
-    _list_prices(tmp_path, 7)
+@pytest.mark.parametrize("listed", [7, 9])
+def test_a_charge_that_is_not_above_the_listed_price_is_not_reported(
+    tmp_path: Path, listed: int
+) -> None:
+    _list_prices(tmp_path, listed)
 
     async def ran() -> Outcome:
         async with Charges().served() as url:
