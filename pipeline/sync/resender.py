@@ -17,7 +17,7 @@ from pipeline.core.apis import endpoint_of
 from pipeline.core.errors import StoreError, WireError
 from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.protocol import Verdict, verdict
-from pipeline.core.states import WHEN_SENT_AGAIN, Event, Failed, Lost, Postponed, state_of
+from pipeline.core.states import WHEN_SENT_AGAIN, Event, Failed, Lost, Postponed, shown, state_of
 from pipeline.store import Fact
 from pipeline.sync.clock import Clock
 from pipeline.sync.in_flight import Place
@@ -106,13 +106,17 @@ class Resender:
     async def run(self) -> None:
         """Send again whatever is due, until cancelled."""
         while True:
-            if due := self._due():
-                self._is_sending = True
-                try:
-                    await self._send(due)
-                finally:
-                    self._is_sending = False
+            await self.round()
             await asyncio.sleep(TICK)
+
+    async def round(self) -> None:
+        """Send again, once, whatever is due."""
+        if due := self._due():
+            self._is_sending = True
+            try:
+                await self._send(due)
+            finally:
+                self._is_sending = False
 
     def _due(self) -> list[Place]:
         if not self._waiting or not self._may_send():
@@ -128,15 +132,18 @@ class Resender:
         ][:AT_ONCE]
 
     def _may_be_resent(self, place: Place, attempt: Attempt, now: datetime) -> bool:
-        """True if it may be sent again, and no other attempt takes its place.
+        """True if it may be sent again, and no later attempt takes its place.
 
-        If a person asked for another attempt, sending both would pay twice.
+        If a person asked for another attempt, sending both would pay twice. One that was refused
+        or failed takes no place: the row then says that the lost one is sent again.
         """
         key, number = place
         job = self._sync.state.jobs.all.get(key)
-        if job is None or state_of(job) is not State.UNKNOWN or job.attempts[-1].number != number:
+        if job is None or state_of(job) is not State.UNKNOWN:
             return False
-        return self._sync.rules.may_be_resent(attempt, now)
+        one = shown(job)
+        its_turn = one is not None and one.number == number
+        return its_turn and self._sync.rules.may_be_resent(attempt, now)
 
     async def _send(self, due: Collection[Place]) -> None:
         permits = await self._pace.permits(len(due))

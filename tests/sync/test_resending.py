@@ -625,3 +625,28 @@ def test_a_lost_row_is_sent_again_once_its_key_is_back(
 
     assert statuses(bench) == {"done"}
     assert api_of(bench).charged == {"a fox 0": 1}
+
+
+def test_a_lost_submission_is_sent_again_once_the_attempt_asked_for_instead_is_refused(
+    made: Made,
+) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    outcome = bench.run(Asked())
+    with bench.store() as store:
+        (key,) = store.jobs.all(outcome.key)
+        assert store.jobs.ask(key, 2)
+    api_of(bench).lost = lambda number: False
+    submit = bench.api.submit
+
+    async def takes_nothing_new(request: Request, within: float) -> Response:
+        if request.headers["Idempotency-Key"] in api_of(bench).made:
+            return await submit(request, within)
+        return reply({"error": "this model is busy today"}, 400)
+
+    api_of(bench).submit = takes_nothing_new  # type: ignore[method-assign]
+    bench.run()
+    bench.run()
+
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == {"a fox 0": 1}

@@ -6,19 +6,23 @@ the rules of the design; each value is a context manager that patches the fault 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from unittest.mock import patch
 
 from pipeline.core import cells, row_matching, states
 from pipeline.core.apis import Api
 from pipeline.core.fields import Parent
+from pipeline.core.following import Followed, parent_of
 from pipeline.core.header import Columns
 from pipeline.core.model import Attempt, Grid, Job, JobKey, Patch, Request, State
 from pipeline.core.planning import Line
-from pipeline.core.states import Failed
+from pipeline.core.rules import Rules
+from pipeline.core.states import Failed, state_of
+from pipeline.core.webhook import new_token
 from pipeline.sheets.google.writer import Writing
 from pipeline.store import Intent, Refusal
 from pipeline.store import admission as store_sending
@@ -167,6 +171,53 @@ def columns_keep_their_places() -> AbstractContextManager[Any]:
     return patch.object(Writing, "send", without_names)
 
 
+def a_new_key_for_each_request() -> AbstractContextManager[Any]:
+    """A lost submission is sent again under a new idempotency key."""
+    again = Submissions.again
+
+    def under_a_new_key(self: Submissions, key: JobKey, attempt: Attempt, api: Api) -> Request:
+        return again(self, key, replace(attempt, resend_key=new_token(self._chance)), api)
+
+    return patch.object(Submissions, "again", under_a_new_key)
+
+
+def keys_never_expire() -> AbstractContextManager[Any]:
+    """A lost submission is sent again after its key is forgotten."""
+
+    def at_any_time(self: Rules, attempt: Attempt, now: datetime) -> bool:
+        return attempt.state is State.UNKNOWN and bool(attempt.resend_key)
+
+    return patch.object(Rules, "may_be_resent", at_any_time)
+
+
+@contextmanager
+def children_do_not_wait() -> Iterator[None]:
+    """A row is sent as soon as the row that it follows has a task."""
+
+    def has_a_task(self: Followed) -> bool:
+        return self.job is not None and state_of(self.job) in (State.RUNNING, State.SUCCEEDED)
+
+    def parents(self: Submissions, keys: Collection[JobKey], api: Api) -> dict[JobKey, Parent]:
+        jobs = self._store.jobs.all(self._sync.key, only=keys) if keys else {}
+        rules = self._sync.rules
+        return {
+            key: parent_of(job.attempts[-1], api, rules)
+            for key, job in jobs.items()
+            if job.attempts
+        }
+
+    with (
+        patch.object(Followed, "is_done", property(has_a_task)),
+        patch.object(Submissions, "_parents", parents),
+    ):
+        yield
+
+
+def all_tasks_at_the_first_api() -> AbstractContextManager[Any]:
+    """Tasks of the former API are polled at the present one."""
+    return patch.object(Rules, "api_of", lambda self, attempt: self.apis[0])
+
+
 FAULTS: Mapping[str, Fault] = {
     "row numbers kept from an earlier reading": row_numbers_kept,
     "Sent not recorded first": sent_is_not_recorded_first,
@@ -179,6 +230,17 @@ FAULTS: Mapping[str, Fault] = {
     "an older save accepted as new rows": an_older_save_makes_new_rows,
     "no claim between two passes": nobody_claims_the_sheet,
     "stuck jobs not recovered": stuck_jobs_stay_stuck,
+    "a new key for each request": a_new_key_for_each_request,
+    "a key used after a day": keys_never_expire,
+    "a child sent before its parent": children_do_not_wait,
+    "a task polled at another API": all_tasks_at_the_first_api,
+}
+#: Which machine of `test_whole` finds a fault; `Machine` finds all others.
+FOUND_BY: Mapping[str, str] = {
+    "a new key for each request": "Keyed",
+    "a key used after a day": "Keyed",
+    "a child sent before its parent": "Chained",
+    "a task polled at another API": "Keyed",
 }
 
 

@@ -11,18 +11,20 @@ import os
 import sys
 
 from tests.fakes import nursery
+from tests.system import test_whole
 from tests.system.test_whole import Machine, run
-from tests.system.whole.faults import planted
+from tests.system.whole.faults import FOUND_BY, planted
 
 
 def main() -> None:
     """Run the machine with the fault, and print the example that found it."""
     place, most, name, *seeds = sys.argv[1:]
+    kind: type[Machine] = getattr(test_whole, FOUND_BY.get(name, "Machine"))
     for seed in seeds:
         started = Machine.started
         try:
             with planted(name):
-                run(int(seed), int(most), sheet=place)
+                run(int(seed), int(most), sheet=place, kind=kind)
         except (TypeError, AttributeError):
             raise  # the fault does not fit the product any more
         except Exception:

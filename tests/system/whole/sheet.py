@@ -9,56 +9,28 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 
 from pipeline.core.header import OURS
-from pipeline.core.inputs import normalise
+from tests.system.whole.chains import INDEXES, Chains, Wish
 from tests.system.whole.desks import Desk
+from tests.system.whole.line import (
+    APPROVED,
+    INDEX,
+    NAME,
+    PARENT,
+    PROMPT,
+    REMARK,
+    SKIP,
+    TAKE,
+    Line,
+)
 
-#: Titles of the columns that people fill; the others of the file are ours.
-PROMPT, TAKE, APPROVED, SKIP, REMARK = "prompt", "take", "approved", "skip", "remark"
 SCRIBBLES = ("x", "done", "=1+1", "r_aaaaaaaaa", "https://elsewhere.example/x.png", "@SUM(A1)")
 #: Ways to type a prompt: its words are the same, whatever surrounds them.
 TYPED = ("{}", "{}", "{}", " {} ", "={}", "-{}\r\nand a fox", '"{}", they said', "a tree, {}")
-
-
-@dataclass
-class Line:
-    """One line of the sheet, as people see it."""
-
-    #: The same for a line and its full copies, until one of them is changed.
-    token: int
-    cells: dict[str, str]
-    #: Made as a full copy of another line, and not changed since.
-    copied: bool = False
-    #: People edited our cells of this line, so that it may be unrecognized or count as a copy.
-    odd: bool = False
-    #: Since the last sync without editing, our cells of this line may be wrong or empty.
-    raw: bool = True
-    #: The prompt of this line was changed after the first one.
-    reworded: bool = False
-    earlier: list[str] = field(default_factory=list)
-    #: The number dragged into the take cell of a row that was sent: it is not a request.
-    jumped: str = ""
-
-    @property
-    def words(self) -> str:
-        """The prompt as it is compared and sent."""
-        return normalise(self.cells.get(PROMPT, ""))
-
-    @property
-    def take(self) -> str:
-        """The content of the take cell; empty means the first take."""
-        return self.cells.get(TAKE, "").strip() or "1"
-
-    def twin(self) -> Line:
-        """A copy that shares no state with this line."""
-        new = copy(self)
-        new.cells, new.earlier = dict(self.cells), list(self.earlier)
-        return new
 
 
 @dataclass
@@ -94,14 +66,17 @@ class Team:
         #: Prompt -> how often people went back to it after it had failed.
         self.granted: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
-        #: Prompt -> when it was last in a line that may be sent.
-        self.asked_at: dict[str, datetime] = {}
+        #: What a line may be sent for -> when one was last there.
+        self.asked_at: dict[Wish, datetime] = {}
         self.counts: Counter[str] = Counter()
         #: True if the program has written here: before that, a text in a column is a person's.
         self.is_served = False
         self.retakes = 0
         #: Prompts of fully copied lines: typed again they may count as that copy.
         self.copied_words: set[str] = set()
+        #: Prompts of lines in which people edited our cells. An unrecognized row and a new one with
+        #: the same prompt cannot be told apart if none of them has an id.
+        self.odd_words: set[str] = set()
         self._number = 0
         self._save([*titles, *ours], [])
 
@@ -140,12 +115,25 @@ class Team:
 
     def look_round(self, now: datetime) -> None:
         """Note the requests in the sheet at this moment."""
-        if PROMPT in self.titles:
-            for line in self.lines:
-                if self.is_asking(line):
-                    self.asked_at[line.words] = now
+        if PROMPT not in self.titles:
+            return
+        chains = self.chains() if PARENT in self.titles else None
+        for line in self.lines:
+            if self.is_asking(line):
+                for wish in chains.wishes(line) if chains else (Wish(line.words),):
+                    self.asked_at[wish] = now
 
-    def _note_wishes(self, before: dict[int, set[str]]) -> None:
+    def was_asked(self, wish: Wish, since: datetime) -> bool:
+        """True if a line asked for this at that moment or later."""
+        if not wish.parent:
+            return self.asked_at.get(wish, datetime.min.replace(tzinfo=since.tzinfo)) >= since
+        return any(at >= since and one.allows(wish) for one, at in self.asked_at.items())
+
+    def chains(self) -> Chains:
+        """Which line follows which now."""
+        return Chains(self.lines, [cells.get("row_id", "") for cells in self.written()])
+
+    def _note_wishes(self, before: dict[int, set[tuple[str, str, str]]]) -> None:
         if PROMPT not in self.titles:
             return
         for line in self.lines:
@@ -153,15 +141,15 @@ class Team:
                 take = line.take if TAKE in self.titles else "1"
                 if take.isdecimal() and int(take) > 0 and take != line.jumped:
                     self.wishes[words].add((line.token, take))
-                if words not in before[line.token]:
+                if line.asks not in before[line.token]:
                     self.granted[words] += self.failed[words] > 0
 
     def do(self, name: str, pick: int, now: datetime) -> None:
         """Do one gesture; `pick` decides where and how."""
         self.look_round(now)
-        before: dict[int, set[str]] = defaultdict(set)
+        before: dict[int, set[tuple[str, str, str]]] = defaultdict(set)
         for line in self.lines:
-            before[line.token].add(line.words)
+            before[line.token].add(line.asks)
         if len(self.saves) < 6 or pick % 3 == 0:
             self._keep()
         GESTURES[name][0](self, Random(pick))
@@ -353,6 +341,47 @@ class Team:
         if self.is_sent(self.written()[place].get("row_id", "")):
             line.jumped = take
 
+    def add_a_child(self, chance: Random) -> None:
+        """A new row that follows another one, at the end or above it."""
+        line = self._new_line(self._fresh(chance))
+        line.cells[PARENT] = self._name_of(chance, chance.choice(self._worded()))
+        line.cells[INDEX] = chance.choice(INDEXES)
+        self._insert(chance.choice((0, len(self.lines), len(self.lines))), line)
+
+    def name_a_parent(self, chance: Random) -> None:
+        """A row follows another row, itself, no row, or a row that does not exist."""
+        line = chance.choice(self._worded())
+        others = [one for one in self._worded() if one is not line]
+        kind = chance.random()
+        if kind < 0.1:
+            self._change(line, PARENT, "a row that is not there")
+        elif kind < 0.25:
+            self._change(line, PARENT, "")
+        else:
+            self._change(line, PARENT, self._name_of(chance, chance.choice([*others, line])))
+
+    def choose_a_picture(self, chance: Random) -> None:
+        """Another index in a row that follows another one."""
+        line = chance.choice([line for line in self._worded() if line.parent])
+        self._change(line, INDEX, chance.choice(INDEXES))
+
+    def rename(self, chance: Random) -> None:
+        """Another name for a row; sometimes that of another row."""
+        line = chance.choice(self.lines)
+        other = chance.choice(self.lines).cells.get(NAME, "")
+        self._number += 1
+        self._put(line, NAME, other if chance.random() < 0.3 else f"n{self._number}")
+
+    def _name_of(self, chance: Random, line: Line) -> str:
+        """How another row names this one: by its name, mostly, or by its id."""
+        mark = next(
+            cells.get("row_id", "")
+            for one, cells in zip(self.lines, self.written(), strict=True)
+            if one is line
+        )
+        name = line.cells.get(NAME, "")
+        return chance.choice([name, name, name.upper(), mark or name])
+
     def skip(self, chance: Random) -> None:
         """A row is marked to be left out, or no longer."""
         line = chance.choice(self.lines)
@@ -442,7 +471,9 @@ class Team:
     def _new_line(self, prompt: str) -> Line:
         self._number += 1
         ticked = {APPROVED: "TRUE"} if APPROVED in self.all_titles and self._number % 2 else {}
-        return Line(self._number, {PROMPT: prompt, REMARK: f"remark {self._number}", **ticked})
+        named = {NAME: f"n{self._number}"} if NAME in self.all_titles else {}
+        cells = {PROMPT: prompt, REMARK: f"remark {self._number}", **ticked, **named}
+        return Line(self._number, cells)
 
     def _insert(self, at: int, line: Line) -> None:
         header, rows = self.read()
@@ -465,6 +496,7 @@ class Team:
     def _meddle(self, line: Line) -> None:
         """Note an edit of our cells: a copy of the line may now look like a newly typed row."""
         line.odd = line.raw = True
+        self.odd_words.add(line.words)
         if any(one.token == line.token for one in self.lines if one is not line):
             line.copied = True
             self._own(line)
@@ -480,11 +512,16 @@ class Team:
     def _reword(self, line: Line, prompt: str) -> None:
         if line.cells[PROMPT] != prompt:
             line.earlier = [*line.earlier[-3:], line.cells[PROMPT]]
-            # Without its ids and with another prompt the row cannot be recognised.
+        self._change(line, PROMPT, prompt)
+
+    def _change(self, line: Line, title: str, text: str) -> None:
+        """Write into a cell that is sent."""
+        if line.cells.get(title, "") != text:
+            # Without its ids and with other cells the row cannot be recognised.
             self._own(line, also=line.odd and line.raw)
             line.reworded = True
             line.jumped = ""
-        self._put(line, PROMPT, prompt)
+        self._put(line, title, text)
 
     def _retake(self, line: Line, take: str) -> None:
         self.retakes += 1
@@ -522,6 +559,10 @@ def _has_words(team: Team) -> bool:
     return PROMPT in team.titles and any(line.words for line in team.lines)
 
 
+def _has_names(team: Team) -> bool:
+    return NAME in team.titles and _has_words(team)
+
+
 def _has_ours(team: Team, least: int = 1) -> bool:
     header, rows = team.read()
     return team.is_served and len(rows) >= least and any(title in OURS for title in header)
@@ -553,6 +594,13 @@ GESTURES: dict[str, tuple[Callable[[Team, Random], None], Callable[[Team], bool]
     "raise take": (Team.raise_take, lambda t: TAKE in t.titles and _has_words(t)),
     "lower take": (Team.lower_take, lambda t: TAKE in t.titles and _has_rows(t)),
     "jump take": (Team.jump_take, lambda t: TAKE in t.titles and _has_rows(t)),
+    "add a child": (Team.add_a_child, lambda t: _has_names(t) and len(t.lines) < 8),
+    "name a parent": (Team.name_a_parent, _has_names),
+    "choose a picture": (
+        Team.choose_a_picture,
+        lambda t: _has_names(t) and any(line.words and line.parent for line in t.lines),
+    ),
+    "rename": (Team.rename, _has_names),
     "skip": (Team.skip, lambda t: SKIP in t.titles and _has_rows(t)),
     "approve": (Team.approve, lambda t: APPROVED in t.titles and _has_rows(t)),
     "approve all": (Team.approve_all, lambda t: APPROVED in t.titles and _has_rows(t)),
@@ -573,4 +621,5 @@ GESTURES: dict[str, tuple[Callable[[Team, Random], None], Callable[[Team], bool]
 EVERYDAY = (
     *("add", "add", "add", "edit", "edit", "raise take", "sort", "copy whole", "add the same"),
     *("save an old version", "sort ours alone", "sort prompts alone"),
+    *("add a child", "add a child", "add a child", "name a parent"),
 )

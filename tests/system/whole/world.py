@@ -7,51 +7,52 @@ with the requests to the API. The program's own store is never used to judge its
 
 from __future__ import annotations
 
-import atexit
-import os
 import shutil
 import sqlite3
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import partial
 from pathlib import Path
 from random import Random
-from tempfile import gettempdir, mkdtemp
 from typing import Any
-from unittest.mock import patch
 
-from sqlalchemy import URL, Engine
-
-import pipeline.store as store_package
+from pipeline.core.apis import Api as NamedApi
 from pipeline.core.errors import ColumnsError
+from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
 from pipeline.core.inputs import parsed
-from pipeline.core.model import JobKey, State
+from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.planning import Line as Planned
 from pipeline.core.protocol import poll_answer, task_event, verdict
+from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
 from pipeline.core.states import Event, Failed, Lost, Postponed, Succeeded, state_of
-from pipeline.core.statuses import Status
-from pipeline.store import Fact, Lease, Limits, Store, connection
+from pipeline.store import Fact, Lease, Limits, Store
 from pipeline.sync import clock as pass_clock
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending, Submissions
+from tests.system.whole import stores
 from tests.system.whole.api import (
-    IMAGINE,
-    PRICE,
-    PROVIDER,
+    DAY,
     Answer,
     Api,
+    Sent,
     Task,
     Turn,
     described,
+    provider,
     response,
+    told,
 )
+from tests.system.whole.at_rest import AtRest
+from tests.system.whole.chains import Wish
 from tests.system.whole.desks import SHEET, Desk, FileDesk, GoogleDesk, Watched
-from tests.system.whole.sheet import APPROVED, PROMPT, SKIP, TAKE, Line, Team
+from tests.system.whole.line import PARENT, PROMPT, TAKE
+from tests.system.whole.resending import Resends
+from tests.system.whole.sheet import Team
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 #: The store in use, one of another team, and a backup of the first.
@@ -88,6 +89,14 @@ class Shape:
     per_day: int | None = None
     #: The file, or "google".
     place: str = "prompts.csv"
+    #: The version of the API, and whether the team's account may move from version 1 to 2.
+    version: int = 1
+    moves: bool = False
+
+    @property
+    def chains(self) -> bool:
+        """True if rows can follow other rows."""
+        return PARENT in self.titles
 
 
 @dataclass
@@ -101,6 +110,9 @@ class Pass:
     submissions: Submissions
     run: str
     lease: Lease | None
+    resends: Resends | None = None
+    #: It is killed before it hears the answer to a request that it sends again.
+    dies: bool = False
     queue: list[Planned] = field(default_factory=list)
     ready: list[Sending] = field(default_factory=list)
     answers: list[Fact] = field(default_factory=list)
@@ -108,16 +120,11 @@ class Pass:
     busy: bool = False
 
 
-def unchanged_places(sync: SheetSync) -> frozenset[int]:
-    """The positions of the rows that a sync skipped."""
-    return frozenset(sync.last.unchanged.values())
-
-
 class World:
     """Sheet, people, program and API, and what must always be true of them."""
 
     def __init__(self, seed: int, shape: Shape) -> None:
-        self.folder = _empty_folder()
+        self.folder = stores.emptied()
         self.shape = shape
         self.chance = Random(seed)
         self.clock = Clock()
@@ -133,6 +140,13 @@ class World:
         #: Jobs with a lost answer or a crashed start.
         self.uncertain: set[JobKey] = set()
         self.paused = False
+        self.version = shape.version
+        #: Idempotency key -> the submission that was begun with it.
+        self.begun_with: dict[str, Sent] = {}
+        #: The attempts of each job that were begun.
+        self.begun_for: dict[JobKey, list[Sent]] = defaultdict(list)
+        #: The outcomes of the next requests that are sent again.
+        self._outcomes: list[Answer] = []
         self.counts: Counter[str] = Counter()
         #: A line for each event, to help find the cause of a failure.
         self.story: list[str] = []
@@ -140,14 +154,14 @@ class World:
         #: The claim when the store was copied, and whether anything was begun under it since.
         self._copied_at = 0
         self._begun_since_copy = False
-        shutil.copy(_blank(MAIN), self._file(MAIN))
-        shutil.copy(_blank(OTHER), self._file(OTHER))
+        shutil.copy(stores.blank(MAIN), self._file(MAIN))
+        shutil.copy(stores.blank(OTHER), self._file(OTHER))
 
     def close(self) -> None:
         """Close and delete everything."""
         for one in list(self.passes):
             self._drop(one)
-        _empty_folder()
+        stores.emptied()
 
     # -- starts of the program -------------------------------------------------------------------
 
@@ -166,25 +180,76 @@ class World:
         sync = SheetSync(
             watched.sheet,
             store,
-            Rules(sheet=SHEET, provider=PROVIDER, endpoint="imagine", settle=self.shape.settle),
-            Header(frozenset({PROMPT})),
-            Limits(
-                api_key="key",
-                run=run,
-                day=self.clock().date().isoformat(),
-                per_run=self.shape.per_run,
-                per_day=self.shape.per_day,
-            ),
+            self._rules(),
+            Header(self._columns),
+            self._limits(run, self.version),
             config="promptsheet.toml",
             clock=clock,
             chance=self.chance,
+            more_limits=[self._limits(run, 1)] if self.has_moved else [],
         )
         submissions = Submissions(sync, clock=clock, chance=self.chance)
         started = Pass(name, store, watched, sync, submissions, run, lease)
+        if sync.rules.provider.once:
+            started.resends = Resends(
+                sync,
+                submissions,
+                sync.rules.api,
+                clock,
+                answer=partial(self._sent_again, started),
+                on_event=lambda key, number, event: self._note_recorded(
+                    name, [Fact(key, number, event)]
+                ),
+            )
         self.passes.append(started)
         self.counts[f"start on {name}"] += 1
         self._tell(f"{run} begins on {name}")
         return started
+
+    @property
+    def has_moved(self) -> bool:
+        """True if the account was one of another version before."""
+        return self.version != self.shape.version
+
+    @property
+    def _columns(self) -> frozenset[str]:
+        return columns_of(provider(1, self.shape.chains).endpoints["imagine"])
+
+    def _rules(self) -> Rules:
+        api = self._named_api(self.version)
+        return Rules(
+            sheet=SHEET,
+            provider=api.provider,
+            endpoint="imagine",
+            settle=self.shape.settle,
+            base_url=api.base_url,
+            account=api.account,
+            others=(self._named_api(1, sends=False),) if self.has_moved else (),
+        )
+
+    def _named_api(self, version: int, sends: bool = True) -> NamedApi:
+        its = provider(version, self.shape.chains)
+        return NamedApi(its, its.base_url, f"account {version}", sends=sends)
+
+    def _limits(self, run: str, version: int) -> Limits:
+        return Limits(
+            api_key=f"account {version}",
+            run=run,
+            day=self.clock().date().isoformat(),
+            per_run=self.shape.per_run,
+            per_day=self.shape.per_day,
+        )
+
+    @property
+    def may_move(self) -> bool:
+        """True if the account can move to version 2."""
+        return self.shape.moves and not self.has_moved
+
+    def move(self) -> None:
+        """The team gets an account of version 2, and names the old one as the former one."""
+        self._tell("the account moves")
+        self.counts["moved"] += 1
+        self.version = 2
 
     def end(self, one: Pass) -> None:
         """End a pass: the answers it received are recorded."""
@@ -243,6 +308,8 @@ class World:
             self.counts[f"held: {hold.kind}"] += 1
         else:
             one.queue = [line for line in one.sync.last.plan.to_send if line.job]
+        if one.resends:
+            one.resends.take_all()
         self.team.is_served |= hold is None and bool(one.sync.last.plan.statuses)
         if not one.sheet.disturbed and (hold is None or hold.kind not in _HELD_ROWS):
             self.assert_rows_are_true(one)
@@ -265,10 +332,14 @@ class World:
             "an attempt was started while paused"
         )
         for sending in begun:
-            words = self._words(sending)
-            asked = self.team.asked_at.get(words)
-            recent = asked is not None and self.clock() - asked <= timedelta(seconds=60)
-            assert recent, f"{words!r} was started, and no row asks for it any more"
+            wish = self._wish(sending)
+            is_recent = self.team.was_asked(wish, self.clock() - timedelta(seconds=60))
+            assert is_recent, f"{wish} was started, and no row asks for it any more"
+            sent = self._sent(one, sending)
+            self.begun_for[sent.key].append(sent)
+            if sent.once:
+                assert sent.once not in self.begun_with, f"{sent.once} is used for two attempts"
+                self.begun_with[sent.once] = sent
         one.ready += begun
         if begun and one.store_name == MAIN and self._claim_counter() == self._copied_at:
             self._begun_since_copy = True
@@ -284,16 +355,15 @@ class World:
             self.uncertain.add(key)  # others may have recorded it as lost by now
             one.answers.append(Fact(key, number, Postponed("its time was over")))
             return
-        words = self._words(sending)
+        sent = self._sent(one, sending)
+        words = sent.words
         self._tell(f"{one.run} sent {words!r} for {key.row_id}/{key.take}/{number}: {how}")
-        task = self.api.asked(key, number, words, one.store_name, how)
-        if task:
-            for name in (f"run {one.run}", f"day {one.sync.spending.own.day} {one.store_name}"):
-                self.api.charged[name] += PRICE
+        task = self.api.asked(sent, how, self.clock())
         back = response(how, task)
         event: Event
         if back is not None:
-            event = verdict(PROVIDER, IMAGINE, back, self.clock()).event
+            api = one.sync.rules.provider
+            event = verdict(api, api.endpoints["imagine"], back, self.clock()).event
         elif how is Answer.NEVER_LEFT:
             event = Postponed("no way to the API")
         else:
@@ -310,26 +380,88 @@ class World:
             self.clock.on(0.001)
             self._tell(f"{one.run} recorded {[(f.key.row_id, f.event) for f in facts]}")
             one.submissions.record(facts)
-            self._note_heard(one.store_name, facts)
+            self._note_recorded(one.store_name, facts)
+            if one.resends:
+                one.resends.take_all()
+
+    def resend(self, one: Pass, outcomes: Sequence[Answer], dies: bool = False) -> None:
+        """Let a pass send its lost submissions again; with `dies`, it is killed before the answer.
+
+        Version 1 has no key for that: nothing is sent again.
+        """
+        if one.resends is None or one not in self.passes:
+            return
+        self.clock.on(1.1)
+        self._outcomes = list(outcomes)
+        one.dies = dies
+        try:
+            one.resends.round()
+        except Killed:
+            self.crash(one)
+        self.assert_nothing_paid_twice()
+
+    def _sent_again(self, one: Pass, request: Request) -> Response | None:
+        """Receive a request that is sent again."""
+        self.counts["sent again"] += 1
+        once = request.headers.get("Idempotency-Key", "")
+        assert once in self.begun_with, "a submission was sent again under a new key"
+        sent, now = self.begun_with[once], self.clock()
+        assert request.body == sent.body, f"{sent.key} was sent again with another body"
+        assert now - sent.when < DAY, f"{sent.key} was sent again after a day"
+        how = self._outcomes[self.counts["sent again"] % len(self._outcomes)]
+        if how is Answer.REFUSED and once in self.api.kept:
+            how = Answer.ACCEPTED
+        if how is Answer.REFUSED:
+            self.team.failed[sent.words] += 1
+        self._tell(f"{one.run} sent {sent.words!r} for {sent.key} again: {how}")
+        # It is paid by the start and the day that its price is held for.
+        task = self.api.asked(sent, how, now)
+        if "parent_task_id" in sent.body:
+            self.counts["child sent again"] += 1
+        if one.dies:
+            self.counts["died while sending again"] += 1
+            raise Killed
+        return response(how, task)
 
     def ask_after(self, one: Pass, pick: int, turns: Sequence[Turn]) -> None:
         """Poll open tasks; each has moved on by then."""
-        known = self.api.tasks
-        attempts = [(k, a) for k, a in one.sync.state.jobs.open_attempts() if a.task_id in known]
+        known, rules = self.api.tasks, one.sync.rules
+        attempts = [
+            (k, a)
+            for k, a in one.sync.state.jobs.open_attempts()
+            if a.task_id in known and rules.api_of(a)
+        ]
         if not attempts:
             return
         first = pick % len(attempts)
         asked = (attempts[first:] + attempts[:first])[: max(1, len(turns))]
-        bodies = [
-            self._turn(known[attempt.task_id], turns[n % len(turns)] if turns else Turn.PROGRESS)
-            for n, (_, attempt) in enumerate(asked)
-        ]
+        bodies: dict[str, list[dict[str, Any]]] = {}
+        for n, (_, attempt) in enumerate(asked):
+            task, api = known[attempt.task_id], rules.api_of(attempt)
+            assert api is not None
+            assert api.provider.name == task.at, f"{task.id} was polled at another API"
+            self.counts["polled at the former account"] += api != rules.api
+            turn = turns[n % len(turns)] if turns else Turn.PROGRESS
+            bodies.setdefault(task.at, []).append(self._turn(task, turn))
         by_task = {attempt.task_id: (key, attempt.number) for key, attempt in asked}
-        answers = poll_answer(
-            PROVIDER, dict.fromkeys(by_task, IMAGINE), described(bodies), self.clock()
-        )
+        for at, its in bodies.items():
+            one.answers += [Fact(*by_task[task], event) for task, event in self._polled(at, its)]
         self.counts["poll"] += 1
-        one.answers += [Fact(*by_task[task], event) for task, event in answers.events.items()]
+
+    def _polled(self, at: str, bodies: list[dict[str, Any]]) -> Iterator[tuple[str, Event]]:
+        """The events behind the answers to polls at one API: task id and event."""
+        its = self._provider(at)
+        first = its.task.id[-1]
+        endpoint_of = {body[first]: its.endpoints["imagine"] for body in bodies}
+        if its.poll.many:
+            yield from poll_answer(its, endpoint_of, described(bodies), self.clock()).events.items()
+            return
+        for body in bodies:
+            about = {body[first]: endpoint_of[body[first]]}
+            yield from poll_answer(its, about, told(body), self.clock()).events.items()
+
+    def _provider(self, name: str) -> Provider:
+        return next(its for n in (1, 2) if (its := provider(n, self.shape.chains)).name == name)
 
     # -- what happens elsewhere ------------------------------------------------------------------
 
@@ -337,15 +469,19 @@ class World:
         """Move a task on at the API, which calls back; the call arrives at another time."""
         tasks = list(self.api.tasks.values())
         task = tasks[pick % len(tasks)]
-        event = task_event(PROVIDER, IMAGINE, self._turn(task, what), task.id)
+        event = self._event(task, what)
         self.mail = [*self.mail[-30:], (task.store, Fact(task.key, task.attempt, event))]
+
+    def _event(self, task: Task, what: Turn) -> Event:
+        its = self._provider(task.at)
+        return task_event(its, its.endpoints["imagine"], self._turn(task, what), task.id)
 
     def change_of_mind(self, pick: int) -> None:
         """The API calls back to say that a finished task failed."""
         done = [task for task in self.api.tasks.values() if task.status == "finished"]
         if done:
             task = done[pick % len(done)]
-            event = task_event(PROVIDER, IMAGINE, self._turn(task, Turn.CONTRADICT), task.id)
+            event = self._event(task, Turn.CONTRADICT)
             self.mail.append((task.store, Fact(task.key, task.attempt, event)))
             self.callback(len(self.mail) - 1)
 
@@ -357,7 +493,7 @@ class World:
         with self._opened(name) as store:
             self._tell(f"callback on {name}: {fact.key.row_id}/{fact.number} {fact.event}")
             store.attempts.record([fact])
-        self._note_heard(name, [fact])
+        self._note_recorded(name, [fact])
 
     def gesture(self, pick: int) -> None:
         """Do one gesture in the sheet."""
@@ -405,7 +541,7 @@ class World:
                 mark: job
                 for line, cells in zip(self.team.lines, self.team.written(), strict=True)
                 if line.words and (mark := cells.get("row_id", ""))
-                if (job := jobs.get(JobKey(SHEET, mark, _take(line) + again.get(mark, 0))))
+                if (job := jobs.get(JobKey(SHEET, mark, line.take_number + again.get(mark, 0))))
                 and state_of(job) in (State.SUCCEEDED, State.FAILED)
             }
             if not pressable:
@@ -427,8 +563,7 @@ class World:
         self.counts["backup"] += 1
         self._tell("the store is backed up")
         self._copied_at, self._begun_since_copy = self._claim_counter(), False
-        for left in self.folder.glob(f"{COPY}.db*"):
-            left.unlink()
+        stores.forget(self._file(COPY))
         with (
             closing(sqlite3.connect(self._file(MAIN))) as source,
             closing(sqlite3.connect(self._file(COPY))) as copied,
@@ -499,7 +634,10 @@ class World:
     def assert_rows_are_true(self, one: Pass) -> None:
         """After a quiet sync: check that every result is in its own row, and only there."""
         lines = {line.seen.place: line for line in one.sync.last.plan.lines}
-        resting, again = unchanged_places(one.sync), one.store.rows.extra_takes(SHEET)
+        resting, again = (
+            frozenset(one.sync.last.unchanged.values()),
+            one.store.rows.extra_takes(SHEET),
+        )
         shown: dict[str, int] = {}
         ids: set[str] = set()
         for place, (line, cells) in enumerate(
@@ -526,7 +664,7 @@ class World:
             assert mark, f"line {place} has no id"
             assert mark not in ids, f"{mark} stands twice"
             ids.add(mark)
-            take = _take(line) and _take(line) + again.get(mark, 0)
+            take = line.take_number and line.take_number + again.get(mark, 0)
             if successes := self.recorded.get((one.store_name, JobKey(SHEET, mark, take))):
                 first = next(iter(successes.values()))
                 assert tuple(urls) == first, f"line {place} shows {urls} and not {first}"
@@ -570,6 +708,10 @@ class World:
         while one.ready:
             self.leave(one, Answer.ACCEPTED)
         self.record(one)
+        while one.resends and not one.resends.is_idle:
+            busy = True
+            self.clock.on(60)
+            self.resend(one, [Answer.ACCEPTED])
         while attempts := [
             a for _, a in one.sync.state.jobs.open_attempts() if a.task_id in self.api.tasks
         ]:
@@ -577,61 +719,17 @@ class World:
             self.ask_after(one, 0, [Turn.FINISH] * len(attempts))
             self.record(one)
         self.look(one)
-        waiting = [line.status for line in one.sync.last.plan.lines if line.status == "waiting"]
+        waiting = [
+            line.status
+            for line in one.sync.last.plan.lines
+            if line.status == "waiting" and not line.waits_for_parent
+        ]
         if not busy and not waiting:
-            self._assert_all_is_said(one)
+            self.counts += AtRest(self, one).check()
             self.end(one)
             return False
         self.end(one)
         return True
-
-    def _assert_all_is_said(self, one: Pass) -> None:
-        for job in one.store.jobs.all(SHEET).values():
-            for attempt in job.attempts:
-                settled = attempt.state not in (State.SUBMITTING, State.RUNNING)
-                assert settled, f"{job.key} is {attempt.state} for ever"
-        foreign = {line.seen.place: line.foreign for line in one.sync.last.plan.lines}
-        foreign |= dict.fromkeys(unchanged_places(one.sync), False)
-        again = one.store.rows.extra_takes(SHEET)
-        self.counts["rows not looked at"] += one.sync.last.plan.unchanged.total()
-        for place, (line, cells) in enumerate(
-            zip(self.team.lines, self.team.written(), strict=True), start=1
-        ):
-            if line.words:
-                said = cells.get("status", "")
-                good = line.odd if foreign[place] else self._good(place, cells, again)
-                assert good, f"line {place}, {line}, says {said!r}: {cells.get('note')}"
-                status = Status.UNRECOGNIZED if foreign[place] else Status.of(said)
-                self.counts[f"at rest: {status}"] += 1
-
-    def _good(self, place: int, cells: dict[str, str], again: Mapping[str, int]) -> bool:
-        """True if the final status of a row agrees with what people can see."""
-        line = self.team.lines[place - 1]
-        words = {
-            task.words for u in cells["image_urls"].split() if (task := self.api.by_url.get(u))
-        }
-        mark = cells["row_id"]
-        key = JobKey(SHEET, mark, _take(line) and _take(line) + again.get(mark, 0))
-        match cells["status"]:
-            case "done":
-                return words == {line.words}
-            case "edited":
-                return bool(words) and line.words not in words and (line.reworded or line.odd)
-            case "failed":
-                return self.api.failed_for[key] > 0
-            case "check needed":
-                return key in self.uncertain
-            case "copy":
-                return line.odd or line.words in self.team.copied_words
-            case "invalid":
-                return self.team.retakes > 0
-            case "needs approval":
-                return APPROVED in self.team.titles
-            case "skipped":
-                return bool(line.cells.get(SKIP))
-            case "over budget":
-                return self.shape.per_day is not None
-        return False
 
     # -- parts -----------------------------------------------------------------------------------
 
@@ -654,12 +752,43 @@ class World:
             self.team.failed[task.words] += 1
         return body
 
-    def _words(self, sending: Sending) -> str:
+    def _sent(self, one: Pass, sending: Sending) -> Sent:
         body = sending.request.body
         assert body is not None
-        return str(body["prompt"])
+        return Sent(
+            key=sending.key,
+            attempt=sending.attempt.number,
+            words=str(body["prompt"]),
+            store=one.store_name,
+            at=sending.attempt.provider,
+            once=sending.request.headers.get("Idempotency-Key", ""),
+            body=body,
+            when=self.clock(),
+            payers=self._payers(one),
+        )
 
-    def _note_heard(self, name: str, facts: Sequence[Fact]) -> None:
+    def _payers(self, one: Pass) -> tuple[str, str]:
+        own, name = one.sync.spending.own, one.store_name
+        return f"run {one.run}", f"day {own.day} {name} {own.api_key}"
+
+    def _wish(self, sending: Sending) -> Wish:
+        """What a request asks for. A row that follows another one is checked with the API.
+
+        It carries the task of a row that is done, and one of the pictures of that task.
+        """
+        body = sending.request.body or {}
+        words, origin, image = str(body["prompt"]), body.get("parent_task_id"), body.get("image")
+        if origin is None and image is None:
+            return Wish(words)
+        parent = self.api.tasks.get(str(origin))
+        assert parent, f"{words!r} follows {origin}, which the API never made"
+        assert parent.status == "finished", f"{words!r} was begun before {origin} was done"
+        assert image in parent.urls, f"{words!r} has the picture {image}, not one of {origin}"
+        self.counts["child begun"] += 1
+        self.counts["grandchild begun"] += "parent_task_id" in parent.body_sent
+        return Wish(words, parent.words, parent.urls.index(str(image)) + 1)
+
+    def _note_recorded(self, name: str, facts: Sequence[Fact]) -> None:
         for fact in facts:
             if isinstance(fact.event, Succeeded):
                 successes = self.recorded.setdefault((name, fact.key), {})
@@ -695,57 +824,3 @@ class World:
 
     def _open(self, name: str) -> Store:
         return Store(f"sqlite:///{self._file(name)}", now=self.clock)
-
-
-def _take(line: Line) -> int:
-    """The number in the take cell; 0 where there is none."""
-    return int(line.take) if line.take.isdecimal() else 0
-
-
-@cache
-def _folder() -> Path:
-    """The folder of this process, in memory if possible."""
-    return _made("promptsheet-whole-")
-
-
-def _made(prefix: str) -> Path:
-    shared = Path("/dev/shm")
-    place = str(shared) if os.access(shared, os.W_OK) else gettempdir()
-    folder = Path(mkdtemp(prefix=prefix, dir=place))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def _empty_folder() -> Path:
-    for engine in _engines.values():
-        engine.dispose()
-    folder = _folder()
-    for file in folder.iterdir():
-        file.unlink()
-    return folder
-
-
-#: One engine for each file: compiling the statements again would take most of a step's time.
-_engines: dict[str, Engine] = {}
-
-
-def _kept_engine(url: URL, patience: float) -> Engine:
-    where = str(url)
-    if where not in _engines:
-        _engines[where] = connection.opened(url, patience)
-    return _engines[where]
-
-
-@contextmanager
-def kept_engines() -> Iterator[None]:
-    """Stores opened in this context share the engine of their file, and nothing else."""
-    with patch.object(store_package, "opened", _kept_engine):
-        yield
-
-
-@cache
-def _blank(name: str) -> Path:
-    """An empty store, made once; each copy gets its own id."""
-    file = _made("promptsheet-blank-") / f"{name}.db"
-    Store(f"sqlite:///{file}").close()
-    return file
