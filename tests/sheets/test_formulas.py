@@ -37,11 +37,11 @@ from tests.fakes.google import entering
 from tests.fakes.google.grid import Cell
 from tests.fakes.google_desk import columns_of, open_spreadsheet
 from tests.fakes.google_sheets import GoogleSheets, google_sheets
-from tests.system.whole.api import IMAGINE, PROVIDER
+from tests.system.whole.api import IMAGINE, V1
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 ENDPOINT = replace(IMAGINE, grid_url=("grid",))
-PROVIDER = replace(PROVIDER, endpoints={"imagine": ENDPOINT})
+V1 = replace(V1, endpoints={"imagine": ENDPOINT})
 TITLES = ("prompt", "name", "theirs")
 OURS = (*ALWAYS, "image_1", "image_2", "grid_url", "preview")
 #: The outcome of a row at the API.
@@ -190,9 +190,9 @@ def answer(text: str, end: str) -> Event:
     body |= {"status": "processing", "image_urls": urls}
     if end == "is refused":
         response = Response(400, {}, json.dumps(body).encode())
-        return verdict(PROVIDER, ENDPOINT, response, NOW).event
+        return verdict(V1, ENDPOINT, response, NOW).event
     status = {"succeeds": "finished", "fails": "failed"}.get(end, "processing")
-    return task_event(PROVIDER, ENDPOINT, body | {"status": status}, text)
+    return task_event(V1, ENDPOINT, body | {"status": status}, text)
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -210,7 +210,7 @@ def test_none_of_our_cells_becomes_a_formula(tmp_path: Path, kind: str, end: str
         sync = SheetSync(
             desk.sheet(),
             store,
-            Rules(sheet="sheet", provider=PROVIDER, endpoint="imagine"),
+            Rules(sheet="sheet", provider=V1, endpoint="imagine"),
             Header(frozenset({"prompt"})),
             Limits(api_key="key", run="run", day="today"),
             config="promptsheet.toml",

@@ -35,10 +35,12 @@ from pipeline.sync.clock import Clock
 from pipeline.sync.sheet_state import SheetState
 from pipeline.sync.sheet_sync import SheetSync
 from tests.system.test_whole import run
+from tests.system.whole import stores
 from tests.system.whole.api import Answer
 from tests.system.whole.desks import SHEET, FileDesk
-from tests.system.whole.sheet import PROMPT, REMARK, SKIP, TAKE
-from tests.system.whole.world import MAIN, Pass, Shape, World, _folder, kept_engines
+from tests.system.whole.line import PROMPT, REMARK, SKIP, TAKE
+from tests.system.whole.stores import kept_engines
+from tests.system.whole.world import MAIN, Pass, Shape, World
 
 
 def outcome(sync: SheetSync, store: Store, file: Path) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def file_of(world: World) -> Path:
 @cache
 def _beside() -> Path:
     """The folder of the copies, next to the folder of the world."""
-    folder = Path(mkdtemp(prefix="promptsheet-twin-", dir=_folder().parent))
+    folder = Path(mkdtemp(prefix="promptsheet-twin-", dir=stores.folder().parent))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 

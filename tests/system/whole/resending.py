@@ -85,6 +85,10 @@ class Resends:
             raise NoAnswer("no answer in time")
         return response
 
+    async def uploaded(self, request: Request, within: float) -> Request:
+        """The request as it is: it has no files."""
+        return request
+
     async def ask(self, request: Request, within: float) -> Response:
         """Not used: the world polls for itself."""
         raise AssertionError(request)
