@@ -27,7 +27,7 @@ def saved_beside(sheet: Path) -> tuple[str, str, str]:
     async def run() -> str:
         async with (
             RawServer(answers(PICTURE)) as server,
-            Media(folder, allowed=server.url, sheet=sheet) as media,
+            Media(folder, allowed=[server.url], sheet=sheet) as media,
         ):
             return await media.save(f"{server.url}/1.png", "fox")
 

@@ -61,6 +61,8 @@ def findings(settings: Settings, *, keep: bool) -> Findings:
             yield from _of_the_balance(settings, answer.left, keep=keep)
         if answer.prices:
             yield from _of_the_list(settings, answer.prices)
+    for answer in event_loop.run(_asked_others(settings)) if settings.others else ():
+        yield answer.sign, answer.sentence
     yield from _of_the_charges(settings)
 
 
@@ -180,17 +182,31 @@ async def _asked(settings: Settings, account: Account) -> _Answer:
     """The account according to the API, and its price list if it has one."""
     async with AsyncExitStack() as stack:
         (way, *_) = wiring.wires(settings, stack)
-        return await _answer(settings, account, way)
+        return await _answer(settings.provider, account, way)
 
 
-async def _answer(settings: Settings, account: Account, way: Wire) -> _Answer:
-    provider = settings.provider
+async def _asked_others(settings: Settings) -> list[_Answer]:
+    """The accounts at other vendors and at the former API, as far as they can be asked for."""
+    async with AsyncExitStack() as stack:
+        _, *ways = wiring.wires(settings, stack)
+        answers = []
+        for other, way in zip(settings.others, ways, strict=True):
+            provider = other.provider
+            if not other.api_key:
+                missing = f"The API key of {provider.full_title} is not set."
+                answers.append(_Answer("person", missing))
+            elif provider.account:
+                answers.append(await _answer(provider, provider.account, way))
+        return answers
+
+
+async def _answer(provider: Provider, account: Account, way: Wire) -> _Answer:
     try:
         response = await way.ask(Request("GET", account.path), _WITHIN)
     except WireError as e:
         return _Answer("reach", f"{provider.title} cannot be reached: {e}.")
     if meaning_of(provider, response) != "taken":
-        usual = provider.endpoints[settings.endpoint]
+        usual = next(iter(provider.endpoints.values()))
         stop = verdict(provider, usual, response, wiring.now()).stop
         said = reason_of(provider, response)
         answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."

@@ -405,6 +405,8 @@ def _problems(
 
 def _suggested(wrote: str, names: list[str]) -> str:
     """The name that was probably meant; else all names, or the first of many."""
+    vendor, slash, _ = wrote.partition("/")
+    names = [one for one in names if slash and one.startswith(f"{vendor}/")] or names
     if near := get_close_matches(wrote, names, n=1, cutoff=0.8):
         return near[0]
     return ", ".join(names) if len(names) <= MOST_NAMES else f"{', '.join(names[:MOST_NAMES])} …"

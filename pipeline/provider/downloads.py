@@ -15,7 +15,7 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from itertools import count
@@ -49,22 +49,22 @@ ABANDONED: Final = 3600.0
 class Media:
     """The folder of saved files: an async context manager.
 
-    `allowed` is the base URL of the configured API; addresses with exactly its host and port may be
-    in a private network, such as a stand-in on this machine. `sheet` is the file whose readers may
-    read the saved files, and no others. Nothing is opened before the first file.
+    `allowed` are the base URLs of the configured APIs; addresses with exactly the host and port of
+    one may be in a private network, such as a stand-in on this machine. `sheet` is the file whose
+    readers may read the saved files, and no others. Nothing is opened before the first file.
     """
 
     def __init__(
         self,
         folder: Path,
         *,
-        allowed: str = "",
+        allowed: Sequence[str] = (),
         sheet: Path | None = None,
         most_bytes: int = 200_000_000,
         within: float = 120.0,
     ) -> None:
         self._folder = folder
-        self._allowed = _host_and_port(URL(allowed)) if allowed else None
+        self._allowed = frozenset(_host_and_port(URL(one)) for one in allowed)
         self._sheet = sheet
         self._most_bytes = most_bytes
         self._within = within
@@ -153,7 +153,7 @@ class Media:
                 # Figures that only some systems can read, and those as an address of their own.
                 raise BadLink("The link is not a web address.") from None
             return
-        if (host, port) != self._allowed and not is_public(figures):
+        if (host, port) not in self._allowed and not is_public(figures):
             raise BadLink(_private(host))
 
     async def _kept(self, answer: HttpAnswer, stem: str) -> str:
@@ -186,7 +186,7 @@ class _PublicOnly(AbstractResolver):
     point elsewhere.
     """
 
-    def __init__(self, allowed: tuple[str, int] | None) -> None:
+    def __init__(self, allowed: frozenset[tuple[str, int]]) -> None:
         self._allowed = allowed
         self._inner = ThreadedResolver()
 
@@ -194,7 +194,7 @@ class _PublicOnly(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
-        if (host, port) != self._allowed:
+        if (host, port) not in self._allowed:
             for place in found:
                 if not is_public(ipaddress.ip_address(place["host"])):
                     raise BadLink(_private(host))

@@ -88,6 +88,8 @@ class LazyMedia:
             folder, source = self._settings.media, self._settings.source
             assert folder is not None, "made only where pictures are saved"
             sheet = source if isinstance(source, Path) else None
-            self._media = Media(folder, allowed=self._settings.base_url, sheet=sheet)
+            others = (one.base_url for one in self._settings.others)
+            allowed = [self._settings.base_url, *others]
+            self._media = Media(folder, allowed=allowed, sheet=sheet)
             self._stack.push_async_exit(self._media)
         return await self._media.save(url, stem)

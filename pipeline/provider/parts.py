@@ -109,7 +109,7 @@ class Parts:
         with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
             try:
                 async with Media(
-                    Path(folder), allowed=self._allowed, most_bytes=MOST_BYTES
+                    Path(folder), allowed=[self._allowed], most_bytes=MOST_BYTES
                 ) as media:
                     path = Path(folder) / await media.save(url, "input")
             except NotSaved as error:

@@ -23,6 +23,30 @@ HEADER = "prompt,endpoint,name,parent,index"
 ROWS = ("words,describe,,sketch,", "it runs,luma/photon-edit,sketch,FOX,2", "a fox,,fox,,")
 
 
+def test_the_files_and_the_account_of_a_second_vendor_on_this_machine_can_be_reached(
+    api: Sandbox, tmp_path: Path
+) -> None:
+    api.reset()
+    with sandbox_process(KEY, provider="luma", task_seconds=0.1, plain_pictures="true") as luma:
+        team = Team(tmp_path, api.url)
+        team.configure(LUMA.format(url=luma.url).replace('""', '"files"'))
+        team.write(
+            "prompt,endpoint,resolution", "a fox,luma/photon,", "an owl,luma/photo,", "a cat,,"
+        )
+        team.finish()
+
+        (fox, owl, cat) = team.rows()
+        assert (fox["status"], fox["note"], cat["status"]) == ("done", "", "done")
+        assert len([*(team.folder / "files").iterdir()]) == 5
+        assert 'there is no endpoint "luma/photo"; write luma/photon,' in owl["note"]
+        said = team.start("doctor").said
+        assert "Apiframe (API version 1) accepts the key" in said
+        assert (
+            "Luma (Dream Machine: pictures and videos; credits are US cents) accepts the key"
+            in said
+        )
+
+
 @pytest.mark.parametrize("is_waiting", [True, False])
 def test_rows_follow_one_another_across_vendors_and_each_is_paid_once(
     is_waiting: bool, api: Sandbox, tmp_path: Path

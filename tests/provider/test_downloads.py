@@ -181,7 +181,7 @@ def test_a_link_is_requested_exactly_as_given_without_cookie_or_key(tmp_path: Pa
     server = RawServer(answers(answer(200, PNG, Content_Type="image/png", Set_Cookie="a=b")))
 
     async def run() -> None:
-        async with server, Media(tmp_path, allowed=server.url) as media:
+        async with server, Media(tmp_path, allowed=[server.url]) as media:
             for _ in range(2):
                 await media.save(f"{server.url}/a%2Fb/%7Efox.png?X=1%3D%2B&s=a+b", "fox")
 
@@ -196,7 +196,7 @@ def test_a_dying_kept_connection_loses_no_picture(tmp_path: Path) -> None:
     server = RawServer(answers_then(closes_after_reading, PICTURE), answers(PICTURE))
 
     async def run() -> list[str]:
-        async with server, Media(tmp_path, allowed=server.url) as media:
+        async with server, Media(tmp_path, allowed=[server.url]) as media:
             return [await media.save(f"{server.url}/{n}.png", f"fox{n}") for n in (1, 2)]
 
     assert event_loop.run(run()) == ["fox1.png", "fox2.png"]
@@ -331,7 +331,7 @@ def test_a_dead_link_is_reported_as_dead(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
 
         async def run() -> None:
-            async with Media(tmp_path, allowed=url) as media:
+            async with Media(tmp_path, allowed=[url]) as media:
                 await media.save(f"{url}/1.png", "fox")
 
         with pytest.raises(NotSaved, match="cannot be reached"):
@@ -403,7 +403,7 @@ def test_leftovers_of_a_killed_process_are_deleted_after_an_hour(tmp_path: Path)
 async def saved(folder: Path, *texts: bytes, stem: str = "fox") -> str:
     async with (
         RawServer(answers(*texts)) as server,
-        Media(folder, allowed=server.url) as media,
+        Media(folder, allowed=[server.url]) as media,
     ):
         return await media.save(f"{server.url}/1.png", stem)
 
@@ -411,7 +411,7 @@ async def saved(folder: Path, *texts: bytes, stem: str = "fox") -> str:
 async def refused(folder: Path, script: Script, within: float = 5.0) -> str:
     async with (
         RawServer(script) as server,
-        Media(folder, allowed=server.url, most_bytes=50_000, within=within) as media,
+        Media(folder, allowed=[server.url], most_bytes=50_000, within=within) as media,
     ):
         with pytest.raises(NotSaved) as refusal:
             await media.save(f"{server.url}/1.png", "fox")
@@ -421,7 +421,7 @@ async def refused(folder: Path, script: Script, within: float = 5.0) -> str:
 async def tried(folder: Path, url: str) -> str:
     """The error for a link to a listening server, which must not receive a request."""
     async with RawServer(answers(PICTURE)) as secret:
-        async with Media(folder, allowed="http://127.0.0.1:1", within=5.0) as media:
+        async with Media(folder, allowed=["http://127.0.0.1:1"], within=5.0) as media:
             with pytest.raises(NotSaved) as refusal:
                 await media.save(url.format(port=secret.port), "fox")
         assert (secret.connections, names_in(folder)) == (0, [])
