@@ -180,8 +180,11 @@ def _problem_of_files(name: str, one: Field, text: str, files: Files | None) -> 
     for each in elements:
         if ADDRESS.fullmatch(each):
             continue
-        wanted = "write an address that begins with https://, or set [media] inputs to a folder"
-        if why := files.problem(each) if files else f"{wanted} in which that file is":
+        wanted = "write an address that begins with https://"
+        if "://" in each:  # Not http or https.
+            return f"{name} is {quoted(each, 40)}; {wanted}"
+        more = "or set [media] inputs to a folder in which that file is"
+        if why := files.problem(each) if files else f"{wanted}, {more}":
             return f"{name} is {quoted(each, 40)}; {why}"
     return _out_of_range(name, one, text, elements) if one.type == "addresses" else ""
 

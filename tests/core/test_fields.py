@@ -103,6 +103,14 @@ def test_a_mistake_names_the_column_the_value_and_what_is_allowed(
     ]
 
 
+def test_an_address_of_another_kind_is_not_taken_for_the_name_of_a_file() -> None:
+    wrote = {"prompt": "a fox", "images": "ftp://a/1.png"}
+
+    (problem,) = problems_with(IMAGE, wrote, takes_uploads=True)
+
+    assert problem == 'images is "ftp://a/1.png"; write an address that begins with https://'
+
+
 @pytest.mark.parametrize(
     ("wrote", "price"),
     [

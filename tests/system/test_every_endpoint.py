@@ -10,27 +10,25 @@ import csv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
 from pipeline.config.provider_files import read_provider
 from pipeline.core.fields import fields_of, problems_with
 from pipeline.core.provider import Endpoint, Field, Provider
-from tests.fakes.program import KEY, ROOT, call
+from tests.fakes.program import KEY, ROOT, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
 PROVIDERS = ROOT / "configs/providers"
 DOCS = ROOT / "docs/endpoints.md"
-#: Endpoints that need something that a sheet cannot make.
-APART = {
-    "lora": "needs a LoRA of your own",
-    "ai-photo-train": "needs photos that were uploaded before",
-    "ai-photo-generate": "needs a training",
-}
 #: Endpoints of version 2 that are not in the API's price list.
 UNLISTED = ("image-upscale", "image-edit", "background-remove", "video-upscale", "video-edit")
+#: The beginning of a picture.
+PNG = b"\x89PNG\r\n\x1a\n and more"
 ADDRESS = "https://cdn.example/{}.png"
 
 
@@ -42,18 +40,48 @@ class Sample:
     cells: Mapping[str, str]
 
 
-def samples(provider: Provider) -> list[Sample]:
-    """A row for each endpoint, with the least that it needs; parents come in any order."""
+def prepared(url: str, version: int) -> dict[str, str]:
+    """What a sheet cannot make, made at the API: photos for a training, and a LoRA."""
+    headers = {"Authorization": KEY} if version == 1 else {"X-API-Key": f"afk_{KEY}"}
+    with httpx.Client(base_url=url, headers=headers, trust_env=False) as api:
+
+        def asked(method: str, path: str, **more: Any) -> dict[str, Any]:
+            answer: dict[str, Any] = api.request(method, path, **more).raise_for_status().json()
+            return answer
+
+        if version == 1:
+            faces = {"images": ["aa"] * 10, "ethnicity": "middle eastern", "gender": "female"}
+            photos = asked("POST", "/ai-photo-upload", json=faces)["task_id"]
+            until(
+                lambda: asked("POST", "/fetch", json={"task_id": photos})["status"] == "finished",
+                "the photos",
+            )
+            return {"training_images_id": photos}
+        fields = {"name": "cat", "subjectKind": "object"}
+        images = [("images", (f"{n}.png", PNG, "image/png")) for n in range(15)]
+        lora = asked("POST", "/v2/loras", data=fields, files=images)["id"]
+        until(lambda: asked("GET", f"/v2/loras/{lora}")["isReady"], "the LoRA")
+        return {"lora_id": lora}
+
+
+def samples(provider: Provider, given: Mapping[str, str]) -> list[Sample]:
+    """A row for each endpoint, with the least that it needs; parents come in any order.
+
+    `given` has values for fields that no sheet can make.
+    """
     return [
         Sample(
-            name, {"endpoint": name, "name": f"row of {name}", **_cells(name, endpoint, provider)}
+            name,
+            {"endpoint": name, "name": f"row of {name}", **_cells(name, endpoint, provider, given)},
         )
         for name, endpoint in provider.endpoints.items()
-        if name not in APART and not endpoint.ended
+        if not endpoint.ended
     ]
 
 
-def _cells(name: str, endpoint: Endpoint, provider: Provider) -> dict[str, str]:
+def _cells(
+    name: str, endpoint: Endpoint, provider: Provider, given: Mapping[str, str]
+) -> dict[str, str]:
     cells: dict[str, str] = {}
     if endpoint.select:
         cells[endpoint.select] = _value(name, endpoint.select, endpoint.fields[endpoint.select])
@@ -63,7 +91,7 @@ def _cells(name: str, endpoint: Endpoint, provider: Provider) -> dict[str, str]:
             if is_parent and (one.required or endpoint.parents):
                 cells["parent"] = f"row of {_parent(endpoint, provider)}"
             elif one.required and field not in cells and not is_parent:
-                cells[field] = _value(name, field, one)
+                cells[field] = given.get(field) or _value(name, field, one)
     for group in endpoint.one_of:
         if not any(word in cells for word in group):
             cells[group[0]] = _value(name, group[0], endpoint.fields[group[0]])
@@ -84,7 +112,7 @@ class Mask:
 
 
 def _parent(endpoint: Endpoint, provider: Provider) -> str:
-    return next(one for one in endpoint.parents or provider.endpoints if one not in APART)
+    return next(iter(endpoint.parents or provider.endpoints))
 
 
 def _value(endpoint: str, field: str, one: Field) -> str:
@@ -145,7 +173,8 @@ def test_a_row_for_every_endpoint_runs_to_its_result(tmp_path: Path, version: in
     with sandbox_process(KEY, task_seconds=0.3, plain_pictures=True) as sandbox:
         team = Team(tmp_path, sandbox.url, version)
         with_prices(provider.name, team)
-        rows = samples(provider)
+        rows = samples(provider, prepared(sandbox.url, version))
+        before = sandbox.state()["tasks_taken"]
         write(team, rows)
         Image.new("RGB", (8, 8)).save(tmp_path / Mask.name)
         media = {"save_to": "media/", "inputs": "."}
@@ -160,7 +189,7 @@ def test_a_row_for_every_endpoint_runs_to_its_result(tmp_path: Path, version: in
         }
         assert bad == {}, ended.said
         state = sandbox.state()
-        assert (state["tasks_taken"], state["tasks_repeated"]) == (len(rows), 0)
+        assert (state["tasks_taken"] - before, state["tasks_repeated"]) == (len(rows), 0)
         saved = len(list((tmp_path / "media").iterdir()))
         assert saved == sum(len(row["image_urls"].split()) for row in team.rows())
         part = DOCS.read_text().split("## Version 2")[version - 1]
