@@ -233,6 +233,13 @@ def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
     if spent is not None:
         words = f"{spent} of {cap} credits" if cap is not None else in_credits(spent)
         yield f"{words} spent today"
+    for api in sync.rules.apis[1:]:
+        limits = sync.spending.of(api)
+        if api.sends and (
+            day := sync.store.budget.spent(limits.api_key, limits.run, limits.day).day
+        ):
+            words = f"{day} of {limits.per_day} credits" if limits.per_day else in_credits(day)
+            yield f"{words} spent today at {api.title}"
     if (unsaved := _unsaved(sync)) and settings.media is not None:
         were = f"{counted(unsaved, 'picture')} {is_or_are(unsaved)}"
         yield f"{were} not saved yet. The next run tries again."

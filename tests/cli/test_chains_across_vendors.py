@@ -39,6 +39,7 @@ def test_the_files_and_the_account_of_a_second_vendor_on_this_machine_can_be_rea
         assert (fox["status"], fox["note"], cat["status"]) == ("done", "", "done")
         assert len([*(team.folder / "files").iterdir()]) == 5
         assert 'there is no endpoint "luma/photo"; write luma/photon,' in owl["note"]
+        assert "credits spent today at Luma" in team.start("status", team.config).said
         said = team.start("doctor").said
         assert "Apiframe (API version 1) accepts the key" in said
         assert (

@@ -368,7 +368,7 @@ def test_a_kill_during_a_download_leaves_no_partial_file_under_the_name(tmp_path
     program = (
         "import asyncio, sys, pathlib; from pipeline.provider.downloads import Media\n"
         "async def run():\n"
-        "    async with Media(pathlib.Path(sys.argv[1]), allowed=sys.argv[2]) as media:\n"
+        "    async with Media(pathlib.Path(sys.argv[1]), allowed=[sys.argv[2]]) as media:\n"
         "        await media.save(sys.argv[2] + '/1.png', 'fox')\n"
         "asyncio.run(run())"
     )

@@ -266,6 +266,31 @@ def test_with_an_idempotency_key_kills_leave_nothing_for_a_person_to_check(
 
 
 @pytest.mark.soak
+def test_of_a_thousand_rows_with_an_idempotency_key_none_is_paid_twice_or_left_to_a_person(
+    tmp_path: Path,
+) -> None:
+    prompts = [f"a fox, number {number}" for number in range(1000)]
+    with sandbox_process(KEY, task_seconds=0.5, plain_pictures=True, lost="0.3 rst") as sandbox:
+        team = Team(tmp_path, sandbox.url, version=2)
+        team.write_prompts(prompts)
+        budget = {"budget": {"per_run": 16000, "per_day": 16000}}
+        config = team.configured(concurrency=20, in_flight=200, tables=budget)
+        for more in (50, 200, 400, 600, 800):
+            with Program("run", config, "--wait") as program:
+                until(lambda: sandbox.state()["tasks_taken"] >= more, f"{more} tasks", within=120)  # noqa: B023
+                program.process.kill()
+                assert program.end().code == -9
+        ended = call("run", config, "--wait")
+        state = sandbox.state()
+
+    print(f"\n{state['idempotent_replays']} lost answers were asked for again")
+    assert (ended.code, team.statuses()) == (0, {"done": 1000}), ended.said
+    assert state["tasks"] == dict.fromkeys(prompts, 1)
+    assert state["credits_charged"] == 16000
+    assert state["idempotent_replays"] > 100
+
+
+@pytest.mark.soak
 def test_kills_in_all_steps_pay_nothing_twice_and_lose_nothing(tmp_path: Path) -> None:
     with ordeal(tmp_path, seed=2) as one:
         for _ in range(15 * len(Class) * 3):
