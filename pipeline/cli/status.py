@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import webbrowser
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
 
 import typer
@@ -25,6 +24,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, is_or_are, one_line, printable
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
+from pipeline.store import HistoryLine
 from pipeline.sync import row_reports
 from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
@@ -102,9 +102,14 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
         }
         if row:
             shown_row["history"] = [
-                {"at": at.isoformat(), "attempt": number, "kind": kind, "text": text}
+                {
+                    "at": one.at.astimezone().isoformat(),
+                    "attempt": one.number,
+                    "kind": one.kind,
+                    "text": one.text,
+                }
                 for line in found
-                for at, number, kind, text in _history(sync, line)
+                for one in _history(sync, line)
             ]
     terminal.write_json(shown_row)
     return code
@@ -279,10 +284,8 @@ def _found(sync: SheetSync, row: str) -> Line:
     return found[0]
 
 
-def _history(sync: SheetSync, line: Line) -> Iterator[tuple[datetime, int, str, str]]:
-    """The events of the row: time, number of the attempt, kind, text."""
-    for one in sync.store.jobs.history(line.job.key) if line.job else ():
-        yield one.at.astimezone(), one.number, one.kind, one.text
+def _history(sync: SheetSync, line: Line) -> Sequence[HistoryLine]:
+    return sync.store.jobs.history(line.job.key) if line.job else ()
 
 
 def _print_row(sync: SheetSync, console: Console, row: str) -> int:
@@ -293,7 +296,8 @@ def _print_row(sync: SheetSync, console: Console, row: str) -> int:
     console.print(f"\nrow_id {line.seen.row_id}, take {take}", markup=False)
     if shown_row.text:
         console.print(f"\n{printable(shown_row.text)}\n", markup=False, highlight=False)
-    for at, number, kind, text in _history(sync, line):
-        words = f"{at:%Y-%m-%d %H:%M:%S}  attempt {number}  {kind}  {one_line(text)}"
+    for one in _history(sync, line):
+        at = f"{one.at.astimezone():%Y-%m-%d %H:%M:%S}"
+        words = f"{at}  attempt {one.number}  {one.kind}  {one_line(one.text)}"
         console.print(words, markup=False)
     return int(shown_row.needs_attention)

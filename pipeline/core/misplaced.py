@@ -1,7 +1,7 @@
 """Which cells to put back after a write went into the wrong rows (see `verified_writes`).
 
-Input: what was written and not proved (a `Debt`), and the sheet as it is now. Output: the writes
-that put back what stood there before.
+In: what was written and not proved (`Unverified`), and the sheet as it is now. Out: the writes that
+put back what was there before. Pure.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from collections.abc import Mapping, Sequence
 from difflib import SequenceMatcher
 
 from pipeline.core.header import OURS, Columns
-from pipeline.core.verified_writes import Debt, Raw, Snapshot, Target, at_column, proof_of
+from pipeline.core.verified_writes import Raw, RowWrite, Snapshot, Unverified, at_column, proof_of
 
 
-def put_back(debt: Debt, now: Snapshot, columns: Columns) -> list[Target]:
+def put_back(written: Unverified, now: Snapshot, columns: Columns) -> list[RowWrite]:
     """The writes that restore cells which still hold text meant for another row.
 
     `columns` are those of the present snapshot.
     """
     header = now[0] if now else ()
-    landed = moved(debt.header, header)
-    came_from = moved(header, debt.before[0] if debt.before else ())
+    landed = moved(written.header, header)
+    came_from = moved(header, written.before[0] if written.before else ())
     wrong: dict[int, set[Raw]] = defaultdict(set)
-    for stray in debt.strays:
-        for at, says in stray.cells.items():
+    for meant in written.unproved:
+        for at, says in meant.cells.items():
             if (here := landed.get(at)) is not None:
                 wrong[here].add(says)
-    rows = _Counterparts(debt, now, columns, came_from, wrong)
-    back: list[Target] = []
+    rows = _Counterparts(written, now, columns, came_from, wrong)
+    back: list[RowWrite] = []
     for place, row in enumerate(now):
         hit = [at for at, words in wrong.items() if at_column(row, at) in words]
         if not hit:
@@ -37,11 +37,11 @@ def put_back(debt: Debt, now: Snapshot, columns: Columns) -> list[Target]:
         restored: dict[int, Raw] = {}
         for at in hit:
             old = came_from.get(at)
-            stood: Raw = "" if was is None or old is None else at_column(debt.before[was], old)
+            stood: Raw = "" if was is None or old is None else at_column(written.before[was], old)
             if stood != at_column(row, at) and not rows.is_meant(row, was, old, landed):
                 restored[at] = stood
         if restored:
-            back.append(Target(place, restored, proof_of(place, restored, now, columns, {})))
+            back.append(RowWrite(place, restored, proof_of(place, restored, now, columns, {})))
     return back
 
 
@@ -69,14 +69,14 @@ class _Counterparts:
 
     def __init__(
         self,
-        debt: Debt,
+        written: Unverified,
         now: Snapshot,
         columns: Columns,
         came_from: Mapping[int, int],
         wrong: Mapping[int, set[Raw]],
     ) -> None:
         self._now = now
-        self._height = len(debt.before)
+        self._height = len(written.before)
         self._id = columns.index.get("row_id", -1)
         #: Ids that were written now: they do not identify the rows that they are in.
         self._written = wrong.get(self._id, set())
@@ -89,8 +89,8 @@ class _Counterparts:
         ]
         self._words: dict[tuple[Raw, ...], list[int]] = defaultdict(list)
         ids: dict[Raw, list[int]] = defaultdict(list)
-        for place in range(1, len(debt.before)):
-            row = debt.before[place]
+        for place in range(1, len(written.before)):
+            row = written.before[place]
             ids[at_column(row, came_from.get(self._id, -1))].append(place)
             self._words[tuple(_plain(at_column(row, old)) for _, old in self._theirs)].append(place)
         self._ids = {mark: rows[0] for mark, rows in ids.items() if mark != "" and len(rows) == 1}
@@ -99,7 +99,7 @@ class _Counterparts:
             for row in now[1:]
             if (mark := at_column(row, self._id)) in self._ids and mark not in self._written
         }
-        self._meant = {stray.row: stray for stray in debt.strays}
+        self._meant = {meant.row: meant for meant in written.unproved}
 
     def of(self, place: int) -> int | None:
         """The place that this row had before, or None if it is a new one."""
@@ -138,12 +138,12 @@ class _Counterparts:
         self, row: Sequence[Raw], was: int | None, at: int | None, landed: Mapping[int, int]
     ) -> bool:
         """Returns whether the text that was written into that column was meant for this row."""
-        stray = None if was is None else self._meant.get(was)
-        if stray is None or at is None or at not in stray.cells:
+        meant = None if was is None else self._meant.get(was)
+        if meant is None or at is None or at not in meant.cells:
             return False
-        return at_column(row, landed.get(at, -1)) == stray.cells[at] and all(
+        return at_column(row, landed.get(at, -1)) == meant.cells[at] and all(
             at_column(row, landed[column]) == wanted
-            for column, wanted in stray.proof.items()
+            for column, wanted in meant.proof.items()
             if column in landed
         )
 

@@ -25,7 +25,7 @@ Snapshot = tuple[tuple[Raw, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RowWrite:
     """The cells to write into one row, and the other cells that prove that it is this row."""
 
     row: int
@@ -47,11 +47,11 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
-class Debt:
+class Unverified:
     """Rows that were written and not proved, and the sheet as it was just before."""
 
     before: Snapshot
-    strays: tuple[Target, ...]
+    unproved: tuple[RowWrite, ...]
     #: The titles that the columns had at the moment of the write, in the order of `before`.
     header: tuple[Raw, ...]
     #: By which name each column was written.
@@ -61,14 +61,14 @@ class Debt:
 class Located(NamedTuple):
     """The rows of a patch that were found in a snapshot, and how many were not."""
 
-    targets: list[Target]
+    found: list[RowWrite]
     missing: int
 
 
 class Judgement(NamedTuple):
     """The answer to a write: rows that are not proved, and the titles at that moment."""
 
-    strays: tuple[Target, ...]
+    unproved: tuple[RowWrite, ...]
     header: tuple[Raw, ...]
 
 
@@ -107,7 +107,7 @@ def with_text_marked(grid: Grid, snapshot: Snapshot, columns: Columns) -> Snapsh
     )
 
 
-def targets(grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns) -> Located:
+def row_writes(grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns) -> Located:
     """The places of a patch's rows in the snapshot.
 
     The patch was made from `grid`. A row is found by its id and inputs, or by its inputs alone.
@@ -119,16 +119,16 @@ def targets(grid: Grid, patch: Patch, snapshot: Snapshot, columns: Columns) -> L
     if not _row_agrees(grid[0] if grid else (), snapshot[0] if snapshot else ()):
         return Located([], len(by_row))
     places = _Places(grid, snapshot, columns)
-    found: list[Target] = []
+    found: list[RowWrite] = []
     for row, cells in sorted(by_row.items()):
         place = places.find(row)
         if place is not None:
-            found.append(_target(place, cells, snapshot, columns, places.marks))
+            found.append(_row_write(place, cells, snapshot, columns, places.marks))
     return Located(found, len(by_row) - len(found))
 
 
 def judge(
-    part: Sequence[Target], shown: Mapping[int, Sequence[Raw]], before: Snapshot
+    part: Sequence[RowWrite], shown: Mapping[int, Sequence[Raw]], before: Snapshot
 ) -> Judgement | None:
     """Which rows were written and are not proved; None if the answer does not show it.
 
@@ -143,13 +143,13 @@ def judge(
     shifted = {at for at, title in titled.items() if titles[at] != title}
     for at in shifted & {at for one in part for at in one.cells}:
         header[at] = titles[at]
-    strays = tuple(
+    unproved = tuple(
         one
         for one in part
         if (shifted and not shifted.isdisjoint(one.columns))
         or any(at_column(shown.get(at, ()), one.row) != says for at, says in one.proof.items())
     )
-    return Judgement(strays, tuple(header))
+    return Judgement(unproved, tuple(header))
 
 
 def is_formula(value: Raw) -> bool:
@@ -187,14 +187,14 @@ class _Places:
         self._whole = agree(grid, snapshot)
         #: Id -> how many rows of the snapshot have it.
         self.marks: dict[Raw, int] = defaultdict(int)
-        self._bearers: dict[Raw, list[int]] = defaultdict(list)
+        self._by_id: dict[Raw, list[int]] = defaultdict(list)
         for place in range(1, len(snapshot)):
             mark = at_column(snapshot[place], self._id)
             self.marks[mark] += 1
-            self._bearers[mark].append(place)
+            self._by_id[mark].append(place)
         self._plain: dict[tuple[Raw, ...], list[int]] = defaultdict(list)
         if not self._whole:
-            for place in self._bearers.get("", ()):
+            for place in self._by_id.get("", ()):
                 self._plain[self._words(snapshot[place])].append(place)
 
     def find(self, row: int) -> int | None:
@@ -205,7 +205,7 @@ class _Places:
         mark = at_column(shown, self._id)
         near = [row] if row < len(self._snapshot) else []
         # Equal rows without an id cannot be distinguished: the first free one is taken.
-        others: Sequence[int] = self._bearers.get(mark, [])
+        others: Sequence[int] = self._by_id.get(mark, [])
         if not mark:
             others = self._plain.get(self._words(shown), [])
         for place in (*near, *others):
@@ -223,14 +223,14 @@ class _Places:
         return tuple(at_column(row, at) for at in self._theirs)
 
 
-def _target(
+def _row_write(
     place: int,
     cells: Mapping[int, str],
     snapshot: Snapshot,
     columns: Columns,
     marks: Mapping[Raw, int],
-) -> Target:
-    return Target(place, cells, proof_of(place, cells, snapshot, columns, marks))
+) -> RowWrite:
+    return RowWrite(place, cells, proof_of(place, cells, snapshot, columns, marks))
 
 
 def proof_of(

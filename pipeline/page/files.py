@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -82,18 +82,25 @@ class FileViews:
         card = board.card(*place_of(request))
         files = files_of(board, card) if card else []
         number: int = request.path_params["number"]
-        file = files[number - 1][1] if 1 <= number <= len(files) else None
+        file = files[number - 1].file if 1 <= number <= len(files) else None
         if file is None:
             raise HTTPException(404)
         return file
 
 
-def files_of(board: Board, card: Card) -> list[tuple[str, Saved | None]]:
-    """Each result's address, with its saved file if there is one."""
+class Result(NamedTuple):
+    """One result of a card: its address at the API, and its saved file if there is one."""
+
+    url: str
+    file: Saved | None
+
+
+def files_of(board: Board, card: Card) -> list[Result]:
+    """The results of a card, in the order of the API's answer."""
     names = card.job.files if card.job else {}
     media = board.campaign.settings.media
     return [
-        (url, thumbnails.saved(media, names[url]) if url in names else None)
+        Result(url, thumbnails.saved(media, names[url]) if url in names else None)
         for url in card.shown.urls
     ]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from pipeline.core.text import duration
 from pipeline.page.snapshot import Snapshot
 
@@ -31,14 +33,22 @@ def waiting(snapshot: Snapshot) -> str:
     return "not before the hold ends" if snapshot.sheet_status.hold else ""
 
 
-def bar_of(snapshot: Snapshot) -> list[tuple[str, float, float]]:
-    """The rows by status as parts of a bar: (status, start, width), both in percent."""
+class BarPart(NamedTuple):
+    """One status in the bar: where its part begins and how wide it is, both in percent."""
+
+    status: str
+    start: float
+    width: float
+
+
+def bar_of(snapshot: Snapshot) -> list[BarPart]:
+    """The rows by status as parts of a bar."""
     counts = snapshot.totals.counts
     whole = sum(counts.values()) or 1
     parts, at = [], 0.0
     for status, count in counts.items():
         width = 100 * count / whole
-        parts.append((status.replace(" ", "-"), round(at, 3), round(width, 3)))
+        parts.append(BarPart(status.replace(" ", "-"), round(at, 3), round(width, 3)))
         at += width
     return parts
 

@@ -90,7 +90,7 @@ class SmallPictures:
     """Pictures scaled down for the board. A cache keeps the most recently used ones."""
 
     def __init__(self) -> None:
-        self._file_headers: OrderedDict[tuple[Path, str], bytes] = OrderedDict()
+        self._small: OrderedDict[tuple[Path, str], bytes] = OrderedDict()
         self._bytes = 0
         self._lock = Lock()
         # Scaling has its own threads, so that neither a pass nor other requests wait for it.
@@ -104,17 +104,17 @@ class SmallPictures:
     def _of(self, file: Saved) -> bytes | None:
         key = file.path, file.version
         with self._lock:
-            if key in self._file_headers:
-                self._file_headers.move_to_end(key)
-                return self._file_headers[key]
-        made = images.scaled(file.path, SIDE)
-        if made is None:
+            if key in self._small:
+                self._small.move_to_end(key)
+                return self._small[key]
+        small = images.scaled(file.path, SIDE)
+        if small is None:
             return None
         with self._lock:
-            if key not in self._file_headers:
-                self._file_headers[key] = made[0]
-                self._bytes += len(made[0])
+            if key not in self._small:
+                self._small[key] = small.webp
+                self._bytes += len(small.webp)
             while self._bytes > MOST_BYTES:
-                _, dropped = self._file_headers.popitem(last=False)
+                _, dropped = self._small.popitem(last=False)
                 self._bytes -= len(dropped)
-        return made[0]
+        return small.webp

@@ -226,9 +226,8 @@ def _picture(number: int, url: str, file: Path | None, side: int, room: _Room) -
     small = scaled(file, side) if file else None
     if small is None:
         return Picture(number, url=link, file=file.name if file else "")
-    content, width, height = small
-    source = f"data:image/webp;base64,{base64.b64encode(content).decode()}"
-    return Picture(number, source, width, height, link, file.name if file else "")
+    source = f"data:image/webp;base64,{base64.b64encode(small.webp).decode()}"
+    return Picture(number, source, small.width, small.height, link, file.name if file else "")
 
 
 def _played(file: Path) -> str:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pipeline.plain_files import open_plain
 
@@ -50,8 +50,16 @@ def opened_picture(file: Path) -> Iterator[Image.Image]:
         raise NoPicture(str(error)) from error
 
 
-def scaled(file: Path, side: int) -> tuple[bytes, int, int] | None:
-    """The picture as WebP, no side longer than `side` pixels, with its width and height.
+class Scaled(NamedTuple):
+    """A small picture: the bytes of a WebP file, and its size in pixels."""
+
+    webp: bytes
+    width: int
+    height: int
+
+
+def scaled(file: Path, side: int) -> Scaled | None:
+    """The picture as WebP, no side longer than `side` pixels.
 
     None if the file contains no picture.
     """
@@ -69,7 +77,7 @@ def scaled(file: Path, side: int) -> tuple[bytes, int, int] | None:
     except NoPicture:
         # A damaged file, a video or a decompression bomb: the row is shown with its link.
         return None
-    return out.getvalue(), picture.width, picture.height
+    return Scaled(out.getvalue(), picture.width, picture.height)
 
 
 def size_of(file: Path) -> tuple[int, int]:

@@ -13,7 +13,7 @@ FILE_NAME = re.compile(rb'filename="([^"]*)"')
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FormPart:
     """One field of a form, or one file."""
 
     data: bytes
@@ -21,9 +21,9 @@ class Part:
     file_name: str | None = None
 
 
-def parts(content_type: str, body: bytes) -> Mapping[str, list[Part]]:
+def parts(content_type: str, body: bytes) -> Mapping[str, list[FormPart]]:
     """Name -> the parts with that name, in their order. Empty if the body is no such form."""
-    found: defaultdict[str, list[Part]] = defaultdict(list)
+    found: defaultdict[str, list[FormPart]] = defaultdict(list)
     boundary = BOUNDARY.search(content_type)
     if not content_type.lower().startswith("multipart/form-data") or boundary is None:
         return found
@@ -35,5 +35,5 @@ def parts(content_type: str, body: bytes) -> Mapping[str, list[Part]]:
             continue  # the closing mark
         file_name = FILE_NAME.search(head)
         words = None if file_name is None else file_name[1].decode("utf-8", "replace")
-        found[name[1].decode("utf-8", "replace")].append(Part(data, words))
+        found[name[1].decode("utf-8", "replace")].append(FormPart(data, words))
     return found

@@ -37,11 +37,6 @@ class Sandbox:
         """The key of version 2."""
         return "afk_" + self.key.removeprefix("afk_")
 
-    @property
-    def url_v2(self) -> str:
-        """The address of version 2."""
-        return f"{self.url}/v2"
-
     def state(
         self,
         *,
@@ -100,10 +95,10 @@ def run(
     Raises `SettingsError` for a wrong switch and `OSError` for a port in use, before it serves.
     """
     server = _server(merged(SandboxSettings(), settings or {}), key, seed)
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         # The kernel accepts connections from here on: no client is refused after `ready`.
         if ready is not None:
-            ready(_url(listener))
+            ready(url_of(listener))
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
@@ -121,13 +116,13 @@ def running(
     port, tasks = _remembered(remember)
     with _listen_again(port) as listener:
         port = listener.getsockname()[1]
-        server.desk.restore(tasks, _url(listener))
+        server.desk.restore(tasks, url_of(listener))
         thread = threading.Thread(
             target=server.run, args=([listener],), name="apiframe-sandbox", daemon=True
         )
         thread.start()
         try:
-            yield Sandbox(_url(listener), key)
+            yield Sandbox(url_of(listener), key)
         finally:
             server.should_exit = True
             thread.join()
@@ -154,9 +149,9 @@ def _replace(file: Path, text: str) -> None:
 
 def _listen_again(port: int) -> socket.socket:
     try:
-        return _listen(LOOPBACK, port)
+        return listen(LOOPBACK, port)
     except (OSError, OverflowError):  # another program uses it now
-        return _listen(LOOPBACK, 0)
+        return listen(LOOPBACK, 0)
 
 
 class _Server(uvicorn.Server):
@@ -195,11 +190,13 @@ def _server(settings: SandboxSettings, key: str, seed: int) -> _Server:
     return _Server(config, app.state.desk)
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens there; port 0 is a free one. Raises OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=BACKLOG)
 
 
-def _url(listener: socket.socket) -> str:
+def url_of(listener: socket.socket) -> str:
+    """The address of a server that listens on this socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -131,7 +131,7 @@ class _StoreCollector(Collector):
         for one in self._campaigns:
             title = self._titles[one.key]
             states, attempts = self._numbers(one)
-            for state in (*(s for s in State if s is not State.RETURNED),):
+            for state in (s for s in State if s is not State.RETURNED):
                 jobs.add_metric([title, state.value], states[state.value])
             sent.add_metric([title], attempts)
             record = one.store.sheets.get(one.key)

@@ -41,7 +41,7 @@ from typing import Self
 from pipeline.store.accounts import Accounts, Balance
 from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
-from pipeline.store.batch import Turn
+from pipeline.store.batch import BatchResult
 from pipeline.store.budget import Budget, Spent
 from pipeline.store.callbacks import Callbacks, Hooked
 from pipeline.store.charges import Charges
@@ -65,6 +65,7 @@ from pipeline.store.unchanged_rows import UnchangedRows
 
 __all__ = [
     "Balance",
+    "BatchResult",
     "Fact",
     "HistoryLine",
     "Hooked",
@@ -77,7 +78,6 @@ __all__ = [
     "SheetRecord",
     "Spent",
     "Store",
-    "Turn",
     "copied",
     "network_file_system",
     "places_in",

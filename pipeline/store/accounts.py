@@ -16,7 +16,7 @@ from pipeline.core.credits import Credits, exact
 from pipeline.core.model import State
 from pipeline.store.column_types import escaped, from_number, to_number
 from pipeline.store.schema import attempts, counters
-from pipeline.store.transactions import Part, keep_value, value_of
+from pipeline.store.transactions import StorePart, keep_value, value_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Balance:
     at: datetime
 
 
-class Accounts(Part):
+class Accounts(StorePart):
     """Balances of accounts, by API key."""
 
     def balance(self, api_key: str) -> Balance | None:

@@ -1,7 +1,7 @@
-"""One transaction that records events and begins attempts: a *turn*.
+"""One transaction that records events and begins attempts: a *batch*.
 
-Events are applied as `states.TABLE` says, then attempts are begun. Both are on disk when the turn
-ends, before any of the requests is sent. The transaction locks the sheets, the pace and the
+Events are applied as `states.TABLE` says, then attempts are begun. Both are on disk when the batch
+is committed, before any of the requests is sent. The transaction locks the sheets, the pace and the
 counters, so that decisions are still right when they are written. All the same, every change is a
 conditional update, so that a wrong count here could not break a budget.
 """
@@ -33,8 +33,8 @@ from pipeline.store.serialization import NEW_ATTEMPT, to_plain, to_text
 from pipeline.store.transactions import (
     Database,
     LockedSheet,
-    Part,
     Prepared,
+    StorePart,
     Versions,
     locked,
     raise_moved,
@@ -72,32 +72,34 @@ class Recorded(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class BatchResult:
     """The result of a batch."""
 
     #: The result of each fact.
     recorded: Sequence[Recorded]
     #: For each intent: the attempt, or why it must not begin.
     answers: Sequence[Attempt | Refusal]
-    #: Sheet -> its `moved` before the turn and after it.
+    #: Sheet -> its `moved` before the batch and after it.
     moved: Mapping[str, Versions]
 
 
-class Batches(Part):
+class Batches(StorePart):
     """Commits batches, and keeps the jobs under way in memory from one to the next."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._left: dict[str, Left] = {}
 
-    def commit(self, facts: TimedFacts, intents: Sequence[Intent], limits: Limits | None) -> Turn:
+    def commit(
+        self, facts: TimedFacts, intents: Sequence[Intent], limits: Limits | None
+    ) -> BatchResult:
         """Record what happened, then begin what may: both are committed, or neither.
 
         Intents need limits. Raises StoreError or StoreFull, and nothing was recorded or begun.
         """
         keys = {fact.key for fact, _ in facts} | {intent.key for intent in intents}
         if not keys:
-            return Turn((), (), {})
+            return BatchResult((), (), {})
         with self._database.writing() as connection:
             left, self._left = self._left, {}
             sheets = locked(connection, {key.sheet for key in keys})
@@ -112,7 +114,7 @@ class Batches(Part):
                 answers = [batch.answer(intent) for intent in intents]
             moved = _written(connection, sheets, jobs, changed, batch)
         self._left = _kept(left, sheets, jobs, moved)
-        return Turn(recorded, answers, moved)
+        return BatchResult(recorded, answers, moved)
 
 
 def _record(job: KeptJob | None, fact: Fact, at: datetime) -> Recorded:

@@ -12,7 +12,7 @@ from pipeline.core.credits import DIGITS, Credits
 from pipeline.core.errors import StoreError
 from pipeline.store.column_types import Amount, escaped
 from pipeline.store.schema import counters
-from pipeline.store.transactions import Part, Prepared, upsert
+from pipeline.store.transactions import Prepared, StorePart, upsert
 
 
 class CounterName(NamedTuple):
@@ -61,7 +61,7 @@ _MOVED_WITHIN = Prepared(
 )
 
 
-class Budget(Part):
+class Budget(StorePart):
     """The credits spent."""
 
     def spent(self, api_key: str, run: str, day: str) -> Spent:

@@ -13,7 +13,7 @@ from pipeline.core.webhook import early_poll
 from pipeline.store.column_types import from_number, to_number, unescaped
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.schema import attempts, jobs, sheets
-from pipeline.store.transactions import Part, Prepared, listed, one_of, raise_moved
+from pipeline.store.transactions import Prepared, StorePart, listed, one_of, raise_moved
 
 # Written exactly as in the index: SQLite uses it only then.
 _HAS_HOOK = text("hook <> ''")
@@ -71,7 +71,7 @@ class Hooked(NamedTuple):
     early_poll: datetime | None = None
 
 
-class Callbacks(Part):
+class Callbacks(StorePart):
     """Which attempts webhooks are about."""
 
     def by_hook(self, hooks: Collection[str]) -> dict[str, Hooked]:

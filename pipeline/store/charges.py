@@ -7,10 +7,10 @@ from sqlalchemy import select
 from pipeline.core.charges import Charged
 from pipeline.core.model import State
 from pipeline.store.schema import attempts
-from pipeline.store.transactions import Part
+from pipeline.store.transactions import StorePart
 
 
-class Charges(Part):
+class Charges(StorePart):
     """The charges of every sheet in this store."""
 
     def other_than_listed(self, api_key: str) -> list[Charged]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from pipeline.store.transactions import Part, keep_value, value_of
+from pipeline.store.transactions import StorePart, keep_value, value_of
 
 #: The two ages, in seconds, between which a task ended.
 Span = tuple[float, float]
 
 
-class Durations(Part):
+class Durations(StorePart):
     """The speed of the API, as passes have learned it."""
 
     def get(self, api_key: str) -> dict[str, tuple[Span, ...]]:

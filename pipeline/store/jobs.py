@@ -18,8 +18,8 @@ from pipeline.store.history import HistoryLine, history_line, write_history
 from pipeline.store.schema import attempts, events, files, jobs, sheets
 from pipeline.store.serialization import ATTEMPT_PLAIN, NEW_ATTEMPT, from_plain, to_plain
 from pipeline.store.transactions import (
-    Part,
     Prepared,
+    StorePart,
     Versions,
     chunks,
     digest,
@@ -82,7 +82,7 @@ class Changes(NamedTuple):
     keys: set[JobKey]
 
 
-class Jobs(Part):
+class Jobs(StorePart):
     """The jobs: one for each take of each row."""
 
     def all(self, sheet: str, only: Collection[JobKey] | None = None) -> dict[JobKey, Job]:

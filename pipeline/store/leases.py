@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, or_, select, update
 
 from pipeline.store.schema import leases, sheets
-from pipeline.store.transactions import Part, upsert
+from pipeline.store.transactions import StorePart, upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Lease:
     until: datetime
 
 
-class Leases(Part):
+class Leases(StorePart):
     """The leases on sheets, by the sheet's key."""
 
     def take(self, sheet: str, holder: str, seconds: float) -> Lease | None:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from pipeline.core.credits import Credits, exact
 from pipeline.store.column_types import from_number, to_number
-from pipeline.store.transactions import Part, digest, keep_value, value_of
+from pipeline.store.transactions import StorePart, digest, keep_value, value_of
 
 
 class PriceList(NamedTuple):
@@ -22,7 +22,7 @@ class PriceList(NamedTuple):
     modes: Mapping[str, str] = MappingProxyType({})
 
 
-class PriceLists(Part):
+class PriceLists(StorePart):
     """One list for each API: a provider file and an address."""
 
     def get(self, provider: str, base_url: str) -> PriceList:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from pipeline.store.column_types import escaped, from_number, to_number
 from pipeline.store.schema import paces
-from pipeline.store.transactions import Part, Prepared, upsert
+from pipeline.store.transactions import Prepared, StorePart, upsert
 
 _WINDOW: Final = 62
 
@@ -108,7 +108,7 @@ _KEPT = Prepared(
 )
 
 
-class RateLimit(Part):
+class RateLimit(StorePart):
     """True if requests may be sent."""
 
     def permits(self, api_key: str, wanted: int, per_minute: int | None) -> int:

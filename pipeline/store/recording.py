@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, update
 
@@ -13,10 +14,10 @@ from pipeline.core.model import Attempt, JobKey, State
 from pipeline.core.text import counted, is_or_are
 from pipeline.store.admission import Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact
-from pipeline.store.batch import Batches, TimedFacts, Turn
+from pipeline.store.batch import Batches, BatchResult, TimedFacts
 from pipeline.store.rescue_file import RescueFile
 from pipeline.store.schema import attempts, jobs
-from pipeline.store.transactions import Database, Part, number_of
+from pipeline.store.transactions import Database, StorePart, number_of
 
 # Built once: building a statement takes longer than running it.
 _EXPIRED = (
@@ -31,17 +32,26 @@ _EXPIRED = (
 )
 
 
-class Attempts(Part):
+class Expired(NamedTuple):
+    """An attempt that can no longer be answered: its job, and its number within the job."""
+
+    key: JobKey
+    number: int
+
+
+class Attempts(StorePart):
     """Attempts: beginning them, and recording what answers, polls and webhooks report of them."""
 
     def __init__(self, database: Database) -> None:
         super().__init__(database)
         self._batches = Batches(database)
 
-    def turn(self, facts: Sequence[Fact], intents: Sequence[Intent], limits: Limits) -> Turn:
+    def commit_batch(
+        self, facts: Sequence[Fact], intents: Sequence[Intent], limits: Limits
+    ) -> BatchResult:
         """Record what happened, then begin what may: both committed to disk, or neither.
 
-        See `record` and `begin`. An intent may use the credits that a fact of the same turn gives
+        See `record` and `begin`. An intent may use the credits that a fact of the same call gives
         back. If this raises, nothing was begun, and the facts are still to be recorded.
         """
         return self._batches.commit(self._timed(facts), intents, limits)
@@ -63,7 +73,7 @@ class Attempts(Part):
         """
         return [one.moved for one in self.recorded(facts).recorded]
 
-    def recorded(self, facts: Sequence[Fact]) -> Turn:
+    def recorded(self, facts: Sequence[Fact]) -> BatchResult:
         """The same, with the attempts as they are now."""
         timed = self._timed(facts)
         try:
@@ -128,12 +138,12 @@ class Attempts(Part):
             its = (attempts.c.job == job.scalar_subquery()) & (attempts.c.number == number)
             connection.execute(update(attempts).where(its).values(body=json.dumps(body)))
 
-    def expired(self, sheet: str) -> list[tuple[JobKey, int]]:
+    def expired(self, sheet: str) -> list[Expired]:
         """Attempts without an answer whose deadline has passed, by the store's clock."""
         with self._database.reading() as connection:
             about = {"sheet": number_of(connection, sheet), "now": self._database.now()}
             rows = connection.execute(_EXPIRED, about)
-            return [(JobKey(sheet, row_id, take), number) for row_id, take, number in rows]
+            return [Expired(JobKey(sheet, row, take), number) for row, take, number in rows]
 
     @property
     def _rescue(self) -> RescueFile | None:

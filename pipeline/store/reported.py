@@ -12,10 +12,10 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from pipeline.store.column_types import from_number, to_number
-from pipeline.store.transactions import Part, digest, keep_value, number_of, value_of
+from pipeline.store.transactions import StorePart, digest, keep_value, number_of, value_of
 
 
-class Reports(Part):
+class Reports(StorePart):
     """Reports of each sheet, by its place or its key."""
 
     def troubles(self, place: str) -> dict[str, datetime]:

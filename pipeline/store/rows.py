@@ -25,7 +25,7 @@ from pipeline.core.known_rows import Memory
 from pipeline.core.model import KnownRow, RowKind
 from pipeline.store.schema import known_rows, orders, past, sheets
 from pipeline.store.transactions import (
-    Part,
+    StorePart,
     chunks,
     digest,
     made,
@@ -39,7 +39,7 @@ _FIELDS = tuple(KnownRow.__dataclass_fields__)
 _STANDINGS = {str(standing): standing for standing in RowKind}
 
 
-class Rows(Part):
+class Rows(StorePart):
     """The rows of each sheet, as the last accepted reading left them."""
 
     def memory(self, sheet: str, only: Collection[str] | None = None) -> Memory:

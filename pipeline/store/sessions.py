@@ -7,13 +7,13 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from pipeline.store.schema import meta
-from pipeline.store.transactions import Part, keep_value
+from pipeline.store.transactions import StorePart, keep_value
 
 #: What the name of such a line begins with; the name of a session follows.
 _ENDED: Final = "ended "
 
 
-class Sessions(Part):
+class Sessions(StorePart):
     """The ended sessions, each by a digest from which its cookie cannot be made."""
 
     def end(self, session: str, until: float) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, bindparam, case, select, update
 
 from pipeline.core.model import Claim
 from pipeline.store.schema import sheets
-from pipeline.store.transactions import Part, keep_value, made
+from pipeline.store.transactions import StorePart, keep_value, made
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ _FIELDS = [sheets.c[name] for name in SheetRecord.__dataclass_fields__]
 _ITS = select(*_FIELDS).where(sheets.c.key == bindparam("its_key"))
 
 
-class Sheets(Part):
+class Sheets(StorePart):
     """The sheets of the store, by key."""
 
     def get(self, key: str) -> SheetRecord:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Integer, case, func, select
 from pipeline.core.credits import Credits
 from pipeline.core.model import State
 from pipeline.store.schema import attempts, counters, events, jobs
-from pipeline.store.transactions import Part, number_of
+from pipeline.store.transactions import StorePart, number_of
 
 
 def _number(*states: State) -> ColumnElement[int]:
@@ -42,7 +42,7 @@ class Numbers(NamedTuple):
     sent: int
 
 
-class Stats(Part):
+class Stats(StorePart):
     """How many of everything."""
 
     def numbers(self, sheet: str) -> Numbers:

@@ -221,7 +221,7 @@ class Database:
             yield connection
 
 
-class Part:
+class StorePart:
     """A part of the store: methods about one subject, each of them one transaction at most."""
 
     def __init__(self, database: Database) -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from pipeline.core.unchanged_rows import DIGEST, Unchanged
 from pipeline.store.schema import resting, sheets
-from pipeline.store.transactions import Part, made, upsert
+from pipeline.store.transactions import StorePart, made, upsert
 
 Piece = TypeVar("Piece", str, bytes)
 
@@ -36,7 +36,7 @@ class KeptUnchanged(NamedTuple):
     resting: Unchanged
 
 
-class UnchangedRows(Part):
+class UnchangedRows(StorePart):
     """The unchanged rows of each sheet."""
 
     def get(self, sheet: str) -> KeptUnchanged:

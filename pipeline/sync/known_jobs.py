@@ -8,11 +8,19 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from pipeline.core.model import Attempt, Job, JobKey, State
 from pipeline.core.states import advance, is_open
-from pipeline.store import Fact, Store, Turn
+from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock
+
+
+class OpenAttempt(NamedTuple):
+    """An attempt whose task can be polled, and its job."""
+
+    key: JobKey
+    attempt: Attempt
 
 
 class KnownJobs:
@@ -31,9 +39,14 @@ class KnownJobs:
         job = self.all.get(key)
         return next((one for one in job.attempts if one.number == number), None) if job else None
 
-    def open_attempts(self) -> list[tuple[JobKey, Attempt]]:
+    def open_attempts(self) -> list[OpenAttempt]:
         """Every attempt whose task can be polled."""
-        return [(k, a) for k, job in self.all.items() for a in job.attempts if is_open(a)]
+        return [
+            OpenAttempt(key, one)
+            for key, job in self.all.items()
+            for one in job.attempts
+            if is_open(one)
+        ]
 
     def at_work(self) -> dict[tuple[JobKey, int], Attempt]:
         """The attempts that an API may still be working on."""
@@ -117,17 +130,17 @@ class KnownJobs:
         job = self.all[key]
         self.all[key] = replace(job, attempts=(*job.attempts, attempt))
 
-    def take_over(self, facts: Sequence[Fact], turn: Turn) -> None:
+    def take_over(self, facts: Sequence[Fact], result: BatchResult) -> None:
         """Note what a transaction made of the attempts.
 
         If others changed jobs in between, only these facts are applied: `SheetState.refresh` takes
         over the rest, so that it is noticed as news.
         """
-        before, after = turn.moved.get(self._sheet, (-1, -1))
+        before, after = result.moved.get(self._sheet, (-1, -1))
         is_alone = before == self.cursor
         if is_alone:
             self.cursor = after
-        for fact, (_, now) in zip(facts, turn.recorded, strict=True):
+        for fact, (_, now) in zip(facts, result.recorded, strict=True):
             job = self.all.get(fact.key)
             if now is None or job is None:
                 continue

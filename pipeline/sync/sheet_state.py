@@ -15,7 +15,7 @@ from pipeline.core.header import ALWAYS, OURS, Columns, Marked
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Attempt, Claim, Grid, Job, JobKey, State
 from pipeline.core.planning import Line
-from pipeline.store import Fact, Store, Turn
+from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock
 from pipeline.sync.known_jobs import KnownJobs
 from pipeline.sync.known_rows import KnownRows
@@ -171,10 +171,10 @@ class SheetState:
             self._store.sheets.update(self.key, hold=sentence)
             self.record = replace(self.record, hold=sentence)
 
-    def take_over(self, facts: Sequence[Fact], turn: Turn) -> None:
+    def take_over(self, facts: Sequence[Fact], result: BatchResult) -> None:
         """Note what a transaction made of the attempts."""
         self.rows.mark_changed(fact.key.row_id for fact in facts)
-        self.jobs.take_over(facts, turn)
+        self.jobs.take_over(facts, result)
 
     def begun(self, key: JobKey, attempt: Attempt) -> None:
         """Note an attempt that was begun."""

@@ -87,11 +87,11 @@ class Submissions:
                 batch.refused.append(RefusedLine(line))
             else:
                 asked.append((line, *self._intent(line, api, parent)))
-        turn = self._store.attempts.turn(
+        result = self._store.attempts.commit_batch(
             facts, [intent for _, intent, _ in asked], self._sync.spending.of(api)
         )
-        self._state.take_over(facts, turn)
-        for (line, intent, request), answer in zip(asked, turn.answers, strict=True):
+        self._state.take_over(facts, result)
+        for (line, intent, request), answer in zip(asked, result.answers, strict=True):
             if isinstance(answer, Attempt):
                 batch.begun.append(Sending(intent.key, answer, request))
                 self._sync.ownership.note_sent()

@@ -33,11 +33,11 @@ def test_an_endpoint_shows_its_columns_and_what_they_may_hold() -> None:
     assert "a whole number; 1 to 4" in text
 
 
-def test_another_vendor_can_be_asked_for() -> None:
+def test_the_endpoints_of_another_vendor_can_be_listed() -> None:
     assert "flux-schnell" in said("--provider", "replicate")
 
 
-def test_programs_get_the_same_as_json() -> None:
+def test_the_endpoints_are_printed_as_json() -> None:
     two, one = json.loads(said("imagine", "--json"))
 
     assert (two["provider"], one["provider"]) == ("apiframe-v2", "apiframe-v1")
@@ -49,7 +49,7 @@ def test_programs_get_the_same_as_json() -> None:
     ]
 
 
-def test_an_unknown_endpoint_is_answered_with_those_that_there_are() -> None:
+def test_the_error_for_an_unknown_endpoint_lists_the_known_ones() -> None:
     ended = CliRunner().invoke(app, ["endpoints", "nope"])
 
     assert 'There is no endpoint "nope". There is imagine' in str(ended.exception)

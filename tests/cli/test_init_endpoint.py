@@ -166,7 +166,7 @@ def test_a_new_workbook_offers_the_values_that_the_endpoint_allows(team: Team) -
     assert lists["generate_audio"] == '"yes,no"'
 
 
-def test_nothing_is_written_over(team: Team) -> None:
+def test_no_existing_file_is_overwritten(team: Team) -> None:
     inputs = team.folder / "inputs"
     inputs.mkdir()
     (inputs / MASK).write_text("the team's own")
@@ -206,7 +206,7 @@ def test_the_sample_mask_is_a_picture_with_a_white_middle(tmp_path: Path) -> Non
         ("../x/flux", KEY, '"../x" is not the name of a provider file'),
     ],
 )
-def test_an_unknown_endpoint_is_answered_with_near_names(
+def test_the_error_for_an_unknown_endpoint_names_similar_ones(
     team: Team, words: str, key: str, said: str
 ) -> None:
     ended = team.start("init", "--endpoint", words, key=key)
@@ -242,7 +242,7 @@ def test_a_sheet_without_rows_says_which_columns_to_fill_in(
     assert said in made.out
 
 
-def test_without_a_key_the_endpoint_decides_which_version_is_meant(team: Team) -> None:
+def test_without_a_key_the_endpoint_decides_the_version(team: Team) -> None:
     made = team.start("init", "--endpoint", "flux", "--sandbox", key=None)
 
     provider = tomllib.loads(team.config.read_text())["provider"]

@@ -104,7 +104,7 @@ def test_nothing_outside_the_folder_and_no_other_file_is_ever_sent(
     assert paid(api) == 0
 
 
-def test_without_a_folder_a_name_of_a_file_is_refused_with_what_to_do(
+def test_without_a_folder_the_name_of_a_file_is_refused_and_the_note_says_what_to_do(
     team: Team, api: Sandbox
 ) -> None:
     team.configure('[media]\nsave_to = ""\n')

@@ -27,9 +27,7 @@ def described(team: Team, text: str = "") -> None:
     )
 
 
-def test_a_description_stands_in_the_column_text_and_is_not_written_twice(
-    team: Team, api: Sandbox
-) -> None:
+def test_a_description_is_written_once_into_the_column_text(team: Team, api: Sandbox) -> None:
     described(team)
 
     first = team.finish()
@@ -69,7 +67,7 @@ def test_a_text_column_that_holds_something_is_never_written(team: Team, api: Sa
     assert api.state()["tasks_taken"] == 0
 
 
-def test_where_no_row_has_a_result_that_is_text_the_column_is_the_teams_own(team: Team) -> None:
+def test_the_column_text_is_the_teams_own_if_no_result_is_text(team: Team) -> None:
     team.write("prompt,text", "a fox,our slogan", "an owl,")
 
     assert team.finish().code == 0
@@ -81,7 +79,7 @@ def test_where_no_row_has_a_result_that_is_text_the_column_is_the_teams_own(team
     assert team.said_of("a fox", "an owl") == ["done", "done"]
 
 
-def test_people_and_programs_see_the_text(team: Team) -> None:
+def test_status_and_json_show_the_text(team: Team) -> None:
     described(team)
 
     report = json.loads(team.finish("--json").out)

@@ -90,7 +90,7 @@ def test_three_rows_become_pictures_and_each_is_paid_once(
     assert codes == set(map(code_of, PROMPTS))
 
 
-def test_a_cost_in_the_answer_to_a_submission_counts_from_then_on(tmp_path: Path) -> None:
+def test_a_cost_in_the_answer_to_a_submission_replaces_the_listed_price(tmp_path: Path) -> None:
     with sandbox_process(KEY, provider="bfl", task_seconds=1, plain_pictures="true") as api:
         team = team_with(
             api,
@@ -201,9 +201,7 @@ def test_rows_become_videos(vendor: str, endpoint: str, defaults: str, tmp_path:
 
 
 @pytest.mark.parametrize("command", ["watch", "serve"])
-def test_a_call_that_nothing_proves_is_not_believed_but_makes_the_task_be_polled(
-    command: str, tmp_path: Path
-) -> None:
+def test_a_call_without_proof_only_leads_to_a_poll(command: str, tmp_path: Path) -> None:
     """With `serve`, another process works on the sheet."""
     port = free_port()
     with (

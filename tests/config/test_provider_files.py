@@ -320,7 +320,7 @@ def test_a_follow_up_of_version_2_sends_what_it_takes_of_its_parent() -> None:
 
 
 @pytest.mark.parametrize("endpoint", V2.endpoints)
-def test_of_a_parent_of_version_2_one_field_at_most_takes_the_result(endpoint: str) -> None:
+def test_at_most_one_field_of_version_2_takes_the_result_of_a_parent(endpoint: str) -> None:
     one = V2.endpoints[endpoint]
 
     for choice in choices(one):

@@ -173,7 +173,7 @@ def test_a_wrong_alias_says_what_is_wrong_and_where(
     "text",
     ["title = 'a' = b", GOOD + "[endpoints.image]\n", "title =", "\x00", "[endpoints]\nimage = {"],
 )
-def test_what_is_not_toml_is_one_sentence(text: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_reported_in_one_sentence(text: str, tmp_path: Path) -> None:
     (problem,) = problems(tmp_path, text)
 
     assert problem.startswith("this is not TOML: ")
@@ -182,5 +182,5 @@ def test_what_is_not_toml_is_one_sentence(text: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "endpoints = 5", "endpoints.image = 5", "task = []", "poll = 'x'", "key = 1"]
 )
-def test_a_file_with_a_wrong_table_is_no_traceback(text: str, tmp_path: Path) -> None:
+def test_a_wrong_table_in_a_file_gives_no_traceback(text: str, tmp_path: Path) -> None:
     assert problems(tmp_path, text)

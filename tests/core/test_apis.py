@@ -22,7 +22,7 @@ V1, V2 = (read_provider(f"apiframe-v{one}", None, Path(), PROVIDERS) for one in 
 
 @pytest.mark.parametrize("prefix", ["", "v2/", "new/"])
 @pytest.mark.parametrize("name", ["video", "v2/video", "old/video"])
-def test_an_endpoint_is_found_however_its_api_was_called_then(prefix: str, name: str) -> None:
+def test_an_endpoint_is_found_by_each_name_that_its_api_had(prefix: str, name: str) -> None:
     assert endpoint_of(V2, name, prefix) is V2.endpoints["video"]
 
 

@@ -176,7 +176,7 @@ def test_a_name_that_two_rows_have_is_refused() -> None:
     assert 'rows 2 and 3 are both named "fox": give each another name' in line.note
 
 
-def test_a_copy_of_a_whole_row_does_not_take_its_name_away() -> None:
+def test_a_copy_of_a_whole_row_does_not_make_its_name_ambiguous() -> None:
     text = (
         "prompt | endpoint | name | parent | row_id | status \n"
         f" a fox | | fox | | {A} | done \n a fox | | fox | | {A} | done \n"
@@ -358,7 +358,7 @@ def test_a_child_is_edited_when_its_parent_is_made_again_and_nothing_is_sent() -
     )
 
 
-def test_a_child_is_edited_when_its_name_is_another_rows() -> None:
+def test_a_child_is_edited_when_another_row_gets_the_name_of_its_parent() -> None:
     line = child_of("fox", job(DONE), sent_after(Link(C, 1)))
 
     assert (line.status, line.endpoint) == ("edited", "")
@@ -381,7 +381,7 @@ def test_a_failed_child_is_not_sent_again_because_its_parent_was_made_again() ->
     assert (line.status, line.endpoint) == ("failed", "")
 
 
-def test_the_link_is_kept_with_the_inputs_and_taken_off_again() -> None:
+def test_the_link_is_added_to_the_inputs_and_removed_again() -> None:
     inputs = canonical({"prompt": "a fox", "parent": "x"})
     kept = with_link(inputs, Link(A, 12))
 

@@ -215,7 +215,7 @@ def test_an_api_without_group_polls_is_polled_one_task_at_a_time() -> None:
         ("bad_gateway", Verdict(Lost("HTTP 502: api.apiframe.pro | 502: Bad gateway"))),
     ],
 )
-def test_the_meaning_of_an_answer_to_a_submission(name: str, meant: Verdict) -> None:
+def test_each_answer_to_a_submission_has_its_meaning(name: str, meant: Verdict) -> None:
     assert verdict(APIFRAME, IMAGINE, reply(name), NOW) == meant
 
 
@@ -279,7 +279,7 @@ def test_the_new_address_of_a_redirect_is_quoted_as_one_safe_line() -> None:
         (999, {}, "lost"),
     ],
 )
-def test_the_meaning_of_a_status_code(
+def test_each_status_code_has_its_meaning(
     status: int, headers: dict[str, str], meaning: Meaning
 ) -> None:
     assert meaning_of(APIFRAME, Response(status, headers, b"")) == meaning
@@ -358,7 +358,7 @@ def test_retry_after_is_read_as_seconds_or_as_a_date(value: str, seconds: float 
         ("failed_silent", Failed("Apiframe gave no reason", TASK)),
     ],
 )
-def test_the_meaning_of_an_answer_about_one_task(name: str, event: Event) -> None:
+def test_each_answer_about_one_task_has_its_meaning(name: str, event: Event) -> None:
     assert poll_answer(APIFRAME, {TASK: IMAGINE}, reply(name), NOW) == Answers({TASK: event})
 
 

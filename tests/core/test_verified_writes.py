@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.core.verified_writes import targets
+from pipeline.core.verified_writes import row_writes
 from tests.core.build import columns_of, sheet
 
 A, B = "r_aaaaaaaaa", "r_bbbbbbbbb"
@@ -20,7 +20,7 @@ def test_an_id_alone_proves_a_row_only_if_it_is_unique_in_the_sheet(
 ) -> None:
     grid = sheet(f"prompt | row_id | status \n a fox | {A} | \n an owl | {second} |")
 
-    found, lost = targets(grid, {(1, 2): "done"}, grid, columns_of(grid))
+    found, lost = row_writes(grid, {(1, 2): "done"}, grid, columns_of(grid))
 
     assert lost == 0
     assert [(one.row, one.proof) for one in found] == [(1, proof)]
@@ -29,6 +29,6 @@ def test_an_id_alone_proves_a_row_only_if_it_is_unique_in_the_sheet(
 def test_a_row_that_is_just_getting_its_id_is_proved_by_its_inputs() -> None:
     grid = sheet("prompt | row_id | status \n a fox | | ")
 
-    (found,), _ = targets(grid, {(1, 1): A, (1, 2): "queued"}, grid, columns_of(grid))
+    (found,), _ = row_writes(grid, {(1, 1): A, (1, 2): "queued"}, grid, columns_of(grid))
 
     assert found.proof == {0: "a fox"}

@@ -80,6 +80,12 @@ class Program:
     def is_over(self) -> bool:
         return self.process.poll() is not None
 
+    def handles_sigterm(self) -> bool:
+        """True if the program has installed a handler for SIGTERM, according to the system."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
+
     def kill(self) -> None:
         """End it by SIGKILL."""
         self.process.kill()

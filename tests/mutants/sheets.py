@@ -17,7 +17,9 @@ FAULTS = (
         "P5",
         _WRITER,
         """        except Unsure:
-            self.debts.append(Debt(snapshot, tuple(part), snapshot[0] if snapshot else (), names))
+            self.unverified.append(
+                Unverified(snapshot, tuple(part), snapshot[0] if snapshot else (), names)
+            )
             raise
         except GoogleRefused as e:
             if not""",

@@ -545,7 +545,7 @@ def test_a_range_request_for_a_video_returns_only_that_range(bench: PageBench) -
     assert beyond.status_code == 416
 
 
-def test_make_again_counts_once_for_the_row_as_shown(bench: PageBench) -> None:
+def test_generate_again_counts_once_for_the_row_as_shown(bench: PageBench) -> None:
     with bench.visitor() as client:
         assert bench.press(client, "again", again="0") == "again"
         assert bench.press(client, "again", again="0") == "changed"

@@ -86,7 +86,7 @@ def codes(page: Page) -> dict[str, list[tuple[str, int]]]:
     return found
 
 
-def test_the_demo_from_its_first_row_to_its_last_picture_and_one_row_made_again(
+def test_the_page_shows_the_demo_from_its_first_row_to_its_last_picture(
     chromium: Browser, tmp_path: Path
 ) -> None:
     with Program("demo", "--folder", tmp_path, "--serve") as program:

@@ -25,6 +25,7 @@ from pipeline.core.states import Succeeded
 from pipeline.page import downloads
 from pipeline.page.board import Board
 from pipeline.page.thumbnails import saved
+from pipeline.reports.images import Scaled
 from pipeline.store import Fact, Intent, Limits
 from pipeline.sync.configured_sheet import Campaign
 from tests.fakes.browser import looking
@@ -316,10 +317,10 @@ def test_slow_scaling_of_pictures_delays_no_other_request(
 ) -> None:
     begun, go_on = threading.Semaphore(0), threading.Event()
 
-    def scaled(path: Path, side: int) -> tuple[bytes, int, int]:
+    def scaled(path: Path, side: int) -> Scaled:
         begun.release()
         assert go_on.wait(30)
-        return PNG, 1, 1
+        return Scaled(PNG, 1, 1)
 
     monkeypatch.setattr("pipeline.reports.images.scaled", scaled)
     with page_bench.visitor() as client, ThreadPoolExecutor(40) as browsers:

@@ -40,7 +40,7 @@ def test_a_video_plays_in_a_browser() -> None:
     assert (width > height > 0, 0.5 < seconds < 5) == (True, True)
 
 
-def test_results_of_an_earlier_sandbox_are_still_there(tmp_path: Path) -> None:
+def test_results_of_an_earlier_sandbox_can_be_loaded(tmp_path: Path) -> None:
     memory = tmp_path / "tasks.json"
     with running(KEY, remember=memory, task_seconds=0) as sandbox:
         song = made(sandbox, "/udio-generate", {"prompt": "a song"})["songs"][1]
@@ -75,12 +75,12 @@ def test_a_synchronous_endpoint_can_take_its_time() -> None:
     assert (refused.status_code, state["tasks"]) == (400, {"a fox": 1})
 
 
-def test_half_an_answer_begins_as_the_whole_would() -> None:
+def test_an_answer_that_is_cut_off_begins_like_the_whole_one() -> None:
     with running(KEY, task_seconds=0, trickle_seconds=0) as sandbox:
         sandbox.set(lost="next 1 trickle")
         body = {"model": "midjourney", "prompt": "a fox"}
         headers = {"X-API-Key": sandbox.key_v2}
-        url = f"{sandbox.url_v2}/images/generate"
+        url = f"{sandbox.url}/v2/images/generate"
         with httpx.Client(headers=headers, trust_env=False) as api:
             answer = api.post(url, json=body)
 

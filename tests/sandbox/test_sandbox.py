@@ -6,36 +6,14 @@ Payloads are written after the vendor's documentation; what it leaves open is ma
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email.utils import parsedate_to_datetime
-from typing import Any
 
 import httpx
 import pytest
 
-from pipeline.sandbox import Sandbox, SettingsError, running
-
-KEY = "k-123"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Sandbox]:
-    with running(KEY, task_seconds=0, plain_pictures=True) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: Sandbox) -> Sandbox:
-    server.reset()
-    return server
-
-
-@pytest.fixture
-def api(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    headers = {"Authorization": KEY}
-    with httpx.Client(base_url=sandbox.url, headers=headers, trust_env=False) as client:
-        yield client
+from pipeline.sandbox import Sandbox, SettingsError
+from tests.sandbox.calls import KEY, fetch, until
 
 
 def imagine(api: httpx.Client, prompt: str = "a fox", **fields: object) -> httpx.Response:
@@ -45,17 +23,6 @@ def imagine(api: httpx.Client, prompt: str = "a fox", **fields: object) -> httpx
 def take(api: httpx.Client, prompt: str = "a fox", **fields: object) -> str:
     task_id: str = imagine(api, prompt, **fields).raise_for_status().json()["task_id"]
     return task_id
-
-
-def fetch(api: httpx.Client, task_id: str) -> dict[str, Any]:
-    task: dict[str, Any] = api.post("/fetch", json={"task_id": task_id}).raise_for_status().json()
-    return task
-
-
-def until(look: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, "it did not happen in time"
 
 
 # As documented
@@ -100,7 +67,7 @@ def test_the_key_is_taken_raw_and_as_a_bearer(api: httpx.Client, key: str) -> No
 
 
 @pytest.mark.parametrize("key", ["", "wrong", "Bearer", "Bearer wrong"])
-def test_a_wrong_key_is_401_with_an_empty_object(
+def test_a_wrong_key_is_answered_401_with_an_empty_object(
     sandbox: Sandbox, api: httpx.Client, key: str
 ) -> None:
     answer = api.post("/imagine", json={"prompt": "a fox"}, headers={"Authorization": key})
@@ -109,7 +76,7 @@ def test_a_wrong_key_is_401_with_an_empty_object(
     assert sandbox.state()["tasks"] == {}
 
 
-def test_a_v2_key_is_told_the_v2_address(api: httpx.Client) -> None:
+def test_the_answer_to_a_v2_key_names_the_v2_address(api: httpx.Client) -> None:
     answer = api.get("/account", headers={"Authorization": "afk_123"})
 
     assert answer.status_code == 400
@@ -128,7 +95,7 @@ def test_a_v2_key_is_told_the_v2_address(api: httpx.Client) -> None:
         b'{"prompt": "a", "aspect_ratio": "wide"}',
     ],
 )
-def test_a_bad_submission_is_400_and_costs_nothing(
+def test_a_bad_submission_is_answered_400_and_costs_nothing(
     sandbox: Sandbox, api: httpx.Client, body: bytes
 ) -> None:
     answer = api.post("/imagine", content=body)
@@ -138,7 +105,7 @@ def test_a_bad_submission_is_400_and_costs_nothing(
     assert sandbox.state()["credits_charged"] == 0
 
 
-def test_an_unknown_task_is_404_alone_and_left_out_among_others(api: httpx.Client) -> None:
+def test_an_unknown_task_is_answered_404_alone_and_left_out_among_others(api: httpx.Client) -> None:
     known = take(api)
     alone = api.post("/fetch", json={"task_id": "unknown"})
     among = api.post("/fetch-many", json={"task_ids": ["unknown", known, known]})
@@ -213,7 +180,9 @@ def test_half_of_a_surrogate_pair_in_a_prompt_is_counted_as_it_is(
     assert sandbox.state()["tasks"] == {"a \ud83d fox": 1}
 
 
-def test_out_of_credits_is_402_and_takes_nothing(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_without_credits_a_submission_is_answered_402_and_not_accepted(
+    sandbox: Sandbox, api: httpx.Client
+) -> None:
     sandbox.set(credits=7)
 
     assert [imagine(api).status_code for _ in range(3)] == [200, 402, 402]
@@ -222,9 +191,7 @@ def test_out_of_credits_is_402_and_takes_nothing(sandbox: Sandbox, api: httpx.Cl
     assert imagine(api).status_code == 200
 
 
-def test_the_counts_agree_with_each_other_under_a_crowd(
-    sandbox: Sandbox, api: httpx.Client
-) -> None:
+def test_the_counts_agree_after_many_requests_at_once(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(error=0.1, error_after=0.1, busy=0.1, html_after=0.1, garbled="0.1 any")
     sandbox.set(answer_seconds=0.005)
     with ThreadPoolExecutor(12) as crowd:
@@ -263,7 +230,7 @@ def test_a_wrong_switch_is_named_with_the_right_ones_and_sets_nothing(sandbox: S
 # Switches
 
 
-def test_busy_says_when_to_come_back_in_seconds_or_as_a_date(
+def test_an_answer_429_says_when_to_try_again_in_seconds_or_as_a_date(
     sandbox: Sandbox, api: httpx.Client
 ) -> None:
     sandbox.set(busy="next 2", retry_after=7)
@@ -311,7 +278,7 @@ def test_no_more_requests_pass_in_a_minute_than_allowed(
         ({"garbled": "next 1 empty"}, 200, "application/json", 1),
     ],
 )
-def test_a_switch_spoils_the_next_answer_and_only_that(
+def test_a_switch_changes_only_the_next_answer(
     sandbox: Sandbox,
     api: httpx.Client,
     switch: dict[str, object],
@@ -328,20 +295,20 @@ def test_a_switch_spoils_the_next_answer_and_only_that(
     assert "task_id" in imagine(api).json()
 
 
-def test_503_can_say_when_to_come_back(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_an_answer_503_can_say_when_to_try_again(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(unavailable="next 1 retry", retry_after=3)
 
     assert imagine(api).headers["retry-after"] == "3"
 
 
-def test_a_redirect_leads_where_it_was_told(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_redirect_leads_to_the_address_that_was_set(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(redirect="next 1 /account", redirect_to="http://127.0.0.1:9/new/")
     moved = api.get("/account")
 
     assert (moved.status_code, moved.headers["location"]) == (301, "http://127.0.0.1:9/new/account")
 
 
-def test_a_fault_keeps_to_its_paths(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_fault_happens_only_on_its_paths(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(error="1 /fetch*")
     statuses = [
         imagine(api).status_code,
@@ -354,7 +321,7 @@ def test_a_fault_keeps_to_its_paths(sandbox: Sandbox, api: httpx.Client) -> None
 
 
 @pytest.mark.parametrize("key", ["message", "error"])
-def test_a_task_fails_and_says_why_under_either_key(
+def test_the_reason_of_a_failure_is_in_either_key(
     sandbox: Sandbox, api: httpx.Client, key: str
 ) -> None:
     sandbox.set(fail=f"next 1 {key}")
@@ -365,7 +332,7 @@ def test_a_task_fails_and_says_why_under_either_key(
     assert sandbox.state()["credits_charged"] == 8
 
 
-def test_final_payloads_can_lack_a_status(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_final_answer_can_lack_its_status(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(bare_final=True)
 
     assert set(fetch(api, take(api))) == {
@@ -412,7 +379,9 @@ def test_a_task_can_never_end(sandbox: Sandbox, api: httpx.Client) -> None:
     assert sandbox.state()["running"] == 1
 
 
-def test_links_can_be_dead_and_stay_so(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_links_can_be_dead_from_the_start_and_stay_dead(
+    sandbox: Sandbox, api: httpx.Client
+) -> None:
     sandbox.set(dead_links=0.5)
     links = [link for n in range(10) for link in fetch(api, take(api, f"p{n}"))["image_urls"]]
     first = [api.get(link).status_code for link in links]
@@ -440,7 +409,7 @@ def test_a_slow_answer_is_late_but_its_task_was_taken_at_once(
     assert (state["tasks"], state["in_flight"]) == ({"a fox": 1}, 1)
 
 
-def test_slow_answers_vary(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_slow_answers_take_different_times(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(answer_seconds=0.05, answer_spread=1)
     took = [api.get("/account").elapsed.total_seconds() for _ in range(10)]
 

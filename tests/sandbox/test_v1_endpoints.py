@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from pipeline.sandbox import Sandbox, running
+from pipeline.sandbox import Sandbox
 from pipeline.sandbox.pictures import code_of, read_code
+from tests.sandbox.calls import fetch
 
-KEY = "k-123"
 URL = "https://example.com/a.png"
 GRID = {"original_image_url", "image_urls"}
 #: Endpoint -> a body, task_type, result keys, whether a finished task has a status, how a running
@@ -110,25 +109,6 @@ BODIES = {name: row[0] for table in (ENDPOINTS, SYNC, PRO) for name, row in tabl
 PARENTED = [name for name in BODIES if any(_ in BODIES[name] for _ in ("parent_task_id",))]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[Sandbox]:
-    with running(KEY, task_seconds=0, plain_pictures=True) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: Sandbox) -> Sandbox:
-    server.reset()
-    return server
-
-
-@pytest.fixture
-def api(sandbox: Sandbox) -> Iterator[httpx.Client]:
-    headers = {"Authorization": KEY}
-    with httpx.Client(base_url=sandbox.url, headers=headers, trust_env=False) as client:
-        yield client
-
-
 def body_of(api: httpx.Client, name: str) -> dict[str, Any]:
     """The body of the endpoint, with the parent that it needs."""
     return {
@@ -146,11 +126,6 @@ def take(api: httpx.Client, name: str, **more: object) -> str:
     assert answer.status_code == 200, answer.text
     task_id: str = answer.json()["task_id"]
     return task_id
-
-
-def fetch(api: httpx.Client, task_id: str) -> dict[str, Any]:
-    task: dict[str, Any] = api.post("/fetch", json={"task_id": task_id}).raise_for_status().json()
-    return task
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
@@ -194,7 +169,7 @@ def test_a_synchronous_endpoint_answers_with_the_result(api: httpx.Client, name:
 
 
 @pytest.mark.parametrize("name", PRO)
-def test_pro_submits_under_its_own_paths_and_is_read_by_fetch(
+def test_version_pro_has_its_own_paths_and_is_read_by_fetch(
     sandbox: Sandbox, api: httpx.Client, name: str
 ) -> None:
     _, keys, price = PRO[name]
@@ -207,7 +182,7 @@ def test_pro_submits_under_its_own_paths_and_is_read_by_fetch(
     assert api.get(f"/pro/generation/{task_id}").json() == fetch(api, task_id)
 
 
-def test_a_wrong_key_has_no_json_at_pro(api: httpx.Client) -> None:
+def test_version_pro_answers_a_wrong_key_without_json(api: httpx.Client) -> None:
     answer = api.post("/pro/imagine", json={"prompt": "a"}, headers={"Authorization": "x"})
 
     assert (answer.status_code, answer.content) == (401, b"")
@@ -288,7 +263,7 @@ def test_a_running_parent_is_refused(sandbox: Sandbox, api: httpx.Client) -> Non
     assert (answer.status_code, "not finished" in answer.text) == (400, True)
 
 
-def test_songs_fill_in_while_they_are_made(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_songs_get_their_addresses_one_by_one(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(endless="next 2")
     suno, udio = fetch(api, take(api, "suno-imagine")), fetch(api, take(api, "udio-generate"))
     done = fetch(api, take(api, "suno-imagine"))
@@ -313,13 +288,15 @@ def test_lyrics_have_neither_id_nor_task_type(api: httpx.Client) -> None:
     assert set(fetch(api, task_id)) == {"type", "title", "lyrics", "status"}
 
 
-def test_described_pictures_name_their_source(api: httpx.Client) -> None:
+def test_the_description_of_a_picture_names_its_source(api: httpx.Client) -> None:
     task = fetch(api, take(api, "describe"))
 
     assert (task["image_url"], len(task["content"])) == (URL, 4)
 
 
-def test_photos_are_uploaded_trained_and_made(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_photos_are_uploaded_then_a_model_is_trained_and_used(
+    sandbox: Sandbox, api: httpx.Client
+) -> None:
     faces = {"images": ["aa"] * 12, "ethnicity": "middle eastern", "gender": "female"}
     images = send(api, "ai-photo-upload", faces).json()["task_id"]
     training = send(api, "ai-photo-train", {"training_images_id": images}).json()["task_id"]
@@ -344,7 +321,7 @@ def test_photos_are_uploaded_trained_and_made(sandbox: Sandbox, api: httpx.Clien
         ("/suno-upload", "audio", b"ID3 and more", "audio_url"),
     ],
 )
-def test_a_file_is_uploaded_and_is_there(
+def test_an_uploaded_file_can_be_loaded(
     api: httpx.Client, path: str, part: str, data: bytes, key: str
 ) -> None:
     kept = api.post(path, files={part: ("a", data)}).raise_for_status().json()
@@ -375,7 +352,7 @@ def test_a_child_shows_its_parents_prompt(api: httpx.Client) -> None:
     assert read_code(api.get(upscaled).content) == (code_of("a fox"), 1)
 
 
-def test_what_is_paid_twice_can_be_counted_without_a_prompt(
+def test_tasks_paid_twice_are_counted_also_without_a_prompt(
     sandbox: Sandbox, api: httpx.Client
 ) -> None:
     for number in (1, 2):
@@ -405,7 +382,7 @@ def test_faults_concern_every_submission_unless_a_path_is_given(
     assert statuses == [500, 200, 200, 429]
 
 
-def test_failed_tasks_are_refunded_if_the_sandbox_is_told_so(
+def test_failed_tasks_are_refunded_if_that_is_switched_on(
     sandbox: Sandbox, api: httpx.Client
 ) -> None:
     sandbox.set(credits=100, refunds="all", fail="next 1", surcharge=3)

@@ -84,7 +84,7 @@ def connect(request: pytest.FixtureRequest) -> Callable[[str, str], Any]:
     return made
 
 
-def test_it_submits_and_fetches_one_and_many(
+def test_the_vendors_client_submits_and_fetches_one_task_and_many(
     sandbox: Sandbox, connect: Callable[[str, str], Any]
 ) -> None:
     client = connect(KEY, sandbox.url)
@@ -97,7 +97,9 @@ def test_it_submits_and_fetches_one_and_many(
     assert sandbox.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
-def test_it_reads_the_account(sandbox: Sandbox, connect: Callable[[str, str], Any]) -> None:
+def test_the_vendors_client_reads_the_account(
+    sandbox: Sandbox, connect: Callable[[str, str], Any]
+) -> None:
     client = connect(KEY, sandbox.url)
     before = client.account()["credits"]
     client.imagine("a fox")
@@ -105,7 +107,7 @@ def test_it_reads_the_account(sandbox: Sandbox, connect: Callable[[str, str], An
     assert client.account()["credits"] == before - 4
 
 
-def test_it_is_told_of_errors_as_it_expects_them(
+def test_the_vendors_client_understands_the_errors(
     sandbox: Sandbox, connect: Callable[[str, str], Any]
 ) -> None:
     assert connect(KEY, sandbox.url).imagine("")["errors"] == [{"msg": "prompt is required"}]

@@ -107,7 +107,9 @@ def test_replicate_tells_of_failures_refusals_and_a_wrong_key(
 
 
 @standing_in("replicate")
-def test_replicate_cancels(api: Sandbox, open_until_end: ExitStack) -> None:
+def test_a_prediction_of_replicate_can_be_cancelled(
+    api: Sandbox, open_until_end: ExitStack
+) -> None:
     client = replicate_client(api, open_until_end)
     api.set(task_seconds=60)
     prediction = client.predictions.create(
@@ -298,7 +300,7 @@ def test_a_lost_answer_is_a_task_that_was_taken_and_paid(name: str, api: Sandbox
 
 
 @standing_in(*VENDORS)
-def test_what_is_refused_is_not_taken(name: str, api: Sandbox) -> None:
+def test_a_refused_submission_is_no_task(name: str, api: Sandbox) -> None:
     path, body = ASKED[name]
     api.set(busy=1, error=1)
     refused = loads(dumps(body).replace("a fox", "a fox [refuse]"))

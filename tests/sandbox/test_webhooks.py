@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from pipeline.sandbox import Sandbox, running
+from tests.sandbox.calls import until
 
 KEY = "k-123"
 
@@ -102,13 +103,6 @@ def fetched(sandbox: Sandbox, task_id: str) -> dict[str, Any]:
     return statuses
 
 
-def until(look: Callable[[], object], seconds: float = 10) -> None:
-    end, pause = time.monotonic() + seconds, threading.Event()
-    while not look():
-        assert time.monotonic() < end, "it did not happen in time"
-        pause.wait(0.005)
-
-
 def test_every_webhook_says_what_fetch_says(sandbox: Sandbox, receiver: Listener) -> None:
     task_id = take(sandbox, receiver.url, secret="s3cret")
     until(lambda: len(receiver.received) == 3)
@@ -124,7 +118,7 @@ def test_every_webhook_says_what_fetch_says(sandbox: Sandbox, receiver: Listener
     assert sandbox.state(hooks=True)["hooks"][task_id]["accepted"] == 3
 
 
-def test_connections_are_kept(sandbox: Sandbox, receiver: Listener) -> None:
+def test_webhooks_share_one_connection(sandbox: Sandbox, receiver: Listener) -> None:
     take(sandbox, receiver.url)
     until(lambda: len(receiver.received) == 3)
 
@@ -148,7 +142,7 @@ def test_a_final_webhook_may_have_no_status_and_percentages_may_be_numbers(
     assert [body.get("percentage") for _, _, body in receiver.received] == [11, 55, None]
 
 
-def test_what_is_not_answered_2xx_is_repeated_so_many_times(
+def test_a_webhook_that_is_not_answered_2xx_is_repeated_as_often_as_set(
     sandbox: Sandbox, receiver: Listener
 ) -> None:
     sandbox.set(webhook_progress=0, webhook_retries=2)
@@ -169,7 +163,7 @@ def test_what_is_not_answered_2xx_is_repeated_so_many_times(
     }  # a redirect is not followed
 
 
-def test_an_unreachable_address_costs_nothing_else(sandbox: Sandbox) -> None:
+def test_an_unreachable_address_has_no_other_effect(sandbox: Sandbox) -> None:
     sandbox.set(webhook_progress=0, webhook_retries=1)
     task_id = take(sandbox, "http://127.0.0.1:9/hooks/abc")
     until(lambda: sandbox.state()["webhooks"].get("given_up") == 1)

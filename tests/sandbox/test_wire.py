@@ -65,7 +65,7 @@ def test_the_connection_is_reset(sandbox: Sandbox, switch: str, taken: int) -> N
     assert sandbox.state()["tasks_taken"] == taken
 
 
-def test_half_of_the_body_comes_and_then_the_end(sandbox: Sandbox) -> None:
+def test_the_connection_ends_after_half_of_the_body(sandbox: Sandbox) -> None:
     sandbox.set(lost="next 1 half")
     with submission(sandbox) as wire:
         head, _, body = all_of(wire).partition(b"\r\n\r\n")
@@ -90,7 +90,7 @@ def test_a_trickling_body_never_lets_a_read_time_out_and_never_ends(sandbox: San
     assert sandbox.state()["submissions"] == {"lost_trickle": 1}
 
 
-def test_others_are_served_while_an_answer_trickles(sandbox: Sandbox) -> None:
+def test_other_requests_are_answered_while_an_answer_trickles(sandbox: Sandbox) -> None:
     sandbox.set(lost="next 1 trickle", trickle_seconds=60)
     with submission(sandbox) as slow:
         assert slow.recv(65536).startswith(b"HTTP/1.1 200 OK")
@@ -101,7 +101,7 @@ def test_others_are_served_while_an_answer_trickles(sandbox: Sandbox) -> None:
         assert sandbox.state()["in_flight"] == 1
 
 
-def test_every_way_to_be_lost_is_counted(sandbox: Sandbox) -> None:
+def test_every_kind_of_lost_answer_is_counted(sandbox: Sandbox) -> None:
     sandbox.set(lost="1 any", trickle_seconds=0)
     for number in range(40):
         with submission(sandbox, f"p{number}") as wire:
@@ -129,7 +129,7 @@ def test_a_request_that_never_ends_is_not_counted_as_read(sandbox: Sandbox) -> N
     assert (state["requests"], state["unfinished"], state["in_flight"]) == ({}, 1, 0)
 
 
-def test_an_answer_to_a_client_that_has_left_counts_as_unheard(sandbox: Sandbox) -> None:
+def test_an_answer_to_a_client_that_has_left_counts_as_not_received(sandbox: Sandbox) -> None:
     sandbox.set(answer_seconds=0.2)
     with submission(sandbox):
         while not sandbox.state()["tasks_taken"]:
@@ -141,7 +141,7 @@ def test_an_answer_to_a_client_that_has_left_counts_as_unheard(sandbox: Sandbox)
     assert outcomes == {"unheard": 1}
 
 
-def test_an_answer_comes_without_the_wait_of_nagle(sandbox: Sandbox) -> None:
+def test_an_answer_is_not_delayed_by_nagles_algorithm(sandbox: Sandbox) -> None:
     with submission(sandbox) as wire:
         answered = wire.recv(65536)
         began = time.monotonic()
@@ -151,7 +151,9 @@ def test_an_answer_comes_without_the_wait_of_nagle(sandbox: Sandbox) -> None:
     assert time.monotonic() - began < 0.03
 
 
-def test_it_stops_at_once_although_answers_are_held_back(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_sandbox_stops_at_once_although_answers_are_held_back(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with running(answer_seconds=600) as sandbox, submission(sandbox):
         while not sandbox.state()["in_flight"]:
             pass
@@ -161,7 +163,7 @@ def test_it_stops_at_once_although_answers_are_held_back(capfd: pytest.CaptureFi
     assert capfd.readouterr() == ("", "")
 
 
-def test_it_runs_as_a_process_of_its_own_and_ends_with_the_block() -> None:
+def test_the_sandbox_runs_as_its_own_process_and_ends_with_the_block() -> None:
     with sandbox_process("k", seed=3, task_seconds=0, busy="next 1") as sandbox:
         sandbox.set(cost=9)
         with submission(sandbox) as wire:
@@ -174,7 +176,7 @@ def test_it_runs_as_a_process_of_its_own_and_ends_with_the_block() -> None:
         sandbox.state()
 
 
-def test_a_wrong_flag_ends_it_with_a_sentence() -> None:
+def test_a_wrong_flag_ends_the_sandbox_with_a_sentence() -> None:
     said = "exit code 2: sandbox: lost: 'zip' is not one of its kinds"
     with pytest.raises(RuntimeError, match=said), sandbox_process(lost="next 1 zip"):
         pass

@@ -49,7 +49,7 @@ def test_watch_fills_the_sheet_sees_new_rows_and_ends_on_a_signal(tmp_path: Path
         assert TOKEN not in ended.said
 
 
-def test_an_ending_watch_sends_nothing_more_and_records_open_requests(
+def test_a_watch_that_ends_sends_nothing_more_and_records_open_requests(
     tmp_path: Path,
 ) -> None:
     with sandbox_process(KEY, task_seconds=0.2, answer_seconds=1) as sandbox:
@@ -79,7 +79,7 @@ def test_a_second_signal_ends_watch_at_once(tmp_path: Path) -> None:
         with Program("watch", service(team, concurrency=3)) as program:
             program.until(lambda: sandbox.state()["tasks_taken"] == 3, "three are on their way")
             program.signal(signal.SIGINT)
-            program.until(lambda: not _handles_sigterm(program), "the first signal has arrived")
+            program.until(lambda: not program.handles_sigterm(), "the first signal has arrived")
             program.signal(signal.SIGINT)
             ended = program.end(10)
 
@@ -257,10 +257,3 @@ def _metric(page: int, name: str, label: str = "") -> str:
         if line.startswith(f"promptsheet_{name}{{") and label in line
     ]
     return found[0] if status == 200 and found else ""
-
-
-def _handles_sigterm(program: Program) -> bool:
-    """True if the program has installed a handler for SIGTERM, according to the system."""
-    status = Path(f"/proc/{program.process.pid}/status").read_text()
-    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-    return bool(caught >> (signal.SIGTERM - 1) & 1)

@@ -94,7 +94,9 @@ def test_with_lost_doubled_reordered_and_forged_calls_every_row_is_correct(
 
 
 @pytest.mark.soak
-def test_a_thousand_rows_with_calls_lost_doubled_reordered_and_forged(tmp_path: Path) -> None:
+def test_of_a_thousand_rows_with_lost_doubled_reordered_and_forged_calls_every_row_is_correct(
+    tmp_path: Path,
+) -> None:
     lossy_and_attacked(tmp_path, 1000, forged=0.05, seconds=5)
 
 

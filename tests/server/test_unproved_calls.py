@@ -66,7 +66,7 @@ def luma(tmp_path: Path) -> Iterator[Unproved]:
             yield Unproved(campaign, client, clock)
 
 
-def test_a_call_is_not_believed_and_makes_the_task_be_polled_now(luma: Unproved) -> None:
+def test_a_call_without_proof_leads_to_a_poll_at_once(luma: Unproved) -> None:
     key = luma.task()
     before = luma.version
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -26,30 +26,10 @@ from pipeline.core.states import (
     Succeeded,
     advance,
 )
-from pipeline.store import Fact, Intent, Limits, Refusal, Spent, Store
+from pipeline.store import Fact, Intent, Refusal, Spent, Store
+from tests.store.build import KEY, LIMITS, NOON, Clock, intent
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
 KEYS = [JobKey("sheet", f"r_{number:09d}", 1) for number in range(60)]
-KEY = KEYS[0]
-
-
-class Clock:
-    """A clock that changes only when the test moves it."""
-
-    def __init__(self) -> None:
-        self.moment = NOON
-
-    def __call__(self) -> datetime:
-        return self.moment
-
-    def forward(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -57,10 +37,6 @@ def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
     with Store(f"sqlite:///{tmp_path}/store.db", now=clock) as opened:
         opened.jobs.add(KEYS)
         yield opened
-
-
-def intent(key: JobKey = KEY, number: int = 1, price: Credits = 8) -> Intent:
-    return Intent(key, number, '{"prompt":"a cat"}', ("prompt",), "imagine", price, 120)
 
 
 def spent(store: Store) -> Spent:
@@ -378,7 +354,7 @@ def test_attempts_with_odd_names_are_found_by_hook_and_updated(
         begun = store.attempts.begin(asked, LIMITS)
     with Store(url) as another:
         hooked = another.callbacks.by_hook([*hooks, "nobody's"])
-        turn = another.attempts.recorded([Fact(key, 1, Progressed(3, "t\0")) for key in keys])
+        result = another.attempts.recorded([Fact(key, 1, Progressed(3, "t\0")) for key in keys])
         kept = another.jobs.all(keys[0].sheet)
 
     assert {hook: (one.key, one.endpoint) for hook, one in hooked.items()} == {
@@ -389,5 +365,5 @@ def test_attempts_with_odd_names_are_found_by_hook_and_updated(
         for one in begun
         if isinstance(one, Attempt)
     ]
-    assert [attempt for _, attempt in turn.recorded] == moved
+    assert [attempt for _, attempt in result.recorded] == moved
     assert [kept[key].attempts[0] for key in keys] == moved

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 import multiprocessing
 import resource
 import stat
-import subprocess
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from pipeline.core.model import Attempt, JobKey, KnownRow, Result, State
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 from pipeline.store import Fact, Intent, Limits, Store
 from pipeline.store.attempt_events import from_body
+from tests.fakes.small_disk import SmallDisk, mounted
 
 KEYS = [JobKey("sheet", f"r_{number:09d}", 1) for number in range(220)]
 LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
@@ -48,32 +47,10 @@ def record_until_full(store: Store, recorded: list[JobKey]) -> None:
         assert all(store.attempts.record([success(key) for key in recorded[-10:]]))
 
 
-class SmallDisk:
-    """A small file system; the test can fill it and free it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def fill(self) -> None:
-        """Use all the space that is left."""
-        with (self.folder / "ballast").open("ab", buffering=0) as ballast:
-            for size in (65536, 4096, 512, 1):
-                try:
-                    while True:
-                        ballast.write(bytes(size))
-                except OSError as full:
-                    if full.errno != errno.ENOSPC:
-                        raise
-
-    def free(self) -> None:
-        """Free the space."""
-        (self.folder / "ballast").unlink()
-
-
 class ShortFiles(SmallDisk):
     """The same for a process without the right to mount: a limit on the length of its files."""
 
-    def fill(self) -> None:
+    def fill(self, process: int = 0) -> None:
         longest = max(path.stat().st_size for path in self.folder.iterdir())
         resource.setrlimit(resource.RLIMIT_FSIZE, (longest, resource.RLIM_INFINITY))
 
@@ -81,19 +58,9 @@ class ShortFiles(SmallDisk):
         resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
 
 
-@contextmanager
-def mounted(folder: Path) -> Iterator[SmallDisk]:
-    """A file system of 2 MB; if it cannot be mounted, `ShortFiles`, which needs no rights."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
-    try:
-        refused = subprocess.run(mount, check=False, capture_output=True).returncode
-    except OSError:
-        refused = 1
-    try:
-        yield ShortFiles(folder) if refused else SmallDisk(folder)
-    finally:
-        if not refused:
-            subprocess.run(["umount", str(folder)], check=True)
+def small(folder: Path) -> AbstractContextManager[SmallDisk]:
+    """A file system of 2 MB, or files that cannot grow."""
+    return mounted(folder, ShortFiles)
 
 
 @contextmanager
@@ -123,7 +90,7 @@ def in_own_process(work: Callable[[], None]) -> None:
     assert not trouble, trouble
 
 
-disks = pytest.mark.parametrize("disk", [mounted, shortened])
+disks = pytest.mark.parametrize("disk", [small, shortened])
 
 
 @disks

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,39 +15,14 @@ from hypothesis import strategies as st
 
 from pipeline.core.model import Attempt, Claim, Job, JobKey, KnownRow, Result, RowKind, State
 from pipeline.core.states import Accepted, Event, Failed, Progressed, Succeeded, state_of
-from pipeline.store import Fact, HistoryLine, Intent, Lease, Limits, SheetRecord, Store
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-KEY = JobKey("sheet", "r_000000001", 1)
-LIMITS = Limits(api_key="key", run="run", day="2026-03-01")
-
-
-class Clock:
-    """A clock that changes only when the test moves it."""
-
-    def __init__(self) -> None:
-        self.moment = NOON
-
-    def __call__(self) -> datetime:
-        return self.moment
-
-    def forward(self, seconds: float) -> None:
-        self.moment += timedelta(seconds=seconds)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from pipeline.store import Fact, HistoryLine, Intent, Lease, SheetRecord, Store
+from tests.store.build import KEY, LIMITS, NOON, Clock, intent
 
 
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
     with Store(f"sqlite:///{tmp_path}/store.db", now=clock) as opened:
         yield opened
-
-
-def intent(key: JobKey = KEY, number: int = 1, price: int = 8) -> Intent:
-    return Intent(key, number, '{"prompt":"a cat"}', ("prompt",), "imagine", price, 120)
 
 
 def row(number: int, inputs: str = '{"prompt":"a cat"}') -> KnownRow:

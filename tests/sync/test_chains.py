@@ -246,7 +246,7 @@ ROWS = st.lists(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-def test_whatever_rows_follow_each_is_sent_once_after_its_parent_or_says_why_not(
+def test_each_row_that_follows_another_is_sent_once_or_says_why_not(
     rows: list[tuple[str, str, str]], chance: Random, waits: bool
 ) -> None:
     with TemporaryDirectory() as folder:

@@ -152,7 +152,7 @@ def test_a_row_whose_answer_is_lost_says_that_it_is_sent_again(made: Made) -> No
     )
 
 
-def test_a_day_later_the_key_is_worth_nothing_and_a_person_decides(made: Made) -> None:
+def test_after_a_day_the_key_has_expired_and_a_person_decides(made: Made) -> None:
     bench = made(2)
     api_of(bench).lost = lambda number: True
     bench.run(Asked())
@@ -166,7 +166,7 @@ def test_a_day_later_the_key_is_worth_nothing_and_a_person_decides(made: Made) -
     assert api_of(bench).charged == dict.fromkeys(prompts(2), 1)
 
 
-def test_shortly_before_that_it_is_still_sent_again(made: Made) -> None:
+def test_shortly_before_the_key_expires_a_row_is_still_sent_again(made: Made) -> None:
     bench = made(2)
     api_of(bench).lost = lambda number: True
     bench.run(Asked())
@@ -179,7 +179,7 @@ def test_shortly_before_that_it_is_still_sent_again(made: Made) -> None:
     assert api_of(bench).charged == dict.fromkeys(prompts(2), 1)
 
 
-def test_a_key_that_belongs_to_another_request_settles_nothing(made: Made) -> None:
+def test_a_row_stays_as_it_is_if_its_key_belongs_to_another_request(made: Made) -> None:
     bench = made(1)
     api_of(bench).lost = lambda number: True
     bench.run(Asked())
@@ -378,7 +378,7 @@ def test_nothing_is_sent_again_under_the_key_of_another_account(made: Made) -> N
     assert statuses(bench) == {"check needed"}
 
 
-def test_it_is_sent_again_under_its_own_key_once_that_is_named_as_the_former_one(
+def test_a_lost_row_is_sent_again_once_its_api_key_is_named_as_the_former_one(
     made: Made,
 ) -> None:
     bench = made(2)
@@ -586,7 +586,7 @@ def test_two_tables_with_one_account_share_what_may_be_in_flight(made: Made) -> 
     assert api_of(bench).charged == dict.fromkeys(prompts(30), 1)
 
 
-def test_the_account_is_asked_before_the_first_row_also_when_that_comes_later(made: Made) -> None:
+def test_the_account_is_asked_before_the_first_row_even_if_that_row_comes_later(made: Made) -> None:
     bench = made(1)
     api_of(bench).lasts = 30.0
     api_of(bench).at_once = 3

@@ -38,14 +38,14 @@ def test_a_waiting_pass_ends_although_its_sheet_is_gone(bench: Bench) -> None:
 @pytest.mark.parametrize("commits", [0, 1])
 def test_a_waiting_pass_ends_although_its_store_is_full(bench: Bench, commits: int) -> None:
     def fill(store: Store) -> None:
-        turn, done = store.attempts.turn, iter(range(commits))
+        commit_batch, done = store.attempts.commit_batch, iter(range(commits))
 
         def full(*args: object) -> object:
             if next(done, None) is None:
                 raise StoreFull("No space is left.")
-            return turn(*args)  # type: ignore[arg-type]
+            return commit_batch(*args)  # type: ignore[arg-type]
 
-        store.attempts.turn = full  # type: ignore[method-assign,assignment]
+        store.attempts.commit_batch = full  # type: ignore[method-assign,assignment]
 
     bench.api.answers_in = 0.5
     if commits:

@@ -6,9 +6,7 @@ a limit on the length of the program's files is used instead.
 
 from __future__ import annotations
 
-import errno
 import resource
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,55 +16,24 @@ import pytest
 from pipeline.sandbox import Sandbox
 from tests.fakes.program import KEY, Ended, Program, call
 from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.small_disk import SmallDisk, mounted
 from tests.fakes.team import Team
 
 PROMPTS = [f"a bridge, number {number}" for number in range(12)]
 IN_AIR = 4
 
 
-class SmallDisk:
-    """A small file system; the test can fill it and free it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    def fill(self, process: int) -> None:
-        """Use all the space that is left."""
-        with (self.folder / "ballast").open("ab", buffering=0) as ballast:
-            for size in (65536, 4096, 512, 1):
-                try:
-                    while True:
-                        ballast.write(bytes(size))
-                except OSError as full:
-                    if full.errno != errno.ENOSPC:
-                        raise
-
-    def free(self) -> None:
-        """Free the space."""
-        (self.folder / "ballast").unlink(missing_ok=True)
-
-
 class ShortFiles(SmallDisk):
     """The same without the right to mount: the length of files is limited."""
 
-    def fill(self, process: int) -> None:
+    def fill(self, process: int = 0) -> None:
         length = (self.folder / "promptsheet.db-wal").stat().st_size
         resource.prlimit(process, resource.RLIMIT_FSIZE, (length, length))
 
 
-@contextmanager
-def mounted(folder: Path) -> Iterator[SmallDisk]:
-    """A file system of 2 MB; `ShortFiles` if it cannot be mounted."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "none", str(folder)]
-    try:
-        refused = subprocess.run(mount, check=False, capture_output=True).returncode
-    except OSError:
-        refused = 1
-    try:
-        yield ShortFiles(folder) if refused else SmallDisk(folder)
-    finally:
-        if not refused:
-            subprocess.run(["umount", str(folder)], check=True)
+def small(folder: Path) -> AbstractContextManager[SmallDisk]:
+    """A file system of 2 MB, or files that cannot grow."""
+    return mounted(folder, ShortFiles)
 
 
 @contextmanager
@@ -75,7 +42,7 @@ def shortened(folder: Path) -> Iterator[SmallDisk]:
     yield ShortFiles(folder)
 
 
-@pytest.mark.parametrize(("place", "wait"), [(mounted, ["--wait"]), (shortened, [])])
+@pytest.mark.parametrize(("place", "wait"), [(small, ["--wait"]), (shortened, [])])
 def test_answers_without_disk_space_are_recorded_by_the_next_run(
     place: Callable[[Path], AbstractContextManager[SmallDisk]], wait: list[str], tmp_path: Path
 ) -> None:
@@ -108,7 +75,7 @@ def test_answers_without_disk_space_are_recorded_by_the_next_run(
 
 
 def test_results_without_disk_space_are_written_by_the_next_run(tmp_path: Path) -> None:
-    with sandbox_process(KEY, task_seconds=3) as sandbox, mounted(tmp_path) as disk:
+    with sandbox_process(KEY, task_seconds=3) as sandbox, small(tmp_path) as disk:
         team = Team(tmp_path, sandbox.url)
         team.write_prompts(PROMPTS)
         config = team.configured(in_flight=IN_AIR, poll_every="1s")

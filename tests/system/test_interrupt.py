@@ -84,7 +84,7 @@ def test_a_second_ctrl_c_ends_at_once_and_a_later_run_completes_the_work(tmp_pat
 def test_a_run_interrupted_before_its_start_sends_nothing(tmp_path: Path) -> None:
     with slow_answers(tmp_path, 0) as (sandbox, team, config):
         with Program("run", config, "--wait") as program:
-            program.until(lambda: _handles_sigterm(program), "the program listens for Ctrl-C")
+            program.until(lambda: program.handles_sigterm(), "the program listens for Ctrl-C")
             program.signal(signal.SIGTERM)
             ended = program.end()
         sent = taken(sandbox)
@@ -122,13 +122,6 @@ def test_a_second_ctrl_c_during_a_step_cancels_all_tasks() -> None:
     assert errors == ["CancelledError"]
 
 
-def _handles_sigterm(program: Program) -> bool:
-    """True if the program has installed a handler for SIGTERM, according to the system."""
-    status = Path(f"/proc/{program.process.pid}/status").read_text()
-    caught = int(status.partition("SigCgt:")[2].split()[0], 16)
-    return bool(caught >> (signal.SIGTERM - 1) & 1)
-
-
 def _has_default_sigterm(program: Program) -> bool:
     """True if the next SIGTERM ends it: the handler is no longer installed."""
-    return not _handles_sigterm(program)
+    return not program.handles_sigterm()

@@ -11,7 +11,7 @@ PAGE = Path(__file__).parents[2] / "CONTRIBUTING.md"
 STOPS = 40
 
 
-def test_each_stop_on_the_way_of_a_row_exists_and_there_are_few() -> None:
+def test_each_step_of_a_row_through_the_code_exists_and_there_are_few() -> None:
     _, _, rest = PAGE.read_text("utf-8").partition("## The way of one row\n")
     way = rest.partition("\n## ")[0]
     names = re.findall(r"`([a-z]\w*(?:\.\w+)+)`", way)

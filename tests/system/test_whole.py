@@ -606,7 +606,7 @@ def _stand(line: Line) -> Line:
     return replace(line, seen=replace(line.seen, marked=marked, known=None))
 
 
-def test_the_same_holds_for_an_excel_workbook() -> None:
+def test_in_any_order_of_events_an_excel_workbook_loses_nothing() -> None:
     ran = run(11, 4, sheet="prompts.xlsx")
 
     print(summary(ran))
@@ -614,7 +614,7 @@ def test_the_same_holds_for_an_excel_workbook() -> None:
     assert sum(ran.counts[how] for how in TAKEN) >= 4
 
 
-def test_the_same_holds_for_a_google_sheet() -> None:
+def test_in_any_order_of_events_a_google_sheet_loses_nothing() -> None:
     ran = run(5, 6, sheet="google")
 
     print(summary(ran))

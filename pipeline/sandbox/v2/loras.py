@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 
 from pipeline.sandbox.answers import Reply, say
 from pipeline.sandbox.calls import Call
-from pipeline.sandbox.multipart import Part, parts
+from pipeline.sandbox.multipart import FormPart, parts
 from pipeline.sandbox.shapes import Problem, is_uuid
 from pipeline.sandbox.tasks import Files, Order, Task
 from pipeline.sandbox.uploads import type_of
@@ -167,7 +167,7 @@ class Loras:
         }
 
 
-def _more_problems(fields: Mapping[str, object], images: list[Part]) -> list[Problem]:
+def _more_problems(fields: Mapping[str, object], images: list[FormPart]) -> list[Problem]:
     found: list[Problem] = []
     if fields.get("subjectKind", "person") == "person":
         found += [

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 
 import uvicorn
 
-from pipeline.sandbox.server import LOOPBACK, Sandbox
+from pipeline.sandbox.server import LOOPBACK, Sandbox, listen, url_of
 from pipeline.sandbox.vendors import VENDORS
 from pipeline.sandbox.vendors.service import Service, Switches
 from pipeline.sandbox.vendors.vendor import Vendor
@@ -30,9 +29,9 @@ def run(
     Raises SwitchError for a wrong switch, OSError if the port is in use.
     """
     server, base = _server(name, key, switches or {})
-    with _listen(host, port) as listener:
+    with listen(host, port) as listener:
         if ready is not None:
-            ready(_url(listener) + base)
+            ready(url_of(listener) + base)
         with contextlib.suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
 
@@ -41,11 +40,11 @@ def run(
 def running(name: str, key: str = "sandbox", **switches: object) -> Iterator[Sandbox]:
     """A vendor's stand-in on a free loopback port, in a thread; its `url` is the `base_url`."""
     server, base = _server(name, key, switches)
-    with _listen(LOOPBACK, 0) as listener:
+    with listen(LOOPBACK, 0) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), name=name, daemon=True)
         thread.start()
         try:
-            yield Sandbox(_url(listener) + base, key)
+            yield Sandbox(url_of(listener) + base, key)
         finally:
             server.should_exit = True
             thread.join()
@@ -71,13 +70,3 @@ def _server(name: str, key: str, switches: Mapping[str, object]) -> tuple[uvicor
         timeout_graceful_shutdown=1,
     )
     return uvicorn.Server(config), vendor.base
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
-
-
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

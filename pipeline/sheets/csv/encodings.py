@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.sheets.csv.code_pages import is_surely_western, readings
 
@@ -64,8 +65,15 @@ _NO_TEXT = {
 }
 
 
-def decoded(content: bytes, given: str = "") -> tuple[Encoding, str]:
-    """The text of a file, and how to write it back.
+class Decoded(NamedTuple):
+    """The text of a file, and the encoding to write it back in."""
+
+    encoding: Encoding
+    text: str
+
+
+def decoded(content: bytes, given: str = "") -> Decoded:
+    """The text of a file, and its encoding.
 
     `given` is the encoding that the configuration names, for text that is not Unicode. Raises
     NotText, and Unclear where none is given and several are plausible.
@@ -75,19 +83,19 @@ def decoded(content: bytes, given: str = "") -> tuple[Encoding, str]:
             raise NotText(what)
     for encoding in _MARKED:
         if content.startswith(encoding.mark):
-            return encoding, _strictly(content, encoding)
+            return Decoded(encoding, _strictly(content, encoding))
     if codec := _unmarked_utf_16(content):
         encoding = Encoding(codec, b"", "UTF-16")
-        return encoding, _strictly(content, encoding)
+        return Decoded(encoding, _strictly(content, encoding))
     named = Encoding(given, b"", codecs.lookup(given).name) if given else None
     if named and content.isascii():
-        return named, content.decode()
+        return Decoded(named, content.decode())
     try:
-        return _UTF_8, content.decode()
+        return Decoded(_UTF_8, content.decode())
     except UnicodeDecodeError as error:
         if named:
-            return named, _as_given(content, named)
-        return _WESTERN, _as_western(content, error)
+            return Decoded(named, _as_given(content, named))
+        return Decoded(_WESTERN, _as_western(content, error))
 
 
 def _as_given(content: bytes, encoding: Encoding) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
+from typing import NamedTuple
 
 #: Formats by number that every program looks up in its own language; here they look alike for all.
 LOCAL_DATES = {14: "yyyy-mm-dd", 22: "yyyy-mm-dd h:mm"}
@@ -161,8 +162,19 @@ def _digits(number: Decimal, section: _Section) -> str:
     return (sign + _assembled(tokens, fillers, decimals)).strip()
 
 
-def _places(tokens: Sequence[_Token]) -> tuple[str, str, bool, int]:
-    """Placeholders before and after the point; whether thousands are separated, and cut off."""
+class _Places(NamedTuple):
+    """The placeholders of a section, and what its commas mean."""
+
+    #: Placeholders before the decimal point, and after it.
+    before: str
+    after: str
+    #: True if the thousands are separated.
+    grouped: bool
+    #: How often the number is divided by a thousand.
+    thousands: int
+
+
+def _places(tokens: Sequence[_Token]) -> _Places:
     before, after, point, pending, grouped = "", "", False, 0, False
     for token in tokens:
         if token.kind in ("point", "fraction"):
@@ -174,7 +186,7 @@ def _places(tokens: Sequence[_Token]) -> tuple[str, str, bool, int]:
             before, after = (before, after + token.text) if point else (before + token.text, after)
         elif token.kind == "comma" and before:
             pending += 1
-    return before, after, grouped, pending
+    return _Places(before, after, grouped, pending)
 
 
 def _rounded(number: Decimal, places: int) -> Decimal:
@@ -221,7 +233,7 @@ def _assembled(tokens: Sequence[_Token], fillers: Sequence[str], decimals: str) 
 
 
 def _scientific(number: Decimal, section: _Section, science: _Token) -> str:
-    _, after, _, _ = _places(section.tokens)
+    after = _places(section.tokens).after
     mantissa, _, exponent = f"{number:.{len(after)}E}".partition("E")
     sign = exponent[0] if exponent[0] == "-" or science.text[1] == "+" else ""
     return f"{mantissa}E{sign}{exponent[1:].rjust(len(science.text) - 2, '0')}"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pipeline.core.filetypes import MEDIA_TYPES
 from pipeline.core.header import PREVIEW, Columns
-from pipeline.core.verified_writes import Raw, Snapshot, Target, at_column
+from pipeline.core.verified_writes import Raw, RowWrite, Snapshot, at_column
 
 _NO_PICTURE = (
     *(f".{kind}" for kind, name in MEDIA_TYPES.items() if not name.startswith("image/")),
@@ -31,7 +31,7 @@ def formula(url: str) -> str:
     return '=IMAGE("' + url.replace('"', '""') + '")'
 
 
-def previews(snapshot: Snapshot, sent: Sequence[Target], columns: Columns) -> list[Target]:
+def previews(snapshot: Snapshot, sent: Sequence[RowWrite], columns: Columns) -> list[RowWrite]:
     """The previews that are not right yet, of the rows just written; each with the row's proof.
 
     `snapshot` is the sheet before that; `sent` says what has changed since.
@@ -40,7 +40,7 @@ def previews(snapshot: Snapshot, sent: Sequence[Target], columns: Columns) -> li
     id_at = columns.index.get("row_id")
     if at is None or id_at is None:
         return []
-    found: list[Target] = []
+    found: list[RowWrite] = []
     for one in sent:
         if one.row == 0 or at in one.proof:
             continue
@@ -49,7 +49,7 @@ def previews(snapshot: Snapshot, sent: Sequence[Target], columns: Columns) -> li
         mark = one.cells.get(id_at, at_column(row, id_at))
         old = isinstance(stands, str) and stands.startswith(_START)
         if mark != "" and wanted != stands and (wanted or old):
-            found.append(Target(one.row, {at: wanted}, {id_at: mark}))
+            found.append(RowWrite(one.row, {at: wanted}, {id_at: mark}))
     return found
 
 

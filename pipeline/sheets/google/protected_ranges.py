@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.core.errors import SheetError
-from pipeline.core.verified_writes import Target
+from pipeline.core.verified_writes import RowWrite
 from pipeline.sheets.google.client import Json
 
 #: Requests that a search for what is not listed may take.
@@ -26,7 +26,7 @@ _NO_END = 20_000_000
 #: A cell: its row and its column.
 At = tuple[int, int]
 #: Sends these cells: whether they were taken.
-Try = Callable[[Sequence[Target]], bool]
+Try = Callable[[Sequence[RowWrite]], bool]
 
 
 class Fenced(SheetError):
@@ -78,7 +78,7 @@ class Closed:
         """Returns whether no cell of these columns below the header may be written."""
         return all(self.holds(row, at) for at in columns for row in range(1, height))
 
-    def add(self, part: Iterable[Target]) -> None:
+    def add(self, part: Iterable[RowWrite]) -> None:
         """Note that these cells are protected."""
         cells = {(one.row, at) for one in part for at in one.cells}
         self._found |= cells
@@ -100,7 +100,7 @@ def listed(tab: Json) -> tuple[Area, ...]:
     )
 
 
-def search(part: Sequence[Target], closed: Closed, is_taken: Try) -> list[Target]:
+def search(part: Sequence[RowWrite], closed: Closed, is_taken: Try) -> list[RowWrite]:
     """Write what can be written, and note the rest. Returns what was written."""
     trial = _Trial(is_taken)
     if trial.takes(part):
@@ -153,9 +153,9 @@ class _Trial:
     def __init__(self, is_taken: Try) -> None:
         self._is_taken = is_taken
         self.left = MOST_TRIES
-        self.written: list[Target] = []
+        self.written: list[RowWrite] = []
 
-    def takes(self, piece: Sequence[Target]) -> bool:
+    def takes(self, piece: Sequence[RowWrite]) -> bool:
         if not self.left:
             return False
         self.left -= 1
@@ -165,16 +165,16 @@ class _Trial:
         return True
 
 
-def _halves(piece: list[Target]) -> list[list[Target]]:
+def _halves(piece: list[RowWrite]) -> list[list[RowWrite]]:
     if len(piece) > 1:
         middle = len(piece) // 2
         return [piece[:middle], piece[middle:]]
     return [[replace(one, cells={at: v})] for one in piece for at, v in one.cells.items()]
 
 
-def _runs(part: Iterable[Target]) -> list[list[Target]]:
+def _runs(part: Iterable[RowWrite]) -> list[list[RowWrite]]:
     """Rows that follow each other, together."""
-    runs: list[list[Target]] = []
+    runs: list[list[RowWrite]] = []
     for one in sorted(part, key=lambda one: one.row):
         if runs and runs[-1][-1].row == one.row - 1:
             runs[-1].append(one)
@@ -183,11 +183,11 @@ def _runs(part: Iterable[Target]) -> list[list[Target]]:
     return runs
 
 
-def _borders(piece: Sequence[Target], doubted: set[int]) -> bool:
+def _borders(piece: Sequence[RowWrite], doubted: set[int]) -> bool:
     return piece[0].row - 1 not in doubted or piece[-1].row + 1 not in doubted
 
 
-def _only(part: Iterable[Target], columns: set[int]) -> list[Target]:
+def _only(part: Iterable[RowWrite], columns: set[int]) -> list[RowWrite]:
     kept = (
         replace(one, cells={at: v for at, v in one.cells.items() if at in columns}) for one in part
     )

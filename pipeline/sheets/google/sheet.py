@@ -161,12 +161,12 @@ class GoogleSheet:
             return None
         if same:
             snapshot = verified_writes.with_text_marked(look.grid, snapshot, columns)
-        found, lost = verified_writes.targets(look.grid, patch, snapshot, columns)
+        found, lost = verified_writes.row_writes(look.grid, patch, snapshot, columns)
         sent = self._writing.send(found, snapshot, names)
         pictures = previews(snapshot, found, columns)
-        if pictures and not self._writing.debts:
+        if pictures and not self._writing.unverified:
             self._writing.send(pictures, snapshot, names, entered=True)
-        if not same or lost or self._writing.debts:
+        if not same or lost or self._writing.unverified:
             self._writing.settle()
             return None
         self._say_when(look, columns)

@@ -10,10 +10,10 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pipeline.core import verified_writes
-from pipeline.core.verified_writes import Raw, Target
+from pipeline.core.verified_writes import Raw, RowWrite
 from pipeline.sheets.google.client import Json
 from pipeline.sheets.google.protected_ranges import Closed
 
@@ -24,7 +24,7 @@ LARGEST: Final = 1_900_000
 Names = Mapping[int, int]
 
 
-def by_columns(part: Sequence[Target], names: Names, gid: int) -> list[Json]:
+def by_columns(part: Sequence[RowWrite], names: Names, gid: int) -> list[Json]:
     """The columns to write, by name, and the columns that only prove the row, by position."""
     written = {at for one in part for at in one.cells}
     height = max(one.row for one in part) + 1
@@ -45,7 +45,7 @@ def by_columns(part: Sequence[Target], names: Names, gid: int) -> list[Json]:
     return wanted
 
 
-def by_blocks(part: Sequence[Target], gid: int, closed: Closed) -> list[Json]:
+def by_blocks(part: Sequence[RowWrite], gid: int, closed: Closed) -> list[Json]:
     """The cells to write, in blocks of a column without a protected one in between."""
     by_column: dict[int, list[tuple[int, Raw]]] = defaultdict(list)
     for one in sorted(part, key=lambda one: one.row):
@@ -91,15 +91,15 @@ def cells_shown(said: Json, names: Names) -> dict[int, Sequence[Raw]]:
     return shown
 
 
-def parts_of(found: Sequence[Target]) -> list[list[Target]]:
-    """Targets in as many requests as they need."""
+def parts_of(found: Sequence[RowWrite]) -> list[list[RowWrite]]:
+    """Divides the writes into as many requests as their size needs."""
     height = max((one.row for one in found), default=0) + 1
     written: set[int] = set()
     for one in found:
         written.update(one.cells, one.proof)
     empty = 5 * height * len(written)
     allowed = max(LARGEST - empty, LARGEST // 4)
-    parts: list[list[Target]] = []
+    parts: list[list[RowWrite]] = []
     size = allowed
     for one in found:
         length = len(json.dumps(list(one.cells.values())))
@@ -111,10 +111,17 @@ def parts_of(found: Sequence[Target]) -> list[list[Target]]:
     return parts
 
 
-def by_kind(back: Iterable[Target]) -> tuple[list[Target], list[Target]]:
-    """The cells that are restored as if typed (formulas), and the others."""
-    typed: list[Target] = []
-    plain: list[Target] = []
+class ByKind(NamedTuple):
+    """Cells to restore as if typed, because they hold formulas; and all others, as plain text."""
+
+    typed: list[RowWrite]
+    plain: list[RowWrite]
+
+
+def by_kind(back: Iterable[RowWrite]) -> ByKind:
+    """The writes divided by how their cells have to be sent."""
+    typed: list[RowWrite] = []
+    plain: list[RowWrite] = []
     for one in back:
         formulas = {at: v for at, v in one.cells.items() if verified_writes.is_formula(v)}
         rest = {at: _unquoted(v) for at, v in one.cells.items() if at not in formulas}
@@ -122,7 +129,7 @@ def by_kind(back: Iterable[Target]) -> tuple[list[Target], list[Target]]:
             typed.append(replace(one, cells=formulas))
         if rest:
             plain.append(replace(one, cells=rest))
-    return typed, plain
+    return ByKind(typed, plain)
 
 
 def _unquoted(value: Raw) -> Raw:

@@ -16,7 +16,7 @@ from typing import Final
 from pipeline.core import misplaced, verified_writes
 from pipeline.core.errors import SheetError
 from pipeline.core.header import Columns
-from pipeline.core.verified_writes import Debt, Raw, Snapshot, Target
+from pipeline.core.verified_writes import Judgement, Raw, RowWrite, Snapshot, Unverified
 from pipeline.sheets.google.client import GoogleBusy, GoogleRefused, Json, Spreadsheet, Unsure
 from pipeline.sheets.google.protected_ranges import Closed, Fenced, cells_in_words, search
 from pipeline.sheets.google.tab import GoogleTab
@@ -48,7 +48,7 @@ class Writing:
         self._sheets, self._tab, self._columns_of = spreadsheet, tab, columns_of
         self._title = title
         #: Rows that were written and not proved; they are restored before anything else is read.
-        self.debts: list[Debt] = []
+        self.unverified: list[Unverified] = []
         self.closed = Closed()
         #: Names of columns that were deleted: nothing is to be restored there.
         self._gone: set[int] = set()
@@ -64,10 +64,10 @@ class Writing:
             raise self.unwritable(e) from e
 
     def send(
-        self, found: Sequence[Target], snapshot: Snapshot, names: Names, entered: bool = False
-    ) -> list[Target]:
+        self, found: Sequence[RowWrite], snapshot: Snapshot, names: Names, entered: bool = False
+    ) -> list[RowWrite]:
         """Send the cells of these rows. Returns the rows that were written, proved or not."""
-        sent: list[Target] = []
+        sent: list[RowWrite] = []
         for part in parts_of([one for one in map(self._open_part, found) if one.cells]):
             sent += self._send_part(part, snapshot, names, entered)
         return sent
@@ -75,30 +75,30 @@ class Writing:
     def settle(self) -> None:
         """Restore the cells that misplaced rows have overwritten, until none is left."""
         for _ in range(ROUNDS):
-            if not self.debts:
+            if not self.unverified:
                 return
-            debts, now = tuple(self.debts), self._tab.snapshot()
+            unverified, now = tuple(self.unverified), self._tab.snapshot()
             header = now[0] if now else ()
             here = self._columns_of([str(cell) for cell in header])
-            back: dict[int, Target] = {}
+            back: dict[int, RowWrite] = {}
             names: dict[int, int] = {}
-            for debt in debts:
-                landed = misplaced.moved(debt.header, header)
-                names |= {landed[at]: name for at, name in debt.names.items() if at in landed}
-                for one in misplaced.put_back(debt, now, here):
+            for written in unverified:
+                landed = misplaced.moved(written.header, header)
+                names |= {landed[at]: name for at, name in written.names.items() if at in landed}
+                for one in misplaced.put_back(written, now, here):
                     earlier = back.get(one.row)
                     owed = {a: v for a, v in one.cells.items() if names.get(a) not in self._gone}
                     cells = {**owed, **(earlier.cells if earlier else {})}
                     proof = {a: v for a, v in one.proof.items() if a not in cells}
-                    back[one.row] = Target(one.row, cells, proof)
+                    back[one.row] = RowWrite(one.row, cells, proof)
             typed, plain = by_kind(back.values())
             if plain:
                 self.send(plain, now, names)
-            if typed and len(self.debts) == len(debts):
+            if typed and len(self.unverified) == len(unverified):
                 self.send(typed, now, names, entered=True)
-            if len(self.debts) == len(debts):
-                self.debts = []
-        if self.debts:
+            if len(self.unverified) == len(unverified):
+                self.unverified = []
+        if self.unverified:
             raise SheetError(
                 f"People keep moving rows in {self._title()}, so some cells that were written into "
                 "a wrong row are not restored yet. The next run restores them."
@@ -124,14 +124,16 @@ class Writing:
     # -- one request -----------------------------------------------------------------------------
 
     def _send_part(
-        self, part: Sequence[Target], snapshot: Snapshot, names: Names, entered: bool
-    ) -> list[Target]:
+        self, part: Sequence[RowWrite], snapshot: Snapshot, names: Names, entered: bool
+    ) -> list[RowWrite]:
         if self._fenced > 1 or (self._fenced and self.closed):
             return self._around_closed(part, snapshot, names, entered)
         try:
             said = self._sheets.write(by_columns(part, names, self._tab.gid), entered)
         except Unsure:
-            self.debts.append(Debt(snapshot, tuple(part), snapshot[0] if snapshot else (), names))
+            self.unverified.append(
+                Unverified(snapshot, tuple(part), snapshot[0] if snapshot else (), names)
+            )
             raise
         except GoogleRefused as e:
             if not self.is_closed_to(e):
@@ -152,41 +154,37 @@ class Writing:
 
     def _judge(
         self,
-        part: Sequence[Target],
+        part: Sequence[RowWrite],
         shown: Mapping[int, Sequence[Raw]],
         snapshot: Snapshot,
         names: Names,
     ) -> None:
         """Note the rows that were misplaced: by the answer or, if it tells nothing, a reading."""
         judged = verified_writes.judge(part, shown, snapshot)
-        strays, header = judged if judged is not None else self._by_reading(part, snapshot)
-        self._owe(strays, header, snapshot, names)
+        self._note_unproved(judged or self._by_reading(part, snapshot), snapshot, names)
 
-    def _owe(
-        self, strays: tuple[Target, ...], header: tuple[Raw, ...], snapshot: Snapshot, names: Names
-    ) -> None:
-        if strays:
-            self.misplaced += len(strays)
-            log.info("%s: %d rows moved while they were written", self._title(), len(strays))
-            self.debts.append(Debt(snapshot, strays, header, names))
+    def _note_unproved(self, judged: Judgement, snapshot: Snapshot, names: Names) -> None:
+        unproved, header = judged
+        if unproved:
+            self.misplaced += len(unproved)
+            log.info("%s: %d rows moved while they were written", self._title(), len(unproved))
+            self.unverified.append(Unverified(snapshot, unproved, header, names))
 
-    def _by_reading(
-        self, part: Sequence[Target], snapshot: Snapshot
-    ) -> tuple[tuple[Target, ...], tuple[Raw, ...]]:
+    def _by_reading(self, part: Sequence[RowWrite], snapshot: Snapshot) -> Judgement:
         """The rows that a reading does not prove."""
         before = snapshot[0] if snapshot else ()
         try:
             now = self._tab.snapshot()
         except SheetError:
-            return tuple(part), before
+            return Judgement(tuple(part), before)
         if now and now[0] != before and not any(one.row == 0 for one in part):
-            return tuple(part), before
+            return Judgement(tuple(part), before)
         whole = {
             one.row
             for one in part
             if one.row < len(now) and one.is_proved_by(now[one.row]) and one.stands_in(now[one.row])
         }
-        return tuple(one for one in part if one.row not in whole), before
+        return Judgement(tuple(one for one in part if one.row not in whole), before)
 
     # -- what is protected -----------------------------------------------------------------------
 
@@ -215,15 +213,15 @@ class Writing:
         )
 
     def _around_closed(
-        self, part: Sequence[Target], snapshot: Snapshot, names: Names, entered: bool
-    ) -> list[Target]:
+        self, part: Sequence[RowWrite], snapshot: Snapshot, names: Names, entered: bool
+    ) -> list[RowWrite]:
         """Write with no cell that is left alone in between, and what still is refused by halves.
 
         No answer proves that: a reading does, after all of it.
         """
-        written: list[Target] = []
+        written: list[RowWrite] = []
 
-        def is_taken(piece: Sequence[Target]) -> bool:
+        def is_taken(piece: Sequence[RowWrite]) -> bool:
             try:
                 self._sheets.write(by_blocks(piece, self._tab.gid, self.closed), entered)
             except Unsure:
@@ -241,13 +239,13 @@ class Writing:
         except SheetError:
             if written:
                 header = snapshot[0] if snapshot else ()
-                self.debts.append(Debt(snapshot, tuple(written), header, names))
+                self.unverified.append(Unverified(snapshot, tuple(written), header, names))
             raise
         if sent:
-            self._owe(*self._by_reading(sent, snapshot), snapshot, names)
+            self._note_unproved(self._by_reading(sent, snapshot), snapshot, names)
         return sent
 
-    def _open_part(self, one: Target) -> Target:
+    def _open_part(self, one: RowWrite) -> RowWrite:
         if not self.closed:
             return one
         cells = {at: v for at, v in one.cells.items() if not self.closed.holds(one.row, at)}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-KEY = "k-123"
 URL = "https://example.com/a.png"
 IMAGINE = {"model": "midjourney", "prompt": "a fox"}
 SUNO = {"model": "suno", "prompt": "a song"}
@@ -136,9 +133,3 @@ def take(api: httpx.Client, name: str = "midjourney") -> str:
 def job(api: httpx.Client, job_id: str) -> dict[str, Any]:
     found: dict[str, Any] = api.get(f"jobs/{job_id}").raise_for_status().json()
     return found
-
-
-def until(look: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not look():
-        assert time.monotonic() < deadline, "it did not happen in time"

@@ -1,4 +1,4 @@
-"""A sandbox whose tasks end at once, and a client of version 2."""
+"""A client of version 2."""
 
 from __future__ import annotations
 
@@ -7,20 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from pipeline.sandbox import Sandbox, running
-from tests.sandbox.v2.calls import KEY
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Sandbox]:
-    with running(KEY, task_seconds=0, plain_pictures=True) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def sandbox(server: Sandbox) -> Sandbox:
-    server.reset()
-    return server
+from pipeline.sandbox import Sandbox
 
 
 @pytest.fixture

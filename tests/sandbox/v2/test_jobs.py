@@ -10,7 +10,8 @@ import pytest
 
 from pipeline.sandbox import Sandbox, running
 from pipeline.sandbox.pictures import code_of, read_code
-from tests.sandbox.v2.calls import IMAGINE, JOBS, KEY, body_of, imagine, job, take
+from tests.sandbox.calls import KEY
+from tests.sandbox.v2.calls import IMAGINE, JOBS, body_of, imagine, job, take
 
 
 @pytest.mark.parametrize("name", JOBS)
@@ -113,7 +114,7 @@ def test_a_wrong_field_is_400_with_its_path_and_costs_nothing(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"no json", b"[" * 100_000])
-def test_what_is_no_object_is_400(api: httpx.Client, body: bytes) -> None:
+def test_a_body_that_is_no_object_is_answered_400(api: httpx.Client, body: bytes) -> None:
     answer = api.post("images/generate", content=body)
 
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
@@ -213,7 +214,7 @@ def test_jobs_are_listed_in_pages_the_latest_first(sandbox: Sandbox, api: httpx.
 @pytest.mark.parametrize(
     "query", [{"limit": "0"}, {"limit": "x"}, {"status": "DONE"}, {"cursor": "x"}, {"search": "x"}]
 )
-def test_a_wrong_query_is_400(api: httpx.Client, query: dict[str, str]) -> None:
+def test_a_wrong_query_is_answered_400(api: httpx.Client, query: dict[str, str]) -> None:
     answer = api.get("jobs", params=query)
 
     assert (answer.status_code, "error" in answer.json()) == (400, True)

@@ -67,7 +67,7 @@ def request(path: str, way: str, *, is_full: bool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("path", "way"), ROUTES)
-def test_the_least_and_the_fullest_request_is_accepted(
+def test_the_smallest_and_the_largest_request_are_accepted(
     api: httpx.Client, path: str, way: str
 ) -> None:
     for is_full in (False, True):

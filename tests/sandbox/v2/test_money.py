@@ -36,7 +36,7 @@ def test_the_same_key_with_another_body_is_409(sandbox: Sandbox, api: httpx.Clie
     assert sandbox.state()["tasks_taken"] == 1
 
 
-def test_a_key_is_forgotten_after_a_day_and_never_too_long(
+def test_a_key_is_forgotten_after_a_day_and_a_longer_one_is_refused(
     sandbox: Sandbox, api: httpx.Client
 ) -> None:
     first = imagine(api, "k1").json()["jobId"]
@@ -55,7 +55,7 @@ def test_a_lost_answer_is_found_again_by_its_key(sandbox: Sandbox, api: httpx.Cl
     assert sandbox.state()["tasks"] == {"a fox": 1}
 
 
-def test_what_was_refused_is_not_remembered(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_a_refused_submission_is_not_remembered(sandbox: Sandbox, api: httpx.Client) -> None:
     sandbox.set(error="next 1", credits=0)
     statuses = [imagine(api, "k1").status_code for _ in range(2)]
     sandbox.set(credits=16)
@@ -95,7 +95,9 @@ def test_refunds_can_be_left_out(sandbox: Sandbox, api: httpx.Client) -> None:
     assert sandbox.state()["credits_left"] == 84
 
 
-def test_too_few_credits_is_402_with_both_numbers(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_with_too_few_credits_the_answer_is_402_with_both_numbers(
+    sandbox: Sandbox, api: httpx.Client
+) -> None:
     sandbox.set(credits=20)
     statuses = [imagine(api).status_code, imagine(api).status_code]
 
@@ -107,7 +109,9 @@ def test_too_few_credits_is_402_with_both_numbers(sandbox: Sandbox, api: httpx.C
     }
 
 
-def test_no_more_jobs_at_once_than_the_account_says(sandbox: Sandbox, api: httpx.Client) -> None:
+def test_no_more_jobs_run_at_once_than_the_account_allows(
+    sandbox: Sandbox, api: httpx.Client
+) -> None:
     assert "maxConcurrentJobs" not in api.get("me").json()["team"]
     sandbox.set(max_concurrent_jobs=2, endless="next 2", retry_after=7)
     answers = [imagine(api) for _ in range(3)]

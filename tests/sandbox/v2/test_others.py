@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.sandbox import Sandbox
 from tests.fakes.inbox import inbox
-from tests.sandbox.v2.calls import URL, imagine, job, until
+from tests.sandbox.calls import until
+from tests.sandbox.v2.calls import URL, imagine, job
 
 # Models, uploads, LoRAs, assets
 
@@ -51,7 +52,9 @@ def test_an_upload_is_kept_and_can_be_used(
 
 
 @pytest.mark.parametrize("files", [{}, {"other": b"\x89PNG\r\n\x1a\n"}, {"file": b"<html>"}])
-def test_what_is_no_upload_is_400(api: httpx.Client, files: dict[str, bytes]) -> None:
+def test_a_request_without_a_file_is_answered_400(
+    api: httpx.Client, files: dict[str, bytes]
+) -> None:
     assert api.post("uploads", files=files).status_code == 400
 
 

@@ -415,7 +415,7 @@ def test_a_misspelt_field_is_refused(tab: gspread.Worksheet) -> None:
     assert refusal(tab.spreadsheet.fetch_sheet_metadata, {"fields": "sheets.propertys"})[0] == 400
 
 
-def test_field_masks() -> None:
+def test_a_field_mask_picks_and_merges_only_its_fields() -> None:
     tree = mask("a.b,c(d/e,f)")
     assert tree == {"a": {"b": {}}, "c": {"d": {"e": {}}, "f": {}}}
     whole = {"a": {"b": 1, "x": 2}, "c": [{"d": {"e": 3, "y": 4}}, {}], "z": 5}
@@ -426,7 +426,7 @@ def test_field_masks() -> None:
 # ---------------------------------------------------------------------------- quota, faults
 
 
-def test_sixty_reads_and_sixty_writes_a_minute() -> None:
+def test_requests_above_the_quota_of_a_minute_are_refused() -> None:
     now = [0.0]
     with google_sheets(clock=lambda: now[0], reads=4, writes=2) as google:
         book = google.new_book("P", PROMPTS)
