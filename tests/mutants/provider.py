@@ -33,7 +33,7 @@ FAULTS = (
         "private addresses are asked for pictures",
         "P7",
         "pipeline/provider/downloads.py",
-        "if (host, port) != self._allowed and not is_public(figures):",
+        "if (host, port) not in self._allowed and not is_public(figures):",
         "if not self._allowed and not figures.is_global:",
         "tests/provider/test_downloads.py",
     ),
