@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -268,9 +269,15 @@ def price_of(endpoint: Endpoint, given: Mapping[str, str]) -> Credits | None:
 
 
 def _is_same(one: Field | None, text: str, wanted: str) -> bool:
-    """True if a cell says what a price is for. In a boolean, `TRUE` and `yes` are the same."""
+    """True if a cell says what a price is for, in any spelling that sends the same.
+
+    In a boolean, `TRUE` and `yes` are the same; in a number, `010` and `10`.
+    """
     if one is not None and one.type == "boolean" and text:
         return text.casefold() in _YES if wanted in _YES else text.casefold() in _NO
+    if one is not None and one.type in ("integer", "number"):
+        with suppress(ValueError):
+            return float(text) == float(wanted)
     return text.casefold() == wanted.casefold()
 
 
@@ -311,7 +318,8 @@ def from_parent(one: Field, given: Mapping[str, str], parent: Parent | None) -> 
 def chosen(results: tuple[str, ...], given: Mapping[str, str]) -> str:
     """The one of the parent's results that `index` names, by default the first; "" if none is."""
     text = given.get(INDEX, "") or "1"
-    number = int(text) if text.isdecimal() else 0
+    # No task has so many results; Python refuses to read a number with thousands of digits.
+    number = int(text[:9]) if text.isdecimal() else 0
     return next(iter(results[number - 1 : number]), "") if number else ""
 
 

@@ -7,6 +7,7 @@ headers.
 
 from __future__ import annotations
 
+import hashlib
 import html
 import json
 import re
@@ -22,7 +23,7 @@ from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import Parent, as_texts, body_of
 from pipeline.core.model import MOST_RESULTS, Request, Response, Result
 from pipeline.core.paths import elements, first_text, is_list, put
-from pipeline.core.provider import MEANINGS, Endpoint, Meaning, Poll, Provider
+from pipeline.core.provider import MEANINGS, Endpoint, Meaning, Once, Poll, Provider
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 from pipeline.core.text import shortened
 
@@ -90,6 +91,29 @@ def sent_once(request: Request, provider: Provider, resend_key: str) -> Request:
     return replace(request, headers={**request.headers, provider.once.header: resend_key})
 
 
+def resend_key(provider: Provider, endpoint: Endpoint, token: str) -> str:
+    """The key for a submission to this endpoint, from a random token; "" if the API knows no keys.
+
+    Its end says where it is sent and in which header. Elsewhere, or in another header, the API
+    would not recognise it, and would make a second task.
+    """
+    return f"{token}.{_way(provider.once, endpoint)}" if provider.once else ""
+
+
+def is_key_for(key: str, provider: Provider, endpoint: Endpoint) -> bool:
+    """True if the API recognises this key at this endpoint, as the provider file is now.
+
+    Keys of earlier programs do not say where they were sent. They count.
+    """
+    _, _, way = key.partition(".")
+    return provider.once is not None and way in ("", _way(provider.once, endpoint))
+
+
+def _way(once: Once, endpoint: Endpoint) -> str:
+    way = f"{once.header.casefold()} {endpoint.path}"
+    return hashlib.sha256(way.encode()).hexdigest()[:8]
+
+
 def polls(
     poll: Poll,
     task_ids: Sequence[str],
@@ -127,11 +151,16 @@ def may_be_polled_at(poll: Poll, address: str, base_url: str) -> bool:
 
     It may go to the API itself and, encrypted, to the hosts that the provider file names.
     """
-    there, home = urlsplit(address), urlsplit(base_url)
+    home = urlsplit(base_url)
+    try:
+        there = urlsplit(address)
+        is_usual_port = there.port in (None, 443)
+    except ValueError:  # It is no address: the task is polled at the usual place.
+        return False
     if (there.scheme, there.netloc) == (home.scheme, home.netloc):
         return True
     host = there.hostname or ""
-    if there.scheme != "https" or there.username or there.password or there.port not in (None, 443):
+    if there.scheme != "https" or there.username or there.password or not is_usual_port:
         return False
     return any(
         host.endswith(one[1:]) if one.startswith("*.") else host == one for one in poll.hosts

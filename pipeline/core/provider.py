@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from pipeline.core.credits import Credits
@@ -185,6 +185,13 @@ class Once:
     def life(self) -> timedelta:
         """How long a lost submission may be sent again: less than the key's life."""
         return timedelta(hours=self.hours) - min(MARGIN, timedelta(hours=self.hours) / 4)
+
+    def is_alive(self, sent_at: datetime, now: datetime) -> bool:
+        """True if the key of a submission that was sent then still counts.
+
+        False also for a moment ahead of now: the clock was set back since, so the age is not known.
+        """
+        return -MARGIN <= now - sent_at < self.life
 
 
 #: Two clocks may differ, and a request takes its time.

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from pipeline.core.apis import Api, SentTo, model_of, price_at, reading
+from pipeline.core.apis import Api, SentTo, endpoint_of, model_of, price_at, reading
 from pipeline.core.credits import Credits
 from pipeline.core.fields import Files, as_texts
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import doubts
-from pipeline.core.provider import Endpoint, Provider
+from pipeline.core.protocol import is_key_for
+from pipeline.core.provider import MARGIN, Endpoint, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +108,20 @@ class Rules:
         # A key belongs to an account: under another one, the API would make a second task.
         if api is None or api.account != attempt.account:
             return False
-        if self.is_endpoint_gone(attempt):
-            return False
         once = api.provider.once
-        return once is not None and now - attempt.sent_at < once.life
+        if once is None or self.is_endpoint_gone(attempt):
+            return False
+        endpoint = endpoint_of(api.provider, attempt.endpoint, api.prefix)
+        if not is_key_for(attempt.resend_key, api.provider, endpoint):
+            return False
+        return once.is_alive(attempt.sent_at, now)
+
+    def is_key_useless(self, attempt: Attempt, now: datetime) -> bool:
+        """True if it is not known how old the attempt's key is: it was sent ahead of now.
+
+        The clock was set back since. Once it has reached that moment, the key would look new.
+        """
+        return bool(attempt.resend_key) and attempt.sent_at - now > MARGIN
 
     def is_endpoint_gone(self, attempt: Attempt) -> bool:
         """True if the API that has the attempt's task is there, but not its endpoint."""

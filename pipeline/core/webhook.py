@@ -182,7 +182,7 @@ def is_standard(headers: Mapping[str, str], body: bytes, secret: str, now: float
     seconds = headers.get(TIME_HEADER, "")
     try:
         key = b64decode(secret.removeprefix("whsec_"), validate=True)
-        age = abs(now - int(seconds))
+        age = abs(now - float(seconds))
     except (binascii.Error, ValueError):
         return False
     signed = f"{headers.get(ID_HEADER, '')}.{seconds}.".encode() + body

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from pipeline.callers import limited_logger
 from pipeline.core.apis import Api, reading
 from pipeline.core.errors import StoreError, StoreFull
-from pipeline.core.protocol import webhook_event
+from pipeline.core.protocol import TaskEvent, webhook_event
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import Webhook
 from pipeline.store import Fact, Hooked, Store
@@ -76,6 +76,10 @@ class Call:
             if owner == api or (owner is None and is_ours):
                 return api
         return None
+
+
+#: (Account, task) -> the hook token of the attempt that has the task.
+Owners = dict[tuple[str, str], str]
 
 
 class EarlyPoll(NamedTuple):
@@ -158,11 +162,12 @@ class WebhookRecorder:
         """Record these calls in one commit and return their outcomes."""
         try:
             hooked = self._store.callbacks.by_hook({call.token for call in calls})
+            owners = self._owners(calls, hooked)
         except StoreError as trouble:
             log.warning("webhooks are not accepted: %s", trouble)
             return [CallResult.STORE_AWAY] * len(calls)
         tasks = {token: one.task_id for token, one in hooked.items()}
-        read = [_read(call, hooked.get(call.token), tasks) for call in calls]
+        read = [_read(call, hooked.get(call.token), tasks, owners) for call in calls]
         facts = [fact for fact in read if isinstance(fact, Fact)]
         moved = iter(self._save(facts) if facts else ())
         early = self._poll_early([one for one in read if isinstance(one, EarlyPoll)])
@@ -170,6 +175,22 @@ class WebhookRecorder:
             one if isinstance(one, CallResult) else next(moved) if isinstance(one, Fact) else early
             for one in read
         ]
+
+    def _owners(self, calls: Sequence[Call], hooked: Mapping[str, Hooked]) -> Owners:
+        """Who has the tasks that these calls name, where a call must not name another's task.
+
+        A signature proves the account, but not for which submission a call was made: a call that
+        was sent to another address would be believed here.
+        """
+        named = {
+            event.task_id
+            for call in calls
+            if not call.webhook.is_proved_by_submission
+            and (its := hooked.get(call.token))
+            and not its.task_id
+            and (event := _event(call, its))
+        }
+        return self._store.callbacks.owners(named - {""}) if named - {""} else {}
 
     def _poll_early(self, polls: Sequence[EarlyPoll]) -> CallResult:
         """Note these polls, for the pass that works on the sheet or the next one."""
@@ -208,20 +229,32 @@ class WebhookRecorder:
 
 
 def _read(
-    call: Call, hooked: Hooked | None, tasks: dict[str, str]
+    call: Call, hooked: Hooked | None, tasks: dict[str, str], owners: Owners
 ) -> Fact | EarlyPoll | CallResult:
     """What the call reports. `tasks` holds the task id of each attempt so far."""
-    api = call.api_of(hooked) if hooked else None
-    if hooked is None or api is None:
+    event = _event(call, hooked) if hooked else None
+    if hooked is None or event is None:
         return CallResult.NO_TOKEN
-    event = webhook_event(
-        api.provider, reading(api.provider, hooked.endpoint, api.prefix), call.body
-    )
     known, named = tasks[call.token], event[0]
     if named and known and named != known:
         return CallResult.OTHER_TASK
+    if named and not known and not call.webhook.is_proved_by_submission:
+        # Tasks that were adopted have no account.
+        has = {owners.get((account, named), call.token) for account in (hooked.account, "")}
+        if has != {call.token}:
+            return CallResult.OTHER_TASK
     if call.webhook.proof == "none":  # Anyone could have sent it: only an answer to a poll counts.
         early = hooked.early_poll
         return EarlyPoll(call.token, early) if early else CallResult.KNOWN
     tasks[call.token] = known or named
+    owners.setdefault((hooked.account, known or named), call.token)
     return Fact(hooked.key, hooked.number, event[1])
+
+
+def _event(call: Call, hooked: Hooked) -> TaskEvent | None:
+    """What the call says of the attempt; None if it may not speak of it."""
+    api = call.api_of(hooked)
+    if api is None:
+        return None
+    endpoint = reading(api.provider, hooked.endpoint, api.prefix)
+    return webhook_event(api.provider, endpoint, call.body)

@@ -37,6 +37,12 @@ _HOOKED = Prepared(
     .where(attempts.c.hook.in_(one_of("its_hooks")), _HAS_HOOK),
     "its_hooks",
 )
+_OWNERS = Prepared(
+    select(attempts.c.api_key, attempts.c.task_id, attempts.c.hook).where(
+        attempts.c.task_id.in_(one_of("its_tasks"))
+    ),
+    "its_tasks",
+)
 _JOBS = Prepared(
     select(attempts.c.hook, jobs.c.id, jobs.c.sheet)
     .select_from(attempts.join(jobs))
@@ -93,6 +99,12 @@ class Callbacks(StorePart):
             for hook, sheet, row_id, take, number, endpoint, task_id, *sent_to, state, early in rows
             for provider, base_url, account in [sent_to]
         }
+
+    def owners(self, task_ids: Collection[str]) -> dict[tuple[str, str], str]:
+        """(Account, task) -> the hook token of the attempt that has it, for those that exist."""
+        with self._database.reading() as connection:
+            rows = _OWNERS.rows(connection, listed(task_ids))
+        return {(unescaped(account), unescaped(task)): hook or "" for account, task, hook in rows}
 
     def poll_early(self, moments: Mapping[str, datetime]) -> None:
         """Note when to poll these tasks because of unproved calls: hook token -> moment.

@@ -129,6 +129,13 @@ class Attempts(StorePart):
 
     def keep_body(self, key: JobKey, number: int, body: Mapping[str, object]) -> None:
         """Keep this as what is sent with an attempt, instead of what was known when it began."""
+        self._set(key, number, body=json.dumps(body))
+
+    def forget_key(self, key: JobKey, number: int) -> None:
+        """Forget the resend key of an attempt."""
+        self._set(key, number, resend_key="")
+
+    def _set(self, key: JobKey, number: int, **fields: str) -> None:
         with self._database.writing() as connection:
             job = select(jobs.c.id).where(
                 jobs.c.sheet == number_of(connection, key.sheet),
@@ -136,7 +143,7 @@ class Attempts(StorePart):
                 jobs.c.take == key.take,
             )
             its = (attempts.c.job == job.scalar_subquery()) & (attempts.c.number == number)
-            connection.execute(update(attempts).where(its).values(body=json.dumps(body)))
+            connection.execute(update(attempts).where(its).values(**fields))
 
     def expired(self, sheet: str) -> list[Expired]:
         """Attempts without an answer whose deadline has passed, by the store's clock."""

@@ -88,9 +88,11 @@ class Lane:
             patient=asked.wait,
             may_send=lambda: (
                 not (asked.limit == 0 or self.submitter.breaker.is_open or sync.last.hold)
+                and sync.last.is_fresh(clock.now())
             ),
             on_event=self._reported,
             on_order=self.submitter.heed,
+            on_stale=on_stale,
         )
 
     @property

@@ -66,8 +66,11 @@ async def read_list(wire: Wire, account: Account, now: datetime) -> PriceList:
         model = first_text(item, [account.price_id]).casefold()
         price = _amount(first_text(item, [account.price_most]))
         if model and 0 < price < MOST:
-            found[model] = price
-            modes[model] = first_text(item, [account.price_mode]) if account.price_mode else ""
+            mode = first_text(item, [account.price_mode]) if account.price_mode else ""
+            # Of several prices for one model, the highest counts; if they are for different things,
+            # it is not known for what.
+            modes[model] = mode if modes.get(model, mode) == mode else ""
+            found[model] = max(price, found.get(model, 0))
     return PriceList(found, now, modes)
 
 

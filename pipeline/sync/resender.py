@@ -52,8 +52,9 @@ class _Waiting:
 class Resender:
     """The lost submissions of one pass at one API.
 
-    `may_send` says if submissions may be sent at all. `on_event` is called with each answer that
-    is recorded, `on_order` with the reason to stop and the seconds to pause.
+    `may_send` says if submissions may be sent at all, as far as the last look knows. `on_event` is
+    called with each answer that is recorded, `on_order` with the reason to stop and the seconds to
+    pause, `on_stale` when a new look must decide.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Resender:
         may_send: Callable[[], bool],
         on_event: Callable[[JobKey, int, Event], None],
         on_order: Callable[[str, float], None],
+        on_stale: Callable[[], None],
     ) -> None:
         self._sync, self._submissions, self._worker = sync, submissions, worker
         self._access, self._clock = access, clock
@@ -75,6 +77,7 @@ class Resender:
         self._pace = RequestPace(sync, worker, access.api)
         self._tries = TRIES if patient else HASTY_TRIES
         self._may_send, self._on_event, self._on_order = may_send, on_event, on_order
+        self._on_stale = on_stale
         self._waiting: dict[Place, _Waiting] = {}
         self._is_sending = False
 
@@ -93,10 +96,13 @@ class Resender:
 
     def found(self, attempts: Mapping[Place, Attempt], rows: Container[str]) -> None:
         """Take over which attempts a look found. Only those of these rows are sent again."""
+        now = self._clock.now()
         for place in [place for place in self._waiting if place[0].row_id not in rows]:
             del self._waiting[place]
         for (key, _), attempt in attempts.items():
-            if key.row_id in rows:
+            if self._sync.rules.is_key_useless(attempt, now):
+                self._worker.submit(self._submissions.forget_key, key, attempt.number)
+            elif key.row_id in rows:
                 self.take(key, attempt)
 
     def answered(self, key: JobKey, number: int) -> None:
@@ -146,6 +152,9 @@ class Resender:
         return its_turn and self._sync.rules.may_be_resent(attempt, now)
 
     async def _send(self, due: Collection[Place]) -> None:
+        if await self._worker.run(lambda: self._submissions.is_paused):
+            self._on_stale()
+            return
         permits = await self._pace.permits(len(due))
         # Some may have been answered while the store was asked.
         places = [place for place in due if place in self._waiting][:permits]

@@ -17,7 +17,7 @@ from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey, Request, State
 from pipeline.core.paths import merged, values
 from pipeline.core.planning import Line
-from pipeline.core.protocol import sent_once, submission
+from pipeline.core.protocol import resend_key, sent_once, submission
 from pipeline.core.provider import Provider
 from pipeline.core.states import shown, state_of
 from pipeline.core.webhook import Callback, new_token
@@ -121,6 +121,15 @@ class Submissions:
             request = _called_back(request, callback, attempt.hook, is_kept=True)
         return sent_once(request, api.provider, attempt.resend_key)
 
+    @property
+    def is_paused(self) -> bool:
+        """True if a person has paused the sheet, by what the store says now."""
+        return self._store.sheets.get(self._sync.key).paused
+
+    def forget_key(self, key: JobKey, number: int) -> None:
+        """Forget the resend key of an attempt: it is never sent again automatically."""
+        self._store.attempts.forget_key(key, number)
+
     def keep_body(self, key: JobKey, number: int, request: Request) -> None:
         """Keep the body that an attempt is sent with, now that its files have addresses."""
         self._store.attempts.keep_body(key, number, dict(request.body or {}))
@@ -140,14 +149,14 @@ class Submissions:
         endpoint = endpoint_of(api.provider, line.endpoint, api.prefix)
         link = Link(line.parent.row_id, line.parent.take) if line.parent else None
         request = submission(endpoint, parsed(inputs), rules.defaults, parent)
-        hook, resend_key = "", ""
+        hook, key_of_it = "", ""
         callback = self._callback(api.provider)
         if callback and endpoint.webhook:
             hook = new_token(self._chance)
             request = _called_back(request, callback, hook, is_kept=api.provider.once is not None)
         if api.provider.once:
-            resend_key = new_token(self._chance)
-            request = sent_once(request, api.provider, resend_key)
+            key_of_it = resend_key(api.provider, endpoint, new_token(self._chance))
+            request = sent_once(request, api.provider, key_of_it)
         intent = Intent(
             key=key,
             number=len(self._state.jobs.all[key].attempts) + 1,
@@ -159,7 +168,7 @@ class Submissions:
             body=dict(request.body or {}),
             provider=api.provider.name,
             base_url=api.base_url,
-            resend_key=resend_key,
+            resend_key=key_of_it,
             hook=hook,
         )
         return intent, request

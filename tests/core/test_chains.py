@@ -252,6 +252,7 @@ def test_rows_of_one_other_api_follow_each_other_and_none_of_another_api() -> No
     ("index", "note"),
     [
         ("5", 'index is "5", and the row "fox" has 4 results: write 1 to 4'),
+        ("9" * 5000, '…", and the row "fox" has 4 results: write 1 to 4'),
         ("0", 'index is "0"; it must be a whole number, 1 or more'),
         ("two", 'index is "two"; it must be a whole number, 1 or more'),
     ],

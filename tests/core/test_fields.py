@@ -211,6 +211,23 @@ def test_a_price_for_a_boolean_counts_in_every_spelling(cell: str, price: int) -
     assert price_of(video, {"sound": cell}) == price
 
 
+@pytest.mark.parametrize(
+    ("cell", "price"),
+    [("10", 20), ("010", 20), ("+10", 20), ("1_0", 20), ("１０", 20), ("5", 8), ("", 8), ("x", 8)],
+)
+def test_a_price_for_a_number_counts_in_every_spelling_that_is_sent_as_it(
+    cell: str, price: int
+) -> None:
+    video = Endpoint(
+        path="/video",
+        fields={"duration": Field(type="integer")},
+        credits=8,
+        prices=(Price({"duration": "10"}, 20),),
+    )
+
+    assert price_of(video, {"duration": cell}) == price
+
+
 def test_each_element_of_a_list_must_be_an_allowed_value() -> None:
     camera = Endpoint(
         path="/video",

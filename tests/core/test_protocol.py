@@ -18,6 +18,7 @@ from pipeline.core.model import Request, Response, Result
 from pipeline.core.protocol import (
     Answers,
     Verdict,
+    may_be_polled_at,
     meaning_of,
     poll_answer,
     polls,
@@ -498,3 +499,8 @@ def test_every_stored_reply_names_its_source() -> None:
         assert path.read_text("utf-8").startswith(
             ("# Written", "# Observed", "# Not", "# Inv", "# The")
         )
+
+
+@pytest.mark.parametrize("address", ["https://[x", "https://x:99999999/", "https://x:y/"])
+def test_what_is_no_address_gets_no_key_and_is_no_error(address: str) -> None:
+    assert not may_be_polled_at(Poll(one="/job", hosts=("x",)), address, "https://api.example")

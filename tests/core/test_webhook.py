@@ -11,7 +11,15 @@ from random import Random
 
 import pytest
 
-from pipeline.core.webhook import Callback, Proofs, Webhook, is_signed, new_token, secret_for
+from pipeline.core.webhook import (
+    Callback,
+    Proofs,
+    Webhook,
+    is_signed,
+    is_standard,
+    new_token,
+    secret_for,
+)
 
 APIFRAME = Webhook("webhook_url", "x-webhook-secret", secret_field="webhook_secret")
 SIGNED = Webhook(
@@ -119,3 +127,10 @@ def test_a_hook_token_fits_into_a_url_and_has_192_random_bits() -> None:
     assert len(tokens) == 1000
     assert {len(token) for token in tokens} == {32}
     assert all(token.replace("-", "").replace("_", "").isalnum() for token in tokens)
+
+
+@pytest.mark.parametrize("seconds", ["9" * 4000, "9" * 5000, "nan", "inf", "", "-1"])
+def test_a_call_with_a_strange_time_is_refused(seconds: str) -> None:
+    headers = {"webhook-timestamp": seconds, "webhook-signature": "v1,c2lnbmVk"}
+
+    assert not is_standard(headers, BODY, "whsec_AAAA", 1_700_000_000.0)

@@ -97,9 +97,9 @@ FAULTS = (
     Fault(
         "a key counts for longer than the API remembers it",
         "P1",
-        "pipeline/core/rules.py",
-        "return once is not None and now - attempt.sent_at < once.life",
-        "return once is not None",
+        "pipeline/core/provider.py",
+        "return -MARGIN <= now - sent_at < self.life",
+        "return -MARGIN <= now - sent_at",
         "tests/sync/test_resending.py",
     ),
     Fault(

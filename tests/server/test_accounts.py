@@ -199,3 +199,23 @@ def test_the_secret_of_a_submission_is_enough_after_the_address_of_the_api_has_c
     assert vendors.call("token-1", V1_RESULT, proof("token-1", "t" * 32)) == 404
     assert vendors.call("token-1", V1_RESULT, proof("token-1")) == 200
     assert vendors.state(key) is State.SUCCEEDED
+
+
+def test_a_signed_call_about_the_task_of_another_row_is_refused_also_before_the_answer(
+    vendors: Vendors,
+) -> None:
+    """The signature does not say to which address the call was sent."""
+    vendors.configure("one", 'api_key = "env:FIRST"')
+    vendors.serve()
+    (api,) = vendors.apis("one")
+    its, other = vendors.begin("one", api, "token-1"), vendors.begin("one", api, "token-2")
+    progress = {"id": "t-1", "status": "PROCESSING"}
+
+    assert vendors.call("token-1", progress, signed(FIRST, progress)) == 200
+    assert vendors.call("token-2", RESULT, signed(FIRST)) == 404
+    assert vendors.state(other) is State.SUBMITTING
+
+    own = {**RESULT, "id": "t-2"}
+    assert vendors.call("token-2", own, signed(FIRST, own)) == 200
+    assert vendors.call("token-1", RESULT, signed(FIRST)) == 200
+    assert [vendors.state(key) for key in (its, other)] == [State.SUCCEEDED] * 2

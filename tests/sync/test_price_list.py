@@ -88,6 +88,20 @@ def test_the_highest_price_of_each_model_is_kept_for_a_day(store: Store) -> None
     assert api.asked == ["GET /models"] * 2
 
 
+def test_of_several_prices_for_one_model_the_highest_counts_for_whatever_it_is(
+    store: Store,
+) -> None:
+    entries = [
+        {"id": "kling", "costMax": 9, "pricingMode": "per-second"},
+        {"id": "Kling", "costMax": 2, "pricingMode": "flat"},
+        {"id": "flux", "costMax": 3, "pricingMode": "flat"},
+        {"id": "flux", "costMax": 1, "pricingMode": "flat"},
+    ]
+
+    assert read(store, Api(body={"models": entries})) == {"kling": 9, "flux": 3}
+    assert store.price_lists.get(V2.name, URL).modes == {"kling": "", "flux": "flat"}
+
+
 @pytest.mark.parametrize("api", [Api(status=0), Api(status=500), Api(body=[]), Api(body="text")])
 def test_a_list_that_cannot_be_read_keeps_the_earlier_one_and_is_tried_again_in_an_hour(
     store: Store, api: Api

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from pipeline import wiring
 from pipeline.core.model import Request, Response
+from pipeline.core.provider import Once, Provider
+from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
 from pipeline.store.rate_limit import RateLimit
 from pipeline.sync.outcome import Asked
@@ -66,7 +68,7 @@ def test_a_row_of_version_2_is_sent_polled_and_done(made: Made) -> None:
     with bench.store() as store:
         (attempt,) = next(iter(store.jobs.all(outcome.key).values())).attempts
     assert (attempt.provider, attempt.base_url) == ("apiframe-v2", "https://api.apiframe.ai/v2")
-    assert (attempt.reported, len(attempt.resend_key)) == (16, 32)
+    assert (attempt.reported, len(attempt.resend_key)) == (16, 41)
 
 
 @pytest.mark.parametrize(("at_once", "most"), [(3, 3), (None, 10), (200, 10)])
@@ -648,5 +650,116 @@ def test_a_lost_submission_is_sent_again_once_the_attempt_asked_for_instead_is_r
     bench.run()
     bench.run()
 
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == {"a fox 0": 1}
+
+
+class SetBack(Bench):
+    """A bench whose clock is wrong by so many seconds; the API's is right."""
+
+    wrong_by = 0.0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(seconds=self.wrong_by)
+
+
+@pytest.mark.parametrize("days", [1, 2, 3, 4])
+def test_after_the_clock_was_set_back_a_key_is_not_worth_more_than_it_was(
+    tmp_path: Path, days: int
+) -> None:
+    bench = SetBack(tmp_path, prompts(1), environ=KEY, kind=ApiV2)
+    bench.wrong_by = timedelta(days=3).total_seconds()
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    bench.wrong_by = 0.0
+    bench.run(Asked())
+    api_of(bench).lost = lambda number: False
+
+    bench.sleep(timedelta(days=days, minutes=1).total_seconds())
+    bench.run()
+    bench.close()
+
+    assert api_of(bench).charged == {"a fox 0": 1}
+    assert statuses(bench) == {"check needed"}
+
+
+def test_a_clock_that_is_corrected_by_a_little_changes_nothing(tmp_path: Path) -> None:
+    bench = SetBack(tmp_path, prompts(1), environ=KEY, kind=ApiV2)
+    bench.wrong_by = 300.0
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    bench.wrong_by = 0.0
+    api_of(bench).lost = lambda number: False
+
+    bench.run()
+    bench.close()
+
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == {"a fox 0": 1}
+
+
+def test_a_sheet_that_is_paused_while_a_pass_waits_sends_nothing_again(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+
+    async def pauses(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(6)
+        store.sheets.update(open_sheet(bench.settings, store).key, paused=True)
+        await asyncio.sleep(1)
+        api_of(bench).received.clear()
+
+    bench.run(during=pauses)
+
+    assert api_of(bench).received == []
+
+
+def test_while_the_sheet_cannot_be_read_nothing_is_sent_again_for_long(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+
+    async def takes_away(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(6)
+        bench.file.rename(bench.file.with_suffix(".away"))
+        await asyncio.sleep(61)
+        api_of(bench).received.clear()
+
+    bench.run(during=takes_away)
+    assert api_of(bench).received == []
+
+    bench.file.with_suffix(".away").rename(bench.file)
+    api_of(bench).lost = lambda number: False
+    bench.run()
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == {"a fox 0": 1}
+
+
+def with_header(provider: Provider) -> Provider:
+    return replace(provider, once=Once("X-Request-Id", 24))
+
+
+def with_path(provider: Provider) -> Provider:
+    endpoint = replace(provider.endpoints["imagine"], path="/v3/images")
+    return replace(provider, endpoints={**provider.endpoints, "imagine": endpoint})
+
+
+@pytest.mark.parametrize("changed", [with_header, with_path])
+def test_where_the_api_would_not_recognise_the_key_nothing_is_sent_again(
+    made: Made, changed: Callable[[Provider], Provider]
+) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    api_of(bench).received.clear()
+    before, settings = bench.settings.provider, bench.settings
+
+    bench.settings = settings.model_copy(update={"provider": changed(before)})
+    bench.run(Asked())
+
+    assert api_of(bench).received == []
+    assert statuses(bench) == {"check needed"}
+
+    api_of(bench).lost = lambda number: False
+    bench.settings = settings
+    bench.run()
     assert statuses(bench) == {"done"}
     assert api_of(bench).charged == {"a fox 0": 1}

@@ -52,6 +52,7 @@ class Resends:
             may_send=lambda: not (self._is_stopped or sync.last.hold),
             on_event=on_event,
             on_order=self._heed,
+            on_stale=lambda: self._heed("the next look decides", 0.0),
         )
 
     def take_all(self) -> None:
