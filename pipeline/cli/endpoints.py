@@ -50,14 +50,15 @@ def _print_all(console: Console, api: Provider) -> None:
     for title in ("endpoint", "gives", "credits", "what it is"):
         table.add_column(title, justify="right" if title == "credits" else "left")
     for name, one in api.endpoints.items():
-        table.add_row(*map(Text, (name, one.kind, _credits(one), one.about)))
+        table.add_row(*map(Text, (name, one.kind, _credits(one, api), one.about)))
     console.print(table)
     console.print()
 
 
-def _credits(endpoint: Endpoint) -> str:
+def _credits(endpoint: Endpoint, api: Provider) -> str:
     if endpoint.credits is None:
-        return "by model"
+        is_listed = endpoint.prices or (api.account and api.account.prices)
+        return "by model" if is_listed else "not listed"
     prices = {endpoint.credits, *(price.credits for price in endpoint.prices)}
     least, most = min(prices), max(prices)
     shown = f"{most}" if least == most else f"{least} to {most}"
@@ -66,7 +67,7 @@ def _credits(endpoint: Endpoint) -> str:
 
 def _print_columns(console: Console, api: Provider, name: str, endpoint: Endpoint) -> None:
     console.print(Text(f"{name} of {api.full_title}: {endpoint.about or endpoint.kind}"))
-    console.print(Text(f"Credits: {_credits(endpoint)}{_read(api)}. Gives: {endpoint.kind}."))
+    console.print(Text(f"Credits: {_credits(endpoint, api)}{_read(api)}. Gives: {endpoint.kind}."))
     table = Table(box=None)
     for title in ("column", "needed", "what it may hold"):
         table.add_column(title)
