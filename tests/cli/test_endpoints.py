@@ -53,3 +53,9 @@ def test_the_error_for_an_unknown_endpoint_lists_the_known_ones() -> None:
     ended = CliRunner().invoke(app, ["endpoints", "nope"])
 
     assert 'There is no endpoint "nope". There is imagine' in str(ended.exception)
+
+
+def test_an_endpoint_without_any_price_says_so() -> None:
+    assert "Credits: not listed" in said("imagine-video")
+    assert "by model" not in said("--provider", "leonardo")
+    assert "Credits: by model" in said("kling")
