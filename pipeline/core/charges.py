@@ -1,7 +1,7 @@
 """Which prices differ from what the API charged. Pure.
 
 In: finished tasks with the credits that were held for them, and those that the API reported. Out:
-one line for each endpoint and model.
+one line for each endpoint and model, and sentences about what cost more.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from pipeline.core import messages
 from pipeline.core.apis import Api, endpoint_of, model_of, price_at
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.provider import Provider
+from pipeline.core.states import Charge
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,15 @@ def other_prices(
         for (endpoint, model), tasks in found.items()
     ]
     return sorted(lines, key=lambda line: -line.tasks)
+
+
+def sentences(charges: Iterable[Charge], apis: Iterable[Api]) -> list[str]:
+    """One sentence for each API that charged more than listed."""
+    titles = {api.provider.name: api.title for api in apis}
+    found: defaultdict[str, list[Charge]] = defaultdict(list)
+    for one in charges:
+        found[titles.get(one.provider, one.provider)].append(one)
+    return [messages.charged_more(title, every) for title, every in found.items()]
 
 
 @dataclass(frozen=True, slots=True)

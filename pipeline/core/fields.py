@@ -24,6 +24,8 @@ INDEX: Final = "index"
 ADDRESS: Final = re.compile(r"https?://[^\s,]\S*", re.IGNORECASE)
 _BETWEEN = re.compile(r"\s*\n\s*|\s*,\s*")
 _BETWEEN_ADDRESSES = re.compile(r"\s*\n\s*|[\s,]+(?=https?://)", re.IGNORECASE)
+#: As many choices are named in a sentence about an empty cell.
+MOST_CHOICES: Final = 10
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 _WANTED = {
     "integer": "a whole number",
@@ -32,6 +34,16 @@ _WANTED = {
     "address": "an address that begins with https://",
     "addresses": "addresses that begin with https://",
 }
+
+
+class Titles(Protocol):
+    """The columns of a sheet, as sentences about its cells need them."""
+
+    def title(self, name: str) -> str:
+        """What the column of this name is called in the sheet."""
+
+    def has(self, name: str) -> bool:
+        """True if the sheet has that column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,57 +102,86 @@ def problems_with(
     has_parent: bool = False,
     files: Files | None = None,
     takes_uploads: bool = False,
+    columns: Titles | None = None,
 ) -> list[str]:
     """The problems of a row's inputs, one sentence each; empty if they can be sent.
 
     `defaults` stand for cells that are empty. With `has_parent`, the row names another row, and
     that fills the fields which take something of it. `files` are those that cells may name;
-    `takes_uploads` is whether the API gives a file an address.
+    `takes_uploads` is whether the API gives a file an address. `columns` are those of the sheet;
+    without them, each field has a column of its name.
     """
     given = {**(defaults or {}), **inputs}
     there = fields_of(endpoint, given)
+    title = columns.title if columns else str
     problems = []
     for name, one in there.items():
         text = given.get(name, "")
         if one.parent and not text:
             if one.required and not has_parent:
-                problems.append(_parent_missing(name, one))
+                problems.append(_parent_missing(one, title(name), title("parent")))
+        elif not text:
+            if one.required:
+                problems.append(_missing(one, title(name), not columns or columns.has(name)))
         elif problem := (
-            _problem_of_files(name, one, text, files)
+            _problem_of_files(title(name), one, text, files)
             if names_files(one, text) and (takes_uploads or one.type == "file")
-            else problem_with(name, one, text)
+            else problem_with(title(name), one, text)
         ):
             problems.append(problem)
     problems += [
-        _not_for(name, endpoint, given)
+        _not_for(name, title(name), endpoint, given)
         for name, text in inputs.items()
         if text and name in endpoint.fields and name not in there
     ]
     problems += [
-        f"{' and '.join(group)} are empty: write one of them"
+        f"{' and '.join(map(title, group))} are empty: write one of them"
         for group in endpoint.one_of
         if not any(given.get(name) for name in group)
     ]
     return problems
 
 
-def _parent_missing(name: str, one: Field) -> str:
+def _parent_missing(one: Field, title: str, parent: str) -> str:
     if one.parent == "task":
-        return "parent is empty: write the name of the row that this one follows"
-    return f"{name} is empty: write one, or name another row in parent"
+        return f"{parent} is empty: write the name of the row that this one follows"
+    return f"{title} is empty: write one, or name another row in {parent}"
 
 
-def _not_for(name: str, endpoint: Endpoint, given: Mapping[str, str]) -> str:
+def _missing(one: Field, title: str, is_there: bool) -> str:
+    """A required cell is empty, or the sheet has no column for it."""
+    wanted = _wanted(one)
+    if not is_there:
+        return f"there is no column {title}: add it, and write {wanted} in this row"
+    return f"{title} is empty: write {wanted}"
+
+
+def _wanted(one: Field) -> str:
+    """What a cell may hold, such as "720p, 1080p or 4k"; "one" for any text."""
+    choices = [word for word in one.one_of if word not in one.ended]
+    if len(choices) > MOST_CHOICES:
+        return f"one of {', '.join(choices[:MOST_CHOICES])} …"
+    if choices:
+        *most, last = choices
+        return f"{', '.join(most)} or {last}" if most else last
+    wanted = one.says or _WANTED.get(one.type, "one")
+    if one.type in ("integer", "number") and (one.least is not None or one.most is not None):
+        return f"{wanted}, {_range(one.least, one.most)}"
+    return wanted
+
+
+def _not_for(name: str, title: str, endpoint: Endpoint, given: Mapping[str, str]) -> str:
     one = endpoint.fields[name]
     known = [word for each in (*one.variants, one) for word in each.only]
     more = f"; it is for {', '.join(known)}" if 0 < len(known) <= 8 else ""
-    return f"{given[endpoint.select]} has no {name}{more}: clear that cell"
+    return f"{given[endpoint.select]} has no {title}{more}: clear that cell"
 
 
 def problem_with(name: str, one: Field, text: str) -> str:
-    """The problem of the text of a cell, as a sentence; empty if there is none."""
-    if not text:
-        return f"{name} is empty: write one" if one.required else ""
+    """The problem of the text of a cell, as a sentence; empty if there is none.
+
+    `name` is what the column is called in the sheet.
+    """
     shown = f"{name} is {quoted(text, 40)}; it"
     if ended := {word.casefold(): when for word, when in one.ended.items()}.get(text.casefold()):
         left = [word for word in one.one_of if word not in one.ended]

@@ -14,6 +14,7 @@ from pipeline.core.cell_errors import is_unfinished
 from pipeline.core.credits import Credits, total
 from pipeline.core.invisible import visible
 from pipeline.core.model import State
+from pipeline.core.states import Charge
 from pipeline.core.statuses import ON_THE_WAY, Status
 from pipeline.core.text import (
     counted,
@@ -207,8 +208,20 @@ def beyond_budget(cap: str, allowed: int, price: Credits) -> str:
     )
 
 
+#: What the reason of an attempt begins with if the API found nothing at its address.
+NOT_FOUND = "404: "
+
+
 def refused(api: str, reason: str) -> str:
     """The API accepted nothing and gave a reason."""
+    if reason.startswith(NOT_FOUND):
+        words = reason.removeprefix(NOT_FOUND)
+        said = f", and said {quoted(words)}" if words else ""
+        return (
+            f"{api} answered 404 (not found){said}. If a cell names something that it does not "
+            "have, correct the cell. Otherwise ask the person who runs Promptsheet to check "
+            "[provider] base_url; promptsheet retry then sends the row again."
+        )
     why = f": {quoted(reason)}" if reason else ""
     return f"{api} refused the prompt{why}. Change the prompt to send the row again."
 
@@ -407,10 +420,10 @@ def listed(numbers: Sequence[int]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def charged_more(api: str, charged: Sequence[tuple[Credits, Credits]]) -> str:
-    """The API charged more than listed; `charged` holds the listed and the real prices."""
-    listed, said = (total(prices) for prices in zip(*charged, strict=True))
-    tasks = counted(len(charged), "task")
+def charged_more(api: str, charges: Sequence[Charge]) -> str:
+    """The API charged more for these tasks than is listed."""
+    listed, said = total(c.listed for c in charges), total(c.reported for c in charges)
+    tasks = counted(len(charges), "task")
     return (
         f"{api} charged {in_credits(said)} for {tasks}, and {listed} were listed. The budget "
         "counts what was charged. promptsheet doctor shows which prices to correct."

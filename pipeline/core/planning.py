@@ -376,9 +376,7 @@ def _problems(
     followed: Followed | None,
 ) -> list[str]:
     if endpoint is None:
-        title, text = columns.title("endpoint"), quoted(wrote["endpoint"], 40)
-        known = _suggested(wrote["endpoint"], rules.endpoint_names)
-        return [f"there is no endpoint {text}; write {known}{messages.or_ignore(title)}"]
+        return [_no_endpoint(wrote["endpoint"], columns.title("endpoint"), rules)]
     name = wrote.get("endpoint") or rules.endpoint
     if endpoint.ended:
         return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
@@ -390,6 +388,7 @@ def _problems(
         has_parent=PARENT in wrote,
         files=rules.files,
         takes_uploads=rules.api_named(name).provider.upload is not None,
+        columns=columns,
     )
     given, usable = {**defaults, **wrote}, {*endpoint.fields, "endpoint"}
     if can_follow(endpoint, given):
@@ -403,13 +402,22 @@ def _problems(
     return problems
 
 
-def _suggested(wrote: str, names: list[str]) -> str:
-    """The name that was probably meant; else all names, or the first of many."""
+def _no_endpoint(wrote: str, title: str, rules: Rules) -> str:
+    """There is no such endpoint; the name that was probably meant, else what can be written."""
+    wrong, ignore = f"there is no endpoint {quoted(wrote, 40)}", messages.or_ignore(title)
     vendor, slash, _ = wrote.partition("/")
-    names = [one for one in names if slash and one.startswith(f"{vendor}/")] or names
-    if near := get_close_matches(wrote, names, n=1, cutoff=0.8):
-        return near[0]
-    return ", ".join(names) if len(names) <= MOST_NAMES else f"{', '.join(names[:MOST_NAMES])} …"
+    names = rules.endpoint_names
+    of_vendor = [one for one in names if slash and one.startswith(f"{vendor}/")]
+    if near := get_close_matches(wrote, of_vendor or names, n=1, cutoff=0.8):
+        return f"{wrong}; write {near[0]}{ignore}"
+    if slash and not of_vendor:
+        return (
+            f"{wrong}, and the configuration does not name {quoted(vendor, 40)} under [providers]: "
+            "correct the cell, or ask the person who runs Promptsheet to add that vendor"
+        )
+    known = of_vendor or names
+    more = " …" if len(known) > MOST_NAMES else ""
+    return f"{wrong}; write {', '.join(known[:MOST_NAMES])}{more}{ignore}"
 
 
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:

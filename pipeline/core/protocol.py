@@ -21,6 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import Parent, as_texts, body_of
+from pipeline.core.messages import NOT_FOUND
 from pipeline.core.model import MOST_RESULTS, Request, Response, Result
 from pipeline.core.paths import elements, first_text, is_list, put
 from pipeline.core.provider import MEANINGS, Endpoint, Meaning, Once, Poll, Provider
@@ -176,7 +177,9 @@ def verdict(provider: Provider, endpoint: Endpoint, response: Response, now: dat
     wait = retry_after(response, now)
     match meaning:
         case "refused":
-            return Verdict(Failed(words, refused=True))
+            # Often the address is wrong, not the row.
+            where = NOT_FOUND if response.status == 404 else ""
+            return Verdict(Failed(f"{where}{words}", refused=True))
         case "busy":
             return Verdict(Postponed(words or "busy"), pause=wait or 10.0)
         case "stop":

@@ -82,10 +82,12 @@ class Rules:
         """The API that has the attempt's task; None if its key is not configured any more."""
         apis = self.apis
         same = [one for one in apis if one.account and one.account == attempt.account]
-        # One account may be configured twice, with different provider files.
+        # One account may be configured twice, with different provider files. Stand-ins of several
+        # vendors on this machine are one account, too, if their keys are equal.
         exact = [one for one in same if one.has(attempt)]
-        if exact or same:
-            return (exact or same)[0]
+        alike = [one for one in same if one.provider.name == attempt.provider]
+        if found := exact or alike or same:
+            return found[0]
         return next((one for one in apis if one.has(attempt)), None)
 
     def has_other_key(self, attempt: SentTo) -> bool:

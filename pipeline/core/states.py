@@ -224,19 +224,25 @@ def _cost(attempt: Attempt) -> Credits:
 
 
 class Charge(NamedTuple):
-    """The cost of one attempt in credits: as listed in the provider file, and as reported."""
+    """The cost of one attempt in credits: the price that was held for it, and what was reported."""
 
+    #: The name of the provider file.
+    provider: str
     listed: Credits
     reported: Credits
 
 
-def higher_charges(job: Job) -> list[Charge]:
-    """The charges of those attempts of the job that cost more than listed.
+def higher_charge(attempt: Attempt, reported: Credits | None) -> Charge | None:
+    """The charge of an attempt if it cost more than listed; else None.
 
     A lower charge is no surprise: a listed price may be the most that a model costs.
     """
-    return [
-        Charge(one.price, one.reported)
-        for one in job.attempts
-        if one.reported is not None and 0 < one.price < one.reported
-    ]
+    if reported is None or not 0 < attempt.price < reported:
+        return None
+    return Charge(attempt.provider, attempt.price, reported)
+
+
+def higher_charges(job: Job) -> list[Charge]:
+    """The charges of those attempts of the job that cost more than listed."""
+    found = (higher_charge(one, one.reported) for one in job.attempts)
+    return [one for one in found if one]

@@ -184,7 +184,7 @@ class Board:
         every = (one for summaries in self._summaries.values() for one in summaries)
         summaries = sorted(every, key=lambda one: (-one.at, order.get(one.row_id, last)))
         if is_complete:
-            totals = totals_of(summaries, self._rules.provider.title, wiring.now())
+            totals = totals_of(summaries, self._rules.apis, wiring.now())
         else:
             totals = Totals({}, rows=len(order))
         revision = self.shown.revision + 1

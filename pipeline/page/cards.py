@@ -17,7 +17,7 @@ from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, KnownRow, State
-from pipeline.core.states import higher_charges, state_of
+from pipeline.core.states import Charge, higher_charges, state_of
 from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
 from pipeline.reports.results import RowCells, Shown, View, of_row, without_job
@@ -129,7 +129,7 @@ class CardSummary:
     #: The text that a search looks at; the row number comes from the order of the rows.
     words: str
     #: (listed price, reported charge) of its attempts where they differ.
-    charged: tuple[tuple[Credits, Credits], ...]
+    charged: tuple[Charge, ...]
     #: Until when it can change by time alone; None if it cannot.
     stale_until: datetime | None
     #: A hash of what the card shows: it changes with every visible change.

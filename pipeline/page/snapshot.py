@@ -6,12 +6,13 @@ A request reads the snapshot once, so that all numbers of one page belong togeth
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from pipeline.core import messages
+from pipeline.core.apis import Api
+from pipeline.core.charges import sentences
 from pipeline.core.statuses import FINISHED, ON_THE_WAY
 from pipeline.page.cards import CardSummary
 from pipeline.page.sheet_status import SheetStatus
@@ -81,8 +82,8 @@ class Snapshot:
         return "" if place is None else f"row {place + 1}"
 
 
-def totals_of(summaries: Sequence[CardSummary], api: str, now: datetime) -> Totals:
-    """The totals of a whole campaign. `api` is the title of the API."""
+def totals_of(summaries: Sequence[CardSummary], apis: Iterable[Api], now: datetime) -> Totals:
+    """The totals of a whole campaign."""
     latest = [one for one in summaries if not one.is_earlier]
     every = Counter(one.status for one in latest)
     counts = Counter(one.status for one in latest if not one.dismissed)
@@ -100,7 +101,7 @@ def totals_of(summaries: Sequence[CardSummary], api: str, now: datetime) -> Tota
         earlier=len(summaries) - len(latest),
         rate=rate,
         left=way / rate * 60 if way and rate else None,
-        charged=messages.charged_more(api, charged) if charged else "",
+        charged=" ".join(sentences(charged, apis)),
     )
 
 

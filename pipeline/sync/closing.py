@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from pipeline.core import messages
+from pipeline.core.charges import sentences
 from pipeline.core.errors import PromptsheetError, SheetError, StoreError
 from pipeline.core.text import counted
 from pipeline.sync import row_reports
@@ -27,9 +27,7 @@ def close(sync: SheetSync, tally: Tally, *, detailed: bool) -> None:
     outcome.statuses = sync.last.plan.statuses
     outcome.cursor = sync.state.jobs.cursor
     outcome.notices = [*sync.last.notices]
-    if tally.charged:
-        api = sync.rules.provider.title
-        outcome.notices.append(messages.charged_more(api, tally.charged))
+    outcome.notices += sentences(tally.charged, sync.rules.apis)
     # If the store cannot be read any more, that was reported before.
     with suppress(StoreError):
         attention = row_reports.needing(sync)

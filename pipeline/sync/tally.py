@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 
-from pipeline.core.credits import Credits, exact
+from pipeline.core.credits import exact
 from pipeline.core.model import JobKey, State
-from pipeline.core.states import Event, Failed, Succeeded, gives_back
+from pipeline.core.states import Charge, Event, Failed, Succeeded, gives_back, higher_charge
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Sending
@@ -20,7 +20,7 @@ class Tally:
     def __init__(self, sync: SheetSync) -> None:
         self.outcome = Outcome(title=sync.sheet.title)
         #: Listed price and reported charge of the tasks that cost more than listed.
-        self.charged: list[tuple[Credits, Credits]] = []
+        self.charged: list[Charge] = []
         #: Jobs that something happened to.
         self.touched: set[JobKey] = set()
         self._sync = sync
@@ -78,5 +78,5 @@ class Tally:
         said = event.reported
         if said is None and attempt:  # The answer to the submission may have said it.
             said = attempt.reported
-        if said is not None and attempt and 0 < attempt.price < said:
-            self.charged.append((attempt.price, said))
+        if attempt and (charge := higher_charge(attempt, said)):
+            self.charged.append(charge)

@@ -491,6 +491,17 @@ def a_prompt_that_was_refused_when_it_was_sent_again_is_changed(team: Team, api:
     goes_on(team, api, {"a red fox": 1})
 
 
+@remedy("note refused")
+def a_wrong_base_url_is_corrected(team: Team, api: Sandbox) -> None:
+    team.write("prompt", "a fox")
+    right = team.config.read_text()
+    team.config.write_text(right.replace(team.url, f"{team.url}/nothing"))
+    noted(team, "failed", "check [provider] base_url; promptsheet retry then sends the row again")
+    team.config.write_text(right)
+    assert team.start("retry", team.config).code == 0
+    goes_on(team, api, {"a fox": 1})
+
+
 @remedy("note failed")
 def a_failed_prompt_is_changed(team: Team, api: Sandbox) -> None:
     team.write("prompt", "a [fail] fox")

@@ -49,6 +49,20 @@ def test_of_two_apis_with_one_account_an_attempt_belongs_to_the_one_it_was_sent_
     assert rules.api_of(replace(sent, provider="apiframe-v1")) == rules.api
 
 
+def test_stand_ins_that_share_a_key_and_got_other_ports_keep_their_own_attempts() -> None:
+    rules = Rules(
+        sheet="s",
+        provider=V2,
+        endpoint="imagine",
+        base_url="http://127.0.0.1:1",
+        account="same",
+        others=(Api(V1, "http://127.0.0.1:2", "same", prefix="old/"),),
+    )
+    sent = replace(attempt(), provider="apiframe-v1", base_url="http://127.0.0.1:3", account="same")
+
+    assert rules.api_of(sent) == rules.others[0]
+
+
 @pytest.mark.parametrize("vendor", ["apiframe-v1", "bfl", "luma", "piapi", "replicate", "runway"])
 def test_the_result_of_an_endpoint_that_was_removed_is_read_like_those_of_others(
     vendor: str,

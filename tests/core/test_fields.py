@@ -192,6 +192,47 @@ def test_a_follow_up_needs_a_parent() -> None:
     assert problems_with(UPSCALE, {}, has_parent=True) == []
 
 
+class Renamed:
+    """Columns of a sheet: all fields but `missing` are there, with titles of the team's own."""
+
+    def title(self, name: str) -> str:
+        return f"My {name}"
+
+    def has(self, name: str) -> bool:
+        return name != "missing"
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted"),
+    [
+        (Field(required=True), "one"),
+        (Field(required=True, one_of=("720p",)), "720p"),
+        (Field(required=True, one_of=("5s", "9s", "10s")), "5s, 9s or 10s"),
+        (Field(required=True, one_of=("a", "b"), ended={"a": date(2026, 5, 12)}), "b"),
+        (
+            Field(required=True, one_of=tuple("abcdefghijkl")),
+            "one of a, b, c, d, e, f, g, h, i, j …",
+        ),
+        (Field(required=True, type="integer", least=1, most=4), "a whole number, from 1 to 4"),
+        (Field(required=True, pattern="x", says="a ratio, such as 16:9"), "a ratio, such as 16:9"),
+        (Field(required=True, type="boolean"), "yes or no"),
+    ],
+)
+def test_an_empty_cell_is_named_by_its_title_with_what_to_write(field: Field, wanted: str) -> None:
+    endpoint = Endpoint(path="/p", urls=("u",), fields={"size": field, "missing": field})
+
+    assert problems_with(endpoint, {}, columns=Renamed()) == [
+        f"My size is empty: write {wanted}",
+        f"there is no column My missing: add it, and write {wanted} in this row",
+    ]
+
+
+def test_a_wrong_cell_is_named_by_its_title() -> None:
+    wrong = problems_with(IMAGE, {"prompt": "a fox", "count": "9"}, columns=Renamed())
+
+    assert wrong == ['My count is "9"; it must be from 1 to 4']
+
+
 def test_a_field_with_variants_exists_only_for_their_values() -> None:
     assert "size" not in fields_of(IMAGE, {"model": "other"})
     assert fields_of(IMAGE, {"model": "small"})["size"].to == "small.size"

@@ -636,6 +636,13 @@ def test_the_teams_own_column_can_be_ignored_if_it_makes_rows_invalid(text: str,
     assert f'set [columns] ignore = ["{title}"] if that column is your own.' in line.note
 
 
+def test_an_endpoint_of_a_vendor_that_is_not_configured_names_the_vendor() -> None:
+    note = one("prompt | endpoint \n a fox | leonardo/phoenix").note
+
+    assert 'the configuration does not name "leonardo" under [providers]' in note
+    assert "add that vendor" in note
+
+
 # -- budget, and rejected readings -------------------------------------------------------------
 
 

@@ -108,7 +108,12 @@ LINES = [
             answers(answer(status, {"errors": [{"msg": "Banned word: blood"}]})),
             Failed("Banned word: blood", refused=True),
         )
-        for status in (400, 404, 413, 422)
+        for status in (400, 413, 422)
+    ),
+    Line(
+        "404, which may be about the address",
+        answers(answer(404, {"errors": [{"msg": "Not Found"}]})),
+        Failed("404: Not Found", refused=True),
     ),
     Line(
         "401 {}",
