@@ -316,7 +316,7 @@ def demo(
     add_help_option=False,
 )
 def sandbox(context: typer.Context) -> None:
-    """Run the stand-in for the API by itself; it has many options."""
+    """Run only the stand-in for the API; it has many options."""
     from pipeline.sandbox.__main__ import main as serve
 
     raise typer.Exit(serve(context.args))

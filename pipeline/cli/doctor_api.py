@@ -139,11 +139,15 @@ def _charged_otherwise(api: Api, one: OtherPrice) -> str:
     how = _how_to_set(api.provider, (one.endpoint,), one.most, one.model, is_own=not api.prefix)
     from_list = api.provider.endpoints[one.endpoint].credits is None
     if one.most > one.listed[0]:
-        todo = f"Until a task ends, the budget holds less than it costs. How to correct it: {how}."
+        todo = (
+            f"The budget reserves less than it costs until a task ends. How to correct it: {how}."
+        )
     elif from_list:
-        todo = f"The list says the most that one costs. If no row of yours costs more, {how}."
+        todo = f"The list names the highest price. If no row of yours costs more, {how}."
     else:
-        todo = f"Until a task ends, the budget holds more than it costs. How to correct it: {how}."
+        todo = (
+            f"The budget reserves more than it costs until a task ends. How to correct it: {how}."
+        )
     return (
         f"{api.title} charged {least}{in_credits(one.most)} for {name}, and {listed} "
         f"{'is' if listed == '1' else 'are'} listed: {counted(one.tasks, 'task')} since {since}. "
@@ -168,7 +172,7 @@ def _how_to_set(
     if not is_own or any(one.prices or one.credits_times for one in endpoints):
         return (
             f"change it in a copy of configs/providers/{provider.name}.toml, in a folder providers "
-            "beside the configuration"
+            "next to the configuration"
         )
     keys = [n if e.credits is not None else model for n, e in zip(names, endpoints, strict=True)]
     prices = ", ".join(f'"{key}" = {price}' for key in keys)

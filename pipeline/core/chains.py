@@ -186,7 +186,8 @@ def _wrote(inputs: str) -> dict[str, str]:
 
 
 def changes(attempt: Attempt, inputs: str, link: Link | None = None) -> dict[str, str]:
-    """What a row says now and did not when it was sent: name -> earlier text, the prompt first.
+    """The earlier texts of the cells that were changed after the row was sent: name -> text, the
+    prompt first.
 
     `link` is the row and take that it follows now, None if that is not known. Another name of the
     same row is no change. If the text of the parent cell is the same and the link is another one,

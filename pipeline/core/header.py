@@ -286,9 +286,8 @@ def believed(columns: Columns) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def folded(title: str) -> str:
-    """A column title without what does not count in it.
-
-    That is case, spaces, hyphens, underscores, and characters that cannot be seen.
+    """A column title as it is compared: without case, spaces, hyphens, underscores and invisible
+    characters.
     """
     if not title.isascii():
         title = unicodedata.normalize("NFC", title)

@@ -1,6 +1,6 @@
 """Invisible characters: a cell that holds only these counts as empty.
 
-They come with text that is copied from a web page, a word processor or a chat. In a visible text
+Text that is copied from a web page, a word processor or a chat contains them. In a visible text
 they may matter (joiners in emoji and in Persian), so a prompt keeps them. Column titles, and cells
 that steer the program (`take`, `approved`, `endpoint`, …), are read without them.
 

@@ -227,7 +227,7 @@ def poll_answer(
 def task_event(
     provider: Provider, endpoint: Endpoint, body: Mapping[str, Any], task_id: str = ""
 ) -> Event:
-    """The event behind a description of a task, from a poll, a webhook or a submission.
+    """The event that a description of a task reports, in a poll, a webhook or a submission.
 
     Failed if the status says so, or says finished and there is no result; succeeded if it says
     finished, or says nothing, and results are there; running otherwise, whatever the status is

@@ -128,7 +128,7 @@ def _same(grid: Grid, before: Grid) -> Iterator[bool]:
     return map(is_, grid, chain(before, repeat(None)))
 
 
-def may_stray(
+def may_hold_results(
     grid: Grid, columns: Columns, parts: Parted, rows: Iterable[Marked], left: Unchanged
 ) -> bool:
     """Returns whether a line that is no row may hold misplaced results of an unchanged row."""
@@ -137,7 +137,7 @@ def may_stray(
     return any(holds_results(row, columns) and digest(row) not in left.lines for row in lines)
 
 
-def stray_lines(
+def lines_with_results(
     grid: Grid,
     columns: Columns,
     lines: Iterable[Line],
@@ -156,7 +156,7 @@ def holds_results(row: Sequence[str], columns: Columns) -> bool:
     return any(columns.cell(row, name) for name in ASTRAY)
 
 
-def wander(rows: Iterable[Marked], known: Mapping[str, KnownRow]) -> bool:
+def needs_all_rows(rows: Iterable[Marked], known: Mapping[str, KnownRow]) -> bool:
     """Returns whether all known rows are needed to tell which rows these are.
 
     Results without an id may belong to any row. Where an id has both other inputs and other cells

@@ -1,9 +1,8 @@
 """Sends one request and returns its response, or says if the request can have arrived.
 
-A submission costs money, so that is the question this file answers: `NotSent` is raised only on
-proof that nothing left this machine for the API's program, `NoAnswer` for everything else that may
-go wrong, foreseen or not. A submission goes out once, whatever comes back; only what is safe to
-repeat (polls, questions about the account) is repeated, a few times.
+A submission costs money. So `NotSent` is raised only if it is proved that nothing has reached the
+API, and `NoAnswer` for every other failure, known or unknown. A submission is sent once, whatever
+the answer. Only requests that are safe to repeat (polls, the account) are repeated a few times.
 """
 
 from __future__ import annotations

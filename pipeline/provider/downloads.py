@@ -1,8 +1,9 @@
 """Saved files: what the API delivered, kept in a folder before its links die.
 
-The links come from outside, so nothing that one says is believed. It leads to the public network or
-it is not followed; what it shows is a picture, a video or a sound, or it is not kept. A file is
-there whole or not at all.
+The links come from outside, so they are not trusted. A link is followed only into the public
+network. A file is kept only if it is complete, and if its first bytes are those of a picture, a
+video or a sound.
+Raises NotSaved and its kinds.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ class Media:
         be saved, ValueError for a stem that is no plain name.
         """
         if not stem or not all(c.isprintable() and c not in _NOT_IN_NAMES for c in stem):
-            raise ValueError(f"{stem!r} is no plain file name")
+            raise ValueError(f"{stem!r} is not a plain file name")
         async with self._turns:
             try:
                 async with asyncio.timeout(self._within):
@@ -103,7 +104,7 @@ class Media:
             except NotSent as error:
                 raise NotSaved("The server behind the link cannot be reached.") from error
             except NoAnswer as error:
-                raise NotSaved("The connection broke before the whole file was there.") from error
+                raise NotSaved("The connection broke before the whole file had arrived.") from error
             except OSError as error:
                 why = error.strerror or type(error).__name__
                 if isinstance(error, FileExistsError):
@@ -126,7 +127,7 @@ class Media:
                 if answer.status not in (301, 302, 303, 307, 308):
                     return await self._kept(answer, stem)
                 address = _address(str(address.join(_as_given(answer.headers.get("location", "")))))
-        raise DeadLink(f"The link sends us on more than {REDIRECTS} times.")
+        raise DeadLink(f"The link redirects more than {REDIRECTS} times.")
 
     def _opened(self) -> HttpClient:
         if not self._folder.is_dir():
@@ -275,7 +276,7 @@ def _ending(called: str, start: bytes) -> str:
     if text[:1] in b"<{" or called.startswith("text/"):
         raise DeadLink("The link shows a page or a message instead of a picture.")
     name = called if re.fullmatch(r"[\w.+-]{1,40}/[\w.+-]{1,60}", called) else "of an odd type"
-    raise BadLink(f"What the link shows is no picture, video or sound of a known kind ({name}).")
+    raise BadLink(f"The link leads to no picture, video or sound of a known kind ({name}).")
 
 
 @contextmanager

@@ -60,13 +60,13 @@ class InputFolder:
         is_plain_name = name.isprintable() and not any(c in _NOT_IN_NAMES for c in name)
         # A name that begins with a dot is hidden, or leads out of the folder.
         if not is_plain_name or any(not part or part.startswith(".") for part in parts):
-            raise PartUnread("that is no name of a file in the folder of [media] inputs")
+            raise PartUnread("that does not name a file in the folder of [media] inputs")
         path = self._folder
         try:
             for part in parts[:-1]:
                 path = path / part
                 if not stat.S_ISDIR(path.lstat().st_mode):
-                    raise PartUnread("that is no name of a file in the folder of [media] inputs")
+                    raise PartUnread("that does not name a file in the folder of [media] inputs")
             # A link is not followed: it may lead to a file that is not meant for the API.
             with open_plain(path / parts[-1]) as file:
                 size = os.fstat(file.fileno()).st_size

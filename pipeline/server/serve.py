@@ -274,7 +274,7 @@ def _why(listen: str, error: OSError) -> str:
         )
     if error.errno == errno.EACCES:
         return f"This user may not listen at {listen}. Set listen to a port above 1023."
-    return f"{listen} is no address of this machine. Set listen to one, such as 127.0.0.1:8640."
+    return f"{listen} is not an address of this machine. Set listen to one, such as 127.0.0.1:8640."
 
 
 def _address(listener: socket.socket) -> str:

@@ -209,7 +209,7 @@ def _move(connection: Connection, changed: Sequence[tuple[KeptJob, KeptAttempt]]
     ]
     if _MOVED.each(connection, lines) != len(lines):
         raise StoreError(
-            "Another program moved the same attempts; nothing was recorded, try again."
+            "Another program changed the same attempts. Nothing was recorded; try again."
         )
 
 

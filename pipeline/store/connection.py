@@ -39,7 +39,7 @@ WRITES: Final = "promptsheet_writes"
 
 
 def parsed_url(url: str) -> URL:
-    """The address of a store. Raises StoreError for one that is none, without repeating it."""
+    """The address of a store. Raises StoreError for any other text, without quoting it."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
@@ -112,7 +112,7 @@ def _make_private(path: Path) -> None:
     except OSError as error:
         raise StoreError(
             f"The store {path} cannot be opened: {error.strerror}. Is its folder there, and may "
-            "this account write in it? [store] url can name another place."
+            "this account write in it? Or set [store] url to another place."
         ) from error
 
 
@@ -168,7 +168,9 @@ def copied(file: Path, to: Path) -> None:
     has_no_wal = not Path(f"{file}-wal").exists()
     address = f"{file.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
     if not file.is_file():
-        raise StoreError(f"The store {file} is no plain file. [store] url can name another place.")
+        raise StoreError(
+            f"The store {file} is not a regular file. Set [store] url to another place."
+        )
     with (
         store_errors(str(file)),
         closing(sqlite3.connect(address, uri=True)) as source,

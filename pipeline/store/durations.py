@@ -12,7 +12,7 @@ Span = tuple[float, float]
 
 
 class Durations(StorePart):
-    """The speed of the API, as passes have learned it."""
+    """How long tasks took at each API, as earlier passes found out."""
 
     def get(self, api_key: str) -> dict[str, tuple[Span, ...]]:
         """Endpoint -> the spans that the last pass kept; only endpoints with at least one."""

@@ -28,7 +28,7 @@ _PG_FULL: Final = "53100"
 
 @contextmanager
 def store_errors(place: str) -> Iterator[None]:
-    """BatchResult database errors into StoreError about the store at `place`."""
+    """Turn database errors into StoreError about the store at `place`."""
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:

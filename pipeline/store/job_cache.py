@@ -1,7 +1,8 @@
 """Jobs while a batch works on them, and in memory between two batches.
 
-Every change of a job raises the `moved` of its sheet. So jobs in memory are up to date as long as
-`moved` is as our own last batch left it. A pass that is alone with its store loads each job once.
+Every change of a job raises the counter `moved` of its sheet. So the jobs in memory are up to date
+as long as the counter has the value that our own last batch gave it. A pass that is alone with its
+store loads each job once.
 """
 
 from __future__ import annotations

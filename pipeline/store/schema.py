@@ -1,7 +1,7 @@
 """The tables of the store, in one SQL for SQLite and PostgreSQL.
 
     promptsheet   the mark of a store: its version and its id
-    sheets        one line a sheet: who runs it, whether it may send, its claim
+    sheets        one line for each sheet: who runs it, whether it may send, its claim
     leases        which process works on a sheet now
     known_rows    what was written in each row at the last reading; `past` what was there before
     orders        the ids of a sheet by their places, as one text: sorting costs one write
@@ -10,8 +10,9 @@
     counters      credits held or spent, by run and by day
     paces         requests that left in the last minute, by API key
 
-Every change of a job raises the sheet's `moved` first and notes it in the job: that locks the sheet
-for the length of the transaction, and makes "what changed since" one question.
+`moved` is a counter of changes. Every change of a job raises the counter of its sheet first, and
+then writes it into the job. That locks the sheet until the transaction ends, and one query finds
+all jobs that have changed since.
 """
 
 from __future__ import annotations
@@ -263,7 +264,7 @@ paces = Table(
 
 
 def spell_for_postgresql(tables: MetaData) -> None:
-    """Make the indexes of some rows such there as well; named at the table, it costs each start."""
+    """Make the partial indexes partial in PostgreSQL, too. For SQLite they are so already."""
     for table in tables.tables.values():
         for index in table.indexes:
             only = index.dialect_options["sqlite"]["where"]

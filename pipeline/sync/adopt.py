@@ -36,7 +36,7 @@ from pipeline.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """How many rows were taken over with pictures, with a task to ask after, with neither."""
+    """How many rows were taken over with pictures, with a task to poll, or with neither."""
 
     pictures: int = 0
     tasks: int = 0
@@ -60,7 +60,7 @@ def adopt(
     now: datetime,
     chance: Random,
 ) -> Adopted:
-    """Make this store the owner of the sheet; nothing is sent, nothing unsent stays sendable."""
+    """Make this store the owner of the sheet. Sends nothing; what was not sent counts as lost."""
     take_over_columns(sheet, store, header)
     lying = sheet.read_claim()
     word = f"{chance.getrandbits(64):016x}"

@@ -21,11 +21,11 @@ from pipeline.core.unchanged_rows import (
     Unchanged,
     depends,
     is_usual,
-    may_stray,
+    lines_with_results,
+    may_hold_results,
+    needs_all_rows,
     parted,
-    stray_lines,
     unchanged_digests,
-    wander,
 )
 from pipeline.sync.look import Look
 from pipeline.sync.sheet_state import SheetState
@@ -72,7 +72,7 @@ class ChangedRows:
         rows = list(columns.rows(grid, parts.others))
         self._state.load(self._state.rows.ids - parts.unchanged.keys())
         known = self._state.rows.memory.known
-        if may_stray(grid, columns, parts, rows, left) or wander(rows, known):
+        if may_hold_results(grid, columns, parts, rows, left) or needs_all_rows(rows, known):
             return self.all_rows(columns, grid)
         return rows
 
@@ -98,7 +98,7 @@ class ChangedRows:
             state.jobs.cursor,
             rows,
             frozenset(state.rows.ids - rows.keys()),
-            stray_lines(look.grid, look.columns, lines, self._parted, look.outdated),
+            lines_with_results(look.grid, look.columns, lines, self._parted, look.outdated),
         )
         state.rows.keep_unchanged(now)
 

@@ -20,7 +20,7 @@ from pipeline.sync.sheet_state import SheetState
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A look, and the cells to write so that the sheet says what it found."""
+    """A look, and the cells to write so that the sheet agrees with it."""
 
     look: Look
     patch: Patch

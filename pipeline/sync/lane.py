@@ -77,7 +77,7 @@ class Lane:
             clock,
             patient=asked.wait,
             on_event=self._reported,
-            on_order=self.submitter.heed,
+            on_order=self.submitter.obey,
         )
         self.resender = Resender(
             sync,
@@ -91,7 +91,7 @@ class Lane:
                 and sync.last.is_fresh(clock.now())
             ),
             on_event=self._reported,
-            on_order=self.submitter.heed,
+            on_order=self.submitter.obey,
             on_stale=on_stale,
         )
 

@@ -26,7 +26,7 @@ class PassEvents:
         return self._tally.outcome.title
 
     def look_again(self) -> None:
-        """Look at the sheet soon: something is known that it does not show."""
+        """Look at the sheet soon: it does not show something that is known."""
         self._timer.changed()
 
     def answered(self, sending: Sending, event: Event) -> None:
@@ -35,7 +35,7 @@ class PassEvents:
         self.happened(sending.key, sending.attempt.number, event)
 
     def happened(self, key: JobKey, number: int, event: Event) -> bool:
-        """Something became of an attempt. False if this end was reported before."""
+        """An attempt had this event. Returns False if this end was reported before."""
         self._timer.changed()
         is_new = self._tally.count(key, number, event)
         if is_new and isinstance(event, Succeeded):

@@ -41,7 +41,7 @@ class PollHealth:
         self._silent = 0 if any(answered) or not answered else self._silent + 1
         self.is_stopped |= self._silent >= SILENT_TRIES
 
-    def heed(self, stop: str, pause: float) -> None:
+    def obey(self, stop: str, pause: float) -> None:
         """The API asked to stop, or to pause for so many seconds."""
         self.is_stopped |= bool(stop)
         self._busy += bool(pause)

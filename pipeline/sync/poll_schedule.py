@@ -112,7 +112,7 @@ class PollSchedule:
         return sum(one.attempt.sent_at >= young for one in self._tasks.values())
 
     @property
-    def owes(self) -> bool:
+    def must_wait(self) -> bool:
         """True if the pass must not end yet, because of a task followed `soon`."""
         return any(one.is_owed for one in self._tasks.values())
 
@@ -121,7 +121,7 @@ class PollSchedule:
         """True if a poll about an open task is under way."""
         return any(one.is_asked for one in self._tasks.values())
 
-    def forgive(self, tasks: Iterable[str] | None = None) -> None:
+    def stop_waiting_for(self, tasks: Iterable[str] | None = None) -> None:
         """The pass may end without an answer about these tasks; by default, about any."""
         for task in [*self._tasks] if tasks is None else tasks:
             if one := self._tasks.get(task):
@@ -178,7 +178,7 @@ class PollSchedule:
 
     def unanswered(self, tasks: Iterable[str]) -> None:
         """A poll about these tasks got no answer."""
-        self.forgive(tasks)
+        self.stop_waiting_for(tasks)
         for one in filter(None, map(self._tasks.get, tasks)):
             one.next_at = self._clock.now() + NOTHING_SAID
             one.hasten()

@@ -75,7 +75,9 @@ class Poller:
     @property
     def has_polled(self) -> bool:
         """True if all tasks followed `soon` were polled, and all answers are recorded."""
-        return not self.schedule.is_polling and (self.health.is_stopped or not self.schedule.owes)
+        return not self.schedule.is_polling and (
+            self.health.is_stopped or not self.schedule.must_wait
+        )
 
     async def run(self, on_round: Callable[[], None]) -> None:
         """Poll, round by round, until cancelled. `on_round` is called after each poll."""
@@ -113,7 +115,7 @@ class Poller:
         is_short = permits < len(questions)
         # The next run polls the rest.
         if is_short and not self._patient and await self._pace.ready_in() > PATIENCE:
-            self.schedule.forgive()
+            self.schedule.stop_waiting_for()
         answered = await asyncio.gather(*(self._ask(*one) for one in questions[:permits]))
         if is_short:
             await asyncio.sleep(NO_ROOM)
@@ -164,9 +166,9 @@ class Poller:
         self.schedule.poll_now(alone)
         await self._recorder.flush()
         if not self.health.is_worth_waiting(answers.pause):
-            self.schedule.forgive(asked.keys() - alone)
+            self.schedule.stop_waiting_for(asked.keys() - alone)
 
     def _heed(self, answers: Answers) -> None:
         """Stop or pause, if the API asked for it."""
-        self.health.heed(answers.stop, answers.pause)
+        self.health.obey(answers.stop, answers.pause)
         self._on_order(answers.stop, answers.pause)

@@ -19,7 +19,7 @@ class Wire(Protocol):
     """The interface to the API that a pass needs (`provider.client.Api`)."""
 
     def open(self) -> None:
-        """Load what a request needs, so that none waits for that which is on disk as sent."""
+        """Load what a request needs, so that no request waits once it is on disk as sent."""
 
     async def submit(self, request: Request, within: float) -> Response:
         """One answer to one sending. Raises NotSent or NoAnswer."""
@@ -31,7 +31,7 @@ class Wire(Protocol):
         """
 
     async def ask(self, request: Request, within: float) -> Response:
-        """An answer to what is safe to repeat. Raises WireError."""
+        """The answer to a request that is safe to repeat. Raises WireError."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -182,7 +182,7 @@ class Runner:
         if not self._asked.wait or not self._lanes.has_polled:
             return self._lanes.has_polled and not self._timer.is_urgent
         is_busy = self._lanes.expecting() or self._downloader.pending
-        return not (is_busy or self._sync.is_ripening())
+        return not (is_busy or self._sync.changes_by_waiting())
 
     def _is_time_to_look(self) -> bool:
         if not self._asked.wait:

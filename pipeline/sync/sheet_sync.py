@@ -144,7 +144,7 @@ class SheetSync:
         """Show only this part of the plan, after `preview`."""
         self.last = replace(self.last, plan=plan)
 
-    def is_ripening(self) -> bool:
+    def changes_by_waiting(self) -> bool:
         """True if something changes if one only waits: rows that settle, answers that are due."""
         settles = self.last.is_settling(self._clock.now(), self.rules.settle)
         return settles or self.state.jobs.awaits_answers
@@ -157,7 +157,10 @@ class SheetSync:
         )
         unsaved = self.rules.saves_files and self.state.jobs.unsaved()
         return still and not (
-            self.last.hold or self.state.jobs.open_attempts() or self.is_ripening() or unsaved
+            self.last.hold
+            or self.state.jobs.open_attempts()
+            or self.changes_by_waiting()
+            or unsaved
         )
 
     def _planned(self, look: Look) -> None:

@@ -120,7 +120,7 @@ class Submitter:
         self.breaker.finished(succeeded=succeeded)
         self._news.set()
 
-    def heed(self, stop: str, pause: float) -> None:
+    def obey(self, stop: str, pause: float) -> None:
         """Do what the API asked for: stop, with this sentence, or pause for so many seconds.
 
         A pass that does not wait ends if the pause is longer than a minute.
@@ -207,7 +207,7 @@ class Submitter:
             case Postponed():
                 self.in_flight.end(place)
                 self._queue.came_back(sending.key)
-        self.heed(verdict.stop, verdict.pause)
+        self.obey(verdict.stop, verdict.pause)
 
     @property
     def _is_quiet(self) -> bool:

@@ -59,7 +59,7 @@ def test_a_price_that_differs_from_the_charges_is_named_until_it_is_corrected(
 
     assert re.search(
         r"Apiframe charged 20 credits for imagine \(midjourney\), and 16 are listed: 2 tasks since "
-        r"\d{4}-\d\d-\d\d\. Until a task ends, the budget holds less than it costs\. How to "
+        r"\d{4}-\d\d-\d\d\. The budget reserves less than it costs until a task ends\. How to "
         r'correct it: set \[provider\] credits = { "imagine" = 20 } in the configuration\.',
         otherwise,
     )
@@ -67,7 +67,7 @@ def test_a_price_that_differs_from_the_charges_is_named_until_it_is_corrected(
     assert "credits for" not in corrected
     assert "credits for" not in afterwards
     assert "charged 16 credits for imagine (midjourney), and 20 are listed: 1 task" in cheaper
-    assert "the budget holds more than it costs" in cheaper
+    assert "The budget reserves more than it costs" in cheaper
     assert (state["tasks_taken"], state["tasks_repeated"]) == (5, 0)
 
 

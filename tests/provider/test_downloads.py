@@ -92,12 +92,12 @@ def test_a_file_without_a_type_is_recognised_by_its_first_bytes(tmp_path: Path) 
         ),
         (
             answer(200, b"MZ" * 50, Content_Type="application/x-msdownload"),
-            "What the link shows is no picture, video or sound of a known kind "
+            "The link leads to no picture, video or sound of a known kind "
             "(application/x-msdownload).",
         ),
         (
             answer(200, b"MZ" * 50),
-            "What the link shows is no picture, video or sound of a known kind "
+            "The link leads to no picture, video or sound of a known kind "
             "(application/octet-stream).",
         ),
         (answer(200, b"", Content_Type="image/png"), "The file behind the link is empty."),
@@ -109,7 +109,7 @@ def test_a_file_without_a_type_is_recognised_by_its_first_bytes(tmp_path: Path) 
             head(200, {"Content-Type": "image/png", "Connection": "close"}) + PNG * 30,
             "The file is larger than 0.05 MB.",
         ),
-        (b"220 ESMTP\r\n\r\n", "The connection broke before the whole file was there."),
+        (b"220 ESMTP\r\n\r\n", "The connection broke before the whole file had arrived."),
     ],
 )
 def test_a_refused_download_gives_a_clear_sentence_and_leaves_no_file(
@@ -119,7 +119,7 @@ def test_a_refused_download_gives_a_clear_sentence_and_leaves_no_file(
     assert names_in(tmp_path) == []
 
 
-BROKE = "The connection broke before the whole file was there."
+BROKE = "The connection broke before the whole file had arrived."
 LATE = "The file took longer than 0.4 s."
 
 
@@ -212,7 +212,7 @@ def test_a_redirect_on_the_same_host_is_followed(tmp_path: Path) -> None:
 def test_a_redirect_loop_is_given_up(tmp_path: Path) -> None:
     why = event_loop.run(refused(tmp_path, answers(answer(302, b"", Location="/round"))))
 
-    assert why == "The link sends us on more than 3 times."
+    assert why == "The link redirects more than 3 times."
 
 
 PRIVATE = [
@@ -340,7 +340,7 @@ def test_a_dead_link_is_reported_as_dead(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("stem", ["", "../x", "a/b", "a\\b", "C:x", "a\x00b", "a\nb", "a.b"])
 def test_a_stem_is_never_a_path(tmp_path: Path, stem: str) -> None:
-    with pytest.raises(ValueError, match="no plain file name"):
+    with pytest.raises(ValueError, match="not a plain file name"):
         event_loop.run(saved(tmp_path, PICTURE, stem=stem))
     assert names_in(tmp_path) == []
 

@@ -108,6 +108,6 @@ def test_a_pass_without_wait_polls_only_the_tasks_of_earlier_passes() -> None:
     hands.seconds = 10
 
     assert hands.schedule.due(20) == ["t-2"]
-    assert hands.schedule.owes
-    hands.schedule.forgive()
-    assert not hands.schedule.owes
+    assert hands.schedule.must_wait
+    hands.schedule.stop_waiting_for()
+    assert not hands.schedule.must_wait

@@ -411,12 +411,12 @@ def _missing_ids_are_forgotten() -> Any:
 
 def _results_outside_rows_are_ignored() -> Any:
     """Lines that are not rows are not checked for results of unchanged rows."""
-    return patch.object(changed_rows, "may_stray", lambda *given: False)
+    return patch.object(changed_rows, "may_hold_results", lambda *given: False)
 
 
 def _moved_inputs_are_ignored() -> Any:
     """Only changed rows take part in row matching."""
-    return patch.object(changed_rows, "wander", lambda *given: False)
+    return patch.object(changed_rows, "needs_all_rows", lambda *given: False)
 
 
 def _copies_are_skipped() -> Any:

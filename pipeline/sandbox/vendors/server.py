@@ -1,4 +1,4 @@
-"""A vendor's stand-in as a server: until it is stopped, or in a thread beside the caller."""
+"""A vendor's stand-in as a server: until it is stopped, or in a thread of the calling process."""
 
 from __future__ import annotations
 

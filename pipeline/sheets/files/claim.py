@@ -15,7 +15,7 @@ from pipeline.sheets.files.locks import locked
 from pipeline.sheets.files.replace import appear_once, fsync_folder, write_beside
 
 _ABOUT = (
-    "Promptsheet wrote this. It says which store knows the jobs of the sheet beside it, so that no"
+    "Promptsheet wrote this file. It says which store the sheet next to it belongs to, so that no"
     " picture is paid for twice. Do not delete or edit it; move it together with the sheet."
 )
 

@@ -26,7 +26,7 @@ _SENTENCES = {
     errno.ENOSPC: "No space is left on the disk of {path}. Free some. " + _KEPT,
     errno.EDQUOT: "The disk quota for {path} is used up. Free some space. " + _KEPT,
     errno.EFBIG: "{path} would be larger than this system allows. " + _KEPT,
-    errno.EBUSY: "{path} is mounted by itself, so it cannot be replaced. Mount its folder. "
+    errno.EBUSY: "{path} is a mount point of its own, so it cannot be replaced. Mount its folder. "
     + _KEPT,
     errno.ETXTBSY: "{path} is in use by another program. Close it there. " + _KEPT,
 }

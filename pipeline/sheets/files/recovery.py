@@ -151,7 +151,9 @@ def _keep_aside(save: Path, target: Path) -> None:
         name = target.with_name(f"{target.name}.conflict" + (f"-{number}" if number > 1 else ""))
         if appear(save, name):
             break
-    _log.warning("A save of %s met a newer one. It is kept as %s: look at both.", target, name.name)
+    _log.warning(
+        "%s was saved twice. The older save is kept as %s: compare both.", target, name.name
+    )
 
 
 def _prefix(target: Path) -> str:

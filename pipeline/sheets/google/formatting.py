@@ -129,7 +129,7 @@ def _warned(sheet: int, at: int) -> Json:
         "addProtectedRange": {
             "protectedRange": {
                 "range": _area(sheet, at),
-                "description": "Promptsheet knows the rows by these.",
+                "description": "Promptsheet recognizes the rows by these ids.",
                 "warningOnly": True,
             }
         }

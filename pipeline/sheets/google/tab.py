@@ -1,7 +1,7 @@
 """Finds and reads a tab of a Google Sheet, even after its title has changed.
 
 One reading shows the grid, the tab, the claim and the names of its columns. Before a write, another
-reading shows what was *entered* (formulas as such), so that it can be restored exactly.
+reading shows what was *entered* (a formula as its text), so that it can be restored exactly.
 """
 
 from __future__ import annotations

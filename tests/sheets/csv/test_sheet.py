@@ -417,7 +417,7 @@ def test_a_late_save_older_than_the_file_is_kept_as_a_separate_file(
     assert path.read_text() == "prompt,status\na newt,done\n"
     for name in ("prompts.csv.conflict", "prompts.csv.conflict-2"):
         assert path.with_name(name).read_text() == "prompt,status\nan elk,\n"
-        assert f"kept as {name}: look at both" in caplog.text
+        assert f"kept as {name}: compare both" in caplog.text
 
 
 def test_partial_files_of_a_killed_start_are_removed_and_those_of_others_kept(path: Path) -> None:
@@ -536,7 +536,7 @@ def test_a_full_disk_is_refused(path: Path) -> None:
     ("number", "sentence"),
     [
         (errno.ENOSPC, "No space is left on the disk of …/prompts.csv. Free some."),
-        (errno.EBUSY, "…/prompts.csv is mounted by itself, so it cannot be replaced."),
+        (errno.EBUSY, "…/prompts.csv is a mount point of its own, so it cannot be replaced."),
         (errno.EIO, "…/prompts.csv cannot be used: Input/output error."),
     ],
 )
