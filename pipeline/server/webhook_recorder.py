@@ -185,7 +185,7 @@ class WebhookRecorder:
         named = {
             event.task_id
             for call in calls
-            if not call.webhook.is_proved_by_submission
+            if call.webhook.proof in ("signature", "standard")
             and (its := hooked.get(call.token))
             and not its.task_id
             and (event := _event(call, its))
@@ -238,14 +238,15 @@ def _read(
     known, named = tasks[call.token], event[0]
     if named and known and named != known:
         return CallResult.OTHER_TASK
-    if named and not known and not call.webhook.is_proved_by_submission:
-        # Tasks that were adopted have no account.
-        has = {owners.get((account, named), call.token) for account in (hooked.account, "")}
-        if has != {call.token}:
-            return CallResult.OTHER_TASK
     if call.webhook.proof == "none":  # Anyone could have sent it: only an answer to a poll counts.
         early = hooked.early_poll
         return EarlyPoll(call.token, early) if early else CallResult.KNOWN
+    if not call.webhook.is_proved_by_submission:
+        # The account made this call, but perhaps about another of its tasks. Tasks that were
+        # adopted have no account.
+        has = {owners.get((account, named), call.token) for account in (hooked.account, "")}
+        if not named or (not known and has != {call.token}):
+            return CallResult.OTHER_TASK
     tasks[call.token] = known or named
     owners.setdefault((hooked.account, known or named), call.token)
     return Fact(hooked.key, hooked.number, event[1])

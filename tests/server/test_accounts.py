@@ -219,3 +219,14 @@ def test_a_signed_call_about_the_task_of_another_row_is_refused_also_before_the_
     assert vendors.call("token-2", own, signed(FIRST, own)) == 200
     assert vendors.call("token-1", RESULT, signed(FIRST)) == 200
     assert [vendors.state(key) for key in (its, other)] == [State.SUCCEEDED] * 2
+
+
+def test_a_signed_call_that_names_no_task_is_refused(vendors: Vendors) -> None:
+    vendors.configure("one", 'api_key = "env:FIRST"')
+    vendors.serve()
+    (api,) = vendors.apis("one")
+    key = vendors.begin("one", api, "token-1")
+    nameless = {"status": "COMPLETED", "result": {"images": ["https://x/9.png"]}}
+
+    assert vendors.call("token-1", nameless, signed(FIRST, nameless)) == 404
+    assert vendors.state(key) is State.SUBMITTING
