@@ -36,7 +36,7 @@ def patch(
 ) -> Patch:
     """Every out-of-date cell, with the text that it should have.
 
-    Missing columns of ours are added right of the widest row. Unrecognized rows stay unchanged.
+    Missing columns of ours are added right of the widest row. Foreign rows stay unchanged.
     Text of ours is removed from lines that are no rows (emptied or total lines), also results of
     `jobs`. If `jobs` is None, the reading is not accepted, and nothing is removed. `among` are the
     places to compare; all others are known to be up to date.
@@ -112,7 +112,9 @@ def _strays(
 
 def cells_of(line: Line, names: Iterable[str] = OURS) -> dict[str, str]:
     """The texts of our cells in the row, by column name; only of `names`."""
-    cells = {"row_id": line.seen.row_id, "status": line.status, "note": messages.as_text(line.note)}
+    # An id that we did not write could come back: then it must not stand in two rows.
+    row_id = "" if line.is_unrecognized else line.seen.row_id
+    cells = {"row_id": row_id, "status": line.status, "note": messages.as_text(line.note)}
     job, attempt = line.job, shown(line.job) if line.job else None
     if job is None or attempt is None or attempt.state is State.RETURNED:
         return cells

@@ -72,6 +72,11 @@ class Marked:
     has_results: bool
     has_marks: bool
 
+    @property
+    def is_filled(self) -> bool:
+        """True if its cells say that it was sent before, by anybody."""
+        return bool(self.mark) or self.has_results
+
 
 @dataclass(frozen=True, slots=True)
 class Columns:

@@ -194,6 +194,14 @@ def unrecognized(redo: str) -> str:
     )
 
 
+def no_longer_filled(redo: str) -> str:
+    """The row, or one with the same inputs, had an id or results that this store did not write."""
+    return (
+        "A row with this prompt had results that Promptsheet did not write, and they are no longer "
+        f"here. So this row is not sent. To generate it, {redo}."
+    )
+
+
 def over_budget(cap: str) -> str:
     """`cap` is `per_run` or `per_day`."""
     when = "by the next run" if cap == "per_run" else "tomorrow"

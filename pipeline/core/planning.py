@@ -92,7 +92,12 @@ class Line:
 
     @property
     def foreign(self) -> bool:
-        """True if the row has results that we did not write; its cells are left unchanged."""
+        """True if the row has an id or results that we did not write; its cells stay unchanged."""
+        return self.is_unrecognized and self.seen.marked.is_filled
+
+    @property
+    def is_unrecognized(self) -> bool:
+        """True for a foreign row, also after the foreign id and results were removed from it."""
         return self.seen.standing is RowKind.UNRECOGNIZED and self.job is None
 
 
@@ -342,6 +347,8 @@ def _held_back(
     if line.seen.standing is not RowKind.ROW:
         redo = how_to_ask(columns, memory.first_take - memory.again + 1)
         if line.seen.standing is RowKind.UNRECOGNIZED:
+            if not line.seen.marked.is_filled:
+                return StatusAndNote(Status.WAITING, messages.no_longer_filled(redo))
             return StatusAndNote(Status.UNRECOGNIZED, messages.unrecognized(redo))
         return StatusAndNote(Status.COPY, messages.copy(redo))
     wrote = parsed(memory.inputs)

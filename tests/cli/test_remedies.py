@@ -433,6 +433,18 @@ def a_row_of_a_lost_store_is_made_again(team: Team, api: Sandbox) -> None:
     goes_on(team, api, {"a fox": 2})
 
 
+@remedy("note no_longer_filled")
+def a_row_typed_again_after_one_of_a_lost_store_runs_with_the_next_take(
+    team: Team, api: Sandbox
+) -> None:
+    store_is_lost(team)
+    team.retitle(lambda head: f"{head},take")
+    change(team, **{name: "" for name in team.rows()[0] if name not in ("prompt", "take")})
+    noted(team, "waiting", "they are no longer here")
+    change(team, take="2")
+    goes_on(team, api, {"a fox": 2})
+
+
 def store_is_lost(team: Team) -> None:
     a_fox_is_done(team)
     for name in ("promptsheet.db", "prompts.csv.promptsheet"):

@@ -309,6 +309,16 @@ def test_an_unrecognized_row_is_never_sent_and_its_cells_are_left_unchanged() ->
     assert "doctor --adopt" in line.note
 
 
+def test_a_row_typed_again_after_an_unrecognized_one_says_why_it_is_not_sent() -> None:
+    foreign = memory(known(A, "a fox", standing=RowKind.UNRECOGNIZED))
+
+    line = one("prompt | take \n a fox |", remembers=foreign)
+
+    assert (line.status, line.endpoint, line.foreign) == ("waiting", "", False)
+    assert line.note.endswith("To generate it, put 2 in the take column.")
+    assert cells_of(line)["row_id"] == ""
+
+
 def test_an_unrecognized_row_with_a_raised_take_runs() -> None:
     foreign = memory(known(A, "a fox", standing=RowKind.UNRECOGNIZED))
 

@@ -42,8 +42,7 @@ class AtRest:
         ):
             if line.words:
                 said = cells.get("status", "")
-                is_odd = line.odd or line.words in self._team.odd_words
-                good = is_odd if foreign[place] else self._good(line, cells)
+                good = line.odd if foreign[place] else self._good(line, cells)
                 assert good, f"line {place}, {line}, says {said!r}: {cells.get('note')}"
                 status = Status.UNRECOGNIZED if foreign[place] else Status.of(said)
                 counts[f"at rest: {status}"] += 1
@@ -79,7 +78,9 @@ class AtRest:
             case "invalid":
                 return self._team.retakes > 0 or self._may_be_invalid(line)
             case "waiting":
-                return bool(line.parent) and not self._follows_a_done_row(line)
+                is_odd = line.odd or line.words in self._team.odd_words
+                is_typed_again = is_odd and not cells["row_id"]
+                return is_typed_again or (bool(line.parent) and not self._follows_a_done_row(line))
             case "needs approval":
                 return APPROVED in self._team.titles
             case "skipped":
