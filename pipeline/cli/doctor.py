@@ -43,9 +43,7 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
 _CURES = {
     Status.INVALID: "the column note says what to change",
     Status.FAILED: "change the prompt, or run promptsheet retry",
-    Status.CHECK_NEEDED: (
-        "the column note says what to do; or run retry --unknown to pay for them again"
-    ),
+    Status.CHECK_NEEDED: "the column note says what to do",
 }
 #: Most rows that a finding names; the others are only counted.
 MOST_NAMED = 10
