@@ -43,7 +43,10 @@ _SIGNS: dict[Sign, tuple[str, str]] = {
 _CURES = {
     Status.INVALID: "the column note says what to change",
     Status.FAILED: "change the prompt, or run promptsheet retry",
-    Status.CHECK_NEEDED: "the column note says what to do",
+    Status.CHECK_NEEDED: (
+        "the column note says what to do; where it says that no answer came, you can run retry "
+        "--unknown to pay again"
+    ),
 }
 #: Most rows that a finding names; the others are only counted.
 MOST_NAMED = 10
