@@ -30,10 +30,13 @@ def api(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
+def team(request: pytest.FixtureRequest, tmp_path: Path, api: Sandbox) -> Team:
+    """A team with a configuration. The file's TEAM_TABLES are its further tables; None: no file."""
     api.reset()
     team = Team(tmp_path, api.url)
-    team.configure('[media]\nsave_to = ""\n')
+    tables = getattr(request.module, "TEAM_TABLES", '[media]\nsave_to = ""\n')
+    if tables is not None:
+        team.configure(tables)
     return team
 
 

@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import pytest
 from openpyxl import Workbook, load_workbook
 
 from pipeline.sandbox import Sandbox
@@ -27,14 +25,6 @@ ROWS = [
     ["an owl", "", "", "", "", ""],
 ]
 CONFIG = '[pace]\npoll_every = "100ms"\nwrite_every = "100ms"\nper_minute = 0\n'
-
-
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    team = Team(tmp_path, api.url)
-    team.configure('[media]\nsave_to = ""\n')
-    return team
 
 
 def written(team: Team) -> None:

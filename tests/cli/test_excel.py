@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from openpyxl import Workbook, load_workbook
 
 from pipeline.sandbox import Sandbox
@@ -14,10 +13,8 @@ from tests.fakes.team import Team
 PROMPTS = [f"an owl, number {number}" for number in range(1, 13)]
 
 
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    return Team(tmp_path, api.url)
+#: The tests make their own configurations.
+TEAM_TABLES = None
 
 
 def rows_of(path: Path) -> list[dict[str, object]]:

@@ -9,7 +9,6 @@ import os
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 from openpyxl import load_workbook
@@ -22,11 +21,8 @@ from tests.fakes.program import KEY, ROOT
 from tests.fakes.team import Team
 from tests.fakes.terminal import terminal
 
-
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    return Team(tmp_path, api.url)
+#: The tests make their own configurations.
+TEAM_TABLES = None
 
 
 # -- budget and price ----------------------------------------------------------------------------

@@ -32,10 +32,8 @@ NEEDS_AN_ID = {"lora", "ai-photo-train", "ai-photo-generate"}
 UNLISTED = ("image-upscale", "image-edit", "background-remove", "video-upscale", "video-edit")
 
 
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    return Team(tmp_path, api.url)
+#: The tests make their own configurations.
+TEAM_TABLES = None
 
 
 def read(provider: str) -> Provider:

@@ -19,11 +19,8 @@ from tests.fakes.program import ROOT
 from tests.fakes.team import Team, assert_no_formula
 from tests.fakes.terminal import terminal
 
-
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    return Team(tmp_path, api.url)
+#: The tests make their own configurations.
+TEAM_TABLES = None
 
 
 def test_init_creates_a_sheet_and_a_configuration_and_overwrites_nothing(team: Team) -> None:

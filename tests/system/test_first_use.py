@@ -22,10 +22,8 @@ PEOPLES = ["name", "prompt", "aspect_ratio", "take", "skip"]
 OURS = ["row_id", "status", "task_id", "image_urls", "note"]
 
 
-@pytest.fixture
-def team(tmp_path: Path, api: Sandbox) -> Team:
-    api.reset()
-    return Team(tmp_path, api.url)
+#: The tests make their own configurations.
+TEAM_TABLES = None
 
 
 def header(sheet: Path) -> list[str]:
