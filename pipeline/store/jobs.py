@@ -195,13 +195,22 @@ class Jobs(StorePart):
 
     def asked(self, places: Collection[tuple[JobKey, int]]) -> None:
         """Note that these attempts' tasks were polled now. The version does not change."""
+        self._note(places, "asked_at")
+
+    def sent_again(self, places: Collection[tuple[JobKey, int]]) -> None:
+        """Note that these attempts were sent again now; a task of theirs is polled at once.
+
+        The version does not change.
+        """
+        self._note(places, "early_poll")
+
+    def _note(self, places: Collection[tuple[JobKey, int]], name: str) -> None:
+        """Set this moment of these attempts to now."""
         with self._database.writing() as connection:
             for key, number in places:
                 job = select(jobs.c.id).where(_is(connection, key)).scalar_subquery()
                 one = and_(attempts.c.job == job, attempts.c.number == number)
-                connection.execute(
-                    update(attempts).where(one).values(asked_at=self._database.now())
-                )
+                connection.execute(update(attempts).where(one).values({name: self._database.now()}))
 
     def history(self, key: JobKey) -> list[HistoryLine]:
         """The events of the job, the oldest first."""

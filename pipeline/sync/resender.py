@@ -34,6 +34,9 @@ log = logging.getLogger("promptsheet")
 TRIES = 8
 #: Seconds before the first time; then twice as long each time, up to the longest.
 FIRST, LONGEST = 1.0, 60.0
+#: Passes that do not wait send an attempt again after this part of its age, at the latest after an
+#: hour. Otherwise a request that the API never answers would be sent thousands of times in a day.
+SHARE_OF_AGE, LEAST_REST, MOST_REST = 1 / 8, timedelta(minutes=1), timedelta(hours=1)
 #: Requests under way at once.
 AT_ONCE = 10
 #: Seconds between two looks at the attempts that wait.
@@ -75,7 +78,7 @@ class Resender:
         self._access, self._clock = access, clock
         self._addresses = WithAddresses(access.wire, submissions, worker)
         self._pace = RequestPace(sync, worker, access.api)
-        self._tries = TRIES if patient else HASTY_TRIES
+        self._is_patient, self._tries = patient, TRIES if patient else HASTY_TRIES
         self._may_send, self._on_event, self._on_order = may_send, on_event, on_order
         self._on_stale = on_stale
         self._waiting: dict[Place, _Waiting] = {}
@@ -90,7 +93,7 @@ class Resender:
     def take(self, key: JobKey, attempt: Attempt) -> None:
         """Send this attempt again soon, if the API still makes the same task of it."""
         now, place = self._clock.now(), (key, attempt.number)
-        if self._may_be_resent(place, attempt, now):
+        if self._may_be_resent(place, attempt, now) and not self._rests(attempt, now):
             wait = timedelta(seconds=FIRST)
             self._waiting.setdefault(place, _Waiting(attempt, now + wait))
 
@@ -151,6 +154,14 @@ class Resender:
         its_turn = one is not None and one.number == number
         return its_turn and self._sync.rules.may_be_resent(attempt, now)
 
+    def _rests(self, attempt: Attempt, now: datetime) -> bool:
+        """True if an earlier pass sent it again without success, not long ago for its age."""
+        last = attempt.early_poll
+        if last is None or self._is_patient:
+            return False
+        rest = (last - attempt.sent_at) * SHARE_OF_AGE
+        return rest >= LEAST_REST and now < last + min(rest, MOST_REST)
+
     async def _send(self, due: Collection[Place]) -> None:
         if await self._worker.run(lambda: self._submissions.is_paused):
             self._on_stale()
@@ -170,6 +181,9 @@ class Resender:
         ]
         if facts:
             await self._worker.run(self._submissions.record, facts)
+        told = {(fact.key, fact.number) for fact in facts}
+        if lost := [place for place in places if place not in told]:
+            await self._worker.run(self._sync.store.jobs.sent_again, lost)
         for fact in facts:
             self.answered(fact.key, fact.number)
             self._on_event(fact.key, fact.number, fact.event)

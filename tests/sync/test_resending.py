@@ -763,3 +763,32 @@ def test_where_the_api_would_not_recognise_the_key_nothing_is_sent_again(
     bench.run()
     assert statuses(bench) == {"done"}
     assert api_of(bench).charged == {"a fox 0": 1}
+
+
+def test_a_submission_that_is_never_answered_is_sent_again_less_and_less_often(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+
+    for _ in range(24 * 60 // 5):  # a run every five minutes
+        bench.run(Asked())
+        bench.sleep(300)
+        assert len(api_of(bench).received) < 200
+    assert statuses(bench) == {"check needed"}
+    assert api_of(bench).charged == {"a fox 0": 1}
+
+
+def test_a_run_that_waits_sends_a_lost_submission_again_at_once(made: Made) -> None:
+    bench = made(1)
+    api_of(bench).lost = lambda number: True
+    bench.run(Asked())
+    bench.sleep(3600)
+    bench.run(Asked())
+    api_of(bench).lost = lambda number: False
+    api_of(bench).received.clear()
+
+    bench.run(Asked())
+    assert api_of(bench).received == []
+    bench.run()
+
+    assert statuses(bench) == {"done"}
+    assert api_of(bench).charged == {"a fox 0": 1}
