@@ -143,7 +143,7 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tup
         return
     try:
         with wiring.previewing(settings) as sync:
-            yield from _of_the_book(sync, settings)
+            yield from _of_the_sheet(sync, settings)
             yield from _of_shared_files(sync, lost)
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
@@ -173,7 +173,7 @@ def _store_trouble(settings: Settings) -> str:
     return ""
 
 
-def _of_the_book(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, str]]:
+def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, str]]:
     statuses = sync.last.plan.statuses
     yield (
         "ok",

@@ -88,19 +88,19 @@ class FileViews:
         return file
 
 
-class Result(NamedTuple):
+class CardFile(NamedTuple):
     """One result of a card: its address at the API, and its saved file if there is one."""
 
     url: str
     file: Saved | None
 
 
-def files_of(board: Board, card: Card) -> list[Result]:
+def files_of(board: Board, card: Card) -> list[CardFile]:
     """The results of a card, in the order of the API's answer."""
     names = card.job.files if card.job else {}
     media = board.campaign.settings.media
     return [
-        Result(url, thumbnails.saved(media, names[url]) if url in names else None)
+        CardFile(url, thumbnails.saved(media, names[url]) if url in names else None)
         for url in card.shown.urls
     ]
 

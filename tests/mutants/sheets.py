@@ -89,8 +89,8 @@ FAULTS = (
         "the style of a cell is dropped",
         "P5",
         "pipeline/sheets/excel/worksheet.py",
-        "yield cell.start, cell.end, self._cell(number, column, text, cell.style)",
-        'yield cell.start, cell.end, self._cell(number, column, text, "")',
+        "self._cell(number, column, text, cell.style)",
+        'self._cell(number, column, text, "")',
         "tests/sheets/excel/test_sheet.py",
     ),
     Fault(

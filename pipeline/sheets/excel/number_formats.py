@@ -162,7 +162,7 @@ def _digits(number: Decimal, section: _Section) -> str:
     return (sign + _assembled(tokens, fillers, decimals)).strip()
 
 
-class _Places(NamedTuple):
+class _Placeholders(NamedTuple):
     """The placeholders of a section, and what its commas mean."""
 
     #: Placeholders before the decimal point, and after it.
@@ -174,7 +174,7 @@ class _Places(NamedTuple):
     thousands: int
 
 
-def _places(tokens: Sequence[_Token]) -> _Places:
+def _places(tokens: Sequence[_Token]) -> _Placeholders:
     before, after, point, pending, grouped = "", "", False, 0, False
     for token in tokens:
         if token.kind in ("point", "fraction"):
@@ -186,7 +186,7 @@ def _places(tokens: Sequence[_Token]) -> _Places:
             before, after = (before, after + token.text) if point else (before + token.text, after)
         elif token.kind == "comma" and before:
             pending += 1
-    return _Places(before, after, grouped, pending)
+    return _Placeholders(before, after, grouped, pending)
 
 
 def _rounded(number: Decimal, places: int) -> Decimal:

@@ -12,6 +12,7 @@ from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from pipeline.sheets.excel.a1 import box_of, holds_any, name_of
 from pipeline.sheets.excel.xml_text import escaped
@@ -30,6 +31,14 @@ class SharedFormula(Exception):
     def __init__(self, ref: str) -> None:
         self.ref = ref
         super().__init__(f"{ref} holds a formula that other cells share")
+
+
+class _Edit(NamedTuple):
+    """Bytes of the part from `start` up to `end`, and what takes their place."""
+
+    start: int
+    end: int
+    new: bytes
 
 
 @dataclass(slots=True)
@@ -90,7 +99,7 @@ class Worksheet:
         for (number, column), text in sorted(cells.items()):
             by_row[number][column] = text
         numbers = list(self.rows)
-        edits: list[tuple[int, int, bytes]] = []
+        edits: list[_Edit] = []
         for number, changes in by_row.items():
             row = self.rows.get(number)
             if row is not None:
@@ -99,7 +108,7 @@ class Worksheet:
                 after = bisect_left(numbers, number)
                 at = self.rows[numbers[after]].start if after < len(numbers) else self.close
                 tag = f"{self.prefix}row".encode()
-                edits.append((at, at, b'<%b r="%d">%b</%b>' % (tag, number + 1, fresh, tag)))
+                edits.append(_Edit(at, at, b'<%b r="%d">%b</%b>' % (tag, number + 1, fresh, tag)))
         edits += self._wider(cells)
         return _spliced(self.content, edits)
 
@@ -125,13 +134,11 @@ class Worksheet:
                 if hit:
                     raise SharedFormula(name_of(number, column))
 
-    def _in_row(
-        self, row: RowXml, number: int, changes: Mapping[int, str]
-    ) -> Iterator[tuple[int, int, bytes]]:
+    def _in_row(self, row: RowXml, number: int, changes: Mapping[int, str]) -> Iterator[_Edit]:
         added = {column: text for column, text in changes.items() if column not in row.cells}
         for column, text in changes.items():
             if cell := row.cells.get(column):
-                yield cell.start, cell.end, self._cell(number, column, text, cell.style)
+                yield _Edit(cell.start, cell.end, self._cell(number, column, text, cell.style))
         columns = list(row.cells)
         at_end = b""
         for column in added:
@@ -139,21 +146,22 @@ class Worksheet:
             after = bisect_left(columns, column)
             if after < len(columns):
                 at = row.cells[columns[after]].start
-                yield at, at, fresh
+                yield _Edit(at, at, fresh)
             else:
                 at_end += fresh
         if at_end:
             yield from self._at_end(row, at_end)
 
-    def _at_end(self, row: RowXml, fresh: bytes) -> Iterator[tuple[int, int, bytes]]:
+    def _at_end(self, row: RowXml, fresh: bytes) -> Iterator[_Edit]:
         # `spans` gives the first and last column. It may be left out, but must not be wrong.
         tag = re.sub(rb"""\sspans=(?:"[^"]*"|'[^']*')""", b"", self.content[row.start : row.inside])
         if row.close is None:
             opened = tag[:-1].rstrip(b"/ \r\n\t") + b">"
-            yield row.start, row.inside, opened + fresh + f"</{self.prefix}row>".encode()
+            closed = opened + fresh + f"</{self.prefix}row>".encode()
+            yield _Edit(row.start, row.inside, closed)
             return
-        yield row.start, row.inside, tag
-        yield row.close, row.close, fresh
+        yield _Edit(row.start, row.inside, tag)
+        yield _Edit(row.close, row.close, fresh)
 
     def _cells(self, number: int, changes: Mapping[int, str]) -> bytes:
         return b"".join(
@@ -172,7 +180,7 @@ class Worksheet:
             f'<{head} t="inlineStr"><{p}is><{p}t xml:space="preserve">{shown}</{p}t></{p}is></{p}c>'
         ).encode()
 
-    def _wider(self, cells: Mapping[tuple[int, int], str]) -> Iterator[tuple[int, int, bytes]]:
+    def _wider(self, cells: Mapping[tuple[int, int], str]) -> Iterator[_Edit]:
         if self.dimension is None:
             return
         start, end = self.dimension
@@ -188,10 +196,10 @@ class Worksheet:
         )
         if wide != box:
             top, left, bottom, right = wide
-            yield start, end, f"{name_of(top, left)}:{name_of(bottom, right)}".encode()
+            yield _Edit(start, end, f"{name_of(top, left)}:{name_of(bottom, right)}".encode())
 
 
-def _spliced(content: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+def _spliced(content: bytes, edits: list[_Edit]) -> bytes:
     parts, at = [], 0
     for start, end, fresh in sorted(edits, key=lambda edit: edit[:2]):
         parts += [content[at:start], fresh]
