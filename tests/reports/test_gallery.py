@@ -111,7 +111,7 @@ def test_every_row_is_shown_in_order_with_its_status_and_its_note(wall: Page) ->
     numbers = re.findall(r"Row +(\d+)", wall.text)
     assert numbers == [str(line) for line in range(2, 14)]
     for words in (
-        *("retail-poster", "No prompt", "invalid", "Not sent, nothing paid: prompt is empty"),
+        *("retail-poster", "No prompt", "invalid", "Not sent, nothing paid: Prompt is empty"),
         *("knight", "Apiframe refused the prompt", "boats", "Apiframe could not generate it"),
         *(
             "hut",

@@ -120,7 +120,7 @@ def test_only_jobs_are_results_and_each_row_without_a_job_has_a_reason(ran: Sett
 
     assert [one.name for one in jobs][-2:] == ["knight", "boats"]
     assert [(one.name, one.credits) for one in others] == [("retail-poster", 0), ("hut", 0)]
-    assert others[0].note == "Not sent, nothing paid: prompt is empty: write one."
+    assert others[0].note == "Not sent, nothing paid: Prompt is empty: write one."
     assert others[1].note.startswith("Skipped because the Skip cell is filled in.")
 
 
