@@ -24,7 +24,16 @@ from pipeline.core.approval import (
     is_covered,
 )
 from pipeline.core.cell_errors import is_value
-from pipeline.core.chains import HAS_PARENT, LINK, Member, chains, changes, comparable, label
+from pipeline.core.chains import (
+    HAS_PARENT,
+    LINK,
+    Member,
+    chains,
+    changes,
+    comparable,
+    label,
+    link_in,
+)
 from pipeline.core.credits import Credits, exact
 from pipeline.core.fields import INDEX, PARENT, as_texts, problems_with
 from pipeline.core.following import (
@@ -41,7 +50,7 @@ from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
 from pipeline.core.provider import Endpoint
 from pipeline.core.rules import Rules
-from pipeline.core.states import state_of
+from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
 from pipeline.core.text import joined, quoted
@@ -177,7 +186,9 @@ def plan_held(
         job = jobs.get(asked) or latest.get(one.row_id)
         if one.known and job and state_of(job) is not State.PENDING:
             redo = how_to_ask(columns, job.key.take)
-            status, note = job_status(job, one.known.inputs, rules, now, redo)
+            # Parents cannot be read now: each is the one that was followed.
+            link = link_in(sent.inputs) if (sent := shown(job)) else None
+            status, note = job_status(job, one.known.inputs, rules, now, redo, link)
             lines.append(Line(one, one.known, status, note, job.key.take, job))
     return Plan(tuple(lines))
 
@@ -422,8 +433,7 @@ def _no_endpoint(wrote: str, title: str, rules: Rules) -> str:
             f"{wrong}, and the configuration does not name {quoted(vendor, 40)} under [providers]: "
             "correct the cell, or ask the person who runs Promptsheet to add that vendor"
         )
-    known = of_vendor or names
-    more = " …" if len(known) > MOST_NAMES else ""
+    more = " …" if len(known := of_vendor or names) > MOST_NAMES else ""
     return f"{wrong}; write {', '.join(known[:MOST_NAMES])}{more}{ignore}"
 
 

@@ -178,14 +178,17 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         return _queued(job, known, view)
     row_id, state = job.key.row_id, state_of(job)
     wrote = known.inputs if known else attempt.inputs
+    said = view.cells.get(row_id)
+    is_edited = said is not None and said.status == Status.EDITED
+    # Only the sheet says which row its parent is now, and if that was made again. Otherwise it is
+    # the parent that was followed, perhaps under another name.
+    link = link_in(attempt.inputs) if known and said and not is_edited else None
     status, note = (
         _unsent(row_id, view)
         if state is State.PENDING
-        else job_status(job, wrote, view.rules, view.now, redo)
+        else job_status(job, wrote, view.rules, view.now, redo, link)
     )
-    said = view.cells.get(row_id)
-    if known and link_in(attempt.inputs) and said and said.status == Status.EDITED:
-        # Only the sheet says if its parent was made again.
+    if known and said and is_edited and link_in(attempt.inputs):
         status, note = (said.status, said.note) if status == Status.DONE else (status, note)
     inputs = parsed(without_link(attempt.inputs))
     ended = attempt.state in (State.SUCCEEDED, State.FAILED)

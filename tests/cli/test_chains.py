@@ -12,8 +12,10 @@ from collections.abc import Callable
 
 from openpyxl import Workbook, load_workbook
 
+from pipeline import wiring
+from pipeline.reports.results import results
 from pipeline.sandbox import Sandbox
-from tests.fakes.program import call
+from tests.fakes.program import KEY, KEY_NAME, call
 from tests.fakes.team import Team
 
 TITLES = ["prompt", "endpoint", "name", "parent", "index", "take"]
@@ -121,6 +123,29 @@ def test_a_row_is_followed_by_its_id_and_sorting_changes_nothing(team: Team, api
 
     assert [row["status"] for row in team.rows()] == ["done"] * 5
     assert paths(api) == ["/describe", "/upscale-1x", "/variations", "a fox", "an owl"]
+
+
+def test_another_name_for_a_parent_changes_no_status_in_the_sheet_or_on_the_page(
+    team: Team, api: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(team)
+    team.finish()
+    with team.editing() as rows:
+        for row in rows:
+            row["name"] = row["name"].replace("fox", "renamed")
+            row["parent"] = row["parent"].replace("FOX", "renamed")
+    team.finish()
+    renamed = [row["status"] for row in team.rows()]
+    monkeypatch.setenv(KEY_NAME, KEY)
+    on_the_page = [one.status for one in results(wiring.load(team.config))]
+    lines = team.sheet.read_text().splitlines()
+    team.sheet.write_text("\n".join([lines[0].replace("index", "mine"), *lines[1:]]) + "\n")
+    without_a_column = team.finish()
+
+    assert renamed == on_the_page == ["done"] * 4
+    assert without_a_column.code == 1, without_a_column.said
+    assert [row["status"] for row in team.rows()] == ["done"] * 4
+    assert paths(api) == PAID
 
 
 def test_a_row_that_may_have_been_sent_after_its_parent_is_not_paid_again_once_adopted(
