@@ -423,8 +423,7 @@ def _problems(
 def _no_endpoint(wrote: str, title: str, rules: Rules) -> str:
     """There is no such endpoint; the name that was probably meant, else what can be written."""
     wrong, ignore = f"there is no endpoint {quoted(wrote, 40)}", messages.or_ignore(title)
-    vendor, slash, _ = wrote.partition("/")
-    names = rules.endpoint_names
+    names, (vendor, slash, _) = rules.endpoint_names, wrote.partition("/")
     of_vendor = [one for one in names if slash and one.startswith(f"{vendor}/")]
     if near := get_close_matches(wrote, of_vendor or names, n=1, cutoff=0.8):
         return f"{wrong}; write {near[0]}{ignore}"
