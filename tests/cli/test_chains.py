@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable
 
+import pytest
 from openpyxl import Workbook, load_workbook
 
 from pipeline import wiring
