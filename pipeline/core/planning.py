@@ -11,7 +11,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from difflib import get_close_matches
 
 from pipeline.core import messages
 from pipeline.core.approval import (
@@ -53,10 +52,8 @@ from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
 from pipeline.core.takes import how_to_ask, latest_shown, mistake_in_take, take_of
-from pipeline.core.text import joined, quoted
-
-#: So many names of endpoints are listed in a note.
-MOST_NAMES = 12
+from pipeline.core.text import joined
+from pipeline.core.wrong_endpoints import no_endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,7 +391,7 @@ def _problems(
     followed: Followed | None,
 ) -> list[str]:
     if endpoint is None:
-        return [_no_endpoint(wrote["endpoint"], columns.title("endpoint"), rules)]
+        return [no_endpoint(wrote["endpoint"], columns.title("endpoint"), rules)]
     name = wrote.get("endpoint") or rules.endpoint
     if endpoint.ended:
         return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
@@ -418,22 +415,6 @@ def _problems(
             ignore = messages.or_ignore(title)
             problems.append(f"{name} has no input {title}: clear that cell{ignore}")
     return problems
-
-
-def _no_endpoint(wrote: str, title: str, rules: Rules) -> str:
-    """There is no such endpoint; the name that was probably meant, else what can be written."""
-    wrong, ignore = f"there is no endpoint {quoted(wrote, 40)}", messages.or_ignore(title)
-    names, (vendor, slash, _) = rules.endpoint_names, wrote.partition("/")
-    of_vendor = [one for one in names if slash and one.startswith(f"{vendor}/")]
-    if near := get_close_matches(wrote, of_vendor or names, n=1, cutoff=0.8):
-        return f"{wrong}; write {near[0]}{ignore}"
-    if slash and not of_vendor:
-        return (
-            f"{wrong}, and the configuration does not name {quoted(vendor, 40)} under [providers]: "
-            "correct the cell, or ask the person who runs Promptsheet to add that vendor"
-        )
-    more = " …" if len(known := of_vendor or names) > MOST_NAMES else ""
-    return f"{wrong}; write {', '.join(known[:MOST_NAMES])}{more}{ignore}"
 
 
 def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: Rules) -> str:
