@@ -34,8 +34,9 @@ log = logging.getLogger("promptsheet")
 TRIES = 8
 #: Seconds before the first time; then twice as long each time, up to the longest.
 FIRST, LONGEST = 1.0, 60.0
-#: Passes that do not wait send an attempt again after this part of its age, at the latest after an
-#: hour. Otherwise a request that the API never answers would be sent thousands of times in a day.
+#: Passes that do not wait send an attempt again after this part of its age, if that is a minute or
+#: more, and at the latest after an hour. Otherwise a request that the API never answers would be
+#: sent thousands of times in a day.
 SHARE_OF_AGE, LEAST_REST, MOST_REST = 1 / 8, timedelta(minutes=1), timedelta(hours=1)
 #: Requests under way at once.
 AT_ONCE = 10
