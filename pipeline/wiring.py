@@ -28,7 +28,7 @@ from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
 from pipeline.open_sheet import open_sheet, place_of
 from pipeline.provider.input_folder import InputFolder
-from pipeline.provider.lazy import LazyApi, LazyMedia
+from pipeline.provider.lazy import LazyApiClient, LazyMedia
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, PriceList, Store, copied
 from pipeline.sync import price_list, quick_check
@@ -186,12 +186,12 @@ def callback(settings: Settings, provider: Provider) -> Callback | None:
     return Callback(theirs, ours.public_url, ours.secret.reveal())
 
 
-def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApi]:
+def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApiClient]:
     """The ways to the APIs of a configuration, the sheet's own first. `stack` closes them."""
     own = (settings.provider, settings.api_key, settings.base_url, settings.pace)
     others = ((o.provider, o.api_key, o.base_url, o.pace) for o in settings.others)
     return [
-        LazyApi(
+        LazyApiClient(
             provider,
             key,
             base_url=url,
@@ -203,7 +203,7 @@ def wires(settings: Settings, stack: AsyncExitStack) -> list[LazyApi]:
     ]
 
 
-def accesses(settings: Settings, sync: SheetSync, ways: Sequence[LazyApi]) -> list[ApiAccess]:
+def accesses(settings: Settings, sync: SheetSync, ways: Sequence[LazyApiClient]) -> list[ApiAccess]:
     """The APIs of a pass, the sheet's own first, each with its way and its pace."""
     paces = [settings.pace, *(other.pace for other in settings.others)]
     return [
@@ -275,7 +275,7 @@ async def _ask_prices(settings: Settings, store: Store) -> None:
         await _refresh_prices(settings, store, wires(settings, stack))
 
 
-async def _refresh_prices(settings: Settings, store: Store, ways: Sequence[LazyApi]) -> None:
+async def _refresh_prices(settings: Settings, store: Store, ways: Sequence[LazyApiClient]) -> None:
     """Read the price lists that are older than a day, of APIs that there is a key for."""
     apis = [(settings.provider, settings.base_url, settings.api_key)]
     apis += [(other.provider, other.base_url, other.api_key) for other in settings.others]

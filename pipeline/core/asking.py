@@ -40,7 +40,7 @@ UNLIKELY = 0.02
 
 
 @dataclass(frozen=True)
-class Durations:
+class DurationEstimate:
     """How long the tasks of one endpoint take, learnt from those that ended recently.
 
     Of each it is known between which two ages it ended: at the first, an answer said that it was
@@ -49,10 +49,10 @@ class Durations:
 
     seen: tuple[tuple[float, float], ...] = ()
 
-    def with_one(self, after: float, by: float) -> Durations:
+    def with_one(self, after: float, by: float) -> DurationEstimate:
         """The same with one more task, which ended between these two ages."""
         span = min(after, by * (1 - EXACT)), by * (1 + EXACT)
-        return Durations((*self.seen[-LATELY + 1 :], span))
+        return DurationEstimate((*self.seen[-LATELY + 1 :], span))
 
     def chance(self, age: float, asked: float) -> float:
         """The probability, 0 to 1, that a task has ended that was still running at age `asked`."""

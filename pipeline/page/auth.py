@@ -60,7 +60,7 @@ HEADERS: Final = {
     "Cache-Control": "no-store",
 }
 
-Answer = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[Request], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +226,7 @@ class Authenticator:
 
     # -- checking requests -----------------------------------------------------------------------
 
-    def public(self, answer: Answer) -> Answer:
+    def public(self, answer: Handler) -> Handler:
         """Wraps a route that needs no session: the sign-in page and the static files."""
 
         async def guarded(request: Request) -> Response:
@@ -234,7 +234,7 @@ class Authenticator:
 
         return guarded
 
-    def signed_in_only(self, answer: Answer, *, shows: bool = False) -> Answer:
+    def signed_in_only(self, answer: Handler, *, shows: bool = False) -> Handler:
         """Wraps a route that needs a session. With `shows`, others are redirected to sign in.
 
         Sets `request.state.visitor`, and for a form `request.state.form`.
@@ -320,7 +320,7 @@ async def read_form(request: Request) -> dict[str, str]:
         return {}
 
 
-async def _with_headers(request: Request, rejection: Response | None, answer: Answer) -> Response:
+async def _with_headers(request: Request, rejection: Response | None, answer: Handler) -> Response:
     try:
         response = rejection or await answer(request)
     except HTTPException as error:

@@ -22,7 +22,7 @@ from pipeline import wiring
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job
 from pipeline.page.cards import Card, CardSummary, cards_of, summary_of
-from pipeline.page.changes import Changes
+from pipeline.page.changes import ChangeFinder
 from pipeline.page.sheet_reader import Reading
 from pipeline.page.sheet_status import SheetStatus, sheet_status_of
 from pipeline.page.snapshot import Snapshot, Totals, totals_of
@@ -53,7 +53,7 @@ class Board:
         self.shown = Snapshot()
         self._rules = wiring.rules(campaign.settings, campaign.key)
         self._reading = Reading(campaign)
-        self._changes = Changes(campaign, self._reading)
+        self._changes = ChangeFinder(campaign, self._reading)
         self._lock = Lock()
         self._summaries: dict[str, tuple[CardSummary, ...]] = {}
         #: Ids of the rows that must be computed again, in this order.

@@ -1,6 +1,6 @@
 """Finds which rows of a campaign have changed: in the store, in the sheet, or because time passed.
 
-`Changes` owns how far the changes were read. Raises StoreError.
+`ChangeFinder` owns how far the changes were read. Raises StoreError.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pipeline.sync.configured_sheet import Campaign
 STALE: Final = 60.0
 
 
-class Changes:
+class ChangeFinder:
     """The changes of one campaign since they were last read. Not for two threads at once."""
 
     def __init__(self, campaign: Campaign, reading: Reading) -> None:

@@ -53,7 +53,7 @@ SPARE: Final = 4
 TRIES: Final = 3
 
 
-class Api:
+class ApiClient:
     """The way to one API with one key: an async context manager, one for a pass.
 
     Nothing is opened before the first request, so a pass that has nothing to ask pays nothing.
@@ -88,7 +88,7 @@ class Api:
         self._closed = False
 
     def __repr__(self) -> str:
-        return f"Api({self._title!r}, {self._base_url!r})"
+        return f"ApiClient({self._title!r}, {self._base_url!r})"
 
     async def __aenter__(self) -> Self:
         return self

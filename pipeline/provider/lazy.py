@@ -15,11 +15,11 @@ from pipeline.core.model import Request, Response
 from pipeline.core.provider import Provider
 
 if TYPE_CHECKING:
-    from pipeline.provider.client import Api
+    from pipeline.provider.client import ApiClient
     from pipeline.provider.downloads import Media
 
 
-class LazyApi:
+class LazyApiClient:
     """The client of an API, made by the first request. `stack` closes it."""
 
     def __init__(
@@ -35,7 +35,7 @@ class LazyApi:
         self._provider, self._api_key = provider, api_key
         self._base_url, self._concurrency = base_url, concurrency
         self._inputs, self._stack = inputs, stack
-        self._api: Api | None = None
+        self._api: ApiClient | None = None
 
     def open(self) -> None:
         """Make it now. If that fails, the first request raises the reason."""
@@ -43,24 +43,24 @@ class LazyApi:
             self._opened()
 
     async def submit(self, request: Request, within: float) -> Response:
-        """See `api.Api.submit`."""
+        """See `client.ApiClient.submit`."""
         return await self._opened().submit(request, within)
 
     async def uploaded(self, request: Request, within: float) -> Request:
-        """See `api.Api.uploaded`."""
+        """See `client.ApiClient.uploaded`."""
         return await self._opened().uploaded(request, within)
 
     async def ask(self, request: Request, within: float) -> Response:
-        """See `api.Api.ask`."""
+        """See `client.ApiClient.ask`."""
         return await self._opened().ask(request, within)
 
-    def _opened(self) -> Api:
+    def _opened(self) -> ApiClient:
         if self._api is None:
             try:
-                from pipeline.provider.client import Api
+                from pipeline.provider.client import ApiClient
 
                 assert self._api_key is not None, "a pass needs the key: load with need_key"
-                self._api = Api(
+                self._api = ApiClient(
                     self._provider,
                     self._api_key.reveal(),
                     base_url=self._base_url,

@@ -72,7 +72,7 @@ def closing(outcome: Outcome) -> str:
 def as_json(outcome: Outcome, code: int) -> dict[str, object]:
     """The result of a run, for programs.
 
-    `new` to `credits` count what happened in this run (see `Counts`). `rows` counts the rows of
+    `new` to `credits` count what happened in this run (see `PassCounts`). `rows` counts the rows of
     the sheet by status. `details` lists the rows that changed in this run or need attention.
     """
     counts = outcome.counts

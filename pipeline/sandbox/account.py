@@ -5,7 +5,7 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 
 
-class Account:
+class SandboxAccount:
     """Credits. A refund is paid when the task that failed has ended."""
 
     def __init__(self, held: int) -> None:

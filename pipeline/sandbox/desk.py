@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from pipeline.sandbox.account import Account
+from pipeline.sandbox.account import SandboxAccount
 from pipeline.sandbox.answers import (
     TEXT,
     Headers,
@@ -29,7 +29,7 @@ from pipeline.sandbox.answers import (
 )
 from pipeline.sandbox.calls import ApiRoute, Call, canonical
 from pipeline.sandbox.chance import Chance
-from pipeline.sandbox.counts import MINUTE, Counts
+from pipeline.sandbox.counts import MINUTE, RequestCounts
 from pipeline.sandbox.settings import Fault, SandboxSettings, merged, shown
 from pipeline.sandbox.tasks import GRID, Files, Order, Task
 from pipeline.sandbox.uploads import Uploads
@@ -80,9 +80,9 @@ class Desk:
         """Start again: first settings, full account, no tasks, counts at zero."""
         self.settings = self._first_settings
         self.chance = Chance(self._seed, self.settings)
-        self.counts = Counts(self.clock())
+        self.counts = RequestCounts(self.clock())
         self.tasks: dict[str, Task] = {}
-        self.account = Account(self.settings.credits)
+        self.account = SandboxAccount(self.settings.credits)
         self.uploads = Uploads()
         self.v1.forget()
         self.v2.forget()

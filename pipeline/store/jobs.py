@@ -75,7 +75,7 @@ _SOME_JOBS = _questions(_SOME)
 _SAVED = Unsaved(reason="", tries=0, next_at=None, lost=False)
 
 
-class Changes(NamedTuple):
+class ChangedJobs(NamedTuple):
     """The present change counter of a sheet's jobs, and the jobs that were changed."""
 
     cursor: int
@@ -242,15 +242,15 @@ class Jobs(StorePart):
             _, moved = _VERSION.first(connection, escaped(sheet)) or (0, 0)
             return moved
 
-    def changed(self, sheet: str, since: int) -> Changes:
+    def changed(self, sheet: str, since: int) -> ChangedJobs:
         """The jobs that any process has added or changed since that version."""
         with self._database.reading() as connection:
             number, now = _VERSION.first(connection, escaped(sheet)) or (0, 0)
             if now <= since:
-                return Changes(now, set())
+                return ChangedJobs(now, set())
             about = {"sheet": number, "since": since, "now": now}
             rows = connection.execute(_CHANGED, about)
-            return Changes(now, {JobKey(sheet, row_id, take) for row_id, take in rows})
+            return ChangedJobs(now, {JobKey(sheet, row_id, take) for row_id, take in rows})
 
 
 def found(connection: Connection, keys: Iterable[JobKey]) -> dict[int, Job]:

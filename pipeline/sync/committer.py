@@ -20,7 +20,7 @@ from pipeline.sync.worker import Worker
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class SubmissionAnswer:
     """The outcome of one submission."""
 
     sending: Sending
@@ -37,7 +37,7 @@ class Committed:
     """The outcome of one transaction."""
 
     #: The answers that are recorded now.
-    answers: list[Answer]
+    answers: list[SubmissionAnswer]
     batch: Batch = field(default_factory=Batch)
     #: Why the store could not do it; None if it could.
     trouble: StoreError | None = None
@@ -58,7 +58,7 @@ class Committer:
         self.took = 0.0
         self._submissions, self._api, self._store = submissions, api, store
         self._worker, self._monotonic = worker, monotonic
-        self._answers: list[Answer] = []
+        self._answers: list[SubmissionAnswer] = []
         self._is_committing = self._is_broken = False
 
     @property
@@ -78,7 +78,7 @@ class Committer:
 
     def add(self, sending: Sending, verdict: Verdict) -> None:
         """Have this answer recorded with the next transaction."""
-        self._answers.append(Answer(sending, verdict))
+        self._answers.append(SubmissionAnswer(sending, verdict))
 
     async def commit(self, lines: list[Line]) -> Committed:
         """Record all answers so far, and begin an attempt for each of the lines."""
@@ -102,7 +102,7 @@ class Committer:
         if answers:
             await self._worker.run(self._recorded, [answer.fact for answer in answers])
 
-    def _committed(self, answers: list[Answer], lines: list[Line]) -> Committed:
+    def _committed(self, answers: list[SubmissionAnswer], lines: list[Line]) -> Committed:
         """Record and begin. If the store cannot do both, the answers are still kept."""
         facts = [answer.fact for answer in answers]
         if not lines:

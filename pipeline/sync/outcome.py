@@ -28,7 +28,7 @@ class Asked:
 
 
 @dataclass(slots=True)
-class Counts:
+class PassCounts:
     """What a pass has sent and received, in rows."""
 
     #: Rows that this pass sent, whatever came of them: taken, refused or without an answer.
@@ -56,7 +56,7 @@ class Outcome:
     title: str = ""
     #: The sheet's key in the store; empty where the pass did not get that far.
     key: str = ""
-    counts: Counts = field(default_factory=Counts)
+    counts: PassCounts = field(default_factory=PassCounts)
     statuses: Counter[str] = field(default_factory=Counter)
     #: How many rows began to need attention in this pass (see `core.attention`).
     newly: int = 0

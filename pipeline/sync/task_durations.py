@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from pipeline.core.asking import Durations
+from pipeline.core.asking import DurationEstimate
 from pipeline.core.model import Attempt
 
 
@@ -20,25 +20,25 @@ class TaskDurations:
         #: True if something was learnt that the store does not have.
         self.has_news = False
         self._began = began
-        self._known: dict[str, Durations] = {}
+        self._known: dict[str, DurationEstimate] = {}
         #: Endpoint of which nothing is known -> the greatest age of a running task in this pass.
         self._running_age: dict[str, float] = defaultdict(float)
 
     def recall(self, durations: Mapping[str, tuple[tuple[float, float], ...]]) -> None:
         """Start from what earlier passes learnt: endpoint -> the two ages of each task."""
-        self._known = {name: Durations(seen) for name, seen in durations.items()}
+        self._known = {name: DurationEstimate(seen) for name, seen in durations.items()}
 
     def to_keep(self) -> dict[str, tuple[tuple[float, float], ...]]:
         """What later passes need: endpoint -> the two ages of each task."""
         return {name: one.seen for name, one in self._known.items()}
 
-    def of(self, endpoint: str) -> Durations | None:
+    def of(self, endpoint: str) -> DurationEstimate | None:
         """The durations of the tasks of this endpoint; None if none has ended yet."""
         return self._known.get(endpoint)
 
     def learn(self, endpoint: str, running_at: timedelta, done_at: timedelta) -> None:
         """A task was still running at one age, and done at another."""
-        known = self._known.get(endpoint, Durations())
+        known = self._known.get(endpoint, DurationEstimate())
         done_seconds = max(done_at.total_seconds(), 0.01)
         self._known[endpoint] = known.with_one(running_at.total_seconds(), done_seconds)
         self.has_news = True

@@ -25,7 +25,7 @@ from aiohttp import web
 
 from pipeline.config.provider_files import read_provider
 from pipeline.core.model import Request
-from pipeline.provider.client import Api
+from pipeline.provider.client import ApiClient
 from pipeline.server import event_loop
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,7 @@ def measured(requests: int = REQUESTS) -> tuple[Rate, Rate]:
 
 async def _round(url: str, requests: int) -> tuple[Rate, Rate]:
     provider = read_provider("apiframe-v1", None, Path(), ROOT / "configs/providers")
-    async with Api(provider, "bench", base_url=url, concurrency=IN_FLIGHT) as api:
+    async with ApiClient(provider, "bench", base_url=url, concurrency=IN_FLIGHT) as api:
 
         async def submit(number: int) -> None:
             answer = await api.submit(Request("POST", "/imagine", _body(number)), 60.0)

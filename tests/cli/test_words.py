@@ -22,7 +22,7 @@ from pipeline.core.provider import Key, Poll, Provider, TaskFields
 from pipeline.core.rules import Rules
 from pipeline.core.text import one_line
 from pipeline.reports import summary
-from pipeline.sync.outcome import Counts, Outcome
+from pipeline.sync.outcome import Outcome, PassCounts
 from pipeline.sync.row_reports import Row
 from tests.fakes.team import LIVE
 
@@ -86,7 +86,7 @@ def test_a_sentence_names_its_sheet_once() -> None:
 
 
 def test_the_closing_line_has_the_results_and_the_remaining_rows() -> None:
-    outcome = Outcome(title="a.csv", counts=Counts(new=12, done=11, refused=1, credits=44))
+    outcome = Outcome(title="a.csv", counts=PassCounts(new=12, done=11, refused=1, credits=44))
     assert summary.closing(outcome) == "12 new, 11 done, 1 refused, 44 credits"
 
     outcome.counts.failed, outcome.counts.lost = 2, 3

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 
 from pipeline.core.header import Columns, Header
-from pipeline.sheets.google.client import Account, Spreadsheet, account
+from pipeline.sheets.google.client import GoogleAccount, Spreadsheet, account
 from tests.fakes.google.account import LASTS
 from tests.fakes.google.grid import Book
 from tests.fakes.google_sheets import GoogleSheets
@@ -22,7 +22,7 @@ def columns_of(header: Sequence[str]) -> Columns:
     return Header(frozenset({"prompt"})).read_line(header)
 
 
-def _account(google: GoogleSheets, has_token: bool) -> Account:
+def _account(google: GoogleSheets, has_token: bool) -> GoogleAccount:
     """The account of the fake Google's key."""
     who = _loaded(json.dumps({**google.key, "token_uri": "http://127.0.0.1/"}))
     credentials = who.credentials.with_token_uri(google.key["token_uri"])
@@ -33,7 +33,7 @@ def _account(google: GoogleSheets, has_token: bool) -> Account:
 
 
 @cache
-def _loaded(key: str) -> Account:
+def _loaded(key: str) -> GoogleAccount:
     """An account whose private key is loaded once, because that takes 8 ms."""
     return account(key)
 

@@ -22,7 +22,7 @@ from pipeline.core.errors import NoAnswer, NotSent
 from pipeline.core.model import Result
 from pipeline.core.protocol import Verdict, submission, verdict
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Succeeded
-from pipeline.provider.client import Api
+from pipeline.provider.client import ApiClient
 from pipeline.server import event_loop
 from tests.fakes.no_server import (
     no_accept,
@@ -356,7 +356,7 @@ async def two_in_a_row(server: RawServer, clock: Clock, idle: float) -> list[Ver
         return [first, await meaning(api)]
 
 
-async def meaning(api: Api, within: float = 20.0) -> Verdict:
+async def meaning(api: ApiClient, within: float = 20.0) -> Verdict:
     try:
         response = await api.submit(REQUEST, within)
     except NotSent as error:
@@ -366,5 +366,5 @@ async def meaning(api: Api, within: float = 20.0) -> Verdict:
     return verdict(APIFRAME, IMAGINE, response, NOW)
 
 
-def api_at(base_url: str, concurrency: int = 4) -> Api:
-    return Api(APIFRAME, "secret-key", base_url=base_url, concurrency=concurrency)
+def api_at(base_url: str, concurrency: int = 4) -> ApiClient:
+    return ApiClient(APIFRAME, "secret-key", base_url=base_url, concurrency=concurrency)

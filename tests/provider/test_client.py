@@ -15,7 +15,7 @@ from pipeline.config.provider_files import read_provider
 from pipeline.core.errors import ConfigError, NoAnswer, NotSent, WireError
 from pipeline.core.model import Request, Response
 from pipeline.core.provider import Key, Provider
-from pipeline.provider.client import Api
+from pipeline.provider.client import ApiClient
 from pipeline.server import event_loop
 from tests.fakes.raw_server import (
     RawServer,
@@ -83,7 +83,7 @@ def test_a_provider_file_can_set_a_scheme_before_the_key() -> None:
 
 def test_the_key_is_in_no_repr_and_no_error() -> None:
     async def run() -> list[str]:
-        api = Api(APIFRAME, KEY, base_url="http://127.0.0.1:1", concurrency=1)
+        api = ApiClient(APIFRAME, KEY, base_url="http://127.0.0.1:1", concurrency=1)
         async with api:
             try:
                 await api.submit(IMAGINE, 1.0)
@@ -93,14 +93,14 @@ def test_the_key_is_in_no_repr_and_no_error() -> None:
 
     shown = event_loop.run(run())
 
-    assert shown[0] == "Api('Apiframe', 'http://127.0.0.1:1')"
+    assert shown[0] == "ApiClient('Apiframe', 'http://127.0.0.1:1')"
     assert not [text for text in shown if KEY in text]
 
 
 @pytest.mark.parametrize("key", ["", "  ", "two\nlines", "clé"])
 def test_a_key_that_is_invalid_in_a_header_is_a_configuration_error(key: str) -> None:
     with pytest.raises(ConfigError):
-        Api(APIFRAME, key, base_url="http://127.0.0.1:1", concurrency=1)
+        ApiClient(APIFRAME, key, base_url="http://127.0.0.1:1", concurrency=1)
 
 
 def test_a_line_break_at_the_end_of_a_key_file_is_not_part_of_the_key() -> None:
@@ -302,7 +302,7 @@ def test_polling_ends_in_time_even_if_the_api_never_answers() -> None:
 async def what_arrives(request: Request, provider: Provider = APIFRAME, key: str = KEY) -> bytes:
     async with (
         RawServer(answers(FINE)) as server,
-        Api(provider, key, base_url=server.url + "/", concurrency=1) as api,
+        ApiClient(provider, key, base_url=server.url + "/", concurrency=1) as api,
     ):
         await api.ask(request, 5.0)
         return server.requests[0]
@@ -322,13 +322,13 @@ async def asked(
 
     async with (
         server,
-        Api(APIFRAME, KEY, base_url=server.url, concurrency=1, sleep=note) as api,
+        ApiClient(APIFRAME, KEY, base_url=server.url, concurrency=1, sleep=note) as api,
     ):
         return await api.ask(request, within)
 
 
-def api_at(base_url: str) -> Api:
-    return Api(APIFRAME, KEY, base_url=base_url, concurrency=2)
+def api_at(base_url: str) -> ApiClient:
+    return ApiClient(APIFRAME, KEY, base_url=base_url, concurrency=2)
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:

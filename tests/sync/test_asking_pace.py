@@ -22,7 +22,7 @@ import pytest
 
 from pipeline.config import load
 from pipeline.core.apis import Api
-from pipeline.core.asking import Durations
+from pipeline.core.asking import DurationEstimate
 from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.states import Event, Succeeded
 from pipeline.server import event_loop
@@ -255,7 +255,7 @@ def test_an_endpoint_without_a_usable_duration_counts_as_unknown(tmp_path: Path)
 
 @pytest.mark.parametrize("age", [0.0, 1.0, 2.0, 30.0])
 def test_the_chance_of_an_end_grows_with_age_and_is_a_probability(age: float) -> None:
-    known = Durations()
+    known = DurationEstimate()
     for span in ((1.0, 2.0), (0.0, 0.8), (2.0, 2.0), (5.0, 9.0)):
         known = known.with_one(*span)
     chances = [known.chance(age + more / 10, age) for more in range(400)]

@@ -13,12 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.sandbox.vendors.vendor import (
-    Answer,
     Call,
     Order,
     Refused,
     Task,
     Vendor,
+    VendorAnswer,
     ratio_of,
     stamp,
 )
@@ -79,10 +79,10 @@ class Bfl(Vendor):
             webhook_secret=str(said.get("webhook_secret") or ""),
         )
 
-    def accepted(self, task: Task, now: float) -> Answer:
+    def accepted(self, task: Task, now: float) -> VendorAnswer:
         """See `Vendor`: an id, the address to ask, and what it costs."""
         address = f"{task.base_url}{self.base}{self.status}?id={task.id}"
-        return Answer(200, {"id": task.id, "polling_url": address, "cost": task.order.cost})
+        return VendorAnswer(200, {"id": task.id, "polling_url": address, "cost": task.order.cost})
 
     def shown(self, task: Task, now: float) -> dict[str, object]:
         """See `Vendor`: the result is there once the status is Ready."""
@@ -107,9 +107,9 @@ class Bfl(Vendor):
         name, _, message = words.partition(": ")
         return {"detail": [{"loc": ["body", name], "msg": message, "type": "value_error"}]}
 
-    def unknown(self, task_id: str) -> Answer:
+    def unknown(self, task_id: str) -> VendorAnswer:
         """See `Vendor`: a status, not an error."""
-        return Answer(200, {"id": task_id, "status": "Task not found", "result": None})
+        return VendorAnswer(200, {"id": task_id, "status": "Task not found", "result": None})
 
     def pages(self, left: float, key: str) -> Mapping[str, object]:
         """See `Vendor`."""

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.sandbox.vendors.vendor import (
-    Answer,
     Order,
     Refused,
     Task,
     Vendor,
+    VendorAnswer,
     ratio_of,
     stamp,
 )
@@ -63,14 +63,14 @@ class Leonardo(Vendor):
             follows=(image.rpartition("-")[0],) if image else (),
         )
 
-    def accepted(self, task: Task, now: float) -> Answer:
+    def accepted(self, task: Task, now: float) -> VendorAnswer:
         """See `Vendor`: the job, without a status."""
         job = {
             "generationId": task.id,
             "apiCreditCost": None,
             "cost": {"amount": f"{task.order.cost:.4f}", "unit": "DOLLARS"},
         }
-        return Answer(200, {JOBS[task.order.kind]: job})
+        return VendorAnswer(200, {JOBS[task.order.kind]: job})
 
     def shown(self, task: Task, now: float) -> dict[str, object]:
         """See `Vendor`: the results are in `generated_images`, those of a video too."""
@@ -107,9 +107,9 @@ class Leonardo(Vendor):
         codes = {401: "access-denied", 400: "bad-request", 429: "rate-limited"}
         return {"error": words, "path": "$", "code": codes.get(status, "unexpected")}
 
-    def unknown(self, task_id: str) -> Answer:
+    def unknown(self, task_id: str) -> VendorAnswer:
         """See `Vendor`: null, not an error."""
-        return Answer(200, {"generations_by_pk": None})
+        return VendorAnswer(200, {"generations_by_pk": None})
 
     def pages(self, left: float, key: str) -> Mapping[str, object]:
         """See `Vendor`."""

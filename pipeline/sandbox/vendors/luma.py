@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.sandbox.vendors.vendor import (
-    Answer,
     Call,
     Order,
     Refused,
     Task,
     Vendor,
+    VendorAnswer,
     ratio_of,
     stamp,
 )
@@ -71,9 +71,9 @@ class Luma(Vendor):
             events=("running", "done", "failed"),
         )
 
-    def accepted(self, task: Task, now: float) -> Answer:
+    def accepted(self, task: Task, now: float) -> VendorAnswer:
         """See `Vendor`."""
-        return Answer(201, self.shown(task, now))
+        return VendorAnswer(201, self.shown(task, now))
 
     def shown(self, task: Task, now: float) -> dict[str, object]:
         """See `Vendor`."""

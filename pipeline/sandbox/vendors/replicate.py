@@ -15,12 +15,12 @@ from typing import Any
 from uuid import uuid4
 
 from pipeline.sandbox.vendors.vendor import (
-    Answer,
     Call,
     Order,
     Refused,
     Task,
     Vendor,
+    VendorAnswer,
     ratio_of,
     stamp,
 )
@@ -77,9 +77,9 @@ class Replicate(Vendor):
             events=(*(("waiting",) if "start" in chosen else ()), *ends),
         )
 
-    def accepted(self, task: Task, now: float) -> Answer:
+    def accepted(self, task: Task, now: float) -> VendorAnswer:
         """See `Vendor`: the prediction itself."""
-        return Answer(201, self.shown(task, now))
+        return VendorAnswer(201, self.shown(task, now))
 
     def shown(self, task: Task, now: float) -> dict[str, object]:
         """See `Vendor`."""

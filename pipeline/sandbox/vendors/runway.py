@@ -8,7 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.sandbox.vendors.vendor import Answer, Order, Refused, Task, Vendor, ratio_of, stamp
+from pipeline.sandbox.vendors.vendor import (
+    Order,
+    Refused,
+    Task,
+    Vendor,
+    VendorAnswer,
+    ratio_of,
+    stamp,
+)
 from pipeline.sandbox.vendors.vendor import text as text_of
 
 WORDS = {
@@ -74,9 +82,9 @@ class Runway(Vendor):
             cost=each * seconds if is_video else each,
         )
 
-    def accepted(self, task: Task, now: float) -> Answer:
+    def accepted(self, task: Task, now: float) -> VendorAnswer:
         """See `Vendor`: an id and the highest price, no status."""
-        return Answer(200, {"id": task.id, "estimatedCost": {"credits": task.order.cost}})
+        return VendorAnswer(200, {"id": task.id, "estimatedCost": {"credits": task.order.cost}})
 
     def shown(self, task: Task, now: float) -> dict[str, object]:
         """See `Vendor`: each status has its own fields. A failed task is refunded."""
@@ -102,9 +110,9 @@ class Runway(Vendor):
         """See `Vendor`."""
         return {"error": words, "docUrl": "https://docs.dev.runwayml.com/api"}
 
-    def canceled(self, task: Task, now: float) -> Answer:
+    def canceled(self, task: Task, now: float) -> VendorAnswer:
         """See `Vendor`: no content."""
-        return Answer(204, None)
+        return VendorAnswer(204, None)
 
     def pages(self, left: float, key: str) -> Mapping[str, object]:
         """See `Vendor`."""

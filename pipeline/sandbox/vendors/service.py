@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from pipeline.sandbox import media, pictures
 from pipeline.sandbox.answers import Reply, compact
 from pipeline.sandbox.vendors.calls import Caller
-from pipeline.sandbox.vendors.vendor import Answer, Order, Refused, Task, Vendor
+from pipeline.sandbox.vendors.vendor import Order, Refused, Task, Vendor, VendorAnswer
 from pipeline.sandbox.wire import deliver
 
 #: So much longer does a task take with [slow] in its prompt.
@@ -116,7 +116,7 @@ class Service:
 
     # The API
 
-    async def submit(self, request: Request) -> tuple[Answer, bool]:
+    async def submit(self, request: Request) -> tuple[VendorAnswer, bool]:
         """The answer to a submission, and whether it is lost on its way."""
         self._requests["submissions"] += 1
         try:
@@ -135,7 +135,7 @@ class Service:
         answer = self.vendor.accepted(task, now)
         if wait := _wanted_wait(request, task.ends - now):
             await asyncio.sleep(wait + EARLY)
-            answer = Answer(answer.status, self.vendor.shown(task, time.monotonic()))
+            answer = VendorAnswer(answer.status, self.vendor.shown(task, time.monotonic()))
         is_lost = self._use_up("lost")
         self._outcomes["lost" if is_lost else "accepted"] += 1
         return answer, is_lost
@@ -194,7 +194,7 @@ class Service:
             return _response(self._refusal(refused))
         task_id = request.path_params.get("id") or request.query_params.get("id", "")
         if task := self.tasks.get(task_id):
-            return _response(Answer(200, self.vendor.shown(task, time.monotonic())))
+            return _response(VendorAnswer(200, self.vendor.shown(task, time.monotonic())))
         return _response(self.vendor.unknown(task_id))
 
     async def _cancel(self, request: Request) -> Response:
@@ -219,7 +219,7 @@ class Service:
         except Refused as refused:
             return _response(self._refusal(refused))
         path = request.url.path.removeprefix(self.vendor.base)
-        return _response(Answer(200, self.vendor.pages(self._left(), self._key)[path]))
+        return _response(VendorAnswer(200, self.vendor.pages(self._left(), self._key)[path]))
 
     async def _result(self, request: Request) -> Response:
         self._requests["results"] += 1
@@ -274,8 +274,8 @@ class Service:
     def _left(self) -> float:
         return self.switches.credits - self._charged
 
-    def _refusal(self, refused: Refused) -> Answer:
-        return Answer(refused.status, self.vendor.error(refused.status, str(refused)))
+    def _refusal(self, refused: Refused) -> VendorAnswer:
+        return VendorAnswer(refused.status, self.vendor.error(refused.status, str(refused)))
 
     def _use_up(self, name: str) -> bool:
         """True if this counted switch applies now; it is then one less."""
@@ -309,7 +309,7 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(inner)
 
 
-def _response(answer: Answer) -> Response:
+def _response(answer: VendorAnswer) -> Response:
     headers = {"retry-after": "1"} if answer.status == 429 else {}
     if answer.body is None:
         return Response(status_code=answer.status, headers=headers)

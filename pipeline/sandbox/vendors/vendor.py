@@ -27,7 +27,7 @@ class Refused(Exception):
         self.words = words
 
 
-class Answer(NamedTuple):
+class VendorAnswer(NamedTuple):
     """Status code and JSON of one answer."""
 
     status: int
@@ -140,7 +140,7 @@ class Vendor(ABC):
         """What a submission asks for: the parts of its path, its body. Raises Refused."""
 
     @abstractmethod
-    def accepted(self, task: Task, now: float) -> Answer:
+    def accepted(self, task: Task, now: float) -> VendorAnswer:
         """The answer to a submission that was taken."""
 
     @abstractmethod
@@ -151,13 +151,13 @@ class Vendor(ABC):
     def error(self, status: int, words: str) -> object:
         """The body of an error."""
 
-    def unknown(self, task_id: str) -> Answer:
+    def unknown(self, task_id: str) -> VendorAnswer:
         """The answer about a task that does not exist."""
-        return Answer(404, self.error(404, f"{task_id} not found"))
+        return VendorAnswer(404, self.error(404, f"{task_id} not found"))
 
-    def canceled(self, task: Task, now: float) -> Answer:
+    def canceled(self, task: Task, now: float) -> VendorAnswer:
         """The answer to the request that canceled a task."""
-        return Answer(200, self.shown(task, now))
+        return VendorAnswer(200, self.shown(task, now))
 
     def pages(self, left: float, key: str) -> Mapping[str, object]:
         """Other answers by GET: path below `base` -> body. `left` is what the account holds."""

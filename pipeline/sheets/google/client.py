@@ -75,7 +75,7 @@ class GoogleRefused(SheetError):
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class GoogleAccount:
     """The account that we use at Google."""
 
     credentials: Any
@@ -93,7 +93,7 @@ class Account:
         return self.email or "the account of the Application Default Credentials"
 
 
-def account(text: str | None) -> Account:
+def account(text: str | None) -> GoogleAccount:
     """The account of a service account's JSON, or of the Application Default Credentials.
 
     Raises SheetError where there is none.
@@ -120,7 +120,7 @@ def account(text: str | None) -> Account:
         raise SheetError(
             f"[sheet] credentials is not the key of a service account. {_MAKE_A_KEY}"
         ) from None
-    return Account(found, str(getattr(found, "service_account_email", "") or ""))
+    return GoogleAccount(found, str(getattr(found, "service_account_email", "") or ""))
 
 
 class Spreadsheet:
@@ -129,7 +129,7 @@ class Spreadsheet:
     def __init__(
         self,
         spreadsheet: str,
-        account: Account,
+        account: GoogleAccount,
         *,
         budget: Budget = lambda: 0.0,
         base: str = "",
@@ -313,7 +313,7 @@ def _tokens(base: str) -> requests.Session:
     return _rerouted(requests.Session(), base)
 
 
-def _session(account: Account, tokens: requests.Session, base: str) -> AuthorizedSession:
+def _session(account: GoogleAccount, tokens: requests.Session, base: str) -> AuthorizedSession:
     make: Any = AuthorizedSession
     session: AuthorizedSession = make(account.credentials, auth_request=Request(tokens))
     _rerouted(session, base)

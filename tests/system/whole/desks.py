@@ -24,7 +24,7 @@ from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.excel.sheet import ExcelSheet
 from pipeline.sheets.files.swap import exchange
-from pipeline.sheets.google.client import Account, Json, Spreadsheet, account
+from pipeline.sheets.google.client import GoogleAccount, Json, Spreadsheet, account
 from pipeline.sheets.google.sheet import GoogleSheet
 from tests.fakes.google.entering import Value
 from tests.fakes.google.grid import COLUMNS
@@ -264,7 +264,9 @@ class _WatchedGoogle(Spreadsheet):
     write shows that the rows have moved.
     """
 
-    def __init__(self, book: str, who: Account, url: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, book: str, who: GoogleAccount, url: str, now: Callable[[], datetime]
+    ) -> None:
         super().__init__(book, who, base=url, pause=_no_pause)
         self.before: Happens = None
         self.after: Happens = None
@@ -292,7 +294,7 @@ class _WatchedGoogle(Spreadsheet):
 
 
 @cache
-def _google() -> tuple[GoogleSheets, Account]:
+def _google() -> tuple[GoogleSheets, GoogleAccount]:
     """The fake Google of this process, and one account that already has its token."""
     google = _until_the_end.enter_context(google_sheets(reads=10**9, writes=10**9))
     return google, account(json.dumps(google.key))
