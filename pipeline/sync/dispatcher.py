@@ -55,7 +55,7 @@ class Dispatcher:
         self._answer_took = 0.0
         self._access, self._clock, self._addresses = access, clock, addresses
         self._throttle, self._breaker = throttle, breaker
-        self._concurrency, self._tries = access.pace.concurrency, tries
+        self._tries = tries
         self._on_answer, self._on_change = on_answer, on_change
         self._air: set[asyncio.Task[None]] = set()
         #: Attempts without a place so far, and until when each waits for one.
@@ -78,7 +78,8 @@ class Dispatcher:
         twice as many as come in that time on average are expected.
         """
         share = 2 * until / self._answer_took if self._answer_took else 0.0
-        return self._concurrency + int(self._concurrency * min(share, 1.0)) - self.pending
+        places = self._access.pace.concurrency
+        return places + int(places * min(share, 1.0)) - self.pending
 
     @property
     def gives_up_in(self) -> float | None:
@@ -100,7 +101,8 @@ class Dispatcher:
     def let_leave(self) -> None:
         """Give the free places to attempts that wait; report those that may not leave any more."""
         may_leave = not self._breaker.is_open and self._throttle.may_leave
-        while self._waiting and may_leave and len(self._air) < self._concurrency:
+        places = self._access.pace.concurrency
+        while self._waiting and may_leave and len(self._air) < places:
             _, sending = self._waiting.popleft()
             task = asyncio.create_task(self._submit(sending))
             self._air.add(task)
