@@ -404,7 +404,7 @@ def test_a_row_that_is_answered_at_the_last_moment_is_not_sent_again(made: Made)
 
     def answered(self: RateLimit, *about: Any) -> int:
         (lane,) = bench.runner._lanes.all
-        for key, number in [*lane.resender._waiting]:
+        for key, number in [*lane.resender._queue._waiting]:
             taken.append(number)
             lane.resender.answered(key, number)
         return permits(self, *about)
