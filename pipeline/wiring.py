@@ -360,7 +360,7 @@ def _note_unchanged(settings: Settings, store: Store, sheet: Sheet, sync: SheetS
             sheet.fingerprint,
             claim,
             quick_check.settings_of(settings),
-            sync.state.jobs.cursor,
+            sync.state.jobs.version,
             sync.state.record.counter,
         )
         store.sheets.note_up_to_date(sheet.key, seen.to_text())

@@ -64,16 +64,16 @@ def bad_take(column: str, text: str, *, is_new: bool) -> str:
     return f"Not sent: {column} is {quoted(text, 20)}. {cure}{or_ignore(column) if is_new else ''}."
 
 
-def jumped_take(column: str, was: int, now: int, again: int = 0) -> str:
+def jumped_take(column: str, was: int, now: int, extra_takes: int = 0) -> str:
     """The take was raised by more than one, as happens when a cell is dragged down.
 
-    `again` is the number of takes that were requested on the page.
+    `extra_takes` is the number of takes that were requested on the page.
     """
-    if again:
+    if extra_takes:
         return (
-            f"Not sent: {column} is {now - again}. With {again} more requested on the page, that "
-            f"is take {now}, but the last one was {was}. "
-            f"Write {max(was + 1 - again, 1)} to generate this row again."
+            f"Not sent: {column} is {now - extra_takes}. With {extra_takes} more requested on the "
+            f"page, that is take {now}, but the last one was {was}. "
+            f"Write {max(was + 1 - extra_takes, 1)} to generate this row again."
         )
     return (
         f"Not sent: {column} went from {was} to {now}. Write {was + 1} to generate this row again, "
@@ -81,11 +81,11 @@ def jumped_take(column: str, was: int, now: int, again: int = 0) -> str:
     )
 
 
-def no_such_take(take: int, first: int, again: int = 0) -> str:
+def no_such_take(take: int, first: int, extra_takes: int = 0) -> str:
     """The take cell was lowered below the first one."""
     return (
         f"Take {take} does not exist: the first take of this row is {first}. "
-        f"Write {max(first - again, 1)} to see its pictures."
+        f"Write {max(first - extra_takes, 1)} to see its pictures."
     )
 
 

@@ -75,7 +75,7 @@ class KnownRow:
     #: The text of people's other cells (`header.Marked.others`).
     others: str = ""
     #: How many more takes were requested on the page; they are added to the take cell.
-    again: int = 0
+    extra_takes: int = 0
     #: What was approved on the page (`approval.covered_on_page`).
     approved_on_page: str = ""
 

@@ -178,8 +178,8 @@ def plan_held(
     lines = []
     for one in seen:
         cell = columns.cell(grid[one.place], "take")
-        again = one.known.again if one.known else 0
-        asked = JobKey(rules.sheet, one.row_id, take_of(cell, again) or 1 + again)
+        extra = one.known.extra_takes if one.known else 0
+        asked = JobKey(rules.sheet, one.row_id, take_of(cell, extra) or 1 + extra)
         job = jobs.get(asked) or latest.get(one.row_id)
         if one.known and job and state_of(job) is not State.PENDING:
             redo = how_to_ask(columns, job.key.take)
@@ -275,8 +275,8 @@ def _judge(
     now: datetime,
     followed: Followed | None,
 ) -> Line:
-    again = seen.known.again if seen.known else 0
-    take = take_of(seen.marked.take, again)
+    extra = seen.known.extra_takes if seen.known else 0
+    take = take_of(seen.marked.take, extra)
     memory = remembered(seen, take, now)
     cell = columns.control(row, "approved")
     if is_value(cell):
@@ -293,11 +293,11 @@ def _judge(
     is_new = failed is not None and bool(changes(failed, memory.inputs, link).keys() - {LINK})
     if compared is not None and state is not State.PENDING and not is_new:
         # The cell value that, plus the takes requested on the page, gives the next take.
-        redo = how_to_ask(columns, max(max(takes, default=0) + 1 - again, 1))
+        redo = how_to_ask(columns, max(max(takes, default=0) + 1 - extra, 1))
         status, note = job_status(compared, memory.inputs, rules, now, redo, link)
-        note = joined(note, _on_page(take, again))
+        note = joined(note, _on_page(take, extra))
         return Line(seen, memory, status, note, take, job, name=name)
-    line = Line(seen, memory, Status.QUEUED, _on_page(take, again), take, job, name=name)
+    line = Line(seen, memory, Status.QUEUED, _on_page(take, extra), take, job, name=name)
     mistake = mistake_in_take(seen, memory, take, takes, columns)
     made_from = ""
     if mistake and (
@@ -353,7 +353,7 @@ def _held_back(
     if mistake:
         return mistake
     if line.seen.standing is not RowKind.ROW:
-        redo = how_to_ask(columns, memory.first_take - memory.again + 1)
+        redo = how_to_ask(columns, memory.first_take - memory.extra_takes + 1)
         if line.seen.standing is RowKind.UNRECOGNIZED:
             if not line.seen.marked.is_filled:
                 return StatusAndNote(Status.WAITING, messages.no_longer_filled(redo))
@@ -434,5 +434,5 @@ def _approval_missing(line: Line, row: Sequence[str], columns: Columns, rules: R
     return messages.needs_approval_again(title, covers_another_take(line.memory))
 
 
-def _on_page(take: int | None, again: int) -> str:
-    return messages.asked_on_the_page(take) if take and again else ""
+def _on_page(take: int | None, extra_takes: int) -> str:
+    return messages.asked_on_the_page(take) if take and extra_takes else ""

@@ -22,17 +22,17 @@ _MOST_DIGITS = 6
 _DECIMALS = re.compile(r"(?<=[0-9])[.,]0+$")
 
 
-def take_of(cell: str, again: int) -> int | None:
+def take_of(cell: str, extra_takes: int) -> int | None:
     """Which take a row asks for: the number in its take cell, and what the page asked for.
 
     None if the cell holds no whole number from 1; an empty one counts as 1.
     """
     text = _DECIMALS.sub("", cell.strip())  # how a spreadsheet may save the number as text
     if not text:
-        return 1 + again
+        return 1 + extra_takes
     if not (text.isascii() and text.isdecimal()) or len(text) > _MOST_DIGITS or int(text) < 1:
         return None
-    return int(text) + again
+    return int(text) + extra_takes
 
 
 def mistake_in_take(
@@ -42,7 +42,7 @@ def mistake_in_take(
 
     `takes` are the takes of the row's jobs.
     """
-    title, text, again = columns.title("take"), seen.marked.take, memory.again
+    title, text, extra = columns.title("take"), seen.marked.take, memory.extra_takes
     if not is_value(text):
         return StatusAndNote(Status.WAITING, messages.not_a_value(title, text))
     if take is None:
@@ -50,9 +50,9 @@ def mistake_in_take(
     is_row = seen.standing is RowKind.ROW
     highest = max(takes, default=take) if is_row else memory.first_take
     if take > highest + 1:
-        return StatusAndNote(Status.INVALID, messages.jumped_take(title, highest, take, again))
+        return StatusAndNote(Status.INVALID, messages.jumped_take(title, highest, take, extra))
     if is_row and take < min(takes, default=1):
-        return StatusAndNote(Status.INVALID, messages.no_such_take(take, min(takes), again))
+        return StatusAndNote(Status.INVALID, messages.no_such_take(take, min(takes), extra))
     return None
 
 

@@ -38,7 +38,7 @@ class Unchanged:
     #: A digest of the header, the rules and whatever else decides about all rows.
     under: str = ""
     #: The version of the sheet's jobs up to which changes were taken into account.
-    moved: int = 0
+    version: int = 0
     #: Id -> digest of the row's cells.
     rows: Mapping[str, bytes] = field(default_factory=dict)
     #: All other ids that the store knows, whether they are in the sheet or not.
@@ -193,7 +193,7 @@ def _needs_no_work(line: Line, jobs: Sequence[Job], saves_files: bool) -> bool:
     return (
         line.status in INDEPENDENT
         and line.memory.standing is RowKind.ROW
-        and not line.memory.again
+        and not line.memory.extra_takes
         and line.confirmed
         and is_id(line.seen.row_id)
         # It may be right to refuse a parent now, and not once another row is removed.

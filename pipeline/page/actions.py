@@ -56,12 +56,12 @@ class Actions:
         """Request one more take: one more than the take cell of the row says."""
 
         def do(board: Board, card: Card, form: Mapping[str, str]) -> bool:
-            said = form.get("again") == str(card.again)
+            said = form.get("again") == str(card.extra_takes)
             one, store = card.shown, board.campaign.store
             return (
                 said
                 and card.may_make_again
-                and store.rows.ask_again(board.campaign.key, one.row_id, card.again)
+                and store.rows.ask_again(board.campaign.key, one.row_id, card.extra_takes)
             )
 
         return await self._with_card(request, do, "again")

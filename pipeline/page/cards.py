@@ -63,7 +63,7 @@ class Card:
     #: The present prompt, if it differs from the one that was sent.
     now: str = ""
     #: How many takes were requested on the page so far; a form that requests one must contain it.
-    again: int = 0
+    extra_takes: int = 0
     #: Listed credits of one more take.
     price: Credits = 0
     may_make_again: bool = False
@@ -184,7 +184,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
     if known is None or not one.in_sheet:
         return card
     said = view.cells.get(one.row_id)
-    asked = take_of(said.take, known.again) if said else None
+    asked = take_of(said.take, known.extra_takes) if said else None
     is_current = asked == one.take or (job is None and asked is not None)
     dismissed = is_dismissed(job) or (job is None and away is not None and away == card.says)
     price = _price_now(known, view)
@@ -192,7 +192,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
     return replace(
         card,
         now=_prompt_now(card, known),
-        again=known.again,
+        extra_takes=known.extra_takes,
         price=price,
         approval=approval,
         is_approved=approval is not None and known.approved_on_page == approval.covers,
@@ -201,7 +201,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
         may_retry=is_current
         and one.state in (State.FAILED, State.UNKNOWN)
         and one.status != Status.SENDING,
-        is_asked=bool(job and asked == one.take + 1 and known.again),
+        is_asked=bool(job and asked == one.take + 1 and known.extra_takes),
         needs=card.family in NEEDS_ATTENTION and not dismissed,
         dismissed=dismissed,
     )
@@ -263,7 +263,17 @@ def summary_of(card: Card) -> CardSummary:
         charged,
         _stale_until(card, saved),
         hash(
-            (one.status, words, saved, one.urls, card.takes, card.again, asked, buttons, approving)
+            (
+                one.status,
+                words,
+                saved,
+                one.urls,
+                card.takes,
+                card.extra_takes,
+                asked,
+                buttons,
+                approving,
+            )
         ),
     )
 

@@ -26,8 +26,8 @@ class ChangeFinder:
         self._store, self._key = campaign.store, campaign.key
         self._reading = reading
         # Up to where changes of jobs, of known rows and of their order have been read.
-        self._cursor = 0
-        self._noted = -1
+        self._version = 0
+        self._rows_version = -1
         self._marks: dict[str, int] = {}
         self._written_order = ""
         self._checked_until = 0.0
@@ -41,11 +41,11 @@ class ChangeFinder:
 
         `shown` are the takes on the page: of these, some change because time passes.
         """
-        if self._cursor:
-            cursor, moved = self._store.jobs.changed(self._key, self._cursor)
-            ids = [job.row_id for job in moved]
+        if self._version:
+            version, changed = self._store.jobs.changed(self._key, self._version)
+            ids = [job.row_id for job in changed]
         else:
-            cursor = self._store.jobs.cursor(self._key)
+            version = self._store.jobs.version(self._key)
             ids = [job.row_id for job in self._store.jobs.newest(self._key)]
         ids += self._newly_noted()
         ids += self.read_order()
@@ -54,7 +54,7 @@ class ChangeFinder:
         self.dismissed = dismissed
         ids += self._reading.refresh()
         ids += self._out_of_date(shown)
-        self._cursor = cursor
+        self._version = version
         return ids
 
     def read_order(self) -> Iterable[str]:
@@ -67,11 +67,11 @@ class ChangeFinder:
         return before.keys() ^ self.order.keys()
 
     def _newly_noted(self) -> Iterable[str]:
-        if (noted := self._store.unchanged.noted(self._key)) == self._noted:
+        if (version := self._store.unchanged.rows_version(self._key)) == self._rows_version:
             return ()
         marks = self._store.rows.marks(self._key)
         changed = [one for one, mark in marks.items() if self._marks.get(one) != mark]
-        self._noted, self._marks = noted, marks
+        self._rows_version, self._marks = version, marks
         return changed
 
     def _out_of_date(self, shown: Sequence[CardSummary]) -> Iterable[str]:

@@ -156,18 +156,18 @@ def _in_order(jobs: Collection[Job], view: View) -> Iterator[Shown]:
 def of_row(jobs: Iterable[Job], known: KnownRow | None, view: View) -> Iterator[Shown]:
     """The takes of one row. `known` is what the row contains; None if it is gone."""
     by_take = sorted(jobs, key=lambda job: job.key.take)
-    last, again = by_take[-1].key.take, known.again if known else 0
+    last, extra = by_take[-1].key.take, known.extra_takes if known else 0
     said = view.cells.get(by_take[-1].key.row_id)
-    asked = (take_of(said.take, again) if said else None) or last
+    asked = (take_of(said.take, extra) if said else None) or last
     for job in by_take:
         # The present inputs belong to the last take, so an earlier take is not "edited".
         is_last = job.key.take == last
         column = said.take_column if said else "take"
         redo = messages.write_take(
-            max(last + 1 - again, 1), column, is_there=not said or said.has_take
+            max(last + 1 - extra, 1), column, is_there=not said or said.has_take
         )
         one = _of_job(job, known if is_last else None, redo, view)
-        if is_last and again and asked == last and one.status not in NOT_SENT:
+        if is_last and extra and asked == last and one.status not in NOT_SENT:
             one = replace(one, note=f"{one.note} {messages.asked_on_the_page(last)}".strip())
         yield one
 

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from pipeline.sandbox import media, pictures
 from pipeline.sandbox.answers import Reply, errors, request_id
 from pipeline.sandbox.calls import ApiRoute, Call, json_object
-from pipeline.sandbox.counts import Gauge, RequestCounts
+from pipeline.sandbox.counts import Gauge, SandboxCounts
 from pipeline.sandbox.desk import BUSIEST, Desk
 from pipeline.sandbox.settings import SandboxSettings, SettingsError
 from pipeline.sandbox.tasks import Kind, Task
@@ -95,7 +95,7 @@ class _Api:
             await self._serve(counts, scope, receive, send)
 
     async def _serve(
-        self, counts: RequestCounts, scope: Scope, receive: Receive, send: Send
+        self, counts: SandboxCounts, scope: Scope, receive: Receive, send: Send
     ) -> None:
         body = await _read(receive)
         if body is None:

@@ -78,7 +78,7 @@ class Running:
         return len(self._ends)
 
 
-class RequestCounts:
+class SandboxCounts:
     """Everything that is counted since the start or the last reset."""
 
     def __init__(self, began: float) -> None:

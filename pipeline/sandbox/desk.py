@@ -29,7 +29,7 @@ from pipeline.sandbox.answers import (
 )
 from pipeline.sandbox.calls import ApiRoute, Call, canonical
 from pipeline.sandbox.chance import Chance
-from pipeline.sandbox.counts import MINUTE, RequestCounts
+from pipeline.sandbox.counts import MINUTE, SandboxCounts
 from pipeline.sandbox.settings import Fault, SandboxSettings, merged, shown
 from pipeline.sandbox.tasks import GRID, Files, Order, Task
 from pipeline.sandbox.uploads import Uploads
@@ -80,7 +80,7 @@ class Desk:
         """Start again: first settings, full account, no tasks, counts at zero."""
         self.settings = self._first_settings
         self.chance = Chance(self._seed, self.settings)
-        self.counts = RequestCounts(self.clock())
+        self.counts = SandboxCounts(self.clock())
         self.tasks: dict[str, Task] = {}
         self.account = SandboxAccount(self.settings.credits)
         self.uploads = Uploads()

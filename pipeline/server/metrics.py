@@ -141,9 +141,9 @@ class _StoreCollector(Collector):
         yield from (jobs, sent, ended, held, self._credits())
 
     def _numbers(self, one: Campaign) -> tuple[Counter[str], int]:
-        moved = one.store.jobs.cursor(one.key)
-        if one.key not in self._counted or self._counted[one.key][0] != moved:
-            self._counted[one.key] = (moved, *one.store.stats.numbers(one.key))
+        version = one.store.jobs.version(one.key)
+        if one.key not in self._counted or self._counted[one.key][0] != version:
+            self._counted[one.key] = (version, *one.store.stats.numbers(one.key))
         return self._counted[one.key][1:]
 
     def _load_events(self) -> None:

@@ -125,7 +125,7 @@ class Watcher:
         try:
             outcome = await self._outcome()
             # After a failed pass, the next one waits for a change, or until it is due.
-            last_counter = outcome.cursor if isinstance(outcome, Outcome) else 0
+            last_counter = outcome.version if isinstance(outcome, Outcome) else 0
             self._cursor = last_counter or counter
             self._print_outcome(outcome)
         finally:
@@ -185,7 +185,7 @@ class Watcher:
         """The store's change counter; 0 if it cannot be read (the next pass reports why)."""
         campaign = self._campaign
         try:
-            return await asyncio.to_thread(campaign.store.jobs.cursor, campaign.key)
+            return await asyncio.to_thread(campaign.store.jobs.version, campaign.key)
         except PromptsheetError:
             return 0
 

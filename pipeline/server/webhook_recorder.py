@@ -169,10 +169,14 @@ class WebhookRecorder:
         tasks = {token: one.task_id for token, one in hooked.items()}
         read = [_read(call, hooked.get(call.token), tasks, owners) for call in calls]
         facts = [fact for fact in read if isinstance(fact, Fact)]
-        moved = iter(self._save(facts) if facts else ())
+        results = iter(self._save(facts) if facts else ())
         early = self._poll_early([one for one in read if isinstance(one, EarlyPoll)])
         return [
-            one if isinstance(one, CallResult) else next(moved) if isinstance(one, Fact) else early
+            one
+            if isinstance(one, CallResult)
+            else next(results)
+            if isinstance(one, Fact)
+            else early
             for one in read
         ]
 
@@ -210,9 +214,9 @@ class WebhookRecorder:
                 self._retry_at = time.monotonic() + RETRY_EVERY
                 self._store.attempts.rescued()
                 self._rescued = False
-            moved = self._store.attempts.record(facts)
-            self._tally.commits += any(moved)
-            return [CallResult.RECORDED if one else CallResult.KNOWN for one in moved]
+            changed = self._store.attempts.record(facts)
+            self._tally.commits += any(changed)
+            return [CallResult.RECORDED if one else CallResult.KNOWN for one in changed]
         except StoreError as trouble:
             log.warning("webhooks are not recorded in the store: %s", trouble)
             kept = self._is_kept(facts, trouble)

@@ -37,7 +37,7 @@ from pipeline.store.transactions import (
     StorePart,
     Versions,
     locked,
-    raise_moved,
+    raise_versions,
 )
 
 #: Facts, and when they were reported.
@@ -65,9 +65,9 @@ _MOVED = Prepared(
 
 
 class Recorded(NamedTuple):
-    """The result of a fact: whether it moved its attempt, and the attempt now, if there is one."""
+    """Whether a fact changed the state of its attempt, and the attempt now, if there is one."""
 
-    moved: bool
+    has_changed: bool
     attempt: Attempt | None
 
 
@@ -79,8 +79,8 @@ class BatchResult:
     recorded: Sequence[Recorded]
     #: For each intent: the attempt, or why it must not begin.
     answers: Sequence[Attempt | Refusal]
-    #: Sheet -> its `moved` before the batch and after it.
-    moved: Mapping[str, Versions]
+    #: Sheet -> its version before the batch and after it.
+    versions: Mapping[str, Versions]
 
 
 class Batches(StorePart):
@@ -112,17 +112,17 @@ class Batches(StorePart):
             if intents and limits:
                 batch = _batch(connection, sheets, jobs, limits, self._database.now())
                 answers = [batch.answer(intent) for intent in intents]
-            moved = _written(connection, sheets, jobs, changed, batch)
-        self._left = _kept(left, sheets, jobs, moved)
-        return BatchResult(recorded, answers, moved)
+            versions = _written(connection, sheets, jobs, changed, batch)
+        self._left = _kept(left, sheets, jobs, versions)
+        return BatchResult(recorded, answers, versions)
 
 
 def _record(job: KeptJob | None, fact: Fact, at: datetime) -> Recorded:
     one = job.tried.get(fact.number) if job else None
     if one is None:
         return Recorded(False, None)
-    moved = one.tell(fact.event, at)
-    return Recorded(moved, one.attempt)
+    has_changed = one.tell(fact.event, at)
+    return Recorded(has_changed, one.attempt)
 
 
 def _changed(
@@ -166,10 +166,10 @@ def _written(
     changed: Sequence[tuple[KeptJob, KeptAttempt]],
     batch: Admission | None,
 ) -> dict[str, Versions]:
-    """Write all of it: sheet -> its `moved` before and after."""
+    """Write all of it: sheet -> its version before and after."""
     begun = batch.begun if batch else {}
     touched = {job.key: job for job, _ in changed} | {key: jobs[key] for key in begun}
-    now = raise_moved(connection, {sheets[key.sheet].number for key in touched})
+    now = raise_versions(connection, {sheets[key.sheet].number for key in touched})
     _move(connection, changed)
     history = [
         (job.number, one.attempt.number, to_number(at), kind_of(event), to_body(event))
@@ -183,7 +183,7 @@ def _written(
         connection, {job.number: now[sheets[key.sheet].number] for key, job in touched.items()}
     )
     return {
-        name: Versions(sheet.moved, now.get(sheet.number, sheet.moved))
+        name: Versions(sheet.version, now.get(sheet.number, sheet.version))
         for name, sheet in sheets.items()
     }
 
@@ -242,13 +242,13 @@ def _kept(
     left: Mapping[str, Left],
     sheets: Mapping[str, LockedSheet],
     jobs: Mapping[JobKey, KeptJob],
-    moved: Mapping[str, Versions],
+    versions: Mapping[str, Versions],
 ) -> dict[str, Left]:
     """The jobs that stay in memory after this batch: those under way."""
     kept = dict(left)
     for name, sheet in sheets.items():
         before = left[name].jobs if name in left and left[name].is_true(sheet) else {}
-        kept[name] = Left(sheet._replace(moved=moved[name].after), before)
+        kept[name] = Left(sheet._replace(version=versions[name].after), before)
     for key, job in jobs.items():
         if job.is_under_way:
             kept[key.sheet].jobs[key] = job

@@ -13,7 +13,7 @@ from pipeline.core.webhook import early_poll
 from pipeline.store.column_types import from_number, to_number, unescaped
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.schema import attempts, jobs, sheets
-from pipeline.store.transactions import Prepared, StorePart, listed, one_of, raise_moved
+from pipeline.store.transactions import Prepared, StorePart, listed, one_of, raise_versions
 
 # Written exactly as in the index: SQLite uses it only then.
 _HAS_HOOK = text("hook <> ''")
@@ -113,6 +113,6 @@ class Callbacks(StorePart):
         """
         with self._database.writing() as connection:
             found = _JOBS.rows(connection, listed(moments))
-            now = raise_moved(connection, {sheet for _, _, sheet in found})
+            now = raise_versions(connection, {sheet for _, _, sheet in found})
             _EARLY.each(connection, [(to_number(moments[hook]), hook) for hook, _, _ in found])
             raise_jobs(connection, {job: now[sheet] for _, job, sheet in found})

@@ -1,7 +1,7 @@
 """Jobs while a batch works on them, and in memory between two batches.
 
-Every change of a job raises the counter `moved` of its sheet. So the jobs in memory are up to date
-as long as the counter has the value that our own last batch gave it. A pass that is alone with its
+Every change of a job raises the version of its sheet. So the jobs in memory are up to date
+as long as the version has the value that our own last batch gave it. A pass that is alone with its
 store loads each job once.
 """
 
@@ -63,14 +63,14 @@ class KeptAttempt:
         after = advance(self.attempt, event, at)
         if after == self.attempt:
             return False
-        moved = type(event) in TABLE[self.attempt.state]
-        if moved:
+        has_changed = type(event) in TABLE[self.attempt.state]
+        if has_changed:
             self.charged = _charge(self.charged, self.attempt, event)
         elif after.reported is not None and after.reported != self.attempt.reported:
             self.charged = after.reported
         self.attempt = after
         self.news.append((at, event))
-        return moved
+        return has_changed
 
     def settle(self) -> None:
         """Call this when its changes are in the store."""
@@ -106,7 +106,7 @@ class Left:
 
     def is_true(self, sheet: LockedSheet) -> bool:
         """Returns whether no job of the sheet has changed since."""
-        return (sheet.number, sheet.moved) == (self.sheet.number, self.sheet.moved)
+        return (sheet.number, sheet.version) == (self.sheet.number, self.sheet.version)
 
 
 def load(

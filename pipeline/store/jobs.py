@@ -25,12 +25,12 @@ from pipeline.store.transactions import (
     digest,
     made,
     number_of,
-    raise_moved,
+    raise_versions,
     upsert,
 )
 
 _RAISED = Prepared(
-    update(jobs).where(jobs.c.id == bindparam("its_id")).values(moved=bindparam("its")),
+    update(jobs).where(jobs.c.id == bindparam("its_id")).values(version=bindparam("its")),
     "its",
     "its_id",
 )
@@ -63,10 +63,10 @@ _HERE = jobs.c.sheet == bindparam("sheet")
 _SOME = and_(_HERE, jobs.c.row_id.in_(bindparam("ids", expanding=True)))
 _ALL_JOBS = _questions(_HERE)
 _VERSION = Prepared(
-    select(sheets.c.id, sheets.c.moved).where(sheets.c.key == bindparam("its_key")), "its_key"
+    select(sheets.c.id, sheets.c.version).where(sheets.c.key == bindparam("its_key")), "its_key"
 )
 _CHANGED = select(jobs.c.row_id, jobs.c.take).where(
-    _HERE, jobs.c.moved > bindparam("since"), jobs.c.moved <= bindparam("now")
+    _HERE, jobs.c.version > bindparam("since"), jobs.c.version <= bindparam("now")
 )
 _SOME_JOBS = _questions(_SOME)
 
@@ -76,9 +76,9 @@ _SAVED = Unsaved(reason="", tries=0, next_at=None, lost=False)
 
 
 class ChangedJobs(NamedTuple):
-    """The present change counter of a sheet's jobs, and the jobs that were changed."""
+    """The present version of a sheet's jobs, and the jobs that were changed."""
 
-    cursor: int
+    version: int
     keys: set[JobKey]
 
 
@@ -129,17 +129,17 @@ class Jobs(StorePart):
     def ask(self, key: JobKey, asked: int) -> bool:
         """Allow the job `asked` attempts, if it had one less until now. Returns whether it did."""
         with self._database.writing() as connection:
-            moved = _moved(connection, key)
+            version = _raised(connection, key)
             before = and_(_is(connection, key), jobs.c.asked == asked - 1)
-            asking = update(jobs).where(before).values(asked=asked, moved=moved)
+            asking = update(jobs).where(before).values(asked=asked, version=version)
             return connection.execute(asking).rowcount == 1
 
     def dismiss(self, key: JobKey, away: bool) -> bool:
         """Dismiss the job on the page, or take that back. Returns whether the job exists."""
         at = self._database.now() if away else None
         with self._database.writing() as connection:
-            moved = _moved(connection, key)
-            putting = update(jobs).where(_is(connection, key)).values(dismissed=at, moved=moved)
+            version = _raised(connection, key)
+            putting = update(jobs).where(_is(connection, key)).values(dismissed=at, version=version)
             return connection.execute(putting).rowcount == 1
 
     def adopt(self, key: JobKey, attempt: Attempt) -> bool:
@@ -150,7 +150,7 @@ class Jobs(StorePart):
         adopted = replace(attempt, price=0)
         with self._database.writing() as connection:
             _add(connection, key.sheet, [key], self._database.now())
-            moved = _moved(connection, key)
+            version = _raised(connection, key)
             job = connection.execute(select(jobs.c.id).where(_is(connection, key))).scalar_one()
             tried = select(attempts.c.number).where(
                 attempts.c.job == job, attempts.c.number == attempt.number
@@ -158,7 +158,7 @@ class Jobs(StorePart):
             if connection.execute(tried).first():
                 return False
             NEW_ATTEMPT.each(connection, [(job, *to_plain(adopted), "null", "", "", 0)])
-            connection.execute(update(jobs).where(jobs.c.id == job).values(moved=moved))
+            connection.execute(update(jobs).where(jobs.c.id == job).values(version=version))
             write_history(connection, [history_line(job, adopted, self._database.now(), "adopted")])
             return True
 
@@ -176,7 +176,7 @@ class Jobs(StorePart):
         kept = {"number": number, "url": url, "path": path, **asdict(why)}
         with self._database.writing() as connection:
             moving = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
-            job = connection.execute(moving.values(moved=_moved(connection, key))).scalar()
+            job = connection.execute(moving.values(version=_raised(connection, key))).scalar()
             if job is None:
                 return False
             new = upsert(connection, files).values(job=job, digest=digest(url), **kept)
@@ -189,7 +189,7 @@ class Jobs(StorePart):
         """Delete the note about a picture, to save it again. Returns whether there was one."""
         with self._database.writing() as connection:
             raising = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
-            job = connection.execute(raising.values(moved=_moved(connection, key))).scalar()
+            job = connection.execute(raising.values(version=_raised(connection, key))).scalar()
             noted = (files.c.job == job) & (files.c.digest == digest(url))
             return connection.execute(delete(files).where(noted)).rowcount == 1
 
@@ -233,14 +233,14 @@ class Jobs(StorePart):
             found = connection.execute(wanted.where(_is(connection, key)))
             return {row.number: row.run for row in found}
 
-    def cursor(self, sheet: str) -> int:
+    def version(self, sheet: str) -> int:
         """The version of a sheet's jobs. Read it before the jobs, then ask what `changed` since.
 
         It is raised by every change of a job of the sheet.
         """
         with self._database.reading() as connection:
-            _, moved = _VERSION.first(connection, escaped(sheet)) or (0, 0)
-            return moved
+            _, version = _VERSION.first(connection, escaped(sheet)) or (0, 0)
+            return version
 
     def changed(self, sheet: str, since: int) -> ChangedJobs:
         """The jobs that any process has added or changed since that version."""
@@ -275,23 +275,23 @@ def _among(connection: Connection, keys: Iterable[JobKey]) -> Iterator[dict[str,
             yield {"sheet": number, "ids": chunk}
 
 
-def raise_jobs(connection: Connection, moved: Mapping[int, int]) -> None:
-    """Note that these jobs changed: number inside the store -> the sheet's `moved`."""
-    _RAISED.each(connection, [(now, number) for number, now in moved.items()])
+def raise_jobs(connection: Connection, versions: Mapping[int, int]) -> None:
+    """Note that these jobs changed: number inside the store -> the version of its sheet."""
+    _RAISED.each(connection, [(now, number) for number, now in versions.items()])
 
 
 def _add(connection: Connection, sheet: str, keys: Sequence[JobKey], at: datetime) -> Versions:
     number = made(connection, sheet)
-    moved = raise_moved(connection, [number])[number]
-    same = {"sheet": number, "asked": 1, "made_at": at, "moved": moved}
+    version = raise_versions(connection, [number])[number]
+    same = {"sheet": number, "asked": 1, "made_at": at, "version": version}
     lines = [{**same, "row_id": key.row_id, "take": key.take} for key in keys]
     connection.execute(upsert(connection, jobs).on_conflict_do_nothing(), lines)
-    return Versions(moved - 1, moved)
+    return Versions(version - 1, version)
 
 
-def _moved(connection: Connection, key: JobKey) -> int:
+def _raised(connection: Connection, key: JobKey) -> int:
     number = number_of(connection, key.sheet)
-    return raise_moved(connection, [number])[number] if number else 0
+    return raise_versions(connection, [number])[number] if number else 0
 
 
 def _is(connection: Connection, key: JobKey) -> ColumnElement[bool]:

@@ -71,7 +71,7 @@ class Attempts(StorePart):
         are given back and corrected here. Raises StoreFull if no space is left: the facts are then
         in the rescue file, and the next `rescued` records them.
         """
-        return [one.moved for one in self.recorded(facts).recorded]
+        return [one.has_changed for one in self.recorded(facts).recorded]
 
     def recorded(self, facts: Sequence[Fact]) -> BatchResult:
         """The same, with the attempts as they are now."""

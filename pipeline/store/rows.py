@@ -30,7 +30,7 @@ from pipeline.store.transactions import (
     digest,
     made,
     number_of,
-    raise_moved,
+    raise_versions,
     upsert,
 )
 from pipeline.store.unchanged_rows import disturb
@@ -94,22 +94,22 @@ class Rows(StorePart):
     def extra_takes(self, sheet: str) -> dict[str, int]:
         """Id -> how often the page asked for the row once more, if it did."""
         with self._database.reading() as connection:
-            found = connection.execute(_AGAIN, {"sheet": number_of(connection, sheet)})
-            return {row.row_id: row.again for row in found}
+            found = connection.execute(_EXTRA_TAKES, {"sheet": number_of(connection, sheet)})
+            return {row.row_id: row.extra_takes for row in found}
 
-    def ask_again(self, sheet: str, row_id: str, again: int) -> bool:
-        """Request one more take than `again`. Returns False if `again` is not the present number.
+    def ask_again(self, sheet: str, row_id: str, extra_takes: int) -> bool:
+        """Request one more take than `extra_takes`. Returns False if the present number differs.
 
         So two people who press at once, or one who presses twice, request one take.
         """
-        one = (known_rows.c.row_id == row_id) & (known_rows.c.again == again)
+        one = (known_rows.c.row_id == row_id) & (known_rows.c.extra_takes == extra_takes)
         with self._database.writing() as connection:
             number = number_of(connection, sheet)
             raising = update(known_rows).where(known_rows.c.sheet == number, one)
-            if connection.execute(raising.values(again=again + 1)).rowcount != 1:
+            if connection.execute(raising.values(extra_takes=extra_takes + 1)).rowcount != 1:
                 return False
             # There is something to do, which a quick check must not miss.
-            raise_moved(connection, [number])
+            raise_versions(connection, [number])
             return True
 
     def approve(self, sheet: str, row_id: str, inputs: str, covers: str) -> bool:
@@ -126,13 +126,13 @@ class Rows(StorePart):
             if connection.execute(here).first() is None:
                 return False
             # There is something to do, which a quick check must not miss.
-            moved = raise_moved(connection, [number])[number]
+            version = raise_versions(connection, [number])[number]
             noting = update(known_rows).where(known_rows.c.sheet == number, *row)
-            connection.execute(noting.values(approved_on_page=covers, approval_moved=moved))
+            connection.execute(noting.values(approved_on_page=covers, approval_version=version))
             return True
 
     def approvals(self, sheet: str, since: int) -> dict[str, str]:
-        """Id -> what it covers, of the approvals noted or taken back after that `moved`."""
+        """Id -> what it covers, of the approvals noted or taken back after that version."""
         with self._database.reading() as connection:
             about = {"sheet": number_of(connection, sheet), "since": since}
             found = connection.execute(_APPROVED, about)
@@ -214,7 +214,7 @@ _KNOWN = (
     .where(known_rows.c.sheet == bindparam("sheet"))
     .order_by(known_rows.c.row_id)
 )
-_MARKED = ("inputs", "first_take", "since", "again", "approved_on_page")
+_MARKED = ("inputs", "first_take", "since", "extra_takes", "approved_on_page")
 # As they are kept: what is only compared need not be unescaped.
 _MARKS = select(
     known_rows.c.row_id,
@@ -224,12 +224,12 @@ _IDS = type_coerce(orders.c.ids, Text)
 _ORDER = select(_IDS).where(orders.c.sheet == bindparam("sheet"))
 _COLUMNS = select(sheets.c.columns).where(sheets.c.id == bindparam("sheet"))
 # Each text is word for word what an index is for.
-_AGAIN = select(known_rows.c.row_id, known_rows.c.again).where(
+_EXTRA_TAKES = select(known_rows.c.row_id, known_rows.c.extra_takes).where(
     known_rows.c.sheet == bindparam("sheet"), text("again > 0")
 )
 _APPROVED = select(known_rows.c.row_id, known_rows.c.approved_on_page).where(
     known_rows.c.sheet == bindparam("sheet"),
-    known_rows.c.approval_moved > bindparam("since"),
+    known_rows.c.approval_version > bindparam("since"),
     text("approval_moved > 0"),
 )
 _DISMISSED = select(known_rows.c.row_id, known_rows.c.dismissed).where(
@@ -299,7 +299,7 @@ def _keep_rows(connection: Connection, number: int, rows: Iterable[KnownRow]) ->
     if lines:
         new = upsert(connection, known_rows)
         # What the page noted is its own: a reading from before must not undo it.
-        others = ("row_id", "again", "approved_on_page")
+        others = ("row_id", "extra_takes", "approved_on_page")
         kept = {name: new.excluded[name] for name in _FIELDS if name not in others}
         connection.execute(
             new.on_conflict_do_update(index_elements=["sheet", "row_id"], set_=kept), lines

@@ -10,9 +10,10 @@
     counters      credits held or spent, by run and by day
     paces         requests that left in the last minute, by API key
 
-`moved` is a counter of changes. Every change of a job raises the counter of its sheet first, and
+`version` is a counter of changes. Every change of a job raises the version of its sheet first, and
 then writes it into the job. That locks the sheet until the transaction ends, and one query finds
-all jobs that have changed since.
+all jobs that have changed since. Some columns have an older name in the file than in the code:
+`moved` is `version`, `noted` is `rows_version`, `again` is `extra_takes`.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ sheets = Table(
     Column("columns", Listed),
     Column("counter", BigInteger, nullable=False, default=0),
     Column("word", Words, nullable=False, default=""),
-    Column("moved", BigInteger, nullable=False, default=0),
+    Column("moved", BigInteger, key="version", nullable=False, default=0),
     # When the last pass over it ended.
     Column("passed_at", Moment),
 )
@@ -93,12 +94,18 @@ known_rows = Table(
     Column("approved", Words, nullable=False),
     Column("approved_for", Words, nullable=False),
     Column("others", Words, nullable=False),
-    Column("again", BigInteger, nullable=False, server_default="0"),
+    Column("again", BigInteger, key="extra_takes", nullable=False, server_default="0"),
     # The text of the row when it was dismissed on the page.
     Column("dismissed", Words, nullable=False, server_default=""),
-    # What was approved on the page, and the sheet's `moved` of that moment.
+    # What was approved on the page, and the sheet's version of that moment.
     Column("approved_on_page", Words, nullable=False, server_default=""),
-    Column("approval_moved", BigInteger, nullable=False, server_default="0"),
+    Column(
+        "approval_moved",
+        BigInteger,
+        key="approval_version",
+        nullable=False,
+        server_default="0",
+    ),
     Index("known_rows_by_id", "row_id"),
     # Of the few rows with takes that were requested on the page.
     Index(
@@ -116,7 +123,7 @@ known_rows = Table(
     Index(
         "known_rows_approved",
         "sheet",
-        "approval_moved",
+        "approval_version",
         sqlite_where=text("approval_moved > 0"),
     ),
     sqlite_with_rowid=False,
@@ -146,9 +153,9 @@ resting = Table(
     metadata,
     Column("sheet", ForeignKey(sheets.c.id), primary_key=True),
     # How often known rows were changed; nothing else is kept here once that was done.
-    Column("noted", BigInteger, nullable=False),
+    Column("noted", BigInteger, key="rows_version", nullable=False),
     Column("under", String(64), nullable=False, default=""),
-    Column("moved", BigInteger, nullable=False, default=0),
+    Column("moved", BigInteger, key="version", nullable=False, default=0),
     # Ids, all of one length, and digests likewise, in the same order.
     Column("ids", Text, nullable=False, default=""),
     Column("digests", LargeBinary, nullable=False, default=b""),
@@ -165,11 +172,11 @@ jobs = Table(
     Column("take", BigInteger, nullable=False),
     Column("asked", Integer, nullable=False, default=1),
     Column("made_at", Moment),
-    Column("moved", BigInteger, nullable=False),
+    Column("moved", BigInteger, key="version", nullable=False),
     # When it was dismissed on the page.
     Column("dismissed", Moment),
     UniqueConstraint("sheet", "row_id", "take"),
-    Index("jobs_by_moved", "sheet", "moved"),
+    Index("jobs_by_moved", "sheet", "version"),
 )
 
 attempts = Table(

@@ -116,7 +116,7 @@ def _sqlite(connection: Connection) -> sqlite3.Connection:
 # Built once: building a statement takes longer than running it.
 _NUMBER = Prepared(select(sheets.c.id).where(sheets.c.key == bindparam("its_key")), "its_key")
 _LOCKED = Prepared(
-    select(sheets.c.id, sheets.c.paused, sheets.c.moved)
+    select(sheets.c.id, sheets.c.paused, sheets.c.version)
     .where(sheets.c.key == bindparam("its_key"))
     .with_for_update(),
     "its_key",
@@ -124,8 +124,8 @@ _LOCKED = Prepared(
 _RAISED = Prepared(
     update(sheets)
     .where(sheets.c.id == bindparam("its_number"))
-    .values(moved=sheets.c.moved + literal_column("1"))
-    .returning(sheets.c.moved),
+    .values(version=sheets.c.version + literal_column("1"))
+    .returning(sheets.c.version),
     "its_number",
 )
 
@@ -152,11 +152,11 @@ class LockedSheet(NamedTuple):
     number: int
     paused: bool
     #: The version of its jobs: every change of one of them raises it.
-    moved: int
+    version: int
 
 
 class Versions(NamedTuple):
-    """A sheet's `moved` before and after a change of its jobs."""
+    """The version of a sheet's jobs before and after a change of its jobs."""
 
     before: int
     after: int
@@ -263,8 +263,8 @@ def locked(connection: Connection, keys: Iterable[str]) -> dict[str, LockedSheet
     return {key: LockedSheet(row[0], bool(row[1]), row[2]) for key, row in found.items() if row}
 
 
-def raise_moved(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
-    """Raise the change counter of these sheets: number -> its `moved`, now one more.
+def raise_versions(connection: Connection, numbers: Iterable[int]) -> dict[int, int]:
+    """Raise the version of these sheets: number -> its version, now one more.
 
     Locks the sheets as `locked` does.
     """

@@ -18,10 +18,12 @@ Piece = TypeVar("Piece", str, bytes)
 
 _HERE = sheets.c.key == bindparam("key")
 _ASKED = select(resting).join(sheets, sheets.c.id == resting.c.sheet).where(_HERE)
-_NOTED = select(resting.c.noted).join(sheets, sheets.c.id == resting.c.sheet).where(_HERE)
+_ROWS_VERSION = (
+    select(resting.c.rows_version).join(sheets, sheets.c.id == resting.c.sheet).where(_HERE)
+)
 _NOTHING: dict[str, object] = {
     "under": "",
-    "moved": 0,
+    "version": 0,
     "ids": "",
     "digests": b"",
     "others": (),
@@ -30,9 +32,9 @@ _NOTHING: dict[str, object] = {
 
 
 class KeptUnchanged(NamedTuple):
-    """Rows that need no look, and how often known rows of the sheet had been changed then."""
+    """Rows that need no look, and the version of the sheet's known rows then."""
 
-    noted: int
+    rows_version: int
     resting: Unchanged
 
 
@@ -50,19 +52,19 @@ class UnchangedRows(StorePart):
         ids = _cut(found.ids, len(found.ids) // (count or 1))
         rows = dict(zip(ids, _cut(found.digests, DIGEST), strict=True))
         lines = frozenset(_cut(found.lines, DIGEST))
-        resting = Unchanged(found.under, found.moved, rows, frozenset(found.others), lines)
-        return KeptUnchanged(found.noted, resting)
+        resting = Unchanged(found.under, found.version, rows, frozenset(found.others), lines)
+        return KeptUnchanged(found.rows_version, resting)
 
-    def noted(self, sheet: str) -> int:
-        """How often the known rows were changed."""
+    def rows_version(self, sheet: str) -> int:
+        """The version of the known rows: how often they were changed."""
         with self._database.reading() as connection:
-            return connection.execute(_NOTED, {"key": sheet}).scalar() or 0
+            return connection.execute(_ROWS_VERSION, {"key": sheet}).scalar() or 0
 
-    def keep(self, sheet: str, left: Unchanged, noted: int) -> bool:
-        """Keep these rows, if `noted` is still the number of changes. Returns whether it did."""
+    def keep(self, sheet: str, left: Unchanged, rows_version: int) -> bool:
+        """Keep these rows if the known rows still have this version. Returns whether it did."""
         kept = {
             "under": left.under,
-            "moved": left.moved,
+            "version": left.version,
             "ids": "".join(left.rows),
             "digests": b"".join(left.rows.values()),
             "others": sorted(left.others),
@@ -70,17 +72,21 @@ class UnchangedRows(StorePart):
         }
         with self._database.writing() as connection:
             number = made(connection, sheet)
-            new = upsert(connection, resting).values(sheet=number, noted=0).on_conflict_do_nothing()
+            new = (
+                upsert(connection, resting)
+                .values(sheet=number, rows_version=0)
+                .on_conflict_do_nothing()
+            )
             connection.execute(new)
-            same = (resting.c.sheet == number) & (resting.c.noted == noted)
+            same = (resting.c.sheet == number) & (resting.c.rows_version == rows_version)
             return connection.execute(update(resting).where(same).values(kept)).rowcount == 1
 
 
 def disturb(connection: Connection, number: int) -> None:
     """Forget the unchanged rows of the sheet with this number, and count that."""
-    new = upsert(connection, resting).values(sheet=number, noted=1, **_NOTHING)
-    again = {**_NOTHING, "noted": resting.c.noted + 1}
-    connection.execute(new.on_conflict_do_update(index_elements=["sheet"], set_=again))
+    new = upsert(connection, resting).values(sheet=number, rows_version=1, **_NOTHING)
+    raised = {**_NOTHING, "rows_version": resting.c.rows_version + 1}
+    connection.execute(new.on_conflict_do_update(index_elements=["sheet"], set_=raised))
 
 
 def _cut(text: Piece, size: int) -> list[Piece]:

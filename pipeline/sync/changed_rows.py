@@ -95,7 +95,7 @@ class ChangedRows:
         state.rows.add_ids(line.seen.row_id for line in lines)
         now = Unchanged(
             self._under(look.columns),
-            state.jobs.cursor,
+            state.jobs.version,
             rows,
             frozenset(state.rows.ids - rows.keys()),
             lines_with_results(look.grid, look.columns, lines, self._parted, look.outdated),

@@ -25,7 +25,7 @@ def close(sync: SheetSync, tally: Tally, *, detailed: bool) -> None:
     outcome.key = sync.key
     outcome.title = sync.sheet.title  # A Google Sheet has its title once it was read.
     outcome.statuses = sync.last.plan.statuses
-    outcome.cursor = sync.state.jobs.cursor
+    outcome.version = sync.state.jobs.version
     outcome.notices = [*sync.last.notices]
     outcome.notices += sentences(tally.charged, sync.rules.apis)
     # If the store cannot be read any more, that was reported before.

@@ -29,7 +29,7 @@ class KnownJobs:
     def __init__(self, store: Store, sheet: str, clock: Clock) -> None:
         self.all: dict[JobKey, Job] = {}
         #: The store's change counter when its changes were last taken over.
-        self.cursor = 0
+        self.version = 0
         self._store, self._sheet, self._clock = store, sheet, clock
 
     # -- what is known ---------------------------------------------------------------------------
@@ -98,13 +98,13 @@ class KnownJobs:
 
     def load_all(self) -> None:
         """Load all jobs of the sheet."""
-        self.cursor, _ = self._store.jobs.changed(self._sheet, 0)
+        self.version, _ = self._store.jobs.changed(self._sheet, 0)
         self.all.update(self._store.jobs.all(self._sheet))
 
-    def changed_since(self, cursor: int) -> Collection[JobKey]:
-        """The jobs that were changed after the store's change counter was `cursor`."""
-        self.cursor, moved = self._store.jobs.changed(self._sheet, cursor)
-        return moved
+    def changed_since(self, version: int) -> Collection[JobKey]:
+        """The jobs that were changed after this version."""
+        self.version, changed = self._store.jobs.changed(self._sheet, version)
+        return changed
 
     def reload(self, keys: Collection[JobKey]) -> dict[JobKey, Job]:
         """Load these jobs again, and return them."""
@@ -116,8 +116,8 @@ class KnownJobs:
         """Make a job for each of these keys, in the store and here."""
         before, after = self._store.jobs.add(keys)[self._sheet]
         self.all.update({key: Job(key, made_at=self._clock.now()) for key in keys})
-        if before == self.cursor:
-            self.cursor = after
+        if before == self.version:
+            self.version = after
 
     def ask_for(self, key: JobKey, attempts: int) -> None:
         """Allow the job this number of attempts in all, because a person requested them."""
@@ -136,10 +136,10 @@ class KnownJobs:
         If others changed jobs in between, only these facts are applied: `SheetState.refresh` takes
         over the rest, so that it is noticed as news.
         """
-        before, after = result.moved.get(self._sheet, (-1, -1))
-        is_alone = before == self.cursor
+        before, after = result.versions.get(self._sheet, (-1, -1))
+        is_alone = before == self.version
         if is_alone:
-            self.cursor = after
+            self.version = after
         for fact, (_, now) in zip(facts, result.recorded, strict=True):
             job = self.all.get(fact.key)
             if now is None or job is None:

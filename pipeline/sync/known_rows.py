@@ -25,8 +25,8 @@ class KnownRows:
         #: Ids of the rows that something happened to since `unchanged` was kept.
         self.changed_ids: set[str] = set()
         self._store, self._sheet = store, sheet
-        #: The store's change counter for rows, and the rows that are unchanged since then.
-        self._version, self.unchanged = store.unchanged.get(sheet)
+        #: The version of the known rows, and the rows that are unchanged since then.
+        self._rows_version, self.unchanged = store.unchanged.get(sheet)
         #: The ids whose rows are loaded; None if all are.
         self._loaded: set[str] | None = None
 
@@ -34,19 +34,19 @@ class KnownRows:
 
     def load_all(self) -> None:
         """Load all rows."""
-        version = self._store.unchanged.noted(self._sheet)
-        if version != self._version:
-            self._version, self.unchanged = version, Unchanged()
+        rows_version = self._store.unchanged.rows_version(self._sheet)
+        if rows_version != self._rows_version:
+            self._rows_version, self.unchanged = rows_version, Unchanged()
         self.memory = self._store.rows.memory(self._sheet)
         self.add_ids(self.memory.known)
         self._loaded = None
 
-    def load_changed(self, moved: Collection[str]) -> Collection[str]:
-        """Load the rows that are not unchanged, `moved` among them. Returns their ids."""
+    def load_changed(self, changed: Collection[str]) -> Collection[str]:
+        """Load the rows that are not unchanged, `changed` among them. Returns their ids."""
         left = self.unchanged
-        self.changed_ids = {*moved}
-        self.ids = {*left.rows, *left.others, *moved}
-        self._loaded = {*left.others, *moved}
+        self.changed_ids = {*changed}
+        self.ids = {*left.rows, *left.others, *changed}
+        self._loaded = {*left.others, *changed}
         self.memory = self._store.rows.memory(self._sheet, self._loaded)
         return self._loaded
 
@@ -68,7 +68,7 @@ class KnownRows:
     def was_changed_elsewhere(self) -> bool:
         """Returns whether another process changed the rows since they were loaded."""
         same = self._store.rows.memory(self._sheet, ()).order == self.memory.order
-        return not (same and self._store.unchanged.noted(self._sheet) == self._version)
+        return not (same and self._store.unchanged.rows_version(self._sheet) == self._rows_version)
 
     # -- what changes them -----------------------------------------------------------------------
 
@@ -104,7 +104,7 @@ class KnownRows:
         for row_id, place in order.items():
             places[place] = row_id
         self._store.rows.note(self._sheet, changed, places, columns)
-        self._version += bool(changed)
+        self._rows_version += bool(changed)
         self.mark_changed(row.row_id for row in changed)
         known, past = dict(self.memory.known), dict(self.memory.past)
         for row in changed:
@@ -118,8 +118,8 @@ class KnownRows:
     def keep_unchanged(self, now: Unchanged) -> None:
         """Keep which rows need no look the next time, if that is not what was kept."""
         left = self.unchanged
-        is_news = self.changed_ids or replace(now, moved=left.moved) != left
-        if is_news and self._store.unchanged.keep(self._sheet, now, self._version):
+        is_news = self.changed_ids or replace(now, version=left.version) != left
+        if is_news and self._store.unchanged.keep(self._sheet, now, self._rows_version):
             self.unchanged, self.changed_ids = now, set()
 
     # -- what is asked ---------------------------------------------------------------------------

@@ -70,8 +70,8 @@ class Outcome:
     notices: list[str] = field(default_factory=list)
     #: A rule of ours stopped the sending.
     stopped: bool = False
-    #: Where the store's changes stood when the pass last took them over.
-    cursor: int = 0
+    #: The version of the sheet's jobs when the pass last read their changes.
+    version: int = 0
     code: int = 0
 
     @property

@@ -13,7 +13,7 @@ import json
 import sqlite3
 import time
 from contextlib import closing, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Settings
@@ -40,13 +40,15 @@ class UpToDate:
     sheet: str
     claim: str
     settings: str
-    #: Counters of the store: changes of jobs, and claims raised.
-    moved: int
+    #: The version of the sheet's jobs, and how often its claim was raised.
+    version: int
     counter: int
 
     def to_text(self) -> str:
         """The note, as the store keeps it."""
-        return json.dumps(asdict(self))
+        note = {"sheet": self.sheet, "claim": self.claim, "settings": self.settings}
+        # "moved" is the version: notes of earlier programs stay valid.
+        return json.dumps({**note, "moved": self.version, "counter": self.counter})
 
 
 def is_unchanged(settings: Settings) -> bool:
@@ -56,10 +58,10 @@ def is_unchanged(settings: Settings) -> bool:
         return False
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     try:
-        for moved, counter, note in _asked(store, str(source)):
+        for version, counter, note in _asked(store, str(source)):
             claim = claim_of(source)
             sheet = digest(read_plain(source))
-            seen = UpToDate(sheet, claim, settings_of(settings), moved, counter)
+            seen = UpToDate(sheet, claim, settings_of(settings), version, counter)
             has_rescued = read_plain(Path(f"{store}.rescue")).strip(b"\0")
             return bool(note == seen.to_text() and not has_rescued)
     except (OSError, sqlite3.Error):

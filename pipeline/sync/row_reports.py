@@ -126,7 +126,7 @@ def _unchanged(
     for row_id, place in places.items():
         memory = state.rows.memory.known[row_id]
         status, note = cell(place, "status"), cell(place, "note")
-        take = take_of(cell(place, "take"), memory.again)
+        take = take_of(cell(place, "take"), memory.extra_takes)
         job = state.jobs.all.get(JobKey(sync.key, row_id, take or 0))
         said = said_by(memory.since, status, note)
         dismissed = is_dismissed(job) if job else away.get(row_id) == said

@@ -65,22 +65,22 @@ class SheetState:
     def refresh(self) -> None:
         """Take over what others have recorded since (a webhook, a command, another process)."""
         since, self._refreshed_at = self._refreshed_at, self._clock.now()
-        stood = self.jobs.cursor
-        moved = self.jobs.changed_since(stood)
-        if self.jobs.cursor != stood:
-            self._take_over_approvals(stood)
-        if not moved:
+        before = self.jobs.version
+        changed = self.jobs.changed_since(before)
+        if self.jobs.version != before:
+            self._take_over_approvals(before)
+        if not changed:
             return
-        self.mark_changed({key.row_id for key in moved})
-        before = {key: self.jobs.all[key] for key in moved if key in self.jobs.all}
-        now = self.jobs.reload(moved)
+        self.mark_changed({key.row_id for key in changed})
+        known = {key: self.jobs.all[key] for key in changed if key in self.jobs.all}
+        now = self.jobs.reload(changed)
         if self.is_called:
             loaded = {
                 key: _before(job, since)
                 for key, job in now.items()
                 if key.row_id in self._loaded_since
             }
-            self._moved_by_others += _news(before | loaded, now)
+            self._moved_by_others += _news(known | loaded, now)
         self._loaded_since.clear()
 
     def moved_by_others(self) -> list[Moved]:
@@ -99,9 +99,9 @@ class SheetState:
         known = self.rows.memory.known
         self.rows.update(
             {
-                row_id: replace(known[row_id], again=again)
-                for row_id, again in pressed.items()
-                if row_id in known and known[row_id].again != again
+                row_id: replace(known[row_id], extra_takes=extra_takes)
+                for row_id, extra_takes in pressed.items()
+                if row_id in known and known[row_id].extra_takes != extra_takes
             }
         )
 
@@ -121,7 +121,7 @@ class SheetState:
         return True
 
     def _take_over_approvals(self, since: int) -> None:
-        """Take over approvals that the page noted or took back after the cursor was `since`."""
+        """Take over approvals that the page noted or took back after the version `since`."""
         noted = self._store.rows.approvals(self.key, since)
         self.mark_changed(noted.keys() & self.rows.unchanged.rows.keys())
         known = self.rows.memory.known
@@ -207,9 +207,9 @@ class SheetState:
             self._load_all()
 
     def _load_changed(self) -> None:
-        since = self.rows.unchanged.moved
-        moved = {key.row_id for key in self.jobs.changed_since(since)}
-        self.jobs.load(self.rows.load_changed(moved))
+        since = self.rows.unchanged.version
+        changed = {key.row_id for key in self.jobs.changed_since(since)}
+        self.jobs.load(self.rows.load_changed(changed))
         self._take_over_approvals(since)
 
     def _load_all(self) -> None:

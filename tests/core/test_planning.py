@@ -703,7 +703,7 @@ def test_the_store_remembers_the_row_as_it_was_read() -> None:
 
 
 def again(times: int, **more: object) -> Memory:
-    return memory(known(A, "a fox", again=times, **more))
+    return memory(known(A, "a fox", extra_takes=times, **more))
 
 
 def test_a_take_requested_on_the_page_counts_like_the_cell_and_is_noted() -> None:

@@ -30,8 +30,8 @@ FAULTS = (
         "two calls in one commit get each other's answers",
         "P2",
         _RECORDER,
-        "return [CallResult.RECORDED if one else CallResult.KNOWN for one in moved]",
-        "return [CallResult.RECORDED if one else CallResult.KNOWN for one in reversed(moved)]",
+        "return [CallResult.RECORDED if one else CallResult.KNOWN for one in changed]",
+        "return [CallResult.RECORDED if one else CallResult.KNOWN for one in reversed(changed)]",
         _HOOKS,
     ),
     Fault(

@@ -47,7 +47,7 @@ class Unproved(Desk):
     @property
     def version(self) -> int:
         """The store's change counter: each change makes passes look into the store."""
-        return self.store.jobs.cursor(SHEET)
+        return self.store.jobs.version(SHEET)
 
 
 @pytest.fixture

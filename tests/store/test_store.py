@@ -65,18 +65,18 @@ def test_many_requests_to_make_a_row_again_count_once_and_survive_a_reading(
     store: Store,
 ) -> None:
     store.rows.note("sheet", [row(1), row(2)])
-    moved = store.jobs.cursor("sheet")
+    version = store.jobs.version("sheet")
 
-    assert [store.rows.ask_again("sheet", row(1).row_id, again) for again in (0, 0, 2)] == [
+    assert [store.rows.ask_again("sheet", row(1).row_id, extra) for extra in (0, 0, 2)] == [
         True,
         False,
         False,
     ]
     assert not store.rows.ask_again("sheet", "r_unheard_of", 0)
-    assert store.jobs.cursor("sheet") == moved + 1
+    assert store.jobs.version("sheet") == version + 1
     store.rows.note("sheet", [row(1, '{"prompt":"a dog"}')])
     assert store.rows.extra_takes("sheet") == {row(1).row_id: 1}
-    assert store.rows.memory("sheet").known[row(1).row_id].again == 1
+    assert store.rows.memory("sheet").known[row(1).row_id].extra_takes == 1
 
 
 def test_a_dismissed_row_is_remembered_and_can_be_restored(store: Store) -> None:
@@ -298,7 +298,7 @@ def test_a_forgotten_file_is_saved_again(store: Store) -> None:
     store.jobs.add([KEY])
     store.jobs.save_file(KEY, 1, "a", "a.png")
     store.jobs.save_file(KEY, 1, "b", "b.png")
-    cursor = store.jobs.cursor("sheet")
+    version = store.jobs.version("sheet")
 
     assert store.jobs.forget_file(KEY, "a")
     assert not store.jobs.forget_file(KEY, "a")
@@ -306,7 +306,7 @@ def test_a_forgotten_file_is_saved_again(store: Store) -> None:
     job = store.jobs.get(KEY)
     assert job
     assert job.files == {"b": "b.png"}
-    assert store.jobs.changed("sheet", cursor)[1] == {KEY}
+    assert store.jobs.changed("sheet", version)[1] == {KEY}
 
 
 def test_the_request_is_kept_exactly_as_sent(store: Store, tmp_path: Path) -> None:
@@ -330,10 +330,10 @@ def test_the_history_has_each_event_once(store: Store, clock: Clock) -> None:
         Progressed(None),
         Failed("banned word"),
     ]
-    moved = store.attempts.record([Fact(KEY, 1, event) for event in events])
+    changed = store.attempts.record([Fact(KEY, 1, event) for event in events])
 
     later = NOON + timedelta(seconds=5)
-    assert moved == [True, True, False, False, True]
+    assert changed == [True, True, False, False, True]
     assert store.jobs.history(KEY) == [
         HistoryLine(NOON, 1, "sent", "imagine, 8 credits"),
         HistoryLine(later, 1, "accepted", "task t1"),
@@ -345,7 +345,7 @@ def test_the_history_has_each_event_once(store: Store, clock: Clock) -> None:
 def test_each_change_of_a_job_is_reported_once_after_a_cursor(store: Store, tmp_path: Path) -> None:
     keys = [KEY._replace(take=take) for take in range(1, 7)]
     store.jobs.add(keys)
-    cursor = store.jobs.cursor("sheet")
+    version = store.jobs.version("sheet")
 
     with Store(f"sqlite:///{tmp_path}/store.db") as other:
         other.jobs.ask(keys[0], 2)
@@ -354,7 +354,7 @@ def test_each_change_of_a_job_is_reported_once_after_a_cursor(store: Store, tmp_
         other.jobs.save_file(keys[3], 1, "u", "p")
         other.jobs.add([keys[4], KEY._replace(take=9)])
 
-    then, changed = store.jobs.changed("sheet", cursor)
+    then, changed = store.jobs.changed("sheet", version)
     assert changed == {*keys[:4], KEY._replace(take=9)}
     assert store.jobs.changed("sheet", then) == (then, set())
     assert set(store.jobs.all("sheet", changed)) == changed

@@ -24,7 +24,7 @@ def test_an_approval_is_seen_at_any_moment_also_for_an_unchanged_row(tmp_path: P
         store.rows.note("sheet", ROWS, ["", first, second, third], ("prompt",))
         noted, _ = store.unchanged.get("sheet")
         there = {first: b"1" * 16, second: b"2" * 16}
-        rest = Unchanged("rules", store.jobs.cursor("sheet"), there, frozenset([third]))
+        rest = Unchanged("rules", store.jobs.version("sheet"), there, frozenset([third]))
         assert store.unchanged.keep("sheet", rest, noted)
 
         assert store.rows.approve("sheet", first, ROWS[0].inputs, "covers 1")
@@ -53,8 +53,8 @@ def test_approving_twice_changes_the_store_once(tmp_path: Path) -> None:
             store.rows.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "covers") for _ in range(3)
         ]
         assert answers == [True, False, False]
-        before = store.jobs.cursor("sheet")
+        before = store.jobs.version("sheet")
         assert store.rows.approve("sheet", ROWS[0].row_id, ROWS[0].inputs, "")
-        assert store.jobs.cursor("sheet") == before + 1
+        assert store.jobs.version("sheet") == before + 1
         assert store.rows.approvals("sheet", before) == {ROWS[0].row_id: ""}
         assert store.rows.approvals("sheet", before + 1) == {}

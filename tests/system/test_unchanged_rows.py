@@ -136,7 +136,7 @@ class Twins:
         # The state of a sync from before another pass noted rows is not compared.
         fresh = (
             one.sync.last.began_at is None
-            and one.store.unchanged.noted(SHEET) == one.sync.state.rows._version
+            and one.store.unchanged.rows_version(SHEET) == one.sync.state.rows._rows_version
         )
         full = at_full_length(world, one) if alone and fresh else None
         self._look(world, one, before, after)
