@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.config import GoogleSource, Settings
 from pipeline.core.errors import MissingExtra, SheetError
@@ -70,7 +70,14 @@ def _file(settings: Settings, key: str | None = None) -> Sheet:
     return CsvSheet(settings.file, key=key, encoding=settings.encoding)
 
 
-def google_setup(source: GoogleSource) -> tuple[str, Setup]:
+class GoogleSetup(NamedTuple):
+    """A Google Sheet to set up, and the title of the account that it must be shared with."""
+
+    account: str
+    setup: Setup
+
+
+def google_setup(source: GoogleSource) -> GoogleSetup:
     """A Google Sheet to set up, and the account that it must be shared with.
 
     Raises SheetError if there is no usable key.
@@ -80,7 +87,7 @@ def google_setup(source: GoogleSource) -> tuple[str, Setup]:
         from pipeline.sheets.google.setup import Setup
     who = account(source.credentials.reveal() if source.credentials else None)
     way = Spreadsheet(source.spreadsheet, who, base=source.base_url, patience=SETUP_PATIENCE)
-    return who.called, Setup(way, source.tab, source.gid)
+    return GoogleSetup(who.called, Setup(way, source.tab, source.gid))
 
 
 @contextmanager

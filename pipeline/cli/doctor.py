@@ -14,7 +14,7 @@ from rich.text import Text
 
 from pipeline import wiring
 from pipeline.cli import doctor_api
-from pipeline.cli.doctor_api import Sign
+from pipeline.cli.doctor_api import Finding, Sign
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError
 from pipeline.core.filenames import shared_files
@@ -133,12 +133,12 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     }
 
 
-def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tuple[Sign, str]]:
-    yield "ok", f"{settings.path.name} can be used."
+def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Finding]:
+    yield Finding("ok", f"{settings.path.name} can be used.")
     yield from _of_the_files(settings)
     if trouble := _store_trouble(settings):
         # Without the store, the check would report that the sheet belongs to another store.
-        yield "reach", trouble
+        yield Finding("reach", trouble)
         yield from doctor_api.findings(settings, keep=repair)
         return
     try:
@@ -147,16 +147,16 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[tup
             yield from _of_shared_files(sync, lost)
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
-        yield signs.get(e.exit_code, "person"), str(e)
+        yield Finding(signs.get(e.exit_code, "person"), str(e))
     yield from doctor_api.findings(settings, keep=repair)
 
 
-def _of_the_files(settings: Settings) -> Iterator[tuple[Sign, str]]:
+def _of_the_files(settings: Settings) -> Iterator[Finding]:
     if isinstance(settings.source, Path) and settings.source.is_file():
         try:
             refuse_read_only(settings.source)
         except SheetError as e:
-            yield "reach", str(e)
+            yield Finding("reach", str(e))
 
 
 def _store_trouble(settings: Settings) -> str:
@@ -173,21 +173,22 @@ def _store_trouble(settings: Settings) -> str:
     return ""
 
 
-def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, str]]:
+def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
     statuses = sync.last.plan.statuses
-    yield (
+    yield Finding(
         "ok",
         f"{sync.sheet.title} has {counted(len(sync.last.plan.lines), 'row')}. "
         f"{_columns(sync, settings)}",
     )
     if sync.last.hold:
-        yield ("unusable" if sync.last.hold.exit_code == 2 else "person"), sync.last.hold.sentence
+        sign: Sign = "unusable" if sync.last.hold.exit_code == 2 else "person"
+        yield Finding(sign, sync.last.hold.sentence)
     if count := statuses[Status.UNRECOGNIZED]:
-        yield "person", summary.unrecognized(count)
+        yield Finding("person", summary.unrecognized(count))
     needing = Counter(row.status for row in row_reports.needing(sync))
     for status, cure in _CURES.items():
         if count := needing[status]:
-            yield "person", f"{counted(count, 'row')} with the status {status}: {cure}."
+            yield Finding("person", f"{counted(count, 'row')} with the status {status}: {cure}.")
     missing = sum(
         not _is_there(settings, path)
         for job in sync.state.jobs.all.values()
@@ -195,18 +196,18 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[tuple[Sign, s
     )
     if missing:
         gone = f"{counted(missing, 'saved picture')} {is_or_are(missing)} missing on disk"
-        yield "person", f"{gone}. Run doctor --repair."
+        yield Finding("person", f"{gone}. Run doctor --repair.")
     unsaved = sum(map(len, sync.state.jobs.unsaved().values()))
     if unsaved and settings.media is not None:
         late = f"{counted(unsaved, 'picture')} {is_or_are(unsaved)} not saved yet"
-        yield "person", f"{late}. Run doctor --repair."
+        yield Finding("person", f"{late}. Run doctor --repair.")
 
 
-def _of_shared_files(sync: SheetSync, lost: _Pictures) -> Iterator[tuple[Sign, str]]:
+def _of_shared_files(sync: SheetSync, lost: _Pictures) -> Iterator[Finding]:
     """Report pictures that an earlier version saved under one name: only the last one is left."""
     if shared := shared_files(sync.state.jobs.all.values()):
         rows = _named(sync, chain.from_iterable(shared.values()))
-        yield (
+        yield Finding(
             "person",
             f"{counted(sum(map(len, shared.values())), 'picture')} were saved in only "
             f"{counted(len(shared), 'file')}, so only the last one of each is there ({rows}). Run "
@@ -214,7 +215,7 @@ def _of_shared_files(sync: SheetSync, lost: _Pictures) -> Iterator[tuple[Sign, s
         )
     for path, pictures in lost.items():
         if pictures:
-            yield (
+            yield Finding(
                 "person",
                 f"{counted(len(pictures), 'picture')} of {_named(sync, pictures)} could not be "
                 f"saved again. The old file {path} stays where it is; it shows one of them.",

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pipeline import wiring
 from pipeline.config import Settings
@@ -29,7 +29,15 @@ from pipeline.sync import price_list
 from pipeline.sync.ports import Wire
 
 Sign = Literal["ok", "person", "unusable", "reach"]
-Findings = Iterator[tuple[Sign, str]]
+
+
+class Finding(NamedTuple):
+    """One line of `doctor`: how bad it is, and a sentence."""
+
+    sign: Sign
+    sentence: str
+
+
 #: Seconds for the account.
 _WITHIN = 15.0
 
@@ -45,28 +53,28 @@ class _Answer:
     prices: Mapping[str, Credits] = field(default_factory=dict)
 
 
-def findings(settings: Settings, *, keep: bool) -> Findings:
+def findings(settings: Settings, *, keep: bool) -> Iterator[Finding]:
     """The findings about the API. With `keep`, the next comparison of balances starts here."""
     provider = settings.provider
     if settings.api_key is None:
         api = provider.full_title
         meant = f" Without it, {api} is assumed." if provider.assumed else ""
-        yield "person", f"The API key is not set; nothing can be sent.{meant}"
+        yield Finding("person", f"The API key is not set; nothing can be sent.{meant}")
     elif provider.account:
         answer = event_loop.run(_asked(settings, provider.account))
-        yield answer.sign, answer.sentence
+        yield Finding(answer.sign, answer.sentence)
         if answer.at_once is not None:
-            yield "ok", _at_once(answer.at_once, settings.pace.in_flight)
+            yield Finding("ok", _at_once(answer.at_once, settings.pace.in_flight))
         if answer.left is not None:
             yield from _of_the_balance(settings, answer.left, keep=keep)
         if answer.prices:
             yield from _of_the_list(settings, answer.prices)
     for answer in event_loop.run(_asked_others(settings)) if settings.others else ():
-        yield answer.sign, answer.sentence
+        yield Finding(answer.sign, answer.sentence)
     yield from _of_the_charges(settings)
 
 
-def _of_the_balance(settings: Settings, left: Credits, *, keep: bool) -> Findings:
+def _of_the_balance(settings: Settings, left: Credits, *, keep: bool) -> Iterator[Finding]:
     """Compare what the account lost since the last repair with what was counted for it.
 
     If the API does not report the cost of each task, only this reveals wrong prices. With `keep`,
@@ -87,17 +95,17 @@ def _of_the_balance(settings: Settings, left: Credits, *, keep: bool) -> Finding
     # After a top-up in the meantime, the comparison means nothing.
     if spent and 0 <= fell != spent:
         since = before.at.astimezone().strftime("%Y-%m-%d %H:%M")
-        yield "ok", messages.account_differs(settings.provider.title, fell, spent, since)
+        yield Finding("ok", messages.account_differs(settings.provider.title, fell, spent, since))
 
 
-def _of_the_list(settings: Settings, prices: Mapping[str, Credits]) -> Findings:
+def _of_the_list(settings: Settings, prices: Mapping[str, Credits]) -> Iterator[Finding]:
     """Compare the API's price list with the provider file, but not with a person's own prices."""
     provider, own = settings.provider, settings.path.parent / "providers"
     file = read_provider(provider.name, settings.api_key, own, wiring.configs() / "providers")
     used = {name: one for name, one in file.endpoints.items() if provider.endpoints[name] == one}
     for one in listed_otherwise(replace(file, endpoints=used), prices):
         names = ", ".join(one.endpoints)
-        yield (
+        yield Finding(
             "ok",
             f"The price list of {provider.title} says up to {in_credits(one.there)} for "
             f"{one.model}, and the provider file {one.here} ({names}). If that is right, "
@@ -105,7 +113,7 @@ def _of_the_list(settings: Settings, prices: Mapping[str, Credits]) -> Findings:
         )
 
 
-def _of_the_charges(settings: Settings) -> Findings:
+def _of_the_charges(settings: Settings) -> Iterator[Finding]:
     """Compare the listed prices with what the finished tasks of each account cost."""
     if not _has_store(settings):
         return
@@ -114,7 +122,7 @@ def _of_the_charges(settings: Settings) -> Findings:
         for api in wiring.rules(settings, "", store).apis:
             charged = store.charges.other_than_listed(api.account) if api.sends else []
             for one in other_prices(api, defaults, charged):
-                yield "ok", _charged_otherwise(api, one)
+                yield Finding("ok", _charged_otherwise(api, one))
 
 
 def _has_store(settings: Settings) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.core.credits import Credits
 from pipeline.core.fields import INDEX, PARENT, fields_of, price_of, problem_with
@@ -248,11 +248,17 @@ def _choices(own: _Sample, columns: list[str], is_chain: bool) -> dict[str, Choi
     return found
 
 
-def _cells(chain: list[_Sample]) -> Iterator[tuple[str, Field, str]]:
-    """Each cell of the sample that is needed: its title, its field, its text."""
+class _Cell(NamedTuple):
+    title: str
+    field: Field
+    text: str
+
+
+def _cells(chain: list[_Sample]) -> Iterator[_Cell]:
+    """Each cell of the sample that is needed."""
     for one in chain:
         for title, text in one.cells.items():
-            yield title, one.fields[title], text
+            yield _Cell(title, one.fields[title], text)
 
 
 def _hints(chain: list[_Sample]) -> Iterator[str]:

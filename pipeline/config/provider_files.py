@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pydantic import TypeAdapter, ValidationError
@@ -63,10 +63,20 @@ def every_version(name: str, own: Path, shipped: Path) -> list[Provider]:
     ]
 
 
+class OwnPrices(NamedTuple):
+    """An API with a person's own prices for endpoints; and those for models, in lower case."""
+
+    provider: Provider
+    models: dict[str, Credits]
+
+
 def with_prices(
     provider: Provider, prices: Mapping[str, Credits], problems: list[str]
-) -> tuple[Provider, dict[str, Credits]]:
-    """The API with a person's own prices for its endpoints, and those for models, in lower case."""
+) -> OwnPrices:
+    """Apply a person's own prices: name of an endpoint or a model -> credits.
+
+    Adds a sentence to `problems` for each name that is neither.
+    """
     models = {
         word.casefold()
         for endpoint in provider.endpoints.values()
@@ -85,7 +95,7 @@ def with_prices(
         else:
             near = nearest(name, [*endpoints, *sorted(models - {""})])
             problems.append(f"provider.credits.{name}: is neither an endpoint nor a model{near}")
-    return replace(provider, endpoints=endpoints), own
+    return OwnPrices(replace(provider, endpoints=endpoints), own)
 
 
 def base_url_of(provider: Provider, given: str) -> str:

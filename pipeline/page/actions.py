@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
 from starlette.exceptions import HTTPException
@@ -125,7 +125,7 @@ class Actions:
         self, request: Request, do: Callable[[Board, Card, Mapping[str, str]], bool], said: str
     ) -> Response:
         board = board_of(self._boards, request)
-        row_id, take = place_of(request)
+        row_id, take = named_take(request)
 
         def done() -> bool:
             board.refresh(at_once=True)
@@ -143,9 +143,16 @@ def board_of(boards: Sequence[Board], request: Request) -> Board:
     return boards[number - 1]
 
 
-def place_of(request: Request) -> tuple[str, int]:
-    """The row_id and the take that an address names."""
-    return str(request.path_params["row_id"]), int(request.path_params["take"])
+class NamedTake(NamedTuple):
+    """One take of a row, as an address names it."""
+
+    row_id: str
+    take: int
+
+
+def named_take(request: Request) -> NamedTake:
+    """The take that an address names."""
+    return NamedTake(str(request.path_params["row_id"]), int(request.path_params["take"]))
 
 
 def _approve(board: Board, card: Card, form: Mapping[str, str]) -> bool:

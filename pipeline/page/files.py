@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from pipeline.page import downloads, thumbnails
-from pipeline.page.actions import board_of, place_of
+from pipeline.page.actions import board_of, named_take
 from pipeline.page.board import PAGE, Board
 from pipeline.page.cards import Card, CardSummary
 from pipeline.page.thumbnails import Saved, SmallPictures
@@ -47,7 +47,7 @@ class FileViews:
     async def zip_of_row(self, request: Request) -> Response:
         """All saved files of one take of a row, as a zip file."""
         board = board_of(self._boards, request)
-        card = await asyncio.to_thread(board.card, *place_of(request))
+        card = await asyncio.to_thread(board.card, *named_take(request))
         if card is None:
             raise HTTPException(404)
         return self._zip(board, [card], card.shown.name or card.shown.row_id)
@@ -79,7 +79,7 @@ class FileViews:
 
     def _asked(self, request: Request) -> Saved:
         board = board_of(self._boards, request)
-        card = board.card(*place_of(request))
+        card = board.card(*named_take(request))
         files = files_of(board, card) if card else []
         number: int = request.path_params["number"]
         file = files[number - 1].file if 1 <= number <= len(files) else None

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment
@@ -40,13 +40,20 @@ def rendered(template: str, **values: object) -> str:
     return _environment().get_template(template).render(**values)
 
 
-@cache
-def static(name: str) -> tuple[bytes, str]:
+class StaticFile(NamedTuple):
     """The bytes of a static file, and a digest of them."""
+
+    content: bytes
+    digest: str
+
+
+@cache
+def static(name: str) -> StaticFile:
+    """The static file of this name."""
     content = (FOLDER / name).read_bytes()
     if name == "page.css":
         content = (TEMPLATES / "base.css").read_bytes() + content
-    return content, hashlib.sha256(content).hexdigest()[:12]
+    return StaticFile(content, hashlib.sha256(content).hexdigest()[:12])
 
 
 def moment(at: datetime | None, zone: ZoneInfo) -> str:
@@ -70,5 +77,5 @@ def _environment() -> Environment:
     made = environment(FOLDER)
     made.filters["web"] = web
     made.filters["asked"] = further_inputs
-    made.globals["static"] = lambda name: f"/static/{name}?v={static(name)[1]}"
+    made.globals["static"] = lambda name: f"/static/{name}?v={static(name).digest}"
     return made

@@ -62,9 +62,8 @@ class SignInPages:
         name = request.path_params["name"]
         if name not in STATIC:
             raise HTTPException(404)
-        content, _ = static(name)
         kept = {"Cache-Control": "public, max-age=31536000, immutable"}
-        return Response(content, headers=kept, media_type=STATIC[name])
+        return Response(static(name).content, headers=kept, media_type=STATIC[name])
 
     def _refused(self, request: Request, sentence: str, then: str) -> Response:
         if self._auth.has_many_failures(request):

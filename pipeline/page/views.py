@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from pipeline.core.errors import StoreError
-from pipeline.page.actions import MESSAGES, MESSAGES_WHILE_HELD, board_of, place_of
+from pipeline.page.actions import MESSAGES, MESSAGES_WHILE_HELD, board_of, named_take
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import PAGE, Board
 from pipeline.page.cards import DISMISSED, EARLIER, NEEDING
@@ -106,7 +106,7 @@ class Views:
     async def card(self, request: Request) -> Response:
         """One take of a row in full size, with all that is known about it."""
         board = board_of(self._boards, request)
-        row_id, take = place_of(request)
+        row_id, take = named_take(request)
 
         def made() -> str:
             board.refresh(at_once=not board.shown.is_complete)

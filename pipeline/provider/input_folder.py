@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.core.errors import PartUnread
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
@@ -87,16 +87,23 @@ def state_of(folder: Path | None) -> str:
     """A digest of the names, sizes and times of the files in a folder; empty without a folder."""
     if folder is None:
         return ""
-    found = sorted(_files_in(str(folder)))
+    found = sorted(map(tuple, _files_in(str(folder))))
     return hashlib.sha256(repr(found).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _files_in(folder: str) -> Iterator[tuple[str, int, int, int]]:
+class _FileState(NamedTuple):
+    path: str
+    mode: int
+    size: int
+    mtime_ns: int
+
+
+def _files_in(folder: str) -> Iterator[_FileState]:
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
                 seen = entry.stat(follow_symlinks=False)
-                yield entry.path, seen.st_mode, seen.st_size, seen.st_mtime_ns
+                yield _FileState(entry.path, seen.st_mode, seen.st_size, seen.st_mtime_ns)
                 if entry.is_dir(follow_symlinks=False):
                     yield from _files_in(entry.path)
     except OSError:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from pipeline.sandbox.account import SandboxAccount
@@ -52,6 +52,13 @@ REMEMBERED = (
     *("id", "prompt", "aspect_ratio", "number", "failure", "failure_key"),
     *("endpoint", "model", "cost", "created"),
 )
+
+
+class Arrival(NamedTuple):
+    """When a request came, by the clock of the desk, and what chance is drawn for."""
+
+    now: float
+    draw_for: str
 
 
 class Desk:
@@ -138,8 +145,8 @@ class Desk:
             **self.counts.shown(now),
         }
 
-    def arrived(self, route: ApiRoute, fields: Mapping[str, object] | None) -> tuple[float, str]:
-        """Count a request that was read to its end: when it came, and what chance is drawn for."""
+    def arrived(self, route: ApiRoute, fields: Mapping[str, object] | None) -> Arrival:
+        """Count a request that was read to its end."""
         now = self.clock()
         self.counts.arrived(route.path, now, is_submission=route.is_submission)
         prompt = fields.get("prompt") if fields and route.is_submission else None
@@ -147,7 +154,7 @@ class Desk:
         if isinstance(prompt, str):
             mark = prompt if route.path == "/imagine" else f"{route.path}\0{prompt}"
         self._seen[mark] += 1
-        return now, f"{mark}\0{self._seen[mark]}"
+        return Arrival(now, f"{mark}\0{self._seen[mark]}")
 
     def answer(self, call: Call) -> Reply:
         """The answer of the API: the work is done, and counted, when this returns."""

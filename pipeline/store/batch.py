@@ -231,9 +231,8 @@ def _write_begun(
             attempt, attempt, counters, attempt.price, attempt.price
         )
     NEW_ATTEMPT.each(connection, lines)
-    run, day = counters
-    hold(connection, day, price, limits.per_day)
-    hold(connection, run, price, limits.per_run)
+    hold(connection, counters.day, price, limits.per_day)
+    hold(connection, counters.run, price, limits.per_run)
     keep_pace(connection, limits.api_key, batch.pace)
     return history
 

@@ -70,9 +70,16 @@ class Budget(StorePart):
             return Spent(*(_held(connection, name) or 0 for name in counters_of(api_key, run, day)))
 
 
-def counters_of(api_key: str, run: str, day: str) -> tuple[CounterName, CounterName]:
+class CounterPair(NamedTuple):
+    """The counter of a run and that of a day."""
+
+    run: CounterName
+    day: CounterName
+
+
+def counters_of(api_key: str, run: str, day: str) -> CounterPair:
     """The counters that hold what is sent under this key in this run on this day."""
-    return CounterName(api_key, "run", run), CounterName(api_key, "day", day)
+    return CounterPair(CounterName(api_key, "run", run), CounterName(api_key, "day", day))
 
 
 def held(connection: Connection, names: Sequence[CounterName]) -> list[Credits]:

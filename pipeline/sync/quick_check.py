@@ -15,6 +15,7 @@ import time
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.config import Settings
 from pipeline.plain_files import read_plain
@@ -58,12 +59,12 @@ def is_unchanged(settings: Settings) -> bool:
         return False
     store = Path(settings.store_url.removeprefix("sqlite:///"))
     try:
-        for version, counter, note in _asked(store, str(source)):
+        for kept in _asked(store, str(source)):
             claim = claim_of(source)
             sheet = digest(read_plain(source))
-            seen = UpToDate(sheet, claim, settings_of(settings), version, counter)
+            seen = UpToDate(sheet, claim, settings_of(settings), kept.version, kept.counter)
             has_rescued = read_plain(Path(f"{store}.rescue")).strip(b"\0")
-            return bool(note == seen.to_text() and not has_rescued)
+            return bool(kept.note == seen.to_text() and not has_rescued)
     except (OSError, sqlite3.Error):
         pass
     return False
@@ -105,11 +106,17 @@ def settings_of(settings: Settings) -> str:
     return digest(f"{settings!r} {revealed} {state_of(settings.inputs)}".encode())
 
 
-def _asked(store: Path, place: str) -> list[tuple[int, int, str]]:
+class _Kept(NamedTuple):
+    version: int
+    counter: int
+    note: str
+
+
+def _asked(store: Path, place: str) -> list[_Kept]:
     # Without a write-ahead log no process is writing, and SQLite need not create its side files.
     has_no_wal = not Path(f"{store}-wal").exists()
     if not store.is_file():  # SQLite would wait at a pipe for ever.
         return []
     address = f"{store.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
     with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
-        return connection.execute(_QUESTION, (place,)).fetchall()
+        return [_Kept(*row) for row in connection.execute(_QUESTION, (place,))]

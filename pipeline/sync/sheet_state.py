@@ -226,7 +226,7 @@ def _news(before: Mapping[JobKey, Job], now: Mapping[JobKey, Job]) -> list[Moved
         known = {one.number: one for one in before[key].attempts} if key in before else {}
         for attempt in job.attempts:
             was = known.get(attempt.number)
-            is_shown = was is None or _where(was) != _where(attempt)
+            is_shown = was is None or _stage(was) != _stage(attempt)
             if is_shown or was is None or was.early_poll != attempt.early_poll:
                 found.append(Moved(key, attempt, is_shown))
     return found
@@ -238,5 +238,11 @@ def _before(job: Job, until: datetime) -> Job:
     return replace(job, attempts=tuple(ended))
 
 
-def _where(attempt: Attempt) -> tuple[State, str, int | None]:
-    return attempt.state, attempt.task_id, attempt.progress
+class _Stage(NamedTuple):
+    state: State
+    task_id: str
+    progress: int | None
+
+
+def _stage(attempt: Attempt) -> _Stage:
+    return _Stage(attempt.state, attempt.task_id, attempt.progress)

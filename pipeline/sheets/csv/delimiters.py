@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from itertools import islice
+from typing import NamedTuple
 
 from pipeline.core.messages import DELIMITER_NAMES
 
@@ -22,14 +23,20 @@ def named(delimiter: str) -> str:
     return f"{DELIMITER_NAMES[delimiter]}s"
 
 
-def said(text: str) -> tuple[str, str]:
-    """The line `sep=;` that Excel understands, with its line end, and its delimiter; else empty
-    texts.
+class DelimiterLine(NamedTuple):
+    """A line `sep=;` with its line end, and its delimiter; empty texts if there is none."""
+
+    line: str
+    delimiter: str
+
+
+def delimiter_line(text: str) -> DelimiterLine:
+    """The line `sep=;` that Excel understands, if the text begins with one.
 
     Excel does not show that line: its row 1, and ours, is the one after it.
     """
     match = _SAID.match(text)
-    return (match.group(), match[1]) if match else ("", "")
+    return DelimiterLine(match.group(), match[1]) if match else DelimiterLine("", "")
 
 
 def delimiter_of(text: str) -> str:

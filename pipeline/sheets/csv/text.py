@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice, repeat
 from operator import methodcaller
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 from pipeline.core.model import Grid, Patch
-from pipeline.sheets.csv.delimiters import DELIMITERS, delimiter_of, said
+from pipeline.sheets.csv.delimiters import DELIMITERS, delimiter_line, delimiter_of
 from pipeline.sheets.csv.encodings import Encoding, decoded
 
 #: A line after the last one. It is a separate row, unless a quotation mark is still open.
@@ -70,7 +70,7 @@ class CsvText:
         moment.
         """
         spelling, text = decoded(content, encoding)
-        lead, named = said(text)
+        lead, named = delimiter_line(text)
         text = text[len(lead) :]
         delimiter = named or delimiter or delimiter_of(text)
         ends_a_line = text.endswith(("\n", "\r"))
@@ -180,7 +180,7 @@ def _changes(grid: Grid, patch: Patch) -> dict[int, dict[int, str]]:
 
 
 def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str]) -> str:
-    pieces, line_end = pieces_of(record, delimiter)
+    pieces, line_end = record_text(record, delimiter)
     missing = max(cells) + 1 - len(pieces)
     if missing > 0:
         pieces += [""] * missing
@@ -190,11 +190,18 @@ def _edited(record: str, delimiter: str, special: str, cells: Mapping[int, str])
     return (delimiter.join(pieces) or '""') + line_end
 
 
-def pieces_of(record: str, delimiter: str) -> tuple[list[str], str]:
+class RecordText(NamedTuple):
     """The fields of one record as they are written, with quotes, and the line end after them."""
+
+    fields: list[str]
+    line_end: str
+
+
+def record_text(record: str, delimiter: str) -> RecordText:
+    """Divide a record into its fields. A delimiter within quotes is part of a field."""
     bare = record.rstrip("\r\n")
     if '"' not in record:
-        return (bare.split(delimiter) if bare else []), record[len(bare) :]
+        return RecordText(bare.split(delimiter) if bare else [], record[len(bare) :])
     field = _FIELD[delimiter]
     pieces, place = [], -1
     while place < 0 or record[place : place + 1] == delimiter:
@@ -202,7 +209,7 @@ def pieces_of(record: str, delimiter: str) -> tuple[list[str], str]:
         assert match is not None, "a field may be empty, so it always matches"
         pieces.append(match.group())
         place = match.end()
-    return pieces, record[place:]
+    return RecordText(pieces, record[place:])
 
 
 # After a closing quote, csv reads the rest up to the delimiter as it is.

@@ -16,6 +16,7 @@ import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.core.errors import SheetError
 from pipeline.core.text import one_line, printable
@@ -48,7 +49,7 @@ def _in_libreoffice(path: Path) -> _Open | None:
     mark = path.with_name(f".~lock.{path.name}#")
     if not os.path.lexists(mark):
         return None
-    name, account, host = _fields(_content(mark).decode("utf-8", "replace"))
+    name, account, host = _editor(_content(mark).decode("utf-8", "replace"))
     if host.casefold() == socket.gethostname().casefold() and _is_old(mark) and _none_runs_here():
         return None
     person = name or account.rpartition("/")[2]
@@ -64,13 +65,19 @@ def _in_excel(path: Path) -> _Open | None:
     return _Open("Excel", one_line(printable(name.decode("cp1252", "replace"), "")), mark)
 
 
-def _fields(text: str) -> tuple[str, str, str]:
+class _Editor(NamedTuple):
+    name: str
+    account: str
+    host: str
+
+
+def _editor(text: str) -> _Editor:
     """Name, account and machine in `Ann\\, A.,desk/ann,desk,22.11.2026 14:23,file:///…;`."""
     fields = [
         one_line(printable(re.sub(r"\\(.)", r"\1", field), "")) for field in _FIELD.findall(text)
     ]
     name, account, host, *_ = [*fields, "", "", ""]
-    return name, account, host
+    return _Editor(name, account, host)
 
 
 _FIELD = re.compile(r"((?:\\.|[^,;\\])*)[,;]")

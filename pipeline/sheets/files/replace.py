@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from pipeline.core.errors import SheetError
 from pipeline.plain_files import write_new
@@ -141,7 +142,7 @@ def _read_stable(path: Path) -> bytes | None:
         with file_errors(path):
             before = path.stat()
             content = path.read_bytes()
-            is_stable = _looks(before) == _looks(path.stat()) and not being_written(path)
+            is_stable = _stamp(before) == _stamp(path.stat()) and not being_written(path)
     except SheetError as error:
         if isinstance(error.__cause__, FileNotFoundError):
             return None  # Some editors move the old file away before they write the new one.
@@ -149,8 +150,14 @@ def _read_stable(path: Path) -> bytes | None:
     return content if is_stable else None
 
 
-def _looks(stat: os.stat_result) -> tuple[int, int, int]:
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+class _FileStamp(NamedTuple):
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+def _stamp(stat: os.stat_result) -> _FileStamp:
+    return _FileStamp(stat.st_ino, stat.st_size, stat.st_mtime_ns)
 
 
 def _replaced(target: Path, base: bytes, fresh: bytes, exchange: Exchange, pause: Pause) -> bool:

@@ -11,7 +11,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from pipeline.core.errors import SheetError
 from pipeline.core.verified_writes import RowWrite
@@ -50,6 +50,13 @@ class Area:
         )
 
 
+class SplitCells(NamedTuple):
+    """Cells that may be written, and those that may not."""
+
+    writable: set[At]
+    protected: set[At]
+
+
 class Closed:
     """The cells that are known to be protected, during a pass."""
 
@@ -67,12 +74,12 @@ class Closed:
         """Returns whether the cell is known to be protected."""
         return (row, at) in self._found or any(one.holds(row, at) for one in self.listed)
 
-    def split(self, cells: Iterable[At]) -> tuple[set[At], set[At]]:
+    def split(self, cells: Iterable[At]) -> SplitCells:
         """The cells that may be written, and those that may not, which are remembered."""
         asked = set(cells)
         closed = {(row, at) for row, at in asked if self.holds(row, at)}
         self.left_out |= closed
-        return asked - closed, closed
+        return SplitCells(asked - closed, closed)
 
     def is_all(self, height: int, columns: Iterable[int]) -> bool:
         """Returns whether no cell of these columns below the header may be written."""
