@@ -1,4 +1,7 @@
-"""The command `demo`: a sample sheet that is filled while you watch, with simulated results."""
+"""The command `demo`: a sample sheet that is filled while you watch, with simulated results.
+
+Returns an exit code. Raises ConfigError if the folder cannot be used.
+"""
 
 from __future__ import annotations
 

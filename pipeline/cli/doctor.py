@@ -1,4 +1,7 @@
-"""The command `doctor`: compares sheet, store and API, and repairs what is safe. Never pays."""
+"""The command `doctor`: compares sheet, store and API, and repairs what is safe. Never pays.
+
+Prints the findings and returns an exit code. Raises ConfigError if a repair cannot start.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""The command `init`: creates a configuration, and a sheet if there is none yet."""
+"""The command `init`: creates a configuration, and a sheet if there is none yet.
+
+Overwrites nothing. Returns an exit code; raises ConfigError or SheetError before anything is
+written.
+"""
 
 from __future__ import annotations
 

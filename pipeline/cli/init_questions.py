@@ -1,4 +1,7 @@
-"""The questions of `init` at a terminal; each answer is checked before the next question."""
+"""The questions of `init` at a terminal; each answer is checked before the next question.
+
+The answers are returned as one `Wanted`.
+"""
 
 from __future__ import annotations
 

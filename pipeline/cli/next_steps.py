@@ -1,4 +1,7 @@
-"""The last lines of `init`: how many rows are ready, what is wrong, and the next commands."""
+"""The last lines of `init`: how many rows are ready, what is wrong, and the next commands.
+
+It prints only, and changes nothing.
+"""
 
 from __future__ import annotations
 

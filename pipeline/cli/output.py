@@ -1,4 +1,7 @@
-"""Terminal output: plans, tables of rows, progress bars and closing lines."""
+"""Terminal output: plans, tables of rows, progress bars and closing lines.
+
+Each function takes what it shows as an argument. Nothing is kept between two calls.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The command `run`: concurrent passes over several sheets, their bars and final reports."""
+"""The command `run`: concurrent passes over several sheets, their bars and final reports.
+
+Returns the worst exit code of all sheets. The store keeps which problems were reported.
+"""
 
 from __future__ import annotations
 

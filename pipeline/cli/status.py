@@ -1,4 +1,8 @@
-"""The commands `status`, `retry`, `pause`, `resume` and `gallery`: the state of a sheet."""
+"""The commands `status`, `retry`, `pause`, `resume` and `gallery`: the state of a sheet.
+
+Each prints to the console and returns an exit code. `retry`, `pause` and `resume` leave a note in
+the store for the next run. Raises ConfigError for a row that does not fit.
+"""
 
 from __future__ import annotations
 

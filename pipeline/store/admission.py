@@ -1,4 +1,8 @@
-"""Decides whether attempts may begin now. A batch is decided attempt by attempt."""
+"""Decides whether attempts may begin now. A batch is decided attempt by attempt.
+
+It works on values only: `batch` hands it the locked sheets, pace and counters, and writes what it
+admits. Raises nothing; a refusal is a value.
+"""
 
 from __future__ import annotations
 

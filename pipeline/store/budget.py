@@ -1,4 +1,7 @@
-"""Credits, counted by run and by day. Work in flight counts; reported charges correct it."""
+"""Credits, counted by run and by day. Work in flight counts; reported charges correct it.
+
+Only this module changes the table `counters`. Raises StoreError where a price does not fit.
+"""
 
 from __future__ import annotations
 

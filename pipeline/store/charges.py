@@ -1,4 +1,7 @@
-"""What finished tasks cost, by what the API reported."""
+"""What finished tasks cost, by what the API reported.
+
+It reads only.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Keeps compiled statements for all SQLite stores of this process."""
+"""Keeps compiled statements for all SQLite stores of this process.
+
+The cache belongs to this module, is shared by all threads, and only grows.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Opening the store: a file of this machine, or a PostgreSQL server."""
+"""Opening the store: a file of this machine, or a PostgreSQL server.
+
+Gives an engine for an address. Raises StoreError for a store that cannot be used.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Database errors as sentences for people."""
+"""Database errors as sentences for people.
+
+Raises StoreFull if no space is left, else StoreError. Both name the store.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The history of each job: lines are added and never changed."""
+"""The history of each job: lines are added and never changed.
+
+Only this module adds lines to the table `events`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The jobs of each sheet, with their attempts, their files and what happened to them."""
+"""The jobs of each sheet, with their attempts, their files and what happened to them.
+
+Only this module changes the tables `jobs` and `files`; each change raises the version of the sheet.
+"""
 
 from __future__ import annotations
 

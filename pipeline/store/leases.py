@@ -1,4 +1,7 @@
-"""Leases: which process works on a sheet now. A lease that is not renewed ends by itself."""
+"""Leases: which process works on a sheet now. A lease that is not renewed ends by itself.
+
+Only this module changes the table `leases`.
+"""
 
 from __future__ import annotations
 

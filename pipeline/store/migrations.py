@@ -1,4 +1,7 @@
-"""Makes the tables of a new store, and brings those of an older store up to date."""
+"""Makes the tables of a new store, and brings those of an older store up to date.
+
+Runs once when a store is opened. Raises StoreError for a store of a newer program.
+"""
 
 from __future__ import annotations
 

@@ -3,6 +3,8 @@
 Requests are counted by the second in which they were let go; they may arrive up to two seconds
 later. Sixty seconds of arrivals touch at most sixty-three of these, so a sum over sixty-three that
 stays within the limit keeps every window of sixty within it.
+
+Only this module changes the table `paces`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Attempts: beginning them, and recording events, which change them as `states.TABLE` says."""
+"""Attempts: beginning them, and recording events, which change them as `states.TABLE` says.
+
+Raises StoreFull if no space is left; what was reported is then in the rescue file.
+"""
 
 from __future__ import annotations
 

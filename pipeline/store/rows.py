@@ -1,4 +1,7 @@
-"""The rows of each sheet as they were last read: a new reading is matched with them."""
+"""The rows of each sheet as they were last read: a new reading is matched with them.
+
+Only this module changes the tables `known_rows`, `past` and `orders`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Numbers about many jobs at once, for people who watch the service."""
+"""Numbers about many jobs at once, for people who watch the service.
+
+It reads only.
+"""
 
 from __future__ import annotations
 

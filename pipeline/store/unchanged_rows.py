@@ -2,6 +2,8 @@
 
 The value is valid as long as the known rows do not change: `disturb` deletes it in the transaction
 that changes them, and counts that. A pass that did not see the change cannot write its own value.
+
+Only this module changes the table `resting`.
 """
 
 from __future__ import annotations
