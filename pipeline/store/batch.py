@@ -24,7 +24,7 @@ from pipeline.store.admission import Admission, Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact, kind_of, to_body
 from pipeline.store.budget import CounterName, correct, counters_of, held, hold
 from pipeline.store.column_types import escaped, to_number
-from pipeline.store.history import history_line, write_history
+from pipeline.store.history import HistoryValues, history_line, write_history
 from pipeline.store.job_cache import KeptAttempt, KeptJob, Left, load
 from pipeline.store.jobs import raise_jobs
 from pipeline.store.rate_limit import keep_pace, pace_of
@@ -48,7 +48,7 @@ _CHANGING: Final = (
     *("state", "task_id", "poll_at", "progress", "result", "reason", "ended_at", "reported"),
 )
 _FIELDS: dict[str, ColumnElement[Any]] = {name: bindparam(name) for name in (*_CHANGING, "charged")}
-_MOVED = Prepared(
+_UPDATED = Prepared(
     update(attempts)
     .where(
         attempts.c.job == bindparam("its_job"),
@@ -207,7 +207,7 @@ def _move(connection: Connection, changed: Sequence[tuple[KeptJob, KeptAttempt]]
         )
         for job, one in changed
     ]
-    if _MOVED.each(connection, lines) != len(lines):
+    if _UPDATED.each(connection, lines) != len(lines):
         raise StoreError(
             "Another program changed the same attempts. Nothing was recorded; try again."
         )
@@ -215,7 +215,7 @@ def _move(connection: Connection, changed: Sequence[tuple[KeptJob, KeptAttempt]]
 
 def _write_begun(
     connection: Connection, jobs: Mapping[JobKey, KeptJob], batch: Admission
-) -> list[tuple[int, int, int | None, str, str]]:
+) -> list[HistoryValues]:
     limits = batch.limits
     counters = counters_of(limits.api_key, limits.run, limits.day)
     ours = escaped(limits.run), escaped(limits.day)

@@ -51,8 +51,8 @@ _RAISED = (
     .where(*_IT)
     .values(credits=rounded(counters.c.credits + bindparam("price", type_=Amount)))
 )
-_MOVED = Prepared(_RAISED, *_NAMES, "price")
-_MOVED_WITHIN = Prepared(
+_UPDATED = Prepared(_RAISED, *_NAMES, "price")
+_UPDATED_WITHIN = Prepared(
     _RAISED.where(
         rounded(counters.c.credits + bindparam("more", type_=Amount))
         <= bindparam("cap", type_=Amount)
@@ -100,10 +100,10 @@ def hold(connection: Connection, name: CounterName, price: Credits, cap: Credits
     """Raise a counter by a price that fits. Raises StoreError if it would pass its cap."""
     its = _plain(name)
     if cap is None:
-        moved = _MOVED.each(connection, [(*its, price)])
+        updated = _UPDATED.each(connection, [(*its, price)])
     else:
-        moved = _MOVED_WITHIN.each(connection, [(*its, price, price, cap)])
-    if moved != 1:
+        updated = _UPDATED_WITHIN.each(connection, [(*its, price, price, cap)])
+    if updated != 1:
         raise StoreError(f"Another program changed the {name.kind} budget. Nothing was sent.")
 
 

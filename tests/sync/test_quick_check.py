@@ -230,3 +230,10 @@ def test_another_api_key_is_a_change(team: Team, monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setenv(KEY_NAME, KEY)
     assert is_unchanged(team)
+
+
+def test_a_note_of_an_earlier_program_stays_valid() -> None:
+    kept = quick_check.UpToDate("a sheet", "a claim", "settings", version=3, counter=4)
+    assert kept.to_text() == (
+        '{"sheet": "a sheet", "claim": "a claim", "settings": "settings", "moved": 3, "counter": 4}'
+    )
