@@ -100,6 +100,10 @@ class Machine(RuleBasedStateMachine):
             self.world.team.do("add", number + row, self.world.clock())
         if APPROVED in shape.titles:
             self.world.team.do("approve all", 0, self.world.clock())
+        self.opened(number)
+
+    def opened(self, number: int) -> None:
+        """What happens before anything else in this run; here nothing."""
 
     def formed(self, shape: Shape, number: int) -> Shape:
         """The shape that a run begins with."""
@@ -359,6 +363,27 @@ class Keyed(Machine):
         return (
             replace(shape, version=1, moves=True) if number % 3 == 2 else replace(shape, version=2)
         )
+
+    def opened(self, number: int) -> None:
+        """In every second run that moves, tasks are under way when the account moves."""
+        world = self.world
+        if not world.may_move or number % 2:
+            return
+        for turn in (None, Turn.PROGRESS):
+            if (one := world.start(MAIN)) is None:
+                return
+            world.look(one)
+            world.clock.on(world.shape.settle.total_seconds())
+            world.look(one)
+            if turn is None:
+                world.begin(one)
+                while one.ready:
+                    world.leave(one, Answer.ACCEPTED)
+            else:
+                world.ask_after(one, number, [turn])
+            world.end(one)
+            if turn is None:
+                world.move()
 
     @precondition(lambda self: self.world.may_move)
     @rule()

@@ -8,6 +8,7 @@ one after the other until one finds the fault.
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 from tests.fakes import nursery
@@ -40,4 +41,5 @@ def hunt(name: str, seeds: tuple[int, ...], most: int, place: str = "prompts.csv
     said, _ = child.communicate()
     assert child.wait() == 0, said
     child.close()
-    return said.strip()
+    found = re.search(r"^seed \d+, example \d+$", said, re.MULTILINE)
+    return found[0] if found else ""

@@ -42,6 +42,8 @@ class Resends:
     ) -> None:
         self.api, self._sync, self._answer = api, sync, answer
         self._is_stopped = False
+        #: What the API found wrong with a request. The product takes it for a lost answer.
+        self._wrong: AssertionError | None = None
         self._resender = Resender(
             sync,
             submissions,
@@ -68,8 +70,10 @@ class Resends:
         return self._resender.is_idle
 
     def round(self) -> None:
-        """Send again, once, whatever is due."""
+        """Send again, once, whatever is due. Raises what the API found wrong with a request."""
         _loop().run_until_complete(self._resender.round())
+        if self._wrong:
+            raise self._wrong
 
     def _heed(self, stop: str, pause: float) -> None:
         self._is_stopped |= bool(stop)
@@ -81,7 +85,11 @@ class Resends:
 
     async def submit(self, request: Request, within: float) -> Response:
         """The response. Raises NoAnswer."""
-        response = self._answer(request)
+        try:
+            response = self._answer(request)
+        except AssertionError as wrong:
+            self._wrong = wrong
+            raise
         if response is None:
             raise NoAnswer("no answer in time")
         return response
