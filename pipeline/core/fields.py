@@ -182,22 +182,27 @@ def problem_with(name: str, one: Field, text: str) -> str:
 
     `name` is what the column is called in the sheet.
     """
-    shown = f"{name} is {quoted(text, 40)}; it"
     if ended := {word.casefold(): when for word, when in one.ended.items()}.get(text.casefold()):
         left = [word for word in one.one_of if word not in one.ended]
         return f"{quoted(text, 40)} ended on {ended}: choose another {name}{_such_as(left)}"
     words = _elements(text) if one.type == "list" else [text]
     if one.one_of and not _folded(words) <= _folded(one.one_of):
-        return f"{shown} can be {', '.join(w for w in one.one_of if w not in one.ended)}"
+        return (
+            f"{_shown(name, text)} can be {', '.join(w for w in one.one_of if w not in one.ended)}"
+        )
     if one.pattern and not re.fullmatch(one.pattern, text):
-        return f"{shown} must be {one.says or one.pattern}"
+        return f"{_shown(name, text)} must be {one.says or one.pattern}"
     if one.longest is not None and len(text) > one.longest:
         return f"{name} has {len(text)} characters; the most are {one.longest}"
     try:
         value = value_of(one, text)
     except ValueError:
-        return f"{shown} must be {one.says or _WANTED.get(one.type, one.type)}"
+        return f"{_shown(name, text)} must be {one.says or _WANTED.get(one.type, one.type)}"
     return _out_of_range(name, one, text, value)
+
+
+def _shown(name: str, text: str) -> str:
+    return f"{name} is {quoted(text, 40)}; it"
 
 
 def names_files(one: Field, text: str) -> bool:
