@@ -42,7 +42,7 @@ def test_a_prompt_becomes_a_grid_and_four_pictures(sandbox: Sandbox, api: httpx.
 
 
 def test_a_task_walks_through_its_statuses_in_order(sandbox: Sandbox, api: httpx.Client) -> None:
-    sandbox.set(task_seconds=0.6)
+    sandbox.set(task_seconds=2.0)
     task_id = take(api)
     seen: dict[str, None] = {}
     percentages: list[str] = []
