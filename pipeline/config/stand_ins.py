@@ -1,4 +1,4 @@
-"""Stands in for wrong values of a provider file, so that its other values can be checked too."""
+"""Replaces wrong values of a provider file by valid ones, so that the rest can be checked too."""
 
 from __future__ import annotations
 

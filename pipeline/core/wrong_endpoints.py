@@ -1,4 +1,4 @@
-"""What a row is told if there is no endpoint of the name that it has. Pure."""
+"""The problem of a row whose endpoint does not exist, with the names that are near it. Pure."""
 
 from __future__ import annotations
 
