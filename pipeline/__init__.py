@@ -24,10 +24,12 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     reports/      results, the gallery, and the summary of a pass, for people
     wiring        builds the objects of a pass from Settings
     open_sheet    opens the sheet of a configuration, and finds its key in the store
+    open_outlets  opens the outlets of a configuration
     sync/         one pass over one sheet: submits, polls, and writes cells
     sheets/       CSV, Excel, Google: read a grid, write a patch
     provider/     one request to the API, one response; downloads
     store/        the only place that keeps the state of jobs
+    outlets/      tells results to chats, tables and other programs
     config/       TOML and environment -> Settings
     scheduler, callers, terminal, plain_files    when a pass is due; safe text, logs and files
     core/         decides: row matching, planning, states; pure, standard library only

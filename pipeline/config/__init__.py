@@ -2,6 +2,8 @@
 
     schema          the tables and keys of the file, and the values that each key accepts
     settings        the result
+    values          the kinds of values: times, references, addresses
+    outlets         the tables of outlets, with their secrets
     loader          makes the one from the other, and reports every problem at once
     sheet_source    which sheet a configuration names
     provider_files  reads the file about an API
@@ -18,6 +20,7 @@ from pipeline.config.loader import configs, load
 from pipeline.config.secrets import Secret
 from pipeline.config.settings import (
     GoogleSource,
+    OutletSettings,
     PageSettings,
     ScheduleSettings,
     Settings,
@@ -27,6 +30,7 @@ from pipeline.config.sheet_source import google_source, is_google
 
 __all__ = [
     "GoogleSource",
+    "OutletSettings",
     "PageSettings",
     "ScheduleSettings",
     "Secret",

@@ -31,6 +31,7 @@ from pipeline.config.secrets import Secret, exposed, kept, resolved, text_of
 from pipeline.config.settings import (
     GoogleSource,
     OtherApi,
+    OutletSettings,
     PageSettings,
     ScheduleSettings,
     Settings,
@@ -96,6 +97,7 @@ def load(
             problems += _unsigned(one.provider, one.vendor_secret, f"providers.{one.prefix[:-1]}")
     if webhook.public_url and provider.webhook is None:
         problems.append(f"webhook.public_url: {provider.title} sends no webhooks. Remove it.")
+    outlets = _outlets(document, path, environ, problems, need_key)
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     settle, pace = document.sheet.settle, document.pace
@@ -132,6 +134,7 @@ def load(
         webhook=webhook,
         page=page,
         timezone=document.schedule.timezone,
+        outlets=outlets,
         warnings=tuple(exposed(_references(document), path)),
     )
 
@@ -146,6 +149,11 @@ def _references(document: Document) -> Iterator[str]:
     yield document.webhook.secret
     yield document.webhook.previous_secret
     yield document.page.token
+    for table in document.outlets:
+        headers = table.get("headers")
+        named = headers if isinstance(headers, dict) else {}
+        places = (*(table.get(key) for key in ("url", "token", "secret")), *named.values())
+        yield from (str(one) for one in places if one)
 
 
 def _schedule(table: ScheduleTable) -> ScheduleSettings:
@@ -304,6 +312,17 @@ def _page(
     )
     wanted = "page" in document.model_fields_set
     return PageSettings(wanted, token, table.listen, table.public_url)
+
+
+def _outlets(
+    document: Document, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> tuple[OutletSettings, ...]:
+    if not document.outlets:
+        return ()
+    # Building its classes costs each start several milliseconds.
+    from pipeline.config.outlets import read_outlets
+
+    return read_outlets(document.outlets, path, environ, problems, needed)
 
 
 def _columns(

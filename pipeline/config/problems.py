@@ -76,7 +76,7 @@ def existing(given: object, loc: Place) -> Place:
 def _said(kind: str, context: Mapping[str, Any]) -> str:
     """What is wrong with a value; empty where pydantic's own words must do."""
     match kind:
-        case "literal_error":
+        case "literal_error" | "enum":
             return f"write {context['expected']}".replace("'", '"')
         case "greater_than_equal":
             return f"must be {context['ge']} or more"

@@ -18,9 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.config.problems import Place, nearest, place_of, sentences
 from pipeline.config.provider_mistakes import mistakes_in
-from pipeline.config.schema import span
 from pipeline.config.secrets import Secret
 from pipeline.config.stand_ins import mended
+from pipeline.config.values import span
 from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
 from pipeline.core.provider import Provider

@@ -1,110 +1,26 @@
-"""The tables and keys of a configuration file, and the values that each key accepts."""
+"""The tables and keys of a configuration file."""
 
 from __future__ import annotations
 
-import codecs
-import re
 from datetime import timedelta
-from ipaddress import ip_network
-from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from pipeline.scheduler import problem_with
-
-_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def span(value: object) -> object:
-    """A span of time written as 30s, 5m, 2h, 1d, 500ms or as a number of seconds."""
-    if isinstance(value, str):
-        found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)\s*", value)
-        if not found:
-            raise ValueError('write a span of time such as "30s", "5m" or "2h"')
-        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return timedelta(seconds=value)
-    return value
-
-
-def _positive(span: timedelta) -> timedelta:
-    if span <= timedelta(0):
-        raise ValueError("must be more than 0")
-    return span
-
-
-def _reference(value: str) -> str:
-    if not value.startswith(("env:", "file:")) or not value.split(":", 1)[1].strip():
-        raise ValueError('name where it is kept, "env:NAME" or "file:PATH"; never write it here')
-    return value
-
-
-def _timezone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError('write a time zone such as "Europe/Paris" or "UTC"') from None
-    return value
-
-
-def _cron(value: str) -> str:
-    if value.strip() and (problem := problem_with(value)):
-        raise ValueError(problem)
-    return value.strip()
-
-
-def _code_page(value: str) -> str:
-    """The name of a code page that contains ASCII unchanged; empty for none."""
-    plain = bytes(range(128))
-    try:
-        usable = not value or (
-            plain.decode(value) == plain.decode()
-            and plain.decode().encode(value) == plain
-            and not codecs.lookup(value).name.startswith(("iso2022", "hz", "raw", "utf-7"))
-        )
-    except (LookupError, ValueError, TypeError):
-        usable = False
-    if not usable:
-        raise ValueError(
-            'write the name of a code page, such as "cp1250"; leave it out for UTF-8 and UTF-16'
-        )
-    return value
-
-
-def _address(value: str) -> str:
-    """An address to listen on, as it is given to `[webhook] listen`; empty for none."""
-    found = re.fullmatch(r"(?:\[([0-9a-fA-F:]+)\]|([^\s:/\[\]]+)):(\d{1,5})", value.strip())
-    if value.strip() and (found is None or int(found[3]) > 65535):
-        raise ValueError('write a host and a port, such as "127.0.0.1:8641"')
-    return value.strip()
-
-
-def _proxy(value: str) -> str:
-    try:
-        return str(ip_network(value.strip()))
-    except ValueError:
-        raise ValueError(
-            'write the addresses of your own proxies, such as "127.0.0.1" or "10.0.0.0/8"'
-        ) from None
-
-
-def _wait(value: object) -> timedelta:
-    wait = span(value)
-    return _positive(wait if isinstance(wait, timedelta) else timedelta(0))
-
-
-Span = Annotated[timedelta, BeforeValidator(span)]
-Wait = Annotated[timedelta, BeforeValidator(span), AfterValidator(_positive)]
-#: A wait, or nothing: an empty text.
-OptionalWait = Annotated[
-    timedelta | None, BeforeValidator(lambda value: None if value == "" else _wait(value))
-]
-Reference = Annotated[str, AfterValidator(_reference)]
-OptionalReference = Annotated[str, AfterValidator(lambda value: value and _reference(value))]
-Credits = Annotated[int, Field(ge=0)]
-#: What one row costs, which may be a fraction of a credit.
-Price = Annotated[int | float, Field(ge=0, allow_inf_nan=False)]
+from pipeline.config.values import (
+    CodePage,
+    Credits,
+    CronLine,
+    ListenAddress,
+    OptionalReference,
+    OptionalWait,
+    Price,
+    Proxy,
+    Reference,
+    Span,
+    TimeZone,
+    Wait,
+)
 
 
 class _Table(BaseModel):
@@ -116,7 +32,7 @@ class SheetTable(_Table):
 
     source: str
     tab: str = ""
-    encoding: Annotated[str, AfterValidator(_code_page)] = ""
+    encoding: CodePage = ""
     id: str = ""
     settle: Span = timedelta(0)
     credentials: OptionalReference = ""
@@ -199,24 +115,24 @@ class WebhookTable(_Table):
     public_url: str = ""
     secret: OptionalReference = ""
     previous_secret: OptionalReference = ""
-    listen: Annotated[str, AfterValidator(_address)] = ""
-    trusted_proxies: list[Annotated[str, AfterValidator(_proxy)]] = []
+    listen: ListenAddress = ""
+    trusted_proxies: list[Proxy] = []
 
 
 class PageTable(_Table):
     """The settings of the page: access and addresses."""
 
     token: OptionalReference = ""
-    listen: Annotated[str, AfterValidator(_address)] = "127.0.0.1:8640"
+    listen: ListenAddress = "127.0.0.1:8640"
     public_url: Annotated[str, AfterValidator(lambda value: value.strip().rstrip("/"))] = ""
 
 
 class ScheduleTable(_Table):
     """When passes are due, and when a day begins."""
 
-    cron: Annotated[str, AfterValidator(_cron)] = ""
+    cron: CronLine = ""
     every: Wait = timedelta(minutes=1)
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    timezone: TimeZone = "UTC"
 
 
 class Document(_Table):
@@ -235,3 +151,5 @@ class Document(_Table):
     webhook: WebhookTable = WebhookTable()
     page: PageTable = PageTable()
     schedule: ScheduleTable = ScheduleTable()
+    #: Each with the keys of its kind (`config.outlets`).
+    outlets: list[dict[str, Any]] = []

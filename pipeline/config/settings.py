@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -97,6 +98,18 @@ class OtherApi:
     vendor_secret: Secret | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OutletSettings:
+    """One checked `[[outlets]]` table, with its secrets."""
+
+    name: str
+    kind: str
+    #: One of the classes of `config.outlets`.
+    table: BaseModel
+    #: Key of the table (`url`, `token`, `secret`, `headers.NAME`) -> what its reference leads to.
+    secrets: Mapping[str, Secret]
+
+
 class Settings(BaseModel):
     """One checked configuration: paths resolved, provider file and key read."""
 
@@ -135,6 +148,8 @@ class Settings(BaseModel):
     webhook: WebhookSettings
     page: PageSettings
     timezone: str
+    #: Where results are told of (`[[outlets]]`).
+    outlets: tuple[OutletSettings, ...] = ()
     #: Sentences about what is unsafe and yet no error, such as a secret that others can read.
     warnings: tuple[str, ...]
 

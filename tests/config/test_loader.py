@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from pipeline import config
+from pipeline.config import outlets
 from pipeline.config.schema import Document, FormerTable
 from pipeline.core.errors import ConfigError
 
@@ -285,7 +287,7 @@ def test_the_example_shows_every_key_with_a_comment_and_its_default(tmp_path: Pa
     for table, field in Document.model_fields.items():
         inner = field.annotation
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            assert table in shown
+            assert table in shown or f"# [[{table}]]" in text
             continue
         for key, asked in inner.model_fields.items():
             if asked.annotation == FormerTable | None:
@@ -297,6 +299,15 @@ def test_the_example_shows_every_key_with_a_comment_and_its_default(tmp_path: Pa
                 given = inner.model_validate(shown[table])
                 assert getattr(given, key) == asked.default, f"{table}.{key}"
     assert load(tmp_path, text).source.name == "prompts.csv"
+
+
+@pytest.mark.parametrize("kind", outlets.KINDS)
+def test_the_example_shows_every_key_of_an_outlet(kind: str) -> None:
+    text = (ROOT / "configs" / "example.toml").read_text().split("# Outlets: ")[1]
+
+    for key in outlets.KINDS[kind].model_fields.keys() - {"name", "when"}:
+        assert re.search(rf"(?m)^# {key} = ", text), key
+    assert f'kind = "{kind}"' in text or kind in text.split("# [[outlets]]", 4)[1]
 
 
 def _table(text: str, table: str) -> list[str]:

@@ -1,0 +1,93 @@
+"""The `[[outlets]]` tables of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Settings, load
+from pipeline.core.errors import ConfigError
+from pipeline.core.outbox import MessageKind
+
+
+def settings(
+    folder: Path, tables: str, environ: Mapping[str, str] | None = None, need_key: bool = False
+) -> Settings:
+    """The settings of a configuration with these tables."""
+    file = folder / "promptsheet.toml"
+    file.write_text(f'[sheet]\nsource = "prompts.csv"\n{tables}')
+    return load(file, need_key=need_key, environ=environ or {})
+
+
+def problems(folder: Path, tables: str, need_key: bool = False) -> list[str]:
+    """The problems of such a configuration, without the name of its file."""
+    keys = {"APIFRAME_API_KEY": "KEY"}
+    with pytest.raises(ConfigError) as found:
+        settings(folder, tables, keys, need_key)
+    return [one.removeprefix("promptsheet.toml: ") for one in found.value.problems]
+
+
+def test_a_configuration_without_outlets_has_none(tmp_path: Path) -> None:
+    assert settings(tmp_path, "").outlets == ()
+
+
+def test_an_outlet_without_a_name_is_called_by_its_kind(tmp_path: Path) -> None:
+    slack, push = settings(
+        tmp_path,
+        '[[outlets]]\nkind = "slack"\nurl = "env:SLACK"\n'
+        '[[outlets]]\nkind = "push"\nname = "shop"\nurl = "env:P"\nheaders = { X-Key = "env:X" }\n',
+        {"SLACK": "https://hooks.slack.com/services/T/B/X", "X": "key"},
+    ).outlets
+    assert (slack.name, slack.kind) == ("slack", "slack")
+    assert slack.secrets["url"].reveal() == "https://hooks.slack.com/services/T/B/X"
+    assert (push.name, set(push.secrets)) == ("shop", {"headers.X-Key"})
+
+
+def test_tables_are_told_of_rows_and_chats_of_everything(tmp_path: Path) -> None:
+    tables = '[[outlets]]\nkind = "push"\nurl = "env:P"\n[[outlets]]\nkind = "teams"\nurl = "env:T"'
+    push, teams = (one.table.model_dump()["when"] for one in settings(tmp_path, tables).outlets)
+    assert push == (MessageKind.DONE, MessageKind.FAILED, MessageKind.CHECK_NEEDED)
+    assert set(teams) == set(MessageKind) - {MessageKind.TEST}
+
+
+def test_no_repr_shows_an_address_of_an_outlet(tmp_path: Path) -> None:
+    its = settings(tmp_path, '[[outlets]]\nkind = "slack"\nurl = "env:S"', {"S": "https://sec.ret"})
+    assert "sec.ret" not in repr(its)
+
+
+def test_every_problem_of_every_outlet_is_reported_at_once(tmp_path: Path) -> None:
+    assert problems(
+        tmp_path,
+        '[[outlets]]\nkind = "slak"\n'
+        '[[outlets]]\nkind = "slack"\nurl = "https://hooks.slack.com/services/T/B/X"\n'
+        '[[outlets]]\nkind = "push"\nurl = "env:P"\nsecrt = "env:S"\n'
+        '[[outlets]]\nkind = "push"\nurl = "env:P"\nwhen = ["finished"]\n'
+        "[[outlets]]\n"
+        '[[outlets]]\nkind = "push"\nname = "a b"\nurl = "env:P"\n',
+    ) == [
+        'outlets (entry 1).kind: there is no "slak"; did you mean slack?',
+        'outlets (entry 2).url: name where it is kept, "env:NAME" or "file:PATH"; '
+        "never write it here",
+        "outlets (entry 3).secrt: there is no such key; did you mean secret?",
+        'outlets (entry 4).when (entry 1): write "done", "failed", "check needed", "attention", '
+        '"budget", "stopped", "silent" or "test"',
+        "outlets (entry 5).kind: is missing; there is slack, teams, discord, apprise, airtable, "
+        "notion, sql, push",
+        'outlets (entry 6).name: write a short name of letters, digits, "-" and "_"',
+    ]
+
+
+def test_two_outlets_of_one_name_are_a_problem(tmp_path: Path) -> None:
+    assert problems(tmp_path, '[[outlets]]\nkind = "push"\nurl = "env:P"\n' * 2) == [
+        'outlets (entry 2).name: another outlet is called "push". Choose another name'
+    ]
+
+
+def test_a_run_needs_the_address_of_each_outlet_and_a_look_does_not(tmp_path: Path) -> None:
+    tables = '[[outlets]]\nkind = "slack"\nurl = "env:SLACK_URL"\n'
+    assert settings(tmp_path, tables).outlets
+    assert problems(tmp_path, tables, need_key=True) == [
+        'outlets (entry 1).url: "env:SLACK_URL" is not set, missing or empty'
+    ]
