@@ -10,6 +10,7 @@ import gc
 import logging
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -188,8 +189,10 @@ def endpoints(
     """Show what can be requested, with columns and credits."""
     from pipeline.cli.endpoints import print_endpoints
 
-    own = Path("providers")
-    raise typer.Exit(print_endpoints(_console(), provider, name, own=own, as_json=as_json))
+    own, today = Path("providers"), datetime.now(UTC).date()
+    raise typer.Exit(
+        print_endpoints(_console(), provider, name, own=own, as_json=as_json, today=today)
+    )
 
 
 @command()

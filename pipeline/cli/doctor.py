@@ -192,6 +192,7 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
     for status, cure in _CURES.items():
         if count := needing[status]:
             yield Finding("person", f"{counted(count, 'row')} with the status {status}: {cure}.")
+    yield from (Finding("person", sentence) for sentence in sync.endings())
     missing = sum(
         not _is_there(settings, path)
         for job in sync.state.jobs.all.values()

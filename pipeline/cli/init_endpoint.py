@@ -14,7 +14,7 @@ from pipeline.config.provider_files import every_version, key_problems, read_pro
 from pipeline.config.secrets import kept
 from pipeline.config.template import Target
 from pipeline.core.errors import ConfigError
-from pipeline.core.provider import Provider
+from pipeline.core.provider import Provider, is_over
 
 #: The API of endpoints that are named without one.
 APIFRAME: Final = "apiframe"
@@ -50,8 +50,8 @@ def target_of(text: str, config: Path) -> Target:
         # Without a key, the endpoint decides which version is meant.
         provider = others[0]
         name, path = provider.name, urlsplit(provider.base_url).path
-    if when := provider.endpoints[endpoint].ended:
-        raise ConfigError(f"{endpoint} ended on {when}. {_all_of(name)}")
+    if is_over(end := provider.endpoints[endpoint].ended, wiring.now().date()):
+        raise ConfigError(f"{endpoint} ended on {end}. {_all_of(name)}")
     return Target(name, endpoint, variable, provider.title, path)
 
 

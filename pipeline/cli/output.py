@@ -175,6 +175,7 @@ def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str
             f"{title}: did you mean {name}? This column is not sent. Rename it, or set "
             f'[columns] {name} = "{title}"; if it is your own, ignore = ["{title}"].'
         )
+    yield from sync.endings()
     yield from sync.last.notices
 
 

@@ -10,7 +10,7 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -378,7 +378,9 @@ def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
         return
     given = as_texts(document.defaults)
     for name, one in fields_of(endpoint, given).items():
-        if (text := given.get(name)) and (problem := problem_with(name, one, text)):
+        # What has ended is said in the notes of the rows: open tasks are collected all the same.
+        text = given.get(name)
+        if text and (problem := problem_with(name, one, text, date.min)):
             yield f"defaults: {problem}"
 
 

@@ -303,6 +303,8 @@ def _field(one: object) -> object:
         field["one_of"] = [_text(word) for word in words]
     if isinstance(more := field.get("variants"), list):
         field["variants"] = [_field(each) for each in more]
+    if isinstance(parts := field.get("parts"), dict):
+        field["parts"] = {name: _field(each) for name, each in parts.items()}
     return field
 
 

@@ -12,14 +12,17 @@ from datetime import timedelta
 from typing import Final
 
 from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.field_mistakes import (
+    NUMBERS,
+    mistakes_in_field,
+    mistakes_in_names,
+    mistakes_in_place,
+)
 from pipeline.core.credits import Credits
-from pipeline.core.header import ALWAYS, CONTROLS, IF_THERE, folded
-from pipeline.core.paths import PUT, READ
+from pipeline.core.paths import READ
 from pipeline.core.provider import Account, Endpoint, Field, Poll, Provider, TaskFields
 from pipeline.core.webhook import Webhook
 
-#: Names that a field must not have: columns of these names mean something else.
-_TAKEN: Final = {folded(name): name for name in (*ALWAYS, *IF_THERE, *CONTROLS)}
 #: The name of a header (RFC 9110, section 5.1).
 _HEADER: Final = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 #: What follows the address of the API in a request; only that of a poll may hold a query.
@@ -28,7 +31,6 @@ _POLL_PATH: Final = re.compile(r"/[^\s#\\]*")
 _ENDPOINT: Final = re.compile(r"[^\s/]+")
 _CODE: Final = re.compile(r"[1-5](?:\d\d|xx)")
 _HOST: Final = re.compile(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)+", re.ASCII)
-_NUMBERS: Final = ("integer", "number")
 
 
 def mistakes_in(provider: Provider) -> Iterator[str]:
@@ -109,7 +111,7 @@ def _poll(poll: Poll) -> Iterator[str]:
             yield "poll.one_field: is only for POST: remove it, or write method"
     elif not poll.one_field:
         yield "poll.one_field: is missing: with POST it names the field of the task id"
-    yield from _put("poll.one_field", poll.one_field)
+    yield from mistakes_in_place("poll.one_field", poll.one_field)
     if poll.many:
         yield from _path("poll.many", poll.many)
     together = {"many": poll.many, "many_field": poll.many_field, "many_tasks": poll.many_tasks}
@@ -131,9 +133,9 @@ def _webhook(webhook: Webhook) -> Iterator[str]:
     if not webhook.url_field:
         yield "webhook.url_field: is empty"
     for key in ("url_field", "secret_field"):
-        yield from _put(f"webhook.{key}", getattr(webhook, key))
+        yield from mistakes_in_place(f"webhook.{key}", getattr(webhook, key))
     for place in webhook.fields:
-        yield from _put("webhook.fields", place)
+        yield from mistakes_in_place("webhook.fields", place)
     if webhook.proof in ("secret", "signature", "body"):
         if not webhook.header:
             yield f"webhook.header: is missing: with proof {webhook.proof} it proves a call"
@@ -191,7 +193,7 @@ def _endpoint(name: str, one: Endpoint, provider: Provider) -> Iterator[str]:
     for key in ("urls", "grid_url", "text", "ids"):
         yield from _read(f"{place}.{key}", getattr(one, key))
     for path in one.send:
-        yield from _put(f"{place}.send", path)
+        yield from mistakes_in_place(f"{place}.send", path)
     if one.deadline <= 0:
         yield f"{place}.deadline: must be more than 0"
     for parent in one.parents:
@@ -199,11 +201,13 @@ def _endpoint(name: str, one: Endpoint, provider: Provider) -> Iterator[str]:
             yield f"{place}.parents: there is no endpoint {parent}"
     yield from _prices(place, one)
     yield from _choices(place, one)
-    yield from _columns(place, one.fields)
+    yield from mistakes_in_names(place, one.fields)
     for field_name, field in one.fields.items():
         its = f"{place}.fields.{field_name}"
         for number, each in enumerate((field, *field.variants)):
-            yield from _field(f"{its}.variants (entry {number})" if number else its, each, provider)
+            yield from mistakes_in_field(
+                f"{its}.variants (entry {number})" if number else its, each, provider
+            )
         if field.parent == "id" and not any(_parents(one, provider)):
             yield f"{its}.parent: no endpoint that the row may follow has ids"
     yield from _body(place, one, provider)
@@ -232,7 +236,7 @@ def _prices(place: str, one: Endpoint) -> Iterator[str]:
     if times := one.credits_times:
         if times not in one.fields:
             yield f"{place}.credits_times: there is no field {times}"
-        elif one.fields[times].type not in _NUMBERS:
+        elif one.fields[times].type not in NUMBERS:
             yield f"{place}.credits_times: {times} is no number: give it type integer or number"
 
 
@@ -268,79 +272,6 @@ def _choices(place: str, one: Endpoint) -> Iterator[str]:
         for value in {word: None for each in (field, *field.variants) for word in each.only}:
             if may and value.casefold() not in may:
                 yield f'{its}.only: {one.select} cannot be "{value}": it is not in its one_of'
-
-
-def _columns(place: str, names: Iterable[str]) -> Iterator[str]:
-    """The mistakes in the names of fields, which are the titles of columns."""
-    seen: dict[str, str] = {}
-    for name in names:
-        column = folded(name)
-        if not column:
-            yield f"{place}.fields: a field has no name"
-        elif column in _TAKEN:
-            yield (
-                f"{place}.fields.{name}: {_TAKEN[column]} is a column of Promptsheet itself: give "
-                "the field another name, and write its own in `to`"
-            )
-        elif column in seen:
-            yield f"{place}.fields.{name}: is the same column as {seen[column]}: rename one of them"
-        seen.setdefault(column, name)
-
-
-def _field(place: str, one: Field, provider: Provider) -> Iterator[str]:
-    try:
-        _ = one.pattern and re.compile(one.pattern)
-    except re.error as error:
-        yield f"{place}.pattern: is not a regular expression: {error}"
-    yield from _put(f"{place}.to", one.to)
-    if one.encode == "upload" and provider.upload is None:
-        yield f"{place}.encode: upload needs a table [upload]"
-    if one.encode != "base64" and one.type != "file":
-        yield f"{place}.encode: is only for type file"
-    if one.as_text and one.type not in (*_NUMBERS, "boolean"):
-        yield f"{place}.as_text: is only for the types integer, number and boolean"
-    if one.parent and one.type in (*_NUMBERS, "boolean"):
-        yield f"{place}.parent: what a row takes of its parent is text, and not of type {one.type}"
-    yield from _range(place, one)
-    if one.one_of:
-        yield from _words(place, one)
-
-
-def _range(place: str, one: Field) -> Iterator[str]:
-    for key, limit in (("least", one.least), ("most", one.most)):
-        if limit is not None and one.type not in _NUMBERS:
-            yield f"{place}.{key}: is only for the types integer and number"
-    if one.least is not None and one.most is not None and one.least > one.most:
-        yield f"{place}.least: is more than most"
-    if one.longest is not None and one.longest < 1:
-        yield f"{place}.longest: must be 1 or more"
-    if one.longest is not None and one.type in (*_NUMBERS, "boolean", "file"):
-        yield f"{place}.longest: is not for the type {one.type}"
-    if one.items is None:
-        return
-    if one.type not in ("list", "addresses"):
-        yield f"{place}.items: is only for the types list and addresses"
-    if one.items[0] > one.items[1]:
-        yield f"{place}.items: write the least first, then the most"
-    if one.items[1] < 1:
-        yield f"{place}.items: the most must be 1 or more"
-
-
-def _words(place: str, one: Field) -> Iterator[str]:
-    seen = set[str]()
-    for word in one.one_of:
-        if word.casefold() in seen:
-            yield f'{place}.one_of: "{word}" is there twice; case does not count'
-        seen.add(word.casefold())
-        if one.type in _NUMBERS and not _is_number(word, one):
-            yield f'{place}.one_of: "{word}" is not of type {one.type}'
-
-
-def _is_number(word: str, one: Field) -> bool:
-    try:
-        return isinstance(int(word) if one.type == "integer" else float(word), int | float)
-    except ValueError:
-        return False
 
 
 def _body(place: str, one: Endpoint, provider: Provider) -> Iterator[str]:
@@ -398,11 +329,6 @@ def _read(place: str, paths: Iterable[str]) -> Iterator[str]:
     for path in paths:
         if not READ.fullmatch(path):
             yield f'{place}: "{path}" is not a path: write names with dots, such as result.images[]'
-
-
-def _put(place: str, path: str) -> Iterator[str]:
-    if path and not PUT.fullmatch(path):
-        yield f'{place}: "{path}" is not a path: write names with dots, such as params.size'
 
 
 def _header(place: str, name: str) -> Iterator[str]:

@@ -5,17 +5,20 @@ In: the tables of `provider`, and a row's inputs as text. Out: sentences, credit
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from typing import Final, Protocol
 
 from pipeline.core.credits import Credits, exact
 from pipeline.core.model import Part
+from pipeline.core.objects import lines_of, parts_of, written_as
 from pipeline.core.paths import put
-from pipeline.core.provider import Endpoint, Field
+from pipeline.core.provider import Endpoint, Field, is_over
 from pipeline.core.text import quoted
 
 #: The column that names another row, and the one that chooses one of that row's results.
@@ -103,13 +106,15 @@ def problems_with(
     files: Files | None = None,
     takes_uploads: bool = False,
     columns: Titles | None = None,
+    today: date = date.max,
 ) -> list[str]:
     """The problems of a row's inputs, one sentence each; empty if they can be sent.
 
     `defaults` stand for cells that are empty. With `has_parent`, the row names another row, and
     that fills the fields which take something of it. `files` are those that cells may name;
     `takes_uploads` is whether the API gives a file an address. `columns` are those of the sheet;
-    without them, each field has a column of its name.
+    without them, each field has a column of its name. `today` decides which values have ended;
+    without it, every value that has an end.
     """
     given = {**(defaults or {}), **inputs}
     there = fields_of(endpoint, given)
@@ -122,11 +127,11 @@ def problems_with(
                 problems.append(_parent_missing(one, title(name), title("parent")))
         elif not text:
             if one.required:
-                problems.append(_missing(one, title(name), not columns or columns.has(name)))
+                problems.append(_missing(one, title(name), not columns or columns.has(name), today))
         elif problem := (
             _problem_of_files(title(name), one, text, files)
             if names_files(one, text) and (takes_uploads or one.type == "file")
-            else problem_with(title(name), one, text)
+            else problem_with(title(name), one, text, today)
         ):
             problems.append(problem)
     problems += [
@@ -148,23 +153,23 @@ def _parent_missing(one: Field, title: str, parent: str) -> str:
     return f"{title} is empty: write one, or name another row in {parent}"
 
 
-def _missing(one: Field, title: str, is_there: bool) -> str:
+def _missing(one: Field, title: str, is_there: bool, today: date) -> str:
     """A required cell is empty, or the sheet has no column for it."""
-    wanted = _wanted(one)
+    wanted = _wanted(one, today)
     if not is_there:
         return f"there is no column {title}: add it, and write {wanted} in this row"
     return f"{title} is empty: write {wanted}"
 
 
-def _wanted(one: Field) -> str:
+def _wanted(one: Field, today: date) -> str:
     """What a cell may hold, such as "720p, 1080p or 4k"; "one" for any text."""
-    choices = [word for word in one.one_of if word not in one.ended]
+    choices = one.choices(today)
     if len(choices) > MOST_CHOICES:
         return f"one of {', '.join(choices[:MOST_CHOICES])} …"
     if choices:
         *most, last = choices
         return f"{', '.join(most)} or {last}" if most else last
-    wanted = one.says or _WANTED.get(one.type, "one")
+    wanted = one.says or (written_as(one) if one.line else _WANTED.get(one.type, "one"))
     if one.type in ("integer", "number") and (one.least is not None or one.most is not None):
         return f"{wanted}, {_range(one.least, one.most)}"
     return wanted
@@ -177,19 +182,19 @@ def _not_for(name: str, title: str, endpoint: Endpoint, given: Mapping[str, str]
     return f"{given[endpoint.select]} has no {title}{more}: clear that cell"
 
 
-def problem_with(name: str, one: Field, text: str) -> str:
+def problem_with(name: str, one: Field, text: str, today: date = date.max) -> str:
     """The problem of the text of a cell, as a sentence; empty if there is none.
 
-    `name` is what the column is called in the sheet.
+    `name` is what the column is called in the sheet. `today` as in `problems_with`.
     """
-    if ended := {word.casefold(): when for word, when in one.ended.items()}.get(text.casefold()):
-        left = [word for word in one.one_of if word not in one.ended]
-        return f"{quoted(text, 40)} ended on {ended}: choose another {name}{_such_as(left)}"
+    if is_over(end := one.end_of(text), today):
+        such = _such_as(one.choices(today))
+        return f"{quoted(text, 40)} ended on {end}: choose another {name}{such}"
+    if one.type == "objects":
+        return _problem_of_objects(name, one, text)
     words = _elements(text) if one.type == "list" else [text]
     if one.one_of and not _folded(words) <= _folded(one.one_of):
-        return (
-            f"{_shown(name, text)} can be {', '.join(w for w in one.one_of if w not in one.ended)}"
-        )
+        return f"{_shown(name, text)} can be {', '.join(one.choices(today))}"
     if one.pattern and not re.fullmatch(one.pattern, text):
         return f"{_shown(name, text)} must be {one.says or one.pattern}"
     if one.longest is not None and len(text) > one.longest:
@@ -199,6 +204,20 @@ def problem_with(name: str, one: Field, text: str) -> str:
     except ValueError:
         return f"{_shown(name, text)} must be {one.says or _WANTED.get(one.type, one.type)}"
     return _out_of_range(name, one, text, value)
+
+
+def _problem_of_objects(name: str, one: Field, text: str) -> str:
+    """The first problem of a list of objects, with the number of its line."""
+    lines = lines_of(text)
+    for number, line in enumerate(lines, start=1):
+        place = f"line {number} of {name}" if len(lines) > 1 else name
+        parts = parts_of(one, line)
+        if parts is None:
+            return f"{place} is {quoted(line, 40)}; it must be {one.says or written_as(one)}"
+        for part, its in parts.items():
+            if problem := problem_with(f"{part} in {place}", one.parts[part], its):
+                return problem
+    return _out_of_range(name, one, text, lines)
 
 
 def _shown(name: str, text: str) -> str:
@@ -287,7 +306,20 @@ def value_of(one: Field, text: str) -> object:
             if not all(map(ADDRESS.fullmatch, parts)):
                 raise ValueError(text)
             return parts
+        case "objects":
+            objects = [_object(one, line) for line in lines_of(text)]
+            return json.dumps(objects, ensure_ascii=False) if one.as_text else objects
     return text
+
+
+def _object(one: Field, line: str) -> dict[str, object]:
+    """The object that a line of a cell stands for. Raises ValueError if it is not written so."""
+    if (parts := parts_of(one, line)) is None:
+        raise ValueError(line)
+    body: dict[str, object] = {}
+    for name, text in parts.items():
+        put(body, one.parts[name].to or name, value_of(one.parts[name], text))
+    return body
 
 
 def _elements(text: str) -> list[str]:

@@ -47,7 +47,7 @@ from pipeline.core.inputs import normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
-from pipeline.core.provider import Endpoint
+from pipeline.core.provider import Endpoint, is_over
 from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
 from pipeline.core.statuses import Status, StatusAndNote
@@ -87,6 +87,11 @@ class Line:
         return self.parent is not None and self.status == Status.WAITING
 
     @property
+    def is_unsent(self) -> bool:
+        """True if it is sent now or later, unless its cells change."""
+        return bool(self.endpoint) or Status.of(self.status) in _LATER
+
+    @property
     def confirmed(self) -> bool:
         """True if the reading shows the row's id in its row."""
         return self.seen.marked.mark == self.seen.row_id
@@ -105,6 +110,9 @@ class Line:
     def is_unrecognized(self) -> bool:
         """True for a foreign row, also after the foreign id and results were removed from it."""
         return self.seen.standing is RowKind.UNRECOGNIZED and self.job is None
+
+
+_LATER = (Status.WAITING, Status.NEEDS_APPROVAL, Status.OVER_BUDGET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,7 +373,7 @@ def _held_back(
             return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title(column), text))
     name = rules.endpoint_name(memory.inputs)
     endpoint = rules.endpoint_of(name)
-    problems = _problems(endpoint, wrote, columns, rules, followed)
+    problems = _problems(endpoint, wrote, columns, rules, followed, now)
     if rules.strict_prompts:
         problems += rules.doubts(memory.inputs)
     if problems:
@@ -389,11 +397,12 @@ def _problems(
     columns: Columns,
     rules: Rules,
     followed: Followed | None,
+    now: datetime,
 ) -> list[str]:
     if endpoint is None:
         return [no_endpoint(wrote["endpoint"], columns.title("endpoint"), rules)]
     name = wrote.get("endpoint") or rules.endpoint
-    if endpoint.ended:
+    if is_over(endpoint.ended, now.date()):
         return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
     defaults = as_texts(rules.defaults)
     problems = problems_with(
@@ -404,6 +413,7 @@ def _problems(
         files=rules.files,
         takes_uploads=rules.api_named(name).provider.upload is not None,
         columns=columns,
+        today=now.date(),
     )
     given, usable = {**defaults, **wrote}, {*endpoint.fields, "endpoint"}
     if can_follow(endpoint, given):

@@ -19,7 +19,14 @@ from pipeline.core.webhook import Webhook
 #: What the status code of an answer to a submission means. After `taken`, the body decides.
 Meaning = Literal["taken", "refused", "busy", "stop", "lost"]
 Kind = Literal["image", "video", "audio", "text"]
-FieldType = Literal["text", "integer", "number", "boolean", "list", "address", "addresses", "file"]
+FieldType = Literal[
+    "text", "integer", "number", "boolean", "list", "address", "addresses", "file", "objects"
+]
+
+
+def is_over(end: date | None, today: date) -> bool:
+    """True if what ends on this day, if at all, has ended today."""
+    return end is not None and end <= today
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Field:
     longest: int | None = None
     #: How many elements a list may have, at least and at most.
     items: tuple[int, int] | None = None
-    #: True if the API wants the number or the boolean as text.
+    #: True if the API wants the number, the boolean or the list of objects (as JSON) as text.
     as_text: bool = False
     #: How a file is sent: as text, or as the address that it gets by an upload.
     encode: Literal["base64", "data_uri", "upload"] = "base64"
@@ -55,13 +62,26 @@ class Field:
     only: tuple[str, ...] = ()
     #: The field for some values of `select`, instead of this one.
     variants: tuple[Field, ...] = ()
-    #: Values that have ended, and when.
+    #: Values that end, or have ended: the first day on which they do not work any more.
     ended: Mapping[str, date] = field(default_factory=dict)
+    #: A list of objects: how each line of the cell is written, such as "{seconds}s: {prompt}", and
+    #: the fields of the object that are named there.
+    line: str = ""
+    parts: Mapping[str, Field] = field(default_factory=dict)
 
     @property
     def is_column(self) -> bool:
         """True if people can fill it in."""
         return self.parent != "task"
+
+    def end_of(self, word: str) -> date | None:
+        """The first day on which this value does not work any more, in any case; None: no end."""
+        ends = {each.casefold(): day for each, day in self.ended.items()} if self.ended else {}
+        return ends.get(word.casefold())
+
+    def choices(self, today: date) -> list[str]:
+        """The allowed values that have not ended on this day."""
+        return [word for word in self.one_of if not is_over(self.ended.get(word), today)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +125,7 @@ class Endpoint:
     deadline: float = 60.0
     #: True if the API can be asked to call back.
     webhook: bool = True
-    #: When it ended, if it did.
+    #: The first day on which it does not work any more, past or future; None: no end is known.
     ended: date | None = None
 
     @property

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
+from pipeline.core.endings import warnings
 from pipeline.core.header import Header
 from pipeline.core.model import JobKey
 from pipeline.core.planning import Line, Plan
@@ -96,6 +97,11 @@ class SheetSync:
     def key(self) -> str:
         """The sheet's name in the store."""
         return self.rules.sheet
+
+    def endings(self) -> list[str]:
+        """Sentences about what will end on a known day and is asked for by rows not sent yet."""
+        lines = (line for line in self.last.plan.lines if line.is_unsent)
+        return warnings(self.rules, (one.memory.inputs for one in lines), self._clock.now().date())
 
     def look(self) -> Look:
         """Read the sheet, write into it whatever is out of date, and read it back.

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import date
+from io import StringIO
+from pathlib import Path
 
+from rich.console import Console
 from typer.testing import CliRunner
 
 from pipeline.cli.commands import app
+from pipeline.cli.endpoints import print_endpoints
 
 
 def said(*words: str) -> str:
@@ -59,3 +64,20 @@ def test_an_endpoint_without_any_price_says_so() -> None:
     assert "Credits: not listed" in said("imagine-video")
     assert "by model" not in said("--provider", "leonardo")
     assert "Credits: by model" in said("kling")
+
+
+def test_what_ends_on_a_known_day_is_shown_until_then_and_left_out_after() -> None:
+    def shown(today: date) -> str:
+        out = Console(file=StringIO(), width=300)
+        print_endpoints(out, "apiframe", "image", own=Path("-"), as_json=False, today=today)
+        return out.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+    assert "model gpt-image-1.5 ends on 2026-12-01." in shown(date(2026, 11, 30))
+    assert "gpt-image-1.5 ends" not in shown(date(2026, 12, 1))
+
+
+def test_a_list_of_objects_is_explained() -> None:
+    words = " ".join(said("video").split())
+
+    assert 'one shot on each line: its seconds and its prompt, such as "5s: a fox runs"' in words
+    assert "duration: a whole number, 1 to 15" in words

@@ -36,6 +36,24 @@ ENDED = {
     "sora-2": "2026-09-24",
     "sora-2-pro": "2026-09-24",
 }
+#: Models that their makers have said will end: from that day on they are refused.
+ENDING = {"gpt-image-1.5": "2026-12-01"}
+#: Column -> how one line of a list of objects is written, and how to say so.
+LINES = {
+    "multi_prompt": {
+        "line": "{duration}s: {prompt}",
+        "says": 'one shot on each line: its seconds and its prompt, such as "5s: a fox runs"',
+    },
+}
+#: Lists of objects that the API wants as JSON in a text. Its file has no more than "string" here;
+#: the names of the parts are those that several programs send to the same model at Replicate.
+AS_TEXT = {
+    "klingParams.multi_prompt": {
+        "as_text": True,
+        "items": [1, 6],
+        "parts": {"duration": {"type": "integer", "least": 1, "most": 15}, "prompt": {}},
+    },
+}
 #: What the table [webhook] fills in.
 WEBHOOK = ("webhookUrl", "webhookEvents")
 #: Names in the body -> column, where several names mean the same, or a name is not plain.
@@ -80,11 +98,6 @@ WIDTH, SHORT = 100, 64
 Keys = dict[str, Any]
 
 
-def left_out(shape: Mapping[str, Any]) -> bool:
-    """True if a field cannot be written in a cell: a list of objects."""
-    return bool("properties" in shape.get("items", {}))
-
-
 def paths_of(endpoint: str, model: str) -> Iterator[tuple[str, Mapping[str, Any], bool]]:
     """The fields of a model: where each goes in the body, its shape, whether it is required."""
     body = table()[PATHS[endpoint]]["body"]
@@ -103,8 +116,6 @@ def fields_of(endpoint: str, model: str) -> dict[str, Keys]:
     """The fields of a model: column -> its keys."""
     found = {}
     for path, shape, is_required in paths_of(endpoint, model):
-        if left_out(shape):
-            continue
         column = _column(endpoint, model, path)
         assert column not in found, (model, column)
         found[column] = _keys(column, path, shape, is_required=is_required)
@@ -138,7 +149,15 @@ def _keys(column: str, path: str, shape: Mapping[str, Any], *, is_required: bool
     words = shape.get("enum") or shape.get("items", {}).get("enum", ())
     kinds = [shape["type"]] if isinstance(shape["type"], str) else shape["type"]
     kind = next(one for one in kinds if one != "null")
-    if kind == "array":
+    if "properties" in shape.get("items", {}):
+        keys |= {"type": "objects", **LINES[column]}
+        keys["parts"] = {
+            name: _keys(name, name, one, is_required=False)
+            for name, one in shape["items"]["properties"].items()
+        }
+    elif kind == "string" and path in AS_TEXT:
+        keys |= {"type": "objects", **LINES[column], **AS_TEXT[path]}
+    elif kind == "array":
         is_addresses = shape["items"].get("format") == "uri"
         keys["type"] = "addresses" if is_addresses else "list"
     elif shape.get("format") == "uri":
@@ -196,7 +215,8 @@ def _place(name: str) -> int:
 
 
 def _model(names: list[str]) -> Iterator[str]:
-    ended = [f'"{name}" = {ENDED[name]}' for name in names if name in ENDED]
+    ends = ENDED | ENDING
+    ended = [f'"{name}" = {ends[name]}' for name in names if name in ends]
     yield "model.required = true"
     yield f"model.one_of = {_list(names)}"
     if ended:
@@ -233,10 +253,13 @@ def _inline(keys: Keys, only: Iterable[str] = ()) -> str:
 def _value(value: object) -> str:
     if isinstance(value, list):
         return _list(value)
+    if isinstance(value, dict):
+        inside = ", ".join(f"{key} = {_value(each)}" for key, each in value.items())
+        return f"{{ {inside} }}" if inside else "{}"
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        return f"'{value}'" if "\\" in value else json.dumps(value)
+        return f"'{value}'" if "\\" in value or '"' in value else json.dumps(value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

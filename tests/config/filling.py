@@ -55,8 +55,20 @@ def texts(one: Field) -> list[str]:
             return [ADDRESS]
         case "addresses":
             return ["\n".join([ADDRESS] * count) for count in one.items or (1,)]
+        case "objects":
+            words = [f"{{{name}}}" for name in one.parts]
+            each = {name: texts(part) for name, part in zip(words, one.parts.values(), strict=True)}
+            ends = [{name: all_of[end] for name, all_of in each.items()} for end in (0, -1)]
+            counts = one.items or (1,)
+            return ["\n".join([_filled(one.line, end)] * n) for end in ends for n in counts]
     long = ["x" * one.longest] if one.longest else []
     return [next(text for text in _TEXTS if not problem_with("it", one, text)), *long]
+
+
+def _filled(line: str, words: Mapping[str, str]) -> str:
+    for name, text in words.items():
+        line = line.replace(name, text)
+    return line
 
 
 def _numbers(one: Field) -> list[str]:

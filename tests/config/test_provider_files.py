@@ -6,6 +6,8 @@ vendor's pages and its OpenAPI file.
 
 from __future__ import annotations
 
+import json
+from datetime import date
 from functools import cache
 from pathlib import Path
 
@@ -253,8 +255,10 @@ def test_every_model_of_version_2_can_be_asked_for_or_is_known_to_have_ended(
     one = V2.endpoints[endpoint]
     asked = {body["model"] for row in ways(one) if (body := sent(one, row))}
 
-    assert asked | apiframe_v2.ENDED.keys() >= set(models(path))
-    assert not asked & apiframe_v2.ENDED.keys()
+    ends = apiframe_v2.ENDED | apiframe_v2.ENDING
+
+    assert asked | ends.keys() >= set(models(path))
+    assert not asked & ends.keys()
     assert len(models("/v2/images/generate")) == 51
     assert len(models("/v2/videos/generate")) == 41
     assert len(models("/v2/music/generate")) == 7
@@ -274,11 +278,7 @@ def test_a_model_of_version_2_can_be_given_every_parameter(endpoint: str) -> Non
 
     for choice in choices(one):
         model = choice or str(one.send["model"])
-        known = {
-            path
-            for path, shape, _ in apiframe_v2.paths_of(endpoint, model)
-            if not apiframe_v2.left_out(shape)
-        }
+        known = {path for path, _, _ in apiframe_v2.paths_of(endpoint, model)}
         given = {one.select: choice} if choice else {}
         reached = {
             each.to or name
@@ -335,6 +335,34 @@ def test_a_model_that_ended_is_refused_with_the_day_and_others_to_choose() -> No
     assert problems_with(V2.endpoints["video"], row)[0].startswith(
         '"sora-2" ended on 2026-09-24: choose another model, such as '
     )
+
+
+def test_a_model_of_version_2_works_until_the_day_on_which_it_ends() -> None:
+    row = {"model": "gpt-image-1.5", "prompt": "a fox"}
+    one = V2.endpoints["image"]
+
+    assert problems_with(one, row, today=date(2026, 11, 30)) == []
+    assert problems_with(one, row, today=date(2026, 12, 1))[0].startswith(
+        '"gpt-image-1.5" ended on 2026-12-01: choose another model, such as '
+    )
+
+
+def test_the_shots_of_a_video_are_written_one_on_each_line() -> None:
+    row = {"model": "kling-3.0-omni", "prompt": "a fox", "multi_prompt": "5s: it runs\n 3 S : stop"}
+    body = sent(V2.endpoints["video"], row)
+
+    assert body["klingParams"]["multi_prompt"] == [  # type: ignore[index]
+        {"duration": 5, "prompt": "it runs"},
+        {"duration": 3, "prompt": "stop"},
+    ]
+    assert problems_with(V2.endpoints["video"], row) == []
+    assert body_problems("/v2/videos/generate", body) == []
+    # kling-3.0 wants the same as JSON in a text.
+    body = sent(V2.endpoints["video"], {**row, "model": "kling-3.0"})
+    assert json.loads(body["klingParams"]["multi_prompt"])[1] == {  # type: ignore[index]
+        "duration": 3,
+        "prompt": "stop",
+    }
 
 
 def test_a_parameter_of_another_model_is_a_problem_of_the_row() -> None:

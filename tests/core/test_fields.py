@@ -281,3 +281,65 @@ def test_each_element_of_a_list_must_be_an_allowed_value() -> None:
     assert problems_with(camera, {"concepts": "zoom, tilt"}) == [
         'concepts is "zoom, tilt"; it can be Zoom, Pan'
     ]
+
+
+SHOTS = Field(
+    type="objects",
+    line="{seconds}s: {prompt}",
+    items=(1, 2),
+    parts={
+        "seconds": Field(type="integer", to="duration", least=1, most=15),
+        "prompt": Field(longest=20),
+    },
+)
+
+
+@pytest.mark.parametrize(
+    ("cell", "problem"),
+    [
+        ("5s: a fox runs", ""),
+        ("5S:a fox: it runs\n\n 15 s : it stops ", ""),
+        (
+            "a fox runs",
+            'shots is "a fox runs"; it must be one on each line, written as {seconds}s: {prompt}',
+        ),
+        (
+            "5s: a fox\nfoxes: run",
+            'line 2 of shots is "foxes: run"; it must be one on each line, written as '
+            "{seconds}s: {prompt}",
+        ),
+        ("20s: a fox", 'seconds in shots is "20"; it must be from 1 to 15'),
+        ("5s: ", 'shots is "5s:"; it must be one on each line, written as {seconds}s: {prompt}'),
+        ("1.5s: a fox", 'seconds in shots is "1.5"; it must be a whole number'),
+        (f"5s: {'x' * 21}", "prompt in shots has 21 characters; the most are 20"),
+        ("1s: a\n1s: b\n1s: c", "shots holds 3; it must hold 1 to 2, one on each line"),
+    ],
+)
+def test_a_list_of_objects_is_checked_line_by_line(cell: str, problem: str) -> None:
+    video = Endpoint("/video", {"shots": SHOTS})
+
+    assert problems_with(video, {"shots": cell}) == ([problem] if problem else [])
+
+
+def test_a_list_of_objects_is_sent_with_each_part_under_its_own_name() -> None:
+    video = Endpoint("/video", {"shots": SHOTS})
+
+    body, _ = body_of(video, {"shots": "5s: a fox: it runs\n15s: it stops"}, None)
+
+    assert body["shots"] == [
+        {"duration": 5, "prompt": "a fox: it runs"},
+        {"duration": 15, "prompt": "it stops"},
+    ]
+
+
+def test_a_value_works_until_the_day_on_which_it_ends() -> None:
+    model = Field(one_of=("old", "new"), ended={"old": date(2026, 12, 1)})
+    image = Endpoint("/image", {"model": model})
+
+    assert problems_with(image, {"model": "OLD"}, today=date(2026, 11, 30)) == []
+    assert problems_with(image, {"model": "OLD"}, today=date(2026, 12, 1)) == [
+        '"OLD" ended on 2026-12-01: choose another model, such as new'
+    ]
+    assert problems_with(image, {"model": "?"}, today=date(2026, 11, 30)) == [
+        'model is "?"; it can be old, new'
+    ]
