@@ -9,11 +9,10 @@ import pytest
 
 from pipeline.core.model import Claim
 from pipeline.plain_files import open_plain, read_plain, share_like
-from pipeline.provider.downloads import Media
 from pipeline.server import event_loop
 from pipeline.sheets.files.claim import claim_path, write_claim
 from tests.fakes.raw_server import RawServer, answers
-from tests.provider.test_downloads import PICTURE
+from tests.provider.downloads.test_fetching import PICTURE, media_in, save
 
 
 def mode(path: Path) -> str:
@@ -27,9 +26,9 @@ def saved_beside(sheet: Path) -> tuple[str, str, str]:
     async def run() -> str:
         async with (
             RawServer(answers(PICTURE)) as server,
-            Media(folder, allowed=[server.url], sheet=sheet) as media,
+            media_in(folder, allowed=[server.url], sheet=sheet) as media,
         ):
-            return await media.save(f"{server.url}/1.png", "fox")
+            return await save(media, f"{server.url}/1.png", "fox")
 
     name = event_loop.run(run())
     assert write_claim(sheet, Claim("s", "store", 1, "word"), None)

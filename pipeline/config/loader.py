@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.provider_files import base_url_of, key_problems, read_provider, with_prices
+from pipeline.config.remote import remote_of
 from pipeline.config.schema import (
     BudgetTable,
     Document,
@@ -98,6 +99,7 @@ def load(
     if webhook.public_url and provider.webhook is None:
         problems.append(f"webhook.public_url: {provider.title} sends no webhooks. Remove it.")
     outlets = _outlets(document, path, environ, problems, need_key)
+    remote = remote_of(document.media, path, environ, problems)
     if problems:
         raise ConfigError(*(f"{path.name}: {problem}" for problem in problems))
     settle, pace = document.sheet.settle, document.pace
@@ -128,7 +130,8 @@ def load(
         budget=document.budget,
         rules=document.rules,
         store_url=f"sqlite:///{resolved(path, document.store.url[len('sqlite:///') :])}",
-        media=resolved(path, document.media.save_to) if document.media.save_to else None,
+        media=_local(path, document.media.save_to),
+        remote=remote,
         inputs=resolved(path, document.media.inputs) if document.media.inputs else None,
         schedule=_schedule(document.schedule),
         webhook=webhook,
@@ -139,6 +142,11 @@ def load(
     )
 
 
+def _local(path: Path, save_to: str) -> Path | None:
+    """The local folder that `[media] save_to` names, if it names one."""
+    return None if not save_to.strip() or "://" in save_to else resolved(path, save_to)
+
+
 def _references(document: Document) -> Iterator[str]:
     """Each `env:NAME` and `file:PATH` of a configuration, and those that are left out as ""."""
     yield document.provider.api_key
@@ -146,6 +154,7 @@ def _references(document: Document) -> Iterator[str]:
         yield document.provider.former.api_key
     yield from (one.api_key for one in document.providers.values())
     yield document.sheet.credentials
+    yield document.media.credentials
     yield document.webhook.secret
     yield document.webhook.previous_secret
     yield document.page.token

@@ -106,6 +106,8 @@ class MediaTable(_Table):
     """Where pictures are saved, and which files cells may name."""
 
     save_to: str = "media/"
+    credentials: OptionalReference = ""
+    base_url: str = ""
     inputs: str = ""
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from pipeline.config.remote import RemotePlace
 from pipeline.config.schema import BudgetTable, PaceTable, RulesTable
 from pipeline.config.secrets import Secret
 from pipeline.core.credits import Credits
@@ -141,7 +142,10 @@ class Settings(BaseModel):
     budget: BudgetTable
     rules: RulesTable
     store_url: str
+    #: The local folder in which pictures are saved; None if they are saved elsewhere or not at all.
     media: Path | None
+    #: The place on another machine where they are saved, if there is one.
+    remote: RemotePlace | None = None
     #: The folder of the files that cells may name; None: they may name none.
     inputs: Path | None = None
     schedule: ScheduleSettings
@@ -158,6 +162,17 @@ class Settings(BaseModel):
         """The path of the sheet. Only for a sheet in a file."""
         assert isinstance(self.source, Path), "a Google Sheet is no file"
         return self.source
+
+    @property
+    def saves_files(self) -> bool:
+        """True if pictures are saved somewhere."""
+        return self.media is not None or self.remote is not None
+
+    @property
+    def work(self) -> Path:
+        """The folder for downloads on their way to another machine: beside the store."""
+        store = Path(self.store_url.removeprefix("sqlite:///"))
+        return store.parent / f".{store.stem}-downloads"
 
     @property
     def header(self) -> Header:

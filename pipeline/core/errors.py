@@ -82,10 +82,17 @@ class StoreFull(StoreError):
 
 
 class NotSaved(PromptsheetError):
-    """A file was not saved; the message says why. No part of the file is left on disk."""
+    """A file was not saved; the message says why. Nothing has its name.
+
+    `wait` is the seconds after which the server allows another try, if it says so.
+    """
 
     #: The note of the row reports it; the row needs attention once the link is dead.
     exit_code = 0
+
+    def __init__(self, sentence: str, wait: float = 0.0) -> None:
+        self.wait = wait
+        super().__init__(sentence)
 
 
 class DeadLink(NotSaved):

@@ -194,6 +194,8 @@ class Job:
     unsaved: Mapping[str, Unsaved] = field(default_factory=dict)
     #: When a person dismissed it on the page.
     dismissed: datetime | None = None
+    #: URL of an unsaved picture -> the id under which it is to be saved, where one is needed.
+    reserved: Mapping[str, str] = field(default_factory=dict)
 
     def to_save(self, attempt: Attempt) -> tuple[str, ...]:
         """The URLs of an attempt's pictures that are neither saved nor given up."""

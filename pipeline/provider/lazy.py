@@ -5,7 +5,7 @@ Their imports take longer than a whole pass that has nothing to send and nothing
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,11 @@ from pipeline.config import Secret, Settings
 from pipeline.core.errors import NotSent
 from pipeline.core.model import Request, Response
 from pipeline.core.provider import Provider
+from pipeline.core.saved_files import Fetched, Kept
 
 if TYPE_CHECKING:
     from pipeline.provider.client import ApiClient
-    from pipeline.provider.downloads import Media
+    from pipeline.provider.downloads.media import Media
 
 
 class LazyApiClient:
@@ -74,22 +75,28 @@ class LazyApiClient:
 
 
 class LazyMedia:
-    """The folder of saved files, made by the first picture. `stack` closes it."""
+    """The downloads of a pass and their place, made for the first picture. `stack` closes them."""
 
     def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
         self._settings, self._stack = settings, stack
         self._media: Media | None = None
 
-    async def save(self, url: str, stem: str) -> str:
-        """See `media.Media.save`."""
-        if self._media is None:
-            from pipeline.provider.downloads import Media
+    def fetched(self, url: str) -> AbstractAsyncContextManager[Fetched]:
+        """See `downloads.media.Media.fetched`."""
+        return self._opened().fetched(url)
 
-            folder, source = self._settings.media, self._settings.source
-            assert folder is not None, "made only where pictures are saved"
-            sheet = source if isinstance(source, Path) else None
-            others = (one.base_url for one in self._settings.others)
-            allowed = [self._settings.base_url, *others]
-            self._media = Media(folder, allowed=allowed, sheet=sheet)
+    async def reserve(self) -> str:
+        """See `downloads.media.Media.reserve`."""
+        return await self._opened().reserve()
+
+    async def keep(self, file: Fetched, stem: str, reserved: str) -> Kept:
+        """See `downloads.media.Media.keep`."""
+        return await self._opened().keep(file, stem, reserved)
+
+    def _opened(self) -> Media:
+        if self._media is None:
+            from pipeline.provider.downloads.places import media_of
+
+            self._media = media_of(self._settings)
             self._stack.push_async_exit(self._media)
-        return await self._media.save(url, stem)
+        return self._media

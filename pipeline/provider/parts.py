@@ -104,18 +104,18 @@ class Parts:
 
     async def _loaded(self, url: str) -> Content:
         """The file behind a link, under the same rules as results are saved."""
-        from pipeline.provider.downloads import Media
+        from pipeline.provider.downloads.fetching import Fetcher
 
         with tempfile.TemporaryDirectory(prefix="promptsheet-") as folder:
+            fetcher = Fetcher(Path(folder), allowed=[self._allowed], most_bytes=MOST_BYTES)
             try:
-                async with Media(
-                    Path(folder), allowed=[self._allowed], most_bytes=MOST_BYTES
-                ) as media:
-                    path = Path(folder) / await media.save(url, "input")
+                async with fetcher.fetched(url) as file:
+                    data, name = file.path.read_bytes(), f"input.{file.ending}"
             except NotSaved as error:
                 raise PartUnread(f"{quoted(url, 60)}: {str(error).rstrip('.')}") from error
-            data = path.read_bytes()
-        return Content(path.name, data, type_of(data, path.name))
+            finally:
+                await fetcher.close()
+        return Content(name, data, type_of(data, name))
 
 
 def form_of(field: str, content: Content, boundary: str) -> bytes:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, select, update
@@ -52,7 +53,7 @@ def _questions(*where: ColumnElement[bool]) -> _Questions:
     named += [jobs.c.asked, jobs.c.made_at, jobs.c.dismissed]
     tried = select(attempts.c.job, *ATTEMPT_PLAIN).select_from(attempts.join(jobs)).where(*where)
     columns = [files.c.job, files.c.url, files.c.path]
-    columns += [files.c.reason, files.c.tries, files.c.next_at, files.c.lost]
+    columns += [files.c.reserved, files.c.reason, files.c.tries, files.c.next_at, files.c.lost]
     saved = select(*columns).select_from(files.join(jobs))
     return _Questions(
         select(*named).select_from(jobs.join(sheets)).where(*where),
@@ -165,24 +166,39 @@ class Jobs(StorePart):
             write_history(connection, [history_line(job, adopted, self._database.now(), "adopted")])
             return True
 
-    def save_file(self, key: JobKey, number: int, url: str, path: str) -> bool:
+    def save_file(
+        self, key: JobKey, number: int, url: str, path: str, *, link: str = "", sha256: str = ""
+    ) -> bool:
         """Note where a picture was saved. Returns whether the job exists."""
-        return self._note_file(key, number, url, path)
+        where = {"path": path, "link": link, "sha256": sha256}
+        return self._note_file(key, number, url, where | asdict(_SAVED))
 
     def miss_file(self, key: JobKey, number: int, url: str, why: Unsaved) -> bool:
         """Note why a picture could not be saved. Returns whether the job exists."""
-        return self._note_file(key, number, url, "", why)
+        return self._note_file(key, number, url, {"path": "", **asdict(why)})
+
+    def reserve_file(self, key: JobKey, number: int, url: str, reserved: str) -> bool:
+        """Note the id under which a picture is about to be saved. Returns whether the job exists.
+
+        It stays with the picture until `forget_file`.
+        """
+        return self._note_file(key, number, url, {"reserved": reserved}, {"path": ""})
 
     def _note_file(
-        self, key: JobKey, number: int, url: str, path: str, why: Unsaved = _SAVED
+        self,
+        key: JobKey,
+        number: int,
+        url: str,
+        values: Mapping[str, object],
+        at_first: Mapping[str, object] = MappingProxyType({}),
     ) -> bool:
-        kept = {"number": number, "url": url, "path": path, **asdict(why)}
+        kept = {"number": number, "url": url, **values}
         with self._database.writing() as connection:
             moving = update(jobs).where(_is(connection, key)).returning(jobs.c.id)
             job = connection.execute(moving.values(version=_raised(connection, key))).scalar()
             if job is None:
                 return False
-            new = upsert(connection, files).values(job=job, digest=digest(url), **kept)
+            new = upsert(connection, files).values(job=job, digest=digest(url), **kept, **at_first)
             connection.execute(
                 new.on_conflict_do_update(index_elements=["job", "digest"], set_=kept)
             )
@@ -312,11 +328,14 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
         tried[number].append(from_plain(fields))
     saved: dict[int, dict[str, str]] = defaultdict(dict)
     unsaved: dict[int, dict[str, Unsaved]] = defaultdict(dict)
-    for number, url, path, *why in connection.execute(ask.files, about):
+    reserved: dict[int, dict[str, str]] = defaultdict(dict)
+    for number, url, path, its_id, *why in connection.execute(ask.files, about):
         if path:
             saved[number][url] = path
-        else:
-            unsaved[number][url] = Unsaved(*why)
+        elif (missed := Unsaved(*why)).tries:
+            unsaved[number][url] = missed
+        if its_id and not path:
+            reserved[number][url] = its_id
     return {
         number: Job(
             JobKey(sheet, row_id, take),
@@ -326,6 +345,7 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
             _in_order(saved.get(number, {}), mine),
             unsaved.get(number, {}),
             dismissed,
+            reserved.get(number, {}),
         )
         for number, sheet, row_id, take, asked, made_at, dismissed in connection.execute(
             ask.jobs, about

@@ -51,6 +51,12 @@ UPGRADES: Final = {
         "UPDATE attempts SET provider = 'apiframe-v1'",
     ),
     6: ("ALTER TABLE attempts ADD COLUMN early_poll BIGINT",),
+    7: (
+        "ALTER TABLE files ADD COLUMN reserved TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE files ADD COLUMN sha256 VARCHAR(64) DEFAULT '' NOT NULL",
+        "ALTER TABLE files ADD COLUMN link TEXT DEFAULT '' NOT NULL",
+        "CREATE INDEX files_by_sha256 ON files (sha256) WHERE sha256 <> ''",
+    ),
 }
 
 

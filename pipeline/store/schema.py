@@ -39,7 +39,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 7
+VERSION: Final = 8
 
 metadata = MetaData()
 
@@ -249,6 +249,16 @@ files = Table(
     Column("tries", Integer, nullable=False, server_default="0"),
     Column("next_at", Moment),
     Column("lost", Boolean, nullable=False, server_default=text("FALSE")),
+    # The id under which it is saved where an upload needs one: kept before the upload begins.
+    Column("reserved", Words, nullable=False, server_default=""),
+    # SHA-256 of the saved file, and a web address of it that does not expire.
+    Column("sha256", String(64), nullable=False, server_default=""),
+    Column("link", Words, nullable=False, server_default=""),
+    Index(
+        "files_by_sha256",
+        "sha256",
+        sqlite_where=text("sha256 <> ''"),
+    ),
 )
 
 counters = Table(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 
 from pipeline.core.errors import BadLink, DeadLink, NoPlace, NotSaved, PromptsheetError
 from pipeline.core.filenames import picture_stem
 from pipeline.core.model import Attempt, JobKey, Unsaved
+from pipeline.core.saved_files import Fetched, Kept
 from pipeline.core.states import shown
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
@@ -22,6 +25,8 @@ DOWNLOADS: Final = 8
 #: A file that cannot be downloaded is tried again after the first pause, then after twice as long,
 #: and so on up to the longest; after the last try (in about two days) it is given up.
 FIRST_PAUSE, LONGEST_PAUSE, LAST_TRY = timedelta(minutes=1), timedelta(hours=6), 16
+#: The longest wait that a server may ask for.
+LONGEST_WAIT: Final = timedelta(days=1)
 #: A link that is dead although its task is recent is tried again after these pauses, because a file
 #: may appear later than its address. Links live for a day at Apiframe, and for an hour at least at
 #: other vendors.
@@ -41,15 +46,25 @@ def missed(error: NotSaved, before: Unsaved | None, sent_at: datetime, now: date
             pause = DEAD_PAUSES[tries - 1]
     elif not isinstance(error, BadLink) and tries < LAST_TRY:
         pause = min(FIRST_PAUSE * 2 ** (tries - 1), LONGEST_PAUSE)
+        pause = max(pause, min(timedelta(seconds=error.wait), LONGEST_WAIT))
     lost = pause is None or isinstance(error, DeadLink)
     return Unsaved(str(error), tries, now + pause if pause else None, lost)
 
 
 class Saver(Protocol):
-    """The interface to the folder of saved files that a pass needs (`provider.downloads.Media`)."""
+    """The interface to the place of saved files that a pass needs (`provider.downloads`).
 
-    async def save(self, url: str, stem: str) -> str:
-        """Where it was saved, relative to the folder. Raises PromptsheetError if it was not."""
+    Each method raises PromptsheetError if it cannot do that.
+    """
+
+    def fetched(self, url: str) -> AbstractAsyncContextManager[Fetched]:
+        """The file behind a link, on this machine for as long as the context lasts."""
+
+    async def reserve(self) -> str:
+        """The id for one file, if the place needs one before the upload; else empty."""
+
+    async def keep(self, file: Fetched, stem: str, reserved: str) -> Kept:
+        """Keep the file, and return where it is. The same id again saves no second file."""
 
 
 class Downloader:
@@ -117,11 +132,16 @@ class Downloader:
         self, key: JobKey, attempt: Attempt, url: str, stem: str, before: Unsaved | None
     ) -> None:
         store, picture = self._sync.store, (key, attempt.number, url)
+        job = self._sync.state.jobs.all.get(key)
+        reserved = job.reserved.get(url, "") if job else ""
         async with self._gate:
             try:
                 assert self._media is not None, "keep() begins nothing without a folder"
-                path = await self._media.save(url, stem)
-                await self._worker.run(store.jobs.save_file, *picture, path)
+                async with self._media.fetched(url) as file:
+                    reserved = reserved or await self._reserve(picture)
+                    kept = await self._media.keep(file, stem, reserved)
+                    note = partial(store.jobs.save_file, link=kept.link, sha256=file.sha256)
+                    await self._worker.run(note, *picture, kept.path)
             except NotSaved as error:
                 log.info("%s: %s", key.row_id, error)
                 if isinstance(error, NoPlace):  # nothing is wrong with the link
@@ -135,6 +155,13 @@ class Downloader:
                 self.trouble.append(error)
             else:
                 self._on_saved()
+
+    async def _reserve(self, picture: tuple[JobKey, int, str]) -> str:
+        """An id for the file, in the store: if this process ends now, a later pass uses it."""
+        assert self._media is not None, "keep() begins nothing without a folder"
+        if reserved := await self._media.reserve():
+            await self._worker.run(self._sync.store.jobs.reserve_file, *picture, reserved)
+        return reserved
 
     async def _noted(self, picture: tuple[JobKey, int, str], why: Unsaved) -> None:
         try:

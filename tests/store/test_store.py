@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.core.model import Attempt, Claim, Job, JobKey, KnownRow, Result, RowKind, State
+from pipeline.core.model import (
+    Attempt,
+    Claim,
+    Job,
+    JobKey,
+    KnownRow,
+    Result,
+    RowKind,
+    State,
+    Unsaved,
+)
 from pipeline.core.states import Accepted, Event, Failed, Progressed, Succeeded, state_of
 from pipeline.store import Fact, HistoryLine, Intent, Lease, SheetRecord, Store
 from tests.store.build import KEY, LIMITS, NOON, Clock, intent
@@ -292,6 +302,27 @@ def test_saved_files_are_returned_in_the_order_of_their_urls(store: Store) -> No
     assert job
     assert list(job.files.items()) == [("b", "b.png"), ("a", "a.png"), ("grid", "grid.png")]
     assert not store.jobs.save_file(KEY._replace(take=2), 1, "a", "a.png")
+
+
+def test_the_id_reserved_for_a_file_is_kept_until_the_file_is_forgotten(store: Store) -> None:
+    store.jobs.add([KEY])
+    store.jobs.reserve_file(KEY, 1, "a", "id-1")
+    reserved = store.jobs.get(KEY)
+    store.jobs.miss_file(KEY, 1, "a", Unsaved("busy", 1, None, lost=False))
+    missed = store.jobs.get(KEY)
+    store.jobs.save_file(KEY, 1, "a", "a.png", link="https://x/a", sha256="5a")
+    saved = store.jobs.get(KEY)
+    store.jobs.forget_file(KEY, "a")
+    forgotten = store.jobs.get(KEY)
+
+    assert reserved
+    assert missed
+    assert saved
+    assert forgotten
+    assert (reserved.reserved, reserved.unsaved, reserved.files) == ({"a": "id-1"}, {}, {})
+    assert (missed.reserved, list(missed.unsaved)) == ({"a": "id-1"}, ["a"])
+    assert saved.files == {"a": "a.png"}
+    assert (forgotten.reserved, forgotten.files) == ({}, {})
 
 
 def test_a_forgotten_file_is_saved_again(store: Store) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import pytest
 
 from pipeline import wiring
 from pipeline.core.model import JobKey, Result
+from pipeline.core.saved_files import Fetched, Kept
 from pipeline.core.states import Lost, Succeeded
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Fact, Intent, Limits
@@ -26,9 +30,16 @@ class Folder:
     def __init__(self) -> None:
         self.files: dict[str, str] = {}
 
-    async def save(self, url: str, stem: str) -> str:
-        self.files[f"{stem}.png"] = url
-        return f"{stem}.png"
+    @asynccontextmanager
+    async def fetched(self, url: str) -> AsyncIterator[Fetched]:
+        yield Fetched(Path(url), "png", 1, hashlib.sha256(url.encode()).hexdigest())
+
+    async def reserve(self) -> str:
+        return ""
+
+    async def keep(self, file: Fetched, stem: str, reserved: str) -> Kept:
+        self.files[f"{stem}.png"] = str(file.path).replace("https:/", "https://")
+        return Kept(f"{stem}.png")
 
 
 @pytest.mark.parametrize("first", [1, 2], ids=["the first first", "the second first"])

@@ -11,14 +11,17 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from pipeline.core.errors import NotSaved
-from pipeline.provider.downloads import Media, is_public
+from pipeline.provider.downloads.addresses import is_public
+from pipeline.provider.downloads.fetching import Fetcher
+from pipeline.provider.downloads.folder import Folder
+from pipeline.provider.downloads.media import Media
 from pipeline.server import event_loop
 from tests.fakes.raw_server import (
     RawServer,
@@ -181,9 +184,9 @@ def test_a_link_is_requested_exactly_as_given_without_cookie_or_key(tmp_path: Pa
     server = RawServer(answers(answer(200, PNG, Content_Type="image/png", Set_Cookie="a=b")))
 
     async def run() -> None:
-        async with server, Media(tmp_path, allowed=[server.url]) as media:
+        async with server, media_in(tmp_path, allowed=[server.url]) as media:
             for _ in range(2):
-                await media.save(f"{server.url}/a%2Fb/%7Efox.png?X=1%3D%2B&s=a+b", "fox")
+                await save(media, f"{server.url}/a%2Fb/%7Efox.png?X=1%3D%2B&s=a+b", "fox")
 
     event_loop.run(run())
 
@@ -196,8 +199,8 @@ def test_a_dying_kept_connection_loses_no_picture(tmp_path: Path) -> None:
     server = RawServer(answers_then(closes_after_reading, PICTURE), answers(PICTURE))
 
     async def run() -> list[str]:
-        async with server, Media(tmp_path, allowed=[server.url]) as media:
-            return [await media.save(f"{server.url}/{n}.png", f"fox{n}") for n in (1, 2)]
+        async with server, media_in(tmp_path, allowed=[server.url]) as media:
+            return [await save(media, f"{server.url}/{n}.png", f"fox{n}") for n in (1, 2)]
 
     assert event_loop.run(run()) == ["fox1.png", "fox2.png"]
     assert (server.read, server.connections) == (3, 2)
@@ -292,8 +295,8 @@ def test_a_host_name_is_checked_with_the_addresses_used_for_the_connection(
     monkeypatch.setattr(socket, "getaddrinfo", answered)
 
     async def run() -> None:
-        async with Media(tmp_path) as media:
-            await media.save("http://cdn.test/1.png", "fox")
+        async with media_in(tmp_path) as media:
+            await save(media, "http://cdn.test/1.png", "fox")
 
     with pytest.raises(NotSaved, match=r"private network \(cdn\.test\)"):
         asyncio.run(run())  # the standard event loop calls the function replaced here
@@ -331,8 +334,8 @@ def test_a_dead_link_is_reported_as_dead(tmp_path: Path) -> None:
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
 
         async def run() -> None:
-            async with Media(tmp_path, allowed=[url]) as media:
-                await media.save(f"{url}/1.png", "fox")
+            async with media_in(tmp_path, allowed=[url]) as media:
+                await save(media, f"{url}/1.png", "fox")
 
         with pytest.raises(NotSaved, match="cannot be reached"):
             event_loop.run(run())
@@ -366,10 +369,11 @@ def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
 
 def test_a_kill_during_a_download_leaves_no_partial_file_under_the_name(tmp_path: Path) -> None:
     program = (
-        "import asyncio, sys, pathlib; from pipeline.provider.downloads import Media\n"
+        "import asyncio, sys, pathlib\n"
+        "from tests.provider.downloads.test_fetching import media_in, save\n"
         "async def run():\n"
-        "    async with Media(pathlib.Path(sys.argv[1]), allowed=[sys.argv[2]]) as media:\n"
-        "        await media.save(sys.argv[2] + '/1.png', 'fox')\n"
+        "    async with media_in(pathlib.Path(sys.argv[1]), allowed=[sys.argv[2]]) as media:\n"
+        "        await save(media, sys.argv[2] + '/1.png', 'fox')\n"
         "asyncio.run(run())"
     )
 
@@ -400,30 +404,47 @@ def test_leftovers_of_a_killed_process_are_deleted_after_an_hour(tmp_path: Path)
     assert names_in(tmp_path) == [".new.part", "fox.png"]
 
 
+def media_in(
+    folder: Path,
+    *,
+    allowed: Sequence[str] = (),
+    sheet: Path | None = None,
+    most_bytes: int = 200_000_000,
+    within: float = 120.0,
+) -> Media:
+    fetcher = Fetcher(folder, allowed=allowed, sheet=sheet, most_bytes=most_bytes, within=within)
+    return Media(fetcher, Folder(folder, sheet=sheet))
+
+
+async def save(media: Media, url: str, stem: str) -> str:
+    async with media.fetched(url) as file:
+        return (await media.keep(file, stem)).path
+
+
 async def saved(folder: Path, *texts: bytes, stem: str = "fox") -> str:
     async with (
         RawServer(answers(*texts)) as server,
-        Media(folder, allowed=[server.url]) as media,
+        media_in(folder, allowed=[server.url]) as media,
     ):
-        return await media.save(f"{server.url}/1.png", stem)
+        return await save(media, f"{server.url}/1.png", stem)
 
 
 async def refused(folder: Path, script: Script, within: float = 5.0) -> str:
     async with (
         RawServer(script) as server,
-        Media(folder, allowed=[server.url], most_bytes=50_000, within=within) as media,
+        media_in(folder, allowed=[server.url], most_bytes=50_000, within=within) as media,
     ):
         with pytest.raises(NotSaved) as refusal:
-            await media.save(f"{server.url}/1.png", "fox")
+            await save(media, f"{server.url}/1.png", "fox")
         return str(refusal.value)
 
 
 async def tried(folder: Path, url: str) -> str:
     """The error for a link to a listening server, which must not receive a request."""
     async with RawServer(answers(PICTURE)) as secret:
-        async with Media(folder, allowed=["http://127.0.0.1:1"], within=5.0) as media:
+        async with media_in(folder, allowed=["http://127.0.0.1:1"], within=5.0) as media:
             with pytest.raises(NotSaved) as refusal:
-                await media.save(url.format(port=secret.port), "fox")
+                await save(media, url.format(port=secret.port), "fox")
         assert (secret.connections, names_in(folder)) == (0, [])
         return str(refusal.value)
 

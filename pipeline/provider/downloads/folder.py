@@ -1,0 +1,100 @@
+"""A local folder of saved files."""
+
+from __future__ import annotations
+
+import asyncio
+import filecmp
+import os
+from itertools import count
+from pathlib import Path
+
+from pipeline.core.errors import NoPlace
+from pipeline.core.saved_files import Kept
+from pipeline.plain_files import is_plain, share_like
+
+
+class Folder:
+    """A `Destination` in the file system of this machine.
+
+    `sheet` is the file whose readers may read the saved files, and no others. The folder is made
+    for the first file.
+    """
+
+    def __init__(self, folder: Path, *, sheet: Path | None = None) -> None:
+        self._folder, self._sheet = folder, sheet
+
+    async def reserve(self) -> str:
+        """Empty: a file that is saved twice under a name is recognised by its content."""
+        return ""
+
+    async def keep(self, file: Path, name: str, media_type: str, reserved: str) -> Kept:
+        """See `Destination.keep`. A file with a taken name gets a number at its end."""
+        try:
+            return Kept(await asyncio.to_thread(self._keep, file, name))
+        except OSError as error:
+            raise no_place(self._folder, error) from error
+
+    async def check(self) -> None:
+        """See `Destination.check`. Makes the folder."""
+        try:
+            await asyncio.to_thread(make_folder, self._folder, self._sheet)
+            if not os.access(self._folder, os.W_OK | os.X_OK):
+                raise PermissionError(None, "Permission denied")
+        except OSError as error:
+            raise no_place(self._folder, error) from error
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _keep(self, file: Path, name: str) -> str:
+        target = self._folder / name
+        make_folder(target.parent, self._sheet)
+        with file.open("rb+") as content:
+            os.fsync(content.fileno())
+        share_like(file, self._sheet)
+        return _into_place(file, target).relative_to(self._folder).as_posix()
+
+
+def make_folder(folder: Path, sheet: Path | None) -> None:
+    """Make a folder that those who can read the sheet can read. Raises OSError."""
+    if not folder.is_dir():
+        if not folder.parent.exists():
+            make_folder(folder.parent, sheet)
+        folder.mkdir(exist_ok=True)
+        share_like(folder, sheet, folder=True)
+
+
+def no_place(folder: Path, error: OSError) -> NoPlace:
+    """The sentence for a folder in which no file can be made."""
+    why = error.strerror or type(error).__name__
+    if isinstance(error, FileExistsError):
+        why = "That is no folder"
+    return NoPlace(
+        f"Pictures cannot be saved in {folder}: {why}. Make it a folder with room, in which this "
+        "account may write, or change [media] save_to."
+    )
+
+
+def _into_place(part: Path, target: Path) -> Path:
+    """Give a finished file its name, and return that. No other file is ever replaced."""
+    for number in count(1):
+        path = target if number == 1 else target.with_stem(f"{target.stem}_{number}")
+        if _is_same(part, path):
+            break  # a start that was killed saved it, and could not record that
+        if not os.path.lexists(path):
+            try:
+                os.link(part, path)
+                break
+            except FileExistsError:
+                continue
+            except OSError:  # this file system has no hard links
+                part.rename(path)
+                break
+    return path
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return is_plain(other) and filecmp.cmp(one, other, shallow=False)
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,164 @@
+"""What every place for saved files does: the same calls, with the same results."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.errors import NoPlace
+from pipeline.provider.downloads.destination import Destination
+from pipeline.provider.downloads.folder import Folder
+from pipeline.server import event_loop
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
+OTHER = PNG + b"other"
+
+
+@dataclass(frozen=True)
+class Place:
+    """A real place: `opened` connects to it anew, `files` are its files as others see them."""
+
+    opened: Callable[[], Destination]
+    #: Name -> content; without what the place adds to a name.
+    files: Callable[[], Mapping[str, bytes]]
+    #: Make it impossible to save anything there.
+    spoil: Callable[[], object]
+
+
+@contextmanager
+def local_folder(tmp_path: Path) -> Iterator[Place]:
+    folder = tmp_path / "media"
+
+    def files() -> dict[str, bytes]:
+        found = (path for path in folder.rglob("*") if path.is_file())
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+    def spoil() -> None:
+        folder.write_text("a file where the folder should be")
+
+    yield Place(lambda: Folder(folder), files, spoil)
+
+
+#: Name of each kind -> what starts its server, if it has one.
+KINDS: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {"folder": local_folder}
+
+
+@pytest.fixture(params=KINDS)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    with KINDS[request.param](tmp_path) as found:
+        yield found
+
+
+def a_file(tmp_path: Path, content: bytes = PNG) -> Path:
+    path = tmp_path / f".{len(list(tmp_path.iterdir()))}.part"
+    path.write_bytes(content)
+    return path
+
+
+def test_a_file_is_kept_byte_for_byte_under_its_name(place: Place, tmp_path: Path) -> None:
+    async def run() -> str:
+        destination = place.opened()
+        await destination.check()
+        reserved = await destination.reserve()
+        kept = await destination.keep(a_file(tmp_path), "fox-1.png", "image/png", reserved)
+        await destination.close()
+        return kept.path
+
+    path = event_loop.run(run())
+
+    assert place.files() == {"fox-1.png": PNG}
+    assert "fox-1" in path
+
+
+def test_a_name_may_have_folders(place: Place, tmp_path: Path) -> None:
+    async def run() -> None:
+        destination = place.opened()
+        for name in ("spring/fox-1.png", "spring/owl-1.png"):
+            reserved = await destination.reserve()
+            await destination.keep(a_file(tmp_path, name.encode()), name, "image/png", reserved)
+        await destination.close()
+
+    event_loop.run(run())
+
+    assert set(place.files()) == {"spring/fox-1.png", "spring/owl-1.png"}
+
+
+def test_a_repeated_call_saves_no_second_file(place: Place, tmp_path: Path) -> None:
+    async def run() -> set[str]:
+        first = place.opened()
+        reserved = await first.reserve()
+        one = await first.keep(a_file(tmp_path), "fox-1.png", "image/png", reserved)
+        await first.close()
+        later = place.opened()  # a later pass, which knows only the reserved id
+        two = await later.keep(a_file(tmp_path), "fox-1.png", "image/png", reserved)
+        await later.close()
+        return {one.path, two.path}
+
+    paths = event_loop.run(run())
+
+    assert len(paths) == 1
+    assert list(place.files().values()) == [PNG]
+
+
+def test_other_content_under_the_same_name_replaces_nothing(place: Place, tmp_path: Path) -> None:
+    async def run() -> set[str]:
+        destination = place.opened()
+        paths = set()
+        for content in (PNG, OTHER):
+            reserved = await destination.reserve()
+            file = a_file(tmp_path, content)
+            paths.add((await destination.keep(file, "fox-1.png", "image/png", reserved)).path)
+        await destination.close()
+        return paths
+
+    paths = event_loop.run(run())
+
+    assert len(paths) == 2
+    # Kinds whose names may repeat show the files under one name.
+    assert OTHER in place.files().values()
+
+
+def test_many_files_at_once_are_all_kept(place: Place, tmp_path: Path) -> None:
+    names = [f"fox-{n}.png" for n in range(12)]
+    files = [a_file(tmp_path, PNG + name.encode()) for name in names]
+
+    async def run() -> None:
+        destination = place.opened()
+        ids = [await destination.reserve() for _ in names]
+        await asyncio.gather(
+            *(
+                destination.keep(file, name, "image/png", reserved)
+                for file, name, reserved in zip(files, names, ids, strict=True)
+            )
+        )
+        await destination.close()
+
+    event_loop.run(run())
+
+    assert place.files() == {name: PNG + name.encode() for name in names}
+
+
+def test_a_place_that_cannot_be_used_is_named_with_what_to_do(place: Place, tmp_path: Path) -> None:
+    place.spoil()
+
+    async def run() -> list[str]:
+        said = []
+        destination = place.opened()
+        for use in (
+            destination.check,
+            lambda: destination.keep(a_file(tmp_path), "fox-1.png", "image/png", "some-id"),
+        ):
+            with pytest.raises(NoPlace) as refusal:
+                await use()
+            said.append(str(refusal.value))
+        await destination.close()
+        return said
+
+    for sentence in event_loop.run(run()):
+        assert "save_to" in sentence
+        assert sentence.endswith(".")
