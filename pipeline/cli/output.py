@@ -30,8 +30,9 @@ from rich.text import Text
 from pipeline import terminal
 from pipeline.core import messages
 from pipeline.core.credits import Credits, total
+from pipeline.core.followers import to_follow
 from pipeline.core.inputs import parsed
-from pipeline.core.planning import Line, to_follow
+from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, one_line, time_limit
 from pipeline.reports.summary import attention, no_rows

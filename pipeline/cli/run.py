@@ -17,7 +17,8 @@ from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
-from pipeline.core.planning import Line, Plan, to_follow
+from pipeline.core.followers import to_follow
+from pipeline.core.planning import Line, Plan
 from pipeline.core.repeats import BUSY, is_news
 from pipeline.core.statuses import Status
 from pipeline.core.text import one_line

@@ -158,7 +158,7 @@ def plan(
     lines: dict[str, Line] = {}
     for row_id in found.order:
         parent = lines.get(found.parents.get(row_id, ""))
-        followed = _followed(parent) if parent else Followed(found.problems.get(row_id, ""))
+        followed = followed_line(parent) if parent else Followed(found.problems.get(row_id, ""))
         lines[row_id] = judge(by_id[row_id], followed)
     return Plan(tuple(lines[one.row_id] for one in seen))
 
@@ -223,7 +223,8 @@ def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None]) -> 
     return replace(line, status=Status.OVER_BUDGET, note=note, endpoint="")
 
 
-def _followed(parent: Line) -> Followed:
+def followed_line(parent: Line) -> Followed:
+    """What a row that follows this line knows of it."""
     row_id, inputs = parent.seen.row_id, parent.memory.inputs
     return Followed("", row_id, inputs, parent.take, parent.job, parent.status)
 
@@ -243,34 +244,6 @@ def with_waits(lines: Sequence[Line]) -> tuple[Line, ...]:
         else line
         for line in lines
     )
-
-
-def to_follow(lines: Sequence[Line]) -> list[Line]:
-    """The lines that are sent once rows are done which are sent now, or are at the API.
-
-    In the order in which they are sent: each after the line that it follows.
-    """
-    by_id = {line.seen.row_id: line for line in lines}
-    turns: dict[str, int] = {}  # 0: at once, 1: after such a row, and so on; -1: never
-    for line in lines:
-        path: list[Line] = []
-        at: Line | None = line
-        while at and at.seen.row_id not in turns and at.waits_for_parent and at.parent:
-            path.append(at)
-            at = by_id.get(at.parent.row_id)
-        turn = -1
-        if at and (turn := turns.get(at.seen.row_id, -2)) == -2:
-            state = state_of(at.job) if at.job else State.PENDING
-            turn = 0 if at.endpoint or state in _AT_WORK else -1
-            turns[at.seen.row_id] = turn
-        for one in reversed(path):
-            turn = turn + 1 if turn >= 0 else -1
-            turns[one.seen.row_id] = turn
-    coming = [line for line in lines if line.waits_for_parent and turns[line.seen.row_id] > 0]
-    return sorted(coming, key=lambda line: turns[line.seen.row_id])
-
-
-_AT_WORK = (State.SUBMITTING, State.RUNNING)
 
 
 def _judge(
@@ -326,14 +299,20 @@ def _judge(
         price = rules.price(memory.inputs) or 0 if parent else 0
         line = replace(line, status=held.status, note=note, warning=warning)
         return replace(line, price=price, parent=parent)
+    line = replace(line, warning=warning, parent=parent)
+    return to_send(line, rules, job.asked + is_new if job else 1)
+
+
+def to_send(line: Line, rules: Rules, asked: int) -> Line:
+    """The line as one that may be sent; `asked` as in `Line`."""
+    inputs, extra = line.memory.inputs, line.memory.extra_takes
     return replace(
         line,
-        endpoint=rules.endpoint_name(memory.inputs),
-        price=rules.price(memory.inputs) or 0,
-        parent=parent,
-        asked=job.asked + is_new if job else 1,
-        note=joined(line.note, warning),
-        warning=warning,
+        status=Status.QUEUED,
+        endpoint=rules.endpoint_name(inputs),
+        price=rules.price(inputs) or 0,
+        asked=asked,
+        note=joined(_on_page(line.take, extra), line.warning),
     )
 
 

@@ -84,12 +84,22 @@ class Lanes:
 
     def offer(self, lines: Iterable[Line]) -> None:
         """Give each lane the lines for its API, instead of those of earlier looks."""
+        for prefix, its in self._split(lines, self.sent).items():
+            self._by_prefix[prefix].offer(its)
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Give each lane more lines for its API, to be sent before those that wait."""
+        split = self._split(lines, self.sent + self.waiting)
+        for prefix, its in split.items():
+            self._by_prefix[prefix].submitter.add(its)
+
+    def _split(self, lines: Iterable[Line], taken: int) -> dict[str, list[Line]]:
+        """The lines by API, up to the limit of the pass. `taken` is how much of it is used."""
         split: dict[str, list[Line]] = {prefix: [] for prefix in self._by_prefix}
-        left = None if self._limit is None else max(self._limit - self.sent, 0)
+        left = None if self._limit is None else max(self._limit - taken, 0)
         for line in islice(lines, left):
             split[self._rules.api_named(line.endpoint).prefix].append(line)
-        for prefix, its in split.items():
-            self._by_prefix[prefix].offer(its)
+        return split
 
     def found(self, attempts: Mapping[Place, Attempt], rows: Container[str]) -> None:
         """Take over which attempts a look found at the APIs.

@@ -56,8 +56,8 @@ class LineQueue:
         """Attempts were begun for this number of the lines that were taken."""
         self._begun += many
 
-    def put_back(self, lines: Iterable[Line]) -> None:
-        """Put lines that may not be begun yet back in front, in their order."""
+    def put_first(self, lines: Iterable[Line]) -> None:
+        """Put lines in front, in their order: they may not be begun yet, or waited for others."""
         self._lines.extendleft(reversed([*lines]))
 
     def came_back(self, key: JobKey) -> None:

@@ -7,11 +7,9 @@ because what is sent must still be in a sheet that was read within the last minu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from pipeline.core.model import JobKey
 from pipeline.sync.clock import Clock
 
 #: After a look, wait at least this many times as long as it took: at most 25 % of the time is spent
@@ -31,8 +29,6 @@ class LookTimer:
         self._next = self._soonest = 0.0
         self._late_at: datetime | None = None
         self._has_news = self._is_urgent = False
-        #: The jobs that rows of the last look wait for, to be sent after them.
-        self._awaited: frozenset[JobKey] = frozenset()
         self._waker = asyncio.Event()
 
     @property
@@ -74,15 +70,6 @@ class LookTimer:
     def hurry(self) -> None:
         """A row can be sent now that waited for another one: do not wait for `write_every`."""
         self._has_news = self._is_urgent = True
-
-    def await_jobs(self, keys: Collection[JobKey]) -> None:
-        """Rows of the last look wait for these jobs, and for no others."""
-        self._awaited = frozenset(keys)
-
-    def succeeded(self, key: JobKey) -> None:
-        """A job has succeeded: do not wait with the next look if a row waits for it."""
-        if key in self._awaited:
-            self.hurry()
 
     def wake(self) -> None:
         """Have the pass see at once what is to be done: something happened."""

@@ -14,6 +14,7 @@ from pipeline.core.errors import SheetError
 from pipeline.core.model import State
 from pipeline.core.planning import Line
 from pipeline.core.states import state_of
+from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.lanes import Lanes
 from pipeline.sync.look import Look
@@ -38,6 +39,7 @@ class Looker:
         timer: LookTimer,
         lanes: Lanes,
         downloader: Downloader,
+        awaited: AwaitedJobs,
         *,
         only: Callable[[Line], bool] | None,
         shown: Callable[[float], None],
@@ -46,7 +48,7 @@ class Looker:
         #: Why the last look failed; None if it did not.
         self.trouble: SheetError | None = None
         self._sync, self._worker, self._timer = sync, worker, timer
-        self._lanes, self._downloader = lanes, downloader
+        self._lanes, self._downloader, self._awaited = lanes, downloader, awaited
         self._only = only or (lambda line: True)
         #: The rows of the last reading that `only` picks. A row that was deleted is none of them.
         self._rows: frozenset[str] = frozenset()
@@ -75,6 +77,14 @@ class Looker:
         self._follow_up(soon=first)
         self._timer.end(began, self._sync.state.jobs.late_at(self._give_up_after))
 
+    async def send_followers(self) -> None:
+        """Send the rows whose parents are done, without a new look if the last one allows it."""
+        ready = await self._worker.run(self._sync.ready_after, self._awaited.take_done())
+        if ready is None:
+            self._timer.hurry()
+        else:
+            self._lanes.add(line for line in ready if self._only(line))
+
     def _pass_on(self, look: Look) -> None:
         plan, title = look.plan, self._sync.sheet.title
         rows, ready = plan.statuses.total(), len(plan.to_send)
@@ -84,13 +94,10 @@ class Looker:
         self._rows = frozenset(line.seen.row_id for line in plan.lines if self._only(line))
         wanted = () if look.hold else plan.to_send
         self._lanes.offer(line for line in wanted if line.job and self._only(line))
-        waiting = () if look.hold else plan.lines
-        jobs = self._sync.state.jobs.all
-        awaited = {line.parent for line in waiting if line.parent and line.waits_for_parent}
-        self._timer.await_jobs(awaited)
+        keys, jobs = self._sync.waiting.awaited, self._sync.state.jobs.all
         # It may have ended while the sheet was read.
-        if any(key in jobs and state_of(jobs[key]) is State.SUCCEEDED for key in awaited):
-            self._timer.hurry()
+        done = {key for key in keys if key in jobs and state_of(jobs[key]) is State.SUCCEEDED}
+        self._awaited.replace(keys, done)
 
     def _follow_up(self, *, soon: bool) -> None:
         """Poll tasks of other passes, and save pictures that are not saved yet.

@@ -1,13 +1,15 @@
 """What follows from an event of a pass once it is recorded.
 
 It is counted, the pictures of a success are saved, and the sheet gets a new look. Owns nothing: the
-tally owns the counts, the downloader the downloads, the timer the time of the next look.
+tally owns the counts, the downloader the downloads, the timer the time of the next look, `awaited`
+the jobs that rows wait for.
 """
 
 from __future__ import annotations
 
 from pipeline.core.model import JobKey
 from pipeline.core.states import Event, Succeeded
+from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.look_timer import LookTimer
 from pipeline.sync.submissions import Sending
@@ -17,8 +19,11 @@ from pipeline.sync.tally import Tally
 class PassEvents:
     """Takes each event of one pass, whether an answer, a poll or a webhook reported it."""
 
-    def __init__(self, tally: Tally, downloader: Downloader, timer: LookTimer) -> None:
+    def __init__(
+        self, tally: Tally, downloader: Downloader, timer: LookTimer, awaited: AwaitedJobs
+    ) -> None:
         self._tally, self._downloader, self._timer = tally, downloader, timer
+        self._awaited = awaited
 
     @property
     def title(self) -> str:
@@ -36,9 +41,9 @@ class PassEvents:
 
     def happened(self, key: JobKey, number: int, event: Event) -> bool:
         """An attempt had this event. Returns False if this end was reported before."""
-        self._timer.changed()
         is_new = self._tally.count(key, number, event)
         if is_new and isinstance(event, Succeeded):
             self._downloader.keep(key)
-            self._timer.succeeded(key)
+            self._awaited.succeeded(key)
+        self._timer.changed()
         return is_new

@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from pipeline.core.errors import PromptsheetError
+from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.background import in_background
 from pipeline.sync.clock import Clock
 from pipeline.sync.closing import close, note_troubles
@@ -66,7 +67,8 @@ class Runner:
             on_saved=self._saved,
             on_lost=self._timer.changed,
         )
-        events = PassEvents(self._tally, self._downloader, self._timer)
+        self._awaited = AwaitedJobs()
+        events = PassEvents(self._tally, self._downloader, self._timer, self._awaited)
         self._lanes = Lanes(sync, submissions, self._worker, accesses, clock, asked, events)
         self._looker = Looker(
             sync,
@@ -74,6 +76,7 @@ class Runner:
             self._timer,
             self._lanes,
             self._downloader,
+            self._awaited,
             only=asked.only,
             shown=shown,
             give_up_after=pace.give_up_after,
@@ -164,6 +167,9 @@ class Runner:
             if self._is_interrupted or self._lanes.is_broken:
                 if self._lanes.is_idle:
                     return
+            elif self._awaited.has_done:
+                await self._looker.send_followers()
+                continue
             elif self._is_finished():
                 # The pass does not wait for an overdue task, but its row must say so.
                 if self._looker.trouble or not (self._asked.wait and self._timer.has_news):

@@ -9,7 +9,7 @@ Owns the last look; its parts own the rest. Not for two threads at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -31,6 +31,7 @@ from pipeline.sync.planner import Planner
 from pipeline.sync.sheet_state import SheetState
 from pipeline.sync.sheet_updater import SheetUpdater
 from pipeline.sync.spending import Spending
+from pipeline.sync.waiting_lines import WaitingLines
 
 
 class SheetSync:
@@ -61,6 +62,8 @@ class SheetSync:
         self.spending = Spending(limits, more_limits, today)
         #: What the last look found; before the first look, an empty sheet.
         self.last = Look()
+        #: The rows of the last look that wait for other rows.
+        self.waiting = WaitingLines(rules)
         self._clock = clock
         store.sheets.get(self.key)  # This adds a new sheet to the store; a snapshot only reads.
         with store.snapshot():
@@ -131,10 +134,21 @@ class SheetSync:
             look = self._with_jobs(look)
         self._planned(look)
         self.last = replace(self.last, began_at=began_at)
+        self.waiting.replace(() if look.hold else look.plan.lines)
         # A pause is not noted: it ends when a person resumes the sheet, not with a look.
         lasting = look.hold if look.hold and look.hold.kind != "paused" else None
         self.state.note_hold(lasting.sentence if lasting else "")
         return self.last
+
+    def ready_after(self, done: Collection[JobKey]) -> list[Line] | None:
+        """The lines that may be sent now that these jobs are done, with their jobs written down.
+
+        None if only a new look can say: the last one is too old, or the pass has no claim yet.
+        """
+        now = self._clock.now()
+        if not (self.last.is_fresh(now) and self.ownership.has_claimed):
+            return None
+        return list(self._with_their_jobs([*self.waiting.ready(done, self.state.jobs.all, now)]))
 
     def preview(self) -> Look:
         """The look at the sheet as it is now; nothing is written into the sheet.
@@ -185,21 +199,20 @@ class SheetSync:
 
     def _with_jobs(self, look: Look) -> Look:
         """Write down a job for each row that may be sent and whose id is in the sheet."""
-        jobs = self.state.jobs
         ready = [line for line in look.plan.to_send if line.confirmed and line.take]
+        written = {line.seen.row_id: line for line in self._with_their_jobs(ready)}
+        lines = (written.get(line.seen.row_id, line) for line in look.plan.lines)
+        return look.with_lines(tuple(lines)) if ready else look
+
+    def _with_their_jobs(self, ready: Sequence[Line]) -> Iterator[Line]:
+        """The lines with the jobs that are written down for them. All of them may be sent."""
+        jobs = self.state.jobs
         if new := [self.job_key(line) for line in ready if line.job is None]:
             jobs.write_down(new)
         for line in ready:
             if line.job is not None and line.asked > line.job.asked:
                 jobs.ask_for(line.job.key, line.asked)
-        return look.with_lines(
-            tuple(
-                replace(line, job=jobs.all.get(self.job_key(line)))
-                if line.endpoint and line.confirmed
-                else line
-                for line in look.plan.lines
-            )
-        )
+        return (replace(line, job=jobs.all.get(self.job_key(line))) for line in ready)
 
     def job_key(self, line: Line) -> JobKey:
         """The key of the job for the take that a row asks for."""

@@ -8,7 +8,7 @@ stop rules, the throttle the waits, and `InFlight` the places at the API.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 
 from pipeline.core.model import JobKey
@@ -110,6 +110,12 @@ class Submitter:
         self._queue.replace(lines)
         self._news.set()
 
+    def add(self, lines: Sequence[Line]) -> None:
+        """Send these as well, before those that wait."""
+        if lines:
+            self._queue.put_first(lines)
+            self._news.set()
+
     def end(self, stop: Stop | None = None) -> None:
         """Stop sending; what has left is still awaited and recorded."""
         self.breaker.open(stop)
@@ -186,7 +192,7 @@ class Submitter:
         if len(held_back) < len(refused):
             self._on_stale()
         if held_back:
-            self._queue.put_back(held_back)
+            self._queue.put_first(held_back)
             await self._throttle.begin_within_pace()
 
     def _answered(self, sending: Sending, verdict: Verdict) -> None:

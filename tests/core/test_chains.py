@@ -22,6 +22,7 @@ from pipeline.core.chains import (
     without_link,
 )
 from pipeline.core.fields import columns_of
+from pipeline.core.followers import after_parent, to_follow
 from pipeline.core.header import Columns, Header
 from pipeline.core.inputs import canonical
 from pipeline.core.model import Grid, Job, KnownRow, Result, State
@@ -31,7 +32,6 @@ from pipeline.core.planning import (
     over_budget,
     plan,
     short_of_budget,
-    to_follow,
     with_waits,
 )
 from pipeline.core.provider import Endpoint, Field
@@ -417,6 +417,62 @@ def test_a_plan_counts_the_rows_that_come_after_others() -> None:
     assert [line.name for line in to_follow(made)] == ["b", "c"]
     assert [line.name for line in Plan(tuple(made)).to_send] == ["a"]
     assert sum(line.price for line in to_follow(made)) == 6
+
+
+# -- after the parent is done, without a new plan ------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "child",
+    [
+        f"| upscale | | fox | | | {B}",
+        f"| upscale | | fox | 2 | 1 | {B}",
+        f"no | edit | | {A} | | | {B}",
+        f"a bird | edit | bear | fox | 3 | 1 | {B}",
+        f"\u200b | edit | | fox | | | {B}",
+    ],
+)
+@pytest.mark.parametrize("had", [(), (job(row_id=B),)])
+def test_a_child_whose_parent_is_done_is_as_a_new_plan_has_it(
+    child: str, had: tuple[Job, ...]
+) -> None:
+    text = f"{TITLES} \n a fox | | fox | | | | {A} \n {child}"
+    running = replace(DONE, state=State.RUNNING, result=Result(), ended_at=None)
+    parent, line = lines(text, job(running), *had)
+    done = {one.key: one for one in (job(DONE), *had)}
+
+    assert line.waits_for_parent
+    assert after_parent(line, parent, done, CHAINED, NOW) == lines(text, *done.values())[1]
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        [],
+        [job(replace(DONE, state=State.RUNNING))],
+        [job(replace(DONE, state=State.FAILED))],
+        [job(DONE, take=2)],
+        [job(replace(DONE, result=Result()))],
+        # The child's own job has changed as well.
+        [job(DONE), job(replace(DONE, state=State.SUBMITTING), row_id=B)],
+        [job(DONE), job(row_id=B, asked=2)],
+    ],
+)
+def test_a_child_waits_for_a_new_plan_unless_its_parent_is_all_that_changed(now: list[Job]) -> None:
+    parent, line = lines(
+        f"{TITLES} \n a fox | | fox | | | | {A} \n no | edit | | fox | | | {B}",
+        job(replace(DONE, state=State.RUNNING)),
+    )
+
+    assert after_parent(line, parent, {one.key: one for one in now}, CHAINED, NOW) is None
+
+
+def test_a_row_that_waits_for_more_than_its_parent_is_not_sent_after_it() -> None:
+    text = f"{TITLES} | skip \n a fox | | fox | | | | {A} | \n | upscale | | fox | | | {B} | x"
+    parent, line = lines(text, job(replace(DONE, state=State.RUNNING)))
+
+    assert line.status == "skipped"
+    assert after_parent(line, parent, {job(DONE).key: job(DONE)}, CHAINED, NOW) is None
 
 
 # -- graphs ---------------------------------------------------------------------------------------

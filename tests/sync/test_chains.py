@@ -17,8 +17,10 @@ from pipeline import wiring
 from pipeline.core.model import Request, Response
 from pipeline.open_sheet import open_sheet
 from pipeline.store import Store
+from pipeline.sync.look import Look
 from pipeline.sync.outcome import Asked
 from pipeline.sync.ports import Pace
+from pipeline.sync.sheet_sync import SheetSync
 from tests.sync.bench import Bench, reply
 
 ROOT = Path(__file__).parents[2]
@@ -228,6 +230,80 @@ def test_a_line_whose_parent_is_not_done_in_the_store_is_not_begun(
         )
 
     assert (batch.begun, [one.line for one in batch.refused]) == ([], [too_early])
+
+
+def test_rows_are_sent_as_their_parents_end_without_a_look_for_each(
+    folder: Path, open_benches: list[Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    roots = [[f"fox {n}", "", f"fox {n}", "", "", ""] for n in range(30)]
+    children = [[f"bear {n}", "vary", "", f"fox {n}", "", ""] for n in range(30)]
+    bench = Follow(folder, [*roots, *children], SLOW)
+    open_benches.append(bench)
+    bench.api.lasting = {f"fox {n}": 10.0 + 2 * n for n in range(30)}
+    looks, look = [], SheetSync.look
+
+    def noted(sync: SheetSync) -> Look:
+        looks.append(bench.loop.time())
+        return look(sync)
+
+    monkeypatch.setattr(SheetSync, "look", noted)
+    bench.run()
+
+    assert bench.status() == ["done"] * 60
+    assert len(bench.api.prompts) == bench.api.prompts.total() == 60
+    at = {prompt: when for when, prompt in bench.api.received}
+    ends = {n: at[f"fox {n}"] + 10 + 2 * n for n in range(30)}
+    assert max(at[f"bear {n}"] - end for n, end in ends.items()) < 15
+    assert len(looks) <= 6  # One in 40 s, and the last ones.
+
+
+def test_a_child_is_not_sent_once_a_reading_of_the_last_minute_has_not_asked_for_it(
+    folder: Path, open_benches: list[Bench]
+) -> None:
+    bench = Follow(folder, CHAIN, SLOW)
+    open_benches.append(bench)
+    bench.api.lasting = {"a fox": 90.0}
+
+    async def delete(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(10)
+        bench.write(
+            [
+                list(bench.rows()[0]),
+                *([*row.values()] for row in bench.rows() if row["name"] != "bear"),
+            ]
+        )
+
+    bench.run(during=delete)
+
+    assert [path for _, path, _ in bench.sent] == ["/imagine"]
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_limit_counts_the_rows_that_follow_others(
+    folder: Path, open_benches: list[Bench], limit: int
+) -> None:
+    bench = Follow(folder, [*CHAIN, ["a hen", "", "", "fox", "", ""]], SLOW)
+    open_benches.append(bench)
+
+    bench.run(Asked(wait=True, limit=limit))
+
+    assert len(bench.sent) == limit
+
+
+def test_a_child_is_not_sent_while_the_sheet_is_paused(
+    folder: Path, open_benches: list[Bench]
+) -> None:
+    bench = Follow(folder, CHAIN, SLOW)
+    open_benches.append(bench)
+    bench.api.lasting = {"a fox": 20.0}
+
+    async def pause(bench: Bench, store: Store) -> None:
+        await asyncio.sleep(10)
+        store.sheets.update(store.sheets.all()[0].key, paused=True)
+
+    bench.run(during=pause)
+
+    assert [path for _, path, _ in bench.sent] == ["/imagine"]
 
 
 # -- whatever the names say -----------------------------------------------------------------------

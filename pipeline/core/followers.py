@@ -1,0 +1,71 @@
+"""Rows that wait for another row: in which order they are sent, and which one may be sent now.
+
+A row that waits for nothing but its parent needs no new plan once the parent is done: nothing else
+has changed in the reading. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from pipeline.core.fields import as_texts
+from pipeline.core.following import held_by_parent, problems_of_parent
+from pipeline.core.inputs import parsed
+from pipeline.core.model import Job, JobKey, State
+from pipeline.core.planning import Line, followed_line, to_send
+from pipeline.core.rules import Rules
+from pipeline.core.states import state_of
+
+_AT_WORK = (State.SUBMITTING, State.RUNNING)
+
+
+def after_parent(
+    line: Line, parent: Line, jobs: Mapping[JobKey, Job], rules: Rules, now: datetime
+) -> Line | None:
+    """The line of a row that waits for `parent`, as it may be sent now.
+
+    None if it may not be, or if only a new plan can say so. Both lines are of one reading; `jobs`
+    are the jobs as they are now.
+    """
+    if not line.waits_for_parent or line.parent is None or line.take is None:
+        return None
+    job = jobs.get(JobKey(line.parent.sheet, line.seen.row_id, line.take))
+    if job != line.job:
+        return None
+    followed = replace(followed_line(parent), job=jobs.get(line.parent))
+    inputs = line.memory.inputs
+    given, name = {**as_texts(rules.defaults), **parsed(inputs)}, rules.endpoint_name(inputs)
+    if problems_of_parent(name, given, rules, followed) or held_by_parent(
+        inputs, followed, rules, now
+    ):
+        return None
+    # A failed job whose row waits was requested again by a change of the row.
+    again = job is not None and state_of(job) is State.FAILED
+    return to_send(line, rules, job.asked + again if job else 1)
+
+
+def to_follow(lines: Sequence[Line]) -> list[Line]:
+    """The lines that are sent once rows are done which are sent now, or are at the API.
+
+    In the order in which they are sent: each after the line that it follows.
+    """
+    by_id = {line.seen.row_id: line for line in lines}
+    turns: dict[str, int] = {}  # 0: at once, 1: after such a row, and so on; -1: never
+    for line in lines:
+        path: list[Line] = []
+        at: Line | None = line
+        while at and at.seen.row_id not in turns and at.waits_for_parent and at.parent:
+            path.append(at)
+            at = by_id.get(at.parent.row_id)
+        turn = -1
+        if at and (turn := turns.get(at.seen.row_id, -2)) == -2:
+            state = state_of(at.job) if at.job else State.PENDING
+            turn = 0 if at.endpoint or state in _AT_WORK else -1
+            turns[at.seen.row_id] = turn
+        for one in reversed(path):
+            turn = turn + 1 if turn >= 0 else -1
+            turns[one.seen.row_id] = turn
+    coming = [line for line in lines if line.waits_for_parent and turns[line.seen.row_id] > 0]
+    return sorted(coming, key=lambda line: turns[line.seen.row_id])
