@@ -91,7 +91,7 @@ class Lanes:
         """Give each lane more lines for its API, to be sent before those that wait."""
         split = self._split(lines, self.sent + self.waiting)
         for prefix, its in split.items():
-            self._by_prefix[prefix].submitter.add(its)
+            self._by_prefix[prefix].submitter.offer(its, also=True)
 
     def _split(self, lines: Iterable[Line], taken: int) -> dict[str, list[Line]]:
         """The lines by API, up to the limit of the pass. `taken` is how much of it is used."""

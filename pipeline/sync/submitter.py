@@ -8,7 +8,7 @@ stop rules, the throttle the waits, and `InFlight` the places at the API.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 from pipeline.core.model import JobKey
@@ -105,16 +105,10 @@ class Submitter:
         """Why the last submission could not leave, as a sentence; empty once one was answered."""
         return self._dispatcher.trouble
 
-    def offer(self, lines: Iterable[Line]) -> None:
-        """Send these, in this order, instead of the lines of earlier looks."""
-        self._queue.replace(lines)
+    def offer(self, lines: Iterable[Line], *, also: bool = False) -> None:
+        """Send these, in this order, instead of the lines of earlier looks; or `also`, before."""
+        (self._queue.put_first if also else self._queue.replace)(lines)
         self._news.set()
-
-    def add(self, lines: Sequence[Line]) -> None:
-        """Send these as well, before those that wait."""
-        if lines:
-            self._queue.put_first(lines)
-            self._news.set()
 
     def end(self, stop: Stop | None = None) -> None:
         """Stop sending; what has left is still awaited and recorded."""
