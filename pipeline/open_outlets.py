@@ -12,4 +12,25 @@ def open_outlet(settings: OutletSettings, link: str = "") -> Outlet:
     `link` is the address of the page, for messages to people; empty if people cannot reach it.
     Raises MissingExtra if its libraries are not installed.
     """
+    # Each kind is imported where it is needed: most configurations have none, or one.
+    match settings.kind:
+        case "slack" | "teams" | "discord":
+            return _chat(settings, link)
     raise NotImplementedError(settings.kind)
+
+
+def _chat(settings: OutletSettings, link: str) -> Outlet:
+    from pipeline.config.outlets import AddressTable
+    from pipeline.outlets.chat import Chat
+    from pipeline.outlets.chat_services import SERVICES
+
+    table = settings.table
+    assert isinstance(table, AddressTable)
+    return Chat(
+        SERVICES[settings.kind],
+        settings.secrets["url"].reveal(),
+        send=table.send,
+        every=table.every.total_seconds(),
+        pictures=table.pictures,
+        link=link,
+    )

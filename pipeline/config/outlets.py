@@ -13,6 +13,7 @@ from pipeline.config.problems import nearest, sentences
 from pipeline.config.secrets import Secret, kept
 from pipeline.config.settings import OutletSettings
 from pipeline.config.values import OptionalReference, Reference, Wait
+from pipeline.core.chat_addresses import problem_with
 from pipeline.core.outbox import ROW_KINDS, MessageKind
 
 #: What an outlet is told if `when` is left out: tables the rows, and people everything.
@@ -62,32 +63,41 @@ class ChatTable(OutletTable):
     pictures: Annotated[int, Field(ge=0, le=4)] = 4
 
 
-class SlackTable(ChatTable):
+class AddressTable(ChatTable):
+    """A chat with a secret address."""
+
+    kind: str
+    url: Reference
+
+    def problems(self, secrets: Mapping[str, Secret]) -> Iterator[str]:
+        """See `OutletTable`. The address must be one of the kind."""
+        url = secrets.get("url")
+        if url and (problem := problem_with(self.kind, url.reveal())):
+            yield f"url: {problem}"
+
+
+class SlackTable(AddressTable):
     """A channel in Slack, by an incoming webhook."""
 
     kind: Literal["slack"]
-    url: Reference
 
 
-class TeamsTable(ChatTable):
+class TeamsTable(AddressTable):
     """A channel in Microsoft Teams, by a workflow."""
 
     kind: Literal["teams"]
-    url: Reference
 
 
-class DiscordTable(ChatTable):
+class DiscordTable(AddressTable):
     """A channel in Discord, by a webhook."""
 
     kind: Literal["discord"]
-    url: Reference
 
 
-class AppriseTable(ChatTable):
+class AppriseTable(AddressTable):
     """Any service that apprise knows, by its address."""
 
     kind: Literal["apprise"]
-    url: Reference
     #: Attach saved pictures, up to `pictures`.
     attach: bool = False
 

@@ -83,11 +83,24 @@ class Poster:
 
         `headers` go with this request alone. The answer's body is cut after MOST_OF_ANSWER bytes.
         """
+        return await self._exchange("POST", body, kind, headers)
+
+    async def read(self) -> Response | Undelivered:
+        """What a GET of the address answers. Nothing is posted."""
+        return await self._exchange("GET")
+
+    async def _exchange(
+        self,
+        method: str,
+        body: bytes | None = None,
+        kind: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> Response | Undelivered:
         try:
             client, address = self._opened(), self._address()
             async with asyncio.timeout(self._within):
                 answer = await client.send(
-                    "POST", address, body=body, kind=kind, headers=headers, connect=CONNECT
+                    method, address, body=body, kind=kind, headers=headers, connect=CONNECT
                 )
             async with answer:
                 return Response(answer.status, answer.headers, await _start_of(answer))

@@ -53,8 +53,10 @@ def test_tables_are_told_of_rows_and_chats_of_everything(tmp_path: Path) -> None
 
 
 def test_no_repr_shows_an_address_of_an_outlet(tmp_path: Path) -> None:
-    its = settings(tmp_path, '[[outlets]]\nkind = "slack"\nurl = "env:S"', {"S": "https://sec.ret"})
-    assert "sec.ret" not in repr(its)
+    environ = {"S": "https://hooks.slack.com/services/T/B/secret"}
+    its = settings(tmp_path, '[[outlets]]\nkind = "slack"\nurl = "env:S"', environ)
+    assert its.outlets[0].secrets["url"].reveal() == environ["S"]
+    assert "hooks.slack.com" not in repr(its)
 
 
 def test_every_problem_of_every_outlet_is_reported_at_once(tmp_path: Path) -> None:
@@ -91,3 +93,49 @@ def test_a_run_needs_the_address_of_each_outlet_and_a_look_does_not(tmp_path: Pa
     assert problems(tmp_path, tables, need_key=True) == [
         'outlets (entry 1).url: "env:SLACK_URL" is not set, missing or empty'
     ]
+
+
+def test_an_address_of_another_service_is_a_problem_that_does_not_quote_it(tmp_path: Path) -> None:
+    environ = {
+        "D": "https://discord.com/api/webhooks/1/s3cr3t",
+        "C": "https://acme.webhook.office.com/webhookb2/s3cr3t",
+        "S": "https://hooks.slack.com/services/T/B/s3cr3t",
+        "F": "https://1.api.powerplatform.com/workflows/s3cr3t",
+    }
+    kinds = {"slack": "D", "teams": "C", "discord": "F", "apprise": "S"}
+    tables = "".join(f'[[outlets]]\nkind = "{k}"\nurl = "env:{v}"\n' for k, v in kinds.items())
+    with pytest.raises(ConfigError) as found:
+        settings(tmp_path, tables, environ)
+
+    assert "s3cr3t" not in str(found.value)
+    assert [one.split(".url: ")[1] for one in found.value.problems] == [
+        'this is a Discord address; write kind = "discord"',
+        "this is the address of a classic connector, which Microsoft has ended; make a workflow in "
+        'Teams ("Send webhook alerts to a channel"), and copy its address',
+        'this is a Teams address; write kind = "teams"',
+        'this is a Slack address; write kind = "slack", with pictures',
+    ]
+
+
+def test_the_usual_addresses_of_each_service_are_right(tmp_path: Path) -> None:
+    flow = "triggers/manual/paths/invoke?api-version=1&sp=%2Ftriggers&sv=1.0&sig=x-y_z"
+    addresses = {
+        "slack": ["https://hooks.slack.com/services/T0/B0/x", "http://127.0.0.1:8080/anything"],
+        "teams": [
+            f"https://a.1.environment.api.powerplatform.com:443/powerautomate/workflows/1/{flow}",
+            f"https://prod-1.westeurope.logic.azure.com:443/workflows/1/{flow}",
+            f"https://flows.example.com/{flow}",
+        ],
+        "discord": [
+            *(
+                "https://discord.com/api/webhooks/1/a-b_c",
+                "https://discordapp.com/api/webhooks/1/a",
+            ),
+            "https://canary.discord.com/api/v10/webhooks/1/a?thread_id=2",
+        ],
+        "apprise": ["mailtos://user:pw@example.com?to=a@example.com", "tgram://1:a/2", "json://x"],
+    }
+    for kind, urls in addresses.items():
+        for url in urls:
+            table = f'[[outlets]]\nkind = "{kind}"\nurl = "env:U"\n'
+            assert settings(tmp_path, table, {"U": url}).outlets
