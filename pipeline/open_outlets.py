@@ -16,6 +16,8 @@ def open_outlet(settings: OutletSettings, link: str = "") -> Outlet:
     match settings.kind:
         case "slack" | "teams" | "discord":
             return _chat(settings, link)
+        case "push":
+            return _push(settings)
     raise NotImplementedError(settings.kind)
 
 
@@ -33,4 +35,20 @@ def _chat(settings: OutletSettings, link: str) -> Outlet:
         every=table.every.total_seconds(),
         pictures=table.pictures,
         link=link,
+    )
+
+
+def _push(settings: OutletSettings) -> Outlet:
+    from pipeline.config.outlets import PushTable
+    from pipeline.outlets.push import Push
+
+    table = settings.table
+    assert isinstance(table, PushTable)
+    secrets = {key: secret.reveal() for key, secret in settings.secrets.items()}
+    return Push(
+        secrets["url"],
+        secret=secrets.get("secret", ""),
+        headers={name: secrets[f"headers.{name}"] for name in table.headers},
+        fields=table.fields,
+        allow_private=table.allow_private,
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -150,8 +152,59 @@ class PushTable(OutletTable):
     secret: OptionalReference = ""
     #: Further headers, such as a fixed key that n8n checks. Each is a reference.
     headers: dict[str, Reference] = {}
+    #: Further values in `columns`: their name -> our field, or a column of the sheet.
+    fields: dict[str, str] = {}
     #: True if the address may be on this machine or in a private network.
     allow_private: bool = False
+
+    def problems(self, secrets: Mapping[str, Secret]) -> Iterator[str]:
+        """See OutletTable: the address, the secret, and each header."""
+        from pipeline.core.webhook import standard_keys
+
+        given = {key: secret.reveal() for key, secret in secrets.items()}
+        if "url" in given and (problem := _problem_of_address(given["url"], self.allow_private)):
+            yield f"url: {problem}"
+        try:
+            standard_keys(given.get("secret", ""))
+        except ValueError:
+            yield (
+                "secret: it must be whsec_ and the base64 of at least 24 random bytes. Make one "
+                'with: echo "whsec_$(openssl rand -base64 32)"'
+            )
+        for name in self.headers:
+            if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII):
+                yield f"headers.{name}: that is no name of a header"
+            elif _OUR_HEADERS.fullmatch(name.lower()):
+                yield f"headers.{name}: this header is set by the push itself. Choose another name"
+            value = given.get(f"headers.{name}", "")
+            if not (value.isascii() and value.isprintable()):
+                yield f"headers.{name}: its value must be one line of ASCII characters"
+
+
+#: Headers that the push itself sets, or that belong to the connection.
+_OUR_HEADERS: Final = re.compile(
+    r"webhook-.*|content-.*|transfer-encoding|accept-encoding|host|connection|expect|upgrade|te"
+)
+
+
+def _problem_of_address(url: str, allow_private: bool) -> str:
+    """Why messages cannot be pushed to an address; "" if they can. The address is not quoted."""
+    try:
+        address = urlsplit(url)
+        host, has_user = address.hostname, "@" in address.netloc
+        _ = address.port
+    except ValueError:
+        host, has_user = "", False
+    if not host or address.scheme not in ("http", "https") or re.search(r"\s", url):
+        return "it leads to no web address, which begins with https://"
+    if has_user:
+        return "it holds a user name. Leave that out, and set headers = { Authorization = … }"
+    if address.scheme == "http" and not allow_private:
+        return (
+            "it begins with http://, so others could read the messages on their way. Use https://, "
+            "or allow_private = true for an address in your own network"
+        )
+    return ""
 
 
 #: Kind -> its class.

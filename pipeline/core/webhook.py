@@ -31,6 +31,9 @@ Proof = Literal["secret", "signature", "standard", "body", "none"]
 #: The headers of Standard Webhooks (https://www.standardwebhooks.com), and how old a call may be.
 ID_HEADER, TIME_HEADER, SIGNATURE_HEADER = "webhook-id", "webhook-timestamp", "webhook-signature"
 FRESH_SECONDS: Final = 300
+#: How its secrets begin, and how many bytes they have at least.
+STANDARD_PREFIX: Final = "whsec_"
+STANDARD_BYTES: Final = 24
 #: Between two polls of one task that unproved calls ask for.
 EARLY_POLL_EVERY: Final = timedelta(seconds=5)
 
@@ -185,10 +188,31 @@ def is_standard(headers: Mapping[str, str], body: bytes, secret: str, now: float
         age = abs(now - float(seconds))
     except (binascii.Error, ValueError):
         return False
-    signed = f"{headers.get(ID_HEADER, '')}.{seconds}.".encode() + body
-    wanted = "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
+    wanted = standard_signature(key, headers.get(ID_HEADER, ""), seconds, body)
     given = headers.get(SIGNATURE_HEADER, "").split()
     return age <= FRESH_SECONDS and sum(_same(one, wanted) for one in given) > 0
+
+
+def standard_signature(key: bytes, id: str, seconds: str, body: bytes) -> str:  # noqa: A002
+    """The signature of a call with this id and time, as Standard Webhooks 1.0.0 say."""
+    signed = f"{id}.{seconds}.".encode() + body
+    return "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
+
+
+def standard_keys(secrets: str) -> list[bytes]:
+    """The keys of one or more secrets for Standard Webhooks, with blanks between them.
+
+    Raises ValueError unless each is `whsec_` and the base64 of at least 24 bytes.
+    """
+    keys = []
+    for secret in secrets.split():
+        try:
+            keys.append(b64decode(secret.removeprefix(STANDARD_PREFIX), validate=True))
+        except ValueError:
+            raise ValueError("no base64") from None
+        if not secret.startswith(STANDARD_PREFIX) or len(keys[-1]) < STANDARD_BYTES:
+            raise ValueError("no secret for Standard Webhooks")
+    return keys
 
 
 def _hex(key: bytes, body: bytes) -> str:

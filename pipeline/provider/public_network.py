@@ -22,6 +22,7 @@ class PrivateAddress(NotSent):
     """The address leads into a private network, so no connection was made."""
 
     def __init__(self, host: str) -> None:
+        self.host = host
         super().__init__(f"it leads into a private network ({host})")
 
 

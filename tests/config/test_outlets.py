@@ -139,3 +139,80 @@ def test_the_usual_addresses_of_each_service_are_right(tmp_path: Path) -> None:
         for url in urls:
             table = f'[[outlets]]\nkind = "{kind}"\nurl = "env:U"\n'
             assert settings(tmp_path, table, {"U": url}).outlets
+
+
+SECRET = "whsec_" + "c2VjcmV0IG9mIHRlc3RzLCAyNCBieXRlcyBhbmQgbW9yZQ=="
+
+
+@pytest.mark.parametrize(
+    ("url", "rest", "problem"),
+    [
+        ("https://shop.example/hook?key=s3cr3t", "", ""),
+        ("http://127.0.0.1:5678/webhook/x", "allow_private = true", ""),
+        ("http://shop.example/s3cr3t", "", "it begins with http://"),
+        ("https://me:s3cr3t@shop.example/", "", "it holds a user name"),
+        *(
+            (url, "", "it leads to no web address")
+            for url in ("shop.example/s3cr3t", "ftp://s3cr3t.example", "https:///s3cr3t")
+        ),
+        *(
+            (url, "", "it leads to no web address")
+            for url in ("https://a b/s3cr3t", "https://a:b/s3cr3t", "https://[x/s3cr3t")
+        ),
+    ],
+)
+def test_an_address_for_pushes_is_checked_and_never_quoted(
+    tmp_path: Path, url: str, rest: str, problem: str
+) -> None:
+    table = f'[[outlets]]\nkind = "push"\nurl = "env:P"\n{rest}\n'
+    if not problem:
+        assert settings(tmp_path, table, {"P": url}).outlets
+        return
+    with pytest.raises(ConfigError) as found:
+        settings(tmp_path, table, {"P": url})
+
+    assert f"outlets (entry 1).url: {problem}" in str(found.value)
+    assert "s3cr3t" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("secret", "is_good"),
+    [
+        (SECRET, True),
+        (f"{SECRET} {SECRET}", True),
+        *((one, False) for one in ("s3cr3t", "whsec_c2hvcnQ=", SECRET[6:], f"{SECRET} s3cr3t")),
+    ],
+)
+def test_a_secret_for_pushes_is_that_of_standard_webhooks(
+    tmp_path: Path, secret: str, is_good: bool
+) -> None:
+    table = '[[outlets]]\nkind = "push"\nurl = "env:P"\nsecret = "env:S"\n'
+    environ = {"P": "https://shop.example/", "S": secret}
+    if is_good:
+        assert settings(tmp_path, table, environ).outlets
+        return
+    with pytest.raises(ConfigError, match=r"\.secret: it must be whsec_ and the base64") as found:
+        settings(tmp_path, table, environ)
+
+    assert secret not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        *((name, "key", "") for name in ("X-Key", "Authorization", "Team-Key", "User-Agent")),
+        *((name, "key", "is set by the push") for name in ("webhook-id", "Content-Type", "HOST")),
+        *((name, "key", "is no name of a header") for name in ("X Key", "X:Key", "Schlüssel")),
+        *(("X-Key", value, "one line of ASCII") for value in ("a\nb", "é", "a\x00b")),
+    ],
+)
+def test_each_header_of_a_push_is_checked(
+    tmp_path: Path, name: str, value: str, problem: str
+) -> None:
+    table = f'[[outlets]]\nkind = "push"\nurl = "env:P"\nheaders = {{ "{name}" = "env:X" }}\n'
+    environ = {"P": "https://shop.example/", "X": value}
+    if not problem:
+        assert settings(tmp_path, table, environ).outlets
+        return
+    with pytest.raises(ConfigError, match=problem):
+        settings(tmp_path, table, environ)

@@ -32,7 +32,7 @@ FAULTS = (
     Fault(
         "private addresses are asked for pictures",
         "P7",
-        "pipeline/provider/downloads/addresses.py",
+        "pipeline/provider/public_network.py",
         "if (host, port) not in self._allowed and not is_public(figures):",
         "if not self._allowed and not figures.is_global:",
         "tests/provider/downloads/test_fetching.py",
@@ -40,9 +40,9 @@ FAULTS = (
     Fault(
         "names that lead to private addresses are followed",
         "P7",
-        "pipeline/provider/downloads/addresses.py",
+        "pipeline/provider/public_network.py",
         '                if not is_public(ipaddress.ip_address(place["host"])):\n'
-        "                    raise BadLink(_private(host))\n",
+        "                    raise PrivateAddress(host)\n",
         "                pass\n",
         "tests/provider/downloads/test_fetching.py",
     ),

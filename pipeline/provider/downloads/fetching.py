@@ -24,10 +24,11 @@ from yarl import URL
 from pipeline.core.errors import BadLink, DeadLink, NoAnswer, NotSaved, NotSent
 from pipeline.core.filetypes import ENOUGH, ending_of
 from pipeline.core.saved_files import Fetched
-from pipeline.provider.downloads.addresses import PublicOnly, as_given, web_address
+from pipeline.provider.downloads.addresses import as_given, web_address
 from pipeline.provider.downloads.folder import make_folder, no_place
 from pipeline.provider.downloads.unfinished import WORTH_IT, Note, Unfinished, sweep
 from pipeline.provider.http import BadAddress, HttpAnswer, HttpClient
+from pipeline.provider.public_network import PrivateAddress, PublicOnly
 from pipeline.provider.tls import authorities
 
 #: Answers that say that there is no such file (any more), or not for us.
@@ -98,6 +99,8 @@ class Fetcher:
             yield
         except TimeoutError as error:
             raise NotSaved(f"The file took longer than {self._within:.3g} s.") from error
+        except PrivateAddress as error:
+            raise BadLink(f"The link points into a private network ({error.host}).") from error
         except BadAddress as error:
             raise BadLink("The link is not a web address.") from error
         except NotSent as error:

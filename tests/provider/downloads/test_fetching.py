@@ -18,10 +18,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.core.errors import NotSaved
-from pipeline.provider.downloads.addresses import is_public
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import Folder
 from pipeline.provider.downloads.media import Media
+from pipeline.provider.public_network import is_public
 from pipeline.server import event_loop
 from tests.fakes.raw_server import (
     RawServer,
