@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.core.credits import Credits, exact
+from pipeline.core.model import State
 
 #: The value of a field of a message.
 Value = str | int | float | datetime | tuple[str, ...]
@@ -43,8 +44,14 @@ class MessageKind(StrEnum):
     TEST = "test"
 
 
+#: State of an attempt -> the message about its row.
+TOLD: Final = {
+    State.SUCCEEDED: MessageKind.DONE,
+    State.FAILED: MessageKind.FAILED,
+    State.UNKNOWN: MessageKind.CHECK_NEEDED,
+}
 #: The messages about one row each.
-ROW_KINDS: Final = (MessageKind.DONE, MessageKind.FAILED, MessageKind.CHECK_NEEDED)
+ROW_KINDS: Final = tuple(TOLD.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +112,16 @@ class Notice:
 
 
 Message = RowMessage | Notice
+
+
+class LineState(StrEnum):
+    """Where a message is."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    #: It was refused, or given up; a person may have it tried again.
+    PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True)

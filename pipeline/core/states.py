@@ -214,10 +214,11 @@ def cost_of(job: Job) -> Credits:
 
     An attempt that the API did not take costs nothing.
     """
-    return total(map(_cost, job.attempts))
+    return total(map(cost_of_attempt, job.attempts))
 
 
-def _cost(attempt: Attempt) -> Credits:
+def cost_of_attempt(attempt: Attempt) -> Credits:
+    """Credits that one attempt cost: as reported, else as listed; 0 if it was not taken."""
     if attempt.reported is not None:
         return attempt.reported
     return 0 if costs_nothing(attempt) else attempt.price

@@ -28,6 +28,8 @@ class Pace:
     every: float = 0.0
     #: True if a second delivery of the same message changes nothing at the other end.
     is_repeatable: bool = False
+    #: True if only the newest message about a row counts: it tells all that earlier ones tell.
+    newest_only: bool = False
 
 
 class Outlet(Protocol):

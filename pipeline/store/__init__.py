@@ -52,6 +52,7 @@ from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
+from pipeline.store.outbox import Delivery, Line, Outbox, OutletEntry, OutletState
 from pipeline.store.price_lists import PriceList, PriceLists
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts
@@ -66,12 +67,16 @@ from pipeline.store.unchanged_rows import UnchangedRows
 __all__ = [
     "Balance",
     "BatchResult",
+    "Delivery",
     "Fact",
     "HistoryLine",
     "Hooked",
     "Intent",
     "Lease",
     "Limits",
+    "Line",
+    "OutletEntry",
+    "OutletState",
     "PriceList",
     "Refusal",
     "SheetChanges",
@@ -128,6 +133,7 @@ class Store:
         self.sessions = Sessions(database)
         self.accounts = Accounts(database)
         self.charges = Charges(database)
+        self.outbox = Outbox(database)
 
     @property
     def id(self) -> str:

@@ -53,6 +53,8 @@ class Intent:
     resend_key: str = ""
     #: The hook token; empty if the API is not asked to call back.
     hook: str = ""
+    #: The row's name and other cells that outlets tell of, as JSON.
+    labels: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Connection, bindparam, update
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
+from pipeline.core.outbox import MessageKind
 from pipeline.store.admission import Admission, Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact, kind_of, to_body
 from pipeline.store.budget import CounterName, correct, counters_of, held, hold
@@ -27,6 +28,7 @@ from pipeline.store.column_types import escaped, to_number
 from pipeline.store.history import HistoryValues, history_line, write_history
 from pipeline.store.job_cache import KeptAttempt, KeptJob, Left, load
 from pipeline.store.jobs import raise_jobs
+from pipeline.store.outbox import Ended, announce, fill
 from pipeline.store.rate_limit import keep_pace, pace_of
 from pipeline.store.schema import attempts
 from pipeline.store.serialization import NEW_ATTEMPT, to_plain, to_text
@@ -43,6 +45,8 @@ from pipeline.store.transactions import (
 #: Facts, and when they were reported.
 TimedFacts = Sequence[tuple[Fact, datetime]]
 
+#: The part of a budget after whose use outlets are told of it.
+NEARLY: Final = 0.8
 #: What an event may change of an attempt.
 _CHANGING: Final = (
     *("state", "task_id", "poll_at", "progress", "result", "reason", "ended_at", "reported"),
@@ -179,6 +183,21 @@ def _written(
     if batch and begun:
         history += _write_begun(connection, jobs, batch)
     write_history(connection, history)
+    fill(
+        connection,
+        [
+            Ended(
+                sheets[job.key.sheet].number,
+                job.number,
+                job.key.row_id,
+                one.attempt.number,
+                one.attempt.state,
+                one.news[-1][0],
+            )
+            for job, one in changed
+            if one.attempt.state is not one.before.state
+        ],
+    )
     raise_jobs(
         connection, {job.number: now[sheets[key.sheet].number] for key, job in touched.items()}
     )
@@ -224,7 +243,9 @@ def _write_begun(
     for key, (intent, attempt) in batch.begun.items():
         job = jobs[key]
         body = json.dumps(intent.body)
-        lines.append((job.number, *to_plain(attempt), body, *ours, attempt.price))
+        lines.append(
+            (job.number, *to_plain(attempt), body, *ours, attempt.price, escaped(intent.labels))
+        )
         history.append(history_line(job.number, attempt, batch.at, "sent"))
         price = exact(price + attempt.price)
         job.tried[attempt.number] = KeptAttempt(
@@ -234,7 +255,23 @@ def _write_begun(
     hold(connection, counters.day, price, limits.per_day)
     hold(connection, counters.run, price, limits.per_run)
     keep_pace(connection, limits.api_key, batch.pace)
+    _tell_of_budgets(connection, batch)
     return history
+
+
+def _tell_of_budgets(connection: Connection, batch: Admission) -> None:
+    """Tell outlets of a budget of which 80 % is used, once for each run and day."""
+    limits = batch.limits
+    budgets = (
+        ("day", limits.day, batch.day, limits.per_day),
+        ("run", limits.run, batch.run, limits.per_run),
+    )
+    for kind, name, used, cap in budgets:
+        if cap and used >= NEARLY * cap:
+            about = {"budget": kind, "used": used, "cap": cap}
+            for sheet in {batch.sheets[key.sheet].number for key in batch.begun}:
+                subject = f"{limits.api_key} {kind} {name}"
+                announce(connection, sheet, MessageKind.BUDGET, subject, about, batch.at)
 
 
 def _kept(

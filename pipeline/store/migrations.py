@@ -56,6 +56,7 @@ UPGRADES: Final = {
         "ALTER TABLE files ADD COLUMN sha256 VARCHAR(64) DEFAULT '' NOT NULL",
         "ALTER TABLE files ADD COLUMN link TEXT DEFAULT '' NOT NULL",
         "CREATE INDEX files_by_sha256 ON files (sha256) WHERE sha256 <> ''",
+        "ALTER TABLE attempts ADD COLUMN labels TEXT DEFAULT '' NOT NULL",
     ),
 }
 

@@ -9,6 +9,8 @@
     jobs          one line for each take of a row; `attempts`, `events` and `files` belong to it
     counters      credits held or spent, by run and by day
     paces         requests that left in the last minute, by API key
+    outlets       the places that are told of a sheet's results
+    outbox        one line for each message to an outlet
 
 `version` is a counter of changes. Every change of a job raises the version of its sheet first, and
 then writes it into the job. That locks the sheet until the transaction ends, and one query finds
@@ -212,6 +214,8 @@ attempts = Table(
     Column("run", Words, nullable=False, default=""),
     Column("day", Words, nullable=False, default=""),
     Column("charged", Amount, nullable=False, default=0),
+    # The row's name and other cells that outlets tell of, as JSON; empty if there are none.
+    Column("labels", Words, nullable=False, default="", server_default=""),
     Index("attempts_by_task", "task_id"),
     Index("attempts_by_deadline", "state", "deadline"),
     # Only of those that have one: polling alone pays nothing for it.
@@ -277,6 +281,57 @@ paces = Table(
     # JSON: second -> requests that left in it.
     Column("counts", Text, nullable=False),
     Column("not_before", Moment),
+)
+
+outlets = Table(
+    "outlets",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("sheet", ForeignKey(sheets.c.id), nullable=False),
+    Column("name", Words, nullable=False),
+    # What it is told of (`core.outbox.MessageKind`); none: it is no longer configured.
+    Column("kinds", Listed, nullable=False),
+    # A digest of its table: a change opens a closed outlet.
+    Column("settings", String(64), nullable=False),
+    Column("since", Moment, nullable=False),
+    # Why it accepts nothing until a person acts; empty if it does.
+    Column("closed", Words, nullable=False, default=""),
+    # How many calls in a row failed, the last reason, and when the next one may be made.
+    Column("failures", Integer, nullable=False, default=0),
+    Column("reason", Words, nullable=False, default=""),
+    Column("not_before", Moment),
+    Column("delivered_at", Moment),
+    UniqueConstraint("sheet", "name"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", _Number, primary_key=True),
+    Column("outlet", ForeignKey(outlets.c.id), nullable=False),
+    # What it is about, so that no message is there twice.
+    Column("subject", String(120), nullable=False),
+    Column("kind", String(20), nullable=False),
+    # For messages about a row: its id, its job and the number of its attempt.
+    Column("row_id", Words, nullable=False, default=""),
+    Column("job", ForeignKey(jobs.c.id)),
+    Column("number", Integer),
+    # Other messages, as JSON.
+    Column("body", Words, nullable=False, default=""),
+    Column("made_at", Moment, nullable=False),
+    # waiting, sending, sent or parked.
+    Column("state", String(10), nullable=False),
+    Column("tries", Integer, nullable=False, default=0),
+    # An earlier try may have arrived.
+    Column("unsure", Boolean, nullable=False, default=False),
+    Column("not_before", Moment),
+    Column("reason", Words, nullable=False, default=""),
+    # What the outlet remembers of the row.
+    Column("remote", Words, nullable=False, default=""),
+    Column("done_at", Moment),
+    UniqueConstraint("outlet", "subject"),
+    Index("outbox_open", "outlet", "id", sqlite_where=text("state <> 'sent'")),
+    Index("outbox_by_row", "outlet", "row_id"),
 )
 
 

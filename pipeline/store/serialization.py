@@ -34,6 +34,7 @@ NEW_ATTEMPT = Prepared(
     "run",
     "day",
     "charged",
+    "labels",
 )
 _STATES = {str(state): state for state in State}
 _NOTHING = Result()

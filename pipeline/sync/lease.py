@@ -7,6 +7,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pipeline.sheets import Sheet
 from pipeline.store import Lease, Store, utc_now
@@ -27,21 +28,41 @@ class Busy:
 
 def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
     """Take the lease on the sheet, or return who has it. A dead process loses its lease."""
+    lease = take_lease_on(store, sheet.key)
+    if isinstance(lease, Lease):
+        return lease
+    if lease is None:
+        return Busy(sheet.title, "another pass", utc_now())
+    return Busy(sheet.title, *lease)
+
+
+class Holder(NamedTuple):
+    """Who has a lease, and since when."""
+
+    name: str
+    since: datetime
+
+
+def take_lease_on(store: Store, key: str) -> Lease | Holder | None:
+    """The lease on a sheet or an outlet; or its holder; None if that is not known.
+
+    A dead process loses its lease.
+    """
     me = f"{socket.gethostname()}:{os.getpid()}"
     for _ in range(2):
-        holding = store.leases.of(sheet.key)
+        holding = store.leases.of(key)
         # The store lets a holder take it again, for a process that got the number of a dead one.
         # But this process itself may have been given the same sheet twice.
         if holding is not None and holding.holder == me and holding.since >= BEGAN:
-            return Busy(sheet.title, holding.holder, holding.since)
-        if lease := store.leases.take(sheet.key, me, LEASE_SECONDS):
+            return Holder(holding.holder, holding.since)
+        if lease := store.leases.take(key, me, LEASE_SECONDS):
             return lease
-        holding = store.leases.of(sheet.key)
+        holding = store.leases.of(key)
         if holding is not None:
             if not is_dead(holding.holder):
-                return Busy(sheet.title, holding.holder, holding.since)
-            store.leases.end(sheet.key, holding.word)
-    return Busy(sheet.title, "another pass", utc_now())
+                return Holder(holding.holder, holding.since)
+            store.leases.end(key, holding.word)
+    return None
 
 
 def is_dead(holder: str) -> bool:

@@ -1,0 +1,154 @@
+"""Makes the messages to outlets from jobs: what is told of a row, and in which words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.core import messages
+from pipeline.core.chains import without_link
+from pipeline.core.inputs import parsed
+from pipeline.core.job_status import job_status
+from pipeline.core.model import Attempt, Job
+from pipeline.core.outbox import (
+    FIELDS,
+    TOLD,
+    MessageKind,
+    Notice,
+    NoticeRow,
+    RowMessage,
+    Value,
+)
+from pipeline.core.rules import Rules
+from pipeline.core.states import cost_of_attempt
+from pipeline.core.statuses import Status
+from pipeline.core.text import counted, shortened
+
+#: Characters of a prompt that stand for a row without a name.
+_TITLE: Final = 80
+
+
+def labels(name: str, cells: Mapping[str, str]) -> str:
+    """A row's name and cells as the store keeps them; "" if all are empty."""
+    filled = {title: text for title, text in {"name": name, **cells}.items() if text}
+    return json.dumps(filled, ensure_ascii=False) if filled else ""
+
+
+def row_message(
+    job: Job,
+    number: int,
+    kind: MessageKind,
+    *,
+    id: str,  # noqa: A002
+    at: datetime,
+    sheet: str,
+    labels: Mapping[str, str],
+    rules: Rules,
+    now: datetime,
+    path_of: Callable[[str], Path | None] = lambda path: None,
+    is_repeat: bool = False,
+    remote: str = "",
+) -> RowMessage | None:
+    """What is told of an attempt of a job; None if it is no longer true.
+
+    A failed attempt may have succeeded after all, and a lost one may be sent again: other messages
+    tell that. `labels` are those of its row, `path_of` gives the path of a saved file.
+    """
+    attempt = next((one for one in job.attempts if one.number == number), None)
+    if attempt is None or TOLD.get(attempt.state) is not kind:
+        return None
+    redo = messages.write_take(job.key.take + 1)
+    status, note = job_status(job, attempt.inputs, rules, now, redo)
+    if kind is MessageKind.CHECK_NEEDED and status != Status.CHECK_NEEDED:
+        return None
+    urls = attempt.result.urls
+    paths = [path_of(job.files[url]) for url in urls if url in job.files]
+    files = tuple(path for path in paths if path)
+    return RowMessage(
+        id=id,
+        kind=kind,
+        at=at,
+        sheet=sheet,
+        row_id=job.key.row_id,
+        take=job.key.take,
+        values=_values(job, attempt, sheet, str(status), messages.as_text(note), labels, files),
+        urls=urls,
+        files=files,
+        credits=cost_of_attempt(attempt),
+        vendor=rules.title_of(attempt),
+        is_repeat=is_repeat,
+        remote=remote,
+    )
+
+
+def _values(
+    job: Job,
+    attempt: Attempt,
+    sheet: str,
+    status: str,
+    note: str,
+    labels: Mapping[str, str],
+    files: Iterable[Path],
+) -> dict[str, Value]:
+    inputs = parsed(without_link(attempt.inputs))
+    known: dict[str, Value] = {
+        "row_id": job.key.row_id,
+        "take": job.key.take,
+        "sheet": sheet,
+        "name": labels.get("name", ""),
+        "prompt": inputs.get("prompt", ""),
+        "endpoint": attempt.endpoint,
+        "status": status,
+        "note": note,
+        "task_id": attempt.task_id,
+        "image_urls": attempt.result.urls,
+        "text": attempt.result.text,
+        "files": tuple(map(str, files)),
+        "credits": cost_of_attempt(attempt),
+        "submitted_at": attempt.sent_at,
+        "finished_at": attempt.ended_at or "",
+    }
+    assert known.keys() == set(FIELDS), "every field has a value"
+    return {**inputs, **labels, **known}
+
+
+def notice(
+    kind: MessageKind,
+    body: Mapping[str, Any],
+    *,
+    id: str,  # noqa: A002
+    at: datetime,
+    sheet: str,
+    is_repeat: bool = False,
+) -> Notice:
+    """What is told of a sheet; `body` as `budget_body` and its kin made it."""
+    rows = tuple(NoticeRow(**row) for row in body.get("rows", ()))
+    sentence = str(body.get("sentence") or "")
+    match kind:
+        case MessageKind.BUDGET:
+            sentence = _budget(body)
+        case MessageKind.ATTENTION:
+            sentence = f"{counted(len(rows), 'row')} newly in need of attention."
+        case _:
+            pass
+    return Notice(id, kind, at, sheet, sentence, rows, is_repeat)
+
+
+def attention_body(row: NoticeRow) -> dict[str, object]:
+    """The body of a notice about a row that needs a person."""
+    title = shortened(row.title, _TITLE)
+    told = {"row_id": row.row_id, "title": title, "line": row.line}
+    return {"rows": [{**told, "status": row.status, "note": row.note}]}
+
+
+def _budget(body: Mapping[str, Any]) -> str:
+    of = "today's budget" if body["budget"] == "day" else "the budget of this run"
+    key = "per_day" if body["budget"] == "day" else "per_run"
+    used, cap = body["used"], body["cap"]
+    return (
+        f"{100 * used / cap:.0f} % of {of} is used: {used:,} of {cap:,} credits. When all is used, "
+        f"rows wait. To send more, raise [budget] {key}."
+    )

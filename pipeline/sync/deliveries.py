@@ -1,0 +1,276 @@
+"""Delivers the messages of one outlet: when, how many together, and what a failure means.
+
+The outlet's lease is held while messages are delivered, so that two processes never deliver the
+same one. What was being delivered when a process died is delivered again, and marked as a possible
+repeat. A failure never raises: it is recorded in the store, and seen by `status` and on the page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import Final
+
+from pipeline.core.errors import PromptsheetError
+from pipeline.core.outbox import Delivered, LineState, Message, Result, Trouble, Undelivered
+from pipeline.core.text import counted
+from pipeline.outlets import Outlet, Pace
+from pipeline.store import Delivery, Lease, Line, Store
+from pipeline.sync.clock import Clock
+from pipeline.sync.lease import take_lease_on
+
+log = logging.getLogger("promptsheet")
+
+#: Pauses after the first failed try, the second, and so on; the last one repeats. They are those of
+#: Standard Webhooks 1.0.0, with 30 s more at the beginning.
+PAUSES: Final = tuple(
+    timedelta(seconds=seconds)
+    for seconds in (5, 30, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
+)
+#: A closed outlet is tried again after this time: a person may have repaired it.
+CLOSED_PAUSE: Final = timedelta(hours=1)
+#: After this time nothing more follows for a digest, while no pass runs.
+QUIET: Final = timedelta(seconds=10)
+#: Messages in one digest, at most.
+MOST_IN_DIGEST: Final = 500
+#: The longest that one call may take.
+CALL_SECONDS: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """An outlet as its configuration describes it."""
+
+    #: Its number in the store.
+    id: int
+    name: str
+    #: Opens it; called at its first message. Raises MissingExtra.
+    open: Callable[[], Outlet]
+    #: The least time between two digests; None: no digests.
+    digest_every: timedelta | None
+    #: A message that could not be delivered for this time is given up.
+    patience: timedelta
+
+
+class Deliveries:
+    """The deliveries of one outlet, in one process.
+
+    `render` makes the messages of some lines from the store; None for one that is no longer true.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        route: Route,
+        render: Callable[[Sequence[Line]], list[Message | None]],
+        clock: Clock,
+        chance: Random,
+    ) -> None:
+        self._store, self._route, self._render = store, route, render
+        self._clock, self._chance = clock, chance
+        self._outlet: Outlet | None = None
+        #: Messages for a call, at most, while one among them that is refused is being looked for.
+        self._most: int | None = None
+        self._next_call = 0.0
+
+    def due(self, *, is_last: bool = False) -> datetime | None:
+        """When the next delivery is due; None if nothing waits.
+
+        `is_last`: the process ends, so a digest does not wait for more to come.
+        """
+        due = self._store.outbox.next_due(self._route.id)
+        every = self._route.digest_every
+        if due is None or every is None:
+            return due
+        waiting = self._store.outbox.waiting(self._route.id)
+        if self._most or waiting.is_urgent or waiting.oldest is None or waiting.newest is None:
+            return due
+        if waiting.delivered_at:
+            due = max(due, waiting.delivered_at + every)
+        if not is_last:  # More may come, but the first does not wait longer than for a digest.
+            due = max(due, min(waiting.newest + QUIET, waiting.oldest + every))
+        return due
+
+    async def deliver(self, *, until: float | None = None) -> int:
+        """Deliver what is due now, call after call. Returns the number of delivered messages.
+
+        `until`: the process ends, so a digest does not wait for more to come, and no call begins
+        after this moment of the event loop.
+        """
+        is_last = until is not None
+        if not self._is_due(is_last):
+            return 0
+        lease = take_lease_on(self._store, f"outlet {self._route.id}")
+        if not isinstance(lease, Lease):
+            return 0  # Another process delivers.
+        number = 0
+        try:
+            while self._is_due(is_last) and not _is_over(until):
+                delivered = await self._call()
+                if delivered is None:
+                    break
+                number += delivered
+                if not self._store.leases.renew(lease, seconds=CALL_SECONDS + 60):
+                    break
+        finally:
+            self._store.leases.release(lease)
+        return number
+
+    async def close(self) -> None:
+        """End the outlet's connections."""
+        if self._outlet:
+            await self._outlet.close()
+
+    def _is_due(self, is_last: bool) -> bool:
+        due = self.due(is_last=is_last)
+        return due is not None and due <= self._clock.now()
+
+    async def _call(self) -> int | None:
+        """One call of the outlet: how many messages it took; None if it must not go on."""
+        if (outlet := await self._opened()) is None:
+            return None
+        pace = outlet.pace
+        await self._keep_pace(pace)
+        lines = self._claimed(pace)
+        if not lines:
+            self._most = None
+            return None
+        told = [(line, one) for line, one in zip(lines, self._render(lines), strict=True) if one]
+        results = await _results(outlet, [one for _, one in told])
+        return self._recorded(lines, [line for line, _ in told], results)
+
+    def _recorded(
+        self, claimed: Sequence[Line], told: Sequence[Line], results: Sequence[Result]
+    ) -> int | None:
+        """Record the results of one call; see `_call` for what it returns."""
+        are_all_refused = bool(results) and all(map(_is_refused, results))
+        # If many are refused together, one of them may be at fault: smaller groups are tried.
+        is_final = not (are_all_refused and len(results) > 1)
+        if are_all_refused:
+            self._most = len(results) // 2 or None
+        ended = {one.id: Delivery(one.id, LineState.SENT, "no longer true") for one in claimed}
+        ended |= {
+            line.id: self._ended(line, result, is_final=is_final)
+            for line, result in zip(told, results, strict=True)
+        }
+        failures = [one for one in results if isinstance(one, Undelivered)]
+        closed = next((one.reason for one in failures if one.trouble is Trouble.CLOSED), "")
+        not_before, has_failed = None, bool(results) and len(failures) == len(results)
+        if closed:
+            not_before = self._clock.now() + CLOSED_PAUSE
+        elif has_failed and not are_all_refused:
+            not_before = min(one.not_before for one in ended.values() if one.not_before)
+        self._store.outbox.record(
+            self._route.id,
+            ended.values(),
+            delivered=len(results) > len(failures),
+            failed=failures[0].reason if not_before else "",
+            closed=closed,
+            not_before=not_before,
+        )
+        if failures:
+            log.info("outlet %s: %s", self._route.name, failures[0].reason)
+        return None if not_before else len(results) - len(failures)
+
+    def _claimed(self, pace: Pace) -> list[Line]:
+        is_digest = self._route.digest_every is not None
+        most = MOST_IN_DIGEST if is_digest else pace.most
+        return self._store.outbox.claim(
+            self._route.id,
+            min(most, self._most or most),
+            newest_only=pace.newest_only,
+            several=is_digest,
+        )
+
+    async def _opened(self) -> Outlet | None:
+        """The outlet, checked before its first message; None if it is closed."""
+        if self._outlet is None:
+            try:
+                outlet = self._route.open()
+                problems = await self._problems(outlet)
+            except PromptsheetError as e:
+                problems = [str(e)]
+            if problems:
+                self._store.outbox.record(
+                    self._route.id,
+                    (),
+                    closed=" ".join(problems),
+                    not_before=self._clock.now() + CLOSED_PAUSE,
+                )
+                log.info("outlet %s: %s", self._route.name, " ".join(problems))
+                return None
+            self._outlet = outlet
+        return self._outlet
+
+    async def _problems(self, outlet: Outlet) -> Sequence[str]:
+        # Some services count each request, so a place that has taken messages is not checked again.
+        if self._store.outbox.waiting(self._route.id).delivered_at:
+            return ()
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                problems = await outlet.check()
+        except Exception as error:
+            log.info("The traceback:", exc_info=error)
+            problems = [f"Its check failed ({type(error).__name__})."]
+        if problems:
+            await outlet.close()
+        return problems
+
+    async def _keep_pace(self, pace: Pace) -> None:
+        loop = asyncio.get_running_loop()
+        if (wait := self._next_call - loop.time()) > 0:
+            await asyncio.sleep(wait)
+        self._next_call = loop.time() + pace.every
+
+    def _ended(self, line: Line, result: Result, *, is_final: bool) -> Delivery:
+        if isinstance(result, Delivered):
+            return Delivery(line.id, LineState.SENT, remote=result.remote)
+        reason, now = result.reason, self._clock.now()
+        match result.trouble:
+            case Trouble.CLOSED:
+                return Delivery(line.id, LineState.WAITING, reason, counts=False)
+            case Trouble.REFUSED if not is_final:
+                return Delivery(line.id, LineState.WAITING, reason, counts=False)
+            case Trouble.REFUSED:
+                return Delivery(line.id, LineState.PARKED, reason)
+            case trouble:
+                if now - line.made_at > self._route.patience:
+                    days = counted(self._route.patience.days, "day")
+                    return Delivery(line.id, LineState.PARKED, f"Given up after {days}. {reason}")
+                is_unsure = line.is_unsure or trouble is Trouble.UNSURE
+                not_before = now + self._pause(line.tries, result.wait)
+                return Delivery(line.id, LineState.WAITING, reason, not_before, is_unsure=is_unsure)
+
+    def _pause(self, tries: int, wait: float) -> timedelta:
+        pause = PAUSES[min(tries, len(PAUSES)) - 1] * self._chance.uniform(0.8, 1.2)
+        return max(pause, timedelta(seconds=wait))
+
+
+def _is_over(until: float | None) -> bool:
+    return until is not None and asyncio.get_running_loop().time() >= until
+
+
+def _is_refused(result: Result) -> bool:
+    return isinstance(result, Undelivered) and result.trouble is Trouble.REFUSED
+
+
+async def _results(outlet: Outlet, messages: Sequence[Message]) -> Sequence[Result]:
+    """One result for each message, whatever the outlet does."""
+    if not messages:
+        return ()
+    try:
+        async with asyncio.timeout(CALL_SECONDS):
+            results = await outlet.deliver(messages)
+        assert len(results) == len(messages), "one result for each message"
+        return results
+    except TimeoutError:
+        reason = f"There was no answer within {CALL_SECONDS:.0f} s."
+    except Exception as error:
+        log.info("The traceback:", exc_info=error)
+        # The text of an exception may hold an address or a token.
+        reason = f"The delivery failed ({type(error).__name__})."
+    return [Undelivered(Trouble.UNSURE, reason)] * len(messages)

@@ -1,0 +1,103 @@
+"""Delivers the messages of all outlets of a process, in a thread and an event loop of its own.
+
+So a slow outlet holds neither a pass nor another outlet. Nothing is imported or connected before
+the first message is due.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+from types import TracebackType
+from typing import Final, Self
+
+from pipeline.core.errors import PromptsheetError
+from pipeline.sync.clock import Clock
+from pipeline.sync.deliveries import Deliveries
+
+log = logging.getLogger("promptsheet")
+
+#: Seconds between two looks into the outbox.
+CHECK_EVERY: Final = 1.0
+#: Seconds that the end of a process waits for deliveries.
+LAST_SECONDS: Final = 20.0
+
+
+class DeliveryThread:
+    """The deliveries of a process: a context manager, which delivers what is due as it ends.
+
+    `watch` is called about once a minute, for what happens without a pass.
+    """
+
+    def __init__(
+        self,
+        deliveries: Sequence[Deliveries],
+        clock: Clock,
+        watch: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._deliveries, self._clock, self._watch = deliveries, clock, watch
+        self._is_ending = Event()
+        self._thread = Thread(target=self._run, name="outlets", daemon=True)
+
+    def __enter__(self) -> Self:
+        if self._deliveries:
+            self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_ending.set()
+        if self._deliveries:
+            self._thread.join()
+
+    def _run(self) -> None:
+        asyncio.run(self._all())
+
+    async def _all(self) -> None:
+        watching = asyncio.create_task(self._keep_watching())
+        await asyncio.gather(*map(self._one, self._deliveries))
+        watching.cancel()
+
+    async def _one(self, deliveries: Deliveries) -> None:
+        try:
+            while not self._is_ending.is_set():
+                await _delivered(deliveries)
+                await self._pause()
+            await deliver_rest(deliveries)
+        finally:
+            await deliveries.close()
+
+    async def _pause(self) -> None:
+        """Wait until the next look, or until the process ends."""
+        for _ in range(10):
+            if self._is_ending.is_set():
+                return
+            await asyncio.sleep(CHECK_EVERY / 10)
+
+    async def _keep_watching(self) -> None:
+        while True:
+            try:
+                await asyncio.to_thread(self._watch)
+            except PromptsheetError as error:
+                log.info("outlets: %s", error)
+            await asyncio.sleep(60)
+
+
+async def deliver_rest(deliveries: Deliveries) -> None:
+    """Deliver what is due, for the last time in this process. A call that runs is not broken off."""
+    await _delivered(deliveries, until=asyncio.get_running_loop().time() + LAST_SECONDS)
+
+
+async def _delivered(deliveries: Deliveries, until: float | None = None) -> None:
+    try:
+        await deliveries.deliver(until=until)
+    except PromptsheetError as error:  # The store: the pass reports it.
+        log.info("outlets: %s", error)
+    except Exception as error:
+        log.info("The traceback:", exc_info=error)
