@@ -22,6 +22,7 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     page/         the pictures in a browser, for the marketing team
     notebook      analysis in pandas
     reports/      results, the gallery, and the summary of a pass, for people
+    delivering    builds the deliveries to outlets
     wiring        builds the objects of a pass from Settings
     open_sheet    opens the sheet of a configuration, and finds its key in the store
     open_outlets  opens the outlets of a configuration

@@ -32,9 +32,11 @@ from pipeline.provider.lazy import LazyApiClient, LazyMedia
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, PriceList, Store, copied
 from pipeline.sync import price_list, quick_check
+from pipeline.sync.announcing import announce_pass
 from pipeline.sync.clock import Clock
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
 from pipeline.sync.outcome import Asked, Outcome
+from pipeline.sync.outlet_entries import entries, labels_of
 from pipeline.sync.ports import ApiAccess, Pace
 from pipeline.sync.progress import Progress
 from pipeline.sync.runner import Runner
@@ -248,7 +250,11 @@ def open_sync(
 def submissions(settings: Settings, sync: SheetSync, clock: Clock = CLOCK) -> Submissions:
     """The object that begins the attempts of a pass."""
     return Submissions(
-        sync, callback=partial(callback, settings), clock=clock, chance=SystemRandom()
+        sync,
+        callback=partial(callback, settings),
+        labels=labels_of(settings),
+        clock=clock,
+        chance=SystemRandom(),
     )
 
 
@@ -311,6 +317,7 @@ async def run(
             return lease
         try:
             store.attempts.reserve()
+            store.outbox.configure(sheet.key, entries(settings))
             async with AsyncExitStack() as stack:
                 ways = wires(settings, stack)
                 await _refresh_prices(settings, store, ways)
@@ -328,6 +335,9 @@ async def run(
                 )
                 started(runner)
                 outcome = await runner.run()
+            if settings.outlets:
+                with suppress(StoreError):  # the pass has reported it
+                    announce_pass(sync, outcome, _day(ZoneInfo(settings.timezone)))
             _forget_ended_problems(settings, store, sheet, outcome)
             if sync.is_up_to_date() and not outcome.sentences:
                 _note_unchanged(settings, store, sheet, sync)

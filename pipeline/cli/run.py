@@ -7,8 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractAsyncContextManager, nullcontext, suppress
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import (
+    AbstractAsyncContextManager,
+    ExitStack,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import replace
 
 from rich.console import Console
@@ -74,7 +80,27 @@ def run_all(
             beside=_receiver(settings) if wait else None,
         )
 
-    return max(map(report, settings, event_loop.run(all_of_them())))
+    with _outlets(settings) if wait else nullcontext():
+        code = max(map(report, settings, event_loop.run(all_of_them())))
+    if not wait:
+        with _outlets(settings):  # As it ends, it delivers what is due.
+            pass
+    return code
+
+
+@contextmanager
+def _outlets(settings: Sequence[Settings]) -> Iterator[None]:
+    """Deliver messages to the outlets of these sheets, if there are any."""
+    told = [one for one in settings if one.outlets]
+    with ExitStack() as stack:
+        if told:
+            from pipeline.delivering import delivering
+            from pipeline.server.serve import campaigns
+
+            # A store or a sheet that cannot be opened was reported by the pass.
+            with suppress(PromptsheetError):
+                stack.enter_context(delivering(stack.enter_context(campaigns(told))))
+        yield
 
 
 def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:

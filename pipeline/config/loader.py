@@ -166,7 +166,8 @@ def _references(document: Document) -> Iterator[str]:
 
 
 def _schedule(table: ScheduleTable) -> ScheduleSettings:
-    return ScheduleSettings(table.cron, None if table.cron else table.every)
+    every = None if table.cron else table.every
+    return ScheduleSettings(table.cron, every, table.silent_after)
 
 
 def _document(path: Path) -> Document:

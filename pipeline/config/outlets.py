@@ -104,7 +104,16 @@ class AppriseTable(AddressTable):
     attach: bool = False
 
 
-class AirtableTable(OutletTable):
+class FieldsTable(OutletTable):
+    """What outlets with columns of their own have."""
+
+    #: The column that identifies the row.
+    key: str = "row_id"
+    #: Their column -> our field, or a column of the sheet.
+    fields: dict[str, str] = {}
+
+
+class AirtableTable(FieldsTable):
     """A table in Airtable."""
 
     kind: Literal["airtable"]
@@ -112,35 +121,25 @@ class AirtableTable(OutletTable):
     #: Ids, such as appX and tblX, or the table's name.
     base: str
     table: str
-    #: The column that identifies the row.
-    key: str = "row_id"
-    #: Their column -> our field.
-    fields: dict[str, str] = {}
     base_url: str = ""
 
 
-class NotionTable(OutletTable):
+class NotionTable(FieldsTable):
     """A data source in Notion."""
 
     kind: Literal["notion"]
     token: Reference
     #: The id of the database or of the data source, or the page's address.
     database: str
-    key: str = "row_id"
-    #: Their property -> our field.
-    fields: dict[str, str] = {}
     base_url: str = ""
 
 
-class SqlTable(OutletTable):
+class SqlTable(FieldsTable):
     """A table in any SQL database that SQLAlchemy knows."""
 
     kind: Literal["sql"]
     url: Reference
     table: str
-    key: str = "row_id"
-    #: Their column -> our field.
-    fields: dict[str, str] = {}
 
 
 class PushTable(OutletTable):
@@ -264,5 +263,15 @@ def read_outlets(
             elif needed:
                 problems.append(f'{place}.{key}: "{reference}" is not set, missing or empty')
         problems += [f"{place}.{problem}" for problem in table.problems(secrets)]
-        found[name] = OutletSettings(name, str(kind), table, secrets)
+        found[name] = OutletSettings(
+            name,
+            str(kind),
+            table,
+            secrets,
+            kinds=table.when,
+            fields=table.fields if isinstance(table, FieldsTable) else {},
+            digest_every=table.every
+            if isinstance(table, ChatTable) and table.send == "digest"
+            else None,
+        )
     return tuple(found.values())

@@ -135,6 +135,7 @@ class ScheduleTable(_Table):
     cron: CronLine = ""
     every: Wait = timedelta(minutes=1)
     timezone: TimeZone = "UTC"
+    silent_after: Wait = timedelta(hours=24)
 
 
 class Document(_Table):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pipeline.config.secrets import Secret
 from pipeline.core.credits import Credits
 from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
+from pipeline.core.outbox import MessageKind
 from pipeline.core.provider import Provider
 
 
@@ -24,6 +25,8 @@ class ScheduleSettings:
 
     cron: str
     every: timedelta | None
+    #: After this time without a pass, outlets are told so.
+    silent_after: timedelta = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,12 @@ class OutletSettings:
     table: BaseModel
     #: Key of the table (`url`, `token`, `secret`, `headers.NAME`) -> what its reference leads to.
     secrets: Mapping[str, Secret]
+    #: What it is told of.
+    kinds: tuple[MessageKind, ...] = ()
+    #: Their column -> our field, or a column of the sheet.
+    fields: Mapping[str, str] = field(default_factory=dict)
+    #: The least time between two digests; None: it gets no digests.
+    digest_every: timedelta | None = None
 
 
 class Settings(BaseModel):

@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, ListenError
+from pipeline.delivering import delivering
 from pipeline.open_sheet import open_sheet
 from pipeline.server import app as web
 from pipeline.server import event_loop
@@ -57,7 +58,11 @@ def serve(settings: Sequence[Settings], console: Console) -> int:
 
 async def _serve(settings: Sequence[Settings], console: Console) -> None:
     ended = asyncio.Event()
-    with interrupting(ended.set), campaigns(settings) as all_of_them:
+    with (
+        interrupting(ended.set),
+        campaigns(settings) as all_of_them,
+        delivering(all_of_them),
+    ):
         async with open_servers(all_of_them) as servers:
             if not servers.lines:
                 raise ConfigError(

@@ -23,6 +23,7 @@ from pipeline import terminal, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import PromptsheetError, unforeseen
 from pipeline.core.repeats import is_news, trouble_of
+from pipeline.delivering import delivering
 from pipeline.reports import summary
 from pipeline.scheduler import Schedule
 from pipeline.server import event_loop
@@ -61,7 +62,7 @@ async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) ->
     with campaigns(settings) as all_of_them:
         watchers += (Watcher(one, console, quiet) for one in all_of_them)
         # The servers stay open while passes end, so that calls in the meantime are recorded.
-        with interrupting(end):
+        with interrupting(end), delivering(all_of_them):
             async with open_servers(all_of_them) as servers:
                 for watcher in watchers:
                     watcher.metrics = servers.metrics

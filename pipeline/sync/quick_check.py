@@ -21,13 +21,19 @@ from pipeline.config import Settings
 from pipeline.plain_files import read_plain
 from pipeline.provider.input_folder import state_of
 
-# The store is too slow to load for this. A process that works on the sheet has a lease.
+# The store is too slow to load for this. A process that works on the sheet has a lease. A run also
+# delivers messages to outlets, so it is needed if one is due.
 _QUESTION = """
     select sheets.moved, sheets.counter, note.value
     from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
     where sheets.place = ? and not sheets.paused and sheets.hold = ''
     and not exists (select 1 from leases where leases.sheet = sheets.key)
     and not exists (select 1 from promptsheet where name = 'unreported of ' || sheets.id)
+    and not exists (
+        select 1 from outbox join outlets on outlets.id = outbox.outlet
+        where outlets.sheet = sheets.id and outbox.state in ('waiting', 'sending')
+        and coalesce(outbox.not_before, 0) <= ? and coalesce(outlets.not_before, 0) <= ?
+    )
 """
 
 _NOTE = "update sheets set passed_at = max(coalesce(passed_at, 0), :now) where place = :place"
@@ -118,5 +124,6 @@ def _asked(store: Path, place: str) -> list[_Kept]:
     if not store.is_file():  # SQLite would wait at a pipe for ever.
         return []
     address = f"{store.resolve().as_uri()}?{'immutable=1' if has_no_wal else 'mode=ro'}"
+    now = time.time_ns() // 1000
     with closing(sqlite3.connect(address, uri=True, timeout=1.0)) as connection:
-        return [_Kept(*row) for row in connection.execute(_QUESTION, (place,))]
+        return [_Kept(*row) for row in connection.execute(_QUESTION, (place, now, now))]

@@ -23,6 +23,7 @@ from pipeline.core.states import shown, state_of
 from pipeline.core.webhook import Callback, new_token
 from pipeline.store import Fact, Intent, Refusal
 from pipeline.sync.clock import Clock
+from pipeline.sync.look import Look
 from pipeline.sync.sheet_sync import SheetSync
 
 
@@ -52,16 +53,21 @@ class Batch:
 
 
 class Submissions:
-    """The attempts of one pass. `callback` gives an API's webhook settings; None: polling only."""
+    """The attempts of one pass. `callback` gives an API's webhook settings; None: polling only.
+
+    `labels` gives what outlets tell of a row, from a look, the row's name and its place.
+    """
 
     def __init__(
         self,
         sync: SheetSync,
         *,
         callback: Callable[[Provider], Callback | None] = lambda provider: None,
+        labels: Callable[[Look, str, int], str] = lambda look, name, place: "",
         clock: Clock,
         chance: Random,
     ) -> None:
+        self._labels = labels
         self._sync, self._store, self._state = sync, sync.store, sync.state
         self._callback, self._clock, self._chance = callback, clock, chance
 
@@ -170,6 +176,7 @@ class Submissions:
             base_url=api.base_url,
             resend_key=key_of_it,
             hook=hook,
+            labels=self._labels(self._sync.last, line.name, line.seen.place),
         )
         return intent, request
 

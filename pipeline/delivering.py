@@ -1,0 +1,127 @@
+"""Builds the deliveries to the outlets of configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from random import SystemRandom
+from typing import Final
+
+from pipeline import wiring
+from pipeline.config import Settings
+from pipeline.core.announcements import notice, row_message
+from pipeline.core.outbox import Message
+from pipeline.core.rules import Rules
+from pipeline.open_outlets import open_outlet
+from pipeline.plain_files import is_plain
+from pipeline.store import Line, Store
+from pipeline.sync.announcing import announce_silence
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.deliveries import Deliveries, Route
+from pipeline.sync.delivery_thread import DeliveryThread
+from pipeline.sync.outlet_entries import entries
+
+#: After this time a message is given up. In a chat, older news confuse; a table should be complete.
+CHAT_PATIENCE: Final = timedelta(days=3)
+PATIENCE: Final = timedelta(days=14)
+_CHATS: Final = ("slack", "teams", "discord", "apprise")
+
+
+def delivering(campaigns: Sequence[Campaign]) -> DeliveryThread:
+    """The deliveries of a service, in their thread: a context manager."""
+    all_of_them = [one for campaign in campaigns for one in deliveries(campaign)]
+
+    def watch() -> None:
+        for one in campaigns:
+            after = one.settings.schedule.silent_after
+            announce_silence(one.store, one.key, after, wiring.now())
+
+    return DeliveryThread(all_of_them, wiring.CLOCK, watch)
+
+
+def deliveries(campaign: Campaign) -> list[Deliveries]:
+    """The deliveries to each outlet of a sheet; the store then knows its outlets."""
+    settings, store, key = campaign.settings, campaign.store, campaign.key
+    ids = store.outbox.configure(key, entries(settings))
+    render = _Renderer(settings, store, key)
+    return [
+        Deliveries(
+            store,
+            Route(
+                ids[one.name],
+                one.name,
+                partial(open_outlet, one, link_of(settings)),
+                one.digest_every,
+                CHAT_PATIENCE if one.kind in _CHATS else PATIENCE,
+            ),
+            render,
+            wiring.CLOCK,
+            SystemRandom(),
+        )
+        for one in settings.outlets
+    ]
+
+
+def link_of(settings: Settings) -> str:
+    """The address of the page in messages to people; empty if only this machine can reach it."""
+    return settings.page.public_url if settings.page.wanted else ""
+
+
+class _Renderer:
+    """Makes messages from the store as it is now."""
+
+    def __init__(self, settings: Settings, store: Store, key: str) -> None:
+        self._settings, self._store, self._key = settings, store, key
+        self._rules: Rules | None = None
+
+    def __call__(self, lines: Sequence[Line]) -> list[Message | None]:
+        rules = self._rules = self._rules or wiring.rules(self._settings, self._key, self._store)
+        keys = {line.key for line in lines if line.key}
+        jobs = self._store.jobs.all(self._key, only=keys)
+        title = self._store.sheets.get(self._key).title
+        now, messages = wiring.now(), list[Message | None]()
+        for line in lines:
+            id = f"{self._store.id}-{line.id}"  # noqa: A001
+            if line.key is None or line.number is None:
+                messages.append(
+                    notice(
+                        line.kind,
+                        line.body,
+                        id=id,
+                        at=line.made_at,
+                        sheet=title,
+                        is_repeat=line.is_unsure,
+                    )
+                )
+            elif job := jobs.get(line.key):
+                messages.append(
+                    row_message(
+                        job,
+                        line.number,
+                        line.kind,
+                        id=id,
+                        at=line.made_at,
+                        sheet=title,
+                        labels=line.labels,
+                        rules=rules,
+                        now=now,
+                        path_of=_path_in(self._settings.media),
+                        is_repeat=line.is_unsure,
+                        remote=line.remote,
+                    )
+                )
+            else:
+                messages.append(None)
+        return messages
+
+
+def _path_in(folder: Path | None) -> Callable[[str], Path | None]:
+    def path_of(path: str) -> Path | None:
+        if folder is None:
+            return None
+        file = folder / path
+        return file if is_plain(file) else None
+
+    return path_of
