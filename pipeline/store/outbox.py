@@ -1,10 +1,9 @@
 """The outbox: what outlets are still to be told, and what became of each message.
 
-A message is written in the transaction of what it tells, so neither a crash nor a lost webhook
-loses or doubles it. It is rendered when it is delivered. Only the holder of an outlet's lease
-claims its messages.
+A message is rendered when it is delivered. Only the holder of an outlet's lease claims its
+messages; `outbox_messages` writes them.
 
-Only this module changes the tables `outlets` and `outbox`.
+Only these two modules change the tables `outlets` and `outbox`.
 """
 
 from __future__ import annotations
@@ -13,14 +12,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
-    bindparam,
     case,
     delete,
     exists,
@@ -30,21 +27,17 @@ from sqlalchemy import (
     update,
 )
 
-from pipeline.core.model import JobKey, State
-from pipeline.core.outbox import TOLD, LineState, MessageKind
+from pipeline.core.model import JobKey
+from pipeline.core.outbox import LineState, MessageKind
+from pipeline.store.outbox_messages import announce
 from pipeline.store.schema import attempts, jobs, outbox, outlets, sheets
-from pipeline.store.transactions import Prepared, StorePart, made, number_of, upsert
+from pipeline.store.transactions import StorePart, made, number_of, upsert
 
 #: Delivered messages are kept so long, for questions about what was sent.
 KEPT: Final = timedelta(days=30)
 #: Messages for which a digest does not wait.
 AT_ONCE: Final = (MessageKind.STOPPED, MessageKind.BUDGET, MessageKind.SILENT)
 _OPEN: Final = (LineState.WAITING, LineState.SENDING)
-
-_LISTENING = Prepared(
-    select(outlets.c.id, outlets.c.kinds).where(outlets.c.sheet == bindparam("its_sheet")),
-    "its_sheet",
-)
 
 
 class OutletEntry(NamedTuple):
@@ -53,17 +46,6 @@ class OutletEntry(NamedTuple):
     name: str
     kinds: tuple[MessageKind, ...]
     settings: str
-
-
-class Ended(NamedTuple):
-    """An attempt that has just got another state."""
-
-    sheet: int
-    job: int
-    row_id: str
-    number: int
-    state: State
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,62 +110,6 @@ class OutletState:
     reason: str
     not_before: datetime | None
     delivered_at: datetime | None
-
-
-def fill(connection: Connection, ended: Iterable[Ended]) -> None:
-    """Write the messages about these attempts. The sheets must be locked."""
-    found: dict[int, list[tuple[int, frozenset[str]]]] = {}
-    lines = []
-    for one in ended:
-        kind = TOLD.get(one.state)
-        if kind is None:
-            continue
-        if one.sheet not in found:
-            rows = _LISTENING.rows(connection, one.sheet)
-            found[one.sheet] = [(outlet, _kinds(kinds)) for outlet, kinds in rows]
-        for outlet, kinds in found[one.sheet]:
-            if kind in kinds:
-                lines.append(
-                    {
-                        "outlet": outlet,
-                        "subject": f"{kind} {one.job}.{one.number}",
-                        "kind": kind,
-                        "row_id": one.row_id,
-                        "job": one.job,
-                        "number": one.number,
-                        "made_at": one.at,
-                        "state": LineState.WAITING,
-                    }
-                )
-    _add(connection, lines)
-
-
-def announce(
-    connection: Connection,
-    sheet: int,
-    kind: MessageKind,
-    subject: str,
-    body: Mapping[str, Any],
-    at: datetime,
-    row_id: str = "",
-) -> None:
-    """Write a message about the sheet. Another one with the same subject is not written."""
-    _add(
-        connection,
-        [
-            {
-                "outlet": outlet,
-                "subject": f"{kind} {subject}",
-                "kind": kind,
-                "row_id": row_id,
-                "body": json.dumps(body),
-                "made_at": at,
-                "state": LineState.WAITING,
-            }
-            for outlet, kinds in _LISTENING.rows(connection, sheet)
-            if kind in _kinds(kinds)
-        ],
-    )
 
 
 class Outbox(StorePart):
@@ -408,16 +334,6 @@ class Outbox(StorePart):
             opened = update(outlets).where(outlets.c.id == outlet)
             connection.execute(opened.values(closed="", reason="", failures=0, not_before=None))
             return number
-
-
-def _add(connection: Connection, lines: Sequence[Mapping[str, object]]) -> None:
-    if lines:
-        connection.execute(upsert(connection, outbox).on_conflict_do_nothing(), lines)
-
-
-@lru_cache(maxsize=64)
-def _kinds(text: str) -> frozenset[str]:
-    return frozenset(json.loads(text))
 
 
 class _Known(NamedTuple):

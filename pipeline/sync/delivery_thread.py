@@ -90,7 +90,7 @@ class DeliveryThread:
 
 
 async def deliver_rest(deliveries: Deliveries) -> None:
-    """Deliver what is due, for the last time in this process. A call that runs is not broken off."""
+    """Deliver what is due, for the last time. A call that runs is not broken off."""
     await _delivered(deliveries, until=asyncio.get_running_loop().time() + LAST_SECONDS)
 
 

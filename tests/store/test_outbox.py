@@ -1,0 +1,273 @@
+"""The outbox: messages are written with what they tell, claimed in order, and never lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from pipeline.core.model import JobKey, Result
+from pipeline.core.outbox import LineState, MessageKind
+from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
+from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
+from tests.store.build import LIMITS, Clock, intent
+
+ALL = tuple(kind for kind in MessageKind if kind is not MessageKind.TEST)
+DONE = Succeeded(Result(("https://cdn.example/1.png",)), "t1")
+
+
+@pytest.fixture
+def store(tmp_path: Path, clock: Clock) -> Iterator[Store]:
+    with Store(f"sqlite:///{tmp_path / 'store.db'}", clock) as store:
+        store.sheets.get("sheet")
+        yield store
+
+
+def outlet(
+    store: Store, name: str = "push", kinds: tuple[MessageKind, ...] = ALL, settings: str = "1"
+) -> int:
+    """The number of the only outlet of the sheet."""
+    return store.outbox.configure("sheet", [OutletEntry(name, kinds, settings)])[name]
+
+
+def sent(store: Store, row: str = "a", take: int = 1, *, limits: Limits = LIMITS) -> JobKey:
+    """A job with one attempt under way."""
+    key = JobKey("sheet", f"r_00000000{row}", take)
+    store.jobs.add([key])
+    store.attempts.begin([intent(key)], limits)
+    return key
+
+
+def tell(store: Store, key: JobKey, *events: Event) -> None:
+    """Record these events of the job's first attempt."""
+    for event in events:
+        store.attempts.record([Fact(key, 1, event)])
+
+
+def taken(store: Store, number: int, lines: list[Line]) -> None:
+    """The outlet took all these messages."""
+    ended = [Delivery(line.id, LineState.SENT) for line in lines]
+    store.outbox.record(number, ended, delivered=True)
+
+
+def kinds(lines: list[Line]) -> list[tuple[str, str]]:
+    """Row and kind of each message."""
+    return [(line.key.row_id[-1] if line.key else "", str(line.kind)) for line in lines]
+
+
+def test_each_end_of_an_attempt_is_one_message_however_often_it_is_reported(store: Store) -> None:
+    number = outlet(store)
+    first, second, third = (sent(store, row) for row in "abc")
+    tell(store, first, Accepted("t1"), Progressed(40), DONE, DONE)
+    tell(store, second, Failed("banned word", refused=True))
+    tell(store, third, Lost("no answer"))
+
+    assert kinds(store.outbox.claim(number, 10)) == [
+        ("a", "done"),
+        ("b", "failed"),
+        ("c", "check needed"),
+    ]
+
+
+def test_a_result_after_a_failure_is_a_second_message_which_waits_for_the_first(
+    store: Store,
+) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, Failed("timed out", "t1"), DONE)
+
+    first = store.outbox.claim(number, 10)
+    taken(store, number, first)
+    second = store.outbox.claim(number, 10)
+    taken(store, number, second)
+
+    assert kinds(first) == [("a", "failed")]
+    assert kinds(second) == [("a", "done")]
+    assert store.outbox.claim(number, 10) == []
+
+
+def test_where_only_the_newest_counts_an_older_message_of_a_row_is_not_delivered(
+    store: Store,
+) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, Failed("timed out", "t1"), DONE)
+
+    assert kinds(store.outbox.claim(number, 10, newest_only=True)) == [("a", "done")]
+    assert [one.sent for one in store.outbox.states("sheet")] == [1]
+
+
+def test_a_digest_gets_all_messages_of_a_row(store: Store) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, Failed("timed out", "t1"), DONE)
+
+    assert len(store.outbox.claim(number, 10, several=True)) == 2
+
+
+def test_an_outlet_is_told_of_its_kinds_only_and_of_nothing_before_it_was_configured(
+    store: Store,
+) -> None:
+    tell(store, sent(store, "a"), DONE)
+    number = outlet(store, kinds=(MessageKind.DONE,))
+    tell(store, sent(store, "b"), Failed("banned word", refused=True))
+    tell(store, sent(store, "c"), DONE)
+
+    assert kinds(store.outbox.claim(number, 10)) == [("c", "done")]
+
+
+def test_an_outlet_that_is_taken_out_of_the_configuration_is_told_nothing_new_and_keeps_the_rest(
+    store: Store,
+) -> None:
+    number = outlet(store)
+    tell(store, sent(store, "a"), DONE)
+    store.outbox.configure("sheet", [])
+    tell(store, sent(store, "b"), DONE)
+
+    assert store.outbox.states("sheet") == []
+    assert outlet(store) == number
+    assert kinds(store.outbox.claim(number, 10)) == [("a", "done")]
+
+
+def test_a_later_message_of_a_row_waits_for_an_earlier_one_that_is_tried_again(
+    store: Store, clock: Clock
+) -> None:
+    number, key, other = outlet(store), sent(store, "a"), sent(store, "b")
+    tell(store, key, Failed("timed out", "t1"))
+    (line,) = store.outbox.claim(number, 10)
+    later = clock() + timedelta(seconds=30)
+    store.outbox.record(number, [Delivery(line.id, LineState.WAITING, "busy", later)])
+    tell(store, key, DONE)
+    tell(store, other, DONE)
+
+    assert kinds(store.outbox.claim(number, 10)) == [("b", "done")]
+    clock.forward(31)
+    again = store.outbox.claim(number, 10)
+    assert kinds(again)[0] == ("a", "failed")
+    assert (again[0].tries, again[0].is_unsure) == (2, False)
+
+
+def test_a_parked_message_does_not_hold_up_later_ones(store: Store) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, Failed("timed out", "t1"))
+    (line,) = store.outbox.claim(number, 10)
+    store.outbox.record(number, [Delivery(line.id, LineState.PARKED, "too long")])
+    tell(store, key, DONE)
+
+    assert kinds(store.outbox.claim(number, 10)) == [("a", "done")]
+    (state,) = store.outbox.states("sheet")
+    assert (state.waiting, state.parked) == (1, 1)
+    assert store.outbox.parked(number) == [("failed r_00000000a", "too long")]
+    assert store.outbox.retry(number) == 1
+    assert store.outbox.states("sheet")[0].parked == 0
+
+
+def test_what_was_being_delivered_when_a_process_died_comes_again_marked_as_unsure(
+    store: Store,
+) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, DONE)
+    (first,) = store.outbox.claim(number, 10)
+    (again,) = store.outbox.claim(number, 10)
+
+    assert (first.is_unsure, again.is_unsure) == (False, True)
+    assert first.id == again.id
+
+
+def test_an_outlet_that_fails_as_a_whole_is_due_again_when_it_says(
+    store: Store, clock: Clock
+) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, DONE)
+    (line,) = store.outbox.claim(number, 10)
+    later = clock() + timedelta(minutes=5)
+    waits = Delivery(line.id, LineState.WAITING, "busy", clock())
+    store.outbox.record(number, [waits], failed="busy", not_before=later)
+
+    assert store.outbox.next_due(number) == later
+    (state,) = store.outbox.states("sheet")
+    assert (state.failures, state.reason, state.delivered_at) == (1, "busy", None)
+
+
+def test_a_changed_table_opens_a_closed_outlet_and_has_it_checked_again(store: Store) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, DONE)
+    taken(store, number, store.outbox.claim(number, 10))
+    store.outbox.record(number, (), closed="404: wrong address")
+    assert store.outbox.states("sheet")[0].closed == "404: wrong address"
+
+    outlet(store, settings="2")
+
+    (state,) = store.outbox.states("sheet")
+    assert (state.closed, state.delivered_at) == ("", None)
+
+
+def test_what_the_outlet_remembers_of_a_row_comes_with_its_next_message(store: Store) -> None:
+    number = outlet(store)
+    tell(store, sent(store, take=1), DONE)
+    (line,) = store.outbox.claim(number, 10)
+    store.outbox.record(
+        number, [Delivery(line.id, LineState.SENT, remote="page 7")], delivered=True
+    )
+    tell(store, sent(store, take=2), DONE)
+
+    assert [line.remote for line in store.outbox.claim(number, 10)] == ["page 7"]
+
+
+def test_a_budget_is_told_of_once_when_80_percent_of_it_are_used(store: Store) -> None:
+    number = outlet(store, kinds=(MessageKind.BUDGET,))
+    limits = Limits("key", "run", "2026-03-01", per_run=None, per_day=40)
+    for row in "abc":
+        sent(store, row, limits=limits)
+    assert store.outbox.claim(number, 10) == []
+
+    sent(store, "d", limits=limits)
+    sent(store, "e", limits=limits)
+
+    (line,) = store.outbox.claim(number, 10)
+    assert line.body == {"budget": "day", "used": 32, "cap": 40}
+
+
+def test_a_notice_is_told_once_for_each_subject(store: Store) -> None:
+    number = outlet(store)
+    for subject in ("one", "one", "two"):
+        store.outbox.announce("sheet", MessageKind.STOPPED, subject, {"sentence": subject})
+
+    bodies = [line.body["sentence"] for line in store.outbox.claim(number, 10)]
+    assert bodies == ["one", "two"]
+
+
+def test_a_batch_that_is_rolled_back_leaves_no_message(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, key = outlet(store), sent(store)
+
+    def broken(*_: object) -> None:
+        raise OSError("planted")
+
+    with monkeypatch.context() as planted:
+        planted.setattr("pipeline.store.batch.raise_jobs", broken)
+        with pytest.raises(OSError, match="planted"):
+            tell(store, key, DONE)
+    assert store.outbox.claim(number, 10) == []
+
+    tell(store, key, DONE)
+    assert kinds(store.outbox.claim(number, 10)) == [("a", "done")]
+
+
+def test_delivered_messages_are_forgotten_after_30_days_but_not_what_outlets_remember(
+    store: Store, clock: Clock
+) -> None:
+    number = outlet(store)
+    for row in "ab":
+        tell(store, sent(store, row), DONE)
+    lines = store.outbox.claim(number, 10)
+    ended = [
+        Delivery(line.id, LineState.SENT, remote=remote)
+        for line, remote in zip(lines, ("", "page 7"), strict=True)
+    ]
+    store.outbox.record(number, ended, delivered=True)
+    clock.forward(31 * 86400)
+
+    outlet(store, settings="2")
+
+    assert store.outbox.states("sheet")[0].sent == 1
