@@ -33,6 +33,7 @@ The packages, from the highest layer down. Imports go down only; import-linter c
     outlets/      tells results to chats, tables and other programs
     config/       TOML and environment -> Settings
     scheduler, callers, terminal, plain_files    when a pass is due; safe text, logs and files
+    google_session    sessions for Google's APIs
     core/         decides: row matching, planning, states; pure, standard library only
     sandbox/      simulates the API; shares no code with the rest
     templates/    the pages, as HTML

@@ -33,14 +33,11 @@ from __future__ import annotations
 
 import json
 import re
-import socket
-import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock, RLock, Thread
+from threading import RLock
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
@@ -57,6 +54,7 @@ from tests.fakes.google.facts import Facts
 from tests.fakes.google.faults import Fault, Faults
 from tests.fakes.google.fields import check_body
 from tests.fakes.google.grid import Book, Sheet
+from tests.fakes.google.http import Answer, Cut, served
 from tests.fakes.google.quota import Quota
 from tests.fakes.google.refusals import Json, Refused
 
@@ -126,13 +124,6 @@ class Way(requests.adapters.HTTPAdapter):
         parts = urlsplit(request.url or "")
         request.url = self.base + urlunsplit(("", "", str(parts.path), str(parts.query), ""))
         return super().send(request, *args, **more)
-
-
-class Cut(Exception):
-    """The connection ends here, without an answer."""
-
-    def __init__(self, *, reset: bool) -> None:
-        self.reset = reset
 
 
 @dataclass
@@ -250,10 +241,9 @@ class GoogleSheets:
 
     # ------------------------------------------------------------------ answering
 
-    def answer(
-        self, method: str, target: str, authorization: str, raw: bytes
-    ) -> tuple[int, str, bytes]:
-        """Status, content type and body. `Cut` if there is to be none."""
+    def answer(self, method: str, target: str, headers: Mapping[str, str], raw: bytes) -> Answer:
+        """The answer. `Cut` if there is to be none."""
+        authorization = headers.get("Authorization", "")
         parts = urlsplit(target)
         query = parse_qs(parts.query, keep_blank_values=True)
         if parts.path == "/token":
@@ -270,16 +260,16 @@ class GoogleSheets:
             self.log.append(asked)
             fault = self.faults.due(asked)
             if fault not in (Fault.HANG, Fault.RESET_BEFORE):
-                status, kind, content = self._applied(asked, fault, authorization)
+                answer = self._applied(asked, fault, authorization)
         if fault in (Fault.HANG, Fault.HANG_AFTER):
             self.faults.hold()
             raise Cut(reset=False)
         if fault in (Fault.RESET_BEFORE, Fault.RESET_AFTER):
             raise Cut(reset=True)
-        asked.status = status
-        return status, kind, content
+        asked.status = answer.status
+        return answer
 
-    def _token(self, method: str, path: str, form: dict[str, list[str]]) -> tuple[int, str, bytes]:
+    def _token(self, method: str, path: str, form: dict[str, list[str]]) -> Answer:
         with self._lock:
             number = len(self.token_log) + 1
             asked = Asked(number, method, path, {}, None, self.clock(), is_token=True)
@@ -294,13 +284,11 @@ class GoogleSheets:
                 asked.status, body = self.tokens.give(form)
         return _as_json(asked.status, body)
 
-    def _applied(
-        self, asked: Asked, fault: Fault | None, authorization: str
-    ) -> tuple[int, str, bytes]:
+    def _applied(self, asked: Asked, fault: Fault | None, authorization: str) -> Answer:
         if self._between:
             self._between(asked)
         if fault is Fault.BAD_GATEWAY:
-            return 502, "text/html; charset=UTF-8", BAD_GATEWAY.encode()
+            return Answer(502, "text/html; charset=UTF-8", BAD_GATEWAY.encode())
         try:
             if fault in BEFORE:
                 raise BEFORE[fault]()
@@ -360,85 +348,9 @@ class GoogleSheets:
         raise refusals.unknown()
 
 
-def _as_json(status: int, said: Json) -> tuple[int, str, bytes]:
+def _as_json(status: int, said: Json) -> Answer:
     body = json.dumps(said, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    return status, "application/json; charset=UTF-8", body
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def _serve(self) -> None:
-        google = self.server.google
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        began = time.thread_time()
-        try:
-            status, kind, content = google.answer(
-                self.command, self.path, self.headers.get("Authorization", ""), raw
-            )
-        except Cut as cut:
-            self._cut(reset=cut.reset)
-            return
-        except BaseException as trouble:
-            google.troubles.append(trouble)
-            status, kind, content = _as_json(500, refusals.internal().body)
-        google.spent += time.thread_time() - began
-        with suppress(OSError):
-            # As one text: the methods of the base class for this take longer than most answers.
-            head = f"HTTP/1.1 {status} {self.responses[status][0]}"
-            fields = f"Content-Type: {kind}\r\nContent-Length: {len(content)}"
-            self.wfile.write(f"{head}\r\n{fields}\r\n\r\n".encode("latin-1") + content)
-            self.wfile.flush()
-
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
-
-    def _cut(self, *, reset: bool) -> None:
-        self.close_connection = True
-        with suppress(OSError):
-            if reset:
-                linger = struct.pack("ii", 1, 0)
-                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                self.rfile.close()
-                self.connection.close()
-            else:
-                self.connection.shutdown(socket.SHUT_RDWR)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Nothing: the tests have `log`."""
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 128
-
-    def __init__(self, google: GoogleSheets) -> None:
-        self.google = google
-        self._open: set[socket.socket] = set()
-        self._guard = Lock()
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        with self._guard:
-            self._open.add(request)
-        super().process_request(request, client_address)
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.discard(request)
-        super().shutdown_request(request)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignore clients that have closed the connection."""
-
-    def cut_all(self) -> None:
-        with self._guard:
-            for one in self._open:
-                with suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+    return Answer(status, "application/json; charset=UTF-8", body)
 
 
 @contextmanager
@@ -452,19 +364,12 @@ def google_sheets(
     """A fake Google on a free loopback port, stopped at the end."""
     facts = facts or Facts()
     google = GoogleSheets(clock, facts, Quota(clock, facts, reads, writes), Tokens(clock))
-    server = _Server(google)
-    google.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield google
-    finally:
-        google.faults.clear()
-        google.close_sessions()
-        server.shutdown()
-        server.cut_all()
-        server.server_close()
-        thread.join(20)
+    with served(google) as google.url:
+        try:
+            yield google
+        finally:
+            google.faults.clear()
+            google.close_sessions()
     if google.troubles:
         raise google.troubles[0]
 

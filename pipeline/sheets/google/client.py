@@ -14,12 +14,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 import google.auth
 import requests
 from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, RefreshError
-from google.auth.transport.requests import AuthorizedSession, Request
+from google.auth.transport.requests import Request
 from google.oauth2 import service_account
 from gspread.exceptions import APIError
 from gspread.http_client import HTTPClient
@@ -32,6 +31,7 @@ from tenacity import (
 )
 
 from pipeline.core.errors import SheetError
+from pipeline.google_session import authorized_session, token_session, words
 
 SCOPE: Final = "https://www.googleapis.com/auth/spreadsheets"
 #: Seconds to wait for a connection, and for an answer.
@@ -140,10 +140,10 @@ class Spreadsheet:
         self.id = spreadsheet
         self.account = account
         self._budget, self._pause, self._patience = budget, pause, patience
-        self._tokens = _tokens(base)
+        self._tokens = token_session(base)
         self._client = HTTPClient(
             None,  # type: ignore[arg-type]
-            session=_session(account, self._tokens, base),
+            session=authorized_session(account.credentials, self._tokens, base),
         )
         self._client.set_timeout(timeout)
 
@@ -219,13 +219,13 @@ class Spreadsheet:
             raise self._refused(e) from e
         except RefreshError as e:
             if e.retryable:
-                raise GoogleBusy(f"Google issued no token: {_words(e)}. Try again later.") from e
+                raise GoogleBusy(f"Google issued no token: {words(e)}. Try again later.") from e
             raise SheetError(
-                f"Google does not accept the key of {self.account.called}: {_words(e)}. Make a new "
+                f"Google does not accept the key of {self.account.called}: {words(e)}. Make a new "
                 "key in the Google Cloud console and name it in [sheet] credentials."
             ) from e
         except GoogleAuthError as e:
-            raise GoogleBusy(f"Google cannot be reached: {_words(e)}. Try again later.") from e
+            raise GoogleBusy(f"Google cannot be reached: {words(e)}. Try again later.") from e
         except requests.ConnectTimeout as e:
             raise GoogleBusy(
                 "Google cannot be reached: no connection in time. Try again later."
@@ -294,45 +294,6 @@ class Spreadsheet:
             )
         words = reason.strip().rstrip(".") or f"status {code}"
         return GoogleRefused(f'Google refused: "{words}".', code, reason)
-
-
-class _Elsewhere(requests.adapters.HTTPAdapter):
-    """Sends requests for Google to another address: a stand-in on this machine."""
-
-    def __init__(self, base: str) -> None:
-        self._base = urlsplit(base)
-        super().__init__()
-
-    def send(self, request: requests.PreparedRequest, *args: Any, **kw: Any) -> requests.Response:
-        asked = urlsplit(request.url or "")
-        request.url = urlunsplit((*self._base[:2], str(asked.path), str(asked.query), ""))
-        return super().send(request, *args, **kw)
-
-
-def _tokens(base: str) -> requests.Session:
-    return _rerouted(requests.Session(), base)
-
-
-def _session(account: GoogleAccount, tokens: requests.Session, base: str) -> AuthorizedSession:
-    make: Any = AuthorizedSession
-    session: AuthorizedSession = make(account.credentials, auth_request=Request(tokens))
-    _rerouted(session, base)
-    return session
-
-
-def _rerouted(session: requests.Session, base: str) -> requests.Session:
-    if base:
-        session.trust_env = False
-        session.mount("https://", _Elsewhere(base))
-    return session
-
-
-def _words(error: Exception) -> str:
-    """The message of an error of google-auth, without technical parts."""
-    said = error.args[0] if error.args else error
-    text = str(said).strip().rstrip(".") or type(error).__name__
-    text = re.sub(r"HTTPS?ConnectionPool\(.*", "no connection", text, flags=re.DOTALL)
-    return re.sub(r"\s+", " ", text)[:200]
 
 
 def _kind(error: Exception) -> str:

@@ -47,6 +47,20 @@ def key_file(token_uri: str, email: str = EMAIL) -> dict[str, str]:
     }
 
 
+def claims_of(form: dict[str, list[str]]) -> dict[str, Any] | str:
+    """The claims that a key of `key_file` signed; if they are not good, why not."""
+    assertion = form.get("assertion", [""])[0]
+    try:
+        claims: dict[str, Any] = jwt.decode(assertion, verify=False)  # type: ignore[no-untyped-call]
+    except ValueError:
+        return "Invalid JWT: bad format."
+    try:
+        jwt.decode(assertion, certs=_key_pair()[1])  # type: ignore[no-untyped-call]
+    except ValueError:
+        return "Invalid JWT Signature."
+    return claims
+
+
 @dataclass
 class Tokens:
     """The valid tokens, their expiry, and their accounts."""
@@ -59,21 +73,15 @@ class Tokens:
     def give(self, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
         """Status and body of the token endpoint's answer."""
         if form.get("grant_type") != [GRANT]:
-            return 400, _flat("unsupported_grant_type", "Invalid grant_type")
-        assertion = form.get("assertion", [""])[0]
-        try:
-            claims = jwt.decode(assertion, verify=False)  # type: ignore[no-untyped-call]
-        except ValueError:
-            return 400, _flat("invalid_grant", "Invalid JWT: bad format.")
-        try:
-            jwt.decode(assertion, certs=_key_pair()[1])  # type: ignore[no-untyped-call]
-        except ValueError:
-            return 400, _flat("invalid_grant", "Invalid JWT Signature.")
+            return 400, flat("unsupported_grant_type", "Invalid grant_type")
+        claims = claims_of(form)
+        if isinstance(claims, str):
+            return 400, flat("invalid_grant", claims)
         email = str(claims["iss"])
         if email in self.disabled:
-            return 400, _flat("invalid_grant", "Invalid grant: account not found")
+            return 400, flat("invalid_grant", "Invalid grant: account not found")
         if SCOPE not in str(claims.get("scope", "")):
-            return 400, _flat("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
+            return 400, flat("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
         token = self.new(email)
         return 200, {"access_token": token, "expires_in": LASTS, "token_type": "Bearer"}
 
@@ -93,5 +101,6 @@ class Tokens:
         self.given.clear()
 
 
-def _flat(error: str, description: str) -> dict[str, Any]:
+def flat(error: str, description: str) -> dict[str, Any]:
+    """The body of a refusal of the token endpoint."""
     return {"error": error, "error_description": description}

@@ -34,6 +34,7 @@ class Fault(Enum):
     HANG_AFTER = "applied, and no answer until `release`"
     RESET_BEFORE = "the connection is reset; not applied"
     RESET_AFTER = "applied, and then the connection is reset"
+    RESET_MIDWAY = "half of an upload's part is kept, and then the connection is reset (Drive)"
     NO_TOKEN = "the token endpoint refuses (only for token requests)"
     TOKEN_UNAVAILABLE = "the token endpoint answers 503 (only for token requests)"
 
