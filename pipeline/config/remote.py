@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.schema import MediaTable
 from pipeline.config.secrets import Secret, kept
 
 #: Kind of place -> the addresses that lead there.
-KINDS: Final[Mapping[str, re.Pattern[str]]] = {}
+KINDS: Final[Mapping[str, re.Pattern[str]]] = {
+    # The group is the id of the folder.
+    "drive": re.compile(
+        r"https://drive\.google\.com/drive/(?:u/\d+/|mobile/)?folders/([\w-]{10,})/?(?:[?#].*)?"
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,8 @@ class RemotePlace:
     credentials: Secret | None = None
     #: Where requests go instead of to the service's own address; empty: there.
     base_url: str = ""
+    #: Google Drive: the person for whom a service account acts; empty: for itself.
+    as_user: str = ""
 
 
 def remote_of(
@@ -39,10 +47,20 @@ def remote_of(
     if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", address):
         return None
     kind = next((name for name, form in KINDS.items() if form.fullmatch(address)), "")
+    if table.as_user and kind != "drive":
+        problems.append("media.as_user: is only for a folder of Google Drive. Remove it.")
+    if not kind and "drive.google.com" in address:
+        problems.append(
+            f"media.save_to: {address!r} is not the address of a folder. Open the folder in the "
+            "browser, and copy its address: https://drive.google.com/drive/folders/…"
+        )
+        return None
     if not kind:
         problems.append(f'media.save_to: write a folder, such as "media/", instead of {address!r}.')
         return None
     secret = kept(table.credentials, path, environ) if table.credentials else None
     if table.credentials and secret is None:
         problems.append(f"media.credentials: there is nothing in {table.credentials}.")
-    return RemotePlace(kind, address, secret, table.base_url.strip().rstrip("/"))
+    base_url = table.base_url.strip().rstrip("/")
+    problems += address_problems("media.base_url", base_url, "http://127.0.0.1:8902")
+    return RemotePlace(kind, address, secret, base_url, table.as_user.strip())

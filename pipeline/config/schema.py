@@ -107,6 +107,7 @@ class MediaTable(_Table):
 
     save_to: str = "media/"
     credentials: OptionalReference = ""
+    as_user: str = ""
     base_url: str = ""
     inputs: str = ""
 

@@ -102,7 +102,6 @@ class GoogleDrive:
     consents: str = "anna@example.com"
     spent: float = 0.0
     troubles: list[BaseException] = field(default_factory=list)
-    #: The most uploads that were being received at the same time.
     _between: Callable[[Asked], object] | None = None
     _after: Callable[[Asked], object] | None = None
     _lock: RLock = field(default_factory=RLock)
@@ -371,7 +370,4 @@ def google_drive(
         raise google.troubles[0]
 
 
-__all__ = [
-    *("EMAIL", "FOLDER", "Cut", "DriveRefused", "Fault", "File", "GoogleDrive", "TOO_FAST"),
-    *("address", "google_drive", "not_found"),
-]
+__all__ = ["TOO_FAST", "Cut", "DriveRefused", "GoogleDrive", "address", "google_drive"]

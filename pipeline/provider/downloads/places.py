@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.config import Settings
+from pipeline.config import GoogleSource, Settings
+from pipeline.config.remote import KINDS, RemotePlace
+from pipeline.core.errors import MissingExtra
 from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import Folder
@@ -22,7 +24,36 @@ def media_of(settings: Settings) -> Media:
 
 def destination_of(settings: Settings) -> Destination:
     """Where the files of a configuration go. Raises MissingExtra."""
-    if settings.media is None:
-        raise AssertionError("called only where files are saved")
+    if settings.remote and settings.remote.kind == "drive":
+        return _drive(settings, settings.remote)
+    assert settings.media is not None, "called only where files are saved"
     sheet = settings.source if isinstance(settings.source, Path) else None
     return Folder(settings.media, sheet=sheet)
+
+
+async def checked(settings: Settings) -> str:
+    """Check that files can be saved. Returns what a person should know then; often nothing.
+
+    Raises NoPlace, NotSaved and MissingExtra.
+    """
+    destination = destination_of(settings)
+    try:
+        await destination.check()
+        return str(getattr(destination, "remark", ""))
+    finally:
+        await destination.close()
+
+
+def _drive(settings: Settings, place: RemotePlace) -> Destination:
+    try:
+        from pipeline.provider.downloads.drive import Drive
+        from pipeline.provider.downloads.drive_account import account_of
+    except ModuleNotFoundError as e:
+        raise MissingExtra("Google Drive", "google") from e
+    found = KINDS["drive"].fullmatch(place.address)
+    assert found, "config.remote checked it"
+    secret, source = place.credentials, settings.source
+    if secret is None and isinstance(source, GoogleSource):
+        secret = source.credentials
+    account = account_of(secret.reveal() if secret else None, place.as_user)
+    return Drive(found[1], account, base=place.base_url)

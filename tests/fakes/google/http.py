@@ -55,7 +55,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         service = self.server.service
-        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length = int(self.headers.get("Content-Length") or 0)
+        raw = self.rfile.read(length)
+        if len(raw) < length:  # the client has died: this is no request
+            self._cut(reset=True)
+            return
         began = time.thread_time()
         try:
             status, kind, content, more = service.answer(
