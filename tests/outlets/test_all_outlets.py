@@ -1,0 +1,191 @@
+"""What every outlet promises, whatever its kind: the suite that all of them pass."""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
+
+import pytest
+
+from pipeline.core.outbox import Delivered, Message, Result, RowMessage, Trouble, Undelivered
+from pipeline.outlets import Outlet
+from pipeline.server import event_loop
+from tests.fakes.outlets.messages import NASTY, POISON, repeated, row, rows
+from tests.fakes.outlets.service import DROPPED, LOST, Failure, answers
+from tests.outlets.trials import TRIALS, Trial
+
+T = TypeVar("T")
+
+
+@pytest.fixture(params=list(TRIALS))
+def trial(request: pytest.FixtureRequest) -> Iterator[Trial]:
+    """An outlet of each kind, with a server of its own."""
+    with TRIALS[request.param]() as made:
+        yield made
+
+
+def using(trial: Trial, use: Callable[[Outlet], Awaitable[T]]) -> T:
+    """What `use` makes of the opened outlet."""
+
+    async def run() -> T:
+        outlet = trial.open()
+        try:
+            return await use(outlet)
+        finally:
+            await outlet.close()
+
+    return event_loop.run(run())
+
+
+async def in_calls(outlet: Outlet, messages: Sequence[Message]) -> list[Result]:
+    """The results of as many calls as the outlet's pace needs; its pauses are left out."""
+    results: list[Result] = []
+    for start in range(0, len(messages), outlet.pace.most):
+        results += await outlet.deliver(messages[start : start + outlet.pace.most])
+    return results
+
+
+def delivered(trial: Trial, messages: Sequence[Message]) -> list[Result]:
+    """The results of delivering these messages."""
+    return using(trial, lambda outlet: in_calls(outlet, messages))
+
+
+def with_server(trial: Trial, *failures: Failure) -> None:
+    """The next calls fail in this way. Skips a place without a server."""
+    if trial.service is None:
+        pytest.skip("this place has no server")
+    trial.service.fail(*failures)
+
+
+def test_each_message_arrives_once_and_has_one_result(trial: Trial) -> None:
+    results = delivered(trial, rows(12))
+
+    assert len(results) == 12
+    assert all(isinstance(one, Delivered) for one in results)
+    assert trial.count() == 12
+
+
+def test_a_call_without_messages_does_nothing(trial: Trial) -> None:
+    async def none(outlet: Outlet) -> Sequence[Result]:
+        return await outlet.deliver([])
+
+    if using(trial, lambda outlet: _most(outlet)) > 1:
+        assert list(using(trial, none)) == []
+        assert trial.count() == 0
+
+
+async def _most(outlet: Outlet) -> int:
+    return outlet.pace.most
+
+
+def test_a_poison_message_is_refused_and_the_others_arrive(trial: Trial) -> None:
+    messages = [row(1), row(2, prompt=POISON, name=POISON), row(3)]
+    results = delivered(trial, messages)
+    # One of several may bring down its whole call; then each is tried alone.
+    if isinstance(results[0], Undelivered):
+        assert {one.trouble for one in results if isinstance(one, Undelivered)} == {Trouble.REFUSED}
+        results = [result for one in messages for result in delivered(trial, [one])]
+
+    first, poison, last = results
+    assert isinstance(first, Delivered)
+    assert isinstance(last, Delivered)
+    assert isinstance(poison, Undelivered)
+    assert poison.trouble is Trouble.REFUSED
+    assert POISON not in trial.texts()
+
+
+@pytest.mark.parametrize(
+    ("failure", "troubles"),
+    [
+        (answers(301, location="/elsewhere"), {Trouble.CLOSED}),
+        (answers(302, location="/elsewhere"), {Trouble.CLOSED}),
+        (answers(307, location="/elsewhere"), {Trouble.CLOSED}),
+        (answers(401), {Trouble.CLOSED}),
+        (answers(403), {Trouble.CLOSED}),
+        (answers(404), {Trouble.CLOSED}),
+        (answers(429), {Trouble.LATER}),
+        (answers(503), {Trouble.LATER, Trouble.UNSURE}),
+        (answers(500), {Trouble.UNSURE}),
+        (LOST, {Trouble.UNSURE}),
+        (DROPPED, {Trouble.UNSURE}),
+    ],
+)
+def test_each_failure_is_one_try_a_result_and_no_exception(
+    trial: Trial, failure: Failure, troubles: set[Trouble], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with_server(trial, *[failure] * 3)
+    (result,) = delivered(trial, [row()])
+
+    assert isinstance(result, Undelivered)
+    assert result.trouble in troubles
+    assert trial.service is not None
+    assert len(trial.service.calls) <= 2  # one to find the row, one to write it
+    shown = f"{result!r} {caplog.text}"
+    assert [one for one in trial.secrets if one in shown] == []
+    assert result.reason[0].isupper()
+    assert result.reason.endswith(".")
+
+
+def test_the_wait_that_a_busy_service_asks_for_is_passed_on(trial: Trial) -> None:
+    with_server(trial, answers(429, b'{"retry_after": 7}', retry_after="7"))
+    (result,) = delivered(trial, [row()])
+
+    assert isinstance(result, Undelivered)
+    assert result.trouble is Trouble.LATER
+    assert result.wait >= 7.0
+
+
+def test_a_second_delivery_is_harmless_where_the_outlet_says_so(trial: Trial) -> None:
+    with_server(trial, LOST)
+    (first,) = delivered(trial, [row()])
+    assert isinstance(first, Undelivered)
+    (second,) = delivered(trial, [repeated(row())])
+    assert isinstance(second, Delivered)
+    (third,) = delivered(trial, [repeated(row(), second.remote)])
+
+    assert isinstance(third, Delivered)
+    assert trial.count() == (1 if using(trial, _repeatable) else 3)
+
+
+async def _repeatable(outlet: Outlet) -> bool:
+    return outlet.pace.is_repeatable
+
+
+def test_the_text_of_a_row_is_text(trial: Trial) -> None:
+    (result,) = delivered(trial, [row(prompt=NASTY, name=NASTY)])
+
+    assert isinstance(result, Delivered)
+    words = ("<!channel>", "@everyone", "**bold**", "[x](https://evil.test)", "<b>b</b>", "`code`")
+    shown = trial.texts().replace("\u200b", "")
+    assert [word for word in words if word not in shown] == []
+
+
+def test_a_check_finds_nothing_wrong_and_delivers_nothing(trial: Trial) -> None:
+    async def check(outlet: Outlet) -> Sequence[str]:
+        return await outlet.check()
+
+    assert list(using(trial, check)) == []
+    assert trial.count() == 0
+
+
+def test_no_repr_shows_a_secret(trial: Trial) -> None:
+    async def shown(outlet: Outlet) -> str:
+        await outlet.deliver([row()])
+        inner = " ".join(map(repr, vars(outlet).values()))
+        return f"{outlet!r} {inner if type(outlet).__repr__ is not object.__repr__ else ''}"
+
+    text = using(trial, shown)
+    assert [one for one in trial.secrets if one in text] == []
+
+
+def test_an_outlet_keeps_no_message_that_it_has_delivered(trial: Trial) -> None:
+    async def kept(outlet: Outlet) -> int:
+        await in_calls(outlet, rows(30))
+        gc.collect()
+        return sum(isinstance(one, RowMessage) for one in gc.get_objects())
+
+    # One call may still be held by a finished task.
+    assert using(trial, kept) <= 1

@@ -1,0 +1,76 @@
+"""Each kind of outlet with a server of its own, for the suite that all kinds pass.
+
+A new kind is one function here: it starts its server, and yields a `Trial`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from pipeline.outlets import Outlet
+from pipeline.outlets.chat import Chat
+from pipeline.outlets.discord import DISCORD
+from pipeline.outlets.push import Push
+from pipeline.outlets.slack import SLACK
+from pipeline.outlets.teams import TEAMS
+from tests.fakes.outlets.chat_services import channel
+from tests.fakes.outlets.receiver import SECRET, Receiver
+from tests.fakes.outlets.service import Service, serving
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An outlet and its server."""
+
+    #: Opens the outlet.
+    open: Callable[[], Outlet]
+    #: The server; None for a place that is none, such as a file of SQLite.
+    service: Service | None
+    #: All texts that the place holds now, as a person or a program sees them.
+    texts: Callable[[], str]
+    #: How many messages, lines or pages the place holds.
+    count: Callable[[], int]
+    #: Parts of the address and of keys that no reason and no repr may show.
+    secrets: Sequence[str]
+
+
+@contextmanager
+def _push() -> Iterator[Trial]:
+    receiver = Receiver()
+    with serving(receiver) as service:
+        yield Trial(
+            lambda: Push(
+                f"{service.url}/hook/s3cr3t?key=s3cr3t",
+                secret=SECRET,
+                headers={"X-Key": "s3cr3t"},
+                allow_private=True,
+            ),
+            service,
+            lambda: "\n".join(one["data"]["prompt"] for one in receiver.accepted.values()),
+            lambda: len(receiver.accepted),
+            ("s3cr3t", SECRET, service.url),
+        )
+
+
+@contextmanager
+def _chat(kind: str) -> Iterator[Trial]:
+    known = {"slack": SLACK, "teams": TEAMS, "discord": DISCORD}[kind]
+    with channel(kind) as (place, service, url):
+        yield Trial(
+            lambda: Chat(known, url, send="rows"),
+            service,
+            place.shown,
+            lambda: len(place.posted),
+            ("s3cr3t", service.url),
+        )
+
+
+TRIALS: dict[str, Callable[[], AbstractContextManager[Trial]]] = {
+    "push": _push,
+    "slack": partial(_chat, "slack"),
+    "teams": partial(_chat, "teams"),
+    "discord": partial(_chat, "discord"),
+}
