@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from pipeline.config import OutletSettings
+from pipeline.core.errors import MissingExtra
 from pipeline.outlets import Outlet
 
 
@@ -16,6 +19,8 @@ def open_outlet(settings: OutletSettings, link: str = "") -> Outlet:
     match settings.kind:
         case "slack" | "teams" | "discord":
             return _chat(settings, link)
+        case "apprise":
+            return _apprise(settings, link)
         case "push":
             return _push(settings)
     raise NotImplementedError(settings.kind)
@@ -34,6 +39,25 @@ def _chat(settings: OutletSettings, link: str) -> Outlet:
         send=table.send,
         every=table.every.total_seconds(),
         pictures=table.pictures,
+        link=link,
+    )
+
+
+def _apprise(settings: OutletSettings, link: str) -> Outlet:
+    from pipeline.config.outlets import AppriseTable
+    from pipeline.outlets.apprise import AppriseOutlet
+
+    # The library is loaded with the first message: it takes a second.
+    if find_spec("apprise") is None:
+        raise MissingExtra("An outlet of the kind apprise", "chat")
+    table = settings.table
+    assert isinstance(table, AppriseTable)
+    return AppriseOutlet(
+        settings.secrets["url"].reveal(),
+        send=table.send,
+        every=table.every.total_seconds(),
+        pictures=table.pictures,
+        attach=table.attach,
         link=link,
     )
 

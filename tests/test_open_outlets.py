@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
+from pipeline.core.errors import MissingExtra
 from pipeline.core.outbox import Delivered
 from pipeline.open_outlets import open_outlet
 from pipeline.outlets import Outlet
 from pipeline.server import event_loop
 from tests.fakes.outlets.chat_services import channel
+from tests.fakes.outlets.mail_server import mail_server
 from tests.outlets.test_chats import row
 
 
@@ -39,3 +41,27 @@ def test_a_chat_is_opened_with_the_keys_of_its_table(tmp_path: Path, kind: str) 
     assert outlet.pace.every == 120
     assert len(place.pictures()) == 1
     assert "Open all pictures" in str(place.posted)
+
+
+def test_apprise_is_opened_with_the_keys_of_its_table(tmp_path: Path) -> None:
+    file = tmp_path / "fox.png"
+    file.write_bytes(b"x")
+    with mail_server() as server:
+        outlet = opened(
+            tmp_path,
+            'kind = "apprise"\nurl = "env:U"\nattach = true\nsend = "rows"',
+            U=f"mailto://user:pw@127.0.0.1:{server.port}?from=us@example.com&to=a@example.com",
+        )
+        assert event_loop.run(outlet.deliver([row(1, files=(file,))])) == [Delivered()]
+
+    assert outlet.pace.most == 1
+    assert server.mails[0]["subject"] == "fox-1"
+    assert [one.get_filename() for one in server.mails[0].iter_attachments()] == ["fox.png"]
+
+
+def test_a_missing_library_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.open_outlets.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"promptsheet\[chat\]"):
+        opened(tmp_path, 'kind = "apprise"\nurl = "env:U"', U="json://localhost")

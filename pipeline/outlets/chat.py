@@ -85,12 +85,12 @@ class Chat:
             results.append(await self._post(card_of(message, self._pictures, self._link)))
             if isinstance(results[-1], Undelivered) and results[-1].trouble is not Trouble.REFUSED:
                 break
-        return [*results, *(_not_tried(results[-1]) for _ in messages[len(results) :])]
+        return [*results, *(not_tried(results[-1]) for _ in messages[len(results) :])]
 
     async def check(self) -> Sequence[str]:
         """See `Outlet`. Nothing is posted."""
         if self._problem:
-            return [_sentence(self._problem)]
+            return [sentence_of(self._problem)]
         if self._service.can_be_read:
             trouble = self._judged(await self._poster.read())
         else:
@@ -109,7 +109,7 @@ class Chat:
         Slack refuses a whole message because of one picture that it cannot fetch.
         """
         if self._problem:
-            return Undelivered(Trouble.CLOSED, _sentence(self._problem))
+            return Undelivered(Trouble.CLOSED, sentence_of(self._problem))
         tries = [card, *([without_pictures(card)] if card.pictures else [])]
         trouble: Undelivered | None = None
         for one in [*tries, *([bare(card)] if may_be_bare else [])]:
@@ -173,7 +173,7 @@ def cut(text: str, most: int, escape: Callable[[str], str] = str) -> str:
     return escape(text[:least]) + "…"
 
 
-def _not_tried(last: Result) -> Result:
+def not_tried(last: Result) -> Result:
     """The result of a message that was not sent because the one before it had no success."""
     assert isinstance(last, Undelivered)
     unsure = last.trouble is Trouble.UNSURE
@@ -185,5 +185,6 @@ def _with(query: str, url: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{query}" if query else url
 
 
-def _sentence(problem: str) -> str:
+def sentence_of(problem: str) -> str:
+    """What is wrong with an address, as a sentence of its own."""
     return problem[0].upper() + problem[1:] + "."
