@@ -269,7 +269,7 @@ def read_outlets(
             table,
             secrets,
             kinds=table.when,
-            fields=table.fields if isinstance(table, FieldsTable) else {},
+            fields=table.fields if isinstance(table, FieldsTable | PushTable) else {},
             digest_every=table.every
             if isinstance(table, ChatTable) and table.send == "digest"
             else None,
