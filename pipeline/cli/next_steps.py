@@ -17,12 +17,12 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline import wiring
-from pipeline.cli import output
 from pipeline.config import GoogleSource, Settings
 from pipeline.config.template import SANDBOX, SANDBOX_PORT, Target
 from pipeline.core.statuses import NOT_SENT, Status
 from pipeline.core.text import counted, is_or_are, one_line
 from pipeline.reports import summary
+from pipeline.reports.plan import settling, to_send
 from pipeline.sync.sheet_sync import SheetSync
 
 #: Most rows with a problem that are named one by one.
@@ -88,7 +88,7 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
         return [summary.no_rows(sync.sheet.title, settings.provider.endpoints[settings.endpoint])]
     said = []
     # A new row is sent only after it has been unchanged for a while.
-    if ready := len(output.to_send(sync)) + len(output.settling(sync)):
+    if ready := len(to_send(sync)) + len(settling(sync)):
         said.append(f"{counted(ready, 'row')} {is_or_are(ready)} ready to be sent.")
     inputs = [line.memory.inputs for line in sync.last.plan.lines]
     if unpriced := sum(map(sync.rules.awaits_prices, inputs)):

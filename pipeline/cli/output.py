@@ -28,13 +28,12 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import terminal
-from pipeline.core import messages
-from pipeline.core.credits import Credits, total
-from pipeline.core.followers import to_follow
+from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, one_line, time_limit
+from pipeline.reports.plan import cost, following, settling, to_send
 from pipeline.reports.summary import attention, no_rows
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.progress import Progress as Step
@@ -188,11 +187,11 @@ def plan_as_json(console: Console, sync: SheetSync) -> None:
         "api": sync.rules.provider.full_title,
         "rows": {name: len(lines) for name, lines in _groups(sync)},
         "requests": len(now),
-        "credits": _cost(sync, now),
+        "credits": cost(sync, now),
         "requests_after_another_row": len(after),
-        "credits_after_another_row": _cost(sync, after),
+        "credits_after_another_row": cost(sync, after),
         "requests_once_settled": len(later),
-        "credits_once_settled": _cost(sync, later),
+        "credits_once_settled": cost(sync, later),
         "hold": sync.last.hold.sentence if sync.last.hold else "",
         "warnings": list(_plan_warnings(sync)),
         "read_as": sync.sheet.read_as,
@@ -208,31 +207,10 @@ def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
     yield from ((name, groups[name]) for name in (TO_SEND, *Status) if groups[name])
 
 
-def to_send(sync: SheetSync) -> Sequence[Line]:
-    """The rows that a run would send now; none if the sheet is held."""
-    return () if sync.last.hold else sync.last.plan.to_send
-
-
-def following(sync: SheetSync) -> Sequence[Line]:
-    """Rows that a run sends once other rows are done, which are sent now or are at the API."""
-    return () if sync.last.hold else to_follow(sync.last.plan.lines)
-
-
-def settling(sync: SheetSync) -> Sequence[Line]:
-    """The rows that wait only because they changed a short time ago."""
-    note = messages.settling(sync.rules.settle)
-    lines = () if sync.last.hold else sync.last.plan.lines
-    return [line for line in lines if line.status == Status.WAITING and line.note.startswith(note)]
-
-
 def _price(sync: SheetSync, lines: Sequence[Line], after: Sequence[Line] = ()) -> str:
     both = [*lines, *after]
     chained = f", {len(after)} of them after another row" if after else ""
-    return f"{counted(len(both), 'request')}{chained}, {in_credits(_cost(sync, both))}"
-
-
-def _cost(sync: SheetSync, lines: Sequence[Line]) -> Credits:
-    return total(sync.rules.price(line.memory.inputs) or 0 for line in lines)
+    return f"{counted(len(both), 'request')}{chained}, {in_credits(cost(sync, both))}"
 
 
 #: The display for the bars; None without a terminal.

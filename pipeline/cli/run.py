@@ -15,7 +15,6 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import replace
 
 from rich.console import Console
 
@@ -23,13 +22,13 @@ from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
-from pipeline.core.followers import to_follow
-from pipeline.core.planning import Line, Plan
+from pipeline.core.planning import Line
 from pipeline.core.repeats import BUSY, is_news
 from pipeline.core.statuses import Status
 from pipeline.core.text import one_line
 from pipeline.open_sheet import place_of
 from pipeline.reports import summary
+from pipeline.reports.plan import NamedRow, find_rows, narrowed, no_row
 from pipeline.server import event_loop
 from pipeline.server.signals import interrupting
 from pipeline.sync import row_reports
@@ -261,7 +260,7 @@ def _named_row(
         if not quiet:
             words = f"Row {line.seen.place + 1}: {one_line(show.prompt_of(line))}"
             console.print(words, markup=False)
-    return _NamedRow(row)
+    return NamedRow(row)
 
 
 def the_row(settings: list[Settings], row: str) -> list[Line]:
@@ -305,62 +304,3 @@ def show_plan(
         (show.plan_as_json if as_json else show.show_plan)(console, sync)
         needed = strict and bool(row_reports.needing(sync))
         return max(needed, sync.last.hold.exit_code if sync.last.hold else 0)
-
-
-def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
-    """The plan of a run that sends only this row, and at most `limit` rows.
-
-    Without such a row nothing is sent. Raises ConfigError if several rows match.
-    """
-    chosen, following = plan.to_send, to_follow(plan.lines)
-    if row:
-        named = find_rows(plan.lines, row)
-        chosen = tuple(line for line in chosen if line in named)
-        following = [line for line in following if line in named]
-    chosen = chosen[:limit]
-    following = following[: None if limit is None else limit - len(chosen)]
-    leaving = {line.seen.place for line in (*chosen, *following)}
-    lines = (
-        line
-        if line.seen.place in leaving or not (line.endpoint or line.parent)
-        else replace(line, endpoint="", parent=None)
-        for line in plan.lines
-    )
-    return replace(plan, lines=tuple(lines))
-
-
-class _NamedRow:
-    """Matches the named row. A line number counts only in the first reading, later the id."""
-
-    def __init__(self, row: str) -> None:
-        self._row = row
-        self._pinned = ""
-
-    def __call__(self, line: Line) -> bool:
-        if self._pinned:
-            return line.seen.row_id == self._pinned
-        if is_named(line, self._row):
-            self._pinned = line.seen.row_id
-            return True
-        return False
-
-
-def find_rows(lines: tuple[Line, ...], row: str) -> list[Line]:
-    """The line with this row_id, name or number. Raises ConfigError if several match."""
-    found = [line for line in lines if is_named(line, row)]
-    if len(found) > 1:
-        numbers = ", ".join(str(line.seen.place + 1) for line in found)
-        # The number is a line number and also the name of a row, so a line number does not help.
-        cure = "its row_id, or rename it" if row.isdecimal() else "one of these numbers"
-        raise ConfigError(f'"{row}" matches several rows: lines {numbers}. Give {cure}.')
-    return found
-
-
-def no_row(row: str) -> str:
-    """The message that there is no such row, and what to do."""
-    return f'There is no row "{row}": give its row_id, name or line number.'
-
-
-def is_named(line: Line, row: str) -> bool:
-    """Returns whether `row` is the row_id, the name or the line number of this line."""
-    return row in (line.seen.row_id, line.name) or row == str(line.seen.place + 1)

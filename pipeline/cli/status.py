@@ -17,7 +17,6 @@ from rich.text import Text
 
 from pipeline import terminal, wiring
 from pipeline.cli import output as show
-from pipeline.cli.run import find_rows, no_row
 from pipeline.config import Settings
 from pipeline.core.credits import Credits, total
 from pipeline.core.errors import ConfigError
@@ -28,6 +27,7 @@ from pipeline.core.statuses import Status
 from pipeline.core.text import counted, in_credits, is_or_are, one_line, printable
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
+from pipeline.reports.plan import find_rows, no_row
 from pipeline.store import HistoryLine
 from pipeline.sync import row_reports
 from pipeline.sync.lease import is_dead

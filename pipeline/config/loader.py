@@ -25,7 +25,6 @@ from pipeline.config.schema import (
     FormerTable,
     OtherTable,
     PaceTable,
-    ScheduleTable,
     WebhookTable,
 )
 from pipeline.config.secrets import Secret, exposed, kept, resolved, text_of
@@ -34,11 +33,11 @@ from pipeline.config.settings import (
     OtherApi,
     OutletSettings,
     PageSettings,
-    ScheduleSettings,
     Settings,
     WebhookSettings,
 )
 from pipeline.config.sheet_source import sheet_source
+from pipeline.config.trigger import TOKEN_LENGTH, schedule_settings, trigger_settings
 from pipeline.core.errors import ConfigError
 from pipeline.core.fields import as_texts, columns_of, fields_of, problem_with
 from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
@@ -46,8 +45,6 @@ from pipeline.core.provider import Provider
 
 #: The least length of a webhook secret, so that it cannot be guessed by trying.
 SECRET_LENGTH = 24
-#: The least length of a page token; wrong ones are slowed down as well.
-TOKEN_LENGTH = 16
 #: The folder of the program itself.
 PACKAGE = Path(__file__).parents[1]
 
@@ -91,6 +88,8 @@ def load(
     source = sheet_source(document.sheet, path, environ, problems)
     webhook = _webhook(document.webhook, path, environ, problems, need_key)
     page = _page(document, path, environ, problems, need_key)
+    trigger = trigger_settings(document.trigger, path, environ, problems, need_key)
+    schedule = schedule_settings(document, source, problems)
     vendor_secret = _optional(document.provider.webhook_secret, path, environ)
     if webhook.public_url and need_key:
         problems += _unsigned(provider, vendor_secret, "provider")
@@ -133,9 +132,10 @@ def load(
         media=_local(path, document.media.save_to),
         remote=remote,
         inputs=resolved(path, document.media.inputs) if document.media.inputs else None,
-        schedule=_schedule(document.schedule),
+        schedule=schedule,
         webhook=webhook,
         page=page,
+        trigger=trigger,
         timezone=document.schedule.timezone,
         outlets=outlets,
         warnings=tuple(exposed(_references(document), path)),
@@ -158,16 +158,12 @@ def _references(document: Document) -> Iterator[str]:
     yield document.webhook.secret
     yield document.webhook.previous_secret
     yield document.page.token
+    yield document.trigger.token
     for table in document.outlets:
         headers = table.get("headers")
         named = headers if isinstance(headers, dict) else {}
         places = (*(table.get(key) for key in ("url", "token", "secret")), *named.values())
         yield from (str(one) for one in places if one)
-
-
-def _schedule(table: ScheduleTable) -> ScheduleSettings:
-    every = None if table.cron else table.every
-    return ScheduleSettings(table.cron, every, table.silent_after)
 
 
 def _document(path: Path) -> Document:

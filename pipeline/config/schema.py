@@ -19,6 +19,7 @@ from pipeline.config.values import (
     Reference,
     Span,
     TimeZone,
+    UrlName,
     Wait,
 )
 
@@ -130,11 +131,22 @@ class PageTable(_Table):
     public_url: Annotated[str, AfterValidator(lambda value: value.strip().rstrip("/"))] = ""
 
 
+class TriggerTable(_Table):
+    """Starting passes by HTTP."""
+
+    token: OptionalReference = ""
+    name: UrlName = ""
+    listen: ListenAddress = "127.0.0.1:8642"
+    public_url: Annotated[str, AfterValidator(lambda value: value.strip().rstrip("/"))] = ""
+    apart: Wait = timedelta(seconds=10)
+
+
 class ScheduleTable(_Table):
     """When passes are due, and when a day begins."""
 
     cron: CronLine = ""
     every: Wait = timedelta(minutes=1)
+    react: OptionalWait = timedelta(seconds=2)
     timezone: TimeZone = "UTC"
     silent_after: Wait = timedelta(hours=24)
 
@@ -154,6 +166,7 @@ class Document(_Table):
     media: MediaTable = MediaTable()
     webhook: WebhookTable = WebhookTable()
     page: PageTable = PageTable()
+    trigger: TriggerTable = TriggerTable()
     schedule: ScheduleTable = ScheduleTable()
     #: Each with the keys of its kind (`config.outlets`).
     outlets: list[dict[str, Any]] = []

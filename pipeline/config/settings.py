@@ -25,6 +25,8 @@ class ScheduleSettings:
 
     cron: str
     every: timedelta | None
+    #: `watch` notices an edit within this time; None: it waits for the next pass.
+    react: timedelta | None = None
     #: After this time without a pass, outlets are told so.
     silent_after: timedelta = timedelta(hours=24)
 
@@ -57,6 +59,24 @@ class PageSettings:
     listen: str = "127.0.0.1:8640"
     #: Its address in browsers, if it is behind a proxy or a tunnel; else empty.
     public_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSettings:
+    """How callers start a pass by HTTP (`[trigger]`)."""
+
+    #: What callers prove themselves with. None: there is no such address.
+    token: Secret | None = None
+    #: The reference of the token, such as `env:RUN_TOKEN`; for log lines.
+    token_name: str = ""
+    #: The name of the sheet in addresses.
+    name: str = ""
+    #: HOST:PORT.
+    listen: str = "127.0.0.1:8642"
+    #: Its address as others reach it, behind a proxy or a tunnel; else empty.
+    public_url: str = ""
+    #: The least time between two passes that callers start.
+    apart: timedelta = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +180,7 @@ class Settings(BaseModel):
     schedule: ScheduleSettings
     webhook: WebhookSettings
     page: PageSettings
+    trigger: TriggerSettings = TriggerSettings()
     timezone: str
     #: Where results are told of (`[[outlets]]`).
     outlets: tuple[OutletSettings, ...] = ()

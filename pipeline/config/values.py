@@ -80,6 +80,13 @@ def _address(value: str) -> str:
     return value.strip()
 
 
+def _url_name(value: str) -> str:
+    """A name that stands in an address as it is; empty for none."""
+    if value and not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", value):
+        raise ValueError("write letters, digits, dots and hyphens, such as spring-campaign")
+    return value
+
+
 def _proxy(value: str) -> str:
     try:
         return str(ip_network(value.strip()))
@@ -107,6 +114,7 @@ Credits = Annotated[int, Field(ge=0)]
 Price = Annotated[int | float, Field(ge=0, allow_inf_nan=False)]
 CodePage = Annotated[str, AfterValidator(_code_page)]
 ListenAddress = Annotated[str, AfterValidator(_address)]
+UrlName = Annotated[str, AfterValidator(_url_name)]
 Proxy = Annotated[str, AfterValidator(_proxy)]
 CronLine = Annotated[str, AfterValidator(_cron)]
 TimeZone = Annotated[str, AfterValidator(_timezone)]

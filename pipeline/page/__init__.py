@@ -30,6 +30,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import BaseRoute, Route
 
 from pipeline.page.actions import Actions
+from pipeline.page.attempt_limit import Tries
 from pipeline.page.auth import Authenticator
 from pipeline.page.board import Board
 from pipeline.page.files import FileViews
@@ -37,7 +38,7 @@ from pipeline.page.sign_in import SignInPages
 from pipeline.page.views import Views
 from pipeline.sync.configured_sheet import Campaign
 
-__all__ = ["Authenticator", "routes"]
+__all__ = ["Authenticator", "Tries", "routes"]
 
 
 class _Number(Convertor[int]):

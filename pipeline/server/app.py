@@ -1,7 +1,8 @@
-"""The two apps that are served: the webhook receiver, and the page.
+"""The apps that are served: the webhook receiver, the page, and the addresses that start passes.
 
 The receiver is open to the internet; the page is for the marketing team. They are separate apps, so
-that the receiver cannot answer a request for the page, and the page accepts no webhooks.
+that the receiver cannot answer a request for the page, and the page accepts no webhooks. Passes are
+started at an address of their own, or at that of the receiver or the page (`more`).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pipeline.sync.configured_sheet import Campaign
 HEALTH_KEPT: Final = 1.0
 
 
-def receiver(campaigns: Sequence[Campaign]) -> Starlette:
+def receiver(campaigns: Sequence[Campaign], more: Sequence[BaseRoute] = ()) -> Starlette:
     """The app that receives webhooks for these campaigns.
 
     `app.state.tally` counts the calls. Raises ConfigError if a secret is missing.
@@ -41,7 +42,7 @@ def receiver(campaigns: Sequence[Campaign]) -> Starlette:
         await hooks.close()
 
     before = [*_proxies(campaigns), Middleware(hooks.before)]
-    served = Starlette(routes=[_health(campaigns)], lifespan=living, middleware=before)
+    served = Starlette(routes=[_health(campaigns), *more], lifespan=living, middleware=before)
     served.state.tally = hooks.tally
     return _exact(served)
 
@@ -49,6 +50,11 @@ def receiver(campaigns: Sequence[Campaign]) -> Starlette:
 def page(campaigns: Sequence[Campaign], routes: Sequence[BaseRoute]) -> Starlette:
     """The app that shows the page of these campaigns. It receives no webhooks."""
     return _exact(Starlette(routes=[_health(campaigns), *routes], middleware=_proxies(campaigns)))
+
+
+def triggers(campaigns: Sequence[Campaign], routes: Sequence[BaseRoute]) -> Starlette:
+    """The app that starts passes over these campaigns, and nothing else."""
+    return page(campaigns, routes)
 
 
 def _exact(app: Starlette) -> Starlette:

@@ -1,4 +1,4 @@
-"""The command `serve`, and the servers of receiver and page.
+"""The command `serve`, and the servers of receiver, page and triggers.
 
 The servers run in the present event loop and handle no signals: the block that opens them also
 closes them. Requests that are in progress then are answered first. Raises ConfigError and
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pipeline import wiring
+from pipeline import terminal, wiring
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, ListenError
 from pipeline.delivering import delivering
@@ -42,6 +42,8 @@ from pipeline.sync.configured_sheet import Campaign
 if TYPE_CHECKING:
     from pipeline.page import Authenticator
     from pipeline.server.metrics import Metrics
+    from pipeline.server.pass_requests import PassControl
+    from pipeline.server.triggers import Triggers
 
 #: Seconds for answers in progress when a server is closed.
 SHUTDOWN_SECONDS = 2
@@ -58,12 +60,16 @@ def serve(settings: Sequence[Settings], console: Console) -> int:
 
 async def _serve(settings: Sequence[Settings], console: Console) -> None:
     ended = asyncio.Event()
+
+    def say(title: str, sentence: str) -> None:
+        console.print(terminal.about(title, sentence), markup=False)
+
     with (
         interrupting(ended.set),
         campaigns(settings) as all_of_them,
         delivering(all_of_them),
     ):
-        async with open_servers(all_of_them) as servers:
+        async with open_servers(all_of_them, say=say) as servers:
             if not servers.lines:
                 raise ConfigError(
                     "There is nothing to serve. Set [webhook] public_url, secret and listen to "
@@ -103,12 +109,19 @@ class Servers:
 
 
 @asynccontextmanager
-async def open_servers(of: Sequence[Campaign], *, page: bool = True) -> AsyncIterator[Servers]:
-    """Open the receivers and pages of these sheets, each at its own address.
+async def open_servers(
+    of: Sequence[Campaign],
+    *,
+    page: bool = True,
+    passes: Mapping[str, PassControl] | None = None,
+    say: Callable[[str, str], None] = lambda title, sentence: None,
+) -> AsyncIterator[Servers]:
+    """Open the receivers, pages and triggers of these sheets.
 
-    Several configurations may share a receiver, or a page, by naming the same address. With `page`
-    False there is no page, whatever the configurations say. Raises ConfigError if a receiver and a
-    page have the same address: the receiver is open to the internet, the page is not.
+    Several configurations may share a receiver, or a page, by naming the same address. Triggers may
+    share the address of either. With `page` False there is neither a page nor a trigger, whatever
+    the configurations say. Raises ConfigError if a receiver and a page have the same address: the
+    receiver is open to the internet, the page is not. For `passes` and `say` see `Triggers`.
     """
     receiving = _by_address(of, lambda one: one.settings.webhook.listen)
     wanted = [one for one in of if page and one.settings.page.wanted]
@@ -119,24 +132,54 @@ async def open_servers(of: Sequence[Campaign], *, page: bool = True) -> AsyncIte
             "webhooks come from the internet, and the page is for your team only."
         )
     metrics = _metrics(of) if showing else None
+    startable = [one for one in of if page and one.settings.trigger.token]
+    starting = {
+        listen: _triggers(some, passes, say)
+        for listen, some in _by_address(startable, lambda one: one.settings.trigger.listen).items()
+    }
     async with AsyncExitStack() as stack:
         lines = []
         # All servers share one limit, because they share the files of the process.
-        capacity = capacity_for(most_files(), len(receiving) + len(showing))
-        connections = Connections(capacity, web.trusted_proxies(of))
+        addresses = {*receiving, *showing, *starting}
+        connections = Connections(
+            capacity_for(most_files(), len(addresses)), web.trusted_proxies(of)
+        )
+
+        async def host(app: Starlette, listen: str) -> str:
+            address = await stack.enter_async_context(hosting(app, listen, connections))
+            if listen in starting:
+                lines.extend(starting[listen].lines(address))
+            return address
+
+        def more(listen: str) -> list[BaseRoute]:
+            return starting[listen].routes() if listen in starting else []
+
         for listen, called in receiving.items():
-            app = web.receiver(called)
+            app = web.receiver(called, more(listen))
             if metrics:
                 metrics.tallies.append(app.state.tally)
-            address = await stack.enter_async_context(hosting(app, listen, connections))
+            address = await host(app, listen)
             lines.append(f"Webhooks for {_titles(called)} are received at {address}")
         for listen, shown in showing.items():
             assert metrics is not None
             auth, page_routes = _page_of(shown)
-            app = web.page(shown, (*page_routes, metrics.route(auth)))
-            address = await stack.enter_async_context(hosting(app, listen, connections))
+            app = web.page(shown, (*page_routes, *more(listen), metrics.route(auth)))
+            address = await host(app, listen)
             lines.append(f"The page of {_titles(shown)}: {auth.where_to_sign_in(address)}")
+        for listen in addresses - receiving.keys() - showing.keys():
+            await host(web.triggers(of, more(listen)), listen)
         yield Servers(lines, metrics)
+
+
+def _triggers(
+    of: Sequence[Campaign],
+    passes: Mapping[str, PassControl] | None,
+    say: Callable[[str, str], None],
+) -> Triggers:
+    # Imported here because a run that only receives webhooks does not need it.
+    from pipeline.server.triggers import Triggers
+
+    return Triggers(of, passes, say)
 
 
 def _by_address(

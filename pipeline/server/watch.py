@@ -1,10 +1,10 @@
 """The command `watch`: scheduled passes, the webhook receiver and the page, in one process.
 
 The passes over a sheet run one after another, and each continues until the tasks that it sent have
-ended. Between two passes, the sheet is not read until a pass is due or the store has changed: by a
-webhook, a click on the page, or another process. If a pass is still running when the next one is
-due, it reads the sheet again instead. `Watcher` owns the state of one sheet. Errors of a pass are
-printed, and the next pass runs.
+ended. Between two passes, the sheet is not read until a pass is due, a caller asks for one, a
+person edits the sheet, or the store has changed: by a webhook, a click on the page, or another
+process. If a pass is still running then, it reads the sheet again instead. `Watcher` owns the state
+of one sheet. Errors of a pass are printed, and the next pass runs.
 """
 
 from __future__ import annotations
@@ -25,11 +25,15 @@ from pipeline.core.errors import PromptsheetError, unforeseen
 from pipeline.core.repeats import is_news, trouble_of
 from pipeline.delivering import delivering
 from pipeline.reports import summary
+from pipeline.reports.plan import NamedRow
 from pipeline.scheduler import Schedule
 from pipeline.server import event_loop
+from pipeline.server.edits import edits_of
+from pipeline.server.pass_requests import EndedPass, PassRequest, PassRequests, Taken
 from pipeline.server.serve import campaigns, open_servers
 from pipeline.server.signals import interrupting
 from pipeline.sync import quick_check
+from pipeline.sync.background import in_background
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.lease import Busy
 from pipeline.sync.outcome import Asked, Outcome
@@ -59,11 +63,16 @@ async def _watch(settings: Sequence[Settings], console: Console, quiet: bool) ->
         for watcher in watchers:
             watcher.end()
 
+    def say(title: str, sentence: str) -> None:
+        if not quiet:
+            print_at(console, title, sentence)
+
     with campaigns(settings) as all_of_them:
         watchers += (Watcher(one, console, quiet) for one in all_of_them)
         # The servers stay open while passes end, so that calls in the meantime are recorded.
+        controls = {watcher.key: watcher for watcher in watchers}
         with interrupting(end), delivering(all_of_them):
-            async with open_servers(all_of_them) as servers:
+            async with open_servers(all_of_them, passes=controls, say=say) as servers:
                 for watcher in watchers:
                     watcher.metrics = servers.metrics
                 lines = [*servers.lines, *(watcher.first_line for watcher in watchers)]
@@ -81,18 +90,32 @@ class Watcher:
         settings = campaign.settings
         self.interrupted = False
         self.metrics: Metrics | None = None
+        self.running_since: datetime | None = None
+        self.last: EndedPass | None = None
+        self.passes = 0
+        #: True if a rule stopped the sending. It stays stopped until the program is restarted.
+        self.is_stopped = False
         self._campaign, self._console, self._quiet = campaign, console, quiet
         self._schedule = Schedule(
             settings.schedule.cron, settings.schedule.every, settings.timezone
         )
-        self._ending = asyncio.Event()
+        self._is_ending = False
+        #: Ends the present wait between two passes.
+        self._waker = asyncio.Event()
+        self._requests = PassRequests(settings.trigger.apart.total_seconds())
+        self._edits = edits_of(campaign, self._fingerprint)
+        #: A digest of the sheet as the last pass left it; empty if it is not known.
+        self._last_fingerprint = ""
+        self._has_edit = False
+        #: What the pass may send that is running, or that ran last.
+        self._running = PassRequest()
+        #: True if a pass is running that was to read the sheet again.
+        self._owes_look = False
         self._runner: Runner | None = None
         self._began = wiring.now()
         self._numbers = count(1)
         #: The store's change counter when the last pass last read the sheet.
         self._cursor = 0
-        #: True if a rule stopped the sending. It stays stopped until the program is restarted.
-        self._stopped = False
         #: Problem -> when it was printed, so that a lasting problem is not printed after each pass.
         self._printed: dict[str, datetime] = {}
 
@@ -104,45 +127,111 @@ class Watcher:
         when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
         return f"Watching {self._campaign.settings.source.name}, {when}."
 
+    @property
+    def key(self) -> str:
+        """The sheet's name in the store."""
+        return self._campaign.key
+
     def end(self) -> None:
         """Stop sending. `run` ends when the answers to open requests are recorded."""
-        self._ending.set()
+        self._is_ending = True
+        self._waker.set()
         if self._runner:
             self.interrupted = True
             self._runner.interrupt()
 
     async def run(self) -> None:
         """Run pass after pass, until `end` is called."""
-        while not self._ending.is_set():
-            await self._pass()
-            await self._wait()
+        async with in_background([self._edits.watch(self._edited)], self.key):
+            while not self._is_ending:
+                await self._pass()
+                await self._wait()
+
+    # -- callers ---------------------------------------------------------------------------------
+
+    def ask(self, request: PassRequest) -> Taken:
+        """Ask for a pass. A pass that is running reads the sheet again, if it may send all rows."""
+        if self.running_since is None or (request.is_plain and not self._running.is_plain):
+            self._waker.set()
+            return self._requests.add(request)
+        if not request.is_plain:
+            return Taken.REFUSED
+        self._look_again()
+        return Taken.RUNNING
+
+    def waits(self) -> float | None:
+        """Seconds until the pass begins that was asked for; None if none was."""
+        return self._requests.waits()
+
+    def check_for_edits(self) -> None:
+        """Check soon whether somebody has edited the sheet."""
+        self._edits.check_now()
+
+    def _edited(self) -> None:
+        if self.running_since is not None and self._running.is_plain:
+            self._look_again()
+        else:
+            self._has_edit = True
+            self._waker.set()
+
+    def _look_again(self) -> None:
+        self._owes_look = True
+        if self._runner:
+            self._runner.look_again()
+
+    def _fingerprint(self) -> str:
+        return self._runner.fingerprint if self._runner else self._last_fingerprint
+
+    # -- passes ----------------------------------------------------------------------------------
 
     async def _pass(self) -> None:
+        request = self._requests.take()
+        if request is None and self._has_edit:
+            request = PassRequest()
+        self._running = request or PassRequest()
+        self.running_since, self._has_edit = wiring.now(), False
+        self.passes += 1
+        outcome: Outcome | Busy | None = None
+        try:
+            outcome = await self._outcome_of(self._running)
+        finally:
+            if self._runner:
+                self._last_fingerprint = self._runner.fingerprint
+            is_owed = self._owes_look and (self._runner is None or self._runner.awaits_look)
+            ended = outcome if isinstance(outcome, Outcome) else None
+            self.last = EndedPass(self.running_since, wiring.now(), ended)
+            self._runner, self.running_since, self._owes_look = None, None, False
+        if is_owed:
+            self._requests.add(PassRequest())
+        elif isinstance(outcome, Busy) and request:
+            self._requests.put_back(request)  # Another run works on the sheet: try again later.
+
+    async def _outcome_of(self, request: PassRequest) -> Outcome | Busy | None:
+        """Run a pass, and print what came of it. None if nothing can have changed."""
         counter = await self._change_counter()
         if await asyncio.to_thread(quick_check.was_a_pass, self._campaign.settings):
             self._cursor = counter
-            return
-        looking = asyncio.create_task(self._look_when_due())
-        try:
-            outcome = await self._outcome()
+            return None
+        async with in_background([self._look_when_due()], self.key):
+            outcome = await self._outcome(request)
             # After a failed pass, the next one waits for a change, or until it is due.
             last_counter = outcome.version if isinstance(outcome, Outcome) else 0
             self._cursor = last_counter or counter
             self._print_outcome(outcome)
-        finally:
-            self._runner = None
-            looking.cancel()
-            with suppress(asyncio.CancelledError):
-                await looking
+        return outcome
 
-    async def _outcome(self) -> Outcome | Busy:
+    async def _outcome(self, request: PassRequest) -> Outcome | Busy:
         """Run one pass and return its outcome. No error stops the next pass."""
         campaign = self._campaign
         outcome = Outcome(title=campaign.settings.source.name)
         try:
             return await wiring.run(
                 campaign.settings,
-                Asked(wait=True, limit=0 if self._stopped else None),
+                Asked(
+                    wait=True,
+                    limit=0 if self.is_stopped else request.limit,
+                    only=NamedRow(request.row) if request.row else None,
+                ),
                 store=campaign.store,
                 start=f"{wiring.START}-{next(self._numbers)}",
                 shown=self._shown,
@@ -161,7 +250,8 @@ class Watcher:
 
     def _started(self, runner: Runner) -> None:
         self._runner = runner
-        if self._ending.is_set():
+        self._owes_look = False  # its first look is still to come
+        if self._is_ending:
             self.end()
 
     async def _look_when_due(self) -> None:
@@ -172,13 +262,17 @@ class Watcher:
                 self._runner.look_again()
 
     async def _wait(self) -> None:
-        """Wait until a pass is due, or there is something to write."""
+        """Wait until a pass is due or asked for, or there is something to read or to write."""
         due, ended = self._due(), wiring.now()
         pause = self._campaign.settings.pace.write_every / 2
-        while not self._ending.is_set() and (left := self._until(due)) > 0:
+        while not (self._is_ending or self._has_edit) and (left := self._until(due)) > 0:
+            asked_in = self._requests.waits()
+            if asked_in == 0:
+                return
             with suppress(TimeoutError):
-                async with asyncio.timeout(min(left, CHECK_EVERY)):
-                    await self._ending.wait()
+                async with asyncio.timeout(min(left, CHECK_EVERY, asked_in or left)):
+                    await self._waker.wait()
+            self._waker.clear()
             if wiring.now() - ended >= pause and await self._change_counter() > self._cursor:
                 return
 
@@ -204,8 +298,8 @@ class Watcher:
             )
             return
         troubles = {*outcome.notices, *outcome.sentences}
-        if outcome.stopped and not self._stopped:
-            self._stopped = True
+        if outcome.stopped and not self.is_stopped:
+            self.is_stopped = True
             troubles.add("Nothing more is sent until watch is restarted.")
         self._print_problems(outcome.title, troubles)
         if outcome.has_news and not self._quiet:
@@ -230,5 +324,10 @@ class Watcher:
         self._printed = said
 
     def _print(self, title: str, sentence: str) -> None:
-        at = wiring.now().astimezone().strftime("%H:%M:%S")
-        self._console.print(f"{at}  {terminal.about(title, sentence)}", markup=False)
+        print_at(self._console, title, sentence)
+
+
+def print_at(console: Console, title: str, sentence: str) -> None:
+    """Print a sentence about a sheet, with the time of day."""
+    at = wiring.now().astimezone().strftime("%H:%M:%S")
+    console.print(f"{at}  {terminal.about(title, sentence)}", markup=False)

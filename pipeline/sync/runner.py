@@ -89,6 +89,16 @@ class Runner:
         """The outcome of the pass so far."""
         return self._tally.outcome
 
+    @property
+    def fingerprint(self) -> str:
+        """A digest of the sheet's bytes as they were last read; empty if it is not a file."""
+        return self._sync.sheet.fingerprint
+
+    @property
+    def awaits_look(self) -> bool:
+        """True if no look has begun since `look_again` was called, or since something happened."""
+        return self._timer.has_news
+
     def interrupt(self) -> None:
         """Stop sending; `run` ends once the answers to open requests are recorded."""
         self._is_interrupted = True

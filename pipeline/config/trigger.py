@@ -1,0 +1,73 @@
+"""The tables `[trigger]` and `[schedule]` of a configuration: what starts a pass of `watch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.schema import Document, ScheduleTable, TriggerTable
+from pipeline.config.secrets import kept
+from pipeline.config.settings import GoogleSource, ScheduleSettings, TriggerSettings
+
+#: The least length of a token; wrong ones are slowed down as well.
+TOKEN_LENGTH: Final = 16
+#: The least time between two checks of a Google Sheet: each is one of the 60 readings that Google
+#: allows an account in a minute.
+GOOGLE_REACT: Final = timedelta(seconds=5)
+
+
+def trigger_settings(
+    table: TriggerTable, path: Path, environ: Mapping[str, str], problems: list[str], needed: bool
+) -> TriggerSettings:
+    """The settings of `[trigger]`. Adds what is wrong to `problems`.
+
+    With `needed`, a token that is named and missing is a problem. Without `[trigger] name`, the
+    sheet has the name of the configuration file, without its ending.
+    """
+    token = kept(table.token, path, environ) if table.token else None
+    if table.token and token is None and needed:
+        problems.append(
+            f'trigger.token: "{table.token}" is not set, missing or empty. Put a token there that '
+            f"nobody can guess, of {TOKEN_LENGTH} characters or more."
+        )
+    if token and len(token.reveal()) < TOKEN_LENGTH:
+        problems.append(
+            f"trigger.token: is too short to be safe. Take one of {TOKEN_LENGTH} characters or "
+            "more, such as `openssl rand -hex 16` prints."
+        )
+    if table.token and not table.listen:
+        problems.append('trigger.listen: write a host and a port, such as "127.0.0.1:8642".')
+    if (table.name or table.public_url) and not table.token:
+        problems.append(
+            'trigger.token: is missing. Write "env:PROMPTSHEET_RUN_TOKEN", and put a token there '
+            f"that nobody can guess, of {TOKEN_LENGTH} characters or more."
+        )
+    problems += address_problems("trigger.public_url", table.public_url, "https://runs.example.com")
+    return TriggerSettings(
+        token, table.token, table.name or path.stem, table.listen, table.public_url, table.apart
+    )
+
+
+def schedule_settings(
+    document: Document, source: Path | GoogleSource, problems: list[str]
+) -> ScheduleSettings:
+    """The settings of `[schedule]`. Adds what is wrong to `problems`.
+
+    Unless `react` says otherwise, edits of a file start a pass, except where a cron line says when
+    passes run. For a Google Sheet it must be asked for, because each check is a request.
+    """
+    table: ScheduleTable = document.schedule
+    react = table.react
+    is_google = isinstance(source, GoogleSource)
+    if "react" not in table.model_fields_set and (is_google or table.cron):
+        react = None
+    if is_google and react is not None and react < GOOGLE_REACT:
+        problems.append(
+            "schedule.react: write 5s or more for a Google Sheet, because each check is one of the "
+            "60 readings that Google allows in a minute."
+        )
+    every = None if table.cron else table.every
+    return ScheduleSettings(table.cron, every, react, table.silent_after)

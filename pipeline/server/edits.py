@@ -1,0 +1,150 @@
+"""Notices edits of a sheet between two passes of `watch`.
+
+For a file, only its status is read; its content is read once it has changed, because `watch` writes
+the file, too. A Google Sheet is read, and only people's columns are compared.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from pipeline.config import GoogleSource
+from pipeline.core.header import OURS
+from pipeline.open_sheet import open_sheet
+from pipeline.plain_files import read_plain
+from pipeline.sheets import Sheet
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.quick_check import digest
+
+log = logging.getLogger("promptsheet")
+
+#: After a check of a Google Sheet, wait at least this many times as long as it took.
+SHARE = 9
+#: What differs between two states of a file: times of content and of metadata, size, number.
+Status = tuple[int, int, int, int] | None
+
+
+class FileEdits:
+    """Edits of a file. `fingerprint` returns the digest of its bytes as `watch` last saw them."""
+
+    def __init__(self, path: Path, react: float, fingerprint: Callable[[], str]) -> None:
+        self._path, self._pause, self._fingerprint = path, react / 2, fingerprint
+        #: The status that is known, and the status at the last check.
+        self._known = self._last = _status_of(path)
+
+    async def watch(self, edited: Callable[[], None]) -> None:
+        """Call `edited` after each edit by somebody else, until it is cancelled.
+
+        A file counts as saved once it is the same at two checks.
+        """
+        while True:
+            await asyncio.sleep(self._pause)
+            if await asyncio.to_thread(self._is_edited):
+                edited()
+
+    def check_now(self) -> None:
+        """Nothing: the file is checked all the time."""
+
+    def _is_edited(self) -> bool:
+        last, self._last = self._last, _status_of(self._path)
+        if self._last == self._known or self._last != last:
+            return False
+        self._known = last
+        try:
+            return digest(read_plain(self._path)) != self._fingerprint()
+        except OSError:
+            return True  # the pass says what is wrong
+
+
+class GoogleEdits:
+    """Edits of a Google Sheet, each noticed within `react` seconds; None: only after `check_now`.
+
+    Each check is one reading. It waits until the account may read again.
+    """
+
+    def __init__(self, campaign: Campaign, react: float | None) -> None:
+        self._campaign, self._react = campaign, react
+        self._sheet: Sheet | None = None
+        self._seen = ""
+        self._poked = asyncio.Event()
+
+    async def watch(self, edited: Callable[[], None]) -> None:
+        """Call `edited` after each edit by somebody else, until it is cancelled."""
+        pause: float | None = 0.0
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._poked.wait()
+            self._poked.clear()
+            began = time.monotonic()
+            try:
+                seen = await asyncio.to_thread(self._read)
+            except Exception as e:  # The next pass reports what is wrong.
+                log.info("%s: no check for edits: %s", self._campaign.settings.source.name, e)
+            else:
+                if self._seen and seen != self._seen:
+                    edited()
+                self._seen = seen
+            spent = SHARE * (time.monotonic() - began)
+            await asyncio.sleep(min(spent, 60.0))
+            pause = self._react and max(self._react - spent, 0.0)
+
+    def check_now(self) -> None:
+        """Check soon: Google says that something has changed."""
+        self._poked.set()
+
+    def _read(self) -> str:
+        """A digest of the title line and of what is in people's columns."""
+        campaign = self._campaign
+        if self._sheet is None:
+            self._sheet = open_sheet(campaign.settings, campaign.store)
+        grid = self._sheet.read()
+        columns = campaign.settings.header.read(grid).index
+        ours = {columns[name] for name in OURS if name in columns}
+        cells = [_trimmed([c for at, c in enumerate(row) if at not in ours]) for row in grid]
+        return hashlib.sha256(json.dumps(cells).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class NoEdits:
+    """Edits wait for the next pass."""
+
+    async def watch(self, edited: Callable[[], None]) -> None:
+        """Return at once."""
+
+    def check_now(self) -> None:
+        """Nothing."""
+
+
+def edits_of(
+    campaign: Campaign, fingerprint: Callable[[], str]
+) -> FileEdits | GoogleEdits | NoEdits:
+    """What notices the edits of this sheet, as `[schedule] react` says."""
+    settings = campaign.settings
+    react = settings.schedule.react.total_seconds() if settings.schedule.react else None
+    if isinstance(settings.source, GoogleSource):
+        is_told = bool(settings.trigger.public_url and settings.trigger.token)
+        return GoogleEdits(campaign, react) if react or is_told else NoEdits()
+    return FileEdits(settings.source, react, fingerprint) if react else NoEdits()
+
+
+def _trimmed(row: list[str]) -> list[str]:
+    """The row without empty cells at its end."""
+    while row and not row[-1]:
+        row.pop()
+    return row
+
+
+def _status_of(path: Path) -> Status:
+    """The status of the file; None if it cannot be read."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino

@@ -1,0 +1,344 @@
+"""Starts passes by HTTP: `POST /run/{sheet}` with a token, and `GET` for the state of the sheet.
+
+A caller can only ask for what the command line can do, so budgets, approvals and holds apply. The
+answers are JSON with a sentence in `message`. `Triggers` owns the recent plans. Raises ConfigError
+if two sheets have the same name.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from pipeline import wiring
+from pipeline.callers import caller_of, limited_logger
+from pipeline.core.errors import ConfigError, PromptsheetError, StoreError
+from pipeline.core.text import one_line
+from pipeline.reports import summary
+from pipeline.reports.plan import PlanFigures, figures, find_rows, narrowed, no_row
+from pipeline.server.pass_requests import EndedPass, PassControl, PassRequest, Taken
+from pipeline.server.trigger_access import TriggerAccess
+from pipeline.server.trigger_orders import Order, Refused, body_of, order_of
+from pipeline.sync.configured_sheet import Campaign
+from pipeline.sync.lease import is_dead
+from pipeline.sync.outcome import Outcome
+
+log = limited_logger("trigger")
+
+PATH: Final = "/run/"
+#: Seconds to wait for the plan; after that, the pass starts without its figures in the answer.
+PLAN_WITHIN: Final = 10.0
+#: Seconds for which a plan is used again.
+PLAN_KEPT: Final = 0.5
+_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_STOPPED: Final = "A rule stopped the sending. Nothing more is sent until watch is restarted."
+_PAUSED: Final = "The sheet is paused: results are collected, and nothing is sent until it resumes."
+_NO_PASSES: Final = (
+    "No runs start here: this is promptsheet serve. Use promptsheet watch, or let cron start "
+    "promptsheet run."
+)
+
+Say = Callable[[str, str], None]
+
+
+class Triggers:
+    """The addresses that start passes over these sheets.
+
+    `passes` has the passes of each sheet, by its key; None if no passes run in this process. `say`
+    is called with the title of a sheet and a sentence about what a caller did.
+    """
+
+    def __init__(
+        self, campaigns: Sequence[Campaign], passes: Mapping[str, PassControl] | None, say: Say
+    ) -> None:
+        self._passes, self._say = passes, say
+        self._sheets = _by_name(campaigns)
+        tokens = {name: one.settings.trigger.token for name, one in self._sheets.items()}
+        self._access = TriggerAccess(tokens)
+        #: Name and request -> the plan, and until when it is used.
+        self._plans: dict[tuple[str, PassRequest], tuple[float, asyncio.Task[PlanFigures]]] = {}
+
+    def routes(self) -> list[BaseRoute]:
+        """The routes for the app of these sheets."""
+        return [Route(f"{PATH}{{name}}", _Endpoint(self.answer))]
+
+    def lines(self, address: str) -> list[str]:
+        """A line about each sheet, for the terminal."""
+        return [
+            f"Runs of {one.settings.source.name} start with POST "
+            f"{one.settings.trigger.public_url or address}{PATH}{quote(name)}"
+            for name, one in self._sheets.items()
+        ]
+
+    async def answer(self, request: Request) -> Response:
+        """The answer to a request: JSON with a sentence, whatever happens."""
+        try:
+            name = self._access.sheet_of(request)
+            if request.method == "GET":
+                return _json(200, await asyncio.to_thread(self._state, name))
+            if request.method != "POST":
+                raise Refused(405, "Use POST to start a run, or GET.", Allow="GET, POST")
+            order = order_of(await body_of(request))
+            status, said = await self._done(name, order, request)
+            return _json(status, said)
+        except Refused as refused:
+            return _json(refused.status, {"message": str(refused)}, refused.headers)
+        except StoreError as trouble:
+            return _json(503, {"message": str(trouble)}, {"Retry-After": "5"})
+        except ClientDisconnect:
+            return Response(status_code=400)
+
+    # -- what is asked for -----------------------------------------------------------------------
+
+    async def _done(
+        self, name: str, order: Order, request: Request
+    ) -> tuple[int, dict[str, object]]:
+        """Status and answer, once it is done."""
+        if order.action in ("pause", "resume"):
+            is_paused = order.action == "pause"
+            await asyncio.to_thread(self._set_paused, name, is_paused)
+            self._plans.clear()
+            self._tell(name, f"{order.action}d", request)
+            said = "Paused. Results still arrive, and nothing more is sent."
+            if not is_paused:
+                said = "Resumed. The next run sends again."
+            state = await asyncio.to_thread(self._state, name)
+            return 200, {**state, "message": said}
+        if order.action == "plan":
+            try:
+                plan = await self._plan(name, order.request)
+            except StoreError:
+                raise
+            except PromptsheetError as e:
+                raise Refused(409, str(e)) from e
+            if plan is None:
+                raise Refused(503, "The sheet is still being read. Try again in a minute.")
+            state = await asyncio.to_thread(self._state, name)
+            return 200, {**state, "message": plan.sentence, "plan": plan.as_json()}
+        return await self._run(name, order, request)
+
+    async def _run(
+        self, name: str, order: Order, request: Request
+    ) -> tuple[int, dict[str, object]]:
+        control = self._control(name)
+        if control is None:
+            raise Refused(409, _NO_PASSES)
+        asked_at = wiring.now().isoformat()
+        plan, trouble = None, ""
+        if control.running_since is None and not order.is_quick:
+            try:
+                plan = await self._plan(name, order.request)
+            except StoreError:
+                raise
+            except PromptsheetError as e:
+                trouble = str(e)  # the pass meets it, too, and still collects results
+        taken = control.ask(order.request)
+        if taken is Taken.REFUSED:
+            raise Refused(
+                409,
+                "Another run is working or planned, and it does not keep to your limit or row. "
+                "Ask again when it has ended.",
+            )
+        if taken is Taken.STARTED:
+            self._tell(name, "a run was started", request)
+        else:
+            log.info("a run was asked for, and one is running or planned")
+        state = await asyncio.to_thread(self._state, name)
+        other = await asyncio.to_thread(self._other_run, name)
+        return 202, {
+            **state,
+            "state": self._word(name, taken, plan, state),
+            "message": one_line(self._sentence(name, taken, plan, trouble, state, other)),
+            "asked_at": asked_at,
+            "plan": plan.as_json() if plan else None,
+        }
+
+    def _word(
+        self, name: str, taken: Taken, plan: PlanFigures | None, state: Mapping[str, object]
+    ) -> str:
+        """What a run means for the sheet now, as one word."""
+        control = self._control(name)
+        if (plan and plan.is_paused) or state["paused"]:
+            return "paused"
+        if (plan and plan.hold) or state["hold"] or (control and control.is_stopped):
+            return "held"
+        return taken.value
+
+    def _sentence(
+        self,
+        name: str,
+        taken: Taken,
+        plan: PlanFigures | None,
+        trouble: str,
+        state: Mapping[str, object],
+        other: str,
+    ) -> str:
+        control = self._control(name)
+        if taken is Taken.RUNNING:
+            begun = "A run is working on the sheet. It reads the sheet again and sends what is new."
+        elif other:
+            begun = f"Another run ({other}) is working on the sheet. Yours begins after it."
+        elif taken is Taken.PLANNED and control and (wait := control.waits()):
+            begun = f"A run is planned, and starts in {wait:.0f} s."
+        elif taken is Taken.PLANNED:
+            begun = "A run is already planned, and starts now."
+        else:
+            begun = "A run has started."
+        if (plan and plan.is_paused) or state["paused"]:
+            return f"{begun} {_PAUSED}"
+        if control and control.is_stopped:
+            return f"{begun} {_STOPPED}"
+        if plan or trouble:
+            return f"{begun} {trouble or (plan.sentence if plan else '')}"
+        return f"{begun} {state['hold']}"
+
+    def _set_paused(self, name: str, paused: bool) -> None:
+        one = self._sheets[name]
+        one.store.sheets.update(one.key, paused=paused)
+
+    async def _plan(self, name: str, request: PassRequest) -> PlanFigures | None:
+        """The plan of a run; None if the sheet is not read within PLAN_WITHIN.
+
+        Callers who ask at the same time share one. Raises Refused if there is no such row, and
+        PromptsheetError if there is no plan.
+        """
+        now = time.monotonic()
+        self._plans = {
+            what: kept for what, kept in self._plans.items() if kept[0] > now or not kept[1].done()
+        }
+        if (name, request) not in self._plans:
+            made = asyncio.create_task(asyncio.to_thread(_figures, self._sheets[name], request))
+            made.add_done_callback(_looked_at)
+            self._plans[name, request] = now + PLAN_KEPT, made
+        _, task = self._plans[name, request]
+        done, _ = await asyncio.wait({task}, timeout=PLAN_WITHIN)
+        return task.result() if done else None
+
+    # -- the state -------------------------------------------------------------------------------
+
+    def _control(self, name: str) -> PassControl | None:
+        return self._passes.get(self._sheets[name].key) if self._passes is not None else None
+
+    def _state(self, name: str) -> dict[str, object]:
+        """The state of a sheet, for programs: see the docs. Reads the store."""
+        one, control = self._sheets[name], self._control(name)
+        record = one.store.sheets.get(one.key)
+        since = control.running_since if control else None
+        if since is None and self._other_run(name):
+            lease = one.store.leases.of(one.key)
+            since = lease.since if lease else None
+        hold = "" if record.paused else record.hold
+        waits = control.waits() if control else None
+        state, message = "idle", "No run is working on the sheet."
+        if since:
+            state, message = "running", "A run is working on the sheet."
+        elif waits is not None:
+            state, message = "planned", f"A run starts in {waits:.0f} s."
+        elif record.paused:
+            state, message = "paused", _PAUSED
+        elif hold or (control and control.is_stopped):
+            state, message = "held", hold or _STOPPED
+        last = control.last if control else None
+        if last is None and record.passed_at:
+            last = EndedPass(record.passed_at, record.passed_at)
+        return {
+            "sheet": name,
+            "title": one.settings.source.name,
+            "state": state,
+            "message": one_line(message),
+            "paused": record.paused,
+            "hold": one_line(hold),
+            "running_since": since.isoformat() if since else None,
+            "last_pass": _ended(last) if last else None,
+            "passes": control.passes if control else None,
+        }
+
+    def _other_run(self, name: str) -> str:
+        """The process that works on the sheet, if it is not this one; else empty."""
+        one, control = self._sheets[name], self._control(name)
+        if control and control.running_since:
+            return ""
+        lease = one.store.leases.of(one.key)
+        if lease is None or lease.until <= wiring.now() or is_dead(lease.holder):
+            return ""
+        return lease.holder
+
+    def _tell(self, name: str, what: str, request: Request) -> None:
+        one = self._sheets[name]
+        who = f"{_caller(request)} ({one.settings.trigger.token_name})"
+        self._say(one.settings.source.name, f"{what} over HTTP by {who}.")
+
+
+class _Endpoint:
+    """A handler that starlette calls for every method, so that it can refuse one in our words."""
+
+    def __init__(self, answer: Callable[[Request], Any]) -> None:
+        self._answer = answer
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        response = await self._answer(Request(scope, receive))
+        await response(scope, receive, send)
+
+
+def _figures(campaign: Campaign, request: PassRequest) -> PlanFigures:
+    """The plan of a run. Raises Refused if there is no such row, or several."""
+    settings = campaign.settings
+    with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
+        plan = sync.last.plan
+        try:
+            if request.row and not find_rows(plan.lines, request.row):
+                raise Refused(400, no_row(request.row))
+        except ConfigError as e:
+            raise Refused(400, str(e)) from e
+        sync.restrict(narrowed(plan, request.row, request.limit))
+        return figures(sync, settings.pace.in_flight)
+
+
+def _looked_at(task: asyncio.Task[PlanFigures]) -> None:
+    """Look at the error of a task, which would be logged if nobody waited for it any more."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _ended(last: EndedPass) -> dict[str, object]:
+    """The last pass, for programs."""
+    outcome = last.outcome or Outcome()
+    its = summary.as_json(outcome, outcome.code)
+    counts = {name: its[name] for name in ("new", "done", "refused", "failed", "without_answer")}
+    return {
+        "began_at": last.began_at.isoformat(),
+        "ended_at": last.ended_at.isoformat(),
+        **counts,
+        "credits": its["credits"],
+        "need_a_person": its["need_a_person"],
+        "messages": its["messages"],
+        "exit_code": its["exit_code"],
+    }
+
+
+def _by_name(campaigns: Sequence[Campaign]) -> dict[str, Campaign]:
+    found: dict[str, Campaign] = {}
+    for one in campaigns:
+        name = one.settings.trigger.name
+        if other := found.get(name):
+            raise ConfigError(
+                f"{other.settings.path} and {one.settings.path} would both be started at "
+                f"{PATH}{name}. Set another [trigger] name in one of them."
+            )
+        found[name] = one
+    return found
+
+
+def _json(status: int, said: object, more: Mapping[str, str] | None = None) -> Response:
+    return JSONResponse(said, status, {**_HEADERS, **(more or {})})
+
+
+def _caller(request: Request) -> str:
+    return caller_of(request.client.host if request.client else "")
