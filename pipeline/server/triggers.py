@@ -139,6 +139,7 @@ class Triggers:
                 raise
             except PromptsheetError as e:
                 trouble = str(e)  # the pass meets it, too, and still collects results
+        other = await asyncio.to_thread(self._other_run, name)
         taken = control.ask(order.request)
         if taken is Taken.REFUSED:
             raise Refused(
@@ -151,7 +152,6 @@ class Triggers:
         else:
             log.info("a run was asked for, and one is running or planned")
         state = await asyncio.to_thread(self._state, name)
-        other = await asyncio.to_thread(self._other_run, name)
         return 202, {
             **state,
             "state": self._word(name, taken, plan, state),
