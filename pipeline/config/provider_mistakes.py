@@ -20,7 +20,7 @@ from pipeline.config.field_mistakes import (
 )
 from pipeline.core.credits import Credits
 from pipeline.core.paths import READ
-from pipeline.core.provider import Account, Endpoint, Field, Poll, Provider, TaskFields
+from pipeline.core.provider import CURSOR, Account, Endpoint, Field, Poll, Provider, TaskFields
 from pipeline.core.webhook import Webhook
 
 #: The name of a header (RFC 9110, section 5.1).
@@ -119,6 +119,17 @@ def _poll(poll: Poll) -> Iterator[str]:
         for key in (name for name, value in together.items() if not value):
             yield f"poll.{key}: is missing: many, many_field and many_tasks belong together"
     yield from _read("poll.many_tasks", filter(None, [poll.many_tasks]))
+    listed = {"list": poll.list, "list_tasks": poll.list_tasks, "list_next": poll.list_next}
+    if any(listed.values()):
+        for key in (name for name, value in listed.items() if not value):
+            yield f"poll.{key}: is missing: list, list_tasks and list_next belong together"
+        yield from _path("poll.list", poll.list or "/", _POLL_PATH)
+        if poll.list and not CURSOR.search(poll.list):
+            yield "poll.list: must end with a parameter for the page, such as &cursor={cursor}"
+        if poll.many:
+            yield "poll.list: is not used with many: remove one of them"
+        for key in ("list_tasks", "list_next"):
+            yield from _read(f"poll.{key}", filter(None, [listed[key]]))
     if poll.least < 1 or poll.most < poll.least:
         yield "poll.most: must not be less than least, and least must be 1 or more"
     yield from _read("poll.address", poll.address)

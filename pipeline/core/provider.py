@@ -8,6 +8,7 @@ paths, the first that leads to a usable value counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -174,6 +175,10 @@ class TaskFields:
     credits: tuple[str, ...] = ()
 
 
+#: The parameter of a list's path that names a page, with what separates it from the text before it.
+CURSOR = re.compile(r"[?&][\w.-]+=\{cursor\}$")
+
+
 @dataclass(frozen=True, slots=True)
 class Poll:
     """How to poll tasks: one by one, and many at once."""
@@ -187,6 +192,11 @@ class Poll:
     many_tasks: str = ""
     least: int = 2
     most: int = 20
+    #: A path that lists the account's tasks, the newest first; `{cursor}` in it names a page.
+    list: str = ""
+    #: Paths in its answer: to the tasks, and to the cursor of the next page.
+    list_tasks: str = ""
+    list_next: str = ""
     method: Literal["GET", "POST"] = "POST"
     #: Paths to the address to poll, in the answer to a submission.
     address: tuple[str, ...] = ()

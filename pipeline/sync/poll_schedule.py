@@ -111,6 +111,12 @@ class PollSchedule:
         young = self._clock.now() - self._give_up_after
         return sum(one.attempt.sent_at >= young for one in self._tasks.values())
 
+    def newer_than(self, tasks: Iterable[str]) -> int:
+        """How many open tasks were sent after the oldest of these."""
+        sent_at = [one.attempt.sent_at for one in filter(None, map(self._tasks.get, tasks))]
+        oldest = min(sent_at, default=self._clock.now())
+        return sum(one.attempt.sent_at > oldest for one in self._tasks.values())
+
     @property
     def must_wait(self) -> bool:
         """True if the pass must not end yet, because of a task followed `soon`."""

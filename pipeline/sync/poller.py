@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 
 from pipeline.core.apis import Api, reading
 from pipeline.core.errors import WireError
-from pipeline.core.model import JobKey, Request
+from pipeline.core.listing import Page, page_answers, page_of, page_request
+from pipeline.core.model import JobKey, Request, Response
 from pipeline.core.protocol import Answers, poll_answer, polls
 from pipeline.core.provider import Endpoint
-from pipeline.core.states import Event
+from pipeline.core.states import Event, Progressed
 from pipeline.sync.clock import Clock
 from pipeline.sync.poll_health import PollHealth
 from pipeline.sync.poll_recorder import PollRecorder
@@ -26,6 +28,7 @@ from pipeline.sync.ports import PATIENCE, ApiAccess
 from pipeline.sync.request_pace import RequestPace
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.submissions import Submissions
+from pipeline.sync.task_list import TaskList
 from pipeline.sync.worker import Worker
 
 log = logging.getLogger("promptsheet")
@@ -67,6 +70,7 @@ class Poller:
         self._every = min(poll_every.total_seconds() / 20, 0.5) if poll_every else TICK
         self._on_order = on_order
         self._gate = asyncio.Semaphore(QUESTIONS)
+        self._list = TaskList(self.schedule) if access.api.provider.poll.list else None
 
     def expecting(self) -> int:
         """How many tasks are worth waiting for."""
@@ -94,7 +98,8 @@ class Poller:
         Returns whether any was due. Rounds may run at the same time: no task is polled by two.
         """
         poll = self._api.provider.poll
-        due = [] if self.health.is_stopped else self.schedule.due(poll.most if poll.many else 1)
+        most = poll.most if poll.many or poll.list else 1
+        due = [] if self.health.is_stopped else self.schedule.due(most)
         if due:
             self.schedule.begin(due)
             try:
@@ -106,52 +111,99 @@ class Poller:
 
     async def _poll(self, tasks: list[str]) -> list[bool]:
         """For each request that the pace allowed: whether the API answered it."""
+        answered: list[bool] = []
+        if self._list:
+            tasks = await self._list.poll(tasks, partial(self._read_page, answered))
         open_tasks = {
             task: one.attempt.poll_at for task in tasks if (one := self.schedule.get(task))
         }
         questions = list(polls(self._api.provider.poll, tasks, self.schedule.alone, open_tasks))
-        permits = await self._pace.permits(len(questions))
-        self.schedule.sent(min(permits, len(questions)))
-        is_short = permits < len(questions)
-        # The next run polls the rest.
-        if is_short and not self._patient and await self._pace.ready_in() > PATIENCE:
-            self.schedule.stop_waiting_for()
-        answered = await asyncio.gather(*(self._ask(*one) for one in questions[:permits]))
-        if is_short:
+        permits = await self._permits(len(questions))
+        answered += await asyncio.gather(*(self._ask(*one) for one in questions[:permits]))
+        if permits < len(questions):
             await asyncio.sleep(NO_ROOM)
         return answered
 
-    async def _ask(self, request: Request, tasks: tuple[str, ...]) -> bool:
+    async def _permits(self, wanted: int) -> int:
+        """How many of the requests may leave now. If not all may, the next run polls the rest."""
+        permits = min(await self._pace.permits(wanted), wanted) if wanted else 0
+        self.schedule.sent(permits)
+        if permits < wanted and not self._patient and await self._pace.ready_in() > PATIENCE:
+            self.schedule.stop_waiting_for()
+        return permits
+
+    async def _ask(self, request: Request, tasks: Collection[str]) -> bool:
         """Send one poll. Returns whether the API answered."""
+        asked_at, response = await self._answer(request, tasks)
+        if response is None:
+            return False
+        asked = {task: one for task in tasks if (one := self.schedule.get(task))}
+        title, now = self._api.provider.title, self._clock.now()
+        answers = poll_answer(self._api.provider, self._endpoints(asked), response, now)
+        for task in answers.strange:
+            log.info("%s answered about task %s, which was not polled", title, task)
+        await self._take_in(answers, asked, asked_at)
+        return self.health.answered(response.status)
+
+    async def _read_page(
+        self, answered: list[bool], cursor: str, wanted: Collection[str]
+    ) -> Page | None:
+        """Read one page of the API's list because of these tasks (see `ReadPage`).
+
+        Ends of other open tasks on it are recorded too. Adds to `answered` whether the API did.
+        """
         provider = self._api.provider
+        if not await self._permits(1):
+            await asyncio.sleep(NO_ROOM)
+            return None
+        asked_at, response = await self._answer(page_request(provider.poll, cursor), wanted)
+        answered.append(response is not None and self.health.answered(response.status))
+        page = page_of(provider, response) if response else None
+        names = wanted if page is None else page.tasks
+        asked = {task: one for task in names if (one := self.schedule.get(task))}
+        if page:
+            answers = page_answers(provider, self._endpoints(asked), page)
+            await self._take_in(answers, asked, asked_at, wanted)
+            page = page._replace(unclear=frozenset(answers.missing))
+        elif response:
+            answers = poll_answer(provider, {}, response, self._clock.now())
+            await self._take_in(answers, asked, asked_at)
+        return page
+
+    async def _answer(
+        self, request: Request, tasks: Collection[str]
+    ) -> tuple[datetime, Response | None]:
+        """When a poll about these tasks left, and its answer; None if there was none."""
         async with self._gate:
             asked_at = self._clock.now()
             try:
-                response = await self._access.wire.ask(request, WITHIN)
+                return asked_at, await self._access.wire.ask(request, WITHIN)
             except WireError as e:
                 self.health.unreached(e)
                 self.schedule.unanswered(tasks)
-                return False
-        asked = {task: one for task in tasks if (one := self.schedule.get(task))}
-        endpoints = {task: self._endpoint(one.attempt.endpoint) for task, one in asked.items()}
-        answers = poll_answer(provider, endpoints, response, self._clock.now())
-        for task in answers.strange:
-            log.info("%s answered about task %s, which was not polled", provider.title, task)
-        await self._take_in(answers, asked, asked_at)
-        return self.health.answered(response.status)
+                return asked_at, None
 
     @property
     def _api(self) -> Api:
         return self._access.api
 
-    def _endpoint(self, name: str) -> Endpoint:
-        """What reads the result of the endpoint of this name."""
-        return reading(self._api.provider, name, self._api.prefix)
+    def _endpoints(self, asked: Mapping[str, OpenTask]) -> dict[str, Endpoint]:
+        """What reads the result of each task."""
+        names = {task: one.attempt.endpoint for task, one in asked.items()}
+        read = {n: reading(self._api.provider, n, self._api.prefix) for n in {*names.values()}}
+        return {task: read[name] for task, name in names.items()}
 
     async def _take_in(
-        self, answers: Answers, asked: Mapping[str, OpenTask], asked_at: datetime
+        self,
+        answers: Answers,
+        asked: Mapping[str, OpenTask],
+        asked_at: datetime,
+        wanted: Collection[str] | None = None,
     ) -> None:
-        """Act on the answers to a poll at `asked_at`, and record what is news."""
+        """Act on the answers to a poll at `asked_at`, and record what is news.
+
+        With `wanted`, the progress of other tasks is no news.
+        """
         alone = self.schedule.newly_alone(answers.missing)
         self._heed(answers)
         now, is_late = self._clock.now(), self.schedule.intervals.is_late
@@ -160,6 +212,8 @@ class Poller:
         for task, one in asked.items():
             event = answers.events.get(task)
             self.schedule.answered(one, event, asked_at, timedelta(seconds=answers.pause))
+            if isinstance(event, Progressed) and wanted is not None and task not in wanted:
+                continue
             # Another process may have recorded its end while this answer was on its way.
             if event and self.schedule.get(task) and self.schedule.is_news(one, event):
                 self._recorder.add(one, event)

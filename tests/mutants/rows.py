@@ -241,4 +241,20 @@ FAULTS = (
         "",
         "tests/system/test_unchanged_rows.py",
     ),
+    Fault(
+        "a child is sent although its own job has changed",
+        "P1",
+        "pipeline/core/followers.py",
+        "    if job != line.job:\n        return None\n",
+        "",
+        "tests/core/test_chains.py",
+    ),
+    Fault(
+        "a page of a list that shows no result ends its task",
+        "P3",
+        "pipeline/core/listing.py",
+        "if not (isinstance(event, Failed) and _is_finished(provider, body)):",
+        "if True:",
+        "tests/core/test_listing.py",
+    ),
 )

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 from pipeline import wiring
 from pipeline.config import Settings, load
@@ -151,6 +152,16 @@ class ApiV2(Api):
     remembers: float = 24 * 3600.0
     #: How often each prompt was charged.
     charged: Counter[str] = field(default_factory=Counter)
+    #: How many jobs a page of the list has; None: the list is refused.
+    page: int | None = 100
+    #: Jobs of other programs in the list, newer than all others; and jobs that are not in it.
+    others: int = 0
+    unlisted: set[str] = field(default_factory=set)
+    #: Whether the list shows results; and whether its cursors still work.
+    lists_results: bool = True
+    knows_cursors: bool = True
+    #: The path of each poll.
+    asked: list[str] = field(default_factory=list)
     _answers: int = 0
     _made_at: dict[str, float] = field(default_factory=dict)
 
@@ -178,13 +189,45 @@ class ApiV2(Api):
         await asyncio.sleep(self.answers_in)
         if request.path == "/me":
             return reply({"team": {"credits": 9999, "maxConcurrentJobs": self.at_once}})
+        self.asked.append(request.path)
+        if self.poll_replies:
+            return self.poll_replies.pop(0)
+        if request.path.startswith("/jobs?"):
+            return self._listed(dict(parse_qsl(request.path.partition("?")[2])))
         task = request.path.removeprefix("/jobs/")
         if task not in self._tasks:
             return reply({"error": "Job not found"}, 404)
+        return reply(self._answer_about(task))
+
+    def _answer_about(self, task: str) -> dict[str, object]:
         if self._tasks[task] > self.loop.time():
-            return reply({"id": task, "status": "PROCESSING", "progress": 40, "result": None})
+            return {"id": task, "status": "PROCESSING", "progress": 40, "result": None}
+        if task in self.failing:
+            return {"id": task, "status": "FAILED", "error": "it did not work", "result": None}
         result = {"images": ["https://cdn.example/1.png"], "gridUrl": "https://cdn.example/g.png"}
-        return reply({"id": task, "status": "COMPLETED", "result": result, "creditCost": 16})
+        return {"id": task, "status": "COMPLETED", "result": result, "creditCost": 16}
+
+    def _listed(self, asked: Mapping[str, str]) -> Response:
+        """A page of the list: the newest jobs first, from the job that the cursor names."""
+        if self.page is None or ("cursor" in asked and not self.knows_cursors):
+            return reply({"error": "Invalid query"}, 400)
+        assert asked["limit"] == "100"
+        other = {"status": "COMPLETED", "result": {"images": ["https://cdn.example/other.png"]}}
+        jobs: list[dict[str, object]] = [{"id": f"other {n}", **other} for n in range(self.others)]
+        ours = [self._answer_about(task) for task in reversed(self._tasks)]
+        jobs += [job for job in ours if job["id"] not in self.unlisted]
+        start = _place(asked["cursor"], jobs) if "cursor" in asked else 0
+        if start is None:
+            return reply({"error": "Invalid cursor"}, 400)
+        page, rest = jobs[start : start + self.page], jobs[start + self.page :]
+        if not self.lists_results:
+            page = [{name: job[name] for name in job if name != "result"} for job in page]
+        following = rest[0]["id"] if rest else None
+        return reply({"jobs": page, "nextCursor": following, "hasMore": bool(rest)})
+
+
+def _place(cursor: str, jobs: list[dict[str, object]]) -> int | None:
+    return next((n for n, job in enumerate(jobs) if job["id"] == cursor), None)
 
 
 def reply(body: Mapping[str, object], status: int = 200, **headers: str) -> Response:

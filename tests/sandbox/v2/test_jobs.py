@@ -212,7 +212,17 @@ def test_jobs_are_listed_in_pages_the_latest_first(sandbox: Sandbox, api: httpx.
 
 
 @pytest.mark.parametrize(
-    "query", [{"limit": "0"}, {"limit": "x"}, {"status": "DONE"}, {"cursor": "x"}, {"search": "x"}]
+    "query",
+    [
+        {"limit": "0"},
+        {"limit": "101"},
+        {"scope": "all"},
+        {"include_models": "1"},
+        {"limit": "x"},
+        {"status": "DONE"},
+        {"cursor": "x"},
+        {"search": "x"},
+    ],
 )
 def test_a_wrong_query_is_answered_400(api: httpx.Client, query: dict[str, str]) -> None:
     answer = api.get("jobs", params=query)

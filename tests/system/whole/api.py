@@ -62,7 +62,13 @@ V2 = Provider(
         percent=("progress",),
         credits=("creditCost",),
     ),
-    poll=Poll("/jobs/{id}", method="GET"),
+    poll=Poll(
+        "/jobs/{id}",
+        method="GET",
+        list="/jobs?cursor={cursor}",
+        list_tasks="jobs",
+        list_next="nextCursor",
+    ),
     endpoints={"imagine": replace(IMAGINE, urls=("result.images",))},
     once=Once("Idempotency-Key", 24),
 )
@@ -282,6 +288,12 @@ def response(how: Answer, task: Task | None) -> Response | None:
 def described(bodies: list[dict[str, Any]]) -> Response:
     """The answer to a poll for several tasks of version 1."""
     return _answer(200, {"tasks": bodies})
+
+
+def listed(bodies: list[dict[str, Any]]) -> Response:
+    """A page of version 2's list of jobs. It also has a job of another program."""
+    other = {"id": "of another program", "status": "COMPLETED", "result": {"images": []}}
+    return _answer(200, {"jobs": [other, *bodies], "nextCursor": None, "hasMore": False})
 
 
 def told(body: dict[str, Any]) -> Response:

@@ -24,6 +24,7 @@ from pipeline.core.errors import ColumnsError
 from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
 from pipeline.core.inputs import parsed
+from pipeline.core.listing import page_answers, page_of
 from pipeline.core.model import JobKey, Request, Response, State
 from pipeline.core.planning import Line as Planned
 from pipeline.core.protocol import poll_answer, task_event, verdict
@@ -43,6 +44,7 @@ from tests.system.whole.api import (
     Task,
     Turn,
     described,
+    listed,
     provider,
     response,
     told,
@@ -456,7 +458,11 @@ class World:
         if its.poll.many:
             yield from poll_answer(its, endpoint_of, described(bodies), self.clock()).events.items()
             return
-        for body in bodies:
+        page = page_of(its, listed(bodies))
+        assert page is not None
+        answers = page_answers(its, endpoint_of, page)
+        yield from answers.events.items()
+        for body in (body for body in bodies if body[first] in answers.missing):
             about = {body[first]: endpoint_of[body[first]]}
             yield from poll_answer(its, about, told(body), self.clock()).events.items()
 
