@@ -271,6 +271,7 @@ def gallery(
 def init(
     sheet: flags.Sheet = None,
     google: flags.GoogleUrl = "",
+    drive: flags.DriveClient = None,
     tab: flags.Tab = "",
     credentials: flags.Credentials = "",
     base_url: flags.BaseUrl = "",
@@ -284,6 +285,12 @@ def init(
     adopt: flags.AdoptColumns = False,
 ) -> None:
     """Create a configuration, and a sheet if there is none."""
+    if drive:
+        from pipeline.cli.init_drive import init_drive
+
+        if sheet or google or tab or credentials or endpoint or adopt:
+            raise ConfigError("--drive is for itself: use it only with --config and --base-url.")
+        raise typer.Exit(init_drive(_console(), drive, config or flags.USUAL, base_url))
     from pipeline.cli import init as init_
     from pipeline.config.template import Wanted
 

@@ -19,13 +19,13 @@ from pipeline import wiring
 from pipeline.cli import doctor_api
 from pipeline.cli.doctor_api import Finding, Sign
 from pipeline.config import Settings
-from pipeline.core.errors import ConfigError, PromptsheetError, SheetError
+from pipeline.core.errors import ConfigError, NoPlace, PromptsheetError, SheetError
 from pipeline.core.filenames import shared_files
 from pipeline.core.header import OURS
 from pipeline.core.inputs import parsed
 from pipeline.core.model import JobKey
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, is_or_are, one_line, quoted
+from pipeline.core.text import counted, is_or_are, joined, one_line, quoted
 from pipeline.open_sheet import open_sheet, refuse_read_only
 from pipeline.plain_files import is_plain
 from pipeline.reports import summary
@@ -139,6 +139,7 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
 def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Finding]:
     yield Finding("ok", f"{settings.path.name} can be used.")
     yield from _of_the_files(settings)
+    yield from _of_the_place(settings)
     if trouble := _store_trouble(settings):
         # Without the store, the check would report that the sheet belongs to another store.
         yield Finding("reach", trouble)
@@ -152,6 +153,23 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Fin
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield Finding(signs.get(e.exit_code, "person"), str(e))
     yield from doctor_api.findings(settings, keep=repair)
+
+
+def _of_the_place(settings: Settings) -> Iterator[Finding]:
+    """Check that pictures can be saved, if they are saved on another machine."""
+    if settings.remote is None:
+        return
+    from pipeline.provider.downloads.places import checked
+
+    where = settings.remote.address
+    try:
+        remark = event_loop.run(checked(settings))
+    except NoPlace as e:
+        yield Finding("person", str(e))
+    except PromptsheetError as e:
+        yield Finding("reach", str(e))
+    else:
+        yield Finding("ok", joined(f"Pictures can be saved in {where}.", remark))
 
 
 def _of_the_files(settings: Settings) -> Iterator[Finding]:
@@ -202,7 +220,7 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
         gone = f"{counted(missing, 'saved picture')} {is_or_are(missing)} missing on disk"
         yield Finding("person", f"{gone}. Run doctor --repair.")
     unsaved = sum(map(len, sync.state.jobs.unsaved().values()))
-    if unsaved and settings.media is not None:
+    if unsaved and settings.saves_files:
         late = f"{counted(unsaved, 'picture')} {is_or_are(unsaved)} not saved yet"
         yield Finding("person", f"{late}. Run doctor --repair.")
 

@@ -86,15 +86,15 @@ def _says(file: Path) -> dict[str, Any]:
 def connect(console: Console, source: GoogleSource, credentials: str) -> Connected:
     """Check each requirement and print a tick for it. Raises SheetError at the first failure."""
     account, setup = google_setup(source)
-    _tick(console, f"The key belongs to {account}.")
+    tick(console, f"The key belongs to {account}.")
     setup.sign_in()
-    _tick(console, "Google accepts the key.")
+    tick(console, "Google accepts the key.")
     book = setup.book()
-    _tick(console, f"{book} is shared with that account.")
+    tick(console, f"{book} is shared with that account.")
     tab = setup.tab()
-    _tick(console, f"The tab is {tab}.")
+    tick(console, f"The tab is {tab}.")
     setup.may_edit()
-    _tick(console, "The account may edit it.")
+    tick(console, "The account may edit it.")
     console.print()
     address = f"https://docs.google.com/spreadsheets/d/{source.spreadsheet}/edit#gid={setup.gid}"
     return Connected(address, credentials, source.base_url, f"{book} / {tab}", setup)
@@ -124,6 +124,7 @@ def lay_out(
     return was_empty
 
 
-def _tick(console: Console, sentence: str) -> None:
+def tick(console: Console, sentence: str) -> None:
+    """Print a sentence about a step that worked."""
     sign = "✓" if console.encoding.casefold().startswith("utf") else "ok"
     console.print(Text.assemble((sign, "green"), f" {sentence}"), soft_wrap=True)

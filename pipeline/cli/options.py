@@ -92,6 +92,16 @@ Credentials = Annotated[
         metavar="REF", help="Where the key of the service account is: file:PATH or env:NAME."
     ),
 ]
+DriveClient = Annotated[
+    Path | None,
+    typer.Option(
+        "--drive",
+        metavar="FILE",
+        help="Ask for your consent to save pictures in your Google Drive; FILE is the JSON of an "
+        "OAuth client.",
+        show_default=False,
+    ),
+]
 BaseUrl = Annotated[str, typer.Option(metavar="URL", help="A stand-in for Google, for tests.")]
 NewConfig = Annotated[
     Path | None,

@@ -204,8 +204,8 @@ def report_outcome(
         show.show_attention(console, outcome, settings.path)
         if attended:
             console.print(f"API: {settings.provider.full_title}", markup=False)
-        if attended and outcome.counts.saved and settings.media:
-            console.print(f"Pictures: {summary.here(settings.media)}", markup=False)
+        if attended and outcome.counts.saved and (place := _place(settings)):
+            console.print(f"Pictures: {place}", markup=False)
     if once and outcome.troubles:
         _record(outcome.troubles, settings)
     if outcome.newly:
@@ -225,6 +225,13 @@ def _were_reported(troubles: Collection[str], settings: Settings) -> bool:
     with suppress(StoreError), wiring.open_store(settings) as store:
         return not is_news(troubles, store.reports.troubles(place_of(settings)), wiring.now())
     return False
+
+
+def _place(settings: Settings) -> str:
+    """Where pictures are saved; empty for nowhere."""
+    if settings.remote:
+        return settings.remote.address
+    return summary.here(settings.media) if settings.media else ""
 
 
 def _record(troubles: Collection[str], settings: Settings, *, keep: bool = False) -> None:

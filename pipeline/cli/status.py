@@ -249,7 +249,7 @@ def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
         ):
             words = f"{day} of {limits.per_day} credits" if limits.per_day else in_credits(day)
             yield f"{words} spent today at {api.title}"
-    if (unsaved := _unsaved(sync)) and settings.media is not None:
+    if (unsaved := _unsaved(sync)) and settings.saves_files:
         were = f"{counted(unsaved, 'picture')} {is_or_are(unsaved)}"
         yield f"{were} not saved yet. The next run tries again."
     if worker := _worker(sync):

@@ -121,7 +121,7 @@ class GoogleDrive:
             "installed": {
                 "client_id": OUR_CLIENT,
                 "client_secret": CLIENT_SECRET,
-                "auth_uri": f"{self.url}/auth",
+                "auth_uri": "https://accounts.google.com/o/oauth2/auth",
                 "token_uri": "https://oauth2.googleapis.com/token",
                 "redirect_uris": ["http://localhost"],
             }
@@ -157,7 +157,7 @@ class GoogleDrive:
         query = parse_qs(parts.query, keep_blank_values=True)
         if parts.path == "/token":
             return self._token(method, parts.path, parse_qs(raw.decode()))
-        if parts.path == "/auth":
+        if parts.path == "/o/oauth2/auth":
             where = self.tokens.consent(query, self.consents) if self.consents else ""
             denied = f"{query['redirect_uri'][0]}?error=access_denied&state={query['state'][0]}"
             return Answer(302, "text/html", b"", {"Location": where or denied})
@@ -220,6 +220,8 @@ class GoogleDrive:
             return self._part(options.get("upload_id", ""), headers, raw, half)
         kind = "write" if asked.method != "GET" else "get" if number else "list"
         self._count(caller, UNITS[kind])
+        if asked.path == "/drive/v3/about":
+            return _as_json(200, {"user": {"emailAddress": caller.email}})
         if asked.path.startswith(UPLOADS):
             return self._upload(asked, caller, options, headers, raw, number)
         if not asked.path.startswith("/drive/v3/files"):
