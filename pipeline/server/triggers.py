@@ -27,7 +27,7 @@ from pipeline.server.pass_requests import EndedPass, PassControl, PassRequest, T
 from pipeline.server.trigger_access import TriggerAccess
 from pipeline.server.trigger_orders import Order, Refused, body_of, order_of
 from pipeline.sync.configured_sheet import Campaign
-from pipeline.sync.lease import is_dead
+from pipeline.sync.lease import is_dead, this_process
 from pipeline.sync.outcome import Outcome
 
 log = limited_logger("trigger")
@@ -154,7 +154,7 @@ class Triggers:
         state = await asyncio.to_thread(self._state, name)
         return 202, {
             **state,
-            "state": self._word(name, taken, plan, state),
+            "state": self._word(name, Taken.PLANNED if other else taken, plan, state),
             "message": one_line(self._sentence(name, taken, plan, trouble, state, other)),
             "asked_at": asked_at,
             "plan": plan.as_json() if plan else None,
@@ -181,10 +181,10 @@ class Triggers:
         other: str,
     ) -> str:
         control = self._control(name)
-        if taken is Taken.RUNNING:
-            begun = "A run is working on the sheet. It reads the sheet again and sends what is new."
-        elif other:
+        if other:
             begun = f"Another run ({other}) is working on the sheet. Yours begins after it."
+        elif taken is Taken.RUNNING:
+            begun = "A run is working on the sheet. It reads the sheet again and sends what is new."
         elif taken is Taken.PLANNED and control and (wait := control.waits()):
             begun = f"A run is planned, and starts in {wait:.0f} s."
         elif taken is Taken.PLANNED:
@@ -262,13 +262,11 @@ class Triggers:
 
     def _other_run(self, name: str) -> str:
         """The process that works on the sheet, if it is not this one; else empty."""
-        one, control = self._sheets[name], self._control(name)
-        if control and control.running_since:
-            return ""
+        one = self._sheets[name]
         lease = one.store.leases.of(one.key)
         if lease is None or lease.until <= wiring.now() or is_dead(lease.holder):
             return ""
-        return lease.holder
+        return "" if lease.holder == this_process() else lease.holder
 
     def _tell(self, name: str, what: str, request: Request) -> None:
         one = self._sheets[name]

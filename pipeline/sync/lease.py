@@ -26,6 +26,11 @@ class Busy:
     since: datetime
 
 
+def this_process() -> str:
+    """The name of this process as a holder of leases."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
 def take_lease(store: Store, sheet: Sheet) -> Lease | Busy:
     """Take the lease on the sheet, or return who has it. A dead process loses its lease."""
     lease = take_lease_on(store, sheet.key)
@@ -48,7 +53,7 @@ def take_lease_on(store: Store, key: str) -> Lease | Holder | None:
 
     A dead process loses its lease.
     """
-    me = f"{socket.gethostname()}:{os.getpid()}"
+    me = this_process()
     for _ in range(2):
         holding = store.leases.of(key)
         # The store lets a holder take it again, for a process that got the number of a dead one.
