@@ -30,7 +30,7 @@ from pipeline.core.text import counted, one_line, shortened
 
 REPEAT: Final = "Possibly a repeat: the first try may have arrived."
 #: What leads to the page.
-LINK: Final = "Open the page"
+LINK: Final = "Open all pictures"
 #: Most characters: of a title, a name, a note or a prompt, and an address that a service takes.
 TITLE: Final = 120
 NAME: Final = 80
@@ -42,7 +42,7 @@ ROWS: Final = 10
 #: What a notice is about, for its title.
 _ABOUT: Final = {
     MessageKind.ATTENTION: "rows need attention",
-    MessageKind.BUDGET: "most of the budget is used",
+    MessageKind.BUDGET: "budget",
     MessageKind.STOPPED: "sending stopped",
     MessageKind.SILENT: "no run for some time",
     MessageKind.TEST: "a test message",
@@ -182,8 +182,8 @@ def without_pictures(card: Card) -> Card:
     return replace(card, pictures=(), links=(*links, *card.links))
 
 
-def _bare(card: Card) -> Card:
-    """What is left where nothing else fits: the numbers and the link."""
+def bare(card: Card) -> Card:
+    """What is left without the texts of rows: the numbers and the link."""
     words = card.title.rpartition(": ")[2] if card.facts else "news"
     return Card(
         title=f"Promptsheet: {words}",
@@ -223,7 +223,7 @@ def _smaller(card: Card) -> Iterator[Card]:
         )
         yield card
     yield replace(card, pictures=(), more_pictures=card.more_pictures + len(card.pictures))
-    yield _bare(card)
+    yield bare(card)
 
 
 def is_public(address: str) -> bool:

@@ -146,4 +146,5 @@ def _cut(value: Any, most: int) -> Any:
 
 def _bytes(body: Data) -> bytes:
     # Half a surrogate pair, which a cell may hold, has no UTF-8.
-    return json.dumps(body, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
+    text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")

@@ -87,7 +87,7 @@ def _message(card: Card) -> Block:
     blocks += [{"type": "section", "text": _titled(*text, 3000)} for text in card.texts]
     if card.rows:
         blocks.append({"type": "divider"})
-        blocks.append({"type": "section", "text": _titled(card.rows_heading, "", 3000)})
+        blocks.append(_section(card.rows_heading))
         blocks += [{"type": "section", "text": _titled(*row, 3000)} for row in card.rows]
         blocks += [_section(card.last_row)] if card.last_row else []
     for address, name in card.pictures:

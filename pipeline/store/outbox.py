@@ -18,6 +18,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
+    bindparam,
     case,
     delete,
     exists,
@@ -38,6 +39,18 @@ KEPT: Final = timedelta(days=30)
 #: Messages for which a digest does not wait.
 AT_ONCE: Final = (MessageKind.STOPPED, MessageKind.BUDGET, MessageKind.SILENT)
 _OPEN: Final = (LineState.WAITING, LineState.SENDING)
+#: Records what became of a claimed message. It runs for each one, so it is made once.
+_ENDED: Final = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("its_id"), outbox.c.state == LineState.SENDING)
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("state", "reason", "not_before", "remote", "unsure", "done_at")
+        }
+        | {"tries": outbox.c.tries - bindparam("uncounted")}
+    )
+)
 
 
 class OutletEntry(NamedTuple):
@@ -255,21 +268,22 @@ class Outbox(StorePart):
             about |= {"failures": 0, "reason": "", "closed": "", "delivered_at": now}
         if failed or closed:
             about |= {"failures": outlets.c.failures + 1, "reason": failed, "closed": closed}
+        ended = [
+            {
+                "its_id": one.id,
+                "state": one.state,
+                "reason": one.reason,
+                "not_before": one.not_before,
+                "remote": one.remote,
+                "unsure": one.is_unsure,
+                "uncounted": 0 if one.counts else 1,
+                "done_at": now if one.state in (LineState.SENT, LineState.PARKED) else None,
+            }
+            for one in deliveries
+        ]
         with self._database.writing() as connection:
-            for one in deliveries:
-                connection.execute(
-                    update(outbox)
-                    .where(outbox.c.id == one.id, outbox.c.state == LineState.SENDING)
-                    .values(
-                        state=one.state,
-                        reason=one.reason,
-                        not_before=one.not_before,
-                        remote=one.remote,
-                        unsure=one.is_unsure,
-                        tries=outbox.c.tries - (0 if one.counts else 1),
-                        done_at=now if one.state in (LineState.SENT, LineState.PARKED) else None,
-                    )
-                )
+            if ended:
+                connection.execute(_ENDED, ended)
             connection.execute(update(outlets).where(outlets.c.id == outlet).values(about))
 
     def states(self, sheet: str) -> list[OutletState]:
