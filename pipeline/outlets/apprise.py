@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 _DIGEST: Final = 500
 #: Seconds between two messages: a group of Telegram takes 20 a minute.
 _EVERY: Final = 3.0
-#: Seconds until a server must answer, and for all requests of one message.
-_ANSWER, _WHOLE = 20.0, 90.0
+#: Seconds for a connection, until the answer must begin, and for all requests of one message.
+_CONNECT, _ANSWER, _WHOLE = 10.0, 20.0, 90.0
 #: Most bytes of all attached files: mail servers refuse messages of more than 10 to 20 MB.
 _ATTACHED: Final = 7_000_000
 #: Share of a service's length that is used: signs become longer when they are escaped.
@@ -174,6 +174,7 @@ def _service(url: str) -> NotifyBase | None:
     service.redirects = False
     service.overflow_mode = apprise.OverflowMode.SPLIT
     service.socket_read_timeout = max(service.socket_read_timeout, _ANSWER)
+    service.socket_connect_timeout = max(service.socket_connect_timeout, _CONNECT)
     return service
 
 
