@@ -43,6 +43,14 @@ ConfigAndRows = Annotated[
     ),
 ]
 
+Outlet = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name of an outlet.", show_default=False)
+]
+AnyOutlet = Annotated[
+    str,
+    typer.Argument(metavar="NAME", help="The name of an outlet; none: all.", show_default=False),
+]
+
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Report each step, with the time, on standard error."),
