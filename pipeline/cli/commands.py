@@ -289,11 +289,11 @@ def try_outlet(name: flags.Outlet, config: flags.Config = None) -> None:
 
 
 @outlets_app.command("retry", cls=flags.Command)
-def retry_outlets(name: flags.AnyOutlet = "", config: flags.Config = None) -> None:
+def retry_outlets(config: flags.Config = None, only: flags.OnlyOutlet = "") -> None:
     """Deliver refused and waiting messages now."""
     from pipeline.cli.outlets import retry as again
 
-    raise typer.Exit(worst_code(_settings(config), lambda one: again(one, _console(), name)))
+    raise typer.Exit(worst_code(_settings(config), lambda one: again(one, _console(), only)))
 
 
 @command()

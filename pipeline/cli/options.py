@@ -46,9 +46,8 @@ ConfigAndRows = Annotated[
 Outlet = Annotated[
     str, typer.Argument(metavar="NAME", help="The name of an outlet.", show_default=False)
 ]
-AnyOutlet = Annotated[
-    str,
-    typer.Argument(metavar="NAME", help="The name of an outlet; none: all.", show_default=False),
+OnlyOutlet = Annotated[
+    str, typer.Option("--only", metavar="NAME", help="Only this outlet; otherwise all.")
 ]
 
 Verbose = Annotated[

@@ -21,14 +21,14 @@ def troubles(states: Sequence[OutletState], now: datetime) -> Iterator[str]:
         if one.closed:
             yield (
                 f'The outlet "{one.name}" accepts nothing: {one.closed} {waiting}; it is tried '
-                f"again each hour, and at once with promptsheet outlets retry {one.name}."
+                f"again each hour, and at once with promptsheet outlets retry."
             )
         elif one.failures >= _FAILURES and one.oldest and now - one.oldest > _LATE:
             yield f'The outlet "{one.name}" fails: {one.reason} {waiting} and will be tried again.'
         if one.parked:
             yield (
                 f'The outlet "{one.name}" refused {counted(one.parked, "message")}. promptsheet '
-                f"outlets shows why; promptsheet outlets retry {one.name} sends them again."
+                f"outlets shows why; promptsheet outlets retry sends them again."
             )
 
 
