@@ -21,6 +21,8 @@ from pipeline.sheets.files.errors import refuse_read_only as refuse_read_only
 from pipeline.store import Store, utc_now
 
 if TYPE_CHECKING:
+    from pipeline.sheets.google.channel import Channels as Channels
+    from pipeline.sheets.google.channel import OpenChannel as OpenChannel
     from pipeline.sheets.google.setup import Setup
 
 #: Longest wait for Google during a set-up, in seconds, because a person is waiting.
@@ -88,6 +90,15 @@ def google_setup(source: GoogleSource) -> GoogleSetup:
     who = account(source.credentials.reveal() if source.credentials else None)
     way = Spreadsheet(source.spreadsheet, who, base=source.base_url, patience=SETUP_PATIENCE)
     return GoogleSetup(who.called, Setup(way, source.tab, source.gid))
+
+
+def drive_channels(source: GoogleSource) -> Channels:
+    """The push channels of a Google Sheet. Raises SheetError if there is no usable key."""
+    with _google_libraries():
+        from pipeline.sheets.google.channel import Channels
+        from pipeline.sheets.google.client import account
+    who = account(source.credentials.reveal() if source.credentials else None)
+    return Channels(source.spreadsheet, who, source.base_url)
 
 
 @contextmanager

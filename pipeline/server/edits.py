@@ -123,13 +123,15 @@ class NoEdits:
 
 
 def edits_of(
-    campaign: Campaign, fingerprint: Callable[[], str]
+    campaign: Campaign, fingerprint: Callable[[], str], *, is_told: bool = False
 ) -> FileEdits | GoogleEdits | NoEdits:
-    """What notices the edits of this sheet, as `[schedule] react` says."""
+    """What notices the edits of this sheet, as `[schedule] react` says.
+
+    `is_told` is whether Google calls after a change.
+    """
     settings = campaign.settings
     react = settings.schedule.react.total_seconds() if settings.schedule.react else None
     if isinstance(settings.source, GoogleSource):
-        is_told = bool(settings.trigger.public_url and settings.trigger.token)
         return GoogleEdits(campaign, react) if react or is_told else NoEdits()
     return FileEdits(settings.source, react, fingerprint) if react else NoEdits()
 

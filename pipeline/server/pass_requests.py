@@ -68,8 +68,8 @@ class PassControl(Protocol):
     def waits(self) -> float | None:
         """Seconds until the pass begins that was asked for; None if none was."""
 
-    def check_for_edits(self) -> None:
-        """Check soon whether somebody has edited the sheet."""
+    def is_told_of_edit(self, token: str) -> bool:
+        """Check soon for edits, if the token is that of our channel. Returns whether it is."""
 
 
 class PassRequests:

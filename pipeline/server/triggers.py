@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pipeline import wiring
@@ -67,7 +67,10 @@ class Triggers:
 
     def routes(self) -> list[BaseRoute]:
         """The routes for the app of these sheets."""
-        return [Route(f"{PATH}{{name}}", _Endpoint(self.answer))]
+        return [
+            Route(f"{PATH}{{name}}", _Endpoint(self.answer)),
+            Route(f"{PATH}{{name}}/edited", self.edited, methods=["POST"]),
+        ]
 
     def lines(self, address: str) -> list[str]:
         """A line about each sheet, for the terminal."""
@@ -94,6 +97,18 @@ class Triggers:
             return _json(503, {"message": str(trouble)}, {"Retry-After": "5"})
         except ClientDisconnect:
             return Response(status_code=400)
+
+    async def edited(self, request: Request) -> Response:
+        """The answer to Google Drive, which calls after a sheet has changed.
+
+        A wrong token gets the same answer as an unknown address. The body is not read.
+        """
+        name = request.path_params["name"]
+        token = request.headers.get("x-goog-channel-token", "")
+        control = self._control(name) if name in self._sheets else None
+        if control is None or not control.is_told_of_edit(token):
+            return PlainTextResponse("Not Found", 404, {"Connection": "close"})
+        return Response()
 
     # -- what is asked for -----------------------------------------------------------------------
 

@@ -28,6 +28,7 @@ from pipeline.reports import summary
 from pipeline.reports.plan import NamedRow
 from pipeline.scheduler import Schedule
 from pipeline.server import event_loop
+from pipeline.server.drive_channel import channel_of
 from pipeline.server.edits import edits_of
 from pipeline.server.pass_requests import EndedPass, PassRequest, PassRequests, Taken
 from pipeline.server.serve import campaigns, open_servers
@@ -103,7 +104,8 @@ class Watcher:
         #: Ends the present wait between two passes.
         self._waker = asyncio.Event()
         self._requests = PassRequests(settings.trigger.apart.total_seconds())
-        self._edits = edits_of(campaign, self._fingerprint)
+        self._channel = channel_of(settings, self._say_of_channel)
+        self._edits = edits_of(campaign, self._fingerprint, is_told=self._channel is not None)
         #: A digest of the sheet as the last pass left it; empty if it is not known.
         self._last_fingerprint = ""
         self._has_edit = False
@@ -142,7 +144,10 @@ class Watcher:
 
     async def run(self) -> None:
         """Run pass after pass, until `end` is called."""
-        async with in_background([self._edits.watch(self._edited)], self.key):
+        jobs = [self._edits.watch(self._edited)]
+        if self._channel:
+            jobs.append(self._channel.keep())
+        async with in_background(jobs, self.key):
             while not self._is_ending:
                 await self._pass()
                 await self._wait()
@@ -163,9 +168,15 @@ class Watcher:
         """Seconds until the pass begins that was asked for; None if none was."""
         return self._requests.waits()
 
-    def check_for_edits(self) -> None:
-        """Check soon whether somebody has edited the sheet."""
+    def is_told_of_edit(self, token: str) -> bool:
+        """Check soon for edits, if the token is that of our channel. Returns whether it is."""
+        if self._channel is None or not self._channel.is_token(token):
+            return False
         self._edits.check_now()
+        return True
+
+    def _say_of_channel(self, sentence: str) -> None:
+        self._print(self._campaign.settings.source.name, sentence)
 
     def _edited(self) -> None:
         if self.running_since is not None and self._running.is_plain:

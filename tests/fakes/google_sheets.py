@@ -16,6 +16,7 @@
   `route(session)` mounts the way here into any `requests.Session`, and `way()` is that adapter
   (Google's addresses stay as they are; the token endpoint and google-auth's background call are
   caught too);
+- `channels`: the push channels of Google Drive (`tests.fakes.google.channels`);
 - `log`: an `Asked` for each request of the API, `reads`, `writes`; `token_log`, `other_log`;
 - `between(act)`: `act(asked)` is called before each request is applied; it may change the state,
   here a scripted person acts (`tests.fakes.google.person`). `between(None)` ends it;
@@ -49,6 +50,7 @@ from google.oauth2 import service_account
 
 from tests.fakes.google import changes, refusals, showing, values
 from tests.fakes.google.account import EMAIL, SCOPE, Tokens, key_file
+from tests.fakes.google.channels import DriveChannels
 from tests.fakes.google.entering import Value
 from tests.fakes.google.facts import Facts
 from tests.fakes.google.faults import Fault, Faults
@@ -139,7 +141,10 @@ class GoogleSheets:
     faults: Faults = field(default_factory=Faults)
     log: list[Asked] = field(default_factory=list)
     token_log: list[Asked] = field(default_factory=list)
-    #: Calls of other APIs, which all get a 404; google-auth makes one in the background.
+    #: The push channels of Google Drive.
+    channels: DriveChannels = field(default_factory=DriveChannels)
+    #: Calls of other APIs. All but those for channels get a 404; google-auth makes one in the
+    #: background.
     other_log: list[str] = field(default_factory=list)
     #: Seconds of CPU that answering took: what is to be taken off where ours are measured.
     spent: float = 0.0
@@ -248,6 +253,9 @@ class GoogleSheets:
         query = parse_qs(parts.query, keep_blank_values=True)
         if parts.path == "/token":
             return self._token(method, parts.path, parse_qs(raw.decode()))
+        if parts.path.startswith("/drive/v3/"):
+            with self._lock:
+                return self._channel(method, parts.path, authorization, json.loads(raw or b"{}"))
         if not parts.path.startswith("/v4/spreadsheets"):
             self.other_log.append(f"{method} {unquote(parts.path)}")
             return _as_json(404, refusals.unknown().body)
@@ -268,6 +276,16 @@ class GoogleSheets:
             raise Cut(reset=True)
         asked.status = answer.status
         return answer
+
+    def _channel(self, method: str, path: str, authorization: str, said: Json) -> Answer:
+        self.other_log.append(f"{method} {path}")
+        email = self.tokens.whose(authorization, for_channels=True)
+        if email is None:
+            return _as_json(401, refusals.unauthenticated().body)
+        book = self.books.get(path.removeprefix("/drive/v3/files/").partition("/")[0])
+        may_see = book is not None and email in {*book.editors, *book.viewers}
+        status, body = self.channels.answer(method, path, said, may_see)
+        return _as_json(status, body) if body else Answer(status, "text/plain", b"")
 
     def _token(self, method: str, path: str, form: dict[str, list[str]]) -> Answer:
         with self._lock:

@@ -16,6 +16,8 @@ EMAIL = "bot@local.iam.gserviceaccount.com"
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 LASTS = 3600
 SCOPE = "https://www.googleapis.com/auth/spreadsheets"
+#: What push channels need at least.
+METADATA_SCOPE = "https://www.googleapis.com/auth/drive.metadata.readonly"
 
 
 @cache
@@ -69,6 +71,8 @@ class Tokens:
     given: dict[str, tuple[str, float]] = field(default_factory=dict)
     #: Accounts that were deleted or switched off: they get no token any more.
     disabled: set[str] = field(default_factory=set)
+    #: Tokens that are for push channels, and for nothing else.
+    for_channels: set[str] = field(default_factory=set)
 
     def give(self, form: dict[str, list[str]]) -> tuple[int, dict[str, Any]]:
         """Status and body of the token endpoint's answer."""
@@ -80,9 +84,12 @@ class Tokens:
         email = str(claims["iss"])
         if email in self.disabled:
             return 400, flat("invalid_grant", "Invalid grant: account not found")
-        if SCOPE not in str(claims.get("scope", "")):
+        scopes = str(claims.get("scope", "")).split()
+        if not {SCOPE, METADATA_SCOPE} & {*scopes}:
             return 400, flat("invalid_scope", "Invalid OAuth scope or ID token audience provided.")
         token = self.new(email)
+        if SCOPE not in scopes:
+            self.for_channels.add(token)
         return 200, {"access_token": token, "expires_in": LASTS, "token_type": "Bearer"}
 
     def new(self, email: str) -> str:
@@ -91,10 +98,12 @@ class Tokens:
         self.given[token] = email, self.clock() + LASTS
         return token
 
-    def whose(self, header: str) -> str | None:
+    def whose(self, header: str, *, for_channels: bool = False) -> str | None:
         """The account that the token of an `Authorization` header belongs to, if it is good."""
-        email, until = self.given.get(header.removeprefix("Bearer "), ("", 0.0))
-        return email if email and self.clock() < until else None
+        token = header.removeprefix("Bearer ")
+        email, until = self.given.get(token, ("", 0.0))
+        is_good = (token in self.for_channels) is for_channels and self.clock() < until
+        return email if email and is_good else None
 
     def revoke(self) -> None:
         """Make all given tokens invalid."""
