@@ -15,12 +15,13 @@ from __future__ import annotations
 import importlib
 import os
 import textwrap
-from itertools import accumulate
+from itertools import accumulate, cycle
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import wiring
+from pipeline.core.costs import in_words, summed
 from pipeline.core.credits import exact
 from pipeline.core.errors import ConfigError, PromptsheetError
 from pipeline.core.statuses import Status
@@ -170,19 +171,29 @@ class Results:
         return figure
 
     def spending(self) -> Figure:
-        """A chart of the total credits over time."""
-        sent = sorted(
-            (one.submitted_at, one.credits) for one in self._shown if one.submitted_at is not None
-        )
-        sums = list(map(exact, accumulate(cost for _, cost in sent)))
-        figure, axes = _chart(
-            f"{counted(sums[-1] if sums else 0, 'credit', ',')} so far", "", "credits"
-        )
-        if sent:
+        """A chart of the total costs over time, with a line for each account."""
+        jobs = [
+            (one.submitted_at, one.costs) for one in self._shown if one.submitted_at is not None
+        ]
+        totals = summed((cost.account, cost.amount) for _, costs in jobs for cost in costs)
+        units = ", ".join(dict.fromkeys(f"{cost.account.unit}s" for cost in totals)) or "credits"
+        figure, axes = _chart(f"{in_words(totals, ',')} so far", "", units)
+        colours = [STATUSES[each] for each in (Status.IN_PROGRESS, Status.DONE, Status.EDITED)]
+        if totals:
             dates = _needed("matplotlib.dates")
-            moments = dates.date2num([at for at, _ in sent])
-            axes.step(moments, sums, where="post", color=STATUSES[Status.IN_PROGRESS])
-            axes.plot(moments, sums, ".", color=STATUSES[Status.IN_PROGRESS])
+            for total, colour in zip(totals, cycle(colours)):
+                sent = sorted(
+                    (at, cost.amount)
+                    for at, costs in jobs
+                    for cost in costs
+                    if cost.account == total.account
+                )
+                moments = dates.date2num([at for at, _ in sent])
+                sums = list(map(exact, accumulate(amount for _, amount in sent)))
+                axes.step(moments, sums, where="post", color=colour, label=total.label)
+                axes.plot(moments, sums, ".", color=colour)
+            if len(totals) > 1:
+                axes.legend()
             locator = dates.AutoDateLocator(minticks=2, maxticks=7)
             axes.xaxis.set_major_locator(locator)
             axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))

@@ -28,12 +28,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import terminal
+from pipeline.core import messages
+from pipeline.core.costs import in_words, own
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.planning import Line
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, in_credits, one_line, time_limit
-from pipeline.reports.plan import cost, following, settling, to_send
+from pipeline.core.text import counted, one_line, time_limit
+from pipeline.reports.plan import costs, following, settling, to_send
 from pipeline.reports.summary import attention, no_rows
 from pipeline.sync.outcome import Outcome
 from pipeline.sync.progress import Progress as Step
@@ -143,8 +145,11 @@ def show_plan(console: Console, sync: SheetSync) -> None:
                     Text(one_line(note), style="dim"), (0, 0, 0, _INDENT + 2), expand=False
                 )
                 console.print(said, soft_wrap=False)
-        if len(lines) > EXAMPLES:
-            console.print(Text(f"{' ' * _INDENT}and {len(lines) - EXAMPLES} more", style="dim"))
+        if more := lines[EXAMPLES:]:
+            words = f"{' ' * _INDENT}and {len(more)} more"
+            if name == Status.OVER_BUDGET:
+                words += f": rows {messages.listed([line.seen.place + 1 for line in more])}"
+            console.print(Text(words, style="dim"))
     if not sync.last.plan.lines and not sync.last.hold:
         usual = sync.rules.provider.endpoints[sync.rules.endpoint]
         console.print(Text(no_rows(sync.sheet.title, usual), style="yellow"))
@@ -180,18 +185,30 @@ def _plan_warnings(sync: SheetSync, noted: Collection[int] = ()) -> Iterator[str
 
 
 def plan_as_json(console: Console, sync: SheetSync) -> None:
-    """Print what a run would do, for programs, as one line of JSON."""
+    """Print what a run would do, for programs, as one line of JSON.
+
+    Each of the `credits` counts the sheet's own account only, in its unit; the `costs` beside it
+    has the amount of every account, with its unit.
+    """
     now, after, later = to_send(sync), following(sync), settling(sync)
     noted = {
         "sheet": sync.sheet.title,
         "api": sync.rules.provider.full_title,
         "rows": {name: len(lines) for name, lines in _groups(sync)},
         "requests": len(now),
-        "credits": cost(sync, now),
+        "credits": own(its := costs(sync, now)),
+        "costs": [cost.as_json() for cost in its],
         "requests_after_another_row": len(after),
-        "credits_after_another_row": cost(sync, after),
+        "credits_after_another_row": own(its := costs(sync, after)),
+        "costs_after_another_row": [cost.as_json() for cost in its],
         "requests_once_settled": len(later),
-        "credits_once_settled": cost(sync, later),
+        "credits_once_settled": own(its := costs(sync, later)),
+        "costs_once_settled": [cost.as_json() for cost in its],
+        "rows_over_budget": [
+            line.seen.place + 1
+            for line in sync.last.plan.lines
+            if line.status == Status.OVER_BUDGET
+        ],
         "hold": sync.last.hold.sentence if sync.last.hold else "",
         "warnings": list(_plan_warnings(sync)),
         "read_as": sync.sheet.read_as,
@@ -210,7 +227,7 @@ def _groups(sync: SheetSync) -> Iterator[tuple[str, list[Line]]]:
 def _price(sync: SheetSync, lines: Sequence[Line], after: Sequence[Line] = ()) -> str:
     both = [*lines, *after]
     chained = f", {len(after)} of them after another row" if after else ""
-    return f"{counted(len(both), 'request')}{chained}, {in_credits(cost(sync, both))}"
+    return f"{counted(len(both), 'request')}{chained}, {in_words(costs(sync, both))}"
 
 
 #: The display for the bars; None without a terminal.
@@ -230,7 +247,7 @@ class Bars:
         """Show the progress of the pass."""
         if self._progress is None:
             return
-        cost = in_credits(step.credits)
+        cost = in_words(step.costs)
         at_api = step.done + step.at_work
         self._bar("sent", step.sent, step.to_send, cost)
         self._bar("made", step.done, at_api, f"{step.at_work} in progress" if step.at_work else "")

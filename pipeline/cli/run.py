@@ -307,7 +307,7 @@ def show_plan(
 ) -> int:
     """Print what a run would do and cost, without doing it, and return the exit code."""
     with wiring.previewing(settings, ask_prices=settings.api_key is not None) as sync:
-        sync.restrict(narrowed(sync.last.plan, row, limit))
+        sync.restrict(narrowed(sync, row, limit))
         (show.plan_as_json if as_json else show.show_plan)(console, sync)
         needed = strict and bool(row_reports.needing(sync))
         return max(needed, sync.last.hold.exit_code if sync.last.hold else 0)

@@ -18,13 +18,14 @@ from rich.text import Text
 from pipeline import terminal, wiring
 from pipeline.cli import output as show
 from pipeline.config import Settings
-from pipeline.core.credits import Credits, total
+from pipeline.core.costs import Cost, accounts, in_words, listed, own
+from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
 from pipeline.core.model import State
 from pipeline.core.planning import Line
 from pipeline.core.states import state_of
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, in_credits, is_or_are, one_line, printable
+from pipeline.core.text import counted, is_or_are, one_line, printable
 from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.reports.plan import find_rows, no_row
@@ -77,12 +78,13 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
     """Print the state of one sheet as one line of JSON. Returns the same codes as `print_status`.
 
     The fields: `sheet` (title); `rows` (number of rows by status); `need_a_person` (number of rows
-    that need attention); `credits_today` (null without an API key) and `per_day` (null without a
-    budget); `running` (which run is working on the sheet, or empty); `hold` (why nothing is sent,
-    or empty); `messages`; `details` (every row: `row`, the number that spreadsheets show, `row_id`,
-    `name`, `status`, `note`, `take`, `task_id`, `urls`, `text`, `credits`, `needs_attention`);
-    `exit_code`. With `row`, `details` has only that row, and `history` has its events (`at` in ISO
-    8601, `attempt`, `kind`, `text`).
+    that need attention); `credits_today` (at the sheet's own account, in its unit; null without an
+    API key) and `per_day` (its limit; null without a budget); `costs_today` (for each account: its
+    name, unit, amount, and whether it is the sheet's own); `running` (which run is working on the
+    sheet, or empty); `hold` (why nothing is sent, or empty); `messages`; `details` (every row:
+    `row`, the number that spreadsheets show, `row_id`, `name`, `status`, `note`, `take`, `task_id`,
+    `urls`, `text`, `credits`, `needs_attention`); `exit_code`. With `row`, `details` has only that
+    row, and `history` has its events (`at` in ISO 8601, `attempt`, `kind`, `text`).
     """
     with wiring.previewing(settings) as sync:
         found = [_found(sync, row)] if row else []
@@ -92,12 +94,14 @@ def print_status_json(settings: Settings, _: Console, row: str = "") -> int:
         is_needed = found and any(one.needs_attention for one in rows)
         hold = sync.last.hold.exit_code if sync.last.hold and not row else 0
         code = max(int(bool(is_needed if row else needing)), hold)
+        today = [cost for cost, _ in _spent_today(sync, settings)]
         shown_row: dict[str, object] = {
             "sheet": sync.sheet.title,
             "rows": dict(sorted(sync.last.plan.statuses.items())),
             "need_a_person": len(needing),
-            "credits_today": _spent(sync, settings),
+            "credits_today": own(today) if settings.api_key is not None else None,
             "per_day": settings.budget.per_day,
+            "costs_today": [cost.as_json() for cost in today],
             "running": _worker(sync),
             "hold": sync.last.hold.sentence if sync.last.hold else "",
             "messages": [*_troubles(sync), *_sentences(sync, settings)],
@@ -156,7 +160,8 @@ def retry(settings: Settings, console: Console, rows: list[str], unknown: bool, 
         by_id = {row.row_id: row for row in row_reports.rows(sync, (), ids)}
         shown = [by_id[line.seen.row_id] for line in picked]
         console.print(show.rows_table(shown, console.width, prices))
-        words = f"{counted(len(picked), 'row')} to send again, {in_credits(total(prices))}."
+        costs = listed(sync.rules, (line.job.attempts[-1].inputs for line in picked if line.job))
+        words = f"{counted(len(picked), 'row')} to send again, {in_words(costs)}."
         console.print(words, markup=False)
         hold = one_line(sync.last.hold.sentence) if sync.last.hold else ""
     if unknown and not yes and any(_state(line) is State.UNKNOWN for line in picked):
@@ -239,17 +244,9 @@ def _troubles(sync: SheetSync) -> Iterator[str]:
 
 def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
     """Other messages about the whole sheet."""
-    spent, cap = _spent(sync, settings), settings.budget.per_day
-    if spent is not None:
-        words = f"{spent} of {cap} credits" if cap is not None else in_credits(spent)
-        yield f"{words} spent today"
-    for api in sync.rules.apis[1:]:
-        limits = sync.spending.of(api)
-        if api.sends and (
-            day := sync.store.budget.spent(limits.api_key, limits.run, limits.day).day
-        ):
-            words = f"{day} of {limits.per_day} credits" if limits.per_day else in_credits(day)
-            yield f"{words} spent today at {api.title}"
+    for cost, cap in _spent_today(sync, settings):
+        if cost.amount or cost.account.is_own:
+            yield f"{cost.in_words(of=cap)} spent today"
     if (unsaved := _unsaved(sync)) and settings.saves_files:
         were = f"{counted(unsaved, 'picture')} {is_or_are(unsaved)}"
         yield f"{were} not saved yet. The next run tries again."
@@ -259,12 +256,15 @@ def _sentences(sync: SheetSync, settings: Settings) -> Iterator[str]:
         yield "The API key is not set; nothing can be sent."
 
 
-def _spent(sync: SheetSync, settings: Settings) -> Credits | None:
-    """Credits spent today. They are counted for each API key, so None without a key."""
-    if settings.api_key is None:
-        return None
-    own = sync.spending.own
-    return sync.store.budget.spent(own.api_key, own.run, own.day).day
+def _spent_today(sync: SheetSync, settings: Settings) -> Iterator[tuple[Cost, int | None]]:
+    """What is spent today at each account with a key, and its limit."""
+    keys = [settings.api_key, *(other.api_key for other in settings.others)]
+    apis = sync.rules.apis
+    for api, key, account in zip(apis, keys, accounts(apis), strict=True):
+        if api.sends and key is not None:
+            limits = sync.spending.of(api)
+            spent = sync.store.budget.spent(limits.api_key, limits.run, limits.day).day
+            yield Cost(spent, account), limits.per_day
 
 
 def _unsaved(sync: SheetSync) -> int:

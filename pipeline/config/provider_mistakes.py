@@ -66,6 +66,8 @@ def _general(provider: Provider) -> Iterator[str]:
     if not provider.base_url:
         yield "base_url: is empty"
     yield from address_problems("base_url", provider.base_url, "https://api.example.com/v2")
+    if not provider.unit.strip() or not provider.unit.isprintable():
+        yield 'unit: write one of what prices are in, such as "US cent"'
     if provider.links is not None and provider.links <= timedelta(0):
         yield "links: must be more than 0"
     for name, value in provider.headers.items():

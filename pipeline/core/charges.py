@@ -83,11 +83,11 @@ def other_prices(
 
 def sentences(charges: Iterable[Charge], apis: Iterable[Api]) -> list[str]:
     """One sentence for each API that charged more than listed."""
-    titles = {api.provider.name: api.title for api in apis}
-    found: defaultdict[str, list[Charge]] = defaultdict(list)
+    known = {api.provider.name: (api.title, api.provider.unit) for api in apis}
+    found: defaultdict[tuple[str, str], list[Charge]] = defaultdict(list)
     for one in charges:
-        found[titles.get(one.provider, one.provider)].append(one)
-    return [messages.charged_more(title, every) for title, every in found.items()]
+        found[known.get(one.provider, (one.provider, "credit"))].append(one)
+    return [messages.charged_more(title, every, unit) for (title, unit), every in found.items()]
 
 
 @dataclass(frozen=True, slots=True)

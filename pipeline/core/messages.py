@@ -428,12 +428,12 @@ def listed(numbers: Sequence[int]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def charged_more(api: str, charges: Sequence[Charge]) -> str:
-    """The API charged more for these tasks than is listed."""
+def charged_more(api: str, charges: Sequence[Charge], unit: str = "credit") -> str:
+    """The API charged more for these tasks than is listed; `unit` is what its prices are in."""
     listed, said = total(c.listed for c in charges), total(c.reported for c in charges)
     tasks = counted(len(charges), "task")
     return (
-        f"{api} charged {in_credits(said)} for {tasks}, and {listed} were listed. The budget "
+        f"{api} charged {counted(said, unit)} for {tasks}, and {listed} were listed. The budget "
         "counts what was charged. promptsheet doctor shows which prices to correct."
     )
 

@@ -8,7 +8,7 @@ priced; `sync` carries it out.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -33,7 +33,7 @@ from pipeline.core.chains import (
     label,
     link_in,
 )
-from pipeline.core.credits import Credits, exact
+from pipeline.core.credits import Credits
 from pipeline.core.fields import INDEX, PARENT, as_texts, problems_with
 from pipeline.core.following import (
     Followed,
@@ -196,31 +196,6 @@ def plan_held(
             status, note = job_status(job, one.known.inputs, rules, now, redo, link)
             lines.append(Line(one, one.known, status, note, job.key.take, job))
     return Plan(tuple(lines))
-
-
-def over_budget(lines: Iterable[Line], caps: Mapping[str, Credits | None]) -> set[str]:
-    """Row ids of the lines that the credits left do not cover, taken in the order of the sheet."""
-    left = min((cap for cap in caps.values() if cap is not None), default=None)
-    beyond: set[str] = set()
-    for line in lines:
-        if left is not None and line.price > left:
-            beyond.add(line.seen.row_id)
-        elif left is not None:
-            left = exact(left - line.price)
-    return beyond
-
-
-def short_of_budget(line: Line, cap: str, allowed: Mapping[str, int | None]) -> Line:
-    """The line of a row that the budget does not cover; `cap` names the cap that is used up.
-
-    `allowed` holds the caps by name: a row that alone costs more than one of them never fits.
-    """
-    price = line.price
-    note = messages.over_budget(cap)
-    for name, most in allowed.items():
-        if most is not None and price > most:
-            note = messages.beyond_budget(name, most, price)
-    return replace(line, status=Status.OVER_BUDGET, note=note, endpoint="")
 
 
 def followed_line(parent: Line) -> Followed:

@@ -285,6 +285,8 @@ class Provider:
     headers: Mapping[str, str] = field(default_factory=dict)
     #: How long addresses of results live; None: not known.
     links: timedelta | None = None
+    #: What its prices are in, for one of them, such as "US cent".
+    unit: str = "credit"
     #: The day on which the listed credits were read.
     credits_read: date | None = None
     #: Status code -> meaning, where this API differs from MEANINGS.

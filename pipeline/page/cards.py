@@ -64,8 +64,9 @@ class Card:
     now: str = ""
     #: How many takes were requested on the page so far; a form that requests one must contain it.
     extra_takes: int = 0
-    #: Listed credits of one more take.
+    #: The listed price of one more take, and what it is in.
     price: Credits = 0
+    unit: str = "credit"
     may_make_again: bool = False
     may_retry: bool = False
     #: The approval that its row needs, or has from this page; None if it needs none.
@@ -194,6 +195,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
         now=_prompt_now(card, known),
         extra_takes=known.extra_takes,
         price=price,
+        unit=view.rules.api_named(view.rules.endpoint_name(known.inputs)).provider.unit,
         approval=approval,
         is_approved=approval is not None and known.approved_on_page == approval.covers,
         may_make_again=is_current and card.family in REMAKABLE,
@@ -208,10 +210,8 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
 
 
 def _price_now(known: KnownRow, view: View) -> Credits:
-    """The listed credits of what the row asks for now; 0 if no price is listed."""
-    name = parsed(known.inputs).get("endpoint") or view.rules.endpoint
-    endpoint = view.rules.endpoint_of(name)
-    return (endpoint.credits or 0) if endpoint else 0
+    """The listed price of what the row asks for now; 0 if none is listed."""
+    return view.rules.price(known.inputs) or 0
 
 
 def _approval(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pipeline import wiring
+from pipeline.core.costs import OWN, Account, Cost, accounts, summed
 from pipeline.core.credits import Credits
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.lease import is_dead
@@ -20,6 +21,10 @@ class SheetStatus:
     #: with the same key are included. None without a limit or a key.
     spent: Credits | None = None
     budget: int | None = None
+    #: What the credits are: the account of the sheet's own API.
+    account: Account = OWN
+    #: What is spent today at other accounts.
+    elsewhere: tuple[Cost, ...] = ()
     paused: bool = False
     hold: str = ""
     #: Why the last reading of the sheet failed; empty if it did not.
@@ -40,9 +45,17 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
     limits = wiring.limits(settings)
     has_key = settings.api_key is not None
     spent = store.budget.spent(limits.api_key, limits.run, limits.day)
+    own, *others = accounts(wiring.rules(settings, key).apis)
+    apis = zip(settings.others, wiring.more_limits(settings), others, strict=True)
     return SheetStatus(
         spent=spent.day if has_key else None,
         budget=limits.per_day,
+        account=own,
+        elsewhere=summed(
+            (account, store.budget.spent(its.api_key, its.run, its.day).day)
+            for other, its, account in apis
+            if other.sends
+        ),
         paused=record.paused,
         hold="" if record.paused else record.hold,
         trouble=trouble,

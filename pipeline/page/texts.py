@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pipeline.core.costs import Cost
 from pipeline.core.text import duration
 from pipeline.page.snapshot import Snapshot
 
@@ -13,11 +14,14 @@ def texts_of(snapshot: Snapshot) -> dict[str, str]:
     totals, sheet_status = snapshot.totals, snapshot.sheet_status
     spent = "–" if sheet_status.spent is None else f"{sheet_status.spent:,}"
     budget = "" if sheet_status.budget is None else f"of {sheet_status.budget:,} "
+    # In the plural: the number stands above its label.
+    unit = Cost(0, sheet_status.account).in_words().removeprefix("0 ")
+    more = "".join(f" · {cost.in_words(',')}" for cost in sheet_status.elsewhere)
     return {
         "pictures": f"{totals.pictures:,}" if snapshot.is_complete else "…",
         "rows": f"{totals.rows:,}",
         "spent": spent,
-        "budget": f"{budget}credits today",
+        "budget": f"{budget}{unit} today{more}",
         "progress": _progress(snapshot),
         "state": _state(snapshot),
         **{f"count {status}": f"{count:,}" for status, count in totals.counts.items()},

@@ -24,7 +24,7 @@ from zoneinfo import ZoneInfo
 
 from pipeline import wiring
 from pipeline.config import Settings
-from pipeline.core.credits import total
+from pipeline.core.costs import OWN, Cost, in_words, summed
 from pipeline.core.errors import ConfigError
 from pipeline.core.filetypes import ENOUGH, MEDIA_TYPES, ending_of
 from pipeline.core.statuses import Status
@@ -141,7 +141,7 @@ def environment(folder: Path) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"duration": duration, "counted": counted}
+    made.filters |= {"duration": duration, "counted": counted, "in_words": in_words}
     return made
 
 
@@ -167,7 +167,7 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
             entries=entries,
             counts=_counts(entries),
             pictures=sum(p.height > 0 for entry in entries for p in entry.pictures),
-            credits=total(one.credits for one in shown),
+            costs=_costs(shown),
             typical=_typical(shown),
             now=now.astimezone(ZoneInfo(settings.timezone)),
             # Our own style sheet is not escaped. The page allows only the style with this digest.
@@ -175,6 +175,12 @@ def _page(settings: Settings, shown: Sequence[Shown], now: datetime) -> str:
             digest=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         )
     )
+
+
+def _costs(shown: Sequence[Shown]) -> Sequence[Cost]:
+    """What all jobs cost at each account; a sum of 0 if they cost nothing."""
+    costs = summed((cost.account, cost.amount) for one in shown for cost in one.costs)
+    return costs or (Cost(0, OWN),)
 
 
 def _other_host(settings: Settings) -> str:

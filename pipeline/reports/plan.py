@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from pipeline.core import messages
-from pipeline.core.credits import Credits, total
+from pipeline.core.costs import Cost, in_words, listed, own
+from pipeline.core.credits import Credits
 from pipeline.core.errors import ConfigError
 from pipeline.core.followers import to_follow
 from pipeline.core.planning import Line, Plan
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, duration, in_credits, time_limit
+from pipeline.core.text import counted, duration, time_limit
 from pipeline.sync.sheet_sync import SheetSync
 
 
@@ -22,7 +23,7 @@ from pipeline.sync.sheet_sync import SheetSync
 class PlanFigures:
     """Numbers of rows and credits of what a run would send, and why it would send nothing."""
 
-    #: Rows that are sent at once.
+    #: Rows that are sent at once. All credits are those of the sheet's own account, in its unit.
     rows: int = 0
     credits: Credits = 0
     #: Rows that are sent once the row that they follow is done.
@@ -37,6 +38,9 @@ class PlanFigures:
     #: Why nothing is sent, as a sentence; empty if nothing is in the way.
     hold: str = ""
     is_paused: bool = False
+    #: What the rows cost at each account, without those that have to settle, and those.
+    costs: tuple[Cost, ...] = ()
+    costs_once_settled: tuple[Cost, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -46,12 +50,11 @@ class PlanFigures:
         rows = self.rows + self.rows_after_another_row
         parts = []
         if rows:
-            cost = total((self.credits, self.credits_after_another_row))
-            parts.append(f"{counted(rows, 'row')} to send, for {in_credits(cost)}.")
+            parts.append(f"{counted(rows, 'row')} to send, for {in_words(self.costs)}.")
         if self.rows_once_settled:
             parts.append(
                 f"{counted(self.rows_once_settled, 'row')} to send once unchanged for "
-                f"{self.settle}, for {in_credits(self.credits_once_settled)}."
+                f"{self.settle}, for {in_words(self.costs_once_settled)}."
             )
         if self.seconds is not None:
             parts.append(f"This takes about {duration(self.seconds)}.")
@@ -66,6 +69,8 @@ class PlanFigures:
             "credits_after_another_row": self.credits_after_another_row,
             "rows_once_settled": self.rows_once_settled,
             "credits_once_settled": self.credits_once_settled,
+            "costs": [one.as_json() for one in self.costs],
+            "costs_once_settled": [one.as_json() for one in self.costs_once_settled],
             "seconds": self.seconds,
         }
 
@@ -76,15 +81,17 @@ def figures(sync: SheetSync, in_flight: int) -> PlanFigures:
     hold = sync.last.hold
     return PlanFigures(
         len(now),
-        cost(sync, now),
+        own(costs(sync, now)),
         len(after),
-        cost(sync, after),
+        own(costs(sync, after)),
         len(later),
-        cost(sync, later),
+        own(costs(sync, later)),
         time_limit(sync.rules.settle),
         _seconds(sync, (*now, *after, *later), in_flight),
         hold.sentence if hold else "",
         hold is not None and hold.kind == "paused",
+        costs(sync, (*now, *after)),
+        costs(sync, later),
     )
 
 
@@ -125,24 +132,33 @@ def settling(sync: SheetSync) -> Sequence[Line]:
     return [line for line in lines if line.status == Status.WAITING and line.note.startswith(note)]
 
 
-def cost(sync: SheetSync, lines: Sequence[Line]) -> Credits:
-    """The listed credits of these rows."""
-    return total(sync.rules.price(line.memory.inputs) or 0 for line in lines)
+def costs(sync: SheetSync, lines: Sequence[Line]) -> tuple[Cost, ...]:
+    """What these rows cost at each account, as listed."""
+    return listed(sync.rules, (line.memory.inputs for line in lines))
 
 
-def narrowed(plan: Plan, row: str, limit: int | None) -> Plan:
+def narrowed(sync: SheetSync, row: str, limit: int | None) -> Plan:
     """The plan of a run that sends only this row, and at most `limit` rows.
 
-    Without such a row nothing is sent. Raises ConfigError if several rows match.
+    Rows that follow others are within the budget too. Without such a row nothing is sent. Raises
+    ConfigError if several rows match.
     """
+    plan = sync.last.plan
     chosen, following = plan.to_send, to_follow(plan.lines)
     if row:
         named = find_rows(plan.lines, row)
         chosen = tuple(line for line in chosen if line in named)
         following = [line for line in following if line in named]
     chosen = chosen[:limit]
-    following = following[: None if limit is None else limit - len(chosen)]
-    leaving = {line.seen.place for line in (*chosen, *following)}
+    plan = sync.planner.with_followers_within_budget(_of_these(plan, [*chosen, *following]))
+    if limit is None:
+        return plan
+    return _of_these(plan, [*chosen, *to_follow(plan.lines)[: limit - len(chosen)]])
+
+
+def _of_these(plan: Plan, sent: Sequence[Line]) -> Plan:
+    """The plan in which no other rows are sent than these."""
+    leaving = {line.seen.place for line in sent}
     lines = (
         line
         if line.seen.place in leaving or not (line.endpoint or line.parent)

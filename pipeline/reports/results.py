@@ -16,6 +16,7 @@ from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core import messages
 from pipeline.core.chains import link_in, without_link
+from pipeline.core.costs import Cost, costs_of
 from pipeline.core.credits import Credits
 from pipeline.core.errors import SheetError, StoreError
 from pipeline.core.header import Columns
@@ -59,6 +60,8 @@ class Shown:
     files: Mapping[str, Path] = field(default_factory=dict)
     #: Cost of all attempts of the job: as reported by the API, else as listed.
     credits: Credits = 0
+    #: The same at each account, with its unit.
+    costs: tuple[Cost, ...] = ()
     attempts: int = 0
     submitted_at: datetime | None = None
     finished_at: datetime | None = None
@@ -209,6 +212,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         text=attempt.result.text,
         files=_files(job, attempt, view.media),
         credits=cost_of(job),
+        costs=costs_of(view.rules, job),
         attempts=len(job.attempts),
         submitted_at=attempt.sent_at,
         finished_at=attempt.ended_at if ended else None,

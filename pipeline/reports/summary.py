@@ -6,10 +6,11 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.core.costs import in_words
 from pipeline.core.fields import PARENT
 from pipeline.core.provider import Endpoint
 from pipeline.core.statuses import Status
-from pipeline.core.text import counted, in_credits, one_line, shortened
+from pipeline.core.text import counted, one_line, shortened
 from pipeline.sync.outcome import Outcome
 
 #: Most rows that need attention and are named at the end of a run.
@@ -66,14 +67,15 @@ def closing(outcome: Outcome) -> str:
     for status, words in still.items():
         if number := outcome.statuses[status]:
             parts.append(f"{number} {words}")
-    return ", ".join([*parts, in_credits(counts.credits)])
+    return ", ".join([*parts, in_words(counts.costs)])
 
 
 def as_json(outcome: Outcome, code: int) -> dict[str, object]:
     """The result of a run, for programs.
 
-    `new` to `credits` count what happened in this run (see `PassCounts`). `rows` counts the rows of
-    the sheet by status. `details` lists the rows that changed in this run or need attention.
+    `new` to `costs` count what happened in this run (see `PassCounts`): `credits` is paid at the
+    sheet's own account, and `costs` has the amount and the unit of every account. `rows` counts the
+    rows of the sheet by status. `details` lists rows that changed in this run or need attention.
     """
     counts = outcome.counts
     listed = {row.row_id: row for row in (*outcome.changed, *outcome.attention)}
@@ -86,6 +88,7 @@ def as_json(outcome: Outcome, code: int) -> dict[str, object]:
         "without_answer": counts.lost,
         "saved": counts.saved,
         "credits": counts.credits,
+        "costs": [cost.as_json() for cost in counts.costs],
         "rows": dict(sorted(outcome.statuses.items())),
         "newly_need_a_person": outcome.newly,
         "need_a_person": outcome.needing,

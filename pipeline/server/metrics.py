@@ -37,6 +37,7 @@ from pipeline import wiring
 from pipeline.core.errors import StoreError
 from pipeline.core.model import State
 from pipeline.server.webhook_recorder import CallCounts
+from pipeline.store import Store
 from pipeline.sync.configured_sheet import Campaign
 
 PATH = "/metrics"
@@ -166,14 +167,23 @@ class _StoreCollector(Collector):
             self._events[store] = until
 
     def _credits(self) -> Metric:
-        help_text = "Credits held or spent on the day of the budget, by API key."
+        help_text = "Held or spent on the day of the budget, by API key, in its own unit."
         gauge = _gauge("credits_today", help_text, "account")
-        keyed = [one for one in self._campaigns if one.settings.api_key]
-        by_key = {wiring.limits(one.settings).api_key: one for one in reversed(keyed)}
-        names = _distinct(one.settings.provider.title for one in by_key.values())
-        for name, (api_key, one) in zip(names, by_key.items(), strict=True):
-            day = wiring.limits(one.settings).day
-            gauge.add_metric([name], one.store.stats.credits(api_key, day))
+        by_key: dict[str, tuple[str, Store, str]] = {}
+        for one in reversed(self._campaigns):
+            its = one.settings
+            apis = [(its.provider.title, its.api_key, wiring.limits(its))]
+            apis += [
+                (other.provider.title, other.api_key, limits)
+                for other, limits in zip(its.others, wiring.more_limits(its), strict=True)
+                if other.sends
+            ]
+            for title, key, limits in apis:
+                if key:
+                    by_key[limits.api_key] = title, one.store, limits.day
+        names = _distinct(title for title, _, _ in by_key.values())
+        for name, (api_key, (_, store, day)) in zip(names, by_key.items(), strict=True):
+            gauge.add_metric([name], store.stats.credits(api_key, day))
         return gauge
 
 

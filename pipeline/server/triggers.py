@@ -310,7 +310,7 @@ def _figures(campaign: Campaign, request: PassRequest) -> PlanFigures:
                 raise Refused(400, no_row(request.row))
         except ConfigError as e:
             raise Refused(400, str(e)) from e
-        sync.restrict(narrowed(plan, request.row, request.limit))
+        sync.restrict(narrowed(sync, request.row, request.limit))
         return figures(sync, settings.pace.in_flight)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from pipeline.core.costs import Cost, own
 from pipeline.core.credits import Credits
 from pipeline.core.planning import Line
 from pipeline.core.repeats import trouble_of
@@ -41,8 +42,13 @@ class PassCounts:
     lost: int = 0
     #: Pictures that were saved in this pass.
     saved: int = 0
-    #: What this pass sent costs, as listed; without what the API did not take.
-    credits: Credits = 0
+    #: What this pass sent costs at each account, as listed; without what the API did not take.
+    costs: tuple[Cost, ...] = ()
+
+    @property
+    def credits(self) -> Credits:
+        """The part of the costs that is paid at the sheet's own account, in its unit."""
+        return own(self.costs)
 
     def __bool__(self) -> bool:
         """True if any row was sent, or has got an answer."""

@@ -11,20 +11,14 @@ from dataclasses import replace
 from random import Random
 
 from pipeline.core.apis import Api
+from pipeline.core.budgets import Left, with_followers_within_budget, within_budget
 from pipeline.core.errors import ColumnsError
 from pipeline.core.header import WRITTEN, Columns, Header
 from pipeline.core.header_checks import becoming_ours, check_header
 from pipeline.core.known_rows import made_by_us, new_id
 from pipeline.core.model import Grid
 from pipeline.core.near_misses import NearMiss, hint, near_misses
-from pipeline.core.planning import (
-    Plan,
-    over_budget,
-    plan,
-    plan_held,
-    short_of_budget,
-    with_waits,
-)
+from pipeline.core.planning import Line, Plan, plan, plan_held
 from pipeline.core.row_matching import match, match_by_id_alone
 from pipeline.core.rules import Rules
 from pipeline.sheets import Sheet
@@ -119,7 +113,21 @@ class Planner:
                 made = self._within_budget_of(api, made, rules)
         return made
 
-    def _within_budget_of(self, api: Api, made: Plan, rules: Rules) -> Plan:
+    def with_followers_within_budget(self, made: Plan) -> Plan:
+        """The plan in which rows that follow others are not sent if the budget has no credits left.
+
+        A run finds that out once the rows that they follow are done.
+        """
+        rules = self._rules
+        left = {api.prefix: self._left_at(api) for api in rules.apis if api.sends}
+
+        def account_of(line: Line) -> str:
+            return rules.api_named(rules.endpoint_name(line.memory.inputs)).prefix
+
+        lines = with_followers_within_budget(made.lines, account_of, left)
+        return replace(made, lines=lines)
+
+    def _left_at(self, api: Api) -> Left:
         limits = self._limits_of(api)
         allowed = {"per_run": limits.per_run, "per_day": limits.per_day}
         spent = self._store.budget.spent(limits.api_key, limits.run, limits.day)
@@ -127,17 +135,10 @@ class Planner:
             name: None if most is None else max(most - used, 0)
             for (name, most), used in zip(allowed.items(), (spent.run, spent.day), strict=True)
         }
+        return Left(allowed, left)
+
+    def _within_budget_of(self, api: Api, made: Plan, rules: Rules) -> Plan:
         its = made.to_send
         if rules.others:
             its = tuple(line for line in its if rules.api_named(line.endpoint).prefix == api.prefix)
-        beyond = over_budget(its, left)
-        if not beyond:
-            return made
-        cap = min((n for n in left if left[n] is not None), key=lambda n: left[n] or 0)
-        lines = tuple(
-            short_of_budget(line, cap, allowed)
-            if line.endpoint and line.seen.row_id in beyond
-            else line
-            for line in made.lines
-        )
-        return replace(made, lines=with_waits(lines))
+        return replace(made, lines=within_budget(made.lines, its, self._left_at(api)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline.core.credits import Credits
+from pipeline.core.costs import Cost
 from pipeline.sync.clock import Clock
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.lanes import Lanes
@@ -17,7 +17,7 @@ REPORT_EVERY = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a pass is: numbers of rows, of pictures (`saved`, `saving`), and credits."""
+    """How far a pass is: numbers of rows, of pictures (`saved`, `saving`), and costs."""
 
     sent: int = 0
     to_send: int = 0
@@ -25,7 +25,7 @@ class Progress:
     saved: int = 0
     saving: int = 0
     done: int = 0
-    credits: Credits = 0
+    costs: tuple[Cost, ...] = ()
 
 
 class Reporter:
@@ -59,5 +59,5 @@ class Reporter:
             done=counts.done + counts.failed,
             saved=counts.saved,
             saving=self._downloader.pending,
-            credits=counts.credits,
+            costs=counts.costs,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pipeline.core.credits import exact
+from pipeline.core.costs import account_of, summed
 from pipeline.core.model import JobKey, State
 from pipeline.core.states import Charge, Event, Failed, Succeeded, gives_back, higher_charge
 from pipeline.sync.outcome import Outcome
@@ -32,7 +32,9 @@ class Tally:
         if not gives_back(event):
             said = getattr(event, "reported", None)
             price = sending.attempt.price if said is None else said
-            self.outcome.counts.credits = exact(self.outcome.counts.credits + price)
+            counts = self.outcome.counts
+            more = (account_of(self._sync.rules, sending.attempt), price)
+            counts.costs = summed([*((cost.account, cost.amount) for cost in counts.costs), more])
         self._sent.append((sending.key, sending.attempt.number))
 
     def count(self, key: JobKey, number: int, event: Event) -> bool:

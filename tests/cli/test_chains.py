@@ -165,3 +165,26 @@ def test_a_row_that_may_have_been_sent_after_its_parent_is_not_paid_again_once_a
 
     assert team.rows()[1]["status"] == "check needed"
     assert paths(api) == PAID
+
+
+@pytest.mark.parametrize("cap", [4, 6, 8, 9, 10, 14])
+def test_a_plan_says_which_rows_are_over_budget_as_a_run_does(
+    cap: int, team: Team, api: Sandbox
+) -> None:
+    team.configure(f"[budget]\nper_run = {cap}\n")
+    team.write(
+        "prompt,endpoint,name,parent,index",
+        ",describe,,big,",
+        ",upscale-1x,big,fox,1",
+        "a fox,,fox,,",
+        ",upscale-1x,,owl,2",
+        "an owl,,owl,,",
+    )
+    planned = json.loads(team.run("--plan", "--json").out)
+    ended = team.finish()
+
+    over = [at for at, row in enumerate(team.rows(), 2) if row["status"] == "over budget"]
+    assert planned["rows_over_budget"] == over, ended.said
+    sent = planned["requests"] + planned["requests_after_another_row"]
+    assert sent == sum(row["status"] == "done" for row in team.rows())
+    assert planned["credits"] + planned["credits_after_another_row"] <= cap

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,19 +28,32 @@ def test_the_files_and_the_account_of_a_second_vendor_on_this_machine_can_be_rea
     api: Sandbox, tmp_path: Path
 ) -> None:
     api.reset()
-    with sandbox_process(KEY, provider="luma", task_seconds=0.1, plain_pictures="true") as luma:
+    (tmp_path / "key").write_text("another")  # One key at one address would be one account.
+    with sandbox_process(
+        "another", provider="luma", task_seconds=0.1, plain_pictures="true"
+    ) as luma:
         team = Team(tmp_path, api.url)
-        team.configure(LUMA.format(url=luma.url).replace('""', '"files"'))
+        text = LUMA.format(url=luma.url).replace('""', '"files"')
+        team.configure(text.replace("env:APIFRAME_API_KEY", "file:key"))
         team.write(
             "prompt,endpoint,resolution", "a fox,luma/photon,", "an owl,luma/photo,", "a cat,,"
         )
-        team.finish()
+        planned = json.loads(team.run("--plan", "--json").out)
+        assert "2 requests, 4 Apiframe credits, 1.5 US cents at Luma" in team.run("--plan").said
+        assert [one["amount"] for one in planned["costs"]] == [planned["credits"], 1.5] == [4, 1.5]
+        report = json.loads(team.finish("--json").out)
+        assert (report["credits"], report["costs"][1]) == (
+            4,
+            {"account": "Luma", "unit": "US cent", "amount": 1.5, "is_own": False},
+        )
 
         (fox, owl, cat) = team.rows()
         assert (fox["status"], fox["note"], cat["status"]) == ("done", "", "done")
         assert len([*(team.folder / "files").iterdir()]) == 5
         assert 'there is no endpoint "luma/photo"; write luma/photon,' in owl["note"]
-        assert "credits spent today at Luma" in team.start("status", team.config).said
+        said = team.start("status", team.config).said
+        assert "4 of 10000 Apiframe credits spent today" in said
+        assert "1.5 of 10000 US cents at Luma spent today" in said
         said = team.start("doctor").said
         assert "Apiframe (API version 1) accepts the key" in said
         assert (

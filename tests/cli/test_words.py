@@ -12,6 +12,7 @@ from rich.console import Console
 from pipeline import terminal
 from pipeline.cli import output
 from pipeline.core.cells import cells_of
+from pipeline.core.costs import OWN, Cost
 from pipeline.core.header import Marked
 from pipeline.core.inputs import canonical
 from pipeline.core.job_status import job_status
@@ -86,7 +87,8 @@ def test_a_sentence_names_its_sheet_once() -> None:
 
 
 def test_the_closing_line_has_the_results_and_the_remaining_rows() -> None:
-    outcome = Outcome(title="a.csv", counts=PassCounts(new=12, done=11, refused=1, credits=44))
+    costs = (Cost(44, OWN),)
+    outcome = Outcome(title="a.csv", counts=PassCounts(new=12, done=11, refused=1, costs=costs))
     assert summary.closing(outcome) == "12 new, 11 done, 1 refused, 44 credits"
 
     outcome.counts.failed, outcome.counts.lost = 2, 3

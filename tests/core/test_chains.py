@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.core.apis import Api
+from pipeline.core.budgets import over_budget, short_of_budget
 from pipeline.core.chains import (
     LINK,
     Link,
@@ -29,9 +30,7 @@ from pipeline.core.model import Grid, Job, KnownRow, Result, State
 from pipeline.core.planning import (
     Line,
     Plan,
-    over_budget,
     plan,
-    short_of_budget,
     with_waits,
 )
 from pipeline.core.provider import Endpoint, Field

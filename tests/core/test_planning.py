@@ -9,10 +9,11 @@ import pytest
 
 from pipeline.core import messages
 from pipeline.core.approval import covered_on_page
+from pipeline.core.budgets import over_budget, short_of_budget
 from pipeline.core.cells import cells_of
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Job, Result, RowKind, State, Unsaved
-from pipeline.core.planning import Line, over_budget, plan_held, short_of_budget
+from pipeline.core.planning import Line, plan_held
 from pipeline.core.row_matching import match_by_id_alone
 from tests.core.build import (
     NOW,

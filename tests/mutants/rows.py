@@ -68,7 +68,7 @@ FAULTS = (
     Fault(
         "a row at the cap gets the advice to raise it",
         "use",
-        "pipeline/core/planning.py",
+        "pipeline/core/budgets.py",
         "most is not None and price > most",
         "most is not None and price >= most",
         _PLANNING,

@@ -52,6 +52,8 @@ def test_a_post_starts_a_pass_at_once_and_says_what_it_sends(team: Team, api: Sa
         "credits_after_another_row": 0,
         "rows_once_settled": 0,
         "credits_once_settled": 0,
+        "costs": [{"account": "Apiframe", "unit": "credit", "amount": 32, "is_own": True}],
+        "costs_once_settled": [],
         "seconds": None,
     }
     assert (last["new"], last["done"], last["credits"], last["exit_code"]) == (8, 8, 32, 0)
