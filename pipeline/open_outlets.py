@@ -37,7 +37,6 @@ def _chat(settings: OutletSettings, link: str) -> Outlet:
         SERVICES[settings.kind],
         settings.secrets["url"].reveal(),
         send=table.send,
-        every=table.every.total_seconds(),
         pictures=table.pictures,
         link=link,
     )
@@ -55,7 +54,6 @@ def _apprise(settings: OutletSettings, link: str) -> Outlet:
     return AppriseOutlet(
         settings.secrets["url"].reveal(),
         send=table.send,
-        every=table.every.total_seconds(),
         pictures=table.pictures,
         attach=table.attach,
         link=link,

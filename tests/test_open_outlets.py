@@ -27,9 +27,8 @@ def opened(folder: Path, table: str, **environ: str) -> Outlet:
 
 @pytest.mark.parametrize("kind", ["slack", "teams", "discord"])
 def test_a_chat_is_opened_with_the_keys_of_its_table(tmp_path: Path, kind: str) -> None:
-    keys = 'every = "2m"\npictures = 1\n'
     with channel(kind) as (place, _, url):
-        outlet = opened(tmp_path, f'kind = "{kind}"\nurl = "env:U"\n{keys}', U=url)
+        outlet = opened(tmp_path, f'kind = "{kind}"\nurl = "env:U"\npictures = 1', U=url)
 
         async def run() -> object:
             results = await outlet.deliver([row(1), row(2)])
@@ -38,9 +37,8 @@ def test_a_chat_is_opened_with_the_keys_of_its_table(tmp_path: Path, kind: str) 
 
         assert event_loop.run(run()) == [Delivered()] * 2
 
-    assert outlet.pace.every == 120
     assert len(place.pictures()) == 1
-    assert "Open all pictures" in str(place.posted)
+    assert "Open the page" in str(place.posted)
 
 
 def test_apprise_is_opened_with_the_keys_of_its_table(tmp_path: Path) -> None:

@@ -270,6 +270,4 @@ def _columns(sync: SheetSync, settings: Settings) -> str:
 
 
 def _is_there(settings: Settings, path: str) -> bool:
-    if settings.media is None or "://" in path:
-        return True  # it is on another machine
-    return is_plain(settings.media / path)
+    return settings.media is None or is_plain(settings.media / path)

@@ -15,6 +15,7 @@ import mimetypes
 import re
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -56,12 +57,17 @@ _UNKNOWN: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class _Address:
+    #: The only password of the place; no repr shows it.
+    url: str = field(repr=False)
+
+
 class AppriseOutlet:
     """One place that apprise can notify. `url` is its secret address, and `link` leads to the page.
 
-    `send` says whether a batch is one message ("digest"), with at least `every` seconds between
-    two, or each row has its own ("rows"). With `attach`, saved pictures are attached, `pictures` at
-    most.
+    `send` says whether a batch is one message ("digest"), or each row has its own ("rows"), with
+    `pictures` at most in each. With `attach`, saved pictures are attached.
     """
 
     def __init__(
@@ -69,23 +75,24 @@ class AppriseOutlet:
         url: str,
         *,
         send: Literal["digest", "rows"] = "digest",
-        every: float = 300.0,
         pictures: int = 4,
         attach: bool = False,
         link: str = "",
     ) -> None:
-        self._url = url
+        self._address = _Address(url)
         self._is_digest = send == "digest"
         self._pictures = pictures
         self._attach = attach
         self._link = link
-        self.pace = Pace(_DIGEST, max(every, _EVERY)) if self._is_digest else Pace(1, _EVERY)
+        self.pace = Pace(_DIGEST if self._is_digest else 1, _EVERY)
 
     def __repr__(self) -> str:
         return "AppriseOutlet(…)"
 
     async def deliver(self, messages: Sequence[Message]) -> Sequence[Result]:
         """See `Outlet`. A digest has one result for all its messages."""
+        if not messages:
+            return []
         if self._is_digest:
             card = digest_card(messages, self._pictures, self._link)
             return [await self._notify(card, messages)] * len(messages)
@@ -99,18 +106,18 @@ class AppriseOutlet:
 
     async def check(self) -> Sequence[str]:
         """See `Outlet`. Nothing is sent; of e-mail, the connection to the server is tried."""
-        if problem := problem_with("apprise", self._url):
+        if problem := problem_with("apprise", self._address.url):
             return [sentence_of(problem)]
-        return await asyncio.to_thread(_problems, self._url)
+        return await asyncio.to_thread(_problems, self._address.url)
 
     async def close(self) -> None:
         """See `Outlet`. There are no lasting connections."""
 
     async def _notify(self, card: Card, messages: Sequence[Message]) -> Result:
-        if problem := problem_with("apprise", self._url):
+        if problem := problem_with("apprise", self._address.url):
             return Undelivered(Trouble.CLOSED, sentence_of(problem))
         files = _files(messages, self._pictures) if self._attach else []
-        return await asyncio.to_thread(_notified, self._url, card, files)
+        return await asyncio.to_thread(_notified, self._address.url, card, files)
 
 
 def _notified(url: str, card: Card, files: Sequence[Path]) -> Result:

@@ -30,7 +30,7 @@ from pipeline.core.text import counted, one_line, shortened
 
 REPEAT: Final = "Possibly a repeat: the first try may have arrived."
 #: What leads to the page.
-LINK: Final = "Open all pictures"
+LINK: Final = "Open the page"
 #: Most characters: of a title, a name, a note or a prompt, and an address that a service takes.
 TITLE: Final = 120
 NAME: Final = 80
@@ -42,7 +42,7 @@ ROWS: Final = 10
 #: What a notice is about, for its title.
 _ABOUT: Final = {
     MessageKind.ATTENTION: "rows need attention",
-    MessageKind.BUDGET: "budget",
+    MessageKind.BUDGET: "most of the budget is used",
     MessageKind.STOPPED: "sending stopped",
     MessageKind.SILENT: "no run for some time",
     MessageKind.TEST: "a test message",
@@ -126,7 +126,7 @@ def digest_card(messages: Sequence[Message], pictures: int, link: str = "") -> C
         pictures=tuple(
             (url, shortened(name, NAME) or "–") for url, name in _turned(digest.pictures)
         ),
-        more_pictures=digest.more_pictures,
+        more_pictures=digest.more_pictures if pictures else 0,
         links=_links(link),
         is_repeat=digest.is_repeat,
     )
@@ -170,7 +170,7 @@ def _row_card(message: RowMessage, most: int, link: str) -> Card:
             if text and one_line(str(text)) not in ("", shortened(name, TITLE))
         ),
         pictures=tuple((url, shortened(name, NAME) or "–") for url in pictures[:most]),
-        more_pictures=max(0, len(pictures) - most),
+        more_pictures=max(0, len(pictures) - most) if most else 0,
         links=(*(("Open the result", url) for url in others[:2]), *_links(link)),
         is_repeat=message.is_repeat,
     )
@@ -182,8 +182,8 @@ def without_pictures(card: Card) -> Card:
     return replace(card, pictures=(), links=(*links, *card.links))
 
 
-def bare(card: Card) -> Card:
-    """What is left without the texts of rows: the numbers and the link."""
+def _bare(card: Card) -> Card:
+    """What is left where nothing else fits: the numbers and the link."""
     words = card.title.rpartition(": ")[2] if card.facts else "news"
     return Card(
         title=f"Promptsheet: {words}",
@@ -223,7 +223,7 @@ def _smaller(card: Card) -> Iterator[Card]:
         )
         yield card
     yield replace(card, pictures=(), more_pictures=card.more_pictures + len(card.pictures))
-    yield bare(card)
+    yield _bare(card)
 
 
 def is_public(address: str) -> bool:
@@ -252,10 +252,10 @@ def is_picture(address: str) -> bool:
 def money(unit: str, amount: Credits) -> str:
     """An amount in its unit: 44 credits, $0.25."""
     if unit == "US cents":
-        dollars = exact(amount) / 100
-        return f"${dollars:,.2f}" if round(dollars, 2) == dollars else f"${dollars:,.4f}"
+        whole, _, part = f"{exact(amount) / 100:,.6f}".partition(".")
+        return f"${whole}.{part.rstrip('0'):0<2}"
     if unit == "credits":
-        return counted(exact(amount), "credit")
+        return counted(exact(amount), "credit", ",")
     return f"{exact(amount)} {unit}"
 
 

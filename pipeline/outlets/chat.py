@@ -15,14 +15,14 @@ from pipeline.core.chat_addresses import has_moved, is_local, problem_with
 from pipeline.core.model import Response
 from pipeline.core.outbox import Delivered, Message, Result, Trouble, Undelivered
 from pipeline.outlets import Pace
-from pipeline.outlets.cards import Card, bare, card_of, digest_card, without_pictures
+from pipeline.outlets.cards import Card, card_of, digest_card, without_pictures
 from pipeline.outlets.http import Poster, verdict
 
 #: Most messages in one digest.
 _DIGEST: Final = 500
 _MOVED: Final = (
-    "Power Automate no longer listens at addresses on logic.azure.com. Open the workflow in Teams "
-    "and copy its new address. (For a workflow of Azure Logic Apps the address is right.)"
+    "Power Automate no longer listens at addresses on logic.azure.com: open the workflow in Teams "
+    "and copy its new address."
 )
 
 
@@ -45,8 +45,8 @@ class Service:
 class Chat:
     """One channel. `url` is its secret address, and `link` leads to the page.
 
-    `send` says whether a batch is one message ("digest"), with at least `every` seconds between
-    two, or each row has its own ("rows").
+    `send` says whether a batch is one message ("digest"), or each row has its own ("rows"), with
+    `pictures` at most in each.
     """
 
     def __init__(
@@ -55,31 +55,29 @@ class Chat:
         url: str,
         *,
         send: Literal["digest", "rows"] = "digest",
-        every: float = 300.0,
         pictures: int = 4,
         link: str = "",
     ) -> None:
         self._service = service
         self._problem = problem_with(service.kind, url)
-        self._has_moved = service.kind == "teams" and not self._problem and has_moved(url)
+        self._may_have_moved = service.kind == "teams" and not self._problem and has_moved(url)
         # A stand-in on this machine can be used; no other private address is one of a chat.
         self._poster = Poster(_with(service.query, url.strip()), allow_private=is_local(url))
         self._is_digest = send == "digest"
         self._pictures = pictures
         self._link = link
-        self.pace = (
-            Pace(_DIGEST, max(every, service.every)) if self._is_digest else Pace(1, service.every)
-        )
+        self.pace = Pace(_DIGEST if self._is_digest else 1, service.every)
 
     def __repr__(self) -> str:
         return f"Chat({self._service.kind})"
 
     async def deliver(self, messages: Sequence[Message]) -> Sequence[Result]:
         """See `Outlet`. A digest has one result for all its messages."""
+        if not messages:
+            return []
         if self._is_digest:
             card = digest_card(messages, self._pictures, self._link)
-            result = await self._post(card, may_be_bare=len(messages) > 1)
-            return [result] * len(messages)
+            return [await self._post(card)] * len(messages)
         results: list[Result] = []
         for message in messages:
             results.append(await self._post(card_of(message, self._pictures, self._link)))
@@ -94,33 +92,34 @@ class Chat:
         if self._service.can_be_read:
             trouble = self._judged(await self._poster.read())
         else:
-            trouble = await self._poster.reach()
-        if trouble:
-            return [trouble.reason]
-        return [_MOVED] if self._has_moved else []
+            trouble = self._judged(await self._poster.reach())
+        return [trouble.reason] if trouble else []
 
     async def close(self) -> None:
         """See `Outlet`."""
         await self._poster.close()
 
-    async def _post(self, card: Card, may_be_bare: bool = False) -> Result:
-        """Post the card; what the service refuses for certain is posted again with less in it.
+    async def _post(self, card: Card) -> Result:
+        """Post the card once. If it is refused for certain, post it with links for its pictures.
 
         Slack refuses a whole message because of one picture that it cannot fetch.
         """
         if self._problem:
             return Undelivered(Trouble.CLOSED, sentence_of(self._problem))
-        tries = [card, *([without_pictures(card)] if card.pictures else [])]
-        trouble: Undelivered | None = None
-        for one in [*tries, *([bare(card)] if may_be_bare else [])]:
-            body = json.dumps(self._service.render(one), ensure_ascii=False).encode()
-            trouble = self._judged(await self._poster.post(body))
-            if trouble is None or trouble.trouble is not Trouble.REFUSED:
-                break
+        trouble = await self._posted(card)
+        if trouble and trouble.trouble is Trouble.REFUSED and card.pictures:
+            trouble = await self._posted(without_pictures(card))
         return trouble or Delivered()
 
-    def _judged(self, answer: Response | Undelivered) -> Undelivered | None:
-        return answer if isinstance(answer, Undelivered) else self._service.judge(answer)
+    async def _posted(self, card: Card) -> Undelivered | None:
+        body = json.dumps(self._service.render(card), ensure_ascii=False).encode()
+        return self._judged(await self._poster.post(body))
+
+    def _judged(self, answer: Response | Undelivered | None) -> Undelivered | None:
+        trouble = self._service.judge(answer) if isinstance(answer, Response) else answer
+        if trouble and trouble.trouble in (Trouble.CLOSED, Trouble.LATER) and self._may_have_moved:
+            return replace(trouble, reason=f"{trouble.reason} {_MOVED}")
+        return trouble
 
 
 def said(who: str, answer: Response, why: str = "", wait: float = 0.0) -> Undelivered | None:

@@ -87,7 +87,7 @@ def _message(card: Card) -> Block:
     blocks += [{"type": "section", "text": _titled(*text, 3000)} for text in card.texts]
     if card.rows:
         blocks.append({"type": "divider"})
-        blocks.append(_section(card.rows_heading))
+        blocks.append({"type": "section", "text": _titled(card.rows_heading, "", 3000)})
         blocks += [{"type": "section", "text": _titled(*row, 3000)} for row in card.rows]
         blocks += [_section(card.last_row)] if card.last_row else []
     for address, name in card.pictures:
@@ -128,7 +128,7 @@ def _section(text: str) -> Block:
 def _titled(title: str, text: str, most: int) -> Block:
     """A title with a text below it; the title is bold if Slack formats nothing else."""
     if _FORMATTING.search(title) or _FORMATTING.search(text):
-        return _plain(f"{title}\n{text}", most)
+        return _plain(f"{title}\n{text}".rstrip(), most)
     whole = f"*{_escaped(title)}*\n{cut(text, most - 700, _escaped) if text else ''}".rstrip()
     # `verbatim`: no word becomes a link.
     return {"type": "mrkdwn", "text": whole, "verbatim": True}

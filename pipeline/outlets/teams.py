@@ -90,7 +90,8 @@ def _message(card: Card) -> Element:
     if card.rows:
         body.append({**_text(_bold(card.rows_heading)), "separator": True, "spacing": "Medium"})
         for head, note in card.rows:
-            body.append(_text(_bold(head), *([_run(f"\n{note}")] if note else [])))
+            body.append(_text(_bold(head)))
+            body += [{**_text(_run(note)), "spacing": "None"}] if note else []
         body += [_text(_run(card.last_row))] if card.last_row else []
     body += _pictures(card)
     body += [_text(_run(card.last_picture))] if card.last_picture else []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import provider, receiver, rows, sheets, store
+from tests.mutants import chats, provider, receiver, rows, sheets, store
 from tests.mutants.fault import Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
@@ -13,4 +13,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *receiver.FAULTS,
     *sheets.FAULTS,
     *provider.FAULTS,
+    *chats.FAULTS,
 )

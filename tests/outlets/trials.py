@@ -5,20 +5,23 @@ A new kind is one function here: it starts its server, and yields a `Trial`.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from pipeline.outlets import Outlet
+from pipeline.outlets.apprise import AppriseOutlet
 from pipeline.outlets.chat import Chat
 from pipeline.outlets.discord import DISCORD
 from pipeline.outlets.push import Push
 from pipeline.outlets.slack import SLACK
 from pipeline.outlets.teams import TEAMS
 from tests.fakes.outlets.chat_services import channel
+from tests.fakes.outlets.messages import POISON
 from tests.fakes.outlets.receiver import SECRET, Receiver
-from tests.fakes.outlets.service import Service, serving
+from tests.fakes.outlets.service import Call, Reply, Service, serving
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,31 @@ def _chat(kind: str) -> Iterator[Trial]:
         )
 
 
+@contextmanager
+def _apprise() -> Iterator[Trial]:
+    bodies: list[dict[str, str]] = []
+
+    def accept(call: Call) -> Reply:
+        if POISON.encode() in call.body:
+            return Reply(400)
+        bodies.append(json.loads(call.body))
+        return Reply(200)
+
+    with serving(accept) as service:
+        # pytest listens to the library's log, which reaches nobody else and holds its address.
+        url = f"json://us:s3cr3t@{service.url.removeprefix('http://')}/"
+        yield Trial(
+            lambda: AppriseOutlet(url, send="rows"),
+            service,
+            lambda: "\n".join(one["message"] for one in bodies),
+            lambda: len(bodies),
+            ("s3cr3t",),
+        )
+
+
 TRIALS: dict[str, Callable[[], AbstractContextManager[Trial]]] = {
     "push": _push,
+    "apprise": _apprise,
     "slack": partial(_chat, "slack"),
     "teams": partial(_chat, "teams"),
     "discord": partial(_chat, "discord"),

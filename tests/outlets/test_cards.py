@@ -1,0 +1,95 @@
+"""What a message to people says, before the markup of a service."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.core.credits import Credits
+from pipeline.core.outbox import Message, MessageKind
+from pipeline.outlets.cards import Tone, card_of, digest_card, is_picture, is_public, money
+from tests.outlets.test_chats import PAGE, notice, row
+
+
+@pytest.mark.parametrize(
+    ("unit", "amount", "text"),
+    [
+        ("credits", 1, "1 credit"),
+        ("credits", 12345, "12,345 credits"),
+        ("credits", 0.5, "0.5 credits"),
+        ("US cents", 25, "$0.25"),
+        ("US cents", 4.5, "$0.045"),
+        ("US cents", 123400, "$1,234.00"),
+        ("points", 7, "7 points"),
+    ],
+)
+def test_amounts_are_written_as_people_write_them(unit: str, amount: Credits, text: str) -> None:
+    assert money(unit, amount) == text
+
+
+def test_costs_of_several_accounts_are_not_added_up() -> None:
+    messages = [row(1), row(2), row(3, vendor="Luma", unit="US cents", credits=25)]
+    facts = dict(digest_card(messages, 4).facts)
+
+    assert facts == {"Done": "3", "Cost": "8 credits (Apiframe), $0.25 (Luma)"}
+
+
+def test_a_digest_is_named_by_its_sheets_and_by_what_needs_a_person_first() -> None:
+    others = [row(1, sheet=name) for name in ("Spring", "Summer", "Autumn")]
+    batches: list[list[Message]] = [
+        [row(1)],
+        [*others],
+        [row(1), row(2, MessageKind.FAILED)],
+        [row(1), notice(MessageKind.BUDGET), notice()],
+        [notice(MessageKind.ATTENTION)],
+    ]
+    titles = [digest_card(messages, 4).title for messages in batches]
+
+    assert titles == [
+        "Spring campaign: 1 done",
+        "Spring, Summer and 1 more: 3 done",
+        "Spring campaign: 1 done, 1 needs attention",
+        "Spring campaign: most of the budget is used, sending stopped, 1 done",
+        "Spring campaign: rows need attention",
+    ]
+
+
+def test_the_tone_says_whether_a_person_has_something_to_do() -> None:
+    failed = row(1, MessageKind.FAILED)
+
+    assert digest_card([row(1)], 4).tone is card_of(row(1), 4).tone is Tone.GOOD
+    assert digest_card([row(2), failed], 4).tone is card_of(failed, 4).tone is Tone.ATTENTION
+    assert digest_card([notice()], 4).tone is Tone.ATTENTION
+
+
+def test_without_pictures_none_are_counted() -> None:
+    card = digest_card([row(1), row(2)], 0)
+
+    assert (card.pictures, card.last_picture) == ((), "")
+
+
+def test_a_row_without_a_name_is_named_by_its_prompt_which_is_not_told_twice() -> None:
+    card = card_of(row(1, values={"name": "", "prompt": "a red fox"}), 4)
+
+    assert card.title == "a red fox"
+    assert "Prompt" not in dict(card.texts)
+
+
+def test_what_is_no_picture_is_a_link() -> None:
+    card = card_of(row(1, urls=("https://cdn.example.com/fox.mp4",)), 4, PAGE)
+
+    assert card.pictures == ()
+    assert card.links[0] == ("Open the result", "https://cdn.example.com/fox.mp4")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://cdn.example.com/a.png",
+        "https://cdn.example.com/a.webp?x=1&y=%20",
+        "https://cdn.example.com/without-an-end",
+        "https://8.8.8.8/a.jpg",
+    ],
+)
+def test_a_public_picture_can_be_shown(address: str) -> None:
+    assert is_public(address)
+    assert is_picture(address)
