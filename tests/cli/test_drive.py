@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import stat
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
+from pipeline.config import load
+from pipeline.core.errors import NoPlace
+from pipeline.provider.downloads.places import checked
 from pipeline.sandbox import Sandbox
+from pipeline.server import event_loop
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google.drive_files import File
+from tests.fakes.google.faults import Fault
 from tests.fakes.google_drive import GoogleDrive, address, google_drive
 from tests.fakes.program import Ended, Program
 from tests.fakes.team import Team
@@ -156,8 +163,6 @@ def test_a_folder_that_is_unshared_for_a_while_costs_no_picture(
 def test_a_busy_google_drive_delays_pictures_and_nothing_else(
     team: Team, api: Sandbox, google: GoogleDrive
 ) -> None:
-    from tests.fakes.google.faults import Fault
-
     write(team, "drive.json", google.key)
     drive = google.files.shared_drive("Campaigns", fileOrganizer=EMAIL)
     configure(team, google, address(drive))
@@ -212,3 +217,45 @@ def test_an_address_from_the_browser_is_understood(
     team.write("prompt,files", "a fox,")
 
     assert "Pictures can be saved in" in team.start("doctor", team.config).said
+
+
+def test_a_run_that_is_interrupted_does_not_wait_for_google(
+    team: Team, api: Sandbox, google: GoogleDrive
+) -> None:
+    write(team, "drive.json", google.key)
+    drive = google.files.shared_drive("Campaigns", fileOrganizer=EMAIL)
+    configure(team, google, address(drive))
+    team.write("prompt,files", "a fox,")
+    google.faults.when(lambda asked: asked.path.startswith("/upload/"), Fault.HANG_AFTER)
+
+    with Program("run", team.config, "--wait") as program:
+        program.until(lambda: google.asked("POST", "/upload/"), "an upload hangs")
+        program.signal(signal.SIGINT)
+        ended = program.end(within=20)
+    google.faults.clear()
+    later = team.run()
+
+    assert ended.is_plain
+    assert later.code == 0
+    assert google.paths(drive) == dict.fromkeys(google.paths(drive), 1)
+    assert sum(google.paths(drive).values()) == 4
+
+
+def test_the_key_of_the_google_sheet_is_enough(tmp_path: Path, google: GoogleDrive) -> None:
+    key = tmp_path / "bot.json"
+    key.write_text(json.dumps(google.key))
+    own = google.files.by_hand("Mine", owner=ANNA, writer=EMAIL)
+    config = tmp_path / "promptsheet.toml"
+    config.write_text(
+        f"""\
+[sheet]
+source = "https://docs.google.com/spreadsheets/d/1AbC/edit"
+credentials = "file:bot.json"
+[media]
+save_to = "{address(own)}"
+base_url = "{google.url}"
+"""
+    )
+
+    with pytest.raises(NoPlace, match=EMAIL):
+        event_loop.run(checked(load(config)))

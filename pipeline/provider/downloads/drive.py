@@ -14,8 +14,10 @@ import hashlib
 import re
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
+from threading import Thread
 from typing import Final, TypeVar
 
 from pipeline.core.errors import NoPlace, NotSaved
@@ -41,7 +43,7 @@ class Drive:
     def __init__(self, folder: str, account: DriveAccount, *, base: str = "") -> None:
         self._root, self._account = folder, account
         self._api = DriveApi(account, base)
-        self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="drive")
+        self._turns = asyncio.Semaphore(AT_ONCE)
         self._ids: list[str] = []
         #: Ids of this process with which no upload was tried.
         self._new: set[str] = set()
@@ -92,7 +94,6 @@ class Drive:
 
     async def close(self) -> None:
         """See `Destination.close`. A request that is running ends by itself."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
         self._api.close()
 
     async def _ready(self) -> None:
@@ -102,15 +103,19 @@ class Drive:
 
     async def _run(self, call: Callable[[], _T]) -> _T:
         """The result of a call, made in a thread; errors that concern all files are remembered."""
+        async with self._turns:
+            self._raise_known_trouble()
+            try:
+                return await _in_thread(call)
+            except NotSaved as error:
+                if isinstance(error, NoPlace) or error.wait:
+                    self._trouble = time.monotonic() + (error.wait or PAUSE), error
+                raise
+
+    def _raise_known_trouble(self) -> None:
         if self._trouble and time.monotonic() < self._trouble[0]:
             known = self._trouble[1]
             raise type(known)(str(known), known.wait)
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, call)
-        except NotSaved as error:
-            if isinstance(error, NoPlace) or error.wait:
-                self._trouble = time.monotonic() + (error.wait or PAUSE), error
-            raise
 
     # The following methods run in threads.
 
@@ -251,6 +256,32 @@ class Drive:
             if found := self._api.found(f"{here} and {which}", self._shared_drive or ""):
                 return str(found[0]["id"])
         return ""
+
+
+async def _in_thread(call: Callable[[], _T]) -> _T:
+    """The result of a call in a thread of its own, for which the end of the program does not wait.
+
+    A request may take a minute. If the program ends meanwhile, a later run repeats it.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[_T] = loop.create_future()
+
+    def told(settle: Callable[[], None]) -> None:
+        if not future.done():  # the pass has given up
+            settle()
+
+    def work() -> None:
+        try:
+            result = call()
+        except BaseException as error:
+            settle = partial(future.set_exception, error)
+        else:
+            settle = partial(future.set_result, result)
+        with suppress(RuntimeError):  # the loop has ended
+            loop.call_soon_threadsafe(told, settle)
+
+    Thread(target=work, name="drive", daemon=True).start()
+    return await future
 
 
 def _link(number: str) -> str:

@@ -143,6 +143,8 @@ _BUSY: Final = frozenset(
         *("quotaExceeded", "dailyLimitExceeded", "RATE_LIMIT_EXCEEDED", "RESOURCE_EXHAUSTED"),
     }
 )
+#: Seconds without a request after Google asks to slow down and does not say for how long.
+SLOW_DOWN: Final = 10.0
 _OTHER_FOLDER: Final = "set [media] save_to to another folder"
 #: Reason -> what to do; `{who}` and `{share}` are filled in.
 _CURES: Final = {
@@ -190,7 +192,8 @@ def refusal(account: DriveAccount, status: int, reason: str, message: str, wait:
     """
     who = account.called
     if status == 429 or (status == 403 and reason in _BUSY):
-        return NotSaved(f"Google Drive asks {who} to slow down. A later run tries again.", wait)
+        slow_down = f"Google Drive asks {who} to slow down. A later run tries again."
+        return NotSaved(slow_down, wait or SLOW_DOWN)
     if status == 401:
         return NoPlace(
             f"Google Drive does not accept the token of {who}. If this stays so, name other "

@@ -378,8 +378,8 @@ def test_each_refusal_says_what_to_do_and_blames_no_picture(
 @pytest.mark.parametrize(
     ("refusal", "wait"),
     [
-        (TOO_FAST, 0.0),
-        (DriveRefused(403, "rateLimitExceeded", "Rate Limit Exceeded"), 0.0),
+        (TOO_FAST, 10.0),
+        (DriveRefused(403, "rateLimitExceeded", "Rate Limit Exceeded"), 10.0),
         (DriveRefused(429, "rateLimitExceeded", "Rate Limit Exceeded", Retry_After="7"), 7.0),
         (DriveRefused(503, "backendError", "Backend Error", Retry_After="30"), 30.0),
         (DriveRefused(500, "internalError", "Internal Error"), 0.0),
@@ -446,15 +446,27 @@ def test_a_file_instead_of_a_folder_is_refused(desk: Desk) -> None:
 # ---------------------------------------------------------------------- tokens and secrets
 
 
-def test_an_expired_token_is_renewed_once(desk: Desk) -> None:
-    async def use(drive: Drive) -> None:
-        number = await drive.reserve()
-        desk.google.tokens.revoke()
-        await drive.keep(desk.file(), "fox.png", "image/png", number)
+def test_a_token_that_expires_during_an_upload_is_renewed_once(
+    desk: Desk,
+) -> None:
+    def expire(asked: Asked) -> None:
+        if is_upload(asked) and len(desk.google.token_log) == 1:
+            desk.google.tokens.revoke()
 
-    used(desk.opened, use)
+    desk.google.between(expire)
+    desk.save()
 
     assert desk.google.contents(desk.folder) == {"fox.png": PNG}
+    assert len(desk.google.token_log) == 2
+
+
+def test_a_token_that_is_refused_again_and_again_is_not_renewed_for_ever(desk: Desk) -> None:
+    desk.google.faults.when(is_upload, Fault.UNAUTHENTICATED)
+
+    error = desk.refused()
+
+    assert isinstance(error, NoPlace)
+    assert f"does not accept the token of {EMAIL}" in str(error)
     assert len(desk.google.token_log) == 2
 
 
