@@ -18,6 +18,7 @@ from pipeline.core.errors import MissingExtra, SheetError
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.files.errors import refuse_read_only as refuse_read_only
+from pipeline.sheets.files.open_elsewhere import is_marked_open as is_marked_open
 from pipeline.store import Store, utc_now
 
 if TYPE_CHECKING:

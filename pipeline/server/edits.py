@@ -1,7 +1,8 @@
 """Notices edits of a sheet between two passes of `watch`.
 
 For a file, only its status is read; its content is read once it has changed, because `watch` writes
-the file, too. A Google Sheet is read, and only people's columns are compared.
+the file, too. While a spreadsheet program has the file open, nothing can be written, so edits count
+when it is closed. A Google Sheet is read, and only people's columns are compared.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
 from pipeline.config import GoogleSource
 from pipeline.core.header import OURS
-from pipeline.open_sheet import open_sheet
+from pipeline.open_sheet import is_marked_open, open_sheet
 from pipeline.plain_files import read_plain
 from pipeline.sheets import Sheet
 from pipeline.sync.configured_sheet import Campaign
@@ -38,11 +40,13 @@ class FileEdits:
         self._path, self._pause, self._fingerprint = path, react / 2, fingerprint
         #: The status that is known, and the status at the last check.
         self._known = self._last = _status_of(path)
+        #: True if a program had the file open at the last check.
+        self._was_open = False
 
     async def watch(self, edited: Callable[[], None]) -> None:
         """Call `edited` after each edit by somebody else, until it is cancelled.
 
-        A file counts as saved once it is the same at two checks.
+        A file counts as saved once it is the same at two checks, and open nowhere.
         """
         while True:
             await asyncio.sleep(self._pause)
@@ -53,6 +57,12 @@ class FileEdits:
         """Nothing: the file is checked all the time."""
 
     def _is_edited(self) -> bool:
+        was_open, self._was_open = self._was_open, is_marked_open(self._path)
+        if self._was_open:
+            return False
+        if was_open:
+            self._known = self._last = _status_of(self._path)
+            return True  # Passes could write nothing while it was open.
         last, self._last = self._last, _status_of(self._path)
         if self._last == self._known or self._last != last:
             return False
@@ -73,6 +83,8 @@ class GoogleEdits:
         self._campaign, self._react = campaign, react
         self._sheet: Sheet | None = None
         self._seen = ""
+        # A thread of its own: a check may wait a minute for Google.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="edits")
         self._poked = asyncio.Event()
 
     async def watch(self, edited: Callable[[], None]) -> None:
@@ -85,7 +97,8 @@ class GoogleEdits:
             self._poked.clear()
             began = time.monotonic()
             try:
-                seen = await asyncio.to_thread(self._read)
+                loop = asyncio.get_running_loop()
+                seen = await loop.run_in_executor(self._thread, self._read)
             except Exception as e:  # The next pass reports what is wrong.
                 log.info("%s: no check for edits: %s", self._campaign.settings.source.name, e)
             else:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -63,7 +64,9 @@ class Triggers:
         tokens = {name: one.settings.trigger.token for name, one in self._sheets.items()}
         self._access = TriggerAccess(tokens)
         #: Name and request -> the plan, and until when it is used.
-        self._plans: dict[tuple[str, PassRequest], tuple[float, asyncio.Task[PlanFigures]]] = {}
+        self._plans: dict[tuple[str, PassRequest], tuple[float, asyncio.Future[PlanFigures]]] = {}
+        # Threads of their own: a plan may wait a minute for Google.
+        self._threads = ThreadPoolExecutor(2, thread_name_prefix="plan")
 
     def routes(self) -> list[BaseRoute]:
         """The routes for the app of these sheets."""
@@ -229,7 +232,8 @@ class Triggers:
             what: kept for what, kept in self._plans.items() if kept[0] > now or not kept[1].done()
         }
         if (name, request) not in self._plans:
-            made = asyncio.create_task(asyncio.to_thread(_figures, self._sheets[name], request))
+            loop = asyncio.get_running_loop()
+            made = loop.run_in_executor(self._threads, _figures, self._sheets[name], request)
             made.add_done_callback(_looked_at)
             self._plans[name, request] = now + PLAN_KEPT, made
         _, task = self._plans[name, request]
@@ -314,8 +318,8 @@ def _figures(campaign: Campaign, request: PassRequest) -> PlanFigures:
         return figures(sync, settings.pace.in_flight)
 
 
-def _looked_at(task: asyncio.Task[PlanFigures]) -> None:
-    """Look at the error of a task, which would be logged if nobody waited for it any more."""
+def _looked_at(task: asyncio.Future[PlanFigures]) -> None:
+    """Look at the error of a plan, which would be logged if nobody waited for it any more."""
     if not task.cancelled():
         task.exception()
 

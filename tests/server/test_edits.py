@@ -81,6 +81,33 @@ def test_a_workbook_that_is_saved_starts_a_pass(team: Team, api: Sandbox) -> Non
     assert api.state()["tasks"] == {"the first": 1, "the second": 1}
 
 
+def test_a_file_that_is_open_in_libreoffice_is_read_when_it_is_closed(
+    team: Team, api: Sandbox
+) -> None:
+    team.write_prompts(["the first"])
+    config, caller = triggered(team, schedule=REACTS)
+    lock = team.folder / f".~lock.{team.sheet.name}#"
+    with Program("watch", config) as program:
+        program.until(lambda: caller.is_idle(), "the first pass has ended")
+        lock.write_text(",anna,desk,28.11.2026 09:30,file:///home;")
+        team.add_prompts(["the second"])
+        while_open = caller.run()
+        program.until(lambda: caller.is_idle(2), "a pass that was asked for has ended")
+        trouble, sent = caller.state()["last_pass"]["messages"], api.state()["tasks_taken"]
+        lock.unlink()
+        program.until(lambda: team.statuses()["done"] == 2, "the new row is done")
+        program.until(lambda: caller.is_idle(3), "the pass has ended")
+        passes = caller.state()["passes"]
+        program.signal(signal.SIGTERM)
+        program.end()
+
+    assert while_open.status == 202
+    assert "is open in LibreOffice (by anna on desk)" in trouble[0]
+    assert sent == 1
+    assert passes == 3
+    assert api.state()["tasks"] == {"the first": 1, "the second": 1}
+
+
 def test_a_file_that_is_gone_and_comes_back_is_read_again(team: Team, api: Sandbox) -> None:
     team.write_prompts(["the first"])
     config, caller = triggered(team, schedule=REACTS)

@@ -196,6 +196,27 @@ def test_a_hold_is_named_and_nothing_is_sent_until_its_cause_is_gone(
     assert api.state()["tasks"] == {"a fox": 1, "an owl": 1}
 
 
+def test_sending_that_a_rule_stopped_stays_stopped_and_the_answer_says_so(
+    team: Team, api: Sandbox
+) -> None:
+    api.set(code="1 400")
+    team.write_prompts(PROMPTS)
+    config, caller = triggered(team)
+    with Program("watch", config) as program:
+        program.until(lambda: team.statuses()["failed"] == 5, "five are refused alike")
+        program.until(lambda: caller.state()["state"] == "held", "the pass has ended")
+        api.set(code="off")
+        run = caller.run()
+        program.until(lambda: caller.state()["passes"] == 2, "a pass has begun")
+        program.until(lambda: caller.state()["state"] == "held", "it has ended")
+        program.signal(signal.SIGTERM)
+        program.end()
+
+    assert (run.status, run.state) == (202, "held")
+    assert "Nothing more is sent until watch is restarted." in run.message
+    assert api.state()["requests"]["/imagine"] == 5
+
+
 def test_a_budget_holds_however_often_a_run_is_asked_for(team: Team, api: Sandbox) -> None:
     team.write_prompts(PROMPTS)
     budget = {"per_run": 10, "per_day": 20}

@@ -45,8 +45,21 @@ def refuse_while_open(path: Path) -> None:
         )
 
 
+def is_marked_open(path: Path) -> bool:
+    """True if there is a lock file next to it, also one that a program has left behind."""
+    return os.path.lexists(_libreoffice_mark(path)) or os.path.lexists(_excel_mark(path))
+
+
+def _libreoffice_mark(path: Path) -> Path:
+    return path.with_name(f".~lock.{path.name}#")
+
+
+def _excel_mark(path: Path) -> Path:
+    return path.with_name(f"~${path.name}")
+
+
 def _in_libreoffice(path: Path) -> _Open | None:
-    mark = path.with_name(f".~lock.{path.name}#")
+    mark = _libreoffice_mark(path)
     if not os.path.lexists(mark):
         return None
     name, account, host = _editor(_content(mark).decode("utf-8", "replace"))
@@ -57,7 +70,7 @@ def _in_libreoffice(path: Path) -> _Open | None:
 
 
 def _in_excel(path: Path) -> _Open | None:
-    mark = path.with_name(f"~${path.name}")
+    mark = _excel_mark(path)
     if not os.path.lexists(mark):
         return None
     content = _content(mark)  # The length of a name, then the name.
