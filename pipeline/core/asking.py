@@ -31,6 +31,8 @@ STEEP = 1.5
 FIRST = 0.8
 #: A task is polled again when it is this many times as old as at its last poll, at the latest.
 GROWTH = 1.6
+#: The same while nothing is known about its endpoint, if more questions than `PLENTY` may be asked.
+QUICK_GROWTH, PLENTY = 1.2, 40
 #: Longest wait between two questions about a task that takes longer than all remembered ones.
 LONGEST = 300.0
 #: Questions that each submission pays for. A little below the 0.2 that are promised.
@@ -134,9 +136,11 @@ def overgrown(grown: Iterable[tuple[float, T]], most: int) -> list[T]:
     return [task for _, task in ranked] if ranked and ranked[0][0] >= GROWTH else []
 
 
-def is_due(age: float, found_running: float) -> bool:
+def is_due(age: float, found_running: float, spare: float = 0.0) -> bool:
     """Returns whether to poll a task of this age if nothing is known about its endpoint.
 
-    `found_running` is the greatest age at which it, or one like it, was still running.
+    `found_running` is the greatest age at which it, or one like it, was still running; `spare` as
+    for `worthwhile`.
     """
-    return age >= max(FIRST, GROWTH * found_running)
+    growth = QUICK_GROWTH if spare > PLENTY else GROWTH
+    return age >= max(FIRST, growth * found_running)

@@ -143,7 +143,7 @@ class PollSchedule:
         now = self._clock.now()
         fixed, likely, unknown = [], [], []
         grown: list[tuple[float, str]] = []
-        guided = 0
+        guided, spare = 0, PER_ROW * self._followed - self._questions
         for task, one in self._tasks.items():
             if not (self._patient or one.is_owed):
                 continue  # The next run polls it: this one ends as soon as it can.
@@ -151,17 +151,16 @@ class PollSchedule:
             guided += is_guided
             if one.next_at > now or one.is_asked:
                 continue
+            age = one.age(now)
             if not is_guided:
                 fixed.append(task)
             elif known := self.durations.of(one.attempt.endpoint):
-                age = one.age(now)
                 likely.append((known.chance(age, one.asked), task))
                 grown.append((known.growth(age, one.asked), task))
-            elif is_due(one.age(now), max(one.asked, self.durations.running_age(one.attempt))):
+            elif is_due(age, max(one.asked, self.durations.running_age(one.attempt)), spare):
                 unknown.append(task)
         unknown = sorted(unknown, key=lambda task: self._tasks[task].attempt.sent_at)[:most]
         self.durations.note_running((self._tasks[task].attempt for task in unknown), now)
-        spare = PER_ROW * self._followed - self._questions
         found = worthwhile(likely, guided, most, spare) or overgrown(grown, most)
         return fixed + unknown + found
 
