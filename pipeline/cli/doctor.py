@@ -18,6 +18,7 @@ from rich.text import Text
 from pipeline import wiring
 from pipeline.cli import doctor_api
 from pipeline.cli.doctor_api import Finding, Sign
+from pipeline.cli.former_accounts import former_accounts
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, NoPlace, PromptsheetError, SheetError
 from pipeline.core.filenames import shared_files
@@ -70,9 +71,11 @@ def run(settings: Settings, console: Console, *, repair: bool, adopt: bool) -> i
         _adopt(settings, console)
     lost = _repair(settings, console) if repair else {}
     worst = 0
-    for sign, sentence in _findings(settings, lost, repair):
+    for sign, sentence, lines in _findings(settings, lost, repair):
         mark, colour = _SIGNS[sign]
         console.print(Text(f"{mark} ", style=colour) + Text(one_line(sentence)))
+        for line in lines:
+            console.print(Text(f"    {one_line(line)}"), soft_wrap=True)
         worst = max(worst, _CODES[sign])
     return worst
 
@@ -211,6 +214,7 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
         if count := needing[status]:
             yield Finding("person", f"{counted(count, 'row')} with the status {status}: {cure}.")
     yield from (Finding("person", sentence) for sentence in sync.endings())
+    yield from former_accounts(sync, settings)
     missing = sum(
         not _is_there(settings, path)
         for job in sync.state.jobs.all.values()

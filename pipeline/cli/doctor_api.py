@@ -32,10 +32,11 @@ Sign = Literal["ok", "person", "unusable", "reach"]
 
 
 class Finding(NamedTuple):
-    """One line of `doctor`: how bad it is, and a sentence."""
+    """One line of `doctor`: how bad it is, and a sentence; then lines to copy."""
 
     sign: Sign
     sentence: str
+    lines: tuple[str, ...] = ()
 
 
 #: Seconds for the account.

@@ -38,7 +38,7 @@ def target_of(text: str, config: Path) -> Target:
         provider = read_provider(name, key, own, shipped)
     except ConfigError as e:
         raise ConfigError(*(_plain(problem) for problem in e.problems)) from None
-    if problems := list(key_problems(provider, key)):
+    if problems := list(key_problems(provider, key, own)):
         raise ConfigError(*(f"{variable}: {one}" for one in problems))
     spelled = {one.casefold(): one for api in versions for one in api.endpoints}
     endpoint = spelled.get(endpoint.casefold(), endpoint)

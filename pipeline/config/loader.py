@@ -75,7 +75,10 @@ def load(
         provider = read_provider(document.provider.name, key, path.parent / "providers", providers)
     except ConfigError as e:
         raise ConfigError(*(_about(path, problem) for problem in e.problems)) from None
-    problems += [f"provider.api_key: {problem}" for problem in key_problems(provider, key)]
+    problems += [
+        f"provider.api_key: {problem}"
+        for problem in key_problems(provider, key, path.parent / "providers")
+    ]
     provider, prices = with_prices(provider, document.provider.credits, problems)
     others = _others(document, path, providers, environ, problems, need_key)
     titles, ignore = _columns(document.columns, provider, others, problems)
@@ -225,7 +228,8 @@ def _others(
         except ConfigError as e:
             problems.extend(one.replace("provider.name", f"{place}.name", 1) for one in e.problems)
             return
-        problems.extend(f"{place}.api_key: {problem}" for problem in key_problems(provider, key))
+        wrong = key_problems(provider, key, path.parent / "providers")
+        problems.extend(f"{place}.api_key: {problem}" for problem in wrong)
         base_url = base_url_of(provider, table.base_url)
         problems.extend(address_problems(f"{place}.base_url", base_url, "https://api.example.com"))
         yield OtherApi(provider, base_url, key, PaceTable(), BudgetTable())

@@ -45,12 +45,23 @@ def read_provider(name: str, key: Secret | None, own: Path, shipped: Path) -> Pr
     Raises ConfigError with all problems of the file.
     """
     text = key.reveal().strip() if key else None
-    raw, file = _raw(name, own, shipped)
-    if "by_key" in raw:
-        meant = _meant(raw, file, text, own, shipped)
-        named = _provider(*_text_of(meant["file"], own, shipped))
-        return replace(named, base_path=meant.get("path", ""), assumed=not text)
-    return _provider(*_text_of(name, own, shipped))
+    try:
+        raw, file = _raw(name, own, shipped)
+        if "by_key" in raw:
+            meant = _meant(raw, file, text, own, shipped)
+            named = _provider(*_text_of(meant["file"], own, shipped))
+            return replace(named, base_path=meant.get("path", ""), assumed=not text)
+        return _provider(*_text_of(name, own, shipped))
+    except ConfigError as e:
+        if own == shipped:
+            raise
+        raise ConfigError(*(_with_folder(one, own) for one in e.problems)) from None
+
+
+def _with_folder(problem: str, own: Path) -> str:
+    """The problem of a provider file; one of a person's own is named with its folder."""
+    is_own = (own / problem.partition(": ")[0]).is_file()
+    return f"{own.name}/{problem}" if is_own else problem
 
 
 def every_version(name: str, own: Path, shipped: Path) -> list[Provider]:
@@ -318,12 +329,17 @@ def _text(value: object) -> object:
     return f"{value:g}" if isinstance(value, int | float) else value
 
 
-def key_problems(provider: Provider, key: Secret | None) -> Iterator[str]:
-    """Problems of a key for this API, one sentence each."""
+def key_problems(provider: Provider, key: Secret | None, own: Path) -> Iterator[str]:
+    """Problems of a key for this API, one sentence each.
+
+    `own` is the folder of a person's own provider files. A file there is named: it may be older
+    than the key.
+    """
     if key is None:
         return
     if re.search(r"\s", key.reveal()) or not key.reveal().isascii():
         yield "the key holds a space or another invalid character. Copy it again."
     for start, sentence in provider.key.refused.items():
         if key.reveal().startswith(start):
-            yield sentence
+            file = own / f"{provider.name}.toml"
+            yield f"{sentence} ({file} says so.)" if file.is_file() else sentence

@@ -266,3 +266,15 @@ def relatives(grid: Grid, columns: Columns, changed_lines: Collection[int]) -> s
             left += naming.pop(key, ())
         left += own.pop(follows.get(place, ""), ())
     return found.difference(changed_lines)
+
+
+def changeable(inputs: str) -> str:
+    """The cells that a person can change to get something else, such as "index or parent".
+
+    The prompt, if the row (canonical text of its inputs) has one.
+    """
+    names = [name for name in parsed(inputs) if name not in ("endpoint", LINK)]
+    if "prompt" in names or not names:
+        return "prompt"
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last

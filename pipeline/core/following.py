@@ -182,7 +182,7 @@ def unusable(
         if attempt.provider == its:
             return (
                 f"{row} was made with another account of {api.title}, and {endpoint} needs a task "
-                "of the present one: raise take in that row to make it again"
+                "of the present one: raise take in that row to generate it again"
             )
         return (
             f"{row} was made with {attempt.provider}, and {endpoint} needs a task of {its}: name a "
@@ -199,7 +199,7 @@ def unusable(
     if life and ended and now - ended >= life and any(o.parent == "url" for o in takes.values()):
         return (
             f"the addresses of the results of {row} worked for {time_limit(life)} only: raise take "
-            "in that row to make it again"
+            "in that row to generate it again"
         )
     return ""
 

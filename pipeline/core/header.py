@@ -93,6 +93,14 @@ class Columns:
     #: True if rows that name no endpoint can follow another row / the endpoints whose rows can.
     follows: bool = False
     followers: frozenset[str] = frozenset()
+    #: Folded name -> the endpoints that have it.
+    spelled: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    def endpoint(self, cell: str) -> str:
+        """The name of the endpoint that a cell names in any spelling; else what it says."""
+        name = visible(cell)
+        same = self.spelled.get(folded(name), ())
+        return same[0] if len(same) == 1 else name
 
     def cell(self, row: Sequence[str], name: str) -> str:
         """The text of a named cell; empty if the sheet has no such column or the row is short."""
@@ -158,7 +166,7 @@ class Columns:
 
     def _can_follow(self, wrote: Mapping[str, str]) -> bool:
         name = wrote.get("endpoint")
-        return self.follows if name is None else visible(name) in self.followers
+        return self.follows if name is None else self.endpoint(name) in self.followers
 
     def rows(self, grid: Grid, among: Iterable[int] | None = None) -> Iterator[Marked]:
         """The rows of ours: those in which the person filled at least one input cell.
@@ -181,7 +189,8 @@ class Columns:
                 continue
             for name in chosen:
                 if name in wrote:
-                    wrote[name] = visible(wrote[name])
+                    text = wrote[name]
+                    wrote[name] = self.endpoint(text) if name == "endpoint" else visible(text)
             if RATIO in wrote:
                 wrote[RATIO] = ratio(wrote[RATIO])
             yield Marked(
@@ -240,7 +249,7 @@ class Header:
         at = columns.index.get("endpoint")
         if at is None or not self.endpoints:
             return columns
-        cells = {visible(row[at]) for row in grid[1:] if at < len(row)}
+        cells = {*map(columns.endpoint, {row[at] for row in grid[1:] if at < len(row)})}
         named = [self.endpoints[name] for name in cells if name in self.endpoints]
         if not named:
             return columns
@@ -271,6 +280,7 @@ class Header:
             titles=self.titles,
             follows=PARENT in self.fields,
             followers=frozenset(n for n, cells in self.endpoints.items() if PARENT in cells),
+            spelled=_spelled(tuple(self.endpoints)),
         )
 
     def _in(self, line: Sequence[str], cells: frozenset[str]) -> frozenset[str]:
@@ -282,6 +292,14 @@ class Header:
         title = folded(self.titles.get(PARENT, PARENT))
         has_parent = title in map(folded, line) and title not in map(folded, self.ignore)
         return cells if has_parent or PARENT not in cells else cells - {INDEX}
+
+
+@lru_cache(maxsize=16)
+def _spelled(names: tuple[str, ...]) -> Mapping[str, Sequence[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        found[folded(name)].append(name)
+    return dict(found)
 
 
 def believed(columns: Columns) -> tuple[str, ...]:

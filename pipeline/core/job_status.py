@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
-from pipeline.core.chains import LINK, Link, changes, link_in
+from pipeline.core.chains import LINK, Link, changeable, changes, link_in
 from pipeline.core.fields import PARENT
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, Job, State
@@ -78,15 +78,16 @@ def job_status(
             gone = _endpoint_gone(attempt, rules)
             return StatusAndNote(Status.CHECK_NEEDED, joined(why, gone, emptied or change))
         case _:
+            what = changeable(attempt.inputs)
             if attempt.task_id:
-                note = messages.failed(api, attempt.reason, attempt.price)
+                note = messages.failed(api, attempt.reason, attempt.price, what)
             elif attempt.reason.startswith(WHEN_SENT_AGAIN):
                 reason = attempt.reason.removeprefix(WHEN_SENT_AGAIN)
-                note = messages.refused_when_sent_again(api, reason, attempt.price)
+                note = messages.refused_when_sent_again(api, reason, attempt.price, what)
             elif attempt.reason.startswith(messages.UNREAD):
                 note = messages.unread(attempt.reason)
             else:
-                note = messages.refused(api, attempt.reason)
+                note = messages.refused(api, attempt.reason, what)
             return StatusAndNote(Status.FAILED, note)
 
 

@@ -178,10 +178,10 @@ def too_many_cells(delimiter: str) -> str:
     )
 
 
-def copy(redo: str) -> str:
-    """The row is a copy of another row; `redo` says how to ask for the next take."""
+def copy(what: str, redo: str) -> str:
+    """The row is a copy of another row; `what` can be changed, `redo` asks for the next take."""
     return (
-        "A copy of another row, so it was not sent. Change its prompt to generate the new one. "
+        f"A copy of another row, so it was not sent. Change its {what} to generate the new one. "
         f"To generate the same one again, {redo}."
     )
 
@@ -197,7 +197,7 @@ def unrecognized(redo: str) -> str:
 def no_longer_filled(redo: str) -> str:
     """The row, or one with the same inputs, had an id or results that this store did not write."""
     return (
-        "A row with this prompt had results that Promptsheet did not write, and they are no longer "
+        "A row like this one had results that Promptsheet did not write, and they are no longer "
         f"here. So this row is not sent. To generate it, {redo}."
     )
 
@@ -220,8 +220,8 @@ def beyond_budget(cap: str, allowed: int, price: Credits) -> str:
 NOT_FOUND = "404: "
 
 
-def refused(api: str, reason: str) -> str:
-    """The API accepted nothing and gave a reason."""
+def refused(api: str, reason: str, what: str = "prompt") -> str:
+    """The API accepted nothing and gave a reason. `what` can be changed."""
     if reason.startswith(NOT_FOUND):
         words = reason.removeprefix(NOT_FOUND)
         said = f", and said {quoted(words)}" if words else ""
@@ -231,15 +231,19 @@ def refused(api: str, reason: str) -> str:
             "[provider] base_url; promptsheet retry then sends the row again."
         )
     why = f": {quoted(reason)}" if reason else ""
-    return f"{api} refused the prompt{why}. Change the prompt to send the row again."
+    return f"{api} refused the {_row(what)}{why}. Change the {what} to send the row again."
 
 
-def refused_when_sent_again(api: str, reason: str, price: Credits) -> str:
+def _row(what: str) -> str:
+    return what if what == "prompt" else "row"
+
+
+def refused_when_sent_again(api: str, reason: str, price: Credits, what: str = "prompt") -> str:
     """The answer to the first submission was lost, and the API refused the second one."""
     return (
-        f"{api} refused the prompt when it was sent again: {quoted(reason)}. The answer to the "
-        f"first time was lost; it may have cost {in_credits(price)}. Check your {api} account. "
-        "Change the prompt to send the row again."
+        f"{api} refused the {_row(what)} when it was sent again: {quoted(reason)}. The answer to "
+        f"the first time was lost; it may have cost {in_credits(price)}. Check your {api} account. "
+        f"Change the {what} to send the row again."
     )
 
 
@@ -256,11 +260,11 @@ def unread(reason: str) -> str:
     )
 
 
-def failed(api: str, reason: str, price: Credits) -> str:
+def failed(api: str, reason: str, price: Credits, what: str = "prompt") -> str:
     """The API accepted the task, and the task failed."""
     # The price of a task from another store is unknown.
     cost = f"The failed task may have cost {in_credits(price)}." if price else ""
-    why = f"{api} could not generate it: {quoted(reason)}. Change the prompt, or ask for a retry."
+    why = f"{api} could not generate it: {quoted(reason)}. Change the {what}, or ask for a retry."
     return f"{why} {cost}".strip()
 
 

@@ -28,6 +28,7 @@ from pipeline.core.chains import (
     LINK,
     Member,
     chains,
+    changeable,
     changes,
     comparable,
     label,
@@ -320,7 +321,7 @@ def _held_back(
             if not line.seen.marked.is_filled:
                 return StatusAndNote(Status.WAITING, messages.no_longer_filled(redo))
             return StatusAndNote(Status.UNRECOGNIZED, messages.unrecognized(redo))
-        return StatusAndNote(Status.COPY, messages.copy(redo))
+        return StatusAndNote(Status.COPY, messages.copy(changeable(memory.inputs), redo))
     wrote = parsed(memory.inputs)
     for column, text in (*wrote.items(), ("approved", columns.control(row, "approved"))):
         if not is_value(text):

@@ -606,8 +606,18 @@ def the_former_key_is_named(team: Team, api: Sandbox) -> None:
     text = text.replace("[provider]\n", '[provider]\napi_key = "file:new"\n')
     team.config.write_text(text)
     noted(team, "check needed", "to add it under [provider.former]")
-    former = f'name = "apiframe-v1"\napi_key = "file:old"\nbase_url = "{team.url}"\n'
-    team.config.write_text(f"{text}\n[provider.former]\n{former}")
+    # doctor prints the lines to add.
+    said = team.start("doctor", team.config).said
+    assert "1 task is at apiframe-v1" in said
+    lines = [
+        "[provider.former]",
+        'name = "apiframe-v1"',
+        f'base_url = "{team.url}"',
+        'api_key = "env:APIFRAME_V1_FORMER_API_KEY"',
+    ]
+    assert " ".join(lines) in " ".join(said.split())
+    lines[-1] = 'api_key = "file:old"'
+    team.config.write_text(text + "\n" + "\n".join(lines) + "\n")
     api.finish()
     api.set(task_seconds=TASK_SECONDS)
     goes_on(team, api, {"a fox": 1})

@@ -220,7 +220,9 @@ def test_a_misspelled_key_in_a_provider_file_is_reported(tmp_path: Path) -> None
 
     (problem,) = problems(tmp_path, '[sheet]\nsource = "rows.csv"\n')
 
-    assert problem.startswith("apiframe.toml: endpoints.imagine.dedline: there is no such key")
+    assert problem.startswith(
+        "providers/apiframe.toml: endpoints.imagine.dedline: there is no such key"
+    )
 
 
 @pytest.mark.parametrize(
@@ -454,7 +456,7 @@ def test_the_address_in_a_provider_file_is_checked_too(tmp_path: Path) -> None:
 
     (problem,) = problems(tmp_path, '[sheet]\nsource = "rows.csv"\n')
 
-    assert problem.startswith("apiframe.toml: base_url: must begin with https://")
+    assert problem.startswith("providers/apiframe.toml: base_url: must begin with https://")
 
 
 @pytest.mark.parametrize(
@@ -572,3 +574,20 @@ def test_an_unknown_code_page_is_a_problem(name: str, tmp_path: Path) -> None:
 def test_an_encoding_is_allowed_only_for_csv(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"sheet.encoding: is only for a .csv or .tsv file"):
         load(tmp_path, '[sheet]\nsource = "a.xlsx"\nencoding = "cp1250"')
+
+
+def test_an_error_about_an_own_provider_file_names_the_file_also_where_it_refuses_the_key(
+    tmp_path: Path,
+) -> None:
+    own = tmp_path / "providers" / "apiframe.toml"
+    own.parent.mkdir()
+    own.write_text((PROVIDERS / "apiframe-v1.toml").read_text("utf-8"), "utf-8")
+    afk, source = {"APIFRAME_API_KEY": "afk_1"}, '[sheet]\nsource = "rows.csv"\n'
+
+    (refused,) = problems(tmp_path, source, afk)
+    own.rename(own.with_name("apiframe-v2.toml")).write_text("title = 5\n")
+    wrong = problems(tmp_path, source, afk)
+
+    assert refused.endswith(f"({own} says so.)")
+    assert wrong
+    assert all(one.startswith("providers/apiframe-v2.toml: ") for one in wrong)

@@ -16,6 +16,7 @@ from pipeline.core.chains import (
     Link,
     Member,
     chains,
+    changeable,
     changes,
     link_in,
     relatives,
@@ -530,3 +531,18 @@ def test_rows_that_may_depend_on_changed_lines_are_found(
     without = chains([m for at, m in enumerate(members, 1) if at not in changed])
     for row_id in still:
         assert without.parents.get(row_id) == found.parents.get(row_id)
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ({"prompt": "a fox", "parent": "fox"}, "prompt"),
+        ({"endpoint": "upscale", "parent": "fox", "index": "1"}, "index or parent"),
+        ({"endpoint": "pan", "parent": "fox", "index": "1", "direction": "up"}, None),
+        ({"endpoint": "describe", LINK: "r 1", "image": "https://x"}, "image"),
+    ],
+)
+def test_a_row_without_a_prompt_is_not_told_to_change_it(
+    cells: dict[str, str], words: str | None
+) -> None:
+    assert changeable(canonical(cells)) == (words or "direction, index or parent")

@@ -243,3 +243,22 @@ def test_inputs_are_compared_only_in_the_columns_that_existed_then() -> None:
 )
 def test_columns_are_named_with_spreadsheet_letters(at: int, name: str) -> None:
     assert letters(at) == name
+
+
+@pytest.mark.parametrize("cell", ["up-scale", "Up Scale", " UP_SCALE", "upscale"])
+def test_an_endpoint_is_named_in_any_spelling(cell: str) -> None:
+    header = Header(FIELDS, endpoints={"up-scale": frozenset({"parent", "index"})})
+    grid = (("prompt", "endpoint", "parent"), ("", cell, "fox"))
+
+    (row,) = header.read(grid).rows(grid)
+
+    assert row.inputs == canonical({"endpoint": "up-scale", "parent": "fox"})
+
+
+def test_a_spelling_that_two_endpoints_share_names_only_the_exact_one() -> None:
+    header = Header(FIELDS, endpoints=dict.fromkeys(("a-b", "ab"), FIELDS))
+    grid = (("prompt", "endpoint"), ("x", "A B"), ("x", "a-b"), ("x", "ab"))
+
+    wrote = [row.inputs for row in header.read(grid).rows(grid)]
+
+    assert wrote == [canonical({"prompt": "x", "endpoint": name}) for name in ("A B", "a-b", "ab")]
