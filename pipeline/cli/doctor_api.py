@@ -15,6 +15,7 @@ from pipeline.config.provider_files import read_provider
 from pipeline.core import messages
 from pipeline.core.apis import Api
 from pipeline.core.charges import OtherPrice, listed_otherwise, other_prices
+from pipeline.core.clocks import difference, disagreement
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import WireError
 from pipeline.core.fields import as_texts
@@ -52,11 +53,14 @@ class _Answer:
     left: Credits | None = None
     at_once: int | None = None
     prices: Mapping[str, Credits] = field(default_factory=dict)
+    #: What is wrong with the clock of this machine, as a sentence.
+    clock: str = ""
 
 
 def findings(settings: Settings, *, keep: bool) -> Iterator[Finding]:
     """The findings about the API. With `keep`, the next comparison of balances starts here."""
     provider = settings.provider
+    clock = ""
     if settings.api_key is None:
         api = provider.full_title
         meant = f" Without it, {api} is assumed." if provider.assumed else ""
@@ -64,6 +68,7 @@ def findings(settings: Settings, *, keep: bool) -> Iterator[Finding]:
     elif provider.account:
         answer = event_loop.run(_asked(settings, provider.account))
         yield Finding(answer.sign, answer.sentence)
+        clock = answer.clock
         if answer.at_once is not None:
             yield Finding("ok", _at_once(answer.at_once, settings.pace.in_flight))
         if answer.left is not None:
@@ -72,6 +77,9 @@ def findings(settings: Settings, *, keep: bool) -> Iterator[Finding]:
             yield from _of_the_list(settings, answer.prices)
     for answer in event_loop.run(_asked_others(settings)) if settings.others else ():
         yield Finding(answer.sign, answer.sentence)
+        clock = clock or answer.clock
+    if clock:  # Said once: it is one clock.
+        yield Finding("person", clock)
     yield from _of_the_charges(settings)
 
 
@@ -218,12 +226,13 @@ async def _answer(provider: Provider, account: Account, way: Wire) -> _Answer:
         response = await way.ask(Request("GET", account.path), _WITHIN)
     except WireError as e:
         return _Answer("reach", f"{provider.title} cannot be reached: {e}.")
+    clock = disagreement(provider.title, difference(response, wiring.now()))
     if meaning_of(provider, response) != "taken":
         usual = next(iter(provider.endpoints.values()))
         stop = verdict(provider, usual, response, wiring.now()).stop
         said = reason_of(provider, response)
         answer = f"{provider.title} answers {response.status}{': ' + said if said else ''}."
-        return _Answer("reach", stop or answer)
+        return _Answer("reach", stop or answer, clock=clock)
     prices: Mapping[str, Credits] = {}
     if account.prices:
         prices = (await price_list.read_list(way, account, wiring.now())).prices
@@ -234,6 +243,6 @@ async def _answer(provider: Provider, account: Account, way: Wire) -> _Answer:
         left = exact(float(first_text(body, account.credits)))
     except (ValueError, OverflowError):  # also for infinity, and for what is no number
         said = "its answer does not say how many credits are left"
-        return _Answer("person", f"{provider.full_title} accepts the key, but {said}.")
+        return _Answer("person", f"{provider.full_title} accepts the key, but {said}.", clock=clock)
     words = f"{provider.full_title} accepts the key; {left} credits are left."
-    return _Answer("ok" if left else "person", words, left, most, prices)
+    return _Answer("ok" if left else "person", words, left, most, prices, clock)
