@@ -61,6 +61,10 @@ class Tone(Enum):
     PLAIN = auto()
 
 
+#: The tones of single rows; all others need a person.
+_TONES: Final = {MessageKind.DONE: Tone.GOOD, MessageKind.TEST: Tone.PLAIN}
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """One message to people."""
@@ -162,7 +166,7 @@ def _row_card(message: RowMessage, most: int, link: str) -> Card:
     about = "Test: " if message.kind is MessageKind.TEST else ""
     return Card(
         title=shortened(about + (one_line(name) or message.row_id), TITLE),
-        tone=Tone.GOOD if message.kind is MessageKind.DONE else Tone.ATTENTION,
+        tone=_TONES.get(message.kind, Tone.ATTENTION),
         facts=tuple((label, shortened(value, NAME)) for label, value in facts if one_line(value)),
         texts=tuple(
             (label, shortened(str(text), TEXT))

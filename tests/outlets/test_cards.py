@@ -42,6 +42,7 @@ def test_the_tone_says_whether_a_person_has_something_to_do() -> None:
     assert digest_card([row(1)], 4).tone is card_of(row(1), 4).tone is Tone.GOOD
     assert digest_card([row(2), failed], 4).tone is card_of(failed, 4).tone is Tone.ATTENTION
     assert digest_card([notice()], 4).tone is Tone.ATTENTION
+    assert digest_card([row(1, MessageKind.TEST)], 4).tone is Tone.PLAIN
 
 
 def test_without_pictures_none_are_counted() -> None:
