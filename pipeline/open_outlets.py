@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from pipeline.config import OutletSettings
-from pipeline.core.errors import MissingExtra
+from pipeline.core.errors import ConfigError, MissingExtra
 from pipeline.outlets import Outlet
 
 
@@ -21,6 +21,12 @@ def open_outlet(settings: OutletSettings, link: str = "") -> Outlet:
             return _chat(settings, link)
         case "apprise":
             return _apprise(settings, link)
+        case "airtable":
+            return _airtable(settings)
+        case "notion":
+            return _notion(settings)
+        case "sql":
+            return _sql(settings)
         case "push":
             return _push(settings)
     raise NotImplementedError(settings.kind)
@@ -74,3 +80,49 @@ def _push(settings: OutletSettings) -> Outlet:
         fields=table.fields,
         allow_private=table.allow_private,
     )
+
+
+def _airtable(settings: OutletSettings) -> Outlet:
+    from pipeline.config.outlets import AirtableTable
+    from pipeline.core.table_addresses import airtable_place
+    from pipeline.outlets.airtable import AirtableOutlet
+
+    # The library is loaded with the first message.
+    if find_spec("pyairtable") is None:
+        raise MissingExtra("An outlet of the kind airtable", "airtable")
+    its = settings.table
+    assert isinstance(its, AirtableTable)
+    base, table = airtable_place(its.base, its.table)
+    token = settings.secrets["token"].reveal()
+    return AirtableOutlet(token, base, table, its.key, its.fields, its.base_url)
+
+
+def _notion(settings: OutletSettings) -> Outlet:
+    from pipeline.config.outlets import NotionTable
+    from pipeline.core.table_addresses import notion_id
+    from pipeline.outlets.notion import NotionOutlet
+
+    if find_spec("notion_client") is None:
+        raise MissingExtra("An outlet of the kind notion", "notion")
+    its = settings.table
+    assert isinstance(its, NotionTable)
+    token = settings.secrets["token"].reveal()
+    return NotionOutlet(token, notion_id(its.database), its.key, its.fields, its.base_url)
+
+
+def _sql(settings: OutletSettings) -> Outlet:
+    from pipeline.config.outlets import SqlTable
+    from pipeline.outlets.sql import SqlOutlet
+
+    its = settings.table
+    assert isinstance(its, SqlTable)
+    try:
+        return SqlOutlet(settings.secrets["url"].reveal(), its.table, its.key, its.fields)
+    except ModuleNotFoundError as missing:
+        extra = {"psycopg": "postgresql", "pymysql": "mysql"}.get(missing.name or "")
+        if extra:
+            raise MissingExtra("An outlet of the kind sql for this database", extra) from None
+        raise ConfigError(
+            f"The outlet {settings.name} needs a driver for its database. Run pip install "
+            f"{missing.name}."
+        ) from None

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.problems import nearest, sentences
 from pipeline.config.secrets import Secret, kept
 from pipeline.config.settings import OutletSettings
 from pipeline.config.values import OptionalReference, Reference, Wait
 from pipeline.core.chat_addresses import problem_with
 from pipeline.core.outbox import ROW_KINDS, MessageKind
+from pipeline.core.table_addresses import airtable_place, notion_id
 
 #: What an outlet is told if `when` is left out: tables the rows, and people everything.
 _ROWS: Final = tuple(ROW_KINDS)
@@ -33,6 +35,10 @@ def _when(value: MessageKind) -> MessageKind:
     if value is MessageKind.TEST:
         raise ValueError(f"write {', '.join(kind.value for kind in _ALL)}")
     return value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
 
 
 Name = Annotated[str, AfterValidator(_name)]
@@ -105,12 +111,20 @@ class AppriseTable(AddressTable):
 
 
 class FieldsTable(OutletTable):
-    """What outlets with columns of their own have."""
+    """What outlets have that are tables, with a line for each row of the sheet."""
 
-    #: The column that identifies the row.
-    key: str = "row_id"
+    #: Their columns that identify a line.
+    key: Annotated[tuple[str, ...], BeforeValidator(_listed)] = ("row_id",)
     #: Their column -> our field, or a column of the sheet.
     fields: dict[str, str] = {}
+
+    def problems(self, secrets: Mapping[str, Secret]) -> Iterator[str]:
+        """See OutletTable. A table can only hold rows, and needs a key."""
+        if not set(self.when) <= {*ROW_KINDS}:
+            kinds = ", ".join(one.value for one in ROW_KINDS)
+            yield f"when: a table holds rows only. Write {kinds}"
+        if not self.key or not all(one.strip() for one in self.key):
+            yield "key: write the name of the column that identifies a row, such as row_id"
 
 
 class AirtableTable(FieldsTable):
@@ -118,10 +132,27 @@ class AirtableTable(FieldsTable):
 
     kind: Literal["airtable"]
     token: Reference
-    #: Ids, such as appX and tblX, or the table's name.
+    #: Ids, or the address of the table in the browser; the table may be a name.
     base: str
-    table: str
+    table: str = ""
     base_url: str = ""
+
+    def problems(self, secrets: Mapping[str, Secret]) -> Iterator[str]:
+        """See OutletTable."""
+        yield from super().problems(secrets)
+        yield from address_problems("base_url", self.base_url, "https://api.airtable.com")
+        try:
+            airtable_place(self.base, self.table)
+        except ValueError as problem:
+            yield f"{'table' if 'tbl' in str(problem) else 'base'}: {problem}"
+        token = secrets.get("token")
+        if token and re.fullmatch(r"key\w{14}", token.reveal()):
+            yield (
+                "token: Airtable ended API keys in 2024. Create a token at "
+                "airtable.com/create/tokens"
+            )
+        if len(self.key) > 3:
+            yield "key: Airtable merges by three columns at most"
 
 
 class NotionTable(FieldsTable):
@@ -129,9 +160,18 @@ class NotionTable(FieldsTable):
 
     kind: Literal["notion"]
     token: Reference
-    #: The id of the database or of the data source, or the page's address.
+    #: The id of the database or of the data source, or its address in the browser.
     database: str
     base_url: str = ""
+
+    def problems(self, secrets: Mapping[str, Secret]) -> Iterator[str]:
+        """See OutletTable."""
+        yield from super().problems(secrets)
+        yield from address_problems("base_url", self.base_url, "https://api.notion.com")
+        try:
+            notion_id(self.database)
+        except ValueError as problem:
+            yield f"database: {problem}"
 
 
 class SqlTable(FieldsTable):
@@ -139,7 +179,21 @@ class SqlTable(FieldsTable):
 
     kind: Literal["sql"]
     url: Reference
+    #: Its name, or `schema.name`.
     table: str
+
+    def problems(self, secrets: Mapping[str, Secret]) -> Iterator[str]:
+        """See OutletTable."""
+        from pipeline.outlets.sql_table import usable
+
+        yield from super().problems(secrets)
+        if not self.table.strip():
+            yield "table: write the name of the table"
+        if url := secrets.get("url"):
+            try:
+                usable(url.reveal())
+            except ValueError as problem:
+                yield f"url: {problem}"
 
 
 class PushTable(OutletTable):

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Settings, load
+from pipeline.config.outlets import AirtableTable, SqlTable
 from pipeline.core.errors import ConfigError
 from pipeline.core.outbox import MessageKind
+from pipeline.core.table_addresses import airtable_place, notion_id
 
 
 def settings(
@@ -216,3 +218,55 @@ def test_each_header_of_a_push_is_checked(
         return
     with pytest.raises(ConfigError, match=problem):
         settings(tmp_path, table, environ)
+
+
+def test_what_is_wrong_with_a_table_is_said_before_the_first_row(tmp_path: Path) -> None:
+    tables = (
+        '[[outlets]]\nkind = "airtable"\ntoken = "env:T"\nbase = "Shop"\ntable = "Pictures"\n'
+        '[[outlets]]\nkind = "airtable"\nname = "b"\ntoken = "env:T"\nbase_url = "ftp://x"\n'
+        'base = "appXXXXXXXXXXXXXX"\nkey = ["a", "b", "c", "d"]\nwhen = ["done", "budget"]\n'
+        '[[outlets]]\nkind = "notion"\ntoken = "env:T"\ndatabase = "Pictures"\nkey = []\n'
+        '[[outlets]]\nkind = "sql"\nurl = "env:U"\ntable = " "\n'
+    )
+    environ = {"T": "keyABCDEFGHIJKLMN", "U": "https://db.example/s3cr3t"}
+    with pytest.raises(ConfigError) as found:
+        settings(tmp_path, tables, environ)
+
+    assert "s3cr3t" not in str(found.value)
+    assert [one.removeprefix("promptsheet.toml: outlets ") for one in found.value.problems] == [
+        "(entry 1).base: write the id of the base, which begins with app: it is in the address of "
+        "the base in the browser",
+        "(entry 1).token: Airtable ended API keys in 2024. Create a token at "
+        "airtable.com/create/tokens",
+        "(entry 2).when: a table holds rows only. Write done, failed, check needed",
+        '(entry 2).base_url: write an address such as "https://api.airtable.com"',
+        "(entry 2).table: write the id of the table, which begins with tbl: it is in the address "
+        "of the table in the browser",
+        "(entry 2).token: Airtable ended API keys in 2024. Create a token at "
+        "airtable.com/create/tokens",
+        "(entry 2).key: Airtable merges by three columns at most",
+        "(entry 3).key: write the name of the column that identifies a row, such as row_id",
+        "(entry 3).database: write the address of the database (open it as a full page, ••• and "
+        "Copy link), or its id of 32 digits and letters",
+        "(entry 4).table: write the name of the table",
+        "(entry 4).url: is no address of a database. Write one such as "
+        "postgresql://USER:PASSWORD@HOST/NAME, mysql://USER:PASSWORD@HOST/NAME or "
+        "sqlite:////full/path/results.db",
+    ]
+
+
+def test_a_table_is_named_by_what_people_copy_and_its_key_is_one_name_or_several(
+    tmp_path: Path,
+) -> None:
+    base, table = "appABCDEFGHIJKLMN", "tblABCDEFGHIJKLMN"
+    first, second = settings(
+        tmp_path,
+        f'[[outlets]]\nkind = "airtable"\ntoken = "env:T"\nkey = "Key"\n'
+        f'base = "https://airtable.com/{base}/{table}/viwX"\n'
+        '[[outlets]]\nkind = "sql"\nurl = "env:U"\ntable = "t"\nkey = ["row_id", "take"]\n',
+    ).outlets
+    assert isinstance(first.table, AirtableTable)
+    assert isinstance(second.table, SqlTable)
+    assert airtable_place(first.table.base, first.table.table) == (base, table)
+    assert (first.table.key, second.table.key) == (("Key",), ("row_id", "take"))
+    assert notion_id(f"https://www.notion.so/team/Shop-{'1a' * 16}?v={'2b' * 16}") == "1a" * 16

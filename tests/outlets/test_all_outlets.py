@@ -120,8 +120,10 @@ def test_each_failure_is_one_try_a_result_and_no_exception(
     (result,) = delivered(trial, [row()])
 
     assert isinstance(result, Undelivered)
-    assert result.trouble in troubles
     assert trial.service is not None
+    if trial.service.calls[-1].method == "GET":
+        troubles = {*troubles, Trouble.LATER}  # it read the columns, and nothing was written
+    assert result.trouble in troubles
     assert len(trial.service.calls) <= 2  # one to find the row, one to write it
     shown = f"{result!r} {caplog.text}"
     assert [one for one in trial.secrets if one in shown] == []
