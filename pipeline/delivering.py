@@ -21,7 +21,6 @@ from pipeline.sync.announcing import announce_silence
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.deliveries import Deliveries, Route
 from pipeline.sync.delivery_thread import DeliveryThread
-from pipeline.sync.outlet_entries import entries
 
 #: After this time a message is given up. In a chat, older news confuse; a table should be complete.
 CHAT_PATIENCE: Final = timedelta(days=3)
@@ -41,10 +40,16 @@ def delivering(campaigns: Sequence[Campaign]) -> DeliveryThread:
     return DeliveryThread(all_of_them, wiring.CLOCK, watch)
 
 
+def deliver_now(campaign: Campaign) -> None:
+    """Deliver what is due, and wait for it."""
+    with delivering([campaign]):
+        pass
+
+
 def deliveries(campaign: Campaign) -> list[Deliveries]:
     """The deliveries to each outlet of a sheet; the store then knows its outlets."""
     settings, store, key = campaign.settings, campaign.store, campaign.key
-    ids = store.outbox.configure(key, entries(settings))
+    ids = wiring.configure_outlets(settings, store, key)
     render = _Renderer(settings, store, key)
     return [
         Deliveries(

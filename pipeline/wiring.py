@@ -31,7 +31,7 @@ from pipeline.provider.input_folder import InputFolder
 from pipeline.provider.lazy import LazyApiClient, LazyMedia
 from pipeline.sheets import Sheet
 from pipeline.store import Limits, PriceList, Store, copied
-from pipeline.sync import price_list, quick_check
+from pipeline.sync import outlet_states, price_list, quick_check
 from pipeline.sync.announcing import announce_pass
 from pipeline.sync.clock import Clock
 from pipeline.sync.lease import BEGAN, LEASE_SECONDS, Busy, take_lease
@@ -317,7 +317,7 @@ async def run(
             return lease
         try:
             store.attempts.reserve()
-            store.outbox.configure(sheet.key, entries(settings))
+            configure_outlets(settings, store, sheet.key)
             async with AsyncExitStack() as stack:
                 ways = wires(settings, stack)
                 await _refresh_prices(settings, store, ways)
@@ -338,6 +338,8 @@ async def run(
             if settings.outlets:
                 with suppress(StoreError):  # the pass has reported it
                     announce_pass(sync, outcome, _day(ZoneInfo(settings.timezone)))
+                    states = store.outbox.states(sheet.key)
+                    outcome.notices += outlet_states.troubles(states, now())
             _forget_ended_problems(settings, store, sheet, outcome)
             if sync.is_up_to_date() and not outcome.sentences:
                 _note_unchanged(settings, store, sheet, sync)
@@ -347,6 +349,11 @@ async def run(
             # lease of a dead one.
             with suppress(StoreError):
                 store.leases.release(lease)
+
+
+def configure_outlets(settings: Settings, store: Store, key: str) -> dict[str, int]:
+    """Make the store's outlets of a sheet those of the configuration: name -> number."""
+    return store.outbox.configure(key, entries(settings))
 
 
 def _forget_ended_problems(

@@ -267,6 +267,35 @@ def gallery(
     )
 
 
+outlets_app = typer.Typer(help="List the outlets, test one, or deliver again.")
+app.add_typer(outlets_app, name="outlets", rich_help_panel=None)
+
+
+@outlets_app.command("list", cls=flags.Command)
+def list_outlets(config: flags.Config = None) -> None:
+    """Show each outlet with its messages, and why some were refused."""
+    from pipeline.cli.outlets import list_outlets as show
+
+    raise typer.Exit(worst_code(_settings(config), lambda one: show(one, _console())))
+
+
+@outlets_app.command("test", cls=flags.Command)
+def try_outlet(name: flags.Outlet, config: flags.Config = None) -> None:
+    """Check an outlet, and send it one sample."""
+    from pipeline.cli.outlets import try_outlet as try_it
+
+    settings = _settings(config)
+    raise typer.Exit(worst_code(settings, lambda one: try_it(one, _console(), name)))
+
+
+@outlets_app.command("retry", cls=flags.Command)
+def retry_outlets(config: flags.Config = None, only: flags.OnlyOutlet = "") -> None:
+    """Deliver refused and waiting messages now."""
+    from pipeline.cli.outlets import retry as again
+
+    raise typer.Exit(worst_code(_settings(config), lambda one: again(one, _console(), only)))
+
+
 @command()
 def init(
     sheet: flags.Sheet = None,

@@ -274,4 +274,6 @@ def _columns(sync: SheetSync, settings: Settings) -> str:
 
 
 def _is_there(settings: Settings, path: str) -> bool:
-    return settings.media is None or is_plain(settings.media / path)
+    if settings.media is None or "://" in path:
+        return True  # it is on another machine
+    return is_plain(settings.media / path)

@@ -43,6 +43,13 @@ ConfigAndRows = Annotated[
     ),
 ]
 
+Outlet = Annotated[
+    str, typer.Argument(metavar="NAME", help="The name of an outlet.", show_default=False)
+]
+OnlyOutlet = Annotated[
+    str, typer.Option("--only", metavar="NAME", help="Only this outlet; otherwise all.")
+]
+
 Verbose = Annotated[
     bool,
     typer.Option("--verbose", "-v", help="Report each step, with the time, on standard error."),

@@ -30,7 +30,7 @@ from pipeline.open_sheet import open_sheet
 from pipeline.reports import summary
 from pipeline.reports.plan import find_rows, no_row
 from pipeline.store import HistoryLine
-from pipeline.sync import row_reports
+from pipeline.sync import outlet_states, row_reports
 from pipeline.sync.lease import is_dead
 from pipeline.sync.row_reports import Row
 from pipeline.sync.sheet_sync import SheetSync
@@ -237,6 +237,7 @@ def _troubles(sync: SheetSync) -> Iterator[str]:
         yield summary.no_rows(sync.sheet.title, usual)
     if sync.last.hold:
         yield sync.last.hold.sentence
+    yield from outlet_states.troubles(sync.store.outbox.states(sync.key), wiring.now())
     if number := sync.last.plan.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
 

@@ -8,17 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from pipeline.config.addresses import problems_with as address_problems
+from pipeline.config.addresses import problems_with
 from pipeline.config.schema import MediaTable
 from pipeline.config.secrets import Secret, kept
 
+_BUCKET: Final = r"[A-Za-z0-9][A-Za-z0-9._-]+"
+_PATH: Final = r"(?:/[^\s?#]*)?"
 #: Kind of place -> the addresses that lead there.
 KINDS: Final[Mapping[str, re.Pattern[str]]] = {
-    # The group is the id of the folder.
-    "drive": re.compile(
-        r"https://drive\.google\.com/drive/(?:u/\d+/|mobile/)?folders/([\w-]{10,})/?(?:[?#].*)?"
-    ),
+    kind: re.compile(form)
+    for kind, form in {
+        "s3": rf"s3://{_BUCKET}{_PATH}",
+        "gs": rf"gs://{_BUCKET}{_PATH}",
+        "az": rf"az://{_BUCKET}{_PATH}",
+        "sftp": rf"sftp://(?:[^\s/@:?#]+@)?[A-Za-z0-9.-]+(?::\d{{1,5}})?{_PATH}",
+        # The group is the id of the folder.
+        "drive": r"https://drive\.google\.com/drive/(?:u/\d+/|mobile/)?folders/([\w-]{10,})/?(?:[?#].*)?",
+    }.items()
 }
+#: Kinds whose requests can go to another address.
+_WITH_BASE_URL: Final = ("s3", "gs", "drive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,8 @@ class RemotePlace:
     credentials: Secret | None = None
     #: Where requests go instead of to the service's own address; empty: there.
     base_url: str = ""
+    #: Where the files can be seen on the web, without a slash at its end; empty: nowhere.
+    public_url: str = ""
     #: Google Drive: the person for whom a service account acts; empty: for itself.
     as_user: str = ""
 
@@ -56,11 +67,17 @@ def remote_of(
         )
         return None
     if not kind:
-        problems.append(f'media.save_to: write a folder, such as "media/", instead of {address!r}.')
+        problems.append(
+            'media.save_to: write a folder, such as "media/", or an address such as '
+            '"s3://bucket/folder", "gs://bucket/folder", "az://container/folder" or '
+            '"sftp://user@host/folder". A password or a key belongs in media.credentials.'
+        )
         return None
+    problems += problems_with("media.base_url", table.base_url.strip(), "https://s3.example.com")
+    if table.base_url.strip() and kind not in _WITH_BASE_URL:
+        problems.append(f"media.base_url: {kind} addresses have none. Remove it.")
     secret = kept(table.credentials, path, environ) if table.credentials else None
     if table.credentials and secret is None:
         problems.append(f"media.credentials: there is nothing in {table.credentials}.")
-    base_url = table.base_url.strip().rstrip("/")
-    problems += address_problems("media.base_url", base_url, "http://127.0.0.1:8902")
-    return RemotePlace(kind, address, secret, base_url, table.as_user.strip())
+    base_url, public_url = (one.strip().rstrip("/") for one in (table.base_url, table.public_url))
+    return RemotePlace(kind, address, secret, base_url, public_url, table.as_user.strip())

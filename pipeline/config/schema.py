@@ -110,6 +110,7 @@ class MediaTable(_Table):
     credentials: OptionalReference = ""
     as_user: str = ""
     base_url: str = ""
+    public_url: str = ""
     inputs: str = ""
 
 

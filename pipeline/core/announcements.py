@@ -115,6 +115,34 @@ def _values(
     return {**inputs, **labels, **known}
 
 
+def sample(now: datetime) -> RowMessage:
+    """A message to try an outlet with. It names no row of any sheet."""
+    values: dict[str, Value] = dict.fromkeys(FIELDS, "")
+    values |= {
+        "row_id": "r_sample",
+        "take": 1,
+        "sheet": "Promptsheet",
+        "name": "A sample",
+        "prompt": "A fox in the snow, to try this outlet",
+        "status": Status.DONE.value,
+        "note": "Sent by promptsheet outlets test.",
+        "image_urls": (),
+        "files": (),
+        "credits": 0,
+        "submitted_at": now,
+        "finished_at": now,
+    }
+    return RowMessage(
+        id=f"test-{now:%Y%m%dT%H%M%S%f}",
+        kind=MessageKind.TEST,
+        at=now,
+        sheet="Promptsheet",
+        row_id="r_sample",
+        take=1,
+        values=values,
+    )
+
+
 def notice(
     kind: MessageKind,
     body: Mapping[str, Any],

@@ -10,6 +10,7 @@ from pipeline.core.costs import OWN, Account, Cost, accounts, summed
 from pipeline.core.credits import Credits
 from pipeline.sync.configured_sheet import Campaign
 from pipeline.sync.lease import is_dead
+from pipeline.sync.outlet_states import troubles
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,8 @@ class SheetStatus:
     trouble: str = ""
     #: When the run that is working on the sheet began; None if there is none.
     running_since: datetime | None = None
+    #: A sentence for each outlet that needs a person.
+    outlets: tuple[str, ...] = ()
 
 
 def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
@@ -57,4 +60,5 @@ def sheet_status_of(campaign: Campaign, trouble: str) -> SheetStatus:
         hold="" if record.paused else record.hold,
         trouble=trouble,
         running_since=lease.since if lease and alive else None,
+        outlets=tuple(troubles(store.outbox.states(key), wiring.now())),
     )

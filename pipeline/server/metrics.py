@@ -5,6 +5,8 @@
     promptsheet_credits_today{account}         held or spent on the day of the budget, by API key
     promptsheet_last_pass_seconds{sheet}       when the last pass ended, as a Unix time
     promptsheet_held{sheet}                    1 while a hold or a pause keeps rows from being sent
+    promptsheet_outbox{sheet,outlet,state}     messages: waiting, parked or sent in the last 30 days
+    promptsheet_outlet_closed{sheet,outlet}    1 while an outlet accepts nothing
     promptsheet_webhooks_total{outcome}        webhook calls, by outcome
     promptsheet_webhook_commits_total          commits that recorded them
     promptsheet_result_seconds{sheet}          from a submission to its result (histogram)
@@ -128,6 +130,8 @@ class _StoreCollector(Collector):
         sent = _counter("submissions", "Attempts that were started.", "sheet")
         ended = _gauge("last_pass_seconds", "When the last pass ended, as a Unix time.", "sheet")
         held = _gauge("held", "1 while a hold or a pause keeps rows from being sent.", "sheet")
+        box = _gauge("outbox", "Messages to outlets.", "sheet", "outlet", "state")
+        closed = _gauge("outlet_closed", "1 while an outlet accepts nothing.", "sheet", "outlet")
         self._load_events()
         for one in self._campaigns:
             title = self._titles[one.key]
@@ -137,9 +141,14 @@ class _StoreCollector(Collector):
             sent.add_metric([title], attempts)
             record = one.store.sheets.get(one.key)
             held.add_metric([title], bool(record.hold or record.paused))
+            for outlet in one.store.outbox.states(one.key):
+                closed.add_metric([title, outlet.name], bool(outlet.closed))
+                numbers = {"waiting": outlet.waiting, "parked": outlet.parked, "sent": outlet.sent}
+                for name, number in numbers.items():
+                    box.add_metric([title, outlet.name, name], number)
             if record.passed_at:
                 ended.add_metric([title], record.passed_at.timestamp())
-        yield from (jobs, sent, ended, held, self._credits())
+        yield from (jobs, sent, ended, held, box, closed, self._credits())
 
     def _numbers(self, one: Campaign) -> tuple[Counter[str], int]:
         version = one.store.jobs.version(one.key)
@@ -201,8 +210,8 @@ class _WebhookCollector(Collector):
         yield from (calls, commits)
 
 
-def _gauge(name: str, help_text: str, label: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"promptsheet_{name}", help_text, labels=[label])
+def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"promptsheet_{name}", help_text, labels=labels)
 
 
 def _counter(name: str, help_text: str, *labels: str) -> CounterMetricFamily:

@@ -163,7 +163,9 @@ class Deliveries:
         if closed:
             not_before = self._clock.now() + CLOSED_PAUSE
         elif has_failed and not are_all_refused:
-            not_before = min(one.not_before for one in ended.values() if one.not_before)
+            not_before = min(
+                (one.not_before for one in ended.values() if one.not_before), default=None
+            )
         self._store.outbox.record(
             self._route.id,
             ended.values(),

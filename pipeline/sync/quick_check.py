@@ -22,7 +22,7 @@ from pipeline.plain_files import read_plain
 from pipeline.provider.input_folder import state_of
 
 # The store is too slow to load for this. A process that works on the sheet has a lease. A run also
-# delivers messages to outlets, so it is needed if one is due.
+# delivers messages to outlets, and says what is wrong with them.
 _QUESTION = """
     select sheets.moved, sheets.counter, note.value
     from sheets join promptsheet as note on note.name = 'rest of ' || sheets.id
@@ -31,8 +31,11 @@ _QUESTION = """
     and not exists (select 1 from promptsheet where name = 'unreported of ' || sheets.id)
     and not exists (
         select 1 from outbox join outlets on outlets.id = outbox.outlet
-        where outlets.sheet = sheets.id and outbox.state in ('waiting', 'sending')
-        and coalesce(outbox.not_before, 0) <= ? and coalesce(outlets.not_before, 0) <= ?
+        where outlets.sheet = sheets.id and (
+            outbox.state = 'parked' or outlets.closed <> ''
+            or outbox.state in ('waiting', 'sending')
+            and coalesce(outbox.not_before, 0) <= ? and coalesce(outlets.not_before, 0) <= ?
+        )
     )
 """
 

@@ -591,3 +591,49 @@ def test_an_error_about_an_own_provider_file_names_the_file_also_where_it_refuse
     assert refused.endswith(f"({own} says so.)")
     assert wrong
     assert all(one.startswith("providers/apiframe-v2.toml: ") for one in wrong)
+
+
+PLACE = '[sheet]\nsource = "rows.csv"\n[media]\n'
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("s3://bucket", "s3"),
+        ("gs://bucket/a/b", "gs"),
+        ("az://container/a", "az"),
+        ("sftp://team@files.example.com:2222/srv/media", "sftp"),
+    ],
+)
+def test_pictures_can_be_saved_on_another_machine(tmp_path: Path, address: str, kind: str) -> None:
+    text = f'{PLACE}save_to = "{address}"\ncredentials = "env:PLACE"\n'
+    settings = load(tmp_path, text, KEY | {"PLACE": "a-secret-key"})
+
+    assert settings.remote is not None
+    assert (settings.remote.kind, settings.remote.address) == (kind, address)
+    assert (settings.media, settings.saves_files) == (None, True)
+    assert "a-secret-key" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ('save_to = "ftp://host/x"', "media.save_to: write a folder"),
+        ('save_to = "sftp://me:geheim@host/x"', "A password or a key belongs in media.credentials"),
+        ('save_to = "s3://"', "media.save_to: write a folder"),
+        (
+            'save_to = "s3://bucket"\ncredentials = "env:NONE"',
+            "media.credentials: there is nothing in",
+        ),
+        ('save_to = "s3://bucket"\nbase_url = "http://s3.example.com"', "media.base_url: "),
+        ('save_to = "sftp://host/x"\nbase_url = "https://x.com"', "media.base_url: sftp"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_refused_without_repeating_a_password(
+    tmp_path: Path, lines: str, says: str
+) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        load(tmp_path, PLACE + lines + "\n")
+
+    assert says in str(refusal.value)
+    assert "geheim" not in str(refusal.value)

@@ -31,6 +31,8 @@ class Peer:
     async def request(self) -> bytes:
         """The next complete request, head and body; it is counted."""
         head = await self._reader.readuntil(b"\r\n\r\n")
+        if re.search(rb"(?i)\r\nexpect: *100-continue", head):
+            await self.send(b"HTTP/1.1 100 Continue\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
         body = await self._reader.readexactly(int(length[1])) if length else b""
         self._server.requests.append(head + body)

@@ -32,7 +32,10 @@ OTHERS = ("pip install", "pip wheel", "pipx ", "uvx ", "uv tool", "ruff ", "pyte
 
 
 def test_the_readmes_commands_and_flags_are_those_of_the_program() -> None:
-    documented = dict(pair for row in _table("## All commands") for pair in _commands_in(row[0]))
+    documented: dict[str, set[str]] = {}
+    for row in _table("## All commands"):
+        for command, named in _commands_in(row[0]):
+            documented.setdefault(command, set()).update(named)
     flags = _flags()
 
     assert documented.keys() == flags.keys()
@@ -168,11 +171,12 @@ def _flags() -> dict[str, set[str]]:
     """The flags of each command, without --help."""
     group = typer.main.get_command(app)
     commands = getattr(group, "commands", {})
-    flags = {
-        name: {option for one in command.params for option in one.opts if option.startswith("--")}
-        - EVERYWHERE
-        for name, command in commands.items()
-    }
+    flags = {}
+    for name, command in commands.items():
+        # A group, such as `outlets`, has the flags of its commands.
+        every = [command, *getattr(command, "commands", {}).values()]
+        options = {option for one in every for param in one.params for option in param.opts}
+        flags[name] = {option for option in options if option.startswith("--")} - EVERYWHERE
     switches = {f"--{name.replace('_', '-')}" for name in Switches.__dataclass_fields__}
     flags["sandbox"] |= switches | {"--provider", "--host", "--port", "--key", "--seed", "--help"}
     return flags

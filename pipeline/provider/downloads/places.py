@@ -24,8 +24,8 @@ def media_of(settings: Settings) -> Media:
 
 def destination_of(settings: Settings) -> Destination:
     """Where the files of a configuration go. Raises MissingExtra."""
-    if settings.remote and settings.remote.kind == "drive":
-        return _drive(settings, settings.remote)
+    if settings.remote is not None:
+        return _remote(settings, settings.remote)
     assert settings.media is not None, "called only where files are saved"
     sheet = settings.source if isinstance(settings.source, Path) else None
     return Folder(settings.media, sheet=sheet)
@@ -42,6 +42,18 @@ async def checked(settings: Settings) -> str:
         return str(getattr(destination, "remark", ""))
     finally:
         await destination.close()
+
+
+def _remote(settings: Settings, place: RemotePlace) -> Destination:
+    if place.kind == "drive":
+        return _drive(settings, place)
+    if place.kind == "sftp":
+        from pipeline.provider.downloads.sftp import Sftp
+
+        return Sftp(place)
+    from pipeline.provider.downloads.buckets import Bucket
+
+    return Bucket(place)
 
 
 def _drive(settings: Settings, place: RemotePlace) -> Destination:

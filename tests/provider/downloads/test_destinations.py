@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from pipeline.config import Secret
+from pipeline.config.remote import RemotePlace
 from pipeline.core.errors import NoPlace
+from pipeline.provider.downloads.buckets import Bucket
 from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.drive import Drive
 from pipeline.provider.downloads.drive_account import account_of
 from pipeline.provider.downloads.folder import Folder
+from pipeline.provider.downloads.sftp import Sftp
 from pipeline.server import event_loop
+from tests.fakes.buckets import (
+    BUCKET,
+    S3_KEY,
+    azure_connection,
+    azure_storage,
+    google_storage,
+    s3_server,
+)
 from tests.fakes.google.account import EMAIL
 from tests.fakes.google_drive import google_drive
+from tests.fakes.sftp_server import PASSWORD, USER, sftp_server
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8
 OTHER = PNG + b"other"
@@ -29,19 +45,24 @@ class Place:
     """A real place: `opened` connects to it anew, `files` are its files as others see them."""
 
     opened: Callable[[], Destination]
-    #: Name -> content; without what the place adds to a name.
-    files: Callable[[], Mapping[str, bytes]]
+    #: Names and contents, in order; the names without what the place adds to them.
+    files: Callable[[], list[tuple[str, bytes]]]
     #: Make it impossible to save anything there.
     spoil: Callable[[], object]
+
+
+def bare(found: Mapping[str, bytes]) -> list[tuple[str, bytes]]:
+    """The files, without the digests and numbers in their names."""
+    return sorted((re.sub(r"(-[0-9a-f]{12}|_2)(?=\.)", "", name), found[name]) for name in found)
 
 
 @contextmanager
 def local_folder(tmp_path: Path) -> Iterator[Place]:
     folder = tmp_path / "media"
 
-    def files() -> dict[str, bytes]:
+    def files() -> list[tuple[str, bytes]]:
         found = (path for path in folder.rglob("*") if path.is_file())
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+        return bare({path.relative_to(folder).as_posix(): path.read_bytes() for path in found})
 
     def spoil() -> None:
         folder.write_text("a file where the folder should be")
@@ -56,9 +77,9 @@ def google_drive_folder(tmp_path: Path) -> Iterator[Place]:
         folder = google.files.by_hand("Pictures", parent=drive.id, drive=drive.id)
         account = account_of(json.dumps(google.key))
 
-        def files() -> dict[str, bytes]:
+        def files() -> list[tuple[str, bytes]]:
             found = google.files.within(folder).items()
-            return {path: file.content for path, files in found for file in files}
+            return sorted((path, file.content) for path, files in found for file in files)
 
         yield Place(
             lambda: Drive(folder.id, account, base=google.url),
@@ -67,10 +88,66 @@ def google_drive_folder(tmp_path: Path) -> Iterator[Place]:
         )
 
 
+@contextmanager
+def s3(tmp_path: Path) -> Iterator[Place]:
+    server = s3_server()
+    bucket = server.new_bucket()
+    remote = RemotePlace("s3", f"s3://{bucket}", Secret(S3_KEY), server.url)
+    files, spoil = partial(server.files, bucket), partial(server.drop, bucket)
+    yield Place(lambda: Bucket(remote), lambda: bare(files()), spoil)
+
+
+@contextmanager
+def google(tmp_path: Path) -> Iterator[Place]:
+    with google_storage() as store:
+        url = f"http://127.0.0.1:{store.port}"
+        remote = RemotePlace("gs", f"gs://{BUCKET}", Secret('"anon"'), url)
+
+        def spoil() -> None:
+            store.has_bucket = False
+
+        yield Place(lambda: Bucket(remote), lambda: bare(store.files), spoil)
+
+
+@contextmanager
+def azure(tmp_path: Path) -> Iterator[Place]:
+    with azure_storage() as store:
+        remote = RemotePlace("az", f"az://{BUCKET}", Secret(azure_connection(store)))
+
+        def spoil() -> None:
+            store.has_bucket = False
+
+        yield Place(lambda: Bucket(remote), lambda: bare(store.files), spoil)
+
+
+@contextmanager
+def sftp(tmp_path: Path) -> Iterator[Place]:
+    home = os.environ["HOME"]
+    with sftp_server(tmp_path / "server") as server:
+        os.environ["HOME"] = str(tmp_path)
+        server.known_hosts(tmp_path)
+        address = f"sftp://{USER}@127.0.0.1:{server.port}/shared/media"
+        remote = RemotePlace("sftp", address, Secret(PASSWORD))
+
+        def files() -> list[tuple[str, bytes]]:
+            found = server.files()
+            return bare({name.removeprefix("shared/media/"): found[name] for name in found})
+
+        def spoil() -> None:
+            server.is_writable = False
+
+        yield Place(lambda: Sftp(remote), files, spoil)
+    os.environ["HOME"] = home
+
+
 #: Name of each kind -> what starts its server, if it has one.
 KINDS: dict[str, Callable[[Path], AbstractContextManager[Place]]] = {
     "folder": local_folder,
     "Google Drive": google_drive_folder,
+    "s3": s3,
+    "gs": google,
+    "az": azure,
+    "sftp": sftp,
 }
 
 
@@ -97,7 +174,7 @@ def test_a_file_is_kept_byte_for_byte_under_its_name(place: Place, tmp_path: Pat
 
     path = event_loop.run(run())
 
-    assert place.files() == {"fox-1.png": PNG}
+    assert place.files() == [("fox-1.png", PNG)]
     assert "fox-1" in path or path.startswith("https://")
 
 
@@ -111,7 +188,7 @@ def test_a_name_may_have_folders(place: Place, tmp_path: Path) -> None:
 
     event_loop.run(run())
 
-    assert set(place.files()) == {"spring/fox-1.png", "spring/owl-1.png"}
+    assert [name for name, _ in place.files()] == ["spring/fox-1.png", "spring/owl-1.png"]
 
 
 def test_a_repeated_call_saves_no_second_file(place: Place, tmp_path: Path) -> None:
@@ -128,7 +205,7 @@ def test_a_repeated_call_saves_no_second_file(place: Place, tmp_path: Path) -> N
     paths = event_loop.run(run())
 
     assert len(paths) == 1
-    assert list(place.files().values()) == [PNG]
+    assert place.files() == [("fox-1.png", PNG)]
 
 
 def test_other_content_under_the_same_name_replaces_nothing(place: Place, tmp_path: Path) -> None:
@@ -145,8 +222,7 @@ def test_other_content_under_the_same_name_replaces_nothing(place: Place, tmp_pa
     paths = event_loop.run(run())
 
     assert len(paths) == 2
-    # Kinds whose names may repeat show the files under one name.
-    assert OTHER in place.files().values()
+    assert place.files() == [("fox-1.png", PNG), ("fox-1.png", OTHER)]
 
 
 def test_many_files_at_once_are_all_kept(place: Place, tmp_path: Path) -> None:
@@ -166,7 +242,7 @@ def test_many_files_at_once_are_all_kept(place: Place, tmp_path: Path) -> None:
 
     event_loop.run(run())
 
-    assert place.files() == {name: PNG + name.encode() for name in names}
+    assert place.files() == sorted((name, PNG + name.encode()) for name in names)
 
 
 def test_a_place_that_cannot_be_used_is_named_with_what_to_do(place: Place, tmp_path: Path) -> None:

@@ -1,0 +1,212 @@
+"""Outlets as people use them: runs as cron makes them, a broken outlet, and the commands.
+
+The receiver is a real server that verifies each message with the reference library. It counts the
+messages that it accepted, by their ids; the sandbox counts what was paid.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox
+from tests.fakes.outlets.receiver import SECRET, Receiver
+from tests.fakes.outlets.service import HANGS, LOST, Service, answers, serving
+from tests.fakes.program import KEY, Program, call, until
+from tests.fakes.sandbox_process import sandbox_process
+from tests.fakes.team import Team
+
+
+class Desk:
+    """A team with a push outlet to a real receiver."""
+
+    def __init__(self, folder: Path, sandbox: Sandbox, service: Service, receiver: Receiver):
+        self.team, self.sandbox = Team(folder, sandbox.url), sandbox
+        self.service, self.receiver = service, receiver
+        (folder / "address").write_text(service.url)
+        (folder / "secret").write_text(SECRET)
+        self.config = self.configured()
+
+    def configured(self, more: str = "") -> Path:
+        config = self.team.configured(media="")
+        config.write_text(
+            f'{config.read_text()}\n[[outlets]]\nkind = "push"\nurl = "file:address"\n'
+            f'secret = "file:secret"\nallow_private = true\n{more}'
+        )
+        return config
+
+    def told(self) -> Counter[tuple[str, str]]:
+        """Prompt and type of each accepted message, each id once."""
+        return Counter(
+            (body["data"].get("prompt", ""), body["type"])
+            for body in self.receiver.accepted.values()
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    receiver = Receiver()
+    with sandbox_process(KEY, task_seconds=0.3) as sandbox, serving(receiver) as service:
+        yield Desk(tmp_path, sandbox, service, receiver)
+
+
+def run_as_cron(desk: Desk, times: int = 30) -> None:
+    """Plain runs one after another, until every row has ended."""
+    for _ in range(times):
+        assert call("run", desk.config).is_plain
+        if set(desk.team.statuses()) <= {"done", "failed"}:
+            return
+    raise AssertionError(f"not ended after {times} runs: {desk.team.statuses()}")
+
+
+def listed(desk: Desk) -> str:
+    """What `outlets list` says."""
+    return call("outlets", "list", desk.config).said
+
+
+def test_plain_runs_deliver_each_row_once_and_a_further_run_delivers_nothing(desk: Desk) -> None:
+    desk.team.write("prompt", "a fox", "a hen", "a cat [fail]")
+    run_as_cron(desk)
+    calls = len(desk.service.calls)
+    call("run", desk.config)
+
+    assert desk.told() == {
+        ("a fox", "row.done"): 1,
+        ("a hen", "row.done"): 1,
+        ("a cat [fail]", "row.failed"): 1,
+    }
+    assert (calls, len(desk.service.calls)) == (3, 3)
+    assert desk.sandbox.state()["tasks_taken"] == 3
+
+
+def test_a_broken_outlet_does_not_change_a_run_and_everything_arrives_later(desk: Desk) -> None:
+    desk.service.fail(*[answers(500)] * 4)
+    desk.team.write("prompt", *(f"fox {number}" for number in range(5)))
+
+    ended = call("run", desk.config, "--wait")
+
+    assert (ended.code, desk.team.statuses()) == (0, {"done": 5})
+    assert "waiting" in listed(desk)
+    desk.service.failures.clear()
+    assert call("outlets", "retry", desk.config, "--only", "push").code == 0
+    assert desk.told() == {(f"fox {number}", "row.done"): 1 for number in range(5)}
+
+
+def test_a_wrong_address_is_said_once_and_a_new_one_delivers_what_waited(desk: Desk) -> None:
+    desk.service.fail(*[answers(404)] * 3)
+    desk.team.write("prompt", "a fox")
+    run_as_cron(desk)
+
+    second = call("run", desk.config)
+    assert 'The outlet "push" accepts nothing' in call("status", desk.config).said
+    assert 'The outlet "push" accepts nothing' in second.said
+    assert call("run", desk.config).said == ""
+    assert len(desk.service.calls) == 1
+
+    desk.service.failures.clear()
+    (desk.team.folder / "address").write_text(f"{desk.service.url}/right")
+    call("run", desk.config)
+    assert desk.told() == {("a fox", "row.done"): 1}
+
+
+def test_a_lost_answer_is_delivered_again_under_the_same_id(desk: Desk) -> None:
+    desk.service.fail(LOST)
+    desk.team.write("prompt", "a fox")
+    run_as_cron(desk)
+    call("outlets", "retry", desk.config)
+
+    assert len(desk.service.calls) == 2
+    assert len({one.headers["webhook-id"] for one in desk.service.calls}) == 1
+    assert desk.receiver.repeats == 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_runs_that_are_killed_at_any_moment_deliver_every_row_and_none_under_two_ids(
+    desk: Desk, seed: int
+) -> None:
+    chance = random.Random(seed)
+    desk.team.write("prompt", *(f"fox {number}" for number in range(12)))
+    for _ in range(6):
+        with Program("run", desk.config, "--wait") as program:
+            calls = len(desk.service.calls)
+            wanted = calls + chance.randrange(1, 4)
+            until(
+                lambda: program.is_over or len(desk.service.calls) >= wanted,  # noqa: B023
+                "some messages",
+            )
+            program.kill()
+    call("run", desk.config, "--wait")
+    call("outlets", "retry", desk.config)
+
+    assert desk.told() == {(f"fox {number}", "row.done"): 1 for number in range(12)}
+    assert desk.sandbox.state()["tasks_taken"] == 12
+
+
+def test_serve_beside_cron_and_two_runs_deliver_each_message_once(desk: Desk) -> None:
+    desk.config = desk.configured('[page]\nlisten = "127.0.0.1:0"\n')
+    desk.team.write("prompt", *(f"fox {number}" for number in range(10)))
+    with Program("serve", desk.config):
+        run_as_cron(desk)
+        until(lambda: len(desk.receiver.accepted) == 10, "all messages")
+
+    assert desk.told() == {(f"fox {number}", "row.done"): 1 for number in range(10)}
+    assert len(desk.service.calls) == 10
+
+
+def test_watch_delivers_while_it_runs(desk: Desk) -> None:
+    desk.team.write("prompt", "a fox")
+    with Program("watch", desk.config):
+        until(lambda: len(desk.receiver.accepted) == 1, "the message")
+    assert desk.told() == {("a fox", "row.done"): 1}
+
+
+def test_an_outlet_that_never_answers_holds_up_no_pass(desk: Desk) -> None:
+    desk.service.fail(*[HANGS] * 50)
+    desk.team.write("prompt", *(f"fox {number}" for number in range(5)))
+    with Program("run", desk.config, "--wait") as program:
+        program.until(lambda: desk.team.statuses() == {"done": 5}, "all rows are done")
+        desk.service.stopped.set()
+    assert desk.sandbox.state()["tasks_taken"] == 5
+
+
+def test_outlets_test_sends_a_sample_or_says_what_is_wrong(desk: Desk) -> None:
+    good = call("outlets", "test", "push", desk.config)
+    assert (good.code, desk.told()[("A fox in the snow, to try this outlet", "test")]) == (0, 1)
+
+    desk.service.fail(answers(401))
+    wrong = call("outlets", "test", "push", desk.config)
+    assert wrong.code == 1
+    assert "401" in wrong.said
+    assert SECRET not in wrong.said
+
+    unknown = call("outlets", "test", "slack", desk.config)
+    assert unknown.code == 2
+    assert 'There is no outlet "slack"' in unknown.said
+
+
+def test_a_row_that_needs_a_person_and_a_nearly_used_budget_are_told(desk: Desk) -> None:
+    text = desk.config.read_text()
+    every = '["done", "attention", "budget", "stopped"]'
+    desk.config.write_text(
+        text.replace("per_day = 1000000", "per_day = 10").replace(
+            'kind = "push"', f'kind = "push"\nwhen = {every}'
+        )
+    )
+    desk.team.write("prompt,aspect_ratio", "a fox,1:1", "a hen,wide", "a cat,1:1", "a dog,1:1")
+    call("run", desk.config, "--wait")
+
+    types = Counter(body["type"] for body in desk.receiver.accepted.values())
+    assert (types["row.done"], types["rows.attention"], types["budget.used"]) == (2, 1, 1)
+
+
+def test_a_message_carries_the_columns_that_the_outlet_names(desk: Desk) -> None:
+    desk.config = desk.configured('fields = { season = "Campaign", words = "prompt" }\n')
+    desk.team.write("name,prompt,Campaign", "fox,a fox,winter")
+    run_as_cron(desk)
+
+    (body,) = desk.receiver.accepted.values()
+    assert body["data"]["columns"] == {"Campaign": "winter", "season": "winter", "words": "a fox"}
