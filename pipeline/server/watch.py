@@ -127,6 +127,8 @@ class Watcher:
         schedule = self._campaign.settings.schedule
         every = schedule.every.total_seconds() if schedule.every else 0
         when = f"at {schedule.cron}" if schedule.cron else f"every {every:g} s"
+        if schedule.react:
+            when += f", and within {schedule.react.total_seconds():g} s after an edit"
         return f"Watching {self._campaign.settings.source.name}, {when}."
 
     @property

@@ -57,7 +57,7 @@ def test_a_watch_starts_in_an_encoding_without_its_characters(team: Team) -> Non
         process.terminate()
         _, complained = process.communicate(timeout=30)
 
-    assert lines[0].startswith("Watching ?? ....csv, every 0.2 s.")
+    assert lines[0].startswith("Watching ?? ....csv, every 0.2 s, and within 2 s after an edit.")
     assert " 1 new, 1 done, 4 credits" in lines[2]
     assert lines[2][2] == lines[2][5] == ":"  # it begins with the time
     assert complained == b""

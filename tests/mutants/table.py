@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import chats, provider, receiver, rows, sheets, store
+from tests.mutants import chats, provider, receiver, rows, sheets, store, triggers
 from tests.mutants.fault import Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
@@ -14,4 +14,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *sheets.FAULTS,
     *provider.FAULTS,
     *chats.FAULTS,
+    *triggers.FAULTS,
 )

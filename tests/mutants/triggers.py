@@ -1,0 +1,68 @@
+"""Faults in what starts a pass: HTTP, edits, and the calls of Google Drive."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import Fault
+
+_WATCH = "pipeline/server/watch.py"
+_EDITS = "pipeline/server/edits.py"
+_TRIGGERS = "tests/server/test_triggers.py"
+
+FAULTS = (
+    Fault(
+        "any token starts a pass",
+        "P7",
+        "pipeline/server/trigger_access.py",
+        "if hmac.compare_digest(good, given)]",
+        "if hmac.compare_digest(good, good)]",
+        _TRIGGERS,
+    ),
+    Fault(
+        "wrong tokens are not slowed down",
+        "P7",
+        "pipeline/server/trigger_access.py",
+        "if not self._tries.begin(caller):",
+        "if False:",
+        _TRIGGERS,
+    ),
+    Fault(
+        "the limit of a caller is ignored",
+        "P4",
+        _WATCH,
+        "limit=0 if self.is_stopped else request.limit,",
+        "limit=0 if self.is_stopped else None,",
+        _TRIGGERS,
+    ),
+    Fault(
+        "a call lets a stopped sheet send again",
+        "P4",
+        _WATCH,
+        "limit=0 if self.is_stopped else request.limit,",
+        "limit=request.limit,",
+        _TRIGGERS,
+    ),
+    Fault(
+        "what watch writes itself starts a pass",
+        "P6",
+        _EDITS,
+        "return digest(read_plain(self._path)) != self._fingerprint()",
+        "return True",
+        "tests/server/test_edits.py",
+    ),
+    Fault(
+        "every call of Google starts a pass",
+        "P6",
+        _EDITS,
+        "if self._seen and seen != self._seen:",
+        "if self._seen:",
+        "tests/server/test_google_edits.py",
+    ),
+    Fault(
+        "anybody can call in the name of Google",
+        "P7",
+        _WATCH,
+        "if self._channel is None or not self._channel.is_token(token):",
+        "if self._channel is None:",
+        "tests/server/test_google_edits.py",
+    ),
+)
