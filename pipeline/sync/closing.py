@@ -58,7 +58,7 @@ def note_troubles(
         outcome.worsen(1, left_out)
     if stop:
         outcome.worsen(3 if stop.out_of_reach else 1, stop.sentence)
-        outcome.stopped = not stop.out_of_reach
+        outcome.stopped, outcome.stop = not stop.out_of_reach, stop.sentence
     if sheet:
         outcome.worsen(sheet.exit_code, str(sheet))
     for sentence in filter(None, api):

@@ -21,6 +21,8 @@ log = logging.getLogger("promptsheet")
 
 #: Seconds between two looks into the outbox.
 CHECK_EVERY: Final = 1.0
+#: Seconds between two calls of `watch`.
+WATCH_EVERY: Final = 5.0
 #: Seconds that the end of a process waits for deliveries.
 LAST_SECONDS: Final = 20.0
 
@@ -28,7 +30,7 @@ LAST_SECONDS: Final = 20.0
 class DeliveryThread:
     """The deliveries of a process: a context manager, which delivers what is due as it ends.
 
-    `watch` is called about once a minute, for what happens without a pass.
+    `watch` is called every few seconds, for what happens without a pass.
     """
 
     def __init__(
@@ -86,7 +88,7 @@ class DeliveryThread:
                 await asyncio.to_thread(self._watch)
             except PromptsheetError as error:
                 log.info("outlets: %s", error)
-            await asyncio.sleep(60)
+            await asyncio.sleep(WATCH_EVERY)
 
 
 async def deliver_rest(deliveries: Deliveries) -> None:

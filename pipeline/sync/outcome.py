@@ -76,6 +76,8 @@ class Outcome:
     notices: list[str] = field(default_factory=list)
     #: A rule of ours stopped the sending.
     stopped: bool = False
+    #: Why the sending was stopped, by a rule of ours or by the API; empty if it was not.
+    stop: str = ""
     #: The version of the sheet's jobs when the pass last read their changes.
     version: int = 0
     code: int = 0

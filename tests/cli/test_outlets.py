@@ -6,6 +6,7 @@ messages that it accepted, by their ids; the sandbox counts what was paid.
 
 from __future__ import annotations
 
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from pipeline.sandbox import Sandbox
 from tests.fakes.outlets.receiver import SECRET, Receiver
 from tests.fakes.outlets.service import HANGS, LOST, Service, answers, serving
-from tests.fakes.program import KEY, Program, call, until
+from tests.fakes.program import KEY, KEY_NAME, Program, call, until
 from tests.fakes.sandbox_process import sandbox_process
 from tests.fakes.team import Team
 
@@ -210,3 +211,32 @@ def test_a_message_carries_the_columns_that_the_outlet_names(desk: Desk) -> None
 
     (body,) = desk.receiver.accepted.values()
     assert body["data"]["columns"] == {"Campaign": "winter", "season": "winter", "words": "a fox"}
+
+
+def test_a_refused_key_is_told_once_however_often_a_run_meets_it(desk: Desk) -> None:
+    desk.config.write_text(
+        desk.config.read_text().replace('kind = "push"', 'kind = "push"\nwhen = ["stopped"]')
+    )
+    desk.team.write("prompt", "a fox", "a hen")
+    wrong = {**os.environ, KEY_NAME: "another-key"}
+    for _ in range(3):
+        with Program("run", desk.config, environment=wrong) as program:
+            assert program.end().code == 3
+
+    (body,) = desk.receiver.accepted.values()
+    assert body["type"] == "sending.stopped"
+    assert "API key" in body["data"]["sentence"]
+    assert desk.sandbox.state()["tasks_taken"] == 0
+
+
+def test_serve_tells_that_no_pass_runs_any_more(desk: Desk) -> None:
+    desk.config = desk.configured(
+        'when = ["silent"]\n[schedule]\nsilent_after = "1s"\n[page]\nlisten = "127.0.0.1:0"\n'
+    )
+    desk.team.write("prompt", "a fox")
+    run_as_cron(desk)
+    with Program("serve", desk.config):
+        until(lambda: desk.receiver.accepted, "the message")
+
+    (body,) = desk.receiver.accepted.values()
+    assert body["type"] == "passes.missing"
