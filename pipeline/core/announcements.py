@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from pipeline.core import messages
 from pipeline.core.chains import without_link
+from pipeline.core.costs import account_of
 from pipeline.core.inputs import parsed
 from pipeline.core.job_status import job_status
 from pipeline.core.model import Attempt, Job
@@ -78,6 +79,7 @@ def row_message(
         urls=urls,
         files=files,
         credits=cost_of_attempt(attempt),
+        unit=f"{account_of(rules, attempt).unit}s",
         vendor=rules.title_of(attempt),
         is_repeat=is_repeat,
         remote=remote,

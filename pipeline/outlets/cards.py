@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
 
+from pipeline.core.costs import Account, Cost
 from pipeline.core.credits import Credits, exact
 from pipeline.core.outbox import (
     Digest,
@@ -253,22 +254,14 @@ def is_picture(address: str) -> bool:
     return kind is None or (kind.startswith("image/") and kind not in _NO_PICTURES)
 
 
-def money(unit: str, amount: Credits) -> str:
-    """An amount in its unit: 44 credits, $0.25."""
-    if unit == "US cents":
-        whole, _, part = f"{exact(amount) / 100:,.6f}".partition(".")
-        return f"${whole}.{part.rstrip('0'):0<2}"
-    if unit == "credits":
-        return counted(exact(amount), "credit", ",")
-    return f"{exact(amount)} {unit}"
-
-
 def _need(number: int) -> str:
     return "needs attention" if number == 1 else "need attention"
 
 
 def _cost(vendor: str, unit: str, amount: Credits) -> str:
-    return f"{money(unit, amount)} ({vendor})" if vendor else money(unit, amount)
+    """Such as 1,234 Apiframe credits, or 25 US cents at Luma."""
+    account = Account(shortened(vendor, 30), shortened(unit, 20).removesuffix("s"))
+    return Cost(exact(amount), account).in_words(",")
 
 
 def _counts(digest: Digest) -> Iterator[tuple[str, str]]:
@@ -280,7 +273,7 @@ def _counts(digest: Digest) -> Iterator[tuple[str, str]]:
         yield "Need attention", str(len(digest.rows))
     if digest.costs:
         costs = [_cost(vendor, unit, amount) for (vendor, unit), amount in digest.costs.items()]
-        yield "Cost", ", ".join(shortened(cost, NAME) for cost in costs[:8])
+        yield "Cost", ", ".join(costs[:8])
 
 
 def _title(sheets: Iterable[str], words: str) -> str:

@@ -87,13 +87,17 @@ def _message(card: Card) -> Embed:
         "description": "\n\n".join(lines),
         "color": _COLOURS[card.tone],
     }
+    shown = card.pictures
+    if shown and shown[0][1] == card.title:  # of a row: its name is already there
+        main["image"] = {"url": shown[0][0]}
+        shown = shown[1:]
     pictures = [
         {
             "description": cut(name, 256, _escaped),
             "image": {"url": address},
             "color": _COLOURS[card.tone],
         }
-        for address, name in card.pictures
+        for address, name in shown
     ]
     return {"embeds": [main, *pictures], "allowed_mentions": {"parse": []}}
 

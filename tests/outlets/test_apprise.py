@@ -65,7 +65,7 @@ def test_a_digest_by_e_mail_tells_numbers_rows_pictures_and_the_page() -> None:
     assert body is not None
     text = body.get_content()
     for words in (
-        *("Sending stopped: Apiframe", "Done: 2", "12 credits (Apiframe)", "1 row needs attention"),
+        *("Sending stopped: Apiframe", "Done: 2", "12 Apiframe credits", "1 row needs attention"),
         *("fox-3 (failed)", "banned word", "https://cdn.example.com/2.png", "and 1 more picture"),
         PAGE.split("?")[0],
     ):

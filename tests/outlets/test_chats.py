@@ -123,7 +123,7 @@ def test_a_digest_tells_numbers_costs_rows_and_pictures_in_one_message(kind: str
     shown = place.shown()
     for text in (
         "Spring campaign: 8 done, 2 need attention",
-        *("28 credits (Apiframe)", "$0.25 (Replicate)", "2 rows need attention"),
+        *("28 Apiframe credits", "25 US cents at Replicate", "2 rows need attention"),
         *("fox-9 (failed)", 'Apiframe refused the prompt: "banned word".', "fox-10 (check needed)"),
         "and 5 more pictures",
     ):
@@ -179,7 +179,7 @@ def test_each_row_can_have_its_own_message_with_its_picture_prompt_and_note(kind
     first, second, third = ("\n".join(place.texts(message)) for message in place.posted)
     assert first.startswith("fox-1")
     assert "a red fox in the snow, no. 1" in first
-    assert "4 credits (Apiframe)" in first
+    assert "4 Apiframe credits" in first
     assert place.pictures() == ["https://cdn.example.com/1.png"]
     assert "failed" in second
     assert "banned word" in second
