@@ -62,7 +62,7 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
     ended = asyncio.Event()
 
     def say(title: str, sentence: str) -> None:
-        console.print(terminal.about(title, sentence), markup=False)
+        print_at(console, title, sentence)
 
     with (
         interrupting(ended.set),
@@ -78,6 +78,12 @@ async def _serve(settings: Sequence[Settings], console: Console) -> None:
             for line in servers.lines:
                 console.print(line, markup=False)
             await ended.wait()
+
+
+def print_at(console: Console, title: str, sentence: str) -> None:
+    """Print a sentence about a sheet, with the time of day."""
+    at = wiring.now().astimezone().strftime("%H:%M:%S")
+    console.print(f"{at}  {terminal.about(title, sentence)}", markup=False)
 
 
 @asynccontextmanager

@@ -77,9 +77,14 @@ class Triggers:
 
     def lines(self, address: str) -> list[str]:
         """A line about each sheet, for the terminal."""
+        begin = "Runs of {} start with POST {}"
+        if self._passes is None:
+            begin = "The state of {}, and a pause, by HTTP at {} (no runs start here)"
         return [
-            f"Runs of {one.settings.source.name} start with POST "
-            f"{one.settings.trigger.public_url or address}{PATH}{quote(name)}"
+            begin.format(
+                one.settings.source.name,
+                f"{one.settings.trigger.public_url or address}{PATH}{quote(name)}",
+            )
             for name, one in self._sheets.items()
         ]
 
@@ -168,7 +173,7 @@ class Triggers:
         if taken is Taken.STARTED:
             self._tell(name, "a run was started", request)
         else:
-            log.info("a run was asked for, and one is running or planned")
+            log.info("a run was asked for again; the caller was %s", _caller(request))
         state = await asyncio.to_thread(self._state, name)
         return 202, {
             **state,

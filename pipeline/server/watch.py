@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from pipeline import terminal, wiring
+from pipeline import wiring
 from pipeline.config import Settings
 from pipeline.core.errors import PromptsheetError, unforeseen
 from pipeline.core.repeats import is_news, trouble_of
@@ -31,7 +31,7 @@ from pipeline.server import event_loop
 from pipeline.server.drive_channel import channel_of
 from pipeline.server.edits import edits_of
 from pipeline.server.pass_requests import EndedPass, PassRequest, PassRequests, Taken
-from pipeline.server.serve import campaigns, open_servers
+from pipeline.server.serve import campaigns, open_servers, print_at
 from pipeline.server.signals import interrupting
 from pipeline.sync import quick_check
 from pipeline.sync.background import in_background
@@ -338,9 +338,3 @@ class Watcher:
 
     def _print(self, title: str, sentence: str) -> None:
         print_at(self._console, title, sentence)
-
-
-def print_at(console: Console, title: str, sentence: str) -> None:
-    """Print a sentence about a sheet, with the time of day."""
-    at = wiring.now().astimezone().strftime("%H:%M:%S")
-    console.print(f"{at}  {terminal.about(title, sentence)}", markup=False)

@@ -385,6 +385,8 @@ def test_serve_says_that_no_run_starts_there_and_does_all_else(team: Team, api: 
         program.signal(signal.SIGTERM)
         ended = program.end()
 
+    assert "by HTTP at" in ended.said
+    assert "(no runs start here)" in ended.said
     assert run.status == 409
     assert "Use promptsheet watch, or let cron start promptsheet run." in run.message
     assert plan.said["plan"]["rows"] == 8
