@@ -5,7 +5,7 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test browser office bench soak mutants lint format lock clean
+.PHONY: demo test browser office n8n bench soak mutants lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
@@ -29,6 +29,10 @@ lint: .venv/ready-dev
 # What a real LibreOffice does to a sheet; needs libreoffice-calc and python3-uno.
 office: .venv/ready-dev
 	$(BIN)/pytest -m office
+
+# A real n8n receives our pushes; it installs 3 GB (see tests/compat/n8n.sh).
+n8n: .venv/ready-dev
+	tests/compat/n8n.sh
 
 bench: .venv/ready-dev
 	$(BIN)/python -m tests.benchmarks

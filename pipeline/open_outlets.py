@@ -78,6 +78,7 @@ def _push(settings: OutletSettings) -> Outlet:
         secret=secrets.get("secret", ""),
         headers={name: secrets[f"headers.{name}"] for name in table.headers},
         fields=table.fields,
+        at_once=table.at_once,
         allow_private=table.allow_private,
     )
 

@@ -207,6 +207,8 @@ class PushTable(OutletTable):
     headers: dict[str, Reference] = {}
     #: Further values in `columns`: their name -> our field, or a column of the sheet.
     fields: dict[str, str] = {}
+    #: Most messages under way at one time.
+    at_once: Annotated[int, Field(ge=1, le=50)] = 50
     #: True if the address may be on this machine or in a private network.
     allow_private: bool = False
 
@@ -222,7 +224,7 @@ class PushTable(OutletTable):
         except ValueError:
             yield (
                 "secret: it must be whsec_ and the base64 of at least 24 random bytes. Make one "
-                'with: echo "whsec_$(openssl rand -base64 32)"'
+                "with: echo \"whsec_$(openssl rand -hex 32 | tr -d '\\n' | openssl base64 -A)\""
             )
         for name in self.headers:
             if not re.fullmatch(r"[\w!#$%&'*+.^`|~-]+", name, re.ASCII):

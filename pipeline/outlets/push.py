@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -26,8 +27,10 @@ from pipeline.outlets import Pace
 from pipeline.outlets.http import Poster, verdict
 from pipeline.outlets.push_body import body_of
 
-#: Posts at one time.
+#: Posts at one time, if nothing else is configured.
 AT_ONCE: Final = 50
+#: Posts of one call that wait for each other, so that a call has an end.
+_IN_A_ROW: Final = 5
 #: Where the service publishes no limit.
 FAST: Final = Pace(most=100, is_repeatable=True)
 #: Zapier takes 30 webhooks a second and 10,000 in five minutes
@@ -44,7 +47,8 @@ class Push:
 
     `secret` may hold several, with blanks between them: each message is signed with all, so that a
     secret can be changed without a gap. `headers` go with every message. `fields` are columns of
-    the sheet under names of the receiver. Raises ValueError for a secret that is none.
+    the sheet under names of the receiver. At most `at_once` posts run at one time.
+    Raises ValueError for a secret that is none.
     """
 
     def __init__(
@@ -54,22 +58,25 @@ class Push:
         secret: str = "",
         headers: Mapping[str, str] | None = None,
         fields: Mapping[str, str] | None = None,
+        at_once: int = AT_ONCE,
         allow_private: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._keys = standard_keys(secret)
         self._poster = Poster(
-            url, headers=headers, allow_private=allow_private, connections=AT_ONCE
+            url, headers=headers, allow_private=allow_private, connections=at_once
         )
         self._fields = dict(fields or {})
         self._now = now
         self._is_n8n_test = "/webhook-test/" in url
         host = _host(url)
-        self.pace = SLOW if host.endswith(_SLOW_HOSTS) else FAST
+        pace = SLOW if host.endswith(_SLOW_HOSTS) else FAST
+        self.pace = replace(pace, most=min(pace.most, at_once * _IN_A_ROW))
+        self._at_once = at_once
 
     async def deliver(self, messages: Sequence[Message]) -> Sequence[Result]:
         """See `Outlet.deliver`. After a failure that concerns all, no further post begins."""
-        turns, stopped = asyncio.Semaphore(AT_ONCE), list[Undelivered]()
+        turns, stopped = asyncio.Semaphore(self._at_once), list[Undelivered]()
 
         async def one(message: Message) -> Result:
             async with turns:

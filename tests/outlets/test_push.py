@@ -175,6 +175,26 @@ def test_at_most_fifty_posts_run_at_one_time() -> None:
     assert 1 < service.most_at_once <= AT_ONCE
 
 
+def test_one_at_a_time_is_one_at_a_time() -> None:
+    def slowly(call: Call) -> Reply:
+        Event().wait(0.002)
+        return Reply(204)
+
+    async def run(url: str) -> Sequence[Result]:
+        push = Push(url, at_once=1, allow_private=True)
+        assert push.pace.most == 5  # so that a call ends in time, even if each of them is slow
+        try:
+            return await push.deliver(rows(5))
+        finally:
+            await push.close()
+
+    with serving(slowly) as service:
+        assert troubles(event_loop.run(run(service.url))) == [None] * 5
+
+    assert service.most_at_once == 1
+    assert [call.headers["webhook-id"] for call in service.calls] == [one.id for one in rows(5)]
+
+
 @pytest.mark.parametrize(
     ("url", "is_slow"),
     [

@@ -17,6 +17,8 @@ from pipeline.outlets.push_body import MOST_BYTES, TYPES, body_of
 from tests.fakes.outlets.messages import AT, NASTY, notice, row
 from tests.fakes.outlets.receiver import SCHEMA, problems_of
 
+ROOT = Path(__file__).parents[2]
+
 
 def body(message: Message, **fields: str) -> Any:
     """The body for a message, read back; it is valid and short enough."""
@@ -184,3 +186,26 @@ def test_every_notice_makes_a_valid_body_of_less_than_20_kb(
     about = tuple(NoticeRow(text, text, None, text, text) for text in texts)
 
     body(replace(notice(), sentence=sentence, rows=about))
+
+
+def test_the_message_on_the_page_is_one_that_the_schema_allows() -> None:
+    page = (ROOT / "docs" / "push.md").read_text("utf-8")
+    shown = json.loads(page.split("```json\n")[1].split("```")[0])
+
+    assert problems_of(shown) == []
+    assert shown["data"].keys() == body(row())["data"].keys()
+    assert {name for name in TYPES.values() if f"`{name}`" not in page} == set()
+
+
+def test_the_workflow_for_n8n_is_whole_and_has_no_secret() -> None:
+    workflow = json.loads((ROOT / "configs/deploy/n8n/receive-push.json").read_text("utf-8"))
+    names = [node["name"] for node in workflow["nodes"]]
+    ways = {
+        source: [way["node"] for branch in targets["main"] for way in branch]
+        for source, targets in workflow["connections"].items()
+    }
+
+    assert len(names) == len(set(names))
+    assert {*ways, *(name for way in ways.values() for name in way)} == set(names)
+    assert ways["Is it from Promptsheet?"] == ["Each message once", "Refuse"]
+    assert "whsec_" not in json.dumps(workflow)
