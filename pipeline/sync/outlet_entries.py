@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection
+from typing import Final
 
 from pipeline.config import OutletSettings, Settings
 from pipeline.core.announcements import labels
-from pipeline.core.header import folded
+from pipeline.core.header import CONTROLS, OURS, folded
 from pipeline.core.outbox import FIELDS
 from pipeline.store import OutletEntry
 from pipeline.sync.look import Look
+
+#: Kinds of outlets that are filled by the names of their columns, if no `fields` are named.
+_TABLES: Final = ("airtable", "notion", "sql")
 
 
 def entries(settings: Settings) -> list[OutletEntry]:
@@ -21,7 +25,8 @@ def entries(settings: Settings) -> list[OutletEntry]:
 def labels_of(settings: Settings) -> Callable[[Look, str, int], str]:
     """Gives a row's labels, from a look, the row's name and its place: what outlets tell of it.
 
-    That is its name, and the cells of the columns that an outlet's `fields` name.
+    That is its name, and the cells of the columns that an outlet's `fields` name. A table without
+    `fields` is filled by the names of its columns, which can be those of any column of people's.
     """
     if not settings.outlets:
         return lambda look, name, place: ""
@@ -29,18 +34,24 @@ def labels_of(settings: Settings) -> Callable[[Look, str, int], str]:
         folded(name) for name in FIELDS
     }
 
+    takes_all = any(one.kind in _TABLES and not one.fields for one in settings.outlets)
+
     def of(look: Look, name: str, place: int) -> str:
-        return labels(name, _cells(look, place, wanted))
+        return labels(name, _cells(look, place, wanted, takes_all))
 
     return of
 
 
-def _cells(look: Look, place: int, wanted: Collection[str]) -> dict[str, str]:
-    row = look.grid[place]
+def _cells(
+    look: Look, place: int, wanted: Collection[str], takes_all: bool = False
+) -> dict[str, str]:
+    row, index = look.grid[place], look.columns.index
+    # What is told of a row has its inputs and our own values already.
+    known = {index.get(name) for name in (*OURS, *CONTROLS, *look.columns.inputs)}
     return {
         title: row[at].strip()
         for at, title in enumerate(look.columns.header)
-        if at < len(row) and folded(title) in wanted
+        if title and at < len(row) and (folded(title) in wanted or (takes_all and at not in known))
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import chats, provider, receiver, rows, sheets, store, triggers
+from tests.mutants import chats, provider, receiver, rows, sheets, store, tables, triggers
 from tests.mutants.fault import Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
@@ -15,4 +15,5 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *provider.FAULTS,
     *chats.FAULTS,
     *triggers.FAULTS,
+    *tables.FAULTS,
 )
