@@ -5,20 +5,22 @@ SHELL := bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test browser office n8n bench soak mutants lint format lock clean
+.PHONY: demo test servers office n8n bench soak mutants lint format lock clean
 
 demo: .venv/ready
 	$(BIN)/promptsheet demo
 
 # Four workers on two cores: many tests wait for a process or a second to pass.
-test: lint browser
+test: lint servers
 	$(BIN)/pytest -n 4 --dist worksteal
 
-# The page is looked at in a real browser: Debian's, where there is none yet.
+# Tests use a real browser and a real database server: Debian's, where there is none yet.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
-browser:
-	@command -v chromium >/dev/null || { $(AS_ROOT) apt-get -qq update && \
-		$(AS_ROOT) apt-get -qq install -y --no-install-recommends chromium >/dev/null; }
+servers:
+	@missing=; command -v chromium >/dev/null || missing=chromium; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	[ -z "$$missing" ] || { $(AS_ROOT) apt-get -qq update && \
+		$(AS_ROOT) apt-get -qq install -y --no-install-recommends $$missing >/dev/null; }
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .
@@ -52,11 +54,9 @@ format: .venv/ready-dev
 # an index address; the second takes the versions of the first.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-annotate --no-header pyproject.toml
-# Tests use all extras except gcs and azure, whose libraries weigh more than all others together.
-EXTRAS := google excel serve notebook chat airtable notion s3 sftp
 lock:
 	$(COMPILE) --extra google --extra excel --extra serve -o requirements.lock
-	$(COMPILE) $(addprefix --extra ,$(EXTRAS)) --group dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --all-extras --group dev -c requirements.lock -o requirements-dev.lock
 
 # $(call install,LOCK): install a lock, and say how far it is. Python compiles a module when it is
 # first used: to compile them all takes longer than the demo.
