@@ -27,6 +27,8 @@ class ScheduleSettings:
     every: timedelta | None
     #: `watch` notices an edit within this time; None: it waits for the next pass.
     react: timedelta | None = None
+    #: False if edits are to wait, even where `watch` could be told of them at no cost.
+    wants_edits: bool = True
     #: After this time without a pass, outlets are told so.
     silent_after: timedelta = timedelta(hours=24)
 

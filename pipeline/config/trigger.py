@@ -70,4 +70,7 @@ def schedule_settings(
             "60 readings that Google allows in a minute."
         )
     every = None if table.cron else table.every
-    return ScheduleSettings(table.cron, every, react, table.silent_after)
+    wants_edits = table.react is not None or "react" not in table.model_fields_set
+    return ScheduleSettings(
+        table.cron, every, react, wants_edits=wants_edits, silent_after=table.silent_after
+    )

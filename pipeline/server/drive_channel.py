@@ -94,14 +94,18 @@ class DriveChannel:
         log.info("no channel of Google Drive: %r", error)
         if said != self._said:
             self._said = said
-            self._say(f"Google does not tell about edits. {said} Passes run on schedule.")
+            self._say(
+                f"Google does not tell about edits. {said} Passes run on schedule. If you need no "
+                'more, set [schedule] react = "".'
+            )
 
 
 def channel_of(settings: Settings, say: Callable[[str], None]) -> DriveChannel | None:
     """The channel that a configuration asks for: a Google Sheet, and an address for Google."""
     trigger = settings.trigger
-    wanted = trigger.token and trigger.public_url.startswith("https://")
-    return DriveChannel(settings, say) if wanted and _is_google(settings) else None
+    has_address = trigger.token and trigger.public_url.startswith("https://")
+    wanted = has_address and settings.schedule.wants_edits and _is_google(settings)
+    return DriveChannel(settings, say) if wanted else None
 
 
 def _is_google(settings: Settings) -> bool:

@@ -33,17 +33,18 @@ def team(tmp_path: Path, api: Sandbox) -> Iterator[GoogleTeam]:
 
 
 def configured(
-    team: GoogleTeam, *, react: str = "", public_url: str = f"https://{HOST}"
+    team: GoogleTeam, *, react: str | None = None, public_url: str = f"https://{HOST}"
 ) -> tuple[Path, Caller]:
     """A configuration whose passes begin by themselves only after an edit, and a caller."""
     config, port = team.configure(), free_port()
     (team.folder / "run-token").write_text(TOKEN)
     (team.folder / "run-token").chmod(0o600)
+    react_line = "" if react is None else f'react = "{react}"\n'
     with config.open("a") as file:
         file.write(
             f'[trigger]\ntoken = "file:run-token"\nlisten = "127.0.0.1:{port}"\napart = "100ms"\n'
             f'public_url = "{public_url}"\n'
-            f'[schedule]\nevery = "1h"\nreact = "{react}"\n'
+            f'[schedule]\nevery = "1h"\n{react_line}'
         )
     team.google.channels.hosts[HOST] = f"http://127.0.0.1:{port}"
     return config, Caller(port, "promptsheet")
@@ -167,6 +168,24 @@ def test_a_refused_channel_is_named_once_and_passes_run_without_it(
 
     assert ended.said.count("Google does not tell about edits.") == 1
     assert says in ended.said
+    assert (ended.code, ended.is_plain) == (0, True)
+
+
+def test_no_channel_is_opened_where_edits_are_to_wait(team: GoogleTeam, api: Sandbox) -> None:
+    config, caller = configured(team, react="")
+    with Program("watch", config) as program:
+        program.until(lambda: statuses(team) == ["done"], "the first row is done")
+        program.until(lambda: caller.is_idle(), "the first pass has ended")
+        reads = team.google.reads
+        write_row(team, 2, "an owl")
+        caller.run()
+        program.until(lambda: statuses(team) == ["done", "done"], "the new row is done")
+        program.until(lambda: caller.is_idle(2), "the pass has ended")
+        program.signal(signal.SIGTERM)
+        ended = program.end()
+
+    assert team.google.channels.opened == []
+    assert team.google.reads > reads
     assert (ended.code, ended.is_plain) == (0, True)
 
 
