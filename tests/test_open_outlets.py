@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,9 +58,25 @@ def test_apprise_is_opened_with_the_keys_of_its_table(tmp_path: Path) -> None:
     assert [one.get_filename() for one in server.mails[0].iter_attachments()] == ["fox.png"]
 
 
+@pytest.mark.parametrize(
+    ("table", "address", "extra"),
+    [
+        ('kind = "apprise"\nurl = "env:U"', "json://localhost", "chat"),
+        (
+            'kind = "airtable"\ntoken = "env:U"\nbase = "appX1234567890123"\ntable = "t"',
+            "p",
+            "airtable",
+        ),
+        (f'kind = "notion"\ntoken = "env:U"\ndatabase = "{"1a" * 16}"', "ntn", "notion"),
+        ('kind = "sql"\nurl = "env:U"\ntable = "t"', "postgresql://a@db/x", "postgresql"),
+        ('kind = "sql"\nurl = "env:U"\ntable = "t"', "mysql://a@db/x", "mysql"),
+    ],
+)
 def test_a_missing_library_is_named_with_its_extra(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, address: str, extra: str
 ) -> None:
     monkeypatch.setattr("pipeline.open_outlets.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"promptsheet\[chat\]"):
-        opened(tmp_path, 'kind = "apprise"\nurl = "env:U"', U="json://localhost")
+    for driver in ("psycopg", "pymysql"):
+        monkeypatch.setitem(sys.modules, driver, None)
+    with pytest.raises(MissingExtra, match=rf"promptsheet\[{extra}\]"):
+        opened(tmp_path, table, U=address)

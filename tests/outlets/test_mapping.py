@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.core.outbox import Delivered, Result, Trouble, Undelivered
+from pipeline.core.outbox import Delivered, MessageKind, Result, Trouble, Undelivered
 from pipeline.outlets.mapping import (
     Column,
     FieldMap,
@@ -75,6 +75,12 @@ def test_the_key_is_the_row_unless_it_says_otherwise(
 def test_a_row_without_a_value_for_the_key_is_refused_and_says_so() -> None:
     with pytest.raises(Unfit, match="The row has no sku, which identifies it there"):
         FieldMap(["SKU"], {"SKU": "sku"}).line([Column("SKU", Kind.TEXT)], row())
+
+
+def test_a_sample_needs_no_value_for_the_key() -> None:
+    column = Column("SKU", Kind.TEXT)
+    line = FieldMap(["SKU"], {"SKU": "sku"}).line([column], row(kind=MessageKind.TEST))
+    assert line.cells == {column: "r_000000001"}
 
 
 @pytest.mark.parametrize(
