@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from tests.fakes.service import free_port
@@ -23,8 +24,8 @@ def _tool(name: str) -> str:
     return shutil.which(name) or max(found, default="") or shutil.which(f"/usr/sbin/{name}") or ""
 
 
-HAS_POSTGRESQL = bool(_tool("initdb"))
-HAS_MARIADB = bool(_tool("mariadbd") and _tool("mariadb-install-db"))
+HAS_POSTGRESQL = bool(_tool("initdb") and find_spec("psycopg"))
+HAS_MARIADB = bool(_tool("mariadbd") and _tool("mariadb-install-db") and find_spec("pymysql"))
 
 
 def _account(name: str) -> tuple[str, ...]:
