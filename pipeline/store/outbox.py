@@ -23,6 +23,7 @@ from sqlalchemy import (
     delete,
     exists,
     func,
+    literal_column,
     or_,
     select,
     update,
@@ -39,6 +40,9 @@ KEPT: Final = timedelta(days=30)
 #: Messages for which a digest does not wait.
 AT_ONCE: Final = (MessageKind.STOPPED, MessageKind.BUDGET, MessageKind.SILENT)
 _OPEN: Final = (LineState.WAITING, LineState.SENDING)
+#: True for open lines, and a few others. With a literal in it, the partial index is used, so that
+#: the many lines that were sent are not read.
+_UNSENT: Final = outbox.c.state != literal_column(f"'{LineState.SENT}'")
 #: Records what became of a claimed message. It runs for each one, so it is made once.
 _ENDED: Final = (
     update(outbox)
@@ -180,7 +184,8 @@ class Outbox(StorePart):
                 )
                 .select_from(
                     outlets.outerjoin(
-                        outbox, and_(outbox.c.outlet == outlets.c.id, outbox.c.state.in_(_OPEN))
+                        outbox,
+                        and_(outbox.c.outlet == outlets.c.id, _UNSENT, outbox.c.state.in_(_OPEN)),
                     )
                 )
                 .where(outlets.c.id == outlet)
@@ -200,7 +205,7 @@ class Outbox(StorePart):
                     outlets.c.not_before,
                 )
                 .select_from(outbox.join(outlets))
-                .where(outbox.c.outlet == outlet, outbox.c.state.in_(_OPEN))
+                .where(outbox.c.outlet == outlet, _UNSENT, outbox.c.state.in_(_OPEN))
                 .group_by(outlets.c.not_before)
             ).first()
         if found is None:
@@ -219,7 +224,7 @@ class Outbox(StorePart):
         """
         now = self._database.now()
         with self._database.writing() as connection:
-            found = connection.execute(_due(outlet, now, most if several else 4 * most)).all()
+            found = connection.execute(_due(outlet, now, most if several else 2 * most)).all()
             chosen: dict[object, Any] = {}
             replaced = []
             for row in found:
@@ -399,6 +404,7 @@ def _due(outlet: int, now: datetime, most: int) -> Any:
         )
         .where(
             outbox.c.outlet == outlet,
+            _UNSENT,
             outbox.c.state.in_(_OPEN),
             or_(outbox.c.not_before.is_(None), outbox.c.not_before <= now),
             ~is_blocked,

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy.event import listen
 
 from pipeline.core.model import JobKey, Result
 from pipeline.core.outbox import LineState, MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
 from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
+from pipeline.store.outbox import _due
 from tests.store.build import LIMITS, Clock, intent
 
 ALL = tuple(kind for kind in MessageKind if kind is not MessageKind.TEST)
@@ -271,3 +274,18 @@ def test_delivered_messages_are_forgotten_after_30_days_but_not_what_outlets_rem
     outlet(store, settings="2")
 
     assert store.outbox.states("sheet")[0].sent == 1
+
+
+def test_what_was_sent_is_not_read_again_to_find_what_is_due(store: Store, clock: Clock) -> None:
+    outlet(store)
+    asked: list[str] = []
+    with store._database.reading() as connection:
+        listen(connection, "before_cursor_execute", lambda *given: asked.append(_plan(*given)))
+        connection.execute(_due(1, clock(), 10)).all()
+
+    assert "outbox_open" in asked[-1]
+
+
+def _plan(_connection: object, cursor: Any, statement: str, values: Any, *_: object) -> str:
+    steps = cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
+    return "\n".join(step[3] for step in steps)
