@@ -31,10 +31,11 @@ def _name(value: str) -> str:
     return value
 
 
-def _when(value: MessageKind) -> MessageKind:
-    if value is MessageKind.TEST:
-        raise ValueError(f"write {', '.join(kind.value for kind in _ALL)}")
-    return value
+def _when(value: object) -> MessageKind:
+    if value not in _ALL:
+        *names, last = (f'"{kind}"' for kind in _ALL)
+        raise ValueError(f"write {', '.join(names)} or {last}")
+    return MessageKind(value)
 
 
 def _listed(value: object) -> object:
@@ -42,7 +43,7 @@ def _listed(value: object) -> object:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-When = Annotated[MessageKind, AfterValidator(_when)]
+When = Annotated[MessageKind, BeforeValidator(_when)]
 
 
 class OutletTable(BaseModel):

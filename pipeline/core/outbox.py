@@ -156,6 +156,11 @@ class Undelivered:
     #: Seconds that the outlet asks us to wait.
     wait: float = 0.0
 
+    @property
+    def problems(self) -> list[str]:
+        """The reason, if a person must act before anything is delivered."""
+        return [self.reason] if self.trouble is Trouble.CLOSED else []
+
 
 Result = Delivered | Undelivered
 

@@ -52,7 +52,9 @@ class Outlet(Protocol):
     async def check(self) -> Sequence[str]:
         """What is wrong with the place: a sentence each that says what to do. Delivers nothing.
 
-        An empty answer means that the access works, and that all columns exist.
+        An empty answer means that the access works, and that all columns exist; or that the place
+        cannot be asked now. That is no problem of the place: a delivery reports it and is tried
+        again.
         """
 
     async def close(self) -> None:

@@ -127,7 +127,7 @@ class AirtableClient:
                 return ["The owner of the token may only read the base. Let them edit it."]
             columns = self._read()
         except _Failed as failed:
-            return [failed.result.reason]
+            return failed.result.problems
         return self._map.problems(columns)
 
     def _read(self) -> tuple[Column, ...]:

@@ -93,7 +93,7 @@ class Chat:
             trouble = self._judged(await self._poster.read())
         else:
             trouble = self._judged(await self._poster.reach())
-        return [trouble.reason] if trouble else []
+        return trouble.problems if trouble else []
 
     async def close(self) -> None:
         """See `Outlet`."""

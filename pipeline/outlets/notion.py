@@ -173,7 +173,7 @@ class NotionOutlet:
         try:
             await self._read()
         except _Failed as failed:
-            return [failed.result.reason]
+            return failed.result.problems
         return self._map.problems(self._columns)
 
     async def close(self) -> None:

@@ -96,17 +96,15 @@ class Push:
         return await asyncio.gather(*map(one, messages))
 
     async def check(self) -> Sequence[str]:
-        """See `Outlet.check`. That the server is away now is no problem of the address."""
+        """See `Outlet.check`."""
         problems = []
         if self._is_n8n_test:
             problems.append(
                 "This is the test address of n8n, which works only while a person listens to it. "
                 "Activate the workflow, and configure the production address of its Webhook node."
             )
-        problem = await self._poster.reach()
-        if problem and problem.trouble is Trouble.CLOSED:
-            problems.append(problem.reason)
-        return problems
+        trouble = await self._poster.reach()
+        return [*problems, *(trouble.problems if trouble else ())]
 
     async def close(self) -> None:
         """See `Outlet.close`."""

@@ -104,7 +104,7 @@ class SqlOutlet:
     def _check(self) -> Sequence[str]:
         place = self._read()
         self._place = place if isinstance(place, _Place) and not place.problems else None
-        return [place.reason] if isinstance(place, Undelivered) else place.problems
+        return place.problems
 
     def _deliver(self, messages: Sequence[Message]) -> Sequence[Result]:
         place = self._place or self._read()

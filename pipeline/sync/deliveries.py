@@ -216,8 +216,9 @@ class Deliveries:
             async with asyncio.timeout(CALL_SECONDS):
                 problems = await outlet.check()
         except Exception as error:
+            # Nothing is known of the place, so the delivery finds out.
             log.info("The traceback:", exc_info=error)
-            problems = [f"Its check failed ({type(error).__name__})."]
+            return ()
         if problems:
             await outlet.close()
         return problems

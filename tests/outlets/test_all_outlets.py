@@ -173,6 +173,17 @@ def test_a_check_finds_nothing_wrong_and_delivers_nothing(trial: Trial) -> None:
     assert trial.count() == 0
 
 
+@pytest.mark.parametrize("failure", [answers(429), answers(503), LOST, DROPPED])
+def test_a_check_finds_nothing_wrong_with_a_place_that_is_away(
+    trial: Trial, failure: Failure
+) -> None:
+    async def check(outlet: Outlet) -> Sequence[str]:
+        return await outlet.check()
+
+    with_server(trial, *[failure] * 9)
+    assert list(using(trial, check)) == []
+
+
 def test_no_repr_shows_a_secret(trial: Trial) -> None:
     async def shown(outlet: Outlet) -> str:
         await outlet.deliver([row()])

@@ -95,6 +95,14 @@ class Place:
         pass
 
 
+class Away(Place):
+    """An outlet whose check fails."""
+
+    async def check(self) -> Sequence[str]:
+        await super().check()
+        raise TimeoutError
+
+
 def _row(message: Message) -> str:
     return message.row_id if isinstance(message, RowMessage) else message.sentence
 
@@ -191,7 +199,8 @@ def sender(tmp_path: Path) -> Iterator[Callable[..., Sender]]:
 
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
-    faults=st.lists(st.sampled_from(("", *FAULTS)), max_size=12),
+    # With more faults a message could be given up, because its pauses become days.
+    faults=st.lists(st.sampled_from(("", *FAULTS)), max_size=8),
     rows=st.lists(st.tuples(st.sampled_from("abcde"), st.booleans()), min_size=1, max_size=12),
     each=st.integers(1, 5),
 )
@@ -254,6 +263,19 @@ def test_a_closed_outlet_is_not_called_again_before_an_hour_and_then_delivers(
     its.deliver()
     assert (place.checks, len(place.accepted)) == (2, 1)
     assert its.state.closed == ""
+
+
+def test_a_place_that_is_away_is_tried_again_after_seconds_and_not_after_an_hour(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Away(["late"]))
+    its.happened("a")
+    its.deliver()
+    assert (its.state.closed, its.state.reason) == ("", "The service is busy.")
+
+    its.clock.forward(10)
+    its.deliver()
+    assert (place.checks, len(place.accepted)) == (1, 1)
 
 
 def test_a_place_that_has_taken_messages_is_not_checked_by_every_process(
