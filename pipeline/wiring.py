@@ -138,6 +138,8 @@ def limits(settings: Settings, start: str = "") -> Limits:
         per_run=settings.budget.per_run,
         per_day=settings.budget.per_day,
         per_minute=settings.pace.per_minute or None,
+        in_flight=settings.pace.in_flight,
+        give_up_after=settings.pace.give_up_after,
     )
 
 
@@ -151,6 +153,7 @@ def more_limits(settings: Settings, start: str = "") -> tuple[Limits, ...]:
             per_run=one.budget.per_run,
             per_day=one.budget.per_day,
             per_minute=one.pace.per_minute or None,
+            in_flight=one.pace.in_flight,
         )
         for one in settings.others
     )

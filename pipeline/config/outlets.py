@@ -35,7 +35,7 @@ def _when(value: object) -> MessageKind:
     if value not in _ALL:
         *names, last = (f'"{kind}"' for kind in _ALL)
         raise ValueError(f"write {', '.join(names)} or {last}")
-    return MessageKind(value)
+    return MessageKind(str(value))
 
 
 def _listed(value: object) -> object:
