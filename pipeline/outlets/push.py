@@ -101,7 +101,7 @@ class Push:
         if self._is_n8n_test:
             problems.append(
                 "This is the test address of n8n, which works only while a person listens to it. "
-                "Activate the workflow, and configure the production address of its Webhook node."
+                "Publish the workflow, and configure the production address of its Webhook node."
             )
         trouble = await self._poster.reach()
         return [*problems, *(trouble.problems if trouble else ())]
