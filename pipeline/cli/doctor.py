@@ -119,7 +119,8 @@ def _repair(settings: Settings, console: Console) -> _Pictures:
     with wiring.open_store(settings) as store:
         sheet = open_sheet(settings, store)
         jobs = store.jobs.all(sheet.key).values()
-        shared = shared_files(jobs)
+        copies = store.jobs.shared_on_purpose(sheet.key)
+        shared = {path: its for path, its in shared_files(jobs).items() if path not in copies}
         gone = [(j.key, u) for j in jobs for u, p in j.files.items() if not _is_there(settings, p)]
         gone += [(job.key, url) for job in jobs for url in job.unsaved]
         for key, url in {*gone, *chain.from_iterable(shared.values())}:
@@ -231,7 +232,9 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
 
 def _of_shared_files(sync: SheetSync, lost: _Pictures) -> Iterator[Finding]:
     """Report pictures that an earlier version saved under one name: only the last one is left."""
-    if shared := shared_files(sync.state.jobs.all.values()):
+    copies = sync.store.jobs.shared_on_purpose(sync.sheet.key)
+    found = shared_files(sync.state.jobs.all.values())
+    if shared := {path: its for path, its in found.items() if path not in copies}:
         rows = _named(sync, chain.from_iterable(shared.values()))
         yield Finding(
             "person",

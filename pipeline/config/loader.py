@@ -41,6 +41,7 @@ from pipeline.config.trigger import TOKEN_LENGTH, schedule_settings, trigger_set
 from pipeline.core.errors import ConfigError
 from pipeline.core.fields import as_texts, columns_of, fields_of, problem_with
 from pipeline.core.header import ALWAYS, CONTROLS, OURS, folded
+from pipeline.core.name_templates import template
 from pipeline.core.provider import Provider
 
 #: The least length of a webhook secret, so that it cannot be guessed by trying.
@@ -134,6 +135,9 @@ def load(
         store_url=f"sqlite:///{resolved(path, document.store.url[len('sqlite:///') :])}",
         media=_local(path, document.media.save_to),
         remote=remote,
+        public_url=document.media.public_url.strip().rstrip("/"),
+        file_name=template(document.media.file_name) if document.media.file_name else None,
+        own_links=document.media.links == "ours",
         inputs=resolved(path, document.media.inputs) if document.media.inputs else None,
         schedule=schedule,
         webhook=webhook,

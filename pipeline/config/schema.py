@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -11,6 +11,7 @@ from pipeline.config.values import (
     CodePage,
     Credits,
     CronLine,
+    FileName,
     ListenAddress,
     OptionalReference,
     OptionalWait,
@@ -111,6 +112,8 @@ class MediaTable(_Table):
     as_user: str = ""
     base_url: str = ""
     public_url: str = ""
+    file_name: FileName = ""
+    links: Literal["api", "ours"] = "api"
     inputs: str = ""
 
 

@@ -15,6 +15,7 @@ from pipeline.config.secrets import Secret
 from pipeline.core.credits import Credits
 from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
+from pipeline.core.name_templates import NameTemplate
 from pipeline.core.outbox import MessageKind
 from pipeline.core.provider import Provider
 
@@ -177,6 +178,12 @@ class Settings(BaseModel):
     media: Path | None
     #: The place on another machine where they are saved, if there is one.
     remote: RemotePlace | None = None
+    #: The web address of the local folder; empty: it has none.
+    public_url: str = ""
+    #: How saved files are named; None: as usual.
+    file_name: NameTemplate | None = None
+    #: True if cells show the addresses of saved files instead of those of the API.
+    own_links: bool = False
     #: The folder of the files that cells may name; None: they may name none.
     inputs: Path | None = None
     schedule: ScheduleSettings

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from pipeline.core.name_templates import template
 from pipeline.scheduler import problem_with
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -51,6 +52,12 @@ def _timezone(value: str) -> str:
 def _cron(value: str) -> str:
     if value.strip() and (problem := problem_with(value)):
         raise ValueError(problem)
+    return value.strip()
+
+
+def _file_name(value: str) -> str:
+    if value.strip():
+        template(value)
     return value.strip()
 
 
@@ -112,6 +119,8 @@ OptionalReference = Annotated[str, AfterValidator(lambda value: value and _refer
 Credits = Annotated[int, Field(ge=0)]
 #: What one row costs, which may be a fraction of a credit.
 Price = Annotated[int | float, Field(ge=0, allow_inf_nan=False)]
+#: The names of saved files; empty: the usual ones.
+FileName = Annotated[str, AfterValidator(_file_name)]
 CodePage = Annotated[str, AfterValidator(_code_page)]
 ListenAddress = Annotated[str, AfterValidator(_address)]
 UrlName = Annotated[str, AfterValidator(_url_name)]

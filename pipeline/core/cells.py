@@ -8,6 +8,7 @@ restored from an old file, and a sheet that is up to date is not written at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from pipeline.core import messages
@@ -33,13 +34,16 @@ def patch(
     columns: Columns,
     jobs: Iterable[Job] | None = (),
     among: Iterable[int] | None = None,
+    *,
+    own_links: bool = False,
 ) -> Patch:
     """Every out-of-date cell, with the text that it should have.
 
     Missing columns of ours are added right of the widest row. Foreign rows stay unchanged.
     Text of ours is removed from lines that are no rows (emptied or total lines), also results of
     `jobs`. If `jobs` is None, the reading is not accepted, and nothing is removed. `among` are the
-    places to compare; all others are known to be up to date.
+    places to compare; all others are known to be up to date. With `own_links`, cells show the
+    addresses of saved files where there are some.
     """
     places = dict(columns.index)
     cells: dict[tuple[int, int], str] = {}
@@ -56,7 +60,7 @@ def patch(
         if line.foreign:
             continue
         row = grid[line.seen.place]
-        truth = cells_of(line, names)
+        truth = cells_of(line, names, own_links=own_links)
         differing = {
             (line.seen.place, at): says
             for name, at in ours
@@ -98,11 +102,13 @@ def _strays(
     truths: set[tuple[str, str]] = set()
     for line in lines:
         if not line.foreign:
-            truths.update(cells_of(line).items())
+            for own_links in (False, True):
+                truths.update(cells_of(line, own_links=own_links).items())
     for job in jobs:
         truths.add(("row_id", job.key.row_id))
         for attempt in job.attempts:
-            truths.update((name, says(job, attempt)) for name, says in _OF_RESULT.items())
+            for one in (job, _without_links(job)):
+                truths.update((name, says(one, attempt)) for name, says in _OF_RESULT.items())
     return {
         (place, at): ""
         for place, name, at in found
@@ -110,7 +116,7 @@ def _strays(
     }
 
 
-def cells_of(line: Line, names: Iterable[str] = OURS) -> dict[str, str]:
+def cells_of(line: Line, names: Iterable[str] = OURS, *, own_links: bool = False) -> dict[str, str]:
     """The texts of our cells in the row, by column name; only of `names`."""
     # An id that we did not write could come back: then it must not stand in two rows.
     row_id = "" if line.is_unrecognized else line.seen.row_id
@@ -118,7 +124,17 @@ def cells_of(line: Line, names: Iterable[str] = OURS) -> dict[str, str]:
     job, attempt = line.job, shown(line.job) if line.job else None
     if job is None or attempt is None or attempt.state is State.RETURNED:
         return cells
-    return cells | {name: _SAYS[name](job, attempt) for name in names if name in _SAYS}
+    its = job if own_links else _without_links(job)
+    return cells | {name: _SAYS[name](its, attempt) for name in names if name in _SAYS}
+
+
+def _without_links(job: Job) -> Job:
+    """The job, so that its cells show the addresses of the API."""
+    return replace(job, links={}) if job.links else job
+
+
+def _urls(job: Job, attempt: Attempt) -> list[str]:
+    return [job.links.get(url, url) for url in attempt.result.urls]
 
 
 def _files(job: Job, attempt: Attempt) -> str:
@@ -147,7 +163,7 @@ def _progress(job: Job, attempt: Attempt) -> str:
 
 
 def _nth_url(number: int) -> Says:
-    return lambda job, attempt: next(iter(attempt.result.urls[number - 1 : number]), "")
+    return lambda job, attempt: next(iter(_urls(job, attempt)[number - 1 : number]), "")
 
 
 def _moment(at: datetime | None) -> str:
@@ -157,7 +173,7 @@ def _moment(at: datetime | None) -> str:
 #: Cells about the attempt that people see: first what the API delivered.
 _OF_RESULT: Mapping[str, Says] = {
     "task_id": lambda job, attempt: messages.as_text(attempt.task_id),
-    "image_urls": lambda job, attempt: "\n".join(attempt.result.urls),
+    "image_urls": lambda job, attempt: "\n".join(_urls(job, attempt)),
     "grid_url": lambda job, attempt: attempt.result.grid_url,
     "text": _text,
     **{f"image_{number}": _nth_url(number) for number in range(1, 5)},

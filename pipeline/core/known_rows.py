@@ -99,7 +99,7 @@ def own_results(
         text: without_link(attempt.inputs)
         for job in jobs
         for attempt in job.attempts
-        for text in (attempt.task_id, *attempt.result.urls)
+        for text in (attempt.task_id, *attempt.result.urls, *job.links.values())
     }
     return {
         place: tuple(made_from[text] for text in texts if text in made_from)

@@ -196,6 +196,8 @@ class Job:
     dismissed: datetime | None = None
     #: URL of an unsaved picture -> the id under which it is to be saved, where one is needed.
     reserved: Mapping[str, str] = field(default_factory=dict)
+    #: URL -> the lasting address of its saved file, where there is one.
+    links: Mapping[str, str] = field(default_factory=dict)
 
     def to_save(self, attempt: Attempt) -> tuple[str, ...]:
         """The URLs of an attempt's pictures that are neither saved nor given up."""

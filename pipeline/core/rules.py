@@ -30,6 +30,8 @@ class Rules:
     strict_prompts: bool = False
     give_up_after: timedelta = timedelta(minutes=60)
     saves_files: bool = False
+    #: True if cells show the addresses of saved files instead of those of the API.
+    own_links: bool = False
     #: What separates the cells of the sheet's file; empty where cells need no quoting.
     delimiter: str = ""
     #: The address of the API, and a digest of the account there.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.core.filetypes import MEDIA_TYPES
+from pipeline.core.inputs import parsed
+from pipeline.core.model import Attempt, JobKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,32 @@ class Kept(NamedTuple):
     path: str
     #: A web address of it that does not expire; empty if there is none.
     link: str = ""
+
+
+def described(
+    key: JobKey, attempt: Attempt, number: int, kept: Kept, *, at: datetime, is_copy: bool
+) -> dict[str, object]:
+    """What the manifest says of a saved file; moments as ISO 8601 in UTC, credits as a number.
+
+    `is_copy` is true if another picture with the same content was saved before; its file is used.
+    """
+    inputs = parsed(attempt.inputs)
+    return {
+        "file": kept.path,
+        "link": kept.link,
+        "url": attempt.result.urls[number - 1],
+        "same_as_before": is_copy,
+        "prompt": inputs.get("prompt", ""),
+        "inputs": inputs,
+        "endpoint": attempt.endpoint,
+        "api": attempt.provider,
+        "task_id": attempt.task_id,
+        "credits": attempt.price if attempt.reported is None else attempt.reported,
+        "row_id": key.row_id,
+        "take": key.take,
+        "attempt": attempt.number,
+        "number": number,
+        "submitted_at": attempt.sent_at.isoformat(),
+        "finished_at": attempt.ended_at.isoformat() if attempt.ended_at else None,
+        "saved_at": at.isoformat(),
+    }

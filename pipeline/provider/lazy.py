@@ -5,6 +5,7 @@ Their imports take longer than a whole pass that has nothing to send and nothing
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,6 +93,14 @@ class LazyMedia:
     async def keep(self, file: Fetched, stem: str, reserved: str) -> Kept:
         """See `downloads.media.Media.keep`."""
         return await self._opened().keep(file, stem, reserved)
+
+    def is_there(self, path: str) -> bool:
+        """See `downloads.media.Media.is_there`."""
+        return self._opened().is_there(path)
+
+    async def describe(self, file: Fetched | None, entry: Mapping[str, object]) -> None:
+        """See `downloads.media.Media.describe`."""
+        await self._opened().describe(file, entry)
 
     def _opened(self) -> Media:
         if self._media is None:

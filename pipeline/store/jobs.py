@@ -13,7 +13,17 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    func,
+    select,
+    update,
+)
 
 from pipeline.core.model import Attempt, Job, JobKey, Unsaved
 from pipeline.store.attempt_events import event_text
@@ -53,7 +63,14 @@ def _questions(*where: ColumnElement[bool]) -> _Questions:
     named += [jobs.c.asked, jobs.c.made_at, jobs.c.dismissed]
     tried = select(attempts.c.job, *ATTEMPT_PLAIN).select_from(attempts.join(jobs)).where(*where)
     columns = [files.c.job, files.c.url, files.c.path]
-    columns += [files.c.reserved, files.c.reason, files.c.tries, files.c.next_at, files.c.lost]
+    columns += [
+        files.c.link,
+        files.c.reserved,
+        files.c.reason,
+        files.c.tries,
+        files.c.next_at,
+        files.c.lost,
+    ]
     saved = select(*columns).select_from(files.join(jobs))
     return _Questions(
         select(*named).select_from(jobs.join(sheets)).where(*where),
@@ -77,6 +94,18 @@ _SOME_JOBS = _questions(_SOME)
 
 #: What is noted beside a picture that was saved.
 _SAVED = Unsaved(reason="", tries=0, next_at=None, lost=False)
+
+
+_is_saved = files.c.path != ""
+SAVED_FILE = (files.c.path, files.c.link, files.c.sha256)
+
+
+class SavedFile(NamedTuple):
+    """Where a file was saved, its lasting address if it has one, and the SHA-256 of its content."""
+
+    path: str
+    link: str
+    sha256: str
 
 
 class ChangedJobs(NamedTuple):
@@ -204,6 +233,34 @@ class Jobs(StorePart):
             )
             return True
 
+    def saved_file(self, key: JobKey, url: str) -> SavedFile | None:
+        """The saved file of this picture; None if it is not saved."""
+        wanted = select(*SAVED_FILE).select_from(files.join(jobs)).where(_is_saved)
+        with self._database.reading() as connection:
+            its = wanted.where(_is(connection, key), files.c.digest == digest(url))
+            row = connection.execute(its).first()
+            return SavedFile(*row) if row else None
+
+    def saved_content(self, sheet: str, sha256: str) -> SavedFile | None:
+        """A saved file of this sheet with this content; None if there is none."""
+        wanted = select(*SAVED_FILE).select_from(files.join(jobs)).where(_is_saved)
+        with self._database.reading() as connection:
+            here = jobs.c.sheet == number_of(connection, sheet)
+            row = connection.execute(wanted.where(here, files.c.sha256 == sha256)).first()
+            return SavedFile(*row) if row else None
+
+    def shared_on_purpose(self, sheet: str) -> set[str]:
+        """Paths of files that several pictures share because their content is the same."""
+        with self._database.reading() as connection:
+            paths = select(files.c.path).select_from(files.join(jobs))
+            paths = paths.where(jobs.c.sheet == number_of(connection, sheet), _is_saved)
+            paths = paths.group_by(files.c.path).having(
+                func.count() > 1,
+                func.min(files.c.sha256) != "",
+                func.min(files.c.sha256) == func.max(files.c.sha256),
+            )
+            return set(connection.execute(paths).scalars())
+
     def forget_file(self, key: JobKey, url: str) -> bool:
         """Delete the note about a picture, to save it again. Returns whether there was one."""
         with self._database.writing() as connection:
@@ -329,9 +386,12 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
     saved: dict[int, dict[str, str]] = defaultdict(dict)
     unsaved: dict[int, dict[str, Unsaved]] = defaultdict(dict)
     reserved: dict[int, dict[str, str]] = defaultdict(dict)
-    for number, url, path, its_id, *why in connection.execute(ask.files, about):
+    links: dict[int, dict[str, str]] = defaultdict(dict)
+    for number, url, path, link, its_id, *why in connection.execute(ask.files, about):
         if path:
             saved[number][url] = path
+            if link:
+                links[number][url] = link
         elif (missed := Unsaved(*why)).tries:
             unsaved[number][url] = missed
         if its_id and not path:
@@ -346,6 +406,7 @@ def _load(connection: Connection, ask: _Questions, about: Mapping[str, object]) 
             unsaved.get(number, {}),
             dismissed,
             reserved.get(number, {}),
+            links.get(number, {}),
         )
         for number, sheet, row_id, take, asked, made_at, dismissed in connection.execute(
             ask.jobs, about

@@ -48,9 +48,14 @@ class Corrections:
     """Compares readings with what the store knows."""
 
     def __init__(
-        self, state: SheetState, changed_rows: ChangedRows, new_attention: NewAttention
+        self,
+        state: SheetState,
+        changed_rows: ChangedRows,
+        new_attention: NewAttention,
+        *,
+        own_links: bool,
     ) -> None:
-        self._state, self._changed_rows = state, changed_rows
+        self._state, self._changed_rows, self._own_links = state, changed_rows, own_links
         self._new_attention = new_attention
 
     def draft(self, look: Look) -> Draft:
@@ -74,7 +79,14 @@ class Corrections:
     def _out_of_date(self, look: Look, lines: Sequence[Line]) -> Patch:
         is_accepted = not look.hold or look.hold.kind not in ("owner", "columns")
         jobs = self._state.jobs.all.values() if is_accepted else None
-        return cells.patch(lines, look.grid, look.columns, jobs, self._changed_rows.others)
+        return cells.patch(
+            lines,
+            look.grid,
+            look.columns,
+            jobs,
+            self._changed_rows.others,
+            own_links=self._own_links,
+        )
 
 
 def _is_plainly_ours(line: Line, look: Look) -> bool:

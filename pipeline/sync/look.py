@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from pipeline.core.header import Columns, Header
+from pipeline.core.header import Columns, Header, folded
 from pipeline.core.model import Grid, JobKey
 from pipeline.core.planning import Line, Plan
 from pipeline.core.statuses import Status
@@ -66,6 +66,19 @@ class Look:
     def cell(self, place: int, name: str) -> str:
         """The text of a named cell."""
         return self.columns.cell(self.grid[place], name)
+
+    def places(self) -> dict[str, int]:
+        """Id -> place in the grid, of all rows of this reading."""
+        lines = self.plan.lines
+        return {line.seen.row_id: line.seen.place for line in lines} | dict(self.unchanged)
+
+    def text_at(self, place: int, field: str) -> str:
+        """The text of a column, by our name for it or by its title; empty if there is none."""
+        if field in self.columns.index:
+            return self.cell(place, field).strip()
+        row, title = self.grid[place], folded(field)
+        cells = zip(self.columns.header, row, strict=False)
+        return next((cell.strip() for one, cell in cells if folded(one) == title), "")
 
     def name_of(self, key: JobKey) -> str:
         """The name of the row; empty if it has none in this reading."""

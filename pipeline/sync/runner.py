@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 from pipeline.core.errors import PromptsheetError
+from pipeline.core.name_templates import NameTemplate
 from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.background import in_background
 from pipeline.sync.clock import Clock
@@ -50,6 +51,7 @@ class Runner:
         asked: Asked,
         clock: Clock,
         *,
+        names: NameTemplate | None = None,
         tell: Callable[[Progress], None] = lambda progress: None,
         shown: Callable[[float], None] = lambda seconds: None,
         keep_lease: Callable[[], bool] = lambda: True,
@@ -63,6 +65,7 @@ class Runner:
             sync,
             self._worker,
             media,
+            names,
             clock.now,
             on_saved=self._saved,
             on_lost=self._timer.changed,

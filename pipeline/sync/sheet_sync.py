@@ -91,7 +91,12 @@ class SheetSync:
             self.state,
             self.ownership,
             self.planner,
-            Corrections(self.state, self.planner.changed_rows, self.new_attention),
+            Corrections(
+                self.state,
+                self.planner.changed_rows,
+                self.new_attention,
+                own_links=rules.own_links,
+            ),
             clock,
             self._planned,
         )

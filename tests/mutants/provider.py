@@ -82,8 +82,8 @@ FAULTS = (
         "a stem may be a path",
         "P7",
         "pipeline/provider/downloads/media.py",
-        "if not stem or not all(c.isprintable() and c not in _NOT_IN_NAMES for c in stem):",
-        "if not stem:",
+        "is_safe = all(c.isprintable() and c not in _NOT_IN_NAMES for c in text)",
+        "is_safe = True",
         "tests/provider/downloads/test_fetching.py",
     ),
     Fault(

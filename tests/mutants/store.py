@@ -21,9 +21,9 @@ FAULTS = (
     Fault(
         "pictures of a second success get the same names",
         "P3",
-        "pipeline/sync/downloader.py",
-        "beside = None if attempt == first else attempt.number",
-        "beside = None",
+        "pipeline/sync/file_names.py",
+        "picture_stem(name, key, number, attempt.number if beside else None)",
+        "picture_stem(name, key, number, None)",
         "tests/sync/test_second_success.py",
     ),
     Fault(

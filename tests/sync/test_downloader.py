@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.core.errors import BadLink, DeadLink, NotSaved
 from pipeline.core.model import Unsaved
-from pipeline.sync.downloader import missed
+from pipeline.sync.download_retries import missed
 from tests.core.build import NOW
 
 

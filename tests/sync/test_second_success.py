@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -37,6 +37,12 @@ class Folder:
     async def reserve(self) -> str:
         return ""
 
+    def is_there(self, path: str) -> bool:
+        return True
+
+    async def describe(self, file: Fetched | None, entry: Mapping[str, object]) -> None:
+        pass
+
     async def keep(self, file: Fetched, stem: str, reserved: str) -> Kept:
         self.files[f"{stem}.png"] = str(file.path).replace("https:/", "https://")
         return Kept(f"{stem}.png")
@@ -67,7 +73,7 @@ def test_the_pictures_of_both_successes_are_kept(tmp_path: Path, first: int) -> 
         async def save() -> None:
             worker = Worker()
             downloader = Downloader(
-                sync, worker, folder, bench.now, on_saved=lambda: None, on_lost=lambda: None
+                sync, worker, folder, None, bench.now, on_saved=lambda: None, on_lost=lambda: None
             )
             downloader.keep(key)
             await downloader.finish()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -59,7 +62,7 @@ def test_rows_with_similar_long_names_keep_their_own_pictures_of_every_take(
     for prompt, files in first.items():
         assert kept(team, files) == drawn(prompt)
     assert kept(team, second["files"]) == drawn(second["prompt"], task=2)
-    assert len(list((team.folder / "media").iterdir())) == 16
+    assert len(list((team.folder / "media").glob("*.png"))) == 16
     assert all(
         name.startswith(LONG.replace(" ", "-")[:50]) for name in first[second["prompt"]].split("\n")
     )
@@ -89,7 +92,7 @@ def test_a_request_that_the_api_did_not_accept_does_not_change_file_names(
     assert row["files"].split("\n") == [f"Fox-{row['row_id']}-1-{n}.png" for n in (1, 2, 3, 4)]
 
 
-def test_the_pictures_of_a_second_success_are_saved_next_to_the_first(
+def test_pictures_of_a_second_success_that_are_saved_already_are_not_saved_again(
     team: Team, api: Sandbox
 ) -> None:
     team.write("prompt,files", "a fox,", "an owl,")
@@ -112,7 +115,94 @@ def test_the_pictures_of_a_second_success_are_saved_next_to_the_first(
         files = store.jobs.all(sheet.key)[key].files
     assert kept(team, "\n".join(files[url] for url in first.result.urls)) == drawn("a fox")
     assert kept(team, "\n".join(files[url] for url in other)) == drawn("an owl")
-    assert files[other[0]] == f"{key.row_id}-1-attempt2-1.png"
+    assert [files[url] for url in other] == team.row("an owl")["files"].split("\n")
+    assert len(list((team.folder / "media").glob("*.png"))) == 8
+    assert len(manifest(team)) == 12
+    assert team.start("doctor", team.config).code == 0
+
+
+def manifest(team: Team) -> list[dict[str, object]]:
+    lines = (team.folder / "media" / "manifest.jsonl").read_text().splitlines()
+    return [json.loads(line) for line in lines]
+
+
+def test_the_manifest_says_of_each_file_what_it_is(team: Team, api: Sandbox) -> None:
+    team.write("name,prompt,files,image_urls,task_id", "Fox,=a fox,,,")
+    team.finish()
+
+    row, lines = team.rows()[0], sorted(manifest(team), key=lambda one: str(one["number"]))
+    assert [one["file"] for one in lines] == row["files"].split("\n")
+    assert [one["url"] for one in lines] == row["image_urls"].split("\n")
+    for one in lines:
+        content = (team.folder / "media" / str(one["file"])).read_bytes()
+        assert one["sha256"] == hashlib.sha256(content).hexdigest()
+        assert one["bytes"] == len(content)
+        assert (one["prompt"], one["task_id"], one["take"]) == ("=a fox", row["task_id"], 1)
+        assert one["width"] == one["height"]
+        assert one["endpoint"] == "imagine"
+        assert datetime.fromisoformat(str(one["submitted_at"])).tzinfo
+
+
+def test_names_follow_the_template_and_no_two_pictures_share_a_file(
+    team: Team, api: Sandbox
+) -> None:
+    name = "{Campaign}/{name}-{take}-{n}.{ext}"
+    team.configure(f'[media]\nfile_name = "{name}"\n')
+    team.write(
+        "name,campaign,prompt,files",
+        "Fox,Spring 2027,a fox,",
+        "fox,Spring 2027,an owl,",
+        f"{'x' * 300},../../etc,a gull,",
+        ",,a crow,",
+    )
+    assert team.finish().code == 0
+
+    for row in team.rows():
+        assert sorted(kept(team, row["files"])) == sorted(drawn(row["prompt"]))
+    names = [name for row in team.rows() for name in row["files"].split("\n")]
+    assert len(set(map(str.casefold, names))) == 16
+    fox, owl = team.rows()[:2]
+    assert names[0] == f"Spring-2027/Fox-1-1-{fox['row_id']}.png"
+    assert names[4] == f"Spring-2027/fox-1-1-{owl['row_id']}.png"
+    assert team.start("doctor", team.config).code == 0
+    assert names[8].startswith("etc/xxx")
+    assert names[8].endswith("x-1-1.png")
+    assert names[12] == "1-1.png"
+    assert {path.parent.name for path in (team.folder / "media").rglob("*.png")} == {
+        *("Spring-2027", "etc", "media")
+    }
+
+
+def test_cells_show_lasting_links_if_that_is_wanted(team: Team, api: Sandbox) -> None:
+    team.configure('[media]\nlinks = "ours"\npublic_url = "https://cdn.example.com/p"\n')
+    team.write("name,prompt,files,image_urls,image_1", "Fox,a fox,,,")
+    team.finish()
+    row = team.rows()[0]
+    team.configure('[media]\npublic_url = "https://cdn.example.com/p"\n')
+    team.run()
+    later = team.rows()[0]
+
+    files = row["files"].split("\n")
+    assert row["image_urls"].split("\n") == [f"https://cdn.example.com/p/{one}" for one in files]
+    assert row["image_1"] == f"https://cdn.example.com/p/{files[0]}"
+    assert later["image_1"].startswith(team.url)
+    assert api.state()["tasks"] == {"a fox": 1}
+
+
+def test_a_folder_that_cannot_be_written_costs_few_downloads(team: Team, api: Sandbox) -> None:
+    team.write("prompt", *(f"a fox in picture {n}" for n in range(12)))
+    (team.folder / "media").mkdir()
+    (team.folder / "media" / "manifest.jsonl").mkdir()  # the manifest cannot be written
+
+    stopped = team.finish()
+    (team.folder / "media" / "manifest.jsonl").rmdir()
+    well = team.run()
+
+    assert stopped.code == 3
+    assert "pictures were not saved. Pictures cannot be saved in" in stopped.said
+    assert api.state()["requests"]["/pictures"] < 48 + 40
+    assert well.code == 0
+    assert len(list((team.folder / "media").glob("*.png"))) == 48
 
 
 def as_an_earlier_version_left_it(team: Team) -> Path:

@@ -7,6 +7,7 @@ import filecmp
 import os
 from itertools import count
 from pathlib import Path
+from urllib.parse import quote
 
 from pipeline.core.errors import NoPlace
 from pipeline.core.saved_files import Kept
@@ -16,12 +17,13 @@ from pipeline.plain_files import is_plain, share_like
 class Folder:
     """A `Destination` in the file system of this machine.
 
-    `sheet` is the file whose readers may read the saved files, and no others. The folder is made
-    for the first file.
+    `sheet` is the file whose readers may read the saved files, and no others. `public_url` is the
+    web address of the folder; without one, the link of a file is its path. The folder is made for
+    the first file.
     """
 
-    def __init__(self, folder: Path, *, sheet: Path | None = None) -> None:
-        self._folder, self._sheet = folder, sheet
+    def __init__(self, folder: Path, *, sheet: Path | None = None, public_url: str = "") -> None:
+        self._folder, self._sheet, self._public = folder, sheet, public_url
 
     async def reserve(self) -> str:
         """Empty: a file that is saved twice under a name is recognised by its content."""
@@ -30,9 +32,11 @@ class Folder:
     async def keep(self, file: Path, name: str, media_type: str, reserved: str) -> Kept:
         """See `Destination.keep`. A file with a taken name gets a number at its end."""
         try:
-            return Kept(await asyncio.to_thread(self._keep, file, name))
+            path = await asyncio.to_thread(self._keep, file, name)
         except OSError as error:
             raise no_place(self._folder, error) from error
+        link = f"{self._public}/{quote(path)}" if self._public else str(self._folder / path)
+        return Kept(path, link)
 
     async def check(self) -> None:
         """See `Destination.check`. Makes the folder."""

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from pipeline.core.saved_files import Fetched, Kept
+from pipeline.plain_files import is_plain
 from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.fetching import Fetcher
+from pipeline.provider.downloads.folder import no_place
+from pipeline.provider.downloads.manifest import add_line, size_in_pixels
 
 #: Never in the name of a file: they part folders, or Windows takes them for something else.
 _NOT_IN_NAMES: Final = '/\\:*?"<>|.'
 
 
 class Media:
-    """Downloads files and keeps them in a place: an async context manager."""
+    """Downloads files and keeps them in a place: an async context manager.
 
-    def __init__(self, fetcher: Fetcher, destination: Destination) -> None:
+    The manifest is `manifest`, and `folder` is the place if it is a local folder.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        destination: Destination,
+        *,
+        folder: Path | None = None,
+        manifest: Path | None = None,
+        sheet: Path | None = None,
+    ) -> None:
         self._fetcher, self._destination = fetcher, destination
+        self._folder, self._manifest, self._sheet = folder, manifest, sheet
 
     async def __aenter__(self) -> Self:
         return self
@@ -46,11 +64,39 @@ class Media:
         `stem` comes from `filenames.picture_stem`. See `Destination.keep`. Raises NotSaved, and
         ValueError for a stem that is no plain name.
         """
-        if not stem or not all(c.isprintable() and c not in _NOT_IN_NAMES for c in stem):
+        if not all(map(_is_plain_name, stem.split("/"))):
             raise ValueError(f"{stem!r} is not a plain file name")
         name = f"{stem}.{file.ending}"
         return await self._destination.keep(file.path, name, file.media_type, reserved)
 
+    def is_there(self, path: str) -> bool:
+        """False if a file that was saved is gone. On other machines, files are not looked for."""
+        return self._folder is None or "://" in path or is_plain(self._folder / path)
+
+    async def describe(self, file: Fetched | None, entry: Mapping[str, object]) -> None:
+        """Add a line about a kept file to the manifest. Raises NoPlace.
+
+        `file` is None if it was not downloaded again.
+        """
+        if self._manifest is not None:
+            await asyncio.to_thread(self._describe, self._manifest, file, entry)
+
+    def _describe(self, manifest: Path, file: Fetched | None, entry: Mapping[str, object]) -> None:
+        size: dict[str, object] = {}
+        if file is not None:
+            is_picture = file.media_type.startswith("image/")
+            wide, high = (is_picture and size_in_pixels(file.path)) or (None, None)
+            size = {"bytes": file.size, "width": wide, "height": high, "type": file.media_type}
+        try:
+            add_line(manifest, {**entry, **size}, self._sheet)
+        except OSError as error:
+            raise no_place(manifest.parent, error) from error
+
     async def check(self) -> None:
         """Raise NoPlace if no file can be saved: see `Destination.check`."""
         await self._destination.check()
+
+
+def _is_plain_name(text: str) -> bool:
+    is_safe = all(c.isprintable() and c not in _NOT_IN_NAMES for c in text)
+    return bool(text) and is_safe and text == text.strip()

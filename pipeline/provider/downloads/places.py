@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.config import GoogleSource, Settings
 from pipeline.config.remote import KINDS, RemotePlace
 from pipeline.core.errors import MissingExtra
+from pipeline.provider.downloads import manifest
 from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import Folder
@@ -19,7 +20,13 @@ def media_of(settings: Settings) -> Media:
     allowed = [settings.base_url, *(one.base_url for one in settings.others)]
     # In a local folder, a finished file only gets another name.
     work = settings.media or settings.work
-    return Media(Fetcher(work, allowed=allowed, sheet=sheet), destination_of(settings))
+    return Media(
+        Fetcher(work, allowed=allowed, sheet=sheet),
+        destination_of(settings),
+        folder=settings.media,
+        manifest=work / manifest.NAME,
+        sheet=sheet,
+    )
 
 
 def destination_of(settings: Settings) -> Destination:
@@ -28,7 +35,7 @@ def destination_of(settings: Settings) -> Destination:
         return _remote(settings, settings.remote)
     assert settings.media is not None, "called only where files are saved"
     sheet = settings.source if isinstance(settings.source, Path) else None
-    return Folder(settings.media, sheet=sheet)
+    return Folder(settings.media, sheet=sheet, public_url=settings.public_url)
 
 
 async def checked(settings: Settings) -> str:

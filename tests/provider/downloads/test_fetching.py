@@ -341,7 +341,10 @@ def test_a_dead_link_is_reported_as_dead(tmp_path: Path) -> None:
             event_loop.run(run())
 
 
-@pytest.mark.parametrize("stem", ["", "../x", "a/b", "a\\b", "C:x", "a\x00b", "a\nb", "a.b"])
+@pytest.mark.parametrize(
+    "stem",
+    ["", "../x", "/a", "a//b", "a/", "a/../b", "a/ b", "a\\b", "C:x", "a\x00b", "a\nb", "a.b"],
+)
 def test_a_stem_is_never_a_path(tmp_path: Path, stem: str) -> None:
     with pytest.raises(ValueError, match="not a plain file name"):
         event_loop.run(saved(tmp_path, PICTURE, stem=stem))

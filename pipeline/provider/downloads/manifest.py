@@ -1,0 +1,52 @@
+"""The manifest: a file of JSON lines that says of each saved file what it is.
+
+There is one line for each file, added before the store records the file. So a kill in between
+leaves a line twice at most, and never a file without one. Lines are added in one write to a file
+that is open for appending, so that several processes can share the file, and no reader ever sees it
+replaced. One JSON file beside each picture would do the same, with twice the files in the folder.
+
+Raises OSError.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pipeline.plain_files import share_like
+
+NAME: Final = "manifest.jsonl"
+
+
+def add_line(file: Path, entry: Mapping[str, object], sheet: Path | None) -> None:
+    """Add a line. `sheet` is the file whose readers may read the manifest."""
+    text = json.dumps(entry, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    flags = os.O_RDWR | os.O_APPEND | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(file, flags)
+    except FileNotFoundError:
+        descriptor = os.open(file, flags | os.O_CREAT, 0o600 if sheet else 0o666)
+        share_like(file, sheet)
+    try:
+        end = os.lseek(descriptor, 0, os.SEEK_END)
+        is_torn = False
+        if end:  # after a crash of the machine, the last line may be a part
+            os.lseek(descriptor, end - 1, os.SEEK_SET)
+            is_torn = os.read(descriptor, 1) != b"\n"
+        os.write(descriptor, b"\n" * is_torn + text + b"\n")
+    finally:
+        os.close(descriptor)
+
+
+def size_in_pixels(path: Path) -> tuple[int, int] | None:
+    """Width and height of a picture; None if it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as picture:
+            return picture.size
+    except Exception:  # whatever a file makes the decoder stumble over
+        return None
