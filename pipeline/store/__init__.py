@@ -49,7 +49,7 @@ from pipeline.store.connection import copied, network_file_system, opened, parse
 from pipeline.store.durations import Durations
 from pipeline.store.errors import store_errors
 from pipeline.store.history import HistoryLine
-from pipeline.store.jobs import Jobs
+from pipeline.store.jobs import Jobs, SavedFile
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
 from pipeline.store.outbox import Delivery, Line, Outbox, OutletEntry, OutletState
@@ -79,6 +79,7 @@ __all__ = [
     "OutletState",
     "PriceList",
     "Refusal",
+    "SavedFile",
     "SheetChanges",
     "SheetRecord",
     "Spent",

@@ -19,7 +19,8 @@ from pipeline.sync.awaited import AwaitedJobs
 from pipeline.sync.background import in_background
 from pipeline.sync.clock import Clock
 from pipeline.sync.closing import close, note_troubles
-from pipeline.sync.downloader import Downloader, Saver
+from pipeline.sync.downloader import Downloader
+from pipeline.sync.file_keeper import Saver
 from pipeline.sync.lanes import Lanes
 from pipeline.sync.lease_keeper import keep_lease
 from pipeline.sync.listener import listen

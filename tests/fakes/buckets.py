@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -105,6 +105,19 @@ class Store:
     says: int = 0
     uploads: int = 0
     port: int = 0
+    _kill: tuple[int, Callable[[], object], bool] = (0, lambda: None, False)
+
+    def kill_at(self, number: int, kill: Callable[[], object], *, applied: bool = False) -> None:
+        """Call `kill` at upload `number`, before or after it is applied; then do not answer."""
+        self._kill = number, kill, applied
+
+    def is_end(self, *, applied: bool) -> bool:
+        """Call `kill` if this is its moment. Returns whether it was."""
+        number, kill, when = self._kill
+        is_it = self.uploads == number and applied == when
+        if is_it:
+            kill()
+        return is_it
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -140,6 +153,9 @@ class _Google(_Handler):
         if not asked.path.startswith(f"/upload/storage/v1/b/{BUCKET}/o"):
             return self.answer(404)
         self.store.uploads += 1
+        if self.store.is_end(applied=False):
+            self.close_connection = True
+            return None
         if status := self.store.says or (0 if self.store.has_bucket else 404):
             error = {"error": {"code": status, "message": "refused"}}
             return self.answer(status, json.dumps(error).encode())
@@ -152,6 +168,9 @@ class _Google(_Handler):
         head, content = second.split(b"\n\n", 1)
         self.store.files[name] = content[:-1]
         self.store.types[name] = head.decode().strip().removeprefix("Content-Type: ")
+        if self.store.is_end(applied=True):
+            self.close_connection = True
+            return None
         described = {"name": name, "bucket": BUCKET, "size": str(len(content) - 1)}
         self.answer(200, json.dumps(described).encode())
         return None

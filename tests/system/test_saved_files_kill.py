@@ -1,0 +1,136 @@
+"""Killed while pictures are saved: each is saved once, and no half file has its name.
+
+In a folder, the program ends itself by SIGKILL at one of its own steps: just before it opens,
+links, renames or deletes a file of that folder. The store is written between such steps. At a
+bucket, the server ends the program before or after it has kept the file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from pipeline.sandbox import Sandbox, pictures
+from tests.fakes.buckets import BUCKET, google_storage
+from tests.fakes.program import KEY, KEY_NAME, ROOT, Program
+from tests.fakes.team import Team
+
+#: How long a task takes at the API.
+TASK_SECONDS = 0
+SOAK = [pytest.mark.soak, pytest.mark.timeout(3600)]
+
+#: Runs the program; before step number N in the folder, it ends.
+PROGRAM = """
+import os, signal, sys
+folder, last, seen = sys.argv[1], int(sys.argv[2]), 0
+def hook(event, args):
+    global seen
+    if event not in ("open", "os.link", "os.rename", "os.remove"):
+        return
+    if not any(isinstance(one, str | os.PathLike) and os.fspath(one).startswith(folder)
+               for one in args):
+        return
+    seen += 1
+    if seen == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+sys.addaudithook(hook)
+sys.argv = ["promptsheet", "run", sys.argv[3], "--wait"]
+from pipeline.cli.commands import main
+main()
+"""
+
+
+def run_to_step(team: Team, step: int) -> int:
+    """The exit code of a run that ends before this step, if it has so many."""
+    arguments = [str(team.folder / "media"), str(step), str(team.config)]
+    command = [sys.executable, "-c", PROGRAM, *arguments]
+    environ = os.environ | {KEY_NAME: KEY, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+    assert "Traceback" not in ended.stderr, ended.stderr
+    return ended.returncode
+
+
+def drawn(prompt: str) -> list[bytes]:
+    return [pictures.draw(prompt, "1:1", 1, n, plain=True) for n in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize("name", ["", "{campaign}/{name}-{take}-{n}.{ext}"], ids=["usual", "named"])
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=SOAK)])
+def test_killed_at_any_step_in_the_folder_each_picture_is_saved_once(
+    team: Team, api: Sandbox, every: int, name: str
+) -> None:
+    team.configure(f'[media]\nfile_name = "{name}"\n')
+    team.write("prompt,name,campaign,files")
+    media, codes = team.folder / "media", []
+    for step in count(1, every):
+        with team.sheet.open("a") as sheet:
+            sheet.write(f"a fox number {step},Fox,Spring,\n")
+        codes.append(run_to_step(team, step))
+        for path in media.rglob("*.png"):
+            assert path.read_bytes().endswith(b"IEND\xaeB`\x82"), f"{path} is not whole"
+        if codes[-1] == 0:
+            break
+
+    rows = team.rows()
+    saved = {path.relative_to(media).as_posix(): path.read_bytes() for path in media.rglob("*.png")}
+    named = [one for row in rows for one in row["files"].split("\n")]
+    lines = [json.loads(line) for line in (media / "manifest.jsonl").read_text().splitlines()]
+    print(f"{len(codes)} starts, {codes.count(-signal.SIGKILL)} killed: {len(saved)} files")
+    assert codes.count(-signal.SIGKILL) >= 3
+    assert api.state()["tasks"] == {row["prompt"]: 1 for row in rows}
+    assert sorted(named) == sorted(saved)
+    for row in rows:
+        assert [saved[one] for one in row["files"].split("\n")] == drawn(row["prompt"])
+    assert {one["file"] for one in lines} == set(saved)
+
+
+@pytest.mark.parametrize("step", [3, pytest.param(1, marks=SOAK)])
+def test_killed_at_uploads_to_a_bucket_each_picture_is_there_once(
+    team: Team, api: Sandbox, step: int
+) -> None:
+    with google_storage() as store:
+        place = {
+            "base_url": f"http://127.0.0.1:{store.port}",
+            "credentials": "file:place.key",
+            "links": "ours",
+            "public_url": "https://cdn.example.com",
+        }
+        (team.folder / "place.key").write_text('"anon"')
+        (team.folder / "place.key").chmod(0o600)
+        team.configured("promptsheet", media=f"gs://{BUCKET}/spring", tables={"media": place})
+        team.write("prompt,files,image_urls")
+        kills = 0
+        for number in count(1, step):
+            for applied in (False, True):
+                with team.sheet.open("a") as sheet:
+                    sheet.write(f"a fox number {number} {applied},,\n")
+                with Program("run", team.config, "--wait") as program:
+                    store.kill_at(store.uploads + number, program.kill, applied=applied)
+                    ended = program.end()
+                    store.kill_at(0, program.kill)
+                assert ended.is_plain, ended.said
+                kills += ended.code == -9
+            if ended.code != -9:
+                break
+
+        rows = team.rows()
+        print(f"{kills} kills: {len(store.files)} files, {store.uploads} uploads")
+        assert kills >= 3
+        assert api.state()["tasks"] == {row["prompt"]: 1 for row in rows}
+        for row in rows:
+            paths = row["files"].split("\n")
+            found = [store.files[path.removeprefix(f"gs://{BUCKET}/")] for path in paths]
+            assert found == drawn(row["prompt"])
+            links = [
+                path.replace(f"gs://{BUCKET}/spring", "https://cdn.example.com") for path in paths
+            ]
+            assert row["image_urls"].split("\n") == links
+        assert len(store.files) == 4 * len(rows)
+        assert not list(Path(team.folder).glob(".promptsheet-downloads/*.png"))
