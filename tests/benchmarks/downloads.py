@@ -113,12 +113,12 @@ def with_program(url: str, files: int, place: Path, build: Path) -> Cost:
     rows = files // IN_A_ROW
     with sandbox_process(KEY) as sandbox:
         team = Team(folder, sandbox.url)
-        team.write("prompt", *(f"a fox, number {number}" for number in range(rows)))
+        team.write("prompt", *(f"a fox number {number}" for number in range(rows)))
         pace = {"in_flight": 1000, "concurrency": 50, "per_minute": 0}
         config = team.configured(tables={"pace": pace, "media": {"save_to": ""}})
         command = [sys.executable, str(build / "run.py"), "run", str(config)]
-        while command_ended(command, folder).returncode == 0 and waiting(team):
-            pass
+        prepared = command_ended([*command, "--wait"], folder)
+        assert prepared.returncode == 0, prepared.stderr
     with closing(sqlite3.connect(folder / "promptsheet.db")) as store, store:
         numbers = iter(range(files))
         for job, text in store.execute("select job, result from attempts").fetchall():
@@ -133,11 +133,6 @@ def with_program(url: str, files: int, place: Path, build: Path) -> Cost:
     assert len(list((folder / "media").glob("*.png"))) == files
     shutil.rmtree(folder)
     return cost
-
-
-def waiting(team: Team) -> bool:
-    """True if a row is not done yet."""
-    return any(row["status"] != "done" for row in team.rows())
 
 
 def command_ended(command: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:

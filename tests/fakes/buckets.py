@@ -232,11 +232,16 @@ def azure_connection(store: Store) -> str:
     )
 
 
+class _Quiet(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # the other side was killed
+
+
 @contextmanager
 def _serving(kind: type[_Handler]) -> Iterator[Store]:
     store = Store()
     handler: Any = type("Handler", (kind,), {"store": store})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server = _Quiet(("127.0.0.1", 0), handler)
     store.port = server.server_address[1]
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -41,7 +41,7 @@ def hook(event, args):
     if seen == last:
         os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(hook)
-sys.argv = ["promptsheet", "run", sys.argv[3], "--wait"]
+sys.argv = ["promptsheet", "run", sys.argv[3]]
 from pipeline.cli.commands import main
 main()
 """
@@ -61,22 +61,25 @@ def drawn(prompt: str) -> list[bytes]:
     return [pictures.draw(prompt, "1:1", 1, n, plain=True) for n in (1, 2, 3, 4)]
 
 
-@pytest.mark.parametrize("name", ["", "{campaign}/{name}-{take}-{n}.{ext}"], ids=["usual", "named"])
-@pytest.mark.parametrize("every", [7, pytest.param(1, marks=SOAK)])
+NAME = "{campaign}/{name}-{take}-{n}.{ext}"
+
+
+@pytest.mark.parametrize(
+    ("name", "every"),
+    [("", 27), (NAME, 36), *(pytest.param(name, 1, marks=SOAK) for name in ("", NAME))],
+)
 def test_killed_at_any_step_in_the_folder_each_picture_is_saved_once(
-    team: Team, api: Sandbox, every: int, name: str
+    team: Team, api: Sandbox, name: str, every: int
 ) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    team.write("prompt,name,campaign,files", *(f"a fox number {n},Fox,Spring," for n in range(5)))
+    assert team.finish().code == 0
     team.configure(f'[media]\nfile_name = "{name}"\n')
-    team.write("prompt,name,campaign,files")
     media, codes = team.folder / "media", []
-    for step in count(1, every):
-        with team.sheet.open("a") as sheet:
-            sheet.write(f"a fox number {step},Fox,Spring,\n")
+    for step in (*range(1, 110, every), 0):
         codes.append(run_to_step(team, step))
         for path in media.rglob("*.png"):
             assert path.read_bytes().endswith(b"IEND\xaeB`\x82"), f"{path} is not whole"
-        if codes[-1] == 0:
-            break
 
     rows = team.rows()
     saved = {path.relative_to(media).as_posix(): path.read_bytes() for path in media.rglob("*.png")}
@@ -84,6 +87,7 @@ def test_killed_at_any_step_in_the_folder_each_picture_is_saved_once(
     lines = [json.loads(line) for line in (media / "manifest.jsonl").read_text().splitlines()]
     print(f"{len(codes)} starts, {codes.count(-signal.SIGKILL)} killed: {len(saved)} files")
     assert codes.count(-signal.SIGKILL) >= 3
+    assert codes[-1] == 0
     assert api.state()["tasks"] == {row["prompt"]: 1 for row in rows}
     assert sorted(named) == sorted(saved)
     for row in rows:
