@@ -138,6 +138,7 @@ def load(
         public_url=document.media.public_url.strip().rstrip("/"),
         file_name=template(document.media.file_name) if document.media.file_name else None,
         own_links=document.media.links == "ours",
+        alt_text=document.media.alt_text,
         inputs=resolved(path, document.media.inputs) if document.media.inputs else None,
         schedule=schedule,
         webhook=webhook,

@@ -114,6 +114,7 @@ class MediaTable(_Table):
     public_url: str = ""
     file_name: FileName = ""
     links: Literal["api", "ours"] = "api"
+    alt_text: bool = False
     inputs: str = ""
 
 

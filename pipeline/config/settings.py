@@ -184,6 +184,8 @@ class Settings(BaseModel):
     file_name: NameTemplate | None = None
     #: True if cells show the addresses of saved files instead of those of the API.
     own_links: bool = False
+    #: True if the prompt is written into saved pictures.
+    alt_text: bool = False
     #: The folder of the files that cells may name; None: they may name none.
     inputs: Path | None = None
     schedule: ScheduleSettings

@@ -82,9 +82,9 @@ class LazyMedia:
         self._settings, self._stack = settings, stack
         self._media: Media | None = None
 
-    def fetched(self, url: str) -> AbstractAsyncContextManager[Fetched]:
+    def fetched(self, url: str, text: str) -> AbstractAsyncContextManager[Fetched]:
         """See `downloads.media.Media.fetched`."""
-        return self._opened().fetched(url)
+        return self._opened().fetched(url, text)
 
     async def reserve(self) -> str:
         """See `downloads.media.Media.reserve`."""

@@ -22,6 +22,7 @@ from pipeline.core.states import shown
 from pipeline.sync.download_retries import LINK_LIFE, missed
 from pipeline.sync.file_keeper import FileKeeper, Picture, Saver, Wanted
 from pipeline.sync.file_names import FileNames
+from pipeline.sync.fresh_links import FreshLinks
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
 
@@ -37,7 +38,7 @@ class Downloader:
     """Saves each picture once, with one try a pass, and notes in the store what was not saved.
 
     Without `media` it saves nothing: the configuration sets no place. `names` is the template of
-    the file names; None: the usual names.
+    the file names; None: the usual names. `links` asks the API for new links in place of dead ones.
 
     `trouble` are the errors that no row shows: a later run tries these pictures again.
     """
@@ -50,13 +51,14 @@ class Downloader:
         names: NameTemplate | None,
         now: Callable[[], datetime],
         *,
+        links: FreshLinks | None = None,
         on_saved: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
         self.trouble: list[PromptsheetError] = []
         self._sync, self._now = sync, now
         self._names = FileNames(sync, names)
-        self._keeper = FileKeeper(sync, worker, media, now) if media else None
+        self._keeper = FileKeeper(sync, worker, media, links, now) if media else None
         self._on_saved, self._on_lost = on_saved, on_lost
         self._tried: set[Picture] = set()
         #: What is to be saved: first what expires first.
@@ -73,7 +75,7 @@ class Downloader:
     def keep(self, key: JobKey) -> None:
         """Save the pictures of a job that are due and were not tried in this pass."""
         job, now = self._sync.state.jobs.all.get(key), self._now()
-        if job is None or self._keeper is None:
+        if job is None or self._keeper is None or not self._names.is_ready:
             return
         if self._resting_until is not None and now < self._resting_until:
             return

@@ -15,9 +15,12 @@ from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Protocol
 
+from pipeline.core.errors import DeadLink
+from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey, Unsaved
 from pipeline.core.saved_files import Fetched, Kept, described
 from pipeline.store import SavedFile
+from pipeline.sync.fresh_links import FreshLinks
 from pipeline.sync.sheet_sync import SheetSync
 from pipeline.sync.worker import Worker
 
@@ -28,8 +31,11 @@ class Saver(Protocol):
     Each method raises PromptsheetError if it cannot do that.
     """
 
-    def fetched(self, url: str) -> AbstractAsyncContextManager[Fetched]:
-        """The file behind a link, on this machine for as long as the context lasts."""
+    def fetched(self, url: str, text: str) -> AbstractAsyncContextManager[Fetched]:
+        """The file behind a link, on this machine for as long as the context lasts.
+
+        `text` says what it shows; it may be written into the file.
+        """
 
     async def reserve(self) -> str:
         """The id for one file, if the place needs one before the upload; else empty."""
@@ -68,9 +74,15 @@ class FileKeeper:
     """Saves pictures one by one; calls may overlap. A content is saved once."""
 
     def __init__(
-        self, sync: SheetSync, worker: Worker, media: Saver, now: Callable[[], datetime]
+        self,
+        sync: SheetSync,
+        worker: Worker,
+        media: Saver,
+        links: FreshLinks | None,
+        now: Callable[[], datetime],
     ) -> None:
         self._sync, self._worker, self._media, self._now = sync, worker, media, now
+        self._links = links
         #: Digest -> its turn: of two pictures with one content, the second waits for the first.
         self._contents: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         #: URL -> the job whose saved file shows it; made when it is first needed.
@@ -81,14 +93,23 @@ class FileKeeper:
 
         Raises PromptsheetError: NotSaved if this picture cannot be saved now.
         """
-        return await self._used_again(one) or await self._downloaded(one)
+        if kept := await self._used_again(one):
+            return kept
+        try:
+            return await self._downloaded(one, one.picture.url)
+        except DeadLink:
+            urls = await self._links.of(one.attempt) if self._links else ()
+            if not urls or urls[one.number - 1] == one.picture.url:
+                raise
+            return await self._downloaded(one, urls[one.number - 1])
 
     async def note_missed(self, picture: Picture, why: Unsaved) -> None:
         """Note in the store why a picture was not saved. Raises StoreError."""
         await self._worker.run(self._sync.store.jobs.miss_file, *picture, why)
 
-    async def _downloaded(self, one: Wanted) -> Kept:
-        async with self._media.fetched(one.picture.url) as file, self._contents[file.sha256]:
+    async def _downloaded(self, one: Wanted, url: str) -> Kept:
+        text = parsed(one.attempt.inputs).get("prompt", "")
+        async with self._media.fetched(url, text) as file, self._contents[file.sha256]:
             find = self._sync.store.jobs.saved_content
             like = await self._worker.run(find, one.picture.key.sheet, file.sha256)
             if like and self._media.is_there(like.path):

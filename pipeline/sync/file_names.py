@@ -28,6 +28,12 @@ class FileNames:
         #: Name of a saved file without its ending -> the row that has it.
         self._saved: dict[str, str] | None = None
 
+    @property
+    def is_ready(self) -> bool:
+        """False as long as a name needs a reading of the sheet, and there was none."""
+        has_look = self._look is not None or self._sync.last.began_at is not None
+        return self._names is None or has_look
+
     def stem(self, key: JobKey, attempt: Attempt, number: int, *, beside: bool) -> str:
         """The name of a picture without its ending; `beside`: an earlier attempt has the names."""
         if self._names is None:
@@ -50,7 +56,7 @@ class FileNames:
             self._saved[comparable(path.rpartition(".")[0])] = key.row_id
 
     def _values(self, row_id: str, endpoint: str, fixed: dict[str, str]) -> Callable[[str], str]:
-        look, place = self._sync.last, self._places.get(row_id)
+        look, place = self._look or self._sync.last, self._places.get(row_id)
         known = {**fixed, "endpoint": endpoint}
 
         def value(field: str) -> str:
@@ -65,7 +71,8 @@ class FileNames:
         return comparable(self._names.stem(self._values(row_id, "endpoint", same)))
 
     def _read(self) -> None:
-        if self._look is not self._sync.last:
+        # While a look is under way, the last one has no lines.
+        if self._look is not self._sync.last and self._sync.last.began_at is not None:
             self._look = self._sync.last
             self._places = self._look.places()
             self._rows = Counter(map(self._of_row, self._places))

@@ -21,6 +21,7 @@ from pipeline.sync.clock import Clock
 from pipeline.sync.closing import close, note_troubles
 from pipeline.sync.downloader import Downloader
 from pipeline.sync.file_keeper import Saver
+from pipeline.sync.fresh_links import FreshLinks
 from pipeline.sync.lanes import Lanes
 from pipeline.sync.lease_keeper import keep_lease
 from pipeline.sync.listener import listen
@@ -68,6 +69,7 @@ class Runner:
             media,
             names,
             clock.now,
+            links=FreshLinks(sync, self._worker, accesses, clock.now),
             on_saved=self._saved,
             on_lost=self._timer.changed,
         )

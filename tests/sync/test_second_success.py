@@ -31,7 +31,7 @@ class Folder:
         self.files: dict[str, str] = {}
 
     @asynccontextmanager
-    async def fetched(self, url: str) -> AsyncIterator[Fetched]:
+    async def fetched(self, url: str, text: str) -> AsyncIterator[Fetched]:
         yield Fetched(Path(url), "png", 1, hashlib.sha256(url.encode()).hexdigest())
 
     async def reserve(self) -> str:

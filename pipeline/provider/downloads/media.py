@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+import hashlib
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -15,15 +17,20 @@ from pipeline.provider.downloads.destination import Destination
 from pipeline.provider.downloads.fetching import Fetcher
 from pipeline.provider.downloads.folder import no_place
 from pipeline.provider.downloads.manifest import add_line, size_in_pixels
+from pipeline.provider.downloads.provenance import labelled, packet
 
 #: Never in the name of a file: they part folders, or Windows takes them for something else.
 _NOT_IN_NAMES: Final = '/\\:*?"<>|.'
+
+#: What is noted as the program that made a picture.
+TOOL: Final = "Promptsheet"
 
 
 class Media:
     """Downloads files and keeps them in a place: an async context manager.
 
-    The manifest is `manifest`, and `folder` is the place if it is a local folder.
+    The manifest is `manifest`, and `folder` is the place if it is a local folder. With `labels`,
+    what a picture shows is written into it.
     """
 
     def __init__(
@@ -34,9 +41,11 @@ class Media:
         folder: Path | None = None,
         manifest: Path | None = None,
         sheet: Path | None = None,
+        labels: bool = False,
     ) -> None:
         self._fetcher, self._destination = fetcher, destination
         self._folder, self._manifest, self._sheet = folder, manifest, sheet
+        self._labels = labels
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,9 +59,21 @@ class Media:
         await self._fetcher.close()
         await self._destination.close()
 
-    def fetched(self, url: str) -> AbstractAsyncContextManager[Fetched]:
-        """The file behind a link, downloaded: see `Fetcher.fetched`."""
-        return self._fetcher.fetched(url)
+    @asynccontextmanager
+    async def fetched(self, url: str, text: str = "") -> AsyncIterator[Fetched]:
+        """The file behind a link, downloaded: see `Fetcher.fetched`. `text` says what it shows."""
+        async with self._fetcher.fetched(url) as file:
+            if not self._labels:
+                yield file
+                return
+            # Not in the unfinished file: a later download could continue it.
+            copy = file.path.with_name(f".{secrets.token_hex(12)}.part")
+            try:
+                yield await asyncio.to_thread(_labelled, file, copy, text)
+            except OSError as error:
+                raise no_place(copy.parent, error) from error
+            finally:
+                copy.unlink(missing_ok=True)
 
     async def reserve(self) -> str:
         """An id for one file, which the store keeps before `keep`: see `Destination.reserve`."""
@@ -100,3 +121,12 @@ class Media:
 def _is_plain_name(text: str) -> bool:
     is_safe = all(c.isprintable() and c not in _NOT_IN_NAMES for c in text)
     return bool(text) and is_safe and text == text.strip()
+
+
+def _labelled(file: Fetched, copy: Path, text: str) -> Fetched:
+    """The file with a label, at `copy`; the file itself if it cannot have one. Raises OSError."""
+    content = labelled(file.path.read_bytes(), file.ending, packet(text, TOOL))
+    if content is None:
+        return file
+    copy.write_bytes(content)
+    return Fetched(copy, file.ending, len(content), hashlib.sha256(content).hexdigest())

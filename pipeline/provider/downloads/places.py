@@ -26,6 +26,7 @@ def media_of(settings: Settings) -> Media:
         folder=settings.media,
         manifest=work / manifest.NAME,
         sheet=sheet,
+        labels=settings.alt_text,
     )
 
 
