@@ -338,3 +338,24 @@ def test_unsaved_pictures_are_reported_only_for_sheets_that_save_files(
 
     assert team.said_of("a fox") == ["done"]
     assert team.start("status", team.config).code == 0
+
+
+def test_the_api_is_asked_once_for_new_links_in_place_of_dead_ones(
+    team: Team, api: Sandbox
+) -> None:
+    team.configure('[media]\nsave_to = ""\n')
+    team.write("prompt,files,image_urls", "a fox,,")
+    team.finish()
+    asked(team, "update attempts set result = replace(result, '/pictures/', '/pictures/old-')")
+    asked(team, "update sheets set moved = moved + 1")
+    asked(team, "update jobs set moved = (select max(moved) from sheets)")
+    polls = api.state()["requests"].get("/fetch", 0)
+    team.configure()
+    again = team.run()
+
+    row = team.row("a fox")
+    assert (again.code, row["status"]) == (0, "done")
+    assert kept(team, row["files"]) == drawn("a fox")
+    assert "/pictures/old-" in row["image_urls"]
+    assert api.state()["requests"]["/fetch"] == polls + 1
+    assert api.state()["tasks"] == {"a fox": 1}
