@@ -86,4 +86,5 @@ def test_if_a_third_of_the_webhooks_is_lost_polls_find_the_other_ends(tmp_path: 
 
     assert outcome.counts.done == ROWS
     assert bench.api.prompts == dict.fromkeys(prompts, 1)
-    assert ROWS / 3 <= polls <= ROWS / 2
+    # A page of the list of jobs tells of many ends at once.
+    assert 1 <= polls <= ROWS / 10
