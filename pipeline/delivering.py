@@ -56,6 +56,7 @@ def deliveries(campaign: Campaign) -> list[Deliveries]:
             store,
             Route(
                 ids[one.name],
+                key,
                 one.name,
                 partial(open_outlet, one, link_of(settings)),
                 one.digest_every,

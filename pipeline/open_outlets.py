@@ -13,8 +13,13 @@ def open_outlet(settings: OutletSettings, link: str = "") -> Outlet:
     """The outlet of an `[[outlets]]` table. Nothing is connected yet.
 
     `link` is the address of the page, for messages to people; empty if people cannot reach it.
-    Raises MissingExtra if its libraries are not installed.
+    Raises MissingExtra if its libraries are not installed, and ConfigError if a secret of its table
+    is not set.
     """
+    if settings.missing:
+        raise ConfigError(
+            f'The outlet "{settings.name}" cannot be used here: {"; ".join(settings.missing)}.'
+        )
     # Each kind is imported where it is needed: most configurations have none, or one.
     match settings.kind:
         case "slack" | "teams" | "discord":

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="promptsheet",
+    cls=flags.Commands,
     help="Fill a sheet, get the pictures back in the same rows.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -267,13 +268,16 @@ def gallery(
     )
 
 
-outlets_app = typer.Typer(help="List the outlets, test one, or deliver again.")
-app.add_typer(outlets_app, name="outlets", rich_help_panel=None)
+outlets_app = typer.Typer(
+    help="List the outlets for results, test one, or retry.",
+    no_args_is_help=True,
+)
+app.add_typer(outlets_app, name="outlets")
 
 
 @outlets_app.command("list", cls=flags.Command)
 def list_outlets(config: flags.Config = None) -> None:
-    """Show each outlet with its messages, and why some were refused."""
+    """Show each outlet with its messages, and why some were set aside."""
     from pipeline.cli.outlets import list_outlets as show
 
     raise typer.Exit(worst_code(_settings(config), lambda one: show(one, _console())))
@@ -290,7 +294,7 @@ def try_outlet(name: flags.Outlet, config: flags.Config = None) -> None:
 
 @outlets_app.command("retry", cls=flags.Command)
 def retry_outlets(config: flags.Config = None, only: flags.OnlyOutlet = "") -> None:
-    """Deliver refused and waiting messages now."""
+    """Deliver now what waits or was set aside."""
     from pipeline.cli.outlets import retry as again
 
     raise typer.Exit(worst_code(_settings(config), lambda one: again(one, _console(), only)))

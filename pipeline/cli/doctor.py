@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pipeline import wiring
-from pipeline.cli import doctor_api
+from pipeline.cli import doctor_api, doctor_outlets
 from pipeline.cli.doctor_api import Finding, Sign
 from pipeline.cli.former_accounts import former_accounts
 from pipeline.config import Settings
@@ -32,7 +32,7 @@ from pipeline.plain_files import is_plain
 from pipeline.reports import summary
 from pipeline.server import event_loop
 from pipeline.sync import adopt as adoption
-from pipeline.sync import row_reports
+from pipeline.sync import outlet_states, row_reports
 from pipeline.sync.lease import Busy, take_lease
 from pipeline.sync.outcome import Asked
 from pipeline.sync.sheet_sync import SheetSync
@@ -147,6 +147,7 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Fin
     if trouble := _store_trouble(settings):
         # Without the store, the check would report that the sheet belongs to another store.
         yield Finding("reach", trouble)
+        yield from doctor_outlets.findings(settings)
         yield from doctor_api.findings(settings, keep=repair)
         return
     try:
@@ -156,6 +157,7 @@ def _findings(settings: Settings, lost: _Pictures, repair: bool) -> Iterator[Fin
     except PromptsheetError as e:
         signs: dict[int, Sign] = {2: "unusable", 3: "reach"}
         yield Finding(signs.get(e.exit_code, "person"), str(e))
+    yield from doctor_outlets.findings(settings)
     yield from doctor_api.findings(settings, keep=repair)
 
 
@@ -210,6 +212,8 @@ def _of_the_sheet(sync: SheetSync, settings: Settings) -> Iterator[Finding]:
         yield Finding(sign, sync.last.hold.sentence)
     if count := statuses[Status.UNRECOGNIZED]:
         yield Finding("person", summary.unrecognized(count))
+    states = sync.store.outbox.states(sync.key)
+    yield from (Finding("person", one) for one in outlet_states.troubles(states, wiring.now()))
     needing = Counter(row.status for row in row_reports.needing(sync))
     for status, cure in _CURES.items():
         if count := needing[status]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 #: The configuration to use if none is named.
 USUAL = Path("promptsheet.toml")
@@ -21,6 +21,16 @@ class Command(TyperCommand):
             if one.param_type_name == "argument":
                 # typer adds "<list[Path]>" to the name even if there is a metavar.
                 vars(one)["display_type_rich"] = lambda ctx: ""
+
+
+class Commands(TyperGroup):
+    """All commands, in the order of the help: typer puts a group like `outlets` at the end."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of the commands. `outlets` is beside the commands for the rows of a sheet."""
+        names = [name for name in super().list_commands(ctx) if name != "outlets"]
+        names.insert(names.index("resume") + 1, "outlets")
+        return names
 
 
 _OR_USUAL = f"If none is named: {USUAL} in this folder."

@@ -1,4 +1,4 @@
-"""The commands `outlets`, `outlets test` and `outlets retry`.
+"""The commands `outlets list`, `outlets test` and `outlets retry`.
 
 Each prints to the console and returns an exit code. Raises ConfigError for an unknown outlet.
 """
@@ -8,18 +8,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
+from datetime import timedelta
 
 from rich.console import Console
 
 from pipeline import wiring
+from pipeline.cli import doctor_outlets
 from pipeline.config import OutletSettings, Settings
 from pipeline.core.announcements import sample
-from pipeline.core.errors import ConfigError, PromptsheetError
+from pipeline.core.errors import ConfigError
 from pipeline.core.outbox import Delivered
 from pipeline.core.text import counted, one_line
-from pipeline.delivering import deliver_now, link_of
+from pipeline.delivering import deliver_now, deliveries, link_of
 from pipeline.open_outlets import open_outlet
-from pipeline.outlets import Outlet
 from pipeline.server.serve import campaigns
 from pipeline.store import OutletState
 from pipeline.sync import outlet_states
@@ -30,19 +31,23 @@ def list_outlets(settings: Settings, console: Console) -> int:
     """Print each outlet with its messages. Returns 1 if one needs a person."""
     if not settings.outlets:
         console.print(
-            f"{settings.path.name} has no outlets. An [[outlets]] table adds one; "
-            "configs/example.toml shows them.",
+            f"{settings.path.name} has no outlets. An [[outlets]] table adds one: docs/outlets.md "
+            "shows how.",
             markup=False,
         )
         return 0
     with ExitStack() as stack:
         (campaign,) = stack.enter_context(campaigns([settings]))
-        states = _states(campaign)
+        made = deliveries(campaign)
+        due = {one.told.name: one.due(is_last=True) for one in made}
+        states, now = campaign.store.outbox.states(campaign.key), wiring.now()
         for one in states:
-            console.print(outlet_states.line(one), markup=False)
+            at = due[one.name]
+            later = at if at and at > now + timedelta(minutes=1) else None
+            console.print(outlet_states.line(one, later), markup=False)
             for about, reason in campaign.store.outbox.parked(one.id):
                 console.print(f"  {about}: {one_line(reason)}", markup=False)
-        found = list(outlet_states.troubles(states, wiring.now()))
+        found = list(outlet_states.troubles(states, now))
         for sentence in found:
             console.print(one_line(sentence), markup=False, style="yellow")
     return int(bool(found))
@@ -54,12 +59,12 @@ def try_outlet(settings: Settings, console: Console, name: str) -> int:
 
 
 def retry(settings: Settings, console: Console, name: str) -> int:
-    """Deliver refused and waiting messages now. Returns 1 if an outlet still needs a person.
+    """Deliver now what waits or was set aside. Returns 1 if an outlet still needs a person.
 
-    Without a name, those of all outlets.
+    Without a name, those of all outlets. Raises ConfigError if a secret is not set here.
     """
-    if name:
-        _named(settings, name)
+    for its in [_named(settings, name)] if name else settings.outlets:
+        open_outlet(its)
     with ExitStack() as stack:
         (campaign,) = stack.enter_context(campaigns([settings]))
         for one in _states(campaign):
@@ -79,20 +84,14 @@ def _named(settings: Settings, name: str) -> OutletSettings:
     found = next((one for one in settings.outlets if one.name == name), None)
     if found is None:
         names = ", ".join(one.name for one in settings.outlets) or "none"
-        raise ConfigError(f'There is no outlet "{name}". Those of {settings.path.name}: {names}.')
+        raise ConfigError(
+            f'There is no outlet "{name}" in {settings.path.name}. Its outlets: {names}.'
+        )
     return found
 
 
 async def _tested(settings: OutletSettings, console: Console, link: str) -> int:
-    try:
-        outlet = open_outlet(settings, link)
-    except PromptsheetError as error:
-        console.print(str(error), markup=False, style="yellow")
-        return 1
-    try:
-        problems = list(await outlet.check()) or await _failure(outlet)
-    finally:
-        await outlet.close()
+    problems = await doctor_outlets.problems_of(settings) or await _failure(settings, link)
     for problem in problems:
         console.print(one_line(problem), markup=False, style="yellow")
     if not problems:
@@ -102,6 +101,10 @@ async def _tested(settings: OutletSettings, console: Console, link: str) -> int:
     return int(bool(problems))
 
 
-async def _failure(outlet: Outlet) -> list[str]:
-    (result,) = await outlet.deliver([sample(wiring.now())])
+async def _failure(settings: OutletSettings, link: str) -> list[str]:
+    outlet = open_outlet(settings, link)
+    try:
+        (result,) = await outlet.deliver([sample(wiring.now())])
+    finally:
+        await outlet.close()
     return [] if isinstance(result, Delivered) else [result.reason]

@@ -7,19 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import (
-    AbstractAsyncContextManager,
-    ExitStack,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
 from rich.console import Console
 
 from pipeline import terminal, wiring
 from pipeline.cli import output as show
+from pipeline.cli.deliveries import delivering_for
 from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, PromptsheetError, SheetError, StoreError, unforeseen
 from pipeline.core.planning import Line
@@ -79,27 +74,20 @@ def run_all(
             beside=_receiver(settings) if wait else None,
         )
 
-    with _outlets(settings) if wait else nullcontext():
-        code = max(map(report, settings, event_loop.run(all_of_them())))
+    said: set[str] = set()
+
+    def report_all(outcomes: list[Outcome | Busy]) -> int:
+        for one in outcomes:
+            said.update(() if isinstance(one, Busy) else one.troubles)
+        return max(map(report, settings, outcomes))
+
+    shown = console if console.is_terminal and not (quiet or as_json) else None
+    with delivering_for(settings, shown, said) if wait else nullcontext():
+        code = report_all(event_loop.run(all_of_them()))
     if not wait:
-        with _outlets(settings):  # As it ends, it delivers what is due.
+        with delivering_for(settings, shown, said):  # As it ends, it delivers what is due.
             pass
     return code
-
-
-@contextmanager
-def _outlets(settings: Sequence[Settings]) -> Iterator[None]:
-    """Deliver messages to the outlets of these sheets, if there are any."""
-    told = [one for one in settings if one.outlets]
-    with ExitStack() as stack:
-        if told:
-            from pipeline.delivering import delivering
-            from pipeline.server.serve import campaigns
-
-            # A store or a sheet that cannot be opened was reported by the pass.
-            with suppress(PromptsheetError):
-                stack.enter_context(delivering(stack.enter_context(campaigns(told))))
-        yield
 
 
 def _receiver(settings: list[Settings]) -> AbstractAsyncContextManager[object] | None:

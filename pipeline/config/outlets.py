@@ -301,7 +301,7 @@ def read_outlets(
         place, kind = f"outlets (entry {number})", one.get("kind")
         known = KINDS.get(kind) if isinstance(kind, str) else None
         if known is None:
-            near = nearest(str(kind), list(KINDS)) if kind else f"; there is {', '.join(KINDS)}"
+            near = nearest(str(kind), list(KINDS)) if kind else f". Write {', '.join(KINDS)}"
             what = f'there is no "{kind}"' if kind else "is missing"
             problems.append(f"{place}.kind: {what}{near}")
             continue
@@ -313,12 +313,14 @@ def read_outlets(
         name = table.name or str(kind)
         if name in found:
             problems.append(f'{place}.name: another outlet is called "{name}". Choose another name')
-        secrets = {}
+        secrets, missing = {}, []
         for key, reference in references_of(table):
             if secret := kept(reference, path, environ):
                 secrets[key] = secret
-            elif needed:
-                problems.append(f'{place}.{key}: "{reference}" is not set, missing or empty')
+            else:
+                missing.append(f'{key}: "{reference}" is not set, missing or empty')
+        if needed:
+            problems += [f"{place}.{problem}" for problem in missing]
         problems += [f"{place}.{problem}" for problem in table.problems(secrets)]
         found[name] = OutletSettings(
             name,
@@ -330,5 +332,6 @@ def read_outlets(
             digest_every=table.every
             if isinstance(table, ChatTable) and table.send == "digest"
             else None,
+            missing=tuple(missing),
         )
     return tuple(found.values())

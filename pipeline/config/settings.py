@@ -141,6 +141,8 @@ class OutletSettings:
     fields: Mapping[str, str] = field(default_factory=dict)
     #: The least time between two digests; None: it gets no digests.
     digest_every: timedelta | None = None
+    #: A sentence for each reference that leads to nothing, so that its secret is missing.
+    missing: tuple[str, ...] = ()
 
 
 class Settings(BaseModel):

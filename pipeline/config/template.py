@@ -28,7 +28,11 @@ per_day = {per_day}
 {rules}
 [media]
 save_to = {save_to}
-{inputs}"""
+{inputs}
+# [[outlets]]                       # a chat, a table or a program that is told of results:
+# kind = "slack"                    # delete the # of these lines; docs/outlets.md shows all kinds
+# url = "env:SLACK_URL"
+"""
 _GOOGLE: Final = """\
 source = {source}
 credentials = {credentials}    # where the key is, never the key itself

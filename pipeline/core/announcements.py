@@ -161,7 +161,8 @@ def notice(
         case MessageKind.BUDGET:
             sentence = _budget(body)
         case MessageKind.ATTENTION:
-            sentence = f"{counted(len(rows), 'row')} newly in need of attention."
+            need = "needs" if len(rows) == 1 else "need"
+            sentence = f"{counted(len(rows), 'row')} now {need} attention."
         case _:
             pass
     return Notice(id, kind, at, sheet, sentence, rows, is_repeat)

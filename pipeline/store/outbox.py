@@ -58,7 +58,11 @@ _ENDED: Final = (
 
 
 class OutletEntry(NamedTuple):
-    """An outlet of a configuration: `settings` is a digest of its table and secrets."""
+    """An outlet of a configuration.
+
+    `settings` is a digest of its table and secrets; empty if a secret is missing here, so that
+    a change of them cannot be seen.
+    """
 
     name: str
     kinds: tuple[MessageKind, ...]
@@ -141,6 +145,12 @@ class Outbox(StorePart):
         now = self._database.now()
         with self._database.reading() as connection:
             known = _known(connection, number_of(connection, sheet))
+        entries = [
+            one._replace(settings=known[one.name].settings)
+            if not one.settings and one.name in known
+            else one
+            for one in entries
+        ]
         if {name: (one.kinds, one.settings) for name, one in known.items() if one.kinds} != {
             one.name: (one.kinds, one.settings) for one in entries
         }:

@@ -47,6 +47,8 @@ class Route:
 
     #: Its number in the store.
     id: int
+    #: The sheet's key in the store.
+    sheet: str
     name: str
     #: Opens it; called at its first message. Raises MissingExtra.
     open: Callable[[], Outlet]
@@ -54,6 +56,18 @@ class Route:
     digest_every: timedelta | None
     #: A message that could not be delivered for this time is given up.
     patience: timedelta
+
+
+@dataclass(slots=True)
+class Told:
+    """What an outlet got from this process."""
+
+    sheet: str
+    name: str
+    is_digest: bool
+    messages: int = 0
+    #: Calls in which it took messages; each call of a digest is one digest.
+    calls: int = 0
 
 
 class Deliveries:
@@ -76,6 +90,8 @@ class Deliveries:
         #: Messages for a call, at most, while one among them that is refused is being looked for.
         self._most: int | None = None
         self._next_call = 0.0
+        #: What this process has delivered.
+        self.told = Told(route.sheet, route.name, is_digest=route.digest_every is not None)
 
     def due(self, *, is_last: bool = False) -> datetime | None:
         """When the next delivery is due; None if nothing waits.
@@ -176,7 +192,10 @@ class Deliveries:
         )
         if failures:
             log.info("outlet %s: %s", self._route.name, failures[0].reason)
-        return None if not_before else len(results) - len(failures)
+        delivered = len(results) - len(failures)
+        self.told.messages += delivered
+        self.told.calls += delivered > 0
+        return None if not_before else delivered
 
     def _claimed(self, pace: Pace) -> list[Line]:
         is_digest = self._route.digest_every is not None

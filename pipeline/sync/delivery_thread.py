@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from pipeline.core.errors import PromptsheetError
 from pipeline.sync.clock import Clock
-from pipeline.sync.deliveries import Deliveries
+from pipeline.sync.deliveries import Deliveries, Told
 
 log = logging.getLogger("promptsheet")
 
@@ -42,6 +42,11 @@ class DeliveryThread:
         self._deliveries, self._clock, self._watch = deliveries, clock, watch
         self._is_ending = Event()
         self._thread = Thread(target=self._run, name="outlets", daemon=True)
+
+    @property
+    def told(self) -> list[Told]:
+        """What each outlet got from this process."""
+        return [one.told for one in self._deliveries]
 
     def __enter__(self) -> Self:
         if self._deliveries:

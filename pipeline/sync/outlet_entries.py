@@ -18,7 +18,10 @@ _TABLES: Final = ("airtable", "notion", "sql")
 
 
 def entries(settings: Settings) -> list[OutletEntry]:
-    """The outlets of a configuration, as the store keeps them."""
+    """The outlets of a configuration, as the store keeps them.
+
+    An outlet with a missing secret has no digest: another process may know the secret.
+    """
     return [OutletEntry(one.name, one.kinds, _digest(one)) for one in settings.outlets]
 
 
@@ -56,5 +59,7 @@ def _cells(
 
 
 def _digest(one: OutletSettings) -> str:
+    if one.missing:
+        return ""
     revealed = {key: secret.reveal() for key, secret in one.secrets.items()}
     return hashlib.sha256(f"{one.table!r} {sorted(revealed.items())}".encode()).hexdigest()

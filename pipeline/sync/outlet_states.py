@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline.core.text import counted
 from pipeline.store import OutletState
+from pipeline.sync.deliveries import Told
 
 #: A single failure is nothing to report: the next try comes by itself.
 _FAILURES: Final = 3
@@ -17,26 +18,54 @@ _LATE: Final = timedelta(minutes=30)
 def troubles(states: Sequence[OutletState], now: datetime) -> Iterator[str]:
     """A sentence for each outlet that needs a person, or that has long failed."""
     for one in states:
-        waiting = f"{counted(one.waiting, 'message')} wait"
         if one.closed:
             yield (
-                f'The outlet "{one.name}" accepts nothing: {one.closed} {waiting}; it is tried '
-                f"again each hour, and at once with promptsheet outlets retry."
+                f'The outlet "{one.name}" accepts nothing: {one.closed} {_wait(one)}. It is tried '
+                "again each hour, and at once with promptsheet outlets retry."
             )
         elif one.failures >= _FAILURES and one.oldest and now - one.oldest > _LATE:
-            yield f'The outlet "{one.name}" fails: {one.reason} {waiting} and will be tried again.'
-        if one.parked:
             yield (
-                f'The outlet "{one.name}" refused {counted(one.parked, "message")}. promptsheet '
-                f"outlets shows why; promptsheet outlets retry sends them again."
+                f'The outlet "{one.name}" fails: {one.reason} {_wait(one)}; each run tries again.'
+            )
+        if one.parked:
+            are, them = ("is", "it") if one.parked == 1 else ("are", "them")
+            yield (
+                f'{counted(one.parked, "message")} to the outlet "{one.name}" {are} set aside. '
+                f"promptsheet outlets list shows why; promptsheet outlets retry sends {them} again."
             )
 
 
-def line(one: OutletState) -> str:
-    """An outlet and its messages, on one line."""
-    parts = [f"{one.sent} delivered", f"{one.waiting} waiting"]
+def line(one: OutletState, next_try: datetime | None = None) -> str:
+    """An outlet and its messages, on one line. `next_try`: when those that wait are delivered."""
+    waiting = f"{one.waiting} waiting"
+    if one.waiting and next_try:
+        waiting += f" until {_moment(next_try)}"
+    parts = [f"{one.sent} delivered", waiting]
     if one.parked:
-        parts.append(f"{one.parked} refused")
+        parts.append(f"{one.parked} set aside")
     if one.delivered_at:
-        parts.append(f"last at {one.delivered_at.astimezone():%Y-%m-%d %H:%M}")
+        parts.append(f"last delivery {_moment(one.delivered_at)}")
     return f"{one.name}: {', '.join(parts)}."
+
+
+def told(of: Sequence[Told], states: Sequence[OutletState]) -> str:
+    """What the outlets of a sheet got from this process, and what waits; empty for nothing.
+
+    Such as: Told: push 12 messages, slack 1 digest. Waiting: mail 3 messages.
+    """
+    got = [f"{one.name} {_amount(one)}" for one in of if one.messages]
+    waiting = [f"{one.name} {counted(one.waiting, 'message')}" for one in states if one.waiting]
+    parts = {"Told": got, "Waiting": waiting}
+    return " ".join(f"{word}: {', '.join(names)}." for word, names in parts.items() if names)
+
+
+def _amount(one: Told) -> str:
+    return counted(one.calls, "digest") if one.is_digest else counted(one.messages, "message")
+
+
+def _wait(one: OutletState) -> str:
+    return f"{counted(one.waiting, 'message')} {'waits' if one.waiting == 1 else 'wait'}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d %H:%M}"

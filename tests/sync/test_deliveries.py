@@ -124,7 +124,7 @@ class Sender:
             self.opened += 1
             return self.place
 
-        route = Route(self.number, "place", opening, self.digest, timedelta(days=3))
+        route = Route(self.number, "sheet", "place", opening, self.digest, timedelta(days=3))
         loop_clock = LoopClock(self.clock)
         return Deliveries(self.store, route, self._rendered, loop_clock, Random(1))
 

@@ -1,0 +1,56 @@
+"""The deliveries to outlets beside `run`, and what people see of them at a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
+
+from rich.console import Console
+
+from pipeline import terminal, wiring
+from pipeline.config import Settings
+from pipeline.core.errors import PromptsheetError
+from pipeline.core.repeats import trouble_of
+from pipeline.sync import outlet_states
+
+
+@contextmanager
+def delivering_for(
+    settings: Sequence[Settings], console: Console | None, said: Collection[str]
+) -> Iterator[None]:
+    """Deliver messages to the outlets of these sheets until the end, and then what is due.
+
+    The console, if there is one, then shows what the outlets got, and their problems, except those
+    in `said`. Without a console, the next run reports the problems.
+    """
+    having = [one for one in settings if one.outlets]
+    if not having:
+        yield
+        return
+    from pipeline.delivering import delivering
+    from pipeline.server.serve import campaigns
+
+    with ExitStack() as stack:
+        opened, deliveries = [], None
+        # A store or a sheet that cannot be opened was reported by the pass.
+        with suppress(PromptsheetError):
+            opened = stack.enter_context(campaigns(having))
+            deliveries = delivering(opened)
+        with deliveries or nullcontext():
+            yield
+        if console is None or deliveries is None:
+            return
+        for one in opened:
+            title = one.store.sheets.get(one.key).title if len(settings) > 1 else ""
+            states = one.store.outbox.states(one.key)
+            told = [its for its in deliveries.told if its.sheet == one.key]
+            if words := outlet_states.told(told, states):
+                _show(console, title, words)
+            for sentence in outlet_states.troubles(states, wiring.now()):
+                if trouble_of(sentence) not in said:
+                    _show(console, title, sentence, style="yellow")
+
+
+def _show(console: Console, title: str, sentence: str, style: str = "") -> None:
+    words = terminal.about(title, sentence)  # without a title, the sentence itself
+    console.print(words, markup=False, style=style or None)

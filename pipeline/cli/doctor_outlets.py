@@ -1,0 +1,48 @@
+"""What `doctor` says about outlets: whether each could be used now. It sends nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from pipeline.cli.doctor_api import Finding
+from pipeline.config import OutletSettings, Settings
+from pipeline.core.errors import PromptsheetError
+from pipeline.core.text import joined
+from pipeline.open_outlets import open_outlet
+from pipeline.server import event_loop
+from pipeline.terminal import about
+
+#: Seconds for the check of an outlet.
+_SECONDS = 30.0
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """A finding for each outlet, in the order of the configuration. All are checked together."""
+    if not settings.outlets:
+        return
+    for one, problems in zip(settings.outlets, event_loop.run(_checked(settings)), strict=True):
+        if problems:
+            title = f'The outlet "{one.name}"'
+            yield Finding("person", about(title, joined(*problems)))
+        else:
+            yield Finding("ok", f'The outlet "{one.name}" can be used.')
+
+
+async def _checked(settings: Settings) -> list[Sequence[str]]:
+    return await asyncio.gather(*map(problems_of, settings.outlets))
+
+
+async def problems_of(settings: OutletSettings) -> Sequence[str]:
+    """What keeps an outlet from accepting messages: a sentence each, without any secret."""
+    try:
+        outlet = open_outlet(settings)
+    except PromptsheetError as error:
+        return [str(error)]
+    try:
+        async with asyncio.timeout(_SECONDS):
+            return await outlet.check()
+    except TimeoutError:
+        return [f"There was no answer within {_SECONDS:.0f} s."]
+    finally:
+        await outlet.close()
