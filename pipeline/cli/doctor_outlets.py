@@ -1,4 +1,4 @@
-"""What `doctor` says about outlets: whether each could be used now. It sends nothing."""
+"""What `doctor` says about outlets: whether something is wrong with their places. Sends nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ def findings(settings: Settings) -> Iterator[Finding]:
             title = f'The outlet "{one.name}"'
             yield Finding("person", about(title, joined(*problems)))
         else:
-            yield Finding("ok", f'The outlet "{one.name}" can be used.')
+            sample = f"promptsheet outlets test {one.name} sends a sample"
+            yield Finding("ok", f'The outlet "{one.name}" was checked; {sample}.')
 
 
 async def _checked(settings: Settings) -> list[Sequence[str]]:
