@@ -77,7 +77,7 @@ def test_every_problem_of_every_outlet_is_reported_at_once(tmp_path: Path) -> No
         "outlets (entry 3).secrt: there is no such key; did you mean secret?",
         'outlets (entry 4).when (entry 1): write "done", "failed", "check needed", "attention", '
         '"budget", "stopped" or "silent"',
-        "outlets (entry 5).kind: is missing; there is slack, teams, discord, apprise, airtable, "
+        "outlets (entry 5).kind: is missing. Write slack, teams, discord, apprise, airtable, "
         "notion, sql, push",
         'outlets (entry 6).name: write a short name of letters, digits, "-" and "_"',
     ]
