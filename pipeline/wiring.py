@@ -139,8 +139,6 @@ def limits(settings: Settings, start: str = "") -> Limits:
         per_run=settings.budget.per_run,
         per_day=settings.budget.per_day,
         per_minute=settings.pace.per_minute or None,
-        in_flight=settings.pace.in_flight,
-        give_up_after=settings.pace.give_up_after,
     )
 
 
@@ -154,7 +152,6 @@ def more_limits(settings: Settings, start: str = "") -> tuple[Limits, ...]:
             per_run=one.budget.per_run,
             per_day=one.budget.per_day,
             per_minute=one.pace.per_minute or None,
-            in_flight=one.pace.in_flight,
         )
         for one in settings.others
     )

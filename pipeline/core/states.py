@@ -197,10 +197,6 @@ def shown(job: Job) -> Attempt | None:
     return None
 
 
-#: States in which the API may be working on a task, whether or not its id is known.
-IN_FLIGHT: Final = (_S, _R, _U)
-
-
 def is_open(attempt: Attempt) -> bool:
     """Returns whether the task can still be polled: it has an id and no final state."""
     return bool(attempt.task_id) and attempt.state in (_R, _U, _S, _B)

@@ -27,8 +27,6 @@ class Refusal(StrEnum):
     #: The API asked for a pause.
     SLOW = "slow"
     PACE = "pace"
-    #: The account has as many tasks as it may have, those of other sheets included.
-    FULL = "full"
     RUN_BUDGET = "run budget"
     DAY_BUDGET = "day budget"
 
@@ -71,10 +69,6 @@ class Limits:
     per_run: int | None = None
     per_day: int | None = None
     per_minute: int | None = None
-    #: Tasks of the account that may be open at the same time; None is no limit. One that was sent
-    #: longer ago than `give_up_after` does not count.
-    in_flight: int | None = None
-    give_up_after: timedelta = timedelta(hours=1)
 
 
 @dataclass(slots=True)
@@ -88,8 +82,6 @@ class Admission:
     pace: RequestCounts
     run: Credits
     day: Credits
-    #: Open tasks of the account, in all sheets of the store.
-    in_flight: int = 0
     begun: dict[JobKey, tuple[Intent, Attempt]] = field(default_factory=dict)
 
     def answer(self, intent: Intent) -> Attempt | Refusal:
@@ -113,7 +105,6 @@ class Admission:
         )
         self.begun[intent.key] = intent, attempt
         self.pace = self.pace.after(1)
-        self.in_flight += 1
         self.run = exact(self.run + intent.price)
         self.day = exact(self.day + intent.price)
         return attempt
@@ -128,8 +119,6 @@ class Admission:
             return Refusal.SLOW
         if not self.pace.room(1, self.limits.per_minute):
             return Refusal.PACE
-        if self.limits.in_flight is not None and self.in_flight >= self.limits.in_flight:
-            return Refusal.FULL
         if not _fits(self.run, intent.price, self.limits.per_run):
             return Refusal.RUN_BUDGET
         if not _fits(self.day, intent.price, self.limits.per_day):

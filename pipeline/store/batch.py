@@ -15,13 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, bindparam, func, literal_column, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, update
 
 from pipeline.core.credits import Credits, exact
 from pipeline.core.errors import StoreError
 from pipeline.core.model import Attempt, JobKey
 from pipeline.core.outbox import MessageKind
-from pipeline.core.states import IN_FLIGHT
 from pipeline.store.admission import Admission, Intent, Limits, Refusal
 from pipeline.store.attempt_events import Fact, kind_of, to_body
 from pipeline.store.budget import CounterName, correct, counters_of, held, hold
@@ -66,19 +65,6 @@ _UPDATED = Prepared(
     "its_job",
     "its_number",
     "its_state",
-)
-#: Attempts of an account that its API may be working on, and that were sent after a moment. Their
-#: deadline is later than that too; the index has it, so that old attempts cost nothing.
-_OPEN: Final = Prepared(
-    select(func.count(attempts.c.number)).where(
-        attempts.c.state.in_([literal_column(f"'{state.value}'") for state in IN_FLIGHT]),
-        attempts.c.deadline > bindparam("young_deadline"),
-        attempts.c.sent_at > bindparam("young"),
-        attempts.c.api_key == bindparam("its_key"),
-    ),
-    "young_deadline",
-    "young",
-    "its_key",
 )
 
 
@@ -129,7 +115,6 @@ class Batches(StorePart):
             answers: list[Attempt | Refusal] = []
             if intents and limits:
                 batch = _batch(connection, sheets, jobs, limits, self._database.now())
-                batch.in_flight = _in_flight(connection, batch, [one for _, one in changed])
                 answers = [batch.answer(intent) for intent in intents]
             versions = _written(connection, sheets, jobs, changed, batch)
         self._left = _kept(left, sheets, jobs, versions)
@@ -176,23 +161,6 @@ def _batch(
     pace = pace_of(connection, limits.api_key, at)
     run, day = held(connection, counters_of(limits.api_key, limits.run, limits.day))
     return Admission(at, limits, sheets, jobs, pace, run, day)
-
-
-def _in_flight(connection: Connection, batch: Admission, changed: Sequence[KeptAttempt]) -> int:
-    """Open tasks of the account when the changes of this batch, not yet written, are counted in."""
-    limits = batch.limits
-    if limits.in_flight is None:
-        return 0
-    young = batch.at - limits.give_up_after
-    moment = to_number(young)
-    found = _OPEN.first(connection, moment, moment, escaped(limits.api_key))
-    assert found is not None, "a count is always found"
-    moved = (
-        (one.attempt.state in IN_FLIGHT) - (one.before.state in IN_FLIGHT)
-        for one in changed
-        if one.before.account == limits.api_key and one.before.sent_at > young
-    )
-    return int(found[0]) + sum(moved)
 
 
 def _written(

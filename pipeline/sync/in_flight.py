@@ -1,20 +1,16 @@
 """The attempts that an API may still be working on, and how many more it may be given.
 
 Each lane has its own: only its submitter adds or removes an attempt. Lanes whose APIs are one
-account share its places, because the account limits what all of them have in flight together. What
-other sheets have begun is known to the store alone, which decides (`store.admission`).
+account share its places, because the account limits what all of them have in flight together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
 
 from pipeline.core.model import JobKey
 
-#: Other passes may hold all places of an account; this long after that, one is asked for again.
-PAUSE: Final = timedelta(seconds=2)
 #: A job and the number of its attempt.
 Place = tuple[JobKey, int]
 
@@ -37,8 +33,6 @@ class InFlight:
         self._sent_at: dict[Place, datetime] = {}
         #: How many attempts are being begun.
         self._coming = 0
-        #: Until when no place is expected, because other passes have taken all.
-        self._full_until: datetime | None = None
         #: All lanes of the account, this one included. One list for all of them.
         self._account = [self]
 
@@ -52,16 +46,7 @@ class InFlight:
     @property
     def room(self) -> int:
         """How many more attempts may be begun; below 0 if other passes have begun more."""
-        if self.full_for:
-            return 0
         return self._most - sum(one._taken for one in self._account)
-
-    @property
-    def full_for(self) -> float:
-        """Seconds until it is worth asking the store for a place again; 0 if it is now."""
-        if self._full_until is None:
-            return 0.0
-        return max((self._full_until - self._now()).total_seconds(), 0.0)
 
     @property
     def _taken(self) -> int:
@@ -72,10 +57,6 @@ class InFlight:
         """Allow the account at most so many, or fewer."""
         for one in self._account:
             one._most = min(one._most, most)
-
-    def filled(self) -> None:
-        """The store says that the tasks of all sheets together take all places."""
-        self._full_until = self._now() + PAUSE
 
     def replace(self, sent_at: Mapping[Place, datetime]) -> None:
         """Take over what a look found: every open attempt, and when it was sent."""
@@ -93,5 +74,4 @@ class InFlight:
         """An attempt ended, or never reached the API."""
         if self._sent_at.pop(place, None):
             for one in self._account:
-                one._full_until = None
                 one._on_room()

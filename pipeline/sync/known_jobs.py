@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pipeline.core.model import Attempt, Job, JobKey, State
-from pipeline.core.states import IN_FLIGHT, advance, is_open
+from pipeline.core.states import advance, is_open
 from pipeline.store import BatchResult, Fact, Store
 from pipeline.sync.clock import Clock
 
@@ -54,7 +54,7 @@ class KnownJobs:
             (key, attempt.number): attempt
             for key, job in self.all.items()
             for attempt in job.attempts
-            if attempt.state in IN_FLIGHT
+            if attempt.state in (State.SUBMITTING, State.RUNNING, State.UNKNOWN)
         }
 
     def late_at(self, patience: timedelta) -> datetime | None:

@@ -110,7 +110,6 @@ class Lane:
         account = self.api.provider.account
         if account and account.at_once and (most := await self._allowed(account)):
             self.submitter.in_flight.cap(most)
-            self._sync.spending.cap(self.api, most)
 
     async def _allowed(self, account: Account) -> int:
         """How many tasks the account may have at once; 0 if the API does not say."""

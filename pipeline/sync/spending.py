@@ -10,8 +10,7 @@ from pipeline.store import Limits
 
 
 class Spending:
-    """The limits of each API. Owns the day that they are for, and what the
-    accounts themselves allow.
+    """The limits of each API. Owns the day that they are for.
 
     `own` are those of the sheet's own API. `today` returns the day to spend on; without it, the day
     stays that of `own`.
@@ -31,16 +30,6 @@ class Spending:
     def of(self, api: Api) -> Limits:
         """The limits of an API."""
         return next((one for one in self._limits if one.api_key == api.account), self.own)
-
-    def cap(self, api: Api, most: int) -> None:
-        """Allow the account of this API at most so many tasks at once, or fewer."""
-        account = self.of(api).api_key
-        self._limits = tuple(
-            replace(one, in_flight=most if one.in_flight is None else min(most, one.in_flight))
-            if one.api_key == account
-            else one
-            for one in self._limits
-        )
 
     def begin_look(self) -> None:
         """Spend on the present day from now on: a pass that stays goes on into the next day."""

@@ -179,18 +179,14 @@ class Submitter:
         await self._refused(done.batch.refused)
 
     async def _refused(self, refused: list[RefusedLine]) -> None:
-        """Keep the lines that only have to wait; leave the others to the next look."""
-        paced = [one.line for one in refused if one.why in (Refusal.PACE, Refusal.SLOW)]
-        held_back = paced + [one.line for one in refused if one.why is Refusal.FULL]
+        """Keep the lines that the pace holds back; leave the others to the next look."""
+        held_back = [one.line for one in refused if one.why in (Refusal.PACE, Refusal.SLOW)]
         if any(one.why in (Refusal.PAUSED, None) for one in refused):
             self._queue.clear()
         if len(held_back) < len(refused):
             self._on_stale()
         if held_back:
             self._queue.put_first(held_back)
-        if len(paced) < len(held_back):
-            self.in_flight.filled()
-        if paced:
             await self._throttle.begin_within_pace()
 
     def _answered(self, sending: Sending, verdict: Verdict) -> None:
@@ -227,8 +223,6 @@ class Submitter:
         times = [self._dispatcher.gives_up_in]
         if self._queue and not self._throttle.may_begin:
             times.append(self._throttle.begins_in)
-        if self._queue and self.in_flight.full_for:
-            times.append(self.in_flight.full_for)
         return min((seconds for seconds in times if seconds is not None), default=None)
 
     def _next_lines(self) -> list[Line]:

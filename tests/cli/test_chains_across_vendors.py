@@ -49,7 +49,7 @@ def test_the_files_and_the_account_of_a_second_vendor_on_this_machine_can_be_rea
 
         (fox, owl, cat) = team.rows()
         assert (fox["status"], fox["note"], cat["status"]) == ("done", "", "done")
-        assert len([*(team.folder / "files").iterdir()]) == 5
+        assert len([*(team.folder / "files").glob("*-*")]) == 5
         assert 'there is no endpoint "luma/photo"; write luma/photon,' in owl["note"]
         said = team.start("status", team.config).said
         assert "4 of 10000 Apiframe credits spent today" in said

@@ -56,7 +56,7 @@ def test_three_hundred_silent_connections_stop_neither_pass_nor_page_nor_receive
             assert client.get("/").status_code == 200
         assert is_up(hooks)
         assert sandbox.state()["tasks_taken"] == 2
-        assert len(list((tmp_path / "media").iterdir())) == 8
+        assert len(list((tmp_path / "media").glob("*.png"))) == 8
         assert program.poll() is None
 
 

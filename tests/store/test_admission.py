@@ -205,58 +205,6 @@ def test_a_returned_attempt_is_sent_again_as_the_next_attempt(store: Store) -> N
     assert spent(store) == Spent(run=8, day=8)
 
 
-def test_the_open_tasks_of_all_sheets_of_an_account_count(store: Store) -> None:
-    others = [JobKey("other sheet", key.row_id, 1) for key in KEYS]
-    store.jobs.add(others)
-    limits = replace(LIMITS, in_flight=3)
-    store.attempts.begin([intent(others[0]), intent(others[1])], replace(limits, run="other"))
-    store.attempts.begin([intent(others[2])], replace(limits, api_key="another account"))
-
-    first, second = store.attempts.begin([intent(KEYS[0]), intent(KEYS[1])], limits)
-
-    assert isinstance(first, Attempt)
-    assert second is Refusal.FULL
-    assert spent(store).run == 8
-
-
-@pytest.mark.parametrize(
-    ("event", "is_free"),
-    [
-        (Accepted("t1"), False),
-        (Progressed(40, "t1"), False),
-        (Lost("no answer"), False),
-        (Succeeded(Result(("https://x.test/1",)), "t1"), True),
-        (Failed("refused", refused=True), True),
-        (Postponed("429"), True),
-    ],
-)
-def test_a_place_is_free_with_the_commit_that_records_the_end(
-    store: Store, event: Event, is_free: bool
-) -> None:
-    limits = replace(LIMITS, in_flight=1)
-    store.attempts.begin([intent(KEYS[0])], limits)
-
-    done = store.attempts.commit_batch([Fact(KEYS[0], 1, event)], [intent(KEYS[1])], limits)
-
-    assert isinstance(done.answers[0], Attempt) == is_free
-    again = store.attempts.begin([intent(KEYS[2])], limits)
-    assert again == [Refusal.FULL]
-
-
-def test_a_lost_or_running_task_takes_its_place_until_it_is_overdue(
-    store: Store, clock: Clock
-) -> None:
-    limits = replace(LIMITS, in_flight=2, give_up_after=timedelta(minutes=10))
-    store.attempts.begin([intent(KEYS[0]), intent(KEYS[1])], limits)
-    store.attempts.record([Fact(KEYS[0], 1, Lost("no answer")), Fact(KEYS[1], 1, Accepted("t1"))])
-
-    clock.forward(599)
-    assert store.attempts.begin([intent(KEYS[2])], limits) == [Refusal.FULL]
-    clock.forward(1)
-    begun = store.attempts.begin([intent(key) for key in KEYS[2:5]], limits)
-    assert [isinstance(one, Attempt) for one in begun] == [True, True, False]
-
-
 def test_submissions_and_polls_together_keep_to_the_rate_limit(store: Store, clock: Clock) -> None:
     limits = replace(LIMITS, per_minute=10)
     assert store.rate_limit.permits("key", 4, 10) == 4

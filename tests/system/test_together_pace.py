@@ -99,27 +99,6 @@ def test_no_more_tasks_are_in_progress_than_the_configuration_allows(tmp_path: P
         assert team.statuses() == {"done": 12}
 
 
-@pytest.mark.parametrize("name", ["two passes that wait", "runs by cron"])
-def test_the_tasks_of_two_sheets_of_one_account_share_its_places(tmp_path: Path, name: str) -> None:
-    with team_of(tmp_path, [], task_seconds=0.3) as (sandbox, team):
-        one, other = two_sheets(team, 10, {"in_flight": 3})
-        if name == "runs by cron":
-            for _ in range(40):
-                with Program("run", one) as first, Program("run", other) as second:
-                    assert [first.end().code, second.end().code] == [0, 0]
-                if sandbox.state()["tasks_taken"] == 20:
-                    break
-        codes = []
-        with Program("run", one, "--wait") as first, Program("run", other, "--wait") as second:
-            codes = [first.end().code, second.end().code]
-
-        state = sandbox.state()
-        assert codes == [0, 0]
-        assert state["most_running"] <= 3
-        assert set(state["tasks"].values()) == {1}
-        assert len(state["tasks"]) == 20
-
-
 def test_after_five_equal_refusals_no_sixth_row_is_sent(tmp_path: Path) -> None:
     refused = [f"a river [refuse], number {number}" for number in range(20)]
     with team_of(tmp_path, refused, answer_seconds=0.2) as (sandbox, team):
