@@ -35,6 +35,7 @@ from pipeline.core.chains import (
     link_in,
 )
 from pipeline.core.credits import Credits
+from pipeline.core.earlier_lines import Basis, Made, Terms, deciding_cells, is_kept
 from pipeline.core.fields import INDEX, PARENT, as_texts, problems_with
 from pipeline.core.following import (
     Followed,
@@ -123,6 +124,8 @@ class Plan:
     lines: tuple[Line, ...] = ()
     #: How many unchanged rows there are besides, by their status.
     unchanged: Counter[str] = field(default_factory=Counter)
+    #: What it was made from; a later plan of the same pass may use its lines.
+    made: Made = field(default_factory=Made, repr=False, compare=False)
 
     @property
     def to_send(self) -> tuple[Line, ...]:
@@ -142,18 +145,32 @@ def plan(
     jobs: Mapping[JobKey, Job],
     rules: Rules,
     now: datetime,
+    earlier: Made | None = None,
 ) -> Plan:
-    """The plan for a reading that is accepted."""
-    takes: dict[str, list[int]] = defaultdict(list)
-    for key in jobs:
-        takes[key.row_id].append(key.take)
+    """The plan for a reading that is accepted.
+
+    `earlier` is what an earlier plan of the same pass was made from. It saves time, and changes
+    nothing else.
+    """
+    jobs_of: dict[str, dict[int, Job]] = defaultdict(dict)
+    for key, job in jobs.items():
+        jobs_of[key.row_id][key.take] = job
+    terms, deciding = Terms.of(columns, rules, now), deciding_cells(columns)
+    usable = earlier.under(terms) if earlier else Made()
+    made: dict[str, tuple[Basis, Line]] = {}
 
     def judge(one: Seen, followed: Followed | None = None) -> Line:
-        its = takes.get(one.row_id, ())
-        return _judge(one, grid[one.place], columns, jobs, its, rules, now, followed)
+        row, its = grid[one.place], jobs_of.get(one.row_id, {})
+        basis = Basis.of(one, deciding(row), its.values(), followed)
+        line = usable.repeated(one, basis, now)
+        if line is None:
+            line = _judge(one, row, columns, its, rules, now, followed)
+        if is_kept(line, followed):
+            made[one.row_id] = basis, line
+        return line
 
     if not any(HAS_PARENT in one.marked.inputs for one in seen):
-        return Plan(tuple(judge(one) for one in seen))
+        return Plan(tuple(judge(one) for one in seen), made=Made(terms, made))
     by_id = {one.row_id: one for one in seen}
     found = chains([_member(one, grid[one.place], columns, rules) for one in seen])
     lines: dict[str, Line] = {}
@@ -161,14 +178,15 @@ def plan(
         parent = lines.get(found.parents.get(row_id, ""))
         followed = followed_line(parent) if parent else Followed(found.problems.get(row_id, ""))
         lines[row_id] = judge(by_id[row_id], followed)
-    return Plan(tuple(lines[one.row_id] for one in seen))
+    return Plan(tuple(lines[one.row_id] for one in seen), made=Made(terms, made))
 
 
 def _member(seen: Seen, row: Sequence[str], columns: Columns, rules: Rules) -> Member:
     inputs, name, parent = seen.marked.inputs, label(columns.cell(row, "name")), ""
     if HAS_PARENT in inputs:
-        endpoint = rules.endpoint_of(rules.endpoint_name(inputs))
-        parent = parsed(inputs)[PARENT] if endpoint and endpoint.takes_parent else ""
+        wrote = parsed(inputs)
+        endpoint = rules.endpoint_of(wrote.get("endpoint", rules.endpoint))
+        parent = wrote[PARENT] if endpoint and endpoint.takes_parent else ""
     return Member(seen.row_id, seen.place + 1, name, parent, seen.standing is RowKind.COPY)
 
 
@@ -226,12 +244,12 @@ def _judge(
     seen: Seen,
     row: Sequence[str],
     columns: Columns,
-    jobs: Mapping[JobKey, Job],
-    takes: Sequence[int],
+    jobs: Mapping[int, Job],
     rules: Rules,
     now: datetime,
     followed: Followed | None,
 ) -> Line:
+    """The line of one row; `jobs` are its jobs by take."""
     extra = seen.known.extra_takes if seen.known else 0
     take = take_of(seen.marked.take, extra)
     memory = remembered(seen, take, now)
@@ -240,7 +258,7 @@ def _judge(
         memory = approved(memory, cell, take)
     if seen.standing is not memory.standing:
         seen = replace(seen, standing=memory.standing)
-    job = jobs.get(JobKey(rules.sheet, seen.row_id, take)) if take else None
+    job = jobs.get(take) if take else None
     name = normalise(columns.cell(row, "name"))
     state = state_of(job) if job else State.PENDING
     compared = comparable(job, columns) if job else None
@@ -250,16 +268,14 @@ def _judge(
     is_new = failed is not None and bool(changes(failed, memory.inputs, link).keys() - {LINK})
     if compared is not None and state is not State.PENDING and not is_new:
         # The cell value that, plus the takes requested on the page, gives the next take.
-        redo = how_to_ask(columns, max(max(takes, default=0) + 1 - extra, 1))
+        redo = how_to_ask(columns, max(max(jobs, default=0) + 1 - extra, 1))
         status, note = job_status(compared, memory.inputs, rules, now, redo, link)
         note = joined(note, _on_page(take, extra))
         return Line(seen, memory, status, note, take, job, name=name)
     line = Line(seen, memory, Status.QUEUED, _on_page(take, extra), take, job, name=name)
-    mistake = mistake_in_take(seen, memory, take, takes, columns)
+    mistake = mistake_in_take(seen, memory, take, jobs, columns)
     made_from = ""
-    if mistake and (
-        earlier := latest_shown(jobs[JobKey(rules.sheet, seen.row_id, one)] for one in takes)
-    ):
+    if mistake and (earlier := latest_shown(jobs.values())):
         line = replace(line, job=earlier)
         made_from = what_it_was_made_from(earlier, memory.inputs)
     held = _held_back(line, mistake, row, columns, rules, now, followed)

@@ -7,7 +7,7 @@ latest take.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from pipeline.core import messages
 from pipeline.core.cell_errors import is_value
@@ -36,7 +36,7 @@ def take_of(cell: str, extra_takes: int) -> int | None:
 
 
 def mistake_in_take(
-    seen: Seen, memory: KnownRow, take: int | None, takes: Sequence[int], columns: Columns
+    seen: Seen, memory: KnownRow, take: int | None, takes: Collection[int], columns: Columns
 ) -> StatusAndNote | None:
     """Why the take that a row asks for cannot be made; None if it can.
 

@@ -12,6 +12,7 @@ from random import Random
 
 from pipeline.core.apis import Api
 from pipeline.core.budgets import Left, with_followers_within_budget, within_budget
+from pipeline.core.earlier_lines import Made
 from pipeline.core.errors import ColumnsError
 from pipeline.core.header import WRITTEN, Columns, Header
 from pipeline.core.header_checks import becoming_ours, check_header
@@ -52,6 +53,8 @@ class Planner:
         self.changed_rows = ChangedRows(state, rules, header)
         self._state, self._ownership = state, ownership
         self._clock, self._chance, self._limits_of = clock, chance, limits_of
+        #: What the last plan was made from.
+        self._made = Made()
 
     def columns(self, grid: Grid) -> Columns:
         """The columns of a grid."""
@@ -83,7 +86,8 @@ class Planner:
         else:
             memory = self._state.memory_for(grid, columns, rows, changed_rows.unchanged)
             seen = match(rows, memory, lambda: new_id(self._chance))
-            made = plan(seen, grid, columns, jobs, rules, now)
+            made = plan(seen, grid, columns, jobs, rules, now, self._made)
+            self._made = made.made
             made = self._within_budget(replace(made, unchanged=changed_rows.statuses), rules)
         return Look(
             grid,
