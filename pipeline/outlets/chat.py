@@ -112,8 +112,9 @@ class Chat:
         return trouble or Delivered()
 
     async def _posted(self, card: Card) -> Undelivered | None:
-        body = json.dumps(self._service.render(card), ensure_ascii=False).encode()
-        return self._judged(await self._poster.post(body))
+        text = json.dumps(self._service.render(card), ensure_ascii=False)
+        # Half a surrogate pair, which a text may hold, has no UTF-8.
+        return self._judged(await self._poster.post(text.encode("utf-8", "replace")))
 
     def _judged(self, answer: Response | Undelivered | None) -> Undelivered | None:
         trouble = self._service.judge(answer) if isinstance(answer, Response) else answer

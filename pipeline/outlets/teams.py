@@ -135,7 +135,7 @@ def _pictures(card: Card) -> list[Element]:
 
 
 def _fits(message: Element) -> bool:
-    return len(json.dumps(message, ensure_ascii=False).encode()) <= _MOST
+    return len(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")) <= _MOST
 
 
 def _text(*runs: Element) -> Element:

@@ -52,7 +52,8 @@ from pipeline.store.history import HistoryLine
 from pipeline.store.jobs import Jobs, SavedFile
 from pipeline.store.leases import Lease, Leases
 from pipeline.store.migrations import prepare
-from pipeline.store.outbox import Delivery, Line, Outbox, OutletEntry, OutletState
+from pipeline.store.outbox import Delivery, Outbox, OutletEntry, OutletState
+from pipeline.store.outbox_lines import Line
 from pipeline.store.price_lists import PriceList, PriceLists
 from pipeline.store.rate_limit import RateLimit
 from pipeline.store.recording import Attempts

@@ -75,6 +75,10 @@ class Leases(StorePart):
             found = connection.execute(select(leases).where(leases.c.sheet == sheet)).first()
         return Lease(*found) if found else None
 
+    def has_ended(self, lease: Lease) -> bool:
+        """Returns whether the time of a lease is over."""
+        return lease.until <= self._database.now()
+
 
 def _break(connection: Connection, sheet: str, word: str) -> bool:
     that = (leases.c.sheet == sheet) & (leases.c.word == word)

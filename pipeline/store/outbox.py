@@ -8,51 +8,62 @@ Only these two modules change the tables `outlets` and `outbox`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
     and_,
     bindparam,
     case,
     delete,
-    exists,
     func,
-    literal_column,
     or_,
     select,
     update,
 )
 
-from pipeline.core.model import JobKey
 from pipeline.core.outbox import LineState, MessageKind
+from pipeline.store.outbox_lines import (
+    NOT_SENT,
+    OPEN,
+    Line,
+    due_lines,
+    is_open,
+    line_of,
+    may_go,
+    remotes,
+)
 from pipeline.store.outbox_messages import announce
-from pipeline.store.schema import attempts, jobs, outbox, outlets, sheets
+from pipeline.store.schema import outbox, outlets
 from pipeline.store.transactions import StorePart, made, number_of, upsert
 
 #: Delivered messages are kept so long, for questions about what was sent.
 KEPT: Final = timedelta(days=30)
 #: Messages for which a digest does not wait.
 AT_ONCE: Final = (MessageKind.STOPPED, MessageKind.BUDGET, MessageKind.SILENT)
-_OPEN: Final = (LineState.WAITING, LineState.SENDING)
-#: True for open lines, and a few others. With a literal in it, the partial index is used, so that
-#: the many lines that were sent are not read.
-_UNSENT: Final = outbox.c.state != literal_column(f"'{LineState.SENT}'")
-#: Records what became of a claimed message. It runs for each one, so it is made once.
+#: Records what became of a claimed message. It runs for each one, so it is made once. If a try may
+#: have arrived, that stays noted. What was delivered is not sent again, whatever another process
+#: recorded meanwhile.
 _ENDED: Final = (
     update(outbox)
-    .where(outbox.c.id == bindparam("its_id"), outbox.c.state == LineState.SENDING)
+    .where(
+        outbox.c.id == bindparam("its_id"),
+        or_(
+            outbox.c.state == LineState.SENDING,
+            and_(outbox.c.state == LineState.WAITING, bindparam("is_sent", type_=Boolean)),
+        ),
+    )
     .values(
-        {
-            name: bindparam(name)
-            for name in ("state", "reason", "not_before", "remote", "unsure", "done_at")
+        {name: bindparam(name) for name in ("state", "reason", "not_before", "remote", "done_at")}
+        | {
+            "tries": outbox.c.tries - bindparam("uncounted"),
+            "unsure": or_(outbox.c.unsure, bindparam("may_have_arrived", type_=Boolean)),
         }
-        | {"tries": outbox.c.tries - bindparam("uncounted")}
     )
 )
 
@@ -69,27 +80,6 @@ class OutletEntry(NamedTuple):
     settings: str
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A message that was claimed for delivery."""
-
-    id: int
-    kind: MessageKind
-    made_at: datetime
-    #: How often it was tried, with the try that now begins.
-    tries: int
-    #: True if an earlier try may have arrived.
-    is_unsure: bool
-    #: The job and the number of the attempt; None for messages about the sheet.
-    key: JobKey | None
-    number: int | None
-    #: The row's labels, as they were when the attempt began.
-    labels: Mapping[str, str]
-    #: What the outlet remembers of the row.
-    remote: str
-    body: Mapping[str, Any]
-
-
 class Delivery(NamedTuple):
     """What became of a line: its new state, and for an open one when it is tried again."""
 
@@ -98,6 +88,7 @@ class Delivery(NamedTuple):
     reason: str = ""
     not_before: datetime | None = None
     remote: str = ""
+    #: True if this try may have arrived. The store keeps what it knows of earlier ones.
     is_unsure: bool = False
     #: False: the try does not count.
     counts: bool = True
@@ -195,7 +186,7 @@ class Outbox(StorePart):
                 .select_from(
                     outlets.outerjoin(
                         outbox,
-                        and_(outbox.c.outlet == outlets.c.id, _UNSENT, outbox.c.state.in_(_OPEN)),
+                        and_(outbox.c.outlet == outlets.c.id, NOT_SENT, outbox.c.state.in_(OPEN)),
                     )
                 )
                 .where(outlets.c.id == outlet)
@@ -208,20 +199,18 @@ class Outbox(StorePart):
 
         A message that was being delivered when its process ended is due at once.
         """
+        now = self._database.now()
         with self._database.reading() as connection:
-            found = connection.execute(
-                select(
-                    func.min(func.coalesce(outbox.c.not_before, outbox.c.made_at)),
-                    outlets.c.not_before,
-                )
-                .select_from(outbox.join(outlets))
-                .where(outbox.c.outlet == outlet, _UNSENT, outbox.c.state.in_(_OPEN))
-                .group_by(outlets.c.not_before)
-            ).first()
-        if found is None:
-            return None
-        due: datetime = found[0]
-        return max(due, found[1]) if found[1] else due
+            its = select(outlets.c.not_before).where(outlets.c.id == outlet)
+            not_before = connection.execute(its).scalar_one_or_none()
+            first = select(outbox.c.not_before, outbox.c.made_at).where(may_go(outlet, now))
+            found = connection.execute(first.order_by(outbox.c.id).limit(1)).first()
+            if found is not None:
+                due: datetime | None = found.not_before or min(found.made_at, now)
+            else:  # Each waits for its time, or for an earlier one of its row that does.
+                latest = select(func.min(outbox.c.not_before)).where(is_open(outlet))
+                due = connection.execute(latest).scalar_one()
+        return max(due, not_before) if due and not_before else due
 
     def claim(
         self, outlet: int, most: int, *, newest_only: bool = False, several: bool = False
@@ -234,7 +223,7 @@ class Outbox(StorePart):
         """
         now = self._database.now()
         with self._database.writing() as connection:
-            found = connection.execute(_due(outlet, now, most if several else 2 * most)).all()
+            found = connection.execute(due_lines(outlet, now, most if several else 2 * most)).all()
             chosen: dict[object, Any] = {}
             replaced = []
             for row in found:
@@ -258,8 +247,8 @@ class Outbox(StorePart):
                     .where(outbox.c.id.in_(replaced))
                     .values(state=LineState.SENT, done_at=now, reason="a newer message replaced it")
                 )
-            remotes = _remotes(connection, outlet, {row.row_id for row in chosen.values()})
-        return [_line(row, remotes.get(row.row_id, "")) for row in chosen.values()]
+            noted = remotes(connection, outlet, {row.row_id for row in chosen.values()})
+        return [line_of(row, noted.get(row.row_id, "")) for row in chosen.values()]
 
     def record(
         self,
@@ -290,7 +279,8 @@ class Outbox(StorePart):
                 "reason": one.reason,
                 "not_before": one.not_before,
                 "remote": one.remote,
-                "unsure": one.is_unsure,
+                "may_have_arrived": one.is_unsure,
+                "is_sent": one.state is LineState.SENT,
                 "uncounted": 0 if one.counts else 1,
                 "done_at": now if one.state in (LineState.SENT, LineState.PARKED) else None,
             }
@@ -308,16 +298,20 @@ class Outbox(StorePart):
             return func.count(case((outbox.c.state.in_(of), 1)))
 
         with self._database.reading() as connection:
-            oldest = func.min(case((outbox.c.state.in_(_OPEN), outbox.c.made_at)))
+            oldest = func.min(case((outbox.c.state.in_(OPEN), outbox.c.made_at)))
+            every = outbox.alias()
+            # Counted in an index alone, because there are many.
+            total = select(func.count()).where(every.c.outlet == outlets.c.id).scalar_subquery()
+            its = and_(outbox.c.outlet == outlets.c.id, NOT_SENT)
             rows = connection.execute(
                 select(
                     outlets,
-                    number(*_OPEN).label("waiting"),
+                    number(*OPEN).label("waiting"),
                     number(LineState.PARKED).label("parked"),
-                    number(LineState.SENT).label("sent"),
+                    (total - func.count(outbox.c.id)).label("sent"),
                     oldest.label("oldest"),
                 )
-                .select_from(outlets.outerjoin(outbox))
+                .select_from(outlets.outerjoin(outbox, its))
                 .where(outlets.c.sheet == number_of(connection, sheet), outlets.c.kinds != ())
                 .group_by(outlets.c.id)
                 .order_by(outlets.c.name)
@@ -343,7 +337,8 @@ class Outbox(StorePart):
         """The messages that an outlet refused: what each is about, and why."""
         with self._database.reading() as connection:
             asked = select(outbox.c.kind, outbox.c.row_id, outbox.c.reason)
-            asked = asked.where(outbox.c.outlet == outlet, outbox.c.state == LineState.PARKED)
+            parked = and_(NOT_SENT, outbox.c.state == LineState.PARKED)
+            asked = asked.where(outbox.c.outlet == outlet, parked)
             rows = connection.execute(asked.order_by(outbox.c.id))
             return [(f"{row.kind} {row.row_id}".strip(), row.reason) for row in rows]
 
@@ -389,59 +384,3 @@ def _configure(
         new |= {"closed": "", "reason": "", "failures": 0, "not_before": None}
         new["delivered_at"] = None  # so that the new place is checked first
     connection.execute(update(outlets).where(outlets.c.id == known.id).values(**new))
-
-
-def _due(outlet: int, now: datetime, most: int) -> Any:
-    """The lines that may be delivered now, the oldest first, with their rows."""
-    earlier = outbox.alias()
-    is_blocked = exists().where(
-        outbox.c.row_id != "",
-        earlier.c.outlet == outlet,
-        earlier.c.row_id == outbox.c.row_id,
-        earlier.c.id < outbox.c.id,
-        earlier.c.state.in_(_OPEN),
-        earlier.c.not_before > now,
-    )
-    return (
-        select(outbox, sheets.c.key, jobs.c.take, attempts.c.labels)
-        .select_from(
-            outbox.outerjoin(jobs, jobs.c.id == outbox.c.job)
-            .outerjoin(sheets, sheets.c.id == jobs.c.sheet)
-            .outerjoin(
-                attempts,
-                and_(attempts.c.job == outbox.c.job, attempts.c.number == outbox.c.number),
-            )
-        )
-        .where(
-            outbox.c.outlet == outlet,
-            _UNSENT,
-            outbox.c.state.in_(_OPEN),
-            or_(outbox.c.not_before.is_(None), outbox.c.not_before <= now),
-            ~is_blocked,
-        )
-        .order_by(outbox.c.id)
-        .limit(most)
-    )
-
-
-def _remotes(connection: Connection, outlet: int, row_ids: set[str]) -> dict[str, str]:
-    """What the outlet last noted of these rows."""
-    asked = select(outbox.c.row_id, outbox.c.remote).where(
-        outbox.c.outlet == outlet, outbox.c.row_id.in_(row_ids - {""}), outbox.c.remote != ""
-    )
-    return {row.row_id: row.remote for row in connection.execute(asked.order_by(outbox.c.id))}
-
-
-def _line(row: Any, remote: str) -> Line:
-    return Line(
-        id=row.id,
-        kind=MessageKind(row.kind),
-        made_at=row.made_at,
-        tries=row.tries + 1,
-        is_unsure=row.unsure or row.state == LineState.SENDING,
-        key=JobKey(row.key, row.row_id, row.take) if row.job is not None else None,
-        number=row.number,
-        labels=json.loads(row.labels) if row.labels else {},
-        remote=remote,
-        body=json.loads(row.body) if row.body else {},
-    )

@@ -33,12 +33,20 @@ PAUSES: Final = tuple(
 )
 #: A closed outlet is tried again after this time: a person may have repaired it.
 CLOSED_PAUSE: Final = timedelta(hours=1)
+#: The longest wait that an outlet can ask for.
+LONGEST_WAIT: Final = timedelta(days=1)
 #: After this time nothing more follows for a digest, while no pass runs.
 QUIET: Final = timedelta(seconds=10)
 #: Messages in one digest, at most.
 MOST_IN_DIGEST: Final = 500
 #: The longest that one call may take.
 CALL_SECONDS: Final = 120.0
+#: Seconds of the outlet's lease: a check and a call may follow one another, and the lease must not
+#: end before them. A process that dies on this machine loses it at once.
+LEASE_SECONDS: Final = 2 * CALL_SECONDS + 60
+
+
+Render = Callable[[Sequence[Line]], list[Message | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ class Deliveries:
         self,
         store: Store,
         route: Route,
-        render: Callable[[Sequence[Line]], list[Message | None]],
+        render: Render,
         clock: Clock,
         chance: Random,
     ) -> None:
@@ -120,7 +128,7 @@ class Deliveries:
         is_last = until is not None
         if not self._is_due(is_last):
             return 0
-        lease = take_lease_on(self._store, f"outlet {self._route.id}")
+        lease = take_lease_on(self._store, f"outlet {self._route.id}", LEASE_SECONDS)
         if not isinstance(lease, Lease):
             return 0  # Another process delivers.
         number = 0
@@ -130,7 +138,7 @@ class Deliveries:
                 if delivered is None:
                     break
                 number += delivered
-                if not self._store.leases.renew(lease, seconds=CALL_SECONDS + 60):
+                if not self._store.leases.renew(lease, LEASE_SECONDS):
                     break
         finally:
             self._store.leases.release(lease)
@@ -140,6 +148,10 @@ class Deliveries:
         """End the outlet's connections."""
         if self._outlet:
             await self._outlet.close()
+
+    @property
+    def _is_digest(self) -> bool:
+        return self._route.digest_every is not None
 
     def _is_due(self, is_last: bool) -> bool:
         due = self.due(is_last=is_last)
@@ -155,38 +167,43 @@ class Deliveries:
         if not lines:
             self._most = None
             return None
-        told = [(line, one) for line, one in zip(lines, self._render(lines), strict=True) if one]
-        results = await _results(outlet, [one for _, one in told])
-        return self._recorded(lines, [line for line, _ in told], results)
+        messages, ended = _rendered(self._render, lines)
+        results = await _results(outlet, [*messages.values()])
+        return self._recorded([line for line in lines if line.id in messages], results, ended)
 
     def _recorded(
-        self, claimed: Sequence[Line], told: Sequence[Line], results: Sequence[Result]
+        self, told: Sequence[Line], results: Sequence[Result], ended: dict[int, Delivery]
     ) -> int | None:
-        """Record the results of one call; see `_call` for what it returns."""
+        """Record the results of one call; see `_call` for what it returns.
+
+        `ended` is what became of the lines that were not told.
+        """
+        now = self._clock.now()
         are_all_refused = bool(results) and all(map(_is_refused, results))
-        # If many are refused together, one of them may be at fault: smaller groups are tried.
-        is_final = not (are_all_refused and len(results) > 1)
-        if are_all_refused:
+        # If a digest is refused, one of its messages may be at fault: smaller groups are tried.
+        is_final = not (self._is_digest and are_all_refused and len(results) > 1)
+        if self._is_digest and are_all_refused:
             self._most = len(results) // 2 or None
-        ended = {one.id: Delivery(one.id, LineState.SENT, "no longer true") for one in claimed}
-        ended |= {
-            line.id: self._ended(line, result, is_final=is_final)
+        ended = ended | {
+            line.id: _ended(line, result, self._route, now, self._chance, is_final=is_final)
             for line, result in zip(told, results, strict=True)
         }
         failures = [one for one in results if isinstance(one, Undelivered)]
         closed = next((one.reason for one in failures if one.trouble is Trouble.CLOSED), "")
         not_before, has_failed = None, bool(results) and len(failures) == len(results)
         if closed:
-            not_before = self._clock.now() + CLOSED_PAUSE
+            not_before = now + CLOSED_PAUSE
         elif has_failed and not are_all_refused:
             not_before = min(
                 (one.not_before for one in ended.values() if one.not_before), default=None
             )
+        elif asked := max((_wait(one) for one in failures), default=None):
+            not_before = now + asked
         self._store.outbox.record(
             self._route.id,
             ended.values(),
             delivered=len(results) > len(failures),
-            failed=failures[0].reason if not_before else "",
+            failed=failures[0].reason if not_before and has_failed else "",
             closed=closed,
             not_before=not_before,
         )
@@ -198,23 +215,27 @@ class Deliveries:
         return None if not_before else delivered
 
     def _claimed(self, pace: Pace) -> list[Line]:
-        is_digest = self._route.digest_every is not None
-        most = MOST_IN_DIGEST if is_digest else pace.most
+        most = MOST_IN_DIGEST if self._is_digest else pace.most
         return self._store.outbox.claim(
             self._route.id,
             min(most, self._most or most),
             newest_only=pace.newest_only,
-            several=is_digest,
+            several=self._is_digest,
         )
 
     async def _opened(self) -> Outlet | None:
         """The outlet, checked before its first message; None if it is closed."""
         if self._outlet is None:
+            problems: Sequence[str]
             try:
                 outlet = self._route.open()
-                problems = await self._problems(outlet)
             except PromptsheetError as e:
                 problems = [str(e)]
+            except Exception as error:
+                _log_place_of(error)
+                problems = [f"It could not be opened ({type(error).__name__})."]
+            else:
+                problems = await self._problems(outlet)
             if problems:
                 self._store.outbox.record(
                     self._route.id,
@@ -236,7 +257,7 @@ class Deliveries:
                 problems = await outlet.check()
         except Exception as error:
             # Nothing is known of the place, so the delivery finds out.
-            log.info("The traceback:", exc_info=error)
+            _log_place_of(error)
             return ()
         if problems:
             await outlet.close()
@@ -248,28 +269,82 @@ class Deliveries:
             await asyncio.sleep(wait)
         self._next_call = loop.time() + pace.every
 
-    def _ended(self, line: Line, result: Result, *, is_final: bool) -> Delivery:
-        if isinstance(result, Delivered):
-            return Delivery(line.id, LineState.SENT, remote=result.remote)
-        reason, now = result.reason, self._clock.now()
-        match result.trouble:
-            case Trouble.CLOSED:
-                return Delivery(line.id, LineState.WAITING, reason, counts=False)
-            case Trouble.REFUSED if not is_final:
-                return Delivery(line.id, LineState.WAITING, reason, counts=False)
-            case Trouble.REFUSED:
-                return Delivery(line.id, LineState.PARKED, reason)
-            case trouble:
-                if now - line.made_at > self._route.patience:
-                    days = counted(self._route.patience.days, "day")
-                    return Delivery(line.id, LineState.PARKED, f"Given up after {days}. {reason}")
-                is_unsure = line.is_unsure or trouble is Trouble.UNSURE
-                not_before = now + self._pause(line.tries, result.wait)
-                return Delivery(line.id, LineState.WAITING, reason, not_before, is_unsure=is_unsure)
 
-    def _pause(self, tries: int, wait: float) -> timedelta:
-        pause = PAUSES[min(tries, len(PAUSES)) - 1] * self._chance.uniform(0.8, 1.2)
-        return max(pause, timedelta(seconds=wait))
+def _rendered(
+    render: Render, lines: Sequence[Line]
+) -> tuple[dict[int, Message], dict[int, Delivery]]:
+    """The messages of these lines, and what became of lines of which there is none.
+
+    A line that cannot be put into words is parked, so that it does not hold up the others.
+    Raises StoreError.
+    """
+    try:
+        found = render(lines)
+    except PromptsheetError:
+        raise
+    except Exception as error:
+        if len(lines) > 1:
+            middle = len(lines) // 2
+            messages, ended = _rendered(render, lines[:middle])
+            others = _rendered(render, lines[middle:])
+            return messages | others[0], ended | others[1]
+        _log_place_of(error)
+        reason = f"The message could not be made ({type(error).__name__})."
+        return {}, {lines[0].id: Delivery(lines[0].id, LineState.PARKED, reason)}
+    pairs = list(zip(lines, found, strict=True))
+    return (
+        {line.id: message for line, message in pairs if message},
+        {
+            line.id: Delivery(line.id, LineState.SENT, "no longer true")
+            for line, message in pairs
+            if not message
+        },
+    )
+
+
+def _ended(
+    line: Line, result: Result, route: Route, now: datetime, chance: Random, *, is_final: bool
+) -> Delivery:
+    """What became of a line. With `is_final` a refused one is parked."""
+    if isinstance(result, Delivered):
+        return Delivery(line.id, LineState.SENT, remote=result.remote)
+    reason = result.reason
+    match result.trouble:
+        case Trouble.CLOSED:
+            return Delivery(line.id, LineState.WAITING, reason, counts=False)
+        case Trouble.REFUSED if not is_final:
+            return Delivery(line.id, LineState.WAITING, reason, counts=False)
+        case Trouble.REFUSED:
+            return Delivery(line.id, LineState.PARKED, reason)
+        case trouble:
+            if now - line.made_at > route.patience:
+                days = counted(route.patience.days, "day")
+                return Delivery(line.id, LineState.PARKED, f"Given up after {days}. {reason}")
+            is_unsure = line.is_unsure or trouble is Trouble.UNSURE
+            not_before = now + _pause(chance, line.tries, _wait(result))
+            return Delivery(line.id, LineState.WAITING, reason, not_before, is_unsure=is_unsure)
+
+
+def _pause(chance: Random, tries: int, wait: timedelta) -> timedelta:
+    pause = PAUSES[min(tries, len(PAUSES)) - 1] * chance.uniform(0.8, 1.2)
+    return max(pause, wait)
+
+
+class _WithoutText(Exception):
+    """Stands in a log for an exception whose text may hold an address or a token."""
+
+
+def _log_place_of(error: Exception) -> None:
+    shown = _WithoutText(type(error).__name__).with_traceback(error.__traceback__)
+    log.info("The traceback:", exc_info=shown)
+
+
+def _wait(result: Undelivered) -> timedelta:
+    """How long the outlet asks us to wait; whatever it says, no longer than LONGEST_WAIT."""
+    longest = LONGEST_WAIT.total_seconds()
+    if result.wait >= longest:
+        return LONGEST_WAIT
+    return timedelta(seconds=max(0, result.wait))
 
 
 def _is_over(until: float | None) -> bool:
@@ -292,7 +367,7 @@ async def _results(outlet: Outlet, messages: Sequence[Message]) -> Sequence[Resu
     except TimeoutError:
         reason = f"There was no answer within {CALL_SECONDS:.0f} s."
     except Exception as error:
-        log.info("The traceback:", exc_info=error)
+        _log_place_of(error)
         # The text of an exception may hold an address or a token.
         reason = f"The delivery failed ({type(error).__name__})."
     return [Undelivered(Trouble.UNSURE, reason)] * len(messages)

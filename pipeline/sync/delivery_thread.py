@@ -78,7 +78,10 @@ class DeliveryThread:
                 await self._pause()
             await deliver_rest(deliveries)
         finally:
-            await deliveries.close()
+            try:
+                await deliveries.close()
+            except Exception as error:  # It must not break off the deliveries of other outlets.
+                log.info("An outlet could not be closed (%s).", type(error).__name__)
 
     async def _pause(self) -> None:
         """Wait until the next look, or until the process ends."""
@@ -93,6 +96,8 @@ class DeliveryThread:
                 await asyncio.to_thread(self._watch)
             except PromptsheetError as error:
                 log.info("outlets: %s", error)
+            except Exception as error:
+                log.info("The traceback:", exc_info=error)
             await asyncio.sleep(WATCH_EVERY)
 
 

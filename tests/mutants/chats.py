@@ -40,8 +40,8 @@ FAULTS = (
         "Teams gets messages of any length",
         "P3",
         _TEAMS,
-        "ensure_ascii=False).encode()) <= _MOST",
-        "ensure_ascii=False).encode()) > 0",
+        'ensure_ascii=False).encode("utf-8", "replace")) <= _MOST',
+        'ensure_ascii=False).encode("utf-8", "replace")) > 0',
         _TESTS,
     ),
     Fault(

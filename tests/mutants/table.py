@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants import chats, provider, receiver, rows, sheets, store, tables, triggers
+from tests.mutants import chats, outbox, provider, receiver, rows, sheets, store, tables, triggers
 from tests.mutants.fault import Fault
 
 FAULTS: Final[tuple[Fault, ...]] = (
@@ -14,6 +14,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     *sheets.FAULTS,
     *provider.FAULTS,
     *chats.FAULTS,
+    *outbox.FAULTS,
     *triggers.FAULTS,
     *tables.FAULTS,
 )

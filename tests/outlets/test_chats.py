@@ -508,3 +508,11 @@ def test_a_test_message_says_that_it_is_one(kind: str) -> None:
 
         assert "test" in place.shown().lower()
         assert "need attention" not in place.shown()
+
+
+@KINDS
+def test_half_a_character_in_a_note_does_not_keep_a_digest_back(kind: str) -> None:
+    note = {"note": "The prompt was refused: \ud83e"}
+    with channel(kind) as (*_, url):
+        (result,) = delivered(SERVICES[kind], url, [row(kind=MessageKind.FAILED, values=note)])
+        assert isinstance(result, Delivered)

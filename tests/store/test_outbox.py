@@ -14,7 +14,7 @@ from pipeline.core.model import JobKey, Result
 from pipeline.core.outbox import LineState, MessageKind
 from pipeline.core.states import Accepted, Event, Failed, Lost, Progressed, Succeeded
 from pipeline.store import Delivery, Fact, Limits, Line, OutletEntry, Store
-from pipeline.store.outbox import _due
+from pipeline.store.outbox_lines import due_lines
 from tests.store.build import LIMITS, Clock, intent
 
 ALL = tuple(kind for kind in MessageKind if kind is not MessageKind.TEST)
@@ -281,7 +281,7 @@ def test_what_was_sent_is_not_read_again_to_find_what_is_due(store: Store, clock
     asked: list[str] = []
     with store._database.reading() as connection:
         listen(connection, "before_cursor_execute", lambda *given: asked.append(_plan(*given)))
-        connection.execute(_due(1, clock(), 10)).all()
+        connection.execute(due_lines(1, clock(), 10)).all()
 
     assert "outbox_open" in asked[-1]
 
@@ -289,3 +289,42 @@ def test_what_was_sent_is_not_read_again_to_find_what_is_due(store: Store, clock
 def _plan(_connection: object, cursor: Any, statement: str, values: Any, *_: object) -> str:
     steps = cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall()
     return "\n".join(step[3] for step in steps)
+
+
+@pytest.mark.parametrize("state", [LineState.WAITING, LineState.PARKED])
+def test_that_a_try_may_have_arrived_is_kept_until_the_message_is_delivered(
+    store: Store, state: LineState
+) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, DONE)
+    (line,) = store.outbox.claim(number, 10)
+    store.outbox.record(number, [Delivery(line.id, LineState.WAITING, "silence", is_unsure=True)])
+    (line,) = store.outbox.claim(number, 10)
+    store.outbox.record(number, [Delivery(line.id, state, "refused")])
+    store.outbox.retry(number)
+
+    assert [one.is_unsure for one in store.outbox.claim(number, 10)] == [True]
+
+
+def test_what_a_slow_process_has_delivered_is_not_sent_again_by_another(store: Store) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, DONE)
+    (slow,) = store.outbox.claim(number, 10)
+    (other,) = store.outbox.claim(number, 10)
+    store.outbox.record(number, [Delivery(other.id, LineState.WAITING, "busy")])
+    taken(store, number, [slow])
+
+    assert store.outbox.claim(number, 10) == []
+
+
+def test_a_message_that_waits_for_an_earlier_one_of_its_row_is_not_due_before_it(
+    store: Store, clock: Clock
+) -> None:
+    number, key = outlet(store), sent(store)
+    tell(store, key, Failed("timed out", "t1"))
+    (line,) = store.outbox.claim(number, 10)
+    later = clock() + timedelta(seconds=300)
+    store.outbox.record(number, [Delivery(line.id, LineState.WAITING, "busy", later)])
+    tell(store, key, DONE)
+
+    assert store.outbox.next_due(number) == later

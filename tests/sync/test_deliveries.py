@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -31,7 +31,8 @@ from pipeline.core.states import Failed, Succeeded
 from pipeline.outlets import Outlet, Pace
 from pipeline.store import Fact, Line, OutletEntry, OutletState, Store
 from pipeline.sync.clock import Clock as LoopClock
-from pipeline.sync.deliveries import CLOSED_PAUSE, Deliveries, Route
+from pipeline.sync.deliveries import CALL_SECONDS, CLOSED_PAUSE, Deliveries, Route
+from pipeline.sync.lease import this_process
 from tests.store.build import LIMITS, Clock, intent
 
 ALL = tuple(kind for kind in MessageKind if kind is not MessageKind.TEST)
@@ -53,8 +54,10 @@ class Place:
         poison: str = "",
         newest_only: bool = False,
         problems: Sequence[str] = (),
+        wait: float = 1,
     ) -> None:
         self.faults, self.poison, self.problems = list(faults), poison, list(problems)
+        self.wait = wait
         self.pace = Pace(most=most, newest_only=newest_only)
         #: Ids in the order in which they were accepted, and those that were said to be repeats.
         self.accepted: list[str] = []
@@ -68,7 +71,9 @@ class Place:
         if fault == "killed before":
             raise Killed
         if fault == "late":
-            return [Undelivered(Trouble.LATER, "The service is busy.", wait=1)] * len(messages)
+            return [Undelivered(Trouble.LATER, "The service is busy.", wait=self.wait)] * len(
+                messages
+            )
         if self.poison and any(self.poison in _row(one) for one in messages):
             return [Undelivered(Trouble.REFUSED, "A text is too long.")] * len(messages)
         for one in messages:
@@ -79,6 +84,11 @@ class Place:
         match fault:
             case "killed after":
                 raise Killed
+            case "half":
+                busy = Undelivered(Trouble.LATER, "The service is busy.", wait=self.wait)
+                return [Delivered(), *[busy] * (len(messages) - 1)]
+            case "gone":
+                return [Undelivered(Trouble.CLOSED, "The address is wrong.")] * len(messages)
             case "lost":
                 return [Undelivered(Trouble.UNSURE, "No answer came.")] * len(messages)
             case "raises":
@@ -117,6 +127,8 @@ class Sender:
         entry = OutletEntry("place", ALL, "1")
         self.number = self.store.outbox.configure("sheet", [entry])["place"]
         self.digest, self.opened = digest, 0
+        #: A row for which no message can be made.
+        self.unspeakable = ""
         self.process = self._started()
 
     def _started(self) -> Deliveries:
@@ -129,6 +141,9 @@ class Sender:
         return Deliveries(self.store, route, self._rendered, loop_clock, Random(1))
 
     def _rendered(self, lines: Sequence[Line]) -> list[Message | None]:
+        for line in lines:
+            if self.unspeakable and line.key and self.unspeakable in line.key.row_id:
+                raise KeyError(self.unspeakable)
         return [
             RowMessage(
                 str(line.id),
@@ -235,7 +250,7 @@ def test_one_refused_message_among_many_is_found_and_parked_and_all_others_arriv
     sender: Callable[..., Sender],
 ) -> None:
     place = Place(most=100, poison="33")
-    its = sender(place)
+    its = sender(place, timedelta())
     for number in range(64):
         its.happened(str(number))
     its.deliver()
@@ -371,3 +386,125 @@ def test_a_stop_does_not_wait_for_a_digest(sender: Callable[..., Sender]) -> Non
     its.store.outbox.announce("sheet", MessageKind.STOPPED, "1", {"sentence": "Stopped."})
     its.deliver(is_last=False)
     assert place.calls == 1
+
+
+def test_each_message_that_is_refused_by_itself_is_posted_once(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Place(most=100, poison="r_"))
+    for number in range(64):
+        its.happened(str(number))
+    its.deliver()
+    assert (place.calls, its.state.parked) == (1, 64)
+
+
+def test_a_row_of_which_no_message_can_be_made_is_parked_and_all_others_arrive(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Place(most=100))
+    for number in range(40):
+        its.happened(str(number))
+    its.unspeakable = "r_000000033"
+    its.deliver()
+
+    assert len(place.accepted) == 39
+    assert its.store.outbox.parked(its.number) == [
+        ("done r_000000033", "The message could not be made (KeyError).")
+    ]
+
+
+def test_an_outlet_that_cannot_be_opened_is_reported_and_not_opened_every_second(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(Place())
+
+    def broken() -> Outlet:
+        its.opened += 1
+        raise ValueError("https://hooks.example/SECRET")
+
+    route = Route(its.number, "place", "push", broken, None, timedelta(days=3))
+    its.process = Deliveries(its.store, route, its._rendered, LoopClock(its.clock), Random(1))
+    its.happened("a")
+    for _ in range(5):
+        its.deliver()
+    assert its.opened == 1
+    assert its.state.closed == "It could not be opened (ValueError)."
+
+
+def test_a_possible_repeat_is_marked_also_after_the_outlet_was_closed(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Place(["lost", "gone"]))
+    its.happened("a")
+    its.deliver_all()
+    assert len(place.accepted) == 3
+    assert place.repeats == set(place.accepted)
+
+
+@pytest.mark.parametrize("wait", [float("inf"), float("nan"), 1e300, -5.0])
+def test_no_wait_that_an_outlet_names_can_stop_the_deliveries(
+    sender: Callable[..., Sender], wait: float
+) -> None:
+    its = sender(place := Place(["late"], wait=wait))
+    its.happened("a")
+    its.deliver()
+    its.clock.forward(2 * 86400)
+    its.deliver()
+    assert len(place.accepted) == 1
+
+
+def test_the_wait_that_an_outlet_asks_for_counts_for_all_messages_also_if_it_took_some(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Place(["half"], most=2, wait=60))
+    for row in "abcd":
+        its.happened(row)
+    its.deliver()
+    assert place.calls == 1
+    its.clock.forward(61)
+    its.deliver()
+    assert its.state.sent == 4
+    assert its.state.failures == 0
+
+
+def test_the_lease_of_an_outlet_lasts_longer_than_a_check_and_a_call(
+    sender: Callable[..., Sender],
+) -> None:
+    lasted: list[timedelta] = []
+
+    class Slow(Place):
+        async def deliver(self, messages: Sequence[Message]) -> Sequence[Outcome]:
+            lease = its.store.leases.of(f"outlet {its.number}")
+            assert lease is not None
+            lasted.append(lease.until - its.clock())
+            return await super().deliver(messages)
+
+    its = sender(Slow(most=1))
+    its.happened("a")
+    its.happened("b")
+    its.deliver()
+    assert [one > timedelta(seconds=2 * CALL_SECONDS) for one in lasted] == [True, True]
+
+
+def test_a_lease_that_this_process_could_not_release_ends_like_any_other(
+    sender: Callable[..., Sender],
+) -> None:
+    its = sender(place := Place())
+    its.clock.moment = datetime.now(UTC)
+    assert its.store.leases.take(f"outlet {its.number}", this_process(), 45)
+    its.happened("a")
+    assert its.deliver() == 0
+    its.clock.forward(46)
+    assert its.deliver() == 1
+    assert len(place.accepted) == 1
+
+
+def test_no_log_holds_the_text_of_an_exception(
+    sender: Callable[..., Sender], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    its = sender(Place(["raises"]))
+    its.happened("a")
+    its.deliver()
+    assert "OSError" in caplog.text
+    assert "SECRET" not in caplog.text.replace('OSError("https://hooks.example/SECRET")', "")

@@ -1,0 +1,70 @@
+"""Faults in the outbox and its deliveries."""
+
+from __future__ import annotations
+
+from tests.mutants.fault import Fault
+
+_OUTBOX = "pipeline/store/outbox.py"
+_LINES = "pipeline/store/outbox_lines.py"
+_DELIVERIES = "pipeline/sync/deliveries.py"
+_STORE = "tests/store/test_outbox.py"
+_SYNC = "tests/sync/test_deliveries.py"
+
+FAULTS = (
+    Fault(
+        "that a message may have arrived is forgotten when its next try fails",
+        "P3",
+        _OUTBOX,
+        '"unsure": or_(outbox.c.unsure, bindparam("may_have_arrived", type_=Boolean)),',
+        '"unsure": bindparam("may_have_arrived", type_=Boolean),',
+        f"{_STORE} {_SYNC}",
+    ),
+    Fault(
+        "what was being delivered at a kill is not marked as a possible repeat",
+        "P3",
+        _LINES,
+        "is_unsure=row.unsure or row.state == LineState.SENDING,",
+        "is_unsure=row.unsure,",
+        _STORE,
+    ),
+    Fault(
+        "a later message of a row overtakes an earlier one",
+        "P3",
+        _LINES,
+        "return and_(is_open(outlet), is_due, ~is_blocked)",
+        "return and_(is_open(outlet), is_due)",
+        _STORE,
+    ),
+    Fault(
+        "tries are not counted, so every pause is the first one",
+        "P6",
+        _OUTBOX,
+        "tries=outbox.c.tries + 1",
+        "tries=outbox.c.tries",
+        _STORE,
+    ),
+    Fault(
+        "two processes deliver at one time",
+        "P3",
+        _DELIVERIES,
+        "            return 0  # Another process delivers.",
+        "            pass",
+        _SYNC,
+    ),
+    Fault(
+        "the lease of an outlet ends during a long call",
+        "P3",
+        _DELIVERIES,
+        "LEASE_SECONDS: Final = 2 * CALL_SECONDS + 60",
+        "LEASE_SECONDS: Final = 45.0",
+        _SYNC,
+    ),
+    Fault(
+        "one row of which no message can be made holds up an outlet",
+        "P3",
+        _DELIVERIES,
+        "if len(lines) > 1:\n            middle",
+        "if True:\n            raise\n            middle",
+        _SYNC,
+    ),
+)
