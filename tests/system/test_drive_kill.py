@@ -60,6 +60,7 @@ def test_killed_at_requests_to_google_drive_each_picture_is_saved_exactly_once(
 ) -> None:
     # A submission may be under way at the moment of a kill: version 2 takes it once, sent again.
     team = Team(team.folder, team.url, version=2)
+    team.answers_within(3)
     with google_drive() as google:
         drive = google.files.shared_drive("Campaigns", fileOrganizer=EMAIL)
         folder = google.files.by_hand("Spring", parent=drive.id, drive=drive.id)
