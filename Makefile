@@ -10,9 +10,9 @@ BIN := .venv/bin
 demo: .venv/ready
 	$(BIN)/promptsheet demo
 
-# Four workers on two cores: many tests wait for a process or a second to pass.
+# Five workers on two cores: many tests wait for a process or a second to pass.
 test: lint servers
-	$(BIN)/pytest -n 4 --dist worksteal
+	$(BIN)/pytest -n 5 --dist worksteal
 
 # Tests use a real browser and a real database server: Debian's, where there is none yet.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)

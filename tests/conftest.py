@@ -55,7 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("numprocesses"):
         share()  # with the workers, which would each load the program otherwise
     # How long an example takes says more about the machine than about the program.
-    settings.register_profile("suite", deadline=None)
+    # Half the usual number of examples: there are some hundred properties, and each run draws anew.
+    settings.register_profile("suite", deadline=None, max_examples=50)
     settings.load_profile("suite")
     # httpx would load all authorities again for each client, in 25 ms; here it needs none of them.
     made = vars(transports)

@@ -66,7 +66,7 @@ NAME = "{campaign}/{name}-{take}-{n}.{ext}"
 
 @pytest.mark.parametrize(
     ("name", "every"),
-    [("", 27), (NAME, 36), *(pytest.param(name, 1, marks=SOAK) for name in ("", NAME))],
+    [("", 54), (NAME, 54), *(pytest.param(name, 1, marks=SOAK) for name in ("", NAME))],
 )
 def test_killed_at_any_step_in_the_folder_each_picture_is_saved_once(
     team: Team, api: Sandbox, name: str, every: int
