@@ -9,7 +9,7 @@
 const TITLE = 'Promptsheet';
 const SECONDS = 15; // How long a message stays on the screen.
 
-/** Adds the menu. Google calls this when somebody opens the sheet. */
+/** Adds the menu. Google runs it each time the sheet is opened. */
 function onOpen() {
   SpreadsheetApp.getUi()
     .createMenu(TITLE)
@@ -44,8 +44,8 @@ function resumeSending() {
 }
 
 /**
- * Starts a run after an edit. Google calls this only if somebody adds a trigger for it (README.md);
- * it shows nothing, so that nobody is disturbed while typing.
+ * Starts a run after an edit. Google runs it only after you have added a trigger (see README.md).
+ * It shows no messages, which would interrupt people while they type.
  */
 function edited() {
   console.log(call_('post', { action: 'run', quick: true }));
