@@ -14,7 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.config import GoogleSource, Settings
-from pipeline.core.errors import MissingExtra, SheetError
+from pipeline.core.errors import ConfigError, MissingExtra, SheetError
+from pipeline.core.header import folded
+from pipeline.core.inputs import normalise
+from pipeline.core.text import quoted
 from pipeline.sheets import Sheet
 from pipeline.sheets.csv.sheet import CsvSheet
 from pipeline.sheets.files.errors import refuse_read_only as refuse_read_only
@@ -66,11 +69,49 @@ def _key_of_file(settings: Settings, store: Store, place: str) -> str:
 
 def _file(settings: Settings, key: str | None = None) -> Sheet:
     """A sheet of the kind that the file extension names."""
-    if settings.file.suffix.casefold() in (".xlsx", ".xlsm"):
+    return _opened(settings.file, settings.tab, key, settings.encoding)
+
+
+def _opened(path: Path, tab: str, key: str | None = None, encoding: str = "") -> Sheet:
+    if path.suffix.casefold() in (".xlsx", ".xlsm"):
         from pipeline.sheets.excel.sheet import ExcelSheet
 
-        return ExcelSheet(settings.file, tab=settings.tab, key=key)
-    return CsvSheet(settings.file, key=key, encoding=settings.encoding)
+        return ExcelSheet(path, tab=tab, key=key)
+    return CsvSheet(path, key=key, encoding=encoding)
+
+
+def styles_in(path: Path, tab: str = "") -> dict[str, tuple[str, str]]:
+    """The styles in a file: folded name -> the name, and the text of the style.
+
+    Names are in the first column, texts in the second, below a header. Raises ConfigError if the
+    file cannot be read, or says two things about one style.
+    """
+    place = f"{path.name}, tab {tab}" if tab else path.name
+    try:
+        grid = _opened(path, tab).read() if path.is_file() else None
+    except SheetError as why:
+        raise ConfigError(f"[prompt] styles: {why}") from None
+    if grid is None:
+        raise ConfigError(f"[prompt] styles: there is no file {path}.")
+    styles: dict[str, tuple[str, str]] = {}
+    for number, row in enumerate(grid[1:], start=2):
+        name, text = (normalise(cell) for cell in (*row, "", "")[:2])
+        if not name and not text:
+            continue
+        if not (name and text):
+            missing = "text" if name else "name"
+            raise ConfigError(f"[prompt] styles: row {number} of {place} has no {missing}.")
+        if styles.setdefault(folded(name), (name, text))[1] != text:
+            raise ConfigError(
+                f"[prompt] styles: row {number} of {place} says something else about "
+                f"{quoted(name, 40)} than a row above it. Remove one of them."
+            )
+    if not styles:
+        raise ConfigError(
+            f"[prompt] styles: {place} has no styles. Write names into its first column and texts "
+            "into the second, below a header."
+        )
+    return styles
 
 
 class GoogleSetup(NamedTuple):

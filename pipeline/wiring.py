@@ -21,12 +21,14 @@ from pipeline.config import configs as configs
 from pipeline.config import load as load
 from pipeline.config.addresses import account_of
 from pipeline.config.schema import PaceTable
+from pipeline.config.settings import PromptSettings
 from pipeline.core.apis import Api
 from pipeline.core.errors import StoreError
+from pipeline.core.prompt_templates import Prompts
 from pipeline.core.provider import Provider
 from pipeline.core.rules import Rules
 from pipeline.core.webhook import Callback
-from pipeline.open_sheet import open_sheet, place_of
+from pipeline.open_sheet import open_sheet, place_of, styles_in
 from pipeline.provider.input_folder import InputFolder
 from pipeline.provider.lazy import LazyApiClient, LazyMedia
 from pipeline.sheets import Sheet
@@ -107,6 +109,7 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
         # A person's own price is for a row, whatever the list's price is for.
         modes={name: mode for name, mode in own.modes.items() if name not in settings.prices},
         files=InputFolder(settings.inputs) if settings.inputs else None,
+        prompts=_prompts(settings.prompt) if settings.prompt else None,
         others=tuple(
             Api(
                 one.provider,
@@ -120,6 +123,12 @@ def rules(settings: Settings, key: str, store: Store | None = None) -> Rules:
             for one in settings.others
         ),
     )
+
+
+def _prompts(settings: PromptSettings) -> Prompts:
+    """How prompts are made of columns. Raises ConfigError if the styles cannot be read."""
+    styles = styles_in(settings.styles, settings.styles_tab) if settings.styles else {}
+    return Prompts(settings.template, styles, settings.style_column)
 
 
 def _prices(provider: Provider, base_url: str, store: Store | None) -> PriceList:

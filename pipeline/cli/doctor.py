@@ -23,7 +23,6 @@ from pipeline.config import Settings
 from pipeline.core.errors import ConfigError, NoPlace, PromptsheetError, SheetError
 from pipeline.core.filenames import shared_files
 from pipeline.core.header import OURS
-from pipeline.core.inputs import parsed
 from pipeline.core.model import JobKey
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, is_or_are, joined, one_line, quoted
@@ -262,7 +261,8 @@ def _named(sync: SheetSync, pictures: Iterable[tuple[JobKey, str]]) -> str:
     for line in sync.last.plan.lines:
         if line.seen.row_id in row_ids:
             row_ids.discard(line.seen.row_id)
-            name = line.name or parsed(line.memory.inputs).get("prompt", "")
+            given = sync.rules.given(line.memory.inputs, line.take or 1)
+            name = line.name or given.get("prompt", "")
             number = f"row {line.seen.place + 1}"
             names.append(f"{number} ({quoted(name, 40)})" if name else number)
     names += sorted(row_ids)  # of rows that are no longer in the sheet

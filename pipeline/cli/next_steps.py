@@ -85,7 +85,8 @@ def _state(sync: SheetSync, settings: Settings) -> list[str]:
     if sync.last.hold:
         return [sync.last.hold.sentence]
     if not sync.last.plan.statuses:
-        return [summary.no_rows(sync.sheet.title, settings.provider.endpoints[settings.endpoint])]
+        usual = settings.provider.endpoints[settings.endpoint]
+        return [summary.no_rows(sync.sheet.title, usual, settings.prompt_columns)]
     said = []
     # A new row is sent only after it has been unchanged for a while.
     if ready := len(to_send(sync)) + len(settling(sync)):

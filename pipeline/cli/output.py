@@ -33,6 +33,7 @@ from pipeline.core.costs import in_words, own
 from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.planning import Line
+from pipeline.core.rules import Rules
 from pipeline.core.statuses import Status
 from pipeline.core.text import counted, one_line, time_limit
 from pipeline.reports.plan import costs, following, settling, to_send
@@ -66,9 +67,9 @@ _HANGING = 4
 _INDENT = 8
 
 
-def prompt_of(line: Line) -> str:
+def prompt_of(line: Line, rules: Rules) -> str:
     """The prompt of the row; its other inputs if it has none."""
-    return asked_for(line.memory.inputs)
+    return asked_for(line.memory.inputs, line.take, rules)
 
 
 def status_text(status: str) -> Text:
@@ -137,7 +138,7 @@ def show_plan(console: Console, sync: SheetSync) -> None:
         console.print(Text(f"{len(lines):>6}  ", style="bold") + title)
         for note, alike in groupby(lines[:EXAMPLES], lambda line: line.note):
             for line in alike:
-                words = f"row {line.seen.place + 1}: {one_line(prompt_of(line))}"
+                words = f"row {line.seen.place + 1}: {one_line(prompt_of(line, sync.rules))}"
                 row = Text(" " * _INDENT + words, overflow="ellipsis", no_wrap=True, style="dim")
                 console.print(row, overflow="ellipsis", no_wrap=True)
             if note:
@@ -152,7 +153,9 @@ def show_plan(console: Console, sync: SheetSync) -> None:
             console.print(Text(words, style="dim"))
     if not sync.last.plan.lines and not sync.last.hold:
         usual = sync.rules.provider.endpoints[sync.rules.endpoint]
-        console.print(Text(no_rows(sync.sheet.title, usual), style="yellow"))
+        console.print(
+            Text(no_rows(sync.sheet.title, usual, sync.rules.prompt_columns), style="yellow")
+        )
     now, after, later = to_send(sync), following(sync), settling(sync)
     console.print(Text(f"\n{_price(sync, now, after)}", style="bold"))
     if later:

@@ -244,33 +244,34 @@ def _sentences(outcome: Outcome, code: int, of: Settings) -> Iterator[str]:
     if number := outcome.statuses[Status.UNRECOGNIZED]:
         yield summary.unrecognized(number)
     if not code and not outcome.statuses:
-        yield summary.no_rows(outcome.title, of.provider.endpoints[of.endpoint])
+        yield summary.no_rows(outcome.title, of.provider.endpoints[of.endpoint], of.prompt_columns)
 
 
 def _named_row(
     settings: list[Settings], row: str, console: Console, quiet: bool
 ) -> Callable[[Line], bool]:
     """A filter for the named row, even if it moves. Raises ConfigError if there is none."""
-    for line in the_row(settings, row):
+    for line, prompt in the_row(settings, row):
         if not quiet:
-            words = f"Row {line.seen.place + 1}: {one_line(show.prompt_of(line))}"
+            words = f"Row {line.seen.place + 1}: {one_line(prompt)}"
             console.print(words, markup=False)
     return NamedRow(row)
 
 
-def the_row(settings: list[Settings], row: str) -> list[Line]:
-    """The line with this row_id, name or number, in any of these sheets.
+def the_row(settings: list[Settings], row: str) -> list[tuple[Line, str]]:
+    """The line with this row_id, name or number, in any of these sheets, and its prompt.
 
     Empty if it may be in a sheet that cannot be read: the pass over that sheet reports why. Raises
     ConfigError if there is no such row, or several.
     """
-    found: dict[str, list[Line]] = {}
+    found: dict[str, list[tuple[Line, str]]] = {}
     unread = False
     for one in settings:
         try:
             with wiring.previewing(one) as sync:
                 if lines := find_rows(sync.last.plan.lines, row):
-                    found[sync.sheet.title] = lines
+                    prompts = [show.prompt_of(line, sync.rules) for line in lines]
+                    found[sync.sheet.title] = list(zip(lines, prompts, strict=True))
         except (SheetError, StoreError):
             unread = True
     if len(found) > 1:

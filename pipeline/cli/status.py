@@ -234,7 +234,7 @@ def _troubles(sync: SheetSync) -> Iterator[str]:
     """Problems of the whole sheet, and what to do about them."""
     if not sync.last.plan.lines and not sync.last.hold:
         usual = sync.rules.provider.endpoints[sync.rules.endpoint]
-        yield summary.no_rows(sync.sheet.title, usual)
+        yield summary.no_rows(sync.sheet.title, usual, sync.rules.prompt_columns)
     if sync.last.hold:
         yield sync.last.hold.sentence
     yield from outlet_states.troubles(sync.store.outbox.states(sync.key), wiring.now())

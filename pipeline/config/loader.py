@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from pipeline.config.addresses import problems_with as address_problems
 from pipeline.config.problems import nearest, sentences
+from pipeline.config.prompt import prompt_settings
 from pipeline.config.provider_files import base_url_of, key_problems, read_provider, with_prices
 from pipeline.config.remote import remote_of
 from pipeline.config.schema import (
@@ -33,6 +34,7 @@ from pipeline.config.settings import (
     OtherApi,
     OutletSettings,
     PageSettings,
+    PromptSettings,
     Settings,
     WebhookSettings,
 )
@@ -82,9 +84,12 @@ def load(
     ]
     provider, prices = with_prices(provider, document.provider.credits, problems)
     others = _others(document, path, providers, environ, problems, need_key)
-    titles, ignore = _columns(document.columns, provider, others, problems)
+    fields = _fields(provider, others)
+    prompt = prompt_settings(document.prompt, path, fields, problems)
+    fields |= {*(prompt.template.columns if prompt else ())}
+    titles, ignore = _columns(document.columns, fields, problems)
     problems += _ignored_problems(titles, ignore)
-    problems += _provider_problems(document, provider)
+    problems += _provider_problems(document, provider, prompt)
     if not document.store.url.startswith("sqlite:///"):
         problems.append('store.url: write "sqlite:///FILE", such as "sqlite:///promptsheet.db"')
     if document.schedule.cron and "every" in document.schedule.model_fields_set:
@@ -128,6 +133,7 @@ def load(
         prices=prices,
         vendor_secret=vendor_secret,
         others=others,
+        prompt=prompt,
         defaults=document.defaults,
         pace=pace,
         budget=document.budget,
@@ -340,16 +346,18 @@ def _outlets(
     return read_outlets(document.outlets, path, environ, problems, needed)
 
 
+def _fields(provider: Provider, others: Sequence[OtherApi]) -> set[str]:
+    """The names of all columns that can be inputs of some endpoint."""
+    providers = (provider, *(one.provider for one in others))
+    return {name for p in providers for e in p.endpoints.values() for name in columns_of(e)}
+
+
 def _columns(
     table: Mapping[str, str | list[str]],
-    provider: Provider,
-    others: Sequence[OtherApi],
+    fields: set[str],
     problems: list[str],
 ) -> tuple[dict[str, str], tuple[str, ...]]:
-    providers = (provider, *(one.provider for one in others))
-    fields = {name for p in providers for e in p.endpoints.values() for name in columns_of(e)}
-    fields -= {*CONTROLS}
-    names = [*OURS, *CONTROLS, *sorted(fields)]
+    names = [*OURS, *CONTROLS, *sorted(fields - {*CONTROLS})]
     titles: dict[str, str] = {}
     ignore: tuple[str, ...] = ()
     for name, value in table.items():
@@ -375,7 +383,9 @@ def _ignored_problems(titles: Mapping[str, str], ignore: tuple[str, ...]) -> Ite
                 )
 
 
-def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
+def _provider_problems(
+    document: Document, provider: Provider, prompt: PromptSettings | None
+) -> Iterator[str]:
     table = document.provider
     endpoint = provider.endpoints.get(table.endpoint)
     if endpoint is None:
@@ -385,6 +395,7 @@ def _provider_problems(document: Document, provider: Provider) -> Iterator[str]:
         "provider.base_url", table.base_url or provider.base_url, "https://api.apiframe.pro"
     )
     fields = {name for e in provider.endpoints.values() for name in e.columns}
+    fields |= {*(prompt.template.columns if prompt else ())}
     for name in document.defaults:
         if name not in fields:
             known = sorted(endpoint.columns if endpoint else fields)

@@ -61,6 +61,15 @@ class ProviderTable(_Table):
     former: FormerTable | None = None
 
 
+class PromptTable(_Table):
+    """How prompts are made of columns."""
+
+    text: str = ""
+    styles: str = ""
+    styles_tab: str = ""
+    style_column: str = "style"
+
+
 class PaceTable(_Table):
     """How fast requests are sent, at most."""
 
@@ -162,6 +171,7 @@ class Document(_Table):
     sheet: SheetTable
     columns: dict[str, str | list[str]] = {}
     provider: ProviderTable = ProviderTable()
+    prompt: PromptTable = PromptTable()
     providers: dict[str, OtherTable] = {}
     defaults: dict[str, str | int | float | bool] = {}
     pace: PaceTable = PaceTable()

@@ -17,6 +17,7 @@ from pipeline.core.fields import columns_of
 from pipeline.core.header import Header
 from pipeline.core.name_templates import NameTemplate
 from pipeline.core.outbox import MessageKind
+from pipeline.core.prompt_templates import PromptTemplate
 from pipeline.core.provider import Provider
 
 
@@ -126,6 +127,19 @@ class OtherApi:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptSettings:
+    """How prompts are made of columns (`[prompt]`)."""
+
+    template: PromptTemplate
+    #: The file of the styles: names in its first column, texts in the second.
+    styles: Path | None
+    #: The tab of that file, if it is a workbook; empty: the first.
+    styles_tab: str
+    #: The column whose cells name a style.
+    style_column: str
+
+
+@dataclass(frozen=True, slots=True)
 class OutletSettings:
     """One checked `[[outlets]]` table, with its secrets."""
 
@@ -171,6 +185,8 @@ class Settings(BaseModel):
     vendor_secret: Secret | None = None
     #: Other vendors (`[providers.NAME]`), and the former API (`[provider.former]`).
     others: tuple[OtherApi, ...] = ()
+    #: None: the column `prompt` is the prompt.
+    prompt: PromptSettings | None
     defaults: dict[str, str | int | float | bool]
     pace: PaceTable
     budget: BudgetTable
@@ -218,6 +234,11 @@ class Settings(BaseModel):
         return store.parent / f".{store.stem}-downloads"
 
     @property
+    def prompt_columns(self) -> tuple[str, ...]:
+        """The columns that prompts are made of; empty: the column `prompt` is the prompt."""
+        return self.prompt.template.columns if self.prompt else ()
+
+    @property
     def header(self) -> Header:
         """The configured columns."""
         own = self.provider.endpoints
@@ -227,11 +248,12 @@ class Settings(BaseModel):
             if other.sends
             for name, one in other.provider.endpoints.items()
         }
+        made_of = frozenset(self.prompt_columns)
         return Header(
-            columns_of(own[self.endpoint]),
+            columns_of(own[self.endpoint]) | made_of,
             self.titles,
             self.ignore,
-            {name: columns_of(one) for name, one in endpoints.items()},
+            {name: columns_of(one) | made_of for name, one in endpoints.items()},
             gives_text=bool(own[self.endpoint].text),
             text_endpoints=frozenset(name for name, one in endpoints.items() if one.text),
         )

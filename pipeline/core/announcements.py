@@ -23,6 +23,7 @@ from pipeline.core.outbox import (
     RowMessage,
     Value,
 )
+from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of_attempt
 from pipeline.core.statuses import Status
@@ -101,7 +102,7 @@ def _values(
         "take": job.key.take,
         "sheet": sheet,
         "name": labels.get("name", ""),
-        "prompt": inputs.get("prompt", ""),
+        "prompt": prompt_sent(attempt),
         "endpoint": attempt.endpoint,
         "status": status,
         "note": note,

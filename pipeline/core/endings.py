@@ -8,7 +8,6 @@ from datetime import date
 from typing import NamedTuple
 
 from pipeline.core.fields import as_texts, fields_of
-from pipeline.core.inputs import parsed
 from pipeline.core.provider import Endpoint, is_over
 from pipeline.core.rules import Rules
 from pipeline.core.text import counted
@@ -47,7 +46,7 @@ def warnings(rules: Rules, inputs: Iterable[str], today: date) -> list[str]:
     for each in inputs:
         name = rules.endpoint_name(each)
         if (endpoint := rules.endpoint_of(name)) is not None:
-            found.update(endings_of(name, endpoint, {**defaults, **parsed(each)}, today))
+            found.update(endings_of(name, endpoint, rules.values(each), today))
     return [
         f"{one.name} ends on {one.day}, and {_who(count)} it. From that day on, such rows are "
         "refused: choose another one."

@@ -10,9 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from pipeline.core.fields import as_texts
 from pipeline.core.following import held_by_parent, problems_of_parent
-from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, JobKey, State
 from pipeline.core.planning import Line, followed_line, to_send
 from pipeline.core.rules import Rules
@@ -36,7 +34,7 @@ def after_parent(
         return None
     followed = replace(followed_line(parent), job=jobs.get(line.parent))
     inputs = line.memory.inputs
-    given, name = {**as_texts(rules.defaults), **parsed(inputs)}, rules.endpoint_name(inputs)
+    given, name = rules.values(inputs), rules.endpoint_name(inputs)
     if problems_of_parent(name, given, rules, followed) or held_by_parent(
         inputs, followed, rules, now
     ):

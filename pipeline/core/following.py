@@ -12,7 +12,7 @@ from datetime import datetime
 from pipeline.core import messages
 from pipeline.core.apis import Api
 from pipeline.core.chains import Link
-from pipeline.core.fields import INDEX, PARENT, Parent, as_texts, fields_of, from_parent
+from pipeline.core.fields import INDEX, PARENT, Parent, fields_of, from_parent
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, Job, State
 from pipeline.core.provider import Endpoint, Field
@@ -59,9 +59,8 @@ def held_by_parent(
     """Why a row cannot be sent after its parent now, as status and note; None if it can."""
     if not followed.is_done or followed.attempt is None:
         return StatusAndNote(Status.WAITING, waiting(inputs, followed.status))
-    wrote = parsed(inputs)
-    given = {**as_texts(rules.defaults), **wrote}
-    name, endpoint = wrote[PARENT], rules.endpoint_name(inputs)
+    given = rules.values(inputs)
+    name, endpoint = given[PARENT], rules.endpoint_name(inputs)
     if problem := unusable(name, endpoint, given, followed.attempt, rules, now):
         return StatusAndNote(Status.INVALID, messages.incomplete([problem]))
     return None

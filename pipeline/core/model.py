@@ -160,6 +160,8 @@ class Attempt:
     #: The hook token: the last part of the address that the API calls back. Empty if it was not
     #: asked to call. A call also needs the secret that is derived from the token.
     hook: str = field(default="", repr=False)
+    #: The prompt that was made of the row's columns; empty if the inputs have it, or none was sent.
+    prompt: str = ""
     #: When to poll its task because of a call that proved nothing (`webhook.early_poll`). Of a lost
     #: submission: when it was last sent again. Its task is polled as soon as it is known.
     early_poll: datetime | None = None

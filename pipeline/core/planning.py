@@ -49,6 +49,7 @@ from pipeline.core.inputs import normalise, parsed
 from pipeline.core.job_status import job_status, what_it_was_made_from
 from pipeline.core.known_rows import Seen, remembered
 from pipeline.core.model import Grid, Job, JobKey, KnownRow, RowKind, State
+from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.provider import Endpoint, is_over
 from pipeline.core.rules import Rules
 from pipeline.core.states import shown, state_of
@@ -285,7 +286,7 @@ def _judge(
         if held is None or held.status == Status.WAITING:
             parent = JobKey(rules.sheet, followed.row_id, followed.take or 0)
     unsent = held is None or held.status in (Status.NEEDS_APPROVAL, Status.WAITING)
-    warning = messages.warning(rules.doubts(memory.inputs)) if unsent else ""
+    warning = messages.warning(rules.doubts(memory.inputs, take or 1)) if unsent else ""
     if held is not None:
         note = joined(held.note, made_from, warning)
         price = rules.price(memory.inputs) or 0 if parent else 0
@@ -344,9 +345,9 @@ def _held_back(
             return StatusAndNote(Status.WAITING, messages.not_a_value(columns.title(column), text))
     name = rules.endpoint_name(memory.inputs)
     endpoint = rules.endpoint_of(name)
-    problems = _problems(endpoint, wrote, columns, rules, followed, now)
+    problems = _problems(line, endpoint, wrote, columns, rules, followed, now)
     if rules.strict_prompts:
-        problems += rules.doubts(memory.inputs)
+        problems += rules.doubts(memory.inputs, line.take or 1)
     if problems:
         return StatusAndNote(Status.INVALID, messages.incomplete(problems))
     if rules.awaits_prices(memory.inputs):
@@ -363,6 +364,7 @@ def _held_back(
 
 
 def _problems(
+    line: Line,
     endpoint: Endpoint | None,
     wrote: dict[str, str],
     columns: Columns,
@@ -375,18 +377,22 @@ def _problems(
     name = wrote.get("endpoint") or rules.endpoint
     if is_over(endpoint.ended, now.date()):
         return [f"{name} ended on {endpoint.ended}: choose another endpoint"]
-    defaults = as_texts(rules.defaults)
-    problems = problems_with(
+    finished = rules.finished(line.memory.inputs, line.take or 1, columns)
+    problems = list(finished.problems) if finished else []
+    # Half a prompt is never sent, and its length says nothing.
+    made = {PROMPT: finished.prompt or PROMPT} if finished else {}
+    problems += problems_with(
         endpoint,
-        wrote,
-        defaults,
+        {**wrote, **made},
+        as_texts(rules.defaults),
         has_parent=PARENT in wrote,
         files=rules.files,
         takes_uploads=rules.api_named(name).provider.upload is not None,
         columns=columns,
         today=now.date(),
     )
-    given, usable = {**defaults, **wrote}, {*endpoint.fields, "endpoint"}
+    given, usable = rules.values(line.memory.inputs), {*endpoint.fields, "endpoint"}
+    usable |= {*rules.prompt_columns}
     if can_follow(endpoint, given):
         usable |= {PARENT, INDEX}
         problems += problems_of_parent(name, given, rules, followed)

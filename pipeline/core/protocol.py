@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from pipeline.core.credits import Credits, exact
-from pipeline.core.fields import Parent, as_texts, body_of
+from pipeline.core.fields import Parent, body_of
 from pipeline.core.messages import NOT_FOUND
 from pipeline.core.model import MOST_RESULTS, Request, Response, Result
 from pipeline.core.paths import elements, first_text, is_list, put
@@ -75,13 +75,10 @@ class Answers:
 
 
 def submission(
-    endpoint: Endpoint,
-    inputs: Mapping[str, str],
-    defaults: Mapping[str, object],
-    parent: Parent | None = None,
+    endpoint: Endpoint, given: Mapping[str, str], parent: Parent | None = None
 ) -> Request:
-    """The request that asks for what the inputs say. The inputs must be without problems."""
-    body, parts = body_of(endpoint, {**as_texts(defaults), **inputs}, parent)
+    """The request that asks for what a row says (`Rules.given`), which has no problems."""
+    body, parts = body_of(endpoint, given, parent)
     return Request("POST", endpoint.path, body, parts=parts)
 
 

@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 
 from pipeline.core.apis import Api, SentTo, endpoint_of, model_of, price_at, reading
 from pipeline.core.credits import Credits
-from pipeline.core.fields import Files, as_texts
-from pipeline.core.inputs import parsed
+from pipeline.core.fields import Files, Titles, as_texts
+from pipeline.core.inputs import canonical, parsed
 from pipeline.core.model import Attempt, State
 from pipeline.core.prompt_checks import doubts
+from pipeline.core.prompt_templates import PROMPT, FinishedPrompt, Prompts
 from pipeline.core.protocol import is_key_for
 from pipeline.core.provider import MARGIN, Endpoint, Provider
 
@@ -43,6 +44,8 @@ class Rules:
     modes: Mapping[str, str] = field(default_factory=dict)
     #: The files that cells may name; None: none. Its repr differs if they have changed.
     files: Files | None = None
+    #: How prompts are made of columns; None: the cell is the prompt.
+    prompts: Prompts | None = None
     #: Other APIs: those that rows name, and those that may still have open tasks.
     others: tuple[Api, ...] = ()
 
@@ -137,6 +140,38 @@ class Rules:
         # Few rows name one; within a text each quotation mark has a backslash before it.
         return parsed(inputs)["endpoint"] if '"endpoint":' in inputs else self.endpoint
 
+    @property
+    def prompt_columns(self) -> tuple[str, ...]:
+        """The columns that prompts are made of; empty: the cell `prompt` is the prompt."""
+        return self.prompts.columns if self.prompts else ()
+
+    def values(self, inputs: str) -> dict[str, str]:
+        """What the cells of a row say (canonical text), with the defaults for empty ones."""
+        return {**as_texts(self.defaults), **parsed(inputs)}
+
+    def given(self, inputs: str, take: int) -> dict[str, str]:
+        """The same with the finished prompt, where prompts are made of columns."""
+        given = self.values(inputs)
+        if (finished := self.finished(inputs, take)) is not None:
+            given[PROMPT] = finished.prompt
+        return given
+
+    def finished(
+        self, inputs: str, take: int, columns: Titles | None = None
+    ) -> FinishedPrompt | None:
+        """The prompt that is made of a row's columns; None if its cell `prompt` is the prompt.
+
+        `columns` are those of the sheet, for sentences about them.
+        """
+        if self.prompts is None:
+            return None
+        given, endpoint = self.values(inputs), self.endpoint_of(self.endpoint_name(inputs))
+        if endpoint is None or PROMPT not in endpoint.fields:
+            return None
+        return self.prompts.finished(
+            given, inputs, take, columns, is_required=endpoint.fields[PROMPT].required
+        )
+
     def price(self, inputs: str) -> Credits | None:
         """Listed credits of one submission of these inputs (canonical text); None: no price."""
         endpoint = self.endpoint_of(self.endpoint_name(inputs))
@@ -144,8 +179,7 @@ class Rules:
             return None
         if endpoint.credits is not None and not (endpoint.prices or endpoint.credits_times):
             return endpoint.credits
-        given = {**as_texts(self.defaults), **parsed(inputs)}
-        return price_at(self.api_named(self.endpoint_name(inputs)), endpoint, given)
+        return price_at(self.api_named(self.endpoint_name(inputs)), endpoint, self.values(inputs))
 
     def awaits_prices(self, inputs: str) -> bool:
         """True if the row has no price yet only because its API's price list was never read."""
@@ -156,10 +190,13 @@ class Rules:
     def model(self, inputs: str) -> str:
         """The model that these inputs (canonical text) are for; empty if they name none."""
         endpoint = self.endpoint_of(self.endpoint_name(inputs))
-        given = {**as_texts(self.defaults), **parsed(inputs)}
-        return model_of(endpoint, given) if endpoint else ""
+        return model_of(endpoint, self.values(inputs)) if endpoint else ""
 
-    def doubts(self, inputs: str) -> list[str]:
+    def doubts(self, inputs: str, take: int = 1) -> list[str]:
         """Possible mistakes in inputs (see `prompt_checks.doubts`)."""
         endpoint = self.endpoint_of(self.endpoint_name(inputs))
-        return doubts(inputs, endpoint) if endpoint else []
+        if endpoint is None:
+            return []
+        if (finished := self.finished(inputs, take)) is not None:
+            inputs = canonical({**parsed(inputs), PROMPT: finished.prompt})
+        return doubts(inputs, endpoint)

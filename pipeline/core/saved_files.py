@@ -10,6 +10,7 @@ from typing import NamedTuple
 from pipeline.core.filetypes import MEDIA_TYPES
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey
+from pipeline.core.prompt_templates import prompt_sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +46,13 @@ def described(
 
     `is_copy` is true if another picture with the same content was saved before; its file is used.
     """
-    inputs = parsed(attempt.inputs)
     return {
         "file": kept.path,
         "link": kept.link,
         "url": attempt.result.urls[number - 1],
         "same_as_before": is_copy,
-        "prompt": inputs.get("prompt", ""),
-        "inputs": inputs,
+        "prompt": prompt_sent(attempt),
+        "inputs": parsed(attempt.inputs),
         "endpoint": attempt.endpoint,
         "api": attempt.provider,
         "task_id": attempt.task_id,

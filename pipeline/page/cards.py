@@ -15,8 +15,8 @@ from typing import Final
 from pipeline.core.approval import covered_on_page
 from pipeline.core.attention import is_dismissed, said_by
 from pipeline.core.credits import Credits
-from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, KnownRow, State
+from pipeline.core.rules import Rules
 from pipeline.core.states import Charge, higher_charges, state_of
 from pipeline.core.statuses import FINISHED, NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
@@ -192,7 +192,7 @@ def _with_actions(card: Card, known: KnownRow | None, view: View, away: str | No
     approval = _approval(card, known, said, asked, price)
     return replace(
         card,
-        now=_prompt_now(card, known),
+        now=_prompt_now(card, known, view.rules),
         extra_takes=known.extra_takes,
         price=price,
         unit=view.rules.api_named(view.rules.endpoint_name(known.inputs)).provider.unit,
@@ -226,8 +226,10 @@ def _approval(
     return Approval(asked, known.inputs, covers, price) if waits and not is_sent else None
 
 
-def _prompt_now(card: Card, known: KnownRow) -> str:
-    now = parsed(known.inputs).get("prompt", "") if card.family == Status.EDITED else ""
+def _prompt_now(card: Card, known: KnownRow, rules: Rules) -> str:
+    if card.family != Status.EDITED:
+        return ""
+    now = rules.given(known.inputs, card.shown.take).get("prompt", "")
     return "" if now == card.shown.prompt else now
 
 

@@ -24,6 +24,7 @@ from pipeline.core.inputs import parsed
 from pipeline.core.job_status import job_status
 from pipeline.core.known_rows import Memory
 from pipeline.core.model import Attempt, Grid, Job, KnownRow, State
+from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of, shown, state_of
 from pipeline.core.statuses import NOT_SENT, Status
@@ -200,7 +201,7 @@ def _of_job(job: Job, known: KnownRow | None, redo: str, view: View) -> Shown:
         line=view.line(row_id),
         name=_name(row_id, view),
         take=job.key.take,
-        prompt=inputs.get("prompt", ""),
+        prompt=prompt_sent(attempt),
         inputs=inputs,
         endpoint=attempt.endpoint,
         status=status,
@@ -248,7 +249,7 @@ def _written(
         line=view.line(row_id),
         name=_name(row_id, view),
         take=take,
-        prompt=wrote.get("prompt", ""),
+        prompt=view.rules.given(inputs, take).get("prompt", ""),
         inputs=wrote,
         endpoint=wrote.get("endpoint") or view.rules.endpoint,
         status=status,

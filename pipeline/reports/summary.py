@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline.core.costs import in_words
@@ -24,10 +24,15 @@ def here(path: Path) -> str:
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def no_rows(title: str, endpoint: Endpoint) -> str:
-    """The message about a sheet that has only a header; its rows are for this endpoint."""
+def no_rows(title: str, endpoint: Endpoint, parts: Sequence[str] = ()) -> str:
+    """The message about a sheet that has only a header; its rows are for this endpoint.
+
+    `parts` are the columns that prompts are made of.
+    """
     fields = endpoint.fields
-    if "prompt" in fields:
+    if parts and "prompt" in fields:
+        how = f"Fill in the column{'s' * (len(parts) != 1)} {', '.join(parts)}"
+    elif "prompt" in fields:
         how = "Write a prompt into the column prompt"
     else:
         follows = any(one.parent and one.required for one in fields.values())

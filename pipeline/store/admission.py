@@ -51,6 +51,8 @@ class Intent:
     base_url: str = ""
     #: The idempotency key that it is sent with; empty where the API knows none.
     resend_key: str = ""
+    #: The prompt that was made of the row's columns; empty if the inputs have it.
+    prompt: str = ""
     #: The hook token; empty if the API is not asked to call back.
     hook: str = ""
     #: The row's name and other cells that outlets tell of, as JSON.
@@ -102,6 +104,7 @@ class Admission:
             account=self.limits.api_key,
             resend_key=intent.resend_key,
             hook=intent.hook,
+            prompt=intent.prompt,
         )
         self.begun[intent.key] = intent, attempt
         self.pace = self.pace.after(1)

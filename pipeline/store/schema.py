@@ -41,7 +41,7 @@ from sqlalchemy import (
 from pipeline.store.column_types import Amount, Listed, Moment, Words
 
 #: Raised when the tables change; a store of a higher version is not touched.
-VERSION: Final = 8
+VERSION: Final = 9
 
 metadata = MetaData()
 
@@ -207,6 +207,8 @@ attempts = Table(
     Column("poll_at", Words, nullable=False, default="", server_default=""),
     Column("asked_at", Moment),
     Column("hook", String(64), nullable=False, default="", server_default=""),
+    # The prompt that was made of columns; empty if the inputs have it.
+    Column("prompt", Words, nullable=False, default="", server_default=""),
     Column("early_poll", Moment),
     # What was asked, as JSON, and the counters that hold `charged` credits for it.
     Column("body", Text, nullable=False, default="null"),

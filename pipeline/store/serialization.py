@@ -65,6 +65,7 @@ def to_plain(attempt: Attempt) -> tuple[object, ...]:
         escaped(attempt.poll_at),
         to_number(attempt.asked_at),
         attempt.hook,
+        escaped(attempt.prompt),
         to_number(attempt.early_poll),
     )
 
@@ -77,8 +78,8 @@ def to_text(result: Result) -> str:
 def from_plain(fields: Iterable[Any]) -> Attempt:
     """An attempt from plain values, in the order of ATTEMPT."""
     number, state, inputs, columns, endpoint, price, sent_at, deadline, task_id, *after = fields
-    progress, result, reason, ended_at, reported, *sent_to, asked_at, hook, early_poll = after
-    provider, base_url, account, resend_key, poll_at = sent_to
+    progress, result, reason, ended_at, reported, *sent_to, hook, prompt, early_poll = after
+    provider, base_url, account, resend_key, poll_at, asked_at = sent_to
     return Attempt(
         number,
         _STATES[state],
@@ -101,6 +102,7 @@ def from_plain(fields: Iterable[Any]) -> Attempt:
         unescaped(poll_at),
         from_number(asked_at),
         hook,
+        unescaped(prompt),
         from_number(early_poll),
     )
 

@@ -16,8 +16,8 @@ from functools import partial
 from typing import NamedTuple, Protocol
 
 from pipeline.core.errors import DeadLink
-from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey, Unsaved
+from pipeline.core.prompt_templates import prompt_sent
 from pipeline.core.saved_files import Fetched, Kept, described
 from pipeline.store import SavedFile
 from pipeline.sync.fresh_links import FreshLinks
@@ -108,8 +108,10 @@ class FileKeeper:
         await self._worker.run(self._sync.store.jobs.miss_file, *picture, why)
 
     async def _downloaded(self, one: Wanted, url: str) -> Kept:
-        text = parsed(one.attempt.inputs).get("prompt", "")
-        async with self._media.fetched(url, text) as file, self._contents[file.sha256]:
+        async with (
+            self._media.fetched(url, prompt_sent(one.attempt)) as file,
+            self._contents[file.sha256],
+        ):
             find = self._sync.store.jobs.saved_content
             like = await self._worker.run(find, one.picture.key.sheet, file.sha256)
             if like and self._media.is_there(like.path):

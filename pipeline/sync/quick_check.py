@@ -106,13 +106,16 @@ def claim_of(source: Path) -> str:
 
 
 def settings_of(settings: Settings) -> str:
-    """A digest of a configuration with its API keys, and of the files that cells may name.
+    """A digest of a configuration with its API keys, of its styles, and of the files for cells.
 
-    Another key is another account: rows may wait for it. Other secrets do not count.
+    Another key is another account: rows may wait for it. Other secrets do not count. Raises OSError
+    if the styles cannot be read.
     """
     keys = [settings.api_key, *(other.api_key for other in settings.others)]
     revealed = [key.reveal() if key else "" for key in keys]
-    return digest(f"{settings!r} {revealed} {state_of(settings.inputs)}".encode())
+    styles = settings.prompt.styles if settings.prompt else None
+    its = digest(read_plain(styles)) if styles else ""
+    return digest(f"{settings!r} {revealed} {state_of(settings.inputs)} {its}".encode())
 
 
 class _Kept(NamedTuple):

@@ -16,6 +16,7 @@ from pipeline.core.credits import Credits
 from pipeline.core.inputs import parsed
 from pipeline.core.model import Job, JobKey
 from pipeline.core.planning import Line
+from pipeline.core.rules import Rules
 from pipeline.core.states import cost_of, shown
 from pipeline.core.statuses import NEEDS_ATTENTION, Status
 from pipeline.core.takes import take_of
@@ -100,6 +101,7 @@ def _row_of(line: Line, sync: SheetSync, away: dict[str, str]) -> Row:
     settling = line.note.startswith(messages.settling(sync.rules.settle))
     waits = line.status == Status.WAITING and not (settling or line.waits_for_parent)
     return _row(
+        sync.rules,
         line.seen.place,
         row_id,
         line.name,
@@ -130,12 +132,13 @@ def _unchanged(
         job = state.jobs.all.get(JobKey(sync.key, row_id, take or 0))
         said = said_by(memory.since, status, note)
         dismissed = is_dismissed(job) if job else away.get(row_id) == said
-        status_and_note = status, note
-        name = cell(place, "name").strip()
-        yield _row(place, row_id, name, memory.inputs, status_and_note, take, job, dismissed)
+        said_now, name = (status, note), cell(place, "name").strip()
+        inputs, rules = memory.inputs, sync.rules
+        yield _row(rules, place, row_id, name, inputs, said_now, take, job, dismissed)
 
 
 def _row(
+    rules: Rules,
     place: int,
     row_id: str,
     name: str,
@@ -151,7 +154,7 @@ def _row(
         number=place + 1,
         row_id=row_id,
         name=name,
-        prompt=asked_for(inputs),
+        prompt=asked_for(inputs, take, rules),
         status=status_and_note[0],
         note=status_and_note[1],
         take=take,
@@ -164,7 +167,9 @@ def _row(
     )
 
 
-def asked_for(inputs: str) -> str:
-    """The prompt of a row, or all inputs by name if it has none."""
+def asked_for(inputs: str, take: int | None, rules: Rules) -> str:
+    """The finished prompt of a row, or all its inputs by name if it has none."""
     wrote = parsed(inputs)
-    return wrote.get("prompt") or "; ".join(f"{name}: {text}" for name, text in wrote.items())
+    finished = rules.finished(inputs, take or 1)
+    prompt = (finished and finished.prompt) or wrote.get("prompt")
+    return prompt or "; ".join(f"{name}: {text}" for name, text in wrote.items())

@@ -11,12 +11,12 @@ from random import Random
 
 from pipeline.core.apis import Api, endpoint_of
 from pipeline.core.chains import Link, link_in, with_link
-from pipeline.core.fields import Parent, as_texts, body_of
+from pipeline.core.fields import Parent, body_of
 from pipeline.core.following import parent_of
-from pipeline.core.inputs import parsed
 from pipeline.core.model import Attempt, JobKey, Request, State
 from pipeline.core.paths import merged, values
 from pipeline.core.planning import Line
+from pipeline.core.prompt_templates import PROMPT
 from pipeline.core.protocol import resend_key, sent_once, submission
 from pipeline.core.provider import Provider
 from pipeline.core.states import shown, state_of
@@ -116,8 +116,7 @@ class Submissions:
         link = link_in(attempt.inputs)
         its = JobKey(key.sheet, *link) if link else None
         parent = self._parents({its}, api).get(its) if its else None
-        given = {**as_texts(self._sync.rules.defaults), **parsed(attempt.inputs)}
-        _, parts = body_of(endpoint, given, parent)
+        _, parts = body_of(endpoint, self._sync.rules.values(attempt.inputs), parent)
         body = self._store.attempts.body(key, attempt.number)
         # The addresses of files that were uploaded before are in the body.
         parts = tuple(part for part in parts if not any(True for _ in values(body, part.to)))
@@ -154,7 +153,8 @@ class Submissions:
         rules, inputs, key = self._sync.rules, line.memory.inputs, self._sync.job_key(line)
         endpoint = endpoint_of(api.provider, line.endpoint, api.prefix)
         link = Link(line.parent.row_id, line.parent.take) if line.parent else None
-        request = submission(endpoint, parsed(inputs), rules.defaults, parent)
+        given = rules.given(inputs, key.take)
+        request = submission(endpoint, given, parent)
         hook, key_of_it = "", ""
         callback = self._callback(api.provider)
         if callback and endpoint.webhook:
@@ -169,6 +169,7 @@ class Submissions:
             inputs=with_link(inputs, link),
             columns=self._sync.last.columns.inputs,
             endpoint=line.endpoint,
+            prompt=given.get(PROMPT, "") if rules.prompts else "",
             price=line.price,
             deadline=endpoint.deadline,
             body=dict(request.body or {}),

@@ -14,6 +14,7 @@ import pytest
 
 from pipeline.config.provider_files import read_provider
 from pipeline.core.fields import problems_with
+from pipeline.core.inputs import canonical
 from pipeline.core.model import Request, Response, Result
 from pipeline.core.protocol import (
     Answers,
@@ -29,6 +30,7 @@ from pipeline.core.protocol import (
     verdict,
 )
 from pipeline.core.provider import Endpoint, Field, Meaning, Poll
+from pipeline.core.rules import Rules
 from pipeline.core.states import Accepted, Event, Failed, Lost, Postponed, Progressed, Succeeded
 
 NOW = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)
@@ -71,16 +73,16 @@ def said(status: int, body: object, **headers: str) -> Response:
 
 
 def test_a_submission_has_the_values_of_the_row_and_nothing_else() -> None:
-    request = submission(IMAGINE, {"prompt": "a fox", "aspect_ratio": "", "team": "red"}, {})
+    request = submission(IMAGINE, {"prompt": "a fox", "aspect_ratio": "", "team": "red"})
 
     assert request == Request("POST", "/imagine", {"prompt": "a fox"})
 
 
 def test_a_default_is_sent_for_an_empty_cell() -> None:
-    defaults = {"aspect_ratio": "1:1", "unknown": 1}
+    rules = Rules("a", APIFRAME, "imagine", defaults={"aspect_ratio": "1:1", "unknown": 1})
 
     assert [
-        submission(IMAGINE, {"prompt": "a fox", **row}, defaults).body
+        submission(IMAGINE, rules.given(canonical({"prompt": "a fox", **row}), 1)).body
         for row in ({}, {"aspect_ratio": "16:9"})
     ] == [
         {"aspect_ratio": "1:1", "prompt": "a fox"},
@@ -91,7 +93,7 @@ def test_a_default_is_sent_for_an_empty_cell() -> None:
 def test_cells_are_converted_to_the_type_of_the_field() -> None:
     cells = {"seed": "-7", "weight": "0.5", "turbo": "Yes", "mode": "fast"}
 
-    assert submission(NUMBERS, cells, {}).body == {
+    assert submission(NUMBERS, cells).body == {
         "seed": -7,
         "weight": 0.5,
         "turbo": True,
@@ -104,7 +106,7 @@ def test_cells_are_converted_to_the_type_of_the_field() -> None:
     [("yes", True), ("TRUE", True), ("1", True), ("no", False), ("False", False), ("0", False)],
 )
 def test_yes_and_no_are_read_in_their_common_spellings(word: str, value: bool) -> None:
-    assert submission(NUMBERS, {"turbo": word}, {}).body == {"turbo": value}
+    assert submission(NUMBERS, {"turbo": word}).body == {"turbo": value}
 
 
 def test_a_complete_row_has_no_problems() -> None:

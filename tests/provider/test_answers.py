@@ -49,7 +49,7 @@ NOW = datetime(2026, 3, 15, 10, 0, tzinfo=UTC)
 ROOT = Path(__file__).parents[2]
 APIFRAME = read_provider("apiframe-v1", None, Path(), ROOT / "configs/providers")
 IMAGINE = APIFRAME.endpoints["imagine"]
-REQUEST = submission(IMAGINE, {"prompt": "a fox in the snow"}, {})
+REQUEST = submission(IMAGINE, {"prompt": "a fox in the snow"})
 TASK = "29e983ca-7e86-4017-a9e3-ef6fe9cd5f2a"
 ACCEPTED = answer(200, {"task_id": TASK})
 CLOUDFLARE = (
