@@ -267,7 +267,7 @@ def test_a_missing_column_is_named(team: Team, api: Sandbox) -> None:
 def test_a_sheet_with_only_a_header_says_which_columns_to_fill_in(campaign: Team) -> None:
     campaign.write(SHEET[0])
 
-    assert "Fill in the columns product, Scene, style." in campaign.run().said
+    assert "Fill in the columns product, Scene, style." in campaign.run("--plan").said
 
 
 def test_a_default_fills_an_empty_cell(campaign: Team, api: Sandbox) -> None:
